@@ -1,0 +1,1 @@
+"""The connector SDK and the built-in connectors. Importable without the hub: they know only its HTTP and Kafka borders."""

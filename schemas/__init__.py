@@ -1,0 +1,1 @@
+"""What crosses a border, as pydantic models; the JSON Schema, OpenAPI and AsyncAPI documents come from them."""
