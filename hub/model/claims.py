@@ -1,0 +1,144 @@
+"""Contributions, views and changes as values: what the store keeps and what the core turns into one another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, NewType
+
+import orjson
+
+from hub.model.markings import Marks, marks_of
+from hub.model.words import CanonicalKey, Seq, Stamp, StixId, StixObject
+
+ClaimKey = NewType("ClaimKey", bytes)
+"""Names one contribution: the centre's number (4 bytes), then a digest of the STIX id (16 bytes)."""
+
+
+def claim_key(centre: int, stix_id: str) -> ClaimKey:
+    """The key of ``(centre, id)``. Keys of one centre stand together, so that a sweep over a centre is a range."""
+    return ClaimKey(centre.to_bytes(4, "big") + hashlib.blake2b(stix_id.encode(), digest_size=16).digest())
+
+
+def digest_of(body: bytes) -> bytes:
+    """Sixteen bytes that tell two contents apart."""
+    return hashlib.blake2b(body, digest_size=16).digest()
+
+
+class ClaimState(IntEnum):
+    """What a centre's newest word on one id is."""
+
+    LIVE = 0
+    REVOKED = 1
+    WITHDRAWN = 2
+
+
+@dataclass(slots=True)
+class Claim:
+    """A contribution: the newest claim of one centre about one STIX id. Treat as frozen."""
+
+    key: ClaimKey
+    centre: int
+    id: StixId
+    type: str
+    thing: CanonicalKey | None
+    """None for a relationship whose thing depends on what its ends mean in each collection."""
+    modified_us: int | None
+    stamp: Stamp
+    since: Stamp
+    """The stamp of the first version of its unbroken run of live ones."""
+    state: ClaimState
+    digest: bytes
+    body: bytes
+    """The normalised object, orjson with sorted keys; empty when withdrawn."""
+    parsed: StixObject | None = field(default=None, repr=False, compare=False)
+    _marks: Marks | None = field(default=None, repr=False, compare=False)
+    _references: tuple[StixId, ...] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def obj(self) -> StixObject:
+        """The decoded object; do not change it."""
+        if self.parsed is None:
+            self.parsed = orjson.loads(self.body) if self.body else {}
+        return self.parsed
+
+    @property
+    def marks(self) -> Marks:
+        """What its markings say, before any policy."""
+        if self._marks is None:
+            self._marks = marks_of(self.obj)
+        return self._marks
+
+    @property
+    def references(self) -> tuple[StixId, ...]:
+        """The distinct STIX ids that the object refers to, markings aside."""
+        if self._references is None:
+            self._references = tuple(dict.fromkeys(references_of(self.obj)))
+        return self._references
+
+
+_REFERENCE_FREE = frozenset({"object_marking_refs", "granular_markings", "external_references", "extensions"})
+
+
+def references_of(obj: StixObject) -> Iterator[StixId]:
+    """Every STIX id in a ``*_ref`` or ``*_refs`` property, at any depth; markings aside."""
+    for name, value in obj.items():
+        if name.endswith("_ref"):
+            if isinstance(value, str):
+                yield StixId(value)
+        elif name.endswith("_refs"):
+            if name != "object_marking_refs" and isinstance(value, list):
+                yield from (StixId(item) for item in value if isinstance(item, str))
+        elif name not in _REFERENCE_FREE or name == "extensions":
+            yield from _inside(value)
+
+
+def _inside(value: Any) -> Iterator[StixId]:
+    if type(value) is dict:
+        yield from references_of(value)
+    elif type(value) is list:
+        for item in value:
+            if type(item) is dict or type(item) is list:
+                yield from _inside(item)
+
+
+@dataclass(slots=True)
+class View:
+    """What one collection shows, or last showed, of one thing, as the store keeps it. Treat as frozen."""
+
+    collection: int
+    thing: CanonicalKey
+    object_id: StixId
+    type: str
+    generation: int
+    """How often this collection's view of the thing has ended."""
+    seq: Seq
+    """The row of the change log that holds its newest bytes."""
+    alive: bool
+    digest: bytes
+    created_us: int
+    modified_us: int
+    uses: tuple[str, ...]
+    """What it carries along: markings, identities and extension definitions, see ``hub/core/merge/carried``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row of a collection's change log, or of a centre's log of rejections."""
+
+    log: int
+    seq: Seq
+    object_id: StixId
+    type: str
+    withdrawn: bool
+    date_added_us: int
+    version_us: int
+    """``modified`` of the object, or its ``created``, or ``date_added`` where it has neither: the TAXII version."""
+    body: bytes
+    """The object; of a withdrawn hub-made one the last, revoked version; of another withdrawn one empty."""
+    first: bool = True
+    """The first version under this id."""
+    before: Seq | None = None
+    """The row with the version before, under the same id."""

@@ -1,0 +1,131 @@
+"""The operator's policy as one frozen snapshot: who the centres are, which groups and collections there are.
+
+Rooms below the registry receive it as a value; ``number`` says which numbered change it includes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from uuid import UUID
+
+from hub.model.words import (
+    COMMUNITY,
+    PUBLIC,
+    CentreName,
+    CollectionName,
+    GroupName,
+    Level,
+    Naming,
+    StixId,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Centre:
+    """A national centre: what it may say, and under what name it is shown."""
+
+    no: int
+    name: CentreName
+    identity: StixId
+    country: str
+    created_us: int = 0
+    ceiling: Level = Level.AMBER_STRICT
+    default_level: Level = Level.AMBER
+    amber_to: tuple[GroupName, ...] = (GroupName("network"),)
+    trust: int = 100
+    naming: Naming = Naming.NAMED
+    alias: str | None = None
+    speaks_for: frozenset[StixId] = frozenset()
+    suspended: bool = False
+
+    @property
+    def shown_name(self) -> str:
+        """The name under which others see this centre's claims."""
+        match self.naming:
+            case Naming.NAMED:
+                return self.name
+            case Naming.ALIAS:
+                return self.alias or "anonymous"
+            case Naming.ANONYMOUS:
+                return "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A named set of principals, and the marking that names it on objects."""
+
+    name: GroupName
+    marking: StixId
+    created_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who reads: up to which level, and which group."""
+
+    level: Level
+    group: GroupName
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A named audience with a filter over the content of views."""
+
+    no: int
+    name: CollectionName
+    id: str
+    """The TAXII id, a UUIDv4."""
+    audience: Audience
+    types: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    min_confidence: int = 0
+
+
+def covers(named: GroupName, group: GroupName) -> bool:
+    """Whether everyone in ``group`` belongs to those that a marking with ``named`` addresses (semantics, section 2)."""
+    if named == PUBLIC:
+        return True
+    if named == COMMUNITY:
+        return group != PUBLIC
+    return named == group
+
+
+@dataclass(frozen=True)
+class Policy:
+    """All that the operator has decided, as of one numbered change."""
+
+    number: int
+    namespace: UUID
+    """Secret; ids of what the hub makes derive from it, so that nobody computes back from an id."""
+    hub_identity: StixId
+    hub_created_us: int
+    centres: Mapping[int, Centre]
+    groups: Mapping[GroupName, Group]
+    collections: Mapping[int, Collection]
+    today: date | None = None
+    """The date that the last tick set."""
+    held_lists: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def centre_of_identity(self) -> Mapping[StixId, Centre]:
+        """The centre that an identity is, or that speaks for it."""
+        found = {identity: centre for centre in self.centres.values() for identity in centre.speaks_for}
+        return found | {centre.identity: centre for centre in self.centres.values()}
+
+    @cached_property
+    def registered(self) -> Mapping[StixId, Centre]:
+        """The centres by their own identity."""
+        return {centre.identity: centre for centre in self.centres.values()}
+
+    @cached_property
+    def group_of_marking(self) -> Mapping[StixId, GroupName]:
+        """The group that a hub-issued marking names."""
+        return {group.marking: group.name for group in self.groups.values()}
+
+    @cached_property
+    def audiences(self) -> tuple[Audience, ...]:
+        """The distinct audiences of all collections."""
+        return tuple(dict.fromkeys(collection.audience for collection in self.collections.values()))

@@ -1,0 +1,119 @@
+"""Every problem code of the hub, once, with the state it leads to. Each has a page ``docs/rules/<code>.md``.
+
+A code is stable and never reused; a test compares this table with the pages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hub.model.words import State
+
+
+class Code(StrEnum):
+    """What can be said of a received object."""
+
+    # hub/core/read: bytes to JSON
+    JSON_MALFORMED = "json.malformed"
+    JSON_NOT_UTF8 = "json.not-utf8"
+    JSON_DUPLICATE_KEY = "json.duplicate-key"
+    JSON_NUMBER = "json.number"
+    JSON_NESTING = "json.nesting"
+    JSON_NOT_OBJECT = "json.not-object"
+    OBJECT_TOO_LARGE = "object.too-large"
+    BUNDLE_TOO_LARGE = "bundle.too-large"
+    BUNDLE_INVALID = "bundle.invalid"
+    RECORD_EMPTY = "record.empty"
+
+    # hub/core/validate: the MUST rules of STIX
+    STIX_SPEC_VERSION = "stix.spec-version"
+    STIX_TYPE = "stix.type"
+    STIX_ID = "stix.id"
+    STIX_REQUIRED = "stix.required"
+    STIX_PROPERTY_NAME = "stix.property-name"
+    STIX_PROPERTY_TYPE = "stix.property-type"
+    STIX_TIMESTAMP = "stix.timestamp"
+    STIX_TIME_ORDER = "stix.time-order"
+    STIX_REFERENCE = "stix.reference"
+    STIX_HASH = "stix.hash"
+    STIX_VALUE = "stix.value"
+    STIX_MARKING = "stix.marking"
+    STIX_EXTENSION = "stix.extension"
+
+    # hub/patterns
+    PATTERN_SYNTAX = "pattern.syntax"
+    PATTERN_TOO_COSTLY = "pattern.too-costly"
+    PATTERN_TOO_LONG = "pattern.too-long"
+    PATTERN_AMBIGUOUS = "pattern.ambiguous"
+    PATTERN_MEANINGLESS = "pattern.meaningless"
+    VALUE_AMBIGUOUS = "value.ambiguous"
+
+    # hub/core/admit: who may say what
+    AUTHOR_IMPERSONATION = "author.impersonation"
+    MARKING_ABOVE_CEILING = "marking.above-ceiling"
+    MARKING_UNKNOWN = "marking.unknown"
+    MARKING_RESERVED = "marking.reserved"
+    VERSION_FUTURE = "version.future"
+    VERSION_OLDER = "version.older"
+    VERSION_SAME = "version.same"
+    WITHDRAWAL_UNKNOWN = "withdrawal.unknown"
+
+    # held for the operator
+    LIST_HIT = "list.hit"
+    POISON_NETWORK = "poison.network"
+    POISON_RESERVED = "poison.reserved"
+    POISON_SUFFIX = "poison.public-suffix"
+    POISON_OWN = "poison.own"
+
+    # warnings
+    VERSION_NOT_INCREMENTED = "version.not-incremented"
+    IDENTITY_REGISTRY_SHOWN = "identity.registry-shown"
+    VALUE_NOT_OF_ITS_KIND = "value.not-of-its-kind"
+    URL_CREDENTIALS = "url.credentials"
+    STIX_LIFTED = "stix.lifted"
+
+
+_STATES = {
+    Code.VERSION_OLDER: State.UNCHANGED,
+    Code.VERSION_SAME: State.UNCHANGED,
+    Code.WITHDRAWAL_UNKNOWN: State.UNCHANGED,
+    Code.MARKING_UNKNOWN: State.HELD,
+    Code.LIST_HIT: State.HELD,
+    Code.POISON_NETWORK: State.HELD,
+    Code.POISON_RESERVED: State.HELD,
+    Code.POISON_SUFFIX: State.HELD,
+    Code.POISON_OWN: State.HELD,
+    Code.VERSION_NOT_INCREMENTED: State.ACCEPTED,
+    Code.IDENTITY_REGISTRY_SHOWN: State.ACCEPTED,
+    Code.VALUE_NOT_OF_ITS_KIND: State.ACCEPTED,
+    Code.URL_CREDENTIALS: State.ACCEPTED,
+    Code.STIX_LIFTED: State.ACCEPTED,
+}
+
+
+def state_of(code: Code) -> State:
+    """The state that a problem with this code leads to; ``accepted`` makes it a warning."""
+    return _STATES.get(code, State.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with one object."""
+
+    code: Code
+    at: str
+    """JSON pointer into the object (RFC 6901); ``""`` is the whole object."""
+    says: str
+    """One sentence to the centre: what is wrong and what to do about it."""
+
+    @property
+    def state(self) -> State:
+        """What becomes of the object because of this problem."""
+        return state_of(self.code)
+
+
+def cut(value: object, limit_chars: int = 60) -> str:
+    """A value as a sentence may quote it: cut to size, control characters escaped."""
+    text = repr(value) if not isinstance(value, str) else ascii(value) if not value.isprintable() else f"'{value}'"
+    return text if len(text) <= limit_chars else text[: limit_chars - 1] + "…"

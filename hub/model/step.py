@@ -1,0 +1,134 @@
+"""What one step of a worker reads and writes: the core asks with ``Wanted`` and answers with ``Writes``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hub.model.claims import Change, Claim, ClaimKey, View
+from hub.model.words import CanonicalKey, Seq, StixId
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What a step needs to know of the store. Empty means nothing."""
+
+    claims: set[ClaimKey] = field(default_factory=set)
+    things: set[CanonicalKey] = field(default_factory=set)
+    """All contributions about these things, and their views in every collection."""
+    ids: set[StixId] = field(default_factory=set)
+    """All contributions under these ids, of whatever centre."""
+    referrers: set[StixId] = field(default_factory=set)
+    """All contributions that refer to these ids."""
+    placements: set[ClaimKey] = field(default_factory=set)
+    """Where these relationships stand, in every collection."""
+    placed: set[CanonicalKey] = field(default_factory=set)
+    """Which relationships stand under these things, in every collection."""
+    bodies: set[tuple[int, Seq]] = field(default_factory=set)
+    """The bytes of these rows of these logs."""
+    carried: set[tuple[int, str]] = field(default_factory=set)
+    """How many views of a collection use something."""
+
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in self.__slots__)
+
+
+@dataclass(slots=True)
+class Loaded:
+    """The answer to ``Wanted``, in full: what is not in it is not there."""
+
+    claims: dict[ClaimKey, Claim] = field(default_factory=dict)
+    of_thing: dict[CanonicalKey, list[ClaimKey]] = field(default_factory=dict)
+    views: dict[tuple[int, CanonicalKey], View] = field(default_factory=dict)
+    of_id: dict[StixId, list[ClaimKey]] = field(default_factory=dict)
+    referrers: dict[StixId, list[ClaimKey]] = field(default_factory=dict)
+    placements: dict[ClaimKey, dict[int, CanonicalKey]] = field(default_factory=dict)
+    placed: dict[CanonicalKey, dict[int, list[ClaimKey]]] = field(default_factory=dict)
+    bodies: dict[tuple[int, Seq], bytes] = field(default_factory=dict)
+    carried: dict[tuple[int, str], int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Head:
+    """Where a log ends."""
+
+    seq: Seq
+    date_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one received object came to, for its receipt: nothing more is kept of an object without a code."""
+
+    receipt: str | None
+    index: int
+    state: str
+    id: str | None
+    code: str | None
+    says: str
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptCounts:
+    """What a receipt came to so far."""
+
+    accepted: int = 0
+    unchanged: int = 0
+    held: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptPart:
+    """What one batch made of one receipt's objects."""
+
+    receipt: str
+    centre: int
+    counts: ReceiptCounts
+    problems: tuple[Mapping[str, Any], ...]
+    """``index``, ``id``, ``state``, ``code``, ``message``, in the order of the indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An object that waits for the operator: the bytes as they came, and why."""
+
+    no: int
+    centre: int
+    stix_id: str
+    code: str
+    list_name: str
+    says: str
+    value: bytes
+    stamp: bytes
+    receipt: str | None
+    index: int
+    at_us: int
+
+
+@dataclass(slots=True)
+class Writes:
+    """All that one step writes, in one transaction."""
+
+    claims: list[Claim] = field(default_factory=list)
+    references: dict[ClaimKey, tuple[StixId, ...]] = field(default_factory=dict)
+    """The references of these contributions from now on."""
+    placements: dict[ClaimKey, dict[int, CanonicalKey]] = field(default_factory=dict)
+    """Where these relationships stand from now on, in every collection."""
+    views: list[View] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    past_ids: list[View] = field(default_factory=list)
+    """Views that have ended and whose id no later generation has."""
+    hidden: set[tuple[int, Seq]] = field(default_factory=set)
+    """Logs and rows whose object has left its collection; the versions before them leave with them."""
+    carried: dict[tuple[int, str], int] = field(default_factory=dict)
+    """What the counts change by."""
+    heads: dict[int, Head] = field(default_factory=dict)
+    receipts: list[ReceiptPart] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    released: list[int] = field(default_factory=list)
+    """Numbers of held objects that were taken up."""
+    counts: dict[int, ReceiptCounts] = field(default_factory=dict)
+    """Per centre, what is to be added."""

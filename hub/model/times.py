@@ -1,0 +1,55 @@
+"""Times as the hub counts them: microseconds since 1970 in UTC, an integer; and as STIX and TAXII write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+_RFC3339 = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+DAY_US = 86_400_000_000
+
+
+@lru_cache(maxsize=65_536)
+def parse_us(text: str) -> int:
+    """Microseconds since 1970 of an RFC 3339 timestamp; digits beyond the sixth are cut. Raises ValueError."""
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        raise ValueError(f"not an RFC 3339 timestamp: {text!r}")
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    leap = second == "60"  # RFC 3339 section 5.6 allows a leap second; it counts as the next second's start
+    moment = datetime(int(year), int(month), int(day), int(hour), int(minute), 59 if leap else int(second), tzinfo=UTC)
+    us = (moment - _EPOCH) // MICROSECOND + int((fraction or "0").ljust(6, "0")[:6]) + leap * 1_000_000
+    if zone in "Zz":
+        return us
+    offset_min = int(zone[1:3]) * 60 + int(zone[4:6])
+    return us - (offset_min if zone[0] == "+" else -offset_min) * 60_000_000
+
+
+def to_us(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware datetime."""
+    return (moment - _EPOCH) // MICROSECOND
+
+
+def from_us(us: int) -> datetime:
+    """The aware UTC datetime of a count of microseconds."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def stix_time(us: int) -> str:
+    """As STIX writes it, cut to milliseconds: ``2026-01-31T12:00:00.123Z``."""
+    return from_us(us).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def taxii_time(us: int) -> str:
+    """As TAXII writes ``date_added``, with six digits: ``2026-01-31T12:00:00.123456Z``."""
+    return from_us(us).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def exact_time(us: int) -> str:
+    """With three digits where they suffice, else six: the shortest spelling that loses nothing."""
+    return stix_time(us) if us % 1000 == 0 else taxii_time(us)

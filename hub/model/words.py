@@ -1,0 +1,109 @@
+"""The nouns that every room shares. A centre contributes, a thing has a canonical key, a collection shows views."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any, NamedTuple, NewType
+
+CentreName = NewType("CentreName", str)
+GroupName = NewType("GroupName", str)
+CollectionName = NewType("CollectionName", str)
+StixId = NewType("StixId", str)
+CanonicalKey = NewType("CanonicalKey", bytes)
+"""SHA-256 that names a thing; see ``docs/canonical-key.md``."""
+Seq = NewType("Seq", int)
+
+StixObject = dict[str, Any]
+"""A decoded STIX object. Lives only between the JSON decoder and ``normalise``, and inside ``merge``."""
+
+Topic = NewType("Topic", str)
+
+
+class TopicPartition(NamedTuple):
+    """One ordered sequence of records of the event log."""
+
+    topic: Topic
+    partition: int
+
+
+Positions = Mapping[TopicPartition, int]
+"""For each partition the offset of the next record to take."""
+
+PUBLIC = GroupName("public")
+COMMUNITY = GroupName("community")
+NETWORK = GroupName("network")
+BUILT_IN_GROUPS = (PUBLIC, COMMUNITY, NETWORK)
+
+
+class Level(IntEnum):
+    """How far a claim may travel, FIRST TLP 2.0; greater is stricter."""
+
+    CLEAR = 0
+    GREEN = 1
+    AMBER = 2
+    AMBER_STRICT = 3
+    RED = 4
+
+    @property
+    def label(self) -> str:
+        """The level as people write it: ``clear`` … ``amber+strict``, ``red``."""
+        return _LEVEL_LABELS[self]
+
+    @classmethod
+    def of(cls, label: str) -> Level:
+        """The level that a label names, in any case, with or without ``tlp:``; WHITE is CLEAR. Raises ValueError."""
+        word = label.strip().lower().removeprefix("tlp:").strip()
+        word = {"white": "clear", "amber-strict": "amber+strict", "amber_strict": "amber+strict"}.get(word, word)
+        for level, name in _LEVEL_LABELS.items():
+            if name == word:
+                return level
+        raise ValueError(f"no TLP level is called {label!r}; the levels are {', '.join(_LEVEL_LABELS.values())}")
+
+
+_LEVEL_LABELS = {
+    Level.CLEAR: "clear",
+    Level.GREEN: "green",
+    Level.AMBER: "amber",
+    Level.AMBER_STRICT: "amber+strict",
+    Level.RED: "red",
+}
+
+
+class State(StrEnum):
+    """The one end of every received object (docs/semantics.md, section 3)."""
+
+    ACCEPTED = "accepted"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+    REJECTED = "rejected"
+
+
+class Naming(StrEnum):
+    """Under what name a centre's claims are shown."""
+
+    NAMED = "named"
+    ALIAS = "alias"
+    ANONYMOUS = "anonymous"
+
+
+Stamp = NewType("Stamp", bytes)
+"""What the event log adds on receipt, packed so that bytes order as (time, partition, offset, index in the record)."""
+
+
+def stamp(time_us: int, partition: int, offset: int, index: int = 0) -> Stamp:
+    """Pack a stamp; ``index`` says which object of the record, for a record that holds several (a bundle)."""
+    return Stamp(struct.pack(">QIQI", time_us, partition, offset, index))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The sizes at which input is refused; the defaults are those of ``hub/config.py``."""
+
+    object_bytes: int = 1 << 20
+    bundle_objects: int = 100_000
+    pattern_chars: int = 65_536
+    future_s: int = 600
+    nesting: int = 32

@@ -1,0 +1,1 @@
+"""The store: contributions, views, change logs, receipts, registry. One schema, two dialects."""

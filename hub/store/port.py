@@ -1,0 +1,131 @@
+"""The store's port: what every adapter promises. Contributions and views inside, change logs for the doors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from hub.model.claims import Change, Claim, ClaimKey, View
+from hub.model.policy import Policy
+from hub.model.step import Head, Held, Loaded, Wanted, Writes
+from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A change of policy to be carried out over the contributions that it concerns, in bounded steps."""
+
+    no: int
+    scope: str
+    """``all`` or ``centre:NUMBER`` or ``collection:NUMBER``."""
+    cursor: bytes
+    time_us: int
+
+
+class Transaction(Protocol):
+    """One step of a worker, whole or not at all. Writers of one key wait for one another."""
+
+    async def policy(self) -> Policy:
+        """The policy in force, read inside this transaction."""
+        ...
+
+    async def load(self, wanted: Wanted, policy: Policy) -> Loaded:
+        """Look up all that is wanted."""
+        ...
+
+    async def heads(self, logs: Collection[int]) -> dict[int, Head]:
+        """Where these logs end; until the commit nobody else appends to them. Call it last before ``write``."""
+        ...
+
+    async def write(self, writes: Writes) -> None:
+        """Write it all."""
+        ...
+
+    async def advance(self, start: Positions, end: Positions) -> None:
+        """Move the log positions. Raises Stale when they are not at ``start`` any more: another worker was here."""
+        ...
+
+    async def rejections_log(self, centre: int) -> int:
+        """The number of the centre's log of rejections."""
+        ...
+
+    async def sweep(self, limit: int) -> tuple[Sweep, list[ClaimKey]] | None:
+        """The oldest unfinished sweep and the next of its contributions; its cursor moves on with the commit."""
+        ...
+
+    async def released(self, limit: int) -> list[Held]:
+        """Held objects that the operator has released and that nobody has taken up yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a reader of a collection asks for. Empty means all."""
+
+    ids: frozenset[str] = frozenset()
+    types: frozenset[str] = frozenset()
+    versions: str = "last"
+    """``last``, ``first``, ``all``, or a version in microseconds as text."""
+    after_us: int | None = None
+    """Only rows whose ``date_added`` is later."""
+    log: bool = False
+    """The whole change log, withdrawals included, instead of what the collection holds."""
+
+
+class Store(Protocol):
+    """What the hub knows. Promises, each a test in ``tests/contracts/store.py``:
+
+    - a transaction is whole or absent, also after the death of any process at any moment;
+    - a log has no gap, and who has read up to N never later meets a new row at or below N;
+    - what was committed is read by every process at once.
+    """
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin; commit at the end of the block, roll back on an exception. Raises TryAgain."""
+        ...
+
+    async def policy(self) -> Policy:
+        """The policy in force; cheap, reads again only when it has a new number."""
+        ...
+
+    async def positions(self, partitions: Collection[TopicPartition]) -> Positions:
+        """Where to go on in these partitions; one that nobody has read is left out."""
+        ...
+
+    async def read(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> list[Change]:
+        """Rows above ``after`` in their order, as many as the limits allow, one at least if there is one."""
+        ...
+
+    async def head(self, log: int) -> Head:
+        """Where a log ends now."""
+        ...
+
+    async def heads(self) -> Mapping[int, Head]:
+        """Where every log ends now."""
+        ...
+
+    def watch(self) -> AsyncIterator[None]:
+        """Yields soon after each commit that another process or this one made; may yield without one."""
+        ...
+
+    async def find_views(self, object_id: StixId, collections: Iterable[int]) -> list[View]:
+        """The views that show or once showed an object under this id."""
+        ...
+
+    async def find_claims(self, things: Collection[CanonicalKey], ids: Collection[StixId]) -> Sequence[Claim]:
+        """Contributions about things, or under ids."""
+        ...
+
+    async def views_of(self, thing: CanonicalKey, collections: Iterable[int]) -> list[View]:
+        """What these collections show of a thing."""
+        ...
+
+    async def ready(self) -> bool:
+        """Whether a read would work now."""
+        ...
+
+    async def close(self) -> None:
+        """Release files and connections."""
+        ...
