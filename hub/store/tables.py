@@ -1,0 +1,278 @@
+"""The schema, once for both dialects. Ordinary tables with few random indexes: what is written per object decides speed.
+
+The bytes that members read stand once, in ``changes``; ``views`` points to them. Times are microseconds since 1970.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+# ---------------------------------------------------------------- what centres claim
+
+contributions = Table(
+    "contributions",
+    metadata,
+    Column("key", LargeBinary, nullable=False),  # model/claims.claim_key
+    Column("centre", Integer, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("thing", LargeBinary),
+    Column("modified_us", BigInteger),
+    Column("stamp", LargeBinary, nullable=False),
+    Column("since", LargeBinary, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("uq_contributions_key", "key", unique=True),
+    Index("ix_contributions_thing", "thing"),
+)
+
+referring = Table(
+    "referring",
+    metadata,
+    Column("target", Text, nullable=False),
+    Column("key", LargeBinary, nullable=False),
+    Index("uq_referring_target_key", "target", "key", unique=True),
+    Index("ix_referring_key", "key"),
+)
+
+placements = Table(
+    "placements",
+    metadata,
+    Column("key", LargeBinary, nullable=False),
+    Column("collection", Integer, nullable=False),
+    Column("thing", LargeBinary, nullable=False),
+    Index("uq_placements_key_collection", "key", "collection", unique=True),
+    Index("ix_placements_thing", "thing"),
+)
+
+# ---------------------------------------------------------------- what collections show
+
+views = Table(
+    "views",
+    metadata,
+    Column("thing", LargeBinary, nullable=False),
+    Column("collection", Integer, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("alive", Boolean, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("modified_us", BigInteger, nullable=False),
+    Column("uses", Text, nullable=False),  # separated by blanks
+    Index("uq_views_thing_collection", "thing", "collection", unique=True),
+    Index("ix_views_object_id", "object_id"),
+)
+
+past_ids = Table(
+    "past_ids",
+    metadata,
+    Column("object_id", Text, nullable=False),
+    Column("collection", Integer, nullable=False),
+    Column("thing", LargeBinary, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Index("uq_past_ids_object_id_collection", "object_id", "collection", unique=True),
+)
+
+carried = Table(
+    "carried",
+    metadata,
+    Column("collection", Integer, nullable=False),
+    Column("used", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Index("uq_carried_collection_used", "collection", "used", unique=True),
+)
+
+logs = Table(
+    "logs",
+    metadata,
+    Column("no", _Serial, primary_key=True),
+    Column("name", Text, nullable=False),  # collection.<name> or rejected.<centre>
+    Column("last_seq", BigInteger, nullable=False, server_default=text("0")),
+    Column("last_us", BigInteger, nullable=False, server_default=text("0")),
+    Index("uq_logs_name", "name", unique=True),
+)
+
+SHOWN_NEVER, SHOWN_BEFORE, SHOWN_NOW = 0, 1, 2
+"""``changes.shown``: its object has left the collection · a version that a newer one follows · the newest version."""
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("log", Integer, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("withdrawn", Boolean, nullable=False),
+    Column("date_added_us", BigInteger, nullable=False),
+    Column("version_us", BigInteger, nullable=False),
+    Column("first", Boolean, nullable=False),
+    Column("shown", SmallInteger, nullable=False),
+    Column("before", BigInteger),
+    Column("body", LargeBinary, nullable=False),
+    Index("uq_changes_log_seq", "log", "seq", unique=True),
+    Index("ix_changes_log_type_seq", "log", "type", "seq"),
+    Index("ix_changes_log_date_added_us", "log", "date_added_us"),
+)
+
+# ---------------------------------------------------------------- what became of what was sent
+
+positions = Table(
+    "positions",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("next", BigInteger, nullable=False),
+)
+
+receipt_parts = Table(
+    "receipt_parts",
+    metadata,
+    Column("receipt", Text, nullable=False),
+    Column("centre", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("held", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("first_index", Integer, nullable=False),
+    Column("problems", LargeBinary, nullable=False),  # JSON array
+    Index("ix_receipt_parts_receipt", "receipt"),
+)
+
+counts = Table(
+    "counts",
+    metadata,
+    Column("centre", Integer, primary_key=True, autoincrement=False),
+    Column("accepted", BigInteger, nullable=False),
+    Column("unchanged", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+)
+
+held = Table(
+    "held",
+    metadata,
+    Column("no", _Serial, primary_key=True),
+    Column("centre", Integer, nullable=False),
+    Column("stix_id", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("list", Text, nullable=False),
+    Column("says", Text, nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("stamp", LargeBinary, nullable=False),
+    Column("receipt", Text),
+    Column("idx", Integer, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),  # waiting, released, taken, refused, superseded
+    Index("ix_held_state_no", "state", "no"),
+)
+
+# ---------------------------------------------------------------- who exists and who may
+
+hub = Table(
+    "hub",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),  # a single row: what all processes must agree on
+    Column("namespace", Text, nullable=False),
+    Column("identity", Text, nullable=False),
+    Column("cursor_key", LargeBinary, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+)
+
+policy_changes = Table(
+    "policy_changes",
+    metadata,
+    Column("no", _Serial, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),  # JSON, without secrets
+)
+
+sweeps = Table(
+    "sweeps",
+    metadata,
+    Column("no", _Serial, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("cursor", LargeBinary, nullable=False),
+    Column("time_us", BigInteger, nullable=False),
+    Column("done", Boolean, nullable=False),
+)
+
+ticks = Table("ticks", metadata, Column("day", Text, primary_key=True), Column("at_us", BigInteger, nullable=False))
+
+principals = Table(
+    "principals",
+    metadata,
+    Column("no", _Serial, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # centre, member, operator
+    Column("identity", Text),
+    Column("country", Text),
+    Column("sector", Text),
+    Column("accredited_by", Integer),
+    Column("token_digest", LargeBinary),  # SHA-256 of a 256-bit random token
+    Column("suspended", Boolean, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("settings", Text, nullable=False),  # JSON: what only a centre has
+    Index("uq_principals_name", "name", unique=True),
+    Index("ix_principals_token_digest", "token_digest"),
+)
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("no", _Serial, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("marking", Text, nullable=False),
+    Column("rules", Text, nullable=False),  # JSON: [["country", "RO"], …]
+    Column("created_us", BigInteger, nullable=False),
+    Index("uq_groups_name", "name", unique=True),
+)
+
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("group", Integer, primary_key=True),
+    Column("principal", Integer, primary_key=True),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("no", Integer, primary_key=True, autoincrement=False),  # the number of its log
+    Column("name", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("group", Text, nullable=False),
+    Column("types", Text, nullable=False),  # JSON arrays
+    Column("kinds", Text, nullable=False),
+    Column("min_confidence", Integer, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Index("uq_collections_name", "name", unique=True),
+    Index("uq_collections_id", "id", unique=True),
+)
