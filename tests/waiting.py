@@ -1,0 +1,49 @@
+"""Waiting in tests: for a condition, with a deadline, never for a time."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+FIRST_PAUSE_S = 0.002
+LONGEST_PAUSE_S = 0.05
+
+
+async def until(condition: Callable[[], T | Awaitable[T]], *, within_s: float = 5.0, what: str = "") -> T:
+    """What ``condition`` gives as soon as that is true (it may be async). Fails after ``within_s``, saying for what."""
+    deadline = time.monotonic() + within_s
+    pause = FIRST_PAUSE_S
+    while True:
+        value = condition()
+        found = await value if inspect.isawaitable(value) else value
+        if found:
+            return found
+        if time.monotonic() >= deadline:
+            raise AssertionError(_complaint(condition, within_s, what, found))
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+def wait_until(condition: Callable[[], T], *, within_s: float = 5.0, what: str = "") -> T:
+    """``until`` for tests that are not async."""
+    deadline = time.monotonic() + within_s
+    pause = FIRST_PAUSE_S
+    while not (value := condition()):
+        if time.monotonic() >= deadline:
+            raise AssertionError(_complaint(condition, within_s, what, value))
+        time.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_S)
+    return value
+
+
+def _complaint(condition: Callable[[], object], within_s: float, what: str, last: object) -> str:
+    if not what:
+        try:
+            what = inspect.getsource(condition).strip()
+        except (OSError, TypeError):
+            what = repr(condition)
+    return f"not within {within_s:g} s: {what} (last it gave {last!r})"
