@@ -1,1 +1,1 @@
-"""The connector SDK and the built-in connectors. Importable without the hub: they know only its HTTP and Kafka borders."""
+"""The connector SDK and the built-in connectors. Importable without the hub: they know its HTTP and Kafka borders."""

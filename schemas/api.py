@@ -1,7 +1,7 @@
 """The bodies of the hub's HTTP interface, once, for the doors that write them and for the clients that read them.
 
-We are strict in what we write: an unknown field or a wrong type is an error. A client reads with ``read``, which ignores
-fields that it does not know, so that an older client goes on working with a newer hub.
+We are strict in what we write: an unknown field or a wrong type is an error. A client reads with ``read``, which
+ignores fields that it does not know, so that an older client goes on working with a newer hub.
 
 STIX times are text here (RFC 3339, UTC, or a day ``YYYY-MM-DD`` for an anonymous centre): a date must leave as it is
 stored, and pydantic would write it anew.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[int, Field(ge=0, le=100)]
@@ -268,7 +268,3 @@ class Status(Body):
     doors: list[DoorStatus]
     notes: list[str] = []
     """What somebody should look at, one sentence each."""
-
-
-StixContent = dict[str, JsonValue]
-"""A STIX object as JSON. What it may hold is the hub's matter (``hub/core``), not this border's."""

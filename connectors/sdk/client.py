@@ -1,0 +1,250 @@
+"""The hub's HTTP interface as a client calls it: credentials, retries within a patience, errors as sentences.
+
+Synchronous, one connection pool, timeouts always. Used by the commands and by the HTTP publisher.
+"""
+
+from __future__ import annotations
+
+import gzip
+import secrets
+import ssl
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+import stamina
+from pydantic import ValidationError
+
+from connectors.sdk.errors import ConnectorError, PublishRefused, TryLater, WrongSettings
+from schemas.api import (
+    Body,
+    CollectionInfo,
+    CollectionList,
+    Explanation,
+    ProblemDetails,
+    PushAccepted,
+    Receipt,
+    Status,
+)
+
+DEFAULT_URL = "http://127.0.0.1:8480"
+PATIENCE_S = 300.0
+"""How long one request is tried again before a command gives up; long enough for a restart of the hub."""
+_RETRIED = {408, 425, 429, 500, 502, 503, 504}
+_RETRY_AFTER_AT_MOST_S = 300.0
+_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_COMPRESSION_LEVEL = 1
+
+BodyT = TypeVar("BodyT", bound=Body)
+Notify = Callable[[str], None]
+
+
+class HubClient:
+    """One principal's calls. Every method raises PublishRefused (what a retry cannot mend) or TryLater."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        token: str | None = None,
+        *,
+        patience_s: float | None = PATIENCE_S,
+        notify: Notify | None = None,
+        ca_file: str | None = None,
+    ) -> None:
+        self.url = checked_url(url)
+        self._patience_s = patience_s
+        self._notify = notify or (lambda _: None)
+        self._compress = not is_loopback(self.url)
+        self._http = httpx.Client(
+            headers=credentials(token),
+            timeout=_TIMEOUT,
+            verify=tls(self.url, ca_file),
+            trust_env=not is_loopback(self.url),  # no proxy of the environment knows our loopback
+        )
+
+    def push(self, lines: Sequence[bytes]) -> PushAccepted:
+        """Publish objects as NDJSON; durable when this returns. gzip, save over loopback, where it only costs."""
+        body = b"\n".join(lines)
+        headers = {"Content-Type": "application/x-ndjson"}
+        if self._compress:
+            body = gzip.compress(body, _COMPRESSION_LEVEL)
+            headers["Content-Encoding"] = "gzip"
+        return self._call(PushAccepted, "POST", "/v1/intake", content=body, headers=headers)
+
+    def withdraw(self, ids: Sequence[str]) -> PushAccepted:
+        """Take back the caller's contributions with these STIX ids."""
+        return self._call(PushAccepted, "POST", "/v1/withdrawals", json={"ids": list(ids)})
+
+    def receipt(self, status_url: str) -> Receipt:
+        """What has become of a push, by the ``status_url`` that the push was answered with."""
+        return self._call(Receipt, "GET", own_path(status_url))
+
+    def completed(self, status_url: str, *, within_s: float) -> Receipt:
+        """The receipt once it is complete. Raises TryLater when it is not within ``within_s``."""
+        deadline, wait_s = time.monotonic() + within_s, 0.02
+        while (receipt := self.receipt(status_url)).state != "complete":
+            if time.monotonic() + wait_s > deadline:
+                raise TryLater(
+                    "receipt.pending",
+                    f"The hub has not finished with the push within {within_s:g} s.",
+                    f"What it took is safe; ask again at {self.url}{own_path(status_url)}.",
+                )
+            time.sleep(wait_s)
+            wait_s = min(wait_s * 1.5, 1.0)
+        return receipt
+
+    def collections(self) -> list[CollectionInfo]:
+        """The collections that the caller may read, by name."""
+        return self._call(CollectionList, "GET", "/v1/collections").collections
+
+    def explain(self, asked: str) -> Explanation:
+        """Why the hub shows what it shows: ``asked`` is a STIX id, a value or a pattern."""
+        return self._call(Explanation, "GET", f"/v1/explain/{quote(asked, safe='')}")
+
+    def status(self) -> Status:
+        """Flow, lag, rejections, collections and doors, as far as the caller may see them."""
+        return self._call(Status, "GET", "/v1/status")
+
+    def close(self) -> None:
+        """Close the connections. Idempotent."""
+        self._http.close()
+
+    def _call(
+        self,
+        answer: type[BodyT],
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        json: object = None,
+        headers: dict[str, str] | None = None,
+    ) -> BodyT:
+        for attempt in retries(self._patience_s, self._notify):
+            with attempt:
+                request = self._http.build_request(method, self.url + path, content=content, json=json, headers=headers)
+                return self._read(answer, self._send(request))
+        raise AssertionError("unreachable: the last attempt raises")
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            response = self._http.send(request)
+        except httpx.TransportError as error:
+            raise unreachable(self.url, error) from error
+        if not response.is_success:
+            raise failure(response)
+        return response
+
+    def _read(self, answer: type[BodyT], response: httpx.Response) -> BodyT:
+        try:
+            return answer.read(response.content)
+        except ValidationError as error:
+            raise PublishRefused(
+                "answer.unreadable",
+                f"{self.url} answered with something that is not a hub's {answer.__name__}.",
+                "Check that --url names a ctihub of this version.",
+            ) from error
+
+
+def retries(patience_s: float | None, notify: Notify) -> Iterable[stamina.Attempt]:
+    """Attempts with backoff and jitter while TryLater is raised; ``Retry-After`` is honoured. None: for ever."""
+
+    def again(error: Exception) -> bool | float:
+        if not isinstance(error, TryLater):
+            return False
+        notify(f"{error.says} Trying again.")
+        if error.retry_after_s is None:
+            return True
+        # A little later than asked, and not all at once.
+        return min(error.retry_after_s, _RETRY_AFTER_AT_MOST_S) + secrets.randbelow(250) / 1_000
+
+    return stamina.retry_context(
+        on=again, attempts=None, timeout=patience_s, wait_initial=0.1, wait_max=10.0, wait_jitter=0.5
+    )
+
+
+def failure(response: httpx.Response) -> ConnectorError:
+    """An answer that is no success, as an exception: the problem's own words where there are some."""
+    status = response.status_code
+    code, says, way_out = f"http.{status}", f"The hub answered {status} {response.reason_phrase}.", ""
+    try:
+        problem = ProblemDetails.read(response.content)
+    except ValidationError:
+        way_out = _WAYS_OUT.get(status, "")
+    else:
+        code, says = problem.code, problem.detail
+        way_out = problem.way_out or _WAYS_OUT.get(status, "")
+    if status in _RETRIED:
+        return TryLater(code, says, way_out, retry_after_s=retry_after_s(response.headers.get("Retry-After")))
+    return PublishRefused(code, says, way_out, status=status)
+
+
+_WAYS_OUT = {
+    401: "Check --token (or CTIHUB_TOKEN).",
+    403: "Ask the hub's operator for the right.",
+    404: "Check --url, and the name.",
+    413: "Send less at once.",
+}
+
+
+def unreachable(url: str, error: Exception) -> TryLater:
+    """No answer at all."""
+    why = str(error) or type(error).__name__
+    return TryLater(
+        "hub.unreachable", f"No answer from the hub at {url}: {why}.", "Check --url, and that the hub runs."
+    )
+
+
+def retry_after_s(header: str | None) -> float | None:
+    """Seconds of a ``Retry-After`` header; None where there is none or it is a date (ours are whole seconds)."""
+    try:
+        return max(float(header), 0.0) if header else None
+    except ValueError:
+        return None
+
+
+def checked_url(url: str) -> str:
+    """The hub's address without a slash at its end. Raises WrongSettings for what is none."""
+    parts = urlsplit(url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise WrongSettings("url.invalid", f"{url!r} is not the address of a hub.", f"Write it like {DEFAULT_URL}.")
+    return url.strip().rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address stays on this machine."""
+    return (urlsplit(url).hostname or "") in _LOOPBACK
+
+
+def own_path(status_url: str) -> str:
+    """The path of an URL that the hub handed out, so that a token never goes to another host than the one configured.
+
+    A hub behind a proxy or a forwarded port may know itself by another address than its caller does.
+    """
+    at = status_url.find("/v1/")
+    if at < 0:
+        raise PublishRefused("answer.unreadable", f"The hub named a strange place for its receipt: {status_url!r}.")
+    return status_url[at:]
+
+
+def credentials(token: str | None) -> dict[str, str]:
+    """The header of a token; nothing without one."""
+    if not token:
+        return {}
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise WrongSettings("token.invalid", "The token holds characters that no token has.", "Copy it once more.")
+    return {"Authorization": f"Bearer {token}"}
+
+
+def tls(url: str, ca_file: str | None) -> bool | ssl.SSLContext:
+    """What httpx verifies certificates with. Loading the CAs costs 20 ms, so it is done only where TLS is spoken."""
+    if urlsplit(url).scheme != "https":
+        return False
+    if ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise WrongSettings("ca-file.unreadable", f"The CA file {ca_file} cannot be read: {error}.") from error

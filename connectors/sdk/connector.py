@@ -1,0 +1,69 @@
+"""What a connector is: settings, and an iterator of items from a checkpoint on.
+
+A connector only reads. Publishing, retries, checkpoints and progress are the runner's (``connectors.sdk.runner``).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Checkpoint = Mapping[str, Any]
+"""How far a connector got: JSON that only the connector itself reads. ``{}`` is the beginning."""
+
+
+class ConnectorSettings(BaseSettings):
+    """What a connector can be told. A subclass sets ``env_prefix``; nothing unknown is taken."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+
+
+SettingsT = TypeVar("SettingsT", bound=ConnectorSettings, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One STIX object, and how far the connector is once it is published.
+
+    ``body`` as bytes goes out exactly as it is, readable or not, so that the hub can refuse it with a code rather than
+    the connector in silence. ``checkpoint`` may be a function, called only when it is to be written; what it gives must
+    not change as the connector goes on. None: no safe place to go on from here.
+    """
+
+    body: bytes | Mapping[str, Any]
+    checkpoint: Checkpoint | Callable[[], Checkpoint] | None = None
+
+
+class Connector(ABC, Generic[SettingsT]):
+    """Reads one source. Promises, each a test in ``connectors.sdk.testing.ConnectorContract``:
+
+    - ``items({})`` gives everything that the source has; the same source gives the same items, in the same order;
+    - ``items(c)``, where ``c`` came with item n, gives at least what followed item n (repeats are allowed, gaps are not);
+    - memory does not grow with the source;
+    - what cannot be read raises ``SourceFailed`` (or ``TryLater``) after the items before it, never another exception.
+    """
+
+    name: ClassVar[str]
+    """As ``ctihub connect NAME`` takes it: lower case, with hyphens."""
+    summary: ClassVar[str]
+    """One line for ``ctihub connect --list``."""
+    Settings: ClassVar[type[ConnectorSettings]]
+
+    def __init__(self, settings: SettingsT) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
+        """The source's items after ``checkpoint``, in order."""
+
+    def share_read(self) -> float | None:
+        """How much of the source was read, 0 to 1, for the progress bar; None where nobody can tell."""
+        return None
+
+    def end_checkpoint(self) -> Checkpoint | None:
+        """Where to go on once ``items`` ended by itself and all of it is published; None: where the last item said."""
+        return None

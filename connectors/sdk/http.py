@@ -1,0 +1,47 @@
+"""Publishes over the hub's HTTPS push API."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from connectors.sdk.client import HubClient
+from connectors.sdk.errors import PublishRefused
+from connectors.sdk.publisher import Acknowledged
+
+
+class HttpPublisher:
+    """``POST /v1/intake`` as NDJSON. A batch over the hub's limit is halved; one object over it is noted."""
+
+    def __init__(self, client: HubClient) -> None:
+        self._client = client
+        self.too_large: list[int] = []
+        """Sizes in bytes of objects that alone are more than the hub takes in one request."""
+
+    def publish(self, bodies: Sequence[bytes]) -> Acknowledged:
+        """Durable in the hub's intake when this returns."""
+        received, receipts = 0, []
+        parts = deque([tuple(bodies)])
+        while parts:
+            part = parts.popleft()
+            try:
+                accepted = self._client.push(part)
+            except PublishRefused as refusal:
+                if refusal.status != 413:
+                    raise
+                self._make_smaller(part, parts)
+            else:
+                received += accepted.received
+                receipts.append(accepted.status_url)
+        return Acknowledged(received=received, receipts=tuple(receipts))
+
+    def _make_smaller(self, part: tuple[bytes, ...], parts: deque[tuple[bytes, ...]]) -> None:
+        if len(part) == 1:
+            self.too_large.append(len(part[0]))
+            return
+        middle = len(part) // 2
+        parts.extendleft((part[middle:], part[:middle]))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()

@@ -1,0 +1,138 @@
+"""How a run shows how far it is: a bar with rate and ETA on a terminal, log lines elsewhere. Always on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Protocol, TextIO
+
+import structlog
+
+_LINE_EVERY_S = 10.0
+
+
+class Progress(Protocol):
+    """What a runner tells while it runs."""
+
+    def advance(self, objects: int, size_bytes: int, share: float | None) -> None:
+        """So many more objects and bytes are published; ``share`` of the source (0 to 1) was read, if known."""
+        ...
+
+    def note(self, text: str) -> None:
+        """One sentence that somebody may want to see: a retry, a pause."""
+        ...
+
+    def close(self) -> None:
+        """The run is over."""
+        ...
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def advance(self, objects: int, size_bytes: int, share: float | None) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class Bar:
+    """A progress bar of rich: objects, rate, share, time left."""
+
+    def __init__(self, what: str, to: TextIO) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
+
+        self._objects = 0
+        self._began = time.monotonic()
+        self._bar = RichProgress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[objects]:>11,} objects"),
+            TextColumn("{task.fields[rate]:>9,.0f}/s"),
+            TimeRemainingColumn(),
+            console=Console(file=to),
+            transient=False,
+        )
+        self._task = self._bar.add_task(what, total=None, objects=0, rate=0.0)
+        self._bar.start()
+
+    def advance(self, objects: int, size_bytes: int, share: float | None) -> None:
+        """Move the bar."""
+        del size_bytes
+        self._objects += objects
+        rate = self._objects / max(time.monotonic() - self._began, 1e-3)
+        total, done = (None, 0.0) if share is None else (1.0, share)
+        self._bar.update(self._task, objects=self._objects, rate=rate, total=total, completed=done)
+
+    def note(self, text: str) -> None:
+        """Print above the bar."""
+        self._bar.console.print(text, style="yellow", markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        self._bar.stop()
+
+
+class LogLines:
+    """A structured line every ten seconds and at the end."""
+
+    def __init__(self, what: str, to: TextIO) -> None:
+        self._log = structlog.wrap_logger(
+            structlog.PrintLogger(to),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+            ],
+            wrapper_class=structlog.BoundLogger,
+            connector=what,
+        )
+        self._objects = 0
+        self._bytes = 0
+        self._share: float | None = None
+        self._began = self._line_at = time.monotonic()
+
+    def advance(self, objects: int, size_bytes: int, share: float | None) -> None:
+        """Count, and say so from time to time."""
+        self._objects += objects
+        self._bytes += size_bytes
+        self._share = share
+        if time.monotonic() - self._line_at >= _LINE_EVERY_S:
+            self._say("connector.progress")
+
+    def note(self, text: str) -> None:
+        """A line of its own."""
+        self._log.warning("connector.note", says=text)
+
+    def close(self) -> None:
+        """The last line, with the totals."""
+        self._say("connector.finished")
+
+    def _say(self, event: str) -> None:
+        self._line_at = time.monotonic()
+        took = max(self._line_at - self._began, 1e-3)
+        percent = {} if self._share is None else {"percent": round(self._share * 100)}
+        self._log.info(
+            event,
+            count=self._objects,
+            bytes=self._bytes,
+            per_s=round(self._objects / took),
+            took_ms=round(took * 1_000),
+            **percent,
+        )
+
+
+def shown(what: str, *, quiet: bool = False, to: TextIO | None = None) -> Progress:
+    """The progress that fits where stderr leads to."""
+    to = to or sys.stderr
+    if quiet:
+        return Quiet()
+    return Bar(what, to) if to.isatty() else LogLines(what, to)
