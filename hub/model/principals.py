@@ -1,0 +1,76 @@
+"""Who the hub knows: centres publish, members receive, operators administer. Frozen values; the store keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from hub.model.policy import Collection, Group
+from hub.model.words import CollectionName, GroupName, StixId
+
+
+class Kind(StrEnum):
+    """What a principal is."""
+
+    CENTRE = "centre"
+    MEMBER = "member"
+    OPERATOR = "operator"
+
+
+class Attribute(StrEnum):
+    """What a group's rule may ask of a principal."""
+
+    COUNTRY = "country"
+    SECTOR = "sector"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One condition of a group over the registry, such as ``country=RO``."""
+
+    attribute: Attribute
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.attribute}={self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody with a token. What a centre may say stands in ``policy.Centre`` under the same number."""
+
+    no: int
+    name: str
+    kind: Kind
+    identity: StixId | None = None
+    """Its STIX identity; None for an operator."""
+    country: str | None = None
+    sector: str | None = None
+    accredited_by: int | None = None
+    """The number of the centre that accredited a member."""
+    suspended: bool = False
+    created_us: int = 0
+    joined: frozenset[GroupName] = field(default=frozenset())
+    """The groups whose list names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRules:
+    """A group, and by which rules principals belong to it; lists of names stand at the principals."""
+
+    group: Group
+    rules: tuple[Rule, ...] = ()
+    no: int = 0
+
+
+@dataclass(frozen=True)
+class Roll:
+    """All principals, groups and collections as of one numbered change: what decides who is who and who reads what."""
+
+    number: int
+    principals: Mapping[str, Principal]
+    by_digest: Mapping[bytes, Principal]
+    """By the SHA-256 of their tokens."""
+    groups: Mapping[GroupName, GroupRules]
+    collections: Mapping[CollectionName, Collection]

@@ -1,0 +1,1 @@
+"""Who exists and who may: centres, members, groups, collections, operators, tokens, grants."""

@@ -1,0 +1,117 @@
+"""The syntax of what an operator names: principals, groups and collections; identities, countries, sectors, rules.
+
+Each function gives the value as the registry keeps it, or raises WrongUsage with what would have been right.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hub.model.errors import WrongUsage
+from hub.model.principals import Attribute, Rule
+from hub.model.words import Level, Naming, StixId
+
+RESERVED = frozenset({"intake"})
+"""``intake`` is the write-only TAXII collection and the prefix of the centres' topics."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
+_IDENTITY = re.compile(r"identity--[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
+_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
+_SECTOR = re.compile(r"[a-z0-9]([a-z0-9 _-]{0,61}[a-z0-9])?", re.ASCII)
+_OBSERVABLE_OR_TYPE = re.compile(r"[a-z0-9][a-z0-9-]{1,249}", re.ASCII)
+
+
+def name(said: str, *, what: str = "name") -> str:
+    """A name of a principal, a group or a collection; ``what`` is how the error calls it."""
+    if _NAME.fullmatch(said) is None:
+        raise WrongUsage(
+            "name.syntax",
+            f"{said!r} is no {what}.",
+            "A name has 1 to 63 small letters, digits and hyphens, and begins with a letter or digit.",
+        )
+    if said in RESERVED:
+        raise WrongUsage("name.reserved", f"The name {said!r} is reserved.", "Take another one.")
+    return said
+
+
+def identity(said: str) -> StixId:
+    """The id of a STIX identity. Source: STIX 2.1, section 2.9 (an RFC 4122 UUID in small letters)."""
+    if _IDENTITY.fullmatch(said) is None:
+        raise WrongUsage(
+            "identity.syntax",
+            f"{said!r} is no STIX identity.",
+            "It looks like identity--6ba7b810-9dad-41d1-80b4-00c04fd430c8.",
+        )
+    return StixId(said)
+
+
+def country(said: str) -> str:
+    """A country as two capital letters (ISO 3166-1 alpha-2; ``EU`` and other reserved codes pass)."""
+    code = said.strip().upper()
+    if _COUNTRY.fullmatch(code) is None:
+        raise WrongUsage(
+            "country.syntax", f"{said!r} is no country code.", "It has two letters, such as RO (ISO 3166-1)."
+        )
+    return code
+
+
+def sector(said: str) -> str:
+    """A sector in small letters, such as ``energy`` (STIX 2.1, section 10.13, or a word of one's own)."""
+    word = said.strip().lower()
+    if _SECTOR.fullmatch(word) is None:
+        raise WrongUsage(
+            "sector.syntax", f"{said!r} is no sector.", "It is a word such as energy or financial-services."
+        )
+    return word
+
+
+def rule(said: str) -> Rule:
+    """A group's rule such as ``country=RO``."""
+    key, equals, value = said.partition("=")
+    try:
+        attribute = Attribute(key.strip().lower())
+    except ValueError:
+        attribute = None
+    if attribute is None or not equals:
+        raise WrongUsage("rule.syntax", f"{said!r} is no rule.", "A rule is country=RO or sector=energy.")
+    return Rule(attribute, country(value) if attribute is Attribute.COUNTRY else sector(value))
+
+
+def level(said: str) -> Level:
+    """A TLP level such as ``amber+strict``."""
+    try:
+        return Level.of(said)
+    except ValueError as error:
+        raise WrongUsage("level.unknown", f"{error}.") from error
+
+
+def naming(said: str) -> Naming:
+    """How a centre is shown: ``named``, ``alias`` or ``anonymous``."""
+    try:
+        return Naming(said)
+    except ValueError:
+        raise WrongUsage(
+            "naming.unknown", f"No way of naming is called {said!r}.", f"It is one of {', '.join(Naming)}."
+        ) from None
+
+
+def percent(said: int, *, what: str) -> int:
+    """A whole number from 0 to 100."""
+    if not 0 <= said <= 100:
+        raise WrongUsage("number.range", f"{said} is no {what}.", "It is a whole number from 0 to 100.")
+    return said
+
+
+def type_or_kind(said: str) -> str:
+    """A STIX object type, or a kind of observable, for a collection's filter."""
+    if _OBSERVABLE_OR_TYPE.fullmatch(said) is None:
+        raise WrongUsage("type.syntax", f"{said!r} is no STIX type.", "It looks like indicator or ipv4-addr.")
+    return said
+
+
+def alias(said: str) -> str:
+    """The text under which an ``alias`` centre is shown: printable, at most 200 characters."""
+    text = said.strip()
+    if not text or len(text) > 200 or not text.isprintable():
+        raise WrongUsage("alias.syntax", "This alias cannot be shown.", "It is printable text of 1 to 200 characters.")
+    return text
