@@ -1,0 +1,170 @@
+"""The MUST rules of STIX 2.1, for objects of every type: what is wrong with a decoded object, as problems with codes.
+
+The rules are tables (``objects``, ``observables``, ``common``) from which one function of each type is made at import.
+Patterns are not parsed here, and nobody's rights are judged: see ``hub/patterns`` and ``hub/core/admit``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hub.core.validate.checks import BINARY, HEX, PROPERTY_NAME, TYPE_NAME, UUID, Check, anything, compile_shape, under
+from hub.core.validate.common import PROPERTIES, REQUIRED, VERSIONED_RULES
+from hub.core.validate.kinds import Family, ObjectType
+from hub.core.validate.objects import NOT_IN_2_0, OBJECTS
+from hub.core.validate.observables import OBSERVABLES
+from hub.core.validate.rules import Trouble
+from hub.core.validate.special import ON_PROPERTY, SPECIAL
+from hub.model.problems import Code, Problem, cut
+from hub.model.words import Limits, StixObject
+
+__all__ = ["NOT_IN_2_0", "RESERVED_PROPERTIES", "TYPES", "validate"]
+
+TYPES: Mapping[str, ObjectType] = {**OBJECTS, **OBSERVABLES}
+"""Every type that STIX 2.1 defines, the bundle aside."""
+
+RESERVED_PROPERTIES = frozenset({"severity", "action", "username", "phone_numbers"})
+"""Names that no custom property may have (section 11.1 reserves them; ``action`` as stix2-validator reads it)."""
+
+_RESERVED_TYPES = frozenset({"action"})
+_MOST_PROBLEMS = 20
+"""What is told of one object: who sends 2,000 wrong labels needs no 2,000 sentences."""
+
+_type_name = re.compile(TYPE_NAME).fullmatch
+_property_name = re.compile(PROPERTY_NAME).fullmatch
+_base64 = re.compile(BINARY).fullmatch
+_hexadecimal = re.compile(HEX).fullmatch
+
+
+def validate(obj: StixObject, limits: Limits) -> list[Problem]:
+    """What is wrong with an object by the MUST rules of STIX 2.1; nothing for a good one. At most 20 problems.
+
+    An object of STIX 2.0 is to be lifted first. Types and properties outside the specification pass where it lets
+    them: well-formed names, the common properties right, no null.
+    """
+    kind = obj.get("type")
+    check = _CHECKS.get(kind) if type(kind) is str else None
+    if check is None:
+        if wrong := _wrong_type(obj):
+            return wrong
+        check = _custom(str(kind), observable="created" not in obj and "modified" not in obj)
+    troubles = check(obj)
+    if kind == "indicator" and (long := _too_long(obj, limits)):
+        troubles.append(long)
+    return [Problem(*trouble) for trouble in troubles[:_MOST_PROBLEMS]] if troubles else []
+
+
+def _wrong_type(obj: StixObject) -> list[Problem] | None:
+    """What is wrong with the type of an object of no known type."""
+    kind = obj.get("type")
+    if "type" not in obj:
+        return [Problem(Code.STIX_REQUIRED, "", "The property type is missing.")]
+    if kind == "bundle":
+        return [Problem(Code.BUNDLE_INVALID, "/type", "A bundle cannot hold a bundle; send its objects.")]
+    if type(kind) is not str or not _type_name(kind) or not 3 <= len(kind) <= 250 or kind in _RESERVED_TYPES:
+        says = f"{cut(kind)} is not a type: 3 to 250 of a-z, 0-9 and single hyphens, beginning with a letter."
+        return [Problem(Code.STIX_TYPE, "/type", says)]
+    return None
+
+
+def _too_long(obj: StixObject, limits: Limits) -> Trouble | None:
+    pattern = obj.get("pattern")
+    if type(pattern) is str and len(pattern) > limits.pattern_chars:
+        says = f"The pattern has {len(pattern):,} characters, {limits.pattern_chars:,} are taken."
+        return Trouble(Code.PATTERN_TOO_LONG, "/pattern", says)
+    return None
+
+
+ObjectCheck = Callable[[StixObject], list[Trouble]]
+
+
+def _compile(table: ObjectType, type_pattern: str) -> ObjectCheck:
+    """The one function of a type. ``type_pattern`` is what stands before the two hyphens of its ids."""
+    common = {name: kind for name, kind in PROPERTIES[table.family].items() if name not in table.without}
+    needed = tuple(name for name in REQUIRED[table.family] if name not in table.without)
+    rules = table.rules if table.family is Family.OBSERVABLE else (*VERSIONED_RULES, *table.rules)
+    shape = compile_shape({**common, **table.properties}, ("type", "id", *needed, *table.required), rules)
+    checks = {**shape.checks, "type": _no_check, "id": _id_check(type_pattern), "spec_version": _spec_version}
+    required, holds = shape.required, (*shape.rules, *SPECIAL.get(table.name, ()))
+
+    def check(obj: StixObject) -> list[Trouble]:
+        troubles: list[Trouble] = []
+        for name, value in obj.items():
+            one = checks.get(name)
+            wrong = one(value) if one is not None else _custom_property(name, value)
+            if wrong is not None:
+                troubles += under(name, wrong)
+            elif name in ON_PROPERTY and (found := ON_PROPERTY[name](obj)):
+                troubles += found
+        if not required <= obj.keys():
+            troubles += shape.missing(obj)
+        for rule in holds:
+            if found := rule(obj):
+                troubles += found
+        return troubles
+
+    return check
+
+
+def _no_check(_: Any) -> None:
+    return None
+
+
+def _id_check(type_pattern: str) -> Check:
+    matches = re.compile(f"{type_pattern}--{UUID}").fullmatch
+
+    def check(value: Any) -> list[Trouble] | None:
+        if type(value) is str and matches(value):
+            return None
+        says = f"{cut(value)} is not an id of the form type--UUID with the object's own type and an RFC 4122 UUID."
+        return [Trouble(Code.STIX_ID, "", says)]
+
+    return check
+
+
+def _spec_version(value: Any) -> list[Trouble] | None:
+    if value == "2.1":
+        return None
+    return [Trouble(Code.STIX_SPEC_VERSION, "", f"{cut(value)} is not a version that is taken: 2.1 or 2.0.")]
+
+
+def _custom_property(name: str, value: Any) -> list[Trouble] | None:
+    """A property that the type's table does not know: well named, and not null (sections 3.1, 11.1 and 11.2)."""
+    if not _property_name(name):
+        says = f"{cut(name)} is not a property name: 3 to 250 of a-z, 0-9 and _, beginning with a letter."
+        return [Trouble(Code.STIX_PROPERTY_NAME, "", says)]
+    if name in RESERVED_PROPERTIES:
+        says = f"The name {name} is reserved by STIX; put it into an extension or call it x_…_{name}."
+        return [Trouble(Code.STIX_PROPERTY_NAME, "", says)]
+    if name.endswith("_bin") and not (type(value) is str and _base64(value)):
+        return [Trouble(Code.STIX_VALUE, "", f"{cut(value)} is not base64, which names ending in _bin are kept for.")]
+    if name.endswith("_hex") and not (type(value) is str and _hexadecimal(value)):
+        says = f"{cut(value)} is not hexadecimal, which names ending in _hex are kept for."
+        return [Trouble(Code.STIX_VALUE, "", says)]
+    return anything(value)
+
+
+_CHECKS: Mapping[str, ObjectCheck] = {name: _compile(table, re.escape(name)) for name, table in TYPES.items()}
+_CUSTOM = {
+    observable: _compile(
+        ObjectType("", Family.OBSERVABLE if observable else Family.DOMAIN, {}),
+        TYPE_NAME,
+    )
+    for observable in (True, False)
+}
+
+
+def _custom(kind: str, *, observable: bool) -> ObjectCheck:
+    """The function of a type outside the specification; with neither ``created`` nor ``modified`` it is observed."""
+    common = _CUSTOM[observable]
+
+    def check(obj: StixObject) -> list[Trouble]:
+        troubles = common(obj)
+        stix_id = obj.get("id")
+        if type(stix_id) is str and not stix_id.startswith(f"{kind}--"):
+            troubles.append(Trouble(Code.STIX_ID, "/id", f"{cut(stix_id)} does not begin with the type {cut(kind)}."))
+        return troubles
+
+    return check

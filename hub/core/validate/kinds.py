@@ -1,0 +1,194 @@
+"""The words of the validation tables: what a property's value may be, and what properties owe one another.
+
+The tables are data: ``checks`` makes one function of each type's table, ``published`` makes JSON Schema of the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string; with ``pattern`` one that matches it as a whole, called ``what`` in sentences."""
+
+    pattern: str | None = None
+    what: str = "a string"
+    filled: bool = False
+    """Not empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A boolean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """A whole number from ``least`` to ``most``."""
+
+    least: int | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Any finite number from ``least`` to ``most``."""
+
+    least: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """RFC 3339 with ``Z``: ``2026-01-31T12:00:00.123Z`` (STIX 2.1, section 2.16)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The id of another object (section 2.9), of one of ``types`` if it names any, of none of ``but``."""
+
+    types: frozenset[str] = frozenset()
+    but: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ipv6:
+    """An IPv6 address or network without a zone (section 6.9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One of a closed set of words (an ``-enum`` of the specification; open vocabularies are plain text)."""
+
+    of: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Base64 (section 2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hex:
+    """An even number of hexadecimal digits (section 2.7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hashes:
+    """Digests by algorithm, of the right length where the algorithm is known (section 2.6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """An object with free keys (section 2.4), each value ``of`` a kind."""
+
+    of: Kind | None = None
+    keys: str = r"[a-zA-Z0-9_-]{1,250}"
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """Any value but null and an empty list, which STIX knows nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list that is not empty (section 2.12)."""
+
+    of: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An object with known properties: a type embedded in others."""
+
+    name: str
+    properties: Mapping[str, Kind]
+    required: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """Extensions by their definition's id or, older, by name (section 7.3); ``known`` ones have a table."""
+
+    known: Mapping[str, Record] = field(default_factory=lambda: MappingProxyType({}))
+
+
+String: TypeAlias = Text | Timestamp | Reference | Ipv6 | Word | Binary | Hex
+Other: TypeAlias = Flag | Integer | Number | Hashes | Anything
+Holder: TypeAlias = Dictionary | ListOf | Record | Extensions
+Kind: TypeAlias = String | Other | Holder
+
+
+@dataclass(frozen=True, slots=True)
+class InOrder:
+    """Of two timestamps ``last`` is not before ``first``; with ``strictly`` it is after it."""
+
+    first: str
+    last: str
+    strictly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one of these properties is there."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Exactly one of these properties is there."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Where ``name`` is (with the value ``when``, if one is given), so are ``others``."""
+
+    name: str
+    others: tuple[str, ...]
+    when: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Excludes:
+    """Where ``name`` is (with the value ``when``, if one is given), ``other`` is not."""
+
+    name: str
+    other: str
+    when: bool | None = None
+
+
+Rule: TypeAlias = InOrder | AnyOf | OneOf | Needs | Excludes
+
+
+class Family(Enum):
+    """The parts of STIX that differ in their common properties (section 3.2)."""
+
+    DOMAIN = "SDO"
+    RELATIONSHIP = "SRO"
+    OBSERVABLE = "SCO"
+    META = "meta"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectType:
+    """One top-level type: its own properties, the common ones aside."""
+
+    name: str
+    family: Family
+    properties: Mapping[str, Kind]
+    required: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    section: str = ""
+    """Where STIX 2.1 defines it."""
+    without: frozenset[str] = frozenset()
+    """Common properties that this type does not have."""

@@ -1,0 +1,41 @@
+"""STIX timestamps as they are written: whether one is good, and which of two is later, to the last digit."""
+
+from __future__ import annotations
+
+import calendar
+import re
+
+TIMESTAMP = (
+    r"(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z"
+)
+"""``YYYY-MM-DDTHH:MM:SS[.s+]Z``, with capitals (STIX 2.1, section 2.16).
+
+The second 60 is refused although RFC 3339 knows it: neither stix2 nor Python can hold it, and a member would lose the
+object. That a day is in its month is asked of ``is_timestamp``.
+"""
+
+_matches = re.compile(TIMESTAMP, re.ASCII).fullmatch
+
+
+def is_timestamp(text: str) -> bool:
+    """Whether this is a timestamp of STIX, of a day that exists.
+
+    >>> is_timestamp("2024-02-29T00:00:00Z"), is_timestamp("2023-02-29T00:00:00Z")
+    (True, False)
+    """
+    if _matches(text) is None:
+        return False
+    return text[8:10] < "29" or int(text[8:10]) <= calendar.monthrange(int(text[:4]), int(text[5:7]))[1]
+
+
+def instant(text: str) -> str:
+    """Of a good timestamp, a text that sorts as time goes, without loss: a fraction may have any number of digits.
+
+    >>> instant("2026-01-31T12:00:00Z") == instant("2026-01-31T12:00:00.000Z")
+    True
+    >>> instant("2026-01-31T12:00:00.9Z") < instant("2026-01-31T12:00:00.90000001Z")
+    True
+    """
+    whole, _, fraction = text[:-1].partition(".")
+    return f"{whole}.{fraction.rstrip('0')}"
