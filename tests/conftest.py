@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import blockbuster_ctx
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 OURS = ["hub", "connectors"]
 
 

