@@ -1,0 +1,387 @@
+"""Every option of the hub, once: name, type, default, help. From ``ctihub.toml`` and ``CTIHUB_*``; the latter wins.
+
+Rooms below get plain values, never "the config".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from hub.model.errors import WrongUsage
+from hub.model.words import Limits
+
+ENV_PREFIX = "CTIHUB_"
+FILE_NAME = "ctihub.toml"
+BESIDES = frozenset({"CONFIG", "URL", "TOKEN"})
+"""Names after ``CTIHUB_`` that are no options of the hub: the file, and what client commands take."""
+
+_SIZE = re.compile(r"([\d_,]+)\s*(B|KiB|MiB|GiB)?", re.ASCII | re.IGNORECASE)
+_SIZE_UNITS = {"b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+_SPAN = re.compile(r"(\d+)\s*(s|min|h|d)?", re.ASCII | re.IGNORECASE)
+_SPAN_UNITS_S = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
+
+
+def _size(said: object) -> object:
+    """``1 MiB``, ``64MiB``, ``100,000`` or a plain number."""
+    found = _SIZE.fullmatch(said.strip()) if isinstance(said, str) else None
+    if found is None:
+        return said
+    return int(re.sub("[_,]", "", found[1])) * _SIZE_UNITS[(found[2] or "B").lower()]
+
+
+def _span(said: object) -> object:
+    """``10 min``, ``600 s``, ``2h`` or a plain number of seconds."""
+    found = _SPAN.fullmatch(said.strip()) if isinstance(said, str) else None
+    if found is None:
+        return timedelta(seconds=said) if isinstance(said, int) else said
+    return timedelta(seconds=int(found[1]) * _SPAN_UNITS_S[(found[2] or "s").lower()])
+
+
+def _words(said: object) -> object:
+    """A list, or words separated by commas."""
+    return tuple(word for word in re.split(r"[\s,]+", said) if word) if isinstance(said, str) else said
+
+
+def _upper(said: object) -> object:
+    return said.upper() if isinstance(said, str) else said
+
+
+def _lower(said: object) -> object:
+    return said.lower() if isinstance(said, str) else said
+
+
+Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+Count = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+Span = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0))]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Protocol = Annotated[Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)]
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteAt:
+    """The store is a file."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PostgresAt:
+    """The store is a PostgreSQL database; its address may hold a password, so it has no ``repr``."""
+
+    url: str
+
+
+class Config(BaseSettings):
+    """All options. Made by ``load``; made by hand it reads nothing but its arguments."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    data_dir: Path = Field(Path("ctihub-data"), description="Where the hub keeps its files.")
+    http_host: str = Field("127.0.0.1", description="The address to listen on.")
+    http_port: int = Field(8480, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
+    public_url: str | None = Field(None, description="How others reach the hub, as in links that it hands out.")
+    tls_cert: Path | None = Field(None, description="Certificate chain (PEM); with TLS_KEY, HTTPS is spoken.")
+    tls_key: Path | None = Field(None, description="Private key (PEM) of TLS_CERT.")
+    behind_proxy: bool = Field(
+        False, description="A proxy in front speaks TLS: listen on any address, believe X-Forwarded-*."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="The store: `postgresql://user:password@host/name`, or `sqlite:///path`."
+    )
+    kafka_bootstrap: str | None = Field(
+        None, description="Kafka brokers, `host:port,host:port`; without, the event log is a file."
+    )
+    kafka_security_protocol: Protocol = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.")
+    kafka_username: str | None = Field(None, description="The hub's user on the brokers (SCRAM-SHA-512).")
+    kafka_password: SecretStr | None = Field(None, description="Its password.")
+    kafka_ca_file: Path | None = Field(None, description="Certificates (PEM) to trust instead of the system's.")
+    kafka_admin_username: str | None = Field(
+        None, description="The user that makes topics, users and grants; only for provisioning."
+    )
+    kafka_admin_password: SecretStr | None = Field(None, description="Its password.")
+    kafka_replication: int | None = Field(None, ge=1, le=32, description="Replicas of each topic.")
+    kafka_partitions: int = Field(
+        1,
+        ge=1,
+        le=1_000,
+        description="Partitions of each intake topic; more than 1 loses the order of records without a key.",
+    )
+    held_lists: Words = Field(
+        ("default",),
+        description="Warning lists whose hits are held; `none` switches off lists and the hub's own poison rules.",
+    )
+    max_object_bytes: Size = Field(1 << 20, description="The largest object.")
+    max_push_bytes: Size = Field(64 << 20, description="The largest push, unpacked.")
+    max_bundle_objects: Count = Field(100_000, description="The most objects in one bundle.")
+    max_pattern_chars: Count = Field(65_536, description="The longest pattern.")
+    max_future: Span = Field(timedelta(minutes=10), description="How far ahead of us `modified` may be.")
+    page_objects: Count = Field(1_000, le=10_000, description="The most objects on one page.")
+    page_bytes: Size = Field(8 << 20, description="The largest page.")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        "info", description="debug, info, warning or error."
+    )
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(_lower)] = Field(
+        "console", description="console or json."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read behind our back: ``load`` puts the sources together."""
+        return (init_settings,)
+
+    @field_validator("public_url")
+    @classmethod
+    def _an_url(cls, said: str | None) -> str | None:
+        if said is not None and re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", said) is None:
+            raise ValueError("it looks like https://hub.example")
+        return said.rstrip("/") if said else said
+
+    @field_validator("database_url")
+    @classmethod
+    def _a_database(cls, said: SecretStr | None) -> SecretStr | None:
+        if said is not None and re.match(r"(postgres(ql)?|sqlite)://", said.get_secret_value()) is None:
+            raise ValueError("it begins with postgresql:// or sqlite:///")
+        return said
+
+    @field_validator("held_lists")
+    @classmethod
+    def _none_stands_alone(cls, said: tuple[str, ...]) -> tuple[str, ...]:
+        if "none" in said and len(said) > 1:
+            raise ValueError("none stands alone")
+        return said
+
+    @model_validator(mode="before")
+    @classmethod
+    def _protocol_follows_the_user(cls, said: Any) -> Any:
+        if isinstance(said, dict) and said.get("kafka_username") and not said.get("kafka_security_protocol"):
+            return said | {"kafka_security_protocol": "SASL_SSL"}
+        return said
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Config:
+        for one, other in _TOGETHER:
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise ValueError(f"{one.upper()} and {other.upper()} go together")
+        if self.kafka_username and not self.kafka_bootstrap:
+            raise ValueError("KAFKA_USERNAME needs KAFKA_BOOTSTRAP")
+        if self.kafka_security_protocol.startswith("SASL") and not self.kafka_username:
+            raise ValueError(f"KAFKA_SECURITY_PROTOCOL {self.kafka_security_protocol} needs KAFKA_USERNAME")
+        return self
+
+    @property
+    def database(self) -> SqliteAt | PostgresAt:
+        """Where the store is."""
+        if self.database_url is None:
+            return SqliteAt(self.data_dir / "store.sqlite")
+        url = self.database_url.get_secret_value()
+        return SqliteAt(Path(url.removeprefix("sqlite://")[1:])) if url.startswith("sqlite") else PostgresAt(url)
+
+    @property
+    def limits(self) -> Limits:
+        """The sizes at which input is refused."""
+        return Limits(
+            object_bytes=self.max_object_bytes,
+            bundle_objects=self.max_bundle_objects,
+            pattern_chars=self.max_pattern_chars,
+            future_s=int(self.max_future.total_seconds()),
+        )
+
+    @property
+    def url(self) -> str:
+        """How others reach the hub, without a slash at the end."""
+        if self.public_url:
+            return self.public_url
+        host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
+        return f"{'https' if self.tls_cert else 'http'}://{host}:{self.http_port}"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody on the network can overhear: loopback only, TLS, or a proxy in front."""
+        return is_loopback(self.http_host) or self.tls_cert is not None or self.behind_proxy
+
+
+_TOGETHER = (
+    ("tls_cert", "tls_key"),
+    ("kafka_username", "kafka_password"),
+    ("kafka_admin_username", "kafka_admin_password"),
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address of the configuration stays on this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def ensure_private(config: Config) -> None:
+    """Tokens and marked data never cross a network in the clear. Raises WrongUsage."""
+    if not config.is_private:
+        raise WrongUsage(
+            "config.not-private",
+            f"HTTP_HOST {config.http_host} is open to the network, and nothing there speaks TLS.",
+            "Set TLS_CERT and TLS_KEY, say --behind-proxy where a proxy in front does, or listen on 127.0.0.1.",
+        )
+
+
+# ---------------------------------------------------------------- reading
+
+
+def load(
+    file: Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> Config:
+    """The options of the file (named, or ``CTIHUB_CONFIG``, or ``./ctihub.toml``), the environment and ``overrides``.
+
+    Of these the later wins. ``overrides`` has field names; None means not said. Raises WrongUsage.
+    """
+    in_file = _read(_find(file))
+    in_environment = dict(EnvSettingsSource(Config)())
+    said = {name: value for name, value in (overrides or {}).items() if value is not None}
+    for name in _unknown_variables():
+        near = _nearest(name, alike=0.7)
+        warn(f"{ENV_PREFIX}{name} is no option of the hub{f'; did you mean {ENV_PREFIX}{near}?' if near else '.'}")
+    try:
+        return Config(**(in_file | in_environment | said))
+    except ValidationError as error:
+        raise _refused(error, in_environment, said) from None
+
+
+def _find(named: Path | None) -> Path | None:
+    here = Path(FILE_NAME)
+    if named is None and (said := os.environ.get(f"{ENV_PREFIX}CONFIG")):
+        named = Path(said)
+    if named is None:
+        return here if here.is_file() else None
+    if not named.is_file():
+        raise WrongUsage(
+            "config.no-file", f"There is no file {named}.", f"Without --config, {FILE_NAME} is read where there is one."
+        )
+    return named
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        found = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise WrongUsage("config.unreadable", f"{file} cannot be read: {error.strerror}.", "Mind its owner.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongUsage("config.not-toml", f"{file} is no TOML: {error}.", "See https://toml.io.") from None
+    values: dict[str, Any] = {}
+    for key, value in found.items():
+        name = key.lower()
+        if name not in Config.model_fields:
+            raise WrongUsage("config.unknown-key", f"{file}: unknown key {key}; did you mean {_nearest(key)}?")
+        if name in values:
+            raise WrongUsage("config.key-twice", f"{file}: {name.upper()} stands there twice.")
+        values[name] = value
+    return values
+
+
+def _unknown_variables() -> list[str]:
+    names = sorted(name.removeprefix(ENV_PREFIX) for name in os.environ if name.startswith(ENV_PREFIX))
+    return [name for name in names if name.lower() not in Config.model_fields and name not in BESIDES]
+
+
+def _nearest(key: str, *, alike: float = 0.0) -> str:
+    known = [name.upper() for name in Config.model_fields]
+    return next(iter(get_close_matches(key.upper(), known, n=1, cutoff=alike)), "")
+
+
+def _refused(error: ValidationError, environment: Mapping[str, Any], said: Mapping[str, Any]) -> WrongUsage:
+    """One sentence about the first thing that is wrong. The value is left out: it may be a password."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    why = first["msg"].removeprefix("Value error, ").replace("Input should", "it should").partition(", unable")[0]
+    if not first["loc"]:
+        return WrongUsage("config.contradiction", f"{why}.", "See docs/configuration.md.")
+    field = str(first["loc"][0])
+    name = field.upper()
+    where = "the command line" if field in said else f"{ENV_PREFIX}{name}" if field in environment else "the file"
+    return WrongUsage("config.invalid", f"{name} (from {where}) is not right: {why}.", f"{_help_of(field)}")
+
+
+# ---------------------------------------------------------------- describing
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option as documents and errors describe it."""
+
+    name: str
+    default: str
+    says: str
+
+
+_DEFAULTS_IN_WORDS = {
+    "database_url": "SQLite in DATA_DIR",
+    "public_url": "from HTTP_HOST and HTTP_PORT",
+    "kafka_bootstrap": "none: embedded log",
+    "kafka_security_protocol": "SASL_SSL with a user name, else PLAINTEXT",
+    "kafka_admin_username": "KAFKA_USERNAME",
+    "kafka_admin_password": "KAFKA_PASSWORD",
+    "kafka_replication": "as many as brokers, 3 at most",
+    "held_lists": "a default set",
+    "max_object_bytes": "1 MiB",
+    "max_push_bytes": "64 MiB",
+    "page_bytes": "8 MiB",
+    "max_future": "10 min",
+    "page_objects": "1,000, at most 10,000",
+}
+
+
+def options() -> Iterator[Option]:
+    """All options, in the order of the documentation."""
+    for field, info in Config.model_fields.items():
+        default = _DEFAULTS_IN_WORDS.get(field) or _in_words(info.default)
+        yield Option(field.upper(), default, info.description or "")
+
+
+def _in_words(default: object) -> str:
+    match default:
+        case None:
+            return "none"
+        case bool():
+            return str(default).lower()
+        case int() if default >= 1_000 and default not in (8480,):
+            return f"{default:,}"
+        case Path():
+            return f"./{default}"
+        case _:
+            return str(default)
+
+
+def _help_of(field: str) -> str:
+    info = Config.model_fields[field]
+    return info.description or ""

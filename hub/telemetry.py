@@ -1,0 +1,72 @@
+"""Logs and metrics, configured once per process. Events are ``room.happened``; all that varies is a field.
+
+Standard logging (uvicorn, aiokafka) goes the same way out. Nothing that looks like a token gets through.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+
+_TOKEN = re.compile(r"ctihub_[A-Za-z0-9_-]{20,}")
+"""See ``hub/registry/tokens.py``."""
+
+_QUIET = {"uvicorn.access": logging.WARNING, "aiosqlite": logging.WARNING, "alembic": logging.WARNING}
+"""Loggers of libraries that say one line per request or statement."""
+
+
+def configure(level: str = "info", form: str = "console", *, stream: TextIO | None = None) -> None:
+    """Send all logs from now on to ``stream`` (standard error), as ``console`` or ``json`` lines."""
+    out = stream or sys.stderr
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_Formatter(foreign_pre_chain=shared, processors=_last_steps(form, out)))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(_number(level))
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(least, _number(level)))
+
+
+def metrics() -> CollectorRegistry:
+    """A fresh registry of metrics, which knows of this process already: memory, descriptors, processor time."""
+    registry = CollectorRegistry(auto_describe=True)
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]
+
+
+def _last_steps(form: str, out: TextIO) -> list[structlog.types.Processor]:
+    drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    if form == "json":
+        return [drop, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    plain = structlog.dev.plain_traceback  # the pretty one prints local variables, which may hold marked data
+    return [drop, structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain)]
+
+
+class _Formatter(structlog.stdlib.ProcessorFormatter):
+    """A second fence: whoever logs a header or an address by mistake gives no token away."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _TOKEN.sub("ctihub_…", super().format(record))
