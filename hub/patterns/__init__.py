@@ -1,0 +1,52 @@
+"""STIX patterns: what they say, in one canonical text, and the values that they assert. The hub's hot path.
+
+Pure: no clock, no I/O. Nothing here raises on data; a pattern that is not taken comes back as a Problem.
+docs/canonical-key.md is the definition that another team can compute from; docs/patterns.md says what is refused.
+"""
+
+from __future__ import annotations
+
+from hub.model.problems import Code, Problem
+from hub.patterns.candidates import value_candidates
+from hub.patterns.engine import canonical, canonical_in_full
+from hub.patterns.keys import canonical_text, key
+from hub.patterns.observables import canonical_by, is_of_its_kind, rule_for
+from hub.patterns.values import Canonical, Observable
+
+__all__ = [
+    "Canonical",
+    "Observable",
+    "canonical",
+    "canonical_in_full",
+    "canonical_observable",
+    "canonical_text",
+    "canonical_value",
+    "is_of_its_kind",
+    "key",
+    "value_candidates",
+]
+
+
+def canonical_observable(kind: str, path: str, value: str) -> tuple[str, tuple[Problem, ...]] | Problem:
+    """The canonical form of the value of ``kind``:``path`` with its warnings, or why it is refused.
+
+    ``path`` as a pattern writes it: ``value``, ``hashes.'SHA-256'``, ``dst_ref.value``. The problems point to the whole
+    object (``at`` is ``""``): the caller knows the property. A property without a rule keeps its value.
+    """
+    if not _is_unicode(value):
+        return Problem(Code.STIX_VALUE, "", "The value has half of a surrogate pair in it, which is no character.")
+    return canonical_by(rule_for(kind, path), value, "")
+
+
+def canonical_value(kind: str, path: str, value: str) -> str | Problem:
+    """``canonical_observable`` without its warnings."""
+    found = canonical_observable(kind, path, value)
+    return found if isinstance(found, Problem) else found[0]
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

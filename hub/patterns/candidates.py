@@ -1,0 +1,71 @@
+"""What a bare value typed by a person could be. Only here, and in connectors that read text, is a value refanged."""
+
+from __future__ import annotations
+
+import re
+
+from hub.patterns.observables import hashes, rule_for
+from hub.patterns.values import Observable
+
+_DEFANGED = (
+    (re.compile(r"^(?:hxxp|h\[xx\]p|h\*\*p|meow)(s?)(?=:|\[)", re.IGNORECASE), r"http\1"),
+    (re.compile(r"^fxp(?=s?:|\[)", re.IGNORECASE), "ftp"),
+    (re.compile(r"\[:(//)?\]"), r":\1"),
+    (re.compile(r"\s?(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\}|\\\.|\[\.(?=[^\]]*$))\s?", re.IGNORECASE), "."),
+    (re.compile(r"\s?(?:\[@\]|\(@\)|\[at\]|\(at\))\s?", re.IGNORECASE), "@"),
+)
+"""The ways in which analysts disarm a value in mail and reports, each with what it stands for."""
+_QUOTES = " \t\r\n\v\f\"'<>`"
+_MAX_CHARS = 8_192
+_GUESSES = (
+    ("ipv4-addr", "value"),
+    ("ipv6-addr", "value"),
+    ("url", "value"),
+    ("email-addr", "value"),
+    ("mac-addr", "value"),
+)
+
+
+def refang(text: str) -> str:
+    """A value as it was before somebody disarmed it, without quotes and white space around it.
+
+    >>> refang("hxxps[://]login[.]example/a"), refang("info[at]example[dot]com")
+    ('https://login.example/a', 'info@example.com')
+    """
+    text = text.strip(_QUOTES)
+    for pattern, replacement in _DEFANGED:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def value_candidates(text: str) -> tuple[Observable, ...]:
+    """Everything that a bare value could be, canonical, the likeliest first; empty when it is nothing known.
+
+    A digest of 40 hexadecimal digits may be of SHA-1 or RIPEMD-160: each is a candidate.
+
+    >>> [(found.kind, found.value) for found in value_candidates("198.51.100[.]7")]
+    [('ipv4-addr', '198.51.100.7')]
+    """
+    if len(text) > _MAX_CHARS:
+        return ()
+    value = refang(text)
+    found = [candidate for kind, path in _GUESSES if (candidate := _candidate(kind, path, value))]
+    found += [candidate for path in _DIGEST_PATHS if (candidate := _candidate("file", path, value))]
+    if not found and (domain := _candidate("domain-name", "value", value)):
+        found.append(domain)
+    if value[:2].upper() == "AS" and (number := _candidate("autonomous-system", "number", value)):
+        found.insert(0, number)
+    return tuple(found)
+
+
+def _candidate(kind: str, path: str, value: str) -> Observable | None:
+    rule = rule_for(kind, path)
+    canonical = rule.canonicalise(value) if rule else None
+    return Observable(kind, path, canonical) if isinstance(canonical, str) else None
+
+
+_LIKELY_FIRST = ("SHA-256", "SHA-1", "MD5", "SHA-512")
+_DIGEST_PATHS = tuple(
+    f"hashes.'{name}'" if "-" in name else f"hashes.{name}"
+    for name in (*_LIKELY_FIRST, *(name for name in hashes.ALGORITHMS if name not in (*_LIKELY_FIRST, "SSDEEP", "MD6")))
+)

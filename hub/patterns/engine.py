@@ -1,0 +1,91 @@
+"""From a pattern's text to its canonical form: the quick way for one equality, the full parser for everything else."""
+
+from __future__ import annotations
+
+from hub.model.problems import Code, Problem
+from hub.patterns import quick
+from hub.patterns.nodes import Leaf, Node
+from hub.patterns.normal import AT, Normaliser
+from hub.patterns.parse import parse
+from hub.patterns.tokens import PatternError
+from hub.patterns.values import Canonical, Observable
+
+_ASSERTING = frozenset(("=", "IN", "ISSUBSET"))
+_MAX_WARNINGS = 20
+"""A pattern of 65,536 characters could carry thousands; a centre needs a few and their number."""
+
+
+def canonical(pattern: str, *, spec_version: str = "2.1", limit_chars: int = 65_536) -> Canonical | Problem:
+    """The canonical form of a STIX pattern, or why it is not taken; never raises. Problems are ``at`` ``/pattern``.
+
+    ``spec_version`` "2.0" reads the grammar of STIX 2.0; the canonical text is one of 2.1 always. More characters than
+    ``limit_chars`` are ``pattern.too-long``; the canonical text may have twice as many. Linear time, save for sorting.
+    """
+    if len(pattern) > limit_chars:
+        return Problem(
+            Code.PATTERN_TOO_LONG, AT, f"The pattern has {len(pattern)} characters; {limit_chars} are allowed."
+        )
+    found = quick.match(pattern)
+    if found is None:
+        return canonical_in_full(pattern, spec_version=spec_version, limit_chars=limit_chars)
+    if isinstance(found, Problem):
+        return found
+    text, kind, path, value, warnings = found
+    single = Observable(kind, path, value)
+    return Canonical(text, (kind,), single, (single,), warnings)
+
+
+def canonical_in_full(pattern: str, *, spec_version: str = "2.1", limit_chars: int = 65_536) -> Canonical | Problem:
+    """``canonical`` without the quick way, which tests hold equal to this one."""
+    if len(pattern) > limit_chars:
+        return Problem(
+            Code.PATTERN_TOO_LONG, AT, f"The pattern has {len(pattern)} characters; {limit_chars} are allowed."
+        )
+    normaliser = Normaliser(limit_chars=2 * limit_chars, lifts=spec_version == "2.0")
+    try:
+        pattern.encode()
+        node = normaliser.pattern(parse(pattern, spec_version=spec_version))
+    except PatternError as problem:
+        return Problem(problem.code, AT, problem.says)
+    except UnicodeEncodeError:
+        return Problem(
+            Code.PATTERN_SYNTAX, AT, "The pattern has half of a surrogate pair in it, which is no character."
+        )
+    asserted = _asserted(node)
+    alone = node.word == "[]" and node.parts[0].leaf is not None and node.parts[0].leaf.operator == "="
+    single = asserted[0] if alone and len(asserted) == 1 else None
+    return Canonical(node.text, tuple(sorted(normaliser.kinds)), single, asserted, _few(normaliser.warnings))
+
+
+def _asserted(node: Node) -> tuple[Observable, ...]:
+    leaves = _alternatives(node)
+    if leaves is None or len({(leaf.kind, leaf.path) for leaf in leaves}) != 1:
+        return ()
+    if any(leaf.operator not in _ASSERTING or leaf.negated for leaf in leaves):
+        return ()
+    found = (Observable(leaf.kind, leaf.path, constant.text) for leaf in leaves for constant in leaf.constants)
+    return tuple(dict.fromkeys(found))
+
+
+def _alternatives(node: Node) -> list[Leaf] | None:
+    """The comparisons of which each alone makes the pattern true, or None where it has any other shape."""
+    if node.leaf is not None:
+        return [node.leaf]
+    if node.word not in ("OR", "[]"):
+        return None
+    found: list[Leaf] = []
+    for part in node.parts:
+        leaves = _alternatives(part)
+        if leaves is None:
+            return None
+        found.extend(leaves)
+    return found
+
+
+def _few(warnings: list[Problem]) -> tuple[Problem, ...]:
+    unique = tuple(dict.fromkeys(warnings))
+    if len(unique) <= _MAX_WARNINGS:
+        return unique
+    last = unique[_MAX_WARNINGS - 1]
+    rest = len(unique) - _MAX_WARNINGS + 1
+    return (*unique[: _MAX_WARNINGS - 1], Problem(last.code, last.at, f"{last.says} So are {rest - 1} more values."))

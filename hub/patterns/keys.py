@@ -1,0 +1,37 @@
+"""The canonical key, ``ctihub-key-v1``: what contributions about one thing share. See docs/canonical-key.md."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from hub.model.words import CanonicalKey
+
+_VERSION = b"ctihub-key-v1\n"
+_OUTER_WHITE = " \t\n\v\f\r"
+
+
+def key(kind: str, text: str) -> CanonicalKey:
+    """SHA-256 of ``ctihub-key-v1``, the kind and the text, each on a line of its own, in UTF-8.
+
+    ``kind`` is ``stix`` for a STIX pattern's canonical text, the ``pattern_type`` for other patterns, ``object`` for a
+    thing named by its STIX id, ``relationship`` for a merged relationship. A line break in a kind (no vocabulary has
+    one) is written ``\\n``, so that no kind and text can be mistaken for others.
+    """
+    if "\n" in kind or "\\" in kind:
+        kind = kind.replace("\\", "\\\\").replace("\n", "\\n")
+    return CanonicalKey(sha256(b"%b%b\n%b" % (_VERSION, _bytes(kind), _bytes(text))).digest())
+
+
+def canonical_text(pattern: str, pattern_type: str) -> str:
+    """The text by which a pattern that is not STIX is known (snort, suricata, sigma, yara, pcre and any other).
+
+    Line ends become ``\\n`` and white space around the whole goes; nothing else changes, since only the rule's own
+    engine knows what matters inside. A STIX pattern has ``canonical`` instead.
+    """
+    if pattern_type == "stix":
+        raise ValueError("a STIX pattern has a canonical form: call canonical()")
+    return pattern.replace("\r\n", "\n").replace("\r", "\n").strip(_OUTER_WHITE)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,241 @@
+"""The normal form of a tree: every equivalence of the hub, applied from the leaves up, which is their fixed point.
+
+docs/canonical-key.md lists the equivalences; tests hold each of them against an independent evaluator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from hub.model.problems import Code, Problem, cut
+from hub.patterns.ast import (
+    Comparison,
+    ComparisonExpression,
+    Constant,
+    ConstantKind,
+    Junction,
+    Observation,
+    ObservationExpression,
+    Path,
+    Qualified,
+    Qualifier,
+    Repeats,
+    StartStop,
+    Within,
+)
+from hub.patterns.constants import normal_constant, written
+from hub.patterns.lift import lifted
+from hub.patterns.nodes import Leaf, Node, check_shape, check_size, joined, leaf_node, observation, qualified
+from hub.patterns.observables import Rule, canonical_by, rule_for
+from hub.patterns.observables.hashes import canonical_digest, checked_algorithm
+from hub.patterns.paths import normal_path, written_steps
+from hub.patterns.tokens import KEY_WORDS, PatternError
+
+AT = "/pattern"
+"""Where in an indicator the problems of patterns are."""
+
+_CANONICAL_OPERATORS = frozenset(("=", "!=", "IN"))
+_NETWORK_OPERATORS = frozenset(("ISSUBSET", "ISSUPERSET"))
+
+
+class Normaliser:
+    """One pattern's way to the normal form; ``warnings`` and ``kinds`` fill as it goes."""
+
+    __slots__ = ("_lifts", "_limit_chars", "kinds", "warnings")
+
+    def __init__(self, *, limit_chars: int, lifts: bool = False) -> None:
+        """No text may have more than ``limit_chars`` characters; ``lifts`` when the pattern is one of STIX 2.0."""
+        self._limit_chars = limit_chars
+        self._lifts = lifts
+        self.kinds: set[str] = set()
+        self.warnings: list[Problem] = []
+
+    def pattern(self, tree: ObservationExpression) -> Node:
+        """The whole pattern. Raises PatternError."""
+        node = self._observation(tree)
+        check_shape(node)
+        return node
+
+    # -- observations
+
+    def _observation(self, tree: ObservationExpression) -> Node:
+        match tree:
+            case Observation(expression):
+                return observation(self._comparison(expression))
+            case Qualified(expression, qualifiers):
+                words = [(type(qualifier).__name__, _qualifier_text(qualifier)) for qualifier in qualifiers]
+                return qualified(self._observation(expression), words, self._limit_chars)
+            case _:
+                return self._combined(tree.word, [self._observation(operand) for operand in tree.operands])
+
+    def _combined(self, word: str, operands: list[Node]) -> Node:
+        if word == "FOLLOWEDBY":
+            # It groups from the left, so only a first operand in parentheses had them for nothing.
+            parts = [*_flat(word, operands[:1]), *operands[1:]]
+        elif word == "OR":
+            parts = _sorted_once(_flat(word, operands))
+        else:
+            # Each operand wants an observation of its own, so [a] AND [a] is not [a] (STIX 2.1, section 9.5.2).
+            parts = sorted(_flat(word, operands), key=_text)
+        if len(parts) == 1:
+            return parts[0]
+        return joined(word, parts, frozenset[str].union(*(part.roots for part in parts)), self._limit_chars)
+
+    # -- comparisons
+
+    def _comparison(self, tree: ComparisonExpression) -> Node:
+        if isinstance(tree, Junction):
+            operands = _flat(tree.word, [self._comparison(operand) for operand in tree.operands])
+            return self._any_of(operands) if tree.word == "OR" else self._all_of(operands)
+        return self._leaf(tree)
+
+    def _all_of(self, operands: list[Node]) -> Node:
+        parts = _sorted_once(operands)
+        roots = frozenset[str].intersection(*(part.roots for part in parts))
+        if not roots:
+            raise PatternError(Code.PATTERN_MEANINGLESS, _no_common_type(parts))
+        return parts[0] if len(parts) == 1 else joined("AND", parts, roots, self._limit_chars)
+
+    def _any_of(self, operands: list[Node]) -> Node:
+        sets: dict[tuple[str, str], list[Leaf]] = {}
+        parts: list[Node] = []
+        for node in operands:
+            leaf = node.leaf
+            if leaf is not None and leaf.operator in ("=", "IN") and not leaf.negated:
+                sets.setdefault((leaf.kind, leaf.path), []).append(leaf)
+            else:
+                parts.append(node)
+        for leaves in sets.values():
+            parts.extend(self._one_of(leaves[0], [constant for leaf in leaves for constant in leaf.constants]))
+        parts = _sorted_once(parts)
+        roots = frozenset[str].union(*(part.roots for part in parts))
+        return parts[0] if len(parts) == 1 else joined("OR", parts, roots, self._limit_chars)
+
+    def _one_of(self, like: Leaf, members: Iterable[Constant]) -> list[Node]:
+        """``path IN (members)``; of digests, whose sets stix2-patterns refuses, the same as comparisons for an OR."""
+        unique = {written(member): member for member in members}
+        texts = sorted(unique)
+        if like.takes_sets and len(texts) > 1:
+            return [leaf_node(replace(like, operator="IN", constants=tuple(unique[text] for text in texts)), texts)]
+        check_size(len(texts) * (len(like.kind) + len(like.path)), self._limit_chars)
+        return [leaf_node(replace(like, operator="=", constants=(unique[text],)), [text]) for text in texts]
+
+    def _leaf(self, tree: Comparison) -> Node:
+        path = normal_path(lifted(tree.path) if self._lifts else tree.path)
+        if path.type in KEY_WORDS:
+            raise PatternError(Code.PATTERN_SYNTAX, f"The object type {path.type} is a key word of STIX 2.1.")
+        self.kinds.add(path.type)
+        steps = written_steps(path)
+        if tree.operator == "EXISTS":
+            return leaf_node(Leaf(path.type, steps, "EXISTS", tree.negated, ()), [])
+        constants = [normal_constant(constant) for constant in tree.constants]
+        takes_sets = not _is_checked_digest(path, constants)
+        constants = self._canonical_values(rule_for(path.type, steps), tree.operator, constants)
+        leaf = Leaf(path.type, steps, tree.operator, tree.negated, tuple(constants), takes_sets)
+        return self._set(leaf) if leaf.operator == "IN" else _plain(leaf)
+
+    def _set(self, leaf: Leaf) -> Node:
+        if not leaf.constants:
+            raise PatternError(
+                Code.PATTERN_MEANINGLESS, "The pattern compares with an empty set, IN (), which has no member."
+            )
+        nodes = self._one_of(leaf, leaf.constants)
+        if len(nodes) == 1:
+            only = nodes[0].leaf
+            return nodes[0] if only is None else _plain(only)
+        if leaf.negated:
+            says = f"The pattern uses NOT IN on {cut(leaf.path)}, which stix2-patterns refuses: join != by AND instead."
+            raise PatternError(Code.STIX_HASH, says)
+        return joined("OR", nodes, frozenset((leaf.kind,)), self._limit_chars)
+
+    def _canonical_values(self, rule: Rule | None, operator: str, constants: list[Constant]) -> list[Constant]:
+        if rule is None or not (
+            operator in _CANONICAL_OPERATORS or (rule.is_network and operator in _NETWORK_OPERATORS)
+        ):
+            return constants
+        return [self._canonical_value(rule, constant) for constant in constants]
+
+    def _canonical_value(self, rule: Rule, constant: Constant) -> Constant:
+        if constant.kind is not ConstantKind.STRING:
+            return constant
+        found = canonical_by(rule, constant.text, AT)
+        if isinstance(found, Problem):
+            raise PatternError(found.code, found.says)
+        self.warnings.extend(found[1])
+        return Constant(ConstantKind.STRING, found[0])
+
+
+def _plain(leaf: Leaf) -> Node:
+    """A comparison in its one spelling: ``NOT =`` is ``!=``. Nothing is said of the other operators."""
+    if leaf.operator == "=" and leaf.negated:
+        leaf = replace(leaf, operator="!=", negated=False)
+    return leaf_node(leaf, [written(constant) for constant in leaf.constants])
+
+
+def _text(node: Node) -> str:
+    return node.text
+
+
+def _flat(word: str, operands: list[Node]) -> list[Node]:
+    return [part for operand in operands for part in (operand.parts if operand.word == word else (operand,))]
+
+
+def _sorted_once(nodes: list[Node]) -> list[Node]:
+    unique = {node.text: node for node in nodes}
+    return [unique[text] for text in sorted(unique)]
+
+
+def _no_common_type(parts: list[Node]) -> str:
+    names = cut(", ".join(sorted({root for part in parts for root in part.roots})))
+    return (
+        f"The pattern joins comparisons of different objects ({names}) by AND inside one observation, "
+        "which no object meets: join observations instead, [a] AND [b]."
+    )
+
+
+def _is_checked_digest(path: Path, constants: list[Constant]) -> bool:
+    """Whether stix2-patterns checks digests here. Raises PatternError where it would refuse what the pattern says.
+
+    It looks at the last step of a path that has a step ``hashes``, whatever the operator.
+    """
+    if "hashes" not in path.steps:
+        return False
+    last = path.steps[-1]
+    if not isinstance(last, str):
+        if last.text == "*":
+            return False
+        raise PatternError(Code.PATTERN_MEANINGLESS, "The pattern takes an index of hashes, which are a dictionary.")
+    name = checked_algorithm(last)
+    if name is None:
+        return False
+    for constant in constants:
+        if constant.kind is not ConstantKind.STRING:
+            raise PatternError(Code.STIX_HASH, f"{cut(constant.text)} is no {name} digest: a digest is a string.")
+        found = canonical_digest(name, constant.text)
+        if isinstance(found, Problem):
+            raise PatternError(found.code, found.says)
+    return True
+
+
+def _qualifier_text(qualifier: Qualifier) -> str:
+    match qualifier:
+        case Within(seconds):
+            number = normal_constant(seconds).text
+            if number in ("0", "0.0"):
+                raise PatternError(Code.PATTERN_MEANINGLESS, "The pattern says WITHIN 0 SECONDS; it must be more.")
+            return f"WITHIN {number} SECONDS"
+        case Repeats(times):
+            number = normal_constant(times).text
+            if number == "0":
+                raise PatternError(Code.PATTERN_MEANINGLESS, "The pattern says REPEATS 0 TIMES; it must be more.")
+            return f"REPEATS {number} TIMES"
+        case StartStop(start, stop):
+            return _interval(normal_constant(start), normal_constant(stop))
+
+
+def _interval(start: Constant, stop: Constant) -> str:
+    # Text order is time order here once the Z is gone: 'T00:00:00' < 'T00:00:00.5'.
+    if start.text[:-1] >= stop.text[:-1]:
+        raise PatternError(Code.PATTERN_MEANINGLESS, "The pattern's interval is empty: STOP must be later than START.")
+    return f"START {written(start)} STOP {written(stop)}"

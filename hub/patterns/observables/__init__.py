@@ -1,0 +1,125 @@
+"""Observables in canonical form, by the object's type and the property: the one table that says which rule is whose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from hub.model.problems import Code, Problem, cut
+from hub.patterns.observables import hashes
+from hub.patterns.observables.addresses import (
+    canonical_address,
+    canonical_asn,
+    canonical_ipv4,
+    canonical_ipv6,
+    canonical_mac,
+)
+from hub.patterns.observables.names import canonical_domain, canonical_email
+from hub.patterns.observables.others import canonical_registry_key, canonical_serial_number, canonical_wallet
+from hub.patterns.observables.urls import canonical_url, credentials
+
+Canonicaliser = Callable[[str], "str | Problem | None"]
+"""Gives the canonical value, None for a value that is none of the kind, a Problem for one that must be refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How the values of one property are made canonical. ``a_kind`` says what they should be, with its article."""
+
+    a_kind: str
+    canonicalise: Canonicaliser
+    is_network: bool = False
+    """Whether ISSUBSET and ISSUPERSET read the value (STIX 2.1, section 9.6.1: addresses only)."""
+
+
+def _endpoint(value: str) -> str | Problem | None:
+    found = canonical_address(value)
+    if found is None and ":" in value:
+        found = canonical_mac(value)
+    return canonical_domain(value) if found is None else found
+
+
+_DOMAIN = Rule("a domain name", canonical_domain)
+_EMAIL = Rule("an e-mail address", canonical_email)
+_ENDPOINT = Rule("an address or a domain name", _endpoint, is_network=True)
+_RULES = {
+    ("ipv4-addr", "value"): Rule("an IPv4 address or network", canonical_ipv4, is_network=True),
+    ("ipv6-addr", "value"): Rule("an IPv6 address or network", canonical_ipv6, is_network=True),
+    ("domain-name", "value"): _DOMAIN,
+    ("url", "value"): Rule("an absolute URL", canonical_url),
+    ("email-addr", "value"): _EMAIL,
+    ("mac-addr", "value"): Rule("a MAC address", canonical_mac),
+    ("autonomous-system", "number"): Rule("the number of an autonomous system", canonical_asn),
+    ("windows-registry-key", "key"): Rule("a registry key that begins with its hive", canonical_registry_key),
+    ("x509-certificate", "serial_number"): Rule("a serial number in hexadecimal", canonical_serial_number),
+    ("cryptocurrency-wallet", "value"): Rule("a cryptocurrency address", canonical_wallet),
+    ("cryptocurrency-wallet", "address"): Rule("a cryptocurrency address", canonical_wallet),
+}
+_REFERENCES = {
+    "src_ref": _ENDPOINT,
+    "dst_ref": _ENDPOINT,
+    "resolves_to_refs": _ENDPOINT,
+    "from_ref": _EMAIL,
+    "sender_ref": _EMAIL,
+    "to_refs": _EMAIL,
+    "cc_refs": _EMAIL,
+    "bcc_refs": _EMAIL,
+}
+"""What ``….<reference>.value`` holds, whatever object the path starts from (STIX 2.1, sections 6.4, 6.5, 6.6, 6.12)."""
+
+_REFERENCED_VALUE = re.compile(r"(?:.*\.)?([a-z_]+_refs?)(?:\[(?:\*|[0-9]+)\])?\.value", re.DOTALL)
+_DIGEST = re.compile(r"(?:.*\.)?(?:[^.]*_)?hashes\.(?:'([A-Za-z0-9_-]+)'|([A-Za-z0-9_]+))", re.DOTALL)
+
+
+def rule_for(kind: str, path: str) -> Rule | None:
+    """The rule of ``kind``:``path`` (``path`` as patterns write it: ``value``, ``hashes.'SHA-256'``), or None."""
+    rule = _RULES.get((kind, path))
+    if rule is not None:
+        return rule
+    if path.endswith(".value"):
+        found = _REFERENCED_VALUE.fullmatch(path)
+        return _REFERENCES.get(found[1]) if found else None
+    if "hashes." in path and (found := _DIGEST.fullmatch(path)):
+        name = hashes.algorithm(found[1] or found[2])
+        return _DIGEST_RULES[name] if name else None
+    return None
+
+
+def canonical_by(rule: Rule | None, value: str, at: str) -> tuple[str, tuple[Problem, ...]] | Problem:
+    """The canonical value by a rule with its warnings, or why it is refused; ``at`` is a JSON pointer to the value."""
+    if rule is None:
+        return value, ()
+    found = rule.canonicalise(value)
+    if isinstance(found, Problem):
+        return replace(found, at=at)
+    if found is None:
+        return value, (_not_of_its_kind(rule, value, at),)
+    if rule.canonicalise is canonical_url and credentials(value):
+        return found, (_without_credentials(at),)
+    return found, ()
+
+
+def is_of_its_kind(kind: str, path: str, value: str) -> bool:
+    """Whether a value is what its property should hold; true where the hub has no rule. Blocklists ask this first."""
+    rule = rule_for(kind, path)
+    return rule is None or isinstance(rule.canonicalise(value), str)
+
+
+def _digest_rule(name: str) -> Rule:
+    return Rule(f"a {name} digest", lambda value: hashes.canonical_digest(name, value))
+
+
+_DIGEST_RULES = {name: _digest_rule(name) for name in hashes.ALGORITHMS}
+
+
+def _not_of_its_kind(rule: Rule, value: str, at: str) -> Problem:
+    return Problem(
+        Code.VALUE_NOT_OF_ITS_KIND,
+        at,
+        f"{cut(value)} is not {rule.a_kind}: it is kept as it is and matches only itself.",
+    )
+
+
+def _without_credentials(at: str) -> Problem:
+    return Problem(Code.URL_CREDENTIALS, at, "The URL carried credentials; the hub left them out.")

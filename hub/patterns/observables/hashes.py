@@ -1,0 +1,68 @@
+"""File hashes: the names of the algorithms, and digests by algorithm and length."""
+
+from __future__ import annotations
+
+import re
+
+from hub.model.problems import Code, Problem, cut
+
+_HEX_DIGITS = {
+    "MD5": (32,),
+    "SHA-1": (40,),
+    "SHA-224": (56,),
+    "SHA-256": (64,),
+    "SHA-384": (96,),
+    "SHA-512": (128,),
+    "SHA3-224": (56,),
+    "SHA3-256": (64,),
+    "SHA3-384": (96,),
+    "SHA3-512": (128,),
+    "RIPEMD-160": (40,),
+    "WHIRLPOOL": (128,),
+    "MD6": (32, 40, 56, 64, 96, 128),
+}
+"""Hexadecimal digits of a digest: STIX 2.1, hash-algorithm-ov, and the algorithms of STIX 2.0 that it dropped."""
+
+ALGORITHMS = (*_HEX_DIGITS, "SSDEEP", "TLSH")
+"""The names that STIX has, and the hub a rule for."""
+
+_SPELLINGS = {name.replace("-", ""): name for name in ALGORITHMS}
+_HEX = re.compile(r"[0-9a-f]+")
+_SSDEEP = re.compile(r"[A-Za-z0-9/+:.]{1,128}")
+_TLSH = re.compile(r"(?:T[0-9])?[0-9A-F]{70}")
+
+
+def algorithm(key: str) -> str | None:
+    """The name that STIX has for a hash algorithm, however it is spelled; None where STIX has none.
+
+    >>> [algorithm(key) for key in ("sha256", "SHA-256", "sha_256", "imphash")]
+    ['SHA-256', 'SHA-256', 'SHA-256', None]
+    """
+    return _SPELLINGS.get(key.upper().replace("-", "").replace("_", "")) if key.isascii() else None
+
+
+def checked_algorithm(key: str) -> str | None:
+    """The algorithm whose digests stix2-patterns demands under this key (it drops quotes in keys as well), or None."""
+    name = _SPELLINGS.get(key.upper().replace("-", "").replace("'", ""))
+    return None if name == "TLSH" else name
+
+
+def canonical_digest(name: str, value: str) -> str | Problem | None:
+    """A digest of the algorithm ``name`` (as ``algorithm`` gives it): hexadecimal in small letters, TLSH in capitals.
+
+    A value that is no such digest is a Problem: it would match nothing, and stix2-patterns refuses the whole pattern.
+    Of TLSH there are several lengths, so one that is not the usual is None, kept as it is.
+    """
+    digits = _HEX_DIGITS.get(name)
+    if digits is not None:
+        lower = value.lower()
+        if len(lower) in digits and _HEX.fullmatch(lower):
+            return lower
+        wanted = " or ".join(str(n) for n in digits)
+        return Problem(Code.STIX_HASH, "", f"{cut(value)} is no {name} digest, which has {wanted} hexadecimal digits.")
+    if name == "TLSH":
+        upper = value.upper()
+        return upper if _TLSH.fullmatch(upper) else None
+    if _SSDEEP.fullmatch(value):
+        return value
+    return Problem(Code.STIX_HASH, "", f"{cut(value)} is no ssdeep digest (size:block:block).")

@@ -1,0 +1,122 @@
+"""URLs: parsed and written as browsers do (WHATWG, by ada), then the percent-encoding of RFC 3986 outside the host."""
+
+from __future__ import annotations
+
+import re
+
+from ada_url import parse_url
+
+from hub.model.problems import Code, Problem
+from hub.patterns.observables.addresses import ambiguous_octets
+
+_SPECIAL = frozenset(("http", "https", "ftp", "ws", "wss", "file"))
+_WITHOUT_SLASHES = frozenset(
+    (
+        "mailto",
+        "magnet",
+        "data",
+        "javascript",
+        "urn",
+        "tel",
+        "sip",
+        "sips",
+        "sms",
+        "bitcoin",
+        "ethereum",
+        "about",
+        "blob",
+    )
+)
+"""Schemes whose URLs have no ``//``. Any other word before a colon is a host with a port, a drive letter, a slip."""
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_HEX_DIGITS = frozenset("0123456789ABCDEFabcdef")
+_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
+_STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_AUTHORITY_END = re.compile(r"[/?#]")
+_PORT = re.compile(r":[0-9]*$")
+_RAW_HOST = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]*:[/\\]*(?:[^/\\?#]*@)?([0-9.]+)(?=[:/\\?#]|\s*$)")
+_NOT_READ = dict.fromkeys(map(ord, "\t\n\r"))
+_MAX_ROUNDS = 4
+
+
+def canonical_url(value: str) -> str | Problem | None:
+    """A URL in the one spelling of what it locates; credentials are left out, the fragment stays.
+
+    WHATWG: scheme and host in small letters, the host in A-labels, default ports and dot segments gone, ``/`` for an
+    empty path. RFC 3986, section 6.2.2: escapes in capitals, unreserved characters not escaped. The host has no root
+    dot. A value that is no absolute URL is None; a host such as ``010.0.0.1`` is a Problem.
+
+    >>> canonical_url("HTTP://user:pw@EXAMPLE.com.:80/%7Ea/../b?q=%c3%a9#Top")
+    'http://example.com/b?q=%C3%A9#Top'
+    """
+    for _ in range(_MAX_ROUNDS):
+        try:
+            href = parse_url(value, ("href",))["href"]
+        except ValueError:
+            return None
+        found = _beyond_whatwg(value, href)
+        if found is None or found == href or isinstance(found, Problem):
+            return found
+        value = found  # once more: what was decoded may be a dot segment or a drive letter to the parser
+    return None
+
+
+def credentials(value: str) -> str:
+    """The user name (and password) that a URL carries, as the canonical form would have left them out; else ``""``."""
+    if "@" not in value:
+        return ""
+    try:
+        parsed = parse_url(value, ("username", "password"))
+    except ValueError:
+        return ""
+    return parsed["username"] or parsed["password"]
+
+
+def _beyond_whatwg(value: str, href: str) -> str | Problem | None:
+    """What the hub adds to the parser's ``href``; None where the value is taken for a URL by mistake."""
+    scheme, _, rest = href.partition(":")
+    if not rest.startswith("//"):
+        return _escapes(href) if scheme in _WITHOUT_SLASHES else None
+    if scheme not in _SPECIAL and ("." in scheme or scheme.startswith("hxx")):
+        return None
+    end = _AUTHORITY_END.search(rest, 2)
+    at = end.start() if end else len(rest)
+    authority, path = rest[2:at], rest[at:]
+    if "@" in authority:
+        authority = authority.rpartition("@")[2]
+    if "." in authority:
+        if authority[0] <= "9" and (problem := _ambiguous_host(value)):
+            return problem
+        if scheme in _SPECIAL:
+            authority = _without_root_dot(authority)
+    return f"{scheme}://{authority}{_escapes(path)}"
+
+
+def _without_root_dot(authority: str) -> str:
+    port = _PORT.search(authority)
+    host, tail = (authority[: port.start()], port.group()) if port else (authority, "")
+    if host.endswith(".") and len(host) > 1 and not host.endswith(".."):
+        host = host[:-1]
+    return host + tail
+
+
+def _escapes(text: str) -> str:
+    if "%" not in text:
+        return text
+    # Behind a stray percent sign a decoded digit could make an escape that was none: '%2%65' is not '%2e'.
+    keep = _HEX_DIGITS if _STRAY_PERCENT.search(text) else frozenset[str]()
+
+    def normal(match: re.Match[str]) -> str:
+        code = int(match[1], 16)
+        if code in _UNRESERVED and chr(code) not in keep:
+            return chr(code)
+        return match[0].upper()
+
+    return _ESCAPE.sub(normal, text)
+
+
+def _ambiguous_host(value: str) -> Problem | None:
+    raw = _RAW_HOST.match(value.translate(_NOT_READ))
+    if raw is None or (problem := ambiguous_octets(raw[1].removesuffix("."))) is None:
+        return None
+    return Problem(Code.VALUE_AMBIGUOUS, "", f"The host of the URL: {problem.says}")

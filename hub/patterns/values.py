@@ -1,0 +1,35 @@
+"""What comes out of a pattern: its canonical form, and the values that it asserts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.model.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Observable:
+    """One value that a pattern asserts."""
+
+    kind: str
+    """Object type: ``ipv4-addr``, ``domain-name``, ``file`` …"""
+    path: str
+    """Property: ``value``, ``hashes.'SHA-256'`` …"""
+    value: str
+    """The canonical value; of a constant that is no string, its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """A pattern in canonical form."""
+
+    text: str
+    """For example ``[ipv4-addr:value = '198.51.100.7']``."""
+    kinds: tuple[str, ...]
+    """The object types in the pattern, sorted, each once."""
+    single: Observable | None
+    """Set if and only if the pattern is one comparison, an equality, without NOT and without qualifiers."""
+    asserted: tuple[Observable, ...]
+    """Values asserted positively and alone: by ``=``, ``IN``, ``ISSUBSET`` over one path, joined by nothing but OR."""
+    warnings: tuple[Problem, ...]
+    """``value.not-of-its-kind``, ``url.credentials``; at most 20, the last of which then counts the rest."""
