@@ -13,14 +13,14 @@ from typing import Any
 from hub.core.validate.checks import BINARY, HEX, PROPERTY_NAME, TYPE_NAME, UUID, Check, anything, compile_shape, under
 from hub.core.validate.common import PROPERTIES, REQUIRED, VERSIONED_RULES
 from hub.core.validate.kinds import Family, ObjectType
-from hub.core.validate.objects import NOT_IN_2_0, OBJECTS
+from hub.core.validate.objects import OBJECTS
 from hub.core.validate.observables import OBSERVABLES
 from hub.core.validate.rules import Trouble
 from hub.core.validate.special import ON_PROPERTY, SPECIAL
 from hub.model.problems import Code, Problem, cut
 from hub.model.words import Limits, StixObject
 
-__all__ = ["NOT_IN_2_0", "RESERVED_PROPERTIES", "TYPES", "validate"]
+__all__ = ["RESERVED_PROPERTIES", "TYPES", "validate"]
 
 TYPES: Mapping[str, ObjectType] = {**OBJECTS, **OBSERVABLES}
 """Every type that STIX 2.1 defines, the bundle aside."""

@@ -320,18 +320,3 @@ _OBJECTS_TABLE = (
 
 OBJECTS = {one.name: one for one in _OBJECTS_TABLE}
 """Domain, relationship and meta objects by their type."""
-
-NOT_IN_2_0 = frozenset(
-    {
-        "grouping",
-        "incident",
-        "infrastructure",
-        "location",
-        "malware-analysis",
-        "note",
-        "opinion",
-        "language-content",
-        "extension-definition",
-    }
-)
-"""Types that STIX 2.1 brought."""

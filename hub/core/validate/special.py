@@ -1,4 +1,4 @@
-"""The MUST rules that no table says: selectors, TLP 1.0 definitions, CVE ids, hives. Each names its section."""
+"""The MUST rules that no table says: selectors, TLP 1.0 definitions, CVE ids, random UUIDs. Each names its section."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ _REFERENCE_IDS = {
 _INDEX = re.compile(r"\[(\d+)\]").fullmatch
 _language = re.compile(LANGUAGE_TAG).fullmatch
 _property_name = re.compile(r"[a-z][a-z0-9_]{2,249}|id").fullmatch
-_SHORT_HIVE = re.compile(r"(?:HKLM|HKCC|HKCR|HKCU|HKU)(?:\\|$)", re.IGNORECASE).match
 
 
 def selectors_select(obj: dict[str, Any]) -> list[Trouble] | None:
@@ -112,15 +111,6 @@ def _states_something(obj: dict[str, Any]) -> list[Trouble] | None:
     return [Trouble(Code.STIX_REQUIRED, "/definition", "A statement marking needs a statement, a string.")]
 
 
-def _has_full_hive(obj: dict[str, Any]) -> list[Trouble] | None:
-    """The hive of a registry key is written out (section 6.17)."""
-    key = obj.get("key")
-    if type(key) is str and _SHORT_HIVE(key):
-        says = f"{cut(key)} abbreviates its hive; write HKEY_LOCAL_MACHINE, HKEY_CURRENT_USER …"
-        return [Trouble(Code.STIX_VALUE, "/key", says)]
-    return None
-
-
 def _speaks_languages(obj: dict[str, Any]) -> list[Trouble] | None:
     """The contents are by RFC 5646 tag, then by property (section 7.1)."""
     contents = obj.get("contents")
@@ -179,10 +169,9 @@ def _random_id(kind: str) -> Holds:
 
 SPECIAL: Mapping[str, tuple[Holds, ...]] = {
     "marking-definition": (_marks_no_self, _is_a_known_tlp, _states_something),
-    "windows-registry-key": (_has_full_hive, _random_id("windows-registry-key")),
     "language-content": (_speaks_languages,),
     "observed-data": (_observes_objects,),
-    **{kind: (_random_id(kind),) for kind in _CONTRIBUTING if kind != "windows-registry-key"},
+    **{kind: (_random_id(kind),) for kind in _CONTRIBUTING},
 }
 """The rules of one type that its table does not say."""
 

@@ -1,0 +1,228 @@
+"""Observed-data that carries its objects inside (STIX 2.0, deprecated in 2.1) to objects of their own and references.
+
+What was one object becomes several, so each of them takes over what the one said of who may see it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from hub.core.normalise.sco import CONTRIBUTING, LIFTED_EXTENSION, canonical_sco
+from hub.model.markings import TLP_IDS, marks_of
+from hub.model.words import Level, StixId, StixObject
+
+_RENAMED: Mapping[str, Mapping[str, str]] = {
+    "directory": {"created": "ctime", "modified": "mtime", "accessed": "atime"},
+    "file": {"created": "ctime", "modified": "mtime", "accessed": "atime"},
+    "network-traffic": {"encapsulates_by_ref": "encapsulated_by_ref"},
+    "process": {"binary_ref": "image_ref", "created": "created_time"},
+    "user-account": {"password_last_changed": "credential_last_changed"},
+    "windows-registry-key": {"modified": "modified_time"},
+}
+"""What STIX 2.1 calls otherwise (its sections 6.3, 6.7, 6.12, 6.13, 6.16 and 6.17 against STIX 2.0, part 4)."""
+
+_DROPPED: Mapping[str, tuple[str, ...]] = {
+    "file": ("is_encrypted", "encryption_algorithm", "decryption_key"),
+    "process": ("name", "arguments"),
+}
+_DROPPED_INSIDE: Mapping[str, str] = {
+    "archive-ext": "version",
+    "raster-image-ext": "image_compression_algorithm",
+    "socket-ext": "protocol_family",
+}
+"""What STIX 2.1 no longer has, on objects and in their extensions."""
+
+
+def lift_container(lifted: StixObject, *, is_2_0: bool) -> list[StixObject]:
+    """The observed-data with references, then its objects in their order, each with the strictest of its markings.
+
+    A container or markings of the wrong shape give the observed-data alone, as it is, for ``validate`` to refuse.
+    """
+    objects = lifted["objects"]
+    if not objects or not all(type(one) is dict and type(one.get("type")) is str for one in objects.values()):
+        return [lifted]
+    if not _has_readable_markings(lifted):
+        return [lifted]
+    raised = {key: _raised(one) if is_2_0 else dict(one) for key, one in objects.items()}
+    ids = _ids(raised, str(lifted.get("id")))
+    marking_refs = _inherited(lifted)
+    observed: dict[str, StixObject] = {}
+    for key, one in raised.items():
+        sco = {**_referring(one, ids), "spec_version": "2.1", "id": ids[key]}
+        if marking_refs:
+            sco["object_marking_refs"] = marking_refs
+        observed[ids[key]] = {**sco, **observed.get(ids[key], {})}
+    lifted["object_refs"] = list(observed)
+    del lifted["objects"]
+    _move_selectors(lifted)
+    return [lifted, *observed.values()]
+
+
+def _has_readable_markings(lifted: StixObject) -> bool:
+    refs, labels = lifted.get("object_marking_refs", []), lifted.get("labels", [])
+    markings = lifted.get("granular_markings", [])
+    return (
+        type(refs) is list
+        and all(type(ref) is str for ref in refs)
+        and type(labels) is list
+        and all(type(label) is str for label in labels)
+        and type(markings) is list
+        and all(type(one) is dict and type(one.get("marking_ref", "")) is str for one in markings)
+    )
+
+
+def _inherited(lifted: StixObject) -> list[StixId]:
+    """The markings of each object: the strictest level that the whole stated anywhere, and its other markings.
+
+    A TLP that cannot be read hides an object from everyone; its parts cannot carry such a label, so they are RED and
+    without a group, which is the same.
+    """
+    marks = marks_of(lifted)
+    if marks.unreadable:
+        return [TLP_IDS[Level.RED]]
+    return [*([TLP_IDS[marks.level]] if marks.level is not None else []), *marks.others]
+
+
+def _move_selectors(lifted: StixObject) -> None:
+    """Selectors into the container select the references now; the objects have taken over the marking itself."""
+    for marking in lifted.get("granular_markings", []):
+        selectors = marking.get("selectors")
+        if type(selectors) is list:
+            marking["selectors"] = [
+                "object_refs" if type(one) is str and (one == "objects" or one.startswith("objects.")) else one
+                for one in selectors
+            ]
+
+
+def _raised(one: Mapping[str, Any]) -> StixObject:
+    """An object of STIX 2.0 in the words of 2.1; what 2.1 dropped in an extension."""
+    kind = one["type"]
+    renamed, dropped = _RENAMED.get(kind, {}), _DROPPED.get(kind, ())
+    raised = {renamed.get(name, name): value for name, value in one.items() if name not in dropped}
+    kept = {name: one[name] for name in dropped if name in one}
+    extensions = raised.get("extensions")
+    if type(extensions) is dict:
+        raised["extensions"] = {name: _raised_extension(name, value, kept) for name, value in extensions.items()}
+    if kept:
+        holder = raised.get("extensions")
+        kept["extension_type"] = "property-extension"
+        raised["extensions"] = {**(holder if type(holder) is dict else {}), LIFTED_EXTENSION: kept}
+    return raised
+
+
+def _raised_extension(name: str, value: Any, kept: dict[str, Any]) -> Any:
+    if type(value) is not dict:
+        return value
+    raised = dict(value)
+    dropped = _DROPPED_INSIDE.get(name)
+    if dropped in raised:
+        kept[f"{name.replace('-', '_')}_{dropped}"] = raised.pop(dropped)
+    headers = raised.get("request_header")
+    if name == "http-request-ext" and type(headers) is dict:
+        raised["request_header"] = {header: [text] if type(text) is str else text for header, text in headers.items()}
+    return raised
+
+
+def _ids(objects: Mapping[str, StixObject], observed_id: str) -> dict[str, StixId]:
+    """The id of each object by its key: deterministic from what it holds, referred ones first.
+
+    Where objects name one another in a circle, and where nothing an object holds makes an id, it is made of the
+    observed-data's id and the key.
+    """
+    ids: dict[str, StixId] = {}
+    under_way: set[str] = set()
+    stack: list[str] = list(objects)[::-1]
+    while stack:
+        key = stack[-1]
+        if key in ids:
+            stack.pop()
+            continue
+        waits_for = [ref for ref in _contributing_refs(objects[key]) if ref in objects and ref not in ids]
+        if key not in under_way and waits_for:
+            under_way.add(key)
+            # One that is under way already waits for this one: a circle, which its made-up id breaks.
+            for ref in waits_for:
+                if ref in under_way:
+                    ids[ref] = shaped_id(objects[ref]["type"], observed_id, ref)
+                else:
+                    stack.append(ref)
+            continue
+        ids[key] = _id_of(objects[key], ids) or shaped_id(objects[key]["type"], observed_id, key)
+        stack.pop()
+    return ids
+
+
+def _id_of(one: StixObject, ids: Mapping[str, StixId]) -> StixId | None:
+    """The deterministic id, of the canonical values where they have a canonical form."""
+    unnamed = {**_referring(one, ids), "id": ""}
+    found = canonical_sco(unnamed)
+    return StixId(found[0]["id"]) or None if isinstance(found, tuple) else None
+
+
+def _contributing_refs(one: StixObject) -> Iterator[str]:
+    for name in CONTRIBUTING.get(one["type"], ()):
+        if name in one:
+            yield from _refs_in(name, one[name])
+
+
+def _refs_in(name: str, value: Any) -> Iterator[str]:
+    if type(value) is dict:
+        for inner, item in value.items():
+            yield from _refs_in(inner, item)
+    elif name.endswith("_ref") and type(value) is str:
+        yield value
+    elif type(value) is list:
+        for item in value:
+            if type(item) is dict:
+                yield from _refs_in("", item)
+            elif name.endswith("_refs") and type(item) is str:
+                yield item
+
+
+def _referring(value: StixObject, ids: Mapping[str, StixId]) -> StixObject:
+    """The object with ids in place of the container's keys; what is no key of it stays, for ``validate`` to refuse."""
+    return {name: _referred(name, item, ids) for name, item in value.items()}
+
+
+def _referred(name: str, value: Any, ids: Mapping[str, StixId]) -> Any:
+    if type(value) is dict:
+        return _referring(value, ids)
+    if name.endswith("_ref") and type(value) is str:
+        return ids.get(value, value)
+    if type(value) is list:
+        is_refs = name.endswith("_refs") and name != "object_marking_refs"
+        return [
+            _referring(item, ids)
+            if type(item) is dict
+            else ids.get(item, item)
+            if is_refs and type(item) is str
+            else item
+            for item in value
+        ]
+    return value
+
+
+def shaped_id(kind: str, *parts: str) -> StixId:
+    """An id in the form of a random UUID (version 4) that is a function of ``parts``: nothing here is random."""
+    digest = hashlib.sha256("\x00".join((kind, *parts)).encode()).digest()[:16]
+    return StixId(f"{kind}--{uuid.UUID(bytes=digest, version=4)}")
+
+
+def lifted_definition(created_by_ref: str) -> StixObject:
+    """The definition of the extension that keeps what STIX 2.1 dropped, for collections that show it."""
+    return {
+        "type": "extension-definition",
+        "spec_version": "2.1",
+        "id": LIFTED_EXTENSION,
+        "created_by_ref": created_by_ref,
+        "created": "2026-01-01T00:00:00.000Z",
+        "modified": "2026-01-01T00:00:00.000Z",
+        "name": "Properties of STIX 2.0",
+        "description": "Properties that STIX 2.0 had and STIX 2.1 dropped, kept as they came.",
+        "schema": "Each property has the name and type that STIX 2.0 gave it; those of extensions are prefixed.",
+        "version": "1.0.0",
+        "extension_types": ["property-extension"],
+    }
