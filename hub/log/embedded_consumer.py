@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from hub.log.embedded_file import OFFSET_BITS, connect, decode_headers, run
+from hub.log.gap import gap
 from hub.log.port import INTAKE_PREFIX, Batch, StoredPositions, StoredRecord, Topic, TopicPartition
-from hub.model.errors import Broken
+from hub.log.shares import in_turn, share_out, size_of
 
 T = TypeVar("T")
 
@@ -43,6 +44,33 @@ class _Waiting:
     first_id: int
     position: int
     head: int
+    rows: Callable[[int, int, int], sqlite3.Cursor]
+
+    @property
+    def more(self) -> bool:
+        return self.position < self.head
+
+    def read(self, limit: int, limit_bytes: int) -> tuple[list[StoredRecord], int]:
+        """See ``shares.Waiting``. Raises Broken where the file does not hold what it should."""
+        topic, partition = self.partition
+        records: list[StoredRecord] = []
+        size, time_ms, when = 0, -1, EPOCH
+        rows = self.rows(self.first_id + self.position, self.first_id + self.head, limit)
+        for offset, (row_id, ms, key, value, headers) in enumerate(rows, self.position):
+            if row_id != self.first_id + offset:
+                break
+            if ms != time_ms:  # the records of one append share their time
+                time_ms, when = ms, EPOCH + timedelta(milliseconds=ms)
+            pairs = decode_headers(headers) if headers else ()
+            records.append(StoredRecord(topic, partition, offset, when, key, value, pairs))
+            size += size_of(key, value, pairs)
+            if size >= limit_bytes:
+                break
+        rows.close()  # an open cursor would hold back the checkpoint of the write-ahead log
+        if not records:
+            raise gap(self.partition, self.position)
+        self.position += len(records)
+        return records, size
 
 
 class EmbeddedConsumer:
@@ -57,7 +85,7 @@ class EmbeddedConsumer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="log-reader")
         self._db: sqlite3.Connection | None = None  # opened, used and closed by the thread alone
         self._positions: dict[TopicPartition, int] = {}
-        self._served_last = ""
+        self._served_last: TopicPartition | None = None
 
     async def take(self, *, limit: int, limit_bytes: int, wait_s: float) -> Batch:
         """See ``Consumer.take``. Topics share a batch equally, so that a long backlog keeps nobody waiting."""
@@ -75,7 +103,7 @@ class EmbeddedConsumer:
         # Only here and without an await: a take that was cancelled has taken nothing.
         self._positions.update(found.end)
         if found.records:
-            self._served_last = found.records[-1].topic
+            self._served_last = TopicPartition(found.records[-1].topic, found.records[-1].partition)
         return found
 
     async def rewind(self) -> None:
@@ -150,68 +178,25 @@ class EmbeddedConsumer:
             "AND record.id < (topic.id + 1) << 40) FROM topic WHERE name GLOB ? ORDER BY name",
             (INTAKE_PREFIX + "*",),
         ).fetchall()
-        return [
-            _Waiting(
-                TopicPartition(Topic(name), 0), first := number << OFFSET_BITS, (oldest or first + head) - first, head
-            )
-            for number, name, head, oldest in rows
-        ]
+        waiting = []
+        for number, name, head, oldest in rows:
+            first_id = number << OFFSET_BITS
+            position = head if oldest is None else oldest - first_id
+            waiting.append(_Waiting(TopicPartition(Topic(name), 0), first_id, position, head, self._rows))
+        return waiting
 
     def _read(self, heads: Sequence[_Waiting], wish: _Wish) -> Batch:
-        """One batch in equal shares, beginning behind the topic that was served last."""
         for at in heads:
             if at.position > at.head:
-                raise _gap(at)
-        waiting = [at for at in heads if at.position < at.head]
-        waiting.sort(key=lambda at: (at.partition.topic <= self._served_last, at.partition.topic))
-        records: list[StoredRecord] = []
-        left_bytes = wish.limit_bytes
-        start: dict[TopicPartition, int] = {}
-        end: dict[TopicPartition, int] = {}
-        while waiting and len(records) < wish.limit and (left_bytes > 0 or not records):
-            share = max((wish.limit - len(records)) // len(waiting), 1)
-            share_bytes = left_bytes // len(waiting)
-            for at in tuple(waiting):
-                if len(records) >= wish.limit or (left_bytes <= 0 and records):
-                    break
-                start.setdefault(at.partition, at.position)
-                left_bytes -= self._read_slice(at, share, share_bytes, records)
-                end[at.partition] = at.position
-                if at.position == at.head:
-                    waiting.remove(at)
-        return Batch(tuple(records), start, end)
+                raise gap(at.partition, at.position)
+        waiting = in_turn((at for at in heads if at.more), self._served_last)
+        start = {at.partition: at.position for at in waiting}
+        records = share_out(waiting, limit=wish.limit, limit_bytes=wish.limit_bytes)
+        end = {at.partition: at.position for at in waiting if at.position > start[at.partition]}
+        return Batch(tuple(records), {partition: start[partition] for partition in end}, end)
 
-    def _read_slice(self, at: _Waiting, share: int, share_bytes: int, into: list[StoredRecord]) -> int:
-        """Move up to ``share`` records of about ``share_bytes``, one at least; returns the bytes."""
-        topic, partition = at.partition
-        taken_bytes, time_ms, when = 0, -1, EPOCH
-        bounds = (at.first_id + at.position, at.first_id + at.head, share)
-        rows = self._connection.execute(
-            "SELECT id, ms, key, value, headers FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", bounds
+    def _rows(self, first_id: int, end_id: int, limit: int) -> sqlite3.Cursor:
+        return self._connection.execute(
+            "SELECT id, ms, key, value, headers FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
+            (first_id, end_id, limit),
         )
-        expected = at.first_id + at.position
-        for row_id, ms, key, value, headers in rows:
-            if row_id != expected:
-                break
-            expected += 1
-            if ms != time_ms:  # the records of one append share their time
-                time_ms, when = ms, EPOCH + timedelta(milliseconds=ms)
-            pairs = decode_headers(headers) if headers else ()
-            into.append(StoredRecord(topic, partition, row_id - at.first_id, when, key, value, pairs))
-            taken_bytes += len(key or b"") + len(value or b"") + len(headers or b"")
-            if taken_bytes >= share_bytes:
-                break
-        rows.close()  # an open cursor would hold back the checkpoint of the write-ahead log
-        if expected == at.first_id + at.position:
-            raise _gap(at)
-        at.position = expected - at.first_id
-        return taken_bytes
-
-
-def _gap(at: _Waiting) -> Broken:
-    """The store's position and the log do not belong together; going on would drop records in silence."""
-    return Broken(
-        "log.gap",
-        f"The store goes on at {at.partition.topic} {at.position}, which the event log does not hold.",
-        "Restore the event log and the store from the same backup.",
-    )

