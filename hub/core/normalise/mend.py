@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote
 
+from hub.core.normalise.sco import KEPT_EXTENSION
 from hub.model.words import StixObject
 
 _TIMES = frozenset(
@@ -49,6 +51,15 @@ _TIMES = frozenset(
 _STAMPS = frozenset({"created", "modified"})
 _SHORTEST_WITH_MILLISECONDS = len("2026-01-31T12:00:00.123Z")
 _LONGEST_THAT_STIX2_READS = len("2026-01-31T12:00:00.123456Z")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+").fullmatch
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]").match
+_STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_STAYS = ":/?#[]@!$&'()*+,;=%"
+_NAMED_IDS = (
+    ("cve", re.compile(r"CVE-\d{4}-(?:0\d{3}|[1-9]\d{3,})").fullmatch),
+    ("capec", re.compile(r"CAPEC-\d+").fullmatch),
+)
+_DEFINITION_TYPES = frozenset({None, "tlp", "statement"})
 _CAPITAL = re.compile("[A-F]").search
 
 
@@ -58,6 +69,9 @@ def mended(obj: StixObject) -> StixObject:
     - ``created`` and ``modified`` to the millisecond at least (STIX 2.1, section 3.2), no timestamp beyond the
       microsecond, which stix2 and the hub do not tell apart;
     - the UUIDs of ids in small letters, as RFC 4122, section 3, has them written;
+    - the URL of an external reference with everything escaped that RFC 3986 wants escaped; what is no URL at all is
+      description; a CVE or CAPEC id under the source name that STIX has for it (sections 4.1 and 4.19);
+    - a marking definition of a type of its own, which 2.1 deprecates and stix2 refuses, in an extension;
     - network traffic with an ``end`` is not active (section 6.12).
 
     Expects an object that ``validate`` passed.
@@ -77,6 +91,11 @@ def mended(obj: StixObject) -> StixObject:
     markings = obj.get("granular_markings")
     if type(markings) is list and (small := [_small_marking(one) for one in markings]) != markings:
         changed["granular_markings"] = small
+    references = obj.get("external_references")
+    if references and (better := [_reference(one) for one in references]) != references:
+        changed["external_references"] = better
+    if obj["type"] == "marking-definition" and obj.get("definition_type") not in _DEFINITION_TYPES:
+        obj = _defined_aside(obj)
     if obj["type"] == "network-traffic" and "end" in obj and "is_active" not in obj:
         changed["is_active"] = False
     return {**obj, **changed} if changed else obj
@@ -101,3 +120,42 @@ def _small_marking(marking: Any) -> Any:
     if type(marking) is dict and type(marking.get("marking_ref")) is str:
         return {**marking, "marking_ref": _small(marking["marking_ref"])}
     return marking
+
+
+def _reference(reference: dict[str, Any]) -> dict[str, Any]:
+    """An external reference; the same where there is nothing to mend."""
+    url, external_id = reference.get("url"), reference.get("external_id")
+    if url is not None and not _URI(url):
+        reference = {**reference, "url": _escaped(url)} if _SCHEME(url) else _described(reference, url)
+    if external_id is not None and external_id[:1] == "C":
+        for source, matches in _NAMED_IDS:
+            if matches(external_id) and reference["source_name"] != source:
+                return {**_prefixed(reference, reference["source_name"]), "source_name": source}
+    return reference
+
+
+def _escaped(url: str) -> str:
+    return quote(_STRAY_PERCENT.sub("%25", url), safe=_STAYS)
+
+
+def _described(reference: dict[str, Any], text: str) -> dict[str, Any]:
+    """A reference with what stood for its URL in the description."""
+    rest = {name: value for name, value in reference.items() if name != "url"}
+    said = rest.get("description")
+    return {**rest, "description": f"{said} ({text})" if said else text}
+
+
+def _prefixed(reference: dict[str, Any], source: str) -> dict[str, Any]:
+    """A reference that tells in its description what its source was called."""
+    if source.lower() in ("cve", "capec"):
+        return reference
+    said = reference.get("description")
+    return {**reference, "description": f"{source}: {said}" if said else source}
+
+
+def _defined_aside(obj: StixObject) -> StixObject:
+    """The marking definition with its own type and content in an extension, and its name where members see it."""
+    kept = {"extension_type": "property-extension"} | {name: obj[name] for name in ("definition_type", "definition")}
+    rest = {name: value for name, value in obj.items() if name not in kept}
+    rest.setdefault("name", obj["definition_type"])
+    return {**rest, "extensions": {**obj.get("extensions", {}), KEPT_EXTENSION: kept}}

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hub.core.normalise.sco import CONTRIBUTING, LIFTED_EXTENSION, canonical_sco
+from hub.core.normalise.sco import CONTRIBUTING, KEPT_EXTENSION, canonical_sco
 from hub.model.markings import TLP_IDS, marks_of
 from hub.model.words import Level, StixId, StixObject
 
@@ -109,7 +109,7 @@ def _raised(one: Mapping[str, Any]) -> StixObject:
     if kept:
         holder = raised.get("extensions")
         kept["extension_type"] = "property-extension"
-        raised["extensions"] = {**(holder if type(holder) is dict else {}), LIFTED_EXTENSION: kept}
+        raised["extensions"] = {**(holder if type(holder) is dict else {}), KEPT_EXTENSION: kept}
     return raised
 
 
@@ -211,18 +211,18 @@ def shaped_id(kind: str, *parts: str) -> StixId:
     return StixId(f"{kind}--{uuid.UUID(bytes=digest, version=4)}")
 
 
-def lifted_definition(created_by_ref: str) -> StixObject:
+def kept_definition(created_by_ref: str) -> StixObject:
     """The definition of the extension that keeps what STIX 2.1 dropped, for collections that show it."""
     return {
         "type": "extension-definition",
         "spec_version": "2.1",
-        "id": LIFTED_EXTENSION,
+        "id": KEPT_EXTENSION,
         "created_by_ref": created_by_ref,
         "created": "2026-01-01T00:00:00.000Z",
         "modified": "2026-01-01T00:00:00.000Z",
-        "name": "Properties of STIX 2.0",
-        "description": "Properties that STIX 2.0 had and STIX 2.1 dropped, kept as they came.",
-        "schema": "Each property has the name and type that STIX 2.0 gave it; those of extensions are prefixed.",
+        "name": "Properties kept by ctihub",
+        "description": "Properties that STIX 2.1 dropped or deprecates, kept as they came.",
+        "schema": "Each property has the name and type that it came with; one of an extension is prefixed with its name.",
         "version": "1.0.0",
         "extension_types": ["property-extension"],
     }

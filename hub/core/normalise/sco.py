@@ -20,8 +20,8 @@ from hub.patterns.observables.hashes import algorithm
 NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
 """The namespace of deterministic ids (STIX 2.1, section 2.9)."""
 
-LIFTED_EXTENSION = "extension-definition--f82dae75-1890-5e4a-907d-b8105061ee17"
-"""Where ``lift`` keeps properties that STIX 2.1 no longer has. It is no part of what a thing is, so of no id."""
+KEPT_EXTENSION = "extension-definition--f82dae75-1890-5e4a-907d-b8105061ee17"
+"""Where properties are kept that STIX 2.1 no longer has. It is no part of what a thing is, so of no id."""
 
 CONTRIBUTING: Mapping[str, tuple[str, ...]] = {
     "artifact": ("hashes", "payload_bin"),
@@ -130,7 +130,7 @@ def _contributions(obj: StixObject, names: tuple[str, ...]) -> Iterator[tuple[st
             chosen = next((one for one in _PREFERRED_HASHES if one in value), min(value))
             yield name, {chosen: value[chosen]}
         elif name == "extensions" and type(value) is dict:
-            own = {key: one for key, one in value.items() if key != LIFTED_EXTENSION}
+            own = {key: one for key, one in value.items() if key != KEPT_EXTENSION}
             if own:
                 yield name, own
         elif value is not None:
