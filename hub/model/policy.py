@@ -93,7 +93,7 @@ def covers(named: GroupName, group: GroupName) -> bool:
     return named == group
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Policy:
     """All that the operator has decided, as of one numbered change."""
 

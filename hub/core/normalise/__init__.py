@@ -1,0 +1,80 @@
+"""What an object is about, and its one spelling: the canonical key and the normalised object.
+
+Source: docs/semantics.md, section 4; docs/canonical-key.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hub.core.normalise.sco import canonical_sco
+from hub.core.normalise.vocabulary import mapped
+from hub.model.markings import LEVEL_OF_ID, TLP_IDS
+from hub.model.problems import Problem
+from hub.model.stix import SCO_TYPES
+from hub.model.words import CanonicalKey, Limits, StixObject
+from hub.patterns import Observable, canonical, canonical_text, key
+
+_MERGING_ENDS = SCO_TYPES | {"indicator"}
+
+
+@dataclass(frozen=True, slots=True)
+class Normal:
+    """A normalised object, and what it is about."""
+
+    said_id: str
+    """The id under which the centre said it; an observable is shown under the one that its value gives."""
+    obj: StixObject
+    thing: CanonicalKey | None
+    """None for a relationship with an end that merges: its thing depends on what the ends mean to an audience."""
+    observables: tuple[Observable, ...]
+    """Single values that it is about, for the lists of what is held."""
+    warnings: tuple[Problem, ...]
+
+
+def normalise(obj: StixObject, limits: Limits) -> Normal | Problem:
+    """The object in its one spelling, with its canonical key; a Problem where it has none."""
+    kind = obj["type"]
+    found = _with_tlp2_ids(mapped(obj))
+    if kind == "indicator":
+        return _indicator(found, limits)
+    if kind in SCO_TYPES:
+        return _observable(found)
+    floats = kind == "relationship" and any(
+        found[end].partition("--")[0] in _MERGING_ENDS for end in ("source_ref", "target_ref")
+    )
+    return Normal(found["id"], found, None if floats else key("object", found["id"]), (), ())
+
+
+def _indicator(obj: StixObject, limits: Limits) -> Normal | Problem:
+    if obj["pattern_type"] != "stix":
+        text = canonical_text(obj["pattern"], obj["pattern_type"])
+        return Normal(obj["id"], {**obj, "pattern": text}, key(obj["pattern_type"], text), (), ())
+    found = canonical(obj["pattern"], limit_chars=limits.pattern_chars)
+    if isinstance(found, Problem):
+        return found
+    return Normal(obj["id"], {**obj, "pattern": found.text}, key("stix", found.text), found.asserted, found.warnings)
+
+
+def _observable(obj: StixObject) -> Normal | Problem:
+    found = canonical_sco(obj)
+    if isinstance(found, Problem):
+        return found
+    canonised, warnings = found
+    value = canonised.get("value")
+    single = (Observable(obj["type"], "value", value),) if isinstance(value, str) else ()
+    return Normal(obj["id"], canonised, key("object", canonised["id"]), single, warnings)
+
+
+def _with_tlp2_ids(obj: StixObject) -> StixObject:
+    refs = obj.get("object_marking_refs")
+    if not refs:
+        return obj
+    shown = list(dict.fromkeys(_tlp2(ref) for ref in refs))
+    return obj if shown == refs else {**obj, "object_marking_refs": shown}
+
+
+def _tlp2(ref: Any) -> Any:
+    level = LEVEL_OF_ID.get(ref)
+    return ref if level is None else TLP_IDS[level]

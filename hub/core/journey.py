@@ -1,0 +1,281 @@
+"""The journey of one batch through the core: read, validate, admit, normalise, merge. The stages do not know one another.
+
+All pure: whoever calls brings the time, the policy and what the store knows, and does the writing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import orjson
+
+from hub.core.admit import admit
+from hub.core.merge.newest import newest, withdrawal
+from hub.core.normalise import Normal, normalise
+from hub.core.normalise.lift import lift
+from hub.core.read import read, split
+from hub.core.validate import validate
+from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key, digest_of
+from hub.model.policy import Centre, Policy
+from hub.model.problems import Code, Problem, cut
+from hub.model.times import parse_us
+from hub.model.words import Limits, Stamp, State, StixId, StixObject
+
+Hold = Callable[[Normal, Centre], Problem | None]
+"""Says why an operator should look at an object before anybody sees it; None for nothing."""
+
+
+def no_hold(_: Normal, __: Centre) -> None:
+    """Nothing is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One received object, or a withdrawal (``value`` None), with where it came from."""
+
+    centre: Centre
+    value: bytes | None
+    stix_id: str | None
+    """Of a withdrawal; of an object only where the record's key says it."""
+    stamp: Stamp
+    at_us: int
+    topic: str
+    partition: int
+    offset: int
+    index: int
+    """Which object of the push, or of the record."""
+    receipt: str | None
+    refused: Problem | None = None
+    """What the door found already, such as a size over the limit."""
+    released: bool = False
+    """The operator has let it pass: lists are not asked again."""
+    size_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Admitted:
+    """What the stages before the merge made of an arrival."""
+
+    arrival: Arrival
+    problems: tuple[Problem, ...]
+    claims: tuple[Claim, ...] = ()
+    """Empty when refused or held; several where one object became several (observed-data of STIX 2.0)."""
+    stix_id: str | None = None
+    retracts: bool = False
+    """Refused in a way that takes back what stood before: marked above the ceiling."""
+    held_on: str = ""
+    """The list that holds it."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one arrival."""
+
+    admitted: Admitted
+    state: State
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What a batch does to the claims: old and new by key, and the outcome of each arrival, in order."""
+
+    changed: dict[ClaimKey, tuple[Claim | None, Claim]] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+def judge(value: bytes, limits: Limits) -> list[Normal] | Problem | tuple[Problem, str | None]:
+    """Read, lift, validate and normalise one object."""
+    obj = read(value, limits)
+    if isinstance(obj, Problem):
+        return obj, None
+    found = judge_object(obj, limits)
+    return (found, id_of(obj)) if isinstance(found, Problem) else found
+
+
+def judge_object(obj: StixObject, limits: Limits) -> list[Normal] | Problem:
+    """Lift, validate and normalise one decoded object: what it becomes, or the first problem that refuses it."""
+    lifted = lift(obj)
+    if isinstance(lifted, Problem):
+        return lifted
+    found: list[Normal] = []
+    for one in [obj] if lifted is None else lifted:
+        for problem in validate(one, limits):
+            if problem.state is State.REJECTED:
+                return problem
+        normal = normalise(one, limits)
+        if isinstance(normal, Problem):
+            return normal
+        found.append(normal)
+    if lifted is not None:
+        first = found[0]
+        says = "It came as STIX 2.0 and was lifted to STIX 2.1."
+        found[0] = replace(first, warnings=(*first.warnings, Problem(Code.STIX_LIFTED, "/spec_version", says)))
+    return found
+
+
+def id_of(obj: StixObject) -> str | None:
+    """The id of an object that may not be valid, as far as it can be quoted."""
+    stix_id = obj.get("id")
+    return stix_id if isinstance(stix_id, str) and len(stix_id) <= 255 and stix_id.isprintable() else None
+
+
+def check(value: bytes, limits: Limits) -> list[Problem]:
+    """The verdicts on one object that need no centre and no hub; the first that refuses it, or its warnings."""
+    found = judge(value, limits)
+    if isinstance(found, Problem):
+        return [found]
+    if isinstance(found, tuple):
+        return [found[0]]
+    return [warning for normal in found for warning in normal.warnings]
+
+
+def objects_in(value: bytes, limits: Limits) -> list[bytes] | Problem:
+    """The objects that a record holds: one, or those of a bundle."""
+    return split(value, limits)
+
+
+def admitted(arrivals: Iterable[Arrival], policy: Policy, limits: Limits, hold: Hold) -> Iterator[Admitted]:
+    """Take arrivals as far as they go without knowing what the store knows."""
+    for arrival in arrivals:
+        yield _admitted(arrival, policy, limits, hold)
+
+
+def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> Admitted:
+    if arrival.refused is not None:
+        return Admitted(arrival, (arrival.refused,), stix_id=arrival.stix_id)
+    if arrival.value is None:
+        return Admitted(arrival, (), stix_id=arrival.stix_id)
+    obj = read(arrival.value, limits)
+    if isinstance(obj, Problem):
+        return Admitted(arrival, (obj,), stix_id=None)
+    stix_id = id_of(obj)
+    found = judge_object(obj, limits)
+    if isinstance(found, Problem):
+        return Admitted(arrival, (found,), stix_id=stix_id)
+    warnings: list[Problem] = []
+    for normal in found:
+        warnings += normal.warnings
+        said = admit(normal.obj, arrival.centre, policy, arrival.at_us, limits)
+        refusal = next((problem for problem in said if problem.state is State.REJECTED), None)
+        if refusal is not None:
+            retracts = refusal.code is Code.MARKING_ABOVE_CEILING
+            return Admitted(arrival, (refusal,), stix_id=found[0].said_id, retracts=retracts)
+        warnings += said
+    if not arrival.released:
+        for normal in found:
+            problem = hold(normal, arrival.centre)
+            if problem is not None:
+                return Admitted(arrival, (problem,), stix_id=found[0].said_id, held_on=problem.at)
+    claims = tuple(_claim(normal, arrival) for normal in found)
+    return Admitted(arrival, tuple(warnings), claims, claims[0].id)
+
+
+def _claim(normal: Normal, arrival: Arrival) -> Claim:
+    obj = normal.obj
+    body = orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
+    stix_id = StixId(normal.said_id)
+    modified = obj.get("modified")
+    return Claim(
+        key=claim_key(arrival.centre.no, stix_id), centre=arrival.centre.no, id=stix_id, type=obj["type"],
+        thing=normal.thing, modified_us=None if modified is None else parse_us(modified), stamp=arrival.stamp,
+        since=arrival.stamp, state=ClaimState.REVOKED if obj.get("revoked") is True else ClaimState.LIVE,
+        digest=digest_of(body), body=body, parsed=obj,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- what the store must say first
+
+
+def keys_of(batch: Sequence[Admitted], policy: Policy) -> set[ClaimKey]:
+    """The contributions that a batch may replace, and the centres' own definitions of markings that it names."""
+    found: set[ClaimKey] = set()
+    for one in batch:
+        centre = one.arrival.centre.no
+        found.update(claim.key for claim in one.claims)
+        if one.stix_id is not None:
+            found.add(claim_key(centre, one.stix_id))
+        for claim in one.claims:
+            found.update(claim_key(centre, ref) for ref in _own_markings(claim, policy))
+    return found
+
+
+def _own_markings(claim: Claim, policy: Policy) -> list[StixId]:
+    """Markings that only the centre itself can have defined."""
+    return [ref for ref in claim.marks.others if ref not in policy.group_of_marking]
+
+
+def claimed(batch: Sequence[Admitted], before: Mapping[ClaimKey, Claim], policy: Policy) -> Claimed:
+    """Which claim counts from now on under each key, and the one end of each arrival."""
+    done = Claimed()
+    now: dict[ClaimKey, Claim] = dict(before)
+    for one in batch:
+        if one.arrival.value is None and not one.problems:
+            done.outcomes.append(_withdraw(one, before, now, done))
+        elif not one.claims:
+            if one.retracts:
+                _withdraw(one, before, now, done)
+            state = one.problems[0].state if one.problems else State.REJECTED
+            done.outcomes.append(Outcome(one, state, one.problems))
+        else:
+            done.outcomes.append(_accept(one, before, now, done, policy))
+    return done
+
+
+def _put(claim: Claim, before: Mapping[ClaimKey, Claim], now: dict[ClaimKey, Claim], done: Claimed) -> None:
+    now[claim.key] = claim
+    done.changed[claim.key] = (before.get(claim.key), claim)
+
+
+def _withdraw(one: Admitted, before: Mapping[ClaimKey, Claim], now: dict[ClaimKey, Claim], done: Claimed) -> Outcome:
+    old = now.get(claim_key(one.arrival.centre.no, one.stix_id or ""))
+    gone = None if old is None else withdrawal(old, one.arrival.stamp)
+    if gone is None:
+        says = f"You have nothing live under {cut(one.stix_id)}; nothing was withdrawn."
+        return Outcome(one, State.UNCHANGED, (Problem(Code.WITHDRAWAL_UNKNOWN, "", says),))
+    _put(gone, before, now, done)
+    return Outcome(one, State.ACCEPTED, ())
+
+
+def _accept(
+    one: Admitted, before: Mapping[ClaimKey, Claim], now: dict[ClaimKey, Claim], done: Claimed, policy: Policy
+) -> Outcome:
+    problems = list(one.problems)
+    state = State.UNCHANGED
+    for claim in one.claims:
+        replaces, code = newest(now.get(claim.key), claim)
+        if replaces is not None:
+            _put(replaces, before, now, done)
+            state = State.ACCEPTED
+        if code is not None and claim is one.claims[0]:
+            problems.append(_said(code, claim))
+    if state is State.UNCHANGED:
+        problems = [problem for problem in problems if problem.state is State.UNCHANGED]
+        return Outcome(one, state, tuple(problems))
+    unknown = _unknown_marking(one.claims[0], now, policy)
+    if unknown is not None:
+        return Outcome(one, State.HELD, (unknown,))
+    return Outcome(one, state, tuple(problems))
+
+
+def _unknown_marking(claim: Claim, now: Mapping[ClaimKey, Claim], policy: Policy) -> Problem | None:
+    """What hides a claim from everyone until its centre defines the marking."""
+    if claim.marks.unreadable:
+        says = "A label states a TLP that is none of clear, green, amber, amber+strict, red; nobody sees it until that is mended."
+        return Problem(Code.MARKING_UNKNOWN, "/labels", says)
+    for ref in _own_markings(claim, policy):
+        definition = now.get(claim_key(claim.centre, ref))
+        if definition is None or definition.state is ClaimState.WITHDRAWN:
+            says = f"The marking {cut(ref)} is not defined among your objects; nobody sees this one until you send it."
+            return Problem(Code.MARKING_UNKNOWN, "/object_marking_refs", says)
+    return None
+
+
+def _said(code: Code, claim: Claim) -> Problem:
+    says = {
+        Code.VERSION_OLDER: "A newer version, or a withdrawal, stands already.",
+        Code.VERSION_SAME: "The same claim stands already.",
+        Code.VERSION_NOT_INCREMENTED: "It differs from the version before but has the same modified; it counts all the same.",
+    }[code]
+    return Problem(code, "/modified" if claim.modified_us is not None else "", says)

@@ -1,0 +1,71 @@
+"""What a view shows, before it is stamped with id and times: rendered once, spliced per collection.
+
+Rendering is the hot part of a merge. So the bytes of all properties but the stamps are made once for an audience, and a
+collection's own id and times are put in front of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import orjson
+
+from hub.model.claims import digest_of
+from hub.model.words import StixId, StixObject
+
+STAMPS = frozenset({"type", "spec_version", "id", "created", "modified"})
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A view without its stamps."""
+
+    type: str
+    rest: bytes
+    """JSON of all properties but the stamps, without the opening brace: ``"name":"x"}`` or ``}``."""
+    digest: bytes
+    uses: tuple[str, ...]
+    """Markings, identities and extension definitions that it carries along."""
+    own_id: StixId | None
+    """None: the hub makes id and times."""
+    created: str | None = None
+    modified: str | None = None
+    """The owner's times; None where the type has none, or the hub makes them."""
+    kinds: tuple[str, ...] = ()
+    confidence: int | None = None
+
+
+def content(
+    kind: str,
+    properties: StixObject,
+    *,
+    uses: tuple[str, ...],
+    own: StixObject | None = None,
+    kinds: tuple[str, ...] = (),
+) -> Content:
+    """Render ``properties``, stamps left out. ``own``: an object whose id and times are shown as they are."""
+    rest = orjson.dumps({name: value for name, value in properties.items() if name not in STAMPS})[1:]
+    return Content(
+        type=kind, rest=rest, digest=digest_of(kind.encode() + rest), uses=uses,
+        own_id=None if own is None else own["id"],
+        created=None if own is None else own.get("created"), modified=None if own is None else own.get("modified"),
+        kinds=kinds, confidence=properties.get("confidence"),
+    )  # fmt: skip
+
+
+def rendered(content: Content, object_id: StixId, created: str | None, modified: str | None) -> bytes:
+    """The object as the doors serve it."""
+    head = f'{{"type":"{content.type}","spec_version":"2.1","id":"{object_id}"'
+    if created is not None:
+        head += f',"created":"{created}"'
+    if modified is not None:
+        head += f',"modified":"{modified}"'
+    return head.encode() + (content.rest if content.rest == b"}" else b"," + content.rest)
+
+
+def revoked_version(body: bytes, modified: str) -> bytes:
+    """The last version of a hub-made object: the previous content with ``revoked: true``, and nothing else changed."""
+    last = orjson.loads(body)
+    last["modified"] = modified
+    last["revoked"] = True
+    return orjson.dumps(last)

@@ -1,0 +1,254 @@
+"""Views that the hub makes: indicators, and relationships between things that merge.
+
+Source: docs/semantics.md, section 5 (each property's rule) and section 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from hub.core.merge.content import STAMPS, Content, content
+from hub.core.merge.known import EXTENSION_ID
+from hub.core.merge.project import Projection, view_groups
+from hub.core.merge.voices import confidence, voices
+from hub.model.markings import PAP_ORDER, TLP_IDS, UnreadableMarking, stated_level, stated_pap
+from hub.model.policy import Policy
+from hub.model.problems import Problem
+from hub.model.times import DAY_US, exact_time, parse_us, stix_time
+from hub.model.words import StixId, StixObject
+from hub.patterns import canonical
+
+_MERGED = frozenset(
+    {
+        "confidence", "created_by_ref", "description", "extensions", "external_references", "granular_markings",
+        "indicator_types", "kill_chain_phases", "labels", "lang", "name", "object_marking_refs", "pattern",
+        "pattern_type", "pattern_version", "relationship_type", "revoked", "source_ref", "start_time", "stop_time",
+        "target_ref", "valid_from", "valid_until",
+    }
+) | STAMPS  # fmt: skip
+"""Properties with a rule of their own; every other one is the best-ranked projection's that has it."""
+
+
+def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy: Policy) -> Content:
+    """The content of an indicator's view. ``live`` is not empty; ``revoked`` are visible claims that count no more."""
+    ranked = sorted(live, key=lambda p: p.rank)
+    best = ranked[0].obj
+    made: StixObject = {"created_by_ref": policy.hub_identity}
+    made.update(_text(ranked, "name", "description", "lang"))
+    observables, kinds = _observables(best)
+    if "name" not in made and len(observables) == 1:
+        made["name"] = f"{observables[0]['type']} {observables[0]['value']}"
+    made.update(_unions(ranked, "indicator_types", "kill_chain_phases"))
+    made["pattern"] = best["pattern"]
+    made["pattern_type"] = best["pattern_type"]
+    if "pattern_version" in best:
+        made["pattern_version"] = best["pattern_version"]
+    made["valid_from"] = exact_time(min(_from_us(p, "valid_from") for p in ranked))
+    ends = [_until_us(p, "valid_until") for p in ranked]
+    if None not in ends:
+        made["valid_until"] = exact_time(max(end for end in ends if end is not None))
+    more = {"observables": observables} if observables else {}
+    return _merged("indicator", made, ranked, revoked, policy, more, kinds)
+
+
+def relationship(
+    live: Sequence[Projection], revoked: Sequence[Projection], policy: Policy, source: StixId, target: StixId
+) -> Content:
+    """The content of a merged relationship's view, between the ids that the collection shows its ends under."""
+    ranked = sorted(live, key=lambda p: p.rank)
+    made: StixObject = {
+        "created_by_ref": policy.hub_identity,
+        "relationship_type": ranked[0].obj["relationship_type"],
+        **_text(ranked, "description", "description", "lang"),
+        "source_ref": source,
+        "target_ref": target,
+    }
+    starts = [us for p in ranked if (us := _from_us(p, "start_time")) is not None]
+    if starts:
+        made["start_time"] = exact_time(min(starts))
+    stops = [_until_us(p, "stop_time") for p in ranked]
+    if None not in stops:
+        stop_us = max(stop for stop in stops if stop is not None)
+        if not starts or stop_us > min(starts):
+            made["stop_time"] = exact_time(stop_us)
+    return _merged("relationship", made, ranked, revoked, policy, {}, ())
+
+
+def _merged(
+    kind: str,
+    made: StixObject,
+    ranked: Sequence[Projection],
+    revoked: Sequence[Projection],
+    policy: Policy,
+    more: StixObject,
+    kinds: tuple[str, ...],
+) -> Content:
+    by_voice = voices(ranked, policy.centre_of_identity)
+    labels = merged_labels(ranked)
+    if labels:
+        made["labels"] = labels
+    sure = confidence(by_voice)
+    if sure is not None:
+        made["confidence"] = sure
+    references = external_references(ranked)
+    if references:
+        made["external_references"] = references
+    markings = marking_refs(ranked, policy)
+    made["object_marking_refs"] = markings
+    level = max(p.level for p in ranked)
+    extensions: dict[str, Any] = {}
+    for p in ranked:
+        for name, value in (p.obj.get("extensions") or {}).items():
+            extensions.setdefault(name, value)
+        for name, value in p.obj.items():
+            if name not in _MERGED:
+                made.setdefault(name, value)
+    extensions[EXTENSION_ID] = {
+        "extension_type": "property-extension",
+        "sources": sources(ranked),
+        "voices": len(by_voice),
+        "floor": floor(ranked).label,
+        **({"revoked_by": gone} if (gone := sum(p.level <= level for p in revoked)) else {}),
+        **more,
+    }
+    made["extensions"] = extensions
+    uses = (policy.hub_identity, EXTENSION_ID, *uses_of_markings(markings, ranked))
+    return content(kind, made, uses=uses, kinds=kinds)
+
+
+# ---------------------------------------------------------------- rules shared by several kinds of view
+
+
+def _text(ranked: Sequence[Projection], leading: str, description: str, lang: str) -> StixObject:
+    """``leading``, description and language of the best-ranked that has it; else a description of whoever has one."""
+    found: StixObject = {}
+    first = next((p.obj for p in ranked if leading in p.obj), None)
+    if first is not None:
+        found = {name: first[name] for name in (leading, description, lang) if name in first}
+    if description not in found:
+        other = next((p.obj[description] for p in ranked if description in p.obj), None)
+        if other is not None:
+            found[description] = other
+    return found
+
+
+def _unions(ranked: Sequence[Projection], *names: str) -> StixObject:
+    found: StixObject = {}
+    for name in names:
+        if len(ranked) == 1:
+            values = ranked[0].obj.get(name)
+            if not values:
+                continue
+        else:
+            values = [value for p in ranked for value in p.obj.get(name) or ()]
+        if values:
+            found[name] = _sorted_union(values)
+    return found
+
+
+def _sorted_union(values: Iterable[Any]) -> list[Any]:
+    """Without repeats, sorted by canonical JSON."""
+    by_text = {orjson.dumps(value, option=orjson.OPT_SORT_KEYS): value for value in values}
+    return [by_text[text] for text in sorted(by_text)]
+
+
+def _states_tlp(label: str) -> bool:
+    try:
+        return stated_level(label) is not None
+    except UnreadableMarking:
+        return True
+
+
+def merged_labels(ranked: Sequence[Projection]) -> list[str]:
+    """The union of labels, sorted; of those that state a PAP only the strictest, of those that state a TLP none."""
+    labels = {label for p in ranked for label in p.obj.get("labels") or ()}
+    if not labels:
+        return []
+    kept = sorted(label for label in labels if stated_pap(label) is None and not _states_tlp(label))
+    strictest = max((pap for p in ranked if (pap := p.pap) is not None), default=None)
+    return kept if strictest is None else sorted([*kept, f"PAP:{PAP_ORDER[strictest]}"])
+
+
+def external_references(ranked: Sequence[Projection]) -> list[Any]:
+    """The union, but for those that would give away a centre that does not go by its name."""
+    return _sorted_union(
+        reference for p in ranked if not p.hides_times for reference in p.obj.get("external_references") or ()
+    )
+
+
+def marking_refs(ranked: Sequence[Projection], policy: Policy) -> list[StixId]:
+    """The strictest TLP, the statements, and the groups that a view of these is restricted to."""
+    groups = [policy.groups[name].marking for name in view_groups(ranked)]
+    statements = sorted({ref for p in ranked for ref in p.statements})
+    return [TLP_IDS[max(p.level for p in ranked)], *sorted(groups), *statements]
+
+
+def uses_of_markings(markings: Sequence[StixId], ranked: Sequence[Projection]) -> tuple[str, ...]:
+    """The markings as ``Content.uses`` names them: a statement with the centres that define it for this view."""
+    defined: dict[StixId, set[int]] = {}
+    for p in ranked:
+        for ref in p.statements:
+            defined.setdefault(ref, set()).add(p.centre.no)
+    return tuple(
+        use for ref in markings for use in ([f"{ref}@{no}" for no in sorted(defined[ref])] if ref in defined else [ref])
+    )
+
+
+def floor(ranked: Sequence[Projection]) -> Any:
+    """The least level at which the thing is known without a group restriction, or with none such within the groups."""
+    free = [p.level for p in ranked if not p.groups]
+    return min(free or [p.level for p in ranked])
+
+
+def sources(ranked: Sequence[Projection]) -> list[StixObject]:
+    """For each centre its name and the first and last of its claims' times; days only for who hides them."""
+    found = []
+    by_centre: dict[int, list[Projection]] = {}
+    for p in ranked:
+        by_centre.setdefault(p.centre.no, []).append(p)
+    for claims in by_centre.values():
+        centre = claims[0].centre
+        first = min(_time_us(p, "created") for p in claims)
+        last = max(_time_us(p, "modified") for p in claims)
+        exact = centre.naming.value == "named"
+        found.append(
+            {
+                "name": centre.shown_name,
+                "first": stix_time(first) if exact else stix_time(first)[:10],
+                "last": stix_time(last) if exact else stix_time(last)[:10],
+            }
+        )
+    return sorted(found, key=lambda source: (source["name"], source["first"], source["last"]))
+
+
+def _time_us(p: Projection, name: str) -> int:
+    return parse_us(p.obj[name])
+
+
+def _from_us(p: Projection, name: str) -> Any:
+    said = p.obj.get(name)
+    if said is None:
+        return None
+    us = parse_us(said)
+    return us - us % DAY_US if p.hides_times else us
+
+
+def _until_us(p: Projection, name: str) -> int | None:
+    said = p.obj.get(name)
+    if said is None:
+        return None
+    us = parse_us(said)
+    return us - us % DAY_US + DAY_US - 1000 if p.hides_times else us
+
+
+def _observables(obj: StixObject) -> tuple[list[StixObject], tuple[str, ...]]:
+    """What a pattern asserts positively and alone, and the kinds that it names."""
+    if obj["pattern_type"] != "stix":
+        return [], ()
+    found = canonical(obj["pattern"])
+    if isinstance(found, Problem):
+        return [], ()
+    return [{"type": o.kind, "path": o.path, "value": o.value} for o in found.asserted], found.kinds

@@ -1,0 +1,96 @@
+"""The objects that the hub itself vouches for: its identity, the centres', TLP and group markings, its extension.
+
+They come from the policy, never from a claim, and are in a collection while an object there carries them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from functools import lru_cache
+
+from hub.model.markings import TLP_IDS, tlp_definition
+from hub.model.policy import Centre, Policy
+from hub.model.times import stix_time
+from hub.model.words import Naming, StixId, StixObject
+
+EXTENSION_ID = StixId("extension-definition--2c1f5a0e-6b1d-4c8e-9d57-0a7cf1c2e4b3")
+"""Names the property extension in which the hub says what it knows of a view: sources, voices, floor."""
+_EXTENSION_CREATED = "2026-11-24T00:00:00.000Z"
+
+
+def extension_definition(hub_identity: StixId) -> StixObject:
+    """The definition of the hub's extension."""
+    return {
+        "type": "extension-definition",
+        "spec_version": "2.1",
+        "id": EXTENSION_ID,
+        "created_by_ref": hub_identity,
+        "created": _EXTENSION_CREATED,
+        "modified": _EXTENSION_CREATED,
+        "name": "ctihub view",
+        "description": "Whose claims a merged object shows, how many independent voices, and what they assert.",
+        "schema": "schemas/ctihub-extension.json",
+        "version": "1.0.0",
+        "extension_types": ["property-extension"],
+    }
+
+
+def alias_identity(centre: Centre, policy: Policy) -> StixId:
+    """The identity under which the objects of an alias centre are shown; nobody computes the centre from it."""
+    return StixId(f"identity--{uuid.uuid5(policy.namespace, f'alias {centre.no} {centre.alias}')}")
+
+
+def shown_author(centre: Centre, policy: Policy) -> StixId:
+    """Whose name stands on what a centre itself says."""
+    match centre.naming:
+        case Naming.NAMED:
+            return centre.identity
+        case Naming.ALIAS:
+            return alias_identity(centre, policy)
+        case Naming.ANONYMOUS:
+            return policy.hub_identity
+
+
+def _identity(identity: StixId, name: str, created_us: int, **more: object) -> StixObject:
+    moment = stix_time(created_us)
+    return {
+        "type": "identity",
+        "spec_version": "2.1",
+        "id": identity,
+        "created": moment,
+        "modified": moment,
+        "name": name,
+        "identity_class": "organization",
+        **more,
+    }
+
+
+@lru_cache(maxsize=4)
+def known_objects(policy: Policy) -> dict[StixId, StixObject]:
+    """All objects that the hub vouches for, by id."""
+    found = {marking: tlp_definition(level) for level, marking in TLP_IDS.items()}
+    found[EXTENSION_ID] = extension_definition(policy.hub_identity)
+    found[policy.hub_identity] = _identity(policy.hub_identity, "ctihub", policy.hub_created_us)
+    for group in policy.groups.values():
+        found[group.marking] = {
+            "type": "marking-definition",
+            "spec_version": "2.1",
+            "id": group.marking,
+            "created_by_ref": policy.hub_identity,
+            "created": stix_time(group.created_us),
+            "definition_type": "statement",
+            "name": f"group {group.name}",
+            "definition": {"statement": f"For the group {group.name} of this hub only"},
+        }
+    for centre in policy.centres.values():
+        if centre.naming is Naming.NAMED:
+            found[centre.identity] = _identity(centre.identity, centre.name, centre.created_us)
+        elif centre.naming is Naming.ALIAS:
+            alias = alias_identity(centre, policy)
+            found[alias] = _identity(alias, centre.shown_name, policy.hub_created_us)
+    return found
+
+
+def hidden_identities(policy: Policy) -> frozenset[StixId]:
+    """Identities that no reference may show: those of centres that do not go by their name."""
+    return frozenset(c.identity for c in policy.centres.values() if c.naming is not Naming.NAMED)

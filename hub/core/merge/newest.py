@@ -1,0 +1,41 @@
+"""Which claim of one centre about one id counts: the greatest (modified, stamp). See docs/semantics.md, section 1."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hub.model.claims import Claim, ClaimState
+from hub.model.problems import Code
+
+
+def newest(old: Claim | None, new: Claim) -> tuple[Claim | None, Code | None]:
+    """The claim to store from now on (None: ``old`` stays), and what the centre should know about it."""
+    if old is None:
+        return new, None
+    if old.state is ClaimState.WITHDRAWN:
+        return (new, None) if new.stamp > old.stamp else (None, Code.VERSION_OLDER)
+    if new.modified_us is not None and old.modified_us is not None and new.modified_us != old.modified_us:
+        if new.modified_us < old.modified_us:
+            return None, Code.VERSION_OLDER
+        return _running(old, new), None
+    if new.digest == old.digest:
+        return None, Code.VERSION_SAME
+    if new.stamp < old.stamp:
+        return None, Code.VERSION_OLDER
+    warning = None if new.modified_us is None else Code.VERSION_NOT_INCREMENTED
+    return _running(old, new), warning
+
+
+def _running(old: Claim, new: Claim) -> Claim:
+    runs_on = old.state is ClaimState.LIVE and new.state is ClaimState.LIVE
+    return replace(new, since=old.since) if runs_on else new
+
+
+def withdrawal(old: Claim, stamp: bytes) -> Claim | None:
+    """The claim after a withdrawal at ``stamp``; None where it stands before the claim, or there is nothing left."""
+    if old.state is ClaimState.WITHDRAWN or stamp < old.stamp:
+        return None
+    return Claim(
+        key=old.key, centre=old.centre, id=old.id, type=old.type, thing=old.thing, modified_us=old.modified_us,
+        stamp=type(old.stamp)(stamp), since=type(old.stamp)(stamp), state=ClaimState.WITHDRAWN, digest=b"", body=b"",
+    )  # fmt: skip

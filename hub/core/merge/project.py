@@ -1,0 +1,164 @@
+"""Who may see what of a claim: ``project`` makes the only thing that ``merge`` accepts.
+
+Source: docs/semantics.md, section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hub.model.claims import Claim, ClaimState
+from hub.model.markings import UnreadableMarking, level_of_definition, stated_pap
+from hub.model.policy import Audience, Centre, Policy, covers
+from hub.model.words import COMMUNITY, NETWORK, PUBLIC, GroupName, Level, Naming, StixId, StixObject
+
+Definition = Callable[[int, StixId], StixObject | None]
+"""The marking-definition that a centre claims under an id, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a claim may travel, policy and definitions taken into account."""
+
+    level: Level
+    groups: tuple[GroupName, ...]
+    """The groups that its markings name; empty: by level."""
+    statements: tuple[StixId, ...]
+    """Markings that do not restrict; they travel along."""
+
+
+def reach(claim: Claim, policy: Policy, definition: Definition) -> Reach | None:
+    """How far a claim may travel; None hides it from everyone: an unresolved marking, a suspended centre."""
+    centre = policy.centres.get(claim.centre)
+    marks = claim.marks
+    if centre is None or centre.suspended or marks.unreadable:
+        return None
+    level = marks.level
+    groups: list[GroupName] = []
+    statements: list[StixId] = []
+    for ref in marks.others:
+        group = policy.group_of_marking.get(ref)
+        if group is not None:
+            groups.append(group)
+            continue
+        defined = definition(claim.centre, ref)
+        if defined is None:
+            return None
+        try:
+            stated = level_of_definition(defined)
+        except UnreadableMarking:
+            return None
+        if stated is None:
+            statements.append(ref)
+        else:
+            level = stated if level is None else max(level, stated)
+    if level is None:
+        level = centre.default_level
+    if level > centre.ceiling:
+        return None  # the ceiling was lowered after it came
+    return Reach(level, tuple(groups), tuple(statements))
+
+
+def recipients(found: Reach, centre: Centre) -> tuple[GroupName, ...]:
+    """The groups whose members may see a claim that travels this far."""
+    if found.groups:
+        return found.groups
+    match found.level:
+        case Level.CLEAR:
+            return (PUBLIC,)
+        case Level.GREEN:
+            return (COMMUNITY,)
+        case Level.AMBER | Level.AMBER_STRICT:
+            return centre.amber_to or (NETWORK,)
+        case Level.RED:
+            return ()
+
+
+def reaches(found: Reach, centre: Centre, audience: Audience) -> bool:
+    """Whether a claim that travels this far gets to an audience."""
+    return found.level <= audience.level and any(covers(to, audience.group) for to in recipients(found, centre))
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What remains of a claim for one audience. Only ``project`` makes one."""
+
+    of: tuple[int, StixId]
+    """Centre and id, for the order of equals; never shown."""
+    centre: Centre
+    obj: StixObject
+    level: Level
+    groups: tuple[GroupName, ...]
+    statements: tuple[StixId, ...]
+    author: StixId | None
+    """None: unknown, and then another than the unknown author of the next centre."""
+    own: bool
+    """The author is the centre, or an identity that it speaks for."""
+    modified_us: int
+    since: bytes
+    digest: bytes
+    revoked: bool
+
+    @property
+    def rank(self) -> tuple[int, int, str, str]:
+        """Best first: trust and ``modified`` descending, centre and id ascending."""
+        return (-self.centre.trust, -self.modified_us, self.centre.identity, self.of[1])
+
+    @property
+    def hides_times(self) -> bool:
+        """Whether exact times and outside references of this claim would give its centre away."""
+        return self.own and self.centre.naming is not Naming.NAMED
+
+    @property
+    def pap(self) -> int | None:
+        """The strictest PAP that its labels state, as a place in ``PAP_ORDER``."""
+        stated = [pap for label in self.obj.get("labels") or () if (pap := stated_pap(label)) is not None]
+        return max(stated) if stated else None
+
+
+_AUTHORED_BY_CENTRE = frozenset({"indicator", "relationship", "sighting", "report", "grouping", "note", "opinion"})
+
+
+def author_of(obj: StixObject, centre: Centre) -> StixId | None:
+    """The identity that a claim speaks for; None when nobody says."""
+    said = obj.get("created_by_ref")
+    if said is not None:
+        return StixId(said)
+    return centre.identity if obj["type"] in _AUTHORED_BY_CENTRE else None
+
+
+def project(claim: Claim, audience: Audience, policy: Policy, found: Reach) -> Projection | None:
+    """What an audience sees of a claim that travels as far as ``found``; None for nothing."""
+    centre = policy.centres[claim.centre]
+    if claim.state is ClaimState.WITHDRAWN or not reaches(found, centre, audience):
+        return None
+    author = author_of(claim.obj, centre)
+    return Projection(
+        of=(claim.centre, claim.id), centre=centre, obj=claim.obj, level=found.level, groups=found.groups,
+        statements=found.statements, author=author,
+        own=author is not None and (author == centre.identity or author in centre.speaks_for),
+        modified_us=claim.modified_us or 0, since=claim.since, digest=claim.digest,
+        revoked=claim.state is ClaimState.REVOKED,
+    )  # fmt: skip
+
+
+def as_definition(claim: Claim, policy: Policy) -> Projection:
+    """A marking-definition as it travels with what carries it: it has no level of its own."""
+    centre = policy.centres[claim.centre]
+    author = author_of(claim.obj, centre)
+    own = author is not None and (author == centre.identity or author in centre.speaks_for)
+    return Projection(
+        of=(claim.centre, claim.id), centre=centre, obj=claim.obj, level=Level.CLEAR, groups=(), statements=(),
+        author=author, own=own, modified_us=0, since=claim.since, digest=claim.digest, revoked=False,
+    )  # fmt: skip
+
+
+def view_groups(projections: Iterable[Projection]) -> tuple[GroupName, ...]:
+    """The groups that a view of these is restricted to: named by a restricted one, covered by all restricted ones,
+    without those that another of these covers; empty when none is restricted.
+    """
+    restricted = [p.groups for p in projections if p.groups]
+    named = sorted({group for groups in restricted for group in groups})
+    common = [group for group in named if all(any(covers(other, group) for other in groups) for groups in restricted)]
+    return tuple(group for group in common if not any(other != group and covers(other, group) for other in common))

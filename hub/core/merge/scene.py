@@ -1,0 +1,200 @@
+"""What one step knows of the store so far, with the step's own changes laid over it.
+
+Every question either has its answer or raises ``Missing`` and notes what must be looked up.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from hub.model.claims import Claim, ClaimKey, View
+from hub.model.policy import Policy
+from hub.model.step import Loaded, Wanted
+from hub.model.stix import SCO_TYPES
+from hub.model.words import CanonicalKey, StixId
+
+_HUB_AUTHORED = frozenset({"indicator"})
+_MERGING_ENDS = SCO_TYPES | {"indicator"}
+
+
+class Missing(Exception):  # not an error: the work is tried again with the answer
+    """What is asked has not been looked up yet."""
+
+
+def is_floating(claim: Claim) -> bool:
+    """Whether it is a relationship whose thing depends on what its ends mean in each collection."""
+    return claim.thing is None
+
+
+def floats(obj: dict[str, object]) -> bool:
+    """Whether a relationship has an end that merges: an indicator or an observable."""
+    return any(str(obj.get(end, "")).partition("--")[0] in _MERGING_ENDS for end in ("source_ref", "target_ref"))
+
+
+def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
+    """The ids whose meaning decides what this claim's views show; empty for a withdrawn one."""
+    if not claim.body:
+        return ()
+    apart = {claim.obj.get("created_by_ref")} if claim.type in _HUB_AUTHORED else set()
+    known = policy.registered
+    refs = [ref for ref in claim.references if ref not in apart and ref not in known and ref != policy.hub_identity]
+    refs.extend(ref for ref in claim.marks.others if ref not in policy.group_of_marking)
+    return tuple(dict.fromkeys(refs))
+
+
+class Scene:
+    """See the head of this module."""
+
+    def __init__(self, policy: Policy, overlay: dict[ClaimKey, Claim]) -> None:
+        self._policy = policy
+        self._wanted = Wanted()
+        self._asked: set[ClaimKey] = set(overlay)
+        self._claims: dict[ClaimKey, Claim] = dict(overlay)
+        self._overlay = overlay
+        self._loaded = Loaded()
+        self._new_of_thing: dict[CanonicalKey, list[ClaimKey]] = defaultdict(list)
+        self._new_of_id: dict[StixId, list[ClaimKey]] = defaultdict(list)
+        self._new_referrers: dict[StixId, list[ClaimKey]] = defaultdict(list)
+        self._new_placed: dict[tuple[int, CanonicalKey], dict[ClaimKey, None]] = defaultdict(dict)
+        self.placing: dict[ClaimKey, dict[int, CanonicalKey]] = {}
+        self._awaited: set[ClaimKey] = set()
+        """Keys that were asked for: what the answer lacks is not there."""
+        for claim in overlay.values():
+            if claim.thing is not None:
+                self._new_of_thing[claim.thing].append(claim.key)
+            self._new_of_id[claim.id].append(claim.key)
+            for target in indexed_references(claim, policy):
+                self._new_referrers[target].append(claim.key)
+
+    # ------------------------------------------------------------ asking ahead
+
+    def add(self, claim: Claim) -> None:
+        """A claim as the store has it."""
+        self._asked.add(claim.key)
+        self._claims[claim.key] = claim
+
+    def prefetch(self, claim: Claim) -> None:
+        """Note what a touched claim is sure to need, so that it comes with the first look-up."""
+        if claim.id not in self._loaded.referrers:
+            self._wanted.referrers.add(claim.id)
+        if is_floating(claim):
+            self._wanted.placements.add(claim.key)
+        if claim.body and claim.type != "indicator":
+            self._wanted.ids.update(ref for ref in claim.references if ref not in self._loaded.of_id)
+
+    def want_thing(self, thing: CanonicalKey) -> None:
+        """Note that a thing's claims and views will be needed."""
+        if thing not in self._loaded.of_thing:
+            self._wanted.things.add(thing)
+
+    def wanted(self) -> Wanted:
+        """What has been noted since the last time."""
+        found, self._wanted = self._wanted, Wanted()
+        return found
+
+    def take(self, loaded: Loaded) -> None:
+        """Lay an answer under the step's own changes."""
+        for key, claim in loaded.claims.items():
+            self._claims.setdefault(key, claim)
+        self._asked.update(loaded.claims)
+        mine = self._loaded
+        mine.of_thing.update(loaded.of_thing)
+        mine.views.update(loaded.views)
+        mine.of_id.update(loaded.of_id)
+        mine.referrers.update(loaded.referrers)
+        mine.placements.update(loaded.placements)
+        mine.placed.update(loaded.placed)
+        mine.bodies.update(loaded.bodies)
+        mine.carried.update(loaded.carried)
+        self._asked.update(self._awaited)
+        self._awaited.clear()
+
+    # ------------------------------------------------------------ asking
+
+    def claim(self, key: ClaimKey) -> Claim | None:
+        """The claim under this key."""
+        found = self._claims.get(key)
+        if found is not None or key in self._asked:
+            return found
+        self._wanted.claims.add(key)
+        self._awaited.add(key)
+        raise Missing
+
+    def claims_of_thing(self, thing: CanonicalKey) -> list[Claim]:
+        """All claims about a thing."""
+        base = self._loaded.of_thing.get(thing)
+        if base is None:
+            self._wanted.things.add(thing)
+            raise Missing
+        if thing not in self._new_of_thing and not any(key in self._overlay for key in base):
+            return [self._claims[key] for key in base]
+        keys = dict.fromkeys((*base, *self._new_of_thing.get(thing, ())))
+        return [claim for key in keys if (claim := self._claims[key]).thing == thing]
+
+    def claims_of_id(self, stix_id: StixId) -> list[Claim]:
+        """All claims under a STIX id, of whatever centre."""
+        base = self._loaded.of_id.get(stix_id)
+        if base is None:
+            self._wanted.ids.add(stix_id)
+            raise Missing
+        return [self._claims[key] for key in dict.fromkeys((*base, *self._new_of_id.get(stix_id, ())))]
+
+    def referrers(self, stix_id: StixId) -> list[Claim]:
+        """All claims that refer to a STIX id."""
+        base = self._loaded.referrers.get(stix_id)
+        if base is None:
+            self._wanted.referrers.add(stix_id)
+            raise Missing
+        keys = dict.fromkeys((*(k for k in base if k not in self._overlay), *self._new_referrers.get(stix_id, ())))
+        return [self._claims[key] for key in keys]
+
+    def view(self, collection: int, thing: CanonicalKey) -> View | None:
+        """What the store has of a thing's view."""
+        if thing not in self._loaded.of_thing:
+            self._wanted.things.add(thing)
+            raise Missing
+        return self._loaded.views.get((collection, thing))
+
+    def body(self, collection: int, view: View) -> bytes:
+        """The newest bytes of a view."""
+        found = self._loaded.bodies.get((collection, view.seq))
+        if found is None:
+            self._wanted.bodies.add((collection, view.seq))
+            raise Missing
+        return found
+
+    def carried(self, collection: int, used: str) -> int:
+        """How many views of a collection use something, before this step."""
+        if (collection, used) not in self._loaded.carried:
+            self._wanted.carried.add((collection, used))
+            raise Missing
+        return self._loaded.carried[collection, used]
+
+    # ------------------------------------------------------------ relationships
+
+    def placement(self, key: ClaimKey) -> dict[int, CanonicalKey]:
+        """Where a relationship stands, by collection."""
+        if key in self.placing:
+            return self.placing[key]
+        found = self._loaded.placements.get(key)
+        if found is None:
+            self._wanted.placements.add(key)
+            raise Missing
+        return found
+
+    def place(self, key: ClaimKey, where: dict[int, CanonicalKey]) -> None:
+        """Let a relationship stand under these things from now on."""
+        for collection, thing in self.placement(key).items():
+            self._new_placed[collection, thing].pop(key, None)
+        self.placing[key] = where
+        for collection, thing in where.items():
+            self._new_placed[collection, thing][key] = None
+
+    def placed(self, collection: int, thing: CanonicalKey) -> list[Claim]:
+        """The relationships that stand under a thing in a collection."""
+        base = self._loaded.placed.get(thing)
+        if base is None:
+            self._wanted.placed.add(thing)
+            raise Missing
+        here = [key for key in base.get(collection, ()) if key not in self.placing]
+        return [self._claims[key] for key in (*here, *self._new_placed.get((collection, thing), ()))]

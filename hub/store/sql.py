@@ -1,0 +1,514 @@
+"""The store over SQLAlchemy Core: what both dialects share. What a dialect changes is a method of its adapter.
+
+Bulk writes go through the driver's own ``executemany``: Core compiles the statement once, the rows are plain tuples.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Row, Table, bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View, claim_key
+from hub.model.errors import TryAgain
+from hub.model.policy import Policy
+from hub.model.step import Head, Held, Loaded, Wanted, Writes
+from hub.model.words import CanonicalKey, Positions, Seq, Stamp, StixId, TopicPartition
+from hub.store import directory
+from hub.store import tables as t
+from hub.store.port import Filter, Sweep
+
+_KEYS_PER_QUERY = 900
+_SCAN_ROWS = 2_000
+"""Rows looked at per query where a filter is finer than the index."""
+
+
+class Stale(TryAgain):
+    """The positions have moved on: another worker has carried this batch."""
+
+    def __init__(self) -> None:
+        super().__init__("worker.stale", "Another worker has carried this batch.", "Rewind and take again.")
+
+
+class SqlStore(ABC):
+    """See ``hub/store/port.Store``; an adapter adds its dialect."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._policy: Policy | None = None
+
+    # ------------------------------------------------------------ dialect
+
+    @abstractmethod
+    def begin(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that may write; commits at the end of the block. Raises TryAgain when the server is away."""
+
+    @abstractmethod
+    def look(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction that only reads, all of it at one moment."""
+
+    @abstractmethod
+    def watch(self) -> AsyncIterator[None]:
+        """See the port."""
+
+    @abstractmethod
+    def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str] = ()) -> str:
+        """The text of an insert with positional parameters for all columns of ``table`` in their order; a row with
+        the same ``keys`` is replaced, except that ``add`` columns grow by the new value."""
+
+    @abstractmethod
+    async def many(self, conn: AsyncConnection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Run one statement for many rows."""
+
+    @abstractmethod
+    def insert(self, table: Table, columns: Sequence[str] | None = None) -> str:
+        """The text of a plain insert with positional parameters, for ``many``."""
+
+    @abstractmethod
+    async def lock_keys(self, conn: AsyncConnection, things: Iterable[bytes]) -> None:
+        """Make other writers of these keys wait; nothing where writers are serialised anyway."""
+
+    @abstractmethod
+    async def lock_logs(self, conn: AsyncConnection, logs: Collection[int]) -> None:
+        """Make other appenders to these logs wait; nothing where writers are serialised anyway."""
+
+    @abstractmethod
+    async def announce(self, conn: AsyncConnection) -> None:
+        """Tell watchers in other processes, with the commit."""
+
+    # ------------------------------------------------------------ worker
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[SqlTransaction]:
+        """See the port."""
+        async with self.begin() as conn:
+            yield SqlTransaction(self, conn)
+
+    async def positions(self, partitions: Collection[TopicPartition]) -> Positions:
+        """See the port."""
+        wanted = set(partitions)
+        async with self.look() as conn:
+            rows = await conn.execute(select(t.positions))
+            return {at: row.next for row in rows if (at := TopicPartition(row.topic, row.partition)) in wanted}
+
+    # ------------------------------------------------------------ policy
+
+    async def policy(self) -> Policy:
+        """See the port."""
+        async with self.look() as conn:
+            return await self.policy_in(conn)
+
+    async def policy_in(self, conn: AsyncConnection) -> Policy:
+        """The policy as this transaction sees it."""
+        number = await directory.policy_number(conn)
+        if self._policy is None or self._policy.number != number:
+            self._policy = await directory.read_policy(conn)
+        return self._policy
+
+    # ------------------------------------------------------------ doors
+
+    async def read(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> list[Change]:
+        """See the port."""
+        found: list[Change] = []
+        size = 0
+        async with self.look() as conn:
+            if by.after_us is not None:
+                after = max(after, await _seq_at(conn, log, by.after_us))
+            while len(found) < limit:
+                ask = min(limit - len(found), _SCAN_ROWS)
+                rows = (await conn.execute(_reading(log, after, ask, by))).all()
+                for row in rows:
+                    size += len(row.body)
+                    if found and size > limit_bytes:
+                        return found
+                    found.append(_change(row))
+                    after = row.seq
+                if len(rows) < ask:
+                    break
+        return found
+
+    async def head(self, log: int) -> Head:
+        """See the port."""
+        async with self.look() as conn:
+            row = (await conn.execute(select(t.logs.c.last_seq, t.logs.c.last_us).where(t.logs.c.no == log))).first()
+            return Head(Seq(row.last_seq), row.last_us) if row else Head(Seq(0), 0)
+
+    async def heads(self) -> dict[int, Head]:
+        """See the port."""
+        async with self.look() as conn:
+            rows = await conn.execute(select(t.logs.c.no, t.logs.c.last_seq, t.logs.c.last_us))
+            return {row.no: Head(Seq(row.last_seq), row.last_us) for row in rows}
+
+    async def find_views(self, object_id: StixId, collections: Iterable[int]) -> list[View]:
+        """See the port."""
+        wanted = list(collections)
+        async with self.look() as conn:
+            now = await conn.execute(select(t.views).where(t.views.c.object_id == object_id))
+            found = [_view(row) for row in now if row.collection in wanted]
+            past = await conn.execute(select(t.past_ids).where(t.past_ids.c.object_id == object_id))
+            found.extend(_past(row) for row in past if row.collection in wanted)
+        return found
+
+    async def views_of(self, thing: CanonicalKey, collections: Iterable[int]) -> list[View]:
+        """See the port."""
+        wanted = set(collections)
+        async with self.look() as conn:
+            rows = await conn.execute(select(t.views).where(t.views.c.thing == thing))
+            return [_view(row) for row in rows if row.collection in wanted]
+
+    async def find_claims(self, things: Collection[CanonicalKey], ids: Collection[StixId]) -> list[Claim]:
+        """See the port."""
+        async with self.look() as conn:
+            policy = await self.policy_in(conn)
+            keys = [claim_key(centre, stix_id) for stix_id in ids for centre in policy.centres]
+            c = t.contributions.c
+            found = {
+                row.key: _claim(row)
+                for column, values in ((c.thing, list(things)), (c.key, keys))
+                for row in await _where_in(conn, t.contributions, column, values)
+            }
+            return list(found.values())
+
+    async def versions(self, log: int, seq: Seq) -> list[Change]:
+        """The row ``seq`` of a log and the versions before it under the same id, newest first, hidden ones left out."""
+        found: list[Change] = []
+        async with self.look() as conn:
+            at: int | None = seq
+            while at is not None:
+                row = (
+                    await conn.execute(select(t.changes).where(t.changes.c.log == log, t.changes.c.seq == at))
+                ).first()
+                if row is None or row.shown == t.SHOWN_NEVER:
+                    break
+                found.append(_change(row))
+                at = row.before
+        return found
+
+    async def ready(self) -> bool:
+        """See the port."""
+        try:
+            async with self.look() as conn:
+                await conn.execute(select(t.hub.c.one))
+        except TryAgain:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """See the port."""
+        await self.engine.dispose()
+
+
+class SqlTransaction:
+    """See ``hub/store/port.Transaction``."""
+
+    def __init__(self, store: SqlStore, conn: AsyncConnection) -> None:
+        self._store = store
+        self.conn = conn
+
+    async def policy(self) -> Policy:
+        """See the port."""
+        return await self._store.policy_in(self.conn)
+
+    async def load(self, wanted: Wanted, policy: Policy) -> Loaded:
+        """See the port."""
+        loaded = Loaded()
+        await self._load_things(wanted, loaded)
+        await self._load_claims(wanted, loaded, policy)
+        await self._load_placements(wanted, loaded)
+        await self._load_rows(wanted, loaded)
+        return loaded
+
+    async def _load_things(self, wanted: Wanted, loaded: Loaded) -> None:
+        if not wanted.things:
+            return
+        things = sorted(wanted.things)
+        await self._store.lock_keys(self.conn, things)
+        loaded.of_thing = {thing: [] for thing in things}
+        for row in await _where_in(self.conn, t.contributions, t.contributions.c.thing, things):
+            loaded.claims[row.key] = _claim(row)
+            loaded.of_thing[row.thing].append(row.key)
+        for row in await _where_in(self.conn, t.views, t.views.c.thing, things):
+            loaded.views[row.collection, row.thing] = _view(row)
+
+    async def _load_claims(self, wanted: Wanted, loaded: Loaded, policy: Policy) -> None:
+        keys = set(wanted.claims)
+        if wanted.ids:
+            by_id = {stix_id: [claim_key(centre, stix_id) for centre in policy.centres] for stix_id in wanted.ids}
+            keys.update(key for some in by_id.values() for key in some)
+        else:
+            by_id = {}
+        for target in wanted.referrers:
+            loaded.referrers[target] = []
+        r = t.referring
+        for row in await _where_in(self.conn, r, r.c.target, sorted(wanted.referrers)):
+            loaded.referrers[row.target].append(row.key)
+            keys.add(row.key)
+        for placed in wanted.placed:
+            loaded.placed[placed] = defaultdict(list)
+        p = t.placements
+        for row in await _where_in(self.conn, p, p.c.thing, sorted(wanted.placed)):
+            loaded.placed[row.thing][row.collection].append(row.key)
+            keys.add(row.key)
+        for row in await _where_in(
+            self.conn, t.contributions, t.contributions.c.key, sorted(keys - loaded.claims.keys())
+        ):
+            loaded.claims[row.key] = _claim(row)
+        loaded.of_id = {stix_id: [key for key in some if key in loaded.claims] for stix_id, some in by_id.items()}
+
+    async def _load_placements(self, wanted: Wanted, loaded: Loaded) -> None:
+        loaded.placements = {key: {} for key in wanted.placements}
+        p = t.placements
+        for row in await _where_in(self.conn, p, p.c.key, sorted(wanted.placements)):
+            loaded.placements[row.key][row.collection] = CanonicalKey(row.thing)
+
+    async def _load_rows(self, wanted: Wanted, loaded: Loaded) -> None:
+        c = t.changes.c
+        by_log: dict[int, list[Seq]] = defaultdict(list)
+        for log, seq in wanted.bodies:
+            by_log[log].append(seq)
+        for log, seqs in by_log.items():
+            for some in _chunks(sorted(seqs)):
+                rows = await self.conn.execute(select(c.seq, c.body).where(c.log == log, c.seq.in_(some)))
+                loaded.bodies.update({(log, Seq(row.seq)): row.body for row in rows})
+        u = t.carried
+        loaded.carried = dict.fromkeys(wanted.carried, 0)
+        for row in await _where_in(self.conn, u, u.c.used, sorted({name for _, name in wanted.carried})):
+            loaded.carried[row[0], row[1]] = row[2]
+
+    async def heads(self, logs: Collection[int]) -> dict[int, Head]:
+        """See the port."""
+        await self._store.lock_logs(self.conn, sorted(logs))
+        c = t.logs.c
+        rows = await self.conn.execute(select(c.no, c.last_seq, c.last_us).where(c.no.in_(list(logs))))
+        return {row.no: Head(Seq(row.last_seq), row.last_us) for row in rows}
+
+    async def write(self, writes: Writes) -> None:
+        """See the port."""
+        await self._write_claims(writes)
+        await self._write_views(writes)
+        await self._write_changes(writes)
+        await self._write_receipts(writes)
+        await self._store.announce(self.conn)
+
+    async def _many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            await self._store.many(self.conn, sql, rows)
+
+    async def _write_claims(self, writes: Writes) -> None:
+        rows = sorted(
+            (c.key, c.centre, c.id, c.type, c.thing, c.modified_us, c.stamp, c.since, int(c.state), c.digest, c.body)
+            for c in writes.claims
+        )
+        await self._many(self._store.upsert(t.contributions, ["key"]), rows)
+        for table, keys in ((t.referring, list(writes.references)), (t.placements, list(writes.placements))):
+            for some in _chunks(sorted(keys)):
+                await self.conn.execute(table.delete().where(table.c.key.in_(some)))
+        pairs = sorted((target, key) for key, targets in writes.references.items() for target in set(targets))
+        await self._many(self._store.insert(t.referring), pairs)
+        placed = sorted((key, no, thing) for key, where in writes.placements.items() for no, thing in where.items())
+        await self._many(self._store.insert(t.placements), placed)
+
+    async def _write_views(self, writes: Writes) -> None:
+        rows = sorted(
+            (v.thing, v.collection, v.object_id, v.type, v.generation, v.seq, v.alive, v.digest, v.created_us,
+             v.modified_us, " ".join(v.uses))
+            for v in writes.views
+        )  # fmt: skip
+        await self._many(self._store.upsert(t.views, ["thing", "collection"]), rows)
+        past = sorted((v.object_id, v.collection, v.thing, v.type, v.generation, v.seq) for v in writes.past_ids)
+        await self._many(self._store.upsert(t.past_ids, ["object_id", "collection"]), past)
+        used = sorted((no, name, delta) for (no, name), delta in writes.carried.items() if delta)
+        await self._many(self._store.upsert(t.carried, ["collection", "used"], add=["count"]), used)
+
+    async def _write_changes(self, writes: Writes) -> None:
+        rows = [
+            (c.log, c.seq, c.object_id, c.type, c.withdrawn, c.date_added_us, c.version_us, c.first,
+             t.SHOWN_NEVER if c.withdrawn and not c.body else t.SHOWN_NOW, c.before, c.body)
+            for c in writes.changes
+        ]  # fmt: skip
+        followed = [
+            {"at_log": c.log, "at_seq": c.before}
+            for c in writes.changes
+            if c.before is not None and (c.log, c.seq) not in writes.hidden
+        ]
+        if followed:
+            await self.conn.execute(_FOLLOWED, followed)
+        await self._many(self._store.insert(t.changes), rows)
+        for log, seq in writes.hidden:
+            await self._hide(log, seq)
+        for no, head in writes.heads.items():
+            new = {"last_seq": head.seq, "last_us": head.date_us}
+            await self.conn.execute(update(t.logs).where(t.logs.c.no == no).values(new))
+
+    async def _hide(self, log: int, seq: Seq) -> None:
+        """The object of this row has left its collection: none of its versions is shown any more."""
+        c = t.changes.c
+        at: int | None = seq
+        while at is not None:
+            row = (await self.conn.execute(select(c.before, c.shown).where(c.log == log, c.seq == at))).first()
+            if row is None or (row.shown == t.SHOWN_NEVER and at != seq):
+                return
+            await self.conn.execute(update(t.changes).where(c.log == log, c.seq == at).values(shown=t.SHOWN_NEVER))
+            at = row.before
+
+    async def _write_receipts(self, writes: Writes) -> None:
+        parts = [
+            (p.receipt, p.centre, p.counts.accepted, p.counts.unchanged, p.counts.held, p.counts.rejected,
+             min((int(x["index"]) for x in p.problems), default=0), orjson.dumps(p.problems))
+            for p in writes.receipts
+        ]  # fmt: skip
+        await self._many(self._store.insert(t.receipt_parts), parts)
+        totals = [(no, x.accepted, x.unchanged, x.held, x.rejected) for no, x in sorted(writes.counts.items())]
+        columns = ["accepted", "unchanged", "held", "rejected"]
+        await self._many(self._store.upsert(t.counts, ["centre"], add=columns), totals)
+        names = [column.name for column in t.held.c if column.name != "no"]
+        rows = [
+            (h.centre, h.stix_id, h.code, h.list_name, h.says, h.value, h.stamp, h.receipt, h.index, h.at_us, "waiting")
+            for h in writes.held
+        ]
+        await self._many(self._store.insert(t.held, names), rows)
+        if writes.released:
+            await self.conn.execute(update(t.held).where(t.held.c.no.in_(writes.released)).values(state="taken"))
+
+    async def advance(self, start: Positions, end: Positions) -> None:
+        """See the port."""
+        for at in sorted(end):
+            if end[at] == start.get(at, 0):
+                continue
+            c = t.positions.c
+            here = (c.topic == at.topic) & (c.partition == at.partition)
+            moved = await self.conn.execute(
+                update(t.positions).where(here, c.next == start.get(at, 0)).values(next=end[at])
+            )
+            if moved.rowcount == 1:
+                continue
+            if (await self.conn.execute(select(c.next).where(here))).first() is not None:
+                raise Stale
+            await self._many(self._store.insert(t.positions), [(at.topic, at.partition, end[at])])
+
+    async def rejections_log(self, centre: int) -> int:
+        """See the port."""
+        name = select(t.principals.c.name).where(t.principals.c.no == centre).scalar_subquery()
+        found = await self.conn.execute(select(t.logs.c.no).where(t.logs.c.name == "rejected." + name))
+        return int(found.scalar_one())
+
+    async def sweep(self, limit: int) -> tuple[Sweep, list[ClaimKey]] | None:
+        """See the port."""
+        s = t.sweeps.c
+        row = (await self.conn.execute(select(t.sweeps).where(~s.done).order_by(s.no).limit(1))).first()
+        if row is None:
+            return None
+        key = t.contributions.c.key
+        query = select(key).where(key > row.cursor).order_by(key).limit(limit)
+        if row.scope.startswith("centre:"):
+            no = int(row.scope.removeprefix("centre:"))
+            query = query.where(key >= no.to_bytes(4, "big"), key < (no + 1).to_bytes(4, "big"))
+        keys = [ClaimKey(found.key) for found in await self.conn.execute(query)]
+        done = len(keys) < limit
+        new = {"done": done, "cursor": keys[-1] if keys else row.cursor}
+        moved = await self.conn.execute(
+            update(t.sweeps).where(s.no == row.no, s.cursor == row.cursor, ~s.done).values(new)
+        )
+        if moved.rowcount != 1:
+            raise Stale
+        return Sweep(row.no, row.scope, row.cursor, row.time_us), keys
+
+    async def released(self, limit: int) -> list[Held]:
+        """See the port."""
+        h = t.held.c
+        rows = await self.conn.execute(select(t.held).where(h.state == "released").order_by(h.no).limit(limit))
+        return [
+            Held(r.no, r.centre, r.stix_id, r.code, r.list, r.says, r.value, r.stamp, r.receipt, r.idx, r.at_us)
+            for r in rows
+        ]
+
+
+# ---------------------------------------------------------------- rows to values
+
+
+def _claim(row: Row[Any]) -> Claim:
+    key, centre, stix_id, kind, thing, modified_us, stamp, since, state, digest, body = tuple(row)
+    return Claim(
+        key, centre, stix_id, kind, thing, modified_us, Stamp(stamp), Stamp(since), ClaimState(state), digest, body
+    )
+
+
+def _view(row: Row[Any]) -> View:
+    thing, collection, object_id, kind, generation, seq, alive, digest, created_us, modified_us, uses = tuple(row)
+    return View(
+        collection, thing, object_id, kind, generation, seq, bool(alive), digest, created_us, modified_us,
+        tuple(uses.split()),
+    )  # fmt: skip
+
+
+def _past(row: Row[Any]) -> View:
+    return View(
+        row.collection, CanonicalKey(row.thing), StixId(row.object_id), row.type, row.generation, Seq(row.seq), False,
+        b"", 0, 0, (),
+    )  # fmt: skip
+
+
+def _change(row: Row[Any]) -> Change:
+    return Change(
+        row.log, Seq(row.seq), StixId(row.object_id), row.type, bool(row.withdrawn), row.date_added_us, row.version_us,
+        row.body, bool(row.first), row.before,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- queries
+
+_FOLLOWED = (
+    update(t.changes)
+    .where(
+        t.changes.c.log == bindparam("at_log"), t.changes.c.seq == bindparam("at_seq"), t.changes.c.shown == t.SHOWN_NOW
+    )
+    .values(shown=t.SHOWN_BEFORE)
+)
+
+
+def _chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (values[i : i + _KEYS_PER_QUERY] for i in range(0, len(values), _KEYS_PER_QUERY))
+
+
+async def _where_in(
+    conn: AsyncConnection, table: Table, column: ColumnElement[Any], values: Sequence[Any]
+) -> list[Row[Any]]:
+    found: list[Row[Any]] = []
+    for some in _chunks(values):
+        found.extend((await conn.execute(select(table).where(column.in_(some)))).all())
+    return found
+
+
+async def _seq_at(conn: AsyncConnection, log: int, us: int) -> Seq:
+    """The last row of a log whose ``date_added`` is not later than this."""
+    c = t.changes.c
+    found = await conn.execute(
+        select(c.seq).where(c.log == log, c.date_added_us <= us).order_by(c.date_added_us.desc()).limit(1)
+    )
+    return Seq(found.scalar() or 0)
+
+
+def _reading(log: int, after: Seq, limit: int, by: Filter) -> Any:
+    c = t.changes.c
+    query = select(t.changes).where(c.log == log, c.seq > after).order_by(c.seq).limit(limit)
+    if by.types:
+        query = query.where(c.type.in_(sorted(by.types)))
+    if by.ids:
+        query = query.where(c.object_id.in_(sorted(by.ids)))
+    if by.log:
+        return query
+    match by.versions:
+        case "last":
+            return query.where(c.shown == t.SHOWN_NOW)
+        case "all":
+            return query.where(c.shown > t.SHOWN_NEVER)
+        case "first":
+            return query.where(c.shown > t.SHOWN_NEVER, c.first)
+        case version:
+            return query.where(c.shown > t.SHOWN_NEVER, c.version_us == int(version))

@@ -1,0 +1,139 @@
+"""The store on SQLite: one file, WAL, fsync at each commit; writers wait for one another, readers for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Table, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from hub.model.errors import TryAgain
+from hub.store import directory
+from hub.store.migrations import upgrade
+from hub.store.sql import SqlStore
+
+_BUSY_S = 10
+_POLL_S = 0.01
+"""How often a watcher asks whether another process has committed: 10 microseconds of work each."""
+
+
+async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
+    """Open the store in this file, made and migrated where needed. ``now_us`` dates what is made for the first time."""
+    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+    engine = await asyncio.to_thread(_engine, path)
+    await upgrade(engine)
+    store = SqliteStore(engine, path)
+    async with store.begin() as conn:
+        await directory.bootstrap(conn, now_us)
+    return store
+
+
+def _engine(path: Path) -> AsyncEngine:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}", connect_args={"timeout": _BUSY_S}, pool_size=4, max_overflow=12
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=wal", "synchronous=full", "cache_size=-65536", "temp_store=memory"):
+            cursor.execute(f"pragma {pragma}")
+        cursor.execute("pragma wal_autocheckpoint=4000")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Any) -> None:
+        # a read transaction that turns into a writing one fails at once with "database is locked": say it first
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("begin immediate" if writes else "begin")
+
+    return engine
+
+
+class SqliteStore(SqlStore):
+    """See ``hub/store/port.Store``."""
+
+    def __init__(self, engine: AsyncEngine, path: Path) -> None:
+        super().__init__(engine)
+        self._path = path
+
+    @contextlib.asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """See ``SqlStore``."""
+        with _try_again():
+            async with self.engine.connect() as conn:
+                await conn.execution_options(writes=True)
+                async with conn.begin():
+                    yield conn
+
+    @contextlib.asynccontextmanager
+    async def look(self) -> AsyncIterator[AsyncConnection]:
+        """See ``SqlStore``."""
+        with _try_again():
+            async with self.engine.connect() as conn, conn.begin():
+                yield conn
+
+    async def watch(self) -> AsyncIterator[None]:
+        """See the port: ``data_version`` changes when another connection has committed."""
+        async with self.engine.connect() as conn:
+            raw = await conn.get_raw_connection()
+            driver = raw.driver_connection
+            assert driver is not None  # noqa: S101 - a connected engine has one
+            await conn.rollback()
+            seen = None
+            while True:
+                async with driver.execute("pragma data_version") as cursor:
+                    now = await cursor.fetchone()
+                if now != seen:
+                    seen = now
+                    yield
+                await asyncio.sleep(_POLL_S)
+
+    def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str] = ()) -> str:
+        """See ``SqlStore``."""
+        name = table.name
+        sets = ", ".join(
+            f'"{c.name}" = "{name}"."{c.name}" + excluded."{c.name}"'
+            if c.name in add
+            else f'"{c.name}" = excluded."{c.name}"'
+            for c in table.c
+            if c.name not in keys
+        )
+        on = ", ".join(f'"{key}"' for key in keys)
+        return f"{self.insert(table)} on conflict ({on}) do update set {sets}"
+
+    def insert(self, table: Table, columns: Sequence[str] | None = None) -> str:
+        """See ``SqlStore``."""
+        names = columns or [column.name for column in table.c]
+        into = ", ".join(f'"{name}"' for name in names)
+        return f'insert into "{table.name}" ({into}) values ({", ".join("?" * len(names))})'  # noqa: S608
+
+    async def lock_keys(self, conn: AsyncConnection, things: Iterable[bytes]) -> None:
+        """Writers are serialised anyway."""
+
+    async def lock_logs(self, conn: AsyncConnection, logs: Collection[int]) -> None:
+        """Writers are serialised anyway."""
+
+    async def announce(self, conn: AsyncConnection) -> None:
+        """Watchers look for themselves."""
+
+    async def many(self, conn: AsyncConnection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """See ``SqlStore``."""
+        await conn.exec_driver_sql(sql, list(rows))
+
+
+@contextlib.contextmanager
+def _try_again() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, sqlite3.OperationalError) as error:
+        raise TryAgain(
+            "store.busy", f"The store did not answer: {error.__cause__ or error}.", "Look at the disk of DATA_DIR."
+        ) from error

@@ -1,0 +1,312 @@
+"""The worker: take a batch, run the pure core over it, write everything in one transaction.
+
+A crash anywhere leaves either all of a batch or nothing of it, and a replay changes nothing. That is the whole
+guarantee; no second mechanism stands beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+import structlog
+
+from hub.core import journey
+from hub.core.journey import Admitted, Arrival, Claimed, Outcome
+from hub.core.merge.known import known_objects
+from hub.core.merge.scene import indexed_references
+from hub.core.merge.stamp import stamp as stamped
+from hub.core.merge.weave import Weave
+from hub.log.port import INTAKE_PREFIX, Batch, Consumer, StoredRecord
+from hub.model.claims import Change
+from hub.model.errors import TryAgain
+from hub.model.policy import Policy
+from hub.model.problems import Code, Problem
+from hub.model.step import Head, Held, ReceiptCounts, ReceiptPart, Wanted, Writes
+from hub.model.times import stix_time, to_us
+from hub.model.words import Limits, Seq, Stamp, State, StixId, stamp
+from hub.store.port import Store, Transaction
+
+_log = structlog.get_logger()
+_EXCERPT_BYTES = 512
+_BACKOFF_S = (0.05, 0.2, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a worker is told; sizes of one step bound its memory and its hold on locks."""
+
+    limits: Limits = field(default_factory=Limits)
+    batch_records: int = 2_000
+    batch_bytes: int = 4 << 20
+    sweep_claims: int = 500
+    wait_s: float = 0.25
+    rules_url: str = "/rules/"
+    hold: journey.Hold = journey.no_hold
+
+
+class Worker:
+    """Carries batches from the log into the store until it is stopped."""
+
+    def __init__(self, consumer: Consumer, store: Store, settings: WorkerSettings, now_us: Callable[[], int]) -> None:
+        self._consumer = consumer
+        self._store = store
+        self._settings = settings
+        self._now_us = now_us
+        self.steps = 0
+        """How many steps were carried out; a health check looks whether it still moves."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until ``stop`` is set; what is in hand is finished. A store or log that is away is waited for."""
+        failed = 0
+        while not stop.is_set():
+            try:
+                await self.step()
+                failed = 0
+            except TryAgain as error:
+                _log.warning("batch.again", code=error.code, says=error.says)
+                await self._consumer.rewind()
+                pause = _BACKOFF_S[min(failed, len(_BACKOFF_S) - 1)]
+                failed += 1
+                await _sleep(stop, pause if error.code != "worker.stale" else 0)
+
+    async def step(self) -> int:
+        """Carry one batch and one part of a sweep; returns how many records, contributions and releases it did."""
+        self.steps += 1
+        swept = await self.sweep()
+        settings = self._settings
+        batch = await self._consumer.take(
+            limit=settings.batch_records, limit_bytes=settings.batch_bytes, wait_s=0 if swept else settings.wait_s
+        )
+        if batch.records:
+            await self.carry(batch)
+        return swept + len(batch.records)
+
+    async def carry(self, batch: Batch) -> None:
+        """Carry a batch from the log into the store, whole or not at all."""
+        settings = self._settings
+        policy = await self._store.policy()
+        ready = list(journey.admitted(self._arrivals(batch.records, policy), policy, settings.limits, settings.hold))
+        async with self._store.transaction() as tx:
+            now = await tx.policy()
+            if now is not policy:  # the operator was faster: judge again by the policy in force
+                arrivals = self._arrivals(batch.records, now)
+                ready = list(journey.admitted(arrivals, now, settings.limits, settings.hold))
+            await tx.advance(batch.start, batch.end)
+            await self._settle(tx, now, ready, self._now_us())
+
+    async def sweep(self) -> int:
+        """Carry out a bounded part of the oldest change of policy, and take up what the operator released."""
+        released = await self._release()
+        async with self._store.transaction() as tx:
+            found = await tx.sweep(self._settings.sweep_claims)
+            if found is None:
+                return released
+            task, keys = found
+            policy = await tx.policy()
+            claims = (await tx.load(Wanted(claims=set(keys)), policy)).claims
+            writes = Writes()
+            weave = Weave(policy, {}, [claims[key] for key in keys if key in claims])
+            await _merge(tx, policy, weave, writes, max(task.time_us, self._now_us()), {})
+            await tx.write(writes)
+            return released + max(len(keys), 1)
+
+    async def _release(self) -> int:
+        async with self._store.transaction() as tx:
+            waiting = await tx.released(self._settings.sweep_claims)
+            if not waiting:
+                return 0
+            policy = await tx.policy()
+            arrivals = [
+                Arrival(
+                    policy.centres[held.centre], held.value, held.stix_id, Stamp(held.stamp), held.at_us, "", 0, 0,
+                    held.index, None, released=True,
+                )
+                for held in waiting
+                if held.centre in policy.centres
+            ]  # fmt: skip
+            ready = list(journey.admitted(arrivals, policy, self._settings.limits, self._settings.hold))
+            await self._settle(tx, policy, ready, self._now_us(), [held.no for held in waiting])
+            return len(waiting)
+
+    # ------------------------------------------------------------ records to arrivals
+
+    def _arrivals(self, records: Sequence[StoredRecord], policy: Policy) -> list[Arrival]:
+        by_topic = {INTAKE_PREFIX + centre.name: centre for centre in policy.centres.values()}
+        found: list[Arrival] = []
+        for record in records:
+            centre = by_topic.get(record.topic)
+            if centre is None:
+                _log.warning("record.of_nobody", topic=record.topic)
+                continue
+            headers = dict(record.headers)
+            at_us = to_us(record.time)
+            receipt = headers["receipt"].decode("ascii", "replace") if "receipt" in headers else None
+            base = _number(headers.get("index"))
+            refused, values = self._values(record, headers, pushed=receipt is not None)
+            stix_id = record.key.decode("utf-8", "replace") if record.key else None
+            for i, value in enumerate(values):
+                found.append(
+                    Arrival(
+                        centre, value, stix_id, stamp(at_us, record.partition, record.offset, i), at_us, record.topic,
+                        record.partition, record.offset, base + i, receipt, refused,
+                        size_bytes=_number(headers.get("too-large")),
+                    )
+                )  # fmt: skip
+        return found
+
+    def _values(
+        self, record: StoredRecord, headers: dict[str, bytes], *, pushed: bool
+    ) -> tuple[Problem | None, Sequence[bytes | None]]:
+        """The objects of a record, or why it holds none. What was pushed is split already."""
+        if "too-large" in headers:
+            size, limit = _number(headers["too-large"]), self._settings.limits.object_bytes
+            return Problem(Code.OBJECT_TOO_LARGE, "", f"The object has {size} bytes; the limit is {limit}."), [
+                record.value
+            ]
+        if record.value is None:
+            if record.key is None:
+                return Problem(
+                    Code.RECORD_EMPTY, "", "A record without key and value says nothing; key a withdrawal."
+                ), [None]
+            return None, [None]
+        if pushed:
+            return None, [record.value]
+        objects = journey.objects_in(record.value, self._settings.limits)
+        return (objects, [record.value]) if isinstance(objects, Problem) else (None, objects)
+
+    # ------------------------------------------------------------ the one transaction
+
+    async def _settle(
+        self, tx: Transaction, policy: Policy, ready: Sequence[Admitted], now_us: int, released: Sequence[int] = ()
+    ) -> None:
+        before = (await tx.load(Wanted(claims=journey.keys_of(ready, policy)), policy)).claims
+        done = journey.claimed(ready, before, policy)
+        writes = Writes(claims=[new for _, new in done.changed.values()], released=list(released))
+        for key, (old, new) in done.changed.items():
+            refs = indexed_references(new, policy)
+            if refs or (old is not None and indexed_references(old, policy)):
+                writes.references[key] = refs
+        self._account(writes, done, now_us)
+        refusals = [outcome for outcome in done.outcomes if outcome.state is State.REJECTED]
+        await _merge(tx, policy, Weave(policy, done.changed), writes, now_us, await self._refusals(tx, refusals))
+        await tx.write(writes)
+
+    def _account(self, writes: Writes, done: Claimed, now_us: int) -> None:
+        """The receipts' counts and problems, the centres' counts, and what waits for the operator."""
+        parts: dict[str, tuple[int, dict[State, int], list[dict[str, object]]]] = {}
+        totals: dict[int, dict[State, int]] = {}
+        for outcome in done.outcomes:
+            arrival = outcome.admitted.arrival
+            if not arrival.released:
+                _count(totals.setdefault(arrival.centre.no, {}), outcome.state)
+            if arrival.receipt is not None:
+                part = parts.setdefault(arrival.receipt, (arrival.centre.no, {}, []))
+                _count(part[1], outcome.state)
+                part[2].extend(_said(outcome, problem) for problem in outcome.problems)
+            if outcome.state is State.HELD and not outcome.admitted.claims:
+                writes.held.append(_held(outcome, now_us))
+        for receipt, (centre, by_state, said) in parts.items():
+            writes.receipts.append(ReceiptPart(receipt, centre, _counts(by_state), tuple(said)))
+        writes.counts = {centre: _counts(by_state) for centre, by_state in totals.items()}
+
+    async def _refusals(self, tx: Transaction, outcomes: Sequence[Outcome]) -> dict[int, list[dict[str, object]]]:
+        """The entries of the centres' logs of rejections, by log, without number and time."""
+        found: dict[int, list[dict[str, object]]] = {}
+        logs: dict[int, int] = {}
+        for outcome in outcomes:
+            arrival, problem = outcome.admitted.arrival, outcome.problems[0]
+            if arrival.centre.no not in logs:
+                logs[arrival.centre.no] = await tx.rejections_log(arrival.centre.no)
+            found.setdefault(logs[arrival.centre.no], []).append(
+                {
+                    "centre": arrival.centre.name,
+                    "receipt": arrival.receipt,
+                    "topic": arrival.topic,
+                    "partition": arrival.partition,
+                    "offset": arrival.offset,
+                    "index": arrival.index,
+                    "id": outcome.admitted.stix_id,
+                    "code": problem.code.value,
+                    "pointer": problem.at,
+                    "message": problem.says,
+                    "rule_url": self._settings.rules_url + problem.code.value,
+                    "excerpt": (arrival.value or b"")[:_EXCERPT_BYTES].decode("utf-8", "replace"),
+                }
+            )
+        return found
+
+
+async def _merge(
+    tx: Transaction,
+    policy: Policy,
+    weave: Weave,
+    writes: Writes,
+    now_us: int,
+    refusals: dict[int, list[dict[str, object]]],
+) -> None:
+    """Weave to a fixed point, then number and date what changed."""
+    while wanted := weave.wanted():
+        weave.give(await tx.load(wanted, policy))
+    writes.placements = weave.placements
+    writes.carried = {at: delta for at, delta in weave.carried.items() if delta}
+    drafts = weave.drafts()
+    logs = {draft.collection.no for draft in drafts} | refusals.keys()
+    heads = await tx.heads(logs) if logs else {}
+    vouched = frozenset(name for name in known_objects(policy) if name.startswith("identity--"))
+    out = stamped(drafts, heads, now_us, vouched, weave.body)
+    writes.changes, writes.views, writes.past_ids = out.changes, out.views, out.past_ids
+    writes.hidden, writes.heads = out.hidden, out.heads
+    for log, entries in refusals.items():
+        writes.heads[log] = _append_refusals(writes, log, heads[log], entries, now_us)
+
+
+def _append_refusals(writes: Writes, log: int, head: Head, entries: Sequence[dict[str, object]], now_us: int) -> Head:
+    for entry in entries:
+        head = Head(Seq(head.seq + 1), max(now_us, head.date_us + 20))
+        body = orjson.dumps({"seq": head.seq, "at": stix_time(head.date_us), **entry})
+        stix_id = StixId(str(entry["id"] or ""))
+        writes.changes.append(Change(log, head.seq, stix_id, "rejection", False, head.date_us, head.date_us, body))
+    return head
+
+
+def _said(outcome: Outcome, problem: Problem) -> dict[str, object]:
+    return {
+        "index": outcome.admitted.arrival.index,
+        "id": outcome.admitted.stix_id,
+        "state": outcome.state.value,
+        "code": problem.code.value,
+        "message": problem.says,
+    }
+
+
+def _held(outcome: Outcome, now_us: int) -> Held:
+    admitted, problem = outcome.admitted, outcome.problems[0]
+    arrival = admitted.arrival
+    return Held(
+        0, arrival.centre.no, admitted.stix_id or "", problem.code.value, admitted.held_on, problem.says,
+        arrival.value or b"", arrival.stamp, arrival.receipt, arrival.index, arrival.at_us or now_us,
+    )  # fmt: skip
+
+
+def _count(by_state: dict[State, int], state: State) -> None:
+    by_state[state] = by_state.get(state, 0) + 1
+
+
+def _counts(by_state: dict[State, int]) -> ReceiptCounts:
+    return ReceiptCounts(
+        *(by_state.get(state, 0) for state in (State.ACCEPTED, State.UNCHANGED, State.HELD, State.REJECTED))
+    )
+
+
+def _number(header: bytes | None) -> int:
+    return int(header) if header is not None and header.isdigit() and len(header) < 16 else 0
+
+
+async def _sleep(stop: asyncio.Event, pause_s: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), pause_s)
+    except TimeoutError:
+        return
