@@ -19,7 +19,7 @@ Checkpoint = Mapping[str, Any]
 class ConnectorSettings(BaseSettings):
     """What a connector can be told. A subclass sets ``env_prefix``; nothing unknown is taken."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 SettingsT = TypeVar("SettingsT", bound=ConnectorSettings, covariant=True)
@@ -42,7 +42,7 @@ class Connector(ABC, Generic[SettingsT]):
     """Reads one source. Promises, each a test in ``connectors.sdk.testing.ConnectorContract``:
 
     - ``items({})`` gives everything that the source has; the same source gives the same items, in the same order;
-    - ``items(c)``, where ``c`` came with item n, gives at least what followed item n (repeats are allowed, gaps are not);
+    - ``items(c)``, where ``c`` came with item n, gives at least what followed item n (repeats may be, gaps not);
     - memory does not grow with the source;
     - what cannot be read raises ``SourceFailed`` (or ``TryLater``) after the items before it, never another exception.
     """

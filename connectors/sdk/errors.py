@@ -1,6 +1,7 @@
 """Exceptions for whoever runs a connector or a client, grouped by what the catcher does.
 
-Each carries a stable ``code``, one sentence (``says``) and the way out, like the hub's own, which the SDK may not import.
+Each carries a stable ``code``, one sentence (``says``) and the ``way_out``, like the hub's own, which the SDK does not
+import.
 """
 
 from __future__ import annotations

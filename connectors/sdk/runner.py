@@ -7,8 +7,9 @@ run goes on at the last checkpoint: some objects go out twice, which the hub rec
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from threading import Thread
 from typing import Any
 
 from connectors.sdk.checkpoints import Checkpoints, NoCheckpoints
@@ -51,21 +52,18 @@ class Runner:
         """Kept up to date while ``run`` runs; tells how far it got when it raises."""
 
     def run(self) -> RunReport:
-        """Publish what the source has after the checkpoint. What was read before an error is published before it raises.
+        """Publish what the source has after the checkpoint. What was read before an error is published first.
 
         Raises whatever the connector or the publisher raised; a run afterwards goes on from the last checkpoint.
         """
         trouble = _Trouble()
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="publish") as sender:
-            under_way: tuple[Batch, Future[Acknowledged]] | None = None
-            for batch in self._batches(trouble):
-                share = self._connector.share_read()
-                if under_way:
-                    self._acknowledge(*under_way)
-                under_way = batch, sender.submit(self._publisher.publish, batch.bodies)
-                self._progress.advance(0, 0, share)
+        under_way: tuple[Batch, Future[Acknowledged]] | None = None
+        for batch in self._batches(trouble):
             if under_way:
                 self._acknowledge(*under_way)
+            under_way = batch, self._send(batch)
+        if under_way:
+            self._acknowledge(*under_way)
         if trouble.error:
             raise trouble.error
         end = self._connector.end_checkpoint()
@@ -76,6 +74,19 @@ class Runner:
     def _batches(self, trouble: _Trouble) -> Iterator[Batch]:
         items = trouble.until_raised(self._connector.items(self._checkpoints.load()))
         return batches(items, limit_objects=self._batch_objects, limit_bytes=self._batch_bytes)
+
+    def _send(self, batch: Batch) -> Future[Acknowledged]:
+        sent: Future[Acknowledged] = Future()
+
+        def publish() -> None:
+            try:
+                sent.set_result(self._publisher.publish(batch.bodies))
+            except BaseException as error:  # noqa: BLE001 - it is raised again where the result is taken
+                sent.set_exception(error)
+
+        # A daemon, not an executor's thread: Ctrl-C must not wait until the hub is back.
+        Thread(target=publish, name="publish", daemon=True).start()
+        return sent
 
     def _acknowledge(self, batch: Batch, sent: Future[Acknowledged]) -> None:
         acknowledged = sent.result()

@@ -1,4 +1,4 @@
-"""Bytes of a file or of standard input in bounded pieces, unpacked where it is packed (gzip, zstd), and how far it is."""
+"""Bytes of a file or of standard input in bounded pieces, unpacked where packed (gzip, zstd), and how far it is."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _PACKED = (".gz", ".zst")
 class StixFileSettings(ConnectorSettings):
     """Where the files are."""
 
-    model_config = SettingsConfigDict(env_prefix="CTIHUB_STIX_FILE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CTIHUB_STIX_FILE_")
 
     path: str = Field(min_length=1)
     """A file, a folder (read with what is below it), or a pattern such as ``feeds/**/*.json.gz``."""
@@ -64,12 +64,18 @@ class StixFileConnector(Connector[StixFileSettings]):
         already = {tuple(seen) for seen in checkpoint.get("done", ())}
         current, published = tuple(checkpoint.get("current", ())), int(checkpoint.get("objects", 0))
         self._done, self._done_bytes = [], 0
-        todo = []
-        for seen in (_look(path) for path in self._paths()):
+        todo: list[_Seen] = []
+        for seen in (_look(path) for path in self.paths()):
             (self._done if tuple(seen.as_json()) in already else todo).append(seen)
         self._total_bytes = sum(seen.size for seen in todo)
+        failures: list[SourceFailed] = []
         for seen in todo:
-            yield from self._file_items(seen, skip=published if tuple(seen.as_json()) == current else 0)
+            try:
+                yield from self._file_items(seen, skip=published if tuple(seen.as_json()) == current else 0)
+            except SourceFailed as failure:  # one bad file does not keep the others from the hub
+                failures.append(failure)
+        if failures:
+            raise _together(failures)
 
     def _file_items(self, seen: _Seen, skip: int) -> Iterator[Item]:
         self._source = Source.open(Path(seen.path))
@@ -100,7 +106,8 @@ class StixFileConnector(Connector[StixFileSettings]):
             share = share_of_file * Path(source.name).stat().st_size
         return min((self._done_bytes + share) / self._total_bytes, 1.0)
 
-    def _paths(self) -> list[Path]:
+    def paths(self) -> list[Path]:
+        """The files that the path names, sorted. Raises SourceFailed where there is none."""
         asked = Path(self.settings.path)
         if asked.is_dir():
             return sorted(path for path in asked.rglob("*") if path.is_file() and _is_stix(path))
@@ -113,6 +120,12 @@ class StixFileConnector(Connector[StixFileSettings]):
                 "source.missing", f"There is no file {self.settings.path}.", "Name a file, a folder, or a pattern."
             )
         return files
+
+
+def _together(failures: list[SourceFailed]) -> SourceFailed:
+    first, others = failures[0], len(failures) - 1
+    more = f" So it is with {others} more." if others else ""
+    return SourceFailed(first.code, first.says + more, "Everything else is published; mend the file and run again.")
 
 
 def _is_stix(path: Path) -> bool:

@@ -1,0 +1,262 @@
+"""Kafka as a centre publishes to it and as a member reads it. aiokafka is used in this module only.
+
+Chosen by whoever runs a connector (``--to kafka``), never by what happens to be configured on the host. Needs the extra
+``ctihub[kafka]``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+import orjson
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from connectors.sdk.client import PATIENCE_S, Notify, retries
+from connectors.sdk.errors import ConnectorError, PublishRefused, TryLater, WrongSettings
+from connectors.sdk.publisher import Acknowledged
+from connectors.sdk.stream import Change
+
+try:
+    import aiokafka
+    from aiokafka import errors as kafka_errors
+    from aiokafka.helpers import create_ssl_context
+except ImportError as error:
+    raise WrongSettings(
+        "kafka.not-installed",
+        "Kafka needs the library aiokafka, which is not installed.",
+        "pip install 'ctihub[kafka]'",
+    ) from error
+
+_REQUEST_TIMEOUT_MS = 30_000
+_MAX_BATCH_BYTES = 256 << 10
+"""Small beside an object of the largest size, so that a record that is too large stands alone in its batch."""
+_MAX_REQUEST_BYTES = 16 << 20
+_START_S = 20.0
+
+_DENIED = (
+    kafka_errors.TopicAuthorizationFailedError,
+    kafka_errors.ClusterAuthorizationFailedError,
+    kafka_errors.GroupAuthorizationFailedError,
+)
+_AWAY = (
+    kafka_errors.KafkaTimeoutError,
+    kafka_errors.RequestTimedOutError,
+    kafka_errors.ProducerClosed,
+    kafka_errors.UnknownProducerId,
+    kafka_errors.OutOfOrderSequenceNumber,
+    kafka_errors.InvalidProducerEpoch,
+    TimeoutError,
+    ConnectionError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """How to reach Kafka, and as whom. The user is the principal's name, the password its token (SCRAM-SHA-512)."""
+
+    bootstrap: str
+    user: str
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    protocol: Literal["SASL_SSL", "SASL_PLAINTEXT", "PLAINTEXT"] = "SASL_SSL"
+
+    def options(self) -> dict[str, Any]:
+        """As aiokafka takes them. Raises WrongSettings."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap,
+            "security_protocol": self.protocol,
+            "request_timeout_ms": _REQUEST_TIMEOUT_MS,
+            "client_id": f"ctihub-{self.user}",
+        }
+        if self.protocol == "PLAINTEXT":
+            return options
+        if not self.password:
+            raise WrongSettings("token.missing", "Kafka wants a token.", "Give --token, or CTIHUB_TOKEN.")
+        options |= {
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": self.user,
+            "sasl_plain_password": self.password,
+        }
+        if self.protocol == "SASL_SSL":
+            options["ssl_context"] = self._tls()
+        return options
+
+    def _tls(self) -> Any:
+        try:
+            return create_ssl_context(cafile=self.ca_file)
+        except OSError as error:
+            raise WrongSettings(
+                "ca-file.unreadable", f"The CA file {self.ca_file} cannot be read: {error}.", "Check --ca-file."
+            ) from error
+
+    def failed(self, error: BaseException, topic: str) -> ConnectorError:
+        """What went wrong, in our words. Kafka hides a wrong password behind a failure to connect."""
+        if isinstance(error, ConnectorError):
+            return error
+        if isinstance(error, _DENIED):
+            return PublishRefused(
+                "kafka.not-allowed", f"{self.user} has no right on the topic {topic}.", "Ask the hub's operator for it."
+            )
+        if isinstance(error, kafka_errors.UnknownTopicOrPartitionError):
+            return PublishRefused("kafka.no-topic", f"There is no topic {topic}.", "Check the name of the centre.")
+        if isinstance(error, _AWAY) or getattr(error, "retriable", False):
+            return TryLater(
+                "kafka.unreachable",
+                f"Kafka at {self.bootstrap} does not take what is sent: {str(error) or type(error).__name__}.",
+                "Check the address, the user, the token and the CA file.",
+            )
+        return PublishRefused("kafka.refused", f"Kafka refused to serve {topic}: {error}.")
+
+
+class KafkaPublisher:
+    """Publishes to ``intake.<centre>``: idempotent producer, acks=all, one sending task, so the order holds.
+
+    aiokafka lives in a thread of its own with one event loop; calls come from the runner, one at a time.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        centre: str | None = None,
+        patience_s: float | None = PATIENCE_S,
+        notify: Notify | None = None,
+    ) -> None:
+        self.topic = f"intake.{centre or broker.user}"
+        self.too_large: list[int] = []
+        """Sizes in bytes of objects over what the topic takes."""
+        self._broker = broker
+        self._patience_s = patience_s
+        self._notify = notify or (lambda _: None)
+        self._stack = ExitStack()
+        self._portal: BlockingPortal = self._stack.enter_context(start_blocking_portal("asyncio"))
+        self._producer: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def publish(self, bodies: Sequence[bytes]) -> Acknowledged:
+        """Every record is acknowledged by all in-sync replicas when this returns."""
+        for attempt in retries(self._patience_s, self._notify):
+            with attempt:
+                return self._portal.call(self._publish, bodies)
+        raise AssertionError("unreachable: the last attempt raises")
+
+    def close(self) -> None:
+        """Stop the producer and its loop. Idempotent."""
+        if self._producer is not None:
+            self._portal.call(self._stop)
+        self._stack.close()
+
+    async def _publish(self, bodies: Sequence[bytes]) -> Acknowledged:
+        try:
+            producer = await self._started()
+            sent = [await self._send(producer, body) for body in bodies]
+            results = await asyncio.gather(*(future for future in sent if future), return_exceptions=True)
+            refused = [result for result in results if isinstance(result, BaseException)]
+            too_large = [error for error in refused if isinstance(error, kafka_errors.MessageSizeTooLargeError)]
+            for error in refused:
+                if error not in too_large:
+                    raise error
+            self.too_large.extend(0 for _ in too_large)
+        except Exception as error:
+            await self._stop()  # a producer that failed is never used again: its sequence numbers are in doubt
+            raise self._broker.failed(error, self.topic) from error
+        return Acknowledged(received=len(results) - len(too_large))
+
+    async def _started(self) -> Any:
+        if self._producer is None:
+            producer = aiokafka.AIOKafkaProducer(
+                **self._broker.options(),
+                enable_idempotence=True,
+                acks="all",
+                compression_type="zstd",
+                max_batch_size=_MAX_BATCH_BYTES,
+                max_request_size=_MAX_REQUEST_BYTES,
+                linger_ms=5,
+            )
+            try:
+                async with asyncio.timeout(_START_S):
+                    await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def _send(self, producer: Any, body: bytes) -> Any:
+        try:
+            return await producer.send(self.topic, value=body, key=_key(body))
+        except kafka_errors.MessageSizeTooLargeError:
+            self.too_large.append(len(body))
+            return None
+
+    async def _stop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            try:
+                await producer.stop()
+            except kafka_errors.KafkaError as error:
+                self._notify(f"Kafka let go with an error: {error}.")
+
+
+def _key(body: bytes) -> bytes | None:
+    """The STIX id, which keeps the versions of an object in one partition; None where it cannot be read."""
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    name = found.get("id") if isinstance(found, dict) else None
+    return name.encode() if isinstance(name, str) and name.isascii() and len(name) <= 1_024 else None
+
+
+class KafkaFollower:
+    """Reads ``collection.<name>`` like any member's Kafka client would: committed records only, rising ``seq`` only."""
+
+    def __init__(self, broker: Broker, collection: str, *, after: int | Literal["now"] = 0) -> None:
+        self.seq: int | None = None if after == "now" else after
+        self._broker = broker
+        self._topic = f"collection.{collection}"
+        self.trouble: TryLater | None = None
+        """Always None: trouble is raised."""
+
+    async def changes(self) -> AsyncIterator[Change]:
+        """Every change after ``seq`` that compaction has left, in order, each once, for ever."""
+        consumer = aiokafka.AIOKafkaConsumer(
+            # subscribe, never assign: on a topic without the right to read, assign spins and does not raise
+            self._topic,
+            **self._broker.options(),
+            group_id=f"{self._broker.user}.subscribe-{secrets.token_hex(4)}",
+            enable_auto_commit=False,
+            auto_offset_reset="latest" if self.seq is None else "earliest",
+            isolation_level="read_committed",
+        )
+        try:
+            async with asyncio.timeout(_START_S):
+                await consumer.start()
+            async for record in consumer:
+                change = _change(record)
+                if self.seq is None or change.seq > self.seq:
+                    self.seq = change.seq
+                    yield change
+        except (kafka_errors.KafkaError, OSError) as error:  # TimeoutError is an OSError
+            raise self._broker.failed(error, self._topic) from error
+        finally:
+            await consumer.stop()
+
+
+def _change(record: Any) -> Change:
+    """A record as a change. Raises PublishRefused for one that no hub wrote."""
+    seq = next((int(value) for name, value in record.headers if name == "seq" and value.isdigit()), None)
+    if seq is None or record.key is None:
+        raise PublishRefused("stream.unreadable", f"The topic {record.topic} holds a record that is not a hub's.")
+    withdrawn = record.key.decode("utf-8", "replace") if record.value is None else None
+    return Change(seq, record.value, withdrawn)

@@ -1,0 +1,176 @@
+"""Follows a collection's live stream (SSE): reconnects by itself and goes on exactly where it was."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
+
+import httpx
+import orjson
+
+from connectors.sdk.client import Notify, checked_url, credentials, failure, is_loopback, tls, unreachable
+from connectors.sdk.errors import PublishRefused, TryLater
+
+LIMIT_BYTES = 16 << 20
+"""One event at most; the hub's objects are 1 MiB unless its operator says otherwise."""
+_SILENCE_S = 45.0
+"""The hub says something at least every 15 s; three times that, and the connection is taken for dead."""
+_WAIT_MAX_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SseEvent:
+    """One event as the protocol has it. Source: WHATWG HTML, section 9.2.6 (event stream interpretation)."""
+
+    id: str
+    event: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of a collection: an object's JSON as the hub sent it, or (``object`` is None) a withdrawn id."""
+
+    seq: int
+    object: bytes | None
+    withdrawn: str | None
+
+
+class SseParser:
+    """Bytes to events, cut anywhere. Sans-IO; comments are passed over."""
+
+    def __init__(self, *, limit_bytes: int = LIMIT_BYTES) -> None:
+        self._limit = limit_bytes
+        self._rest = b""
+        self._id = ""
+        self._event = ""
+        self._data: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> list[SseEvent]:
+        """The events that ``chunk`` completes. Raises PublishRefused for an event over the limit."""
+        data = self._rest + chunk if self._rest else chunk
+        end = len(data)
+        if data[-1:] == b"\r":  # it may be half of a CRLF
+            end -= 1
+        lines = _lines(data[:end])
+        self._rest = lines.pop() + data[end:]
+        if len(self._rest) + self._size > self._limit:
+            raise PublishRefused("stream.event-too-large", f"The stream sent an event of over {self._limit} bytes.")
+        return [event for line in lines if (event := self._line(line)) is not None]
+
+    def _line(self, line: bytes) -> SseEvent | None:
+        if not line:
+            return self._dispatch()
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            self._data.append(value)
+            self._size += len(value)
+        elif name == b"id" and b"\0" not in value:
+            self._id = value.decode("utf-8", "replace")
+        elif name == b"event":
+            self._event = value.decode("utf-8", "replace")
+        return None
+
+    def _dispatch(self) -> SseEvent | None:
+        data, event = self._data, self._event
+        self._data, self._event, self._size = [], "", 0
+        return SseEvent(self._id, event or "message", b"\n".join(data)) if data else None
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """Lines by LF, CR or CRLF; the last one is what no line end has closed yet."""
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return data.split(b"\n")
+
+
+class Follower:
+    """Follows one collection. ``seq`` is the last change given out, and where a new follower would go on."""
+
+    def __init__(
+        self,
+        url: str,
+        collection: str,
+        token: str | None = None,
+        *,
+        after: int | Literal["now"] = 0,
+        notify: Notify | None = None,
+        ca_file: str | None = None,
+        silence_s: float = _SILENCE_S,
+    ) -> None:
+        self.seq: int | None = None if after == "now" else after
+        self._base = checked_url(url)
+        self._url = f"{self._base}/v1/collections/{quote(collection, safe='')}/stream"
+        self._notify = notify or (lambda _: None)
+        self._headers = {"Accept": "text/event-stream", "Cache-Control": "no-store", **credentials(token)}
+        self._ca_file = ca_file
+        self._silence_s = silence_s
+        self._failures = 0
+        self.trouble: TryLater | None = None
+        """Why there is no connection at the moment; None while there is one."""
+
+    async def changes(self) -> AsyncIterator[Change]:
+        """Every change after ``seq``, in order, each once, for ever. Raises PublishRefused when the hub says no."""
+        async with httpx.AsyncClient(
+            headers=self._headers,
+            timeout=httpx.Timeout(self._silence_s, connect=10.0),
+            verify=tls(self._base, self._ca_file),
+            trust_env=not is_loopback(self._base),
+        ) as http:
+            while True:
+                try:
+                    async for change in self._connected(http):
+                        self._failures = 0
+                        yield change
+                except httpx.TransportError as error:
+                    await self._pause(unreachable(self._base, error))
+                except TryLater as error:
+                    await self._pause(error)
+
+    async def _connected(self, http: httpx.AsyncClient) -> AsyncIterator[Change]:
+        async with http.stream("GET", self._url, headers=self._position(), params=self._start()) as response:
+            if not response.is_success:
+                await response.aread()
+                raise failure(response)
+            self.trouble = None
+            parser = SseParser()
+            async for chunk in response.aiter_bytes():
+                for event in parser.feed(chunk):
+                    change = _change(event)
+                    if change and (self.seq is None or change.seq > self.seq):
+                        self.seq = change.seq
+                        yield change
+        raise TryLater("stream.ended", f"The hub at {self._base} closed the stream.")
+
+    def _position(self) -> dict[str, str]:
+        return {} if self.seq is None else {"Last-Event-ID": str(self.seq)}
+
+    def _start(self) -> dict[str, str]:
+        return {"from": "now"} if self.seq is None else {}
+
+    async def _pause(self, error: TryLater) -> None:
+        self.trouble = error
+        self._failures += 1
+        backoff = min(0.1 * 2 ** min(self._failures, 10), _WAIT_MAX_S)
+        wait_s = error.retry_after_s if error.retry_after_s is not None else backoff
+        self._notify(f"{error.says} Going on after change {self.seq if self.seq is not None else 'now'}.")
+        await asyncio.sleep(wait_s + secrets.randbelow(250) / 1_000)
+
+
+def _change(event: SseEvent) -> Change | None:
+    if event.event not in ("object", "withdrawn"):
+        return None  # a kind of event that a later hub may have
+    try:
+        seq = int(event.id)
+        withdrawn = None if event.event == "object" else str(orjson.loads(event.data)["id"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise PublishRefused(
+            "stream.unreadable", "The stream sent an event that is not a hub's.", "Check that --url names a ctihub."
+        ) from error
+    return Change(seq, event.data if withdrawn is None else None, withdrawn)

@@ -1,0 +1,74 @@
+"""What has become of everything that a run published: the receipts' counts, added up, and their first problems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.sdk.client import HubClient
+from connectors.sdk.progress import Progress, Quiet
+from schemas.api import Receipt, ReceiptProblem
+
+PROBLEMS = 1_000
+"""How many problems are kept; the receipts have the others."""
+WITHIN_S = 600.0
+_TOO_LARGE = "object.too-large"
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """The sum of receipts: received = accepted + unchanged + held + rejected."""
+
+    received: int = 0
+    accepted: int = 0
+    unchanged: int = 0
+    held: int = 0
+    rejected: int = 0
+    problems: list[ReceiptProblem] = field(default_factory=list)
+    """The first thousand, with the index of the whole run."""
+    receipts: list[str] = field(default_factory=list)
+
+    def add(self, receipt: Receipt, status_url: str) -> None:
+        """One more receipt, in the order of the pushes."""
+        for problem in receipt.problems[: PROBLEMS - len(self.problems)]:
+            self.problems.append(problem.model_copy(update={"index": self.received + problem.index}))
+        self.received += receipt.received
+        self.accepted += receipt.accepted
+        self.unchanged += receipt.unchanged
+        self.held += receipt.held
+        self.rejected += receipt.rejected
+        self.receipts.append(status_url)
+
+    def add_too_large(self, sizes: Sequence[int]) -> None:
+        """Objects that did not even fit into a request: refused on our side, so that nothing vanishes."""
+        for size in sizes:
+            message = f"{size:,} bytes are more than the hub takes in one request" if size else "too large for Kafka"
+            problem = ReceiptProblem(
+                index=self.received, id=None, state="rejected", code=_TOO_LARGE, message=message, rule_url=""
+            )
+            self.problems.append(problem)
+            self.received += 1
+            self.rejected += 1
+
+    def counts(self) -> dict[str, int]:
+        """The five numbers by name."""
+        names = ("received", "accepted", "unchanged", "held", "rejected")
+        return {name: getattr(self, name) for name in names}
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        problems = [problem.model_dump() for problem in self.problems]
+        return {**self.counts(), "problems": problems, "receipts": self.receipts}
+
+
+def collect(
+    client: HubClient, receipts: Sequence[str], *, within_s: float = WITHIN_S, progress: Progress | None = None
+) -> Verdicts:
+    """Wait until every receipt is complete, ``within_s`` each, and add them up. Raises TryLater when one is not."""
+    verdicts, progress = Verdicts(), progress or Quiet()
+    for done, status_url in enumerate(receipts, start=1):
+        receipt = client.completed(status_url, within_s=within_s)
+        verdicts.add(receipt, status_url)
+        progress.advance(receipt.received, 0, done / len(receipts))
+    return verdicts

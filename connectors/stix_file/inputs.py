@@ -1,0 +1,70 @@
+"""Files named one by one, and standard input: what ``ctihub push`` reads. Nothing is remembered between runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO, ClassVar, Self
+
+from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, Item
+from connectors.sdk.objects import split
+from connectors.sdk.sources import Source
+from connectors.stix_file import StixFileConnector, StixFileSettings
+
+STDIN = "-"
+
+
+class InputsSettings(ConnectorSettings):
+    """What to read, in this order."""
+
+    paths: tuple[str, ...]
+
+
+class Inputs(Connector[InputsSettings]):
+    """Several files, folders or patterns in turn."""
+
+    name: ClassVar[str] = "inputs"
+    summary: ClassVar[str] = "Files named one by one, and standard input"
+    Settings: ClassVar[type[ConnectorSettings]] = InputsSettings
+
+    def __init__(self, settings: InputsSettings, *, stdin: BinaryIO | None = None) -> None:
+        super().__init__(settings)
+        self._stdin = stdin
+        self._done = 0
+        self._parts = [None if path == STDIN else _files(path) for path in settings.paths]
+
+    @classmethod
+    def named(cls, paths: Sequence[str]) -> Self:
+        """Check that every path leads to a file before anything is read. Raises SourceFailed."""
+        inputs = cls(InputsSettings(paths=tuple(paths)))
+        for part in inputs._parts:
+            if part is not None:
+                part.paths()
+        return inputs
+
+    def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
+        """All objects, always from the beginning."""
+        del checkpoint
+        for part in self._parts:
+            if part is None:
+                yield from self._from_stdin()
+            else:
+                yield from part.items({})
+            self._done += 1
+
+    def _from_stdin(self) -> Iterator[Item]:
+        source = Source(self._stdin or sys.stdin.buffer, name="standard input", size_bytes=None)
+        for body in split(source.chunks()):
+            yield Item(body)
+
+    def share_read(self) -> float | None:
+        """Each path counts the same; None while standard input is read."""
+        if self._done == len(self._parts):
+            return 1.0
+        part = self._parts[self._done]
+        share = part.share_read() if part else None
+        return None if share is None else (self._done + share) / len(self._parts)
+
+
+def _files(path: str) -> StixFileConnector:
+    return StixFileConnector(StixFileSettings(path=path))

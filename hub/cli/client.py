@@ -1,0 +1,129 @@
+"""What the client commands share: where the hub is, who asks, and errors of the SDK in the hub's words.
+
+Light on purpose: it is loaded to print help. What costs time to import is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub.model.errors import HubError, NotAllowed, NotAuthenticated, NotFound, Refused, TryAgain, WrongUsage
+
+if TYPE_CHECKING:
+    from connectors.sdk.client import HubClient, Notify
+    from connectors.sdk.errors import ConnectorError
+    from connectors.sdk.verdicts import Verdicts
+
+DEFAULT_URL = "http://127.0.0.1:8480"
+_SHOWN_PROBLEMS = 20
+
+Url = Annotated[str, typer.Option("--url", envvar="CTIHUB_URL", help="Where the hub is.", rich_help_panel="The hub")]
+Token = Annotated[
+    str | None,
+    typer.Option("--token", envvar="CTIHUB_TOKEN", help="Your token.", show_default=False, rich_help_panel="The hub"),
+]
+CaFile = Annotated[
+    str | None,
+    typer.Option("--ca-file", help="Certificates of the hub's own authority (PEM).", rich_help_panel="The hub"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Patience = Annotated[
+    float, typer.Option("--patience", min=0, metavar="SECONDS", help="How long to try again while the hub is away.")
+]
+
+
+@contextmanager
+def hub_client(
+    url: str,
+    token: str | None,
+    *,
+    needs_token: bool = True,
+    ca_file: str | None = None,
+    patience_s: float | None = 60.0,
+    notify: Notify | None = None,
+) -> Iterator[HubClient]:
+    """A client for the length of a command; its errors come out as the hub's own."""
+    with speaking():
+        from connectors.sdk.client import HubClient
+
+        if needs_token:
+            require_token(token)
+        client = HubClient(url, token, ca_file=ca_file, patience_s=patience_s, notify=notify or say)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+def require_token(token: str | None) -> str:
+    """The token. Raises WrongUsage where there is none."""
+    if not token:
+        raise WrongUsage("token.missing", "This command needs a token.", "Give --token, or set CTIHUB_TOKEN.")
+    return token
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Turn what the SDK raises into what this command line raises; of retries ``notify`` speaks, not stamina."""
+    import stamina.instrumentation
+
+    from connectors.sdk.errors import ConnectorError
+
+    stamina.instrumentation.set_on_retry_hooks([])
+    try:
+        yield
+    except ConnectorError as error:
+        raise in_hub_words(error) from error
+
+
+def in_hub_words(error: ConnectorError) -> HubError:
+    """The same error in the hub's hierarchy, which decides the exit code."""
+    from connectors.sdk.errors import PublishRefused, TryLater, WrongSettings
+
+    match error:
+        case WrongSettings():
+            return WrongUsage(error.code, error.says, error.way_out)
+        case TryLater():
+            wait_s = int(error.retry_after_s or 1)
+            return TryAgain(error.code, error.says, error.way_out, retry_after_s=wait_s)
+        case PublishRefused():
+            kinds: dict[int | None, type[Refused]] = {401: NotAuthenticated, 403: NotAllowed, 404: NotFound}
+            return kinds.get(error.status, Refused)(error.code, error.says, error.way_out)
+        case _:
+            return Refused(error.code, error.says, error.way_out)
+
+
+def say(text: str) -> None:
+    """One sentence to the person, never into the data."""
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document to stdout."""
+    import orjson
+
+    option = orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0
+    sys.stdout.write(orjson.dumps(value, option=option).decode() + "\n")
+
+
+def printable(text: object) -> str:
+    """Text as a terminal may show it: what a peer wrote must not move the cursor or colour the screen."""
+    return "".join(c if c.isprintable() else " " if c in "\n\t" else "\ufffd" for c in str(text))
+
+
+def print_verdicts(verdicts: Verdicts, *, as_json: bool, verb: str = "received") -> None:
+    """The counts (stdout), and the first problems (stderr)."""
+    if as_json:
+        print_json(verdicts.as_json())
+        return
+    for problem in verdicts.problems[:_SHOWN_PROBLEMS]:
+        say(f"{problem.state}  {problem.code}  #{problem.index} {problem.id or '(no id)'}: {problem.message}")
+    if len(verdicts.problems) > _SHOWN_PROBLEMS:
+        say(f"… and more; --json prints {len(verdicts.problems):,} of them.")
+    counts = verdicts.counts()
+    print(f"{verb} {counts.pop('received'):,}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))

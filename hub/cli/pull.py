@@ -1,0 +1,78 @@
+"""``ctihub pull``: what is new in a collection, over TAXII 2.1."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub.cli.client import DEFAULT_URL, CaFile, Patience, Token, Url, require_token, say, speaking
+from hub.model.errors import NotFound
+
+if TYPE_CHECKING:
+    from connectors.sdk.checkpoints import Checkpoints
+    from connectors.taxii.reader import Readable, TaxiiReader
+
+Collection = Annotated[str, typer.Argument(help="The collection's name.")]
+State = Annotated[
+    Path | None, typer.Option("--state", metavar="FILE", help="Remembers how far you are; the next pull goes on there.")
+]
+PageObjects = Annotated[int, typer.Option("--page", min=1, max=10_000, help="How many objects to ask for at once.")]
+Versions = Annotated[bool, typer.Option("--all-versions", help="Every version of an object, not the newest only.")]
+
+
+def command(
+    collection: Collection,
+    state: State = None,
+    page: PageObjects = 1_000,
+    all_versions: Versions = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    ca_file: CaFile = None,
+    patience: Patience = 60.0,
+) -> None:
+    """Print a collection's objects, one JSON line each; with --state only those that are new since the last pull.
+
+    A withdrawn indicator comes as a last version with revoked: true.
+    """
+    with speaking():
+        from connectors.sdk.checkpoints import CheckpointFile, NoCheckpoints
+        from connectors.sdk.client import checked_url
+        from connectors.taxii import BearerAuth
+        from connectors.taxii.reader import Access, TaxiiReader
+
+        auth = BearerAuth(require_token(token))
+        access = Access(f"{checked_url(url)}/taxii2/", auth, ca_file, patience_s=patience, keep_host=True)
+        reader = TaxiiReader(access, notify=say)
+        kept = CheckpointFile(state, connector=f"pull {collection}") if state else NoCheckpoints()
+        try:
+            filters = {"limit": page, "version": "all" if all_versions else None}
+            count = _print_new(reader, _found(reader, collection), kept, filters)
+        finally:
+            reader.close()
+    say(f"{count:,} objects.")
+
+
+def _found(reader: TaxiiReader, collection: str) -> Readable:
+    readable = reader.collections()
+    for one in readable:
+        if collection in (one.title, one.id):
+            return one
+    there = ", ".join(one.title for one in readable) or "none"
+    raise NotFound("collection.unknown", f"You may read no collection {collection}.", f"You may read: {there}.")
+
+
+def _print_new(reader: TaxiiReader, collection: Readable, kept: Checkpoints, filters: dict[str, Any]) -> int:
+    """Print page by page; a page is remembered once it is on its way to whoever reads stdout."""
+    from connectors.sdk.publisher import as_line
+    from connectors.taxii.reader import Position
+
+    count, out = 0, sys.stdout.buffer
+    for page in reader.pages(collection.url, Position.of(kept.load()), **filters):
+        out.write(b"".join(as_line(found) + b"\n" for found in page.objects))
+        out.flush()
+        kept.save(page.position.as_json())
+        count += len(page.objects)
+    return count

@@ -1,0 +1,74 @@
+"""``ctihub push``: publish STIX as a centre."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hub.cli.client import (
+    DEFAULT_URL,
+    AsJson,
+    CaFile,
+    Patience,
+    Token,
+    Url,
+    hub_client,
+    print_json,
+    print_verdicts,
+    say,
+)
+
+Files = Annotated[list[str], typer.Argument(help="Files, folders or patterns; - is standard input.", metavar="FILE…")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 when something was rejected.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the hub's verdicts.")]
+
+
+def command(
+    files: Files,
+    strict: Strict = False,
+    wait: Wait = True,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    ca_file: CaFile = None,
+    patience: Patience = 300.0,
+) -> None:
+    """Publish STIX: bundles, single objects, NDJSON, packed (.gz, .zst) or not.
+
+    Objects are safe with the hub as soon as they are sent. The command then waits for the verdicts and ends with their
+    counts; rejected objects do not make it fail, unless --strict is given.
+    """
+    from connectors.sdk.http import HttpPublisher
+    from connectors.sdk.progress import shown
+    from connectors.sdk.runner import Runner
+    from connectors.sdk.verdicts import collect
+    from connectors.stix_file.inputs import Inputs
+
+    progress = shown("pushing", quiet=as_json)
+    with hub_client(url, token, ca_file=ca_file, patience_s=patience, notify=say) as client:
+        publisher = HttpPublisher(client)
+        try:
+            report = Runner(Inputs.named(files), publisher, progress=progress).run()
+        finally:
+            progress.close()
+        if not wait:
+            _print_receipts(report.receipts, report.objects, as_json=as_json)
+            return
+        checking = shown("checking", quiet=as_json or len(report.receipts) < 2)
+        try:
+            verdicts = collect(client, report.receipts, progress=checking)
+        finally:
+            checking.close()
+        verdicts.add_too_large(publisher.too_large)
+        print_verdicts(verdicts, as_json=as_json)
+    if strict and verdicts.rejected:
+        raise typer.Exit(1)
+
+
+def _print_receipts(receipts: list[str], objects: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"sent": objects, "receipts": receipts})
+        return
+    for receipt in receipts:
+        print(receipt)

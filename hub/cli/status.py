@@ -1,0 +1,77 @@
+"""``ctihub status``: one screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hub.cli.client import DEFAULT_URL, AsJson, CaFile, Token, Url, hub_client, print_json, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.table import Table
+
+    from schemas.api import CentreStatus, Status
+
+
+_INTAKE = ("centre", "received", "accepted", "unchanged", "held", "rejected", "lag", "last received", "last problem")
+
+
+def command(as_json: AsJson = False, url: Url = DEFAULT_URL, token: Token = None, ca_file: CaFile = None) -> None:
+    """Show flow, lag, rejections, collections and doors, as far as you may see them."""
+    with hub_client(url, token, needs_token=False, ca_file=ca_file, patience_s=5.0) as client:
+        status = client.status()
+    if as_json:
+        print_json(status.model_dump())
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print(Text(printable(f"ctihub {status.version} at {url}, {status.at}"), style="bold"))
+    for table in _tables(status):
+        console.print(table)
+    for note in status.notes:
+        console.print(Text(f"! {printable(note)}", style="yellow"))
+
+
+def _tables(status: Status) -> Iterable[Table]:
+    centres = [_centre_row(centre) for centre in status.centres]
+    if status.flow:
+        flow = status.flow
+        lag = sum(centre.lag for centre in status.centres)
+        counts = (flow.received, flow.accepted, flow.unchanged, flow.held, flow.rejected)
+        centres.append(["all", *(f"{count:,}" for count in counts), f"{lag:,}", "", ""])
+    if centres:
+        yield _table("Intake", _INTAKE, centres)
+    yield _table(
+        "Collections",
+        ("name", "level", "group", "last change"),
+        [[info.name, info.level, info.group, f"{info.last_seq:,}"] for info in status.collections],
+    )
+    if status.doors:
+        rows = [[door.name, door.state, _count(door.readers), _count(door.lag)] for door in status.doors]
+        yield _table("Doors", ("name", "state", "readers", "lag"), rows)
+
+
+def _centre_row(centre: CentreStatus) -> list[str]:
+    flow = centre.flow
+    counts = (flow.received, flow.accepted, flow.unchanged, flow.held, flow.rejected, centre.lag)
+    name = f"{centre.centre} (suspended)" if centre.suspended else centre.centre
+    return [name, *(f"{count:,}" for count in counts), centre.last_received or "-", centre.last_code or ""]
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=None)
+    for name in head:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table

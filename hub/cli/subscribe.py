@@ -1,0 +1,203 @@
+"""``ctihub subscribe``: follow a collection live."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+
+import typer
+
+from hub.cli.client import DEFAULT_URL, CaFile, Token, Url, hub_client, printable, require_token, say, speaking
+from hub.model.errors import HubError, WrongUsage
+
+if TYPE_CHECKING:
+    from connectors.sdk.stream import Change
+
+After = int | Literal["now"]
+
+
+class OutputFormat(StrEnum):
+    """How a change is printed."""
+
+    JSONL = "jsonl"
+    TABLE = "table"
+
+
+class Via(StrEnum):
+    """Over which door."""
+
+    HTTP = "http"
+    KAFKA = "kafka"
+
+
+class _Follows(Protocol):
+    seq: int | None
+
+    @property
+    def trouble(self) -> Exception | None: ...
+
+    def changes(self) -> AsyncIterator[Change]: ...
+
+
+Collection = Annotated[str, typer.Argument(help="The collection's name.")]
+From = Annotated[
+    str,
+    typer.Option("--from", metavar="start|now|SEQ", help="All, only what is new, or what follows change SEQ."),
+]
+Format = Annotated[OutputFormat, typer.Option("--format", help="One JSON line per change, or a table.")]
+Idle = Annotated[
+    float | None, typer.Option("--until-idle", min=0.1, metavar="SECONDS", help="End after so long without a change.")
+]
+WithSeq = Annotated[bool, typer.Option("--with-seq", help="Wrap each JSON line as {seq, object} or {seq, withdrawn}.")]
+ViaDoor = Annotated[Via, typer.Option("--via", help="The hub's stream, or Kafka.")]
+User = Annotated[str | None, typer.Option("--user", help="Your name on Kafka.", rich_help_panel="Kafka")]
+Bootstrap = Annotated[
+    str | None,
+    typer.Option("--bootstrap", envvar="CTIHUB_KAFKA_BOOTSTRAP", help="host:port,…", rich_help_panel="Kafka"),
+]
+Protocol_ = Annotated[
+    str, typer.Option("--protocol", help="SASL_SSL, SASL_PLAINTEXT or PLAINTEXT.", rich_help_panel="Kafka")
+]
+
+
+def command(
+    collection: Collection,
+    start: From = "start",
+    format_: Format = OutputFormat.JSONL,
+    until_idle: Idle = None,
+    with_seq: WithSeq = False,
+    via: ViaDoor = Via.HTTP,
+    url: Url = DEFAULT_URL,
+    token: Token = None,
+    ca_file: CaFile = None,
+    user: User = None,
+    bootstrap: Bootstrap = None,
+    protocol: Protocol_ = "SASL_SSL",
+) -> None:
+    """Follow a collection: each change once, in order, over any number of reconnects.
+
+    jsonl prints one line per change: the STIX object as the hub shows it, or {"withdrawn": ID, "seq": N}. The last line
+    on stderr says where to go on (--from N).
+    """
+    import asyncio
+
+    after = _after(start)
+    with speaking():
+        if via is Via.KAFKA:
+            follower = _kafka(collection, after, (user, token, bootstrap, ca_file, protocol))
+        else:
+            follower = _http(collection, after, url, token, ca_file)
+        printer = _jsonl(with_seq) if format_ is OutputFormat.JSONL else _table()
+        try:
+            asyncio.run(_follow(follower, printer, until_idle))
+        except KeyboardInterrupt:
+            pass
+        except BrokenPipeError:
+            _forget_stdout()
+        finally:
+            if follower.seq is not None:
+                say(f"Read up to change {follower.seq}; go on with --from {follower.seq}.")
+
+
+def _after(start: str) -> After:
+    if start in ("start", "now"):
+        return 0 if start == "start" else "now"
+    if start.isascii() and start.isdigit():
+        return int(start)
+    raise WrongUsage("from.invalid", f"--from {start} is neither start, now nor a number.", "Give one of these.")
+
+
+def _http(collection: str, after: After, url: str, token: str | None, ca_file: str | None) -> _Follows:
+    from connectors.sdk.stream import Follower
+
+    if after == "now":
+        after = _newest(collection, url, token, ca_file)
+    return Follower(url, collection, token, after=after, notify=say, ca_file=ca_file)
+
+
+def _newest(collection: str, url: str, token: str | None, ca_file: str | None) -> After:
+    """The newest change as a number, so that a connection that breaks before the first event leaves no gap."""
+    try:
+        with hub_client(url, token, needs_token=False, ca_file=ca_file) as client:
+            found = [info.last_seq for info in client.collections() if info.name == collection]
+    except HubError:
+        found = []  # who may not list collections may still read a public one
+    return found[0] if found else "now"
+
+
+def _kafka(
+    collection: str, after: After, broker: tuple[str | None, str | None, str | None, str | None, str]
+) -> _Follows:
+    from connectors.sdk.kafka import Broker, KafkaFollower
+
+    user, token, bootstrap, ca_file, protocol = broker
+    if not user or not bootstrap:
+        raise WrongUsage("kafka.unnamed", "Kafka needs --user and --bootstrap.", "The user is your name at the hub.")
+    if protocol not in ("SASL_SSL", "SASL_PLAINTEXT", "PLAINTEXT"):
+        raise WrongUsage("kafka.protocol", f"There is no protocol {protocol}.", "Say SASL_SSL, or leave it out.")
+    password = token if protocol == "PLAINTEXT" else require_token(token)
+    return KafkaFollower(Broker(bootstrap, user, password, ca_file, protocol), collection, after=after)  # type: ignore[arg-type] # checked above
+
+
+async def _follow(follower: _Follows, printer: Callable[[Change], None], until_idle: float | None) -> None:
+    import asyncio
+
+    changes = aiter(follower.changes())
+    while True:
+        try:
+            async with asyncio.timeout(until_idle):
+                change = await anext(changes)
+        except TimeoutError:
+            if follower.trouble:
+                raise follower.trouble from None  # silence because nobody is there is not the end of the changes
+            return
+        printer(change)
+
+
+def _jsonl(with_seq: bool) -> Callable[[Change], None]:
+    out = sys.stdout.buffer
+
+    def write(change: Change) -> None:
+        out.write(_line(change, with_seq))
+        out.flush()
+
+    return write
+
+
+def _line(change: Change, with_seq: bool) -> bytes:
+    import orjson
+
+    if change.object is None:
+        return orjson.dumps({"withdrawn": change.withdrawn, "seq": change.seq}) + b"\n"
+    if with_seq:
+        return b'{"seq":%d,"object":%b}\n' % (change.seq, change.object)
+    return change.object + b"\n"
+
+
+def _table() -> Callable[[Change], None]:
+    import orjson
+
+    print(f"{'SEQ':>8}  {'WHAT':9}  {'TYPE':16}  {'CONF':>4}  SHOWS")
+
+    def write(change: Change) -> None:
+        if change.object is None:
+            kind = (change.withdrawn or "").partition("--")[0]
+            print(f"{change.seq:>8}  {'withdrawn':9}  {printable(kind):16.16}  {'':>4}  {printable(change.withdrawn)}")
+        else:
+            shown = orjson.loads(change.object)
+            what = "revoked" if shown.get("revoked") else "object"
+            text = printable(shown.get("pattern") or shown.get("name") or shown.get("value") or shown.get("id", ""))
+            confidence = printable(shown.get("confidence", ""))
+            print(f"{change.seq:>8}  {what:9}  {printable(shown.get('type', '')):16.16}  {confidence:>4}  {text:.160}")
+        sys.stdout.flush()
+
+    return write
+
+
+def _forget_stdout() -> None:
+    """Who read our output has gone: nothing more to say, also not when Python flushes at its end."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
