@@ -1,0 +1,114 @@
+"""Who is calling, and what may they read: asked by every door for every request, so it is answered from memory.
+
+What it remembers is at most a second old: whoever is suspended or whose token was changed is out within a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from hub.model.errors import NotFound
+from hub.model.policy import Collection
+from hub.model.principals import Principal, Roll
+from hub.model.words import CollectionName
+from hub.registry import grants
+from hub.registry.port import Directory
+from hub.registry.tokens import digest_of, same
+from hub.store import directory as rows
+
+OLDEST_S = 1.0
+"""How old an answer may be."""
+
+
+class Access:
+    """The doors' half of the registry. Every method may raise TryAgain, when the store is away for longer than that."""
+
+    def __init__(self, directory: Directory, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._store = directory
+        self._monotonic_s = monotonic_s
+        self._roll: Roll | None = None
+        self._looked_s = float("-inf")
+        self._one_looks = asyncio.Lock()
+
+    async def authenticate(self, token: str, name: str | None = None) -> Principal | None:
+        """Whose token this is; None for nobody's and for a suspended principal's. ``name``, where given, must match.
+
+        A door that keeps a connection open asks again every second.
+        """
+        digest = digest_of(token)
+        if digest is None:
+            return None
+        roll = await self.roll()
+        found = roll.by_digest.get(digest)
+        if found is None or found.suspended:
+            return None
+        if name is not None and not same(name.encode(), found.name.encode()):
+            return None
+        return found
+
+    async def readable(self, principal: Principal | None) -> list[Collection]:
+        """The collections that a principal (None: anybody) may read now, in the order of their making."""
+        roll = await self.roll()
+        now = _as_of(roll, principal)
+        return [found for found in roll.collections.values() if grants.may_read(now, found, roll.groups)]
+
+    async def explainable(self, principal: Principal | None) -> list[Collection]:
+        """The collections of which a principal may ask why they show a thing: those it reads; an operator all."""
+        roll = await self.roll()
+        now = _as_of(roll, principal)
+        return [found for found in roll.collections.values() if grants.may_explain(now, found, roll.groups)]
+
+    async def may_read(self, principal: Principal | None, collection: Collection) -> bool:
+        """Whether a principal (None: anybody) may read a collection now; False as well when it is no more."""
+        roll = await self.roll()
+        there = roll.collections.get(collection.name)
+        return (
+            there is not None
+            and there.no == collection.no
+            and grants.may_read(_as_of(roll, principal), there, roll.groups)
+        )
+
+    async def collection(self, principal: Principal | None, name_or_id: str) -> Collection:
+        """The readable collection of this name or TAXII id. Raises NotFound, the same for none and for a hidden one."""
+        roll = await self.roll()
+        found = roll.collections.get(CollectionName(name_or_id)) or next(
+            (each for each in roll.collections.values() if each.id == name_or_id), None
+        )
+        if found is None or not grants.may_read(_as_of(roll, principal), found, roll.groups):
+            raise NotFound(
+                "collection.unknown",
+                "There is no such collection, or none that you may read.",
+                "GET /v1/collections names those that you may.",
+            )
+        return found
+
+    async def roll(self) -> Roll:
+        """Everybody and everything, at most ``OLDEST_S`` old."""
+        roll = self._fresh()
+        if roll is not None:
+            return roll
+        async with self._one_looks:
+            roll = self._fresh()
+            return await self._look() if roll is None else roll
+
+    def _fresh(self) -> Roll | None:
+        return self._roll if self._monotonic_s() - self._looked_s < OLDEST_S else None
+
+    async def _look(self) -> Roll:
+        asked_s = self._monotonic_s()
+        async with self._store.look() as conn:
+            number = await rows.policy_number(conn)
+            if self._roll is None or self._roll.number != number:
+                self._roll = await rows.read_roll(conn)
+        self._looked_s = asked_s
+        return self._roll
+
+
+def _as_of(roll: Roll, principal: Principal | None) -> Principal | None:
+    """The principal as it is now: whoever holds an older value of it gets no older rights."""
+    if principal is None:
+        return None
+    now = roll.principals.get(principal.name)
+    return now if now is not None and now.no == principal.no and not now.suspended else None

@@ -1,0 +1,158 @@
+"""Centres: who publishes, what they may say, and under what name they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+from uuid import uuid4
+
+from hub.model.errors import Refused, WrongUsage
+from hub.model.policy import Centre
+from hub.model.principals import Kind, Principal, Roll
+from hub.model.words import NETWORK, CentreName, GroupName, Naming, StixId
+from hub.registry import names
+from hub.registry.desk import Added, Change, Desk, ensure_free, ensure_group, find_principal, settle
+from hub.registry.tokens import digest_of, new_token
+from hub.store import directory as rows
+
+_SEEN_BY_OTHERS = frozenset({"country", "naming", "alias", "speaks_for"})
+"""What can change views of things that the centre itself claims nothing about: its identity object, references to it,
+whose voice a relayed claim is."""
+
+
+@dataclass(frozen=True, slots=True)
+class CentreEntry:
+    """A centre as an operator sees it."""
+
+    principal: Principal
+    terms: Centre
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an operator says of a centre, as typed; None leaves what was there, or the default."""
+
+    country: str | None = None
+    tlp_max: str | None = None
+    default_tlp: str | None = None
+    amber_to: Sequence[str] | None = None
+    trust: int | None = None
+    naming: str | None = None
+    alias: str | None = None
+    speaks_for: Sequence[str] | None = None
+    """``("none",)`` takes all of them away."""
+
+
+class Centres(Desk):
+    """Use cases about centres."""
+
+    async def add_centre(self, name: str, terms: Terms, *, identity: str | None = None) -> Added[CentreEntry]:
+        """Register a centre, with a fresh identity if need be. Raises WrongUsage, Refused, NotFound, TryAgain."""
+        if terms.country is None:
+            raise WrongUsage("centre.no-country", "A centre has a country.", "Say --country, such as RO.")
+        blank = Centre(
+            no=0,
+            name=CentreName(names.name(name, what="name of a centre")),
+            identity=names.identity(identity) if identity else StixId(f"identity--{uuid4()}"),
+            country="",
+            amber_to=(NETWORK,),
+        )
+        token = new_token()
+        async with self._change() as change:
+            ensure_free(change.before, name)
+            centre = _checked(change.before, _with(blank, terms))
+            await self._ensure_identities(change, centre)
+            principal = await rows.add_principal(
+                change.conn,
+                Principal(0, name, Kind.CENTRE, centre.identity, centre.country, created_us=change.now_us),
+                digest_of(token) or b"",
+                rows.settings_of(centre),
+            )
+            chosen = identity is not None or bool(centre.speaks_for)
+            body = {"name": name, "identity": centre.identity, "country": centre.country}
+            # a fresh identity is new to everybody; one that claims name already changes whose voices those are
+            await change.record("centre.add", body | rows.settings_of(centre), rows.SCOPE_ALL if chosen else None)
+            change.new_token = (name, token)
+        made = CentreEntry(principal, replace(centre, no=principal.no, created_us=principal.created_us))
+        return Added(made, token, change.complaint)
+
+    async def set_centre(self, name: str, terms: Terms) -> CentreEntry:
+        """Change a centre's terms. Raises NotFound, WrongUsage, Refused, TryAgain."""
+        async with self._change() as change:
+            principal = change.principal(name, Kind.CENTRE)
+            old = (await rows.read_centres(change.conn))[name]
+            new = _checked(change.before, _with(old, terms))
+            changed = {field.name for field in fields(Centre) if getattr(old, field.name) != getattr(new, field.name)}
+            if changed:
+                await self._ensure_identities(change, new)
+                await rows.change_principal(
+                    change.conn, principal.no, country=new.country, settings=rows.settings_of(new)
+                )
+                body = {"name": name, "country": new.country} | rows.settings_of(new)
+                scope = rows.SCOPE_ALL if changed & _SEEN_BY_OTHERS else rows.scope_of_centre(principal.no)
+                await change.record("centre.set", body, scope)
+        settle(change)
+        return CentreEntry(replace(principal, country=new.country), new)
+
+    async def centres(self) -> list[CentreEntry]:
+        """All centres, by name."""
+        async with self._directory.look() as conn:
+            principals = await rows.read_principals(conn)
+            return [CentreEntry(principals[name], centre) for name, centre in (await rows.read_centres(conn)).items()]
+
+    async def centre(self, name: str) -> CentreEntry:
+        """One centre. Raises NotFound."""
+        async with self._directory.look() as conn:
+            principal = find_principal(await rows.read_roll(conn), name, Kind.CENTRE)
+            return CentreEntry(principal, (await rows.read_centres(conn))[name])
+
+    async def _ensure_identities(self, change: Change, centre: Centre) -> None:
+        """An identity is, or is spoken for by, one centre only."""
+        mine = {centre.identity, *centre.speaks_for}
+        policy = await rows.read_policy(change.conn)
+        others = {
+            identity: f"the {principal.kind} {principal.name!r}"
+            for principal in change.before.principals.values()
+            if principal.name != centre.name and (identity := principal.identity) is not None
+        }
+        for other in policy.centres.values():
+            if other.name != centre.name:
+                others |= dict.fromkeys(other.speaks_for, f"the centre {other.name!r}, which speaks for it")
+        others[policy.hub_identity] = "the hub itself"
+        if taken := sorted(mine & others.keys()):
+            raise Refused(
+                "identity.taken", f"{taken[0]} is {others[taken[0]]}.", "One identity belongs to one centre only."
+            )
+
+
+def _with(centre: Centre, terms: Terms) -> Centre:
+    """The centre under these terms, each of them well formed. Raises WrongUsage."""
+    said: dict[str, Any] = {}
+    if terms.country is not None:
+        said["country"] = names.country(terms.country)
+    if terms.tlp_max is not None:
+        said["ceiling"] = names.level(terms.tlp_max)
+    if terms.default_tlp is not None:
+        said["default_level"] = names.level(terms.default_tlp)
+    if terms.amber_to is not None:
+        said["amber_to"] = tuple(dict.fromkeys(GroupName(group) for group in terms.amber_to))
+    if terms.trust is not None:
+        said["trust"] = names.percent(terms.trust, what="trust")
+    if terms.naming is not None:
+        said["naming"] = names.naming(terms.naming)
+    if terms.alias is not None:
+        said["alias"] = names.alias(terms.alias)
+    if terms.speaks_for is not None:
+        listed = [] if list(terms.speaks_for) == ["none"] else terms.speaks_for
+        said["speaks_for"] = frozenset(names.identity(identity) for identity in listed)
+    return replace(centre, **said)
+
+
+def _checked(roll: Roll, centre: Centre) -> Centre:
+    """The centre, if its terms fit one another and what there is. Raises WrongUsage, NotFound."""
+    for group in centre.amber_to:
+        ensure_group(roll, group)
+    if centre.naming is Naming.ALIAS and centre.alias is None:
+        raise WrongUsage("alias.missing", "A centre under an alias needs one.", "Say --alias TEXT.")
+    return centre

@@ -1,0 +1,51 @@
+"""What the registry wants of a broker, and how a broker is brought from one state of the registry to the next."""
+
+from __future__ import annotations
+
+from hub.model.principals import Kind, Roll
+from hub.model.words import CentreName
+from hub.registry.grants import may_read
+from hub.registry.port import Broker, Entitlement, Entitlements
+from hub.registry.tokens import Token
+
+
+def entitlements(roll: Roll) -> Entitlements:
+    """Users, grants and topics as the registry has them. Operators have no business on the broker."""
+    on_broker = [principal for principal in roll.principals.values() if principal.kind is not Kind.OPERATOR]
+    return Entitlements(
+        principals=tuple(
+            Entitlement(
+                name=principal.name,
+                kind=principal.kind,
+                suspended=principal.suspended,
+                collections=frozenset(
+                    name
+                    for name, collection in roll.collections.items()
+                    if not principal.suspended and may_read(principal, collection, roll.groups)
+                ),
+            )
+            for principal in on_broker
+        ),
+        centres=tuple(CentreName(principal.name) for principal in on_broker if principal.kind is Kind.CENTRE),
+        collections=tuple(roll.collections),
+    )
+
+
+async def brought_up(
+    broker: Broker, before: Entitlements, after: Entitlements, new_token: tuple[str, Token] | None
+) -> None:
+    """Tell the broker what one change of the registry means for it, and nothing else.
+
+    Topics come first, as grants name them; grants before passwords, so that who can log in may do what it should.
+    """
+    centres = set(after.centres) - set(before.centres)
+    collections = set(after.collections) - set(before.collections)
+    if centres or collections:
+        await broker.make_topics(sorted(centres), sorted(collections))
+    changed = set(after.principals) - set(before.principals)
+    if changed:
+        await broker.grant(sorted(changed, key=lambda entitlement: entitlement.name))
+    for gone in sorted(set(before.collections) - set(after.collections)):
+        await broker.remove_collection(gone)
+    if new_token is not None:
+        await broker.set_password(*new_token)

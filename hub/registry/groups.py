@@ -1,0 +1,126 @@
+"""Groups: named sets of principals, by list or by rule, each with a marking that a centre may put on an object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hub.model.errors import Refused
+from hub.model.policy import Centre
+from hub.model.principals import GroupRules, Kind, Roll
+from hub.model.words import BUILT_IN_GROUPS, GroupName
+from hub.registry import names
+from hub.registry.desk import Desk, ensure_group, settle
+from hub.registry.grants import follows, in_group
+from hub.registry.members import ensure_list
+from hub.store import directory as rows
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEntry:
+    """A group as an operator sees it."""
+
+    group: GroupRules
+    members: tuple[str, ...]
+    """The principals in it now, by name; suspended ones too, as they come back with it."""
+
+    @property
+    def built_in(self) -> bool:
+        """Whether the hub made it."""
+        return self.group.group.name in BUILT_IN_GROUPS
+
+
+class Groups(Desk):
+    """Use cases about groups."""
+
+    async def add_group(self, name: str, rules: Sequence[str] = ()) -> GroupEntry:
+        """A new group with a fresh marking. Raises WrongUsage, Refused, TryAgain."""
+        wanted = tuple(dict.fromkeys(names.rule(rule) for rule in rules))
+        group = GroupName(names.name(name, what="name of a group"))
+        async with self._change() as change:
+            if group in change.before.groups:
+                raise Refused("group.exists", f"There is a group {name!r} already.", f"See ctihub group show {name}.")
+            made = await rows.add_group(change.conn, group, wanted, change.now_us)
+            # nobody can have used a marking that was made just now: no view changes
+            body = {"name": name, "rules": [str(rule) for rule in wanted], "marking": made.group.marking}
+            await change.record("group.add", body)
+        settle(change)
+        return _entry(replace(change.before, groups={**change.before.groups, group: made}), group)
+
+    async def remove_group(self, name: str) -> None:
+        """Forget a group; what carries its marking is hidden from everyone. Raises NotFound, Refused, TryAgain."""
+        async with self._change() as change:
+            group = ensure_list(change.before, name)
+            await _ensure_unused(change.before, await rows.read_centres(change.conn), group)
+            await rows.remove_group(change.conn, change.before.groups[group].no)
+            await change.record("group.remove", {"name": name}, rows.SCOPE_ALL)
+        settle(change)
+
+    async def join(self, name: str, principals: Sequence[str]) -> GroupEntry:
+        """Put centres and members on a group's list; who is on it stays. Raises NotFound, Refused, TryAgain."""
+        async with self._change() as change:
+            group = ensure_list(change.before, name)
+            found = [change.principal(each, Kind.CENTRE, Kind.MEMBER) for each in dict.fromkeys(principals)]
+            new = [principal for principal in found if group not in principal.joined]
+            for principal in new:
+                await rows.join(change.conn, change.before.groups[group].no, principal.no)
+            if new:
+                await change.record("group.join", {"name": name, "principals": [each.name for each in new]})
+            after = await rows.read_roll(change.conn)
+        settle(change)
+        return _entry(after, group)
+
+    async def leave(self, name: str, principals: Sequence[str]) -> GroupEntry:
+        """Take centres and members off a group's list. Raises NotFound, Refused, TryAgain."""
+        async with self._change() as change:
+            group = ensure_list(change.before, name)
+            rules = change.before.groups[group].rules
+            found = [change.principal(each, Kind.CENTRE, Kind.MEMBER) for each in dict.fromkeys(principals)]
+            for principal in found:
+                if group not in principal.joined and follows(principal, rules):
+                    raise Refused(
+                        "group.by-rule",
+                        f"{principal.name!r} is in {name} by its rule {' '.join(map(str, rules))}.",
+                        "Change what is known of it (ctihub member set), or make another group.",
+                    )
+            gone = [principal for principal in found if group in principal.joined]
+            for principal in gone:
+                await rows.leave(change.conn, change.before.groups[group].no, principal.no)
+            if gone:
+                await change.record("group.leave", {"name": name, "principals": [each.name for each in gone]})
+            after = await rows.read_roll(change.conn)
+        settle(change)
+        return _entry(after, group)
+
+    async def groups(self) -> list[GroupEntry]:
+        """All groups: the built-in ones, then the others by name."""
+        roll = await self._read()
+        return [_entry(roll, name) for name in roll.groups]
+
+    async def group(self, name: str) -> GroupEntry:
+        """One group. Raises NotFound."""
+        roll = await self._read()
+        return _entry(roll, ensure_group(roll, name))
+
+
+def _entry(roll: Roll, name: GroupName) -> GroupEntry:
+    there = [replace(principal, suspended=False) for principal in roll.principals.values()]
+    inside = tuple(each.name for each in there if each.kind is not Kind.OPERATOR and in_group(each, name, roll.groups))
+    return GroupEntry(roll.groups[name], inside)
+
+
+async def _ensure_unused(roll: Roll, centres: Mapping[str, Centre], group: GroupName) -> None:
+    reading = [collection.name for collection in roll.collections.values() if collection.audience.group == group]
+    sharing = [centre.name for centre in centres.values() if group in centre.amber_to]
+    if reading:
+        raise Refused(
+            "group.in-use",
+            f"The collection {reading[0]!r} is made for the group {group!r}.",
+            f"First: ctihub collection remove {reading[0]}.",
+        )
+    if sharing:
+        raise Refused(
+            "group.in-use",
+            f"What the centre {sharing[0]!r} says at amber goes to the group {group!r}.",
+            f"First: ctihub centre set {sharing[0]} --amber-to GROUP.",
+        )

@@ -1,0 +1,76 @@
+"""Objects that wait for the operator: hits on warning lists and poison that would block everyone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hub.model.errors import NotFound, WrongUsage
+from hub.model.principals import Kind
+from hub.registry.desk import Change, Desk, find_principal
+from hub.store.waiting import Choice, HeldObject, HeldState, read_held, settle_held
+
+MOST_LISTED = 10_000
+
+
+class HeldObjects(Desk):
+    """Use cases about held objects."""
+
+    async def held(
+        self, *, list_name: str | None = None, centre: str | None = None, state: HeldState | None = HeldState.WAITING
+    ) -> Sequence[HeldObject]:
+        """Held objects, the oldest first, at most ``MOST_LISTED``; ``state`` None means any. Raises NotFound."""
+        no = find_principal(await self._read(), centre, Kind.CENTRE).no if centre else None
+        async with self._directory.look() as conn:
+            return await read_held(conn, Choice((), list_name, no), state=state, limit=MOST_LISTED)
+
+    async def held_object(self, number: int) -> HeldObject:
+        """One held object, with its bytes. Raises NotFound."""
+        async with self._directory.look() as conn:
+            found = await read_held(conn, Choice([number]), state=None, limit=1, with_value=True)
+        if not found:
+            raise NotFound("held.unknown", f"No held object has the number {number}.", "See ctihub held list.")
+        return found[0]
+
+    async def release(
+        self,
+        numbers: Sequence[int] = (),
+        *,
+        list_name: str | None = None,
+        centre: str | None = None,
+        all_: bool = False,
+    ) -> int:
+        """Let waiting objects in, as if nothing had been against them; a worker takes them up. Returns how many."""
+        return await self._settle(numbers, list_name, centre, HeldState.RELEASED, all_=all_)
+
+    async def refuse(
+        self,
+        numbers: Sequence[int] = (),
+        *,
+        list_name: str | None = None,
+        centre: str | None = None,
+        all_: bool = False,
+    ) -> int:
+        """Keep waiting objects out for good. Returns how many."""
+        return await self._settle(numbers, list_name, centre, HeldState.REFUSED, all_=all_)
+
+    async def _settle(
+        self, numbers: Sequence[int], list_name: str | None, centre: str | None, state: HeldState, *, all_: bool
+    ) -> int:
+        if not (numbers or list_name or centre or all_):
+            raise WrongUsage("held.which", "It is not said which objects.", "Say numbers, --list, --centre or --all.")
+        async with self._change() as change:
+            no = change.principal(centre, Kind.CENTRE).no if centre else None
+            await _ensure_there(change, numbers)
+            count = await settle_held(change.conn, Choice(numbers, list_name, no), state)
+            if count:
+                body = {"numbers": list(numbers), "list": list_name, "centre": centre, "count": count}
+                await change.record(f"held.{state}", body)
+        return count
+
+
+async def _ensure_there(change: Change, numbers: Sequence[int]) -> None:
+    if not numbers:
+        return
+    there = {each.no for each in await read_held(change.conn, Choice(numbers), state=None, limit=len(numbers))}
+    if missing := [number for number in numbers if number not in there]:
+        raise NotFound("held.unknown", f"No held object has the number {missing[0]}.", "See ctihub held list.")

@@ -1,0 +1,181 @@
+"""Members: who receives, accredited by a centre; and what is the same for all principals: suspend, resume, rotate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+from hub.model.errors import Refused
+from hub.model.principals import Kind, Principal, Roll
+from hub.model.words import BUILT_IN_GROUPS, GroupName, StixId
+from hub.registry import names
+from hub.registry.desk import Added, Desk, ensure_free, ensure_group, find_principal, settle
+from hub.registry.grants import groups_of
+from hub.registry.tokens import digest_of, new_token
+from hub.store import directory as rows
+
+
+@dataclass(frozen=True, slots=True)
+class MemberEntry:
+    """A member as an operator sees it."""
+
+    principal: Principal
+    accredited_by: str
+    """The centre's name."""
+    groups: tuple[GroupName, ...]
+    """All that it belongs to: built in, joined, by rule."""
+
+
+class Members(Desk):
+    """Use cases about members."""
+
+    async def add_member(
+        self,
+        name: str,
+        *,
+        accredited_by: str,
+        groups: Sequence[str] = (),
+        country: str | None = None,
+        sector: str | None = None,
+    ) -> Added[MemberEntry]:
+        """Register a member. Raises WrongUsage, Refused, NotFound, TryAgain."""
+        names.name(name, what="name of a member")
+        country = names.country(country) if country is not None else None
+        sector = names.sector(sector) if sector is not None else None
+        token = new_token()
+        async with self._change() as change:
+            ensure_free(change.before, name)
+            centre = change.principal(accredited_by, Kind.CENTRE)
+            listed = [ensure_list(change.before, group) for group in dict.fromkeys(groups)]
+            identity = StixId(f"identity--{uuid4()}")
+            principal = await rows.add_principal(
+                change.conn,
+                Principal(0, name, Kind.MEMBER, identity, country, sector, centre.no, created_us=change.now_us),
+                digest_of(token) or b"",
+                {},
+            )
+            for group in listed:
+                await rows.join(change.conn, change.before.groups[group].no, principal.no)
+            body = {"name": name, "identity": identity, "country": country, "sector": sector}
+            await change.record("member.add", body | {"accredited_by": accredited_by, "groups": listed})
+            change.new_token = (name, token)
+        made = _entry(replace(principal, joined=frozenset(listed)), centre.name, change.before)
+        return Added(made, token, change.complaint)
+
+    async def set_member(
+        self,
+        name: str,
+        *,
+        accredited_by: str | None = None,
+        country: str | None = None,
+        sector: str | None = None,
+    ) -> MemberEntry:
+        """Change what is known of a member; None leaves it. Raises NotFound, WrongUsage, TryAgain."""
+        async with self._change() as change:
+            old = change.principal(name, Kind.MEMBER)
+            centre = change.principal(accredited_by, Kind.CENTRE) if accredited_by else None
+            new = replace(
+                old,
+                country=names.country(country) if country is not None else old.country,
+                sector=names.sector(sector) if sector is not None else old.sector,
+                accredited_by=centre.no if centre else old.accredited_by,
+            )
+            if new != old:
+                said = {"country": new.country, "sector": new.sector, "accredited_by": new.accredited_by}
+                await rows.change_principal(change.conn, old.no, **said)
+                await change.record("member.set", {"name": name} | said)
+        settle(change)
+        return _entry(new, _name_of(change.before, new.accredited_by), change.before)
+
+    async def members(self) -> list[MemberEntry]:
+        """All members, by name."""
+        roll = await self._read()
+        return [_of(roll, found) for found in roll.principals.values() if found.kind is Kind.MEMBER]
+
+    async def member(self, name: str) -> MemberEntry:
+        """One member. Raises NotFound."""
+        roll = await self._read()
+        return _of(roll, find_principal(roll, name, Kind.MEMBER))
+
+
+class Principals(Desk):
+    """What is the same for centres, members and operators."""
+
+    async def suspend(self, name: str, kind: Kind) -> None:
+        """Shut a principal out of every door, and take a centre's claims out of every view, until ``resume``."""
+        await self._suspended(name, kind, suspended=True)
+
+    async def resume(self, name: str, kind: Kind) -> None:
+        """Let a suspended principal in again, with the token that it has."""
+        await self._suspended(name, kind, suspended=False)
+
+    async def _suspended(self, name: str, kind: Kind, *, suspended: bool) -> None:
+        async with self._change() as change:
+            principal = change.principal(name, kind)
+            if principal.suspended != suspended:
+                await rows.change_principal(change.conn, principal.no, suspended=suspended)
+                scope = rows.scope_of_centre(principal.no) if kind is Kind.CENTRE else None
+                await change.record(f"{kind}.{'suspend' if suspended else 'resume'}", {"name": name}, scope)
+        settle(change)
+
+    async def rotate(self, name: str, kind: Kind) -> Added[Principal]:
+        """A new token; the old one is worth nothing within a second."""
+        token = new_token()
+        async with self._change() as change:
+            principal = change.principal(name, kind)
+            await rows.change_principal(change.conn, principal.no, token_digest=digest_of(token))
+            await change.record(f"{kind}.rotate", {"name": name})
+            change.new_token = (name, token) if kind is not Kind.OPERATOR else None
+        return Added(principal, token, change.complaint)
+
+
+class Operators(Desk):
+    """Use cases about operators."""
+
+    async def add_operator(self, name: str) -> Added[Principal]:
+        """Register an operator. Raises WrongUsage, Refused, TryAgain."""
+        names.name(name, what="name of an operator")
+        token = new_token()
+        async with self._change() as change:
+            ensure_free(change.before, name)
+            blank = Principal(0, name, Kind.OPERATOR, created_us=change.now_us)
+            principal = await rows.add_principal(change.conn, blank, digest_of(token) or b"", {})
+            await change.record("operator.add", {"name": name})
+        return Added(principal, token, change.complaint)
+
+    async def remove_operator(self, name: str) -> None:
+        """Forget an operator. Raises NotFound."""
+        async with self._change() as change:
+            await rows.remove_principal(change.conn, change.principal(name, Kind.OPERATOR).no)
+            await change.record("operator.remove", {"name": name})
+        settle(change)
+
+    async def operators(self) -> list[Principal]:
+        """All operators, by name."""
+        return [found for found in (await self._read()).principals.values() if found.kind is Kind.OPERATOR]
+
+
+def ensure_list(roll: Roll, name: str) -> GroupName:
+    """The name of a group whose list can be written. Raises NotFound, Refused."""
+    group = ensure_group(roll, name)
+    if group in BUILT_IN_GROUPS:
+        raise Refused(
+            "group.built-in",
+            f"Who is in {group} follows from the registry.",
+            "Every centre and member is in community, every centre in network, everybody in public.",
+        )
+    return group
+
+
+def _of(roll: Roll, principal: Principal) -> MemberEntry:
+    return _entry(principal, _name_of(roll, principal.accredited_by), roll)
+
+
+def _entry(principal: Principal, accredited_by: str, roll: Roll) -> MemberEntry:
+    belongs = groups_of(replace(principal, suspended=False), roll.groups)
+    return MemberEntry(principal, accredited_by, tuple(name for name in roll.groups if name in belongs))
+
+
+def _name_of(roll: Roll, no: int | None) -> str:
+    return next((found.name for found in roll.principals.values() if found.no == no), "")

@@ -1,0 +1,89 @@
+"""Statements on what waits for the operator: objects that are held, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.store import tables as t
+
+
+class HeldState(StrEnum):
+    """Where a held object stands."""
+
+    WAITING = "waiting"
+    RELEASED = "released"
+    """A worker takes it up soon."""
+    TAKEN = "taken"
+    REFUSED = "refused"
+    SUPERSEDED = "superseded"
+    """Its centre has said something newer under the same id."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldObject:
+    """An object that is or was held."""
+
+    no: int
+    centre: str
+    stix_id: str
+    code: str
+    list_name: str
+    says: str
+    at_us: int
+    state: HeldState
+    receipt: str | None
+    value: bytes
+    """The object as it came; empty in listings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which held objects are meant; empty means all."""
+
+    numbers: Collection[int] = ()
+    list_name: str | None = None
+    centre: int | None = None
+
+
+async def read_held(
+    conn: AsyncConnection, choice: Choice, *, state: HeldState | None, limit: int, with_value: bool = False
+) -> Sequence[HeldObject]:
+    """Held objects, the oldest first, at most ``limit``."""
+    h, p = t.held.c, t.principals.c
+    columns = [h.no, p.name, h.stix_id, h.code, h.list, h.says, h.at_us, h.state, h.receipt]
+    query = select(*columns, h.value if with_value else literal(b"").label("value"))
+    query = query.join(t.principals, p.no == h.centre).where(_chosen(choice)).order_by(h.no).limit(limit)
+    if state is not None:
+        query = query.where(h.state == state)
+    return [_held(row) for row in await conn.execute(query)]
+
+
+async def settle_held(conn: AsyncConnection, choice: Choice, state: HeldState) -> int:
+    """Give the waiting objects among these another state; returns how many they were."""
+    waiting = t.held.c.state == HeldState.WAITING
+    return (await conn.execute(update(t.held).where(waiting, _chosen(choice)).values(state=state))).rowcount
+
+
+def _chosen(choice: Choice) -> ColumnElement[bool]:
+    h = t.held.c
+    said = [h.no > 0]
+    if choice.numbers:
+        said.append(h.no.in_(list(choice.numbers)))
+    if choice.list_name is not None:
+        said.append(h.list == choice.list_name)
+    if choice.centre is not None:
+        said.append(h.centre == choice.centre)
+    return and_(*said)
+
+
+def _held(row: Row[*tuple[Any, ...]]) -> HeldObject:
+    return HeldObject(
+        row.no, row.name, row.stix_id, row.code, row.list, row.says, row.at_us, HeldState(row.state), row.receipt,
+        bytes(row.value),
+    )  # fmt: skip

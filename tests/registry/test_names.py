@@ -1,0 +1,76 @@
+"""Names, identities, countries, sectors and rules as operators write them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.model.errors import WrongUsage
+from hub.model.principals import Attribute, Rule
+from hub.registry import names
+
+
+@pytest.mark.parametrize("said", ["a", "0", "ro-cert", "a" * 63, "9-"])
+def test_a_name_of_small_letters_digits_and_hyphens_is_taken(said: str) -> None:
+    assert names.name(said) == said
+
+
+@pytest.mark.parametrize("said", ["", "-a", "A", "a_b", "a" * 64, "a b", "a.b", "é", "a\n", "\uff11"])
+def test_any_other_name_is_wrong_usage(said: str) -> None:
+    with pytest.raises(WrongUsage) as caught:
+        names.name(said)
+    assert "small letters" in caught.value.way_out
+
+
+def test_intake_is_reserved() -> None:
+    with pytest.raises(WrongUsage, match="reserved"):
+        names.name("intake")
+
+
+@given(st.text())
+def test_any_text_is_a_name_or_wrong_usage(said: str) -> None:
+    with suppress(WrongUsage):
+        assert names.name(said) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "rule"),
+    [
+        ("country=RO", Rule(Attribute.COUNTRY, "RO")),
+        ("country=ro", Rule(Attribute.COUNTRY, "RO")),
+        ("Sector = Energy", Rule(Attribute.SECTOR, "energy")),
+    ],
+)
+def test_a_rule_is_read_without_regard_to_case(said: str, rule: Rule) -> None:
+    assert names.rule(said) == rule
+
+
+@pytest.mark.parametrize("said", ["country", "country=", "country=ROU", "colour=red", "=RO", "sector="])
+def test_what_is_no_rule_is_wrong_usage(said: str) -> None:
+    with pytest.raises(WrongUsage):
+        names.rule(said)
+
+
+def test_an_identity_is_a_stix_identity_in_small_letters() -> None:
+    good = "identity--6ba7b810-9dad-41d1-80b4-00c04fd430c8"
+    assert names.identity(good) == good
+    for bad in (good.upper(), "malware" + good[8:], good + "\n", "identity--x"):
+        with pytest.raises(WrongUsage):
+            names.identity(bad)
+
+
+def test_a_country_is_two_letters_in_any_case() -> None:
+    assert names.country("ro") == "RO"
+    with pytest.raises(WrongUsage, match="no country code"):
+        names.country("Romania")
+
+
+def test_levels_and_namings_that_do_not_exist_name_those_that_do() -> None:
+    with pytest.raises(WrongUsage, match="clear, green, amber, amber\\+strict, red"):
+        names.level("purple")
+    with pytest.raises(WrongUsage) as caught:
+        names.naming("hidden")
+    assert "named, alias, anonymous" in caught.value.way_out

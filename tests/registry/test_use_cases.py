@@ -1,0 +1,285 @@
+"""Operators' changes: what they make, what they refuse, and which views they have looked at anew."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from hub.model.errors import NotFound, Refused, WrongUsage
+from hub.model.principals import Kind
+from hub.model.words import Level, Naming
+from hub.registry.service import Registry
+from hub.store import directory
+from hub.store import tables as t
+from hub.store.sqlite import SqliteStore
+from tests.registry.builders import NOON_US, a_registry, a_store, terms
+
+OTHER = "identity--6ba7b810-9dad-41d1-80b4-00c04fd430c8"
+
+
+async def _changes(registry: Registry) -> list[tuple[str, str | None]]:
+    """Every numbered change with the scope that it has looked at anew."""
+    async with registry._directory.look() as conn:
+        kinds = [row.kind for row in await conn.execute(select(t.policy_changes).order_by(t.policy_changes.c.no))]
+        scopes = [row.scope for row in await conn.execute(select(t.sweeps).order_by(t.sweeps.c.no))]
+    return [(kind, scopes.pop(0) if _has_scope(kind) and scopes else None) for kind in kinds]
+
+
+def _has_scope(kind: str) -> bool:
+    return kind in {"centre.set", "centre.suspend", "centre.resume", "collection.add", "group.remove"}
+
+
+async def test_a_fresh_hub_has_the_built_in_groups_and_the_default_collections(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        assert [entry.group.group.name for entry in await registry.groups()] == ["public", "community", "network"]
+        found = [(each.name, each.audience.level, each.audience.group) for each in await registry.collections()]
+        assert found == [
+            ("public", Level.CLEAR, "public"),
+            ("community", Level.GREEN, "community"),
+            ("network", Level.AMBER_STRICT, "network"),
+        ]
+
+
+async def test_opening_a_store_again_makes_nothing_new(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        before = astuple(await store.policy())
+    async with a_store(tmp_path) as store:
+        assert astuple(await store.policy()) == before
+        async with store.begin() as conn:
+            await directory.bootstrap(conn, NOON_US + 1)
+        assert astuple(await store.policy()) == before
+
+
+async def test_a_centre_gets_the_defaults_of_the_semantics(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        added = await registry.add_centre("ro-cert", terms())
+        centre = added.made.terms
+        assert (centre.ceiling, centre.default_level) == (Level.AMBER_STRICT, Level.AMBER)
+        assert (centre.amber_to, centre.trust, centre.naming) == (("network",), 100, Naming.NAMED)
+        assert centre.identity.startswith("identity--")
+        assert await registry.centre("ro-cert") == added.made
+
+
+async def test_a_centre_has_a_log_of_rejections_from_the_start(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        added = await Registry(store).add_centre("ro-cert", terms())
+        async with store.transaction() as tx:
+            assert await tx.rejections_log(added.made.principal.no) > 0
+
+
+async def test_the_policy_shows_a_centre_as_it_was_registered(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        registry = Registry(store)
+        await registry.add_group("east")
+        said = terms(tlp_max="green", default_tlp="green", amber_to=["east"], trust=40, naming="alias", alias="A Team")
+        added = await registry.add_centre("ro-cert", said, identity=OTHER)
+        policy = await store.policy()
+        assert policy.centres == {added.made.principal.no: added.made.terms}
+        assert policy.registered[added.made.terms.identity].shown_name == "A Team"
+
+
+async def test_principals_share_one_name_space(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_centre("ro-cert", terms())
+        with pytest.raises(Refused, match="already"):
+            await registry.add_operator("ro-cert")
+        with pytest.raises(Refused, match="already"):
+            await registry.add_member("ro-cert", accredited_by="ro-cert")
+
+
+async def test_a_refused_change_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_centre("ro-cert", terms())
+        with pytest.raises(NotFound, match="no group 'east'"):
+            await registry.add_member("soc", accredited_by="ro-cert", groups=["east"])
+        assert await registry.members() == []
+        assert [kind for kind, _ in await _changes(registry)] == ["centre.add"]
+
+
+async def test_an_identity_belongs_to_one_centre_only(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_centre("ro-cert", terms(speaks_for=[OTHER]))
+        with pytest.raises(Refused, match="ro-cert"):
+            await registry.add_centre("it-cert", terms(), identity=OTHER)
+        await registry.set_centre("ro-cert", terms(speaks_for=["none"]))
+        assert (await registry.add_centre("it-cert", terms(), identity=OTHER)).made.terms.identity == OTHER
+
+
+@pytest.mark.parametrize(
+    ("said", "scope"),
+    [
+        ({"trust": 50}, "centre:1"),
+        ({"tlp_max": "green"}, "centre:1"),
+        ({"default_tlp": "green"}, "centre:1"),
+        ({"amber_to": ["community"]}, "centre:1"),
+        ({"naming": "anonymous"}, "all"),
+        ({"alias": "A"}, "all"),
+        ({"country": "MD"}, "all"),
+        ({"speaks_for": [OTHER]}, "all"),
+    ],
+)
+async def test_a_change_of_a_centre_names_the_views_that_it_can_change(
+    tmp_path: Path, said: dict[str, object], scope: str
+) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_centre("ro-cert", terms())
+        await registry.set_centre("ro-cert", terms(**said))
+        assert await _changes(registry) == [("centre.add", None), ("centre.set", scope)]
+
+
+async def test_a_change_that_changes_nothing_is_none(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_centre("ro-cert", terms())
+        await registry.set_centre("ro-cert", terms(trust=100, naming="named"))
+        await registry.resume("ro-cert", Kind.CENTRE)
+        await registry.add_group("east")
+        await registry.join("east", ["ro-cert"])
+        await registry.join("east", ["ro-cert", "ro-cert"])
+        assert [kind for kind, _ in await _changes(registry)] == ["centre.add", "group.add", "group.join"]
+
+
+async def test_suspending_and_resuming_a_centre_look_at_its_claims_anew(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_centre("ro-cert", terms())
+        await registry.suspend("ro-cert", Kind.CENTRE)
+        assert (await registry.centre("ro-cert")).terms.suspended
+        await registry.resume("ro-cert", Kind.CENTRE)
+        assert not (await registry.centre("ro-cert")).terms.suspended
+        assert (await _changes(registry))[1:] == [("centre.suspend", "centre:1"), ("centre.resume", "centre:1")]
+
+
+async def test_members_and_groups_change_no_view(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_centre("ro-cert", terms())
+        await registry.add_group("energy", ["sector=energy"])
+        await registry.add_member("soc", accredited_by="ro-cert", sector="energy")
+        await registry.suspend("soc", Kind.MEMBER)
+        async with registry._directory.look() as conn:
+            assert (await conn.execute(select(t.sweeps))).all() == []
+
+
+async def test_a_member_belongs_to_what_it_joined_and_to_what_its_rule_says(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_centre("ro-cert", terms())
+        await registry.add_group("energy", ["sector=energy"])
+        await registry.add_group("pilot")
+        added = await registry.add_member("soc", accredited_by="ro-cert", groups=["pilot"], sector="energy")
+        assert added.made.groups == ("public", "community", "energy", "pilot")
+        assert added.made == await registry.member("soc")
+        assert (await registry.set_member("soc", sector="water")).groups == ("public", "community", "pilot")
+        await registry.leave("pilot", ["soc"])
+        assert (await registry.member("soc")).groups == ("public", "community")
+
+
+async def test_a_member_needs_a_centre_that_accredits_it(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_operator("root")
+        with pytest.raises(NotFound, match="no centre 'root'"):
+            await registry.add_member("soc", accredited_by="root")
+
+
+async def test_who_is_in_a_built_in_group_cannot_be_written(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_centre("ro-cert", terms())
+        for built_in in ("public", "community", "network"):
+            with pytest.raises(Refused, match="follows from the registry"):
+                await registry.join(built_in, ["ro-cert"])
+            with pytest.raises(Refused):
+                await registry.remove_group(built_in)
+
+
+async def test_leaving_a_group_that_a_rule_decides_is_refused(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_centre("ro-cert", terms())
+        await registry.add_group("east", ["country=RO"])
+        with pytest.raises(Refused, match="country=RO"):
+            await registry.leave("east", ["ro-cert"])
+
+
+async def test_an_operator_joins_no_group(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_operator("root")
+        await registry.add_group("pilot")
+        with pytest.raises(NotFound):
+            await registry.join("pilot", ["root"])
+
+
+async def test_a_group_that_is_used_is_not_removed(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_group("east")
+        await registry.add_collection("east", tlp="amber", group="east")
+        await registry.add_centre("ro-cert", terms(amber_to=["east"]))
+        with pytest.raises(Refused, match="collection 'east'"):
+            await registry.remove_group("east")
+        await registry.remove_collection("east")
+        with pytest.raises(Refused, match="ro-cert"):
+            await registry.remove_group("east")
+        await registry.set_centre("ro-cert", terms(amber_to=["network"]))
+        await registry.remove_group("east")
+        assert (await _changes(registry))[-1] == ("group.remove", "all")
+        with pytest.raises(NotFound):
+            await registry.group("east")
+
+
+async def test_a_group_made_again_has_another_marking(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        first = await registry.add_group("east")
+        await registry.remove_group("east")
+        assert (await registry.add_group("east")).group.group.marking != first.group.group.marking
+
+
+async def test_a_collection_made_again_begins_anew_under_another_number(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        first = await registry.add_collection("east", tlp="amber", group="network", types=["indicator"])
+        await registry.remove_collection("east")
+        again = await registry.add_collection("east", tlp="green", group="community")
+        assert again.no != first.no
+        assert again.id != first.id
+        assert (await registry.find_collection("east")) == again
+
+
+async def test_a_new_collection_is_filled_by_a_sweep_over_it_alone(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        made = await registry.add_collection("east", tlp="amber", group="network")
+        assert await _changes(registry) == [("collection.add", f"collection:{made.no}")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"tlp": "purple"}, {"types": ["Indicator!"]}, {"min_confidence": 101}],
+)
+async def test_a_collection_with_a_wrong_filter_is_wrong_usage(tmp_path: Path, said: dict[str, object]) -> None:
+    async with a_registry(tmp_path) as registry:
+        with pytest.raises(WrongUsage):
+            await registry.add_collection("east", **({"tlp": "green", "group": "community"} | said))  # type: ignore[arg-type]
+
+
+async def test_no_change_records_a_token(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        registry = Registry(store)
+        tokens = [(await registry.add_centre("ro-cert", terms())).token, (await registry.add_operator("root")).token]
+        tokens.append((await registry.add_member("soc", accredited_by="ro-cert")).token)
+        tokens.append((await registry.rotate("soc", Kind.MEMBER)).token)
+        await _checkpoint(store)
+        everything = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        for token in tokens:
+            assert token.encode() not in everything
+            assert token.encode()[10:40] not in everything
+
+
+async def _checkpoint(store: SqliteStore) -> None:
+    async with store.look() as conn:
+        assert (await conn.execute(select(t.policy_changes))).all()
+
+
+async def test_changes_say_what_was_changed(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_centre("ro-cert", terms(trust=70))
+        async with registry._directory.look() as conn:
+            row = (await conn.execute(select(t.policy_changes))).one()
+        body = json.loads(row.body)
+        assert (row.at_us, row.kind, body["name"], body["trust"]) == (NOON_US, "centre.add", "ro-cert", 70)
