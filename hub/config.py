@@ -6,6 +6,7 @@ Rooms below get plain values, never "the config".
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
 import tomllib
@@ -220,6 +221,21 @@ class Config(BaseSettings):
             return self.public_url
         host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
         return f"{'https' if self.tls_cert else 'http'}://{host}:{self.http_port}"
+
+    def as_line(self) -> bytes:
+        """All options as one line, passwords included: for a child process, over a pipe."""
+        said = self.model_dump(mode="json", exclude_none=True)
+        for name in said:
+            value = getattr(self, name)
+            if isinstance(value, SecretStr):
+                said[name] = value.get_secret_value()
+        said["max_future"] = int(self.max_future.total_seconds())
+        return json.dumps(said).encode() + b"\n"
+
+    @classmethod
+    def of_line(cls, line: bytes) -> Config:
+        """The options of ``as_line``."""
+        return cls(**json.loads(line))
 
     @property
     def is_private(self) -> bool:

@@ -117,6 +117,17 @@ async def record_change(
     return number
 
 
+async def tick(conn: AsyncConnection, day: str, now_us: int) -> bool:
+    """Set the date (``YYYY-MM-DD``); an earlier one than the latest, or the same, is ignored. Whether it was set."""
+    await lock(conn)
+    last = (await conn.execute(select(func.max(t.ticks.c.day)))).scalar_one()
+    if last is not None and last >= day:
+        return False
+    await conn.execute(insert(t.ticks).values({"day": day, "at_us": now_us}))
+    await record_change(conn, "tick", {"day": day}, None, now_us)
+    return True
+
+
 async def policy_number(conn: AsyncConnection) -> int:
     """The number of the newest change; 0 before the first."""
     return int((await conn.execute(select(func.coalesce(func.max(t.policy_changes.c.no), 0)))).scalar_one())

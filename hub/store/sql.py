@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Table, bindparam, select, update
+from sqlalchemy import ColumnElement, Row, Table, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View, claim_key
 from hub.model.errors import TryAgain
 from hub.model.policy import Policy
 from hub.model.step import Head, Held, Loaded, Wanted, Writes
+from hub.model.times import from_us
 from hub.model.words import CanonicalKey, Positions, Seq, Stamp, StixId, TopicPartition
 from hub.store import directory
 from hub.store import tables as t
@@ -96,6 +97,23 @@ class SqlStore(ABC):
         async with self.look() as conn:
             rows = await conn.execute(select(t.positions))
             return {at: row.next for row in rows if (at := TopicPartition(row.topic, row.partition)) in wanted}
+
+    async def all_positions(self) -> Positions:
+        """How far every partition has been carried."""
+        async with self.look() as conn:
+            rows = await conn.execute(select(t.positions))
+            return {TopicPartition(row.topic, row.partition): row.next for row in rows}
+
+    async def tick(self, now_us: int) -> bool:
+        """Set the date, once a day: first the one after the hub was made. Whether this call did."""
+        day = from_us(now_us).date().isoformat()
+        async with self.look() as conn:
+            made_us = (await conn.execute(select(t.hub.c.created_us))).scalar_one()
+            last = (await conn.execute(select(func.max(t.ticks.c.day)))).scalar_one()
+        if day <= (last or from_us(made_us).date().isoformat()):
+            return False
+        async with self.begin() as conn:
+            return await directory.tick(conn, day, now_us)
 
     # ------------------------------------------------------------ policy
 
@@ -279,7 +297,8 @@ class SqlTransaction:
         u = t.carried
         loaded.carried = dict.fromkeys(wanted.carried, 0)
         for row in await _where_in(self.conn, u, u.c.used, sorted({name for _, name in wanted.carried})):
-            loaded.carried[row[0], row[1]] = row[2]
+            log, used, number = tuple(row)
+            loaded.carried[log, used] = number
 
     async def heads(self, logs: Collection[int]) -> dict[int, Head]:
         """See the port."""

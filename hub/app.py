@@ -1,0 +1,80 @@
+"""The only place that knows which adapter is which: opens the configured store, log and registry.
+
+``hub/serving.py`` runs the roles with them; commands of the operator use them directly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from hub.config import Config, PostgresAt, SqliteAt
+from hub.log.embedded import EmbeddedLog
+from hub.log.port import EventLog
+from hub.model.errors import Broken
+from hub.registry.service import Registry
+from hub.store.sql import SqlStore
+from hub.store.sqlite import open_sqlite
+
+
+def now_us() -> int:
+    """The wall clock; the rooms below get times as arguments."""
+    return time.time_ns() // 1000
+
+
+# ---------------------------------------------------------------- adapters
+
+
+async def open_store(config: Config) -> SqlStore:
+    """The configured store, made and migrated where needed."""
+    match config.database:
+        case SqliteAt(path):
+            return await open_sqlite(path, now_us=now_us())
+        case PostgresAt(url):
+            try:
+                from hub.store.postgres import open_postgres
+            except ImportError as error:
+                raise _not_installed("postgres", error) from None
+            return await open_postgres(url, now_us=now_us())
+
+
+async def open_log(config: Config) -> EventLog:
+    """The configured event log."""
+    if config.kafka_bootstrap is None:
+        return await EmbeddedLog.open(config.data_dir / "log.sqlite")
+    try:
+        from hub.log.kafka import KafkaLog
+    except ImportError as error:
+        raise _not_installed("kafka", error) from None
+    return await KafkaLog.open(
+        config.kafka_bootstrap,
+        **kafka_credentials(config),
+        partitions=config.kafka_partitions,
+        replication=config.kafka_replication,
+    )
+
+
+def _not_installed(extra: str, error: ImportError) -> Broken:
+    return Broken("extra.missing", f"{error.name} is not installed.", f"Install ctihub[{extra}].")
+
+
+@contextlib.asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[tuple[SqlStore, EventLog, Registry]]:
+    """Store, log and registry, closed in reverse order at the end."""
+    async with contextlib.AsyncExitStack() as stack:
+        store = await open_store(config)
+        stack.push_async_callback(store.close)
+        log = await open_log(config)
+        stack.push_async_callback(log.close)
+        yield store, log, Registry(store)
+
+
+def kafka_credentials(config: Config) -> dict[str, str | None]:
+    """How the hub's own processes connect, as ``KafkaConnection.of`` takes it."""
+    return {
+        "security_protocol": config.kafka_security_protocol,
+        "username": config.kafka_username,
+        "password": config.kafka_password.get_secret_value() if config.kafka_password else None,
+        "ca_file": str(config.kafka_ca_file) if config.kafka_ca_file else None,
+    }

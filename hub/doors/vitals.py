@@ -1,0 +1,31 @@
+"""Health of a process that has no doors: a worker or a relay says whether it lives and whether its servers answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+
+def make_app(away: Callable[[], Awaitable[list[str]]]) -> Starlette:
+    """``/healthz``, ``/readyz``, ``/metrics``. ``away`` names the servers that do not answer."""
+
+    async def alive(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def ready(_: Request) -> Response:
+        missing = await away()
+        if missing:
+            return PlainTextResponse(f"not ready: {', '.join(missing)}\n", 503, {"retry-after": "1"})
+        return PlainTextResponse("ready\n")
+
+    async def metrics(_: Request) -> Response:
+        body = await asyncio.to_thread(generate_latest, REGISTRY)
+        return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return Starlette(routes=[Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", metrics)])

@@ -1,0 +1,323 @@
+"""The roles: what a process of the hub does, from its start to its end.
+
+``all`` runs the doors in this process and the worker in a child of it, so that a door answers while the worker
+computes. The child hangs on a pipe: when this process dies, however it dies, the child sees the end and stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from hub import lists, telemetry
+from hub.app import kafka_credentials, now_us, opened
+from hub.config import Config
+from hub.doors import vitals
+from hub.doors.http import DoorSettings, make_app, stop_streams
+from hub.intake import IntakeLimits
+from hub.log.port import EventLog
+from hub.model.errors import Broken, Refused, TryAgain
+from hub.model.times import from_us
+from hub.store.sql import SqlStore
+from hub.worker import Worker, WorkerSettings
+
+_log = structlog.get_logger()
+
+DRAIN_S = 10.0
+"""How long a process that is told to stop takes for what is in hand."""
+KEEP_S = 7 * 86_400
+"""How long the embedded log keeps what has been carried into the store."""
+_CHORE_EVERY_S = 60.0
+_RESTART_S = (0.2, 1.0, 5.0)
+_CHILD = "CTIHUB_CHILD_OF_SERVE"
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    ALL = "all"
+    WORKER = "worker"
+    DOORS = "doors"
+    RELAY = "relay"
+
+
+# ---------------------------------------------------------------- settings for the rooms below
+
+
+def door_settings(config: Config) -> DoorSettings:
+    """What the doors are told."""
+    return DoorSettings(
+        public_url=config.public_url or "",
+        behind_proxy=config.behind_proxy,
+        page_objects=config.page_objects,
+        page_bytes=config.page_bytes,
+        intake=IntakeLimits(objects=config.limits, push_bytes=config.max_push_bytes),
+    )
+
+
+def worker_settings(config: Config) -> WorkerSettings:
+    """What a worker is told."""
+    return WorkerSettings(
+        limits=config.limits, rules_url=f"{config.url}/rules/", hold=lists.hold(config.held_lists, config.data_dir)
+    )
+
+
+# ---------------------------------------------------------------- running
+
+
+async def serve(config: Config, role: Role, *, started: Callable[[str], None] = lambda _: None) -> None:
+    """Run a role until SIGINT or SIGTERM; ``started`` is called with the URL once it answers."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    listening = _listen(config)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(listening.close)
+        store, log, registry = await stack.enter_async_context(opened(config))
+        running = Running(config, store, log)
+        app: ASGIApp
+        if role in (Role.ALL, Role.DOORS):
+            app = make_app(store=store, log=log, registry=registry, settings=door_settings(config))
+        else:
+            app = vitals.make_app(running.away)
+        async with asyncio.TaskGroup() as tasks:
+            if role is Role.ALL:
+                tasks.create_task(_supervise(config, stop, running))
+            if role is Role.WORKER:
+                tasks.create_task(work(running, stop))
+            if role is Role.RELAY or (role is Role.ALL and config.kafka_bootstrap):
+                tasks.create_task(_relay(running, stop))
+            server = _Server(_uvicorn(config, app))
+            serving = tasks.create_task(server.serve(sockets=[listening]))
+            while not server.started and not serving.done():
+                await asyncio.sleep(0.01)
+            if server.started:
+                _log.info("hub.started", role=role.value, url=_url(config, listening))
+                started(_url(config, listening))
+            await _first(stop, serving)
+            stop.set()
+            if role in (Role.ALL, Role.DOORS):
+                stop_streams(app)  # type: ignore[arg-type]  # in these roles it is the FastAPI application
+            server.should_exit = True
+
+
+@dataclass(slots=True)
+class Running:
+    """What the tasks of one process share."""
+
+    config: Config
+    store: SqlStore
+    log: EventLog
+    worker_up: bool = True
+
+    async def away(self) -> list[str]:
+        """Which of this process's servers do not answer."""
+        found = [] if await self.store.ready() else ["the store"]
+        if not await self.log.ready():
+            found.append("the event log")
+        if not self.worker_up:
+            found.append("the worker")
+        return found
+
+
+async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
+    """Wait until we are told to stop, or the server ended by itself."""
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+
+
+async def work(running: Running, stop: asyncio.Event) -> None:
+    """Be a worker until ``stop``."""
+    store, log = running.store, running.log
+    consumer = log.consumer(store.positions)
+    worker = Worker(consumer, store, worker_settings(running.config), now_us)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            chores = tasks.create_task(_chores(store, log, stop))
+            await worker.run(stop)
+            chores.cancel()
+    finally:
+        await consumer.close()
+
+
+async def _chores(store: SqlStore, log: EventLog, stop: asyncio.Event) -> None:
+    """Set the date at midnight; let go of what has been carried and is old."""
+    while not stop.is_set():
+        try:
+            await store.tick(now_us())
+            await log.trim(await store.all_positions(), older_than=from_us(now_us() - KEEP_S * 1_000_000))
+        except TryAgain as error:
+            _log.info("chores.again", code=error.code)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CHORE_EVERY_S):
+                await stop.wait()
+
+
+async def _relay(running: Running, stop: asyncio.Event) -> None:
+    config = running.config
+    if config.kafka_bootstrap is None:
+        raise Refused("relay.no-kafka", "There is no Kafka to relay to.", "Set KAFKA_BOOTSTRAP.")
+    from hub.doors.kafka import relay_of
+
+    await (await relay_of(config.kafka_bootstrap, kafka_credentials(config), running.store)).run(stop)
+
+
+# ---------------------------------------------------------------- the worker as a child
+
+
+async def _supervise(config: Config, stop: asyncio.Event, running: Running) -> None:
+    """Keep a worker running beside the doors; a dead one is followed by another."""
+    died = 0
+    while not stop.is_set():
+        child = await _start_child(config)
+        running.worker_up = True
+        stopping, ended = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(child.wait())
+        try:
+            await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            await _end_child(child)
+            ended.cancel()
+        if stop.is_set():
+            return
+        running.worker_up = False
+        _log.error("worker.died", code=str(child.returncode), way_out="It is started again; see the lines above.")
+        await asyncio.sleep(_RESTART_S[min(died, len(_RESTART_S) - 1)])
+        died += 1
+
+
+async def _start_child(config: Config) -> asyncio.subprocess.Process:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hub.serving", stdin=asyncio.subprocess.PIPE, env={**os.environ, _CHILD: "1"}
+    )
+    if child.stdin is None:
+        raise Broken("worker.no-pipe", "The worker was started without a pipe.")
+    child.stdin.write(config.as_line())  # over the pipe, since the passwords in it are nobody's business
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        await child.stdin.drain()
+    return child
+
+
+async def _end_child(child: asyncio.subprocess.Process) -> None:
+    """Let it finish what is in hand, within the deadline."""
+    if child.stdin is not None:
+        child.stdin.close()
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            await child.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+async def _child() -> None:
+    """The child's life: options from the first line of standard input; its end means stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent says when
+    reader = asyncio.StreamReader(limit=1 << 20)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    config = Config.of_line(await reader.readline())
+    telemetry.configure(config.log_level, config.log_format)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with opened(config) as (store, log, _), asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(_until_end(reader, stop))
+        await work(Running(config, store, log), stop)
+        watching.cancel()
+
+
+async def _until_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> None:
+    while await reader.read(1024):
+        pass
+    stop.set()
+
+
+# ---------------------------------------------------------------- HTTP
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without signal handlers of its own: the process has one place that stops it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        """See uvicorn."""
+        yield
+
+
+def _uvicorn(config: Config, app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        http="httptools",
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(DRAIN_S),
+        timeout_keep_alive=75,
+        ssl_certfile=_text(config.tls_cert),
+        ssl_keyfile=_text(config.tls_key),
+    )
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _listen(config: Config) -> socket.socket:
+    """The listening socket. Raises Refused when the port is taken: before anything else is started."""
+    family = socket.AF_INET6 if ":" in config.http_host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((config.http_host, config.http_port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        where = f"{config.http_host}:{config.http_port}"
+        if error.errno == errno.EADDRINUSE:
+            raise Refused(
+                "port.taken", f"Something else listens on {where}.", "Stop it, or choose another port with HTTP_PORT."
+            ) from None
+        raise Refused("port.unusable", f"Cannot listen on {where}: {error.strerror}.", "See HTTP_HOST.") from None
+    listening.setblocking(False)
+    return listening
+
+
+def _url(config: Config, listening: socket.socket) -> str:
+    return config.model_copy(update={"http_port": listening.getsockname()[1]}).url
+
+
+def run(main: Awaitable[None]) -> None:
+    """Run to the end; a group of one error is that error."""
+
+    async def inner() -> None:
+        try:
+            await main
+        except BaseExceptionGroup as group:
+            if len(group.exceptions) == 1:
+                raise group.exceptions[0] from None
+            raise
+
+    asyncio.run(inner())
+
+
+if __name__ == "__main__" and os.environ.get(_CHILD):
+    run(_child())
