@@ -64,6 +64,10 @@ class Connector(ABC, Generic[SettingsT]):
         """How much of the source was read, 0 to 1, for the progress bar; None where nobody can tell."""
         return None
 
+    def left_out(self) -> Mapping[str, int]:
+        """What of the source gave no item in this run: how many, by reason. Nothing is left out in silence."""
+        return {}
+
     def end_checkpoint(self) -> Checkpoint | None:
         """Where to go on once ``items`` ended by itself and all of it is published; None: where the last item said."""
         return None

@@ -246,7 +246,9 @@ def _looks_like_lines(lines: list[bytes]) -> bool:
     first, second = lines[0].strip(), (lines[1].strip() if len(lines) > 1 else b"")
     if not second or _HOLDS_OBJECTS.search(first):
         return False
-    if first[:1] not in (b"{", b"["):
+    if first[:1] == b"[":
+        return False
+    if first[:1] != b"{":
         return True
     return len(first) > 1 and (second[:1] == b"{" or _WHOLE_OBJECT.fullmatch(first) is not None)
 

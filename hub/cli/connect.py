@@ -161,12 +161,17 @@ def _one_round(
         report = runner.run()
     finally:
         progress.close()
-    _print_round(report, publisher, client, as_json=as_json)
+    _print_round(connector, report, (publisher, client), as_json=as_json)
 
 
-def _print_round(report: RunReport, publisher: Publisher, client: HubClient | None, *, as_json: bool) -> None:
+def _print_round(
+    connector: Connector[Any], report: RunReport, through: tuple[Publisher, HubClient | None], *, as_json: bool
+) -> None:
     from connectors.sdk.verdicts import collect
 
+    publisher, client = through
+    for reason, count in connector.left_out().items():
+        say(f"left out: {count:,}, {reason}")
     if client:
         verdicts = collect(client, report.receipts)
         verdicts.add_too_large(getattr(publisher, "too_large", ()))

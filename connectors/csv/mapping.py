@@ -1,0 +1,152 @@
+"""What a mapping says: how a feed's file is laid out, where its values are, and what its columns mean. TOML."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from connectors.csv.values import KINDS
+from connectors.sdk.errors import WrongSettings
+
+Percent = Annotated[int, Field(ge=0, le=100)]
+Columns = tuple[str, ...]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class Layout(_Part):
+    """``[file]``: from bytes to rows."""
+
+    format: Literal["csv", "lines", "json"] = "csv"
+    """csv; lines: one value a line (hosts and adblock syntax are read too); json: a list of objects, or NDJSON."""
+    delimiter: str = ","
+    """One character, or ``tab``, ``whitespace``, ``auto`` (the one of , ; tab | that the first rows agree on)."""
+    quote: str = '"'
+    comments: Columns = ("#",)
+    """What lines that are not data begin with."""
+    header: Literal["row", "comment"] | None = None
+    """Where the names of the columns stand: in the first row, or in the last comment before it."""
+    columns: Columns = ()
+    """The names, where the file has none."""
+    rename: dict[str, str] = {}
+    """Other names of columns, in any case: ``{ indikator = "Indicator" }``."""
+    encodings: Columns = ("utf-8", "cp1252")
+    """Tried in this order, line by line; a byte order mark decides before them."""
+
+    @model_validator(mode="after")
+    def _names_somewhere(self) -> Layout:
+        if self.format == "csv" and not self.header and not self.columns:
+            raise ValueError("say where the columns' names are: header = 'row', header = 'comment', or columns = […]")
+        if len(self.delimiter) != 1 and self.delimiter not in ("tab", "whitespace", "auto"):
+            raise ValueError("delimiter is one character, or tab, whitespace, auto")
+        return self
+
+
+class ValueRule(_Part):
+    """``[[value]]``: one place in a row where an observable stands."""
+
+    column: str = "value"
+    """Its name; in JSON a path such as ``address.*.ip``."""
+    kind: str | None = None
+    """The same for all rows: ipv4-addr, ipv6-addr, ip, domain-name, url, email-addr, hash, MD5 …, or ``detect``."""
+    kind_column: str | None = None
+    """The column that tells the kind of each row."""
+    kinds: dict[str, str] = {}
+    """The feed's words for kinds, beyond those that are known."""
+
+    @model_validator(mode="after")
+    def _one_way_to_tell(self) -> ValueRule:
+        if bool(self.kind) == bool(self.kind_column):
+            raise ValueError("give either kind or kind_column")
+        for kind in (*([self.kind] if self.kind else ()), *self.kinds.values()):
+            if kind not in KINDS:
+                raise ValueError(f"there is no kind {kind!r}; there are {', '.join(sorted(KINDS))}")
+        return self
+
+
+class IndicatorRule(_Part):
+    """``[indicator]``: what the other columns say. Everything may be left out."""
+
+    tlp: Literal["clear", "green", "amber", "amber+strict", "red"] | None = None
+    """Without any TLP the hub takes the centre's default."""
+    tlp_column: str | None = None
+    tlp_words: dict[str, str] = {}
+    """The feed's words for levels."""
+    confidence: Percent | None = None
+    confidence_column: str | None = None
+    confidence_words: dict[str, Percent] = {}
+    first_seen: Columns = ()
+    """Columns, the first with a date counts: ``created`` and ``valid_from``."""
+    last_seen: Columns = ()
+    """Columns, the first with a date counts: ``modified``."""
+    valid_until: Columns = ()
+    valid_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """Counted from ``modified``, where no column gives an end."""
+    date_formats: Columns = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y")
+    """Tried after ISO 8601; times without a zone are UTC."""
+    indicator_types: Columns = ()
+    type_words: dict[str, str] = {}
+    """What a word in a label column means as an indicator type, such as ``phish`` = ``malicious-activity``."""
+    labels: Columns = ()
+    label_columns: Columns = ()
+    label_separator: str = ","
+    name: str | None = None
+    """With ``{column}`` in it; left out where such a column is empty."""
+    description: str | None = None
+    reference_columns: Columns = ()
+    reference_name: str | None = None
+    """``source_name`` of the references [the feed's name]."""
+
+
+class FeedMapping(_Part):
+    """A whole mapping."""
+
+    feed: str = Field(min_length=1, max_length=100)
+    """The feed's name; part of every id, so it must not change."""
+    file: Layout = Layout(columns=("value",))
+    value: Annotated[tuple[ValueRule, ...], Field(min_length=1)]
+    take: Literal["all", "first"] = "all"
+    """Of several ``[[value]]`` all that a row has, or the first."""
+    no_value: Columns = ("", "none", "null", "n/a", "na", "-", "nan")
+    """What stands in a column that is empty, in any case."""
+    indicator: IndicatorRule = IndicatorRule()
+
+
+def load(name: str) -> FeedMapping:
+    """A mapping by the name of a built-in one, or by path. Raises WrongSettings in words."""
+    try:
+        # by way of JSON: in strict mode a TOML list is no tuple, a JSON one is
+        return FeedMapping.model_validate_json(orjson.dumps(tomllib.loads(_text(name))))
+    except OSError as error:
+        raise WrongSettings("mapping.unreadable", f"The mapping {name} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongSettings("mapping.not-toml", f"The mapping {name} is not TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise WrongSettings("mapping.invalid", f"The mapping {name} is wrong at {where}: {first['msg']}.") from error
+
+
+def _text(name: str) -> str:
+    if name in built_in():
+        return (resources.files("connectors.csv") / "mappings" / f"{name}.toml").read_text(encoding="utf-8")
+    path = Path(name)
+    if not path.suffix and not path.exists():
+        near = difflib.get_close_matches(name, built_in(), n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Built in are {', '.join(built_in())}; others go by their path."
+        raise WrongSettings("mapping.unknown", f"There is no mapping {name}.", hint)
+    return path.read_text(encoding="utf-8")
+
+
+def built_in() -> list[str]:
+    """The names of the mappings that come along."""
+    folder = resources.files("connectors.csv") / "mappings"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
