@@ -1,0 +1,132 @@
+"""The command ``ctihub``: one module per command, loaded when it is called, so that ``ctihub --help`` is quick.
+
+A module has ``app`` (a Typer, for a command with sub-commands) or ``command`` (a function). Heavy imports stand inside
+functions. Errors go through ``hub/cli/errors.py``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+RUN, REGISTRY, EXCHANGE, LOOK = "Run", "Who exists and who may", "Exchange", "Look into"
+
+
+class Command(NamedTuple):
+    """What the overview says of a command; the rest is in its module ``hub.cli.<name>``."""
+
+    says: str
+    panel: str
+
+
+COMMANDS: dict[str, Command] = {
+    "serve": Command("Run the hub, or one role of it.", RUN),
+    "doctor": Command("Check a deployment and say what to fix.", RUN),
+    "centre": Command("Centres: who publishes.", REGISTRY),
+    "member": Command("Members: who receives.", REGISTRY),
+    "group": Command("Groups: sets of principals, by list or by rule.", REGISTRY),
+    "collection": Command("Collections: what is shown to whom.", REGISTRY),
+    "operator": Command("Operators: who looks after the hub.", REGISTRY),
+    "held": Command("Objects that wait for the operator.", REGISTRY),
+    "check": Command("The verdicts on files, offline, before pushing.", EXCHANGE),
+    "push": Command("Publish STIX as a centre.", EXCHANGE),
+    "withdraw": Command("Take back contributions, as a centre.", EXCHANGE),
+    "connect": Command("Run a connector: from a source to the hub, again and again.", EXCHANGE),
+    "subscribe": Command("Follow a collection live.", EXCHANGE),
+    "pull": Command("Fetch a collection over TAXII, incrementally.", EXCHANGE),
+    "explain": Command("Why the hub shows what it shows.", LOOK),
+    "status": Command("One screen: flow, lag, rejections, doors.", LOOK),
+}
+
+
+class Lazy(TyperGroup):
+    """A group that knows what its commands are called and what they are for, and imports the one that is called."""
+
+    def __init__(self, **said: Any) -> None:
+        super().__init__(**said)
+        self.commands = {
+            name: TyperCommand(name=name, help=command.says, rich_help_panel=command.panel)
+            for name, command in COMMANDS.items()
+        }
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order of ``COMMANDS``."""
+        return list(COMMANDS)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        """The real command instead of what the overview shows of it."""
+        if args and args[0] in COMMANDS:
+            return args[0], load(args[0]), args[1:]
+        return super().resolve_command(ctx, args)
+
+
+def load(name: str) -> Any:
+    """The command of this name, imported."""
+    module = importlib.import_module(f"hub.cli.{name}")
+    sub_commands = getattr(module, "app", None)
+    if sub_commands is None:
+        sub_commands = typer.Typer(add_completion=False)
+        sub_commands.command(name=name)(module.command)
+    command = get_command(sub_commands)
+    command.name = name
+    return command
+
+
+app = typer.Typer(cls=Lazy, no_args_is_help=True, help="Share threat information between centres and their members.")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"ctihub {version()}")
+        raise typer.Exit
+
+
+def version() -> str:
+    """The version of the installed distribution."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("ctihub")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error came from; goes with every command.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(said: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process with its exit code: 0 done, 1 failed, 2 wrong usage."""
+    sys.exit(run(sys.argv[1:] if said is None else said))
+
+
+def run(said: Sequence[str]) -> int:
+    """Run the command line; returns the exit code."""
+    from hub.cli.errors import border
+
+    before, rest = _split(said)
+    args = [each for each in before if each != "--debug"] + rest
+    return border(
+        lambda: get_command(app).main(args, prog_name="ctihub", standalone_mode=False), debug="--debug" in before
+    )
+
+
+def _split(said: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words before ``--``, among which options are, and the others."""
+    words = list(said)
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], words[at:]

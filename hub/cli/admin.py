@@ -1,0 +1,101 @@
+"""What the administration commands share: they work on the configured store, with the hub running or not."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from hub.cli import show
+from hub.cli.client import AsJson, say
+
+if TYPE_CHECKING:
+    from hub.config import Config
+    from hub.model.principals import Kind, Principal
+    from hub.registry.desk import Added
+    from hub.registry.service import Registry
+
+__all__ = ["AsJson", "ConfigFile", "Name", "administer", "configured", "hub_url", "principal_commands", "show_added"]
+
+T = TypeVar("T")
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", envvar="CTIHUB_CONFIG", help="The hub's configuration [ctihub.toml].",
+        show_default=False,
+    ),
+]  # fmt: skip
+Name = Annotated[str, typer.Argument(help="Its name: small letters, digits, hyphens.", show_default=False)]
+
+
+def configured(file: Path | None) -> Config:
+    """The configuration; what is odd in the environment goes to stderr."""
+    from hub.config import load
+
+    return load(file, warn=lambda text: say(f"Warning: {text}"))
+
+
+def administer(file: Path | None, work: Callable[[Registry], Awaitable[T]]) -> T:
+    """Run one use case on the configured store and, where there is one, the broker."""
+    import asyncio
+
+    return asyncio.run(_administer(configured(file), work))
+
+
+async def _administer(config: Config, work: Callable[[Registry], Awaitable[T]]) -> T:
+    from hub.cli.opened import opened_registry
+
+    async with opened_registry(config) as registry:
+        return await work(registry)
+
+
+def show_added(added: Added[T], row: show.Row, *, as_json: bool, done: str, then: list[str] | None = None) -> None:
+    """Show something new with its token, this once; then what the broker said against it, if anything."""
+    show.one(row, as_json=as_json, done=done, token=added.token, then=then or [])
+    if added.complaint is not None:
+        raise added.complaint
+
+
+def hub_url(file: Path | None) -> str:
+    """How others reach the configured hub."""
+    from hub.config import load
+
+    return load(file).url
+
+
+def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, str], Awaitable[show.Row]]) -> None:
+    """``suspend``, ``resume`` and ``rotate``, which centres and members have alike."""
+
+    @app.command(help=f"Shut a {kind} out of every door until it is resumed.")
+    def suspend(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+        async def work(registry: Registry) -> show.Row:
+            await registry.suspend(name, _kind(kind))
+            return await row_of(registry, name)
+
+        row = administer(config, work)
+        show.one(row, as_json=as_json, done=f"{name} is suspended", then=[f"ctihub {kind} resume {name}"])
+
+    @app.command(help=f"Let a suspended {kind} in again, with the token that it has.")
+    def resume(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+        async def work(registry: Registry) -> show.Row:
+            await registry.resume(name, _kind(kind))
+            return await row_of(registry, name)
+
+        show.one(administer(config, work), as_json=as_json, done=f"{name} is back")
+
+    @app.command(help=f"Give a {kind} a new token; the old one is worth nothing within a second.")
+    def rotate(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+        async def work(registry: Registry) -> tuple[Added[Principal], show.Row]:
+            return await registry.rotate(name, _kind(kind)), await row_of(registry, name)
+
+        added, row = administer(config, work)
+        show_added(added, row, as_json=as_json, done=f"{name} has a new token")
+
+
+def _kind(kind: str) -> Kind:
+    from hub.model.principals import Kind
+
+    return Kind(kind)

@@ -1,0 +1,156 @@
+"""``ctihub centre``: who publishes, what it may say, and under what name it is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.cli import show
+from hub.cli.admin import AsJson, ConfigFile, Name, administer, hub_url, principal_commands, show_added
+from hub.model.times import stix_time
+
+if TYPE_CHECKING:
+    from hub.registry.centres import CentreEntry, Terms
+    from hub.registry.service import Registry
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Centres: who publishes.")
+
+Country = Annotated[str, typer.Option("--country", metavar="RO", help="Two letters (ISO 3166-1).", show_default=False)]
+Identity = Annotated[
+    str | None, typer.Option("--identity", metavar="IDENTITY", help="Its STIX identity [a fresh one].")
+]
+TlpMax = Annotated[
+    str | None, typer.Option("--tlp-max", metavar="LEVEL", help="What it may send at most [amber+strict].")
+]
+DefaultTlp = Annotated[
+    str | None, typer.Option("--default-tlp", metavar="LEVEL", help="What it leaves unmarked counts as [amber].")
+]
+AmberTo = Annotated[
+    list[str] | None,
+    typer.Option("--amber-to", metavar="GROUP", help="Who gets what it says at amber [network]; repeatable."),
+]
+Trust = Annotated[int | None, typer.Option("--trust", metavar="0-100", help="How much its word counts [100].")]
+NamingOption = Annotated[
+    str | None, typer.Option("--naming", metavar="named|alias|anonymous", help="How it is shown [named].")
+]
+Alias = Annotated[str | None, typer.Option("--alias", metavar="TEXT", help="The name that --naming alias shows.")]
+SpeaksFor = Annotated[
+    list[str] | None,
+    typer.Option("--speaks-for", metavar="IDENTITY", help="An identity that it speaks for; repeatable; none for none."),
+]
+
+COLUMNS = ("name", "country", "tlp_max", "default_tlp", "amber_to", "trust", "naming", "suspended")
+
+
+@app.command()
+def add(
+    name: Name,
+    country: Country,
+    identity: Identity = None,
+    tlp_max: TlpMax = None,
+    default_tlp: DefaultTlp = None,
+    amber_to: AmberTo = None,
+    trust: Trust = None,
+    naming: NamingOption = None,
+    alias: Alias = None,
+    speaks_for: SpeaksFor = None,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Register a centre. Its token is shown this once."""
+    terms = _terms(country, tlp_max, default_tlp, amber_to, trust, naming, alias, speaks_for)
+    added = administer(config, lambda registry: registry.add_centre(name, terms, identity=identity))
+    then = [
+        "# at the centre:",
+        f"export CTIHUB_URL={hub_url(config)} CTIHUB_TOKEN={added.token}",
+        "ctihub push bundle.json",
+        *_notes(added.made),
+    ]
+    show_added(added, row_of(added.made), as_json=as_json, done=f"{name} may publish", then=then)
+
+
+@app.command("set")
+def set_(
+    name: Name,
+    country: Annotated[str | None, typer.Option("--country", metavar="RO", help="Two letters (ISO 3166-1).")] = None,
+    tlp_max: TlpMax = None,
+    default_tlp: DefaultTlp = None,
+    amber_to: AmberTo = None,
+    trust: Trust = None,
+    naming: NamingOption = None,
+    alias: Alias = None,
+    speaks_for: SpeaksFor = None,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Change a centre's terms; what is not said stays. What it has sent is looked at anew."""
+    terms = _terms(country, tlp_max, default_tlp, amber_to, trust, naming, alias, speaks_for)
+    entry = administer(config, lambda registry: registry.set_centre(name, terms))
+    show.one(row_of(entry), as_json=as_json, then=_notes(entry))
+
+
+@app.command("list")
+def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """All centres."""
+    entries = administer(config, lambda registry: registry.centres())
+    rows = [row_of(entry) for entry in entries]
+    show.listing(rows, COLUMNS, as_json=as_json, nothing="No centre yet: ctihub centre add NAME --country RO")
+
+
+@app.command("show")
+def show_(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """One centre."""
+    show.one(row_of(administer(config, lambda registry: registry.centre(name))), as_json=as_json)
+
+
+async def _row(registry: Registry, name: str) -> show.Row:
+    return row_of(await registry.centre(name))
+
+
+principal_commands(app, "centre", _row)
+
+
+def row_of(entry: CentreEntry) -> show.Row:
+    """A centre as scripts read it."""
+    centre = entry.terms
+    return {
+        "name": centre.name,
+        "id": centre.identity,
+        "country": centre.country,
+        "tlp_max": centre.ceiling.label,
+        "default_tlp": centre.default_level.label,
+        "amber_to": list(centre.amber_to),
+        "trust": centre.trust,
+        "naming": str(centre.naming),
+        "alias": centre.alias,
+        "speaks_for": sorted(centre.speaks_for),
+        "suspended": centre.suspended,
+        "created": stix_time(centre.created_us),
+    }
+
+
+def _notes(entry: CentreEntry) -> list[str]:
+    """What an operator may not have meant."""
+    centre = entry.terms
+    if centre.default_level > centre.ceiling:
+        return [
+            f"# Note: what it leaves unmarked counts as {centre.default_level.label}, above its ceiling "
+            f"{centre.ceiling.label}, and is refused; see --default-tlp."
+        ]
+    return []
+
+
+def _terms(
+    country: str | None,
+    tlp_max: str | None,
+    default_tlp: str | None,
+    amber_to: list[str] | None,
+    trust: int | None,
+    naming: str | None,
+    alias: str | None,
+    speaks_for: list[str] | None,
+) -> Terms:
+    from hub.registry.centres import Terms
+
+    return Terms(country, tlp_max, default_tlp, amber_to or None, trust, naming, alias, speaks_for or None)

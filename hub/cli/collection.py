@@ -1,0 +1,82 @@
+"""``ctihub collection``: what is shown to whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.cli import show
+from hub.cli.admin import AsJson, ConfigFile, Name, administer, hub_url
+
+if TYPE_CHECKING:
+    from hub.model.policy import Collection
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Collections: what is shown to whom.")
+
+COLUMNS = ("name", "id", "tlp", "group", "types", "kinds", "min_confidence")
+
+
+@app.command()
+def add(
+    name: Name,
+    tlp: Annotated[
+        str,
+        typer.Option("--tlp", metavar="LEVEL", help="Up to which level: clear … red.", show_default=False),
+    ],
+    group: Annotated[str, typer.Option("--group", metavar="GROUP", help="Who reads it.", show_default=False)],
+    type_: Annotated[
+        list[str] | None, typer.Option("--type", metavar="indicator", help="Only these STIX types; repeatable.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="ipv4-addr", help="Only these kinds of observable; repeatable."),
+    ] = None,
+    min_confidence: Annotated[
+        int, typer.Option("--min-confidence", metavar="0-100", help="Only what is at least so sure.")
+    ] = 0,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Make a collection. The hub fills it with what it holds already."""
+    made = administer(
+        config,
+        lambda registry: registry.add_collection(
+            name, tlp=tlp, group=group, types=type_ or [], kinds=kind or [], min_confidence=min_confidence
+        ),
+    )
+    then = ["# for its readers:", f"ctihub subscribe {name}", f"# or TAXII: {hub_url(config)}/taxii2/"]
+    show.one(row_of(made), as_json=as_json, done=f"{name} is a collection", then=then)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """All collections."""
+    rows = [row_of(each) for each in administer(config, lambda registry: registry.collections())]
+    show.listing(rows, COLUMNS, as_json=as_json, nothing="No collection: ctihub collection add NAME --tlp … --group …")
+
+
+@app.command("show")
+def show_(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """One collection."""
+    show.one(row_of(administer(config, lambda registry: registry.find_collection(name))), as_json=as_json)
+
+
+@app.command()
+def remove(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Forget a collection, on every door. One made later under its name begins anew."""
+    administer(config, lambda registry: registry.remove_collection(name))
+    show.one({"name": name}, as_json=as_json, done=f"{name} is no more")
+
+
+def row_of(collection: Collection) -> show.Row:
+    """A collection as scripts read it."""
+    return {
+        "name": collection.name,
+        "id": collection.id,
+        "tlp": collection.audience.level.label,
+        "group": collection.audience.group,
+        "types": sorted(collection.types),
+        "kinds": sorted(collection.kinds),
+        "min_confidence": collection.min_confidence,
+    }

@@ -1,0 +1,85 @@
+"""``ctihub group``: named sets of principals, by list or by rule, each with a marking of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.cli import show
+from hub.cli.admin import AsJson, ConfigFile, Name, administer
+from hub.model.times import stix_time
+
+if TYPE_CHECKING:
+    from hub.registry.groups import GroupEntry
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Groups: sets of principals, by list or by rule.")
+
+Group = Annotated[str, typer.Argument(help="The group's name.", metavar="GROUP", show_default=False)]
+Names = Annotated[list[str], typer.Argument(help="Centres and members.", metavar="NAME…", show_default=False)]
+
+COLUMNS = ("name", "id", "rules", "members")
+
+
+@app.command()
+def add(
+    name: Name,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option("--rule", metavar="country=RO", help="Who fits is in it: country=RO, sector=energy; repeatable."),
+    ] = None,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Make a group. Values of one attribute are alternatives; of several attributes, each must fit."""
+    entry = administer(config, lambda registry: registry.add_group(name, rule or []))
+    then = [
+        f"ctihub group join {name} MEMBER",
+        f"ctihub collection add {name} --tlp amber --group {name}",
+        "# Centres put its id among the object_marking_refs of what is for it alone.",
+    ]
+    show.one(row_of(entry), as_json=as_json, done=f"{name} is a group", then=then)
+
+
+@app.command()
+def join(group: Group, name: Names, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Put centres and members on a group's list."""
+    show.one(row_of(administer(config, lambda registry: registry.join(group, name))), as_json=as_json)
+
+
+@app.command()
+def leave(group: Group, name: Names, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Take centres and members off a group's list."""
+    show.one(row_of(administer(config, lambda registry: registry.leave(group, name))), as_json=as_json)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """All groups."""
+    rows = [row_of(entry) for entry in administer(config, lambda registry: registry.groups())]
+    show.listing(rows, COLUMNS, as_json=as_json, nothing="No group.")
+
+
+@app.command("show")
+def show_(group: Group, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """One group: who is in it, and its marking."""
+    show.one(row_of(administer(config, lambda registry: registry.group(group))), as_json=as_json)
+
+
+@app.command()
+def remove(group: Group, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Forget a group. What carries its marking is hidden from everyone."""
+    administer(config, lambda registry: registry.remove_group(group))
+    show.one({"name": group}, as_json=as_json, done=f"{group} is no more")
+
+
+def row_of(entry: GroupEntry) -> show.Row:
+    """A group as scripts read it; of ``public``, those who are known."""
+    group = entry.group.group
+    return {
+        "name": group.name,
+        "id": group.marking,
+        "rules": [str(rule) for rule in entry.group.rules],
+        "members": list(entry.members),
+        "created": stix_time(group.created_us),
+    }

@@ -1,0 +1,107 @@
+"""``ctihub member``: who receives, accredited by a centre."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.cli import show
+from hub.cli.admin import AsJson, ConfigFile, Name, administer, hub_url, principal_commands, show_added
+from hub.model.times import stix_time
+
+if TYPE_CHECKING:
+    from hub.registry.members import MemberEntry
+    from hub.registry.service import Registry
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Members: who receives.")
+
+Country = Annotated[str | None, typer.Option("--country", metavar="RO", help="Two letters, for groups' rules.")]
+Sector = Annotated[str | None, typer.Option("--sector", metavar="energy", help="Its sector, for groups' rules.")]
+
+COLUMNS = ("name", "accredited_by", "country", "sector", "groups", "suspended")
+
+
+@app.command()
+def add(
+    name: Name,
+    accredited_by: Annotated[
+        str,
+        typer.Option("--accredited-by", metavar="CENTRE", help="The centre that vouches for it.", show_default=False),
+    ],
+    group: Annotated[
+        list[str] | None, typer.Option("--group", metavar="GROUP", help="A group to join; repeatable.")
+    ] = None,
+    country: Country = None,
+    sector: Sector = None,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Register a member. Its token is shown this once."""
+    added = administer(
+        config,
+        lambda registry: registry.add_member(
+            name, accredited_by=accredited_by, groups=group or [], country=country, sector=sector
+        ),
+    )
+    then = [
+        "# at the member:",
+        f"export CTIHUB_URL={hub_url(config)} CTIHUB_TOKEN={added.token}",
+        "ctihub subscribe community",
+    ]
+    show_added(added, row_of(added.made), as_json=as_json, done=f"{name} may read", then=then)
+
+
+@app.command("set")
+def set_(
+    name: Name,
+    accredited_by: Annotated[
+        str | None, typer.Option("--accredited-by", metavar="CENTRE", help="The centre that vouches for it.")
+    ] = None,
+    country: Country = None,
+    sector: Sector = None,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Change what is known of a member; what is not said stays. Lists are kept by ctihub group join and leave."""
+    entry = administer(
+        config,
+        lambda registry: registry.set_member(name, accredited_by=accredited_by, country=country, sector=sector),
+    )
+    show.one(row_of(entry), as_json=as_json)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """All members."""
+    rows = [row_of(entry) for entry in administer(config, lambda registry: registry.members())]
+    nothing = "No member yet: ctihub member add NAME --accredited-by CENTRE"
+    show.listing(rows, COLUMNS, as_json=as_json, nothing=nothing)
+
+
+@app.command("show")
+def show_(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """One member."""
+    show.one(row_of(administer(config, lambda registry: registry.member(name))), as_json=as_json)
+
+
+async def _row(registry: Registry, name: str) -> show.Row:
+    return row_of(await registry.member(name))
+
+
+principal_commands(app, "member", _row)
+
+
+def row_of(entry: MemberEntry) -> show.Row:
+    """A member as scripts read it."""
+    principal = entry.principal
+    return {
+        "name": principal.name,
+        "id": principal.identity,
+        "accredited_by": entry.accredited_by,
+        "country": principal.country,
+        "sector": principal.sector,
+        "groups": list(entry.groups),
+        "suspended": principal.suspended,
+        "created": stix_time(principal.created_us),
+    }

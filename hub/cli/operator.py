@@ -1,0 +1,52 @@
+"""``ctihub operator``: who looks after the hub over the network; whoever has the machine needs no token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from hub.cli import show
+from hub.cli.admin import AsJson, ConfigFile, Name, administer, hub_url, show_added
+from hub.model.times import stix_time
+
+if TYPE_CHECKING:
+    from hub.model.principals import Principal
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operators: who looks after the hub.")
+
+
+@app.command()
+def add(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Register an operator. Its token is shown this once."""
+    added = administer(config, lambda registry: registry.add_operator(name))
+    then = [f"export CTIHUB_URL={hub_url(config)} CTIHUB_TOKEN={added.token}", "ctihub status"]
+    show_added(added, row_of(added.made), as_json=as_json, done=f"{name} is an operator", then=then)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """All operators."""
+    rows = [row_of(each) for each in administer(config, lambda registry: registry.operators())]
+    show.listing(rows, ("name", "created"), as_json=as_json, nothing="No operator yet: ctihub operator add NAME")
+
+
+@app.command()
+def rotate(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Give an operator a new token; the old one is worth nothing within a second."""
+    from hub.model.principals import Kind
+
+    added = administer(config, lambda registry: registry.rotate(name, Kind.OPERATOR))
+    show_added(added, row_of(added.made), as_json=as_json, done=f"{name} has a new token")
+
+
+@app.command()
+def remove(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Forget an operator."""
+    administer(config, lambda registry: registry.remove_operator(name))
+    show.one({"name": name}, as_json=as_json, done=f"{name} is no more")
+
+
+def row_of(principal: Principal) -> show.Row:
+    """An operator as scripts read it; it has no STIX identity."""
+    return {"name": principal.name, "id": None, "created": stix_time(principal.created_us)}
