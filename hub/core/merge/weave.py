@@ -9,7 +9,6 @@ what still stands, so that a circle of things that need only each other has no v
 
 from __future__ import annotations
 
-import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +24,7 @@ from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
 from hub.model.policy import Audience, Collection, Policy
 from hub.model.step import Loaded, Wanted
 from hub.model.stix import SCO_TYPES
-from hub.model.words import CanonicalKey, StixId, StixObject
+from hub.model.words import CanonicalKey, StixId, StixObject, derived_id
 from hub.patterns import key as key_of
 
 _ROUNDS = 200_000
@@ -68,6 +67,8 @@ class Weave:
         self._ids_changed: dict[StixId, None] = {}
         self._markings: set[StixId] = set()
         """Marking-definitions that may have other content now."""
+        self._ids: dict[tuple[int, CanonicalKey, int], StixId] = {}
+        self._uncounted: dict[tuple[int, CanonicalKey], None] = {}
         self._counted: dict[tuple[int, CanonicalKey], tuple[str, ...]] = {}
         """What each view's uses were when they were last counted in this step."""
         self.carried: dict[tuple[int, str], int] = defaultdict(int)
@@ -204,6 +205,7 @@ class Weave:
         thing = self._scene.placement(claim.key).get(no) if is_floating(claim) else claim.thing
         if thing is not None and self._shown_as(no, thing) is not None:
             self._result[no, thing] = None
+            self._uncounted[no, thing] = None
             self._to_look[no, thing] = None
             self._to_spread[no, thing] = True
 
@@ -242,8 +244,11 @@ class Weave:
             return found.own_id
         before = self._scene.view(no, thing)
         generation = 0 if before is None else before.generation
-        name = f"{self._policy.collections[no].id} {thing.hex()} {generation}"
-        return StixId(f"{found.type}--{uuid.uuid5(self._policy.namespace, name)}")
+        at = (no, thing, generation)
+        if at not in self._ids:
+            name = f"{self._policy.collections[no].id} {thing.hex()} {generation}"
+            self._ids[at] = derived_id(found.type, self._policy.namespace, name)
+        return self._ids[at]
 
     def _shown_as(self, no: int, thing: CanonicalKey) -> StixId | None:
         """The id under which a collection shows a thing now, as far as this step has come."""
@@ -308,6 +313,7 @@ class Weave:
         if found is not None and _refuses(collection, found):
             found = None
         self._result[no, thing] = found
+        self._uncounted[no, thing] = None
         shown_now = None if found is None else self._id_of(no, thing, found)
         if shown_now != shown_before:
             self._to_spread[no, thing] = self._to_spread.get((no, thing), False) or shown_now is None
@@ -387,11 +393,12 @@ class Weave:
 
     def _carry(self) -> Wanted:
         """Bring in what newly shown objects carry, take out what nothing carries any more."""
-        for at, found in list(self._result.items()):
-            self._count(at, found)
+        for at in self._uncounted:
+            self._count(at, self._result[at])
+        self._uncounted.clear()
         names: dict[tuple[int, StixId], None] = {}
         for (no, used), delta in self.carried.items():
-            if delta:
+            if delta and not self._stays(no, used):
                 names[no, StixId(used.partition("@")[0])] = None
         for marking in self._markings:
             for no in self._policy.collections:
@@ -410,10 +417,11 @@ class Weave:
     _counting = False
 
     def _last_wants(self) -> Wanted:
-        for draft in self.drafts():
-            if draft.content is None and draft.before is not None and draft.before.type in _HUB_MADE:
+        for (no, thing), found in self._result.items():
+            before = self._scene.view(no, thing) if found is None else None
+            if before is not None and before.alive and before.type in _HUB_MADE:
                 with suppress(Missing):
-                    self._scene.body(draft.collection.no, draft.before)
+                    self._scene.body(no, before)
         return self._scene.wanted()
 
     def _count(self, at: tuple[int, CanonicalKey], found: Content | None) -> None:
@@ -429,6 +437,14 @@ class Weave:
             self.carried[at[0], used] += 1
         self._counted[at] = new
         self._counting = True
+
+    def _stays(self, no: int, used: str) -> bool:
+        """Whether what it names was there before this step and still is; False where that is not known yet."""
+        try:
+            before = self._scene.carried(no, used)
+        except Missing:
+            return False
+        return before > 0 and before + self.carried[no, used] > 0
 
     def _in_use(self, no: int, used: str) -> bool:
         return self._scene.carried(no, used) + self.carried.get((no, used), 0) > 0
