@@ -371,10 +371,11 @@ class EventLogContract(ABC):
     async def test_old_records_are_let_go_by_their_time(self) -> None:
         at = TopicPartition(self.topic(), 0)
         store = Store()
-        async with self.opened(self.topic()) as log, self.reading(log, store) as consumer:
-            await log.append(self.topic(), numbered(3))
-            first = (await take_count(consumer, 3, store=store))[-1]
-            later = await until(lambda: self._appended_after(log, consumer, store, first.time), within_s=PATIENCE_S)
+        async with self.opened(self.topic()) as log:
+            async with self.reading(log, store) as consumer:
+                await log.append(self.topic(), numbered(3))
+                first = (await take_count(consumer, 3, store=store))[-1]
+                later = await until(lambda: self._appended_after(log, consumer, store, first.time), within_s=PATIENCE_S)
             assert await log.trim(store.positions, older_than=later.time) == later.offset
             async with self.reading(log, Store({at: later.offset})) as again:
                 assert (await take_some(again)).records[0] == later

@@ -1,0 +1,329 @@
+"""The event log on Kafka: acknowledged after acks=all from an idempotent producer, read by one group of workers.
+
+Appends that wait for one topic go out together, one batch of a partition after the other, so that their order holds.
+A batch that Kafka has not answered stays with the producer, which sends it again under the same number: it comes
+before whatever is appended later, and never twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.admin import NewTopic, RecordsToDelete
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.partitioner import murmur2
+
+from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, told_plainly
+from hub.log.kafka_consumer import KafkaConsumer
+from hub.log.port import INTAKE_PREFIX, Positions, Record, StoredPositions, Topic, TopicPartition
+from hub.model.errors import HubError, NotFound, TryAgain
+
+GROUP = "_ctihub.workers"
+"""No principal's name begins with an underscore, so nobody's grant on ``NAME.`` groups can ever reach this one."""
+BATCH_BYTES = 1 << 20
+"""Records of one partition that travel together, before compression; all of them are stored or none."""
+GROUP_BYTES = 8 << 20
+"""Waiting appends to one topic are gathered up to this size."""
+ANSWER_WITHIN_S = 5.0
+CLOSE_WITHIN_S = 3.0
+
+INTAKE_SETTINGS = {
+    # The time of a record is when the log took it, whatever clock its centre has: it orders contested ids.
+    "message.timestamp.type": "LogAppendTime",
+    # The hub lets go of records itself, when they are in its store; neither age nor size may.
+    "cleanup.policy": "delete",
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+}
+"""The settings of every ``intake.`` topic."""
+
+
+class KafkaLog:
+    """An ``EventLog`` on the operator's Kafka. Made with ``open``; belongs to the event loop that opened it."""
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        *,
+        partitions: int = 1,
+        replication: int | None = None,
+        group: str = GROUP,
+        prefix: str = INTAKE_PREFIX,
+        compression: str = "lz4",
+        append_within_s: float = 5.0,
+    ) -> None:
+        self._connection = connection
+        self._partitions = partitions
+        self._replication = replication
+        self._group = group
+        self._prefix = prefix
+        self._compression = compression
+        self._append_within_s = append_within_s
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+        self._waiting: defaultdict[Topic, deque[_Append]] = defaultdict(deque)
+        self._sending: defaultdict[Topic, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @classmethod
+    async def open(
+        cls,
+        bootstrap: str,
+        *,
+        security_protocol: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        ca_file: str | None = None,
+        **options: Any,
+    ) -> KafkaLog:
+        """The log on these brokers. Connects when first used, so that a hub may start before its Kafka.
+
+        ``options``: ``partitions`` [1] and ``replication`` [as many as brokers, three at most] of topics that are made,
+        ``compression`` [lz4; zstd, gzip, none], ``append_within_s`` [5], ``group``, ``prefix``.
+        """
+        connection = await KafkaConnection.of(
+            bootstrap, security_protocol=security_protocol, username=username, password=password, ca_file=ca_file
+        )
+        return cls(connection, **options)
+
+    async def create(self, topic: Topic) -> None:
+        """See ``EventLog.create``."""
+        with told_plainly():
+            async with asyncio.timeout(ANSWER_WITHIN_S), self._connection.admin() as admin:
+                replication = self._replication or min(len((await admin.describe_cluster())["brokers"]), 3)
+                new = NewTopic(topic, self._partitions, replication, topic_configs=INTAKE_SETTINGS)
+                for _, code, *_ in (await admin.create_topics([new])).topic_errors:
+                    if code and for_code(code) is not TopicAlreadyExistsError:
+                        raise for_code(code)()
+
+    async def append(self, topic: Topic, records: Sequence[Record]) -> Positions:
+        """See ``EventLog.append``. Records of one key share a partition; those without keep to one per append."""
+        if not records:
+            return {}
+        append = _Append(records)
+        self._waiting[topic].append(append)
+        try:
+            with told_plainly():
+                async with asyncio.timeout(self._append_within_s), self._sending[topic]:
+                    if not append.settled:
+                        await self._send_waiting(topic)
+        finally:
+            append.gone = True
+        if append.error is not None:
+            raise append.error
+        return append.positions(topic)
+
+    def consumer(self, stored: StoredPositions) -> KafkaConsumer:
+        """See ``EventLog.consumer``. All consumers share the partitions out among themselves."""
+        return KafkaConsumer(self._connection, stored, group=self._group, prefix=self._prefix)
+
+    async def trim(self, positions: Positions, *, older_than: datetime) -> int:
+        """See ``EventLog.trim``."""
+        wanted = {KafkaPartition(*at): position for at, position in positions.items()}
+        if not wanted:
+            return 0
+        with told_plainly():
+            async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000), self._connection.reader() as reader:
+                first = await reader.beginning_offsets(list(wanted))
+                moment_ms = int(older_than.timestamp() * 1000)
+                young = await reader.offsets_for_times(dict.fromkeys(wanted, moment_ms))
+                ends = await reader.end_offsets(list(wanted))
+            upto = {
+                at: min(position, ends[at], young[at].offset if young[at] else ends[at])
+                for at, position in wanted.items()
+            }
+            old = {at: RecordsToDelete(offset) for at, offset in upto.items() if offset > first[at]}
+            if old:
+                async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000), self._connection.admin() as admin:
+                    await admin.delete_records(old)
+        return sum(upto[at] - first[at] for at in old)
+
+    async def ready(self) -> bool:
+        """See ``EventLog.ready``: a broker answers, and every intake topic has a leader."""
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                cluster = await (await self._started()).client.fetch_all_metadata()
+        except (KafkaError, TimeoutError, OSError):
+            return False
+        topics = [topic for topic in cluster.topics() if topic.startswith(self._prefix)]
+        return all(
+            cluster.available_partitions_for_topic(topic) == cluster.partitions_for_topic(topic) for topic in topics
+        )
+
+    async def close(self) -> None:
+        """See ``EventLog.close``."""
+        async with self._starting:
+            producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop(producer)
+
+    async def _send_waiting(self, topic: Topic) -> None:
+        """Send every append that waits for ``topic``, this caller's and others', and settle them all."""
+        group = list(_first_of(self._waiting[topic]))
+        outcome: HubError | None = TryAgain("log.away", "Kafka did not acknowledge in time.", retry_after_s=2)
+        try:
+            with told_plainly():
+                await self._send(topic, group)
+            outcome = None
+        except HubError as error:
+            outcome = error
+        finally:
+            for append in group:
+                append.settled, append.error = True, outcome
+
+    async def _send(self, topic: Topic, group: Sequence[_Append]) -> None:
+        producer = await self._started()
+        partitions = await _partitions_of(producer, topic)
+        try:
+            for batch in await _hand_over(producer, topic, partitions, group):
+                await batch.acknowledged()
+        except KafkaError:
+            # The number of a batch that failed is used up, and Kafka would refuse all later ones: begin anew.
+            await self._discard(producer)
+            raise
+
+    async def _started(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    **self._connection.options(),
+                    enable_idempotence=True,
+                    acks="all",
+                    compression_type=None if self._compression == "none" else self._compression,
+                    max_batch_size=BATCH_BYTES,
+                    request_timeout_ms=REQUEST_TIMEOUT_MS,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await _stop(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def _discard(self, producer: AIOKafkaProducer) -> None:
+        async with self._starting:
+            if self._producer is producer:
+                self._producer = None
+                await _stop(producer)
+
+
+@dataclass(slots=True)
+class _Append:
+    records: Sequence[Record]
+    settled: bool = False
+    error: HubError | None = None
+    gone: bool = False
+    """Nobody waits for it any more."""
+    ends: dict[int, tuple[_Batch, int]] = field(default_factory=dict)
+    """For each partition the batch of the last record, and how many records that batch held with it."""
+
+    def positions(self, topic: Topic) -> Positions:
+        """Where the records ended up."""
+        return {
+            TopicPartition(topic, number): batch.first_offset + count for number, (batch, count) in self.ends.items()
+        }
+
+
+class _Batch:
+    """Records of one partition that travel together."""
+
+    def __init__(self, producer: AIOKafkaProducer, topic: Topic, partition: int) -> None:
+        self._producer = producer
+        self._topic = topic
+        self._partition = partition
+        self._builder = producer.create_batch()
+        self._sent: asyncio.Future[Any]
+        self.count = 0
+        self.first_offset = -1
+
+    def add(self, record: Record) -> bool:
+        """False when the batch is full."""
+        headers = list(record.headers)
+        if self._builder.append(timestamp=None, key=record.key, value=record.value, headers=headers) is None:
+            return False
+        self.count += 1
+        return True
+
+    async def send(self) -> None:
+        """Hand over to the producer; waits while an earlier batch of the partition has not gone out."""
+        self._sent = await self._producer.send_batch(self._builder, self._topic, partition=self._partition)
+
+    async def acknowledged(self) -> None:
+        """Wait until Kafka has stored the batch."""
+        self.first_offset = (await self._sent).offset
+        if self.first_offset < 0:  # stored, but so long ago that Kafka forgot where: nobody can say the positions
+            raise TryAgain("log.away", "Kafka could not say where it stored the records.")
+
+
+async def _hand_over(
+    producer: AIOKafkaProducer, topic: Topic, partitions: Sequence[int], group: Sequence[_Append]
+) -> list[_Batch]:
+    """Fill batches with the records of ``group`` in order, and give them to the producer one after the other."""
+    filling: dict[int, _Batch] = {}
+    batches: list[_Batch] = []
+    for append in group:
+        unkeyed = random.choice(partitions)  # noqa: S311 # nothing secret: it spreads the load
+        for record in append.records:
+            number = unkeyed if record.key is None else _partition_of(record.key, partitions)
+            batch = filling.get(number)
+            if batch is None or not batch.add(record):
+                if batch is not None:
+                    await batch.send()
+                batch = filling[number] = _Batch(producer, topic, number)
+                batches.append(batch)
+                batch.add(record)  # an empty batch takes any record
+            append.ends[number] = (batch, batch.count)
+    for batch in filling.values():
+        await batch.send()
+    return batches
+
+
+def _partition_of(key: bytes, partitions: Sequence[int]) -> int:
+    """As every Kafka client chooses, so that a centre's own producer and the hub's doors agree."""
+    if len(partitions) == 1:
+        return partitions[0]
+    hashed: int = murmur2(key) & 0x7FFFFFFF
+    return partitions[hashed % len(partitions)]
+
+
+async def _partitions_of(producer: AIOKafkaProducer, topic: Topic) -> list[int]:
+    """The partitions of a topic. Raises NotFound at once, where the producer would wait for the topic to be made."""
+    known = producer.client.cluster.partitions_for_topic(topic)
+    for pause_s in (0.0, 0.05, 0.2):  # a topic that was made a moment ago may not be known to every broker
+        if known is not None:
+            break
+        await asyncio.sleep(pause_s)
+        known = (await producer.client.fetch_all_metadata()).partitions_for_topic(topic)
+    if known is None:
+        raise NotFound("log.no-topic", f"There is no topic {topic}.", "Add the centre first.")
+    return sorted(known)
+
+
+def _first_of(waiting: deque[_Append]) -> Iterator[_Append]:
+    """The appends that go out together, those whose caller has gone left out."""
+    size = 0
+    while waiting and size < GROUP_BYTES:
+        append = waiting.popleft()
+        if not append.gone:
+            size += sum(len(record.value or b"") for record in append.records)
+            yield append
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Stop a producer that may be unable to deliver what it still holds; nobody was told that this is stored."""
+    try:
+        async with asyncio.timeout(CLOSE_WITHIN_S):
+            await producer.stop()
+    except TimeoutError:
+        await producer.client.close()  # fails the request in flight, without which the sender would not end
+        await producer._sender.close()  # stop() does not come to this while a batch is undeliverable
+    except KafkaError:
+        await producer.client.close()

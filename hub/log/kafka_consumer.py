@@ -1,0 +1,287 @@
+"""Reading the intake topics as one worker of a group: every partition is read by one worker at a time.
+
+Kafka's own committed offsets are not used. A worker goes on at what the store says, and the store's transaction
+refuses the batch of one that lost its partition without noticing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from hub.log.gap import gap
+from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, told_plainly
+from hub.log.port import Batch, StoredPositions, StoredRecord, Topic, TopicPartition
+from hub.log.shares import in_turn, share_out, size_of
+
+SESSION_TIMEOUT_MS = 5_000
+HEARTBEAT_MS = 1_000
+"""A worker that died is noticed after one session; with the group's new round its share is taken over within 8 s."""
+REBALANCE_TIMEOUT_MS = 5_000
+METADATA_AGE_MS = 1_000
+"""How often to look for topics that were made meanwhile."""
+SETTLE_WITHIN_S = 2.0
+"""How long a partition is kept for the batch in hand to be written, when the group shares out anew."""
+ANSWER_WITHIN_S = 3.0
+START_WITHIN_S = 5.0
+STOP_WITHIN_S = 3.0
+LEAST_WAIT_S = 0.05
+FETCH_BYTES = 16 << 20
+PARTITION_BYTES = 256 << 10
+"""What is fetched ahead, compressed: in one answer of a broker, and of one partition. A worker that does not take holds
+two such pieces of a partition and fetches no more of it. Small, so that a piece is decoded in milliseconds."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class KafkaConsumer:
+    """A ``Consumer`` in a group. One ``take`` at a time; ``lag`` may be asked meanwhile."""
+
+    def __init__(self, connection: KafkaConnection, stored: StoredPositions, *, group: str, prefix: str) -> None:
+        self._connection = connection
+        self._stored = stored
+        self._group = group
+        self._pattern = f"^{re.escape(prefix)}"
+        self._kafka: AIOKafkaConsumer | None = None
+        self._starting = asyncio.Lock()
+        self._seeking = asyncio.Lock()
+        self._share = _Share(self._revoked, self._assigned)
+        self._unseeked: frozenset[TopicPartition] = frozenset()
+        """Partitions of this consumer for which the store was not asked yet."""
+        self._positions: dict[TopicPartition, int] = {}
+        self._fetched: dict[TopicPartition, deque[Any]] = {}
+        self._served_last: TopicPartition | None = None
+        self._settled = asyncio.Event()
+        """Nothing is in hand: the last batch was written, or given up."""
+        self._settled.set()
+
+    async def take(self, *, limit: int, limit_bytes: int, wait_s: float) -> Batch:
+        """See ``Consumer.take``. Topics share a batch equally, so that a long backlog keeps nobody waiting."""
+        self._settled.set()
+        until = asyncio.get_running_loop().time() + wait_s
+        with told_plainly():
+            kafka = await self._joined()
+            if not await self._fetch(kafka, until):
+                await _check_that_it_answers(kafka)
+        # From here on without an await: a take that was cancelled has taken nothing.
+        batch = self._next_batch(limit, limit_bytes)
+        self._positions.update(batch.end)
+        if batch.records:
+            self._settled.clear()
+            self._served_last = TopicPartition(batch.records[-1].topic, batch.records[-1].partition)
+        return batch
+
+    async def rewind(self) -> None:
+        """See ``Consumer.rewind``."""
+        self._positions.clear()
+        self._fetched.clear()
+        self._unseeked = self._share.partitions
+        self._settled.set()
+
+    async def lag(self) -> Mapping[TopicPartition, int]:
+        """See ``Consumer.lag``."""
+        with told_plainly():
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                kafka = await self._joined()
+                await self._share.known.wait()
+                await self._seek(kafka)
+                mine = list(kafka.assignment())
+                ends = await kafka.end_offsets(mine)
+                next_offsets = {at: await kafka.position(at) for at in mine}
+        ahead = {at: len(self._fetched.get(_ours(at), ())) for at in mine}
+        return {_ours(at): max(ends[at] - next_offsets[at], 0) + ahead[at] for at in mine}
+
+    async def close(self) -> None:
+        """See ``Consumer.close``."""
+        self._settled.set()
+        await self._leave()
+
+    async def _joined(self) -> AIOKafkaConsumer:
+        async with self._starting:
+            if self._kafka is None:
+                kafka = AIOKafkaConsumer(
+                    **self._connection.options(),
+                    group_id=self._group,
+                    enable_auto_commit=False,
+                    auto_offset_reset="none",  # a gap is an error, never skipped in silence
+                    isolation_level="read_committed",
+                    session_timeout_ms=SESSION_TIMEOUT_MS,
+                    heartbeat_interval_ms=HEARTBEAT_MS,
+                    rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+                    request_timeout_ms=REQUEST_TIMEOUT_MS,
+                    metadata_max_age_ms=METADATA_AGE_MS,
+                    fetch_max_bytes=FETCH_BYTES,
+                    max_partition_fetch_bytes=PARTITION_BYTES,
+                )
+                kafka.subscribe(pattern=self._pattern, listener=self._share)
+                try:
+                    async with asyncio.timeout(START_WITHIN_S):
+                        await kafka.start()
+                except BaseException:
+                    await _stop(kafka)
+                    raise
+                self._kafka = kafka
+            return self._kafka
+
+    async def _leave(self) -> None:
+        async with self._starting:
+            kafka, self._kafka = self._kafka, None
+            self._share.known.clear()
+            self._fetched.clear()
+            if kafka is not None:
+                await _stop(kafka)
+
+    async def _fetch(self, kafka: AIOKafkaConsumer, until: float) -> bool:
+        """Have records at hand; False when there are none by ``until``."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                async with asyncio.timeout_at(max(until, loop.time() + LEAST_WAIT_S)):
+                    await self._share.known.wait()
+                    await self._seek(kafka)
+                    await self._fill(kafka, until)
+            except TimeoutError:
+                return False
+            except (NoOffsetForPartitionError, IllegalStateError):
+                continue  # the group has shared out anew meanwhile: there is something to seek
+            except OffsetOutOfRangeError as error:
+                ((at, position),) = error.args[0].items()
+                raise gap(_ours(at), position) from error
+            except KafkaError:
+                await self._leave()  # whatever state the client is in now: the next take begins with a new one
+                raise
+            if any(self._fetched.values()):
+                return True
+            if loop.time() >= until:
+                return False
+
+    async def _seek(self, kafka: AIOKafkaConsumer) -> None:
+        """Go on where the store says with every partition that came new to this consumer."""
+        async with self._seeking:
+            while new := self._unseeked:
+                stored = await self._stored(new)
+                unnamed = [at for at in new if at not in stored and at not in self._positions]
+                first = await kafka.beginning_offsets([KafkaPartition(*at) for at in unnamed]) if unnamed else {}
+                for at in new:
+                    # A partition that stayed here while the group shared out anew goes on behind the batch in hand,
+                    # which the store may not have yet; if somebody else had it meanwhile, the store is ahead.
+                    known = (stored.get(at), self._positions.get(at), first.get(KafkaPartition(*at)))
+                    position = max(offset for offset in known if offset is not None)
+                    kafka.seek(KafkaPartition(*at), position)
+                    self._positions[at] = position
+                if self._unseeked is new:
+                    self._unseeked = frozenset()
+
+    async def _fill(self, kafka: AIOKafkaConsumer, until: float) -> None:
+        """Move what was fetched ahead to where it can be shared out; waits for the first record.
+
+        Always whole pieces: while the client holds a part of one it fetches no other partition of that broker.
+        """
+        await asyncio.sleep(0)  # with records at hand nothing below would wait, and the client could not fetch others
+        for at in kafka.assignment():
+            if not self._fetched.get(_ours(at)):
+                self._keep(await kafka.getmany(at, timeout_ms=0))
+        if not any(self._fetched.values()):
+            left_s = max(until - asyncio.get_running_loop().time(), 0)
+            self._keep(await kafka.getmany(timeout_ms=int(left_s * 1000)))
+
+    def _keep(self, fetched: Mapping[KafkaPartition, Sequence[Any]]) -> None:
+        for at, records in fetched.items():
+            if _ours(at) in self._positions:
+                self._fetched.setdefault(_ours(at), deque()).extend(records)
+
+    def _next_batch(self, limit: int, limit_bytes: int) -> Batch:
+        fetched = (_Fetched(at, self._positions[at], queue) for at, queue in self._fetched.items() if queue)
+        waiting = in_turn(fetched, self._served_last)
+        start = {at.partition: at.position for at in waiting}
+        records = share_out(waiting, limit=limit, limit_bytes=limit_bytes)
+        end = {at.partition: at.position for at in waiting if at.position > start[at.partition]}
+        return Batch(tuple(records), {partition: start[partition] for partition in end}, end)
+
+    async def _revoked(self) -> None:
+        """The group is about to share out anew: let the batch in hand be written before somebody else reads on."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_WITHIN_S):
+                await self._settled.wait()
+        self._fetched.clear()
+
+    def _assigned(self, mine: frozenset[TopicPartition]) -> None:
+        self._positions = {at: position for at, position in self._positions.items() if at in mine}
+        self._fetched.clear()
+        self._unseeked = mine
+
+
+class _Share(ConsumerRebalanceListener):  # type: ignore[misc] # the library has no types
+    """What the group has given to this consumer."""
+
+    def __init__(
+        self, revoked: Callable[[], Awaitable[None]], assigned: Callable[[frozenset[TopicPartition]], None]
+    ) -> None:
+        self.partitions: frozenset[TopicPartition] = frozenset()
+        self.known = asyncio.Event()
+        self._revoked = revoked
+        self._assigned = assigned
+
+    async def on_partitions_revoked(self, revoked: Collection[KafkaPartition]) -> None:  # noqa: ARG002
+        """The library calls it with all partitions: a group that shares out anew takes everything back first."""
+        self.known.clear()
+        await self._revoked()
+
+    async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
+        """Only notes what is new: an error here would be swallowed, so the store is asked in ``take``."""
+        self.partitions = frozenset(_ours(at) for at in assigned)
+        self._assigned(self.partitions)
+        self.known.set()
+
+
+@dataclass(slots=True)
+class _Fetched:
+    """Records of one partition that are at hand."""
+
+    partition: TopicPartition
+    position: int
+    queue: deque[Any]
+
+    @property
+    def more(self) -> bool:
+        return bool(self.queue)
+
+    def read(self, limit: int, limit_bytes: int) -> tuple[list[StoredRecord], int]:
+        """See ``shares.Waiting``."""
+        topic, partition = self.partition
+        records: list[StoredRecord] = []
+        size = 0
+        while self.queue and len(records) < limit and (size < limit_bytes or not records):
+            raw = self.queue.popleft()
+            time = EPOCH + timedelta(milliseconds=raw.timestamp)
+            records.append(StoredRecord(topic, partition, raw.offset, time, raw.key, raw.value, raw.headers))
+            size += size_of(raw.key, raw.value, raw.headers)
+        self.position = records[-1].offset + 1
+        return records, size
+
+
+def _ours(at: KafkaPartition) -> TopicPartition:
+    return TopicPartition(Topic(at.topic), at.partition)
+
+
+async def _check_that_it_answers(kafka: AIOKafkaConsumer) -> None:
+    """Nothing came: because nothing was there, or because Kafka is away? The client does not say."""
+    async with asyncio.timeout(ANSWER_WITHIN_S):
+        await kafka.topics()
+
+
+async def _stop(kafka: AIOKafkaConsumer) -> None:
+    """Leave the group; a Kafka that is away will notice by itself."""
+    with suppress(TimeoutError, KafkaError):
+        async with asyncio.timeout(STOP_WITHIN_S):
+            await kafka.stop()
