@@ -1,0 +1,60 @@
+# Everything runs in .venv, which `make setup` makes and keeps up to date.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8480
+PYTEST_ARGS ?=
+
+.PHONY: setup setup-test demo demo-kafka test test-faults bench lint docs schemas clean
+
+setup: $(VENV)/.ready
+
+setup-test: $(VENV)/.ready-test
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "ctihub needs Python 3.11 or newer; say PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); $(MAKE) --no-print-directory venv-package && $(PYTHON) -m venv $(VENV); }
+
+.PHONY: venv-package
+venv-package:
+	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq python3-venv; \
+	else echo "This Python has no venv. On Debian or Ubuntu type:  sudo apt-get install -y python3-venv" >&2; exit 1; fi
+
+$(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Setting up $(VENV) …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[kafka,postgres]'
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready
+	@echo "Setting up the tests …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[kafka,postgres,test,test-servers]'
+	@touch $@
+
+demo: setup
+	@$(BIN)/python -m deploy.demo --port $(PORT) $(if $(ONCE),--once)
+
+demo-kafka: setup-test
+	@$(BIN)/python -m deploy.demo --port $(PORT) --kafka $(if $(ONCE),--once)
+
+test: setup-test
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-faults: setup-test
+	@CTIHUB_TEST_ROUNDS=20 $(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
+
+bench: setup-test
+	@$(BIN)/python -m bench
+
+lint: setup-test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.licences
+
+schemas: setup
+	@$(BIN)/python -m schemas.generate
+
+clean:
+	@rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache ctihub-demo
