@@ -1,0 +1,170 @@
+"""Who asks: credentials to a principal, a principal to what it may read. Nothing else is decided here.
+
+Source: RFC 9110, section 11 (schemes in any case); RFC 7617 (Basic: the user ends at the first colon).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.requests import Request
+
+from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
+from hub.model.policy import Centre, Collection, Policy
+from hub.model.principals import Kind, Principal
+
+_LONGEST_HEADER = 4_096
+
+
+class Registry(Protocol):
+    """What doors ask the registry (``hub/registry/service.py``)."""
+
+    async def authenticate(self, token: str, name: str | None = None) -> Principal | None:
+        """Whose token it is; None for nobody's, a suspended one's, or one of another name."""
+        ...
+
+    async def readable(self, principal: Principal | None) -> list[Collection]:
+        """The collections that it may read; None is anybody."""
+        ...
+
+    async def explainable(self, principal: Principal | None) -> list[Collection]:
+        """The collections of which it may ask why they show a thing."""
+        ...
+
+    async def may_read(self, principal: Principal | None, collection: Collection) -> bool:
+        """Whether it may read this very collection now."""
+        ...
+
+
+class Policies(Protocol):
+    """Where the policy in force comes from; the store."""
+
+    async def policy(self) -> Policy:
+        """See ``hub/store/port.Store``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a request says about who it is from."""
+
+    token: str
+    name: str | None
+    """With Basic; it must be the principal's."""
+
+
+def credentials_of(header: str | None) -> Credentials | None:
+    """The credentials in an ``Authorization`` header; None where there is none. Raises NotAuthenticated."""
+    if header is None:
+        return None
+    scheme, _, rest = header.strip().partition(" ")
+    rest = rest.strip()
+    if rest and len(header) <= _LONGEST_HEADER:
+        match scheme.lower():
+            case "bearer" | "token":
+                return Credentials(rest, None)
+            case "basic":
+                return _basic(rest)
+            case _:
+                pass
+    raise wrong_credentials()
+
+
+def _basic(encoded: str) -> Credentials:
+    try:
+        pair = base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, ValueError):
+        raise wrong_credentials() from None
+    name, colon, token = pair.partition(":")
+    if not colon:
+        raise wrong_credentials()
+    return Credentials(token, name)
+
+
+def wrong_credentials() -> NotAuthenticated:
+    """One answer to everything that is wrong with credentials: a guesser learns nothing from it."""
+    return NotAuthenticated(
+        "auth.wrong",
+        "These credentials are not valid.",
+        "Send Authorization: Bearer TOKEN, or Basic with the principal's name and its token.",
+    )
+
+
+def _no_credentials() -> NotAuthenticated:
+    return NotAuthenticated(
+        "auth.missing",
+        "This needs credentials.",
+        "Send Authorization: Bearer TOKEN, or Basic with the principal's name and its token.",
+    )
+
+
+class Gate:
+    """Answers who asks, and what it may read."""
+
+    def __init__(self, registry: Registry, policies: Policies) -> None:
+        self._registry = registry
+        self._policies = policies
+
+    async def principal(self, request: Request) -> Principal | None:
+        """Who asks; None without credentials. Raises NotAuthenticated for wrong ones."""
+        return await self.recognise(credentials_of(request.headers.get("authorization")))
+
+    async def recognise(self, credentials: Credentials | None) -> Principal | None:
+        """Whose credentials they are now; they may have been valid a moment ago. Raises NotAuthenticated."""
+        if credentials is None:
+            return None
+        principal = await self._registry.authenticate(credentials.token, credentials.name)
+        if principal is None:
+            raise wrong_credentials()
+        return principal
+
+    async def required(self, request: Request) -> Principal:
+        """Who asks. Raises NotAuthenticated."""
+        principal = await self.principal(request)
+        if principal is None:
+            raise _no_credentials()
+        return principal
+
+    async def centre(self, request: Request) -> Centre:
+        """The centre that asks. Raises NotAuthenticated, or NotAllowed for another kind of principal."""
+        principal = await self.required(request)
+        policy = await self._policies.policy()
+        centre = policy.centres.get(principal.no) if principal.kind is Kind.CENTRE else None
+        if centre is None:
+            raise NotAllowed("auth.centre-only", "Only a centre may do this.", "Use a centre's token.")
+        return centre
+
+    async def readable(self, principal: Principal | None) -> list[Collection]:
+        """The collections that somebody may read, by name."""
+        return sorted(await self._registry.readable(principal), key=lambda collection: collection.name)
+
+    async def explainable(self, principal: Principal | None) -> list[Collection]:
+        """The collections of which somebody may ask why they show a thing, by name."""
+        return sorted(await self._registry.explainable(principal), key=lambda collection: collection.name)
+
+    async def still_open(self, credentials: Credentials | None, collection: Collection) -> bool:
+        """Whether a connection that is open already may go on. Raises TryAgain when the store is away."""
+        try:
+            principal = await self.recognise(credentials)
+        except NotAuthenticated:
+            return False
+        return await self._registry.may_read(principal, collection)
+
+    async def collection(self, request: Request, name: str) -> Collection:
+        """A collection that whoever asks may read."""
+        return await self.open_to(await self.principal(request), name)
+
+    async def open_to(self, principal: Principal | None, name: str) -> Collection:
+        """A collection by its name. What there is and what one may not read look alike.
+
+        Raises NotAuthenticated where credentials may help, else NotFound.
+        """
+        for collection in await self.readable(principal):
+            if collection.name == name:
+                return collection
+        if principal is None:
+            raise _no_credentials()
+        raise NotFound("collection.unknown", "There is no such collection that you may read.", "See /v1/collections.")

@@ -1,0 +1,41 @@
+"""Which collections there are for whoever asks."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from hub.doors.context import Doors
+from hub.doors.openapi import ERRORS
+from hub.model.policy import Collection
+from hub.model.step import Head
+from schemas.api import CollectionInfo, CollectionList
+
+
+def routes(doors: Doors) -> APIRouter:
+    """``/v1/collections``."""
+    router = APIRouter(tags=["collections"], default_response_class=Response)
+
+    @router.get("/v1/collections", responses={200: {"model": CollectionList}, **ERRORS})
+    async def list_collections(request: Request) -> Response:
+        """The collections that one may read; without credentials those that are open to anyone."""
+        readable = await doors.gate.readable(await doors.gate.principal(request))
+        heads = await doors.store.heads()
+        body = CollectionList(collections=[info(one, heads.get(one.no)) for one in readable])
+        return Response(body.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})
+
+    return router
+
+
+def info(collection: Collection, head: Head | None) -> CollectionInfo:
+    """A collection as the interface shows it."""
+    return CollectionInfo(
+        name=collection.name,
+        id=collection.id,
+        level=collection.audience.level.label,  # type: ignore[arg-type] # the labels are the literals
+        group=collection.audience.group,
+        types=sorted(collection.types),
+        kinds=sorted(collection.kinds),
+        min_confidence=collection.min_confidence or None,
+        last_seq=head.seq if head else 0,
+    )

@@ -1,0 +1,62 @@
+"""What every door works with: the ports, who may what, the settings; made once per process by ``http.make_app``."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from starlette.requests import Request
+
+from hub.doors.auth import Gate, Registry
+from hub.doors.pulse import Pulse
+from hub.doors.settings import DoorSettings
+from hub.intake import Intake, ReceiptCodec
+from hub.log.port import EventLog
+from hub.store import directory
+from hub.store.port import Store
+from hub.store.reading import Readable
+
+
+class DoorStore(Store, Readable, Protocol):
+    """The store as doors use it: its port, and a look at its tables for ``hub/store/reading.py``."""
+
+
+class Doors:
+    """Shared by all doors; holds no state of a request."""
+
+    def __init__(self, *, store: DoorStore, log: EventLog, registry: Registry, settings: DoorSettings) -> None:
+        self.store = store
+        self.log = log
+        self.settings = settings
+        self.gate = Gate(registry, store)
+        self.pulse = Pulse(store)
+        self._key: bytes | None = None
+        self._intake: Intake | None = None
+
+    async def key(self) -> bytes:
+        """The hub's secret for what clients bring back (cursors, receipts); read once."""
+        if self._key is None:
+            async with self.store.look() as conn:
+                self._key = await directory.cursor_key(conn)
+        return self._key
+
+    async def intake(self) -> Intake:
+        """The one intake of this process."""
+        key = await self.key()
+        if self._intake is None:
+            self._intake = Intake(self.log, ReceiptCodec(key), self.settings.intake)
+        return self._intake
+
+    def base_url(self, request: Request) -> str:
+        """Under which address the asker reaches the hub, without a slash at its end."""
+        if self.settings.public_url:
+            return self.settings.public_url.rstrip("/")
+        scheme, host = request.url.scheme, request.url.netloc
+        if self.settings.behind_proxy:
+            scheme = _last(request.headers.get("x-forwarded-proto")) or scheme
+            host = _last(request.headers.get("x-forwarded-host")) or host
+        return f"{scheme}://{host}"
+
+
+def _last(header: str | None) -> str:
+    """Of several proxies' words that of the nearest, the only one that we know."""
+    return (header or "").rpartition(",")[2].strip()

@@ -1,0 +1,192 @@
+"""``/v1/explain/{asked}``: why the hub shows what it shows, as far as whoever asks may see it.
+
+Here the store is asked; ``explained`` composes the answer. Only projections onto the audiences of collections that the
+asker may read go into it, the centre's own claims aside.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection as Some
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from hub.core.merge.project import Projection, project, reach
+from hub.core.normalise.sco import canonical_sco
+from hub.doors.context import Doors
+from hub.doors.explained import Asker, Part, explained_thing
+from hub.doors.openapi import ERRORS
+from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
+from hub.model.errors import NotFound, Refused
+from hub.model.policy import Audience, Collection, Policy
+from hub.model.principals import Kind, Principal
+from hub.model.problems import Problem, cut
+from hub.model.stix import SCO_TYPES
+from hub.model.words import CanonicalKey, StixId, StixObject
+from hub.patterns import Observable, canonical, key, value_candidates
+from hub.store import reading
+from schemas.api import ExplainedThing, Explanation
+
+_LONGEST = 70_000
+_STIX_ID = re.compile(r"[a-z0-9][a-z0-9-]{1,249}--[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+def routes(doors: Doors) -> APIRouter:
+    """``/v1/explain``."""
+    router = APIRouter(tags=["collections"], default_response_class=Response)
+
+    @router.get("/v1/explain/{asked:path}", responses={200: {"model": Explanation}, **ERRORS})
+    async def explain(request: Request, asked: str) -> Response:
+        """What a STIX id, a value or a pattern names, what your collections show of it, and out of whose claims."""
+        principal = await doors.gate.required(request)
+        said = asked.strip()
+        if not said or len(said) > _LONGEST:
+            raise Refused("explain.asked", "Ask for a STIX id, a value or a pattern.", "Percent-encode it in the path.")
+        things = await _Explaining(doors, principal, await doors.store.policy()).explain(said)
+        if not things:
+            raise NotFound(
+                "explain.unknown", f"No collection that you may read shows {cut(said)}.", "Check its spelling."
+            )
+        body = Explanation(asked=asked, things=things)
+        return Response(body.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})
+
+    return router
+
+
+def things_named(said: str) -> list[CanonicalKey] | Problem:
+    """The things that a pattern or a bare value may name; a Problem for a pattern that is none."""
+    if said.startswith("["):
+        found = canonical(said)
+        return found if isinstance(found, Problem) else [key("stix", found.text)]
+    return [thing for candidate in value_candidates(said) for thing in _things_of(candidate)]
+
+
+def _things_of(observable: Observable) -> list[CanonicalKey]:
+    """The indicator and the observable object of one value."""
+    escaped = observable.value.replace("\\", "\\\\").replace("'", "\\'")
+    pattern = canonical(f"[{observable.kind}:{observable.path} = '{escaped}']")
+    things = [] if isinstance(pattern, Problem) else [key("stix", pattern.text)]
+    if observable.kind in SCO_TYPES:
+        found = canonical_sco(_object_of(observable))
+        if not isinstance(found, Problem):
+            things.append(key("object", found[0]["id"]))
+    return things
+
+
+def _object_of(observable: Observable) -> StixObject:
+    made: StixObject = {"type": observable.kind, "spec_version": "2.1", "id": f"{observable.kind}--none"}
+    if observable.path.startswith("hashes."):
+        return {**made, "hashes": {observable.path.removeprefix("hashes.").strip("'"): observable.value}}
+    return {**made, observable.path: int(observable.value) if observable.path == "number" else observable.value}
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the store said about the things asked for."""
+
+    views: dict[tuple[int, CanonicalKey], View] = field(default_factory=dict)
+    claims: dict[CanonicalKey, dict[ClaimKey, Claim]] = field(default_factory=dict)
+    placed: dict[tuple[int, CanonicalKey], set[ClaimKey]] = field(default_factory=dict)
+    """Of merged relationships, whose claims stand for them depends on the collection."""
+    definitions: dict[ClaimKey, Claim] = field(default_factory=dict)
+
+
+class _Explaining:
+    """One question of one principal."""
+
+    def __init__(self, doors: Doors, principal: Principal, policy: Policy) -> None:
+        self._doors = doors
+        self._store = doors.store
+        self._policy = policy
+        self._principal = principal
+        centre = policy.centres.get(principal.no) if principal.kind is Kind.CENTRE else None
+        self._asker = Asker(centre=centre, operator=principal.kind is Kind.OPERATOR)
+
+    async def explain(self, said: str) -> list[ExplainedThing]:
+        """The answer; empty where there is nothing that the asker may know of."""
+        collections = await self._doors.gate.explainable(self._principal)
+        things = await self._things(said, collections)
+        known = await self._known(things, collections)
+        found = [
+            explained_thing(thing, await self._parts(thing, known, collections), self._asker, self._policy)
+            for thing in things
+        ]
+        return [thing for thing in found if thing is not None]
+
+    async def _things(self, said: str, collections: Some[Collection]) -> list[CanonicalKey]:
+        if _STIX_ID.fullmatch(said) is None:
+            named = things_named(said)
+            if isinstance(named, Problem):
+                raise Refused(named.code, named.says)
+            return named
+        views = await self._store.find_views(StixId(said), [one.no for one in collections])
+        things = {view.thing: None for view in views}
+        mine = [claim for claim in await self._store.find_claims((), [StixId(said)]) if self._asker.owns(claim)]
+        things.update({claim.thing: None for claim in mine if claim.thing is not None})
+        floating = [claim.key for claim in mine if claim.thing is None]
+        if floating:
+            async with self._store.look() as conn:
+                things.update(dict.fromkeys(await reading.placements(conn, floating)))
+        return list(things)
+
+    async def _known(self, things: Some[CanonicalKey], collections: Some[Collection]) -> _Known:
+        known = _Known()
+        for thing in things:
+            for view in await self._store.views_of(thing, [one.no for one in collections]):
+                known.views[view.collection, thing] = view
+            known.claims[thing] = {}
+        for claim in await self._store.find_claims(things, ()):
+            if claim.thing is not None:
+                known.claims[claim.thing][claim.key] = claim
+        await self._add_relationships(things, known)
+        markings = {ref for some in known.claims.values() for claim in some.values() for ref in claim.marks.others}
+        known.definitions = {claim.key: claim for claim in await self._store.find_claims((), markings)}
+        return known
+
+    async def _add_relationships(self, things: Some[CanonicalKey], known: _Known) -> None:
+        async with self._store.look() as conn:
+            placed = await reading.placed(conn, things)
+        claims = {claim.key: claim for claim in await self._store.find_claims((), {one.id for one in placed})}
+        for one in placed:
+            name = claim_key(one.centre, one.id)
+            known.placed.setdefault((one.collection, one.thing), set()).add(name)
+            if name in claims:
+                known.claims[one.thing][name] = claims[name]
+
+    async def _parts(self, thing: CanonicalKey, known: _Known, collections: Some[Collection]) -> list[Part]:
+        parts = []
+        for collection in collections:
+            view = known.views.get((collection.no, thing))
+            row = None
+            if view is not None:
+                async with self._store.look() as conn:
+                    row = await reading.change_at(conn, collection.no, view.seq)
+            claims = self._visible(thing, collection, known)
+            parts.append(Part(collection, view, row, claims))
+        return parts
+
+    def _visible(self, thing: CanonicalKey, collection: Collection, known: _Known) -> list[tuple[Claim, Projection]]:
+        """The claims about a thing that this collection's audience may see, and what remains of them."""
+        standing = known.placed.get((collection.no, thing))
+        seen = []
+        for claim in known.claims[thing].values():
+            if claim.thing is None and standing is not None and claim.key not in standing:
+                continue
+            projection = self._project(claim, collection.audience, known.definitions)
+            if projection is not None:
+                seen.append((claim, projection))
+        return sorted(seen, key=lambda pair: pair[1].rank)
+
+    def _project(self, claim: Claim, audience: Audience, definitions: Mapping[ClaimKey, Claim]) -> Projection | None:
+        if claim.state is ClaimState.WITHDRAWN:
+            return None
+
+        def definition(centre: int, marking: StixId) -> StixObject | None:
+            found = definitions.get(claim_key(centre, marking))
+            return found.obj if found is not None and found.state is not ClaimState.WITHDRAWN else None
+
+        found = reach(claim, self._policy, definition)
+        return None if found is None else project(claim, audience, self._policy, found)

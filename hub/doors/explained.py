@@ -1,0 +1,179 @@
+"""The answer of ``explain``, composed: from views and visible projections to what the interface says. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+import orjson
+
+from hub.core.merge.known import EXTENSION_ID
+from hub.core.merge.project import Projection
+from hub.core.merge.voices import voices
+from hub.model.claims import Change, Claim, View
+from hub.model.policy import Centre, Collection, Policy
+from hub.model.times import DAY_US, exact_time, parse_us
+from hub.model.words import CanonicalKey, Naming, StixObject
+from schemas.api import ExplainedClaim, ExplainedThing, ExplainedView
+
+_SILENT = 50
+"""What a claim that states no confidence counts as, once another states one (docs/semantics.md, section 5)."""
+_HUB_MADE = frozenset({"indicator", "relationship"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who wants to know."""
+
+    centre: Centre | None = None
+    operator: bool = False
+
+    def owns(self, claim: Claim) -> bool:
+        """Whether the asker may know a claim under its own id: its centre, and operators."""
+        return self.operator or (self.centre is not None and self.centre.no == claim.centre)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One collection's part: its view, the row with its newest bytes, and the claims that its audience may see."""
+
+    collection: Collection
+    view: View | None
+    row: Change | None
+    claims: Sequence[tuple[Claim, Projection]]
+    """By rank."""
+
+
+def explained_thing(thing: CanonicalKey, parts: Sequence[Part], asker: Asker, policy: Policy) -> ExplainedThing | None:
+    """A thing as the asker may see it; None when there is nothing of it that it may see."""
+    about = next((claim for part in parts for claim, _ in part.claims), None)
+    shown = next((part.row for part in parts if part.row is not None), None)
+    if about is None and shown is None:
+        return None
+    obj: StixObject = about.obj if about is not None else _object(shown)
+    kind = about.type if about is not None else (shown.type if shown is not None else "")
+    return ExplainedThing(
+        key=thing.hex(),
+        type=kind,
+        text=_text(obj, shown),
+        views=[_view(part, asker, policy) for part in parts if part.view is not None or part.claims],
+    )
+
+
+def _object(row: Change | None) -> StixObject:
+    return orjson.loads(row.body) if row is not None and row.body else {}
+
+
+def _text(obj: StixObject, shown: Change | None) -> str:
+    """The canonical text behind the key, as far as one text tells it."""
+    for name in ("pattern", "value", "name", "key"):
+        if obj.get("type") in (None, "indicator", "relationship") and name != "pattern":
+            continue
+        if isinstance(obj.get(name), str) and (name == "pattern" or obj.get("type") in _NAMED_BY_VALUE):
+            return str(obj[name])
+    if obj.get("type") == "file" and isinstance(obj.get("hashes"), dict):
+        return ", ".join(f"{algorithm} {value}" for algorithm, value in sorted(obj["hashes"].items()))
+    if obj.get("type") == "relationship":
+        ends = _object(shown) or {}
+        return f"{ends.get('source_ref', '?')} {obj.get('relationship_type')} {ends.get('target_ref', '?')}"
+    return str(obj.get("id", shown.object_id if shown is not None else ""))
+
+
+_NAMED_BY_VALUE = frozenset(
+    {"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr", "mutex", "windows-registry-key"}
+)
+
+
+def _view(part: Part, asker: Asker, policy: Policy) -> ExplainedView:
+    live = [p for _, p in part.claims if not p.revoked]
+    alive = part.view is not None and part.view.alive
+    obj = _object(part.row) if alive else {}
+    merged = bool(part.claims) and part.claims[0][0].type in _HUB_MADE
+    first, last = _span(obj)
+    return ExplainedView(
+        collection=part.collection.name,
+        id=part.view.object_id if alive and part.view is not None else None,
+        state=_state(part.view),
+        seq=part.view.seq if part.view is not None else 0,
+        version=obj.get("modified"),
+        first=first,
+        last=last,
+        confidence=obj.get("confidence"),
+        how=_how(live, policy) if alive and merged and "confidence" in obj else "",
+        voices=len(voices(live, policy.centre_of_identity)) if alive else 0,
+        claims=[_claim(claim, p, asker, policy) for claim, p in part.claims],
+    )
+
+
+def _state(view: View | None) -> Literal["live", "withdrawn", "none"]:
+    if view is None:
+        return "none"
+    return "live" if view.alive else "withdrawn"
+
+
+def _span(obj: StixObject) -> tuple[str | None, str | None]:
+    """When its sources first and last spoke of it, as the view itself says; days where a source hides the hour."""
+    sources = (obj.get("extensions") or {}).get(EXTENSION_ID, {}).get("sources") or []
+    if sources:
+        return min(source["first"] for source in sources), max(source["last"] for source in sources)
+    return obj.get("created"), obj.get("modified")
+
+
+def _how(live: Sequence[Projection], policy: Policy) -> str:
+    """The formula of the confidence with its numbers: per voice the best of trust times confidence, then together.
+
+    Source: docs/semantics.md, section 5, ``confidence``.
+    """
+    best = [max(_counted(p) for p in claims) for claims in voices(live, policy.centre_of_identity).values()]
+    numbers = [_number(value) for value in sorted(best, reverse=True)]
+    if len(numbers) == 1:
+        return numbers[0]
+    doubts = " * ".join(f"(100 - {number})" for number in numbers)
+    power = "" if len(numbers) == 2 else "^" + str(len(numbers) - 1)
+    return f"100 - {doubts} / 100{power}"
+
+
+def _counted(p: Projection) -> int:
+    """Trust times confidence, in ten thousandths."""
+    return p.centre.trust * int(p.obj.get("confidence", _SILENT))
+
+
+def _number(ten_thousandths: int) -> str:
+    whole, rest = divmod(ten_thousandths, 100)
+    return str(whole) if rest == 0 else f"{whole}.{rest:02d}".rstrip("0")
+
+
+def _claim(claim: Claim, p: Projection, asker: Asker, policy: Policy) -> ExplainedClaim:
+    own = asker.owns(claim)
+    exact = own or p.centre.naming is Naming.NAMED
+    return ExplainedClaim(
+        centre=p.centre.name if own else p.centre.shown_name,
+        level=p.level.label,  # type: ignore[arg-type] # the labels are the literals
+        id=claim.id if own else None,
+        created=_moment(p.obj.get("created"), exact=exact),
+        modified=_moment(p.obj.get("modified"), exact=exact),
+        confidence=p.obj.get("confidence"),
+        state=_claim_state(p, policy),
+    )
+
+
+def _moment(said: Any, *, exact: bool) -> str | None:
+    if said is None:
+        return None
+    text = exact_time(parse_us(said))
+    return text if exact else text[:10]
+
+
+def _claim_state(p: Projection, policy: Policy) -> str:
+    if p.revoked:
+        return "revoked"
+    until = p.obj.get("valid_until")
+    if until is not None and policy.today is not None and parse_us(until) <= _today_us(policy):
+        return "expired"
+    return "live"
+
+
+def _today_us(policy: Policy) -> int:
+    return 0 if policy.today is None else (policy.today - date(1970, 1, 1)).days * DAY_US

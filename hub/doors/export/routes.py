@@ -1,0 +1,197 @@
+"""``/v1/collections/{name}/export.{format}``: sent as it is made, page by page, in constant memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from itertools import islice
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response, StreamingResponse
+
+from hub.doors.auth import credentials_of
+from hub.doors.context import Doors
+from hub.doors.export import csv, jsonl, txt
+from hub.doors.export.blockable import Entry, Selection, barring_marking
+from hub.doors.export.distinct import Best, Seen
+from hub.doors.openapi import ERRORS, raw
+from hub.model.claims import Change
+from hub.model.errors import NotAuthenticated, NotFound, Refused
+from hub.model.policy import Collection, Policy
+from hub.model.stix import SCO_TYPES
+from hub.model.times import to_us
+from hub.model.words import Seq
+from hub.store.port import Filter
+
+_PAGE_ROWS = 1_000
+_PAGE_BYTES = 2 << 20
+_INDICATORS = Filter(types=frozenset({"indicator", "marking-definition"}))
+_MARKINGS = Filter(types=frozenset({"marking-definition"}))
+_HASHES = frozenset({"md5", "sha-1", "sha-256", "sha-512", "sha3-256", "sha3-512", "ssdeep", "tlsh"})
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a list is written."""
+
+    media_type: str
+    head: bytes
+    write: Callable[[Entry], bytes]
+    by_value: bool
+    """A value that several types share is written once."""
+
+
+FORMATS: Mapping[str, Format] = {
+    "txt": Format(txt.MEDIA_TYPE, txt.HEAD, txt.write, True),
+    "csv": Format(csv.MEDIA_TYPE, csv.HEAD, csv.write, False),
+    "jsonl": Format(jsonl.MEDIA_TYPE, jsonl.HEAD, jsonl.write, False),
+}
+
+
+def routes(doors: Doors) -> APIRouter:
+    """The exports of all collections."""
+    router = APIRouter(tags=["collections"], default_response_class=Response)
+
+    async def export(
+        request: Request,
+        name: str,
+        format: str,
+        type: Annotated[list[str] | None, Query(description="Kinds or hash names, separated by commas")] = None,
+        limit: Annotated[int | None, Query(ge=1, description="The best so many by confidence and recency")] = None,
+    ) -> Response:
+        """Values to be blocked: asserted positively and alone, live, not expired, not under PAP:RED or PAP:AMBER."""
+        collection = await doors.gate.collection(request, name)
+        written = _format(format)
+        types = _types(type or ())
+        if limit is not None and limit > doors.settings.export_limit:
+            raise Refused("export.limit", f"limit is {doors.settings.export_limit} at most.", "Leave it out for all.")
+        policy = await doors.store.policy()
+        head = await doors.store.head(collection.no)
+        etag = _etag(collection, head.seq, policy, format, types, limit)
+        headers = {"etag": etag, "cache-control": "no-cache", "x-content-type-options": "nosniff"}
+        if _matches(request.headers.get("if-none-match"), etag):
+            return Response(status_code=304, headers=headers)
+        headers["content-type"] = written.media_type
+        if request.method == "HEAD":
+            return Response(headers=headers)
+        making = _Export(doors, collection, written, Selection(types, _today_us(policy)), limit)
+        credentials = credentials_of(request.headers.get("authorization"))
+        return StreamingResponse(making.chunks(lambda: doors.gate.still_open(credentials, collection)), headers=headers)
+
+    path = "/v1/collections/{name}/export.{format}"
+    described = {**raw("text/plain", "The list, in the format's own media type."), **ERRORS}
+    router.add_api_route(path, export, methods=["GET"], responses=described)
+    router.add_api_route(path, export, methods=["HEAD"], include_in_schema=False)
+    return router
+
+
+def _format(name: str) -> Format:
+    if name not in FORMATS:
+        raise NotFound("export.format", f"There is no export.{name}.", f"There are {', '.join(FORMATS)}.")
+    return FORMATS[name]
+
+
+def _types(said: Iterable[str]) -> frozenset[str]:
+    """The types asked for. One that cannot exist is refused: an empty list would look like a quiet day."""
+    types = frozenset(word for value in said for part in value.split(",") if (word := part.strip().lower()))
+    for name in types:
+        if name not in SCO_TYPES and name not in _HASHES and ":" not in name and not name.startswith("x-"):
+            raise Refused(
+                "export.type",
+                f"There is no type {name[:60]!r}.",
+                "Use ipv4-addr, domain-name, url, sha-256 and the like.",
+            )
+    return types
+
+
+def _today_us(policy: Policy) -> int | None:
+    return None if policy.today is None else to_us(datetime.combine(policy.today, time(), UTC))
+
+
+def _etag(collection: Collection, seq: Seq, policy: Policy, name: str, types: Iterable[str], limit: int | None) -> str:
+    """Names all that the list depends on. Weak, as a change may come in while it is sent."""
+    said = f"{collection.id} {seq} {policy.today} {name} {','.join(sorted(types))} {limit}"
+    return f'W/"{hashlib.blake2b(said.encode(), digest_size=12).hexdigest()}"'
+
+
+def _matches(if_none_match: str | None, etag: str) -> bool:
+    """RFC 9110, section 13.1.2: by weak comparison."""
+    if if_none_match is None:
+        return False
+    said = {one.strip().removeprefix("W/") for one in if_none_match.split(",")}
+    return "*" in said or etag.removeprefix("W/") in said
+
+
+class _Export:
+    """One list on its way out."""
+
+    def __init__(
+        self, doors: Doors, collection: Collection, written: Format, selection: Selection, limit: int | None
+    ) -> None:
+        self._doors = doors
+        self._log = collection.no
+        self._format = written
+        self._selection = selection
+        self._limit = limit
+
+    async def chunks(self, still_open: Callable[[], object]) -> AsyncIterator[bytes]:
+        """The list in parts. Breaks off, so that the reader sees it is not whole, when the reader may read no more."""
+        yield self._format.head
+        making = self._all() if self._limit is None else self._best(self._limit)
+        loop = asyncio.get_running_loop()
+        asked_s = loop.time()
+        async for chunk in making:
+            if loop.time() - asked_s > self._doors.settings.recheck_s:
+                asked_s = loop.time()
+                if not await still_open():  # type: ignore[misc]
+                    raise NotAuthenticated("auth.ended", "These credentials are not valid any more.")
+            if chunk:
+                yield chunk
+
+    async def _all(self) -> AsyncIterator[bytes]:
+        seen = Seen()
+
+        def lines(rows: list[Change], selection: Selection) -> bytes:
+            found = selection.entries(rows)
+            return b"".join(self._format.write(entry) for entry in found if seen.first_time(self._name(entry)))
+
+        async for rows, selection in self._pages():
+            yield await asyncio.to_thread(lines, rows, selection)
+
+    async def _best(self, limit: int) -> AsyncIterator[bytes]:
+        best = Best(limit)
+        async for rows, selection in self._pages():
+            await asyncio.to_thread(lambda rows=rows, selection=selection: best.add(selection.entries(rows)))  # type: ignore[misc]
+        entries = iter(await asyncio.to_thread(lambda: list(best.ordered())))
+        seen = Seen()
+        while some := list(islice(entries, _PAGE_ROWS)):
+            yield b"".join(self._format.write(entry) for entry in some if seen.first_time(self._name(entry)))
+
+    def _name(self, entry: Entry) -> str:
+        """What makes an entry the same as another one."""
+        return entry.value if self._format.by_value else f"{entry.type} {entry.value}"
+
+    async def _pages(self) -> AsyncIterator[tuple[list[Change], Selection]]:
+        """All indicators, each with what bars it known: the markings that stand now, and those met on the way."""
+        barred = {row.object_id async for row in self._rows(_MARKINGS) if barring_marking(row)}
+        after = Seq(0)
+        while rows := await self._read(after, _INDICATORS):
+            after = rows[-1].seq
+            barred.update(row.object_id for row in rows if row.type == "marking-definition" and barring_marking(row))
+            indicators = [row for row in rows if row.type == "indicator"]
+            barring = frozenset(str(one) for one in barred)
+            yield indicators, Selection(self._selection.types, self._selection.today_us, barring)
+
+    async def _rows(self, by: Filter) -> AsyncIterator[Change]:
+        after = Seq(0)
+        while rows := await self._read(after, by):
+            after = rows[-1].seq
+            for row in rows:
+                yield row
+
+    async def _read(self, after: Seq, by: Filter) -> list[Change]:
+        return await self._doors.store.read(self._log, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=by)

@@ -1,0 +1,57 @@
+"""Whether this process lives, whether it can serve, and what it counted: for orchestrators and Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+
+from hub.doors.context import Doors
+from hub.doors.openapi import raw
+
+READY_WITHIN_S = 2.0
+_PLAIN = "text/plain; charset=utf-8"
+
+
+def routes(doors: Doors) -> APIRouter:
+    """``/healthz``, ``/readyz``, ``/metrics``; without credentials, and without a word about content."""
+    router = APIRouter(tags=["operation"], default_response_class=Response)
+
+    @router.get("/healthz", responses=raw("text/plain", "The process lives."))
+    async def alive() -> Response:
+        """Whether the process answers."""
+        return Response(b"ok\n", media_type=_PLAIN)
+
+    @router.get("/readyz", responses={**raw("text/plain", "It can serve."), 503: {"description": "Not now, and why."}})
+    async def ready() -> Response:
+        """Whether the store and the log would take a request now."""
+        away = await _away(doors)
+        if away:
+            says = f"not ready: {' and '.join(away)} {'does' if len(away) == 1 else 'do'} not answer\n"
+            return Response(says, 503, {"retry-after": "1"}, _PLAIN)
+        return Response(b"ready\n", media_type=_PLAIN)
+
+    @router.get("/metrics", responses=raw("text/plain", "Prometheus metrics."))
+    async def metrics() -> Response:
+        """What this process counted."""
+        body = await asyncio.to_thread(generate_latest, REGISTRY)
+        return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return router
+
+
+async def _away(doors: Doors) -> list[str]:
+    away = []
+    for name, asks in (("the store", doors.store.ready), ("the event log", doors.log.ready)):
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                answers = await asks()
+        except TimeoutError:
+            answers = False
+        if not answers:
+            away.append(name)
+    if doors.pulse.stopping:
+        away.append("this process, which is going down,")
+    return away

@@ -1,0 +1,76 @@
+"""All HTTP doors as one ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.responses import Response
+
+from hub.doors import catalogue, explain, export, health, openapi, problems, push, rules, status, stream, taxii
+from hub.doors.auth import Registry
+from hub.doors.context import Doors, DoorStore
+from hub.doors.metrics import Metered
+from hub.doors.settings import DoorSettings
+from hub.doors.version import hub_version
+from hub.log.port import EventLog
+from schemas.api import Withdrawals, Withdrawn
+
+__all__ = ["DoorSettings", "make_app", "stop_streams"]
+
+
+def make_app(*, store: DoorStore, log: EventLog, registry: Registry, settings: DoorSettings) -> FastAPI:
+    """The application. Its lifespan must run: it follows the store for the live streams.
+
+    The adapters stay the caller's to close, after the lifespan has ended. Call ``stop_streams`` first when going down,
+    as servers wait for open answers.
+    """
+    doors = Doors(store=store, log=log, registry=registry, settings=settings)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan(doors))
+    app.state.doors = doors
+    for door in (push, catalogue, stream, export, explain, status, taxii, health):
+        app.include_router(door.routes(doors))
+    app.include_router(rules.routes())
+    problems.install(app)
+    app.add_middleware(Metered)
+    _publish_openapi(app)
+    return app
+
+
+def stop_streams(app: FastAPI) -> None:
+    """End all live streams: their readers come back, to another process or later. New ones end at once."""
+    app.state.doors.pulse.stop()
+
+
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of the doors, as ``schemas/openapi.json`` has it."""
+    return openapi.describe(app, version=hub_version(), extra_models=(Withdrawals, Withdrawn))
+
+
+def _publish_openapi(app: FastAPI) -> None:
+    document: list[bytes] = []
+
+    @app.get("/v1/openapi.json", include_in_schema=False)
+    async def read_openapi() -> Response:
+        """The OpenAPI document of this interface."""
+        if not document:
+            document.append(openapi.dumps(await asyncio.to_thread(openapi_document, app)))
+        return Response(document[0], media_type="application/json")
+
+
+def _lifespan(doors: Doors) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        del app
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(doors.pulse.run())
+            try:
+                yield
+            finally:
+                doors.pulse.stop()
+                following.cancel()
+
+    return lifespan

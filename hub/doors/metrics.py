@@ -1,0 +1,47 @@
+"""What the doors count, for Prometheus. Nothing of it tells what a collection holds: /metrics is open to anyone."""
+
+from __future__ import annotations
+
+import time
+
+from prometheus_client import Counter, Gauge, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUESTS = Counter("ctihub_http_requests", "Requests by route and status", ["route", "status"])
+SECONDS = Histogram(
+    "ctihub_http_seconds",
+    "Time to the beginning of the answer, by route",
+    ["route"],
+    buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
+)
+STREAM_READERS = Gauge("ctihub_stream_readers", "Live streams that are open now")
+FOREIGN_CURSORS = Counter("ctihub_taxii_foreign_cursors", "TAXII cursors that were sent to another collection")
+PUSHED_OBJECTS = Counter("ctihub_pushed_objects", "Objects (or withdrawals) that were taken in over HTTP")
+
+
+def stream_readers() -> int:
+    """How many live streams are open now."""
+    return int(next(iter(STREAM_READERS.collect())).samples[0].value)
+
+
+class Metered:
+    """Counts every request under the pattern of its route, never under what a client typed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "none")
+                REQUESTS.labels(route, message["status"]).inc()
+                SECONDS.labels(route).observe(time.perf_counter() - began)
+            await send(message)
+
+        await self._app(scope, receive, noting)

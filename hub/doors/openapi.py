@@ -1,0 +1,71 @@
+"""What the OpenAPI document says of our routes beyond what FastAPI sees: raw bodies, and one form for all errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from hub.doors.problems import PROBLEM_JSON
+from schemas.api import Body, ProblemDetails
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "What the caller must change.", "model": ProblemDetails},
+    "5XX": {"description": "What may pass (503, with Retry-After), or what an operator must see to.",
+            "model": ProblemDetails},
+}  # fmt: skip
+STIX = {"type": "object", "description": "STIX 2.1 content; what it may hold is in docs/rules."}
+
+
+def binary_body(media_types: Iterable[str], model: type[Body] | None = None) -> dict[str, Any]:
+    """A request body that the handler reads itself."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"} if model else STIX
+    return {"requestBody": {"required": True, "content": {media: {"schema": schema} for media in media_types}}}
+
+
+def raw(media_type: str, description: str, schema: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
+    """An answer that is stored bytes, not a model of ours."""
+    return {200: {"description": description, "content": {media_type: {"schema": schema or {"type": "string"}}}}}
+
+
+def describe(app: FastAPI, *, version: str, extra_models: Iterable[type[Body]]) -> dict[str, Any]:
+    """The OpenAPI document of ``app``."""
+    document = get_openapi(
+        title="ctihub",
+        version=version,
+        summary="Merges and shares STIX threat information between national centres and their members.",
+        routes=app.routes,
+    )
+    schemas = document["components"]["schemas"]
+    for model in extra_models:
+        schemas.setdefault(model.__name__, model.model_json_schema(ref_template="#/components/schemas/{model}"))
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for operation in _operations(document):
+        operation["responses"].pop("422", None)  # FastAPI's own; ours is a problem with status 400
+        _media_type_of_errors(operation)
+    document["components"]["securitySchemes"] = {
+        "token": {"type": "http", "scheme": "bearer"},
+        "name-and-token": {"type": "http", "scheme": "basic"},
+    }
+    document["security"] = [{"token": []}, {"name-and-token": []}]
+    return document
+
+
+def _operations(document: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    return [operation for path in document["paths"].values() for operation in path.values()]
+
+
+def _media_type_of_errors(operation: dict[str, Any]) -> None:
+    for status in ("4XX", "5XX"):
+        content = operation["responses"].get(status, {}).get("content", {})
+        if "application/json" in content:
+            content[PROBLEM_JSON] = content.pop("application/json")
+
+
+def dumps(document: dict[str, Any]) -> bytes:
+    """A document as the files in ``schemas/`` have it, so that their differences can be read."""
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)

@@ -1,0 +1,79 @@
+"""One watch on the store for all streams of a process: who waits for changes wakes when a log has grown.
+
+Each commit costs one query here, however many readers there are; a reader looks at a number in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+import structlog
+
+from hub.model.errors import TryAgain
+from hub.model.step import Head
+from hub.model.words import Seq
+
+_RETRY_S = 0.5
+_log = structlog.get_logger()
+
+
+class Watchable(Protocol):
+    """What the pulse needs of the store."""
+
+    def watch(self) -> AsyncIterator[None]:
+        """See ``hub/store/port.Store``."""
+        ...
+
+    async def heads(self) -> Mapping[int, Head]:
+        """See ``hub/store/port.Store``."""
+        ...
+
+
+class Pulse:
+    """Where every log ends, as of the last commit; ``run`` keeps it so."""
+
+    def __init__(self, store: Watchable) -> None:
+        self._store = store
+        self._heads: Mapping[int, Head] = {}
+        self._grown = asyncio.Event()
+        self.stopping = False
+
+    async def run(self) -> None:
+        """Follow the store until cancelled, also over times when it is away."""
+        while True:
+            try:
+                async for _ in self._store.watch():
+                    self._heads = await self._store.heads()
+                    self._ring()
+            except TryAgain as error:
+                _log.info("pulse.store_away", code=error.code)
+            await asyncio.sleep(_RETRY_S)
+
+    def stop(self) -> None:
+        """Tell whoever waits to finish: the process is going down."""
+        self.stopping = True
+        self._ring()
+
+    def seq(self, log: int) -> Seq:
+        """Where a log ended at the last commit."""
+        head = self._heads.get(log)
+        return head.seq if head else Seq(0)
+
+    async def beyond(self, log: int, seq: Seq, *, within_s: float) -> bool:
+        """Whether the log has a row above ``seq``; waits for it so long. False at once when the process goes down."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        while self.seq(log) <= seq and not self.stopping:
+            grown = self._grown
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await grown.wait()
+            except TimeoutError:
+                return False
+        return not self.stopping
+
+    def _ring(self) -> None:
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()

@@ -1,0 +1,203 @@
+"""The door through which centres push: bodies and withdrawals in, receipts and rejections out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import pydantic
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from hub.doors.context import Doors
+from hub.doors.openapi import ERRORS, binary_body
+from hub.intake import Encoding, Form, Taken
+from hub.intake import receipts as receipt
+from hub.model.errors import Refused, WrongType
+from hub.model.policy import Centre
+from hub.model.words import Seq
+from hub.store import reading
+from hub.store.port import Filter
+from schemas.api import ProblemPage, PushAccepted, Receipt, ReceiptProblem, RejectionPage, Withdrawals
+
+JSON = "application/json"
+FORMS = {
+    "application/stix+json": Form.DOCUMENT,
+    JSON: Form.DOCUMENT,
+    "application/x-ndjson": Form.LINES,
+    "application/ndjson": Form.LINES,
+}
+_EVERYTHING = Filter(log=True)
+_PAGE_REJECTIONS = 1_000
+
+
+def routes(doors: Doors) -> APIRouter:
+    """``/v1/intake``, ``/v1/withdrawals``, ``/v1/receipts``, ``/v1/rejections``."""
+    router = APIRouter(tags=["push"], default_response_class=Response)
+
+    @router.post("/v1/intake", status_code=202, responses=_accepted(), openapi_extra=binary_body(FORMS))
+    async def push(request: Request) -> Response:
+        """Push STIX: a bundle, an object, or NDJSON; gzip and zstd are taken. 202 once everything in it is durable."""
+        centre = await doors.gate.centre(request)
+        form = form_of(request.headers.get("content-type"))
+        intake = await doors.intake()
+        taken = await intake.push(
+            centre, request.stream(), form=form, encoding=encoding_of(request), length=length_of(request)
+        )
+        return _receipt_for(taken, doors.base_url(request))
+
+    @router.post(
+        "/v1/withdrawals", status_code=202, responses=_accepted(), openapi_extra=binary_body({JSON: None}, Withdrawals)
+    )
+    async def withdraw(request: Request) -> Response:
+        """Take back contributions by their STIX ids."""
+        centre = await doors.gate.centre(request)
+        _require_json(request.headers.get("content-type"))
+        intake = await doors.intake()
+        body = await intake.read(request.stream(), encoding=encoding_of(request), length=length_of(request))
+        taken = await intake.withdraw(centre, _withdrawals(body).ids)
+        return _receipt_for(taken, doors.base_url(request))
+
+    @router.get("/v1/receipts/{text}", responses={200: {"model": Receipt}, **ERRORS})
+    async def read_receipt(request: Request, text: str) -> Response:
+        """What became of a push of one's own."""
+        centre = await doors.gate.centre(request)
+        name = await _own(doors, centre, text)
+        progress = await receipt.progress(doors.store, name, centre.name)
+        problems, more = await receipt.problems(doors.store, name, receipt.Place())
+        base = doors.base_url(request)
+        body = Receipt(
+            state="complete" if progress.complete else "pending",
+            received=name.received,
+            accepted=progress.counts.accepted,
+            unchanged=progress.counts.unchanged,
+            held=progress.counts.held,
+            rejected=progress.counts.rejected,
+            problems=[_problem(one, base) for one in problems],
+            problems_url=_problems_url(base, text, more) if more else None,
+        )
+        return Response(body.model_dump_json(), media_type=JSON, headers=_PRIVATE)
+
+    @router.get("/v1/receipts/{text}/problems", responses={200: {"model": ProblemPage}, **ERRORS})
+    async def read_problems(
+        request: Request, text: str, after: Annotated[str, Query(pattern=r"^\d{1,10}\.\d{1,10}$")]
+    ) -> Response:
+        """The problems of a receipt beyond those that it carries itself; follow ``next_url``."""
+        centre = await doors.gate.centre(request)
+        name = await _own(doors, centre, text)
+        index, _, count = after.partition(".")
+        problems, more = await receipt.problems(doors.store, name, receipt.Place(int(index), int(count)))
+        base = doors.base_url(request)
+        body = ProblemPage(
+            problems=[_problem(one, base) for one in problems],
+            next_url=_problems_url(base, text, more) if more else None,
+        )
+        return Response(body.model_dump_json(), media_type=JSON, headers=_PRIVATE)
+
+    @router.get("/v1/rejections", responses={200: {"model": RejectionPage}, **ERRORS})
+    async def read_rejections(
+        request: Request,
+        after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+        limit: Annotated[int, Query(ge=1, le=_PAGE_REJECTIONS)] = _PAGE_REJECTIONS,
+    ) -> Response:
+        """The calling centre's rejections above a number, in order."""
+        centre = await doors.gate.centre(request)
+        return Response(await _rejections(doors, centre, Seq(after), limit), media_type=JSON, headers=_PRIVATE)
+
+    return router
+
+
+_PRIVATE = {"cache-control": "no-store"}
+
+
+def _accepted() -> dict[int | str, dict[str, Any]]:
+    return {202: {"model": PushAccepted, "description": "Everything in the body is durable."}, **ERRORS}
+
+
+def media_type_of(content_type: str | None) -> str:
+    """A ``Content-Type`` without its parameters, in small letters."""
+    return (content_type or "").partition(";")[0].strip().lower()
+
+
+def form_of(content_type: str | None) -> Form:
+    """What a push's body is. Raises WrongType."""
+    form = FORMS.get(media_type_of(content_type))
+    if form is None:
+        raise WrongType(
+            "push.media-type",
+            f"Content-Type {media_type_of(content_type) or 'is missing, which'} is not taken here.",
+            f"Use one of {', '.join(FORMS)}.",
+        )
+    return form
+
+
+def _require_json(content_type: str | None) -> None:
+    if media_type_of(content_type) != JSON:
+        raise WrongType("push.media-type", "Withdrawals are JSON.", f"Use Content-Type: {JSON}.")
+
+
+def encoding_of(request: Request) -> Encoding:
+    """How a body is compressed. Raises WrongType."""
+    said = request.headers.get("content-encoding", "").strip().lower() or Encoding.IDENTITY
+    try:
+        return Encoding("gzip" if said == "x-gzip" else said)
+    except ValueError:
+        raise WrongType("push.encoding", f"Content-Encoding {said} is not taken.", "Use gzip, zstd, or none.") from None
+
+
+def length_of(request: Request) -> int | None:
+    """The length of a body on the wire, where it is stated."""
+    said = request.headers.get("content-length", "")
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
+
+
+def _withdrawals(body: bytes) -> Withdrawals:
+    try:
+        return Withdrawals.model_validate_json(body)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = "/".join(str(part) for part in first["loc"])
+        raise Refused(
+            "withdrawals.invalid", f"The body is not as it should be at /{where}: {first['msg']}.", 'Send {"ids": […]}.'
+        ) from None
+
+
+def _receipt_for(taken: Taken, base: str) -> Response:
+    url = f"{base}/v1/receipts/{taken.receipt}"
+    body = PushAccepted(receipt=taken.receipt, received=taken.received, status_url=url)
+    return Response(body.model_dump_json(), 202, {"location": url, **_PRIVATE}, JSON)
+
+
+async def _own(doors: Doors, centre: Centre, text: str) -> receipt.ReceiptName:
+    name = (await doors.intake()).codec.decode(text)
+    if name.centre != centre.no:
+        raise receipt.unknown_receipt()
+    return name
+
+
+def _problems_url(base: str, text: str, after: receipt.Place) -> str:
+    return f"{base}/v1/receipts/{quote(text)}/problems?after={after}"
+
+
+def _problem(said: Any, base: str) -> ReceiptProblem:
+    return ReceiptProblem(
+        index=said["index"],
+        id=said["id"],
+        state=said["state"],
+        code=said["code"],
+        message=said["message"],
+        rule_url=f"{base}/rules/{said['code']}",
+    )
+
+
+async def _rejections(doors: Doors, centre: Centre, after: Seq, limit: int) -> bytes:
+    """A ``RejectionPage`` out of the stored bytes."""
+    async with doors.store.look() as conn:
+        log = await reading.log_number(conn, f"rejected.{centre.name}")
+    if log is None:
+        return b'{"rejections":[],"next_after":%d,"more":false}' % after
+    head = await doors.store.head(log)
+    rows = await doors.store.read(log, after, limit=limit, limit_bytes=doors.settings.page_bytes, by=_EVERYTHING)
+    last = rows[-1].seq if rows else after
+    more = b"true" if last < head.seq else b"false"
+    return b'{"rejections":[%s],"next_after":%d,"more":%s}' % (b",".join(row.body for row in rows), last, more)

@@ -1,0 +1,196 @@
+"""The live stream: a collection's change log as server-sent events, from any place in it, as it grows.
+
+Source: WHATWG HTML, section 9.2 (server-sent events). A reader holds one page in memory at most; at the tip all readers
+of a collection share the same page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Annotated
+
+import orjson
+import structlog
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from hub.doors import metrics
+from hub.doors.auth import Credentials, credentials_of
+from hub.doors.context import Doors
+from hub.doors.openapi import ERRORS, raw
+from hub.model.claims import Change
+from hub.model.errors import Refused, TryAgain
+from hub.model.policy import Collection
+from hub.model.words import Seq
+from hub.store.port import Filter
+
+EVENT_STREAM = "text/event-stream"
+HEARTBEAT = b": still here\n\n"
+_WHOLE_LOG = Filter(log=True)
+_PAGE_ROWS = 500
+_PAGE_BYTES = 256 << 10
+_SHARED_PAGES = 64
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+_log = structlog.get_logger()
+
+
+def routes(doors: Doors) -> APIRouter:
+    """``/v1/collections/{name}/stream``."""
+    router = APIRouter(tags=["collections"], default_response_class=Response)
+    pages = Pages(doors)
+
+    @router.get(
+        "/v1/collections/{name}/stream",
+        responses={**raw(EVENT_STREAM, "Events object and withdrawn; id is the change number."), **ERRORS},
+    )
+    async def stream(
+        request: Request,
+        name: str,
+        start: Annotated[str, Query(alias="from", description="start, now, or the last change number seen")] = "start",
+    ) -> Response:
+        """Follow a collection. ``Last-Event-ID`` goes before ``from``."""
+        credentials = credentials_of(request.headers.get("authorization"))
+        collection = await doors.gate.collection(request, name)
+        head = (await doors.store.head(collection.no)).seq
+        after = start_of(request.headers.get("last-event-id"), start, head)
+        return EventStream(doors, pages, collection, credentials, after)
+
+    return router
+
+
+def start_of(last_event_id: str | None, start: str, head: Seq) -> Seq:
+    """After which change a stream begins, in a log that ends at ``head``. Raises Refused.
+
+    A number beyond the end comes from another history (another hub, an older backup): to wait for it in silence would
+    lose what comes before it.
+    """
+    said = (last_event_id or "").strip() or start.strip()
+    if said == "start":
+        return Seq(0)
+    if said == "now":
+        return head
+    if not _NUMBER.fullmatch(said):
+        raise Refused("stream.from", "A stream begins at start, now, or a change number.", "Use ?from=start.")
+    if int(said) > head:
+        raise Refused("stream.beyond", f"The collection has not come to change {int(said)}.", "Begin with ?from=start.")
+    return Seq(int(said))
+
+
+def events_of(rows: Sequence[Change]) -> bytes:
+    """Changes as server-sent events. JSON as stored has no line break, so each event has one ``data`` line."""
+    return b"".join(
+        b"id: %d\nevent: withdrawn\ndata: %s\n\n" % (row.seq, orjson.dumps({"id": row.object_id}))
+        if row.withdrawn
+        else b"id: %d\nevent: object\ndata: %s\n\n" % (row.seq, row.body)
+        for row in rows
+    )
+
+
+class Pages:
+    """Pages of events, read and written once for all readers who stand at the same place: at the tip, most do."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._store = doors.store
+        self._recent: OrderedDict[tuple[int, Seq], tuple[bytes, Seq]] = OrderedDict()
+        self._reading: dict[tuple[int, Seq], asyncio.Lock] = {}
+
+    async def after(self, log: int, seq: Seq) -> tuple[bytes, Seq]:
+        """The events above ``seq``, about ``_PAGE_BYTES`` of them, and the number of the last; empty at the end."""
+        place = (log, seq)
+        lock = self._reading.setdefault(place, asyncio.Lock())
+        try:
+            async with lock:
+                if place not in self._recent:
+                    rows = await self._store.read(log, seq, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=_WHOLE_LOG)
+                    if not rows:
+                        return b"", seq
+                    self._keep(place, (events_of(rows), rows[-1].seq))
+                return self._recent[place]
+        finally:
+            if self._reading.get(place) is lock and not lock.locked():
+                del self._reading[place]
+
+    def _keep(self, place: tuple[int, Seq], page: tuple[bytes, Seq]) -> None:
+        self._recent[place] = page
+        if len(self._recent) > _SHARED_PAGES:
+            self._recent.popitem(last=False)
+
+
+class _Over(Exception):
+    """The stream ends: its reader has gone, may not read any more, or the hub goes down."""
+
+
+class EventStream(Response):
+    """The answer itself: three tasks that end together."""
+
+    def __init__(
+        self, doors: Doors, pages: Pages, collection: Collection, credentials: Credentials | None, after: Seq
+    ) -> None:
+        super().__init__(None, 200, {"cache-control": "no-store", "x-accel-buffering": "no"}, EVENT_STREAM)
+        del self.headers["content-length"]
+        self._doors = doors
+        self._pages = pages
+        self._collection = collection
+        self._credentials = credentials
+        self._after = after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        del scope
+        with metrics.STREAM_READERS.track_inprogress():
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._until_gone(receive))
+                    tasks.create_task(self._until_refused())
+                    tasks.create_task(self._tell(send))
+            except* _Over:
+                pass
+            except* TryAgain as away:  # the store is away: the reader comes back to where it was, by itself
+                _log.info("stream.store_away", code=str(away.exceptions[0]))
+            try:
+                async with asyncio.timeout(1):  # a reader that takes nothing does not keep us
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+            except TimeoutError:
+                pass
+
+    async def _until_gone(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        raise _Over
+
+    async def _until_refused(self) -> None:
+        """Whoever is suspended, or has another token now, is out within ``recheck_s``; slow readers as well."""
+        while True:
+            await asyncio.sleep(self._doors.settings.recheck_s)
+            try:
+                if not await self._doors.gate.still_open(self._credentials, self._collection):
+                    _log.info("stream.cut_off", collection=self._collection.name)
+                    raise _Over
+            except TryAgain:
+                continue  # nobody is suspended while the store is away
+
+    async def _tell(self, send: Send) -> None:
+        log, after = self._collection.no, self._after
+        while not self._doors.pulse.stopping:
+            events, last = await self._pages.after(log, after)
+            if events:
+                await self._send(send, events)
+                after = last
+            elif not await self._doors.pulse.beyond(log, after, within_s=self._doors.settings.heartbeat_s):
+                await self._send(send, HEARTBEAT)
+        raise _Over
+
+    async def _send(self, send: Send, body: bytes) -> None:
+        try:
+            async with asyncio.timeout(self._doors.settings.stall_s):
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        except TimeoutError:
+            _log.info("stream.client_too_slow", collection=self._collection.name)
+            raise _Over from None
+        except OSError:
+            raise _Over from None

@@ -1,0 +1,144 @@
+"""What a TAXII request asks for: query parameters and the media types that it accepts, read as leniently as clients
+need and refused as precisely as they can use.
+
+Source: TAXII 2.1, sections 3.4 (filtering), 3.5 (pagination), 1.6.8.1 (content negotiation).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from hub.doors.taxii.cursor import Cursor
+from hub.model.errors import Refused
+from hub.model.times import parse_us
+from hub.model.words import Seq
+
+SPEC_VERSION = "2.1"
+_BEGINNING = Seq(0)
+_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+_MOST_VERSIONS = 20
+"""Each version asked for is a query of its own."""
+_WORDS_OF_VERSION = frozenset({"all", "first", "last"})
+
+
+class Parameters(Protocol):
+    """Query parameters, each perhaps several times; Starlette's ``QueryParams``."""
+
+    def getlist(self, key: str, /) -> list[str]:
+        """All values of a parameter."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A request for objects, manifests or versions, cursor included. Empty filters let everything pass."""
+
+    limit: int
+    after: Seq = _BEGINNING
+    added_after_us: int | None = None
+    ids: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    """``all``, ``first``, ``last`` or times in microseconds; empty: the endpoint's default."""
+    spec_versions: tuple[str, ...] = ()
+
+    @property
+    def nothing_passes(self) -> bool:
+        """Whether the specification's versions asked for leave out ours, which everything here has."""
+        return bool(self.spec_versions) and SPEC_VERSION not in self.spec_versions
+
+    def cursor(self, log: int, after: Seq) -> Cursor:
+        """Where the page after this one begins, with all that it needs to know of this request."""
+        return Cursor(log, after, self.added_after_us, self.ids, self.types, self.versions, self.spec_versions)
+
+    def going_on(self, cursor: Cursor) -> Query:
+        """This request going on at a cursor. What it leaves out the cursor says (clients drop filters on page 2); what
+        it states itself holds, and of two ``added_after`` the later (OpenCTI sends a new one with an old cursor).
+        """
+        times = [us for us in (self.added_after_us, cursor.added_after_us) if us is not None]
+        return replace(
+            self,
+            after=cursor.after,
+            added_after_us=max(times, default=None),
+            ids=self.ids or cursor.ids,
+            types=self.types or cursor.types,
+            versions=self.versions or cursor.versions,
+            spec_versions=self.spec_versions or cursor.spec_versions,
+        )
+
+
+def query_of(parameters: Parameters, *, most_objects: int) -> Query:
+    """What the parameters ask for, ``next`` aside. Raises Refused for malformed ones; unknown ones are ignored."""
+    return Query(
+        limit=_limit(parameters.getlist("limit"), most_objects),
+        added_after_us=_added_after(parameters.getlist("added_after")),
+        ids=_words(parameters, "id"),
+        types=_words(parameters, "type"),
+        versions=_versions(_words(parameters, "version")),
+        spec_versions=_words(parameters, "spec_version"),
+    )
+
+
+def _words(parameters: Parameters, name: str) -> tuple[str, ...]:
+    """The values of ``match[name]``: separated by commas, or the parameter repeated; sorted, so that equal filters have
+    equal cursors.
+    """
+    words = {word.strip() for value in parameters.getlist(f"match[{name}]") for word in value.split(",")}
+    return tuple(sorted(words - {""}))
+
+
+def _limit(said: list[str], most: int) -> int:
+    """At most ``most``: a greater one is cut, not refused."""
+    if not said:
+        return most
+    if not _NUMBER.fullmatch(said[-1]) or int(said[-1]) == 0:
+        raise Refused("taxii.limit", "limit is a whole number from 1.", "Leave it out for the greatest page.")
+    return min(int(said[-1]), most)
+
+
+def _added_after(said: list[str]) -> int | None:
+    return _time(said[-1], "added_after") if said and said[-1] else None
+
+
+def _versions(words: tuple[str, ...]) -> tuple[str, ...]:
+    if len(words) > _MOST_VERSIONS:
+        raise Refused("taxii.match", f"match[version] takes {_MOST_VERSIONS} versions at once.", "Ask for all.")
+    if "all" in words:
+        return ("all",)
+    return tuple(word if word in _WORDS_OF_VERSION else str(_time(word, "match[version]")) for word in words)
+
+
+def _time(said: str, name: str) -> int:
+    """Microseconds. A plus sign that nobody escaped in the URL has become a blank on its way."""
+    try:
+        return parse_us(said.strip().replace(" ", "+"))
+    except (ValueError, OverflowError):
+        raise Refused("taxii.time", f"{name} is no RFC 3339 time.", "It looks like 2026-01-31T12:00:00.123Z.") from None
+
+
+def require_acceptable(accept: Iterable[str]) -> None:
+    """Raises Refused (406) when all that a client accepts is another version of TAXII or STIX; anything else is served.
+
+    Too kind on purpose: clients ask for ``application/json``, ``*/*``, or nothing, and can read 2.1 all the same.
+    """
+    ranges = [one.strip().lower() for header in accept for one in header.split(",") if one.strip()]
+    if ranges and all(_is_other_version(one) for one in ranges):
+        raise Refused(
+            "http.not-acceptable",
+            "This is TAXII 2.1.",
+            "Send Accept: application/taxii+json;version=2.1.",
+        )
+
+
+def _is_other_version(media_range: str) -> bool:
+    media_type, *parameters = (part.strip() for part in media_range.split(";"))
+    if not media_type.endswith(("taxii+json", "stix+json")):
+        return False
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "version":
+            return value.strip().strip('"') != SPEC_VERSION
+    return media_type.startswith("application/vnd.oasis.")  # TAXII 2.0's own name

@@ -1,0 +1,103 @@
+"""The resources that TAXII 2.1 defines, as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from hub.doors.taxii.query import SPEC_VERSION
+from hub.model.claims import Change
+from hub.model.policy import Collection
+from hub.model.times import exact_time, taxii_time
+
+STIX_JSON = f"application/stix+json;version={SPEC_VERSION}"
+_NAMES = {"clear": "TLP:CLEAR", "green": "TLP:GREEN", "amber": "TLP:AMBER", "amber+strict": "TLP:AMBER+STRICT"}
+
+
+def discovery(root_url: str) -> bytes:
+    """Section 4.1.1."""
+    return orjson.dumps(
+        {
+            "title": "ctihub",
+            "description": "Threat information that national centres share, merged.",
+            "default": root_url,
+            "api_roots": [root_url],
+        }
+    )
+
+
+def api_root(max_content_length: int) -> bytes:
+    """Section 4.2.1."""
+    return orjson.dumps(
+        {
+            "title": "ctihub",
+            "description": "All collections that your credentials open.",
+            "versions": [f"application/taxii+json;version={SPEC_VERSION}"],
+            "max_content_length": max_content_length,
+        }
+    )
+
+
+def collection(one: Collection) -> dict[str, Any]:
+    """Section 5.2.1. The title is the collection's name, which has no dot and never changes; no alias, since clients
+    compare the id with the URL that they called.
+    """
+    level = one.audience.level.label
+    return {
+        "id": one.id,
+        "title": one.name,
+        "description": f"Up to {_NAMES.get(level, f'TLP:{level.upper()}')}, for {one.audience.group}.",
+        "can_read": True,
+        "can_write": False,
+        "media_types": [STIX_JSON],
+    }
+
+
+def collections(readable: Sequence[Collection]) -> bytes:
+    """Section 5.1.1."""
+    return orjson.dumps({"collections": [collection(one) for one in readable]})
+
+
+def envelope(rows: Sequence[Change], following: str | None) -> bytes:
+    """Section 3.7: the stored bytes joined, never parsed. ``following`` is the ``next`` of a page with more behind it.
+
+    An empty one has its ``objects`` all the same: clients read them unasked, and two bytes ``{}`` have been taken for a
+    character of UTF-16.
+    """
+    return b"%s%s]}" % (_opening(following, b"objects"), b",".join([row.body for row in rows]))
+
+
+def manifest(rows: Sequence[Change], following: str | None) -> bytes:
+    """Section 5.3.1, with ``next`` as envelopes have it: clients page manifests the same way."""
+    records = [
+        {
+            "id": row.object_id,
+            "date_added": taxii_time(row.date_added_us),
+            "version": exact_time(row.version_us),
+            "media_type": STIX_JSON,
+        }
+        for row in rows
+    ]
+    return b"%s%s]}" % (_opening(following, b"objects"), orjson.dumps(records)[1:-1])
+
+
+def versions(rows: Sequence[Change], following: str | None) -> bytes:
+    """Section 5.8.1, with ``next``."""
+    times = [exact_time(row.version_us) for row in rows]
+    return b"%s%s]}" % (_opening(following, b"versions"), orjson.dumps(times)[1:-1])
+
+
+def _opening(following: str | None, name: bytes) -> bytes:
+    if following is None:
+        return b'{"more":false,"%s":[' % name
+    return b'{"more":true,"next":"%s","%s":[' % (following.encode(), name)
+
+
+def date_headers(rows: Sequence[Change], otherwise_us: int) -> Mapping[str, str]:
+    """Section 3.4 and 5.4: ``date_added`` of the first and last object; of an empty page the time up to which nothing
+    is missing, since clients without the header go by their own clocks.
+    """
+    first_us, last_us = (rows[0].date_added_us, rows[-1].date_added_us) if rows else (otherwise_us, otherwise_us)
+    return {"X-TAXII-Date-Added-First": taxii_time(first_us), "X-TAXII-Date-Added-Last": taxii_time(last_us)}

@@ -1,0 +1,197 @@
+"""The paths of TAXII 2.1. Each answers with and without a slash at its end: a redirect would lose credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from hub.doors import metrics
+from hub.doors.context import Doors
+from hub.doors.openapi import raw
+from hub.doors.problems import TAXII_JSON
+from hub.doors.taxii import cursor, pages, resources
+from hub.doors.taxii.query import Query, query_of, require_acceptable
+from hub.model.claims import Change
+from hub.model.errors import NotAllowed, NotFound, Refused
+from hub.model.policy import Collection
+from hub.model.principals import Principal
+
+DISCOVERY = "/taxii2/"
+ROOT = "/taxii2/root/"
+COLLECTIONS = f"{ROOT}collections/"
+COLLECTION = COLLECTIONS + "{collection_id}/"
+OBJECTS = f"{COLLECTION}objects/"
+OBJECT = OBJECTS + "{object_id}/"
+_LAST, _ALL = "last", "all"
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+Writer = Callable[[Sequence[Change], str | None], bytes]
+
+
+def routes(doors: Doors) -> APIRouter:
+    """Everything under ``/taxii2/``."""
+    router = APIRouter(tags=["taxii"], default_response_class=Response)
+    taxii = _Taxii(doors)
+    _add_services(router, doors, taxii)
+    _add_contents(router, taxii)
+    return router
+
+
+def _add_services(router: APIRouter, doors: Doors, taxii: _Taxii) -> None:
+    get = _both(router, "GET")
+
+    @get(DISCOVERY)
+    async def discovery(request: Request) -> Response:
+        """Discovery (section 4.1)."""
+        await taxii.enter(request)
+        return _answer(resources.discovery(doors.base_url(request) + ROOT))
+
+    @get(ROOT)
+    async def api_root(request: Request) -> Response:
+        """API root (section 4.2)."""
+        await taxii.enter(request)
+        return _answer(resources.api_root(doors.settings.intake.push_bytes))
+
+    @get(f"{ROOT}status/{{status_id}}/")
+    async def status(request: Request, status_id: str) -> Response:
+        """Status (section 4.3): there is none, as nothing can be added here."""
+        del status_id
+        await taxii.enter(request)
+        raise NotFound("taxii.status", "There is no such status.")
+
+    @get(COLLECTIONS)
+    async def collections(request: Request) -> Response:
+        """The collections that one may read (section 5.1)."""
+        principal = await taxii.enter(request)
+        return _answer(resources.collections(await doors.gate.readable(principal)))
+
+    @get(COLLECTION)
+    async def collection(request: Request, collection_id: str) -> Response:
+        """One of them (section 5.2)."""
+        found = await taxii.collection(request, collection_id)
+        return _answer(orjson.dumps(resources.collection(found)))
+
+
+def _add_contents(router: APIRouter, taxii: _Taxii) -> None:
+    get = _both(router, "GET")
+
+    @get(f"{COLLECTION}manifest/")
+    async def manifest(request: Request, collection_id: str) -> Response:
+        """What it holds, without the objects (section 5.3)."""
+        return await taxii.page(request, collection_id, None, _LAST, resources.manifest)
+
+    @get(OBJECTS)
+    async def objects(request: Request, collection_id: str) -> Response:
+        """Its objects (section 5.4)."""
+        return await taxii.page(request, collection_id, None, _LAST, resources.envelope)
+
+    @get(OBJECT)
+    async def one_object(request: Request, collection_id: str, object_id: str) -> Response:
+        """One object (section 5.6)."""
+        return await taxii.page(request, collection_id, object_id, _LAST, resources.envelope)
+
+    @get(f"{OBJECT}versions/")
+    async def versions(request: Request, collection_id: str, object_id: str) -> Response:
+        """The versions of one object (section 5.8)."""
+        return await taxii.page(request, collection_id, object_id, _ALL, resources.versions)
+
+    @_both(router, "POST")(OBJECTS)
+    async def add_objects(request: Request, collection_id: str) -> Response:
+        """Nothing can be added to a collection that is read (section 5.5)."""
+        await taxii.collection(request, collection_id)
+        raise NotAllowed("taxii.read-only", "This collection cannot be written.", "Push to /v1/intake.")
+
+
+def _both(router: APIRouter, method: str) -> Callable[[str], Callable[[Handler], Handler]]:
+    """A route under its path with the slash, which the OpenAPI document names, and without."""
+
+    def at(path: str) -> Callable[[Handler], Handler]:
+        def add(handler: Handler) -> Handler:
+            described = raw(TAXII_JSON, "A TAXII resource.", {"type": "object"})
+            router.add_api_route(path, handler, methods=[method], responses=described)
+            router.add_api_route(path.rstrip("/"), handler, methods=[method], include_in_schema=False)
+            return handler
+
+        return add
+
+    return at
+
+
+def _answer(body: bytes, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, 200, {"cache-control": "no-store", **(headers or {})}, TAXII_JSON)
+
+
+class _Taxii:
+    """What the paths have in common."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+
+    async def enter(self, request: Request) -> Principal:
+        """Who asks; TAXII always wants credentials. Raises NotAuthenticated, Refused (406)."""
+        principal = await self._doors.gate.required(request)
+        require_acceptable(request.headers.getlist("accept"))
+        return principal
+
+    async def collection(self, request: Request, collection_id: str) -> Collection:
+        """A collection by its id. Raises NotFound, also for one that exists and that one may not read."""
+        principal = await self.enter(request)
+        for one in await self._doors.gate.readable(principal):
+            if one.id == collection_id:
+                return one
+        raise NotFound("taxii.collection", "There is no such collection that you may read.", f"See {COLLECTIONS}.")
+
+    async def page(
+        self, request: Request, collection_id: str, object_id: str | None, default: str, write: Writer
+    ) -> Response:
+        """A page of objects, manifests or versions, with the headers that clients go by."""
+        doors = self._doors
+        collection = await self.collection(request, collection_id)
+        query = await self._query(request, collection, object_id)
+        # Read first: an empty page promises that nothing up to here is missing, so no row may come in between.
+        head = await doors.store.head(collection.no)
+        page = await pages.page(
+            doors.store, collection.no, query, default=default, limit_bytes=doors.settings.page_bytes
+        )
+        if object_id is not None and not page.rows and not await pages.exists(doors.store, collection.no, object_id):
+            raise NotFound("taxii.object", "There is no such object in this collection.")
+        following = None
+        if page.more:
+            following = cursor.encode(query.cursor(collection.no, page.rows[-1].seq), await doors.key())
+        otherwise_us = query.added_after_us if query.added_after_us is not None else head.date_us
+        return _answer(write(page.rows, following), dict(resources.date_headers(page.rows, otherwise_us)))
+
+    async def _query(self, request: Request, collection: Collection, object_id: str | None) -> Query:
+        """What is asked for, its cursor included."""
+        query = query_of(request.query_params, most_objects=self._doors.settings.page_objects)
+        if said := request.query_params.get("next"):
+            query = query.going_on(await self._cursor(request, said, collection))
+        if object_id is not None:
+            query = replace(query, ids=(object_id,), types=())
+        return query
+
+    async def _cursor(self, request: Request, said: str, collection: Collection) -> cursor.Cursor:
+        try:
+            found = cursor.decode(said, await self._doors.key())
+        except cursor.BadCursor:
+            raise Refused("taxii.next", "next is none of this hub's.", "Begin without it.") from None
+        if found.log != collection.no:
+            metrics.FOREIGN_CURSORS.inc()
+            raise Refused(
+                "taxii.foreign-next",
+                f"next belongs to {await self._name_of(request, found.log)}, not to {collection.name}.",
+                "Begin without it here.",
+            )
+        return found
+
+    async def _name_of(self, request: Request, log: int) -> str:
+        """The collection of a log, by name for who may read it."""
+        for one in await self._doors.gate.readable(await self._doors.gate.required(request)):
+            if one.no == log:
+                return f"the collection {one.name} ({one.id})"
+        return "another collection"

@@ -1,0 +1,98 @@
+"""How many bytes of all requests together may be in memory: who wants more waits, then is asked to come again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from types import TracebackType
+
+from hub.model.errors import TryAgain
+
+
+class Budget:
+    """A number of bytes that requests share, first come, first served. Belongs to one event loop."""
+
+    def __init__(self, total_bytes: int, *, wait_s: float) -> None:
+        self.total_bytes = total_bytes
+        self.free_bytes = total_bytes
+        self._wait_s = wait_s
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    def share(self) -> Share:
+        """A request's share, empty at first; an async context manager that gives everything back."""
+        return Share(self)
+
+    async def take(self, size_bytes: int) -> None:
+        """Wait until so many bytes are free and take them. Raises TryAgain after ``wait_s``."""
+        if not self._waiting and self.free_bytes >= size_bytes:
+            self.free_bytes -= size_bytes
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append((size_bytes, turn))
+        got = False
+        try:
+            async with asyncio.timeout(self._wait_s):
+                await turn
+            got = True
+        except TimeoutError:
+            raise _overloaded(self._wait_s) from None
+        finally:
+            if not got:
+                self._leave(size_bytes, turn)
+
+    def _leave(self, size_bytes: int, turn: asyncio.Future[None]) -> None:
+        """Somebody has gone while waiting, or at the very moment at which its turn came."""
+        if turn.done() and not turn.cancelled():
+            self.give(size_bytes)
+            return
+        self._waiting = deque(place for place in self._waiting if place[1] is not turn)
+        self._serve()
+
+    def give(self, size_bytes: int) -> None:
+        """Give bytes back."""
+        self.free_bytes += size_bytes
+        self._serve()
+
+    def _serve(self) -> None:
+        while self._waiting and (self._waiting[0][0] <= self.free_bytes or self._waiting[0][1].done()):
+            size_bytes, turn = self._waiting.popleft()
+            if not turn.done():
+                self.free_bytes -= size_bytes
+                turn.set_result(None)
+
+
+class Share:
+    """What one request holds of a budget."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self.held_bytes = 0
+
+    async def grow_to(self, size_bytes: int) -> None:
+        """Hold at least so many bytes. Waits for others; those that wait for one another all give up in time.
+
+        Raises TryAgain when they do not come free in time.
+        """
+        size_bytes = min(size_bytes, self._budget.total_bytes)  # one request alone must always get through
+        more = size_bytes - self.held_bytes
+        if more > 0:
+            await self._budget.take(more)
+            self.held_bytes += more
+
+    async def __aenter__(self) -> Share:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._budget.give(self.held_bytes)
+        self.held_bytes = 0
+
+
+def _overloaded(wait_s: float) -> TryAgain:
+    return TryAgain(
+        "push.overloaded",
+        "More is being pushed at once than the hub has room for.",
+        "Send it again in a moment, or in smaller parts.",
+        retry_after_s=max(1, round(wait_s / 2)),
+    )

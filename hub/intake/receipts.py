@@ -1,0 +1,170 @@
+"""Receipts: a name that carries all it needs to answer (centre, count, log positions), so that nothing more is written.
+
+The store counts what became of the objects (``receipt_parts``); a receipt is complete when the store's positions have
+passed those in its name, which also holds after any crash. The name is signed: a mangled one is nobody's.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import heapq
+import hmac
+import secrets
+import struct
+from collections.abc import AsyncGenerator, Collection, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hub.log.port import INTAKE_PREFIX
+from hub.model.errors import NotFound
+from hub.model.step import ReceiptCounts
+from hub.model.words import Positions, Topic, TopicPartition
+from hub.store import reading
+from hub.store.reading import Readable
+
+PROBLEM_PAGE = 1_000
+"""How many problems are given at once."""
+_UID_BYTES = 12
+_MAC_BYTES = 8
+_HEAD = struct.Struct(f">BII{_UID_BYTES}sH")
+_END = struct.Struct(">IQ")
+_VERSION = 1
+
+
+def new_uid() -> str:
+    """A fresh receipt uid, as the records' headers and ``receipt_parts`` carry it: 24 hexadecimal digits."""
+    return secrets.token_bytes(_UID_BYTES).hex()
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptName:
+    """What the text of a receipt says."""
+
+    centre: int
+    uid: str
+    received: int
+    ends: Mapping[int, int] = field(default_factory=dict)
+    """Per partition of the centre's topic the position after the last record of the push."""
+
+    def positions(self, centre_name: str) -> Positions:
+        """Where the store must have got to for the receipt to be complete."""
+        topic = Topic(INTAKE_PREFIX + centre_name)
+        return {TopicPartition(topic, partition): end for partition, end in self.ends.items()}
+
+
+class ReceiptCodec:
+    """Writes and reads the text of receipts; ``key`` is the hub's, shared by all its processes."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def encode(self, name: ReceiptName) -> str:
+        """URL-safe text, about 60 characters."""
+        body = _HEAD.pack(_VERSION, name.centre, name.received, bytes.fromhex(name.uid), len(name.ends))
+        body += b"".join(_END.pack(partition, end) for partition, end in sorted(name.ends.items()))
+        return base64.urlsafe_b64encode(body + self._mac(body)).rstrip(b"=").decode()
+
+    def decode(self, text: str) -> ReceiptName:
+        """The inverse. Raises NotFound for anything that ``encode`` did not write."""
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        except (ValueError, binascii.Error):
+            raise unknown_receipt() from None
+        body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+        if len(body) < _HEAD.size or not hmac.compare_digest(mac, self._mac(body)):
+            raise unknown_receipt()
+        version, centre, received, uid, count = _HEAD.unpack_from(body)
+        if version != _VERSION or len(body) != _HEAD.size + count * _END.size:
+            raise unknown_receipt()
+        ends = dict(_END.iter_unpack(body[_HEAD.size :]))
+        return ReceiptName(centre, uid.hex(), received, ends)
+
+    def _mac(self, body: bytes) -> bytes:
+        return hashlib.blake2b(body, digest_size=_MAC_BYTES, key=self._key, person=b"ctihub-receipt").digest()
+
+
+def unknown_receipt() -> NotFound:
+    """The same for a receipt that never was and for one of another centre."""
+    return NotFound("receipt.unknown", "There is no such receipt.", "Use the text that the push was answered with.")
+
+
+class ReceiptStore(Readable, Protocol):
+    """What receipts need of the store."""
+
+    async def positions(self, partitions: Collection[TopicPartition]) -> Positions:
+        """See ``hub/store/port.Store``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What became of a push so far."""
+
+    complete: bool
+    counts: ReceiptCounts
+
+
+async def progress(store: ReceiptStore, name: ReceiptName, centre_name: str) -> Progress:
+    """Whether all of it is committed, and the counts.
+
+    The positions are read first: what they have passed is counted then, whatever commits in between.
+    """
+    ends = name.positions(centre_name)
+    reached = await store.positions(list(ends))
+    complete = all(reached.get(at, 0) >= end for at, end in ends.items())
+    async with store.look() as conn:
+        return Progress(complete, await reading.receipt_counts(conn, name.uid, name.centre))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A place among the problems of a receipt: after ``count`` problems of the object ``index``."""
+
+    index: int = -1
+    count: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.index}.{self.count}"
+
+
+async def problems(store: Readable, name: ReceiptName, after: Place) -> tuple[list[Mapping[str, Any]], Place | None]:
+    """The next ``PROBLEM_PAGE`` problems by index, and the place where to go on; None when there are no more."""
+    found: list[Mapping[str, Any]] = []
+    place = after
+    at, passed = after.index, 0
+    async with aclosing(_in_order(store, name, after.index)) as ordered:
+        async for problem in ordered:
+            index = int(problem["index"])
+            at, passed = index, passed + 1 if index == at else 1
+            if Place(index, passed) <= after:
+                continue
+            if len(found) == PROBLEM_PAGE:
+                return found, place
+            found.append(problem)
+            place = Place(index, passed)
+    return found, None
+
+
+async def _in_order(store: Readable, name: ReceiptName, from_index: int) -> AsyncGenerator[Mapping[str, Any], None]:
+    """All problems at or above an index, ordered. Parts are opened as they are reached, since each may be large.
+
+    The parts of several partitions overlap, which the heap sorts out.
+    """
+    async with store.look() as conn:
+        parts = await reading.problem_parts(conn, name.uid, name.centre)
+        if len(name.ends) <= 1:  # one partition: the parts follow one another, and those wholly below can be left out
+            below = [no for no, part in enumerate(parts) if part.first_index < from_index]
+            parts = parts[below[-1] :] if below else parts
+        heap: list[tuple[int, int, int, Mapping[str, Any]]] = []
+        for no, part in enumerate(parts):
+            while heap and heap[0][0] < part.first_index:
+                yield heapq.heappop(heap)[3]
+            opened = await reading.problems_of(conn, part)
+            for place, problem in enumerate(opened):
+                if int(problem["index"]) >= from_index:
+                    heapq.heappush(heap, (int(problem["index"]), no, place, problem))
+        while heap:
+            yield heapq.heappop(heap)[3]

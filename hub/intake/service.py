@@ -1,0 +1,271 @@
+"""From a request's bytes to durable records and a receipt; shared by every door through which centres push.
+
+Records carry two headers: ``receipt`` (its uid) and ``index`` (decimal, from 0). A record with an index is one received
+object as it stands, even where it looks like a bundle. Of an object over the limit only the beginning is appended, with
+its size in the header ``too-large``: it must end as a rejection, and the log need not carry megabytes for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from hub.intake.body import BLOCK_BYTES, Encoding, Form, Lines, Piece, inflater, objects_of
+from hub.intake.budget import Budget, Share
+from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
+from hub.log.port import INTAKE_PREFIX, EventLog, Record
+from hub.model.errors import NotFound, Refused, TooLarge
+from hub.model.policy import Centre
+from hub.model.words import Limits, Topic
+
+T = TypeVar("T")
+
+HEADER_RECEIPT = "receipt"
+HEADER_INDEX = "index"
+HEADER_TOO_LARGE = "too-large"
+
+CHUNK_RECORDS = 1_000
+CHUNK_BYTES = 4 << 20
+"""An append takes so much at most: one fsync for many, and other centres have their turn in between."""
+_INLINE_BYTES = 16 << 10
+"""Less than this is cut where it is; a thread would cost more than it frees."""
+_INLINE_COMPRESSED_BYTES = 2 << 10
+_LONGEST_KEY_BYTES = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeLimits:
+    """How much is taken at once."""
+
+    objects: Limits = field(default_factory=Limits)
+    push_bytes: int = 64 << 20
+    """Of one body, decompressed."""
+    in_flight_bytes: int = 256 << 20
+    """Of all bodies of this process together."""
+    wait_s: float = 10.0
+    """How long a push waits for the others, before it is asked to come again."""
+    stall_s: float = 30.0
+    """How long a body may pause before its sender is taken for gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a push came to: everything in it is durable."""
+
+    receipt: str
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastTaken:
+    """What this process last took in from one centre."""
+
+    ends: Mapping[int, int] = field(default_factory=dict)
+    """Per partition the position after it."""
+    at_us: int | None = None
+
+
+class Intake:
+    """Takes in what centres push. One per process; belongs to its event loop."""
+
+    def __init__(self, log: EventLog, codec: ReceiptCodec, limits: IntakeLimits) -> None:
+        self.limits = limits
+        self.codec = codec
+        self._log = log
+        self._budget = Budget(limits.in_flight_bytes, wait_s=limits.wait_s)
+        self._last: dict[str, LastTaken] = {}
+
+    async def push(
+        self, centre: Centre, body: AsyncIterator[bytes], *, form: Form, encoding: Encoding, length: int | None
+    ) -> Taken:
+        """Take in a body, whose ``length`` is that of the bytes on the wire where it is known.
+
+        Raises TooLarge over ``push_bytes``, Refused for a bundle that cannot be read, TryAgain when there is no room
+        or the log is away. Of NDJSON the objects before the trouble may have been taken in then, which is harmless:
+        whoever sends them again is told ``unchanged``.
+        """
+        if encoding is Encoding.IDENTITY and length is not None and length > self.limits.push_bytes:
+            raise _too_large(self.limits.push_bytes)
+        async with self._budget.share() as share:
+            blocks = _Blocks(body, encoding, self.limits)
+            push = _Push(self._log, centre)
+            match form:
+                case Form.LINES:
+                    await self._take_lines(blocks, push, share)
+                case Form.DOCUMENT:
+                    await self._take_document(blocks, push, share, length)
+            return self._taken(push)
+
+    async def read(self, body: AsyncIterator[bytes], *, encoding: Encoding, length: int | None) -> bytes:
+        """A whole body of another kind, within the same limits. Raises TooLarge, Refused, TryAgain."""
+        async with self._budget.share() as share:
+            return bytes(await self._gather(_Blocks(body, encoding, self.limits), share, length))
+
+    async def withdraw(self, centre: Centre, ids: Sequence[str]) -> Taken:
+        """Take back contributions by id: null values keyed by it. Raises TryAgain when the log is away."""
+        push = _Push(self._log, centre)
+        for start in range(0, len(ids), CHUNK_RECORDS):
+            await push.append_withdrawals(ids[start : start + CHUNK_RECORDS])
+        return self._taken(push)
+
+    def taken_from(self, centre_name: str) -> LastTaken:
+        """What this process last took in from a centre; nothing after a restart."""
+        return self._last.get(centre_name, LastTaken())
+
+    def _taken(self, push: _Push) -> Taken:
+        ends = {**self.taken_from(push.centre.name).ends}
+        for partition, end in push.ends.items():
+            ends[partition] = max(end, ends.get(partition, 0))
+        if push.received:
+            self._last[push.centre.name] = LastTaken(ends, time.time_ns() // 1_000)
+        name = ReceiptName(push.centre.no, push.uid, push.received, push.ends)
+        return Taken(self.codec.encode(name), push.received)
+
+    async def _take_lines(self, blocks: _Blocks, push: _Push, share: Share) -> None:
+        # What is held is bounded whatever the body's size: a chunk, an unfinished line, a block.
+        await share.grow_to(CHUNK_BYTES + self.limits.objects.object_bytes + 2 * BLOCK_BYTES)
+        lines = Lines(self.limits.objects.object_bytes)
+        waiting: list[Piece] = []
+        async for block in blocks:
+            waiting += await _work(len(block), lambda block=block: lines.feed(block))  # type: ignore[misc]
+            if len(waiting) >= CHUNK_RECORDS or sum(len(piece.value) for piece in waiting) >= CHUNK_BYTES:
+                await push.append(waiting)
+                waiting = []
+        await push.append(waiting + lines.end())
+
+    async def _take_document(self, blocks: _Blocks, push: _Push, share: Share, length: int | None) -> None:
+        document = await self._gather(blocks, share, length)
+        await share.grow_to(2 * len(document))  # the slices stand beside the whole for a moment
+        pieces = await _work(len(document), lambda: objects_of(bytes(document), self.limits.objects))
+        document.clear()
+        await push.append(pieces)
+
+    async def _gather(self, blocks: _Blocks, share: Share, length: int | None) -> bytearray:
+        await share.grow_to(min(length or BLOCK_BYTES, self.limits.push_bytes))
+        document = bytearray()
+        async for block in blocks:
+            if len(document) + len(block) > share.held_bytes:
+                await share.grow_to(min(2 * (len(document) + len(block)), self.limits.push_bytes + BLOCK_BYTES))
+            document += block
+        return document
+
+
+class _Push:
+    """One push on its way into the log."""
+
+    def __init__(self, log: EventLog, centre: Centre) -> None:
+        self.centre = centre
+        self.uid = new_uid()
+        self.received = 0
+        self.ends: dict[int, int] = {}
+        self._log = log
+        self._topic = Topic(INTAKE_PREFIX + centre.name)
+
+    async def append(self, pieces: Sequence[Piece]) -> None:
+        for chunk in _chunks(pieces):
+            await self._append([_record(piece, self._headers(no)) for no, piece in enumerate(chunk, self.received)])
+
+    async def append_withdrawals(self, ids: Sequence[str]) -> None:
+        await self._append([Record(one.encode(), None, self._headers(no)) for no, one in enumerate(ids, self.received)])
+
+    def _headers(self, index: int) -> tuple[tuple[str, bytes], ...]:
+        return (HEADER_RECEIPT, self.uid.encode()), (HEADER_INDEX, b"%d" % index)
+
+    async def _append(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
+        try:
+            reached = await self._log.append(self._topic, records)
+        except NotFound:  # a centre that has only just been added
+            await self._log.create(self._topic)
+            reached = await self._log.append(self._topic, records)
+        for at, position in reached.items():
+            self.ends[at.partition] = max(position, self.ends.get(at.partition, 0))
+        self.received += len(records)
+
+
+def _chunks(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    chunk: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        if chunk and (len(chunk) == CHUNK_RECORDS or size + len(piece.value) > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(piece)
+        size += len(piece.value)
+    if chunk:
+        yield chunk
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+_id_of = msgspec.json.Decoder(_Id)
+
+
+def _record(piece: Piece, headers: tuple[tuple[str, bytes], ...]) -> Record:
+    if piece.cut:
+        return Record(None, piece.value, (*headers, (HEADER_TOO_LARGE, b"%d" % piece.size)))
+    return Record(_key(piece.value), piece.value, headers)
+
+
+def _key(value: bytes) -> bytes | None:
+    """The object's id, where it can be read at once: records of one key stay in order on a log of many partitions."""
+    try:
+        key = _id_of.decode(value).id.encode()
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    return key if 0 < len(key) <= _LONGEST_KEY_BYTES else None
+
+
+class _Blocks:
+    """A body's decompressed blocks. Raises TooLarge when they come to more than ``push_bytes``, Refused when corrupt
+    or when the sender stalls.
+    """
+
+    def __init__(self, body: AsyncIterator[bytes], encoding: Encoding, limits: IntakeLimits) -> None:
+        self._body = body
+        self._inflater = inflater(encoding)
+        self._inline_bytes = _INLINE_BYTES if encoding is Encoding.IDENTITY else _INLINE_COMPRESSED_BYTES
+        self._limits = limits
+        self._total = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (data := await self._receive()) is not None:
+            blocks = self._inflater.blocks(data)
+            inline = len(data) <= self._inline_bytes or self._inline_bytes == _INLINE_BYTES
+            while True:
+                block = next(blocks, None) if inline else await asyncio.to_thread(next, blocks, None)
+                if block is None:
+                    break
+                self._total += len(block)
+                if self._total > self._limits.push_bytes:
+                    raise _too_large(self._limits.push_bytes)
+                yield block
+        self._inflater.end()
+
+    async def _receive(self) -> bytes | None:
+        try:
+            async with asyncio.timeout(self._limits.stall_s):
+                return await anext(self._body, None)
+        except TimeoutError:
+            raise Refused("push.stalled", "The body stopped coming.", "Send it again.") from None
+
+
+async def _work(size_bytes: int, work: Callable[[], T]) -> T:
+    """Do what takes the longer the more bytes there are, in a thread when there are many."""
+    return work() if size_bytes <= _INLINE_BYTES else await asyncio.to_thread(work)
+
+
+def _too_large(limit_bytes: int) -> TooLarge:
+    return TooLarge(
+        "push.too-large",
+        f"The body has more than {limit_bytes:,} bytes, decompressed.",
+        "Send it in parts; what was taken of it already counts as unchanged then.",
+    )
