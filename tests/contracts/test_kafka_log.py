@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self
 
-from hub.log.kafka import KafkaLog
-from hub.log.port import EventLog
-from tests.contracts.event_log import EventLogContract
+import pytest
+from aiokafka import AIOKafkaProducer
+from confluent_kafka import ConsumerGroupState
+from confluent_kafka.admin import AclOperation, AdminClient, ResourceType
+
+from hub.log.kafka import GROUP, KafkaLog
+from hub.log.port import Consumer, EventLog, Topic
+from hub.model.errors import Broken, TryAgain
+from tests.contracts.event_log import EventLogContract, Store, a_record, numbered, take, take_count, values
+from tests.contracts.taker import FencedStore
 from tests.servers.kafka import KafkaServer
+from tests.waiting import until
 
 
 def address_of(kafka: KafkaServer, **options: object) -> dict[str, object]:
@@ -30,3 +46,310 @@ class TestKafkaLog(EventLogContract):
 
     async def open(self) -> EventLog:
         return await KafkaLog.open(**await self.address())  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def opened(kafka: KafkaServer, **options: object) -> AsyncIterator[KafkaLog]:
+    log = await KafkaLog.open(**address_of(kafka, **options))  # type: ignore[arg-type]
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+# The group of workers
+
+
+class Workers:
+    """Processes that take and write to one store, to be killed."""
+
+    def __init__(self, kafka: KafkaServer, path: Path) -> None:
+        self._words = [sys.executable, "-m", "tests.contracts.taker", json.dumps(address_of(kafka)), str(path)]
+        self.running: list[asyncio.subprocess.Process] = []
+
+    async def start(self) -> None:
+        self.running.append(await asyncio.create_subprocess_exec(*self._words))
+
+    async def kill(self, worker: asyncio.subprocess.Process) -> None:
+        worker.kill()
+        await worker.wait()
+        self.running.remove(worker)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for worker in tuple(self.running):
+            await self.kill(worker)
+
+
+async def append_everywhere(log: KafkaLog, sent: dict[Topic, int], count: int) -> None:
+    """The next ``count`` numbers to each topic."""
+    for topic, first in sent.items():
+        await log.append(topic, numbered(count, first))
+        sent[topic] = first + count
+
+
+def all_applied(store: FencedStore, sent: dict[Topic, int]) -> bool:
+    applied = store.applied()
+    return all(len(applied.get(topic, ())) >= count for topic, count in sent.items())
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FencedStore]:
+    store = FencedStore(tmp_path / "store.sqlite")
+    yield store
+    store.db.close()
+
+
+async def test_a_dead_worker_s_share_is_taken_over_within_8_seconds(
+    kafka: KafkaServer, tmp_path: Path, store: FencedStore
+) -> None:
+    sent = {Topic(f"intake.c{number}"): 0 for number in range(4)}
+    async with opened(kafka) as log, Workers(kafka, tmp_path / "store.sqlite") as workers:
+        for topic in sent:
+            await log.create(topic)
+        for _ in range(2):
+            await workers.start()
+        await until(lambda: _group_has(kafka, 2), within_s=20)
+        await append_everywhere(log, sent, 5)
+        await until(lambda: all_applied(store, sent), within_s=20)
+        await workers.kill(workers.running[0])
+        await append_everywhere(log, sent, 5)
+        await until(lambda: all_applied(store, sent), within_s=8)
+    assert store.applied() == {topic: list(range(10)) for topic in sent}
+
+
+async def _group_has(kafka: KafkaServer, members: int) -> bool:
+    """Whether the group of workers is settled with so many members."""
+    admin = AdminClient(kafka.admin_options())
+    described = await asyncio.to_thread(lambda: admin.describe_consumer_groups([GROUP])[GROUP].result(10))
+    return described.state is ConsumerGroupState.STABLE and len(described.members) == members
+
+
+async def test_rebalances_kills_and_frozen_workers_lose_and_double_nothing(
+    kafka: KafkaServer, tmp_path: Path, store: FencedStore
+) -> None:
+    sent = {Topic(f"intake.c{number}"): 0 for number in range(3)}
+    async with opened(kafka) as log, Workers(kafka, tmp_path / "store.sqlite") as workers:
+        for topic in sent:
+            await log.create(topic)
+        async with asyncio.TaskGroup() as tasks:
+            over = asyncio.Event()
+            tasks.create_task(_append_until(log, sent, over))
+            await workers.start()
+            await until(lambda: all_applied(store, dict.fromkeys(sent, 20)), within_s=30)
+            await workers.start()
+            await until(lambda: _group_has(kafka, 2), within_s=20)
+            await workers.start()
+            await workers.kill(workers.running[0])
+            frozen = workers.running[0]
+            frozen.send_signal(signal.SIGSTOP)
+            await until(lambda: _group_has(kafka, 1), within_s=20)
+            frozen.send_signal(signal.SIGCONT)  # a zombie: it goes on with the batch in hand
+            await until(lambda: _group_has(kafka, 2), within_s=20)
+            over.set()
+        await until(lambda: all_applied(store, sent), within_s=30)
+    assert store.applied() == {topic: list(range(count)) for topic, count in sent.items()}
+
+
+async def _append_until(log: KafkaLog, sent: dict[Topic, int], over: asyncio.Event) -> None:
+    while not over.is_set():
+        await append_everywhere(log, sent, 3)
+
+
+# A broker that dies
+
+
+async def test_a_broker_that_is_away_is_told_within_moments_and_passes(kafka: KafkaServer) -> None:
+    topic = Topic("intake.ro")
+    async with opened(kafka, append_within_s=1.0) as log:
+        await log.create(topic)
+        await log.append(topic, numbered(3))
+        consumer = log.consumer(Store())
+        assert len(await take_count(consumer, 3)) == 3
+        kafka.kill()
+        assert not await log.ready()
+        async with asyncio.timeout(3):
+            with pytest.raises(TryAgain):
+                await log.append(topic, [a_record(b"100")])
+        with pytest.raises(TryAgain):
+            await take(consumer, wait_s=0.5)
+        await asyncio.to_thread(kafka.restart)
+        await until(log.ready, within_s=20)
+        # What was not acknowledged went nowhere or waits before what comes later: never behind it, never twice.
+        await until(lambda: _appended(log, topic, b"101"), within_s=20)
+        read = await until(lambda: _read_up_to(consumer, b"101"), within_s=20)
+        assert read in ([b"101"], [b"100", b"101"])
+        await consumer.close()
+
+
+async def _appended(log: EventLog, topic: Topic, value: bytes) -> bool:
+    try:
+        await log.append(topic, [a_record(value)])
+    except TryAgain:
+        return False
+    return True
+
+
+async def _read_up_to(consumer: Consumer, last: bytes) -> list[bytes | None]:
+    read: list[bytes | None] = []
+    while last not in read:
+        with suppress(TryAgain):
+            read.extend(values((await take(consumer)).records))
+    return read
+
+
+async def test_no_acknowledged_record_is_lost_or_doubled_when_the_broker_is_killed(kafka: KafkaServer) -> None:
+    topic = Topic("intake.ro")
+    acknowledged: list[int] = []
+    async with opened(kafka, append_within_s=20.0) as log:
+        await log.create(topic)
+        async with asyncio.TaskGroup() as tasks:
+            over = asyncio.Event()
+            tasks.create_task(_append_numbers_until(log, topic, acknowledged, over))
+            for _ in range(2):
+                there = len(acknowledged)
+                await until(lambda there=there: len(acknowledged) > there + 100, within_s=30)  # type: ignore[misc]
+                kafka.kill()
+                await asyncio.to_thread(kafka.restart)
+            there = len(acknowledged)
+            await until(lambda: len(acknowledged) > there + 100, within_s=30)
+            over.set()
+        consumer = log.consumer(Store())
+        read = [int(value or b"") for value in values(await take_count(consumer, len(acknowledged)))]
+        await consumer.close()
+    assert read == acknowledged
+
+
+async def _append_numbers_until(log: EventLog, topic: Topic, acknowledged: list[int], over: asyncio.Event) -> None:
+    while not over.is_set():
+        await log.append(topic, numbered(10, len(acknowledged)))
+        acknowledged.extend(range(len(acknowledged), len(acknowledged) + 10))
+
+
+async def test_a_frozen_broker_is_told_and_passes(kafka: KafkaServer) -> None:
+    topic = Topic("intake.ro")
+    async with opened(kafka, append_within_s=1.0) as log:
+        await log.create(topic)
+        await log.append(topic, numbered(1))
+        kafka.freeze()
+        try:
+            with pytest.raises(TryAgain):
+                await log.append(topic, numbered(1, 1))
+        finally:
+            kafka.thaw()
+        await until(lambda: _appended(log, topic, b"2"), within_s=20)
+        consumer = log.consumer(Store())
+        assert values(await take_count(consumer, 3)) == [b"0", b"1", b"2"]
+        await consumer.close()
+
+
+# What others may do to an intake topic
+
+
+async def test_the_time_of_a_record_is_the_log_s_whatever_its_sender_says(kafka: KafkaServer) -> None:
+    topic = Topic("intake.ro")
+    async with opened(kafka) as log:
+        await log.create(topic)
+        before = datetime.now(UTC)
+        async with a_producer(kafka) as producer:
+            await producer.send_and_wait(topic, b"{}", timestamp_ms=946_684_800_000)
+        consumer = log.consumer(Store())
+        (record,) = await take_count(consumer, 1)
+        await consumer.close()
+    assert before - timedelta(milliseconds=1) <= record.time <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize("compression", [None, "gzip", "snappy", "lz4", "zstd"])
+async def test_records_of_any_producer_are_read(kafka: KafkaServer, compression: str | None) -> None:
+    topic = Topic("intake.ro")
+    async with opened(kafka) as log:
+        await log.create(topic)
+        async with a_producer(kafka, compression_type=compression) as producer:
+            for number in range(20):
+                await producer.send(topic, b"%d" % number)
+        consumer = log.consumer(Store())
+        assert values(await take_count(consumer, 20)) == [b"%d" % number for number in range(20)]
+        await consumer.close()
+
+
+async def test_a_centre_s_transactions_leave_no_gap_and_what_it_aborted_is_not_read(kafka: KafkaServer) -> None:
+    topic, store = Topic("intake.ro"), Store()
+    async with opened(kafka) as log:
+        await log.create(topic)
+        async with a_producer(kafka, transactional_id="centre") as producer:
+            for number in range(6):
+                await producer.begin_transaction()
+                await producer.send_and_wait(topic, b"%d" % number)
+                await (producer.commit_transaction() if number % 3 else producer.abort_transaction())
+        await log.append(topic, [a_record(b"last")])
+        consumer = log.consumer(store)
+        assert values(await take_count(consumer, 5, limit=2, store=store)) == [b"1", b"2", b"4", b"5", b"last"]
+        await until(lambda: _nothing_waits(consumer), within_s=10)
+        await consumer.close()
+        again = log.consumer(store)
+        await log.append(topic, [a_record(b"more")])
+        assert values(await take_count(again, 1, store=store)) == [b"more"]
+        await again.close()
+
+
+async def _nothing_waits(consumer: Consumer) -> bool:
+    return set((await consumer.lag()).values()) == {0}
+
+
+async def test_records_of_one_key_keep_their_order_over_several_partitions(kafka: KafkaServer) -> None:
+    topic, store = Topic("intake.ro"), Store()
+    keys = [b"indicator--%d" % number for number in range(12)]
+    async with opened(kafka, partitions=3) as log:
+        await log.create(topic)
+        positions = await log.append(topic, [a_record(b"%d" % turn, key) for turn in range(30) for key in keys])
+        assert sum(positions.values()) == 360
+        assert len(positions) == 3
+        async with a_producer(kafka) as producer:  # a centre's own client chooses the same partition for a key
+            for key in keys:
+                await producer.send_and_wait(topic, b"30", key)
+        consumer = log.consumer(store)
+        read = await take_count(consumer, 372, limit=50, store=store)
+        await consumer.close()
+    for key in keys:
+        own = [record for record in read if record.key == key]
+        assert [int(record.value or b"") for record in own] == list(range(31))
+        assert len({record.partition for record in own}) == 1
+
+
+@asynccontextmanager
+async def a_producer(kafka: KafkaServer, **options: object) -> AsyncIterator[AIOKafkaProducer]:
+    """A plain client, as a centre would write it."""
+    producer = AIOKafkaProducer(**kafka.client_options(), **options)
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+# Rights
+
+
+async def test_a_hub_without_its_grants_is_told_so(kafka: KafkaServer) -> None:
+    topic = Topic("intake.ro")
+    async with opened(kafka) as log:
+        await log.create(topic)
+    kafka.add_user("reader", "secret", (AclOperation.DESCRIBE, ResourceType.TOPIC, "intake.*"))
+    async with opened(kafka, username="reader", password="secret") as log:
+        with pytest.raises(Broken) as told:
+            await log.append(topic, [a_record()])
+        assert told.value.code == "log.not-allowed"
+        consumer = log.consumer(Store())
+        with pytest.raises(Broken) as told:
+            await take(consumer, wait_s=10)
+        assert told.value.code == "log.not-allowed"
+        await consumer.close()
+
+
+async def test_a_wrong_password_reads_as_a_log_that_is_away(kafka: KafkaServer) -> None:
+    async with opened(kafka, password="guess") as log:
+        assert not await log.ready()
+        with pytest.raises(TryAgain):
+            await log.append(Topic("intake.ro"), [a_record()])
