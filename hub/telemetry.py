@@ -16,7 +16,12 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 _TOKEN = re.compile(r"ctihub_[A-Za-z0-9_-]{20,}")
 """See ``hub/registry/tokens.py``."""
 
-_QUIET = {"uvicorn.access": logging.WARNING, "aiosqlite": logging.WARNING, "alembic": logging.WARNING}
+_QUIET = {
+    "uvicorn.access": logging.WARNING,
+    "uvicorn.error": logging.WARNING,
+    "aiosqlite": logging.WARNING,
+    "alembic": logging.WARNING,
+}
 """Loggers of libraries that say one line per request or statement."""
 
 

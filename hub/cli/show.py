@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Row = Mapping[str, Any]
+
+_PIPE_WIDTH = 160
 
 
 def listing(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool, nothing: str) -> None:
@@ -27,7 +30,7 @@ def listing(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool, nothi
 
     table = Table(box=box.ROUNDED, header_style="bold cyan", border_style="dim", row_styles=["", "dim"])
     for number, column in enumerate(columns):
-        table.add_column(_title(column), style="bold" if number == 0 else "", overflow="fold")
+        table.add_column(_title(column), style="bold" if number == 0 else "", overflow="fold", no_wrap=column == "id")
     for row in rows:
         table.add_row(*(_text(row[column]) for column in columns))
     _console().print(table)
@@ -50,7 +53,9 @@ def one(row: Row, *, as_json: bool, done: str = "", then: Sequence[str] = (), to
     title = _text(done or str(row.get("name", "")))
     title.stylize("bold")
     console = _console()
-    console.print(Panel(Group(*parts), title=title, title_align="left", border_style="cyan", padding=(1, 2)))
+    console.print(
+        Panel(Group(*parts), title=title, title_align="left", border_style="cyan", padding=(1, 2), expand=False)
+    )
     for line in _lines(then):  # outside the frame and unwrapped, so that they can be copied
         console.print(line, soft_wrap=True)
 
@@ -103,4 +108,5 @@ def _text(value: object) -> Text:
 def _console() -> Any:
     from rich.console import Console
 
-    return Console(highlight=False)
+    # in a pipe nobody has said how wide it is; wrapped ids are of no use there
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)

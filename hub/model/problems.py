@@ -72,6 +72,7 @@ class Code(StrEnum):
     VALUE_NOT_OF_ITS_KIND = "value.not-of-its-kind"
     URL_CREDENTIALS = "url.credentials"
     STIX_LIFTED = "stix.lifted"
+    TEXT_OWN_NAME = "text.own-name"
 
 
 _STATES = {
@@ -89,6 +90,7 @@ _STATES = {
     Code.VALUE_NOT_OF_ITS_KIND: State.ACCEPTED,
     Code.URL_CREDENTIALS: State.ACCEPTED,
     Code.STIX_LIFTED: State.ACCEPTED,
+    Code.TEXT_OWN_NAME: State.ACCEPTED,
 }
 
 

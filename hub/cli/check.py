@@ -1,0 +1,149 @@
+"""``ctihub check``: the verdicts on files, offline, before pushing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hub.cli.admin import ConfigFile, configured
+from hub.cli.client import AsJson, print_json, printable, speaking
+
+if TYPE_CHECKING:
+    from hub.model.problems import Problem
+    from hub.model.words import Limits
+
+Files = Annotated[list[str], typer.Argument(help="Files, folders or patterns; - is standard input.", metavar="FILE…")]
+OwnNames = Annotated[
+    list[str] | None,
+    typer.Option("--name", metavar="TEXT", help="Warn where this stands in free text, as your name may; repeatable."),
+]
+
+_SHOWN = 200
+"""Problems printed for a person; ``--json`` prints all."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found; as many rows are kept as are printed."""
+
+    keep: int | None
+    checked: int = 0
+    refused: int = 0
+    rows: list[Mapping[str, Any]] = field(default_factory=list)
+    by_code: Counter[str] = field(default_factory=Counter)
+
+    def add(self, index: int, stix_id: str | None, problems: Sequence[Problem]) -> None:
+        """Count one object, and what is said of it."""
+        self.checked = index + 1
+        self.refused += any(problem.state == "rejected" for problem in problems)
+        for problem in problems:
+            self.by_code[problem.code] += 1
+            if self.keep is None or len(self.rows) < self.keep:
+                self.rows.append(_row(index, stix_id, problem))
+
+
+def command(files: Files, name: OwnNames = None, as_json: AsJson = False, config: ConfigFile = None) -> int:
+    """Say what a hub would refuse, and warn of what it would change. Nothing is sent; exit code 1 when refused.
+
+    What depends on the hub is not said: markings above your ceiling, others' identities, warning lists, older versions.
+    """
+    limits = configured(config).limits
+    report = Report(keep=None if as_json else _SHOWN)
+    with speaking():
+        for index, value in enumerate(_objects(files)):
+            report.add(index, *_judged(value, limits, name or ()))
+    if as_json:
+        print_json({"checked": report.checked, "refused": report.refused, "problems": report.rows})
+    else:
+        _print(report)
+    return 1 if report.refused else 0
+
+
+def _objects(files: Sequence[str]) -> Iterator[bytes]:
+    from connectors.sdk.publisher import as_line
+    from connectors.stix_file.inputs import Inputs
+
+    for item in Inputs.named(files).items({}):
+        yield as_line(item.body)
+
+
+def _judged(value: bytes, limits: Limits, names: Sequence[str]) -> tuple[str | None, list[Problem]]:
+    """The object's id, where something is said of it, and what."""
+    from hub.core import journey
+
+    problems = journey.check(value, limits)
+    if not problems and not names:
+        return None, []
+    obj = _decoded(value)
+    problems = [*problems, *_own_names(obj, names)]
+    stix_id = obj.get("id")
+    return (stix_id if isinstance(stix_id, str) else None), problems
+
+
+def _own_names(obj: Mapping[str, Any], names: Sequence[str]) -> Iterator[Problem]:
+    from hub.model.problems import Code, Problem
+
+    for name in names:
+        for at, text in _texts(obj, ""):
+            if name.casefold() in text.casefold():
+                says = "This text holds a name that you asked to be warned of; the hub shows texts as they are."
+                yield Problem(Code.TEXT_OWN_NAME, at, says)
+
+
+def _texts(value: Any, at: str) -> Iterator[tuple[str, str]]:
+    """Every string in an object, with its JSON pointer."""
+    if isinstance(value, str):
+        yield at, value
+    elif isinstance(value, dict):
+        for key, inside in value.items():
+            yield from _texts(inside, f"{at}/{str(key).replace('~', '~0').replace('/', '~1')}")
+    elif isinstance(value, list):
+        for number, inside in enumerate(value):
+            yield from _texts(inside, f"{at}/{number}")
+
+
+def _decoded(value: bytes) -> Mapping[str, Any]:
+    import json
+
+    try:
+        decoded = json.loads(value)
+    except (ValueError, RecursionError):
+        return {}
+    return decoded if isinstance(decoded, dict) else {}
+
+
+def _row(index: int, stix_id: str | None, problem: Problem) -> Mapping[str, Any]:
+    """As a receipt's problems are, with the pointer."""
+    return {
+        "index": index,
+        "id": stix_id,
+        "state": str(problem.state),
+        "code": str(problem.code),
+        "at": problem.at,
+        "message": problem.says,
+    }
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for row in report.rows:
+        colour = "red" if row["state"] == "rejected" else "yellow"
+        where = printable(f"#{row['index']} {row['id'] or '(no id)'} {row['at']}")
+        console.print(
+            Text.assemble((f"{row['state']:9}", colour), (f"{row['code']:28}", "bold"), where), soft_wrap=True
+        )
+        console.print(Text(f"         {printable(row['message'])}", style="dim"), soft_wrap=True)
+    if (more := report.by_code.total() - len(report.rows)) > 0:
+        console.print(f"… and {more:,} more; --json prints all.")
+    for code, times in report.by_code.most_common():
+        console.print(f"{times:8,}  {code}")
+    verdict = f"{report.refused:,} would be refused" if report.refused else "none would be refused"
+    style = "bold red" if report.refused else "bold green"
+    console.print(Text(f"{report.checked:,} checked, {verdict}.", style=style))

@@ -1,0 +1,53 @@
+"""``ctihub serve``: run the hub, or one role of it."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.cli.admin import ConfigFile
+from hub.cli.client import say
+
+
+class Role(StrEnum):
+    """What a process does; ``hub/serving.py`` has the same, behind imports that take a while."""
+
+    ALL = "all"
+    WORKER = "worker"
+    DOORS = "doors"
+    RELAY = "relay"
+
+
+def command(
+    role: Annotated[Role, typer.Option("--role", help="all: everything in one; or a part of a scaled hub.")] = Role.ALL,
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="Instead of HTTP_HOST.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", metavar="PORT", min=0, max=65_535, help="Instead of HTTP_PORT.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", metavar="DIR", help="Instead of DATA_DIR.")] = None,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="A proxy in front speaks TLS: any address may be listened on.")
+    ] = False,
+) -> None:
+    """Run the hub until Ctrl-C. Every role answers /healthz, /readyz and /metrics on HTTP_HOST:HTTP_PORT."""
+    from hub.config import ensure_private, load
+
+    overrides = {"http_host": host, "http_port": port, "data_dir": data_dir, "behind_proxy": behind_proxy or None}
+    options = load(config, overrides=overrides, warn=lambda text: say(f"Warning: {text}"))
+    ensure_private(options)
+
+    from hub import serving, telemetry
+
+    telemetry.configure(options.log_level, options.log_format)
+    serving.run(serving.serve(options, serving.Role(role.value), started=_started))
+
+
+def _started(url: str) -> None:
+    """Tell a person where it is; a machine reads the log."""
+    if sys.stderr.isatty():
+        say(f"ctihub is at {url} - Ctrl-C ends it.")
