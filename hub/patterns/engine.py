@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from hub.model.problems import Code, Problem
 from hub.patterns import quick
+from hub.patterns.ast import Constant
 from hub.patterns.nodes import Leaf, Node
 from hub.patterns.normal import AT, Normaliser
+from hub.patterns.observables.addresses import canonical_address
 from hub.patterns.parse import parse
 from hub.patterns.tokens import PatternError
 from hub.patterns.values import Canonical, Observable
@@ -63,8 +65,16 @@ def _asserted(node: Node) -> tuple[Observable, ...]:
         return ()
     if any(leaf.operator not in _ASSERTING or leaf.negated for leaf in leaves):
         return ()
-    found = (Observable(leaf.kind, leaf.path, constant.text) for leaf in leaves for constant in leaf.constants)
+    found = (Observable(leaf.kind, leaf.path, _value(leaf, constant)) for leaf in leaves for constant in leaf.constants)
     return tuple(dict.fromkeys(found))
+
+
+def _value(leaf: Leaf, constant: Constant) -> str:
+    """The value as ``=`` would have it: a network of one is an address, though ``ISSUBSET`` writes it with its prefix."""
+    if leaf.operator != "ISSUBSET":
+        return constant.text
+    found = canonical_address(constant.text)
+    return found if isinstance(found, str) else constant.text
 
 
 def _alternatives(node: Node) -> list[Leaf] | None:

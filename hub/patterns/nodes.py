@@ -1,4 +1,4 @@
-"""Parts of a pattern in normal form, each with its text: how patterns are written. ``normal`` decides what is written."""
+"""Parts of a pattern in normal form, each with its text: how patterns are written. ``normal`` decides on what is said."""
 
 from __future__ import annotations
 

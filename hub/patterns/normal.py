@@ -28,6 +28,7 @@ from hub.patterns.constants import normal_constant, written
 from hub.patterns.lift import lifted
 from hub.patterns.nodes import Leaf, Node, check_shape, check_size, joined, leaf_node, observation, qualified
 from hub.patterns.observables import Rule, canonical_by, rule_for
+from hub.patterns.observables.addresses import canonical_address
 from hub.patterns.observables.hashes import canonical_digest, checked_algorithm
 from hub.patterns.paths import normal_path, written_steps
 from hub.patterns.tokens import KEY_WORDS, PatternError
@@ -98,12 +99,12 @@ class Normaliser:
         return parts[0] if len(parts) == 1 else joined("AND", parts, roots, self._limit_chars)
 
     def _any_of(self, operands: list[Node]) -> Node:
-        sets: dict[tuple[str, str], list[Leaf]] = {}
+        sets: dict[tuple[str, str, str], list[Leaf]] = {}
         parts: list[Node] = []
         for node in operands:
             leaf = node.leaf
             if leaf is not None and leaf.operator in ("=", "IN") and not leaf.negated:
-                sets.setdefault((leaf.kind, leaf.path), []).append(leaf)
+                sets.setdefault((leaf.kind, leaf.path, leaf.constants[0].kind), []).append(leaf)
             else:
                 parts.append(node)
         for leaves in sets.values():
@@ -140,21 +141,25 @@ class Normaliser:
             raise PatternError(
                 Code.PATTERN_MEANINGLESS, "The pattern compares with an empty set, IN (), which has no member."
             )
-        nodes = self._one_of(leaf, leaf.constants)
+        # The members of a set are of one kind (STIX 2.1, section 9.2): the others make a set of their own.
+        by_kind: dict[str, list[Constant]] = {}
+        for constant in leaf.constants:
+            by_kind.setdefault(constant.kind, []).append(constant)
+        nodes = [node for members in by_kind.values() for node in self._one_of(leaf, members)]
         if len(nodes) == 1:
             only = nodes[0].leaf
             return nodes[0] if only is None else _plain(only)
         if leaf.negated:
-            says = f"The pattern uses NOT IN on {cut(leaf.path)}, which stix2-patterns refuses: join != by AND instead."
-            raise PatternError(Code.STIX_HASH, says)
-        return joined("OR", nodes, frozenset((leaf.kind,)), self._limit_chars)
+            raise _negated_set(leaf, mixed=len(by_kind) > 1)
+        return joined("OR", _sorted_once(nodes), frozenset((leaf.kind,)), self._limit_chars)
 
     def _canonical_values(self, rule: Rule | None, operator: str, constants: list[Constant]) -> list[Constant]:
         if rule is None or not (
             operator in _CANONICAL_OPERATORS or (rule.is_network and operator in _NETWORK_OPERATORS)
         ):
             return constants
-        return [self._canonical_value(rule, constant) for constant in constants]
+        found = [self._canonical_value(rule, constant) for constant in constants]
+        return [_as_network(constant) for constant in found] if operator == "ISSUBSET" else found
 
     def _canonical_value(self, rule: Rule, constant: Constant) -> Constant:
         if constant.kind is not ConstantKind.STRING:
@@ -171,6 +176,22 @@ def _plain(leaf: Leaf) -> Node:
     if leaf.operator == "=" and leaf.negated:
         leaf = replace(leaf, operator="!=", negated=False)
     return leaf_node(leaf, [written(constant) for constant in leaf.constants])
+
+
+def _as_network(constant: Constant) -> Constant:
+    """An address as the network of one that it is: evaluators read ``ISSUBSET`` of a network only."""
+    text = constant.text
+    if "/" in text or not isinstance(canonical_address(text), str):
+        return constant
+    return Constant(constant.kind, f"{text}/{128 if ':' in text else 32}")
+
+
+def _negated_set(leaf: Leaf, *, mixed: bool) -> PatternError:
+    if mixed:
+        says = f"The pattern uses NOT IN on {cut(leaf.path)} with constants of several kinds; a set has one."
+        return PatternError(Code.PATTERN_MEANINGLESS, says)
+    says = f"The pattern uses NOT IN on {cut(leaf.path)}, which stix2-patterns refuses: join != by AND instead."
+    return PatternError(Code.STIX_HASH, says)
 
 
 def _text(node: Node) -> str:
