@@ -1,14 +1,136 @@
-"""What is held for the operator before anybody sees it: hits on warning lists, and values that would block everyone."""
+"""Loads what is held: MISP's warning lists as their package has them, or newer ones that the operator put beside them.
+
+An operator updates a list by putting its ``list.json`` under ``DATA_DIR/warninglists/<name>/``; nothing is fetched.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib.resources
+import ipaddress
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hub.core.journey import Hold, no_hold
+from publicsuffixlist import PublicSuffixList
+
+from hub.core.hold import HeldLists
+from hub.model.errors import WrongUsage
+from hub.model.problems import Problem
+from hub.patterns import canonical_value
+
+DEFAULT = (
+    # a hit on these is almost surely an error; lists of whole cloud providers would hold half of real input
+    "captive-portals", "common-ioc-false-positive", "crl-hostname", "crl-ip", "eicar.com", "empty-hashes",
+    "microsoft-win10-connection-endpoints", "mozilla-CA", "mozilla-IntermediateCA", "public-dns-hostname",
+    "public-dns-v4", "public-dns-v6", "tranco10k",
+)  # fmt: skip
+DOCUMENTATION = "documentation"
+"""Addresses and names for examples (RFC 5737, 3849, 2606): not in the default, since nobody is cut off by them."""
+_POPULAR = 10_000
+"""Of a list of popular sites the most popular so many."""
+_POPULARITY = frozenset({"alexa", "cisco_top1000", "cisco_top5k", "cisco_top10k", "cisco_top20k", "tranco", "tranco10k",
+                         "google-chrome-crux-1million", "majestic_million", "moz-top500"})  # fmt: skip
+"""Lists of which only the very names are meant: what is below a popular name may be anybody's."""
+_HASH_LENGTHS = frozenset({32, 40, 56, 64, 96, 128})
+_PLAIN_NAME = re.compile(r"(?!.*xn--)[a-z0-9_-]+(\.[a-z0-9_-]+)+")
+_EXAMPLES: dict[str, Any] = {
+    "name": "Documentation",
+    "type": "mixed",
+    "version": 1,
+    "list": ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20", ".example",
+             ".example.com", ".example.net", ".example.org"],
+}  # fmt: skip
 
 
-def hold(names: Sequence[str], data_dir: Path) -> Hold:
-    """The judgement by these lists; ``none`` switches all of it off."""
-    del names, data_dir
-    return no_hold
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A list as it was found: its name, its own date or version, how many entries."""
+
+    name: str
+    version: str
+    entries: int
+
+
+def load(names: Sequence[str], data_dir: Path, own_hosts: Sequence[str] = ()) -> tuple[HeldLists, list[Loaded]]:
+    """The lists of these names (``default``, ``none``, or lists' own names). Raises WrongUsage for an unknown one."""
+    if "none" in names:
+        return HeldLists(own_rules=False), []
+    wanted = list(dict.fromkeys(each for name in names for each in (DEFAULT if name == "default" else (name,))))
+    values: dict[tuple[str, str], str] = {}
+    suffixes: dict[str, str] = {}
+    networks: list[tuple[str, str]] = []
+    found = []
+    for name in wanted:
+        document = _read(name, data_dir)
+        entries = document["list"][:_POPULAR] if name in _POPULARITY else document["list"]
+        for kind, value, below in _entries(entries, document["type"], name):
+            if kind == "network":
+                networks.append((value, name))
+            elif below:
+                suffixes.setdefault(value, name)
+            else:
+                values.setdefault((kind, value), name)
+        found.append(Loaded(name, str(document.get("version", "")), len(entries)))
+    lists = HeldLists(
+        own_rules=True, own_hosts=frozenset(own_hosts), values=values, suffixes=suffixes, networks=tuple(networks),
+        is_public_suffix=_public_suffixes(),
+    )  # fmt: skip
+    return lists, found
+
+
+def _public_suffixes() -> frozenset[str]:
+    """Suffixes under which anybody registers names, and those of services that give names away."""
+    suffixes = PublicSuffixList()
+    return frozenset(str(name) for name in suffixes._publicsuffix if not str(name).startswith(("*", "!")))
+
+
+def available(data_dir: Path) -> list[str]:
+    """The names that HELD_LISTS may have, besides ``default`` and ``none``."""
+    ours = {entry.name for entry in _packaged().iterdir() if entry.is_dir()}
+    own = data_dir / "warninglists"
+    return sorted(ours | {DOCUMENTATION} | ({entry.name for entry in own.iterdir()} if own.is_dir() else set()))
+
+
+def _packaged() -> Any:
+    return importlib.resources.files("pymispwarninglists") / "data" / "misp-warninglists" / "lists"
+
+
+def _read(name: str, data_dir: Path) -> dict[str, Any]:
+    if name == DOCUMENTATION:
+        return _EXAMPLES
+    for place in (data_dir / "warninglists" / name / "list.json", _packaged() / name / "list.json"):
+        if place.is_file():
+            document = json.loads(place.read_text("utf-8"))
+            if isinstance(document, dict) and isinstance(document.get("list"), list):
+                return document
+            raise WrongUsage("lists.unreadable", f"{place} is no warning list.", "It is an object with type and list.")
+    raise WrongUsage("lists.unknown", f"There is no warning list {name!r}.", "See HELD_LISTS in docs/configuration.md.")
+
+
+def _entries(entries: Sequence[str], kind: str, name: str) -> Iterator[tuple[str, str, bool]]:
+    """(kind of value, canonical value, whether what is below it is meant too)."""
+    for entry in entries:
+        text = entry.strip().lower()
+        if kind in ("regex", "substring") or not text:
+            continue  # compared as text only, and a part of a text says too little to hold on
+        if len(text) in _HASH_LENGTHS and text.isalnum() and "." not in text:
+            yield "file", text, False
+        elif _is_network(text):
+            yield "network", text, False
+        else:
+            name_said = text.lstrip(".")
+            plain = _PLAIN_NAME.fullmatch(name_said) is not None  # nearly all: spare the IDNA tables
+            domain = name_said if plain else canonical_value("domain-name", "value", name_said)
+            if not isinstance(domain, Problem):
+                yield "domain-name", domain, text.startswith(".") or (kind == "hostname" and name not in _POPULARITY)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True

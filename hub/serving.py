@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -71,9 +72,11 @@ def door_settings(config: Config) -> DoorSettings:
 
 def worker_settings(config: Config) -> WorkerSettings:
     """What a worker is told."""
-    return WorkerSettings(
-        limits=config.limits, rules_url=f"{config.url}/rules/", hold=lists.hold(config.held_lists, config.data_dir)
-    )
+    own = [host for host in (urlsplit(config.url).hostname,) if host]
+    held, found = lists.load(config.held_lists, config.data_dir, own)
+    for each in found:
+        _log.debug("list.loaded", collection=each.name, count=each.entries, version=each.version)
+    return WorkerSettings(limits=config.limits, rules_url=f"{config.url}/rules/", hold=held.holds)
 
 
 # ---------------------------------------------------------------- running
@@ -104,7 +107,7 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
                 tasks.create_task(_relay(running, stop))
             server = _Server(_uvicorn(config, app))
             serving = tasks.create_task(server.serve(sockets=[listening]))
-            while not server.started and not serving.done():
+            while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
             if server.started:
                 _log.info("hub.started", role=role.value, url=_url(config, listening))

@@ -1,4 +1,4 @@
-"""The journey of one batch through the core: read, validate, admit, normalise, merge. The stages do not know one another.
+"""The journey of a batch through the core: read, validate, admit, normalise, merge, which do not know one another.
 
 All pure: whoever calls brings the time, the policy and what the store knows, and does the writing.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from hub.core.admit import admit
+from hub.core.hold import Hit
 from hub.core.merge.newest import newest, withdrawal
 from hub.core.normalise import Normal, normalise
 from hub.core.normalise.lift import lift
@@ -21,12 +22,13 @@ from hub.model.policy import Centre, Policy
 from hub.model.problems import Code, Problem, cut
 from hub.model.times import parse_us
 from hub.model.words import Limits, Stamp, State, StixId, StixObject
+from hub.patterns import Observable
 
-Hold = Callable[[Normal, Centre], Problem | None]
+Hold = Callable[[StixObject, Sequence[Observable]], Hit | None]
 """Says why an operator should look at an object before anybody sees it; None for nothing."""
 
 
-def no_hold(_: Normal, __: Centre) -> None:
+def no_hold(_: StixObject, __: Sequence[Observable]) -> None:
     """Nothing is held."""
 
 
@@ -165,9 +167,9 @@ def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> A
         warnings += said
     if not arrival.released:
         for normal in found:
-            problem = hold(normal, arrival.centre)
-            if problem is not None:
-                return Admitted(arrival, (problem,), stix_id=found[0].said_id, held_on=problem.at)
+            hit = hold(normal.obj, normal.observables)
+            if hit is not None:
+                return Admitted(arrival, (hit.problem,), stix_id=found[0].said_id, held_on=hit.list_name)
     claims = tuple(_claim(normal, arrival) for normal in found)
     return Admitted(arrival, tuple(warnings), claims, claims[0].id)
 
@@ -262,12 +264,12 @@ def _accept(
 def _unknown_marking(claim: Claim, now: Mapping[ClaimKey, Claim], policy: Policy) -> Problem | None:
     """What hides a claim from everyone until its centre defines the marking."""
     if claim.marks.unreadable:
-        says = "A label states a TLP that is none of clear, green, amber, amber+strict, red; nobody sees it until that is mended."
+        says = "A label states a TLP that is no level of it; nobody sees this object until that is mended."
         return Problem(Code.MARKING_UNKNOWN, "/labels", says)
     for ref in _own_markings(claim, policy):
         definition = now.get(claim_key(claim.centre, ref))
         if definition is None or definition.state is ClaimState.WITHDRAWN:
-            says = f"The marking {cut(ref)} is not defined among your objects; nobody sees this one until you send it."
+            says = f"You have not defined the marking {cut(ref)}; nobody sees this object until you send it."
             return Problem(Code.MARKING_UNKNOWN, "/object_marking_refs", says)
     return None
 
@@ -276,6 +278,6 @@ def _said(code: Code, claim: Claim) -> Problem:
     says = {
         Code.VERSION_OLDER: "A newer version, or a withdrawal, stands already.",
         Code.VERSION_SAME: "The same claim stands already.",
-        Code.VERSION_NOT_INCREMENTED: "It differs from the version before but has the same modified; it counts all the same.",
+        Code.VERSION_NOT_INCREMENTED: "It differs from the version before, with the same modified; it counts all the same.",
     }[code]
     return Problem(code, "/modified" if claim.modified_us is not None else "", says)

@@ -1,0 +1,129 @@
+"""What is held for an operator, and what is let through."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub import lists
+from hub.core.hold import OWN_RULES, HeldLists, Ranges
+from hub.model.errors import WrongUsage
+from hub.model.problems import Code, Problem
+from hub.patterns import canonical
+
+NOWHERE = Path("/nonexistent")
+
+
+@pytest.fixture(scope="module")
+def default() -> HeldLists:
+    return lists.load(("default",), NOWHERE, ["hub.centre.example.org", "203.0.113.9"])[0]
+
+
+def held(by: HeldLists, pattern: str) -> tuple[Code, str] | None:
+    found = canonical(pattern)
+    assert not isinstance(found, Problem), found
+    hit = by.holds({"type": "indicator"}, found.asserted)
+    return None if hit is None else (hit.problem.code, hit.list_name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code"),
+    [
+        ("[ipv4-addr:value = '0.0.0.0/0']", Code.POISON_NETWORK),
+        ("[ipv4-addr:value = '128.0.0.0/1']", Code.POISON_NETWORK),
+        ("[ipv4-addr:value = '46.0.0.0/7']", Code.POISON_NETWORK),
+        ("[ipv6-addr:value = '2a00::/18']", Code.POISON_NETWORK),
+        ("[ipv4-addr:value = '10.20.30.40']", Code.POISON_RESERVED),
+        ("[ipv4-addr:value = '192.168.0.0/24']", Code.POISON_RESERVED),
+        ("[ipv4-addr:value IN ('46.1.2.3', '127.0.0.1')]", Code.POISON_RESERVED),
+        ("[ipv6-addr:value = 'fe80::1']", Code.POISON_RESERVED),
+        ("[url:value = 'http://192.168.1.1:8080/']", Code.POISON_RESERVED),
+        ("[domain-name:value = 'router.local']", Code.POISON_RESERVED),
+        ("[domain-name:value = 'co.uk']", Code.POISON_SUFFIX),
+        ("[domain-name:value = 'github.io']", Code.POISON_SUFFIX),
+        ("[domain-name:value = 'com']", Code.POISON_SUFFIX),
+        ("[domain-name:value = 'hub.centre.example.org']", Code.POISON_OWN),
+        ("[domain-name:value = 'centre.example.org']", Code.POISON_OWN),
+        ("[ipv4-addr:value = '203.0.113.9']", Code.POISON_OWN),
+    ],
+)
+def test_what_would_block_everyone_is_held_by_the_hubs_own_rules(default: HeldLists, pattern: str, code: Code) -> None:
+    assert held(default, pattern) == (code, OWN_RULES)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("[ipv4-addr:value = '8.8.8.8']", "public-dns-v4"),
+        ("[ipv4-addr:value = '8.8.8.0/24']", "public-dns-v4"),
+        ("[domain-name:value = 'wikipedia.org']", "tranco10k"),
+        ("[url:value = 'https://wikipedia.org/']", "tranco10k"),
+        ("[file:hashes.'SHA-256' = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855']", "common-ioc-false-positive"),
+    ],
+)  # fmt: skip
+def test_a_hit_on_a_list_names_the_list(default: HeldLists, pattern: str, name: str) -> None:
+    assert held(default, pattern) == (Code.LIST_HIT, name)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "[ipv4-addr:value = '46.1.2.3']",
+        "[ipv4-addr:value = '198.51.100.7']",
+        "[domain-name:value = 'who-knows.github.io']",
+        "[domain-name:value = 'evil.wikipedia.org']",
+        "[url:value = 'https://wikipedia.org/evil']",
+        "[ipv4-addr:value != '10.0.0.1']",
+        "[ipv4-addr:value = '10.0.0.1' AND ipv4-addr:x_port = 4444]",
+        "[domain-name:value = 'domain.example']",
+        "[mutex:name = 'google.com']",
+    ],
+)
+def test_what_blocks_nobody_else_is_let_through(default: HeldLists, pattern: str) -> None:
+    assert held(default, pattern) is None
+
+
+def test_only_indicators_are_held(default: HeldLists) -> None:
+    found = canonical("[ipv4-addr:value = '10.0.0.1']")
+    assert not isinstance(found, Problem)
+    assert default.holds({"type": "ipv4-addr"}, found.asserted) is None
+
+
+def test_none_switches_all_of_it_off() -> None:
+    assert held(lists.load(("none",), NOWHERE)[0], "[ipv4-addr:value = '0.0.0.0/0']") is None
+
+
+def test_the_ranges_for_documentation_are_a_list_that_can_be_chosen() -> None:
+    chosen = lists.load(("default", "documentation"), NOWHERE)[0]
+    assert held(chosen, "[ipv4-addr:value = '198.51.100.7']") == (Code.LIST_HIT, "documentation")
+    assert held(chosen, "[domain-name:value = 'a.b.example']") == (Code.LIST_HIT, "documentation")
+
+
+def test_the_operators_own_list_comes_before_the_packaged_one(tmp_path: Path) -> None:
+    folder = tmp_path / "warninglists" / "public-dns-v4"
+    folder.mkdir(parents=True)
+    (folder / "list.json").write_text(json.dumps({"type": "cidr", "version": 20990101, "list": ["46.1.2.3/32"]}))
+    found, loaded = lists.load(("public-dns-v4",), tmp_path)
+    assert held(found, "[ipv4-addr:value = '46.1.2.3']") == (Code.LIST_HIT, "public-dns-v4")
+    assert held(found, "[ipv4-addr:value = '8.8.8.8']") is None
+    assert [each.version for each in loaded] == ["20990101"]
+
+
+def test_an_unknown_list_is_named() -> None:
+    with pytest.raises(WrongUsage, match="no-such-list"):
+        lists.load(("no-such-list",), NOWHERE)
+
+
+@given(
+    spans=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 40)), max_size=20),
+    asked=st.tuples(st.integers(0, 300), st.integers(0, 40)),
+)
+def test_a_bisection_finds_what_a_walk_finds(spans: list[tuple[int, int]], asked: tuple[int, int]) -> None:
+    ranges = Ranges((start, start + length, "x") for start, length in spans)
+    start, end = asked[0], asked[0] + asked[1]
+    walk = any(first <= end and first + length >= start for first, length in spans)
+    assert (ranges.touching(start, end) is not None) == walk
