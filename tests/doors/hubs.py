@@ -1,0 +1,187 @@
+"""A whole hub in one process for the doors' tests: real log, store, registry, worker and application, driven by hand."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+from fastapi import FastAPI
+
+from hub.doors.http import DoorSettings, make_app
+from hub.log.embedded import EmbeddedLog
+from hub.log.port import Consumer
+from hub.model.times import stix_time
+from hub.registry.centres import Terms
+from hub.registry.service import Registry
+from hub.store.sqlite import SqliteStore, open_sqlite
+from hub.worker import Worker, WorkerSettings
+from tests.story import START_US, an_indicator
+from tests.waiting import until
+
+STIX = "application/stix+json"
+NDJSON = "application/x-ndjson"
+URL = "http://hub.example"
+
+
+class Clock:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self) -> None:
+        self.us = START_US
+
+    def __call__(self) -> int:
+        return self.us
+
+
+@dataclass
+class Hub:
+    """See the head of this module."""
+
+    store: SqliteStore
+    log: EmbeddedLog
+    registry: Registry
+    app: FastAPI
+    http: httpx.AsyncClient
+    worker: Worker
+    consumer: Consumer
+    clock: Clock
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def centre(self, name: str = "ro", **terms: Any) -> str:
+        """Register a centre; returns its token."""
+        terms = {"country": "RO", "tlp_max": "amber+strict", **terms}
+        added = await self.registry.add_centre(name, Terms(**terms))
+        await self.log.create(f"intake.{name}")
+        self.tokens[name] = added.token
+        return added.token
+
+    async def member(self, name: str = "soc", by: str = "ro", **more: Any) -> str:
+        """Register a member; returns its token."""
+        self.tokens[name] = (await self.registry.add_member(name, accredited_by=by, **more)).token
+        return self.tokens[name]
+
+    async def operator(self, name: str = "ops") -> str:
+        """Register an operator; returns its token."""
+        self.tokens[name] = (await self.registry.add_operator(name)).token
+        return self.tokens[name]
+
+    def auth(self, who: str | None) -> dict[str, str]:
+        """The header with which a principal authenticates."""
+        return {} if who is None else {"authorization": f"Bearer {self.tokens[who]}"}
+
+    async def get(self, path: str, who: str | None = None, **more: Any) -> httpx.Response:
+        """GET as somebody."""
+        headers = {**self.auth(who), **more.pop("headers", {})}
+        return await self.http.get(path, headers=headers, **more)
+
+    async def post(self, path: str, who: str | None = None, **more: Any) -> httpx.Response:
+        """POST as somebody."""
+        headers = {**self.auth(who), **more.pop("headers", {})}
+        return await self.http.post(path, headers=headers, **more)
+
+    async def push(self, who: str, *objects: Any) -> dict[str, Any]:
+        """Push objects as NDJSON, in one piece; returns the 202 answer."""
+        body = b"\n".join(one if isinstance(one, bytes) else orjson.dumps(one) for one in objects)
+        answer = await self.post("/v1/intake", who, content=body, headers={"content-type": NDJSON})
+        assert answer.status_code == 202, answer.text
+        return answer.json()
+
+    async def settle(self) -> None:
+        """Let the worker carry all that has been taken in."""
+        while await self.worker.sweep():
+            pass
+        while True:
+            batch = await self.consumer.take(limit=1_000, limit_bytes=1 << 22, wait_s=0)
+            if not batch.records:
+                return
+            await self.worker.carry(batch)
+            self.clock.us += 1_000_000
+
+    async def tell(self, who: str, *objects: Any) -> dict[str, Any]:
+        """Push, carry, and return the receipt."""
+        taken = await self.push(who, *objects)
+        await self.settle()
+        return await self.receipt(who, taken["receipt"])
+
+    async def withdraw(self, who: str, *ids: str) -> dict[str, Any]:
+        """Withdraw, carry, and return the receipt."""
+        answer = await self.post("/v1/withdrawals", who, json={"ids": list(ids)})
+        assert answer.status_code == 202, answer.text
+        await self.settle()
+        return await self.receipt(who, answer.json()["receipt"])
+
+    async def receipt(self, who: str, receipt: str) -> dict[str, Any]:
+        """What became of a push."""
+        answer = await self.get(f"/v1/receipts/{receipt}", who)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def collection(self, name: str) -> Any:
+        """A collection as the registry has it."""
+        return await self.registry.find_collection(name)
+
+    async def objects_url(self, name: str) -> str:
+        """Where TAXII has a collection's objects."""
+        return f"/taxii2/root/collections/{(await self.collection(name)).id}/objects/"
+
+
+@contextlib.asynccontextmanager
+async def a_hub(folder: Path, **settings: Any) -> AsyncIterator[Hub]:
+    """A hub in this folder, its application running in memory."""
+    clock = Clock()
+    async with contextlib.AsyncExitStack() as stack:
+        store = await open_sqlite(folder / "hub.db", now_us=clock.us)
+        stack.push_async_callback(store.close)
+        log = await EmbeddedLog.open(folder / "log.db")
+        stack.push_async_callback(log.close)
+        ticking = iter(range(0, 1 << 40, 10))
+        registry = Registry(store, now_us=clock, monotonic_s=lambda: float(next(ticking)))
+        app = make_app(store=store, log=log, registry=registry, settings=DoorSettings(**settings))
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        transport = httpx.ASGITransport(app=app)
+        http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=URL))
+        consumer = log.consumer(store.positions)
+        stack.push_async_callback(consumer.close)
+        worker = Worker(consumer, store, WorkerSettings(), clock)
+        yield Hub(store, log, registry, app, http, worker, consumer, clock)
+
+
+def basic(name: str, token: str) -> dict[str, str]:
+    """Basic credentials."""
+    return {"authorization": "Basic " + base64.b64encode(f"{name}:{token}".encode()).decode()}
+
+
+def a_bundle(*objects: Mapping[str, Any]) -> bytes:
+    """A bundle of objects."""
+    return orjson.dumps({"type": "bundle", "id": "bundle--3b2d2a6c-5a3a-4b0e-8c5d-0f6f5c1f8a11", "objects": list(objects)})
+
+
+def lines(*objects: Any) -> bytes:
+    """NDJSON of objects."""
+    return b"".join(json.dumps(one).encode() + b"\n" for one in objects)
+
+
+def addresses(count: int, *, start: int = 0, **more: Any) -> list[dict[str, Any]]:
+    """Indicators for so many addresses (of 2001:db8::/32)."""
+    return [
+        an_indicator(f"[ipv6-addr:value = '2001:db8::{no:x}']", f"address {no}", **more)
+        for no in range(start + 1, start + count + 1)
+    ]
+
+
+def ids(objects: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The ids of objects."""
+    return [one["id"] for one in objects]
+
+
+__all__ = [
+    "NDJSON", "STIX", "URL", "Hub", "a_bundle", "a_hub", "addresses", "an_indicator", "basic", "ids", "lines",
+    "stix_time", "until",
+]  # fmt: skip
