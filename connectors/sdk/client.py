@@ -10,7 +10,7 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -107,6 +107,12 @@ class HubClient:
     def status(self) -> Status:
         """Flow, lag, rejections, collections and doors, as far as the caller may see them."""
         return self._call(Status, "GET", "/v1/status")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the connections. Idempotent."""

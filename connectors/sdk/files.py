@@ -15,8 +15,6 @@ from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, I
 from connectors.sdk.errors import SourceFailed
 from connectors.sdk.sources import Source
 
-_PACKED = (".gz", ".zst")
-
 
 class FilesSettings(ConnectorSettings):
     """Where the files are."""
@@ -135,9 +133,7 @@ class FilesConnector(Connector[FilesSettingsT]):
         return files
 
     def _is_ours(self, path: Path) -> bool:
-        name = path.name.lower()
-        for packed in _PACKED:
-            name = name.removesuffix(packed)
+        name = path.name.lower().removesuffix(".gz")
         return name.endswith(self.suffixes) and not path.name.startswith(".")
 
 

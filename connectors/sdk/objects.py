@@ -106,17 +106,17 @@ class ObjectSplitter:
         for line in lines:
             self._take_line(line)
         if len(rest) > self._limit and not self._cutting:
-            self._emit(rest[: self._limit])
+            self._emit(rest)
             self._cutting = True
         self._rest = b"" if self._cutting else rest
         return False
 
     def _take_line(self, line: bytes) -> None:
         line = line.strip(b" \t\r")
-        if _HOLDS_OBJECTS.search(line) or line.startswith(b"["):
+        if len(line) <= self._limit and (_may_hold_objects(line) or line[:1] + line[-1:] == b"[]"):
             self._found.extend(_split_document(line, self._limit))
         elif line:
-            self._emit(line[: self._limit])
+            self._emit(line)
 
     def _top(self, last: bool) -> bool:
         rest = self._rest
@@ -138,7 +138,7 @@ class ObjectSplitter:
 
     def _start_value(self, rest: bytes) -> bool:
         whole = _WHOLE_OBJECT.match(rest)
-        if whole and not _HOLDS_OBJECTS.search(rest, 0, whole.end()):
+        if whole and not _may_hold_objects(whole.group()):
             self._emit(whole.group())
             self._line_before = b"\n" not in whole.group()
             self._rest = rest[whole.end() :]
@@ -152,7 +152,7 @@ class ObjectSplitter:
         if end < 0 and not last and len(rest) <= self._limit:
             return False
         end = len(rest) if end < 0 else end
-        self._emit(rest[:end][: self._limit])
+        self._emit(rest[:end])
         self._rest = rest[end:]
         return True
 
@@ -202,7 +202,7 @@ class ObjectSplitter:
         end = _end_of(_STRAY, rest, 0)
         if end == len(rest) and not last and end <= self._limit:
             return False
-        self._emit(rest[: max(end, 1)].strip()[: self._limit])
+        self._emit(rest[: max(end, 1)].strip())
         self._rest = rest[max(end, 1) :]
         return True
 
@@ -222,11 +222,12 @@ class ObjectSplitter:
     def _let_go(self, *, emit: bool) -> None:
         """Give out the value in hand cut to the limit (once), and keep only what is still to be read."""
         if emit and not self._cutting:
-            self._emit(self._rest[: self._limit])
+            self._emit(self._rest)
             self._cutting = True
         self._rest, self._reached = self._rest[self._reached :], 0
 
     def _emit(self, raw: bytes) -> None:
+        raw = raw[: self._limit]
         # As one line: a tab is blank between tokens like a line break, and as wrong as one inside a string.
         if b"\n" in raw or b"\r" in raw:
             raw = raw.replace(b"\n", b"\t").replace(b"\r", b"\t")
@@ -239,6 +240,11 @@ class ObjectSplitter:
 def _split_document(line: bytes, limit_bytes: int) -> list[bytes]:
     inner = ObjectSplitter(limit_bytes=limit_bytes)
     return inner.feed(line) + inner.close()
+
+
+def _may_hold_objects(raw: bytes) -> bool:
+    """False for what is surely an object of its own; the others are read property by property."""
+    return b'"objects"' in raw or b'"bundle"' in raw
 
 
 def _looks_like_lines(lines: list[bytes]) -> bool:

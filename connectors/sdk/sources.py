@@ -1,4 +1,4 @@
-"""Bytes of a file or of standard input in bounded pieces, unpacked where packed (gzip, zstd), and how far it is."""
+"""Bytes of a file or of standard input in bounded pieces, unpacked where it is gzip, and how far it is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from connectors.sdk.errors import SourceFailed
 
 CHUNK_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
-_ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 class Source:
@@ -46,8 +45,6 @@ class Source:
             try:
                 if first.startswith(_GZIP):
                     yield from _gunzip(first, raw)
-                elif first.startswith(_ZSTD):
-                    yield from _unzstd(first, raw)
                 else:
                     yield first
                     yield from raw
@@ -85,25 +82,3 @@ def _gunzip(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
             data = unpack.unconsumed_tail or next(rest, b"")
             if not data and not out:
                 raise ValueError("the gzip stream ends in the middle")
-
-
-def _unzstd(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    import zstandard
-
-    class _Joined:
-        """What zstandard reads from: it asks for no more than it can use."""
-
-        def __init__(self) -> None:
-            self._first = first
-
-        def read(self, size: int = -1) -> bytes:
-            del size
-            chunk, self._first = self._first, b""
-            return chunk or next(rest, b"")
-
-    try:
-        with zstandard.ZstdDecompressor().stream_reader(_Joined(), read_across_frames=True) as reader:  # type: ignore[arg-type]
-            while chunk := reader.read(CHUNK_BYTES):
-                yield chunk
-    except zstandard.ZstdError as error:
-        raise ValueError(str(error)) from error

@@ -21,7 +21,7 @@ def command(
     asked: Asked, as_json: AsJson = False, url: Url = DEFAULT_URL, token: Token = None, ca_file: CaFile = None
 ) -> None:
     """Show what stands behind a thing: the claims that you may see, how they were merged, and the versions."""
-    with hub_client(url, token, needs_token=False, ca_file=ca_file) as client:
+    with hub_client(url, token, needs_token=False, ca_file=ca_file, patience_s=5.0) as client:
         explanation = client.explain(asked)
     if as_json:
         print_json(explanation.model_dump())

@@ -1,0 +1,128 @@
+"""Calls to the hub: retries within a patience, sentences instead of statuses, tokens only where they belong."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from connectors.sdk.client import HubClient, own_path, retry_after_s
+from connectors.sdk.errors import PublishRefused, TryLater, WrongSettings
+from connectors.sdk.http import HttpPublisher
+from tests.connectors.small_hub import TOKEN, SmallHub
+
+LINES = [b'{"id":"a"}', b'{"id":"b"}', b'{"id":"c"}']
+
+
+@pytest.fixture
+def client(hub: SmallHub) -> Iterator[HubClient]:
+    with HubClient(hub.url, TOKEN, patience_s=20.0) as one:
+        yield one
+
+
+def test_a_push_is_tried_again_until_the_hub_takes_it(hub: SmallHub, client: HubClient) -> None:
+    hub.plan.extend(["503", "429", "500"])
+    hub.retry_after = "0"
+    assert client.push(LINES).received == 3
+    assert hub.lines == LINES
+
+
+def test_retry_after_is_honoured(hub: SmallHub, client: HubClient) -> None:
+    hub.plan.append("503")
+    hub.retry_after = "1"
+    began = time.monotonic()
+    client.push(LINES)
+    assert time.monotonic() - began >= 1.0
+
+
+def test_a_lost_acknowledgement_repeats_the_push(hub: SmallHub, client: HubClient) -> None:
+    hub.plan.append("lost")
+    client.push(LINES)
+    assert hub.lines == LINES * 2
+
+
+def test_a_hub_that_comes_back_within_the_patience_gets_the_push(hub: SmallHub, client: HubClient) -> None:
+    hub.stop()
+    threading.Timer(0.5, hub.server.start).start()
+    assert client.push(LINES).received == 3
+
+
+def test_patience_ends_with_a_sentence() -> None:
+    with socket.socket() as taken:  # bound, but nobody listens
+        taken.bind(("127.0.0.1", 0))
+        with (
+            HubClient(f"http://127.0.0.1:{taken.getsockname()[1]}", TOKEN, patience_s=0.3) as client,
+            pytest.raises(TryLater, match="No answer from the hub at http://127") as raised,
+        ):
+            client.push(LINES)
+    assert raised.value.code == "hub.unreachable"
+    assert raised.value.way_out
+
+
+def test_wrong_credentials_are_not_tried_again(hub: SmallHub) -> None:
+    said: list[str] = []
+    with (
+        HubClient(hub.url, "wrong", notify=said.append) as client,
+        pytest.raises(PublishRefused, match="The token is not known") as raised,
+    ):
+        client.push(LINES)
+    assert (raised.value.code, raised.value.status, said) == ("token.unknown", 401, [])
+
+
+def test_every_retry_is_told(hub: SmallHub) -> None:
+    hub.plan.append("503")
+    hub.retry_after = "0"
+    said: list[str] = []
+    with HubClient(hub.url, TOKEN, notify=said.append) as client:
+        client.push(LINES)
+    assert said == ["The hub is busy. Trying again."]
+
+
+def test_a_receipt_is_read_at_the_configured_host_whatever_the_hub_says(hub: SmallHub, client: HubClient) -> None:
+    accepted = client.push(LINES)
+    assert accepted.status_url.startswith("https://elsewhere.example/")
+    hub.pending_answers = 2
+    assert client.completed(accepted.status_url, within_s=10).accepted == 3
+    assert own_path("https://elsewhere.example/behind/v1/receipts/1") == "/v1/receipts/1"
+
+
+def test_a_receipt_that_stays_pending_ends_the_wait(hub: SmallHub, client: HubClient) -> None:
+    accepted = client.push(LINES)
+    hub.pending_answers = 10_000
+    with pytest.raises(TryLater, match="ask again at http://127") as raised:
+        client.completed(accepted.status_url, within_s=0.2)
+    assert raised.value.code == "receipt.pending"
+
+
+def test_an_answer_of_something_that_is_no_hub_is_told_apart(hub: SmallHub) -> None:
+    with HubClient(hub.url + "/nothing", TOKEN) as client, pytest.raises(PublishRefused, match="404"):
+        client.status()
+
+
+def test_a_push_over_the_limit_is_halved_and_stays_in_order(hub: SmallHub, client: HubClient) -> None:
+    hub.limit_bytes = 25
+    publisher = HttpPublisher(client)
+    acknowledged = publisher.publish([*LINES, b'{"id":"' + b"x" * 50 + b'"}', *LINES])
+    assert hub.lines == LINES * 2
+    assert acknowledged.received == 6
+    assert publisher.too_large == [59]
+
+
+@pytest.mark.parametrize("url", ["", "hub.example", "ftp://hub.example", "http://"])
+def test_an_address_that_is_none_is_wrong_usage(url: str) -> None:
+    with pytest.raises(WrongSettings, match="is not the address of a hub"):
+        HubClient(url)
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "ümlaut"])
+def test_a_token_that_can_be_none_is_wrong_usage(token: str) -> None:
+    with pytest.raises(WrongSettings, match="The token holds characters"):
+        HubClient("http://127.0.0.1:1", token)
+
+
+@pytest.mark.parametrize(("header", "seconds"), [(None, None), ("", None), ("3", 3.0), ("-1", 0.0), ("soon", None)])
+def test_retry_after_is_read_leniently(header: str | None, seconds: float | None) -> None:
+    assert retry_after_s(header) == seconds
