@@ -1,16 +1,28 @@
 """Spellings that STIX lets pass, or that its tools refuse over a trifle, made the one that everybody reads.
 
-What ``validate`` lets pass beyond the letter of the specification is put right here, so that what members get is valid.
+What ``validate`` lets pass beyond the letter of the specification is put right here, so that what members get is valid:
+
+- ``created`` and ``modified`` to the millisecond at least (STIX 2.1, section 3.2), no timestamp beyond the microsecond,
+  which stix2 and the hub do not tell apart;
+- the UUIDs of ids in small letters, as RFC 4122, section 3, has them written;
+- the URL of an external reference with everything escaped that RFC 3986 wants escaped; what is no URL at all is
+  description; a CVE or CAPEC id under the source name that STIX has for it (sections 4.1 and 4.19);
+- a marking definition of a type of its own, which 2.1 deprecates and stix2 refuses, in an extension;
+- network traffic with an ``end`` is not active (section 6.12).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from hub.core.normalise.sco import KEPT_EXTENSION
 from hub.model.words import StixObject
+
+Mender = Callable[[Any], Any]
+"""Gives the value in its better spelling, an equal one where there is nothing to mend."""
 
 _TIMES = frozenset(
     {
@@ -60,66 +72,58 @@ _NAMED_IDS = (
     ("capec", re.compile(r"CAPEC-\d+").fullmatch),
 )
 _DEFINITION_TYPES = frozenset({None, "tlp", "statement"})
-_CAPITAL = re.compile("[A-F]").search
 
 
-def mended(obj: StixObject) -> StixObject:
-    """The object with its trifles put right; the same object where there are none.
-
-    - ``created`` and ``modified`` to the millisecond at least (STIX 2.1, section 3.2), no timestamp beyond the
-      microsecond, which stix2 and the hub do not tell apart;
-    - the UUIDs of ids in small letters, as RFC 4122, section 3, has them written;
-    - the URL of an external reference with everything escaped that RFC 3986 wants escaped; what is no URL at all is
-      description; a CVE or CAPEC id under the source name that STIX has for it (sections 4.1 and 4.19);
-    - a marking definition of a type of its own, which 2.1 deprecates and stix2 refuses, in an extension;
-    - network traffic with an ``end`` is not active (section 6.12).
-
-    Expects an object that ``validate`` passed.
-    """
-    changed: dict[str, Any] = {}
-    for name, value in obj.items():
-        if name in _TIMES:
-            new: Any = _timestamp(name, value)
-        elif name == "id" or name.endswith("_ref"):
-            new = _small(value)
-        elif name.endswith("_refs"):
-            new = [_small(one) for one in value] if type(value) is list else value
-        else:
-            continue
-        if new != value:
-            changed[name] = new
-    markings = obj.get("granular_markings")
-    if type(markings) is list and (small := [_small_marking(one) for one in markings]) != markings:
-        changed["granular_markings"] = small
-    references = obj.get("external_references")
-    if references and (better := [_reference(one) for one in references]) != references:
-        changed["external_references"] = better
-    if obj["type"] == "marking-definition" and obj.get("definition_type") not in _DEFINITION_TYPES:
-        obj = _defined_aside(obj)
-    if obj["type"] == "network-traffic" and "end" in obj and "is_active" not in obj:
-        changed["is_active"] = False
-    return {**obj, **changed} if changed else obj
+def mender(name: str) -> Mender | None:
+    """What mends the values of a property, by its name; None where nothing is to be mended."""
+    if name in _STAMPS:
+        return _stamp
+    if name in _TIMES:
+        return _timestamp
+    if name == "id" or name.endswith("_ref"):
+        return _small
+    if name.endswith("_refs"):
+        return _all_small
+    return _OF_LISTS.get(name)
 
 
-def _timestamp(name: str, value: Any) -> Any:
-    if type(value) is not str:
-        return value
-    if len(value) > _LONGEST_THAT_STIX2_READS:
+def mended_whole(obj: StixObject) -> StixObject:
+    """What concerns several properties of one type; the same object where nothing is to be mended."""
+    kind = obj["type"]
+    if kind == "marking-definition" and obj.get("definition_type") not in _DEFINITION_TYPES:
+        return _defined_aside(obj)
+    if kind == "network-traffic" and "end" in obj and "is_active" not in obj:
+        return {**obj, "is_active": False}
+    return obj
+
+
+def _timestamp(value: Any) -> Any:
+    if type(value) is str and len(value) > _LONGEST_THAT_STIX2_READS:
         return f"{value[: _LONGEST_THAT_STIX2_READS - 1]}Z"
-    if name in _STAMPS and len(value) < _SHORTEST_WITH_MILLISECONDS:
-        whole, _, fraction = value[:-1].partition(".")
-        return f"{whole}.{fraction.ljust(3, '0')}Z"
     return value
 
 
+def _stamp(value: Any) -> Any:
+    if type(value) is str and len(value) < _SHORTEST_WITH_MILLISECONDS:
+        whole, _, fraction = value[:-1].partition(".")
+        return f"{whole}.{fraction.ljust(3, '0')}Z"
+    return _timestamp(value)
+
+
 def _small(value: Any) -> Any:
-    return value.lower() if type(value) is str and _CAPITAL(value) else value
+    return value if type(value) is not str or value.islower() else value.lower()
 
 
-def _small_marking(marking: Any) -> Any:
-    if type(marking) is dict and type(marking.get("marking_ref")) is str:
-        return {**marking, "marking_ref": _small(marking["marking_ref"])}
-    return marking
+def _all_small(value: Any) -> Any:
+    return [_small(one) for one in value] if type(value) is list else value
+
+
+def _markings(markings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**one, "marking_ref": _small(one["marking_ref"])} if "marking_ref" in one else one for one in markings]
+
+
+def _references(references: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [_reference(one) for one in references]
 
 
 def _reference(reference: dict[str, Any]) -> dict[str, Any]:
@@ -159,3 +163,6 @@ def _defined_aside(obj: StixObject) -> StixObject:
     rest = {name: value for name, value in obj.items() if name not in kept}
     rest.setdefault("name", obj["definition_type"])
     return {**rest, "extensions": {**obj.get("extensions", {}), KEPT_EXTENSION: kept}}
+
+
+_OF_LISTS: Mapping[str, Mender] = {"granular_markings": _markings, "external_references": _references}

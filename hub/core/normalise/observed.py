@@ -222,7 +222,7 @@ def kept_definition(created_by_ref: str) -> StixObject:
         "modified": "2026-01-01T00:00:00.000Z",
         "name": "Properties kept by ctihub",
         "description": "Properties that STIX 2.1 dropped or deprecates, kept as they came.",
-        "schema": "Each property has the name and type that it came with; one of an extension is prefixed with its name.",
+        "schema": "Each property has the name and type that it came with; one of an extension is prefixed by it.",
         "version": "1.0.0",
         "extension_types": ["property-extension"],
     }

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
-from hub.core.normalise.mend import mended
+from hub.core.normalise.mend import Mender, mended_whole, mender
 from hub.model.words import StixObject
 
 
@@ -216,19 +216,31 @@ def mapped(obj: StixObject) -> StixObject:
     """The object in the spelling of STIX: what ``mend`` puts right, and the words of open vocabularies.
 
     Concerns the properties of ``OPEN_VOCABULARIES``, kill chains, the country of a location and language tags. Labels
-    and custom properties are the sender's own and stay. Expects an object that ``validate`` passed.
+    and custom properties are the sender's own and stay. Expects an object that ``validate`` passed; gives the same
+    object where nothing changes.
     """
-    obj = mended(obj)
     changed: dict[str, Any] = {}
-    for name in OPEN_VOCABULARIES.keys() & obj.keys():
-        changed[name] = _each(name, obj[name])
-    if "kill_chain_phases" in obj:
-        changed["kill_chain_phases"] = [_phase(one) for one in obj["kill_chain_phases"]]
-    if "lang" in obj:
-        changed["lang"] = language(obj["lang"])
+    for name, value in obj.items():
+        respell = _respeller(name)
+        if respell is not None and (new := respell(value)) != value:
+            changed[name] = new
     if "country" in obj and obj["type"] == "location":
         changed["country"] = country(obj["country"])
-    return {**obj, **changed} if any(obj[name] != new for name, new in changed.items()) else obj
+    return mended_whole({**obj, **changed} if changed else obj)
+
+
+@lru_cache(maxsize=4_096)
+def _respeller(name: str) -> Mender | None:
+    """What respells the values of a property, by its name; remembered, since all objects have the same few names."""
+    if name in OPEN_VOCABULARIES:
+        return partial(_each, name)
+    if name == "kill_chain_phases":
+        return _phases
+    return language if name == "lang" else mender(name)
+
+
+def _phases(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [_phase(one) for one in phases]
 
 
 def _each(name: str, value: Any) -> Any:

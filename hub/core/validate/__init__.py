@@ -16,7 +16,7 @@ from hub.core.validate.kinds import Family, ObjectType
 from hub.core.validate.objects import OBJECTS
 from hub.core.validate.observables import OBSERVABLES
 from hub.core.validate.rules import Trouble
-from hub.core.validate.special import ON_PROPERTY, SPECIAL
+from hub.core.validate.special import EVERYWHERE, SPECIAL
 from hub.model.problems import Code, Problem, cut
 from hub.model.words import Limits, StixObject
 
@@ -87,7 +87,7 @@ def _compile(table: ObjectType, type_pattern: str) -> ObjectCheck:
     rules = table.rules if table.family is Family.OBSERVABLE else (*VERSIONED_RULES, *table.rules)
     shape = compile_shape({**common, **table.properties}, ("type", "id", *needed, *table.required), rules)
     checks = {**shape.checks, "type": _no_check, "id": _id_check(type_pattern), "spec_version": _spec_version}
-    required, holds = shape.required, (*shape.rules, *SPECIAL.get(table.name, ()))
+    required, holds = shape.required, (*shape.rules, *EVERYWHERE, *SPECIAL.get(table.name, ()))
 
     def check(obj: StixObject) -> list[Trouble]:
         troubles: list[Trouble] = []
@@ -96,8 +96,6 @@ def _compile(table: ObjectType, type_pattern: str) -> ObjectCheck:
             wrong = one(value) if one is not None else _custom_property(name, value)
             if wrong is not None:
                 troubles += under(name, wrong)
-            elif name in ON_PROPERTY and (found := ON_PROPERTY[name](obj)):
-                troubles += found
         if not required <= obj.keys():
             troubles += shape.missing(obj)
         for rule in holds:

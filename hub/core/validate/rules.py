@@ -48,10 +48,12 @@ def _in_order(rule: kinds.InOrder) -> Holds:
 
     def holds(obj: dict[str, Any]) -> list[Trouble] | None:
         early, late = obj.get(first), obj.get(last)
-        if late is None or early is None or (early == late and not strictly):
+        if type(early) is not str or type(late) is not str:
+            return None  # not there, or refused already by the check of the property
+        if len(early) == len(late) and (early < late or (early == late and not strictly)):
+            return None  # good timestamps of one length sort as text
+        if not (is_timestamp(early) and is_timestamp(late)):
             return None
-        if type(early) is not str or type(late) is not str or not (is_timestamp(early) and is_timestamp(late)):
-            return None  # said already, by the check of the property
         before, after = instant(early), instant(late)
         if before < after or (before == after and not strictly):
             return None

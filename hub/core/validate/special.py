@@ -175,8 +175,5 @@ SPECIAL: Mapping[str, tuple[Holds, ...]] = {
 }
 """The rules of one type that its table does not say."""
 
-ON_PROPERTY: Mapping[str, Holds] = {
-    "granular_markings": selectors_select,
-    "external_references": references_are_named,
-}
-"""Rules that concern every object that has a property."""
+EVERYWHERE: tuple[Holds, ...] = (selectors_select, references_are_named)
+"""Rules of every object that has the property they are about."""
