@@ -63,7 +63,7 @@ def _wrong_type(obj: StixObject) -> list[Problem] | None:
         return [Problem(Code.STIX_REQUIRED, "", "The property type is missing.")]
     if kind == "bundle":
         return [Problem(Code.BUNDLE_INVALID, "/type", "A bundle cannot hold a bundle; send its objects.")]
-    if type(kind) is not str or not _type_name(kind) or not 3 <= len(kind) <= 250 or kind in _RESERVED_TYPES:
+    if type(kind) is not str or not 3 <= len(kind) <= 250 or not _type_name(kind) or kind in _RESERVED_TYPES:
         says = f"{cut(kind)} is not a type: 3 to 250 of a-z, 0-9 and single hyphens, beginning with a letter."
         return [Problem(Code.STIX_TYPE, "/type", says)]
     return None
