@@ -18,6 +18,9 @@ from hub.registry.port import Broker, Directory
 from hub.registry.tokens import Token
 from hub.store import directory as rows
 
+NO_GRANTS = "broker.open"
+"""What a broker says that has no users or grants at all, as in development: there is nothing to follow."""
+
 T = TypeVar("T")
 
 
@@ -82,6 +85,8 @@ class Desk:
             try:
                 await brought_up(self._broker, entitlements(change.before), entitlements(after), change.new_token)
             except HubError as error:
+                if error.code == NO_GRANTS:
+                    return
                 change.complaint = Broken(
                     "broker.behind",
                     f"The registry has it, but the broker does not: {error.says}",

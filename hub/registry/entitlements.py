@@ -34,18 +34,18 @@ def entitlements(roll: Roll) -> Entitlements:
 async def brought_up(
     broker: Broker, before: Entitlements, after: Entitlements, new_token: tuple[str, Token] | None
 ) -> None:
-    """Tell the broker what one change of the registry means for it, and nothing else.
+    """Tell the broker what one change of the registry means for it.
 
-    Topics come first, as grants name them; grants before passwords, so that who can log in may do what it should.
+    Topics come first, since grants name them; those of all collections, since nobody adds the default ones. Grants come
+    last: a broker that enforces none says so there.
     """
     centres = set(after.centres) - set(before.centres)
-    collections = set(after.collections) - set(before.collections)
-    if centres or collections:
-        await broker.make_topics(sorted(centres), sorted(collections))
-    changed = set(after.principals) - set(before.principals)
-    if changed:
-        await broker.grant(sorted(changed, key=lambda entitlement: entitlement.name))
+    if centres or set(after.collections) - set(before.collections):
+        await broker.make_topics(sorted(centres), after.collections)
     for gone in sorted(set(before.collections) - set(after.collections)):
         await broker.remove_collection(gone)
     if new_token is not None:
         await broker.set_password(*new_token)
+    changed = set(after.principals) - set(before.principals)
+    if changed:
+        await broker.grant(sorted(changed, key=lambda entitlement: entitlement.name))

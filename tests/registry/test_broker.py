@@ -1,152 +1,377 @@
-"""A broker follows the registry: told after each commit, of exactly what changed."""
+"""What principals can do on real brokers, tried with plain clients: exactly what the registry says, no more."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from pathlib import Path
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+from confluent_kafka.admin import AclOperation, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import AdminClient as Admin
 
+from hub.log.kafka import KafkaLog
+from hub.log.port import Record, Topic
 from hub.model.errors import Broken, TryAgain
 from hub.model.principals import Kind
 from hub.model.words import CentreName, CollectionName
+from hub.registry.broker import KafkaBroker
 from hub.registry.port import Difference, Entitlement, Entitlements
-from hub.registry.tokens import Token
-from tests.registry.builders import a_registry, terms
+from hub.registry.tokens import Token, new_token
+from tests.contracts.event_log import Store, take_count
+from tests.servers.kafka import KafkaServer
+from tests.waiting import until
 
 
-class Ledger:
-    """A broker that is a ledger: it holds what it was told, and can be away."""
-
-    def __init__(self) -> None:
-        self.passwords: dict[str, Token] = {}
-        self.topics: set[str] = set()
-        self.grants: dict[str, Entitlement] = {}
-        self.away = False
-        self.calls: list[str] = []
-
-    def _called(self, what: str) -> None:
-        if self.away:
-            raise TryAgain("broker.away", "The broker does not answer.")
-        self.calls.append(what)
-
-    async def set_password(self, name: str, token: Token) -> None:
-        self._called(f"password {name}")
-        self.passwords[name] = token
-
-    async def make_topics(self, centres: Collection[CentreName], collections: Collection[CollectionName]) -> None:
-        self._called(f"topics {' '.join([*centres, *collections])}")
-        self.topics |= {*centres, *collections}
-
-    async def grant(self, entitlements: Sequence[Entitlement]) -> None:
-        self._called(f"grant {' '.join(each.name for each in entitlements)}")
-        self.grants |= {each.name: each for each in entitlements}
-
-    async def remove_collection(self, name: CollectionName) -> None:
-        self._called(f"remove {name}")
-        self.topics.discard(name)
-
-    async def compare(self, wanted: Entitlements) -> Sequence[Difference]:
-        missing = [each for each in wanted.principals if self.grants.get(each.name) != each]
-        return [Difference(f"{each.name} has other grants", repairable=True) for each in missing]
-
-    async def repair(self, wanted: Entitlements) -> Sequence[Difference]:
-        await self.make_topics(wanted.centres, wanted.collections)
-        await self.grant(wanted.principals)
-        return await self.compare(wanted)
-
-    async def close(self) -> None:
-        """Nothing is open."""
+def a_centre(name: str, *collections: str, suspended: bool = False) -> Entitlement:
+    return Entitlement(name, Kind.CENTRE, suspended, frozenset(map(CollectionName, collections)))
 
 
-async def test_a_centre_gets_topics_grants_and_a_password(tmp_path: Path) -> None:
-    broker = Ledger()
-    async with a_registry(tmp_path, broker=broker) as registry:
-        added = await registry.add_centre("ro-cert", terms())
-        assert broker.calls == ["topics ro-cert", "grant ro-cert", "password ro-cert"]
-        assert broker.passwords == {"ro-cert": added.token}
-        assert broker.grants["ro-cert"].collections == {"public", "community", "network"}
+def a_member(name: str, *collections: str, suspended: bool = False) -> Entitlement:
+    return replace(a_centre(name, *collections, suspended=suspended), kind=Kind.MEMBER)
 
 
-async def test_a_group_or_a_rule_grants_to_those_whom_it_concerns_alone(tmp_path: Path) -> None:
-    broker = Ledger()
-    async with a_registry(tmp_path, broker=broker) as registry:
-        await registry.add_centre("ro-cert", terms())
-        await registry.add_member("soc", accredited_by="ro-cert")
-        await registry.add_member("plant", accredited_by="ro-cert", sector="energy")
-        await registry.add_group("energy", ["sector=energy"])
-        broker.calls.clear()
-        await registry.add_collection("energy", tlp="amber", group="energy")
-        assert broker.calls == ["topics energy", "grant plant"]
-        await registry.join("energy", ["soc"])
-        assert broker.grants["soc"].collections == {"public", "community", "energy"}
-        await registry.set_member("plant", sector="water")
-        assert broker.grants["plant"].collections == {"public", "community"}
-        broker.calls.clear()
-        await registry.remove_collection("energy")
-        assert broker.calls == ["grant soc", "remove energy"]
+def all_of(*principals: Entitlement, collections: Iterable[str] = ("community", "network")) -> Entitlements:
+    centres = tuple(CentreName(principal.name) for principal in principals if principal.kind is Kind.CENTRE)
+    return Entitlements(principals, centres, tuple(map(CollectionName, collections)))
 
 
-async def test_suspension_takes_every_grant_away_and_resuming_gives_them_back(tmp_path: Path) -> None:
-    broker = Ledger()
-    async with a_registry(tmp_path, broker=broker) as registry:
-        await registry.add_centre("ro-cert", terms())
-        before = broker.grants["ro-cert"]
-        await registry.suspend("ro-cert", Kind.CENTRE)
-        assert broker.grants["ro-cert"] == Entitlement("ro-cert", Kind.CENTRE, True, frozenset())
-        await registry.resume("ro-cert", Kind.CENTRE)
-        assert broker.grants["ro-cert"] == before
-        assert "password ro-cert" not in broker.calls[3:]
+RO = a_centre("ro", "community", "network")
+IT = a_centre("it", "community", "network")
+SOC1 = a_member("soc1", "community")
+SOC10 = a_member("soc10", "community")
+EVERYBODY = all_of(RO, IT, SOC1, SOC10)
 
 
-async def test_rotation_changes_the_password_alone(tmp_path: Path) -> None:
-    broker = Ledger()
-    async with a_registry(tmp_path, broker=broker) as registry:
-        await registry.add_centre("ro-cert", terms())
-        broker.calls.clear()
-        rotated = await registry.rotate("ro-cert", Kind.CENTRE)
-        assert broker.calls == ["password ro-cert"]
-        assert broker.passwords["ro-cert"] == rotated.token
+def broker_of(kafka: KafkaServer, **options: str) -> KafkaBroker:
+    options = {"username": kafka.admin_username, "password": kafka.admin_password, **options}
+    return KafkaBroker(kafka.bootstrap, ca_file=str(kafka.ca_file), **options)  # type: ignore[arg-type]
 
 
-async def test_operators_are_not_on_the_broker(tmp_path: Path) -> None:
-    broker = Ledger()
-    async with a_registry(tmp_path, broker=broker) as registry:
-        await registry.add_operator("root")
-        await registry.rotate("root", Kind.OPERATOR)
-        assert broker.calls == []
+@pytest.fixture
+async def tokens(kafka: KafkaServer) -> dict[str, Token]:
+    """A broker on which everybody has what the registry gives; their tokens by name."""
+    broker = broker_of(kafka)
+    tokens = {principal.name: new_token() for principal in EVERYBODY.principals}
+    await broker.make_topics(EVERYBODY.centres, EVERYBODY.collections)
+    await broker.grant(EVERYBODY.principals)
+    for name, token in tokens.items():
+        await broker.set_password(name, token)
+    return tokens
 
 
-async def test_a_change_that_concerns_no_grant_does_not_call_the_broker(tmp_path: Path) -> None:
-    broker = Ledger()
-    async with a_registry(tmp_path, broker=broker) as registry:
-        await registry.add_centre("ro-cert", terms())
-        broker.calls.clear()
-        await registry.set_centre("ro-cert", terms(trust=3))
-        await registry.add_group("empty")
-        assert broker.calls == []
+class Clients:
+    """Plain clients of one principal, as a peer would write them, with no code of the hub."""
+
+    def __init__(self, kafka: KafkaServer, name: str, token: str) -> None:
+        self._options = kafka.client_options(name, token)
+        self._name = name
+
+    @asynccontextmanager
+    async def producer(self, **options: object) -> AsyncIterator[AIOKafkaProducer]:
+        producer = AIOKafkaProducer(**self._options, **{"enable_idempotence": True, "acks": "all", **options})
+        try:
+            await producer.start()
+            yield producer
+        finally:
+            await producer.stop()
+
+    @asynccontextmanager
+    async def consumer(self, topic: str, group: str | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+        group = f"{self._name}.soc" if group is None else group
+        consumer = AIOKafkaConsumer(topic, **self._options, group_id=group, auto_offset_reset="earliest")
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            await consumer.stop()
+
+    async def write(self, topic: str, value: bytes = b"{}", **options: object) -> None:
+        async with self.producer(**options) as producer:
+            await producer.send_and_wait(topic, value, key=b"indicator--1")
+
+    async def read(self, topic: str, group: str | None = None) -> bytes | None:
+        async with asyncio.timeout(20), self.consumer(topic, group) as consumer:
+            return (await consumer.getone()).value  # type: ignore[no-any-return]
 
 
-async def test_while_the_broker_is_away_a_token_is_still_given_and_the_registry_holds(tmp_path: Path) -> None:
-    broker = Ledger()
-    broker.away = True
-    async with a_registry(tmp_path, broker=broker) as registry:
-        added = await registry.add_centre("ro-cert", terms())
-        assert added.complaint is not None
-        assert "doctor --fix" in added.complaint.way_out
-        assert await registry.authenticate(added.token)
-        with pytest.raises(Broken, match="The registry has it"):
-            await registry.suspend("ro-cert", Kind.CENTRE)
-        assert (await registry.centre("ro-cert")).terms.suspended
+@pytest.fixture
+def clients(kafka: KafkaServer, tokens: dict[str, Token]) -> dict[str, Clients]:
+    clients = {name: Clients(kafka, name, token) for name, token in tokens.items()}
+    clients["hub"] = Clients(kafka, kafka.admin_username, kafka.admin_password)
+    return clients
 
 
-async def test_what_the_broker_should_have_is_all_of_it(tmp_path: Path) -> None:
-    broker = Ledger()
-    async with a_registry(tmp_path, broker=broker) as registry:
-        broker.away = True
-        await registry.add_centre("ro-cert", terms())
-        broker.away = False
-        wanted = await registry.entitlements()
-        assert await broker.compare(wanted)
-        assert await broker.repair(wanted) == []
-        assert broker.topics == {"ro-cert", "public", "community", "network"}
+# What is granted
+
+
+async def test_a_centre_writes_its_intake_topic_and_reads_its_rejections(clients: dict[str, Clients]) -> None:
+    await clients["ro"].write("intake.ro")
+    await clients["hub"].write("rejected.ro", b"why")
+    assert await clients["ro"].read("rejected.ro") == b"why"
+
+
+@pytest.mark.parametrize("name", ["ro", "soc1"])
+async def test_a_principal_reads_the_collections_of_its_groups(clients: dict[str, Clients], name: str) -> None:
+    await clients["hub"].write("collection.community", b"shown")
+    assert await clients[name].read("collection.community") == b"shown"
+
+
+# What is not
+
+
+@pytest.mark.parametrize("topic", ["intake.it", "rejected.ro", "collection.community", "intake.nobody", "elsewhere"])
+async def test_a_centre_writes_nothing_but_its_intake_topic(clients: dict[str, Clients], topic: str) -> None:
+    with pytest.raises(TopicAuthorizationFailedError):
+        await clients["ro"].write(topic)
+
+
+async def test_a_member_writes_nothing(clients: dict[str, Clients]) -> None:
+    with pytest.raises(ClusterAuthorizationFailedError):
+        await clients["soc1"].write("intake.ro")
+    with pytest.raises(TopicAuthorizationFailedError):
+        await clients["soc1"].write("intake.ro", enable_idempotence=False)
+
+
+@pytest.mark.parametrize("topic", ["collection.network", "intake.ro", "rejected.ro", "collection.nothing"])
+async def test_a_member_reads_nothing_that_it_was_not_granted(clients: dict[str, Clients], topic: str) -> None:
+    await clients["hub"].write("collection.network", b"secret")
+    with pytest.raises(TopicAuthorizationFailedError):
+        await clients["soc1"].read(topic)
+
+
+@pytest.mark.parametrize("topic", ["intake.ro", "intake.it", "rejected.it"])
+async def test_a_centre_reads_no_intake_and_no_rejections_of_another(clients: dict[str, Clients], topic: str) -> None:
+    await clients["hub"].write(topic, b"secret")
+    with pytest.raises(TopicAuthorizationFailedError):
+        await clients["ro"].read(topic)
+
+
+@pytest.mark.parametrize("group", ["soc10.soc", "soc1", "ro.x", "_ctihub.workers", "x"])
+async def test_a_member_joins_no_group_of_another(clients: dict[str, Clients], group: str) -> None:
+    with pytest.raises(GroupAuthorizationFailedError):
+        await clients["soc1"].read("collection.community", group)
+
+
+async def test_a_centre_has_no_transactions(clients: dict[str, Clients]) -> None:
+    with pytest.raises(TransactionalIdAuthorizationFailed):
+        async with clients["ro"].producer(transactional_id="_ctihub.relay"):
+            pass
+
+
+async def test_nobody_comes_in_with_the_token_of_another(kafka: KafkaServer, tokens: dict[str, Token]) -> None:
+    with pytest.raises(KafkaConnectionError):
+        await Clients(kafka, "it", tokens["ro"]).write("intake.it")
+
+
+# Changes
+
+
+async def test_a_suspended_principal_is_cut_off_in_the_middle_and_comes_back_with_the_same_token(
+    kafka: KafkaServer, clients: dict[str, Clients]
+) -> None:
+    broker = broker_of(kafka)
+    async with clients["ro"].producer() as producer, clients["ro"].consumer("collection.community") as consumer:
+        await producer.send_and_wait("intake.ro", b"{}")
+        await clients["hub"].write("collection.community", b"before")
+        assert (await consumer.getone()).value == b"before"
+        await broker.grant([replace(RO, suspended=True, collections=frozenset())])
+        async with asyncio.timeout(5):
+            with pytest.raises(TopicAuthorizationFailedError):
+                await producer.send_and_wait("intake.ro", b"{}")
+            with pytest.raises((TopicAuthorizationFailedError, GroupAuthorizationFailedError)):
+                await consumer.getone()
+    with pytest.raises((TopicAuthorizationFailedError, ClusterAuthorizationFailedError)):
+        await clients["ro"].write("intake.ro")
+    await broker.grant([RO])
+    await clients["ro"].write("intake.ro")
+    assert await clients["ro"].read("collection.community", "ro.again") == b"before"
+
+
+async def test_leaving_a_group_takes_its_collections_away(kafka: KafkaServer, clients: dict[str, Clients]) -> None:
+    await clients["hub"].write("collection.network", b"secret")
+    await broker_of(kafka).grant([replace(SOC1, collections=frozenset({CollectionName("network")}))])
+    assert await clients["soc1"].read("collection.network") == b"secret"
+    await broker_of(kafka).grant([SOC1])
+    with pytest.raises(TopicAuthorizationFailedError):
+        await clients["soc1"].read("collection.network")
+
+
+async def test_a_rotated_token_replaces_the_old_one(kafka: KafkaServer, tokens: dict[str, Token]) -> None:
+    fresh = new_token()
+    await broker_of(kafka).set_password("ro", fresh)
+    await Clients(kafka, "ro", fresh).write("intake.ro")
+    with pytest.raises(KafkaConnectionError):
+        await Clients(kafka, "ro", tokens["ro"]).write("intake.ro")
+
+
+async def test_a_removed_collection_is_gone_with_its_grants(kafka: KafkaServer, clients: dict[str, Clients]) -> None:
+    broker = broker_of(kafka)
+    await broker.remove_collection(CollectionName("community"))
+    await broker.remove_collection(CollectionName("community"))
+    without = all_of(
+        *(replace(each, collections=each.collections - {"community"}) for each in EVERYBODY.principals),
+        collections=["network"],
+    )
+    assert await broker.compare(without) == []
+
+
+async def test_the_intake_topics_of_the_hub_s_log_are_the_same(kafka: KafkaServer, tokens: dict[str, Token]) -> None:
+    log = await KafkaLog.open(
+        kafka.bootstrap, username=kafka.admin_username, password=kafka.admin_password, ca_file=str(kafka.ca_file)
+    )
+    await log.create(Topic("intake.pl"))
+    await log.close()
+    pl = a_centre("pl", "community", "network")
+    broker = broker_of(kafka)
+    await broker.make_topics([CentreName("pl")], [])
+    await broker.grant([pl])
+    await broker.set_password("pl", new_token())
+    assert await broker.compare(all_of(*EVERYBODY.principals, pl)) == []
+
+
+# Comparing and mending
+
+
+def said(differences: Iterable[Difference]) -> set[str]:
+    return {difference.says for difference in differences}
+
+
+async def test_a_broker_that_was_brought_up_has_no_difference(kafka: KafkaServer, tokens: dict[str, Token]) -> None:
+    broker = broker_of(kafka)
+    assert await broker.compare(EVERYBODY) == []
+    await broker.make_topics(EVERYBODY.centres, EVERYBODY.collections)
+    await broker.grant(EVERYBODY.principals)
+    assert await broker.compare(EVERYBODY) == []
+
+
+async def test_an_empty_broker_lacks_everything_and_only_passwords_cannot_be_mended(kafka: KafkaServer) -> None:
+    broker = broker_of(kafka)
+    wanted = all_of(RO, SOC1, collections=["community"])
+    differences = await broker.compare(wanted)
+    assert said(differences) >= {
+        "There is no topic intake.ro.",
+        "There is no topic rejected.ro.",
+        "There is no topic collection.community.",
+        "ro may not write topic intake.ro.",
+        "soc1 may not read topic collection.community.",
+        "soc1 may not read group soc1.*.",
+        "centre ro has no password on the brokers.",
+    }
+    left = await broker.repair(wanted)
+    assert said(left) == {
+        "centre ro has no password on the brokers.",
+        "member soc1 has no password on the brokers.",
+    }
+    assert all("rotate" in difference.way_out and not difference.repairable for difference in left)
+
+
+async def test_what_somebody_changed_by_hand_is_found_and_mended(kafka: KafkaServer, tokens: dict[str, Token]) -> None:
+    broker = broker_of(kafka)
+    kafka.add_user(
+        "soc1",
+        tokens["soc1"],
+        (AclOperation.READ, ResourceType.TOPIC, "intake.*"),
+        (AclOperation.ALL, ResourceType.GROUP, "other"),
+    )
+    kafka.add_user("stranger", "secret", (AclOperation.READ, ResourceType.TOPIC, "coll*"))
+    kafka.add_user("neighbour", "secret", (AclOperation.READ, ResourceType.TOPIC, "orders"))
+    await _create_topics(kafka, "collection.gone", "intake.gone")
+    await _set(kafka, "collection.community", {"cleanup.policy": "delete"})
+    await _delete_topic(kafka, "rejected.it")
+    found = {difference.says: difference.repairable for difference in await broker.compare(EVERYBODY)}
+    by_hand = {
+        "A grant that the hub did not make allows User:soc1 ALL on GROUP other from *.": False,
+        "stranger, whom the registry does not know, may read topic coll*.": False,
+        "intake.gone belongs to no centre.": False,
+    }
+    assert found == by_hand | {
+        "soc1 may read topic intake.* and should not.": True,
+        "collection.gone belongs to no collection.": True,
+        "collection.community has cleanup.policy=delete instead of compact.": True,
+        "There is no topic rejected.it.": True,
+    }
+    assert said(await broker.repair(EVERYBODY)) == by_hand.keys()
+    assert said(await broker.compare(EVERYBODY)) == by_hand.keys()
+
+
+async def _create_topics(kafka: KafkaServer, *names: str) -> None:
+    admin = Admin(kafka.admin_options())
+    futures = admin.create_topics([NewTopic(name, 1, 1) for name in names])
+    await asyncio.to_thread(lambda: [future.result() for future in futures.values()])
+    await until(lambda: set(names) <= admin.list_topics(timeout=5).topics.keys())
+
+
+async def _delete_topic(kafka: KafkaServer, name: str) -> None:
+    admin = Admin(kafka.admin_options())
+    await asyncio.to_thread(lambda: admin.delete_topics([name])[name].result())
+    await until(lambda: name not in admin.list_topics(timeout=5).topics)
+
+
+async def _set(kafka: KafkaServer, topic: str, settings: dict[str, str]) -> None:
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in settings.items()
+    ]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+    admin = Admin(kafka.admin_options())
+    futures = admin.incremental_alter_configs([resource])
+    await asyncio.to_thread(lambda: [future.result() for future in futures.values()])
+
+
+# The hub's own users
+
+
+async def test_a_hub_with_a_user_of_its_own_gets_what_it_needs_and_no_more(kafka: KafkaServer) -> None:
+    broker = broker_of(kafka, hub_username="ctihub_hub")
+    await broker.repair(EVERYBODY)
+    kafka.add_user("ctihub_hub", "secret")
+    log = await KafkaLog.open(kafka.bootstrap, username="ctihub_hub", password="secret", ca_file=str(kafka.ca_file))
+    topic, store = Topic("intake.ro"), Store()
+    await log.create(topic)
+    await log.create(Topic("intake.new"))
+    await log.append(topic, [Record(None, b"1"), Record(None, b"2")])
+    consumer = log.consumer(store)
+    (first, _) = await take_count(consumer, 2, store=store)
+    assert await log.trim(store.positions, older_than=first.time.replace(year=first.time.year + 1)) == 2
+    await consumer.close()
+    await log.close()
+    hub = Clients(kafka, "ctihub_hub", "secret")
+    await hub.write("rejected.ro")
+    async with hub.producer(transactional_id="_ctihub.relay") as producer, producer.transaction():
+        await producer.send_and_wait("collection.community", b"{}", key=b"indicator--1")
+    with pytest.raises(TopicAuthorizationFailedError):
+        await hub.write("elsewhere")
+
+
+async def test_no_principal_may_have_the_name_of_a_user_of_the_hub(kafka: KafkaServer) -> None:
+    broker = broker_of(kafka, hub_username="hub")
+    with pytest.raises(Broken):
+        await broker.set_password("hub", new_token())
+    with pytest.raises(Broken):
+        await broker.grant([a_member("hub")])
+    await broker.repair(all_of(a_member("hub"), collections=[]))
+    assert said(await broker.compare(all_of(a_member("hub"), collections=[]))) == {
+        "member hub has the name of a user of the hub."
+    }
+
+
+async def test_brokers_that_are_away_or_refuse_are_told_apart(kafka: KafkaServer) -> None:
+    kafka.add_user("nobody", "secret")
+    with pytest.raises(Broken) as told:
+        await broker_of(kafka, username="nobody", password="secret").grant([RO])
+    assert told.value.code == "broker.not-allowed"
+    with pytest.raises(Broken) as told:
+        await broker_of(kafka, password="guess").grant([RO])
+    assert told.value.code == "broker.not-allowed"
+    kafka.kill()
+    with pytest.raises(TryAgain):
+        await broker_of(kafka).grant([RO])
