@@ -1,0 +1,167 @@
+"""A broker follows the registry: told after each commit, of exactly what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pytest
+
+from hub.model.errors import Broken, TryAgain
+from hub.model.principals import Kind
+from hub.model.words import CentreName, CollectionName
+from hub.registry.port import Difference, Entitlement, Entitlements
+from hub.registry.tokens import Token
+from tests.registry.builders import a_registry, terms
+
+
+class Ledger:
+    """A broker that is a ledger: it holds what it was told, and can be away."""
+
+    def __init__(self) -> None:
+        self.passwords: dict[str, Token] = {}
+        self.topics: set[str] = set()
+        self.grants: dict[str, Entitlement] = {}
+        self.away = False
+        self.open = False
+        self.calls: list[str] = []
+
+    def _called(self, what: str) -> None:
+        if self.away:
+            raise TryAgain("broker.away", "The broker does not answer.")
+        self.calls.append(what)
+
+    async def set_password(self, name: str, token: Token) -> None:
+        self._called(f"password {name}")
+        self.passwords[name] = token
+
+    async def make_topics(self, centres: Collection[CentreName], collections: Collection[CollectionName]) -> None:
+        self._called(f"topics {' '.join([*centres, *collections])}")
+        self.topics |= {*centres, *collections}
+
+    async def grant(self, entitlements: Sequence[Entitlement]) -> None:
+        self._called(f"grant {' '.join(each.name for each in entitlements)}")
+        if self.open:
+            raise Broken("broker.open", "Nothing is enforced here.")
+        self.grants |= {each.name: each for each in entitlements}
+
+    async def remove_collection(self, name: CollectionName) -> None:
+        self._called(f"remove {name}")
+        self.topics.discard(name)
+
+    async def compare(self, wanted: Entitlements) -> Sequence[Difference]:
+        missing = [each for each in wanted.principals if self.grants.get(each.name) != each]
+        return [Difference(f"{each.name} has other grants", repairable=True) for each in missing]
+
+    async def repair(self, wanted: Entitlements) -> Sequence[Difference]:
+        await self.make_topics(wanted.centres, wanted.collections)
+        await self.grant(wanted.principals)
+        return await self.compare(wanted)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_a_centre_gets_topics_grants_and_a_password(tmp_path: Path) -> None:
+    broker = Ledger()
+    async with a_registry(tmp_path, broker=broker) as registry:
+        added = await registry.add_centre("ro-cert", terms())
+        assert broker.calls == [
+            "topics ro-cert public community network",
+            "password ro-cert",
+            "grant ro-cert",
+        ]
+        assert broker.passwords == {"ro-cert": added.token}
+        assert broker.grants["ro-cert"].collections == {"public", "community", "network"}
+
+
+async def test_a_group_or_a_rule_grants_to_those_whom_it_concerns_alone(tmp_path: Path) -> None:
+    broker = Ledger()
+    async with a_registry(tmp_path, broker=broker) as registry:
+        await registry.add_centre("ro-cert", terms())
+        await registry.add_member("soc", accredited_by="ro-cert")
+        await registry.add_member("plant", accredited_by="ro-cert", sector="energy")
+        await registry.add_group("energy", ["sector=energy"])
+        broker.calls.clear()
+        await registry.add_collection("energy", tlp="amber", group="energy")
+        assert broker.calls == ["topics public community network energy", "grant plant"]
+        await registry.join("energy", ["soc"])
+        assert broker.grants["soc"].collections == {"public", "community", "energy"}
+        await registry.set_member("plant", sector="water")
+        assert broker.grants["plant"].collections == {"public", "community"}
+        broker.calls.clear()
+        await registry.remove_collection("energy")
+        assert broker.calls == ["remove energy", "grant soc"]
+
+
+async def test_suspension_takes_every_grant_away_and_resuming_gives_them_back(tmp_path: Path) -> None:
+    broker = Ledger()
+    async with a_registry(tmp_path, broker=broker) as registry:
+        await registry.add_centre("ro-cert", terms())
+        before = broker.grants["ro-cert"]
+        await registry.suspend("ro-cert", Kind.CENTRE)
+        assert broker.grants["ro-cert"] == Entitlement("ro-cert", Kind.CENTRE, True, frozenset())
+        await registry.resume("ro-cert", Kind.CENTRE)
+        assert broker.grants["ro-cert"] == before
+        assert "password ro-cert" not in broker.calls[3:]
+
+
+async def test_rotation_changes_the_password_alone(tmp_path: Path) -> None:
+    broker = Ledger()
+    async with a_registry(tmp_path, broker=broker) as registry:
+        await registry.add_centre("ro-cert", terms())
+        broker.calls.clear()
+        rotated = await registry.rotate("ro-cert", Kind.CENTRE)
+        assert broker.calls == ["password ro-cert"]
+        assert broker.passwords["ro-cert"] == rotated.token
+
+
+async def test_operators_are_not_on_the_broker(tmp_path: Path) -> None:
+    broker = Ledger()
+    async with a_registry(tmp_path, broker=broker) as registry:
+        await registry.add_operator("root")
+        await registry.rotate("root", Kind.OPERATOR)
+        assert broker.calls == []
+
+
+async def test_a_change_that_concerns_no_grant_does_not_call_the_broker(tmp_path: Path) -> None:
+    broker = Ledger()
+    async with a_registry(tmp_path, broker=broker) as registry:
+        await registry.add_centre("ro-cert", terms())
+        broker.calls.clear()
+        await registry.set_centre("ro-cert", terms(trust=3))
+        await registry.add_group("empty")
+        assert broker.calls == []
+
+
+async def test_while_the_broker_is_away_a_token_is_still_given_and_the_registry_holds(tmp_path: Path) -> None:
+    broker = Ledger()
+    broker.away = True
+    async with a_registry(tmp_path, broker=broker) as registry:
+        added = await registry.add_centre("ro-cert", terms())
+        assert added.complaint is not None
+        assert "doctor --fix" in added.complaint.way_out
+        assert await registry.authenticate(added.token)
+        with pytest.raises(Broken, match="The registry has it"):
+            await registry.suspend("ro-cert", Kind.CENTRE)
+        assert (await registry.centre("ro-cert")).terms.suspended
+
+
+async def test_a_broker_that_enforces_nothing_gets_its_topics_and_no_complaint_is_made(tmp_path: Path) -> None:
+    broker = Ledger()
+    broker.open = True
+    async with a_registry(tmp_path, broker=broker) as registry:
+        assert (await registry.add_centre("ro-cert", terms())).complaint is None
+        assert broker.topics == {"ro-cert", "public", "community", "network"}
+
+
+async def test_what_the_broker_should_have_is_all_of_it(tmp_path: Path) -> None:
+    broker = Ledger()
+    async with a_registry(tmp_path, broker=broker) as registry:
+        broker.away = True
+        await registry.add_centre("ro-cert", terms())
+        broker.away = False
+        wanted = await registry.entitlements()
+        assert await broker.compare(wanted)
+        assert await broker.repair(wanted) == []
+        assert broker.topics == {"ro-cert", "public", "community", "network"}
