@@ -1,4 +1,4 @@
-"""A whole hub in one process for the doors' tests: real log, store, registry, worker and application, driven by hand."""
+"""A whole hub in one process for the doors' tests: real log, store, registry, worker, application, driven by hand."""
 
 from __future__ import annotations
 
@@ -160,7 +160,9 @@ def basic(name: str, token: str) -> dict[str, str]:
 
 def a_bundle(*objects: Mapping[str, Any]) -> bytes:
     """A bundle of objects."""
-    return orjson.dumps({"type": "bundle", "id": "bundle--3b2d2a6c-5a3a-4b0e-8c5d-0f6f5c1f8a11", "objects": list(objects)})
+    return orjson.dumps(
+        {"type": "bundle", "id": "bundle--3b2d2a6c-5a3a-4b0e-8c5d-0f6f5c1f8a11", "objects": list(objects)}
+    )
 
 
 def lines(*objects: Any) -> bytes:

@@ -183,7 +183,9 @@ async def test_r5_no_bit_of_a_cursor_can_be_changed(hub: Hub) -> None:
 
 
 async def test_r6_filters_that_a_client_drops_come_from_the_cursor(hub: Hub) -> None:
-    await hub.tell("ro", *addresses(20), *[an_object("malware", f"m{no}", name=f"m{no}", is_family=False) for no in range(20)])
+    await hub.tell(
+        "ro", *addresses(20), *[an_object("malware", f"m{no}", name=f"m{no}", is_family=False) for no in range(20)]
+    )
     whole = await everything(hub, "match[type]=malware")
     assert len(whole) == 20
     begun = (await page(hub, query="?match[type]=malware&limit=5")).json()
@@ -242,7 +244,7 @@ async def test_r9_no_page_is_empty_while_there_is_more(hub: Hub) -> None:
 async def test_r9_versions_that_are_not_asked_for_make_no_empty_pages(hub: Hub) -> None:
     for confidence in range(1, 30):
         await hub.tell("ro", an_indicator(confidence=confidence, at=-3600 + confidence))
-    newest = [one for one in await everything(hub, "limit=1&match[type]=indicator")]
+    newest = await everything(hub, "limit=1&match[type]=indicator")
     assert [one["confidence"] for one in newest] == [29]
 
 
@@ -331,7 +333,14 @@ async def test_r13_nothing_can_be_added_to_a_collection_that_is_read(hub: Hub) -
 async def test_r14_every_way_of_sending_a_token_works(hub: Hub) -> None:
     token = hub.tokens["soc"]
     pair = base64.b64encode(f"soc:{token}".encode()).decode()
-    for header in (f"Bearer {token}", f"bearer {token}", f"Token {token}", f"Basic {pair}", f"basic {pair}", f"BASIC  {pair}"):
+    for header in (
+        f"Bearer {token}",
+        f"bearer {token}",
+        f"Token {token}",
+        f"Basic {pair}",
+        f"basic {pair}",
+        f"BASIC  {pair}",
+    ):
         answer = await hub.http.get("/taxii2/", headers={"authorization": header})
         assert answer.status_code == 200, header
 
@@ -418,7 +427,7 @@ async def test_r19_a_limit_above_the_cap_is_cut(hub: Hub, limit: str) -> None:
     assert len((await page(hub, query=f"?limit={limit}")).json()["objects"]) == 10
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "ten", "1.5", "", "9" * 30, "١"])
+@pytest.mark.parametrize("limit", ["0", "-1", "ten", "1.5", "", "9" * 30, "\u0661"])
 async def test_r19_a_limit_that_is_none_is_refused(hub: Hub, limit: str) -> None:
     answer = await hub.get(await hub.objects_url("community") + f"?limit={quote(limit)}", "soc")
     assert answer.status_code == 400

@@ -1,0 +1,385 @@
+"""Pushing: what is taken in, what is refused, and that every object can be looked up."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import zstandard
+
+from hub.intake import IntakeLimits
+from hub.log.port import TopicPartition
+from hub.model.words import Limits, Topic
+from tests.doors.hubs import NDJSON, STIX, Hub, a_bundle, a_hub, addresses, lines
+from tests.story import an_indicator, an_object
+
+PROBLEM = "application/problem+json"
+
+
+async def push(hub: Hub, body: bytes, content_type: str = NDJSON, who: str | None = "ro", **headers: str) -> Any:
+    said = {"content-type": content_type, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return await hub.post("/v1/intake", who, content=body, headers=said)
+
+
+async def came_to(hub: Hub, answer: Any) -> dict[str, Any]:
+    assert answer.status_code == 202, answer.text
+    await hub.settle()
+    return await hub.receipt("ro", answer.json()["receipt"])
+
+
+# ---------------------------------------------------------------- forms and encodings
+
+
+@pytest.mark.parametrize("content_type", [STIX, "application/json", "Application/JSON; charset=utf-8"])
+async def test_a_bundle_and_an_object_are_taken(hub: Hub, content_type: str) -> None:
+    answer = await push(hub, a_bundle(*addresses(3)), content_type)
+    assert answer.json()["received"] == 3
+    assert (await came_to(hub, answer))["accepted"] == 3
+    answer = await push(hub, orjson.dumps(an_indicator()), content_type)
+    assert answer.json()["received"] == 1
+    assert (await came_to(hub, answer))["accepted"] == 1
+
+
+async def test_a_bundle_without_objects_is_a_push_of_nothing(hub: Hub) -> None:
+    body = b'{"type": "bundle", "id": "bundle--3b2d2a6c-5a3a-4b0e-8c5d-0f6f5c1f8a11"}'
+    answer = await push(hub, body, STIX)
+    assert answer.json()["received"] == 0
+    assert (await came_to(hub, answer))["state"] == "complete"
+
+
+async def test_of_ndjson_each_line_that_is_not_empty_is_an_object(hub: Hub) -> None:
+    body = b"\r\n \t\r\n".join(orjson.dumps(one) for one in addresses(3)) + b"\n\n"
+    answer = await push(hub, body)
+    assert answer.json()["received"] == 3
+    assert (await came_to(hub, answer))["accepted"] == 3
+
+
+async def test_an_unreadable_line_is_a_rejection(hub: Hub) -> None:
+    answer = await push(hub, lines(*addresses(2)) + b"{oops\n\xff\xfe\n[]\n" + lines(an_indicator()))
+    assert answer.json()["received"] == 6
+    receipt = await came_to(hub, answer)
+    assert (receipt["accepted"], receipt["rejected"]) == (3, 3)
+    assert [(one["index"], one["id"], one["state"]) for one in receipt["problems"]] == [
+        (2, None, "rejected"), (3, None, "rejected"), (4, None, "rejected"),
+    ]  # fmt: skip
+
+
+async def test_a_bundle_on_a_line_is_one_object_that_is_refused(hub: Hub) -> None:
+    receipt = await came_to(hub, await push(hub, a_bundle(*addresses(3)) + b"\n"))
+    assert (receipt["received"], receipt["rejected"], receipt["accepted"]) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "zstd", "GZIP"])
+async def test_compressed_bodies_are_taken(hub: Hub, encoding: str, members: int) -> None:
+    compress = zstandard.ZstdCompressor().compress if encoding == "zstd" else gzip.compress
+    parts = [lines(*addresses(2, start=10 * no)) for no in range(members)]
+    answer = await push(hub, b"".join(compress(part) for part in parts), content_encoding=encoding)
+    assert answer.json()["received"] == 2 * members
+    assert (await came_to(hub, answer))["accepted"] == 2 * members
+
+
+async def test_a_body_may_come_in_any_pieces(hub: Hub) -> None:
+    body = gzip.compress(lines(*addresses(3)))
+
+    async def one_by_one() -> AsyncIterator[bytes]:
+        for byte in body:
+            yield bytes([byte])
+
+    headers = {"content-type": NDJSON, "content-encoding": "gzip"}
+    answer = await hub.post("/v1/intake", "ro", content=one_by_one(), headers=headers)
+    assert answer.json()["received"] == 3
+
+
+# ---------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "record.empty"),
+        (b'{"type": "bundle"', "json.malformed"),
+        (b'{"type": "bundle", "objects": []}', "bundle.invalid"),
+        (b'{"type": "bundle", "id": "bundle--x", "objects": 5}', "bundle.invalid"),
+        (b'{"type": "bundle", "id": "bundle--x", "type": "bundle", "objects": [{}]}', "json.duplicate-key"),
+    ],
+)
+async def test_an_unreadable_bundle_is_a_400(hub: Hub, body: bytes, code: str) -> None:
+    answer = await push(hub, body, STIX)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == PROBLEM
+    assert answer.json()["code"] == code
+    assert answer.json()["status"] == 400
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""])
+async def test_another_type_is_a_415(hub: Hub, content_type: str) -> None:
+    answer = await push(hub, b"{}", content_type)
+    assert answer.status_code == 415
+    assert NDJSON in answer.json()["way_out"]
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "gzip, gzip"])
+async def test_another_encoding_is_a_415_that_says_which_are_taken(hub: Hub, encoding: str) -> None:
+    answer = await push(hub, b"{}", content_encoding=encoding)
+    assert answer.status_code == 415
+    assert "zstd" in answer.headers["accept-encoding"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+async def test_a_corrupt_or_cut_off_body_is_a_400(hub: Hub, encoding: str) -> None:
+    whole = (zstandard.ZstdCompressor().compress if encoding == "zstd" else gzip.compress)(lines(*addresses(50)))
+    for body in (whole[:-5], whole[:20] + b"x" + whole[21:], b"not compressed at all", whole + b"tail"):
+        answer = await push(hub, body, content_encoding=encoding)
+        assert answer.status_code == 400, body
+        assert answer.json()["code"] == "push.encoding"
+
+
+@pytest.mark.parametrize("who", [None, "soc"])
+async def test_only_centres_push(hub: Hub, who: str | None) -> None:
+    answer = await push(hub, lines(an_indicator()), who=who)
+    assert answer.status_code == (401 if who is None else 403)
+
+
+async def test_a_suspended_centre_pushes_no_more(hub: Hub) -> None:
+    await hub.registry.suspend("ro", (await hub.registry.roll()).principals["ro"].kind)
+    assert (await push(hub, lines(an_indicator()))).status_code == 401
+
+
+@pytest.fixture
+def small() -> IntakeLimits:
+    return IntakeLimits(
+        objects=Limits(object_bytes=2_000, bundle_objects=5), push_bytes=10_000, wait_s=0.05, stall_s=0.2
+    )
+
+
+async def test_a_body_over_the_limit_is_a_413(tmp_path: Path, small: IntakeLimits) -> None:
+    async with a_hub(tmp_path, intake=small) as hub:
+        await hub.centre()
+        big = lines(*addresses(40))
+        assert len(big) > 10_000
+        for encoding, body in (("identity", big), ("gzip", gzip.compress(big)), ("zstd", zstandard.compress(big))):
+            answer = await push(hub, body, content_encoding=encoding)
+            assert answer.status_code == 413, encoding
+            assert answer.json()["code"] == "push.too-large"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+async def test_a_bomb_is_noticed_before_it_goes_off(hub: Hub, encoding: str) -> None:
+    zeros = bytes(1 << 20)
+    if encoding == "gzip":
+        bomb = gzip.compress(zeros * 300)
+    else:
+        packer = zstandard.ZstdCompressor().compressobj()
+        bomb = b"".join(packer.compress(zeros) for _ in range(2_000)) + packer.flush()
+    assert len(bomb) < 1 << 20
+    import tracemalloc
+
+    tracemalloc.start()
+    answer = await push(hub, bomb, STIX, content_encoding=encoding)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert answer.status_code == 413
+    assert peak < 200 << 20
+
+
+async def test_a_bundle_of_too_many_objects_is_a_413(tmp_path: Path, small: IntakeLimits) -> None:
+    async with a_hub(tmp_path, intake=small) as hub:
+        await hub.centre()
+        assert (await push(hub, a_bundle(*addresses(5)), STIX)).status_code == 202
+        answer = await push(hub, a_bundle(*addresses(6)), STIX)
+        assert answer.status_code == 413
+        assert answer.json()["code"] == "bundle.too-large"
+
+
+@pytest.mark.parametrize("form", [NDJSON, STIX])
+async def test_an_object_over_the_limit_is_a_rejection_and_not_carried_in_the_log(
+    tmp_path: Path, small: IntakeLimits, form: str
+) -> None:
+    async with a_hub(tmp_path, intake=small) as hub:
+        await hub.centre()
+        big = an_indicator(description="x" * 3_000)
+        body = (
+            lines(an_indicator("198.51.100.1"), big, an_indicator("198.51.100.2"))
+            if form == NDJSON
+            else a_bundle(an_indicator("198.51.100.1"), big, an_indicator("198.51.100.2"))
+        )
+        answer = await push(hub, body, form)
+        assert answer.json()["received"] == 3
+        batch = await hub.consumer.take(limit=10, limit_bytes=1 << 20, wait_s=0)
+        assert max(len(record.value or b"") for record in batch.records) < 2_000
+        await hub.worker.carry(batch)
+        receipt = await hub.receipt("ro", answer.json()["receipt"])
+        assert (receipt["accepted"], receipt["rejected"]) == (2, 1)
+        [problem] = receipt["problems"]
+        assert (problem["index"], problem["code"]) == (1, "object.too-large")
+        [rejection] = (await hub.get("/v1/rejections", "ro")).json()["rejections"]
+        assert (rejection["code"], rejection["index"]) == ("object.too-large", 1)
+
+
+async def test_a_sender_that_stalls_is_let_go(tmp_path: Path, small: IntakeLimits) -> None:
+    import asyncio
+
+    async with a_hub(tmp_path, intake=small) as hub:
+        await hub.centre()
+        never = asyncio.Event()
+
+        async def stalls() -> AsyncIterator[bytes]:
+            yield b"{"
+            await never.wait()
+
+        answer = await hub.post("/v1/intake", "ro", content=stalls(), headers={"content-type": NDJSON})
+        assert answer.status_code == 408
+
+
+async def test_overload_says_when_to_come_again(tmp_path: Path, small: IntakeLimits) -> None:
+    async with a_hub(tmp_path, intake=small) as hub:
+        await hub.centre()
+        intake = await hub.app.state.doors.intake()
+        async with intake._budget.share() as everything:
+            await everything.grow_to(intake.limits.in_flight_bytes)
+            answer = await push(hub, lines(an_indicator()))
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "push.overloaded"
+        assert answer.headers["retry-after"].isdigit()
+        assert (await push(hub, lines(an_indicator()))).status_code == 202
+
+
+# ---------------------------------------------------------------- receipts
+
+
+async def test_a_receipt_is_pending_until_all_is_committed(hub: Hub) -> None:
+    answer = await push(hub, lines(*addresses(3), {"type": "x"}))
+    body = answer.json()
+    assert answer.headers["location"] == body["status_url"] == f"http://hub.example/v1/receipts/{body['receipt']}"
+    before = await hub.receipt("ro", body["receipt"])
+    assert (before["state"], before["received"], before["accepted"]) == ("pending", 4, 0)
+    after = await came_to(hub, answer)
+    assert after["state"] == "complete"
+    assert after["received"] == after["accepted"] + after["unchanged"] + after["held"] + after["rejected"] == 4
+    [problem] = after["problems"]
+    assert set(problem) == {"index", "id", "state", "code", "message", "rule_url"}
+    assert problem["rule_url"] == f"http://hub.example/rules/{problem['code']}"
+
+
+async def test_a_receipt_is_complete_only_when_every_part_of_it_is(hub: Hub) -> None:
+    answer = await push(hub, lines(*addresses(30)))
+    batch = await hub.consumer.take(limit=10, limit_bytes=1 << 20, wait_s=0)
+    await hub.worker.carry(batch)
+    half = await hub.receipt("ro", answer.json()["receipt"])
+    assert (half["state"], half["accepted"]) == ("pending", 10)
+    assert (await came_to(hub, answer))["accepted"] == 30
+
+
+async def test_the_same_push_again_is_unchanged(hub: Hub) -> None:
+    assert (await hub.tell("ro", *addresses(3)))["accepted"] == 3
+    assert (await hub.tell("ro", *addresses(3)))["unchanged"] == 3
+
+
+async def test_a_receipt_still_answers_after_a_restart(tmp_path: Path) -> None:
+    async with a_hub(tmp_path) as hub:
+        token = await hub.centre()
+        taken = await hub.push("ro", *addresses(3))
+    async with a_hub(tmp_path) as hub:
+        hub.tokens["ro"] = token
+        assert (await hub.receipt("ro", taken["receipt"]))["state"] == "pending"
+        await hub.settle()
+        assert (await hub.receipt("ro", taken["receipt"]))["accepted"] == 3
+
+
+async def test_a_receipt_is_its_centres_alone(hub: Hub) -> None:
+    taken = await hub.push("ro", an_indicator())
+    for path in (f"/v1/receipts/{taken['receipt']}", f"/v1/receipts/{taken['receipt']}/problems?after=0.0"):
+        other = await hub.get(path, "it")
+        nobody = await hub.get("/v1/receipts/nothing", "it")
+        assert other.status_code == nobody.status_code == 404
+        assert other.json() == nobody.json()
+        assert (await hub.get(path)).status_code == 401
+        assert (await hub.get(path, "soc")).status_code == 403
+
+
+@pytest.mark.parametrize("text", ["x", "AAAA", "%00", "%C3%BC", "a" * 300])
+async def test_what_is_no_receipt_is_a_404(hub: Hub, text: str) -> None:
+    assert (await hub.get(f"/v1/receipts/{text}", "ro")).status_code == 404
+
+
+async def test_a_mangled_receipt_is_a_404(hub: Hub) -> None:
+    text = (await hub.push("ro", an_indicator()))["receipt"]
+    for place in range(0, len(text), 7):
+        changed = text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]
+        assert (await hub.get(f"/v1/receipts/{changed}", "ro")).status_code == 404
+
+
+async def test_of_many_problems_the_first_thousand_come_and_the_rest_page_by_page(hub: Hub) -> None:
+    receipt = await came_to(hub, await push(hub, b"{oops\n" * 2_345))
+    assert len(receipt["problems"]) == 1_000
+    indexes = [one["index"] for one in receipt["problems"]]
+    url = receipt["problems_url"]
+    while url:
+        body = (await hub.get(url.removeprefix("http://hub.example"), "ro")).json()
+        assert len(body["problems"]) <= 1_000
+        indexes += [one["index"] for one in body["problems"]]
+        url = body["next_url"]
+    assert indexes == list(range(2_345))
+
+
+async def test_problems_url_is_null_when_all_are_there(hub: Hub) -> None:
+    receipt = await came_to(hub, await push(hub, b"{oops\n" * 1_000))
+    assert len(receipt["problems"]) == 1_000
+    assert receipt["problems_url"] is None
+
+
+# ---------------------------------------------------------------- withdrawals and rejections
+
+
+async def test_a_withdrawal_has_a_receipt_like_any_push(hub: Hub) -> None:
+    said = an_object("malware", "m", name="m", is_family=False)
+    await hub.tell("ro", said)
+    receipt = await hub.withdraw("ro", said["id"], "malware--00000000-0000-4000-8000-000000000000")
+    assert (receipt["received"], receipt["accepted"], receipt["unchanged"]) == (2, 1, 1)
+    assert [(one["index"], one["code"]) for one in receipt["problems"]] == [(1, "withdrawal.unknown")]
+
+
+async def test_a_centre_withdraws_only_its_own(hub: Hub) -> None:
+    said = an_object("malware", "m", name="m", is_family=False)
+    await hub.tell("ro", said)
+    assert (await hub.withdraw("it", said["id"]))["unchanged"] == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{}", b'{"ids": []}', b'{"ids": "x"}', b'{"ids": [1]}', b'{"ids": ["a"], "why": 1}', b'["a"]', b"\xff"],
+)
+async def test_withdrawals_that_are_none_are_a_400(hub: Hub, body: bytes) -> None:
+    answer = await hub.post("/v1/withdrawals", "ro", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "withdrawals.invalid"
+
+
+async def test_rejections_are_paged_and_the_centres_own(hub: Hub) -> None:
+    await hub.tell("ro", *[b"{oops"] * 7)
+    await hub.tell("it", b"{other")
+    first = (await hub.get("/v1/rejections?limit=4", "ro")).json()
+    assert [one["seq"] for one in first["rejections"]] == [1, 2, 3, 4]
+    assert first["more"] is True
+    second = (await hub.get(f"/v1/rejections?after={first['next_after']}", "ro")).json()
+    assert [one["seq"] for one in second["rejections"]] == [5, 6, 7]
+    assert second["more"] is False
+    assert {one["centre"] for one in first["rejections"] + second["rejections"]} == {"ro"}
+    assert (await hub.get("/v1/rejections?after=7", "ro")).json() == {"rejections": [], "next_after": 7, "more": False}
+    assert (await hub.get("/v1/rejections?after=-1", "ro")).status_code == 400
+
+
+async def test_records_carry_receipt_index_and_key(hub: Hub) -> None:
+    await hub.push("ro", an_indicator(), b"{oops")
+    batch = await hub.consumer.take(limit=10, limit_bytes=1 << 20, wait_s=0)
+    readable, unreadable = batch.records
+    assert readable.key == an_indicator()["id"].encode()
+    assert unreadable.key is None
+    assert [dict(one.headers)["index"] for one in batch.records] == [b"0", b"1"]
+    assert len({dict(one.headers)["receipt"] for one in batch.records}) == 1
+    assert batch.end == {TopicPartition(Topic("intake.ro"), 0): 2}
