@@ -23,6 +23,7 @@ from aiokafka.partitioner import murmur2
 
 from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, told_plainly
 from hub.log.kafka_consumer import KafkaConsumer
+from hub.log.kafka_topics import settings_of
 from hub.log.port import INTAKE_PREFIX, Positions, Record, StoredPositions, Topic, TopicPartition
 from hub.model.errors import HubError, NotFound, TryAgain
 
@@ -34,16 +35,6 @@ GROUP_BYTES = 8 << 20
 """Waiting appends to one topic are gathered up to this size."""
 ANSWER_WITHIN_S = 5.0
 CLOSE_WITHIN_S = 3.0
-
-INTAKE_SETTINGS = {
-    # The time of a record is when the log took it, whatever clock its centre has: it orders contested ids.
-    "message.timestamp.type": "LogAppendTime",
-    # The hub lets go of records itself, when they are in its store; neither age nor size may.
-    "cleanup.policy": "delete",
-    "retention.ms": "-1",
-    "retention.bytes": "-1",
-}
-"""The settings of every ``intake.`` topic."""
 
 
 class KafkaLog:
@@ -98,7 +89,9 @@ class KafkaLog:
         with told_plainly():
             async with asyncio.timeout(ANSWER_WITHIN_S), self._connection.admin() as admin:
                 replication = self._replication or min(len((await admin.describe_cluster())["brokers"]), 3)
-                new = NewTopic(topic, self._partitions, replication, topic_configs=INTAKE_SETTINGS)
+                new = NewTopic(
+                    topic, self._partitions, replication, topic_configs=dict(settings_of(topic, replication))
+                )
                 for _, code, *_ in (await admin.create_topics([new])).topic_errors:
                     if code and for_code(code) is not TopicAlreadyExistsError:
                         raise for_code(code)()

@@ -1,0 +1,50 @@
+"""The settings of the hub's topics on Kafka, one table for whoever makes them or compares them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hub.log.port import INTAKE_PREFIX
+
+REJECTED_PREFIX = "rejected."
+COLLECTION_PREFIX = "collection."
+PREFIXES = (INTAKE_PREFIX, REJECTED_PREFIX, COLLECTION_PREFIX)
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+_ALL = {
+    # Above the largest object (1 MiB) with room for a bundle; Kafka's own default would refuse the largest objects.
+    "max.message.bytes": str(8 << 20),
+}
+_INTAKE = {
+    "cleanup.policy": "delete",
+    # The time of a record is when the log took it, whatever clock its centre has: it orders contested ids.
+    "message.timestamp.type": "LogAppendTime",
+    # The hub lets go of records itself, when they are in its store; neither age nor size may.
+    "retention.ms": "-1",
+    "retention.bytes": "-1",
+}
+_REJECTED = {
+    "cleanup.policy": "delete",
+    # A centre that is away for longer reads its rejections over HTTP: the store keeps them.
+    "retention.ms": str(90 * DAY_MS),
+    "retention.bytes": "-1",
+}
+_COLLECTION = {
+    "cleanup.policy": "compact",
+    "min.compaction.lag.ms": "0",
+    # What was withdrawn, perhaps because it was marked too low, lingers in the topic for about this long.
+    "max.compaction.lag.ms": str(HOUR_MS),
+    "segment.ms": str(HOUR_MS),
+    # A member that is away for longer may miss tombstones: it must read the topic from its start into an empty state.
+    "delete.retention.ms": str(30 * DAY_MS),
+}
+
+
+def settings_of(topic: str, replication: int) -> Mapping[str, str]:
+    """What ``topic`` is to have set. With three replicas or more, acknowledged means on two of them."""
+    kind = (
+        _INTAKE if topic.startswith(INTAKE_PREFIX) else _REJECTED if topic.startswith(REJECTED_PREFIX) else _COLLECTION
+    )
+    return {**_ALL, **kind, "min.insync.replicas": "2" if replication > 2 else "1"}

@@ -1,0 +1,211 @@
+"""Kafka as the registry's broker: topics, users and grants follow the registry, and can be compared with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TypeVar
+
+from hub.log.kafka_topics import COLLECTION_PREFIX, PREFIXES, REJECTED_PREFIX, settings_of
+from hub.log.port import INTAKE_PREFIX
+from hub.model.errors import Broken, HubError
+from hub.model.words import CentreName, CollectionName
+from hub.registry.acls import Acl, Resource, acls_of, acls_of_the_hub
+from hub.registry.kafka_admin import Grants, KafkaAdmin, TopicState
+from hub.registry.port import Difference, Entitlement, Entitlements
+from hub.registry.tokens import Token
+
+T = TypeVar("T")
+
+
+class KafkaBroker:
+    """A ``Broker`` over the operator's Kafka. ``username`` administers it; ``hub_username`` is the hub's own user."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        security_protocol: str = "SASL_SSL",
+        username: str | None = None,
+        password: str | None = None,
+        ca_file: str | None = None,
+        hub_username: str | None = None,
+        partitions: int = 1,
+        replication: int | None = None,
+    ) -> None:
+        options = {"bootstrap.servers": bootstrap, "security.protocol": security_protocol}
+        if username is not None:
+            options |= {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": username, "sasl.password": password or ""}
+        if ca_file is not None:
+            options["ssl.ca.location"] = ca_file
+        self._admin = KafkaAdmin(options)
+        self._own = frozenset(name for name in (username, hub_username) if name is not None)
+        self._hub = hub_username if hub_username != username else None
+        self._partitions = partitions
+        self._replication = replication
+
+    async def set_password(self, name: str, token: Token) -> None:
+        """See ``Broker.set_password``."""
+        self._refuse_own(name)
+        await _in_thread(lambda: self._admin.set_password(name, token))
+
+    async def make_topics(self, centres: Collection[CentreName], collections: Collection[CollectionName]) -> None:
+        """See ``Broker.make_topics``."""
+        await _in_thread(lambda: self._make_topics(_topics(centres, collections)))
+
+    async def grant(self, entitlements: Sequence[Entitlement]) -> None:
+        """See ``Broker.grant``. What is taken away goes first: who changes sides is never on both."""
+        for entitlement in entitlements:
+            self._refuse_own(entitlement.name)
+        await _in_thread(lambda: self._grant({entitlement.name: acls_of(entitlement) for entitlement in entitlements}))
+
+    async def remove_collection(self, name: CollectionName) -> None:
+        """See ``Broker.remove_collection``."""
+        await _in_thread(lambda: self._remove_collection(COLLECTION_PREFIX + name))
+
+    async def compare(self, wanted: Entitlements) -> Sequence[Difference]:
+        """See ``Broker.compare``."""
+        return await _in_thread(lambda: list(self._differences(wanted)))
+
+    async def repair(self, wanted: Entitlements) -> Sequence[Difference]:
+        """See ``Broker.repair``."""
+        return await _in_thread(lambda: self._repair(wanted))
+
+    async def close(self) -> None:
+        """See ``Broker.close``. The library closes its connections when the object goes."""
+
+    def _refuse_own(self, name: str) -> None:
+        if name in self._own:
+            raise Broken(
+                "broker.name-taken",
+                f"{name} is the hub's own user on the brokers.",
+                "Give the hub's users names that no principal can have, such as ctihub_admin (with an underscore).",
+            )
+
+    # All below waits for the brokers and runs in a thread.
+
+    def _replicas(self) -> int:
+        return self._replication or min(self._admin.broker_count(), 3)
+
+    def _make_topics(self, topics: Collection[str]) -> None:
+        replication = self._replicas()
+        for topic in sorted(topics):
+            partitions = self._partitions if topic.startswith(INTAKE_PREFIX) else 1
+            settings = settings_of(topic, replication)
+            self._admin.create_topic(topic, partitions=partitions, replication=replication, settings=settings)
+
+    def _grant(self, wanted: dict[str, frozenset[Acl]]) -> None:
+        there = {acl for acl in self._admin.grants().allowed if acl.user in wanted}
+        all_wanted = frozenset[Acl]().union(*wanted.values())
+        self._admin.remove_grants(there - all_wanted)
+        self._admin.add_grants(all_wanted - there)
+
+    def _remove_collection(self, topic: str) -> None:
+        on_it = {acl for acl in self._admin.grants().allowed if acl.resource is Resource.TOPIC and acl.name == topic}
+        self._admin.remove_grants(acl for acl in on_it if not acl.prefixed)
+        self._admin.delete_topic(topic)
+
+    def _repair(self, wanted: Entitlements) -> list[Difference]:
+        topics = self._admin.topics(PREFIXES)
+        self._make_topics(_topics(wanted.centres, wanted.collections) - topics.keys())
+        for topic in _topics(wanted.centres, wanted.collections) & topics.keys():
+            if wrong := _wrong_settings(topic, topics[topic]):
+                self._admin.set_settings(topic, {name: right for name, (_, right) in wrong.items()})
+        grants = self._admin.grants()
+        self._admin.remove_grants(self._surplus(wanted, grants))
+        self._admin.add_grants(self._wanted(wanted) - grants.allowed)
+        for topic in _stray_collections(wanted, topics):
+            self._admin.delete_topic(topic)
+        return list(self._differences(wanted))
+
+    def _differences(self, wanted: Entitlements) -> Iterator[Difference]:
+        yield from self._topic_differences(wanted, self._admin.topics(PREFIXES))
+        yield from self._user_differences(wanted, self._admin.users())
+        try:
+            grants = self._admin.grants()
+        except HubError as error:
+            if error.code != "broker.open":
+                raise
+            yield Difference(error.says, repairable=False, way_out=error.way_out)
+            return
+        yield from self._grant_differences(wanted, grants)
+
+    def _topic_differences(self, wanted: Entitlements, topics: dict[str, TopicState]) -> Iterator[Difference]:
+        expected = _topics(wanted.centres, wanted.collections)
+        for topic in sorted(expected - topics.keys()):
+            yield Difference(f"There is no topic {topic}.", repairable=True)
+        for topic in sorted(expected & topics.keys()):
+            for name, (said, right) in sorted(_wrong_settings(topic, topics[topic]).items()):
+                yield Difference(f"{topic} has {name}={said} instead of {right}.", repairable=True)
+            if not topic.startswith(INTAKE_PREFIX) and topics[topic].partitions != 1:
+                way_out = "Delete it; ctihub doctor --fix makes it anew, and the relay fills it again."
+                yield Difference(f"{topic} has more than one partition, which loses its order.", False, way_out)
+        for topic in _stray_collections(wanted, topics):
+            yield Difference(f"{topic} belongs to no collection.", repairable=True)
+        for topic in sorted(topics.keys() - expected - set(_stray_collections(wanted, topics))):
+            yield Difference(f"{topic} belongs to no centre.", False, "Look at what it holds, then delete it.")
+
+    def _user_differences(self, wanted: Entitlements, users: frozenset[str]) -> Iterator[Difference]:
+        for principal in wanted.principals:
+            if principal.name in self._own:
+                way_out = "Give the hub's users on the brokers other names, such as ctihub_admin."
+                yield Difference(
+                    f"{principal.kind} {principal.name} has the name of a user of the hub.", False, way_out
+                )
+            elif principal.name not in users:
+                way_out = f"Give it a new token: ctihub {principal.kind} rotate {principal.name}."
+                yield Difference(f"{principal.kind} {principal.name} has no password on the brokers.", False, way_out)
+
+    def _grant_differences(self, wanted: Entitlements, grants: Grants) -> Iterator[Difference]:
+        for acl in sorted(self._wanted(wanted) - grants.allowed):
+            yield Difference(f"{acl.user} may not {acl}.", repairable=True)
+        surplus = self._surplus(wanted, grants)
+        for acl in sorted(surplus):
+            yield Difference(f"{acl.user} may {acl} and should not.", repairable=True)
+        for acl in sorted(self._foreign(wanted, grants)):
+            yield Difference(f"{acl.user}, whom the registry does not know, may {acl}.", False, BY_HAND)
+        for sentence in grants.other:
+            if any(f"User:{principal.name} " in sentence for principal in wanted.principals):
+                yield Difference(f"A grant that the hub did not make {sentence}.", False, BY_HAND)
+
+    def _wanted(self, wanted: Entitlements) -> frozenset[Acl]:
+        principals = (acls_of(principal) for principal in wanted.principals if principal.name not in self._own)
+        hub = acls_of_the_hub(self._hub) if self._hub is not None else frozenset()
+        return hub.union(*principals)
+
+    def _surplus(self, wanted: Entitlements, grants: Grants) -> frozenset[Acl]:
+        """Grants of the registry's principals that they should not have."""
+        known = {principal.name for principal in wanted.principals} - self._own
+        return frozenset(acl for acl in grants.allowed if acl.user in known) - self._wanted(wanted)
+
+    def _foreign(self, wanted: Entitlements, grants: Grants) -> frozenset[Acl]:
+        """Grants of others that reach the hub's topics. The operator's Kafka may serve others too: not ours to undo."""
+        known = {principal.name for principal in wanted.principals} | self._own
+        return frozenset(acl for acl in grants.allowed if acl.user not in known and acl.concerns_the_hub)
+
+
+BY_HAND = "If nobody needs it, take it away with kafka-acls."
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await asyncio.to_thread(work)
+
+
+def _topics(centres: Collection[str], collections: Collection[str]) -> set[str]:
+    intake = {prefix + centre for centre in centres for prefix in (INTAKE_PREFIX, REJECTED_PREFIX)}
+    return intake | {COLLECTION_PREFIX + name for name in collections}
+
+
+def _stray_collections(wanted: Entitlements, topics: Collection[str]) -> list[str]:
+    """Topics of collections that are no more. What they hold is in the store's change log as well."""
+    kept = _topics((), wanted.collections)
+    return sorted(topic for topic in topics if topic.startswith(COLLECTION_PREFIX) and topic not in kept)
+
+
+def _wrong_settings(topic: str, state: TopicState) -> dict[str, tuple[str | None, str]]:
+    """For each setting that differs what it is and what it should be."""
+    return {
+        name: (state.settings.get(name), right)
+        for name, right in settings_of(topic, state.replication).items()
+        if state.settings.get(name) != right
+    }

@@ -1,0 +1,255 @@
+"""Administration of Kafka: topics, users and grants as plain values, over confluent-kafka's AdminClient.
+
+The only module that uses that library. Its functions wait, so they run in a thread; errors are the hub's own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from hub.model.errors import Broken, HubError, TryAgain
+from hub.registry.acls import Acl, Operation, Resource
+
+ANSWER_WITHIN_S = 10.0
+CONNECT_WITHIN_S = 3.0
+"""Brokers that are away, or refuse the password, show by silence: the library tries again until the time is over."""
+SCRAM_ITERATIONS = 4096
+"""The least that Kafka takes, and enough: a token is 256 random bits, which no number of iterations makes safer."""
+
+_RESOURCES = {
+    Resource.TOPIC: ResourceType.TOPIC,
+    Resource.GROUP: ResourceType.GROUP,
+    Resource.TRANSACTION: ResourceType.TRANSACTIONAL_ID,
+}
+_OPERATIONS = {
+    Operation.READ: AclOperation.READ,
+    Operation.WRITE: AclOperation.WRITE,
+    Operation.CREATE: AclOperation.CREATE,
+    Operation.DELETE: AclOperation.DELETE,
+}
+_NOT_ALLOWED = frozenset(
+    {
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.DELEGATION_TOKEN_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError._AUTHENTICATION,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """A topic as it is on the brokers."""
+
+    partitions: int
+    replication: int
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """All grants on the brokers, those that this module can say and the rest as sentences."""
+
+    allowed: frozenset[Acl]
+    other: tuple[str, ...]
+
+
+class KafkaAdmin:
+    """Connects when first used. Every method raises TryAgain when the brokers are away, Broken when they refuse."""
+
+    def __init__(self, options: Mapping[str, str]) -> None:
+        self._options = options
+        self._client: AdminClient | None = None
+        self._refused = False
+
+    def broker_count(self) -> int:
+        """How many brokers there are."""
+        with self._told_plainly() as admin:
+            return len(admin.list_topics(timeout=ANSWER_WITHIN_S).brokers)
+
+    def topics(self, prefixes: Collection[str]) -> dict[str, TopicState]:
+        """The topics whose names begin with one of ``prefixes``."""
+        with self._told_plainly() as admin:
+            listed = admin.list_topics(timeout=ANSWER_WITHIN_S).topics
+            found = {name: topic for name, topic in listed.items() if name.startswith(tuple(prefixes))}
+            settings = _settings_of(admin, found)
+        return {
+            name: TopicState(
+                len(topic.partitions), min(len(at.replicas) for at in topic.partitions.values()), settings[name]
+            )
+            for name, topic in found.items()
+        }
+
+    def create_topic(self, name: str, *, partitions: int, replication: int, settings: Mapping[str, str]) -> None:
+        """Make sure that a topic exists; one that is there is left as it is."""
+        with self._told_plainly() as admin:
+            topic = NewTopic(name, partitions, replication, config=dict(settings))
+            _settle(admin.create_topics([topic], request_timeout=ANSWER_WITHIN_S), KafkaError.TOPIC_ALREADY_EXISTS)
+
+    def set_settings(self, name: str, settings: Mapping[str, str]) -> None:
+        """Change these settings of a topic, and no others."""
+        entries = [
+            ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
+            for setting, value in settings.items()
+        ]
+        with self._told_plainly() as admin:
+            resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
+            _settle(admin.incremental_alter_configs([resource], request_timeout=ANSWER_WITHIN_S))
+
+    def delete_topic(self, name: str) -> None:
+        """Make sure that a topic is gone."""
+        with self._told_plainly() as admin:
+            futures = admin.delete_topics([name], request_timeout=ANSWER_WITHIN_S)
+            _settle(futures, KafkaError.UNKNOWN_TOPIC_OR_PART)
+
+    def users(self) -> frozenset[str]:
+        """The names of all users with a SCRAM-SHA-512 password."""
+        with self._told_plainly() as admin:
+            described = admin.describe_user_scram_credentials(request_timeout=ANSWER_WITHIN_S).result()
+        return frozenset(
+            name
+            for name, user in described.items()
+            if any(info.mechanism is ScramMechanism.SCRAM_SHA_512 for info in user.scram_credential_infos)
+        )
+
+    def set_password(self, user: str, password: str) -> None:
+        """Make or change a user."""
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS)
+        upsertion = UserScramCredentialUpsertion(user, info, password.encode())
+        with self._told_plainly() as admin:
+            _settle(admin.alter_user_scram_credentials([upsertion], request_timeout=ANSWER_WITHIN_S))
+
+    def grants(self) -> Grants:
+        """All grants on the brokers. Raises Broken where the brokers enforce none."""
+        everything = AclBindingFilter(
+            ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+        )
+        with self._told_plainly() as admin:
+            bindings = admin.describe_acls(everything, request_timeout=ANSWER_WITHIN_S).result()
+        said = [(binding, _acl_of(binding)) for binding in bindings]
+        return Grants(
+            frozenset(acl for _, acl in said if acl is not None),
+            tuple(sorted(_sentence(binding) for binding, acl in said if acl is None)),
+        )
+
+    def add_grants(self, acls: Iterable[Acl]) -> None:
+        """Grant these."""
+        bindings = [_binding_of(acl) for acl in sorted(acls)]
+        if bindings:
+            with self._told_plainly() as admin:
+                _settle(admin.create_acls(bindings, request_timeout=ANSWER_WITHIN_S))
+
+    def remove_grants(self, acls: Iterable[Acl]) -> None:
+        """Take these away."""
+        filters = [_filter_of(acl) for acl in sorted(acls)]
+        if filters:
+            with self._told_plainly() as admin:
+                _settle(admin.delete_acls(filters, request_timeout=ANSWER_WITHIN_S))
+
+    @contextmanager
+    def _told_plainly(self) -> Iterator[AdminClient]:
+        self._refused = False
+        options = {**self._options, "error_cb": self._note, "log_level": 2}
+        client = self._client or AdminClient(options, logger=logging.getLogger(__name__))
+        try:
+            if self._client is None:
+                client.list_topics(timeout=CONNECT_WITHIN_S)
+                self._client = client
+            yield client
+        except KafkaException as error:
+            client.poll(0)  # has the library tell why it could not connect
+            raise _hub_error(error.args[0], refused=self._refused) from error
+
+    def _note(self, error: KafkaError) -> None:
+        self._refused = self._refused or error.code() in _NOT_ALLOWED
+
+
+def _settings_of(admin: AdminClient, topics: Collection[str]) -> dict[str, dict[str, str]]:
+    resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
+    described = admin.describe_configs(resources, request_timeout=ANSWER_WITHIN_S) if resources else {}
+    return {
+        resource.name: {setting: entry.value for setting, entry in future.result().items()}
+        for resource, future in described.items()
+    }
+
+
+def _settle(futures: Mapping[Any, Future[Any]], *passed_over: int) -> None:
+    """Wait for all; raise the first failure that is not to be passed over."""
+    failures = [error for future in futures.values() if (error := future.exception()) is not None]
+    for failure in failures:
+        if not isinstance(failure, KafkaException) or failure.args[0].code() not in passed_over:
+            raise failure
+
+
+def _binding_of(acl: Acl) -> AclBinding:
+    return AclBinding(*_pattern(acl), f"User:{acl.user}", "*", _OPERATIONS[acl.operation], AclPermissionType.ALLOW)
+
+
+def _filter_of(acl: Acl) -> AclBindingFilter:
+    return AclBindingFilter(
+        *_pattern(acl), f"User:{acl.user}", "*", _OPERATIONS[acl.operation], AclPermissionType.ALLOW
+    )
+
+
+def _pattern(acl: Acl) -> tuple[ResourceType, str, ResourcePatternType]:
+    pattern = ResourcePatternType.PREFIXED if acl.prefixed else ResourcePatternType.LITERAL
+    return _RESOURCES[acl.resource], acl.name, pattern
+
+
+def _acl_of(binding: AclBinding) -> Acl | None:
+    """A grant as a value; None for what the hub never says: a denial, one host, another kind of resource or right."""
+    resources = {theirs: ours for ours, theirs in _RESOURCES.items()}
+    operations = {theirs: ours for ours, theirs in _OPERATIONS.items()}
+    plain = binding.permission_type is AclPermissionType.ALLOW and binding.host == "*"
+    if not plain or binding.restype not in resources or binding.operation not in operations:
+        return None
+    prefixed = binding.resource_pattern_type is ResourcePatternType.PREFIXED
+    user = binding.principal.removeprefix("User:")
+    return Acl(user, operations[binding.operation], resources[binding.restype], binding.name, prefixed)
+
+
+def _sentence(binding: AclBinding) -> str:
+    right = f"{binding.permission_type.name.lower()}s {binding.principal} {binding.operation.name}"
+    return f"{right} on {binding.restype.name} {binding.name} from {binding.host}"
+
+
+def _hub_error(error: KafkaError, *, refused: bool) -> HubError:
+    if error.code() == KafkaError.SECURITY_DISABLED:
+        return Broken(
+            "broker.open",
+            "These brokers enforce no grants: anyone who reaches them may read and write everything.",
+            "Configure an authorizer and SASL, as deploy/kafka/server.properties does.",
+        )
+    if refused or error.code() in _NOT_ALLOWED:
+        return Broken(
+            "broker.not-allowed",
+            f"Kafka does not let the hub administer it: {error.str()}.",
+            "Check KAFKA_ADMIN_USERNAME and KAFKA_ADMIN_PASSWORD; that user needs ALTER and DESCRIBE on the cluster.",
+        )
+    if error.code() == KafkaError.INVALID_REPLICATION_FACTOR:
+        return Broken("broker.replication", f"Kafka refuses: {error.str()}.", "Set KAFKA_REPLICATION.")
+    return TryAgain("broker.away", f"Kafka does not answer: {error.str()}.", retry_after_s=5)
