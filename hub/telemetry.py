@@ -1,4 +1,4 @@
-"""Logs and metrics, configured once per process. Events are ``room.happened``; all that varies is a field.
+"""Logs, configured once per process. Events are ``room.happened``; all that varies is a field.
 
 Standard logging (uvicorn, aiokafka) goes the same way out. Nothing that looks like a token gets through.
 """
@@ -11,7 +11,6 @@ import sys
 from typing import TextIO
 
 import structlog
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 _TOKEN = re.compile(r"ctihub_[A-Za-z0-9_-]{20,}")
 """See ``hub/registry/tokens.py``."""
@@ -47,15 +46,6 @@ def configure(level: str = "info", form: str = "console", *, stream: TextIO | No
     root.setLevel(_number(level))
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, _number(level)))
-
-
-def metrics() -> CollectorRegistry:
-    """A fresh registry of metrics, which knows of this process already: memory, descriptors, processor time."""
-    registry = CollectorRegistry(auto_describe=True)
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    return registry
 
 
 def _number(level: str) -> int:

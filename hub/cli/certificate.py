@@ -1,0 +1,50 @@
+"""Whether a certificate and a key fit, and how long it is good for: by a handshake with ourselves, in memory.
+
+The standard library reads no certificate's dates except those of a peer that it has verified.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from hub.model.errors import Refused
+
+
+def examine(certificate: Path, key: Path) -> timedelta:
+    """How long the certificate is still good for. Raises Refused when it cannot be read, does not fit or is over."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        server.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        why = getattr(error, "reason", None) or error.strerror or error
+        raise Refused(
+            "tls.unusable", f"{certificate} and {key} cannot be used: {why}.", "See TLS_CERT and TLS_KEY."
+        ) from None
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # it is its own authority here
+    client.load_verify_locations(certificate)
+    try:
+        ends = str((_peer(client, server) or {}).get("notAfter"))
+    except ssl.SSLCertVerificationError as error:
+        raise Refused("tls.invalid", f"{certificate}: {error.verify_message}.", "Renew it.") from None
+    return timedelta(seconds=ssl.cert_time_to_seconds(ends) - time.time())
+
+
+def _peer(client: ssl.SSLContext, server: ssl.SSLContext) -> dict[str, object] | None:
+    """What the client sees of the server after a handshake."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = client.wrap_bio(to_client, to_server)
+    theirs = server.wrap_bio(to_server, to_client, server_side=True)
+    open_sides = [ours, theirs]
+    while open_sides:
+        for side in list(open_sides):
+            try:
+                side.do_handshake()
+                open_sides.remove(side)
+            except ssl.SSLWantReadError:
+                continue
+    return ours.getpeercert()  # type: ignore[return-value]  # typeshed gives a wider type

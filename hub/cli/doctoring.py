@@ -1,0 +1,248 @@
+"""What ``ctihub doctor`` looks at: each check gives findings, none raises, and each bad one says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import httpx
+from sqlalchemy import func, select
+
+from hub.app import open_log, open_store
+from hub.cli.certificate import examine
+from hub.cli.opened import opened_broker
+from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
+from hub.model.errors import HubError
+from hub.registry.port import Broker
+from hub.registry.service import Registry
+from hub.store import tables as t
+from hub.store.migrations import HEAD
+from hub.store.sql import SqlStore
+
+LOW_BYTES = 1 << 30
+CLOCK_BEHIND_S = 5
+ANSWER_S = 5.0
+
+
+class Health(StrEnum):
+    """How well something is."""
+
+    GOOD = "ok"
+    NOTE = "note"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    health: Health
+    says: str
+    way_out: str = ""
+
+
+def good(name: str, says: str) -> Finding:
+    """All is well."""
+    return Finding(name, Health.GOOD, says)
+
+
+def bad(name: str, error: HubError) -> Finding:
+    """What an error says."""
+    return Finding(name, Health.BAD, error.says, error.way_out)
+
+
+async def examined(config: Config, *, fix: bool) -> AsyncIterator[Finding]:
+    """All findings, in the order in which one depends on another; ``fix`` mends what can be mended at the broker."""
+    for check in (_private, _data_dir, _tls):
+        async for finding in _safely(check, config):
+            yield finding
+    async for finding in _store_and_what_it_knows(config, fix=fix):
+        yield finding
+    for check in (_log, _port):
+        async for finding in _safely(check, config):
+            yield finding
+
+
+Check = Callable[[Config], Awaitable[list[Finding]]]
+
+
+async def _safely(check: Check, config: Config) -> AsyncIterator[Finding]:
+    name = check.__name__.strip("_").replace("_", " ")
+    try:
+        for finding in await check(config):
+            yield finding
+    except HubError as error:
+        yield bad(name, error)
+    except OSError as error:
+        yield _unusable(name, error)
+
+
+def _unusable(name: str, error: OSError) -> Finding:
+    about = f"{error.filename}: " if error.filename else ""
+    return Finding(name, Health.BAD, f"{about}{error.strerror or error}.", "See DATA_DIR and DATABASE_URL.")
+
+
+# ---------------------------------------------------------------- this machine
+
+
+async def _private(config: Config) -> list[Finding]:
+    ensure_private(config)
+    how = "TLS" if config.tls_cert else "a proxy in front" if config.behind_proxy else "loopback only"
+    return [good("private", f"HTTP goes by {how}.")]
+
+
+async def _data_dir(config: Config) -> list[Finding]:
+    return [await asyncio.to_thread(_look_at_folder, config.data_dir)]
+
+
+def _look_at_folder(folder: Path) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder) as probe:
+            probe.write(b"ctihub")
+    except OSError as error:
+        way_out = "Give it to the user that runs the hub, or set DATA_DIR."
+        return Finding("data dir", Health.BAD, f"{folder} cannot be written: {error.strerror}.", way_out)
+    free = shutil.disk_usage(folder).free
+    if free < LOW_BYTES:
+        return Finding("data dir", Health.NOTE, f"{folder} has {free >> 20:,} MiB left.", "Make room.")
+    return good("data dir", f"{folder} can be written, {free >> 30:,} GiB are free.")
+
+
+async def _tls(config: Config) -> list[Finding]:
+    if config.tls_cert is None or config.tls_key is None:
+        return []
+    left = await asyncio.to_thread(examine, config.tls_cert, config.tls_key)
+    if left.days < 14:
+        return [Finding("tls", Health.NOTE, f"{config.tls_cert} ends in {left.days} days.", "Renew it.")]
+    return [good("tls", f"{config.tls_cert} fits its key and is good for {left.days} days.")]
+
+
+async def _port(config: Config) -> list[Finding]:
+    if await _hub_answers(config):
+        return [good("port", f"A hub answers at {config.url}.")]
+    return [await asyncio.to_thread(_look_at_port, config)]
+
+
+async def _hub_answers(config: Config) -> bool:
+    scheme = "https" if config.tls_cert else "http"
+    host = config.http_host if is_loopback(config.http_host) else "127.0.0.1"
+    host = f"[{host}]" if ":" in host else host
+    try:
+        # only whether something answers as a hub does; whose certificate it shows, clients check
+        async with httpx.AsyncClient(verify=False, timeout=ANSWER_S) as client:  # noqa: S501
+            answer = await client.get(f"{scheme}://{host}:{config.http_port}/healthz")
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == 200
+
+
+def _look_at_port(config: Config) -> Finding:
+    family = socket.AF_INET6 if ":" in config.http_host else socket.AF_INET
+    where = f"{config.http_host}:{config.http_port}"
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((config.http_host, config.http_port))
+        except OSError as error:
+            says = f"{where} cannot be listened on, and no hub answers there: {error.strerror}."
+            return Finding("port", Health.BAD, says, "Stop what listens there, or set HTTP_PORT.")
+    return good("port", f"{where} is free; no hub runs there now.")
+
+
+# ---------------------------------------------------------------- servers
+
+
+async def _log(config: Config) -> list[Finding]:
+    log = await open_log(config)
+    try:
+        ready = await log.ready()
+    finally:
+        await log.close()
+    where = f"Kafka at {config.kafka_bootstrap}" if config.kafka_bootstrap else "a file in DATA_DIR"
+    if ready:
+        return [good("log", f"The event log ({where}) takes records.")]
+    return [Finding("log", Health.BAD, f"The event log ({where}) takes no records now.", "Look at its own log.")]
+
+
+async def _store_and_what_it_knows(config: Config, *, fix: bool) -> AsyncIterator[Finding]:
+    try:
+        store = await open_store(config)
+    except HubError as error:
+        yield bad("store", error)
+        return
+    except OSError as error:
+        yield _unusable("store", error)
+        return
+    try:
+        yield good("store", f"{_where(config)} answers, its schema is {HEAD}.")
+        for finding in [await _clock(store), *await _work_left(store)]:
+            yield finding
+        async for finding in _safely(lambda _: _broker(config, store, fix=fix), config):
+            yield finding
+    except HubError as error:
+        yield bad("store", error)
+    finally:
+        await store.close()
+
+
+def _where(config: Config) -> str:
+    match config.database:
+        case SqliteAt(path):
+            return str(path)
+        case PostgresAt():
+            return "PostgreSQL"
+
+
+async def _clock(store: SqlStore) -> Finding:
+    """Time must not go backwards: versions would be ordered by it only after it has caught up."""
+    async with store.look() as conn:
+        written = (await conn.execute(select(func.max(t.logs.c.last_us)))).scalar_one() or 0
+        decided = (await conn.execute(select(func.max(t.policy_changes.c.at_us)))).scalar_one() or 0
+    behind_s = max(written, decided) / 1e6 - time.time()
+    if behind_s > CLOCK_BEHIND_S:
+        says = f"The clock is {behind_s:,.0f} s behind what the store has seen."
+        return Finding("clock", Health.BAD, says, "Set the clock of this machine (NTP).")
+    return good("clock", "The clock is not behind what the store has seen.")
+
+
+async def _work_left(store: SqlStore) -> list[Finding]:
+    async with store.look() as conn:
+        sweeps = (await conn.execute(select(func.count()).where(~t.sweeps.c.done))).scalar_one()
+        held = (await conn.execute(select(func.count()).where(t.held.c.state == "waiting"))).scalar_one()
+    found = []
+    if sweeps:
+        says = f"{sweeps:,} changes of policy are being carried out."
+        found.append(Finding("policy", Health.NOTE, says, "A running worker finishes them."))
+    if held:
+        found.append(Finding("held", Health.NOTE, f"{held:,} objects wait for you.", "ctihub held list"))
+    return found
+
+
+async def _broker(config: Config, store: SqlStore, *, fix: bool) -> list[Finding]:
+    async with opened_broker(config) as broker:
+        if broker is None:
+            return []
+        return await _compared(broker, Registry(store), fix=fix)
+
+
+async def _compared(broker: Broker, registry: Registry, *, fix: bool) -> list[Finding]:
+    wanted = await registry.entitlements()
+    differences = await broker.compare(wanted)
+    if not differences:
+        return [good("broker", "The broker has what the registry says.")]
+    left = await broker.repair(wanted) if fix else differences
+    found = [
+        Finding("broker", Health.BAD, each.says, each.way_out or ("ctihub doctor --fix" if each.repairable else ""))
+        for each in left
+    ]
+    mended = len(differences) - len(left)
+    return [good("broker", f"{mended:,} differences were mended."), *found] if fix and mended > 0 else found
