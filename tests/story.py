@@ -76,6 +76,11 @@ def an_indicator(value: str = "198.51.100.7", name: str = "", /, **more: Any) ->
     return an_object("indicator", name or value, **more)
 
 
+async def open_store(path: Path) -> SqlStore:
+    """Where stories take place; ``tests/on_postgres.py`` moves them to the other adapter."""
+    return await open_sqlite(path / "hub.db", now_us=START_US)
+
+
 @dataclass
 class Story:
     """One hub and what is told to it."""
@@ -91,7 +96,7 @@ class Story:
     @classmethod
     async def begin(cls, path: Path, **settings: Any) -> Story:
         """A new hub whose secrets and ids are always the same, so that two can be compared byte for byte."""
-        store = await open_sqlite(path / "hub.db", now_us=START_US)
+        store = await open_store(path)
         story = cls(store, WorkerSettings(**settings))
         await story.settle_identity()
         return story

@@ -23,6 +23,7 @@ from hub.model.times import from_us
 from hub.model.words import CanonicalKey, Positions, Seq, Stamp, StixId, TopicPartition
 from hub.store import directory
 from hub.store import tables as t
+from hub.store.locks import Locks, NoLocks
 from hub.store.port import Filter, Sweep
 
 _KEYS_PER_QUERY = 900
@@ -71,13 +72,9 @@ class SqlStore(ABC):
     def insert(self, table: Table, columns: Sequence[str] | None = None) -> str:
         """The text of a plain insert with positional parameters, for ``many``."""
 
-    @abstractmethod
-    async def lock_keys(self, conn: AsyncConnection, things: Iterable[bytes]) -> None:
-        """Make other writers of these keys wait; nothing where writers are serialised anyway."""
-
-    @abstractmethod
-    async def lock_logs(self, conn: AsyncConnection, logs: Collection[int]) -> None:
-        """Make other appenders to these logs wait; nothing where writers are serialised anyway."""
+    def locks(self, conn: AsyncConnection) -> Locks:  # noqa: ARG002 - an adapter with many writers needs it
+        """What keeps the steps of several workers apart; nothing where writers are serialised anyway."""
+        return NoLocks()
 
     @abstractmethod
     async def announce(self, conn: AsyncConnection) -> None:
@@ -126,8 +123,21 @@ class SqlStore(ABC):
         """The policy as this transaction sees it."""
         number = await directory.policy_number(conn)
         if self._policy is None or self._policy.number != number:
-            self._policy = await directory.read_policy(conn)
+            self._policy = await self.read_policy(conn)
         return self._policy
+
+    async def read_policy(self, conn: AsyncConnection) -> Policy:
+        """The whole policy as of one moment, not before that of this transaction's last statement."""
+        return await directory.read_policy(conn)
+
+    async def rows_in(
+        self, conn: AsyncConnection, table: Table, column: ColumnElement[Any], values: Sequence[Any]
+    ) -> Sequence[Row[Any]]:
+        """The rows with these values in an indexed column, however many they are."""
+        found: list[Row[Any]] = []
+        for some in _chunks(values):
+            found.extend((await conn.execute(select(table).where(column.in_(some)))).all())
+        return found
 
     # ------------------------------------------------------------ doors
 
@@ -189,7 +199,7 @@ class SqlStore(ABC):
             found = {
                 row.key: _claim(row)
                 for column, values in ((c.thing, list(things)), (c.key, keys))
-                for row in await _where_in(conn, t.contributions, column, values)
+                for row in await self.rows_in(conn, t.contributions, column, values)
             }
             return list(found.values())
 
@@ -228,14 +238,20 @@ class SqlTransaction:
     def __init__(self, store: SqlStore, conn: AsyncConnection) -> None:
         self._store = store
         self.conn = conn
+        self._locks = store.locks(conn)
+
+    async def _rows_in(self, table: Table, column: ColumnElement[Any], values: Sequence[Any]) -> Sequence[Row[Any]]:
+        return await self._store.rows_in(self.conn, table, column, values)
 
     async def policy(self) -> Policy:
         """See the port."""
+        await self._locks.share()
         return await self._store.policy_in(self.conn)
 
     async def load(self, wanted: Wanted, policy: Policy) -> Loaded:
         """See the port."""
         loaded = Loaded()
+        await self._locks.wanted(wanted)
         await self._load_things(wanted, loaded)
         await self._load_claims(wanted, loaded, policy)
         await self._load_placements(wanted, loaded)
@@ -246,12 +262,11 @@ class SqlTransaction:
         if not wanted.things:
             return
         things = sorted(wanted.things)
-        await self._store.lock_keys(self.conn, things)
         loaded.of_thing = {thing: [] for thing in things}
-        for row in await _where_in(self.conn, t.contributions, t.contributions.c.thing, things):
+        for row in await self._rows_in(t.contributions, t.contributions.c.thing, things):
             loaded.claims[row.key] = _claim(row)
             loaded.of_thing[row.thing].append(row.key)
-        for row in await _where_in(self.conn, t.views, t.views.c.thing, things):
+        for row in await self._rows_in(t.views, t.views.c.thing, things):
             loaded.views[row.collection, row.thing] = _view(row)
 
     async def _load_claims(self, wanted: Wanted, loaded: Loaded, policy: Policy) -> None:
@@ -264,25 +279,26 @@ class SqlTransaction:
         for target in wanted.referrers:
             loaded.referrers[target] = []
         r = t.referring
-        for row in await _where_in(self.conn, r, r.c.target, sorted(wanted.referrers)):
+        for row in await self._rows_in(r, r.c.target, sorted(wanted.referrers)):
             loaded.referrers[row.target].append(row.key)
             keys.add(row.key)
         for placed in wanted.placed:
             loaded.placed[placed] = defaultdict(list)
         p = t.placements
-        for row in await _where_in(self.conn, p, p.c.thing, sorted(wanted.placed)):
+        for row in await self._rows_in(p, p.c.thing, sorted(wanted.placed)):
             loaded.placed[row.thing][row.collection].append(row.key)
             keys.add(row.key)
-        for row in await _where_in(
-            self.conn, t.contributions, t.contributions.c.key, sorted(keys - loaded.claims.keys())
-        ):
+        await self._locks.found(key for some in loaded.referrers.values() for key in some)
+        await self._locks.found(key for where in loaded.placed.values() for some in where.values() for key in some)
+        key = t.contributions.c.key
+        for row in await self._rows_in(t.contributions, key, sorted(keys - loaded.claims.keys())):
             loaded.claims[row.key] = _claim(row)
         loaded.of_id = {stix_id: [key for key in some if key in loaded.claims] for stix_id, some in by_id.items()}
 
     async def _load_placements(self, wanted: Wanted, loaded: Loaded) -> None:
         loaded.placements = {key: {} for key in wanted.placements}
         p = t.placements
-        for row in await _where_in(self.conn, p, p.c.key, sorted(wanted.placements)):
+        for row in await self._rows_in(p, p.c.key, sorted(wanted.placements)):
             loaded.placements[row.key][row.collection] = CanonicalKey(row.thing)
 
     async def _load_rows(self, wanted: Wanted, loaded: Loaded) -> None:
@@ -296,13 +312,13 @@ class SqlTransaction:
                 loaded.bodies.update({(log, Seq(row.seq)): row.body for row in rows})
         u = t.carried
         loaded.carried = dict.fromkeys(wanted.carried, 0)
-        for row in await _where_in(self.conn, u, u.c.used, sorted({name for _, name in wanted.carried})):
+        for row in await self._rows_in(u, u.c.used, sorted({name for _, name in wanted.carried})):
             log, used, number = tuple(row)
             loaded.carried[log, used] = number
 
     async def heads(self, logs: Collection[int]) -> dict[int, Head]:
         """See the port."""
-        await self._store.lock_logs(self.conn, sorted(logs))
+        await self._locks.logs(logs)
         c = t.logs.c
         rows = await self.conn.execute(select(c.no, c.last_seq, c.last_us).where(c.no.in_(list(logs))))
         return {row.no: Head(Seq(row.last_seq), row.last_us) for row in rows}
@@ -420,7 +436,12 @@ class SqlTransaction:
     async def sweep(self, limit: int) -> tuple[Sweep, list[ClaimKey]] | None:
         """See the port."""
         s = t.sweeps.c
-        row = (await self.conn.execute(select(t.sweeps).where(~s.done).order_by(s.no).limit(1))).first()
+        oldest = select(t.sweeps).where(~s.done).order_by(s.no).limit(1)
+        if (await self.conn.execute(oldest)).first() is None:
+            return None
+        # A step that began under the policy before must end first: what it adds would be passed over.
+        await self._locks.alone()
+        row = (await self.conn.execute(oldest)).first()
         if row is None:
             return None
         key = t.contributions.c.key
@@ -441,7 +462,8 @@ class SqlTransaction:
     async def released(self, limit: int) -> list[Held]:
         """See the port."""
         h = t.held.c
-        rows = await self.conn.execute(select(t.held).where(h.state == "released").order_by(h.no).limit(limit))
+        waiting = select(t.held).where(h.state == "released").order_by(h.no).limit(limit)
+        rows = await self.conn.execute(waiting.with_for_update(skip_locked=True))  # another worker has the others
         return [
             Held(r.no, r.centre, r.stix_id, r.code, r.list, r.says, r.value, r.stamp, r.receipt, r.idx, r.at_us)
             for r in rows
@@ -493,15 +515,6 @@ _FOLLOWED = (
 
 def _chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
     return (values[i : i + _KEYS_PER_QUERY] for i in range(0, len(values), _KEYS_PER_QUERY))
-
-
-async def _where_in(
-    conn: AsyncConnection, table: Table, column: ColumnElement[Any], values: Sequence[Any]
-) -> list[Row[Any]]:
-    found: list[Row[Any]] = []
-    for some in _chunks(values):
-        found.extend((await conn.execute(select(table).where(column.in_(some)))).all())
-    return found
 
 
 async def _seq_at(conn: AsyncConnection, log: int, us: int) -> Seq:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -114,12 +114,6 @@ class SqliteStore(SqlStore):
         names = columns or [column.name for column in table.c]
         into = ", ".join(f'"{name}"' for name in names)
         return f'insert into "{table.name}" ({into}) values ({", ".join("?" * len(names))})'  # noqa: S608
-
-    async def lock_keys(self, conn: AsyncConnection, things: Iterable[bytes]) -> None:
-        """Writers are serialised anyway."""
-
-    async def lock_logs(self, conn: AsyncConnection, logs: Collection[int]) -> None:
-        """Writers are serialised anyway."""
 
     async def announce(self, conn: AsyncConnection) -> None:
         """Watchers look for themselves."""

@@ -1,0 +1,56 @@
+"""How the steps of several workers keep out of each other's way; where writers are serialised anyway, not at all.
+
+What a step reads in order to write must not change until its commit. Two names are locked: a *thing* (its views, and
+which claims are about it), and a *STIX id* (what the claims under it say, and so what a reference to it means).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Protocol
+
+from hub.model.claims import ClaimKey
+from hub.model.step import Wanted
+
+
+class Locks(Protocol):
+    """The locks of one transaction, held until its end. What is read after a lock was granted is the newest."""
+
+    async def share(self) -> None:
+        """Take part as one step of many. Come first: a step that is alone waits for all that take part."""
+        ...
+
+    async def alone(self) -> None:
+        """Wait for every step that takes part, and let none begin until this one ends."""
+        ...
+
+    async def wanted(self, wanted: Wanted) -> None:
+        """Wait for steps that change what is wanted. Raises TryAgain when there is too much of it to lock by name."""
+        ...
+
+    async def found(self, keys: Iterable[ClaimKey]) -> None:
+        """Wait for steps that change these contributions, which an index named."""
+        ...
+
+    async def logs(self, numbers: Collection[int]) -> None:
+        """Wait for steps that append to these logs. Come last: this is what every other step waits for."""
+        ...
+
+
+class NoLocks:
+    """Writers are serialised anyway."""
+
+    async def share(self) -> None:
+        """See ``Locks``."""
+
+    async def alone(self) -> None:
+        """See ``Locks``."""
+
+    async def wanted(self, wanted: Wanted) -> None:
+        """See ``Locks``."""
+
+    async def found(self, keys: Iterable[ClaimKey]) -> None:
+        """See ``Locks``."""
+
+    async def logs(self, numbers: Collection[int]) -> None:
+        """See ``Locks``."""

