@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -228,7 +228,7 @@ class KafkaFollower:
         self.trouble: TryLater | None = None
         """Always None: trouble is raised."""
 
-    async def changes(self) -> AsyncIterator[Change]:
+    async def changes(self) -> AsyncGenerator[Change, None]:
         """Every change after ``seq`` that compaction has left, in order, each once, for ever."""
         consumer = aiokafka.AIOKafkaConsumer(
             # subscribe, never assign: on a topic without the right to read, assign spins and does not raise

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
@@ -115,7 +116,7 @@ class Follower:
         self.trouble: TryLater | None = None
         """Why there is no connection at the moment; None while there is one."""
 
-    async def changes(self) -> AsyncIterator[Change]:
+    async def changes(self) -> AsyncGenerator[Change, None]:
         """Every change after ``seq``, in order, each once, for ever. Raises PublishRefused when the hub says no."""
         async with httpx.AsyncClient(
             headers=self._headers,
@@ -125,15 +126,16 @@ class Follower:
         ) as http:
             while True:
                 try:
-                    async for change in self._connected(http):
-                        self._failures = 0
-                        yield change
+                    async with aclosing(self._connected(http)) as changes:
+                        async for change in changes:
+                            self._failures = 0
+                            yield change
                 except httpx.TransportError as error:
                     await self._pause(unreachable(self._base, error))
                 except TryLater as error:
                     await self._pause(error)
 
-    async def _connected(self, http: httpx.AsyncClient) -> AsyncIterator[Change]:
+    async def _connected(self, http: httpx.AsyncClient) -> AsyncGenerator[Change, None]:
         async with http.stream("GET", self._url, headers=self._position(), params=self._start()) as response:
             if not response.is_success:
                 await response.aread()

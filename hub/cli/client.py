@@ -15,12 +15,16 @@ import typer
 from hub.model.errors import HubError, NotAllowed, NotAuthenticated, NotFound, Refused, TryAgain, WrongUsage
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from connectors.sdk.client import HubClient, Notify
     from connectors.sdk.errors import ConnectorError
     from connectors.sdk.verdicts import Verdicts
 
 DEFAULT_URL = "http://127.0.0.1:8480"
 _SHOWN_PROBLEMS = 20
+_TOLD_FIRST = ("rejected", "held", "accepted")
+_WIDE = 300
 
 Url = Annotated[str, typer.Option("--url", envvar="CTIHUB_URL", help="Where the hub is.", rich_help_panel="The hub")]
 Token = Annotated[
@@ -116,14 +120,23 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else " " if c in "\n\t" else "\ufffd" for c in str(text))
 
 
+def console() -> Console:
+    """Where tables go: as wide as the terminal, and wide enough for whole lines where there is none."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+
+
 def print_verdicts(verdicts: Verdicts, *, as_json: bool, verb: str = "received") -> None:
-    """The counts (stdout), and the first problems (stderr)."""
+    """The counts (stdout), and the first problems (stderr): what was refused first, then warnings."""
     if as_json:
         print_json(verdicts.as_json())
         return
-    for problem in verdicts.problems[:_SHOWN_PROBLEMS]:
+    told = [problem for problem in verdicts.problems if problem.state != "unchanged"]
+    told.sort(key=lambda problem: _TOLD_FIRST.index(problem.state))
+    for problem in told[:_SHOWN_PROBLEMS]:
         say(f"{problem.state}  {problem.code}  #{problem.index} {problem.id or '(no id)'}: {problem.message}")
-    if len(verdicts.problems) > _SHOWN_PROBLEMS:
-        say(f"… and more; --json prints {len(verdicts.problems):,} of them.")
+    if len(told) > _SHOWN_PROBLEMS:
+        say(f"… and {len(told) - _SHOWN_PROBLEMS:,} more; --json prints them.")
     counts = verdicts.counts()
     print(f"{verb} {counts.pop('received'):,}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))

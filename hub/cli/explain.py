@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli.client import DEFAULT_URL, AsJson, CaFile, Token, Url, hub_client, print_json, printable
+from hub.cli.client import DEFAULT_URL, AsJson, CaFile, Token, Url, console, hub_client, print_json, printable
 from hub.model.errors import NotFound
 
 if TYPE_CHECKING:
@@ -28,34 +28,32 @@ def command(
         return
     if not explanation.things:
         raise NotFound("explain.nothing", f"The hub shows you nothing about {printable(asked)}.", "Check the spelling.")
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    screen = console()
     for thing in explanation.things:
-        _print_thing(console, thing)
+        _print_thing(screen, thing)
 
 
-def _print_thing(console: Console, thing: ExplainedThing) -> None:
+def _print_thing(screen: Console, thing: ExplainedThing) -> None:
     from rich.text import Text
 
-    console.print(Text(printable(thing.text), style="bold"))
-    console.print(Text(f"{thing.type}, key {thing.key}", style="dim"))
+    screen.print(Text(printable(thing.text), style="bold"), soft_wrap=True)
+    screen.print(Text(f"{thing.type}, key {thing.key}", style="dim"))
     for view in thing.views:
-        _print_view(console, view)
-    console.print()
+        _print_view(screen, view)
+    screen.print()
 
 
-def _print_view(console: Console, view: ExplainedView) -> None:
+def _print_view(screen: Console, view: ExplainedView) -> None:
     from rich.table import Table
     from rich.text import Text
 
     head = f"{view.collection}: {view.state}"
     if view.id:
         head += f", {view.id}, change {view.seq}, version {view.version or '-'}"
-    console.print(Text(printable(head), style="cyan"))
+    screen.print(Text(printable(head), style="cyan"), soft_wrap=True)
     if view.confidence is not None:
-        how = f" = {view.how}" if view.how else ""
-        console.print(Text(printable(f"  confidence {view.confidence}{how} ({view.voices} voices)")))
+        how = "" if view.how in ("", str(view.confidence)) else f" = {view.how}"
+        screen.print(Text(printable(f"  confidence {view.confidence}{how} (voices: {view.voices})")))
     table = Table("centre", "TLP", "confidence", "created", "modified", "state", "id", box=None, pad_edge=True)
     for claim in view.claims:
         cells = (
@@ -68,4 +66,4 @@ def _print_view(console: Console, view: ExplainedView) -> None:
             claim.id or "",
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
-    console.print(table)
+    screen.print(table)

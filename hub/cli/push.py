@@ -45,7 +45,7 @@ def command(
     from connectors.sdk.verdicts import collect
     from connectors.stix_file.inputs import Inputs
 
-    progress = shown("pushing", quiet=as_json)
+    progress = shown("push", quiet=as_json)
     with hub_client(url, token, ca_file=ca_file, patience_s=patience, notify=say) as client:
         publisher = HttpPublisher(client)
         try:
@@ -55,7 +55,7 @@ def command(
         if not wait:
             _print_receipts(report.receipts, report.objects, as_json=as_json)
             return
-        checking = shown("checking", quiet=as_json or len(report.receipts) < 2)
+        checking = shown("verdicts", quiet=as_json or len(report.receipts) < 2)
         try:
             verdicts = collect(client, report.receipts, progress=checking)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub.cli.client import DEFAULT_URL, AsJson, CaFile, Token, Url, hub_client, print_json, printable
+from hub.cli.client import DEFAULT_URL, AsJson, CaFile, Token, Url, console, hub_client, print_json, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from schemas.api import CentreStatus, Status
 
 
-_INTAKE = ("centre", "received", "accepted", "unchanged", "held", "rejected", "lag", "last received", "last problem")
+_INTAKE = ("centre", "received", "accepted", "unchanged", "held", "rejected", "lag", "last received")
 
 
 def command(as_json: AsJson = False, url: Url = DEFAULT_URL, token: Token = None, ca_file: CaFile = None) -> None:
@@ -24,15 +24,15 @@ def command(as_json: AsJson = False, url: Url = DEFAULT_URL, token: Token = None
     if as_json:
         print_json(status.model_dump())
         return
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(highlight=False)
-    console.print(Text(printable(f"ctihub {status.version} at {url}, {status.at}"), style="bold"))
+    screen = console()
+    screen.print(Text(printable(f"ctihub {status.version} at {url}, {status.at}"), style="bold"))
     for table in _tables(status):
-        console.print(table)
-    for note in status.notes:
-        console.print(Text(f"! {printable(note)}", style="yellow"))
+        screen.print(table)
+    last = (f"{centre.centre}: last problem {centre.last_code}" for centre in status.centres if centre.last_code)
+    for note in (*last, *status.notes):
+        screen.print(Text(f"! {printable(note)}", style="yellow"))
 
 
 def _tables(status: Status) -> Iterable[Table]:
@@ -41,7 +41,7 @@ def _tables(status: Status) -> Iterable[Table]:
         flow = status.flow
         lag = sum(centre.lag for centre in status.centres)
         counts = (flow.received, flow.accepted, flow.unchanged, flow.held, flow.rejected)
-        centres.append(["all", *(f"{count:,}" for count in counts), f"{lag:,}", "", ""])
+        centres.append(["all", *(f"{count:,}" for count in counts), f"{lag:,}", ""])
     if centres:
         yield _table("Intake", _INTAKE, centres)
     yield _table(
@@ -58,7 +58,7 @@ def _centre_row(centre: CentreStatus) -> list[str]:
     flow = centre.flow
     counts = (flow.received, flow.accepted, flow.unchanged, flow.held, flow.rejected, centre.lag)
     name = f"{centre.centre} (suspended)" if centre.suspended else centre.centre
-    return [name, *(f"{count:,}" for count in counts), centre.last_received or "-", centre.last_code or ""]
+    return [name, *(f"{count:,}" for count in counts), (centre.last_received or "-")[:19]]
 
 
 def _count(value: int | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
@@ -38,7 +38,7 @@ class _Follows(Protocol):
     @property
     def trouble(self) -> Exception | None: ...
 
-    def changes(self) -> AsyncIterator[Change]: ...
+    def changes(self) -> AsyncGenerator[Change, None]: ...
 
 
 Collection = Annotated[str, typer.Argument(help="The collection's name.")]
@@ -143,17 +143,18 @@ def _kafka(
 
 async def _follow(follower: _Follows, printer: Callable[[Change], None], until_idle: float | None) -> None:
     import asyncio
+    from contextlib import aclosing
 
-    changes = aiter(follower.changes())
-    while True:
-        try:
-            async with asyncio.timeout(until_idle):
-                change = await anext(changes)
-        except TimeoutError:
-            if follower.trouble:
-                raise follower.trouble from None  # silence because nobody is there is not the end of the changes
-            return
-        printer(change)
+    async with aclosing(follower.changes()) as changes:
+        while True:
+            try:
+                async with asyncio.timeout(until_idle):
+                    change = await anext(changes)
+            except TimeoutError:
+                if follower.trouble:
+                    raise follower.trouble from None  # silence because nobody is there is not the end of the changes
+                return
+            printer(change)
 
 
 def _jsonl(with_seq: bool) -> Callable[[Change], None]:

@@ -1,0 +1,374 @@
+"""The commands that talk to a hub, against a small one: what they print, how they end, what they say when it fails."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.cli import run
+from tests.connectors.small_hub import TOKEN, SmallHub
+from tests.connectors.small_taxii import SmallTaxii
+from tests.connectors.test_stream import changes
+from tests.waiting import wait_until
+
+INDICATORS = [json.dumps({"type": "indicator", "id": f"indicator--{n}"}).encode() for n in range(5)]
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SmallHub]:
+    small = SmallHub()
+    monkeypatch.setenv("CTIHUB_URL", small.url)
+    monkeypatch.setenv("CTIHUB_TOKEN", TOKEN)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    yield small
+    small.stop()
+
+
+class Ran:
+    """How a command ended and what it printed."""
+
+    def __init__(self, capfd: pytest.CaptureFixture[str], *words: str) -> None:
+        capfd.readouterr()
+        self.code = run(words)
+        self.out, self.err = capfd.readouterr()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def a_file(tmp_path: Path, lines: list[bytes], name: str = "feed.ndjson") -> str:
+    path = tmp_path / name
+    path.write_bytes(b"\n".join(lines))
+    return str(path)
+
+
+# ---------------------------------------------------------------- push
+
+
+def test_push_ends_with_the_counts_of_the_receipts(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub.pending_answers = 2
+    packed = tmp_path / "bundle.json.gz"
+    packed.write_bytes(gzip.compress(b'{"type":"bundle","objects":[' + b",".join(INDICATORS) + b"]}"))
+    ran = Ran(capfd, "push", a_file(tmp_path, [*INDICATORS[:2], b"not json"]), str(packed))
+    assert ran.code == 0
+    assert ran.out == "received 8: accepted 7, unchanged 0, held 0, rejected 1\n"
+    assert "rejected  json.malformed  #2 (no id): not JSON" in ran.err
+    assert hub.lines == [*INDICATORS[:2], b"not json", *INDICATORS]
+
+
+def test_push_strict_fails_when_something_is_rejected(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert Ran(capfd, "push", "--strict", a_file(tmp_path, [b"not json"])).code == 1
+    assert Ran(capfd, "push", "--strict", a_file(tmp_path, INDICATORS)).code == 0
+
+
+def test_push_json_is_one_document(hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capfd, "push", "--json", a_file(tmp_path, [*INDICATORS, b"{"]))
+    counts = {name: ran.json[name] for name in ("received", "accepted", "unchanged", "held", "rejected")}
+    assert counts == {"received": 6, "accepted": 5, "unchanged": 0, "held": 0, "rejected": 1}
+    assert ran.json["problems"][0]["index"] == 5
+    assert len(ran.json["receipts"]) == 1
+    assert ran.err == ""
+
+
+def test_push_reads_standard_input(
+    hub: SmallHub, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"[" + b",".join(INDICATORS) + b"]")))
+    assert Ran(capfd, "push", "-").code == 0
+    assert hub.lines == INDICATORS
+
+
+def test_problems_of_many_chunks_are_counted_over_the_whole_push(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lines = [b'{"n":%d}' % n for n in range(12_000)]
+    lines[11_500] = b"{"
+    ran = Ran(capfd, "push", "--json", a_file(tmp_path, lines))
+    assert [len(push) for push in hub.pushes] == [5_000, 5_000, 2_000]
+    assert [problem["index"] for problem in ran.json["problems"]] == [11_500]
+    assert hub.lines == lines
+
+
+def test_push_counts_what_is_larger_than_the_hub_takes_at_once(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub.limit_bytes = 1_000
+    ran = Ran(capfd, "push", "--json", a_file(tmp_path, [*INDICATORS, b'{"x":"' + b"y" * 2_000 + b'"}']))
+    assert (ran.json["received"], ran.json["rejected"]) == (6, 1)
+    assert ran.json["problems"][0]["code"] == "object.too-large"
+    assert hub.lines == INDICATORS
+
+
+def test_push_no_wait_prints_where_the_verdicts_will_be(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub.pending_answers = 1_000_000
+    ran = Ran(capfd, "push", "--no-wait", a_file(tmp_path, INDICATORS))
+    assert ran.out == "https://elsewhere.example/v1/receipts/0\n"
+
+
+def test_push_survives_a_hub_that_is_busy_or_loses_its_answer(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub.retry_after = "0"
+    hub.plan.extend(["503", "lost", "429"])
+    ran = Ran(capfd, "push", a_file(tmp_path, INDICATORS))
+    assert ran.code == 0
+    assert "The hub is busy. Trying again." in ran.err
+    assert set(hub.lines) == set(INDICATORS)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["push", "nothing.json"], 1, "There is no file nothing.json. Name a file"),
+        (["push"], 2, "Missing argument"),
+        (["push", "--token", "wrong", "FILE"], 1, "The token is not known. Check --token"),
+        (["push", "--url", "hub.example", "FILE"], 2, "'hub.example' is not the address of a hub. Write it like http"),
+        (["push", "--token", "", "FILE"], 2, "needs a token. Give --token, or set CTIHUB_TOKEN"),
+        (["withdraw", "--token", "a b", "x"], 2, "The token holds characters"),
+        (["subscribe", "community", "--from", "soon"], 2, "--from soon is neither start, now nor a number"),
+        (["subscribe", "secret"], 1, "There is no such collection. Check --url"),
+        (["subscribe", "community", "--via", "kafka"], 2, "Kafka needs --user and --bootstrap"),
+        (["explain", "nothing"], 1, "The hub shows you nothing about nothing"),
+        (["connect"], 2, "No connector is named. See ctihub connect --list"),
+        (["connect", "taxi"], 2, "No connector is called taxi. Did you mean taxii?"),
+        (["connect", "csv", "path"], 2, "'path' is not a setting. Write KEY=VALUE"),
+        (["connect", "csv", "path=x", "maping=y"], 2, "has no setting 'maping'. Did you mean 'mapping'?"),
+        (["connect", "csv", "path=x", "mapping=nothing"], 2, "There is no mapping nothing"),
+        (["connect", "csv", "--config", "nothing.toml"], 2, "nothing.toml cannot be read"),
+        (["connect", "stix-file", "path=x", "--to", "kafka"], 2, "Kafka needs --user and --bootstrap"),
+    ],
+)
+def test_an_error_is_one_sentence_with_the_way_out(
+    hub: SmallHub,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+    says: str,
+) -> None:
+    file = a_file(tmp_path, INDICATORS)
+    ran = Ran(capfd, *(file if word == "FILE" else word for word in words))
+    assert says in ran.err
+    assert ran.code == code
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+
+
+def test_a_hub_that_is_away_is_a_sentence(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        ran = Ran(capfd, "push", "--url", url, "--token", "t", "--patience", "0.2", a_file(tmp_path, INDICATORS))
+        assert ran.code == 1
+        assert f"No answer from the hub at {url}" in ran.err.splitlines()[-1]
+        assert "Check --url, and that the hub runs." in ran.err
+        ran = Ran(capfd, "subscribe", "community", "--url", url, "--until-idle", "0.3")
+        assert ran.code == 1, "silence because nobody is there is not the end of the changes"
+
+
+# ---------------------------------------------------------------- withdraw
+
+
+def test_withdraw_takes_ids_from_the_words_and_from_standard_input(
+    hub: SmallHub, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("3\n\n4\n"))
+    ran = Ran(capfd, "withdraw", "1", "2", "-")
+    assert (ran.code, ran.out) == (0, "withdrawals 4: accepted 4, unchanged 0, held 0, rejected 0\n")
+    assert hub.withdrawn == ["1", "2", "3", "4"]
+
+
+# ---------------------------------------------------------------- subscribe
+
+
+def test_subscribe_prints_a_line_for_each_change(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
+    hub.changes = changes(6)
+    hub.stream_plan.extend([2, 1])
+    ran = Ran(capfd, "subscribe", "community", "--until-idle", "1.5")
+    assert ran.code == 0
+    assert ran.lines[3:] == [{"id": "indicator--4"}, {"withdrawn": "indicator--5", "seq": 5}, {"id": "indicator--6"}]
+    assert "go on with --from 6" in ran.err.splitlines()[-1]
+
+
+def test_subscribe_goes_on_after_a_change(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
+    hub.changes = changes(6)
+    ran = Ran(capfd, "subscribe", "community", "--from", "3", "--until-idle", "0.5", "--with-seq")
+    assert ran.lines == [
+        {"seq": 4, "object": {"id": "indicator--4"}},
+        {"withdrawn": "indicator--5", "seq": 5},
+        {"seq": 6, "object": {"id": "indicator--6"}},
+    ]
+
+
+def test_subscribe_from_now_names_the_newest_change_so_that_no_gap_opens(
+    hub: SmallHub, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub.changes = changes(6)
+    ran = Ran(capfd, "subscribe", "community", "--from", "now", "--until-idle", "0.5")
+    assert (ran.code, ran.out) == (0, "")
+    assert hub.connections[0]["last-event-id"] == "6"
+
+
+def test_subscribe_as_a_table_shows_no_control_characters(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
+    shown = {"type": "indicator", "pattern": "[x:v = '\x1b[2J']", "confidence": 80}
+    hub.changes = [(1, "object", json.dumps(shown).encode()), (2, "withdrawn", b'{"id":"indicator--1"}')]
+    ran = Ran(capfd, "subscribe", "community", "--until-idle", "0.5", "--format", "table")
+    assert "\x1b" not in ran.out
+    head, first, second = ran.out.splitlines()
+    assert head.split() == ["SEQ", "WHAT", "TYPE", "CONF", "SHOWS"]
+    assert first.split()[:4] == ["1", "object", "indicator", "80"]
+    assert second.split() == ["2", "withdrawn", "indicator", "indicator--1"]
+
+
+def test_subscribe_ends_quietly_when_nobody_reads_on(hub: SmallHub) -> None:
+    hub.changes = changes(20_000)
+    command = [sys.executable, "-m", "hub.cli", "subscribe", "community"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read().decode()
+        assert process.wait(20) == 0
+    assert said.startswith("Read up to change"), said
+    assert len(said.splitlines()) == 1
+
+
+# ---------------------------------------------------------------- pull
+
+
+@pytest.fixture
+def taxii(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallTaxii]:
+    small = SmallTaxii()
+    monkeypatch.setenv("CTIHUB_URL", small.server.url)
+    monkeypatch.setenv("CTIHUB_TOKEN", TOKEN)
+    yield small
+    small.stop()
+
+
+def test_pull_prints_what_is_new_since_the_last_one(
+    taxii: SmallTaxii, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    state = str(tmp_path / "pull.json")
+    taxii.add(1, 2, 3)
+    taxii.habits.add("other-host")  # a hub behind a forwarded port; the token stays with the host we were given
+    assert [one["n"] for one in Ran(capfd, "pull", "first", "--state", state).lines] == [1, 2, 3]
+    assert Ran(capfd, "pull", "first", "--state", state).out == ""
+    taxii.add(4)
+    ran = Ran(capfd, "pull", "first", "--state", state)
+    assert [one["n"] for one in ran.lines] == [4]
+    assert ran.err == "1 objects.\n"
+    assert taxii.authorization == f"Bearer {TOKEN}"
+    assert [one["n"] for one in Ran(capfd, "pull", "first").lines] == [1, 2, 3, 4]
+
+
+def test_pull_of_a_collection_that_is_not_there_names_those_that_are(
+    taxii: SmallTaxii, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ran = Ran(capfd, "pull", "third")
+    assert (ran.code, ran.err) == (1, "Error: You may read no collection third. You may read: first, second.\n")
+
+
+# ---------------------------------------------------------------- explain, status
+
+
+def test_explain_shows_claims_and_how_they_were_merged(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capfd, "explain", "http://bad.example/a?b=1#c")
+    assert ran.code == 0
+    assert "[ipv4-addr:value = 'http://bad.example/a?b=1#c']" in ran.out
+    assert "confidence 80 = 100 - (100-60)(100-50)/100 (voices: 2)" in ran.out
+    assert "cert-ro" in ran.out
+    assert "\x1b[2J" not in ran.out
+
+
+def test_explain_json_is_the_hubs_answer(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
+    assert Ran(capfd, "explain", "198.51.100.7", "--json").json["things"][0]["views"][0]["confidence"] == 80
+
+
+def test_status_is_one_screen(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capfd, "status")
+    assert ran.code == 0
+    assert "received" in ran.out
+    assert Ran(capfd, "status", "--json").json["flow"]["received"] == 5
+
+
+# ---------------------------------------------------------------- connect
+
+
+def test_connect_publishes_remembers_and_goes_on(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "feed"
+    folder.mkdir()
+    a_file(folder, INDICATORS[:3], "a.ndjson")
+    ran = Ran(capfd, "connect", "stix-file", f"path={folder}")
+    assert (ran.code, ran.out) == (0, "received 3: accepted 3, unchanged 0, held 0, rejected 0\n")
+    a_file(folder, INDICATORS[3:], "b.ndjson")
+    ran = Ran(capfd, "connect", "stix_file", f"path={folder}", "--json")
+    assert ran.json["received"] == 2
+    assert hub.lines == INDICATORS
+    (kept,) = (tmp_path / "state" / "ctihub").iterdir()
+    assert kept.name.startswith("stix-file-")
+
+
+def test_connect_says_what_was_left_out(hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    feed = a_file(tmp_path, [b"198.51.100.1", b"nothing", b"198.51.100.1"], "list.txt")
+    config = tmp_path / "config.toml"
+    config.write_text(f'path = "{feed}"\nmapping = "list"\ntlp = "red"\ncentre = "cert-ro"\n')
+    ran = Ran(capfd, "connect", "csv", "--config", str(config), "tlp=green")
+    assert ran.code == 0
+    assert "left out: 1, not a value of any kind" in ran.err
+    assert "left out: 1, a repeated value" in ran.err
+    assert hub.objects()[0]["object_marking_refs"] == ["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"]
+
+
+def test_connect_to_standard_output_needs_no_hub(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    feed = a_file(tmp_path, INDICATORS)
+    ran = Ran(capfd, "connect", "stix-file", f"path={feed}", "--to", "stdout", "--state", str(tmp_path / "s.json"))
+    assert ran.code == 0
+    assert ran.out.encode().splitlines() == INDICATORS
+
+
+def test_connect_list_shows_connectors_and_their_settings(capfd: pytest.CaptureFixture[str]) -> None:
+    assert [line.split()[0] for line in Ran(capfd, "connect", "--list").out.splitlines()] == [
+        "csv",
+        "stix-file",
+        "taxii",
+    ]
+    assert "mapping  required" in Ran(capfd, "connect", "csv", "--list").out
+    assert {one["name"] for one in Ran(capfd, "connect", "--list", "--json").json} == {"csv", "stix-file", "taxii"}
+
+
+def test_connect_every_runs_again_and_ends_with_ctrl_c(hub: SmallHub, tmp_path: Path) -> None:
+    folder = tmp_path / "feed"
+    folder.mkdir()
+    command = [sys.executable, "-m", "hub.cli", "connect", "stix-file", f"path={folder}/*.ndjson", "--every", "1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        assert b"There is no file" in process.stderr.readline() + process.stderr.readline()
+        a_file(folder, INDICATORS[:2], "a.ndjson")
+        wait_until(lambda: hub.lines == INDICATORS[:2], within_s=20)
+        a_file(folder, INDICATORS[2:], "b.ndjson")
+        wait_until(lambda: hub.lines == INDICATORS, within_s=20)
+        process.send_signal(2)
+        assert process.wait(20) == 130
