@@ -193,6 +193,22 @@ BAD: list[tuple[StixObject, str, str]] = [
         "stix.marking",
         "/object_marking_refs",
     ),
+    (
+        an_object(
+            "extension-definition", created_by_ref=IDENTITY, name="a", schema="b", version="1",
+            extension_types=["new-sdo"], extension_properties=["x"],
+        ),
+        "stix.value",
+        "/extension_properties",
+    ),
+    (
+        an_object(
+            "observed-data", first_observed="2026-01-31T12:00:00Z", last_observed="2026-01-31T12:00:00Z",
+            number_observed=1, object_refs=[MALWARE],
+        ),
+        "stix.reference",
+        "/object_refs/0",
+    ),
     (an_observable("ipv4-addr", value="999.1.1.1"), "stix.value", "/value"),
     (an_observable("ipv4-addr", value="198.51.100.7\n"), "stix.value", "/value"),
     (an_observable("ipv6-addr", value="fe80::1%eth0"), "stix.value", "/value"),

@@ -26,6 +26,7 @@ BEYOND_THE_SCHEMA = {
     ("stix.time-order", "/valid_until"): "two values",
     ("stix.timestamp", "/created"): "a day that its month has not",
     ("stix.value", "/external_references/0/external_id"): "the form of a CVE id",
+    ("stix.value", "/extension_properties"): "what only extensions of the top level have",
     ("stix.value", "/value"): "a line break at the end",
 }
 """Broken objects that JSON Schema cannot tell from good ones, by code and place, and why."""

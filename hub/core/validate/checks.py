@@ -36,7 +36,7 @@ HASHES: Mapping[str, str] = {
     "SHA-512": r"[0-9a-fA-F]{128}",
     "SHA3-256": r"[0-9a-fA-F]{64}",
     "SHA3-512": r"[0-9a-fA-F]{128}",
-    "SSDEEP": r"[A-Za-z0-9/+:.]{1,256}",
+    "SSDEEP": r"[A-Za-z0-9/+:.]{1,128}",
     "TLSH": r"(?:T1)?[0-9a-fA-F]{70}",
 }
 """The algorithms of hash-algorithm-ov (section 10.7) with their digests; TLSH as its versions write it."""

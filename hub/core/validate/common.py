@@ -54,6 +54,16 @@ GRANULAR_MARKING = Record(
 )
 MARKING_REFS = ListOf(Reference(frozenset({"marking-definition"})))
 
+NO_OBSERVABLES = frozenset(
+    {
+        "attack-pattern", "campaign", "course-of-action", "grouping", "identity", "incident", "indicator",
+        "infrastructure", "intrusion-set", "location", "malware", "malware-analysis", "note", "observed-data",
+        "opinion", "report", "threat-actor", "tool", "vulnerability",
+        "bundle", "language-content", "marking-definition", "extension-definition",
+    }
+)  # fmt: skip
+"""Types of the specification that neither are observed nor relate what is (sections 4 and 7)."""
+
 _EVERYWHERE: Mapping[str, Kind] = {
     "object_marking_refs": MARKING_REFS,
     "granular_markings": ListOf(GRANULAR_MARKING),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.core.validate.common import FLAG, MIME_TYPE, TEXT, TEXTS, TIME
+from hub.core.validate.common import FLAG, MIME_TYPE, NO_OBSERVABLES, TEXT, TEXTS, TIME
 from hub.core.validate.kinds import (
     AnyOf,
     Anything,
@@ -73,7 +73,7 @@ REGISTRY_TYPES = frozenset(
 )
 
 
-_ANY_SCO = ListOf(Reference(but=frozenset({"bundle", "relationship", "sighting", "marking-definition"})))
+_ANY_SCO = ListOf(Reference(but=NO_OBSERVABLES | {"relationship", "sighting"}))
 _X509_V3: dict[str, Kind] = {
     **dict.fromkeys(
         (

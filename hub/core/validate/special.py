@@ -111,6 +111,15 @@ def _states_something(obj: dict[str, Any]) -> list[Trouble] | None:
     return [Trouble(Code.STIX_REQUIRED, "/definition", "A statement marking needs a statement, a string.")]
 
 
+def _names_properties_for_the_top(obj: dict[str, Any]) -> list[Trouble] | None:
+    """Only extensions of the top level list the properties that they add (section 7.3)."""
+    types = obj.get("extension_types")
+    if "extension_properties" not in obj or type(types) is not list or "toplevel-property-extension" in types:
+        return None
+    says = "extension_properties is for extensions of the type toplevel-property-extension."
+    return [Trouble(Code.STIX_VALUE, "/extension_properties", says)]
+
+
 def _speaks_languages(obj: dict[str, Any]) -> list[Trouble] | None:
     """The contents are by RFC 5646 tag, then by property (section 7.1)."""
     contents = obj.get("contents")
@@ -169,6 +178,7 @@ def _random_id(kind: str) -> Holds:
 
 SPECIAL: Mapping[str, tuple[Holds, ...]] = {
     "marking-definition": (_marks_no_self, _is_a_known_tlp, _states_something),
+    "extension-definition": (_names_properties_for_the_top,),
     "language-content": (_speaks_languages,),
     "observed-data": (_observes_objects,),
     **{kind: (_random_id(kind),) for kind in _CONTRIBUTING},
