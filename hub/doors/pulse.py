@@ -11,7 +11,7 @@ from typing import Protocol
 
 import structlog
 
-from hub.model.errors import TryAgain
+from hub.model.errors import HubError
 from hub.model.step import Head
 from hub.model.words import Seq
 
@@ -47,7 +47,7 @@ class Pulse:
                 async for _ in self._store.watch():
                     self._heads = await self._store.heads()
                     self._ring()
-            except TryAgain as error:
+            except HubError as error:
                 _log.info("pulse.store_away", code=error.code)
             await asyncio.sleep(_RETRY_S)
 

@@ -13,7 +13,7 @@ from hub.doors import metrics
 from hub.doors.catalogue import info
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS
-from hub.doors.version import hub_version
+from hub.doors.version import VERSION
 from hub.log.port import INTAKE_PREFIX
 from hub.model.policy import Centre
 from hub.model.principals import Kind, Principal
@@ -50,7 +50,7 @@ async def _status(doors: Doors, principal: Principal) -> Status:
     seen = [centre for centre in policy.centres.values() if operator or centre.no == principal.no]
     collections = await doors.gate.explainable(principal)
     return Status(
-        version=hub_version(),
+        version=VERSION,
         at=stix_time(to_us(datetime.now(UTC))),
         flow=_flow(_sum(counts)) if operator else None,
         centres=[await _centre(doors, one, counts) for one in sorted(seen, key=lambda centre: centre.name)],

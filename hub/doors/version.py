@@ -5,9 +5,12 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 
-def hub_version() -> str:
-    """The version of the installed distribution; ``0`` in a bare source tree."""
+def _installed() -> str:
     try:
         return version("ctihub")
     except PackageNotFoundError:
         return "0"
+
+
+VERSION = _installed()
+"""The version of the installed distribution, read once; ``0`` in a bare source tree."""

@@ -1,0 +1,198 @@
+"""A body in any pieces gives the same objects; nothing over a limit is held; budgets are shared fairly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+from itertools import pairwise
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.intake.body import EXCERPT_BYTES, Encoding, Lines, Piece, inflater
+from hub.intake.budget import Budget
+from hub.intake.receipts import Place, ReceiptCodec, ReceiptName, new_uid
+from hub.model.errors import NotFound, Refused, TryAgain
+
+LIMIT = 2_000
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[a:b] for a, b in pairwise(edges)]
+
+
+def pieces(parts: list[bytes], limit: int = LIMIT) -> list[Piece]:
+    lines = Lines(limit)
+    found = [piece for part in parts for piece in lines.feed(part)]
+    return found + lines.end()
+
+
+some_lines = st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line), max_size=8)
+
+
+@given(lines=some_lines, places=st.lists(st.integers(min_value=0), max_size=6))
+def test_lines_are_the_same_however_they_are_cut(lines: list[bytes], places: list[int]) -> None:
+    body = b"\n".join(lines)
+    expected = [line.strip(b" \t\r") for line in lines if line.strip(b" \t\r")]
+    assert [piece.value for piece in pieces(cut(body, places))] == expected
+
+
+@given(sizes=st.lists(st.integers(0, 3 * LIMIT), max_size=5), places=st.lists(st.integers(min_value=0), max_size=6))
+def test_a_line_over_the_limit_is_cut_and_its_size_kept(sizes: list[int], places: list[int]) -> None:
+    body = b"\n".join(b"x" * size for size in sizes)
+    found = pieces(cut(body, places))
+    assert [piece.size for piece in found] == [size for size in sizes if size]
+    for piece in found:
+        assert piece.cut == (piece.size > LIMIT)
+        assert len(piece.value) == (EXCERPT_BYTES if piece.cut else piece.size)
+
+
+def test_blanks_around_a_line_do_not_count() -> None:
+    assert pieces([b"  " + b"x" * LIMIT + b" \r\n"]) == [Piece(b"x" * LIMIT, LIMIT)]
+
+
+def test_an_endless_line_holds_no_more_than_the_limit() -> None:
+    lines = Lines(LIMIT)
+    for _ in range(10_000):
+        assert lines.feed(b"x" * 1_000) == []
+    assert len(lines._held) <= LIMIT + EXCERPT_BYTES
+    assert lines.end() == [Piece(b"x" * EXCERPT_BYTES, 10_000_000)]
+
+
+@pytest.mark.parametrize("encoding", list(Encoding))
+@given(data=st.binary(max_size=5_000), places=st.lists(st.integers(min_value=0), max_size=6), members=st.integers(1, 3))
+def test_a_compressed_body_is_the_same_however_it_is_cut(
+    encoding: Encoding, data: bytes, places: list[int], members: int
+) -> None:
+    compress = {Encoding.IDENTITY: bytes, Encoding.GZIP: gzip.compress, Encoding.ZSTD: zstandard.compress}[encoding]
+    body = compress(data) * members
+    unpacking = inflater(encoding)
+    found = b"".join(block for part in cut(body, places) for block in unpacking.blocks(part))
+    unpacking.end()
+    assert found == data * members
+
+
+@pytest.mark.parametrize("encoding", [Encoding.GZIP, Encoding.ZSTD])
+@given(data=st.binary(min_size=1, max_size=300), junk=st.binary(max_size=50))
+def test_bytes_that_are_no_compressed_stream_are_refused_and_nothing_else(
+    encoding: Encoding, data: bytes, junk: bytes
+) -> None:
+    unpacking = inflater(encoding)
+    with contextlib.suppress(Refused):
+        list(unpacking.blocks(data))
+        list(unpacking.blocks(junk))
+        unpacking.end()
+
+
+@pytest.mark.parametrize("encoding", [Encoding.GZIP, Encoding.ZSTD])
+def test_no_block_is_greater_than_a_few_megabytes(encoding: Encoding) -> None:
+    zeros = bytes(64 << 20)
+    body = gzip.compress(zeros) if encoding is Encoding.GZIP else zstandard.compress(zeros)
+    unpacking = inflater(encoding)
+    sizes = [len(block) for block in unpacking.blocks(body)]
+    assert sum(sizes) == len(zeros)
+    assert max(sizes) <= 9 << 20
+
+
+# ---------------------------------------------------------------- budgets
+
+
+async def test_a_budget_is_given_in_the_order_of_asking() -> None:
+    budget = Budget(100, wait_s=5)
+    order: list[str] = []
+
+    async def work(name: str, size: int) -> None:
+        async with budget.share() as share:
+            await share.grow_to(size)
+            order.append(name)
+            await asyncio.sleep(0)
+
+    async with budget.share() as first, asyncio.TaskGroup() as tasks:
+        await first.grow_to(100)
+        for name, size in (("a", 80), ("b", 10), ("c", 90)):
+            tasks.create_task(work(name, size))
+            await asyncio.sleep(0)
+        assert order == []
+        await first.__aexit__(None, None, None)
+    assert order == ["a", "b", "c"]
+    assert budget.free_bytes == 100
+
+
+async def test_who_waits_too_long_is_told_to_come_again_and_takes_nothing() -> None:
+    budget = Budget(100, wait_s=0.01)
+    async with budget.share() as first:
+        await first.grow_to(60)
+        async with budget.share() as second:
+            with pytest.raises(TryAgain) as told:
+                await second.grow_to(50)
+            assert isinstance(told.value.retry_after_s, int)
+        async with budget.share() as third:
+            await third.grow_to(40)
+    assert budget.free_bytes == 100
+
+
+async def test_who_goes_while_waiting_leaves_nothing_behind() -> None:
+    budget = Budget(100, wait_s=5)
+
+    async def wait() -> None:
+        async with budget.share() as share:
+            await share.grow_to(50)
+
+    async with budget.share() as first:
+        await first.grow_to(60)
+        async with asyncio.TaskGroup() as tasks:
+            waiting = [tasks.create_task(wait()) for _ in range(3)]
+            await asyncio.sleep(0)
+            for task in waiting:
+                task.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            waiting = [tasks.create_task(wait()) for _ in range(3)]
+            await asyncio.sleep(0)
+            await first.__aexit__(None, None, None)  # their turn comes at the moment at which they go
+            for task in waiting:
+                task.cancel()
+    assert budget.free_bytes == 100
+
+
+async def test_one_alone_gets_more_than_there_is() -> None:
+    budget = Budget(100, wait_s=0.01)
+    async with budget.share() as share:
+        await share.grow_to(1_000)
+        assert budget.free_bytes == 0
+    assert budget.free_bytes == 100
+
+
+# ---------------------------------------------------------------- receipts' names
+
+names = st.builds(
+    ReceiptName,
+    centre=st.integers(0, 2**32 - 1),
+    uid=st.builds(new_uid),
+    received=st.integers(0, 2**32 - 1),
+    ends=st.dictionaries(st.integers(0, 2**32 - 1), st.integers(0, 2**63), max_size=5),
+)
+
+
+@given(name=names)
+def test_a_receipts_text_says_its_name(name: ReceiptName) -> None:
+    codec = ReceiptCodec(b"k" * 32)
+    text = codec.encode(name)
+    assert codec.decode(text) == name
+    assert text.replace("-", "").replace("_", "").isalnum()
+    with pytest.raises(NotFound):
+        ReceiptCodec(b"other" * 6).decode(text)
+
+
+@given(text=st.text(max_size=100))
+def test_any_text_is_a_receipt_or_not_found(text: str) -> None:
+    with pytest.raises(NotFound):
+        ReceiptCodec(b"k" * 32).decode(text)
+
+
+def test_places_are_ordered_by_index_and_count() -> None:
+    assert Place() < Place(0, 1) < Place(0, 2) < Place(1, 1)
+    assert str(Place(3, 2)) == "3.2"

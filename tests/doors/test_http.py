@@ -1,0 +1,223 @@
+"""What all doors share: errors, health, status, rules, and a document that tells the truth about them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from hub.doors.http import openapi_document
+from hub.doors.rules import page_of
+from hub.model.errors import (
+    Broken,
+    HubError,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    Refused,
+    TooLarge,
+    TryAgain,
+    WrongType,
+)
+from hub.model.problems import Code
+from tests.doors.hubs import NDJSON, Hub, a_hub, basic
+from tests.story import an_indicator
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (Refused("x.y", "No."), 400), (NotAuthenticated("x.y", "No."), 401), (NotAllowed("x.y", "No."), 403),
+        (NotFound("x.y", "No."), 404), (TooLarge("x.y", "No."), 413), (WrongType("x.y", "No."), 415),
+        (Broken("x.y", "No."), 500), (TryAgain("x.y", "No.", retry_after_s=7), 503), (RuntimeError("secret"), 500),
+    ],
+)  # fmt: skip
+async def test_every_error_is_a_problem_with_its_code(
+    hub: Hub, error: Exception, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(hub.registry, "readable", fails)
+    hub.http._transport.raise_app_exceptions = False  # type: ignore[attr-defined]
+    answer = await hub.get("/v1/collections", "soc")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    if isinstance(error, HubError):
+        assert (body["code"], body["detail"]) == ("x.y", "No.")
+    else:
+        assert "secret" not in answer.text
+    assert answer.headers.get("retry-after") == ("7" if status == 503 else None)
+    assert ("www-authenticate" in answer.headers) == (status == 401)
+
+
+async def test_paths_and_methods_that_are_not_there(hub: Hub) -> None:
+    answer = await hub.get("/v1/nothing", "soc")
+    assert (answer.status_code, answer.json()["code"]) == (404, "http.path")
+    answer = await hub.http.put("/v1/intake")
+    assert (answer.status_code, answer.json()["code"], answer.headers["allow"]) == (405, "http.method", "POST")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "Bearer", "Bearer ", "Basic ???", "Basic bm9jb2xvbg==", "Digest x", "Basic gICA", "Bearer " + "x" * 5_000],
+)
+async def test_credentials_that_are_none_are_refused_alike(hub: Hub, header: str) -> None:
+    answer = await hub.http.get("/v1/collections", headers={"authorization": header})
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "auth.wrong"
+
+
+async def test_basic_works_everywhere_with_the_right_name(hub: Hub) -> None:
+    token = hub.tokens["soc"]
+    assert (await hub.http.get("/v1/collections", headers=basic("soc", token))).status_code == 200
+    assert (await hub.http.get("/v1/collections", headers=basic("ro", token))).status_code == 401
+
+
+async def test_collections_are_those_that_one_may_read(hub: Hub) -> None:
+    await hub.tell("ro", an_indicator(tlp="clear"))
+
+    async def names(who: str | None) -> list[str]:
+        return [one["name"] for one in (await hub.get("/v1/collections", who)).json()["collections"]]
+
+    assert await names(None) == ["public"]
+    assert await names("soc") == ["community", "public"]
+    assert await names("ro") == ["community", "network", "public"]
+    [public] = (await hub.get("/v1/collections")).json()["collections"]
+    assert public["last_seq"] == 4
+    assert (public["level"], public["group"]) == ("clear", "public")
+
+
+async def test_a_proxys_word_counts_only_where_there_is_one(tmp_path: Path) -> None:
+    headers = {"x-forwarded-proto": "https", "x-forwarded-host": "evil.example, cti.example"}
+    for behind_proxy, expected in ((True, "https://cti.example/"), (False, "http://hub.example/")):
+        async with a_hub(tmp_path / str(behind_proxy), behind_proxy=behind_proxy) as hub:
+            await hub.centre()
+            answer = await hub.get("/taxii2/", "ro", headers=headers)
+            assert answer.json()["default"].startswith(expected)
+
+
+# ---------------------------------------------------------------- status and health
+
+
+async def test_status_shows_each_what_is_theirs(hub: Hub) -> None:
+    await hub.operator()
+    await hub.tell("ro", an_indicator(), b"{oops")
+    await hub.push("it", an_indicator())
+    everything = (await hub.get("/v1/status", "ops")).json()
+    assert everything["flow"] == {"received": 2, "accepted": 1, "unchanged": 0, "held": 0, "rejected": 1}
+    assert [(one["centre"], one["lag"], one["last_code"]) for one in everything["centres"]] == [
+        ("it", 1, None), ("ro", 0, "json.malformed"),
+    ]  # fmt: skip
+    own = (await hub.get("/v1/status", "ro")).json()
+    assert own["flow"] is None
+    assert [one["centre"] for one in own["centres"]] == ["ro"]
+    member = (await hub.get("/v1/status", "soc")).json()
+    assert (member["flow"], member["centres"]) == (None, [])
+    assert [one["name"] for one in member["collections"]] == ["community", "public"]
+    assert (await hub.get("/v1/status")).status_code == 401
+
+
+async def test_health_says_what_is_away(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await hub.get("/healthz")).status_code == 200
+    assert (await hub.get("/readyz")).status_code == 200
+
+    async def away() -> bool:
+        return False
+
+    monkeypatch.setattr(hub.log, "ready", away)
+    answer = await hub.get("/readyz")
+    assert (answer.status_code, answer.text) == (503, "not ready: the event log does not answer\n")
+    assert answer.headers["retry-after"] == "1"
+    assert (await hub.get("/healthz")).status_code == 200
+
+
+async def test_metrics_count_requests_by_route(hub: Hub) -> None:
+    await hub.get("/v1/collections/secret-name/export.txt", "soc")
+    text = (await hub.get("/metrics")).text
+    assert 'ctihub_http_requests_total{route="/v1/collections/{name}/export.{format}",status="404"}' in text
+    assert "secret-name" not in text
+
+
+# ---------------------------------------------------------------- rules
+
+
+async def test_every_code_has_its_page_behind_rule_url(hub: Hub) -> None:
+    pages = sorted((ROOT / "docs" / "rules").glob("*.md"))
+    if not pages:
+        pytest.fail("docs/rules holds no pages")
+    code = pages[0].stem
+    answer = await hub.get(f"/rules/{code}")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.content == pages[0].read_bytes()
+
+
+@pytest.mark.parametrize("code", ["nothing", "..%2f..%2fpyproject", "..", "json.malformed%00", "JSON.MALFORMED"])
+async def test_no_other_file_is_served_as_a_rule(hub: Hub, code: str) -> None:
+    assert (await hub.get(f"/rules/{code}")).status_code == 404
+
+
+def test_a_code_is_looked_up_in_the_table_before_it_is_a_files_name() -> None:
+    with pytest.raises(NotFound):
+        page_of("../../pyproject")
+    assert len(set(Code)) == len({code.value for code in Code})
+
+
+# ---------------------------------------------------------------- the OpenAPI document
+
+
+async def test_the_document_has_every_route(hub: Hub) -> None:
+    document = (await hub.get("/v1/openapi.json")).json()
+    assert document == json.loads(json.dumps(openapi_document(hub.app)))
+    assert {
+        "/v1/intake", "/v1/withdrawals", "/v1/receipts/{text}", "/v1/receipts/{text}/problems", "/v1/rejections",
+        "/v1/collections", "/v1/collections/{name}/stream", "/v1/collections/{name}/export.{format}",
+        "/v1/explain/{asked}", "/v1/status", "/taxii2/", "/taxii2/root/", "/taxii2/root/collections/",
+        "/taxii2/root/collections/{collection_id}/", "/taxii2/root/collections/{collection_id}/objects/",
+        "/taxii2/root/collections/{collection_id}/objects/{object_id}/",
+        "/taxii2/root/collections/{collection_id}/objects/{object_id}/versions/",
+        "/taxii2/root/collections/{collection_id}/manifest/", "/taxii2/root/status/{status_id}/", "/healthz", "/readyz",
+        "/metrics", "/rules/{code}",
+    } == set(document["paths"])  # fmt: skip
+
+
+async def test_no_reference_in_the_document_leads_nowhere(hub: Hub) -> None:
+    document = openapi_document(hub.app)
+    text = json.dumps(document)
+    for found in set(text.split('"#/components/schemas/')[1:]):
+        assert found.split('"')[0] in document["components"]["schemas"]
+    assert "HTTPValidationError" not in text
+    assert '"422"' not in text
+
+
+async def test_answers_are_as_the_document_says(hub: Hub) -> None:
+    await hub.operator()
+    document = openapi_document(hub.app)
+    taken = await hub.push("ro", an_indicator(), b"{oops")
+    await hub.settle()
+    answers = {
+        "PushAccepted": taken,
+        "Receipt": await hub.receipt("ro", taken["receipt"]),
+        "RejectionPage": (await hub.get("/v1/rejections", "ro")).json(),
+        "CollectionList": (await hub.get("/v1/collections", "ro")).json(),
+        "Explanation": (await hub.get("/v1/explain/198.51.100.7", "ro")).json(),
+        "Status": (await hub.get("/v1/status", "ops")).json(),
+        "ProblemDetails": (await hub.get("/v1/nothing", "ro")).json(),
+    }
+    for name, body in answers.items():
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        jsonschema.Draft202012Validator(schema).validate(body)
+
+
+async def test_the_openapi_document_itself_is_open(hub: Hub) -> None:
+    answer = await hub.get("/v1/openapi.json")
+    assert answer.status_code == 200
+    assert answer.json()["openapi"].startswith("3.1")
+    assert NDJSON in answer.json()["paths"]["/v1/intake"]["post"]["requestBody"]["content"]
