@@ -70,7 +70,7 @@ def _asserted(node: Node) -> tuple[Observable, ...]:
 
 
 def _value(leaf: Leaf, constant: Constant) -> str:
-    """The value as ``=`` would have it: a network of one is an address, though ``ISSUBSET`` writes it with its prefix."""
+    """The value as ``=`` would have it: a network of one is an address, though ``ISSUBSET`` writes the prefix."""
     if leaf.operator != "ISSUBSET":
         return constant.text
     found = canonical_address(constant.text)

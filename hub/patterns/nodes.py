@@ -1,4 +1,4 @@
-"""Parts of a pattern in normal form, each with its text: how patterns are written. ``normal`` decides on what is said."""
+"""Parts of a pattern in normal form, each with its text: how patterns are written. ``normal`` says what."""
 
 from __future__ import annotations
 

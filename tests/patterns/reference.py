@@ -29,6 +29,10 @@ def matches(pattern: str, observations: list[Observation]) -> bool:
         when = (_START + timedelta(seconds=number)).isoformat().replace("+00:00", "Z")
         things = [{"id": f"{thing['type']}--{number}-{index}", **thing} for index, thing in enumerate(objects)]
         seen = {"number_observed": 1, "first_observed": when, "last_observed": when}
-        seen |= {"type": "observed-data", "id": f"observed-data--{number}", "object_refs": [thing["id"] for thing in things]}
+        seen |= {
+            "type": "observed-data",
+            "id": f"observed-data--{number}",
+            "object_refs": [thing["id"] for thing in things],
+        }
         bundle += [seen, *things]
     return bool(match(pattern, [{"type": "bundle", "objects": bundle}], stix_version="2.1"))

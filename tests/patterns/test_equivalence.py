@@ -3,6 +3,7 @@
 docs/canonical-key.md lists the rules in this order.
 """
 
+# ruff: noqa: E501 (tables read better in lines)
 from __future__ import annotations
 
 import pytest
@@ -114,6 +115,14 @@ def test_chains_of_observations_are_flat(a: str, b: str, c: str, word: str, seen
 @given(patterns(1), observations())
 def test_an_observation_or_itself_is_itself(a: str, seen: list[Observation]) -> None:
     assert_sound(f"({a}) OR ({a})", a, seen)
+
+
+@settings(max_examples=150, deadline=None)
+@given(patterns(0), observations())
+def test_an_observation_and_itself_is_two_observations(a: str, seen: list[Observation]) -> None:
+    pattern = f"{a} AND {a}"
+    assert matches(text(pattern), seen) == matches(pattern, seen)
+    assert text(pattern) != text(a)
 
 
 @SLOW

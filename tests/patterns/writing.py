@@ -80,7 +80,9 @@ def comparisons(draw: st.DrawFn, kind: str) -> str:
         members = draw(st.lists(constants, min_size=1, max_size=3))
         return f"{kind}{gap}:{path} {negation}IN{gap}({f',{gap}'.join(members)}{gap})"
     if operator in ("LIKE", "MATCHES"):
-        return f"{kind}:{path} {negation}{operator} {draw(st.sampled_from([_literal('%'), _literal('u'), _literal('.')]))}"
+        return (
+            f"{kind}:{path} {negation}{operator} {draw(st.sampled_from([_literal('%'), _literal('u'), _literal('.')]))}"
+        )
     return f"{kind}:{path} {negation}{gap}{operator}{gap}{draw(constants)}"
 
 

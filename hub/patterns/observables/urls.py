@@ -89,7 +89,7 @@ def _beyond_whatwg(value: str, href: str) -> str | Problem | None:
             return problem
         if scheme in _SPECIAL:
             authority = _without_root_dot(authority)
-    return f"{scheme}://{authority}{_escapes(path)}"
+    return f"{scheme}://{authority}{_escapes(path, is_file=scheme == 'file')}"
 
 
 def _without_root_dot(authority: str) -> str:
@@ -100,9 +100,11 @@ def _without_root_dot(authority: str) -> str:
     return host + tail
 
 
-def _escapes(text: str) -> str:
+def _escapes(text: str, *, is_file: bool = False) -> str:
     if "%" not in text:
         return text
+    if is_file:  # a decoded letter could make a drive of '%43|'
+        return _ESCAPE.sub(lambda match: match[0].upper(), text)
     # Behind a stray percent sign a decoded digit could make an escape that was none: '%2%65' is not '%2e'.
     keep = _HEX_DIGITS if _STRAY_PERCENT.search(text) else frozenset[str]()
 
