@@ -191,20 +191,26 @@ _PHASES: Mapping[str, Mapping[str, str]] = {
 _COUNTRIES: Mapping[str, str] = {"UK": "GB", "EL": "GR"}
 """Codes that the European Union writes otherwise than ISO 3166-1."""
 
+_LONGEST_WORD = 60
 _NOT_WORDS = re.compile(r"[^a-z0-9+#]+")
 _ALPHA_2 = re.compile(r"[A-Za-z]{2}").fullmatch
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_](?:[A-Za-z]{2}|[A-Za-z]{4}|\d{3}))*").fullmatch
 
 
-@lru_cache(maxsize=8_192)
 def canonical_word(name: str, word: str) -> str:
     """The word of the open vocabulary of the property ``name`` that ``word`` surely means; else ``word`` as it is.
 
     >>> canonical_word("malware_types", "Remote Access Trojan (RAT)"), canonical_word("sectors", "Fisheries")
     ('remote-access-trojan', 'Fisheries')
     """
+    return _canonical_word(name, word) if len(word) <= _LONGEST_WORD else word
+
+
+@lru_cache(maxsize=8_192)
+def _canonical_word(name: str, word: str) -> str:
+    """The same, of a short word: what is remembered must not grow with what somebody sends."""
     words = OPEN_VOCABULARIES.get(name)
-    if words is None or word in words or len(word) > 100:
+    if words is None or word in words:
         return word
     plain = _plain(word)
     if plain in words:
