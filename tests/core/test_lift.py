@@ -267,8 +267,9 @@ def test_an_object_with_words_of_2_1_has_only_forgotten_its_version() -> None:
     assert verdict(an_old("infrastructure", name="a")) == "stix.spec-version"
 
 
-def test_the_input_is_not_changed() -> None:
-    obj = old_observed(
+@pytest.mark.parametrize("version", [{}, {"spec_version": "2.1"}])
+def test_the_input_is_not_changed(version: StixObject) -> None:
+    obj = version | old_observed(
         {"0": {"type": "file", "name": "a", "created": "2020-01-01T00:00:00Z"}},
         granular_markings=[{"marking_ref": TLP1_RED, "selectors": ["objects"]}],
     )

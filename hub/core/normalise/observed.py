@@ -88,13 +88,18 @@ def _inherited(lifted: StixObject) -> list[StixId]:
 
 def _move_selectors(lifted: StixObject) -> None:
     """Selectors into the container select the references now; the objects have taken over the marking itself."""
-    for marking in lifted.get("granular_markings", []):
-        selectors = marking.get("selectors")
-        if type(selectors) is list:
-            marking["selectors"] = [
-                "object_refs" if type(one) is str and (one == "objects" or one.startswith("objects.")) else one
-                for one in selectors
-            ]
+    if "granular_markings" in lifted:
+        lifted["granular_markings"] = [
+            {**marking, "selectors": [_moved(one) for one in marking["selectors"]]}
+            if type(marking.get("selectors")) is list
+            else marking
+            for marking in lifted["granular_markings"]
+        ]
+
+
+def _moved(selector: Any) -> Any:
+    is_inside = type(selector) is str and (selector == "objects" or selector.startswith("objects."))
+    return "object_refs" if is_inside else selector
 
 
 def _raised(one: Mapping[str, Any]) -> StixObject:
