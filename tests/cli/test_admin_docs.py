@@ -1,0 +1,27 @@
+"""The commands that ``docs/operating.md`` shows work, in the order in which it shows them."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from tests.cli.admin import Shell
+
+PAGE = Path(__file__).parents[2] / "docs/operating.md"
+NOT_HERE = ("serve", "held")
+"""What needs a running hub, or objects that wait."""
+
+
+def _shown() -> list[list[str]]:
+    blocks = PAGE.read_text("utf-8").split("```sh\n")[1:]
+    lines = [line for block in blocks for line in block.partition("```")[0].splitlines()]
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith("ctihub ")]
+    return [words for words in commands if words[0] not in NOT_HERE]
+
+
+def test_the_commands_that_the_page_shows_work(shell: Shell) -> None:
+    shown = _shown()
+    assert len(shown) >= 6
+    for words in shown:
+        answer = shell(*words)
+        assert answer.code == 0, (words, answer)
