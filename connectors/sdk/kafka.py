@@ -157,20 +157,40 @@ class KafkaPublisher:
         self._stack.close()
 
     async def _publish(self, bodies: Sequence[bytes]) -> Acknowledged:
+        before = len(self.too_large)
         try:
-            producer = await self._started()
-            sent = [await self._send(producer, body) for body in bodies]
-            results = await asyncio.gather(*(future for future in sent if future), return_exceptions=True)
-            refused = [result for result in results if isinstance(result, BaseException)]
-            too_large = [error for error in refused if isinstance(error, kafka_errors.MessageSizeTooLargeError)]
-            for error in refused:
-                if error not in too_large:
-                    raise error
-            self.too_large.extend(0 for _ in too_large)
+            await self._deliver(bodies)
         except Exception as error:
             await self._stop()  # a producer that failed is never used again: its sequence numbers are in doubt
             raise self._broker.failed(error, self.topic) from error
-        return Acknowledged(received=len(results) - len(too_large))
+        return Acknowledged(received=len(bodies) - (len(self.too_large) - before))
+
+    async def _deliver(self, bodies: Sequence[bytes]) -> None:
+        """Send everything; halve what was refused for its size until the one object is alone that is too large.
+
+        After such a refusal the broker refuses what follows as out of order, and a batch of small objects may be too
+        large for a small topic: only an object that was refused alone is to blame.
+        """
+        outcomes = await self._outcomes(bodies)
+        errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        if not errors:
+            return
+        if not any(isinstance(error, kafka_errors.MessageSizeTooLargeError) for error in errors):
+            raise errors[0]
+        await self._stop()
+        unsent = [body for body, outcome in zip(bodies, outcomes, strict=True) if isinstance(outcome, BaseException)]
+        if len(unsent) == 1:
+            self.too_large.append(len(unsent[0]))
+            return
+        middle = len(unsent) // 2
+        await self._deliver(unsent[:middle])
+        await self._deliver(unsent[middle:])
+
+    async def _outcomes(self, bodies: Sequence[bytes]) -> list[Any]:
+        """What became of each: an exception, or something else. One task sends, so the order holds."""
+        producer = await self._started()
+        sent = [await self._send(producer, body) for body in bodies]
+        return await asyncio.gather(*sent, return_exceptions=True)
 
     async def _started(self) -> Any:
         if self._producer is None:
@@ -195,9 +215,10 @@ class KafkaPublisher:
     async def _send(self, producer: Any, body: bytes) -> Any:
         try:
             return await producer.send(self.topic, value=body, key=_key(body))
-        except kafka_errors.MessageSizeTooLargeError:
-            self.too_large.append(len(body))
-            return None
+        except kafka_errors.MessageSizeTooLargeError as error:  # over what one request holds: nothing was sent
+            refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
 
     async def _stop(self) -> None:
         producer, self._producer = self._producer, None

@@ -39,6 +39,10 @@ class Publisher(Protocol):
     batches arrive in the order of the calls; one that raised may have arrived in part, and may be published again.
     """
 
+    too_large: list[int]
+    """Sizes in bytes of objects that were left out because the other side takes none so large. Whoever tells somebody
+    of them empties it."""
+
     def publish(self, bodies: Sequence[bytes]) -> Acknowledged:
         """Publish objects, each one line of bytes. Waits and retries by itself within its patience.
 
@@ -55,6 +59,7 @@ class LinesPublisher:
     """Writes NDJSON to a stream, so that a connector runs where there is no hub."""
 
     def __init__(self, to: BinaryIO) -> None:
+        self.too_large: list[int] = []
         self._to = to
 
     def publish(self, bodies: Sequence[bytes]) -> Acknowledged:

@@ -27,6 +27,7 @@ class Kept:
 
     def __init__(self, fails_at: Sequence[int] = ()) -> None:
         self.bodies: list[bytes] = []
+        self.too_large: list[int] = []
         self._fails_at = set(fails_at)
         self._calls = 0
 

@@ -40,10 +40,13 @@ class Verdicts:
         self.rejected += receipt.rejected
         self.receipts.append(status_url)
 
-    def add_too_large(self, sizes: Sequence[int]) -> None:
-        """Objects that did not even fit into a request: refused on our side, so that nothing vanishes."""
-        for size in sizes:
-            message = f"{size:,} bytes are more than the hub takes in one request" if size else "too large for Kafka"
+    def add_too_large(self, sizes: list[int]) -> None:
+        """Objects that did not even fit into a request: refused on our side, so that nothing vanishes.
+
+        Empties ``sizes`` (``Publisher.too_large``): they are told once.
+        """
+        while sizes:
+            message = f"{sizes.pop(0):,} bytes are more than the hub takes in one request"
             problem = ReceiptProblem(
                 index=self.received, id=None, state="rejected", code=_TOO_LARGE, message=message, rule_url=""
             )

@@ -167,6 +167,7 @@ def _one_round(
 def _print_round(
     connector: Connector[Any], report: RunReport, through: tuple[Publisher, HubClient | None], *, as_json: bool
 ) -> None:
+    from connectors.sdk.publisher import LinesPublisher
     from connectors.sdk.verdicts import collect
 
     publisher, client = through
@@ -174,12 +175,17 @@ def _print_round(
         say(f"left out: {count:,}, {reason}")
     if client:
         verdicts = collect(client, report.receipts)
-        verdicts.add_too_large(getattr(publisher, "too_large", ()))
+        verdicts.add_too_large(publisher.too_large)
         print_verdicts(verdicts, as_json=as_json)
-    elif as_json:
-        print_json({"sent": report.objects})
+        return
+    if publisher.too_large:
+        say(f"left out: {len(publisher.too_large):,}, too large for where they should go")
+    sent = report.objects - len(publisher.too_large)
+    publisher.too_large.clear()
+    if as_json and not isinstance(publisher, LinesPublisher):
+        print_json({"sent": sent})
     else:
-        say(f"sent {report.objects:,}")
+        say(f"sent {sent:,}")
 
 
 @contextmanager
