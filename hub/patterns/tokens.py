@@ -26,10 +26,9 @@ KEY_WORDS_20 = KEY_WORDS - {"EXISTS"}
 
 _TOKEN = re.compile(
     rf"""
-    [{WHITE}]++
-  | //[^\r\n]*+
-  | /\*[\s\S]*?\*/
-  | (?P<string>'[^'\\]*+(?:\\['\\][^'\\]*+)*+')
+  (?: [{WHITE}]++ | //[^\r\n]*+ | /\*[\s\S]*?\*/ )*+
+  (?:
+    (?P<string>'[^'\\]*+(?:\\['\\][^'\\]*+)*+')
   | (?P<timestamp>t'[0-9]{{4}}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])
         T(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]++)?Z')
   | (?P<hex>h'(?:[0-9A-Fa-f]{{2}})*+')
@@ -42,6 +41,9 @@ _TOKEN = re.compile(
   | (?P<differs>!=|<>)
   | (?P<order>[<>]=?)
   | (?P<mark>[][():.,*])
+  | (?P<end>\Z)
+  | (?P<none>[\s\S])
+  )
     """,
     re.VERBOSE,
 )
@@ -87,17 +89,13 @@ def tokens_of(pattern: str, key_words: frozenset[str] = KEY_WORDS) -> list[Token
     if not pattern.startswith("[", start):
         raise syntax_error(pattern, start, "'[' (a STIX pattern begins with it, or with '(')")
     found: list[Token] = []
-    at, size, match_at = 0, len(pattern), _TOKEN.match
-    while at < size:
-        match = match_at(pattern, at)
-        if match is None:
-            raise syntax_error(pattern, at, "a token of the STIX patterning language")
-        kind = match.lastgroup
-        if kind is not None:
-            text = match.group()
-            if kind == "mark" or (kind == "identifier" and text in key_words):
-                kind = text
-            found.append(Token(kind, text, at))
-        at = match.end()
-    found.append(Token("end", "", size))
+    for match in _TOKEN.finditer(pattern):
+        # Exactly one group has matched: the last alternative takes whatever no other one does.
+        group, kind = match.lastindex or 0, match.lastgroup or "none"
+        text = match[group]
+        if kind == "mark" or (kind == "identifier" and text in key_words):
+            kind = text
+        elif kind == "none":
+            raise syntax_error(pattern, match.start(group), "a token of the STIX patterning language")
+        found.append(Token(kind, text, match.start(group)))
     return found
