@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,17 +13,24 @@ from hub.cli.admin import ConfigFile, configured
 from hub.cli.client import AsJson, print_json, printable, speaking
 
 if TYPE_CHECKING:
+    from hub.config import Config
     from hub.model.problems import Problem
-    from hub.model.words import Limits
+
+    Verdict = tuple[str | None, list[Problem]]
 
 Files = Annotated[list[str], typer.Argument(help="Files, folders or patterns; - is standard input.", metavar="FILE…")]
 OwnNames = Annotated[
     list[str] | None,
     typer.Option("--name", metavar="TEXT", help="Warn where this stands in free text, as your name may; repeatable."),
 ]
+Lists = Annotated[
+    bool, typer.Option("--lists/--no-lists", help="Look into the warning lists too, which takes seconds.")
+]
 
 _SHOWN = 200
 """Problems printed for a person; ``--json`` prints all."""
+
+_WORDS = {"rejected": ("rejected", "red"), "held": ("held", "magenta"), "accepted": ("warning", "yellow")}
 
 
 @dataclass(slots=True)
@@ -33,6 +40,7 @@ class Report:
     keep: int | None
     checked: int = 0
     refused: int = 0
+    held: int = 0
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     by_code: Counter[str] = field(default_factory=Counter)
 
@@ -40,24 +48,32 @@ class Report:
         """Count one object, and what is said of it."""
         self.checked = index + 1
         self.refused += any(problem.state == "rejected" for problem in problems)
+        self.held += any(problem.state == "held" for problem in problems)
         for problem in problems:
             self.by_code[problem.code] += 1
             if self.keep is None or len(self.rows) < self.keep:
                 self.rows.append(_row(index, stix_id, problem))
 
 
-def command(files: Files, name: OwnNames = None, as_json: AsJson = False, config: ConfigFile = None) -> int:
-    """Say what a hub would refuse, and warn of what it would change. Nothing is sent; exit code 1 when refused.
+def command(
+    files: Files,
+    name: OwnNames = None,
+    lists: Lists = True,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> int:
+    """Say what a hub would refuse, hold or change. Nothing is sent; exit code 1 when something would be refused.
 
-    What depends on the hub is not said: markings above your ceiling, others' identities, warning lists, older versions.
+    What depends on the hub is not said: markings above your ceiling, others' identities, older versions.
     """
-    limits = configured(config).limits
+    judge = _judge(configured(config), name or (), lists=lists)
     report = Report(keep=None if as_json else _SHOWN)
     with speaking():
         for index, value in enumerate(_objects(files)):
-            report.add(index, *_judged(value, limits, name or ()))
+            report.add(index, *judge(value))
     if as_json:
-        print_json({"checked": report.checked, "refused": report.refused, "problems": report.rows})
+        counts = {"checked": report.checked, "refused": report.refused, "held": report.held}
+        print_json({**counts, "problems": report.rows})
     else:
         _print(report)
     return 1 if report.refused else 0
@@ -71,17 +87,32 @@ def _objects(files: Sequence[str]) -> Iterator[bytes]:
         yield as_line(item.body)
 
 
-def _judged(value: bytes, limits: Limits, names: Sequence[str]) -> tuple[str | None, list[Problem]]:
-    """The object's id, where something is said of it, and what."""
+def _judge(config: Config, names: Sequence[str], *, lists: bool) -> Callable[[bytes], Verdict]:
+    """What says for one object its id, where something is to be said of it, and what."""
     from hub.core import journey
+    from hub.lists import load
 
-    problems = journey.check(value, limits)
-    if not problems and not names:
-        return None, []
-    obj = _decoded(value)
-    problems = [*problems, *_own_names(obj, names)]
-    stix_id = obj.get("id")
-    return (stix_id if isinstance(stix_id, str) else None), problems
+    hold = load(config.held_lists, config.data_dir)[0].holds if lists else journey.no_hold
+    limits = config.limits
+
+    def judged(value: bytes) -> Verdict:
+        found = journey.judge(value, limits)
+        match found:
+            case tuple():
+                problems = [found[0]]
+            case list():
+                problems = [warning for normal in found for warning in normal.warnings]
+                hits = [hold(normal.obj, normal.observables) for normal in found]
+                problems += [hit.problem for hit in hits if hit is not None]
+            case problem:
+                problems = [problem]
+        if not problems and not names:
+            return None, []
+        obj = _decoded(value)
+        stix_id = obj.get("id")
+        return (stix_id if isinstance(stix_id, str) else None), [*problems, *_own_names(obj, names)]
+
+    return judged
 
 
 def _own_names(obj: Mapping[str, Any], names: Sequence[str]) -> Iterator[Problem]:
@@ -134,16 +165,15 @@ def _print(report: Report) -> None:
 
     console = Console(highlight=False)
     for row in report.rows:
-        colour = "red" if row["state"] == "rejected" else "yellow"
+        word, colour = _WORDS[row["state"]]
         where = printable(f"#{row['index']} {row['id'] or '(no id)'} {row['at']}")
-        console.print(
-            Text.assemble((f"{row['state']:9}", colour), (f"{row['code']:28}", "bold"), where), soft_wrap=True
-        )
+        console.print(Text.assemble((f"{word:9}", colour), (f"{row['code']:28}", "bold"), where), soft_wrap=True)
         console.print(Text(f"         {printable(row['message'])}", style="dim"), soft_wrap=True)
     if (more := report.by_code.total() - len(report.rows)) > 0:
         console.print(f"… and {more:,} more; --json prints all.")
     for code, times in report.by_code.most_common():
         console.print(f"{times:8,}  {code}")
     verdict = f"{report.refused:,} would be refused" if report.refused else "none would be refused"
+    verdict += f", {report.held:,} held for the operator" if report.held else ""
     style = "bold red" if report.refused else "bold green"
     console.print(Text(f"{report.checked:,} checked, {verdict}.", style=style))

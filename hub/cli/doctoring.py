@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from hub.app import open_log, open_store
 from hub.cli.certificate import examine
 from hub.cli.opened import opened_broker
 from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
+from hub.lists import available
 from hub.model.errors import HubError
 from hub.registry.port import Broker
 from hub.registry.service import Registry
@@ -61,7 +63,7 @@ def bad(name: str, error: HubError) -> Finding:
 
 async def examined(config: Config, *, fix: bool) -> AsyncIterator[Finding]:
     """All findings, in the order in which one depends on another; ``fix`` mends what can be mended at the broker."""
-    for check in (_private, _data_dir, _tls):
+    for check in (_private, _data_dir, _lists, _tls):
         async for finding in _safely(check, config):
             yield finding
     async for finding in _store_and_what_it_knows(config, fix=fix):
@@ -115,6 +117,15 @@ def _look_at_folder(folder: Path) -> Finding:
     if free < LOW_BYTES:
         return Finding("data dir", Health.NOTE, f"{folder} has {free >> 20:,} MiB left.", "Make room.")
     return good("data dir", f"{folder} can be written, {free >> 30:,} GiB are free.")
+
+
+async def _lists(config: Config) -> list[Finding]:
+    there = {*await asyncio.to_thread(available, config.data_dir), "default", "none"}
+    if unknown := [name for name in config.held_lists if name not in there]:
+        says = f"HELD_LISTS names {unknown[0]!r}, which is no warning list here; no worker starts with it."
+        near = get_close_matches(unknown[0], sorted(there), n=1, cutoff=0.0)
+        return [Finding("lists", Health.BAD, says, f"Did you mean {near[0]}?")]
+    return [good("lists", f"Hits on {', '.join(config.held_lists)} are held.")]
 
 
 async def _tls(config: Config) -> list[Finding]:
