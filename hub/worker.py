@@ -24,10 +24,10 @@ from hub.model.claims import Change
 from hub.model.errors import TryAgain
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem
-from hub.model.step import Head, Held, ReceiptCounts, ReceiptPart, Wanted, Writes
+from hub.model.step import CROWD, REFERRERS, Head, Held, ReceiptCounts, ReceiptPart, Wanted, Writes
 from hub.model.times import stix_time, to_us
 from hub.model.words import Limits, Seq, Stamp, State, StixId, stamp
-from hub.store.port import Store, Transaction
+from hub.store.port import Store, Sweep, Transaction
 
 _log = structlog.get_logger()
 _EXCERPT_BYTES = 512
@@ -42,6 +42,8 @@ class WorkerSettings:
     batch_records: int = 2_000
     batch_bytes: int = 4 << 20
     sweep_claims: int = 500
+    crowd: int = CROWD
+    """More referrers of one late id than this have their turn in steps after the batch that brought it."""
     wait_s: float = 0.25
     rules_url: str = "/rules/"
     hold: journey.Hold = journey.no_hold
@@ -98,20 +100,46 @@ class Worker:
             await self._settle(tx, now, ready, self._now_us())
 
     async def sweep(self) -> int:
-        """Carry out a bounded part of the oldest change of policy, and take up what the operator released."""
-        released = await self._release()
+        """Carry out a bounded part of the oldest change of policy and of what earlier steps have left, and take up what
+        the operator released.
+        """
+        done = await self._release() + await self._sweep_policy()
+        async with self._store.transaction() as tx:
+            left = await tx.left()
+        for task in left:  # one step for each collection: none learns how much the others have to do
+            done += await self._step_left(task)
+        return done
+
+    async def _sweep_policy(self) -> int:
         async with self._store.transaction() as tx:
             found = await tx.sweep(self._settings.sweep_claims)
             if found is None:
-                return released
+                return 0
             task, keys = found
             policy = await tx.policy()
             claims = (await tx.load(Wanted(claims=set(keys)), policy)).claims
             writes = Writes()
-            weave = Weave(policy, {}, [claims[key] for key in keys if key in claims])
+            again = [claims[key] for key in keys if key in claims]
+            weave = Weave(policy, {}, again, crowd=self._settings.crowd)
             await _merge(tx, policy, weave, writes, max(task.time_us, self._now_us()), {})
             await tx.write(writes)
-            return released + max(len(keys), 1)
+            return max(len(keys), 1)
+
+    async def _step_left(self, task: Sweep) -> int:
+        """The next of those that wait for an id in a collection; their rows carry the time of the batch it came in."""
+        _, no, name = task.scope.split(":", 2)
+        async with self._store.transaction() as tx:
+            policy = await tx.policy()
+            if int(no) not in policy.collections:
+                await tx.move_left(task, None)
+                return 1
+            weave = Weave(policy, {}, only=int(no), crowd=self._settings.crowd)
+            weave.resume(int(no), StixId(name), task.cursor)
+            writes = Writes()
+            await _merge(tx, policy, weave, writes, task.time_us, {})
+            await tx.move_left(task, weave.reached)
+            await tx.write(writes)
+        return 1
 
     async def _release(self) -> int:
         async with self._store.transaction() as tx:
@@ -182,8 +210,9 @@ class Worker:
     async def _settle(
         self, tx: Transaction, policy: Policy, ready: Sequence[Admitted], now_us: int, released: Sequence[int] = ()
     ) -> None:
-        before = (await tx.load(Wanted(claims=journey.keys_of(ready, policy)), policy)).claims
-        done = journey.claimed(ready, before, policy)
+        wanted = Wanted(claims=journey.keys_of(ready, policy), issued=journey.issued_ids(ready))
+        loaded = await tx.load(wanted, policy)
+        done = journey.claimed(ready, loaded.claims, policy, loaded.issued)
         writes = Writes(claims=[new for _, new in done.changed.values()], released=list(released))
         for key, (old, new) in done.changed.items():
             refs = indexed_references(new, policy)
@@ -191,7 +220,8 @@ class Worker:
                 writes.references[key] = refs
         self._account(writes, done, now_us)
         refusals = [outcome for outcome in done.outcomes if outcome.state is State.REJECTED]
-        await _merge(tx, policy, Weave(policy, done.changed), writes, now_us, await self._refusals(tx, refusals))
+        weave = Weave(policy, done.changed, crowd=self._settings.crowd)
+        await _merge(tx, policy, weave, writes, now_us, await self._refusals(tx, refusals))
         await tx.write(writes)
 
     def _account(self, writes: Writes, done: Claimed, now_us: int) -> None:
@@ -251,6 +281,7 @@ async def _merge(
     while wanted := weave.wanted():
         weave.give(await tx.load(wanted, policy))
     writes.placements = weave.placements
+    writes.sweeps = [(f"{REFERRERS}{no}:{name}", now_us) for no, name in weave.left]
     writes.carried = {at: delta for at, delta in weave.carried.items() if delta}
     drafts = weave.drafts()
     logs = {draft.collection.no for draft in drafts} | refusals.keys()

@@ -9,7 +9,7 @@ from hub.model.markings import Marks, marks_of
 from hub.model.policy import Centre, Policy
 from hub.model.problems import Code, Problem, cut
 from hub.model.times import parse_us, stix_time
-from hub.model.words import Limits, StixObject
+from hub.model.words import Limits, StixId, StixObject
 
 
 def admit(obj: StixObject, centre: Centre, policy: Policy, at_us: int, limits: Limits) -> list[Problem]:
@@ -20,8 +20,8 @@ def admit(obj: StixObject, centre: Centre, policy: Policy, at_us: int, limits: L
     modified = obj.get("modified")
     if modified is not None and parse_us(modified) > at_us + limits.future_s * 1_000_000:
         says = (
-            f"modified is {cut(modified)}, more than {limits.future_s} seconds after {stix_time(at_us)}, when it came in; "
-            "set the clock of the source right."
+            f"modified is {cut(modified)}, more than {limits.future_s} seconds after {stix_time(at_us)}, "
+            "when it came in; set the clock of the source right."
         )
         found.append(Problem(Code.VERSION_FUTURE, "/modified", says))
     return found
@@ -46,7 +46,7 @@ def _authors(obj: StixObject, centre: Centre, policy: Policy) -> list[Problem]:
 def _is_anothers(identity: str, centre: Centre, policy: Policy) -> bool:
     if identity == policy.hub_identity:
         return True
-    other = policy.registered.get(identity)  # type: ignore[call-overload]  # a plain text is looked up
+    other = policy.registered.get(StixId(identity)) or policy.aliases.get(StixId(identity))
     return other is not None and other.no != centre.no
 
 

@@ -13,6 +13,7 @@ import orjson
 from hub.core.admit import admit
 from hub.core.hold import Hit
 from hub.core.merge.newest import newest, withdrawal
+from hub.core.merge.references import perhaps_issued, read_as_keys
 from hub.core.normalise import Normal, normalise
 from hub.core.normalise.lift import lift
 from hub.core.read import read, split
@@ -21,7 +22,7 @@ from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key, digest_of
 from hub.model.policy import Centre, Policy
 from hub.model.problems import Code, Problem, cut
 from hub.model.times import parse_us
-from hub.model.words import Limits, Stamp, State, StixId, StixObject
+from hub.model.words import CanonicalKey, Limits, Stamp, State, StixId, StixObject
 from hub.patterns import Observable
 
 Hold = Callable[[StixObject, Sequence[Observable]], Hit | None]
@@ -203,13 +204,28 @@ def keys_of(batch: Sequence[Admitted], policy: Policy) -> set[ClaimKey]:
     return found
 
 
+def issued_ids(batch: Sequence[Admitted]) -> set[StixId]:
+    """References that may be ids that a collection made: they are read, on acceptance, as what they were made for."""
+    return {ref for one in batch for claim in one.claims for ref in perhaps_issued(claim)}
+
+
 def _own_markings(claim: Claim, policy: Policy) -> list[StixId]:
     """Markings that only the centre itself can have defined."""
     return [ref for ref in claim.marks.others if ref not in policy.group_of_marking]
 
 
-def claimed(batch: Sequence[Admitted], before: Mapping[ClaimKey, Claim], policy: Policy) -> Claimed:
-    """Which claim counts from now on under each key, and the one end of each arrival."""
+def claimed(
+    batch: Sequence[Admitted],
+    before: Mapping[ClaimKey, Claim],
+    policy: Policy,
+    issued: Mapping[StixId, CanonicalKey] | None = None,
+) -> Claimed:
+    """Which claim counts from now on under each key, and the one end of each arrival. ``issued``: of ``issued_ids``
+    those that a collection made, and what for.
+    """
+    if issued:
+        for one in batch:
+            one.claims = tuple(read_as_keys(claim, issued) for claim in one.claims)
     done = Claimed()
     now: dict[ClaimKey, Claim] = dict(before)
     for one in batch:
@@ -278,6 +294,6 @@ def _said(code: Code, claim: Claim) -> Problem:
     says = {
         Code.VERSION_OLDER: "A newer version, or a withdrawal, stands already.",
         Code.VERSION_SAME: "The same claim stands already.",
-        Code.VERSION_NOT_INCREMENTED: "It differs from the version before, with the same modified; it counts all the same.",
+        Code.VERSION_NOT_INCREMENTED: "It differs from the version before under the same modified, and counts.",
     }[code]
     return Problem(code, "/modified" if claim.modified_us is not None else "", says)

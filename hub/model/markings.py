@@ -82,6 +82,14 @@ def level_of_definition(definition: StixObject) -> Level | None:
     return None
 
 
+def pap_of_definition(definition: StixObject) -> int | None:
+    """The place in ``PAP_ORDER`` that a marking-definition states by its statement or name; None for another."""
+    for text in ((definition.get("definition") or {}).get("statement"), definition.get("name")):
+        if isinstance(text, str) and (pap := stated_pap(text)) is not None:
+            return pap
+    return None
+
+
 def _level(label: object) -> Level:
     if isinstance(label, str):
         try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from hub.model.words import (
     COMMUNITY,
@@ -119,6 +119,15 @@ class Policy:
     def registered(self) -> Mapping[StixId, Centre]:
         """The centres by their own identity."""
         return {centre.identity: centre for centre in self.centres.values()}
+
+    def alias_identity(self, centre: Centre) -> StixId:
+        """The identity under which objects of an alias centre are shown; nobody computes the centre from it."""
+        return StixId(f"identity--{uuid5(self.namespace, f'alias {centre.no} {centre.alias}')}")
+
+    @cached_property
+    def aliases(self) -> Mapping[StixId, Centre]:
+        """The centres that go by an alias, by the identity that stands for them."""
+        return {self.alias_identity(c): c for c in self.centres.values() if c.naming is Naming.ALIAS}
 
     @cached_property
     def group_of_marking(self) -> Mapping[StixId, GroupName]:

@@ -9,6 +9,12 @@ from typing import Any
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.words import CanonicalKey, Seq, StixId
 
+CROWD = 500
+"""More referrers of one id than this are looked up page by page, and what need not happen at once happens in steps."""
+
+REFERRERS = "referrers:"
+"""Begins the scope of what a step leaves for later ones: ``referrers:COLLECTION:ID``."""
+
 
 @dataclass(slots=True)
 class Wanted:
@@ -29,9 +35,17 @@ class Wanted:
     """The bytes of these rows of these logs."""
     carried: set[tuple[int, str]] = field(default_factory=set)
     """How many views of a collection use something."""
+    pages: set[tuple[StixId, bytes]] = field(default_factory=set)
+    """Of these ids the next ``crowd`` referring contributions above a key, in the order of their keys."""
+    issued: set[StixId] = field(default_factory=set)
+    """The things for which a collection made these ids, if it did."""
+    past: set[tuple[int, StixId]] = field(default_factory=set)
+    """The last row of these collections under these ids, which another id has followed since."""
+    crowd: int = CROWD
+    """Of ``referrers`` none are given where there are more than this."""
 
     def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in self.__slots__)
+        return any(getattr(self, name) for name in self.__slots__ if name != "crowd")
 
 
 @dataclass(slots=True)
@@ -47,6 +61,11 @@ class Loaded:
     placed: dict[CanonicalKey, dict[int, list[ClaimKey]]] = field(default_factory=dict)
     bodies: dict[tuple[int, Seq], bytes] = field(default_factory=dict)
     carried: dict[tuple[int, str], int] = field(default_factory=dict)
+    crowds: set[StixId] = field(default_factory=set)
+    """The ids with too many referrers; ``referrers`` lacks them."""
+    pages: dict[tuple[StixId, bytes], list[Claim]] = field(default_factory=dict)
+    issued: dict[StixId, CanonicalKey] = field(default_factory=dict)
+    past: dict[tuple[int, StixId], Change] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -132,3 +151,5 @@ class Writes:
     """Numbers of held objects that were taken up."""
     counts: dict[int, ReceiptCounts] = field(default_factory=dict)
     """Per centre, what is to be added."""
+    sweeps: list[tuple[str, int]] = field(default_factory=list)
+    """Scopes of what is left for bounded steps after this one, and the time that their rows carry."""

@@ -19,7 +19,7 @@ class Sweep:
 
     no: int
     scope: str
-    """``all`` or ``centre:NUMBER`` or ``collection:NUMBER``."""
+    """``all``, ``centre:NUMBER``, ``collection:NUMBER``, or ``referrers:COLLECTION:ID`` for what a batch has left."""
     cursor: bytes
     time_us: int
 
@@ -53,6 +53,14 @@ class Transaction(Protocol):
 
     async def sweep(self, limit: int) -> tuple[Sweep, list[ClaimKey]] | None:
         """The oldest unfinished sweep and the next of its contributions; its cursor moves on with the commit."""
+        ...
+
+    async def left(self) -> list[Sweep]:
+        """Of each collection the oldest of the steps that earlier ones have left (``Writes.sweeps``)."""
+        ...
+
+    async def move_left(self, task: Sweep, reached: bytes | None) -> None:
+        """Such a step is done as far as this key, None: to its end. Raises Stale when another worker was faster."""
         ...
 
     async def released(self, limit: int) -> list[Held]:

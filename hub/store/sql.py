@@ -18,10 +18,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View, claim_key
 from hub.model.errors import TryAgain
 from hub.model.policy import Policy
-from hub.model.step import Head, Held, Loaded, Wanted, Writes
+from hub.model.step import REFERRERS, Head, Held, Loaded, Wanted, Writes
 from hub.model.times import from_us
 from hub.model.words import CanonicalKey, Positions, Seq, Stamp, StixId, TopicPartition
-from hub.store import directory
+from hub.store import crowds, directory
 from hub.store import tables as t
 from hub.store.locks import Locks, NoLocks
 from hub.store.port import Filter, Sweep
@@ -276,12 +276,7 @@ class SqlTransaction:
             keys.update(key for some in by_id.values() for key in some)
         else:
             by_id = {}
-        for target in wanted.referrers:
-            loaded.referrers[target] = []
-        r = t.referring
-        for row in await self._rows_in(r, r.c.target, sorted(wanted.referrers)):
-            loaded.referrers[row.target].append(row.key)
-            keys.add(row.key)
+        keys |= await crowds.load_referrers(self.conn, wanted, loaded)
         for placed in wanted.placed:
             loaded.placed[placed] = defaultdict(list)
         p = t.placements
@@ -302,6 +297,9 @@ class SqlTransaction:
             loaded.placements[row.key][row.collection] = CanonicalKey(row.thing)
 
     async def _load_rows(self, wanted: Wanted, loaded: Loaded) -> None:
+        await crowds.load_pages(self.conn, wanted, loaded, _claim)
+        await crowds.load_issued(self.conn, wanted, loaded)
+        await crowds.load_past(self.conn, wanted, loaded, _change)
         c = t.changes.c
         by_log: dict[int, list[Seq]] = defaultdict(list)
         for log, seq in wanted.bodies:
@@ -329,6 +327,7 @@ class SqlTransaction:
         await self._write_views(writes)
         await self._write_changes(writes)
         await self._write_receipts(writes)
+        await crowds.add_sweeps(self.conn, writes.sweeps)
         await self._store.announce(self.conn)
 
     async def _many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -436,7 +435,7 @@ class SqlTransaction:
     async def sweep(self, limit: int) -> tuple[Sweep, list[ClaimKey]] | None:
         """See the port."""
         s = t.sweeps.c
-        oldest = select(t.sweeps).where(~s.done).order_by(s.no).limit(1)
+        oldest = select(t.sweeps).where(~s.done, ~s.scope.startswith(REFERRERS)).order_by(s.no).limit(1)
         if (await self.conn.execute(oldest)).first() is None:
             return None
         # A step that began under the policy before must end first: what it adds would be passed over.
@@ -458,6 +457,15 @@ class SqlTransaction:
         if moved.rowcount != 1:
             raise Stale
         return Sweep(row.no, row.scope, row.cursor, row.time_us), keys
+
+    async def left(self) -> list[Sweep]:
+        """See the port."""
+        return await crowds.oldest_left(self.conn)
+
+    async def move_left(self, task: Sweep, reached: bytes | None) -> None:
+        """See the port."""
+        if not await crowds.move_left(self.conn, task, reached):
+            raise Stale
 
     async def released(self, limit: int) -> list[Held]:
         """See the port."""

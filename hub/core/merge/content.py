@@ -63,6 +63,13 @@ def rendered(content: Content, object_id: StixId, created: str | None, modified:
     return head.encode() + (content.rest if content.rest == b"}" else b"," + content.rest)
 
 
+def digest_of_rendered(body: bytes) -> bytes:
+    """The digest of the content that was rendered as ``body``."""
+    obj = orjson.loads(body)
+    rest = orjson.dumps({name: value for name, value in obj.items() if name not in STAMPS})[1:]
+    return digest_of(obj["type"].encode() + rest)
+
+
 def revoked_version(body: bytes, modified: str) -> bytes:
     """The last version of a hub-made object: the previous content with ``revoked: true``, and nothing else changed."""
     last = orjson.loads(body)

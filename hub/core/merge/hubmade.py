@@ -12,7 +12,7 @@ import orjson
 
 from hub.core.merge.content import STAMPS, Content, content
 from hub.core.merge.known import EXTENSION_ID
-from hub.core.merge.project import Projection, view_groups
+from hub.core.merge.project import Projection, no_stricter, view_groups
 from hub.core.merge.voices import confidence, voices
 from hub.model.markings import PAP_ORDER, TLP_IDS, UnreadableMarking, stated_level, stated_pap
 from hub.model.policy import Policy
@@ -32,8 +32,10 @@ _MERGED = frozenset(
 """Properties with a rule of their own; every other one is the best-ranked projection's that has it."""
 
 
-def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy: Policy) -> Content:
-    """The content of an indicator's view. ``live`` is not empty; ``revoked`` are visible claims that count no more."""
+def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy: Policy, sightings: int = 0) -> Content:
+    """The content of an indicator's view. ``live`` is not empty; ``revoked`` are visible claims that count no more;
+    ``sightings`` says how many there are that may be told.
+    """
     ranked = sorted(live, key=lambda p: p.rank)
     best = ranked[0].obj
     made: StixObject = {"created_by_ref": policy.hub_identity}
@@ -50,7 +52,9 @@ def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy:
     ends = [_until_us(p, "valid_until") for p in ranked]
     if None not in ends:
         made["valid_until"] = exact_time(max(end for end in ends if end is not None))
-    more = {"observables": observables} if observables else {}
+    more: StixObject = {"observables": observables} if observables else {}
+    if sightings:
+        more["sightings"] = in_steps(sightings)
     return _merged("indicator", made, ranked, revoked, policy, more, kinds)
 
 
@@ -98,11 +102,11 @@ def _merged(
         made["external_references"] = references
     markings = marking_refs(ranked, policy)
     made["object_marking_refs"] = markings
-    level = max(p.level for p in ranked)
+    level, groups = max(p.level for p in ranked), view_groups(ranked)
     extensions: dict[str, Any] = {}
     for p in ranked:
         for name, value in (p.obj.get("extensions") or {}).items():
-            extensions.setdefault(name, value)
+            extensions.setdefault(name, value)  # what a centre says in the hub's own name is overwritten below
         for name, value in p.obj.items():
             if name not in _MERGED:
                 made.setdefault(name, value)
@@ -111,12 +115,23 @@ def _merged(
         "sources": sources(ranked),
         "voices": len(by_voice),
         "floor": floor(ranked).label,
-        **({"revoked_by": gone} if (gone := sum(p.level <= level for p in revoked)) else {}),
+        **({"revoked_by": gone} if (gone := sum(no_stricter(p, level, groups) for p in revoked)) else {}),
         **more,
     }
     made["extensions"] = extensions
     uses = (policy.hub_identity, EXTENSION_ID, *uses_of_markings(markings, ranked))
     return content(kind, made, uses=uses, kinds=kinds)
+
+
+def in_steps(count: int) -> int:
+    """The greatest of 1, 2, 5, 10, 20, 50 … that is not above ``count``: what is counted finer tells who was there."""
+    step, last = 1, 0
+    while True:
+        for factor in (1, 2, 5):
+            if step * factor > count:
+                return last
+            last = step * factor
+        step *= 10
 
 
 # ---------------------------------------------------------------- rules shared by several kinds of view
@@ -129,9 +144,11 @@ def _text(ranked: Sequence[Projection], leading: str, description: str, lang: st
     if first is not None:
         found = {name: first[name] for name in (leading, description, lang) if name in first}
     if description not in found:
-        other = next((p.obj[description] for p in ranked if description in p.obj), None)
+        other = next((p.obj for p in ranked if description in p.obj), None)
         if other is not None:
-            found[description] = other
+            found[description] = other[description]
+            if first is None and lang in other:  # nothing else is written in a language
+                found[lang] = other[lang]
     return found
 
 

@@ -5,7 +5,6 @@ They come from the policy, never from a claim, and are in a collection while an 
 
 from __future__ import annotations
 
-import uuid
 from functools import lru_cache
 
 from hub.model.markings import TLP_IDS, tlp_definition
@@ -35,18 +34,13 @@ def extension_definition(hub_identity: StixId) -> StixObject:
     }
 
 
-def alias_identity(centre: Centre, policy: Policy) -> StixId:
-    """The identity under which the objects of an alias centre are shown; nobody computes the centre from it."""
-    return StixId(f"identity--{uuid.uuid5(policy.namespace, f'alias {centre.no} {centre.alias}')}")
-
-
 def shown_author(centre: Centre, policy: Policy) -> StixId:
     """Whose name stands on what a centre itself says."""
     match centre.naming:
         case Naming.NAMED:
             return centre.identity
         case Naming.ALIAS:
-            return alias_identity(centre, policy)
+            return policy.alias_identity(centre)
         case Naming.ANONYMOUS:
             return policy.hub_identity
 
@@ -86,7 +80,7 @@ def known_objects(policy: Policy) -> dict[StixId, StixObject]:
         if centre.naming is Naming.NAMED:
             found[centre.identity] = _identity(centre.identity, centre.name, centre.created_us)
         elif centre.naming is Naming.ALIAS:
-            alias = alias_identity(centre, policy)
+            alias = policy.alias_identity(centre)
             found[alias] = _identity(alias, centre.shown_name, policy.hub_created_us)
     return found
 

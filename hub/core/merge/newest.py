@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hub.core.merge.runs import runs_on
 from hub.model.claims import Claim, ClaimState
 from hub.model.problems import Code
 
@@ -13,7 +14,7 @@ def newest(old: Claim | None, new: Claim) -> tuple[Claim | None, Code | None]:
     if old is None:
         return new, None
     if old.state is ClaimState.WITHDRAWN:
-        return (new, None) if new.stamp > old.stamp else (None, Code.VERSION_OLDER)
+        return (new, None) if new.stamp >= old.stamp else (None, Code.VERSION_OLDER)
     if new.modified_us is not None and old.modified_us is not None and new.modified_us != old.modified_us:
         if new.modified_us < old.modified_us:
             return None, Code.VERSION_OLDER
@@ -27,8 +28,8 @@ def newest(old: Claim | None, new: Claim) -> tuple[Claim | None, Code | None]:
 
 
 def _running(old: Claim, new: Claim) -> Claim:
-    runs_on = old.state is ClaimState.LIVE and new.state is ClaimState.LIVE
-    return replace(new, since=old.since) if runs_on else new
+    both_live = old.state is ClaimState.LIVE and new.state is ClaimState.LIVE
+    return replace(new, since=runs_on(old, new)) if both_live else new
 
 
 def withdrawal(old: Claim, stamp: bytes) -> Claim | None:

@@ -6,10 +6,11 @@ Source: docs/semantics.md, section 6.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from hub.core.merge.content import Content, content
 from hub.core.merge.hubmade import external_references, marking_refs, merged_labels, uses_of_markings
-from hub.core.merge.known import shown_author
+from hub.core.merge.known import EXTENSION_ID, shown_author
 from hub.core.merge.project import Projection
 from hub.model.policy import Policy
 from hub.model.times import DAY_US, exact_time, parse_us
@@ -25,13 +26,20 @@ def owners_choice(visible: Sequence[Projection]) -> Projection:
     by_author: dict[str, list[Projection]] = {}
     for p in visible:
         by_author.setdefault(p.author or f"unknown {p.centre.no}", []).append(p)
+    if len(by_author) == 1:
+        return _best(visible)
     claims = min(
         by_author.values(),
         key=lambda some: (
-            -len({p.centre.no for p in some}), min(p.since for p in some), _greatest(_best(some)),
+            -len({p.centre.no for p in some}), min((p.since for p in some if not p.revoked), default=_NEVER),
+            _greatest(_best(some)),
         ),
     )  # fmt: skip
     return _best(claims)
+
+
+_NEVER = b"\xff"
+"""After every stamp."""
 
 
 def _best(claims: Sequence[Projection]) -> Projection:
@@ -46,7 +54,7 @@ def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[
     """The content of an owner's object. ``obj`` is the chosen claim with its references as the collection shows them,
     ``known`` the objects of the hub among these.
     """
-    made = {name: value for name, value in obj.items() if name != "granular_markings"}
+    made = without_hubs_word({name: value for name, value in obj.items() if name != "granular_markings"})
     markings = marking_refs([chosen], policy)
     made["object_marking_refs"] = markings
     uses = [*uses_of_markings(markings, [chosen]), *known]
@@ -61,11 +69,22 @@ def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[
 
 def marking(chosen: Projection, obj: StixObject, known: Iterable[StixId]) -> Content:
     """The content of a marking-definition of a centre, which has no marking itself."""
-    made = {name: value for name, value in obj.items() if name not in ("granular_markings", "object_marking_refs")}
+    made = without_hubs_word(
+        {name: value for name, value in obj.items() if name not in ("granular_markings", "object_marking_refs")}
+    )
     if chosen.hides_times:
         made.pop("created_by_ref", None)
         made.pop("external_references", None)
     return content("marking-definition", made, uses=tuple(known), own=obj)
+
+
+def without_hubs_word(obj: StixObject) -> StixObject:
+    """The object without what it says in the extension in which only the hub speaks."""
+    extensions = obj.get("extensions")
+    if not extensions or EXTENSION_ID not in extensions:
+        return obj
+    rest = {name: value for name, value in extensions.items() if name != EXTENSION_ID}
+    return {**obj, "extensions": rest} if rest else {k: v for k, v in obj.items() if k != "extensions"}
 
 
 def vouched(obj: StixObject) -> Content:
@@ -74,17 +93,20 @@ def vouched(obj: StixObject) -> Content:
     return content(obj["type"], obj, uses=() if author is None else (author,), own=obj)
 
 
+_STARTS = frozenset(
+    {"valid_from", "start_time", "first_seen", "first_observed", "published", "submitted", "analysis_started"}
+)
+_ENDS = frozenset({"valid_until", "stop_time", "last_seen", "last_observed", "analysis_ended"})
+
+
 def _by_day(obj: StixObject) -> StixObject:
     found = dict(obj)
-    for name, end in (
-        ("valid_from", 0),
-        ("start_time", 0),
-        ("valid_until", DAY_US - 1000),
-        ("stop_time", DAY_US - 1000),
-    ):
-        if name in found:
-            us = parse_us(found[name])
-            found[name] = exact_time(us - us % DAY_US + end)
+    for name in _STARTS & found.keys():
+        us = parse_us(found[name])
+        found[name] = exact_time(us - us % DAY_US)
+    for name in _ENDS & found.keys():
+        us = parse_us(found[name])
+        found[name] = exact_time(us - us % DAY_US + DAY_US - 1000)
     return found
 
 
@@ -93,8 +115,9 @@ def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[Sti
     made: StixObject = {}
     for p in ranked:
         for name, value in p.obj.items():
-            if name not in _OBSERVABLE_RULES:
-                made.setdefault(name, value)
+            if name not in _OBSERVABLE_RULES and name not in made and not _clashes(made, name, value):
+                made[name] = value
+    made = without_hubs_word(made)
     if labels := merged_labels(ranked):
         made["labels"] = labels
     if references := external_references(ranked):
@@ -103,3 +126,24 @@ def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[Sti
     made["object_marking_refs"] = markings
     uses = tuple(dict.fromkeys((*uses_of_markings(markings, ranked), *known)))
     return content(ranked[0].obj["type"], made, uses=uses, own={"id": made["id"]})
+
+
+def _clashes(made: StixObject, name: str, value: Any) -> bool:
+    """Whether a property of one claim cannot stand beside those of better-ranked ones (STIX 2.1, section 6)."""
+    match made.get("type"), name:
+        case "artifact", "payload_bin":
+            return "url" in made
+        case "artifact", "url":
+            return "payload_bin" in made
+        case "email-message", "body":
+            return made.get("is_multipart") is True
+        case "email-message", "body_multipart":
+            return made.get("is_multipart") is False
+        case "network-traffic", "is_active":
+            return value is True and "end" in made
+        case "network-traffic", "end":
+            return made.get("is_active") is True or ("start" in made and parse_us(value) < parse_us(made["start"]))
+        case "network-traffic", "start":
+            return "end" in made and parse_us(value) > parse_us(made["end"])
+        case _:
+            return False

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from hub.core.merge.runs import began
 from hub.model.claims import Claim, ClaimState
-from hub.model.markings import UnreadableMarking, level_of_definition, stated_pap
+from hub.model.markings import Marks, UnreadableMarking, level_of_definition, pap_of_definition, stated_pap
 from hub.model.policy import Audience, Centre, Policy, covers
 from hub.model.words import COMMUNITY, NETWORK, PUBLIC, GroupName, Level, Naming, StixId, StixObject
 
@@ -26,6 +27,30 @@ class Reach:
     """The groups that its markings name; empty: by level."""
     statements: tuple[StixId, ...]
     """Markings that do not restrict; they travel along."""
+    pap: int | None = None
+    """The strictest PAP that the statements state, as a place in ``PAP_ORDER``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a marking-definition decides about the claims of its centre that carry it."""
+
+    readable: bool
+    level: Level | None = None
+    pap: int | None = None
+
+
+_NOT_READABLE = Decided(readable=False)
+
+
+def decided_by(definition: StixObject | None) -> Decided:
+    """What a centre's own definition decides; one that is not there, or cannot be read, hides what carries it."""
+    if definition is None:
+        return _NOT_READABLE
+    try:
+        return Decided(True, level_of_definition(definition), pap_of_definition(definition))
+    except UnreadableMarking:
+        return _NOT_READABLE
 
 
 def reach(claim: Claim, policy: Policy, definition: Definition) -> Reach | None:
@@ -35,6 +60,7 @@ def reach(claim: Claim, policy: Policy, definition: Definition) -> Reach | None:
     if centre is None or centre.suspended or marks.unreadable:
         return None
     level = marks.level
+    pap: int | None = None
     groups: list[GroupName] = []
     statements: list[StixId] = []
     for ref in marks.others:
@@ -42,22 +68,40 @@ def reach(claim: Claim, policy: Policy, definition: Definition) -> Reach | None:
         if group is not None:
             groups.append(group)
             continue
-        defined = definition(claim.centre, ref)
-        if defined is None:
+        decided = decided_by(definition(claim.centre, ref))
+        if not decided.readable:
             return None
-        try:
-            stated = level_of_definition(defined)
-        except UnreadableMarking:
-            return None
-        if stated is None:
+        if decided.level is None:
             statements.append(ref)
+            pap = _stricter(pap, decided.pap)
         else:
-            level = stated if level is None else max(level, stated)
+            level = decided.level if level is None else max(level, decided.level)
     if level is None:
         level = centre.default_level
     if level > centre.ceiling:
         return None  # the ceiling was lowered after it came
-    return Reach(level, tuple(groups), tuple(statements))
+    return Reach(level, tuple(groups), tuple(statements), pap)
+
+
+def _stricter(one: int | None, other: int | None) -> int | None:
+    return max((pap for pap in (one, other) if pap is not None), default=None)
+
+
+def _since(claim: Claim, centre: Centre, audience: Audience, policy: Policy) -> bytes:
+    if len(claim.since) == len(claim.stamp):
+        return claim.since
+    return began(claim, lambda marks: _saw(marks, centre, audience, policy))
+
+
+def _saw(marks: Marks, centre: Centre, audience: Audience, policy: Policy) -> bool:
+    """Whether an audience may see a version marked like this. Only a claim itself is worth looking up what its centre's
+    own markings mean: an earlier version with one counts as not seen.
+    """
+    if marks.unreadable or any(ref not in policy.group_of_marking for ref in marks.others):
+        return False
+    level = centre.default_level if marks.level is None else marks.level
+    groups = tuple(policy.group_of_marking[ref] for ref in marks.others)
+    return level <= centre.ceiling and reaches(Reach(level, groups, ()), centre, audience)
 
 
 def recipients(found: Reach, centre: Centre) -> tuple[GroupName, ...]:
@@ -99,6 +143,7 @@ class Projection:
     since: bytes
     digest: bytes
     revoked: bool
+    statement_pap: int | None = None
 
     @property
     def rank(self) -> tuple[int, int, str, str]:
@@ -112,19 +157,21 @@ class Projection:
 
     @property
     def pap(self) -> int | None:
-        """The strictest PAP that its labels state, as a place in ``PAP_ORDER``."""
-        stated = [pap for label in self.obj.get("labels") or () if (pap := stated_pap(label)) is not None]
-        return max(stated) if stated else None
+        """The strictest PAP that its labels and statements state, as a place in ``PAP_ORDER``."""
+        found = self.statement_pap
+        for label in self.obj.get("labels") or ():
+            found = _stricter(found, stated_pap(label))
+        return found
 
 
 _AUTHORED_BY_CENTRE = frozenset({"indicator", "relationship", "sighting", "report", "grouping", "note", "opinion"})
 
 
-def author_of(obj: StixObject, centre: Centre) -> StixId | None:
+def author_of(obj: StixObject, centre: Centre, policy: Policy) -> StixId | None:
     """The identity that a claim speaks for; None when nobody says."""
     said = obj.get("created_by_ref")
     if said is not None:
-        return StixId(said)
+        return centre.identity if policy.aliases.get(said) is centre else StixId(said)
     return centre.identity if obj["type"] in _AUTHORED_BY_CENTRE else None
 
 
@@ -133,20 +180,21 @@ def project(claim: Claim, audience: Audience, policy: Policy, found: Reach) -> P
     centre = policy.centres[claim.centre]
     if claim.state is ClaimState.WITHDRAWN or not reaches(found, centre, audience):
         return None
-    author = author_of(claim.obj, centre)
+    author = author_of(claim.obj, centre, policy)
     return Projection(
         of=(claim.centre, claim.id), centre=centre, obj=claim.obj, level=found.level, groups=found.groups,
         statements=found.statements, author=author,
         own=author is not None and (author == centre.identity or author in centre.speaks_for),
-        modified_us=claim.modified_us or 0, since=claim.since, digest=claim.digest,
-        revoked=claim.state is ClaimState.REVOKED,
+        modified_us=claim.modified_us or 0,
+        since=_since(claim, centre, audience, policy), digest=claim.digest,
+        revoked=claim.state is ClaimState.REVOKED, statement_pap=found.pap,
     )  # fmt: skip
 
 
 def as_definition(claim: Claim, policy: Policy) -> Projection:
     """A marking-definition as it travels with what carries it: it has no level of its own."""
     centre = policy.centres[claim.centre]
-    author = author_of(claim.obj, centre)
+    author = author_of(claim.obj, centre, policy)
     own = author is not None and (author == centre.identity or author in centre.speaks_for)
     return Projection(
         of=(claim.centre, claim.id), centre=centre, obj=claim.obj, level=Level.CLEAR, groups=(), statements=(),
@@ -162,3 +210,11 @@ def view_groups(projections: Iterable[Projection]) -> tuple[GroupName, ...]:
     named = sorted({group for groups in restricted for group in groups})
     common = [group for group in named if all(any(covers(other, group) for other in groups) for groups in restricted)]
     return tuple(group for group in common if not any(other != group and covers(other, group) for other in common))
+
+
+def no_stricter(p: Projection, level: Level, groups: Iterable[GroupName]) -> bool:
+    """Whether whoever may pass on a view of this level and these groups may pass on that there is ``p``."""
+    if p.level > level:
+        return False
+    named = tuple(groups)
+    return not p.groups or (bool(named) and all(any(covers(to, group) for to in p.groups) for group in named))

@@ -5,10 +5,17 @@ Source: docs/semantics.md, section 6, "References".
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from hub.model.words import StixId, StixObject
+import orjson
+
+from hub.model.claims import Claim, digest_of
+from hub.model.stix import SCO_TYPES
+from hub.model.words import CanonicalKey, StixId, StixObject
+from hub.patterns import key as key_of
 
 Shown = Callable[[StixId], StixId | None]
 """The id under which the collection shows what a reference means; None where it shows nothing."""
@@ -21,14 +28,62 @@ REQUIRED_ONE = {
 """References without which the referrer has no view."""
 REQUIRED_SOME = frozenset({"report", "grouping", "note", "opinion", "observed-data"})
 """Types whose ``object_refs`` must keep one at least."""
-_EITHER = {"network-traffic": ("src_ref", "dst_ref")}
-"""STIX 2.1 section 6.12: one of these must be there."""
+LEANING = frozenset(REQUIRED_ONE) | REQUIRED_SOME
+"""Types that can need one another in a circle; a network-traffic needs addresses, which need nothing."""
+_EITHER = {
+    "network-traffic": ("src_ref", "dst_ref"),  # STIX 2.1 section 6.12: one of these must be there
+    "malware-analysis": ("result", "analysis_sco_refs"),  # section 4.12
+}
 _UNTOUCHED = frozenset({"object_marking_refs", "granular_markings"})
+_MERGING = SCO_TYPES | {"indicator", "relationship"}
+_KEYED = "key-"
 
 
-def waits_for(kind: str, name: str) -> bool:
-    """Whether an object of this type cannot be shown without what this property refers to."""
-    return name in REQUIRED_ONE.get(kind, ()) or (name == "object_refs" and kind in REQUIRED_SOME)
+def object_key(stix_id: str) -> CanonicalKey:
+    """The canonical key of a thing that its STIX id names."""
+    return key_of("object", stix_id)
+
+
+def has_own_meaning(ref: str) -> bool:
+    """Whether what this id means must be looked up; every other id names the thing itself."""
+    kind, _, rest = ref.partition("--")
+    return kind in _MERGING and not rest.startswith(_KEYED)
+
+
+# ---------------------------------------------------------------- ids that collections made
+
+
+def keyed(kind: str, thing: CanonicalKey) -> StixId:
+    """A reference to a thing by its key. No STIX id looks like it, so nobody can send one."""
+    return StixId(f"{kind}--{_KEYED}{thing.hex()}")
+
+
+def key_in(ref: str) -> CanonicalKey | None:
+    """The key in a reference that ``keyed`` made; None for another."""
+    kind, _, rest = ref.partition("--")
+    return CanonicalKey(bytes.fromhex(rest[len(_KEYED) :])) if kind and rest.startswith(_KEYED) else None
+
+
+def perhaps_issued(claim: Claim) -> list[StixId]:
+    """References that a collection may have made: name-based UUIDs, of other things than observables."""
+    return [ref for ref in claim.references if ref[-22:-21] == "5" and ref.partition("--")[0] not in SCO_TYPES]
+
+
+def read_as_keys(claim: Claim, issued: Mapping[StixId, CanonicalKey]) -> Claim:
+    """The claim with every reference to an id that a collection made replaced by the key it was made for."""
+    found = {
+        ref: keyed(ref.partition("--")[0], thing)
+        for ref in perhaps_issued(claim)
+        if (thing := issued.get(ref)) is not None and thing != object_key(ref)
+    }
+    if not found:
+        return claim
+    obj = rewrite(claim.obj, lambda ref: found.get(ref, ref))
+    body = orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
+    return replace(claim, body=body, digest=digest_of(body), parsed=obj, _references=None)
+
+
+# ---------------------------------------------------------------- what is needed
 
 
 def required_references(obj: StixObject) -> set[StixId]:
@@ -37,14 +92,20 @@ def required_references(obj: StixObject) -> set[StixId]:
     found = {StixId(obj[name]) for name in REQUIRED_ONE.get(kind, ()) if name in obj}
     if kind in REQUIRED_SOME:
         found.update(StixId(ref) for ref in obj.get("object_refs") or ())
-    found.update(StixId(obj[name]) for name in _EITHER.get(kind, ()) if name in obj)
+    for name in _EITHER.get(kind, ()):
+        if name in obj:
+            found.update(_named(obj[name]))
     return found
+
+
+def _named(value: Any) -> Iterable[StixId]:
+    return [StixId(value)] if isinstance(value, str) else [StixId(ref) for ref in value]
 
 
 def rewritten(obj: StixObject, shown: Shown) -> StixObject | None:
     """The object with its references as the collection shows them; None where a required one is not shown."""
     kind = obj["type"]
-    found = _rewrite(obj, shown)
+    found = _mended(kind, rewrite(obj, shown))
     if any(name not in found for name in REQUIRED_ONE.get(kind, ())):
         return None
     if kind in REQUIRED_SOME and "object_refs" in obj and not found.get("object_refs"):
@@ -52,30 +113,65 @@ def rewritten(obj: StixObject, shown: Shown) -> StixObject | None:
     either = _EITHER.get(kind)
     if either and any(name in obj for name in either) and not any(name in found for name in either):
         return None
+    if kind in _BARE and not found.keys() - _BARE_OF:
+        return None
     return found
 
 
-def _rewrite(obj: StixObject, shown: Shown) -> StixObject:
+_BARE = frozenset({"process", "user-account"})
+"""Types that must say something of their own, whatever it is (sections 6.13 and 6.16)."""
+_BARE_OF = frozenset(
+    {"type", "spec_version", "id", "defanged", "object_marking_refs", "granular_markings", "extensions"}
+)
+
+
+def _mended(kind: str, obj: StixObject) -> StixObject:
+    """Take out the parts that a removed reference has left invalid."""
+    if kind == "email-message" and "body_multipart" in obj:  # section 6.6.2: a part has a body or refers to one
+        parts = [part for part in obj["body_multipart"] if "body" in part or "body_raw_ref" in part]
+        obj = {**obj, "body_multipart": parts} if parts else _without(obj, "body_multipart")
+    archive = (obj.get("extensions") or {}).get("archive-ext") if kind == "file" else None
+    if archive is not None and "contains_refs" not in archive:  # section 6.7.2.1: it must
+        rest = _without(obj["extensions"], "archive-ext")
+        obj = {**obj, "extensions": rest} if rest else _without(obj, "extensions")
+    return obj
+
+
+def _without(obj: StixObject, name: str) -> StixObject:
+    return {key: value for key, value in obj.items() if key != name}
+
+
+# ---------------------------------------------------------------- rewriting
+
+_is_id = re.compile(r"[a-z][a-z0-9-]*--(?:[0-9a-f]{8}-[0-9a-f-]{27}|key-[0-9a-f]{64})", re.ASCII).fullmatch
+
+
+def rewrite(obj: StixObject, shown: Shown) -> StixObject:
+    """Every reference replaced by what ``shown`` gives, or taken out. What is no STIX id is no reference."""
     found: StixObject = {}
     for name, value in obj.items():
         if name in _UNTOUCHED:
             found[name] = value
-        elif name.endswith("_ref") and isinstance(value, str):
+        elif name.endswith("_ref") and isinstance(value, str) and _is_id(value):
             target = shown(StixId(value))
             if target is not None:
                 found[name] = target
         elif name.endswith("_refs") and isinstance(value, list):
-            targets = [target for ref in value if (target := shown(StixId(ref))) is not None]
+            targets = [target for ref in value if (target := _one(ref, shown)) is not None]
             if targets:
-                found[name] = list(dict.fromkeys(targets))
+                found[name] = list(dict.fromkeys(targets)) if all(isinstance(ref, str) for ref in targets) else targets
         else:
             found[name] = _inside(value, shown)
     return found
 
 
+def _one(ref: Any, shown: Shown) -> Any:
+    return shown(StixId(ref)) if isinstance(ref, str) and _is_id(ref) else ref
+
+
 def _inside(value: Any, shown: Shown) -> Any:
     if type(value) is dict:
-        return _rewrite(value, shown)
+        return rewrite(value, shown)
     if type(value) is list and value and isinstance(value[0], dict | list):
         return [_inside(item, shown) for item in value]
     return value

@@ -6,15 +6,15 @@ Every question either has its answer or raises ``Missing`` and notes what must b
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
-from hub.model.claims import Claim, ClaimKey, View
+from hub.core.merge.references import has_own_meaning, keyed
+from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.policy import Policy
-from hub.model.step import Loaded, Wanted
-from hub.model.stix import SCO_TYPES
+from hub.model.step import CROWD, Loaded, Wanted
 from hub.model.words import CanonicalKey, StixId
 
 _HUB_AUTHORED = frozenset({"indicator"})
-_MERGING_ENDS = SCO_TYPES | {"indicator"}
 
 
 class Missing(Exception):  # not an error: the work is tried again with the answer
@@ -26,9 +26,9 @@ def is_floating(claim: Claim) -> bool:
     return claim.thing is None
 
 
-def floats(obj: dict[str, object]) -> bool:
-    """Whether a relationship has an end that merges: an indicator or an observable."""
-    return any(str(obj.get(end, "")).partition("--")[0] in _MERGING_ENDS for end in ("source_ref", "target_ref"))
+def sighting_of(stix_id: str) -> StixId:
+    """The name under which the index keeps the sightings of an id, apart from everything that refers to it."""
+    return StixId(f"sighting-of:{stix_id}")
 
 
 def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
@@ -39,15 +39,19 @@ def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
     known = policy.registered
     refs = [ref for ref in claim.references if ref not in apart and ref not in known and ref != policy.hub_identity]
     refs.extend(ref for ref in claim.marks.others if ref not in policy.group_of_marking)
+    if claim.type == "sighting":
+        refs.append(sighting_of(claim.obj["sighting_of_ref"]))
     return tuple(dict.fromkeys(refs))
 
 
 class Scene:
     """See the head of this module."""
 
-    def __init__(self, policy: Policy, overlay: dict[ClaimKey, Claim]) -> None:
+    def __init__(self, policy: Policy, overlay: dict[ClaimKey, Claim], crowd: int = CROWD) -> None:
+        """``overlay``: the claims that the step changes. ``crowd``: more referrers of one id come page by page."""
         self._policy = policy
-        self._wanted = Wanted()
+        self._crowd = crowd
+        self._wanted = Wanted(crowd=crowd)
         self._asked: set[ClaimKey] = set(overlay)
         self._claims: dict[ClaimKey, Claim] = dict(overlay)
         self._overlay = overlay
@@ -59,6 +63,8 @@ class Scene:
         self.placing: dict[ClaimKey, dict[int, CanonicalKey]] = {}
         self._awaited: set[ClaimKey] = set()
         """Keys that were asked for: what the answer lacks is not there."""
+        self._awaited_past: set[tuple[int, StixId]] = set()
+        self._no_past: set[tuple[int, StixId]] = set()
         for claim in overlay.values():
             if claim.thing is not None:
                 self._new_of_thing[claim.thing].append(claim.key)
@@ -68,10 +74,10 @@ class Scene:
 
     # ------------------------------------------------------------ asking ahead
 
-    def add(self, claim: Claim) -> None:
-        """A claim as the store has it."""
+    def add(self, claim: Claim) -> Claim:
+        """A claim as the store has it; returns it as the step has it."""
         self._asked.add(claim.key)
-        self._claims[claim.key] = claim
+        return self._claims.setdefault(claim.key, claim)
 
     def prefetch(self, claim: Claim) -> None:
         """Note what a touched claim is sure to need, so that it comes with the first look-up."""
@@ -80,7 +86,11 @@ class Scene:
         if is_floating(claim):
             self._wanted.placements.add(claim.key)
         if claim.body and claim.type != "indicator":
-            self._wanted.ids.update(ref for ref in claim.references if ref not in self._loaded.of_id)
+            self.want_ids(claim.references)
+
+    def want_ids(self, refs: Iterable[StixId]) -> None:
+        """Note that what these ids mean will be needed."""
+        self._wanted.ids.update(ref for ref in refs if has_own_meaning(ref) and ref not in self._loaded.of_id)
 
     def want_thing(self, thing: CanonicalKey) -> None:
         """Note that a thing's claims and views will be needed."""
@@ -89,7 +99,7 @@ class Scene:
 
     def wanted(self) -> Wanted:
         """What has been noted since the last time."""
-        found, self._wanted = self._wanted, Wanted()
+        found, self._wanted = self._wanted, Wanted(crowd=self._crowd)
         return found
 
     def take(self, loaded: Loaded) -> None:
@@ -106,8 +116,13 @@ class Scene:
         mine.placed.update(loaded.placed)
         mine.bodies.update(loaded.bodies)
         mine.carried.update(loaded.carried)
+        mine.crowds.update(loaded.crowds)
+        mine.pages.update(loaded.pages)
+        mine.past.update(loaded.past)
         self._asked.update(self._awaited)
         self._awaited.clear()
+        self._no_past.update(self._awaited_past - loaded.past.keys())
+        self._awaited_past.clear()
 
     # ------------------------------------------------------------ asking
 
@@ -139,14 +154,44 @@ class Scene:
             raise Missing
         return [self._claims[key] for key in dict.fromkeys((*base, *self._new_of_id.get(stix_id, ())))]
 
-    def referrers(self, stix_id: StixId) -> list[Claim]:
-        """All claims that refer to a STIX id."""
+    def referrers(self, stix_id: StixId) -> list[Claim] | None:
+        """All claims that refer to a STIX id; None when they are too many to look up at once."""
+        if stix_id in self._loaded.crowds:
+            return None
         base = self._loaded.referrers.get(stix_id)
         if base is None:
             self._wanted.referrers.add(stix_id)
             raise Missing
+        if not base and stix_id not in self._new_referrers:
+            return []
         keys = dict.fromkeys((*(k for k in base if k not in self._overlay), *self._new_referrers.get(stix_id, ())))
         return [self._claims[key] for key in keys]
+
+    def sightings(self, stix_id: StixId) -> list[Claim]:
+        """All claims of sightings of a STIX id."""
+        known = self._loaded.referrers.get(stix_id)
+        if known is not None and not known and stix_id not in self._new_referrers:
+            return []
+        return self.referrers(sighting_of(stix_id)) or []
+
+    def new_referrers(self, stix_id: StixId) -> list[Claim]:
+        """The claims of this step that refer to a STIX id."""
+        return [self._claims[key] for key in self._new_referrers.get(stix_id, ())]
+
+    def page(self, stix_id: StixId, after: bytes) -> list[Claim]:
+        """The next claims of the store, of those that the step does not change, that refer to a STIX id.
+
+        They are not kept: ``add`` those that matter. The last one's key is where the next page begins.
+        """
+        found = self._loaded.pages.pop((stix_id, after), None)
+        if found is None:
+            self._wanted.pages.add((stix_id, after))
+            raise Missing
+        return found
+
+    def is_changed(self, claim: Claim) -> bool:
+        """Whether this step changes the claim."""
+        return claim.key in self._overlay
 
     def view(self, collection: int, thing: CanonicalKey) -> View | None:
         """What the store has of a thing's view."""
@@ -155,6 +200,11 @@ class Scene:
             raise Missing
         return self._loaded.views.get((collection, thing))
 
+    def keyed_names(self, kind: str, thing: CanonicalKey) -> list[StixId]:
+        """How references name a thing by its key: not at all before some collection has shown it."""
+        shown = any(self.view(no, thing) is not None for no in self._policy.collections)
+        return [keyed(kind, thing)] if shown else []
+
     def body(self, collection: int, view: View) -> bytes:
         """The newest bytes of a view."""
         found = self._loaded.bodies.get((collection, view.seq))
@@ -162,6 +212,15 @@ class Scene:
             self._wanted.bodies.add((collection, view.seq))
             raise Missing
         return found
+
+    def past(self, collection: int, object_id: StixId) -> Change | None:
+        """The last object that a collection showed under an id which another id of the same view followed."""
+        at = (collection, object_id)
+        if at not in self._loaded.past and at not in self._no_past:
+            self._wanted.past.add(at)
+            self._awaited_past.add(at)
+            raise Missing
+        return self._loaded.past.get(at)
 
     def carried(self, collection: int, used: str) -> int:
         """How many views of a collection use something, before this step."""

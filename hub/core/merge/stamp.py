@@ -1,15 +1,15 @@
 """Content first, stamps after: drafts become numbered, dated rows of the change logs, and views.
 
-Source: docs/semantics.md, section 7. Numbers and dates are known only once the logs are locked, so nothing here is slow.
+Source: docs/semantics.md, section 7. Numbers and dates are known only once the logs are locked: nothing here is slow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from hub.core.merge.content import Content, rendered, revoked_version
-from hub.core.merge.weave import Draft
+from hub.core.merge.content import Content, digest_of_rendered, rendered, revoked_version
+from hub.core.merge.weave import HUB_MADE, Draft
 from hub.model.claims import Change, View
 from hub.model.step import Head
 from hub.model.stix import SCO_TYPES
@@ -27,8 +27,6 @@ _ORDER = {
 }  # fmt: skip
 _OTHERS = 6
 """What is referred to comes first: every type that is not named above stands between observables and indicators."""
-
-HUB_MADE = frozenset({"indicator", "relationship"})
 
 
 @dataclass(slots=True)
@@ -64,77 +62,100 @@ def stamp(
     for draft in drafts:
         by_log.setdefault(draft.collection.no, []).append(draft)
     for log, some in by_log.items():
-        head = heads[log]
         shown = sorted((d for d in some if d.content is not None), key=lambda d: _place(d, vouched))
-        gone = sorted((d for d in some if d.content is None), key=lambda d: _place(d, vouched), reverse=True)
-        for draft in (*shown, *gone):
-            head = _append(out, draft, head, now_us, body)
+        gone = sorted((_leaving(d) for d in some if _leaves(d)), key=lambda d: _place(d, vouched), reverse=True)
+        moved = {d.thing for d in shown}
+        head = heads[log]
+        for draft in shown:
+            head = _show(out, draft, head, now_us)
+        for draft in gone:
+            head = _end(out, draft, head, _Now(now_us, body, draft.thing in moved))
         out.heads[log] = head
     return out
 
 
-def _append(out: Stamped, draft: Draft, head: Head, now_us: int, body: Callable[[Draft], bytes]) -> Head:
-    date_us = max(now_us, head.date_us + _STEP_US)
+def _leaves(draft: Draft) -> bool:
+    """Whether an object leaves: the view ends, or goes by another id from now on."""
     before = draft.before
-    hub_made = before.type in HUB_MADE if draft.content is None and before else _is_hub_made(draft.content)
-    if hub_made and before is not None and date_us // 1000 * 1000 <= before.modified_us:
-        date_us = before.modified_us // 1000 * 1000 + 1000  # one id and one modified mean one content
-    seq = Seq(head.seq + 1)
-    if draft.content is None:
-        _end(out, draft, seq, date_us, body)
-    else:
-        _show(out, draft, draft.content, seq, date_us)
-    return Head(seq, date_us)
+    return before is not None and (draft.content is None or (before.alive and before.object_id != draft.object_id))
 
 
-def _is_hub_made(content: Content | None) -> bool:
-    return content is not None and content.own_id is None
-
-
-def _end(out: Stamped, draft: Draft, seq: Seq, date_us: int, body: Callable[[Draft], bytes]) -> None:
-    """The view ends: a hub-made object has a last, revoked version, another one just leaves."""
-    before = draft.before
-    if before is None:
-        return
-    modified_us = date_us // 1000 * 1000
-    last = before.type in HUB_MADE
-    bytes_ = revoked_version(body(draft), stix_time(modified_us)) if last else b""
-    version_us = modified_us if last else date_us
-    log = draft.collection.no
-    out.changes.append(
-        Change(log, seq, before.object_id, before.type, True, date_us, version_us, bytes_, False, before.seq)
-    )
-    if not last:
-        out.hidden.add((log, seq))
-    out.views.append(
-        View(
-            log, draft.thing, before.object_id, before.type, before.generation + 1, seq, False, before.digest,
-            before.created_us, modified_us if last else before.modified_us, (),
-        )
+def _leaving(draft: Draft) -> Draft:
+    return draft if draft.content is None or draft.before is None else replace(
+        draft, content=None, object_id=draft.before.object_id
     )  # fmt: skip
 
 
-def _show(out: Stamped, draft: Draft, content: Content, seq: Seq, date_us: int) -> None:
+def _dated(head: Head, now_us: int, before: View | None, *, hub_made: bool) -> Head:
+    date_us = max(now_us, head.date_us + _STEP_US)
+    if hub_made and before is not None and date_us // 1000 * 1000 <= before.modified_us:
+        date_us = before.modified_us // 1000 * 1000 + 1000  # one id and one modified mean one content
+    return Head(Seq(head.seq + 1), date_us)
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    time_us: int
+    body: Callable[[Draft], bytes]
+    moved: bool
+
+
+def _end(out: Stamped, draft: Draft, head: Head, now: _Now) -> Head:
+    """An object leaves: a hub-made one with a last, revoked version, another one just so."""
     before, log = draft.before, draft.collection.no
+    assert before is not None  # noqa: S101 - _leaves
+    last = before.type in HUB_MADE
+    head = _dated(head, now.time_us, before, hub_made=last)
+    modified_us = head.date_us // 1000 * 1000
+    bytes_ = revoked_version(now.body(draft), stix_time(modified_us)) if last else b""
+    version_us = modified_us if last else head.date_us
+    out.changes.append(
+        Change(log, head.seq, before.object_id, before.type, True, head.date_us, version_us, bytes_, False, before.seq)
+    )
+    if not last:
+        out.hidden.add((log, head.seq))
+    if not now.moved:
+        out.views.append(
+            View(
+                log, draft.thing, before.object_id, before.type, before.generation + 1, head.seq, False, before.digest,
+                before.created_us, modified_us if last else before.modified_us, (),
+            )
+        )  # fmt: skip
+    return head
+
+
+def _show(out: Stamped, draft: Draft, head: Head, now_us: int) -> Head:
+    content, before, log = draft.content, draft.before, draft.collection.no
+    assert content is not None  # noqa: S101 - the caller asked
     same_id = before is not None and before.object_id == draft.object_id
-    created_us, modified_us, created, modified = _times(draft, content, date_us)
-    generation = 0 if before is None else before.generation
+    head = _dated(head, now_us, before if same_id else None, hub_made=content.own_id is None)
+    created_us, modified_us, created, modified = _times(draft, content, head.date_us)
     if before is not None and not same_id:
         out.past_ids.append(before)
     follows = before.seq if before is not None and same_id and before.alive else None
-    version_us = modified_us or created_us or date_us
+    version_us = modified_us or created_us or head.date_us
     out.changes.append(
         Change(
-            log, seq, draft.object_id, content.type, False, date_us, version_us,
+            log, head.seq, draft.object_id, content.type, False, head.date_us, version_us,
             rendered(content, draft.object_id, created, modified), follows is None, follows,
         )
     )  # fmt: skip
     out.views.append(
         View(
-            log, draft.thing, draft.object_id, content.type, generation, seq, True, content.digest, created_us,
-            modified_us, content.uses,
+            log, draft.thing, draft.object_id, content.type, _generation(draft, content), head.seq, True,
+            content.digest, created_us, modified_us, content.uses,
         )
     )  # fmt: skip
+    return head
+
+
+def _generation(draft: Draft, content: Content) -> int:
+    """How often the view has ended. An id that the hub made is over once the owner's own has followed it."""
+    before = draft.before
+    if before is None:
+        return 0
+    made_before = before.alive and before.object_id != draft.object_id and content.own_id is not None
+    return before.generation + made_before
 
 
 def _times(draft: Draft, content: Content, date_us: int) -> tuple[int, int, str | None, str | None]:
@@ -149,17 +170,18 @@ def _times(draft: Draft, content: Content, date_us: int) -> tuple[int, int, str 
     if content.modified is None:
         return created_us, 0, content.created, None
     own_us = parse_us(content.modified)
-    if before is None or before.modified_us == 0:
+    last_us, last_digest = _last_shown(draft)
+    if last_us == 0:
         return created_us, own_us, content.created, content.modified
-    if before.digest == content.digest:  # the same content comes back and keeps the time it had
-        same = before.modified_us == own_us
-        return (
-            created_us,
-            before.modified_us,
-            content.created,
-            content.modified if same else exact_time(before.modified_us),
-        )
-    if own_us > before.modified_us:
-        return created_us, own_us, content.created, content.modified
-    later_us = before.modified_us // 1000 * 1000 + 1000
-    return created_us, later_us, content.created, stix_time(later_us)
+    modified_us = last_us if last_digest == content.digest else max(own_us, last_us + 1000)
+    return created_us, modified_us, content.created, (
+        content.modified if modified_us == own_us else exact_time(modified_us)
+    )  # fmt: skip
+
+
+def _last_shown(draft: Draft) -> tuple[int, bytes]:
+    """When what was last shown under this id was modified (0: nothing was), and its digest."""
+    before, past = draft.before, draft.past
+    if before is not None and before.object_id == draft.object_id:
+        return before.modified_us, before.digest
+    return (0, b"") if past is None else (past.version_us, digest_of_rendered(past.body))

@@ -3,32 +3,35 @@
 Sans-IO: ``wanted`` says what must be looked up, ``give`` takes the answer, until nothing is wanted; then ``drafts`` are
 the views that differ. Work that lacks an answer waits and is tried again, so each round asks for everything at once.
 
-Existence is the least solution: when a view ends, whatever needs it is taken down first and then built up again from
-what still stands, so that a circle of things that need only each other has no view.
+Existence is the least solution: when a view ends, or may need itself, whatever needs it is taken down first and then
+built up again from what still stands, so that a circle of things that need only each other has no view.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from hub.core.merge import hubmade, owner
+from hub.core.merge.carried import Carried, Place
 from hub.core.merge.content import Content
+from hub.core.merge.crowd import Crowds, Touched
 from hub.core.merge.known import hidden_identities, known_objects
-from hub.core.merge.project import Projection, Reach, as_definition, project, reach
-from hub.core.merge.references import required_references, rewritten
+from hub.core.merge.looking import Looking
+from hub.core.merge.meaning import Meaning
+from hub.core.merge.project import decided_by
+from hub.core.merge.references import LEANING, has_own_meaning, key_in, object_key, required_references
 from hub.core.merge.scene import Missing, Scene, is_floating
-from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
-from hub.model.policy import Audience, Collection, Policy
-from hub.model.step import Loaded, Wanted
-from hub.model.stix import SCO_TYPES
-from hub.model.words import CanonicalKey, StixId, StixObject, derived_id
-from hub.patterns import key as key_of
+from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View
+from hub.model.policy import Collection, Policy
+from hub.model.step import CROWD, Loaded, Wanted
+from hub.model.words import CanonicalKey, StixId
 
 _ROUNDS = 200_000
-"""Evaluations in one step after which something must be wrong: a fixed point takes far fewer."""
+"""Passes over what there is to do in one step, after which something must be wrong: a fixed point takes far fewer."""
+
+HUB_MADE = frozenset({"indicator", "relationship"})
 
 
 @dataclass(slots=True)
@@ -40,52 +43,58 @@ class Draft:
     before: View | None
     content: Content | None
     object_id: StixId
-
-
-def object_key(stix_id: str) -> CanonicalKey:
-    """The canonical key of a thing that its STIX id names."""
-    return key_of("object", stix_id)
+    past: Change | None = None
+    """The last object shown under this id, where the view has gone by another since."""
 
 
 class Weave:
     """See the head of this module."""
 
     def __init__(
-        self, policy: Policy, changed: Mapping[ClaimKey, tuple[Claim | None, Claim]], again: Iterable[Claim] = ()
+        self,
+        policy: Policy,
+        changed: Mapping[ClaimKey, tuple[Claim | None, Claim]],
+        again: Sequence[Claim] = (),
+        *,
+        only: int | None = None,
+        crowd: int = CROWD,
     ) -> None:
-        """``changed``: old and new claim by key. ``again``: claims that a change of policy concerns."""
+        """``changed``: old and new claim by key. ``again``: claims that a change of policy, or of something that they
+        refer to, concerns; ``only`` in this collection. ``crowd``: more referrers of one id than this come in pages,
+        and what need not happen at once is ``left`` for later steps.
+        """
         self._policy = policy
-        self._scene = Scene(policy, {key: new for key, (_, new) in changed.items()})
+        self._nos = tuple(policy.collections) if only is None else (only,)
+        self._scene = Scene(policy, {key: new for key, (_, new) in changed.items()}, crowd)
+        self._meaning = Meaning(policy, self._scene)
+        self._looking = Looking(policy, self._scene, self._meaning, self._shown_as)
+        self._carried = Carried(policy, self._scene, self._looking)
+        self._crowds = Crowds(policy, self._scene, self._meaning, crowd)
         self._known = known_objects(policy)
         self._hidden = hidden_identities(policy)
-        self._result: dict[tuple[int, CanonicalKey], Content | None] = {}
-        self._pages: dict[tuple[CanonicalKey, tuple[ClaimKey, ...]], Content] = {}
-        self._reaches: dict[ClaimKey, Reach | None] = {}
+        self._result: dict[Place, Content | None] = {}
         self._to_place: dict[ClaimKey, None] = {}
-        self._to_look: dict[tuple[int, CanonicalKey], None] = {}
-        self._to_spread: dict[tuple[int, CanonicalKey], bool] = {}
-        self._ids_changed: dict[StixId, None] = {}
+        self._to_look: dict[Place, None] = {}
+        self._to_spread: dict[Place, bool] = {}
+        """Views that have come or changed their id; True: or gone, so that what needs them goes first."""
+        self._to_touch: list[Touched] = []
+        self._ids_changed: dict[StixId, bool] = {}
+        """Ids whose meaning may have changed; True: for the store's claims only if others claim the id as well."""
+        self._sighted: dict[StixId, None] = {}
         self._markings: set[StixId] = set()
         """Marking-definitions that may have other content now."""
-        self._ids: dict[tuple[int, CanonicalKey, int], StixId] = {}
-        self._uncounted: dict[tuple[int, CanonicalKey], None] = {}
-        self._counted: dict[tuple[int, CanonicalKey], tuple[str, ...]] = {}
-        """What each view's uses were when they were last counted in this step."""
-        self.carried: dict[tuple[int, str], int] = defaultdict(int)
-        """By how much the count of what views carry changes."""
-        self._relationships: set[CanonicalKey] = set()
+        self._counting = False
         for old, new in changed.values():
-            self._start(new)
-            if old is not None and old.thing != new.thing:
-                if old.thing is None:
-                    self._to_place[old.key] = None
-                else:
-                    self._look_everywhere(old.thing)
+            self._change(old, new)
         for claim in again:
-            self._scene.add(claim)
-            self._start(claim)
-        if not changed:
+            self._start(self._scene.add(claim))
+            self._ids_changed[claim.id] = False
+        if again:
             self._markings.update(self._known)
+
+    def resume(self, no: int, name: StixId, after: bytes) -> None:
+        """Take up the next of those that refer to ``name``, ``left`` by an earlier step; see ``reached``."""
+        self._crowds.resume(no, name, after)
 
     # ------------------------------------------------------------ the outside
 
@@ -95,8 +104,8 @@ class Weave:
             wanted = self._work()
             if wanted:
                 return wanted
-            if not (self._to_place or self._to_look or self._to_spread or self._ids_changed):
-                return self._carry()
+            if not self._is_busy() and (found := self._carry()) is not None:
+                return found
         raise RuntimeError("the merge of this step does not come to an end")
 
     def give(self, loaded: Loaded) -> None:
@@ -110,13 +119,13 @@ class Weave:
             before = self._scene.view(no, thing)
             alive = before is not None and before.alive
             if new is None:
-                if alive and before is not None:
+                if before is not None and alive:
                     found.append(Draft(self._policy.collections[no], thing, before, None, before.object_id))
                 continue
             object_id = self._id_of(no, thing, new)
             if before is not None and alive and before.digest == new.digest and before.object_id == object_id:
                 continue
-            found.append(Draft(self._policy.collections[no], thing, before, new, object_id))
+            found.append(Draft(self._policy.collections[no], thing, before, new, object_id, self._past(no, thing, new)))
         return found
 
     @property
@@ -124,7 +133,44 @@ class Weave:
         """Where relationships stand now, for those that moved."""
         return self._scene.placing
 
+    @property
+    def carried(self) -> dict[tuple[int, str], int]:
+        """By how much the count of what views carry changes."""
+        return self._carried.changes
+
+    @property
+    def left(self) -> list[tuple[int, StixId]]:
+        """Collections, and ids in them that so many refer to that the referrers' turn comes in steps after this one."""
+        return self._crowds.left
+
+    @property
+    def reached(self) -> bytes | None:
+        """After which key the next step must ``resume``; None when all have had their turn."""
+        return self._crowds.reached
+
+    def body(self, draft: Draft) -> bytes:
+        """The newest bytes of the view that a draft ends."""
+        return b"" if draft.before is None else self._scene.body(draft.collection.no, draft.before)
+
     # ------------------------------------------------------------ what there is to do
+
+    def _change(self, old: Claim | None, new: Claim) -> None:
+        self._start(new)
+        if new.type == "marking-definition":
+            before = decided_by(old.obj if old is not None and old.body else None)
+            if before != decided_by(new.obj if new.body else None):
+                self._ids_changed[new.id] = False
+        elif has_own_meaning(new.id):
+            self._ids_changed[new.id] = old is not None and _means_the_same(old, new)
+        if old is None:
+            return
+        if old.type == "sighting" and old.body:
+            self._sighted[StixId(old.obj["sighting_of_ref"])] = None
+        if old.thing != new.thing:
+            if old.thing is None:
+                self._to_place[old.key] = None
+            else:
+                self._look_everywhere(old.thing)
 
     def _start(self, claim: Claim) -> None:
         if is_floating(claim):
@@ -133,7 +179,8 @@ class Weave:
             self._markings.add(claim.id)
         elif claim.thing is not None:
             self._look_everywhere(claim.thing)
-        self._ids_changed[claim.id] = None
+        if claim.type == "sighting" and claim.body:
+            self._sighted[StixId(claim.obj["sighting_of_ref"])] = None
         self._scene.prefetch(claim)
 
     def _is_carried(self, claim: Claim) -> bool:
@@ -142,15 +189,24 @@ class Weave:
 
     def _look_everywhere(self, thing: CanonicalKey) -> None:
         self._scene.want_thing(thing)
-        for no in self._policy.collections:
+        for no in self._nos:
             self._to_look[no, thing] = None
+
+    def _is_busy(self) -> bool:
+        return bool(
+            self._to_place or self._to_look or self._to_spread or self._to_touch or self._ids_changed or self._sighted
+        ) or not self._crowds.done()  # fmt: skip
 
     def _work(self) -> Wanted:
         """One pass over all there is to do; what lacks an answer stays."""
-        for stix_id in list(self._ids_changed):
+        for stix_id, quiet in list(self._ids_changed.items()):
             with suppress(Missing):
-                self._spread_id(stix_id)
+                self._spread_id(stix_id, quiet=quiet)
                 del self._ids_changed[stix_id]
+        for ref in list(self._sighted):
+            with suppress(Missing):
+                self._look_at_sighted(ref)
+                del self._sighted[ref]
         for key in list(self._to_place):
             with suppress(Missing):
                 self._place(key)
@@ -159,96 +215,131 @@ class Weave:
             with suppress(Missing):
                 self._spread(no, thing, ended=ended)
                 del self._to_spread[no, thing]
-        if not (self._ids_changed or self._to_place or self._to_spread):
-            for no, thing in list(self._to_look):
+        self._to_touch.extend(self._crowds.advance())
+        self._to_touch = [touched for touched in self._to_touch if not self._is_touched(touched)]
+        if not (
+            self._ids_changed or self._sighted or self._to_place or self._to_spread or self._to_touch
+        ) and self._crowds.done():  # fmt: skip
+            for at in list(self._to_look):
                 with suppress(Missing):
-                    self._look(no, thing)
-                    self._to_look.pop((no, thing), None)
+                    self._look(*at)
         return self._scene.wanted()
 
-    def _touch(self, claim: Claim, collections: Iterable[int]) -> None:
+    def _touch(self, claim: Claim, nos: Iterable[int]) -> None:
         """Something that this claim refers to has changed there."""
         if is_floating(claim):
             self._to_place[claim.key] = None
             for no, thing in self._scene.placement(claim.key).items():
-                self._relationships.add(thing)
-                if no in collections:
+                self._meaning.relationships.add(thing)
+                if no in nos:
                     self._to_look[no, thing] = None
         elif self._is_carried(claim):
             self._markings.add(claim.id)
         elif claim.thing is not None:
             self._scene.want_thing(claim.thing)
-            for no in collections:
+            for no in nos:
                 self._to_look[no, claim.thing] = None
 
-    def _spread_id(self, stix_id: StixId) -> None:
-        """What an id means may have changed, for everyone."""
-        if stix_id.startswith("marking-definition--"):
-            self._reaches.clear()
-        for claim in self._scene.referrers(stix_id):
-            self._touch(claim, self._policy.collections)
+    # ------------------------------------------------------------ what depends on what
 
-    def _about(self, no: int, thing: CanonicalKey) -> list[Claim]:
-        return self._scene.placed(no, thing) if thing in self._relationships else self._scene.claims_of_thing(thing)
+    def _spread_id(self, stix_id: StixId, *, quiet: bool) -> None:
+        """What an id means may have changed: for everyone who refers to it, or only where centres contest it."""
+        referrers = self._scene.referrers(stix_id)
+        if referrers is not None and not referrers:
+            return
+        if quiet and len(self._scene.claims_of_id(stix_id)) == 1:
+            return
+        contested = has_own_meaning(stix_id)
+        for claim in referrers if referrers is not None else self._scene.new_referrers(stix_id):
+            self._touch(claim, self._nos)
+            if contested and claim.type == "sighting":
+                self._sighted[stix_id] = None
+        if referrers is None:
+            # a marking that can be read at last shows what waited for it; all else must not wait
+            may_wait = stix_id.startswith("marking-definition--") and self._is_readable_now(stix_id)
+            for no in self._nos:
+                self._crowds.add(no, stix_id, ended=not may_wait)
+
+    def _is_readable_now(self, marking: StixId) -> bool:
+        claims = self._scene.claims_of_id(marking)
+        return all(decided_by(claim.obj if claim.body else None).readable for claim in claims)
+
+    def _look_at_sighted(self, ref: StixId) -> None:
+        """Sightings of this id have changed: so may have what is said of everything that it may mean."""
+        thing = key_in(ref)
+        if thing is not None:
+            self._look_everywhere(thing)
+        elif ref.startswith("indicator--"):
+            for claim in self._scene.claims_of_id(ref):
+                if claim.thing is not None:
+                    self._look_everywhere(claim.thing)
 
     def _spread(self, no: int, thing: CanonicalKey, *, ended: bool) -> None:
         """A view has come, gone, or changed its id: so may what refers to it."""
-        names = {name: None for claim in self._about(no, thing) for name in (claim.id, claim.obj.get("id", claim.id))}
+        names: dict[StixId, None] = {}
+        kind = None
+        for claim in self._meaning.about(no, thing):
+            kind = claim.type
+            names[claim.id] = None
+            names[StixId(claim.obj.get("id", claim.id))] = None
+        before, now = self._scene.view(no, thing), self._result.get((no, thing))
+        if before is not None:
+            names[before.object_id] = None
+            kind = before.type
+        if now is not None:
+            names[now.own_id or StixId("")] = None
+            kind = now.type
+        names.pop(StixId(""), None)
+        if kind is not None and (kind in HUB_MADE or self._is_nameless(no, thing)):
+            names.update(dict.fromkeys(self._scene.keyed_names(kind, thing)))
         for name in names:
-            for referrer in self._scene.referrers(name):
-                self._touch(referrer, (no,))
-                if ended and referrer.body and name in required_references(referrer.obj):
-                    self._take_down(no, referrer)
+            self._spread_name(no, name, ended=ended)
 
-    def _take_down(self, no: int, claim: Claim) -> None:
+    def _is_nameless(self, no: int, thing: CanonicalKey) -> bool:
+        """Whether a collection has made an id for an owner's object, by which others may refer to it."""
+        now = self._result.get((no, thing))
+        before = self._scene.view(no, thing)
+        made_before = before is not None and object_key(before.object_id) != thing
+        return made_before or (now is not None and now.own_id is None)
+
+    def _spread_name(self, no: int, name: StixId, *, ended: bool) -> None:
+        referrers = self._scene.referrers(name)
+        for claim in referrers if referrers is not None else self._scene.new_referrers(name):
+            self._touch_referrer(no, name, claim, ended=ended)
+        if referrers is None:
+            self._crowds.add(no, name, ended=ended)
+
+    def _is_touched(self, touched: Touched) -> bool:
+        """Touch one of a crowd; says whether all that it takes was known."""
+        try:
+            self._touch_referrer(touched.no, touched.name, touched.claim, ended=touched.ended)
+        except Missing:
+            return False
+        return True
+
+    def _touch_referrer(self, no: int, name: StixId, claim: Claim, *, ended: bool) -> None:
+        self._touch(claim, (no,))
+        if ended and claim.body and name in required_references(claim.obj):
+            thing = self._scene.placement(claim.key).get(no) if is_floating(claim) else claim.thing
+            if thing is not None:
+                self._take_down(no, thing)
+
+    def _take_down(self, no: int, thing: CanonicalKey) -> None:
         """Until it is looked at again, this has no view: so a circle does not hold itself up."""
-        thing = self._scene.placement(claim.key).get(no) if is_floating(claim) else claim.thing
-        if thing is not None and self._shown_as(no, thing) is not None:
+        if self._shown_as(no, thing) is not None:
             self._result[no, thing] = None
-            self._uncounted[no, thing] = None
             self._to_look[no, thing] = None
             self._to_spread[no, thing] = True
 
-    # ------------------------------------------------------------ what a claim means to an audience
-
-    def _definition(self, centre: int, marking: StixId) -> StixObject | None:
-        claim = self._scene.claim(claim_key(centre, marking))
-        return claim.obj if claim is not None and claim.state is not ClaimState.WITHDRAWN else None
-
-    def _project(self, claim: Claim, audience: Audience) -> Projection | None:
-        if claim.state is ClaimState.WITHDRAWN:
-            return None
-        if claim.key in self._reaches:
-            found = self._reaches[claim.key]
-        else:
-            found = self._reaches[claim.key] = reach(claim, self._policy, self._definition)
-        return None if found is None else project(claim, audience, self._policy, found)
-
-    def _means(self, no: int, said_by: Claim, ref: StixId) -> CanonicalKey | None:
-        """The thing that a reference means in a collection: the same centre's claim first, then the owner's."""
-        audience = self._policy.collections[no].audience
-        seen = [(claim, p) for claim in self._scene.claims_of_id(ref) if (p := self._project(claim, audience))]
-        seen = [(claim, p) for claim, p in seen if not (p.revoked and claim.type in _HUB_MADE)]
-        if not seen:  # an observable's id names the thing, whoever says it
-            return object_key(ref) if ref.partition("--")[0] in SCO_TYPES else None
-        mine = [pair for pair in seen if pair[0].centre == said_by.centre]
-        if mine:
-            claim = mine[0][0]
-        else:
-            chosen = owner.owners_choice([p for _, p in seen])
-            claim = next(claim for claim, p in seen if p is chosen)
-        return self._scene.placement(claim.key).get(no) if is_floating(claim) else claim.thing
+    # ------------------------------------------------------------ ids
 
     def _id_of(self, no: int, thing: CanonicalKey, found: Content) -> StixId:
         if found.own_id is not None:
             return found.own_id
         before = self._scene.view(no, thing)
         generation = 0 if before is None else before.generation
-        at = (no, thing, generation)
-        if at not in self._ids:
-            name = f"{self._policy.collections[no].id} {thing.hex()} {generation}"
-            self._ids[at] = derived_id(found.type, self._policy.namespace, name)
-        return self._ids[at]
+        name = f"{self._policy.collections[no].id} {thing.hex()} {generation}"
+        return StixId(f"{found.type}--{uuid.uuid5(self._policy.namespace, name)}")
 
     def _shown_as(self, no: int, thing: CanonicalKey) -> StixId | None:
         """The id under which a collection shows a thing now, as far as this step has come."""
@@ -258,17 +349,12 @@ class Weave:
         before = self._scene.view(no, thing)
         return before.object_id if before is not None and before.alive else None
 
-    def _resolver(self, no: int, said_by: Claim, known: dict[StixId, None]) -> Callable[[StixId], StixId | None]:
-        def shown(ref: StixId) -> StixId | None:
-            if ref in self._known:
-                known[ref] = None
-                return ref
-            if ref in self._hidden:
-                return None
-            thing = self._means(no, said_by, ref)
-            return None if thing is None else self._shown_as(no, thing)
-
-        return shown
+    def _past(self, no: int, thing: CanonicalKey, new: Content) -> Change | None:
+        """What was last shown under an owner's id, if the view has gone by another id since."""
+        before = self._scene.view(no, thing)
+        if new.own_id is None or before is None or before.object_id == new.own_id:
+            return None
+        return self._scene.past(no, new.own_id)
 
     # ------------------------------------------------------------ relationships find their things
 
@@ -277,221 +363,88 @@ class Weave:
         if claim is None:
             return
         old = self._scene.placement(key)
-        where: dict[int, CanonicalKey] = {}
-        for no, collection in self._policy.collections.items():
-            if is_floating(claim) and self._project(claim, collection.audience) is not None:
-                thing = self._stands_for(no, claim)
-                if thing is not None:
-                    where[no] = thing
-        self._relationships.update(where.values())
-        self._relationships.update(old.values())
-        for no in self._policy.collections:
-            for place in {old.get(no), where.get(no)} - {None}:
-                assert place is not None  # noqa: S101 - taken out in the line above
-                self._scene.want_thing(place)
-                self._to_look[no, place] = None
+        where = {no: thing for no, thing in old.items() if no not in self._nos}
+        for no in self._nos:
+            thing = self._meaning.stands_for(no, claim) if is_floating(claim) else None
+            if thing is not None:
+                where[no] = thing
+        self._meaning.relationships.update(where.values(), old.values())
+        for no in self._nos:
+            for place in (old.get(no), where.get(no)):
+                if place is not None:
+                    self._scene.want_thing(place)
+                    self._to_look[no, place] = None
         if where != old:
             self._scene.place(key, where)
-            self._ids_changed[claim.id] = None
-
-    def _stands_for(self, no: int, claim: Claim) -> CanonicalKey | None:
-        ends = []
-        for name in ("source_ref", "target_ref"):
-            ref = StixId(claim.obj[name])
-            thing = object_key(ref) if ref in self._known else self._means(no, claim, ref)
-            if thing is None:
-                return None
-            ends.append(thing.hex())
-        return key_of("relationship", " ".join((claim.obj["relationship_type"], *ends)))
+            self._ids_changed[claim.id] = False
 
     # ------------------------------------------------------------ looking at one thing in one collection
 
     def _look(self, no: int, thing: CanonicalKey) -> None:
-        collection = self._policy.collections[no]
+        first = (no, thing) not in self._result
         shown_before = self._shown_as(no, thing)
-        found = self._content(collection, thing)
-        if found is not None and _refuses(collection, found):
-            found = None
+        found = self._looking.content(self._policy.collections[no], thing)
+        if (
+            first and found is not None and shown_before is not None
+            and found.type in LEANING and self._meaning.may_need_itself(no, thing)
+        ):  # fmt: skip
+            self._take_down(no, thing)
+            return
         self._result[no, thing] = found
-        self._uncounted[no, thing] = None
         shown_now = None if found is None else self._id_of(no, thing, found)
         if shown_now != shown_before:
-            self._to_spread[no, thing] = self._to_spread.get((no, thing), False) or shown_now is None
-
-    def _content(self, collection: Collection, thing: CanonicalKey) -> Content | None:
-        claims = self._about(collection.no, thing)
-        seen = [(claim, p) for claim in claims if (p := self._project(claim, collection.audience)) is not None]
-        if not seen:
-            return None
-        kind = seen[0][0].type
-        if kind == "indicator":
-            return self._indicator(collection, thing, seen)
-        if thing in self._relationships:
-            return self._relationship(collection, seen)
-        if kind in SCO_TYPES:
-            return self._observable(collection, seen)
-        return self._owners(collection, seen)
-
-    def _indicator(
-        self, collection: Collection, thing: CanonicalKey, seen: Sequence[tuple[Claim, Projection]]
-    ) -> Content | None:
-        live = [p for _, p in seen if not p.revoked]
-        if not live:
-            return None
-        revoked = [p for _, p in seen if p.revoked]
-        if any(len(claim.references) > ("created_by_ref" in claim.obj) for claim, _ in seen):
-            known: dict[StixId, None] = {}
-            live = [
-                replace(p, obj=obj)
-                for claim, p in seen
-                if not p.revoked and (obj := rewritten(p.obj, self._resolver(collection.no, claim, known))) is not None
-            ]
-            known.pop(self._policy.hub_identity, None)
-            made = hubmade.indicator(live, revoked, self._policy)
-            return replace(made, uses=tuple(dict.fromkeys((*made.uses, *known))))
-        at = (thing, tuple(claim.key for claim, _ in seen))
-        if at not in self._pages:
-            self._pages[at] = hubmade.indicator(live, revoked, self._policy)
-        return self._pages[at]
-
-    def _relationship(self, collection: Collection, seen: Sequence[tuple[Claim, Projection]]) -> Content | None:
-        live = [p for _, p in seen if not p.revoked]
-        if not live:
-            return None
-        known: dict[StixId, None] = {}
-        rewritten_live = []
-        for claim, p in seen:
-            if p.revoked:
-                continue
-            obj = rewritten(p.obj, self._resolver(collection.no, claim, known))
-            if obj is not None:
-                rewritten_live.append(replace(p, obj=obj))
-        if not rewritten_live:
-            return None
-        ends = rewritten_live[0].obj
-        revoked = [p for _, p in seen if p.revoked]
-        made = hubmade.relationship(rewritten_live, revoked, self._policy, ends["source_ref"], ends["target_ref"])
-        return replace(made, uses=tuple(dict.fromkeys((*made.uses, *known))))
-
-    def _observable(self, collection: Collection, seen: Sequence[tuple[Claim, Projection]]) -> Content | None:
-        known: dict[StixId, None] = {}
-        live = []
-        for claim, p in seen:
-            obj = rewritten(p.obj, self._resolver(collection.no, claim, known))
-            if obj is not None:
-                live.append(replace(p, obj=obj))
-        return owner.observable(sorted(live, key=lambda p: p.rank), self._policy, known) if live else None
-
-    def _owners(self, collection: Collection, seen: Sequence[tuple[Claim, Projection]]) -> Content | None:
-        chosen = owner.owners_choice([p for _, p in seen])
-        claim = next(claim for claim, p in seen if p is chosen)
-        known: dict[StixId, None] = {}
-        obj = rewritten(chosen.obj, self._resolver(collection.no, claim, known))
-        return None if obj is None else owner.owners(chosen, obj, self._policy, known)
+            # what was shown under the old id must go at once: it refers to what is not there
+            self._to_spread[no, thing] = self._to_spread.get((no, thing), False) or shown_before is not None
+        self._to_look.pop((no, thing), None)
 
     # ------------------------------------------------------------ what goes along with what carries it
 
-    def _carry(self) -> Wanted:
-        """Bring in what newly shown objects carry, take out what nothing carries any more."""
-        for at in self._uncounted:
-            self._count(at, self._result[at])
-        self._uncounted.clear()
-        names: dict[tuple[int, StixId], None] = {}
-        for (no, used), delta in self.carried.items():
-            if delta and not self._stays(no, used):
-                names[no, StixId(used.partition("@")[0])] = None
-        for marking in self._markings:
-            for no in self._policy.collections:
-                names[no, marking] = None
+    def _carry(self) -> Wanted | None:
+        """Bring in what newly shown objects carry, take out what nothing carries any more; None: there is more."""
         self._counting = False
+        for at, found in list(self._result.items()):
+            self._counting |= self._carried.count(at, found)
+        names = self._carried.names()
+        for marking in self._markings:
+            for no in self._nos:
+                names[no, marking] = None
         for no, name in names:
             with suppress(Missing):
                 self._look_at_carried(no, name)
         wanted = self._scene.wanted()
         if wanted:
             return wanted
-        if self._counting or self._to_spread:
-            return self.wanted()
+        if self._counting or self._is_busy():
+            return None
         return self._last_wants()
 
-    _counting = False
-
-    def _last_wants(self) -> Wanted:
-        for (no, thing), found in self._result.items():
-            before = self._scene.view(no, thing) if found is None else None
-            if before is not None and before.alive and before.type in _HUB_MADE:
-                with suppress(Missing):
-                    self._scene.body(no, before)
-        return self._scene.wanted()
-
-    def _count(self, at: tuple[int, CanonicalKey], found: Content | None) -> None:
-        """Note by how much the uses of what a view carries change."""
-        before = self._scene.view(*at)
-        old = self._counted.get(at, before.uses if before is not None and before.alive else ())
-        new = () if found is None else found.uses
-        if old == new:
-            return
-        for used in set(old) - set(new):
-            self.carried[at[0], used] -= 1
-        for used in set(new) - set(old):
-            self.carried[at[0], used] += 1
-        self._counted[at] = new
-        self._counting = True
-
-    def _stays(self, no: int, used: str) -> bool:
-        """Whether what it names was there before this step and still is; False where that is not known yet."""
-        try:
-            before = self._scene.carried(no, used)
-        except Missing:
-            return False
-        return before > 0 and before + self.carried[no, used] > 0
-
-    def _in_use(self, no: int, used: str) -> bool:
-        return self._scene.carried(no, used) + self.carried.get((no, used), 0) > 0
-
     def _look_at_carried(self, no: int, name: StixId) -> None:
+        if self._carried.stays(no, name):
+            return
         thing = object_key(name)
         shown_before = self._shown_as(no, thing)
-        found: Content | None = None
-        if name in self._known:
-            if self._in_use(no, name):
-                found = owner.vouched(self._known[name])
-        else:
-            found = self._defined(no, name)
+        found = self._carried.content(no, name)
         self._result[no, thing] = found
-        self._count((no, thing), found)
+        self._counting |= self._carried.count((no, thing), found)
         if (found is None) != (shown_before is None):
             self._to_spread[no, thing] = found is None
 
-    def _defined(self, no: int, name: StixId) -> Content | None:
-        """A centre's own marking-definition, for a collection where something carries it."""
-        users = [centre for centre in self._policy.centres if self._in_use(no, f"{name}@{centre}")]
-        claims = [claim for centre in users if (claim := self._scene.claim(claim_key(centre, name))) is not None]
-        claims = [claim for claim in claims if claim.state is not ClaimState.WITHDRAWN]
-        if not claims:
-            return None
-        chosen = owner.owners_choice([as_definition(claim, self._policy) for claim in claims])
-        claim = next(claim for claim in claims if (claim.centre, claim.id) == chosen.of)
-        known: dict[StixId, None] = {}
-        obj = rewritten(chosen.obj, self._resolver(no, claim, known))
-        return None if obj is None else owner.marking(chosen, obj, known)
-
-    def body(self, draft: Draft) -> bytes:
-        """The newest bytes of the view that a draft ends."""
-        if draft.before is None:
-            return b""
-        return self._scene.body(draft.collection.no, draft.before)
+    def _last_wants(self) -> Wanted:
+        """The bytes and dates that the stamps need."""
+        with suppress(Missing):
+            for draft in self.drafts():
+                if draft.content is None and draft.before is not None and draft.before.type in HUB_MADE:
+                    with suppress(Missing):
+                        self._scene.body(draft.collection.no, draft.before)
+        return self._scene.wanted()
 
 
-_HUB_MADE = frozenset({"indicator", "relationship"})
-
-
-def _refuses(collection: Collection, found: Content) -> bool:
-    """Whether the collection's filter leaves this out."""
-    if collection.types and found.type not in collection.types:
-        return True
-    if found.type != "indicator":
-        return False
-    if collection.kinds and not collection.kinds.intersection(found.kinds):
-        return True
-    return (found.confidence or 0) < collection.min_confidence
+def _means_the_same(old: Claim, new: Claim) -> bool:
+    """Whether an id that one centre alone claims means after a change what it meant before it, to everyone."""
+    return (
+        old.thing == new.thing
+        and old.thing is not None
+        and old.state is ClaimState.LIVE
+        and new.state is ClaimState.LIVE
+        and old.marks == new.marks
+    )

@@ -1,0 +1,67 @@
+"""What goes along with what carries it: markings, and identities and extension definitions that the hub vouches for.
+
+They have no audience of their own: each is in a collection while an object there carries it, so their uses are counted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from hub.core.merge import owner
+from hub.core.merge.content import Content
+from hub.core.merge.known import known_objects
+from hub.core.merge.looking import Looking
+from hub.core.merge.scene import Scene
+from hub.model.claims import ClaimState, claim_key
+from hub.model.policy import Policy
+from hub.model.words import CanonicalKey, StixId
+
+Place = tuple[int, CanonicalKey]
+
+
+class Carried:
+    """The uses that one step adds and takes away, and what the used ones then look like. May raise ``Missing``."""
+
+    def __init__(self, policy: Policy, scene: Scene, looking: Looking) -> None:
+        self._policy = policy
+        self._scene = scene
+        self._looking = looking
+        self._known = known_objects(policy)
+        self._counted: dict[Place, tuple[str, ...]] = {}
+        """What each view's uses were when they were last counted in this step."""
+        self.changes: dict[tuple[int, str], int] = defaultdict(int)
+        """By how much the count of what views carry changes."""
+
+    def count(self, at: Place, found: Content | None) -> bool:
+        """Note by how much the uses of what a view carries change; says whether they do."""
+        before = self._scene.view(*at)
+        old = self._counted.get(at, before.uses if before is not None and before.alive else ())
+        new = () if found is None else found.uses
+        if old == new:
+            return False
+        for used in set(old) - set(new):
+            self.changes[at[0], used] -= 1
+        for used in set(new) - set(old):
+            self.changes[at[0], used] += 1
+        self._counted[at] = new
+        return True
+
+    def names(self) -> dict[tuple[int, StixId], None]:
+        """What has come into use or gone out of it, by collection."""
+        return {(no, StixId(used.partition("@")[0])): None for (no, used), delta in self.changes.items() if delta}
+
+    def stays(self, no: int, name: StixId) -> bool:
+        """Whether it is referred to though the registry has it no more: until all that does is looked at again."""
+        return name not in self._known and self._in_use(no, name)
+
+    def content(self, no: int, name: StixId) -> Content | None:
+        """What a collection shows under a name that goes along."""
+        if name in self._known:
+            return owner.vouched(self._known[name]) if self._in_use(no, name) else None
+        users = [centre for centre in self._policy.centres if self._in_use(no, f"{name}@{centre}")]
+        claims = [claim for centre in users if (claim := self._scene.claim(claim_key(centre, name))) is not None]
+        claims = [claim for claim in claims if claim.state is not ClaimState.WITHDRAWN]
+        return self._looking.marking(no, claims) if claims else None
+
+    def _in_use(self, no: int, used: str) -> bool:
+        return self._scene.carried(no, used) + self.changes.get((no, used), 0) > 0

@@ -1,0 +1,98 @@
+"""Those who refer to an id when they are many: looked up page by page, and touched at once only where they must be.
+
+What a late target shows at last can wait for later steps, when more than a crowd of them are visible in a collection.
+They are counted in that collection alone: nobody learns from the moment of a row how many others there are.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import NamedTuple
+
+from hub.core.merge.meaning import Meaning
+from hub.core.merge.scene import Missing, Scene
+from hub.model.claims import Claim
+from hub.model.policy import Policy
+from hub.model.words import StixId
+
+
+class Touched(NamedTuple):
+    """A claim that refers to an id of which the view in a collection has come, changed its id, or gone."""
+
+    no: int
+    name: StixId
+    claim: Claim
+    ended: bool
+
+
+class _March:
+    """One walk over the referrers of an id in one collection."""
+
+    __slots__ = ("after", "ended", "resumed", "seen")
+
+    def __init__(self, *, ended: bool, after: bytes = b"", resumed: bool = False) -> None:
+        self.after = after
+        self.ended = ended
+        self.resumed = resumed
+        """Whether this is a step that was left over: it touches a crowd of them, and the rest is left again."""
+        self.seen: list[Claim] = []
+
+
+class Crowds:
+    """The walks that one step has to do."""
+
+    def __init__(self, policy: Policy, scene: Scene, meaning: Meaning, crowd: int) -> None:
+        self._policy = policy
+        self._scene = scene
+        self._meaning = meaning
+        self._crowd = crowd
+        self._marches: dict[tuple[int, StixId], _March] = {}
+        self.left: list[tuple[int, StixId]] = []
+        self.reached: bytes | None = None
+        """Where a walk that was resumed must go on; None: it has come to its end."""
+
+    def add(self, no: int, name: StixId, *, ended: bool) -> None:
+        """Have the referrers of an id touched in a collection. ``ended``: all of them, in this step."""
+        march = self._marches.get((no, name))
+        if march is None or (ended and not march.ended):
+            self._marches[no, name] = _March(ended=ended)
+
+    def resume(self, no: int, name: StixId, after: bytes) -> None:
+        """Go on with what an earlier step has left, above the key of the last one touched."""
+        self._marches[no, name] = _March(ended=False, after=after, resumed=True)
+
+    def done(self) -> bool:
+        """Whether all have been touched or left for later."""
+        return not self._marches
+
+    def advance(self) -> list[Touched]:
+        """Go on as far as what was looked up reaches; gives those to touch."""
+        found: list[Touched] = []
+        for (no, name), march in list(self._marches.items()):
+            with suppress(Missing):
+                while self._walk(no, name, march, found):
+                    pass
+                del self._marches[no, name]
+        return found
+
+    def _walk(self, no: int, name: StixId, march: _March, found: list[Touched]) -> bool:
+        """Do one page, whole or not at all; says whether there may be another."""
+        page = self._scene.page(name, march.after)
+        some = [claim for claim in page if not self._scene.is_changed(claim)]  # those the step looks at anyway
+        if march.ended:
+            found.extend(Touched(no, name, self._scene.add(claim), ended=True) for claim in some)
+        else:
+            audience = self._policy.collections[no].audience
+            march.seen.extend([claim for claim in some if self._meaning.project(claim, audience) is not None])
+        if len(march.seen) > self._crowd and not march.resumed:
+            self.left.append((no, name))
+            return False
+        if len(march.seen) > self._crowd:
+            march.seen = march.seen[: self._crowd]
+            self.reached = march.seen[-1].key
+            page = []
+        if len(page) == self._crowd:
+            march.after = page[-1].key
+            return True
+        found.extend(Touched(no, name, self._scene.add(claim), ended=False) for claim in march.seen)
+        return False

@@ -1,0 +1,167 @@
+"""What one collection shows of one thing: the projections of the claims about it, merged by the rule of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from hub.core.merge import hubmade, owner
+from hub.core.merge.content import Content
+from hub.core.merge.known import hidden_identities, known_objects
+from hub.core.merge.meaning import Meaning
+from hub.core.merge.project import Projection, as_definition, no_stricter, view_groups
+from hub.core.merge.references import rewritten
+from hub.core.merge.scene import Scene
+from hub.model.claims import Claim, ClaimKey
+from hub.model.policy import Collection, Policy
+from hub.model.stix import SCO_TYPES
+from hub.model.words import CanonicalKey, StixId
+
+Seen = Sequence[tuple[Claim, Projection]]
+ShownAs = Callable[[int, CanonicalKey], StixId | None]
+"""The id under which a collection shows a thing now, as far as the step has come."""
+
+
+class Looking:
+    """See the head of this module. Every answer may raise ``Missing``."""
+
+    def __init__(self, policy: Policy, scene: Scene, meaning: Meaning, shown_as: ShownAs) -> None:
+        self._policy = policy
+        self._scene = scene
+        self._meaning = meaning
+        self._shown_as = shown_as
+        self._known = known_objects(policy)
+        self._hidden = hidden_identities(policy)
+        self._pages: dict[tuple[CanonicalKey, int, tuple[ClaimKey, ...]], Content] = {}
+
+    def content(self, collection: Collection, thing: CanonicalKey) -> Content | None:
+        """What the collection shows of a thing; None for nothing."""
+        seen = [
+            (claim, p)
+            for claim in self._meaning.about(collection.no, thing)
+            if (p := self._meaning.project(claim, collection.audience)) is not None
+        ]
+        if not seen:
+            return None
+        kind = seen[0][0].type
+        if kind == "indicator":
+            found = self._indicator(collection, thing, seen)
+        elif thing in self._meaning.relationships:
+            found = self._relationship(collection, seen)
+        elif kind in SCO_TYPES:
+            found = self._observable(collection, seen)
+        else:
+            found = self._owners(collection, seen)
+        return None if found is None or _refuses(collection, found) else found
+
+    # ------------------------------------------------------------ one rule for each kind
+
+    def _indicator(self, collection: Collection, thing: CanonicalKey, seen: Seen) -> Content | None:
+        live = [p for _, p in seen if not p.revoked]
+        if not live:
+            return None
+        revoked = [p for _, p in seen if p.revoked]
+        sightings = self._sightings(collection, thing, seen, live)
+        if any(_refers(claim) for claim, _ in seen):
+            known: dict[StixId, None] = {}
+            live = self._rewritten(collection, seen, known)
+            known.pop(self._policy.hub_identity, None)
+            return _using(hubmade.indicator(live, revoked, self._policy, sightings), known)
+        # one audience differs from another by the claims that it sees: those that see the same share the work
+        at = (thing, sightings, tuple(claim.key for claim, _ in seen))
+        if at not in self._pages:
+            self._pages[at] = hubmade.indicator(live, revoked, self._policy, sightings)
+        return self._pages[at]
+
+    def _relationship(self, collection: Collection, seen: Seen) -> Content | None:
+        known: dict[StixId, None] = {}
+        live = self._rewritten(collection, seen, known)
+        if not live:
+            return None
+        ends = live[0].obj
+        revoked = [p for _, p in seen if p.revoked]
+        made = hubmade.relationship(live, revoked, self._policy, ends["source_ref"], ends["target_ref"])
+        return _using(made, known)
+
+    def _observable(self, collection: Collection, seen: Seen) -> Content | None:
+        known: dict[StixId, None] = {}
+        live = self._rewritten(collection, seen, known)
+        return owner.observable(sorted(live, key=lambda p: p.rank), self._policy, known) if live else None
+
+    def _owners(self, collection: Collection, seen: Seen) -> Content | None:
+        chosen = owner.owners_choice([p for _, p in seen])
+        claim = next(claim for claim, p in seen if p is chosen)
+        known: dict[StixId, None] = {}
+        obj = rewritten(chosen.obj, self.resolver(collection.no, claim, known))
+        return None if obj is None else owner.owners(chosen, obj, self._policy, known)
+
+    def marking(self, no: int, claims: Sequence[Claim]) -> Content | None:
+        """A centre's own marking-definition, as it goes with what carries it in a collection."""
+        chosen = owner.owners_choice([as_definition(claim, self._policy) for claim in claims])
+        claim = next(claim for claim in claims if (claim.centre, claim.id) == chosen.of)
+        known: dict[StixId, None] = {}
+        obj = rewritten(chosen.obj, self.resolver(no, claim, known))
+        return None if obj is None else owner.marking(chosen, obj, known)
+
+    # ------------------------------------------------------------ references
+
+    def _rewritten(self, collection: Collection, seen: Seen, known: dict[StixId, None]) -> list[Projection]:
+        """The live projections with their references as the collection shows them, without those that wait."""
+        return [
+            replace(p, obj=obj)
+            for claim, p in seen
+            if not p.revoked and (obj := rewritten(p.obj, self.resolver(collection.no, claim, known))) is not None
+        ]
+
+    def resolver(self, no: int, said_by: Claim, known: dict[StixId, None]) -> Callable[[StixId], StixId | None]:
+        """How a claim's references are shown in a collection; those to objects of the hub are noted in ``known``."""
+
+        def shown(ref: StixId) -> StixId | None:
+            if ref in self._known:
+                known[ref] = None
+                return ref
+            if ref in self._hidden:
+                return None
+            thing = self._meaning.means(no, said_by, ref)
+            return None if thing is None else self._shown_as(no, thing)
+
+        return shown
+
+    # ------------------------------------------------------------ sightings
+
+    def _sightings(self, collection: Collection, thing: CanonicalKey, seen: Seen, live: Sequence[Projection]) -> int:
+        """How many visible sightings there are of a thing, marked no more strictly than its view."""
+        names: dict[StixId, None] = {claim.id: None for claim, _ in seen}
+        names.update(dict.fromkeys(self._scene.keyed_names("indicator", thing)))
+        level, groups = max(p.level for p in live), view_groups(live)
+        counted: set[StixId] = set()
+        for name in names:
+            for claim in self._scene.sightings(name):
+                p = self._meaning.project(claim, collection.audience)
+                if p is None or p.revoked or not no_stricter(p, level, groups):
+                    continue
+                if self._meaning.means(collection.no, claim, name) == thing:
+                    counted.add(claim.id)
+        return len(counted)
+
+
+def _refers(claim: Claim) -> bool:
+    """Whether a claim refers to anything but its author."""
+    return len(claim.references) > ("created_by_ref" in claim.obj)
+
+
+def _using(made: Content, known: Iterable[StixId]) -> Content:
+    return replace(made, uses=tuple(dict.fromkeys((*made.uses, *known))))
+
+
+def _refuses(collection: Collection, found: Content) -> bool:
+    """Whether the collection's filter leaves this out."""
+    if collection.types and found.type not in collection.types:
+        return True
+    if found.type in SCO_TYPES:
+        return bool(collection.kinds) and found.type not in collection.kinds
+    if found.type != "indicator":
+        return False
+    if collection.kinds and not collection.kinds.intersection(found.kinds):
+        return True
+    return (found.confidence or 0) < collection.min_confidence

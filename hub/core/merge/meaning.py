@@ -1,0 +1,118 @@
+"""What claims and references mean to an audience: who sees a claim, which thing an id names, where relationships stand.
+
+Source: docs/semantics.md, sections 2, 4 and 6 ("References").
+"""
+
+from __future__ import annotations
+
+from hub.core.merge import owner
+from hub.core.merge.known import known_objects
+from hub.core.merge.project import Projection, Reach, project, reach
+from hub.core.merge.references import LEANING, has_own_meaning, key_in, object_key, required_references
+from hub.core.merge.scene import Scene, is_floating
+from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key
+from hub.model.policy import Audience, Policy
+from hub.model.stix import SCO_TYPES
+from hub.model.words import CanonicalKey, StixId, StixObject
+from hub.patterns import key as key_of
+
+
+class Meaning:
+    """See the head of this module. Every answer may raise ``Missing``."""
+
+    def __init__(self, policy: Policy, scene: Scene) -> None:
+        self._policy = policy
+        self._scene = scene
+        self._known = known_objects(policy)
+        self._reaches: dict[ClaimKey, Reach | None] = {}
+        self.relationships: set[CanonicalKey] = set()
+        """The things that are known to be merged relationships."""
+
+    # ------------------------------------------------------------ who may see a claim
+
+    def definition(self, centre: int, marking: StixId) -> StixObject | None:
+        """The marking-definition that a centre claims under an id."""
+        claim = self._scene.claim(claim_key(centre, marking))
+        return claim.obj if claim is not None and claim.state is not ClaimState.WITHDRAWN else None
+
+    def project(self, claim: Claim, audience: Audience) -> Projection | None:
+        """What an audience sees of a claim; None for nothing."""
+        if claim.state is ClaimState.WITHDRAWN:
+            return None
+        if claim.key in self._reaches:
+            found = self._reaches[claim.key]
+        else:
+            found = self._reaches[claim.key] = reach(claim, self._policy, self.definition)
+        return None if found is None else project(claim, audience, self._policy, found)
+
+    def about(self, no: int, thing: CanonicalKey) -> list[Claim]:
+        """All claims about a thing, as far as a collection may have to do with them."""
+        if thing in self.relationships:
+            return self._scene.placed(no, thing)
+        return self._scene.claims_of_thing(thing)
+
+    # ------------------------------------------------------------ what a reference means
+
+    def means(self, no: int, said_by: Claim, ref: StixId) -> CanonicalKey | None:
+        """The thing that a reference means in a collection: what the same centre claims under this id, else the
+        observable of this id, else what the owner of the id claims.
+        """
+        keyed = key_in(ref)
+        if keyed is not None:
+            return keyed
+        if not has_own_meaning(ref) or ref in self._known:
+            return object_key(ref)
+        audience = self._policy.collections[no].audience
+        visible = [(claim, p) for claim in self._scene.claims_of_id(ref) if (p := self.project(claim, audience))]
+        seen = [pair for pair in visible if not pair[1].revoked] or visible
+        mine = next((claim for claim, _ in seen if claim.centre == said_by.centre), None)
+        if mine is not None:
+            return self.thing_of(no, mine)
+        if ref.partition("--")[0] in SCO_TYPES:
+            by_value = object_key(ref)
+            # nobody else may bend the id that an observable's value gives to another observable
+            if not seen or any(self.project(claim, audience) for claim in self._scene.claims_of_thing(by_value)):
+                return by_value
+        if not seen:
+            return None
+        chosen = owner.owners_choice([p for _, p in seen])
+        return self.thing_of(no, next(claim for claim, p in seen if p is chosen))
+
+    def thing_of(self, no: int, claim: Claim) -> CanonicalKey | None:
+        """The thing that a claim is about in a collection; None for a relationship that stands nowhere there."""
+        if not is_floating(claim):
+            return claim.thing
+        thing = self._scene.placement(claim.key).get(no)
+        if thing is not None:
+            self.relationships.add(thing)
+        return thing
+
+    def stands_for(self, no: int, claim: Claim) -> CanonicalKey | None:
+        """The thing that a relationship whose ends merge is about in a collection; None where nobody there sees it."""
+        if self.project(claim, self._policy.collections[no].audience) is None:
+            return None
+        ends = []
+        for name in ("source_ref", "target_ref"):
+            thing = self.means(no, claim, StixId(claim.obj[name]))
+            if thing is None:
+                return None
+            ends.append(thing.hex())
+        return key_of("relationship", " ".join((claim.obj["relationship_type"], *ends)))
+
+    def may_need_itself(self, no: int, thing: CanonicalKey) -> bool:
+        """Whether what a thing needs to be shown may need the thing in turn."""
+        seen, todo = {thing}, [thing]
+        while todo:
+            for claim in self.about(no, todo.pop()):
+                if not claim.body or claim.type not in LEANING:
+                    continue
+                for ref in required_references(claim.obj):
+                    if ref.partition("--")[0] not in LEANING:
+                        continue
+                    target = self.means(no, claim, ref)
+                    if target == thing:
+                        return True
+                    if target is not None and target not in seen:
+                        seen.add(target)
+                        todo.append(target)
+        return False

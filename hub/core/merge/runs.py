@@ -1,0 +1,66 @@
+"""Since when a contribution has been visible to an audience without a break: what decides contested ids.
+
+A run ends where a version is revoked, withdrawn, or marked so that the audience may not see it. Which versions an
+audience may see differs from audience to audience, so a claim remembers how its earlier versions were marked: one entry
+for each marking, however many versions there were. Source: docs/semantics.md, section 6, "Owner's objects".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+
+from hub.model.claims import Claim
+from hub.model.markings import Marks
+from hub.model.words import Level, Stamp, StixId
+
+_STAMP_BYTES = 24
+
+
+def runs_on(old: Claim, new: Claim) -> Stamp:
+    """What ``since`` is of the version ``new`` that follows ``old`` while both are live."""
+    if old.marks == new.marks:
+        return old.since
+    begun: list[tuple[bytes, Marks]] = [(new.stamp, new.marks)]
+    seen = [new.marks]
+    for stamp, marks in [(old.since[:_STAMP_BYTES], old.marks), *_earlier(old.since)]:
+        if marks in seen:  # who sees all that came after sees this as well: one run of them
+            begun[-1] = (stamp, begun[-1][1])
+        else:
+            seen.append(marks)
+            begun.append((stamp, marks))
+    return Stamp(begun[0][0] + (_packed(begun[1:]) if len(begun) > 1 else b""))
+
+
+def began(claim: Claim, sees: Callable[[Marks], bool]) -> bytes:
+    """The stamp of the first version of the run that the claim, which is visible, stands in."""
+    first = claim.since[:_STAMP_BYTES]
+    if len(claim.since) > _STAMP_BYTES:
+        for stamp, marks in _earlier(claim.since):
+            if not sees(marks):
+                break
+            first = stamp
+    return first
+
+
+def _packed(begun: list[tuple[bytes, Marks]]) -> bytes:
+    return orjson.dumps(
+        [
+            [stamp.hex(), None if marks.level is None else int(marks.level), marks.others, marks.unreadable]
+            for stamp, marks in begun
+        ]
+    )
+
+
+def _earlier(since: bytes) -> list[tuple[bytes, Marks]]:
+    """The runs before the last marking, newest first."""
+    if len(since) == _STAMP_BYTES:
+        return []
+    return [
+        (
+            bytes.fromhex(stamp),
+            Marks(None if level is None else Level(level), tuple(StixId(ref) for ref in others), unreadable),
+        )
+        for stamp, level, others, unreadable in orjson.loads(since[_STAMP_BYTES:])
+    ]
