@@ -77,7 +77,7 @@ class Worker:
     async def step(self) -> int:
         """Carry one batch and one part of a sweep; returns how many records, contributions and releases it did."""
         self.steps += 1
-        swept = await self.sweep()
+        swept = await self.sweep() if await self._store.has_chores() else 0
         settings = self._settings
         batch = await self._consumer.take(
             limit=settings.batch_records, limit_bytes=settings.batch_bytes, wait_s=0 if swept else settings.wait_s

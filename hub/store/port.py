@@ -94,6 +94,10 @@ class Store(Protocol):
         """Begin; commit at the end of the block, roll back on an exception. Raises TryAgain."""
         ...
 
+    async def has_chores(self) -> bool:
+        """Whether there is anything to sweep, or released by the operator: one look, where a transaction would wait."""
+        ...
+
     async def policy(self) -> Policy:
         """The policy in force; cheap, reads again only when it has a new number."""
         ...

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Table, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Row, Table, bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View, claim_key
@@ -94,6 +94,13 @@ class SqlStore(ABC):
         async with self.look() as conn:
             rows = await conn.execute(select(t.positions))
             return {at: row.next for row in rows if (at := TopicPartition(row.topic, row.partition)) in wanted}
+
+    async def has_chores(self) -> bool:
+        """See the port."""
+        swept = select(t.sweeps.c.no).where(~t.sweeps.c.done).exists()
+        released = select(t.held.c.no).where(t.held.c.state == "released").exists()
+        async with self.look() as conn:
+            return bool((await conn.execute(select(swept | released))).scalar_one())
 
     async def all_positions(self) -> Positions:
         """How far every partition has been carried."""
@@ -422,9 +429,9 @@ class SqlTransaction:
             )
             if moved.rowcount == 1:
                 continue
-            if (await self.conn.execute(select(c.next).where(here))).first() is not None:
+            first = {"topic": at.topic, "partition": at.partition, "next": end[at]}
+            if (await self.conn.execute(_FIRST_POSITION, first)).rowcount != 1:
                 raise Stale
-            await self._many(self._store.insert(t.positions), [(at.topic, at.partition, end[at])])
 
     async def rejections_log(self, centre: int) -> int:
         """See the port."""
@@ -511,6 +518,11 @@ def _change(row: Row[Any]) -> Change:
 
 
 # ---------------------------------------------------------------- queries
+
+_FIRST_POSITION = text(
+    'insert into positions (topic, "partition", "next") values (:topic, :partition, :next) on conflict do nothing'
+)
+"""Of workers that begin with one partition at once only one has its row."""
 
 _FOLLOWED = (
     update(t.changes)
