@@ -21,7 +21,8 @@ def canonical(pattern: str, *, spec_version: str = "2.1", limit_chars: int = 65_
     """The canonical form of a STIX pattern, or why it is not taken; never raises. Problems are ``at`` ``/pattern``.
 
     ``spec_version`` "2.0" reads the grammar of STIX 2.0; the canonical text is one of 2.1 always. More characters than
-    ``limit_chars`` are ``pattern.too-long``; the canonical text may have twice as many. Linear time, save for sorting.
+    ``limit_chars`` are ``pattern.too-long``, also in the canonical text, so that what the hub shows can be sent to it
+    again. Linear time, save for sorting.
     """
     if len(pattern) > limit_chars:
         return Problem(
@@ -33,6 +34,8 @@ def canonical(pattern: str, *, spec_version: str = "2.1", limit_chars: int = 65_
     if isinstance(found, Problem):
         return found
     text, kind, path, value, warnings = found
+    if len(text) > limit_chars:
+        return canonical_in_full(pattern, spec_version=spec_version, limit_chars=limit_chars)
     single = Observable(kind, path, value)
     return Canonical(text, (kind,), single, (single,), warnings)
 
@@ -43,7 +46,7 @@ def canonical_in_full(pattern: str, *, spec_version: str = "2.1", limit_chars: i
         return Problem(
             Code.PATTERN_TOO_LONG, AT, f"The pattern has {len(pattern)} characters; {limit_chars} are allowed."
         )
-    normaliser = Normaliser(limit_chars=2 * limit_chars, lifts=spec_version == "2.0")
+    normaliser = Normaliser(limit_chars=limit_chars, lifts=spec_version == "2.0")
     try:
         pattern.encode()
         node = normaliser.pattern(parse(pattern, spec_version=spec_version))

@@ -78,7 +78,7 @@ def joined(word: str, parts: list[Node], roots: frozenset[str], limit_chars: int
         texts.append(f"({part.text})" if wrap else part.text)
         depth = max(depth, part.depth + wrap)
         weight = max(weight, part.weight + wrap * _PARENTHESIS_WEIGHT)
-    check_size(sum(map(len, texts)) + (len(word) + 2) * len(texts), limit_chars)
+    check_size(sum(map(len, texts)) + (len(word) + 2) * (len(texts) - 1), limit_chars)
     if word != "FOLLOWEDBY" and len(texts) > GROUP:
         groups = [texts[at : at + GROUP] for at in range(0, len(texts), GROUP)]
         texts = [f"({f' {word} '.join(group)})" if len(group) > 1 else group[0] for group in groups]
@@ -112,11 +112,13 @@ def qualified(inside: Node, qualifiers: list[tuple[str, str]], limit_chars: int)
 def check_size(chars: int, limit_chars: int) -> None:
     """Raises PatternError when a text would have more than ``limit_chars`` characters."""
     if chars > limit_chars:
-        raise too_costly(f"has more than {limit_chars} characters in canonical form")
+        says = f"The pattern has more than {limit_chars} characters in canonical form; so many are allowed."
+        raise PatternError(Code.PATTERN_TOO_LONG, says)
 
 
-def check_shape(node: Node) -> None:
+def check_whole(node: Node, limit_chars: int) -> None:
     """Raises PatternError when a member's tool could not read the text, or the hub not a second time."""
+    check_size(len(node.text), limit_chars)
     if node.depth > MAX_DEPTH:
         raise too_costly(f"nests parentheses more than {MAX_DEPTH} deep")
     if node.weight > MAX_WEIGHT:

@@ -26,7 +26,7 @@ from hub.patterns.ast import (
 )
 from hub.patterns.constants import normal_constant, written
 from hub.patterns.lift import lifted
-from hub.patterns.nodes import Leaf, Node, check_shape, check_size, joined, leaf_node, observation, qualified
+from hub.patterns.nodes import Leaf, Node, check_size, check_whole, joined, leaf_node, observation, qualified
 from hub.patterns.observables import Rule, canonical_by, rule_for
 from hub.patterns.observables.addresses import canonical_address
 from hub.patterns.observables.hashes import canonical_digest, checked_algorithm
@@ -55,7 +55,7 @@ class Normaliser:
     def pattern(self, tree: ObservationExpression) -> Node:
         """The whole pattern. Raises PatternError."""
         node = self._observation(tree)
-        check_shape(node)
+        check_whole(node, self._limit_chars)
         return node
 
     # -- observations
@@ -141,7 +141,7 @@ class Normaliser:
             raise PatternError(
                 Code.PATTERN_MEANINGLESS, "The pattern compares with an empty set, IN (), which has no member."
             )
-        # The members of a set are of one kind (STIX 2.1, section 9.2): the others make a set of their own.
+        # The members of a set are of one kind (STIX 2.1, section 9.6.1): the others make a set of their own.
         by_kind: dict[str, list[Constant]] = {}
         for constant in leaf.constants:
             by_kind.setdefault(constant.kind, []).append(constant)

@@ -15,7 +15,7 @@ _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 def normal_path(path: Path) -> Path:
     """The path with the key of a digest in its one spelling, and indices without a plus sign.
 
-    The key of a digest is the last step, behind one called ``hashes`` or ``…_hashes`` (STIX 2.1, section 2.6).
+    The key of a digest is the last step, behind one called ``hashes`` or ``…_hashes`` (STIX 2.1, section 2.7).
     """
     steps: list[Step] = [Index(step.text.lstrip("+")) if isinstance(step, Index) else step for step in path.steps]
     if len(steps) > 1:

@@ -14,8 +14,8 @@ from hub.patterns import Canonical, canonical, canonical_observable, canonical_t
 from tests.patterns.reference import is_taken_by_reference
 
 LIMIT = 65_536
-SECONDS = 1.5
-"""For 65,536 characters, on a machine that does other things as well; the worst takes about a fifth of that."""
+SECONDS = 1.0
+"""Of processor time, for 65,536 characters; the worst takes about a tenth of that."""
 
 
 def filled(head: str, piece: str, tail: str) -> str:
@@ -23,14 +23,14 @@ def filled(head: str, piece: str, tail: str) -> str:
 
 
 WORST = {
-    "alternatives": filled("[a:b=1", " OR a:b=1", "]"),
-    "different alternatives": "[" + " OR ".join(f"a:b{i}={i}" for i in range(4_000)) + "]",
-    "conjunctions": "[" + " AND ".join(f"a:b{i}={i}" for i in range(3_900)) + "]",
-    "observations": " OR ".join(f"[a:b{i}={i}]" for i in range(3_600)),
-    "observations that must all be": filled("[a:b=1]", " AND [a:b=1]", ""),
-    "followers": filled("[a:b=1]", " FOLLOWEDBY [a:b=1]", ""),
-    "set": "[a:b IN (" + ",".join(str(i) for i in range(11_000)) + ")]",
-    "set of addresses": "[ipv6-addr:value IN (" + ",".join(f"'::{i:x}'" for i in range(7_000)) + ")]",
+    "alternatives": filled("[a:b = 1", " OR a:b = 1", "]"),
+    "different alternatives": "[" + " OR ".join(f"a:b{i} = {i}" for i in range(3_300)) + "]",
+    "conjunctions": "[" + " AND ".join(f"a:b{i} = {i}" for i in range(3_100)) + "]",
+    "observations": " OR ".join(f"[a:b{i} = {i}]" for i in range(2_900)),
+    "observations that must all be": filled("[a:b = 1]", " AND [a:b = 1]", ""),
+    "followers": filled("[a:b = 1]", " FOLLOWEDBY [a:b = 1]", ""),
+    "set": "[a:b IN (" + ", ".join(str(i) for i in range(9_000)) + ")]",
+    "set of addresses": "[ipv6-addr:value IN (" + ", ".join(f"'::{i:x}'" for i in range(6_000)) + ")]",
     "long equal prefixes": "[" + " OR ".join(f"a:b='{'x' * 1_000}{i}'" for i in range(60)) + "]",
     "deep": "[" + "(" * 32_000 + "a:b=1" + ")" * 32_000 + "]",
     "deep observations": "(" * 32_000 + "[a:b=1]" + ")" * 32_000,
@@ -79,9 +79,9 @@ WORST = {
 @pytest.mark.parametrize("name", WORST)
 def test_the_largest_pattern_of_each_bad_shape_is_read_in_time(name: str) -> None:
     assert len(WORST[name]) <= LIMIT
-    began = time.perf_counter()
+    began = time.process_time()
     found = canonical(WORST[name])
-    took_s = time.perf_counter() - began
+    took_s = time.process_time() - began
     assert took_s < SECONDS
     assert isinstance(found, Canonical | Problem)
 
@@ -90,7 +90,7 @@ def test_the_largest_pattern_of_each_bad_shape_is_read_in_time(name: str) -> Non
 def test_what_is_taken_can_be_read_by_the_reference_and_again_by_the_hub(name: str) -> None:
     found = canonical(WORST[name])
     if isinstance(found, Canonical):
-        again = canonical(found.text, limit_chars=2 * LIMIT)
+        again = canonical(found.text)
         assert isinstance(again, Canonical)
         assert (again.text, again.single, again.asserted) == (found.text, found.single, found.asserted)
         if len(found.text) < 25_000:  # the reference takes seconds for more
@@ -106,7 +106,7 @@ def test_what_is_taken_can_be_read_by_the_reference_and_again_by_the_hub(name: s
         ("qualifiers", Code.PATTERN_TOO_COSTLY),
         ("steps", Code.PATTERN_TOO_COSTLY),
         ("indices", Code.PATTERN_TOO_COSTLY),
-        ("digests on a long path", Code.PATTERN_TOO_COSTLY),
+        ("digests on a long path", Code.PATTERN_TOO_LONG),
         ("zeros", Code.PATTERN_SYNTAX),
         ("string without end", Code.PATTERN_SYNTAX),
         ("comment without end", Code.PATTERN_SYNTAX),
@@ -145,13 +145,22 @@ def test_chains_in_chains_are_refused_before_they_kill_the_reference() -> None:
     assert {found.code for found in outcomes if isinstance(found, Problem)} == {Code.PATTERN_TOO_COSTLY}
 
 
-def test_the_limit_counts_characters() -> None:
-    pattern = "[file:name = '" + "x" * 84 + "']"
-    assert len(pattern) == 100
-    assert isinstance(canonical(pattern, limit_chars=100), Canonical)
-    found = canonical(pattern, limit_chars=99)
-    assert isinstance(found, Problem)
-    assert found.code == Code.PATTERN_TOO_LONG
+@pytest.mark.parametrize(
+    ("pattern", "chars"),
+    [
+        ("[file:name = '" + "x" * 84 + "']", 100),
+        ("[file:name='" + "x" * 82 + "']", 98),
+        ("[domain-name:value='" + "a" * 60 + ".example']", 92),
+        ("[url:value='http://a.example/" + "é" * 12 + "']", 105),
+    ],
+)
+def test_the_limit_counts_characters_of_what_came_and_of_what_is_shown(pattern: str, chars: int) -> None:
+    found = canonical(pattern, limit_chars=chars)
+    assert isinstance(found, Canonical)
+    assert len(found.text) == chars
+    too_long = canonical(pattern, limit_chars=chars - 1)
+    assert isinstance(too_long, Problem)
+    assert too_long.code == Code.PATTERN_TOO_LONG
 
 
 @settings(max_examples=1_000, deadline=None)

@@ -66,7 +66,7 @@ _REFERENCES = {
     "cc_refs": _EMAIL,
     "bcc_refs": _EMAIL,
 }
-"""What ``….<reference>.value`` holds, whatever object the path starts from (STIX 2.1, sections 6.4, 6.5, 6.6, 6.12)."""
+"""What ``….<reference>.value`` holds, whatever object the path starts from (STIX 2.1, sections 6.4, 6.6, 6.8, 6.12)."""
 
 _REFERENCED_VALUE = re.compile(r"(?:.*\.)?([a-z_]+_refs?)(?:\[(?:\*|[0-9]+)\])?\.value", re.DOTALL)
 _DIGEST = re.compile(r"(?:.*\.)?(?:[^.]*_)?hashes\.(?:'([A-Za-z0-9_-]+)'|([A-Za-z0-9_]+))", re.DOTALL)

@@ -53,7 +53,7 @@ def canonical_ipv6(value: str) -> str | Problem | None:
     """An address as RFC 5952 writes it, or a network whose host bits are zero; ``/128`` goes.
 
     An IPv4-mapped address stays an IPv6 address and ends in a dotted quad (RFC 5952, section 5). A zone (``%eth0``)
-    means something on one host only and is not part of the type (STIX 2.1, section 6.8): none of its kind.
+    means something on one host only and is not part of the type (STIX 2.1, section 6.9): none of its kind.
 
     >>> canonical_ipv6("2001:DB8::0001/128"), canonical_ipv6("2001:db8::1/32"), canonical_ipv6("::ffff:c633:6407")
     ('2001:db8::1', '2001:db8::/32', '::ffff:198.51.100.7')
@@ -78,7 +78,7 @@ def canonical_ipv6(value: str) -> str | Problem | None:
 
 
 def canonical_mac(value: str) -> str | None:
-    """Six pairs of small hexadecimal digits with colons (STIX 2.1, section 6.9).
+    """Six pairs of small hexadecimal digits with colons (STIX 2.1, section 6.10).
 
     >>> canonical_mac("D2-FB-49-24-37-18"), canonical_mac("d2fb.4924.3718")
     ('d2:fb:49:24:37:18', 'd2:fb:49:24:37:18')
