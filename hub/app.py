@@ -13,6 +13,7 @@ from hub.config import Config, PostgresAt, SqliteAt
 from hub.log.embedded import EmbeddedLog
 from hub.log.port import EventLog
 from hub.model.errors import Broken
+from hub.registry.port import Broker
 from hub.registry.service import Registry
 from hub.store.sql import SqlStore
 from hub.store.sqlite import open_sqlite
@@ -67,7 +68,8 @@ async def opened(config: Config) -> AsyncIterator[tuple[SqlStore, EventLog, Regi
         stack.push_async_callback(store.close)
         log = await open_log(config)
         stack.push_async_callback(log.close)
-        yield store, log, Registry(store)
+        broker = await stack.enter_async_context(opened_broker(config))
+        yield store, log, Registry(store, broker=broker)
 
 
 def kafka_credentials(config: Config) -> dict[str, str | None]:
@@ -78,3 +80,34 @@ def kafka_credentials(config: Config) -> dict[str, str | None]:
         "password": config.kafka_password.get_secret_value() if config.kafka_password else None,
         "ca_file": str(config.kafka_ca_file) if config.kafka_ca_file else None,
     }
+
+
+@contextlib.asynccontextmanager
+async def opened_broker(config: Config) -> AsyncIterator[Broker | None]:
+    """The broker that enforces the registry; None without Kafka."""
+    broker = _broker(config)
+    try:
+        yield broker
+    finally:
+        if broker is not None:
+            await broker.close()
+
+
+def _broker(config: Config) -> Broker | None:
+    if config.kafka_bootstrap is None:
+        return None
+    try:
+        from hub.registry.broker import KafkaBroker
+    except ImportError as error:
+        raise _not_installed("kafka", error) from None
+    password = config.kafka_admin_password or config.kafka_password
+    return KafkaBroker(
+        config.kafka_bootstrap,
+        security_protocol=config.kafka_security_protocol,
+        username=config.kafka_admin_username or config.kafka_username,
+        password=password.get_secret_value() if password else None,
+        ca_file=str(config.kafka_ca_file) if config.kafka_ca_file else None,
+        hub_username=config.kafka_username,
+        partitions=config.kafka_partitions,
+        replication=config.kafka_replication,
+    )

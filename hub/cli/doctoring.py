@@ -16,9 +16,8 @@ from pathlib import Path
 import httpx
 from sqlalchemy import func, select
 
-from hub.app import open_log, open_store
+from hub.app import open_log, open_store, opened_broker
 from hub.cli.certificate import examine
-from hub.cli.opened import opened_broker
 from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
 from hub.lists import available
 from hub.model.errors import HubError
