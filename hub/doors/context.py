@@ -11,9 +11,10 @@ from hub.doors.pulse import Pulse
 from hub.doors.settings import DoorSettings
 from hub.intake import Intake, ReceiptCodec
 from hub.log.port import EventLog
-from hub.store import directory
-from hub.store.port import Store
-from hub.store.reading import Readable
+from hub.model.words import Seq
+from hub.store import directory, reading
+from hub.store.port import Filter, Store
+from hub.store.reading import Page, Readable
 
 
 class DoorStore(Store, Readable, Protocol):
@@ -38,6 +39,11 @@ class Doors:
             async with self.store.look() as conn:
                 self._key = await directory.cursor_key(conn)
         return self._key
+
+    async def page(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> Page:
+        """The rows of a log above ``after`` that pass ``by``, with their bytes."""
+        async with self.store.look() as conn:
+            return await reading.page(conn, log, after, limit=limit, limit_bytes=limit_bytes, by=by)
 
     async def intake(self) -> Intake:
         """The one intake of this process."""

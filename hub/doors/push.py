@@ -196,8 +196,7 @@ async def _rejections(doors: Doors, centre: Centre, after: Seq, limit: int) -> b
         log = await reading.log_number(conn, f"rejected.{centre.name}")
     if log is None:
         return b'{"rejections":[],"next_after":%d,"more":false}' % after
-    head = await doors.store.head(log)
-    rows = await doors.store.read(log, after, limit=limit, limit_bytes=doors.settings.page_bytes, by=_EVERYTHING)
-    last = rows[-1].seq if rows else after
-    more = b"true" if last < head.seq else b"false"
-    return b'{"rejections":[%s],"next_after":%d,"more":%s}' % (b",".join(row.body for row in rows), last, more)
+    page = await doors.page(log, after, limit=limit, limit_bytes=doors.settings.page_bytes, by=_EVERYTHING)
+    last = page.rows[-1].seq if page.rows else after
+    more = b"true" if page.more else b"false"
+    return b'{"rejections":[%s],"next_after":%d,"more":%s}' % (b",".join(page.bodies), last, more)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
 from typing import Annotated
 
 import orjson
@@ -22,11 +21,11 @@ from hub.doors import metrics
 from hub.doors.auth import Credentials, credentials_of
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS, raw
-from hub.model.claims import Change
 from hub.model.errors import Refused, TryAgain
 from hub.model.policy import Collection
 from hub.model.words import Seq
 from hub.store.port import Filter
+from hub.store.reading import Page
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT = b": still here\n\n"
@@ -80,13 +79,13 @@ def start_of(last_event_id: str | None, start: str, head: Seq) -> Seq:
     return Seq(int(said))
 
 
-def events_of(rows: Sequence[Change]) -> bytes:
+def events_of(page: Page) -> bytes:
     """Changes as server-sent events. JSON as stored has no line break, so each event has one ``data`` line."""
     return b"".join(
         b"id: %d\nevent: withdrawn\ndata: %s\n\n" % (row.seq, orjson.dumps({"id": row.object_id}))
         if row.withdrawn
-        else b"id: %d\nevent: object\ndata: %s\n\n" % (row.seq, row.body)
-        for row in rows
+        else b"id: %d\nevent: object\ndata: %s\n\n" % (row.seq, body)
+        for row, body in zip(page.rows, page.bodies, strict=True)
     )
 
 
@@ -94,7 +93,7 @@ class Pages:
     """Pages of events, read and written once for all readers who stand at the same place: at the tip, most do."""
 
     def __init__(self, doors: Doors) -> None:
-        self._store = doors.store
+        self._doors = doors
         self._recent: OrderedDict[tuple[int, Seq], tuple[bytes, Seq]] = OrderedDict()
         self._reading: dict[tuple[int, Seq], asyncio.Lock] = {}
 
@@ -105,10 +104,10 @@ class Pages:
         try:
             async with lock:
                 if place not in self._recent:
-                    rows = await self._store.read(log, seq, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=_WHOLE_LOG)
-                    if not rows:
+                    page = await self._doors.page(log, seq, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=_WHOLE_LOG)
+                    if not page.rows:
                         return b"", seq
-                    self._keep(place, (events_of(rows), rows[-1].seq))
+                    self._keep(place, (events_of(page), page.rows[-1].seq))
                 return self._recent[place]
         finally:
             if self._reading.get(place) is lock and not lock.locked():

@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import orjson
-from sqlalchemy import Row, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select
+from sqlalchemy import column as sql_column
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import Change
-from hub.model.step import ReceiptCounts
+from hub.model.step import Head, ReceiptCounts
 from hub.model.words import CanonicalKey, Seq, StixId
 from hub.store import tables as t
+from hub.store.port import Filter
 
 
 class Readable(Protocol):
@@ -150,6 +152,12 @@ async def placements(conn: AsyncConnection, keys: Collection[bytes]) -> set[Cano
     return {CanonicalKey(row.thing) for row in rows}
 
 
+async def head(conn: AsyncConnection, log: int) -> Head:
+    """Where a log ends."""
+    row = (await conn.execute(select(t.logs.c.last_seq, t.logs.c.last_us).where(t.logs.c.no == log))).first()
+    return Head(Seq(row.last_seq), row.last_us) if row else Head(Seq(0), 0)
+
+
 async def change_at(conn: AsyncConnection, log: int, seq: int) -> Change | None:
     """One row of a log."""
     c = t.changes.c
@@ -161,3 +169,114 @@ async def waiting(conn: AsyncConnection) -> int:
     """How many objects wait for the operator."""
     h = t.held.c
     return int((await conn.execute(select(func.count()).where(h.state == "waiting"))).scalar_one())
+
+
+# ---------------------------------------------------------------- pages
+
+_RAW: Mapping[str, ColumnElement[Any]] = {column.name: sql_column(column.name) for column in t.changes.c}
+"""The columns without types: what comes out of the driver is passed on as it is, a page being a thousand rows."""
+
+
+class Shown(Protocol):
+    """What a reader is told of a row besides its bytes."""
+
+    @property
+    def seq(self) -> Seq:
+        """Its number in the log."""
+        ...
+
+    @property
+    def date_added_us(self) -> int:
+        """When it was added."""
+        ...
+
+    @property
+    def version_us(self) -> int:
+        """See ``Change``."""
+        ...
+
+    @property
+    def object_id(self) -> str:
+        """The object's id."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """The object's type."""
+        ...
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the row says that the object has gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows of a log in their order, with their bytes where these were asked for, and whether more follow."""
+
+    rows: Sequence[Shown]
+    bodies: Sequence[bytes]
+    more: bool
+
+
+async def page(
+    conn: AsyncConnection, log: int, after: int, *, limit: int, limit_bytes: int, by: Filter, bodies: bool = True
+) -> Page:
+    """The rows above ``after`` that pass ``by``, one at least if there is one.
+
+    Sizes come before bytes: however large the objects, no more than ``limit_bytes`` (or one object) is read.
+    """
+    columns = [_RAW[name] for name in ("seq", "date_added_us", "version_us", "object_id", "type", "withdrawn")]
+    size = func.length(_RAW["body"]).label("size") if bodies else literal_column("0").label("size")
+    rows = (await conn.execute(_passing(select(*columns, size), log, after, by).limit(limit + 1))).all()
+    count = _fitting([row.size for row in rows[:limit]], limit_bytes)
+    more = count < len(rows)
+    shown = rows[:count]
+    if not bodies or not shown:
+        return Page(cast("Sequence[Shown]", shown), (), more)
+    found = await conn.execute(_passing(select(_RAW["body"]), log, after, by).where(t.changes.c.seq <= shown[-1].seq))
+    return Page(cast("Sequence[Shown]", shown), found.scalars().all(), more)
+
+
+def _fitting(sizes: Sequence[int], limit_bytes: int) -> int:
+    """How many of the first fit, one at least."""
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if count and total > limit_bytes:
+            return count
+    return len(sizes)
+
+
+def _passing(query: Select[Any], log: int, after: int, by: Filter) -> Select[Any]:
+    c = t.changes.c
+    query = query.select_from(t.changes).where(c.log == log, c.seq > after).order_by(c.seq)
+    if by.after_us is not None:
+        last_before = (
+            select(c.seq)
+            .where(c.log == log, c.date_added_us <= by.after_us)
+            .order_by(c.date_added_us.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        query = query.where(c.seq > func.coalesce(last_before, 0))
+    if by.types:
+        query = query.where(c.type.in_(sorted(by.types)))
+    if by.ids:
+        query = query.where(c.object_id.in_(sorted(by.ids)))
+    return query if by.log else query.where(*_versions(by.versions))
+
+
+def _versions(said: str) -> tuple[ColumnElement[bool], ...]:
+    """Source: TAXII 2.1, section 3.4.1, ``version``."""
+    c = t.changes.c
+    match said:
+        case "last":
+            return (c.shown == t.SHOWN_NOW,)
+        case "all":
+            return (c.shown > t.SHOWN_NEVER,)
+        case "first":
+            return (c.shown > t.SHOWN_NEVER, c.first)
+        case version_us:
+            return (c.shown > t.SHOWN_NEVER, c.version_us == int(version_us))

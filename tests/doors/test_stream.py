@@ -10,6 +10,7 @@ import pytest
 
 from hub.doors.http import stop_streams
 from hub.model.principals import Kind
+from hub.store import reading
 from tests.doors.hubs import Hub, a_hub, addresses
 from tests.doors.streams import open_stream, read_stream
 from tests.story import an_indicator, an_object
@@ -160,17 +161,18 @@ async def test_going_down_ends_the_streams(hub: Hub) -> None:
 
 async def test_many_readers_at_the_tip_cost_one_read_per_commit(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = 0
-    read = hub.store.read
+    read = reading.page
 
     async def counting(*args: object, **more: object) -> object:
         nonlocal reads
         reads += 1
         return await read(*args, **more)  # type: ignore[arg-type]
 
+    monkeypatch.setattr(reading, "page", counting)
     async with contextlib.AsyncExitStack() as stack:
         readers = [await stack.enter_async_context(open_stream(hub, "community", "soc", "from=now")) for _ in range(20)]
-        await until(lambda: all(reader.status == 200 for reader in readers))
-        monkeypatch.setattr(hub.store, "read", counting)
+        await until(lambda: reads == 20, what="every reader to have looked once")
+        reads = 0
         await hub.tell("ro", *addresses(1))
         await until(lambda: all(len(reader.events) == 4 for reader in readers))
     assert reads <= 6

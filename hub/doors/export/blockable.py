@@ -5,17 +5,17 @@ The pattern is read again here: what an export contains must not depend on what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import orjson
 
-from hub.model.claims import Change
 from hub.model.markings import LEVEL_OF_ID, PAP_ORDER, stated_pap
 from hub.model.problems import Problem
 from hub.model.times import parse_us
 from hub.model.words import StixObject
 from hub.patterns import Observable, canonical
+from hub.store.reading import Page
 
 _BARRING = frozenset(range(PAP_ORDER.index("AMBER"), len(PAP_ORDER)))
 """PAP:AMBER allows passive use only, PAP:RED none that anybody could notice: blocking is active."""
@@ -59,9 +59,9 @@ def type_of(observable: Observable) -> str:
     return f"{observable.kind}:{observable.path}"
 
 
-def barring_marking(row: Change) -> bool:
+def barring_marking(body: bytes) -> bool:
     """Whether a marking-definition states a PAP that forbids blocking."""
-    marking: StixObject = orjson.loads(row.body)
+    marking: StixObject = orjson.loads(body)
     definition = marking.get("definition")
     said = (definition.get("statement") if isinstance(definition, dict) else None, marking.get("name"))
     return any(isinstance(text, str) and stated_pap(text) in _BARRING for text in said)
@@ -78,11 +78,11 @@ class Selection:
     barred: frozenset[str] = frozenset()
     """Ids of markings under which nothing may be blocked."""
 
-    def entries(self, rows: Iterable[Change]) -> Iterator[Entry]:
-        """The values of these indicators that may be blocked."""
-        for row in rows:
-            if not row.withdrawn:
-                yield from self._of(orjson.loads(row.body), row.version_us)
+    def entries(self, page: Page) -> Iterator[Entry]:
+        """The values of a page's indicators that may be blocked."""
+        for row, body in zip(page.rows, page.bodies, strict=True):
+            if row.type == "indicator" and not row.withdrawn:
+                yield from self._of(orjson.loads(body), row.version_us)
 
     def _of(self, obj: StixObject, modified_us: int) -> Iterator[Entry]:
         if not self._may_block(obj):

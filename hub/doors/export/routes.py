@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from itertools import islice
 from typing import Annotated
@@ -19,13 +19,13 @@ from hub.doors.export import csv, jsonl, txt
 from hub.doors.export.blockable import Entry, Selection, barring_marking
 from hub.doors.export.distinct import Best, Seen
 from hub.doors.openapi import ERRORS, raw
-from hub.model.claims import Change
 from hub.model.errors import NotAuthenticated, NotFound, Refused
 from hub.model.policy import Collection, Policy
 from hub.model.stix import SCO_TYPES
 from hub.model.times import to_us
 from hub.model.words import Seq
 from hub.store.port import Filter
+from hub.store.reading import Page
 
 _PAGE_ROWS = 1_000
 _PAGE_BYTES = 2 << 20
@@ -155,17 +155,21 @@ class _Export:
     async def _all(self) -> AsyncIterator[bytes]:
         seen = Seen()
 
-        def lines(rows: list[Change], selection: Selection) -> bytes:
-            found = selection.entries(rows)
+        def lines(page: Page, selection: Selection) -> bytes:
+            found = selection.entries(page)
             return b"".join(self._format.write(entry) for entry in found if seen.first_time(self._name(entry)))
 
-        async for rows, selection in self._pages():
-            yield await asyncio.to_thread(lines, rows, selection)
+        async for page, selection in self._pages():
+            yield await asyncio.to_thread(lines, page, selection)
 
     async def _best(self, limit: int) -> AsyncIterator[bytes]:
         best = Best(limit)
-        async for rows, selection in self._pages():
-            await asyncio.to_thread(lambda rows=rows, selection=selection: best.add(selection.entries(rows)))  # type: ignore[misc]
+
+        def add(page: Page, selection: Selection) -> None:
+            best.add(selection.entries(page))
+
+        async for page, selection in self._pages():
+            await asyncio.to_thread(add, page, selection)
         entries = iter(await asyncio.to_thread(lambda: list(best.ordered())))
         seen = Seen()
         while some := list(islice(entries, _PAGE_ROWS)):
@@ -175,23 +179,28 @@ class _Export:
         """What makes an entry the same as another one."""
         return entry.value if self._format.by_value else f"{entry.type} {entry.value}"
 
-    async def _pages(self) -> AsyncIterator[tuple[list[Change], Selection]]:
+    async def _pages(self) -> AsyncIterator[tuple[Page, Selection]]:
         """All indicators, each with what bars it known: the markings that stand now, and those met on the way."""
-        barred = {row.object_id async for row in self._rows(_MARKINGS) if barring_marking(row)}
-        after = Seq(0)
-        while rows := await self._read(after, _INDICATORS):
-            after = rows[-1].seq
-            barred.update(row.object_id for row in rows if row.type == "marking-definition" and barring_marking(row))
-            indicators = [row for row in rows if row.type == "indicator"]
-            barring = frozenset(str(one) for one in barred)
-            yield indicators, Selection(self._selection.types, self._selection.today_us, barring)
+        barred: set[str] = set()
+        async for page in self._read(_MARKINGS):
+            barred.update(_barring(page))
+        async for page in self._read(_INDICATORS):
+            barred.update(_barring(page))
+            yield page, replace(self._selection, barred=frozenset(barred))
 
-    async def _rows(self, by: Filter) -> AsyncIterator[Change]:
-        after = Seq(0)
-        while rows := await self._read(after, by):
-            after = rows[-1].seq
-            for row in rows:
-                yield row
+    async def _read(self, by: Filter) -> AsyncIterator[Page]:
+        after, more = Seq(0), True
+        while more:
+            page = await self._doors.page(self._log, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=by)
+            if page.rows:
+                yield page
+                after = page.rows[-1].seq
+            more = page.more
 
-    async def _read(self, after: Seq, by: Filter) -> list[Change]:
-        return await self._doors.store.read(self._log, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=by)
+
+def _barring(page: Page) -> set[str]:
+    return {
+        row.object_id
+        for row, body in zip(page.rows, page.bodies, strict=True)
+        if row.type == "marking-definition" and barring_marking(body)
+    }

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from hub.doors.taxii.query import SPEC_VERSION
-from hub.model.claims import Change
 from hub.model.policy import Collection
 from hub.model.times import exact_time, taxii_time
+from hub.store.reading import Page, Shown
 
 STIX_JSON = f"application/stix+json;version={SPEC_VERSION}"
 _NAMES = {"clear": "TLP:CLEAR", "green": "TLP:GREEN", "amber": "TLP:AMBER", "amber+strict": "TLP:AMBER+STRICT"}
@@ -60,16 +60,16 @@ def collections(readable: Sequence[Collection]) -> bytes:
     return orjson.dumps({"collections": [collection(one) for one in readable]})
 
 
-def envelope(rows: Sequence[Change], following: str | None) -> bytes:
+def envelope(page: Page, following: str | None) -> bytes:
     """Section 3.7: the stored bytes joined, never parsed. ``following`` is the ``next`` of a page with more behind it.
 
     An empty one has its ``objects`` all the same: clients read them unasked, and two bytes ``{}`` have been taken for a
     character of UTF-16.
     """
-    return b"%s%s]}" % (_opening(following, b"objects"), b",".join([row.body for row in rows]))
+    return b"%s%s]}" % (_opening(following, b"objects"), b",".join(page.bodies))
 
 
-def manifest(rows: Sequence[Change], following: str | None) -> bytes:
+def manifest(page: Page, following: str | None) -> bytes:
     """Section 5.3.1, with ``next`` as envelopes have it: clients page manifests the same way."""
     records = [
         {
@@ -78,14 +78,14 @@ def manifest(rows: Sequence[Change], following: str | None) -> bytes:
             "version": exact_time(row.version_us),
             "media_type": STIX_JSON,
         }
-        for row in rows
+        for row in page.rows
     ]
     return b"%s%s]}" % (_opening(following, b"objects"), orjson.dumps(records)[1:-1])
 
 
-def versions(rows: Sequence[Change], following: str | None) -> bytes:
+def versions(page: Page, following: str | None) -> bytes:
     """Section 5.8.1, with ``next``."""
-    times = [exact_time(row.version_us) for row in rows]
+    times = [exact_time(row.version_us) for row in page.rows]
     return b"%s%s]}" % (_opening(following, b"versions"), orjson.dumps(times)[1:-1])
 
 
@@ -95,7 +95,7 @@ def _opening(following: str | None, name: bytes) -> bytes:
     return b'{"more":true,"next":"%s","%s":[' % (following.encode(), name)
 
 
-def date_headers(rows: Sequence[Change], otherwise_us: int) -> Mapping[str, str]:
+def date_headers(rows: Sequence[Shown], otherwise_us: int) -> Mapping[str, str]:
     """Section 3.4 and 5.4: ``date_added`` of the first and last object; of an empty page the time up to which nothing
     is missing, since clients without the header go by their own clocks.
     """

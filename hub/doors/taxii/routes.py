@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -16,10 +16,11 @@ from hub.doors.openapi import raw
 from hub.doors.problems import TAXII_JSON
 from hub.doors.taxii import cursor, pages, resources
 from hub.doors.taxii.query import Query, query_of, require_acceptable
-from hub.model.claims import Change
 from hub.model.errors import NotAllowed, NotFound, Refused
 from hub.model.policy import Collection
 from hub.model.principals import Principal
+from hub.store import reading
+from hub.store.reading import Page
 
 DISCOVERY = "/taxii2/"
 ROOT = "/taxii2/root/"
@@ -30,7 +31,7 @@ OBJECT = OBJECTS + "{object_id}/"
 _LAST, _ALL = "last", "all"
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-Writer = Callable[[Sequence[Change], str | None], bytes]
+Writer = Callable[[Page, str | None], bytes]
 
 
 def routes(doors: Doors) -> APIRouter:
@@ -153,18 +154,23 @@ class _Taxii:
         doors = self._doors
         collection = await self.collection(request, collection_id)
         query = await self._query(request, collection, object_id)
-        # Read first: an empty page promises that nothing up to here is missing, so no row may come in between.
-        head = await doors.store.head(collection.no)
-        page = await pages.page(
-            doors.store, collection.no, query, default=default, limit_bytes=doors.settings.page_bytes
-        )
-        if object_id is not None and not page.rows and not await pages.exists(doors.store, collection.no, object_id):
-            raise NotFound("taxii.object", "There is no such object in this collection.")
+        async with doors.store.look() as conn:
+            head = await reading.head(conn, collection.no)
+            page = await pages.page(
+                conn,
+                collection.no,
+                query,
+                default=default,
+                limit_bytes=doors.settings.page_bytes,
+                bodies=write is resources.envelope,
+            )
+            if object_id is not None and not page.rows and not await pages.exists(conn, collection.no, object_id):
+                raise NotFound("taxii.object", "There is no such object in this collection.")
         following = None
         if page.more:
             following = cursor.encode(query.cursor(collection.no, page.rows[-1].seq), await doors.key())
         otherwise_us = query.added_after_us if query.added_after_us is not None else head.date_us
-        return _answer(write(page.rows, following), dict(resources.date_headers(page.rows, otherwise_us)))
+        return _answer(write(page, following), dict(resources.date_headers(page.rows, otherwise_us)))
 
     async def _query(self, request: Request, collection: Collection, object_id: str | None) -> Query:
         """What is asked for, its cursor included."""
