@@ -230,7 +230,7 @@ async def _append_numbers_until(log: EventLog, topic: Topic, acknowledged: list[
 
 async def test_a_frozen_broker_is_told_and_passes(kafka: KafkaServer) -> None:
     topic = Topic("intake.ro")
-    async with opened(kafka, append_within_s=1.0) as log:
+    async with opened(kafka, append_within_s=2.0) as log:
         await log.create(topic)
         await log.append(topic, numbered(1))
         kafka.freeze()
