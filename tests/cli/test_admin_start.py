@@ -11,7 +11,17 @@ import pytest
 from hub.cli import COMMANDS, load
 from tests.cli.admin import Shell
 
-HEAVY = ("sqlalchemy", "pydantic_settings", "fastapi", "uvicorn", "httpx", "alembic", "structlog", "taxii2client", "aiokafka")
+HEAVY = (
+    "sqlalchemy",
+    "pydantic_settings",
+    "fastapi",
+    "uvicorn",
+    "httpx",
+    "alembic",
+    "structlog",
+    "taxii2client",
+    "aiokafka",
+)
 
 
 def test_help_names_every_command(shell: Shell) -> None:
