@@ -70,7 +70,7 @@ class RunningHub:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "hub.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hub.cli", "serve", "--data-dir", str(self.folder), "--port", str(self.port), *args],
+                [sys.executable, "-m", "hub.cli", "serve", "--data-dir", self.folder, "--port", str(self.port), *args],
                 env={**environment, "CTIHUB_LOG_FORMAT": "json", **self.environment}, stdout=log, stderr=log,
             )  # fmt: skip
         wait_until(self.ready, within_s=30, what=f"the hub is ready; see {self.folder / 'hub.log'}")
@@ -123,7 +123,7 @@ class RunningHub:
             return [obj for found in pages for obj in found.get("objects", ())]
 
     def streamed(self, name: str, reader: str, until: Callable[[int], bool]) -> list[tuple[int, dict[str, Any] | str]]:
-        """What a subscriber sees from the start on, until ``until`` holds of the number of changes: (seq, object | id)."""
+        """What a subscriber sees from the start on, until ``until`` holds of how much it is: (seq, object or id)."""
         found: list[tuple[int, dict[str, Any] | str]] = []
 
         async def read() -> None:
@@ -142,7 +142,9 @@ class RunningHub:
             return next(one.last_seq for one in client.collections() if one.name == name)
 
 
-def push_all(hub: RunningHub, centre: str, lines: Sequence[bytes], *, batch: int = 1000, within_s: float = 120) -> dict[str, int]:
+def push_all(
+    hub: RunningHub, centre: str, lines: Sequence[bytes], *, batch: int = 1000, within_s: float = 120
+) -> dict[str, int]:
     """Push lines in batches, each until it is acknowledged; the sum of the receipts' counts."""
     counts = dict.fromkeys(("received", "accepted", "unchanged", "held", "rejected"), 0)
     with hub.client(centre, patience_s=within_s) as client:
@@ -161,7 +163,7 @@ def in_threads(*work: Callable[[], object]) -> None:
     def run(one: Callable[[], object]) -> None:
         try:
             one()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
             failed.append(error)
 
     threads = [threading.Thread(target=run, args=(one,)) for one in work]

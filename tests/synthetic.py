@@ -86,7 +86,8 @@ def indicators(count: int, *, centres: int = 3, seed: int = 1) -> tuple[list[lis
     made = thing = 0
     while made < count:
         thing += 1
-        tellers = random.sample(range(centres), 1 if random.random() < 0.75 else random.randint(2, centres))
+        several = random.random() >= 0.75
+        tellers = random.sample(range(centres), random.randint(min(2, centres), centres) if several else 1)
         for centre in tellers[: count - made]:
             for report, is_new in _life(random, thing, centre):
                 if made == count:

@@ -62,7 +62,7 @@ def test_what_would_block_everyone_is_held_by_the_hubs_own_rules(default: HeldLi
         ("[ipv4-addr:value = '8.8.8.0/24']", "public-dns-v4"),
         ("[domain-name:value = 'wikipedia.org']", "tranco10k"),
         ("[url:value = 'https://wikipedia.org/']", "tranco10k"),
-        ("[file:hashes.'SHA-256' = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855']", "common-ioc-false-positive"),
+        ("[file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e']", "common-ioc-false-positive"),
     ],
 )  # fmt: skip
 def test_a_hit_on_a_list_names_the_list(default: HeldLists, pattern: str, name: str) -> None:

@@ -44,7 +44,8 @@ def test_a_hub_that_is_killed_again_and_again_loses_and_doubles_nothing(hub: Run
 
     def push_everything() -> None:
         nonlocal over
-        in_threads(*(lambda n=name, some=some: push_all(hub, n, some, batch=500) for name, some in zip(CENTRES, lines, strict=True)))  # type: ignore[misc]
+        pairs = zip(CENTRES, lines, strict=True)
+        in_threads(*(lambda n=name, some=some: push_all(hub, n, some, batch=500) for name, some in pairs))  # type: ignore[misc]
         over = True
 
     in_threads(kill_and_restart, push_everything)

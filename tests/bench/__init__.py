@@ -1,0 +1,1 @@
+"""Measurements, never tests: ``make bench`` prints each figure with the command that made it."""

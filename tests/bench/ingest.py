@@ -1,0 +1,181 @@
+"""End to end, durable: from the first byte pushed until the last object can be read on every door.
+
+    python -m tests.bench.ingest [--objects 100000] [--centres 3] [--repeat 3]
+
+A rate is objects by wall clock time; the hub is pinned to one core (doors and worker together), the pushing client has
+the other. The first and the last tenth are timed apart: cost must stay flat as the store grows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.running import RunningHub
+from tests.synthetic import indicators
+
+CENTRES = ("ro", "it", "pl")
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run came to."""
+
+    rate: float
+    """Objects per second, over all."""
+    flat: float
+    """The rate of the last tenth over that of the first."""
+    peak_mb: float
+    doors_s: float
+    worker_s: float
+    """Processor time of the two processes."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the median of some runs."""
+    said = argparse.ArgumentParser()
+    said.add_argument("--objects", type=int, default=100_000)
+    said.add_argument("--repeat", type=int, default=3)
+    said.add_argument("--both-cores", action="store_true", help="do not pin the hub to one core")
+    options = said.parse_args(argv)
+    runs = [run(options.objects, pin=not options.both_cores) for _ in range(options.repeat)]
+    cores = "two cores, shared with the client" if options.both_cores else "one core"
+    middle = {name: statistics.median(getattr(each, name) for each in runs) for name in Run.__slots__}
+    print(
+        f"ingest, embedded, {options.objects:,} objects, hub on {cores}: {middle['rate']:,.0f} objects/s "
+        f"(runs: {', '.join(f'{each.rate:,.0f}' for each in runs)}); last tenth / first tenth {middle['flat']:.2f}; "
+        f"peak memory {middle['peak_mb']:,.0f} MB; processor time {middle['doors_s']:.1f} s doors, "
+        f"{middle['worker_s']:.1f} s worker"
+    )
+
+
+def run(objects: int, *, pin: bool, environment: dict[str, str] | None = None) -> Run:
+    """Push ``objects`` into a fresh hub and see them through."""
+    lines, truth = indicators(objects, centres=len(CENTRES))
+    everywhere = os.sched_getaffinity(0)
+    with tempfile.TemporaryDirectory(prefix="ctihub-bench-") as folder:
+        hub = RunningHub(Path(folder), dict(environment or {}))
+        hub.register(CENTRES)
+        if pin:
+            os.sched_setaffinity(0, {min(everywhere)})  # what is started now inherits it
+        hub.start()
+        if pin:
+            os.sched_setaffinity(0, everywhere - {min(everywhere)} or everywhere)
+        try:
+            watch = _Watch(hub)
+            started = time.monotonic()
+            _push(hub, lines)
+            curve = watch.until(objects)
+            peak_mb, doors_s, worker_s = watch.stop()
+            _ensure(hub, truth.live)
+        finally:
+            hub.stop()
+            os.sched_setaffinity(0, everywhere)
+    tenth = objects / 10
+    first_s = _when(curve, tenth) - started
+    last_s = _when(curve, objects) - _when(curve, objects - tenth)
+    return Run(objects / (curve[-1][0] - started), first_s / last_s, peak_mb, doors_s, worker_s)
+
+
+def _when(curve: Sequence[tuple[float, int]], done: float) -> float:
+    """When so many objects were done, between the two looks around it."""
+    before = curve[0]
+    for at in curve:
+        if at[1] >= done:
+            share = (done - before[1]) / max(at[1] - before[1], 1)
+            return before[0] + share * (at[0] - before[0])
+        before = at
+    return curve[-1][0]
+
+
+def _push(hub: RunningHub, lines: list[list[bytes]]) -> None:
+    """Push everything as connectors do, which wait for the acknowledgement and not for the verdicts."""
+    clients = {name: hub.client(name) for name in CENTRES}
+    for i in range(0, max(map(len, lines)), _BATCH):
+        for name, some in zip(CENTRES, lines, strict=True):
+            if some[i : i + _BATCH]:
+                clients[name].push(some[i : i + _BATCH])
+    for client in clients.values():
+        client.close()
+
+
+def _ensure(hub: RunningHub, live: dict[str, int]) -> None:
+    """A figure of a hub that lost something is worth nothing."""
+    for name, expected in live.items():
+        if expected > 200_000:
+            continue  # pulling a million objects says nothing more
+        reader = "ro" if name == "network" else "soc"
+        shown = sum(
+            o["type"] == "indicator" and not o.get("revoked")
+            for o in hub.pulled(name, reader, versions="last", page=10_000)
+        )
+        assert shown == expected, f"{name} shows {shown}, not {expected}"
+
+
+class _Watch:
+    """How many objects are done, and what the hub's processes take, looked at ten times a second."""
+
+    def __init__(self, hub: RunningHub) -> None:
+        if hub.process is None:
+            raise RuntimeError("the hub does not run")
+        self._root = hub.process.pid
+        self._client = hub.client("watch")
+        self._peak_kb = 0
+        self.curve: list[tuple[float, int]] = [(time.monotonic(), 0)]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def until(self, objects: int) -> list[tuple[float, int]]:
+        """Wait until so many are done; (time, how many) of each look."""
+        while self.curve[-1][1] < objects:
+            time.sleep(0.02)
+        return self.curve
+
+    def stop(self) -> tuple[float, float, float]:
+        """Peak memory in MB, and seconds of processor time of the doors and of the worker."""
+        self._stop.set()
+        self._thread.join()
+        self._client.close()
+        return self._peak_kb / 1024, _cpu_s(self._root), sum(map(_cpu_s, _children(self._root)))
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.1):
+            flow = self._client.status().flow
+            self.curve.append((time.monotonic(), 0 if flow is None else flow.received))
+            self._peak_kb = max(self._peak_kb, sum(map(_resident_kb, (self._root, *_children(self._root)))))
+
+
+def _cpu_s(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _resident_kb(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0)
+
+
+if __name__ == "__main__":
+    main()
