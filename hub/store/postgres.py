@@ -64,7 +64,7 @@ class PostgresStore(SqlStore):
     def __init__(self, engine: AsyncEngine, address: Address, room: LockRoom) -> None:
         super().__init__(engine)
         self._address = address
-        self._room = room
+        self.room = room
         self._bulk = Bulk()
 
     @contextlib.asynccontextmanager
@@ -75,10 +75,10 @@ class PostgresStore(SqlStore):
                 async with self.engine.connect() as conn, conn.begin():
                     yield conn
         except Contended:
-            self._room.run_alone(1)
+            self.room.run_alone(1)
             raise
         except Crowded:
-            self._room.run_alone(ALONE_FOR)
+            self.room.run_alone(ALONE_FOR)
             raise
 
     @contextlib.asynccontextmanager
@@ -136,7 +136,7 @@ class PostgresStore(SqlStore):
 
     def locks(self, conn: AsyncConnection) -> AdvisoryLocks:
         """See ``SqlStore``."""
-        return AdvisoryLocks(conn, self._room)
+        return AdvisoryLocks(conn, self.room)
 
     async def announce(self, conn: AsyncConnection) -> None:
         """See ``SqlStore``. Without content: one per transaction, since notifying commits wait for one another."""

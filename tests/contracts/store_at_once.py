@@ -1,0 +1,225 @@
+"""The store's promises on steps at once: of workers, doors and operators, in one process and in several."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+
+from hub.model.errors import TryAgain
+from hub.model.step import Held, Wanted, Writes
+from hub.model.words import Topic, TopicPartition
+from hub.store import directory, reading
+from hub.store import tables as t
+from hub.store.sql import SqlStore
+from tests.contracts.store_suite import PATIENCE_S, StoreSuite, rows_of, seqs
+from tests.contracts.store_values import (
+    START_US,
+    a_claim,
+    a_thing,
+    an_id,
+    append,
+    append_in,
+    check_counts,
+    count_up,
+)
+from tests.contracts.store_writer import LOGS, NAMES
+from tests.waiting import until
+
+
+class StoreAtOnce(StoreSuite):
+    """One test per promise."""
+
+    # Several at once
+
+    async def test_no_log_has_a_gap_and_no_reader_meets_a_row_below_what_it_has_seen(self) -> None:
+        """Writers of several stores append to two logs; readers page through them meanwhile, never looking back."""
+        steps, writers = 30, 6
+        seen: dict[int, list[int]] = {reader: [] for reader in range(4)}
+        done = asyncio.Event()
+
+        async def write(store: SqlStore) -> None:
+            for _ in range(steps):
+                await append(store, random.randint(1, 4), log=random.choice(LOGS))
+
+        async def read(store: SqlStore, reader: int) -> None:
+            log, own = LOGS[reader % 2], seen[reader]
+            while True:
+                last_look = done.is_set()
+                rows = await rows_of(store, log, after=own[-1] if own else 0, limit=7)
+                own.extend(seqs(rows))
+                if last_look and not rows:
+                    return
+
+        async with self.opened() as one, self.opened() as two, asyncio.TaskGroup() as readers:
+            for reader in seen:
+                readers.create_task(read((one, two)[reader % 2], reader))
+            async with asyncio.TaskGroup() as tasks:
+                for writer in range(writers):
+                    tasks.create_task(write((one, two)[writer % 2]))
+            done.set()
+            heads = await one.heads()
+        for reader, own in seen.items():
+            assert own == list(range(1, heads[LOGS[reader % 2]].seq + 1))
+
+    async def test_steps_on_the_same_claims_lose_nothing_of_one_another(self) -> None:
+        async def work(store: SqlStore, name: str) -> None:
+            at, left = TopicPartition(Topic(f"intake.{name}"), 0), 12
+            while left:
+                with contextlib.suppress(TryAgain):
+                    await count_up(store, random.sample(NAMES, 20), LOGS, at)
+                    left -= 1
+
+        async with self.opened() as one, self.opened() as two:
+            async with asyncio.TaskGroup() as tasks:
+                for writer in range(6):
+                    tasks.create_task(work((one, two)[writer % 2], f"w{writer}"))
+            assert await check_counts(one, LOGS) == 6 * 12 * 20
+
+    async def test_steps_that_would_wait_for_each_other_all_come_through(self) -> None:
+        """Each goes over the same things, one by one, in an order of its own: nothing that a lock order could sort."""
+
+        async def work(store: SqlStore, order: Sequence[int]) -> None:
+            while True:
+                try:
+                    async with store.transaction() as tx:
+                        policy = await tx.policy()
+                        for number in order:
+                            await tx.load(Wanted(things={a_thing(number)}), policy)
+                        await append_in(tx, 1)
+                        return
+                except TryAgain:
+                    await asyncio.sleep(0)
+
+        async with self.opened() as one, self.opened() as two, asyncio.timeout(PATIENCE_S):
+            async with asyncio.TaskGroup() as tasks:
+                for writer in range(6):
+                    tasks.create_task(work((one, two)[writer % 2], random.sample(range(12), 12)))
+            assert seqs(await rows_of(one)) == [1, 2, 3, 4, 5, 6]
+
+    async def test_what_was_committed_is_read_by_another_process_at_once(self) -> None:
+        async with self.opened() as store, self.a_writer("ro") as child:
+            for _ in range(5):
+                position = await self.next_number(child)
+                assert (await store.head(LOGS[0])).seq >= position
+                assert len(await rows_of(store, LOGS[0])) >= position
+
+    async def test_a_watcher_hears_of_a_commit_of_another_process(self) -> None:
+        async with self.opened() as watching, self.opened() as other:
+            watch = watching.watch()
+            await anext(watch)
+            for expected in range(1, 6):
+                await append(other, 1)
+                async with asyncio.timeout(5):
+                    while (await watching.head(1)).seq < expected:
+                        await anext(watch)
+            await watch.aclose()  # type: ignore[attr-defined]
+
+    # Policy
+
+    async def test_a_change_of_policy_is_seen_by_every_process_at_its_commit(self) -> None:
+        async with self.opened() as one, self.opened() as two:
+            before = await two.policy()
+            assert await two.policy() is before
+            await self.write_centres(one, 2)
+            after = await two.policy()
+            assert after.number > before.number
+            assert [centre.name for centre in after.centres.values()] == ["c1", "c2"]
+
+    async def test_a_change_of_policy_is_carried_out_in_bounded_steps_over_what_it_concerns(self) -> None:
+        claims = [a_claim(name, centre) for centre in (1, 2) for name in range(25)]
+        for scope, expected in (("all", claims), (directory.scope_of_centre(2), claims[25:])):
+            async with self.opened() as store:
+                await self.write(store, Writes(claims=claims))
+                async with store.begin() as conn:
+                    await directory.record_change(conn, "test", {}, scope, START_US)
+                found = [keys async for keys in self._sweeps(store, limit=10)]
+                assert all(len(keys) <= 10 for keys in found)
+                assert [key for keys in found for key in keys] == sorted(claim.key for claim in expected)
+
+    async def _sweeps(self, store: SqlStore, limit: int) -> AsyncIterator[list[bytes]]:
+        while True:
+            async with store.transaction() as tx:
+                step = await tx.sweep(limit)
+            if step is None:
+                return
+            yield list(step[1])
+
+    async def test_a_step_of_a_sweep_that_failed_is_done_again(self) -> None:
+        async with self.opened() as store:
+            await self.write(store, Writes(claims=[a_claim(name) for name in range(5)]))
+            async with store.begin() as conn:
+                await directory.record_change(conn, "test", {}, "all", START_US)
+            tried: list[object] = []
+            for _ in range(2):
+                with pytest.raises(ZeroDivisionError):
+                    await self._fail_in_a_sweep(store, tried)
+            assert tried[0] == tried[1] is not None
+
+    async def _fail_in_a_sweep(self, store: SqlStore, tried: list[object]) -> None:
+        async with store.transaction() as tx:
+            tried.append(await tx.sweep(3))
+            raise ZeroDivisionError
+
+    async def test_a_sweep_passes_over_nothing_that_a_step_under_the_policy_before_adds(self) -> None:
+        """That step has read the policy and is slow; meanwhile the operator changes it and workers carry that out."""
+        swept: list[bytes] = []
+        read, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slow_step(store: SqlStore) -> None:
+            async with store.transaction() as tx:
+                await tx.policy()
+                read.set()
+                await go_on.wait()
+                await tx.write(Writes(claims=[a_claim("late")]))
+
+        async def change_and_sweep(store: SqlStore) -> None:
+            async with store.begin() as conn:
+                await directory.record_change(conn, "test", {}, "all", START_US)
+            async for keys in self._sweeps(store, limit=10):
+                swept.extend(keys)
+
+        async with self.opened() as one, self.opened() as two, asyncio.TaskGroup() as tasks:
+            tasks.create_task(slow_step(one))
+            await read.wait()
+            sweeping = tasks.create_task(change_and_sweep(two))
+            await until(lambda: self._done_or_waiting(sweeping), what="a sweep that waits for the step")
+            go_on.set()
+        assert swept == [a_claim("late").key]
+
+    async def _done_or_waiting(self, task: asyncio.Task[None]) -> bool:
+        return task.done() or await self.someone_waits()
+
+    async def test_a_released_object_is_taken_up_once(self) -> None:
+        held = Held(0, 1, an_id("a"), "list.hit", "some list", "why", b"{}", b"\0" * 24, None, 0, START_US)
+        taken: list[int] = []
+
+        async def take_up(store: SqlStore) -> None:
+            async with store.transaction() as tx:
+                found = await tx.released(10)
+                await tx.policy()
+                await tx.write(Writes(released=[one.no for one in found]))
+                taken.extend(one.no for one in found)
+
+        async with self.opened() as one, self.opened() as two:
+            await self.write(one, Writes(held=[held, replace(held, stix_id=an_id("b"))]))
+            async with one.begin() as conn:
+                await conn.execute(update(t.held).where(t.held.c.no == 1).values(state="released"))
+            async with asyncio.TaskGroup() as tasks:
+                for worker in range(4):
+                    tasks.create_task(take_up((one, two)[worker % 2]))
+            assert taken == [1]
+
+    async def test_rejections_have_a_log_of_their_own(self) -> None:
+        async with self.opened() as store:
+            await self.write_centres(store, 2)
+            centre = next(c for c in (await store.policy()).centres.values() if c.name == "c2")
+            async with store.transaction() as tx:
+                log = await tx.rejections_log(centre.no)
+            async with store.look() as conn:
+                assert await reading.log_number(conn, "rejected.c2") == log

@@ -1,0 +1,89 @@
+"""What the parts of the store's contract share: the store under test, and processes that work on it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from hub.model.claims import Change
+from hub.model.step import Writes
+from hub.model.words import Seq, StixId
+from hub.store import directory
+from hub.store.port import Filter
+from hub.store.sql import SqlStore
+from tests.contracts.store_values import (
+    START_US,
+)
+from tests.contracts.store_writer import open_store
+
+ALL = Filter(log=True)
+PATIENCE_S = 30.0
+
+
+async def rows_of(store: SqlStore, log: int = 1, after: int = 0, by: Filter = ALL, **limits: int) -> list[Change]:
+    limits = {"limit": 1_000_000, "limit_bytes": 1 << 40} | limits
+    return await store.read(log, Seq(after), by=by, **limits)
+
+
+def seqs(rows: Sequence[Change]) -> list[int]:
+    return [row.seq for row in rows]
+
+
+class StoreSuite(ABC):
+    """The store under test, and processes that work on it."""
+
+    @abstractmethod
+    async def address(self) -> dict[str, str]:
+        """What ``tests.contracts.store_writer.open_store`` needs to open the store under test, in any process."""
+
+    async def open(self) -> SqlStore:
+        """The store under test, opened once more; closed by the test."""
+        return await open_store(await self.address())
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[SqlStore]:
+        store = await self.open()
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    async def write(self, store: SqlStore, writes: Writes) -> None:
+        async with store.transaction() as tx:
+            await tx.policy()
+            await tx.write(writes)
+
+    async def someone_waits(self) -> bool:
+        """Whether a step waits for another now; where a step keeps every other out, whoever is not done does."""
+        return True
+
+    @asynccontextmanager
+    async def a_writer(self, name: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Another process that works on the store as fast as it can, killed at the end."""
+        words = [sys.executable, "-m", "tests.contracts.store_writer", json.dumps(await self.address()), name]
+        child = await asyncio.create_subprocess_exec(
+            *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            yield child
+        finally:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.communicate()
+
+    async def next_number(self, child: asyncio.subprocess.Process) -> int:
+        assert child.stdout is not None
+        async with asyncio.timeout(PATIENCE_S):
+            return int(await child.stdout.readline())
+
+    async def write_centres(self, store: SqlStore, count: int) -> None:
+        async with store.begin() as conn:
+            for number in range(1, count + 1):
+                centre = directory.Centre(0, f"c{number}", StixId(f"identity--{number}"), "RO")  # type: ignore[arg-type]
+                row = directory.Principal(0, centre.name, directory.Kind.CENTRE, centre.identity)
+                await directory.add_principal(conn, row, b"%d" % number, directory.settings_of(centre))
+            await directory.record_change(conn, "centre.add", {}, None, START_US)
