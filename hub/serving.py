@@ -96,6 +96,7 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
         app: ASGIApp
         if role in (Role.ALL, Role.DOORS):
             app = make_app(store=store, log=log, registry=registry, settings=door_settings(config))
+            app.state.doors.others_away = running.parts_away
         else:
             app = vitals.make_app(running.away)
         async with asyncio.TaskGroup() as tasks:
@@ -133,9 +134,11 @@ class Running:
         found = [] if await self.store.ready() else ["the store"]
         if not await self.log.ready():
             found.append("the event log")
-        if not self.worker_up:
-            found.append("the worker")
-        return found
+        return found + self.parts_away()
+
+    def parts_away(self) -> list[str]:
+        """Which parts of this process do not work now."""
+        return [] if self.worker_up else ["the worker"]
 
 
 async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:

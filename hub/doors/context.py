@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from starlette.requests import Request
@@ -30,6 +31,8 @@ class Doors:
         self.settings = settings
         self.gate = Gate(registry, store)
         self.pulse = Pulse(store)
+        self.others_away: Callable[[], list[str]] = list
+        """Which other parts of this process do not work; whoever runs it says so."""
         self._key: bytes | None = None
         self._intake: Intake | None = None
 

@@ -52,6 +52,7 @@ async def _away(doors: Doors) -> list[str]:
             answers = False
         if not answers:
             away.append(name)
+    away += doors.others_away()
     if doors.pulse.stopping:
         away.append("this process, which is going down,")
     return away

@@ -26,13 +26,19 @@ _POLL_S = 0.01
 
 async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
     """Open the store in this file, made and migrated where needed. ``now_us`` dates what is made for the first time."""
-    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(_make_private, path)
     engine = await asyncio.to_thread(_engine, path)
     await upgrade(engine)
     store = SqliteStore(engine, path)
     async with store.begin() as conn:
         await directory.bootstrap(conn, now_us)
     return store
+
+
+def _make_private(path: Path) -> None:
+    """What is marked and what is secret is for the hub's own user only; SQLite's other files follow this one's mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600, exist_ok=True)
 
 
 def _engine(path: Path) -> AsyncEngine:
