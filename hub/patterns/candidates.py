@@ -16,6 +16,7 @@ _DEFANGED = (
 )
 """The ways in which analysts disarm a value in mail and reports, each with what it stands for."""
 _QUOTES = " \t\r\n\v\f\"'<>`"
+_WITHOUT_SCHEME = re.compile(r"[^/?#\s:@]+\.[^/?#\s:@]+(?::[0-9]+)?(?:/|$)")
 _MAX_CHARS = 8_192
 _GUESSES = (
     ("ipv4-addr", "value"),
@@ -53,6 +54,9 @@ def value_candidates(text: str) -> tuple[Observable, ...]:
     found += [candidate for path in _DIGEST_PATHS if (candidate := _candidate("file", path, value))]
     if not found and (domain := _candidate("domain-name", "value", value)):
         found.append(domain)
+    if not found and _WITHOUT_SCHEME.match(value):
+        guesses = (_candidate("url", "value", f"{scheme}://{value}") for scheme in ("http", "https"))
+        found += [guess for guess in guesses if guess]
     if value[:2].upper() == "AS" and (number := _candidate("autonomous-system", "number", value)):
         found.insert(0, number)
     return tuple(found)

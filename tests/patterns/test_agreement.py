@@ -102,7 +102,7 @@ def damaged(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(damaged())
 @example("[a:b = 1 OR]")
 @example("[a:b=1] WITHIN 5 SECONDS WITHIN 5 SECONDS")
@@ -115,7 +115,7 @@ def test_damaged_patterns_are_taken_or_refused_by_both(pattern: str) -> None:
         assert isinstance(ours, Problem), ours
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(damaged())
 def test_damaged_patterns_are_taken_or_refused_by_both_as_stix_2_0(pattern: str) -> None:
     ours = canonical(pattern, spec_version="2.0")

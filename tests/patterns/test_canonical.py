@@ -200,6 +200,11 @@ CANDIDATES = [
     ("ab" * 20, [("file", "hashes.'SHA-1'", "ab" * 20), ("file", "hashes.'RIPEMD-160'", "ab" * 20)]),
     ("AS64496", [("autonomous-system", "number", "64496"), ("domain-name", "value", "as64496")]),
     ("00-11-22-33-44-55", [("mac-addr", "value", "00:11:22:33:44:55")]),
+    ("evil[.]example/a", [("url", "value", "http://evil.example/a"), ("url", "value", "https://evil.example/a")]),
+    (
+        "198.51.100.7:8080",
+        [("url", "value", "http://198.51.100.7:8080/"), ("url", "value", "https://198.51.100.7:8080/")],
+    ),
     ("two words", []),
     ("", []),
     ("010.0.0.1", []),
@@ -208,4 +213,4 @@ CANDIDATES = [
 
 @pytest.mark.parametrize(("text", "found"), CANDIDATES)
 def test_a_bare_value_could_be(text: str, found: list[tuple[str, str, str]]) -> None:
-    assert [(seen.kind, seen.path, seen.value) for seen in value_candidates(text)][: len(found) or None] == found
+    assert [(seen.kind, seen.path, seen.value) for seen in value_candidates(text)] == found

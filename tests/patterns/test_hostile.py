@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from hub.model.problems import Code, Problem
 from hub.patterns import Canonical, canonical, canonical_observable, canonical_text, key, value_candidates
 from tests.patterns.reference import is_taken_by_reference
 
+DATA = Path(__file__).parent.parent / "data" / "patterns" / "valid.txt"
 LIMIT = 65_536
 SECONDS = 1.0
 """Of processor time, for 65,536 characters; the worst takes about a tenth of that."""
@@ -179,6 +181,25 @@ def test_half_a_surrogate_pair_gives_an_outcome(text: str) -> None:
     assert isinstance(canonical(f"[url:value = '{text}']"), Canonical | Problem)
     assert isinstance(canonical_observable("domain-name", "value", text), tuple | Problem)
     assert isinstance(value_candidates(text), tuple)
+
+
+def test_ten_thousand_damaged_real_patterns_give_an_outcome() -> None:
+    rng = random.Random(2)
+    real = [line for line in DATA.read_bytes().decode().split("\n") if 0 < len(line) < 2_000]
+    for _ in range(10_000):
+        text = rng.choice(real)
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(text) + 1)
+            text = (
+                text[:at]
+                + rng.choice(("", "'", "]", "(", "\\", "é", "\x00", " AND ", rng.choice(real)[:9]))
+                + text[at + 2 :]
+            )
+        found = canonical(text)
+        if isinstance(found, Canonical):
+            again = canonical(found.text)
+            assert isinstance(again, Canonical)
+            assert again.text == found.text
 
 
 def test_ten_thousand_random_byte_strings_give_an_outcome() -> None:

@@ -32,6 +32,7 @@ SAME = [
     (DOMAIN, "value", "bücher.example", "xn--bcher-kva.example"),
     (DOMAIN, "value", "XN--BCHER-KVA.example", "xn--bcher-kva.example"),
     (DOMAIN, "value", "faß.example", "xn--fa-hia.example"),
+    (DOMAIN, "value", "💩.example", "xn--ls8h.example"),
     (DOMAIN, "value", "a。example", "a.example"),
     (DOMAIN, "value", "_dmarc.a-.example", "_dmarc.a-.example"),
     (DOMAIN, "value", "localhost", "localhost"),
