@@ -15,7 +15,6 @@ from hub.doors.auth import Registry
 from hub.doors.context import Doors, DoorStore
 from hub.doors.metrics import Metered
 from hub.doors.settings import DoorSettings
-from hub.doors.version import VERSION
 from hub.log.port import EventLog
 from schemas.api import Withdrawals, Withdrawn
 
@@ -47,7 +46,7 @@ def stop_streams(app: FastAPI) -> None:
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document of the doors, as ``schemas/openapi.json`` has it."""
-    return openapi.describe(app, version=VERSION, extra_models=(Withdrawals, Withdrawn))
+    return openapi.describe(app, extra_models=(Withdrawals, Withdrawn))
 
 
 def _publish_openapi(app: FastAPI) -> None:

@@ -17,6 +17,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     "5XX": {"description": "What may pass (503, with Retry-After), or what an operator must see to.",
             "model": ProblemDetails},
 }  # fmt: skip
+INTERFACE_VERSION = "1"
+"""Of ``/v1``: it changes when clients must."""
 STIX = {"type": "object", "description": "STIX 2.1 content; what it may hold is in docs/rules."}
 
 
@@ -31,11 +33,11 @@ def raw(media_type: str, description: str, schema: dict[str, Any] | None = None)
     return {200: {"description": description, "content": {media_type: {"schema": schema or {"type": "string"}}}}}
 
 
-def describe(app: FastAPI, *, version: str, extra_models: Iterable[type[Body]]) -> dict[str, Any]:
+def describe(app: FastAPI, *, extra_models: Iterable[type[Body]]) -> dict[str, Any]:
     """The OpenAPI document of ``app``."""
     document = get_openapi(
         title="ctihub",
-        version=version,
+        version=INTERFACE_VERSION,
         summary="Merges and shares STIX threat information between national centres and their members.",
         routes=app.routes,
     )

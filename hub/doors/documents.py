@@ -1,0 +1,22 @@
+"""Writes ``schemas/openapi.json`` from the doors: ``python -m hub.doors.documents``. A test finds a stale one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hub.doors import openapi
+from hub.doors.http import DoorSettings, make_app, openapi_document
+
+PATH = Path(__file__).parents[2] / "schemas" / "openapi.json"
+
+
+def openapi_bytes() -> bytes:
+    """The document. No port is asked for it: the routes and the models say all."""
+    nothing: Any = None
+    app = make_app(store=nothing, log=nothing, registry=nothing, settings=DoorSettings())
+    return openapi.dumps(openapi_document(app))
+
+
+if __name__ == "__main__":
+    PATH.write_bytes(openapi_bytes())
