@@ -28,8 +28,8 @@ class Locks(Protocol):
         """Wait for steps that change what is wanted. Raises TryAgain when there is too much of it to lock by name."""
         ...
 
-    async def found(self, keys: Iterable[ClaimKey]) -> None:
-        """Wait for steps that change these contributions, which an index named."""
+    async def found(self, keys: Iterable[ClaimKey]) -> bool:
+        """Wait for steps that change these contributions, which an index named; whether they may have changed since."""
         ...
 
     async def logs(self, numbers: Collection[int]) -> None:
@@ -49,8 +49,9 @@ class NoLocks:
     async def wanted(self, wanted: Wanted) -> None:
         """See ``Locks``."""
 
-    async def found(self, keys: Iterable[ClaimKey]) -> None:
+    async def found(self, keys: Iterable[ClaimKey]) -> bool:  # noqa: ARG002
         """See ``Locks``."""
+        return False
 
     async def logs(self, numbers: Collection[int]) -> None:
         """See ``Locks``."""

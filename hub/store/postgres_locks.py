@@ -97,21 +97,20 @@ class AdvisoryLocks:
         self._begun = True
         await self._take(changed, read)
 
-    async def found(self, keys: Iterable[ClaimKey]) -> None:
+    async def found(self, keys: Iterable[ClaimKey]) -> bool:
         """See ``Locks``."""
-        if not self._is_alone:
-            await self._take({_name_of_claim(key) for key in keys}, set())
+        return not self._is_alone and await self._take({_name_of_claim(key) for key in keys}, set())
 
     async def logs(self, numbers: Collection[int]) -> None:
         """See ``Locks``."""
         no = t.logs.c.no
         await self._conn.execute(select(no).where(no.in_(sorted(numbers))).order_by(no).with_for_update())
 
-    async def _take(self, exclusive: set[int], shared: set[int]) -> None:
+    async def _take(self, exclusive: set[int], shared: set[int]) -> bool:
         exclusive -= self._exclusive
         shared -= self._shared | self._exclusive | exclusive
         if not exclusive and not shared:
-            return
+            return False
         self._exclusive |= exclusive
         self._shared |= shared
         if len(self._exclusive) + len(self._shared) > self._room.most_names:
@@ -119,6 +118,7 @@ class AdvisoryLocks:
         for sql, names in ((_EXCLUSIVE, exclusive), (_SHARED, shared)):
             if names:
                 await self._conn.exec_driver_sql(sql, (sorted(names),))
+        return True
 
 
 def _name_of_thing(thing: CanonicalKey) -> int:

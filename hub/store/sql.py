@@ -305,6 +305,8 @@ class SqlTransaction:
 
     async def _load_rows(self, wanted: Wanted, loaded: Loaded) -> None:
         await crowds.load_pages(self.conn, wanted, loaded, _claim)
+        if await self._locks.found(claim.key for page in loaded.pages.values() for claim in page):
+            await crowds.load_pages(self.conn, wanted, loaded, _claim)
         await crowds.load_issued(self.conn, wanted, loaded)
         await crowds.load_past(self.conn, wanted, loaded, _change)
         c = t.changes.c
