@@ -25,6 +25,7 @@ class Meaning:
         self._scene = scene
         self._known = known_objects(policy)
         self._reaches: dict[ClaimKey, Reach | None] = {}
+        self._projections: dict[tuple[ClaimKey, Audience], Projection | None] = {}
         self.relationships: set[CanonicalKey] = set()
         """The things that are known to be merged relationships."""
 
@@ -37,6 +38,12 @@ class Meaning:
 
     def project(self, claim: Claim, audience: Audience) -> Projection | None:
         """What an audience sees of a claim; None for nothing."""
+        at = (claim.key, audience)
+        if at not in self._projections:
+            self._projections[at] = self._project(claim, audience)
+        return self._projections[at]
+
+    def _project(self, claim: Claim, audience: Audience) -> Projection | None:
         if claim.state is ClaimState.WITHDRAWN:
             return None
         if claim.key in self._reaches:

@@ -64,6 +64,7 @@ class Scene:
         self._awaited: set[ClaimKey] = set()
         """Keys that were asked for: what the answer lacks is not there."""
         self._awaited_past: set[tuple[int, StixId]] = set()
+        self._keyed_names: dict[CanonicalKey, list[StixId]] = {}
         self._no_past: set[tuple[int, StixId]] = set()
         for claim in overlay.values():
             if claim.thing is not None:
@@ -202,8 +203,10 @@ class Scene:
 
     def keyed_names(self, kind: str, thing: CanonicalKey) -> list[StixId]:
         """How references name a thing by its key: not at all before some collection has shown it."""
-        shown = any(self.view(no, thing) is not None for no in self._policy.collections)
-        return [keyed(kind, thing)] if shown else []
+        if thing not in self._keyed_names:
+            shown = any(self.view(no, thing) is not None for no in self._policy.collections)
+            self._keyed_names[thing] = [keyed(kind, thing)] if shown else []
+        return self._keyed_names[thing]
 
     def body(self, collection: int, view: View) -> bytes:
         """The newest bytes of a view."""

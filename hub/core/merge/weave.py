@@ -9,7 +9,6 @@ built up again from what still stands, so that a circle of things that need only
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from hub.core.merge.scene import Missing, Scene, is_floating
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View
 from hub.model.policy import Collection, Policy
 from hub.model.step import CROWD, Loaded, Wanted
-from hub.model.words import CanonicalKey, StixId
+from hub.model.words import CanonicalKey, StixId, derived_id
 
 _ROUNDS = 200_000
 """Passes over what there is to do in one step, after which something must be wrong: a fixed point takes far fewer."""
@@ -84,6 +83,9 @@ class Weave:
         self._markings: set[StixId] = set()
         """Marking-definitions that may have other content now."""
         self._counting = False
+        self._ids: dict[tuple[int, CanonicalKey, int], StixId] = {}
+        self._uncounted: dict[Place, None] = {}
+        """Places whose result has changed since what they carry was counted."""
         for old, new in changed.values():
             self._change(old, new)
         for claim in again:
@@ -328,6 +330,7 @@ class Weave:
         """Until it is looked at again, this has no view: so a circle does not hold itself up."""
         if self._shown_as(no, thing) is not None:
             self._result[no, thing] = None
+            self._uncounted[no, thing] = None
             self._to_look[no, thing] = None
             self._to_spread[no, thing] = True
 
@@ -337,9 +340,11 @@ class Weave:
         if found.own_id is not None:
             return found.own_id
         before = self._scene.view(no, thing)
-        generation = 0 if before is None else before.generation
-        name = f"{self._policy.collections[no].id} {thing.hex()} {generation}"
-        return StixId(f"{found.type}--{uuid.uuid5(self._policy.namespace, name)}")
+        at = (no, thing, 0 if before is None else before.generation)
+        if at not in self._ids:
+            name = f"{self._policy.collections[no].id} {thing.hex()} {at[2]}"
+            self._ids[at] = derived_id(found.type, self._policy.namespace, name)
+        return self._ids[at]
 
     def _shown_as(self, no: int, thing: CanonicalKey) -> StixId | None:
         """The id under which a collection shows a thing now, as far as this step has come."""
@@ -391,6 +396,7 @@ class Weave:
             self._take_down(no, thing)
             return
         self._result[no, thing] = found
+        self._uncounted[no, thing] = None
         shown_now = None if found is None else self._id_of(no, thing, found)
         if shown_now != shown_before:
             # what was shown under the old id must go at once: it refers to what is not there
@@ -402,8 +408,9 @@ class Weave:
     def _carry(self) -> Wanted | None:
         """Bring in what newly shown objects carry, take out what nothing carries any more; None: there is more."""
         self._counting = False
-        for at, found in list(self._result.items()):
-            self._counting |= self._carried.count(at, found)
+        for at in self._uncounted:
+            self._counting |= self._carried.count(at, self._result[at])
+        self._uncounted.clear()
         names = self._carried.names()
         for marking in self._markings:
             for no in self._nos:
@@ -431,11 +438,14 @@ class Weave:
 
     def _last_wants(self) -> Wanted:
         """The bytes and dates that the stamps need."""
-        with suppress(Missing):
-            for draft in self.drafts():
-                if draft.content is None and draft.before is not None and draft.before.type in HUB_MADE:
-                    with suppress(Missing):
-                        self._scene.body(draft.collection.no, draft.before)
+        for (no, thing), found in self._result.items():
+            with suppress(Missing):
+                if found is not None:
+                    self._past(no, thing, found)
+                    continue
+                before = self._scene.view(no, thing)
+                if before is not None and before.alive and before.type in HUB_MADE:
+                    self._scene.body(no, before)
         return self._scene.wanted()
 
 
