@@ -21,6 +21,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from hub.log.gap import gap
+from hub.log.kafka_batches import bound_decompression
 from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, told_plainly
 from hub.log.port import Batch, StoredPositions, StoredRecord, Topic, TopicPartition
 from hub.log.shares import in_turn, share_out, size_of
@@ -41,7 +42,11 @@ FETCH_BYTES = 16 << 20
 PARTITION_BYTES = 256 << 10
 """What is fetched ahead, compressed: in one answer of a broker, and of one partition. A worker that does not take holds
 two such pieces of a partition and fetches no more of it. Small, so that a piece is decoded in milliseconds."""
+PIECE_RECORDS = 10_000
+"""Of a piece with more records than this the rest stays undecoded: tiny ones take far more memory decoded than not."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+bound_decompression()
 
 
 class KafkaConsumer:
@@ -190,10 +195,10 @@ class KafkaConsumer:
         await asyncio.sleep(0)  # with records at hand nothing below would wait, and the client could not fetch others
         for at in kafka.assignment():
             if not self._fetched.get(_ours(at)):
-                self._keep(await kafka.getmany(at, timeout_ms=0))
+                self._keep(await kafka.getmany(at, timeout_ms=0, max_records=PIECE_RECORDS))
         if not any(self._fetched.values()):
             left_s = max(until - asyncio.get_running_loop().time(), 0)
-            self._keep(await kafka.getmany(timeout_ms=int(left_s * 1000)))
+            self._keep(await kafka.getmany(timeout_ms=int(left_s * 1000), max_records=PIECE_RECORDS))
 
     def _keep(self, fetched: Mapping[KafkaPartition, Sequence[Any]]) -> None:
         for at, records in fetched.items():
@@ -264,8 +269,9 @@ class _Fetched:
         while self.queue and len(records) < limit and (size < limit_bytes or not records):
             raw = self.queue.popleft()
             time = EPOCH + timedelta(milliseconds=raw.timestamp)
-            records.append(StoredRecord(topic, partition, raw.offset, time, raw.key, raw.value, raw.headers))
-            size += size_of(raw.key, raw.value, raw.headers)
+            headers = tuple((name, said or b"") for name, said in raw.headers)  # another client's header may be null
+            records.append(StoredRecord(topic, partition, raw.offset, time, raw.key, raw.value, headers))
+            size += size_of(raw.key, raw.value, headers)
         self.position = records[-1].offset + 1
         return records, size
 

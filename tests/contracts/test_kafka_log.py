@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -14,13 +15,15 @@ from typing import Self
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka import TopicPartition as KafkaPartition
 from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AclOperation, AdminClient, ResourceType
 
 from hub.log.kafka import GROUP, KafkaLog
-from hub.log.port import Consumer, EventLog, Topic
+from hub.log.kafka_batches import LIMIT_BYTES
+from hub.log.port import Consumer, EventLog, Topic, TopicPartition
 from hub.model.errors import Broken, TryAgain
-from tests.contracts.event_log import EventLogContract, Store, a_record, numbered, take, take_count, values
+from tests.contracts.event_log import EventLogContract, Store, a_record, numbered, take, take_count, take_some, values
 from tests.contracts.taker import FencedStore
 from tests.servers.kafka import KafkaServer
 from tests.waiting import until
@@ -272,6 +275,64 @@ async def test_records_of_any_producer_are_read(kafka: KafkaServer, compression:
         consumer = log.consumer(Store())
         assert values(await take_count(consumer, 20)) == [b"%d" % number for number in range(20)]
         await consumer.close()
+
+
+@pytest.mark.parametrize("compression", ["gzip", "lz4", "zstd"])
+async def test_a_batch_that_would_burst_the_memory_is_one_empty_record_and_stalls_nothing(
+    kafka: KafkaServer, compression: str
+) -> None:
+    topic, store = Topic("intake.ro"), Store()
+    sizes = {"compression_type": compression, "max_batch_size": 2 * LIMIT_BYTES, "max_request_size": 2 * LIMIT_BYTES}
+    async with opened(kafka) as log:
+        await log.create(topic)
+        async with a_producer(kafka, **sizes) as producer:
+            await producer.send_and_wait(topic, b"before")
+            bomb = await producer.send(topic, bytes(LIMIT_BYTES + 1), b"indicator--1")
+            await producer.send_and_wait(topic, b"in the same batch", b"indicator--2")
+            await bomb
+            await producer.send_and_wait(topic, b"just fits" + bytes(LIMIT_BYTES - 1000))
+            await producer.send_and_wait(topic, b"after", headers=[("null", None)])
+        consumer = log.consumer(store)
+        read = await take_count(consumer, 4, limit=2, store=store)
+        await consumer.close()
+    assert [(record.key, (record.value or b"")[:9]) for record in read] == [
+        (None, b"before"),
+        (None, b""),
+        (None, b"just fits"),
+        (None, b"after"),
+    ]
+    assert read[1].value is None
+    assert store.positions == {TopicPartition(topic, 0): 5}
+
+
+async def test_a_worker_that_does_not_take_fetches_no_more(kafka: KafkaServer) -> None:
+    """However long it waits, it has read ahead two pieces of each partition at most, not the whole backlog."""
+    topics = [Topic(f"intake.c{number}") for number in range(2)]
+    async with opened(kafka, compression="none") as log:
+        for topic in topics:
+            await log.create(topic)
+            for _ in range(8):
+                await log.append(topic, [a_record(random.randbytes(1000)) for _ in range(1000)])
+        consumer = log.consumer(Store())
+        await take_some(consumer, limit=1)
+        positions = await _settled_positions(consumer)
+        assert max(positions.values()) <= 2_000
+        assert len(await take_count(consumer, 16_000 - 1, limit=5_000)) == 15_999
+        await consumer.close()
+
+
+async def _settled_positions(consumer: Consumer) -> dict[TopicPartition, int]:
+    """How far the client has read ahead, once that does not change any more."""
+    seen: list[dict[TopicPartition, int]] = []
+
+    async def settled() -> bool:
+        lag = await consumer.lag()
+        client = consumer._kafka  # type: ignore[attr-defined] # nothing public says how far ahead it fetches
+        seen.append({at: await client.position(KafkaPartition(*at)) for at in lag})
+        return len(seen) > 10 and all(earlier == seen[-1] for earlier in seen[-10:])
+
+    await until(settled, within_s=20)
+    return seen[-1]
 
 
 async def test_a_centre_s_transactions_leave_no_gap_and_what_it_aborted_is_not_read(kafka: KafkaServer) -> None:
