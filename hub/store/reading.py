@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar, cast
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy import column as sql_column
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,8 @@ from hub.model.step import Head, ReceiptCounts
 from hub.model.words import CanonicalKey, Seq, StixId
 from hub.store import tables as t
 from hub.store.port import Filter
+
+T = TypeVar("T")
 
 
 class Readable(Protocol):
@@ -123,7 +125,7 @@ async def _chains(conn: AsyncConnection, log: int, object_ids: Sequence[str]) ->
     return rows.all()
 
 
-def _chunks(values: Sequence[str]) -> list[Sequence[str]]:
+def _chunks(values: Sequence[T]) -> list[Sequence[T]]:
     return [values[start : start + 400] for start in range(0, len(values), 400)]
 
 
@@ -227,16 +229,46 @@ async def page(
 
     Sizes come before bytes: however large the objects, no more than ``limit_bytes`` (or one object) is read.
     """
+    start = await _start(conn, log, after, by)
+    rows = await _rows(conn, log, start, limit + 1, by)
+    count = _fitting([row.size for row in rows[:limit]], limit_bytes) if bodies else min(len(rows), limit)
+    shown = cast("Sequence[Shown]", rows[:count])
+    return Page(shown, await _bodies(conn, log, shown, by) if bodies and shown else (), count < len(rows))
+
+
+async def _start(conn: AsyncConnection, log: int, after: int, by: Filter) -> int:
+    """The row after which to look. A number, since no planner makes one range of two bounds."""
+    if by.after_us is None:
+        return after
+    c = t.changes.c
+    found = await conn.execute(
+        select(c.seq).where(c.log == log, c.date_added_us <= by.after_us).order_by(c.date_added_us.desc()).limit(1)
+    )
+    return max(after, found.scalar() or 0)
+
+
+async def _rows(conn: AsyncConnection, log: int, after: int, limit: int, by: Filter) -> Sequence[Row[Any]]:
+    """The first rows without their bytes. Types one by one: a list of rare ones must not read through the others."""
     columns = [_RAW[name] for name in ("seq", "date_added_us", "version_us", "object_id", "type", "withdrawn")]
-    size = func.length(_RAW["body"]).label("size") if bodies else literal_column("0").label("size")
-    rows = (await conn.execute(_passing(select(*columns, size), log, after, by).limit(limit + 1))).all()
-    count = _fitting([row.size for row in rows[:limit]], limit_bytes)
-    more = count < len(rows)
-    shown = rows[:count]
-    if not bodies or not shown:
-        return Page(cast("Sequence[Shown]", shown), (), more)
-    found = await conn.execute(_passing(select(_RAW["body"]), log, after, by).where(t.changes.c.seq <= shown[-1].seq))
-    return Page(cast("Sequence[Shown]", shown), found.scalars().all(), more)
+    query = select(*columns, func.length(_RAW["body"]).label("size"))
+    found: list[Row[Any]] = []
+    for one in [replace(by, types=frozenset({kind})) for kind in sorted(by.types)] or [by]:
+        passing = _passing(query, log, one).where(t.changes.c.seq > after).limit(limit)
+        found.extend((await conn.execute(passing)).all())
+    return found if len(by.types) < 2 else sorted(found, key=lambda row: int(row.seq))[:limit]
+
+
+async def _bodies(conn: AsyncConnection, log: int, shown: Sequence[Shown], by: Filter) -> Sequence[bytes]:
+    """The bytes of these rows: in one range where they stand close together, else one by one."""
+    c = t.changes.c
+    query = _passing(select(_RAW["body"]), log, by)
+    if shown[-1].seq - shown[0].seq < 4 * len(shown):
+        in_range = await conn.execute(query.where(c.seq >= shown[0].seq, c.seq <= shown[-1].seq))
+        return list(in_range.scalars())
+    found: list[bytes] = []
+    for some in _chunks([row.seq for row in shown]):
+        found.extend((await conn.execute(query.where(c.seq.in_(some)))).scalars())
+    return found
 
 
 def _fitting(sizes: Sequence[int], limit_bytes: int) -> int:
@@ -249,18 +281,9 @@ def _fitting(sizes: Sequence[int], limit_bytes: int) -> int:
     return len(sizes)
 
 
-def _passing(query: Select[Any], log: int, after: int, by: Filter) -> Select[Any]:
+def _passing(query: Select[Any], log: int, by: Filter) -> Select[Any]:
     c = t.changes.c
-    query = query.select_from(t.changes).where(c.log == log, c.seq > after).order_by(c.seq)
-    if by.after_us is not None:
-        last_before = (
-            select(c.seq)
-            .where(c.log == log, c.date_added_us <= by.after_us)
-            .order_by(c.date_added_us.desc())
-            .limit(1)
-            .scalar_subquery()
-        )
-        query = query.where(c.seq > func.coalesce(last_before, 0))
+    query = query.select_from(t.changes).where(c.log == log).order_by(c.seq)
     if by.types:
         query = query.where(c.type.in_(sorted(by.types)))
     if by.ids:

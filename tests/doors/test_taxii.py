@@ -90,6 +90,22 @@ async def test_several_versions_page_without_loss(hub: Hub) -> None:
     assert await objects(hub, "match[version]=first,last&limit=3") == of_interest
 
 
+async def test_rare_types_among_many_others_come_in_order(hub: Hub) -> None:
+    for no in range(3):
+        malware = an_object("malware", f"m{no}", name=f"m{no}", is_family=False)
+        await hub.tell("ro", malware, *addresses(30, start=100 * no), an_object("tool", f"t{no}", name=f"t{no}"))
+    every = [one for one in await objects(hub) if one["type"] in ("malware", "tool")]
+    assert [one["name"] for one in every] == ["m0", "t0", "m1", "t1", "m2", "t2"]
+    for limit in (1, 2, 4, 10):
+        assert await objects(hub, f"match[type]=tool,malware,campaign&limit={limit}") == every
+
+
+async def test_a_filter_takes_only_so_many_values(hub: Hub) -> None:
+    many = ",".join(f"x-{no}" for no in range(51))
+    answer = await hub.get(await hub.objects_url("community") + f"?match[type]={many}", "soc")
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "taxii.match")
+
+
 async def test_a_version_that_is_none_is_refused(hub: Hub) -> None:
     answer = await hub.get(await hub.objects_url("community") + "?match[version]=newest", "soc")
     assert answer.status_code == 400

@@ -19,8 +19,8 @@ from hub.model.words import Seq
 SPEC_VERSION = "2.1"
 _BEGINNING = Seq(0)
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
-_MOST_VERSIONS = 20
-"""Each version asked for is a query of its own."""
+_MOST = {"version": 20, "type": 50, "id": 1_000, "spec_version": 20}
+"""How many values a filter takes: each version and type is a query of its own."""
 _WORDS_OF_VERSION = frozenset({"all", "first", "last"})
 
 
@@ -87,6 +87,8 @@ def _words(parameters: Parameters, name: str) -> tuple[str, ...]:
     equal cursors.
     """
     words = {word.strip() for value in parameters.getlist(f"match[{name}]") for word in value.split(",")}
+    if len(words) > _MOST[name]:
+        raise Refused("taxii.match", f"match[{name}] takes {_MOST[name]} values at once.", "Ask in parts.")
     return tuple(sorted(words - {""}))
 
 
@@ -104,8 +106,6 @@ def _added_after(said: list[str]) -> int | None:
 
 
 def _versions(words: tuple[str, ...]) -> tuple[str, ...]:
-    if len(words) > _MOST_VERSIONS:
-        raise Refused("taxii.match", f"match[version] takes {_MOST_VERSIONS} versions at once.", "Ask for all.")
     if "all" in words:
         return ("all",)
     return tuple(word if word in _WORDS_OF_VERSION else str(_time(word, "match[version]")) for word in words)
