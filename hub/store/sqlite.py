@@ -28,10 +28,14 @@ async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
     """Open the store in this file, made and migrated where needed. ``now_us`` dates what is made for the first time."""
     await asyncio.to_thread(_make_private, path)
     engine = await asyncio.to_thread(_engine, path)
-    await upgrade(engine)
     store = SqliteStore(engine, path)
-    async with store.begin() as conn:
-        await directory.bootstrap(conn, now_us)
+    try:
+        await upgrade(engine)
+        async with store.begin() as conn:
+            await directory.bootstrap(conn, now_us)
+    except BaseException:
+        await store.close()
+        raise
     return store
 
 
