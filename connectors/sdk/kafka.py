@@ -11,7 +11,7 @@ import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import orjson
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -32,6 +32,8 @@ except ImportError as error:
         "pip install 'ctihub[kafka]'",
     ) from error
 
+Protocol = Literal["SASL_SSL", "SASL_PLAINTEXT", "PLAINTEXT"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 _REQUEST_TIMEOUT_MS = 30_000
 _MAX_BATCH_BYTES = 256 << 10
 """Small beside an object of the largest size, so that a record that is too large stands alone in its batch."""
@@ -63,7 +65,7 @@ class Broker:
     user: str
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
-    protocol: Literal["SASL_SSL", "SASL_PLAINTEXT", "PLAINTEXT"] = "SASL_SSL"
+    protocol: Protocol = "SASL_SSL"
 
     def options(self) -> dict[str, Any]:
         """As aiokafka takes them. Raises WrongSettings."""

@@ -28,13 +28,18 @@ class Progress(Protocol):
 
 
 class Quiet:
-    """Shows nothing."""
+    """Shows no progress; what should be noted is a plain line."""
+
+    def __init__(self, to: TextIO | None = None) -> None:
+        self._to = to
 
     def advance(self, objects: int, size_bytes: int, share: float | None) -> None:
         """Nothing."""
 
     def note(self, text: str) -> None:
-        """Nothing."""
+        """A line, where there is somewhere to write it."""
+        if self._to:
+            self._to.write(f"{text}\n")
 
     def close(self) -> None:
         """Nothing."""
@@ -134,5 +139,5 @@ def shown(what: str, *, quiet: bool = False, to: TextIO | None = None) -> Progre
     """The progress that fits where stderr leads to."""
     to = to or sys.stderr
     if quiet:
-        return Quiet()
+        return Quiet(to)
     return Bar(what, to) if to.isatty() else LogLines(what, to)

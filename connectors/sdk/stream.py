@@ -117,7 +117,10 @@ class Follower:
         """Why there is no connection at the moment; None while there is one."""
 
     async def changes(self) -> AsyncGenerator[Change, None]:
-        """Every change after ``seq``, in order, each once, for ever. Raises PublishRefused when the hub says no."""
+        """Every change after ``seq``, in order, each once, for ever. Raises PublishRefused when the hub says no.
+
+        Whoever leaves early closes it: ``async with contextlib.aclosing(follower.changes()) as changes``.
+        """
         async with httpx.AsyncClient(
             headers=self._headers,
             timeout=httpx.Timeout(self._silence_s, connect=10.0),

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from connectors.sdk.client import HubClient, Notify
     from connectors.sdk.errors import ConnectorError
+    from connectors.sdk.kafka import Broker
+    from connectors.sdk.progress import Progress
+    from connectors.sdk.publisher import Publisher
     from connectors.sdk.verdicts import Verdicts
 
 DEFAULT_URL = "http://127.0.0.1:8480"
@@ -36,6 +39,14 @@ CaFile = Annotated[
     typer.Option("--ca-file", help="Certificates of the hub's own authority (PEM).", rich_help_panel="The hub"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+User = Annotated[str | None, typer.Option("--user", help="Your name at the hub.", rich_help_panel="Kafka")]
+Bootstrap = Annotated[
+    str | None,
+    typer.Option("--bootstrap", envvar="CTIHUB_KAFKA_BOOTSTRAP", help="host:port,…", rich_help_panel="Kafka"),
+]
+KafkaProtocol = Annotated[
+    str, typer.Option("--protocol", help="SASL_SSL, SASL_PLAINTEXT or PLAINTEXT.", rich_help_panel="Kafka")
+]
 Patience = Annotated[
     float, typer.Option("--patience", min=0, metavar="SECONDS", help="How long to try again while the hub is away.")
 ]
@@ -118,6 +129,53 @@ def print_json(value: Any) -> None:
 def printable(text: object) -> str:
     """Text as a terminal may show it: what a peer wrote must not move the cursor or colour the screen."""
     return "".join(c if c.isprintable() else " " if c in "\n\t" else "\ufffd" for c in str(text))
+
+
+class Voice:
+    """Speaks of retries: through the progress that is shown at the moment, else by itself."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+
+    def __call__(self, text: str) -> None:
+        """Say one sentence."""
+        (self._progress.note if self._progress else say)(printable(text))
+
+    @contextmanager
+    def over(self, what: str, *, quiet: bool) -> Iterator[Progress]:
+        """Progress for the length of something; it is closed at the end, whatever happens."""
+        from connectors.sdk.progress import shown
+
+        self._progress = progress = shown(what, quiet=quiet)
+        try:
+            yield progress
+        finally:
+            self._progress = None
+            progress.close()
+
+
+def verdicts_on(client: HubClient, publisher: Publisher, receipts: list[str], voice: Voice, *, quiet: bool) -> Verdicts:
+    """Wait for the hub's verdicts on what was published."""
+    from connectors.sdk.verdicts import collect
+
+    with voice.over("verdicts", quiet=quiet or len(receipts) < 2) as progress:
+        verdicts = collect(client, receipts, progress=progress)
+    verdicts.add_too_large(publisher.too_large)
+    return verdicts
+
+
+def kafka_broker(
+    bootstrap: str | None, user: str | None, token: str | None, ca_file: str | None, protocol: str
+) -> Broker:
+    """Kafka as the options name it. Raises WrongUsage."""
+    from connectors.sdk.kafka import PROTOCOLS, Broker
+
+    if not user or not bootstrap:
+        raise WrongUsage("kafka.unnamed", "Kafka needs --user and --bootstrap.", "The user is your name at the hub.")
+    known = next((one for one in PROTOCOLS if one == protocol), None)
+    if known is None:
+        raise WrongUsage("kafka.protocol", f"There is no protocol {protocol}.", f"There are {', '.join(PROTOCOLS)}.")
+    return Broker(bootstrap, user, token if known == "PLAINTEXT" else require_token(token), ca_file, known)
 
 
 def console() -> Console:

@@ -20,15 +20,20 @@ import typer
 from hub.cli.client import (
     DEFAULT_URL,
     AsJson,
+    Bootstrap,
     CaFile,
+    KafkaProtocol,
     Token,
     Url,
+    User,
+    Voice,
     hub_client,
+    kafka_broker,
     print_json,
     print_verdicts,
-    require_token,
     say,
     speaking,
+    verdicts_on,
 )
 from hub.model.errors import WrongUsage
 
@@ -63,14 +68,6 @@ Patience = Annotated[
     float | None,
     typer.Option("--patience", min=0, metavar="SECONDS", help="How long to try while the hub is away [for ever]."),
 ]
-User = Annotated[str | None, typer.Option("--user", help="Your centre's name.", rich_help_panel="Kafka")]
-Bootstrap = Annotated[
-    str | None,
-    typer.Option("--bootstrap", envvar="CTIHUB_KAFKA_BOOTSTRAP", help="host:port,…", rich_help_panel="Kafka"),
-]
-Protocol_ = Annotated[
-    str, typer.Option("--protocol", help="SASL_SSL, SASL_PLAINTEXT or PLAINTEXT.", rich_help_panel="Kafka")
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +92,15 @@ class _Where:
         return f"{self.bootstrap} {self.user}" if self.to is Target.KAFKA else "stdout"
 
 
+@dataclass(frozen=True, slots=True)
+class _Outlet:
+    """Where the objects go, and who knows the verdicts."""
+
+    to: Target
+    publisher: Publisher
+    client: HubClient | None = None
+
+
 def command(
     name: Name = None,
     settings: Settings = None,
@@ -110,7 +116,7 @@ def command(
     patience: Patience = None,
     user: User = None,
     bootstrap: Bootstrap = None,
-    protocol: Protocol_ = "SASL_SSL",
+    protocol: KafkaProtocol = "SASL_SSL",
 ) -> None:
     """Run a connector: ctihub connect csv path=feed.csv mapping=urlhaus
 
@@ -135,10 +141,11 @@ def command(
 def _run(connector: Connector[Any], where: _Where, state: Path, *, every: float | None, as_json: bool) -> None:
     from connectors.sdk.errors import SourceFailed, TryLater
 
-    with _publisher(where) as (publisher, client):
+    voice = Voice()
+    with _outlet(where, voice) as outlet:
         while True:
             try:
-                _one_round(connector, publisher, client, state, as_json=as_json)
+                _one_round(connector, outlet, state, voice, as_json=as_json)
             except (SourceFailed, TryLater) as error:
                 if every is None:
                     raise
@@ -148,73 +155,62 @@ def _run(connector: Connector[Any], where: _Where, state: Path, *, every: float 
             time.sleep(every)
 
 
-def _one_round(
-    connector: Connector[Any], publisher: Publisher, client: HubClient | None, state: Path, *, as_json: bool
-) -> None:
+def _one_round(connector: Connector[Any], outlet: _Outlet, state: Path, voice: Voice, *, as_json: bool) -> None:
     from connectors.sdk.checkpoints import CheckpointFile
-    from connectors.sdk.progress import shown
+    from connectors.sdk.errors import SourceFailed
     from connectors.sdk.runner import Runner
 
-    progress = shown(connector.name, quiet=as_json)
-    runner = Runner(connector, publisher, CheckpointFile(state, connector=connector.name), progress=progress)
-    try:
-        report = runner.run()
-    finally:
-        progress.close()
-    _print_round(connector, report, (publisher, client), as_json=as_json)
-
-
-def _print_round(
-    connector: Connector[Any], report: RunReport, through: tuple[Publisher, HubClient | None], *, as_json: bool
-) -> None:
-    from connectors.sdk.publisher import LinesPublisher
-    from connectors.sdk.verdicts import collect
-
-    publisher, client = through
+    failure = None
+    with voice.over(connector.name, quiet=as_json) as progress:
+        checkpoints = CheckpointFile(state, connector=connector.name)
+        runner = Runner(connector, outlet.publisher, checkpoints, progress=progress)
+        try:
+            runner.run()
+        except SourceFailed as error:  # what it read before is published, and worth a word
+            failure = error
     for reason, count in connector.left_out().items():
         say(f"left out: {count:,}, {reason}")
-    if client:
-        verdicts = collect(client, report.receipts)
-        verdicts.add_too_large(publisher.too_large)
+    _print_round(runner.report, outlet, voice, as_json=as_json)
+    if failure:
+        raise failure
+
+
+def _print_round(report: RunReport, outlet: _Outlet, voice: Voice, *, as_json: bool) -> None:
+    publisher = outlet.publisher
+    if outlet.client:
+        verdicts = verdicts_on(outlet.client, publisher, report.receipts, voice, quiet=as_json)
         print_verdicts(verdicts, as_json=as_json)
         return
     if publisher.too_large:
         say(f"left out: {len(publisher.too_large):,}, too large for where they should go")
     sent = report.objects - len(publisher.too_large)
     publisher.too_large.clear()
-    if as_json and not isinstance(publisher, LinesPublisher):
+    if as_json and outlet.to is not Target.STDOUT:
         print_json({"sent": sent})
     else:
         say(f"sent {sent:,}")
 
 
 @contextmanager
-def _publisher(where: _Where) -> Iterator[tuple[Publisher, HubClient | None]]:
-    """The publisher that was asked for, never one that merely happens to be configured; and who knows the verdicts."""
+def _outlet(where: _Where, voice: Voice) -> Iterator[_Outlet]:
+    """The publisher that was asked for, never one that merely happens to be configured."""
     if where.to is Target.STDOUT:
         from connectors.sdk.publisher import LinesPublisher
 
-        yield LinesPublisher(sys.stdout.buffer), None
+        yield _Outlet(where.to, LinesPublisher(sys.stdout.buffer))
     elif where.to is Target.KAFKA:
-        with _kafka(where) as publisher:
-            yield publisher, None
+        broker = kafka_broker(where.bootstrap, where.user, where.token, where.ca_file, where.protocol)
+        from connectors.sdk.kafka import KafkaPublisher
+
+        with KafkaPublisher(broker, patience_s=where.patience_s, notify=voice) as publisher:
+            yield _Outlet(where.to, publisher)
     else:
         from connectors.sdk.http import HttpPublisher
 
-        with hub_client(where.url, where.token, ca_file=where.ca_file, patience_s=where.patience_s) as client:
-            yield HttpPublisher(client), client
-
-
-def _kafka(where: _Where) -> Any:
-    from connectors.sdk.kafka import Broker, KafkaPublisher
-
-    if not where.user or not where.bootstrap:
-        raise WrongUsage("kafka.unnamed", "Kafka needs --user and --bootstrap.", "The user is your centre's name.")
-    if where.protocol not in ("SASL_SSL", "SASL_PLAINTEXT", "PLAINTEXT"):
-        raise WrongUsage("kafka.protocol", f"There is no protocol {where.protocol}.", "Say SASL_SSL, or leave it out.")
-    password = where.token if where.protocol == "PLAINTEXT" else require_token(where.token)
-    broker = Broker(where.bootstrap, where.user, password, where.ca_file, where.protocol)  # type: ignore[arg-type] # checked above
-    return KafkaPublisher(broker, patience_s=where.patience_s, notify=say)
+        with hub_client(
+            where.url, where.token, ca_file=where.ca_file, patience_s=where.patience_s, notify=voice
+        ) as client:
+            yield _Outlet(where.to, HttpPublisher(client), client)
 
 
 def _settings(pairs: list[str], config: Path | None) -> dict[str, Any]:
@@ -241,7 +237,11 @@ def _default_state(connector: Connector[Any], told: Mapping[str, Any], where: _W
     public = {key: value for key, value in told.items() if key not in ("password", "token")}
     name = json.dumps([public, where.name, str(Path.cwd())], sort_keys=True, default=str)
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    try:
+        home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    except RuntimeError as error:
+        says = "There is no home folder for the checkpoint."
+        raise WrongUsage("state.nowhere", says, "Say where it goes with --state FILE.") from error
     return home / "ctihub" / f"{connector.name}-{digest}.json"
 
 

@@ -13,10 +13,11 @@ from hub.cli.client import (
     Patience,
     Token,
     Url,
+    Voice,
     hub_client,
     print_json,
     print_verdicts,
-    say,
+    verdicts_on,
 )
 
 Files = Annotated[list[str], typer.Argument(help="Files, folders or patterns; - is standard input.", metavar="FILE…")]
@@ -40,27 +41,18 @@ def command(
     counts; rejected objects do not make it fail, unless --strict is given.
     """
     from connectors.sdk.http import HttpPublisher
-    from connectors.sdk.progress import shown
     from connectors.sdk.runner import Runner
-    from connectors.sdk.verdicts import collect
     from connectors.stix_file.inputs import Inputs
 
-    progress = shown("push", quiet=as_json)
-    with hub_client(url, token, ca_file=ca_file, patience_s=patience, notify=say) as client:
+    voice = Voice()
+    with hub_client(url, token, ca_file=ca_file, patience_s=patience, notify=voice) as client:
         publisher = HttpPublisher(client)
-        try:
+        with voice.over("push", quiet=as_json) as progress:
             report = Runner(Inputs.named(files), publisher, progress=progress).run()
-        finally:
-            progress.close()
         if not wait:
             _print_receipts(report.receipts, report.objects, as_json=as_json)
             return
-        checking = shown("verdicts", quiet=as_json or len(report.receipts) < 2)
-        try:
-            verdicts = collect(client, report.receipts, progress=checking)
-        finally:
-            checking.close()
-        verdicts.add_too_large(publisher.too_large)
+        verdicts = verdicts_on(client, publisher, report.receipts, voice, quiet=as_json)
         print_verdicts(verdicts, as_json=as_json)
     if strict and verdicts.rejected:
         raise typer.Exit(1)

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import typer
 
-from hub.cli.client import DEFAULT_URL, CaFile, Token, Url, hub_client, printable, require_token, say, speaking
+from hub.cli.client import (
+    DEFAULT_URL,
+    Bootstrap,
+    CaFile,
+    KafkaProtocol,
+    Token,
+    Url,
+    User,
+    hub_client,
+    kafka_broker,
+    printable,
+    say,
+    speaking,
+)
 from hub.model.errors import HubError, WrongUsage
 
 if TYPE_CHECKING:
@@ -52,14 +66,6 @@ Idle = Annotated[
 ]
 WithSeq = Annotated[bool, typer.Option("--with-seq", help="Wrap each JSON line as {seq, object} or {seq, withdrawn}.")]
 ViaDoor = Annotated[Via, typer.Option("--via", help="The hub's stream, or Kafka.")]
-User = Annotated[str | None, typer.Option("--user", help="Your name on Kafka.", rich_help_panel="Kafka")]
-Bootstrap = Annotated[
-    str | None,
-    typer.Option("--bootstrap", envvar="CTIHUB_KAFKA_BOOTSTRAP", help="host:port,…", rich_help_panel="Kafka"),
-]
-Protocol_ = Annotated[
-    str, typer.Option("--protocol", help="SASL_SSL, SASL_PLAINTEXT or PLAINTEXT.", rich_help_panel="Kafka")
-]
 
 
 def command(
@@ -74,7 +80,7 @@ def command(
     ca_file: CaFile = None,
     user: User = None,
     bootstrap: Bootstrap = None,
-    protocol: Protocol_ = "SASL_SSL",
+    protocol: KafkaProtocol = "SASL_SSL",
 ) -> None:
     """Follow a collection: each change once, in order, over any number of reconnects.
 
@@ -86,12 +92,16 @@ def command(
     after = _after(start)
     with speaking():
         if via is Via.KAFKA:
-            follower = _kafka(collection, after, (user, token, bootstrap, ca_file, protocol))
+            broker = kafka_broker(bootstrap, user, token, ca_file, protocol)
+            from connectors.sdk.kafka import KafkaFollower
+
+            follower: _Follows = KafkaFollower(broker, collection, after=after)
         else:
             follower = _http(collection, after, url, token, ca_file)
         printer = _jsonl(with_seq) if format_ is OutputFormat.JSONL else _table()
         try:
-            asyncio.run(_follow(follower, printer, until_idle))
+            with _sigterm_like_ctrl_c():
+                asyncio.run(_follow(follower, printer, until_idle))
         except KeyboardInterrupt:
             pass
         except BrokenPipeError:
@@ -127,18 +137,16 @@ def _newest(collection: str, url: str, token: str | None, ca_file: str | None) -
     return found[0] if found else "now"
 
 
-def _kafka(
-    collection: str, after: After, broker: tuple[str | None, str | None, str | None, str | None, str]
-) -> _Follows:
-    from connectors.sdk.kafka import Broker, KafkaFollower
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    """A service manager that stops us gets the last line, too, which says where to go on."""
+    import signal
 
-    user, token, bootstrap, ca_file, protocol = broker
-    if not user or not bootstrap:
-        raise WrongUsage("kafka.unnamed", "Kafka needs --user and --bootstrap.", "The user is your name at the hub.")
-    if protocol not in ("SASL_SSL", "SASL_PLAINTEXT", "PLAINTEXT"):
-        raise WrongUsage("kafka.protocol", f"There is no protocol {protocol}.", "Say SASL_SSL, or leave it out.")
-    password = token if protocol == "PLAINTEXT" else require_token(token)
-    return KafkaFollower(Broker(bootstrap, user, password, ca_file, protocol), collection, after=after)  # type: ignore[arg-type] # checked above
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def _follow(follower: _Follows, printer: Callable[[Change], None], until_idle: float | None) -> None:

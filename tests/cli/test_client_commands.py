@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -254,6 +255,19 @@ def test_subscribe_ends_quietly_when_nobody_reads_on(hub: SmallHub) -> None:
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_subscribe_that_is_stopped_says_where_to_go_on(hub: SmallHub, number: int) -> None:
+    hub.changes = changes(3)
+    command = [sys.executable, "-m", "hub.cli", "subscribe", "community"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        assert len([process.stdout.readline() for _ in range(3)]) == 3
+        process.send_signal(number)
+        assert process.wait(20) == 0
+        assert process.stderr.read() == b"Read up to change 3; go on with --from 3.\n"
+
+
 # ---------------------------------------------------------------- pull
 
 
@@ -340,6 +354,17 @@ def test_connect_says_what_was_left_out(hub: SmallHub, tmp_path: Path, capfd: py
     assert "left out: 1, not a value of any kind" in ran.err
     assert "left out: 1, a repeated value" in ran.err
     assert hub.objects()[0]["object_marking_refs"] == ["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"]
+
+
+def test_connect_publishes_what_a_broken_source_gave_and_fails(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.json.gz").write_bytes(gzip.compress(b"\n".join(INDICATORS))[:-8])
+    ran = Ran(capfd, "connect", "stix-file", f"path={tmp_path}")
+    assert ran.code == 1
+    # the last line has no end, so it may be half a line: the next run will tell
+    assert ran.out == "received 4: accepted 4, unchanged 0, held 0, rejected 0\n"
+    assert "a.json.gz cannot be read" in ran.err.splitlines()[-1]
 
 
 def test_connect_to_standard_output_needs_no_hub(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

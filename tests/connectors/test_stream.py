@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import aclosing
 from itertools import pairwise
 
 import pytest
@@ -63,8 +64,8 @@ def changes(count: int) -> list[tuple[int, str, bytes]]:
 
 async def followed(follower: Follower, until: int, *, within_s: float = 20.0) -> list[int]:
     seqs: list[int] = []
-    async with asyncio.timeout(within_s):
-        async for change in follower.changes():
+    async with asyncio.timeout(within_s), aclosing(follower.changes()) as found:
+        async for change in found:
             assert (change.object is None) == (change.withdrawn is not None) == (change.seq % 5 == 0)
             seqs.append(change.seq)
             if change.seq == until:
