@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import signal
 import socket
@@ -24,10 +25,11 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from hub import lists, telemetry
+from hub import lists, telemetry, worker_metrics
 from hub.app import kafka_credentials, now_us, opened
 from hub.config import Config
 from hub.doors import vitals
+from hub.doors.gauges import Gauges
 from hub.doors.http import DoorSettings, make_app, stop_streams
 from hub.intake import IntakeLimits
 from hub.log.port import EventLog
@@ -43,7 +45,10 @@ DRAIN_S = 10.0
 KEEP_S = 7 * 86_400
 """How long the embedded log keeps what has been carried into the store."""
 _CHORE_EVERY_S = 60.0
+_LONGEST_LINE_BYTES = 1 << 20
 _RESTART_S = (0.2, 1.0, 5.0)
+_TELL_EVERY_S = 5.0
+"""So often a worker that is a child tells what it counted."""
 _CHILD = "CTIHUB_CHILD_OF_SERVE"
 
 
@@ -92,13 +97,15 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listening.close)
         store, log, registry = await stack.enter_async_context(opened(config))
-        running = Running(config, store, log)
+        running = Running(config, store, log, Gauges(store, log, config.data_dir))
         app: ASGIApp
         if role in (Role.ALL, Role.DOORS):
             app = make_app(store=store, log=log, registry=registry, settings=door_settings(config))
             app.state.doors.others_away = running.parts_away
+            app.state.doors.more_metrics = running.metrics
         else:
-            app = vitals.make_app(running.away)
+            worker = role is Role.WORKER
+            app = vitals.make_app(running.away, running.inside_metrics if worker else running.gauges.text)
         async with asyncio.TaskGroup() as tasks:
             if role is Role.ALL:
                 tasks.create_task(_supervise(config, stop, running))
@@ -127,7 +134,18 @@ class Running:
     config: Config
     store: SqlStore
     log: EventLog
+    gauges: Gauges
     worker_up: bool = True
+    worker_says: bytes = b""
+    """What the worker that is our child last counted, without what names centres."""
+
+    async def metrics(self) -> bytes:
+        """What the port of the doors shows besides what this process counted."""
+        return await self.gauges.text() + self.worker_says
+
+    async def inside_metrics(self) -> bytes:
+        """The same for the port of a worker, which stays inside and so may name centres."""
+        return await self.gauges.text() + worker_metrics.text(by_centre=True)
 
     async def away(self) -> list[str]:
         """Which of this process's servers do not answer."""
@@ -193,13 +211,15 @@ async def _supervise(config: Config, stop: asyncio.Event, running: Running) -> N
     while not stop.is_set():
         child = await _start_child(config)
         running.worker_up = True
-        stopping, ended = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(child.wait())
-        try:
-            await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            await _end_child(child)
-            ended.cancel()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_hear(child, running))  # ends with the child
+            stopping, ended = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(child.wait())
+            try:
+                await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopping.cancel()
+                await _end_child(child)
+                ended.cancel()
         if stop.is_set():
             return
         running.worker_up = False
@@ -210,7 +230,13 @@ async def _supervise(config: Config, stop: asyncio.Event, running: Running) -> N
 
 async def _start_child(config: Config) -> asyncio.subprocess.Process:
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hub.serving", stdin=asyncio.subprocess.PIPE, env={**os.environ, _CHILD: "1"}
+        sys.executable,
+        "-m",
+        "hub.serving",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, _CHILD: "1"},
+        limit=_LONGEST_LINE_BYTES,
     )
     if child.stdin is None:
         raise Broken("worker.no-pipe", "The worker was started without a pipe.")
@@ -218,6 +244,13 @@ async def _start_child(config: Config) -> asyncio.subprocess.Process:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         await child.stdin.drain()
     return child
+
+
+async def _hear(child: asyncio.subprocess.Process, running: Running) -> None:
+    """Keep what the child last counted, for ``/metrics``: each line on its standard output is a whole new text."""
+    if child.stdout is not None:
+        async for line in child.stdout:
+            running.worker_says = json.loads(line).encode()
 
 
 async def _end_child(child: asyncio.subprocess.Process) -> None:
@@ -244,8 +277,24 @@ async def _child() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with opened(config) as (store, log, _), asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(_until_end(reader, stop))
-        await work(Running(config, store, log), stop)
+        telling = tasks.create_task(_tell())
+        await work(Running(config, store, log, Gauges(store, log, config.data_dir)), stop)
         watching.cancel()
+        telling.cancel()
+
+
+async def _tell() -> None:
+    """Say again and again what this worker counted; nobody listening is no reason to stop working."""
+    while True:
+        line = json.dumps(worker_metrics.text(by_centre=False).decode()) + "\n"
+        with contextlib.suppress(BrokenPipeError):
+            await asyncio.to_thread(_write, line)
+        await asyncio.sleep(_TELL_EVERY_S)
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(line)
+    sys.stdout.flush()
 
 
 async def _until_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> None:

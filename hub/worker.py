@@ -7,12 +7,15 @@ guarantee; no second mechanism stands beside it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 import structlog
 
+from hub import worker_metrics
 from hub.core import journey
 from hub.core.journey import Admitted, Arrival, Claimed, Outcome
 from hub.core.merge.known import known_objects
@@ -31,6 +34,7 @@ from hub.store.port import Store, Sweep, Transaction
 
 _log = structlog.get_logger()
 _EXCERPT_BYTES = 512
+_LAG_EVERY_S = 5.0
 _BACKOFF_S = (0.05, 0.2, 1.0, 2.0, 5.0)
 
 
@@ -59,6 +63,7 @@ class Worker:
         self._now_us = now_us
         self.steps = 0
         """How many steps were carried out; a health check looks whether it still moves."""
+        self._lag_due_s = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until ``stop`` is set; what is in hand is finished. A store or log that is away is waited for."""
@@ -66,9 +71,11 @@ class Worker:
         while not stop.is_set():
             try:
                 await self.step()
+                await self._note_lag()
                 failed = 0
             except TryAgain as error:
                 _log.warning("batch.again", code=error.code, says=error.says)
+                worker_metrics.RETRIES.labels(error.code).inc()
                 await self._consumer.rewind()
                 pause = _BACKOFF_S[min(failed, len(_BACKOFF_S) - 1)]
                 failed += 1
@@ -88,6 +95,7 @@ class Worker:
 
     async def carry(self, batch: Batch) -> None:
         """Carry a batch from the log into the store, whole or not at all."""
+        began = time.perf_counter()
         settings = self._settings
         policy = await self._store.policy()
         ready = list(journey.admitted(self._arrivals(batch.records, policy), policy, settings.limits, settings.hold))
@@ -97,7 +105,18 @@ class Worker:
                 arrivals = self._arrivals(batch.records, now)
                 ready = list(journey.admitted(arrivals, now, settings.limits, settings.hold))
             await tx.advance(batch.start, batch.end)
-            await self._settle(tx, now, ready, self._now_us())
+            settling = time.perf_counter()
+            counts = await self._settle(tx, now, ready, self._now_us())
+            settled = time.perf_counter()
+        worker_metrics.note_batch(len(batch.records), time.perf_counter() - began, settled - settling)
+        worker_metrics.note_objects({now.centres[no].name: of_centre for no, of_centre in counts.items()})
+
+    async def _note_lag(self) -> None:
+        """Say how far behind we are, now and then; a log that is away just then says so in the next step."""
+        if time.monotonic() >= self._lag_due_s:
+            self._lag_due_s = time.monotonic() + _LAG_EVERY_S
+            with contextlib.suppress(TryAgain):
+                worker_metrics.note_lag(await self._consumer.lag())
 
     async def sweep(self) -> int:
         """Carry out a bounded part of the oldest change of policy and of what earlier steps have left, and take up what
@@ -209,7 +228,8 @@ class Worker:
 
     async def _settle(
         self, tx: Transaction, policy: Policy, ready: Sequence[Admitted], now_us: int, released: Sequence[int] = ()
-    ) -> None:
+    ) -> Mapping[int, ReceiptCounts]:
+        """Merge and write; gives per centre what its objects came to."""
         wanted = Wanted(claims=journey.keys_of(ready, policy), issued=journey.issued_ids(ready))
         loaded = await tx.load(wanted, policy)
         done = journey.claimed(ready, loaded.claims, policy, loaded.issued)
@@ -223,6 +243,7 @@ class Worker:
         weave = Weave(policy, done.changed, crowd=self._settings.crowd)
         await _merge(tx, policy, weave, writes, now_us, await self._refusals(tx, refusals))
         await tx.write(writes)
+        return writes.counts
 
     def _account(self, writes: Writes, done: Claimed, now_us: int) -> None:
         """The receipts' counts and problems, the centres' counts, and what waits for the operator."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from starlette.requests import Request
@@ -22,6 +22,11 @@ class DoorStore(Store, Readable, Protocol):
     """The store as doors use it: its port, and a look at its tables for ``hub/store/reading.py``."""
 
 
+async def nothing_more() -> bytes:
+    """No metrics besides those of the process."""
+    return b""
+
+
 class Doors:
     """Shared by all doors; holds no state of a request."""
 
@@ -33,6 +38,8 @@ class Doors:
         self.pulse = Pulse(store)
         self.others_away: Callable[[], list[str]] = list
         """Which other parts of this process do not work; whoever runs it says so."""
+        self.more_metrics: Callable[[], Awaitable[bytes]] = nothing_more
+        """What ``/metrics`` shows besides what this process counted, as text; whoever runs the process knows."""
         self._key: bytes | None = None
         self._intake: Intake | None = None
 

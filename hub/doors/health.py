@@ -35,8 +35,8 @@ def routes(doors: Doors) -> APIRouter:
 
     @router.get("/metrics", responses=raw("text/plain", "Prometheus metrics."))
     async def metrics() -> Response:
-        """What this process counted."""
-        body = await asyncio.to_thread(generate_latest, REGISTRY)
+        """What this process counted, and what it measures when it is asked."""
+        body = await asyncio.to_thread(generate_latest, REGISTRY) + await doors.more_metrics()
         return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
 
     return router

@@ -16,6 +16,9 @@ SECONDS = Histogram(
 )
 STREAM_READERS = Gauge("ctihub_stream_readers", "Live streams that are open now")
 FOREIGN_CURSORS = Counter("ctihub_taxii_foreign_cursors", "TAXII cursors that were sent to another collection")
+RELAYED = Counter("ctihub_relay_records", "Records that the relay wrote to Kafka, in committed transactions")
+RELAY_LAG = Gauge("ctihub_relay_lag_changes", "Changes of all logs that the relay has yet to carry to Kafka")
+RELAY_FENCES = Counter("ctihub_relay_fences", "How often the relay was fenced by another one, or gave up a transaction")
 PUSHED_OBJECTS = Counter("ctihub_pushed_objects", "Objects (or withdrawals) that were taken in over HTTP")
 
 

@@ -12,8 +12,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 
-def make_app(away: Callable[[], Awaitable[list[str]]]) -> Starlette:
-    """``/healthz``, ``/readyz``, ``/metrics``. ``away`` names the servers that do not answer."""
+def make_app(away: Callable[[], Awaitable[list[str]]], more_metrics: Callable[[], Awaitable[bytes]]) -> Starlette:
+    """``/healthz``, ``/readyz``, ``/metrics``. ``away`` names the servers that do not answer; ``more_metrics`` gives
+    what there is besides what this process counted in the common registry, as text.
+    """
 
     async def alive(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -25,7 +27,7 @@ def make_app(away: Callable[[], Awaitable[list[str]]]) -> Starlette:
         return PlainTextResponse("ready\n")
 
     async def metrics(_: Request) -> Response:
-        body = await asyncio.to_thread(generate_latest, REGISTRY)
+        body = await asyncio.to_thread(generate_latest, REGISTRY) + await more_metrics()
         return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
 
     return Starlette(routes=[Route("/healthz", alive), Route("/readyz", ready), Route("/metrics", metrics)])

@@ -1,0 +1,96 @@
+"""What is measured when somebody asks: whether the servers answer, the room on disk, what waits for the operator.
+
+``/metrics`` is open to whoever reaches the port, so it measures at most every few seconds and says nothing of content.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.errors import HubError
+from hub.store import reading
+
+ANSWER_WITHIN_S = 2.0
+FRESH_S = 2.0
+"""So long a measurement serves everyone who asks."""
+
+
+class Asked(Protocol):
+    """A server of this process."""
+
+    async def ready(self) -> bool:
+        """Whether it answers."""
+        ...
+
+
+class AskedStore(Asked, Protocol):
+    """The store, as far as it is measured."""
+
+    def look(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """See ``hub/store/reading.Readable``."""
+        ...
+
+
+class Gauges:
+    """One per process."""
+
+    def __init__(self, store: AskedStore, log: Asked, data_dir: Path) -> None:
+        self._store = store
+        self._log = log
+        self._data_dir = data_dir
+        self._registry = CollectorRegistry()
+        self._measured_at = -math.inf
+        self._measuring = asyncio.Lock()
+        self._up = self._gauge("ctihub_server_up", "Whether a server that this process needs answers", "server")
+        self._free = self._gauge("ctihub_data_dir_free_bytes", "Room that is left where DATA_DIR is")
+        self._size = self._gauge("ctihub_data_dir_size_bytes", "Size of the file system where DATA_DIR is")
+        self._held = self._gauge("ctihub_held_waiting", "Objects that wait for the operator")
+
+    async def text(self) -> bytes:
+        """All of it in Prometheus' text format. Never raises: what cannot be measured is NaN."""
+        async with self._measuring:
+            if time.monotonic() - self._measured_at >= FRESH_S:
+                await self._measure()
+                self._measured_at = time.monotonic()
+        return generate_latest(self._registry)
+
+    async def _measure(self) -> None:
+        self._up.labels("store").set(await _answers(self._store.ready))
+        self._up.labels("log").set(await _answers(self._log.ready))
+        self._held.set(await self._waiting())
+        try:
+            usage = await asyncio.to_thread(shutil.disk_usage, self._data_dir)
+        except OSError:  # a process on PostgreSQL and Kafka needs no folder
+            self._free.set(math.nan)
+            self._size.set(math.nan)
+        else:
+            self._free.set(usage.free)
+            self._size.set(usage.total)
+
+    async def _waiting(self) -> float:
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S), self._store.look() as conn:
+                return await reading.waiting(conn)
+        except (HubError, TimeoutError):
+            return math.nan
+
+    def _gauge(self, name: str, says: str, *labels: str) -> Gauge:
+        return Gauge(name, says, labels, registry=self._registry)
+
+
+async def _answers(ready: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            return await ready()
+    except TimeoutError:
+        return False

@@ -1,0 +1,87 @@
+"""What a worker counts, for Prometheus. What names centres is kept apart: only a port that stays inside shows it.
+
+Rates and times belong to the process that counted them; the lag of a partition to the worker that reads it now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from hub.log.port import INTAKE_PREFIX
+from hub.model.step import ReceiptCounts
+from hub.model.words import TopicPartition
+
+TOTALS = CollectorRegistry()
+"""The hub as a whole: shown on every port, as ``/metrics`` is open to anyone who reaches it."""
+BY_CENTRE = CollectorRegistry()
+"""Names centres, also those that members know under an alias or not at all: never on the port of the doors."""
+
+_SECONDS = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
+
+BATCHES = Counter("ctihub_worker_batches", "Batches carried into the store", registry=TOTALS)
+RECORDS = Counter("ctihub_worker_records", "Records of the event log carried into the store", registry=TOTALS)
+BATCH_SECONDS = Histogram(
+    "ctihub_worker_batch_seconds", "Time of a batch, from its records to the commit", buckets=_SECONDS, registry=TOTALS
+)
+MERGE_SECONDS = Histogram(
+    "ctihub_worker_merge_seconds",
+    "Of that, the time to look up, merge and write, under the locks of its keys",
+    buckets=_SECONDS,
+    registry=TOTALS,
+)
+RETRIES = Counter("ctihub_worker_retries", "Steps that were begun again, by code", ["code"], registry=TOTALS)
+OBJECTS = Counter("ctihub_objects", "Objects by the state in which they ended", ["state"], registry=TOTALS)
+LAG = Gauge("ctihub_worker_lag_records", "Records that wait in the partitions of this worker", registry=TOTALS)
+
+CENTRE_OBJECTS = Counter(
+    "ctihub_centre_objects",
+    "Objects of a centre by the state in which they ended",
+    ["centre", "state"],
+    registry=BY_CENTRE,
+)
+CENTRE_LAG = Gauge(
+    "ctihub_centre_lag_records",
+    "Records of a centre that wait in the partitions of this worker",
+    ["centre"],
+    registry=BY_CENTRE,
+)
+
+_STATES = ("accepted", "unchanged", "held", "rejected")
+for _state in _STATES:
+    OBJECTS.labels(_state)  # a rate needs the zero before the first of its kind
+
+
+def note_batch(records: int, took_s: float, merged_s: float) -> None:
+    """A batch was committed."""
+    BATCHES.inc()
+    RECORDS.inc(records)
+    BATCH_SECONDS.observe(took_s)
+    MERGE_SECONDS.observe(merged_s)
+
+
+def note_objects(counts: Mapping[str, ReceiptCounts]) -> None:
+    """What the objects of a committed step ended as, by the name of their centre."""
+    for centre, of_centre in counts.items():
+        for state in _STATES:
+            if count := getattr(of_centre, state):
+                OBJECTS.labels(state).inc(count)
+                CENTRE_OBJECTS.labels(centre, state).inc(count)
+
+
+def note_lag(waiting: Mapping[TopicPartition, int]) -> None:
+    """How many records wait, in the partitions that this worker reads; others are another's to tell."""
+    by_centre: dict[str, int] = {}
+    for at, count in waiting.items():
+        centre = at.topic.removeprefix(INTAKE_PREFIX)
+        by_centre[centre] = by_centre.get(centre, 0) + count
+    LAG.set(sum(by_centre.values()))
+    CENTRE_LAG.clear()
+    for centre, count in by_centre.items():
+        CENTRE_LAG.labels(centre).set(count)
+
+
+def text(*, by_centre: bool) -> bytes:
+    """All of it in Prometheus' text format; with what names centres only for a port that stays inside."""
+    return generate_latest(TOTALS) + (generate_latest(BY_CENTRE) if by_centre else b"")
