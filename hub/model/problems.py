@@ -45,7 +45,6 @@ class Code(StrEnum):
     PATTERN_SYNTAX = "pattern.syntax"
     PATTERN_TOO_COSTLY = "pattern.too-costly"
     PATTERN_TOO_LONG = "pattern.too-long"
-    PATTERN_AMBIGUOUS = "pattern.ambiguous"
     PATTERN_MEANINGLESS = "pattern.meaningless"
     VALUE_AMBIGUOUS = "value.ambiguous"
 

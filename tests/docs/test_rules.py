@@ -22,7 +22,6 @@ SECTIONS = re.compile(
 EXAMPLE = re.compile(r"```(?P<language>json|python)\n(?P<text>.+)\n```", re.DOTALL)
 
 DECIDED_ELSEWHERE = {
-    Code.PATTERN_AMBIGUOUS,
     Code.AUTHOR_IMPERSONATION,
     Code.MARKING_ABOVE_CEILING,
     Code.MARKING_UNKNOWN,
