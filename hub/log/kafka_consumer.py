@@ -265,12 +265,14 @@ class _Fetched:
         """See ``shares.Waiting``."""
         topic, partition = self.partition
         records: list[StoredRecord] = []
-        size = 0
+        size, time_ms, when = 0, -1, EPOCH
         while self.queue and len(records) < limit and (size < limit_bytes or not records):
             raw = self.queue.popleft()
-            time = EPOCH + timedelta(milliseconds=raw.timestamp)
-            headers = tuple((name, said or b"") for name, said in raw.headers)  # another client's header may be null
-            records.append(StoredRecord(topic, partition, raw.offset, time, raw.key, raw.value, headers))
+            if raw.timestamp != time_ms:  # the records of one batch share their time
+                time_ms, when = raw.timestamp, EPOCH + timedelta(milliseconds=raw.timestamp)
+            # Another client's header may be null.
+            headers = tuple((name, said or b"") for name, said in raw.headers) if raw.headers else ()
+            records.append(StoredRecord(topic, partition, raw.offset, when, raw.key, raw.value, headers))
             size += size_of(raw.key, raw.value, headers)
         self.position = records[-1].offset + 1
         return records, size

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
+from hub.log.kafka_connection import KafkaConnection
 from hub.log.kafka_topics import COLLECTION_PREFIX, PREFIXES, REJECTED_PREFIX, settings_of
 from hub.log.port import INTAKE_PREFIX
 from hub.model.errors import Broken, HubError
 from hub.model.words import CentreName, CollectionName
 from hub.registry.acls import Acl, Resource, acls_of, acls_of_the_hub
 from hub.registry.kafka_admin import Grants, KafkaAdmin, TopicState
+from hub.registry.kafka_quotas import DEFAULT_QUOTAS, Quotas, read_quotas, set_quotas
 from hub.registry.port import Difference, Entitlement, Entitlements
 from hub.registry.tokens import Token
 
@@ -32,6 +35,7 @@ class KafkaBroker:
         hub_username: str | None = None,
         partitions: int = 1,
         replication: int | None = None,
+        quotas: Quotas = DEFAULT_QUOTAS,
     ) -> None:
         options = {"bootstrap.servers": bootstrap, "security.protocol": security_protocol}
         if username is not None:
@@ -39,6 +43,15 @@ class KafkaBroker:
         if ca_file is not None:
             options["ssl.ca.location"] = ca_file
         self._admin = KafkaAdmin(options)
+        self._connection = partial(
+            KafkaConnection.of,
+            bootstrap,
+            security_protocol=security_protocol,
+            username=username,
+            password=password,
+            ca_file=ca_file,
+        )
+        self._quotas = quotas
         self._own = frozenset(name for name in (username, hub_username) if name is not None)
         self._hub = hub_username if hub_username != username else None
         self._partitions = partitions
@@ -58,6 +71,7 @@ class KafkaBroker:
         for entitlement in entitlements:
             self._refuse_own(entitlement.name)
         await _in_thread(lambda: self._grant({entitlement.name: acls_of(entitlement) for entitlement in entitlements}))
+        await set_quotas(await self._connection(), [entitlement.name for entitlement in entitlements], self._quotas)
 
     async def remove_collection(self, name: CollectionName) -> None:
         """See ``Broker.remove_collection``."""
@@ -65,14 +79,27 @@ class KafkaBroker:
 
     async def compare(self, wanted: Entitlements) -> Sequence[Difference]:
         """See ``Broker.compare``."""
-        return await _in_thread(lambda: list(self._differences(wanted)))
+        differences = await _in_thread(lambda: list(self._differences(wanted)))
+        without = [
+            Difference(f"{name} has not the quotas that the hub gives.", repairable=True)
+            for name in await self._without_quotas(wanted)
+        ]
+        return differences + without
 
     async def repair(self, wanted: Entitlements) -> Sequence[Difference]:
         """See ``Broker.repair``."""
-        return await _in_thread(lambda: self._repair(wanted))
+        await _in_thread(lambda: self._repair(wanted))
+        if without := await self._without_quotas(wanted):
+            await set_quotas(await self._connection(), without, self._quotas)
+        return await self.compare(wanted)
 
     async def close(self) -> None:
         """See ``Broker.close``. The library closes its connections when the object goes."""
+
+    async def _without_quotas(self, wanted: Entitlements) -> list[str]:
+        there = await read_quotas(await self._connection())
+        names = (principal.name for principal in wanted.principals if principal.name not in self._own)
+        return [name for name in names if there.get(name) != self._quotas]
 
     def _refuse_own(self, name: str) -> None:
         if name in self._own:
@@ -105,7 +132,7 @@ class KafkaBroker:
         self._admin.remove_grants(acl for acl in on_it if not acl.prefixed)
         self._admin.delete_topic(topic)
 
-    def _repair(self, wanted: Entitlements) -> list[Difference]:
+    def _repair(self, wanted: Entitlements) -> None:
         topics = self._admin.topics(PREFIXES)
         self._make_topics(_topics(wanted.centres, wanted.collections) - topics.keys())
         for topic in _topics(wanted.centres, wanted.collections) & topics.keys():
@@ -116,7 +143,6 @@ class KafkaBroker:
         self._admin.add_grants(self._wanted(wanted) - grants.allowed)
         for topic in _stray_collections(wanted, topics):
             self._admin.delete_topic(topic)
-        return list(self._differences(wanted))
 
     def _differences(self, wanted: Entitlements) -> Iterator[Difference]:
         yield from self._topic_differences(wanted, self._admin.topics(PREFIXES))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -266,6 +267,7 @@ async def test_an_empty_broker_lacks_everything_and_only_passwords_cannot_be_men
         "soc1 may not read topic collection.community.",
         "soc1 may not read group soc1.*.",
         "centre ro has no password on the brokers.",
+        "soc1 has not the quotas that the hub gives.",
     }
     left = await broker.repair(wanted)
     assert said(left) == {
@@ -325,6 +327,31 @@ async def _set(kafka: KafkaServer, topic: str, settings: dict[str, str]) -> None
     admin = Admin(kafka.admin_options())
     futures = admin.incremental_alter_configs([resource])
     await asyncio.to_thread(lambda: [future.result() for future in futures.values()])
+
+
+async def test_a_principal_over_its_quota_is_slowed_down(kafka: KafkaServer, clients: dict[str, Clients]) -> None:
+    """The broker counts over about ten seconds: what is far above the quota must take longer than without."""
+    broker = KafkaBroker(
+        kafka.bootstrap,
+        username=kafka.admin_username,
+        password=kafka.admin_password,
+        ca_file=str(kafka.ca_file),
+        quotas={"producer_byte_rate": 200_000, "consumer_byte_rate": 1 << 20},
+    )
+    assert "ro has not the quotas that the hub gives." in said(await broker.compare(EVERYBODY))
+    free_s = await _time_to_write(clients["it"], "intake.it")
+    await broker.grant([RO])
+    slowed_s = await _time_to_write(clients["ro"], "intake.ro")
+    assert slowed_s > free_s + 0.5
+    assert await broker_of(kafka).repair(EVERYBODY) == []
+
+
+async def _time_to_write(clients: Clients, topic: str) -> float:
+    async with clients.producer() as producer:
+        began = asyncio.get_running_loop().time()
+        for _ in range(25):
+            await producer.send_and_wait(topic, random.randbytes(100_000))
+        return asyncio.get_running_loop().time() - began
 
 
 # The hub's own users

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from hub.log.kafka_connection import KafkaConnection
+from hub.registry.kafka_quotas import CONSUME, PRODUCE, read_quotas, set_quotas
 from tests.servers import java
 from tests.servers.certificates import Authority
 from tests.servers.reaper import Reaper
@@ -145,7 +149,7 @@ class KafkaServer:
         }
 
     def wipe(self) -> None:
-        """Remove every topic, group, grant and user but the administrator: a test begins on an empty broker."""
+        """Remove every topic, group, grant, quota and user but the administrator: a test begins on an empty broker."""
         admin = AdminClient(self.admin_options())
         topics = [name for name in admin.list_topics(timeout=20).topics if not name.startswith("__")]
         groups = [listed.group_id for listed in admin.list_consumer_groups().result().valid]
@@ -163,6 +167,15 @@ class KafkaServer:
         for futures in waits:
             for future in futures.values():
                 future.exception(20)  # a group with a member that has not left yet cannot go: it does no harm
+        with ThreadPoolExecutor(1) as pool:  # the test's own loop is set in this thread
+            pool.submit(asyncio.run, self._wipe_quotas()).result()
+
+    async def _wipe_quotas(self) -> None:
+        connection = await KafkaConnection.of(
+            self.bootstrap, username=self.admin_username, password=self.admin_password, ca_file=str(self.ca_file)
+        )
+        if limited := await read_quotas(connection):
+            await set_quotas(connection, limited.keys(), {PRODUCE: None, CONSUME: None})
 
     def add_user(self, name: str, password: str, *grants: tuple[AclOperation, ResourceType, str]) -> None:
         """A SCRAM user with literal grants; a name that ends with ``*`` grants everything that begins so."""

@@ -1,0 +1,133 @@
+"""Quotas of users on Kafka: how much one principal may produce and consume, so that none can crowd out the others.
+
+No Python library sets them, so the two requests stand here as the protocol has them (AlterClientQuotas and
+DescribeClientQuotas, version 0). A client over its quota is slowed down by the broker; it sees no error.
+Source: Apache Kafka protocol guide, API keys 48 and 49.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import Array, Boolean, Float64, Int8, Int16, Int32, Schema, String
+
+from hub.log.kafka_connection import KafkaConnection
+from hub.model.errors import Broken, TryAgain
+
+PRODUCE = "producer_byte_rate"
+CONSUME = "consumer_byte_rate"
+ANSWER_WITHIN_S = 10.0
+EXACTLY = 0
+"""DescribeClientQuotas: the entity of this very name."""
+ANY_NAMED = 2
+"""DescribeClientQuotas: every entity of the type that has a name."""
+
+_TEXT = String("utf-8")
+_ENTITY = Array(("entity_type", _TEXT), ("entity_name", _TEXT))
+
+
+class _AlterResponse(Response):  # type: ignore[misc] # the library has no types
+    API_KEY = 49
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("entries", Array(("error_code", Int16), ("error_message", _TEXT), ("entity", _ENTITY))),
+    )
+
+
+class _AlterStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 49
+    API_VERSION = 0
+    RESPONSE_TYPE = _AlterResponse
+    SCHEMA = Schema(
+        (
+            "entries",
+            Array(("entity", _ENTITY), ("ops", Array(("key", _TEXT), ("value", Float64), ("remove", Boolean)))),
+        ),
+        ("validate_only", Boolean),
+    )
+
+
+class _Alter(Request[_AlterStruct]):  # type: ignore[misc]
+    API_KEY = 49
+
+    def __init__(self, entries: Sequence[Any]) -> None:
+        self._entries = entries
+
+    def build(self, request_struct_class: type[_AlterStruct]) -> _AlterStruct:
+        return request_struct_class(self._entries, False)
+
+
+class _DescribeResponse(Response):  # type: ignore[misc]
+    API_KEY = 48
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("error_code", Int16),
+        ("error_message", _TEXT),
+        ("entries", Array(("entity", _ENTITY), ("values", Array(("key", _TEXT), ("value", Float64))))),
+    )
+
+
+class _DescribeStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 48
+    API_VERSION = 0
+    RESPONSE_TYPE = _DescribeResponse
+    SCHEMA = Schema(
+        ("components", Array(("entity_type", _TEXT), ("match_type", Int8), ("match", _TEXT))), ("strict", Boolean)
+    )
+
+
+class _Describe(Request[_DescribeStruct]):  # type: ignore[misc]
+    API_KEY = 48
+
+    def build(self, request_struct_class: type[_DescribeStruct]) -> _DescribeStruct:
+        return request_struct_class([("user", ANY_NAMED, None)], True)
+
+
+Quotas = Mapping[str, float | None]
+"""``PRODUCE`` and ``CONSUME`` in bytes per second, of each broker; None: no limit."""
+
+DEFAULT_QUOTAS: Quotas = {PRODUCE: 16 << 20, CONSUME: 32 << 20}
+"""About 25,000 indicators a second in and 50,000 out for each principal: far above need, below what fills a line."""
+
+
+async def read_quotas(connection: KafkaConnection) -> dict[str, Quotas]:
+    """The quotas of every user that has any. Raises TryAgain, Broken."""
+    answer = await _ask(connection, _Describe())
+    _check(answer.error_code, answer.error_message)
+    return {entity[0][1]: dict(values) for entity, values in answer.entries or ()}
+
+
+async def set_quotas(connection: KafkaConnection, users: Collection[str], quotas: Quotas) -> None:
+    """Give each of these users these quotas. Raises TryAgain, Broken."""
+    ops = [(key, rate or 0.0, rate is None) for key, rate in quotas.items()]
+    answer = await _ask(connection, _Alter([([("user", user)], ops) for user in sorted(users)]))
+    for code, message, _ in answer.entries:
+        _check(code, message)
+
+
+async def _ask(connection: KafkaConnection, request: Any) -> Any:
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            client = AIOKafkaClient(**connection.options())
+            try:
+                await client.bootstrap()
+                return await client.send(client.get_random_node(), request)
+            finally:
+                await client.close()
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise TryAgain("broker.away", f"Kafka does not answer: {error!r}.", retry_after_s=5) from error
+
+
+def _check(code: int, message: str | None) -> None:
+    if code:
+        said = message or for_code(code).__name__
+        raise Broken(
+            "broker.not-allowed", f"Kafka does not let the hub set quotas: {said}.", "Check its administrator."
+        )
