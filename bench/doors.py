@@ -3,8 +3,8 @@
     python bench/doors.py [--objects 100000] [--json]
 
 The server is real (uvicorn on a free port of the loopback) in a process of its own; the client only counts. Prints
-medians over three walks: pages of 1,000, at the beginning and at the end, of the whole and of a collection of a tenth of it;
-an empty page; an export. Exits with 1 when pages come slower than they must, or the last cost over twice the first.
+medians over three walks: pages of 1,000, at the beginning and at the end, of the whole and of a collection of a tenth
+of it; an empty page; an export. Exits with 1 when pages come slower than they must, or the last cost twice the first.
 """
 
 from __future__ import annotations

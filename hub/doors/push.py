@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import pydantic
+import structlog
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from hub.doors import metrics
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS, binary_body
-from hub.intake import Encoding, Form, Taken
-from hub.intake import receipts as receipt
+from hub.intake import Encoding, Form, Taken, receipts
 from hub.model.errors import Refused, WrongType
 from hub.model.policy import Centre
 from hub.model.words import Seq
@@ -29,6 +31,7 @@ FORMS = {
 }
 _EVERYTHING = Filter(log=True)
 _PAGE_REJECTIONS = 1_000
+_log = structlog.get_logger()
 
 
 def routes(doors: Doors) -> APIRouter:
@@ -44,6 +47,7 @@ def routes(doors: Doors) -> APIRouter:
         taken = await intake.push(
             centre, request.stream(), form=form, encoding=encoding_of(request), length=length_of(request)
         )
+        _note(centre, taken)
         return _receipt_for(taken, doors.base_url(request))
 
     @router.post(
@@ -55,16 +59,17 @@ def routes(doors: Doors) -> APIRouter:
         _require_json(request.headers.get("content-type"))
         intake = await doors.intake()
         body = await intake.read(request.stream(), encoding=encoding_of(request), length=length_of(request))
-        taken = await intake.withdraw(centre, _withdrawals(body).ids)
+        taken = await intake.withdraw(centre, await asyncio.to_thread(lambda: _withdrawals(body).ids))
+        _note(centre, taken)
         return _receipt_for(taken, doors.base_url(request))
 
-    @router.get("/v1/receipts/{text}", responses={200: {"model": Receipt}, **ERRORS})
-    async def read_receipt(request: Request, text: str) -> Response:
+    @router.get("/v1/receipts/{receipt}", responses={200: {"model": Receipt}, **ERRORS})
+    async def read_receipt(request: Request, receipt: str) -> Response:
         """What became of a push of one's own."""
         centre = await doors.gate.centre(request)
-        name = await _own(doors, centre, text)
-        progress = await receipt.progress(doors.store, name, centre.name)
-        problems, more = await receipt.problems(doors.store, name, receipt.Place())
+        name = await _own(doors, centre, receipt)
+        progress = await receipts.progress(doors.store, name, centre.name)
+        problems, more = await receipts.problems(doors.store, name, receipts.Place())
         base = doors.base_url(request)
         body = Receipt(
             state="complete" if progress.complete else "pending",
@@ -74,23 +79,23 @@ def routes(doors: Doors) -> APIRouter:
             held=progress.counts.held,
             rejected=progress.counts.rejected,
             problems=[_problem(one, base) for one in problems],
-            problems_url=_problems_url(base, text, more) if more else None,
+            problems_url=_problems_url(base, receipt, more) if more else None,
         )
         return Response(body.model_dump_json(), media_type=JSON, headers=_PRIVATE)
 
-    @router.get("/v1/receipts/{text}/problems", responses={200: {"model": ProblemPage}, **ERRORS})
+    @router.get("/v1/receipts/{receipt}/problems", responses={200: {"model": ProblemPage}, **ERRORS})
     async def read_problems(
-        request: Request, text: str, after: Annotated[str, Query(pattern=r"^\d{1,10}\.\d{1,10}$")]
+        request: Request, receipt: str, after: Annotated[str, Query(pattern=r"^\d{1,10}\.\d{1,10}$")]
     ) -> Response:
         """The problems of a receipt beyond those that it carries itself; follow ``next_url``."""
         centre = await doors.gate.centre(request)
-        name = await _own(doors, centre, text)
+        name = await _own(doors, centre, receipt)
         index, _, count = after.partition(".")
-        problems, more = await receipt.problems(doors.store, name, receipt.Place(int(index), int(count)))
+        problems, more = await receipts.problems(doors.store, name, receipts.Place(int(index), int(count)))
         base = doors.base_url(request)
         body = ProblemPage(
             problems=[_problem(one, base) for one in problems],
-            next_url=_problems_url(base, text, more) if more else None,
+            next_url=_problems_url(base, receipt, more) if more else None,
         )
         return Response(body.model_dump_json(), media_type=JSON, headers=_PRIVATE)
 
@@ -162,20 +167,25 @@ def _withdrawals(body: bytes) -> Withdrawals:
         ) from None
 
 
+def _note(centre: Centre, taken: Taken) -> None:
+    metrics.PUSHED_OBJECTS.inc(taken.received)
+    _log.info("push.taken", centre=centre.name, receipt=taken.receipt, count=taken.received)
+
+
 def _receipt_for(taken: Taken, base: str) -> Response:
     url = f"{base}/v1/receipts/{taken.receipt}"
     body = PushAccepted(receipt=taken.receipt, received=taken.received, status_url=url)
     return Response(body.model_dump_json(), 202, {"location": url, **_PRIVATE}, JSON)
 
 
-async def _own(doors: Doors, centre: Centre, text: str) -> receipt.ReceiptName:
+async def _own(doors: Doors, centre: Centre, text: str) -> receipts.ReceiptName:
     name = (await doors.intake()).codec.decode(text)
     if name.centre != centre.no:
-        raise receipt.unknown_receipt()
+        raise receipts.unknown_receipt()
     return name
 
 
-def _problems_url(base: str, text: str, after: receipt.Place) -> str:
+def _problems_url(base: str, text: str, after: receipts.Place) -> str:
     return f"{base}/v1/receipts/{quote(text)}/problems?after={after}"
 
 

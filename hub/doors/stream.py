@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import Annotated
 
 import orjson
@@ -89,16 +90,26 @@ def events_of(page: Page) -> bytes:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Events:
+    """A page of events."""
+
+    body: bytes
+    last: Seq
+    more: bool
+    """Whether others followed when it was read."""
+
+
 class Pages:
     """Pages of events, read and written once for all readers who stand at the same place: at the tip, most do."""
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
-        self._recent: OrderedDict[tuple[int, Seq], tuple[bytes, Seq]] = OrderedDict()
+        self._recent: OrderedDict[tuple[int, Seq], Events] = OrderedDict()
         self._reading: dict[tuple[int, Seq], asyncio.Lock] = {}
 
-    async def after(self, log: int, seq: Seq) -> tuple[bytes, Seq]:
-        """The events above ``seq``, about ``_PAGE_BYTES`` of them, and the number of the last; empty at the end."""
+    async def after(self, log: int, seq: Seq) -> Events:
+        """The events above ``seq``, about ``_PAGE_BYTES`` of them; empty at the end."""
         place = (log, seq)
         lock = self._reading.setdefault(place, asyncio.Lock())
         try:
@@ -106,15 +117,15 @@ class Pages:
                 if place not in self._recent:
                     page = await self._doors.page(log, seq, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=_WHOLE_LOG)
                     if not page.rows:
-                        return b"", seq
-                    self._keep(place, (events_of(page), page.rows[-1].seq))
+                        return Events(b"", seq, False)
+                    self._keep(place, Events(events_of(page), page.rows[-1].seq, page.more))
                 return self._recent[place]
         finally:
             if self._reading.get(place) is lock and not lock.locked():
                 del self._reading[place]
 
-    def _keep(self, place: tuple[int, Seq], page: tuple[bytes, Seq]) -> None:
-        self._recent[place] = page
+    def _keep(self, place: tuple[int, Seq], events: Events) -> None:
+        self._recent[place] = events
         if len(self._recent) > _SHARED_PAGES:
             self._recent.popitem(last=False)
 
@@ -174,13 +185,14 @@ class EventStream(Response):
                 continue  # nobody is suspended while the store is away
 
     async def _tell(self, send: Send) -> None:
-        log, after = self._collection.no, self._after
+        log, after, more = self._collection.no, self._after, True
         while not self._doors.pulse.stopping:
-            events, last = await self._pages.after(log, after)
-            if events:
-                await self._send(send, events)
-                after = last
-            elif not await self._doors.pulse.beyond(log, after, within_s=self._doors.settings.heartbeat_s):
+            if more or await self._doors.pulse.beyond(log, after, within_s=self._doors.settings.heartbeat_s):
+                events = await self._pages.after(log, after)
+                if events.body:
+                    await self._send(send, events.body)
+                after, more = events.last, events.more
+            else:
                 await self._send(send, HEARTBEAT)
         raise _Over
 

@@ -96,7 +96,7 @@ class Intake:
             push = _Push(self._log, centre)
             match form:
                 case Form.LINES:
-                    await self._take_lines(blocks, push, share)
+                    await self._take_lines(blocks, push, share, length if encoding is Encoding.IDENTITY else None)
                 case Form.DOCUMENT:
                     await self._take_document(blocks, push, share, length)
             return self._taken(push)
@@ -126,9 +126,10 @@ class Intake:
         name = ReceiptName(push.centre.no, push.uid, push.received, push.ends)
         return Taken(self.codec.encode(name), push.received)
 
-    async def _take_lines(self, blocks: _Blocks, push: _Push, share: Share) -> None:
+    async def _take_lines(self, blocks: _Blocks, push: _Push, share: Share, length: int | None) -> None:
         # What is held is bounded whatever the body's size: a chunk, an unfinished line, a block.
-        await share.grow_to(CHUNK_BYTES + self.limits.objects.object_bytes + 2 * BLOCK_BYTES)
+        most = CHUNK_BYTES + self.limits.objects.object_bytes + 2 * BLOCK_BYTES
+        await share.grow_to(most if length is None else min(length, most))
         lines = Lines(self.limits.objects.object_bytes)
         waiting: list[Piece] = []
         async for block in blocks:

@@ -26,6 +26,14 @@ def test_the_openapi_document_is_not_stale() -> None:
     assert PATH.read_bytes() == openapi_bytes(), "run make schemas"
 
 
+def test_every_route_is_in_the_docs() -> None:
+    docs = "".join((SCHEMAS.parent / "docs" / name).read_text() for name in ("http.md", "taxii.md", "exports.md"))
+    for path in json.loads(PATH.read_bytes())["paths"]:
+        told = path.replace("{collection_id}", "{id}").replace("{object_id}", "{object-id}")
+        shortened = told.replace("/taxii2/root/collections/{id}/", "…/", 1)
+        assert told in docs or shortened in docs, path
+
+
 @pytest.mark.parametrize("name", ["api.json", "rejection.json", "ctihub-extension.json"])
 def test_the_schemas_are_schemas(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads((SCHEMAS / name).read_bytes()))

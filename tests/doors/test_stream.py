@@ -175,4 +175,4 @@ async def test_many_readers_at_the_tip_cost_one_read_per_commit(hub: Hub, monkey
         reads = 0
         await hub.tell("ro", *addresses(1))
         await until(lambda: all(len(reader.events) == 4 for reader in readers))
-    assert reads <= 6
+    assert reads <= 2

@@ -1,0 +1,130 @@
+"""Whatever is asked, no door fails: every answer is a result or an error with a code, and never a 500."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.doors.hubs import Hub, a_hub, addresses
+from tests.story import an_indicator, an_object
+
+words = st.one_of(
+    st.sampled_from(
+        [
+            "", "0", "1", "5", "all", "first", "last", "first,last", "start", "now", "indicator", "malware,indicator",
+            "2026-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2026-02-30T00:00:00Z",
+            "2.1", "2.0", "ipv4-addr", "file:name", "community", "public", "network", "community/../network", "\x00",
+            "[ipv4-addr:value = '198.51.100.7']", "198.51.100.7", "9" * 18, "9" * 40, "-1", "1e3", "%", "%00", "\u202e",
+        ]
+    ),
+    st.text(max_size=20),
+)  # fmt: skip
+names = st.one_of(
+    st.sampled_from(
+        [
+            "limit", "next", "added_after", "match[type]", "match[id]", "match[version]", "match[spec_version]",
+            "after", "from", "type", "match[", "match[x]",
+        ]
+    ),
+    st.text(max_size=5),
+)  # fmt: skip
+queries = st.lists(st.tuples(names, words), max_size=4)
+paths = st.one_of(
+    st.sampled_from(
+        [
+            "OBJECTS", "OBJECTS{word}", "OBJECTS{word}/versions", "MANIFEST", "/taxii2/root/collections/{word}",
+            "/taxii2/root/status/{word}", "/taxii2/{word}", "/v1/collections/{word}/export.txt",
+            "/v1/collections/community/export.{word}", "/v1/collections/community/export.csv", "/v1/explain/{word}",
+            "/v1/receipts/{word}", "/v1/receipts/{word}/problems", "/v1/rejections", "/v1/collections", "/v1/status",
+            "/rules/{word}", "/v1/{word}", "/{word}",
+        ]
+    ),
+)  # fmt: skip
+headers = st.dictionaries(
+    st.sampled_from(["accept", "if-none-match", "last-event-id", "x-forwarded-host", "content-type"]),
+    st.one_of(
+        st.sampled_from(["*/*", "application/taxii+json;version=2.0", '"x"', "W/", ",", ";", "=", "version="]),
+        st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=20),
+    ),
+    max_size=2,
+)
+
+
+class Running:
+    """A hub that goes on over many examples, in a loop of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._context = a_hub(folder, page_objects=5)
+        self.hub: Hub = self.run(self._begin())
+        self.objects = self.run(self.hub.objects_url("community"))
+
+    def run(self, work: Any) -> Any:
+        return self.loop.run_until_complete(work)
+
+    async def _begin(self) -> Hub:
+        hub = await self._context.__aenter__()
+        await hub.centre()
+        await hub.tell(
+            "ro", *addresses(12), an_indicator(), an_object("malware", "m", name="m", is_family=False), b"{oops"
+        )
+        return hub
+
+    def close(self) -> None:
+        self.run(self._context.__aexit__(None, None, None))
+        self.loop.close()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    made = Running(tmp_path_factory.mktemp("hub"))
+    yield made
+    made.close()
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(path=paths, word=words, query=queries, said=headers)
+def test_any_request_is_answered(
+    running: Running, path: str, word: str, query: list[tuple[str, str]], said: dict[str, str]
+) -> None:
+    where = path.replace("OBJECTS", running.objects).replace("MANIFEST", running.objects.replace("objects", "manifest"))
+    where = where.replace("{word}", quote(word, safe=""))
+    url = where + "?" + "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
+    raw = {name: value.encode("latin-1") for name, value in said.items()}
+    answer = running.run(running.hub.get(url, "ro", headers=raw))
+    assert answer.status_code < 500, (url, answer.text)
+    if answer.status_code >= 400:
+        body = answer.json()
+        assert body.get("code") or body.get("error_code"), url
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    body=st.one_of(
+        st.binary(max_size=200), st.text(max_size=100).map(lambda text: b'{"type": "bundle", ' + text.encode())
+    ),
+    content_type=st.sampled_from(
+        ["application/json", "application/stix+json", "application/x-ndjson", "text/plain", "x"]
+    ),
+    encoding=st.sampled_from(["identity", "gzip", "zstd", "br", ""]),
+    path=st.sampled_from(["/v1/intake", "/v1/withdrawals"]),
+)
+def test_any_body_is_answered_and_every_object_of_it_ends(
+    running: Running, body: bytes, content_type: str, encoding: str, path: str
+) -> None:
+    hub = running.hub
+    said = {"content-type": content_type, "content-encoding": encoding}
+    answer = running.run(hub.post(path, "ro", content=body, headers=said))
+    assert answer.status_code in (202, 400, 413, 415), answer.text
+    if answer.status_code == 202:
+        running.run(hub.settle())
+        receipt = running.run(hub.receipt("ro", answer.json()["receipt"]))
+        ends = sum(receipt[state] for state in ("accepted", "unchanged", "held", "rejected"))
+        assert (receipt["state"], ends) == ("complete", receipt["received"])
