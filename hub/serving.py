@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import json
 import os
 import signal
@@ -46,6 +47,10 @@ KEEP_S = 7 * 86_400
 """How long the embedded log keeps what has been carried into the store."""
 _CHORE_EVERY_S = 60.0
 _LONGEST_LINE_BYTES = 1 << 20
+_YOUNG_OBJECTS = 100_000
+"""How many objects may be new before the collector of cycles looks at them. A batch is tens of thousands of objects that
+all live to its end, and none is in a cycle: looking every 700 cost a fifth of the worker's time (12.1 s and 9.5 s
+processor time for 30,000 objects)."""
 _RESTART_S = (0.2, 1.0, 5.0)
 _TELL_EVERY_S = 5.0
 """So often a worker that is a child tells what it counted."""
@@ -168,6 +173,8 @@ async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
 
 async def work(running: Running, stop: asyncio.Event) -> None:
     """Be a worker until ``stop``."""
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
     store, log = running.store, running.log
     consumer = log.consumer(store.positions)
     worker = Worker(consumer, store, worker_settings(running.config), now_us)
