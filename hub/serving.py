@@ -48,8 +48,8 @@ KEEP_S = 7 * 86_400
 _CHORE_EVERY_S = 60.0
 _LONGEST_LINE_BYTES = 1 << 20
 _YOUNG_OBJECTS = 100_000
-"""How many objects may be new before the collector of cycles looks at them. A batch is tens of thousands of objects that
-all live to its end, and none is in a cycle: looking every 700 cost a fifth of the worker's time (12.1 s and 9.5 s
+"""How many objects may be new before the collector of cycles looks at them. A batch is tens of thousands of objects, which
+all live to its end and are in no cycle: looking every 700 cost a fifth of the worker's time (12.1 s and 9.5 s
 processor time for 30,000 objects)."""
 _RESTART_S = (0.2, 1.0, 5.0)
 _TELL_EVERY_S = 5.0
