@@ -13,7 +13,7 @@ from typing import Protocol
 from starlette.requests import Request
 
 from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
-from hub.model.policy import Centre, Collection, Policy
+from hub.model.policy import Collection
 from hub.model.principals import Kind, Principal
 
 _LONGEST_HEADER = 4_096
@@ -36,14 +36,6 @@ class Registry(Protocol):
 
     async def may_read(self, principal: Principal | None, collection: Collection) -> bool:
         """Whether it may read this very collection now."""
-        ...
-
-
-class Policies(Protocol):
-    """Where the policy in force comes from; the store."""
-
-    async def policy(self) -> Policy:
-        """See ``hub/store/port.Store``."""
         ...
 
 
@@ -104,9 +96,8 @@ def _no_credentials() -> NotAuthenticated:
 class Gate:
     """Answers who asks, and what it may read."""
 
-    def __init__(self, registry: Registry, policies: Policies) -> None:
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._policies = policies
 
     async def principal(self, request: Request) -> Principal | None:
         """Who asks; None without credentials. Raises NotAuthenticated for wrong ones."""
@@ -128,14 +119,12 @@ class Gate:
             raise _no_credentials()
         return principal
 
-    async def centre(self, request: Request) -> Centre:
+    async def centre(self, request: Request) -> Principal:
         """The centre that asks. Raises NotAuthenticated, or NotAllowed for another kind of principal."""
         principal = await self.required(request)
-        policy = await self._policies.policy()
-        centre = policy.centres.get(principal.no) if principal.kind is Kind.CENTRE else None
-        if centre is None:
+        if principal.kind is not Kind.CENTRE:
             raise NotAllowed("auth.centre-only", "Only a centre may do this.", "Use a centre's token.")
-        return centre
+        return principal
 
     async def readable(self, principal: Principal | None) -> list[Collection]:
         """The collections that somebody may read, by name."""

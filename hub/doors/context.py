@@ -34,7 +34,7 @@ class Doors:
         self.store = store
         self.log = log
         self.settings = settings
-        self.gate = Gate(registry, store)
+        self.gate = Gate(registry)
         self.pulse = Pulse(store)
         self.others_away: Callable[[], list[str]] = list
         """Which other parts of this process do not work; whoever runs it says so."""

@@ -16,7 +16,7 @@ from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS, binary_body
 from hub.intake import Encoding, Form, Taken, receipts
 from hub.model.errors import Refused, WrongType
-from hub.model.policy import Centre
+from hub.model.principals import Principal
 from hub.model.words import Seq
 from hub.store import reading
 from hub.store.port import Filter
@@ -167,7 +167,7 @@ def _withdrawals(body: bytes) -> Withdrawals:
         ) from None
 
 
-def _note(centre: Centre, taken: Taken) -> None:
+def _note(centre: Principal, taken: Taken) -> None:
     metrics.PUSHED_OBJECTS.inc(taken.received)
     _log.info("push.taken", centre=centre.name, receipt=taken.receipt, count=taken.received)
 
@@ -178,7 +178,7 @@ def _receipt_for(taken: Taken, base: str) -> Response:
     return Response(body.model_dump_json(), 202, {"location": url, **_PRIVATE}, JSON)
 
 
-async def _own(doors: Doors, centre: Centre, text: str) -> receipts.ReceiptName:
+async def _own(doors: Doors, centre: Principal, text: str) -> receipts.ReceiptName:
     name = (await doors.intake()).codec.decode(text)
     if name.centre != centre.no:
         raise receipts.unknown_receipt()
@@ -200,7 +200,7 @@ def _problem(said: Any, base: str) -> ReceiptProblem:
     )
 
 
-async def _rejections(doors: Doors, centre: Centre, after: Seq, limit: int) -> bytes:
+async def _rejections(doors: Doors, centre: Principal, after: Seq, limit: int) -> bytes:
     """A ``RejectionPage`` out of the stored bytes."""
     async with doors.store.look() as conn:
         log = await reading.log_number(conn, f"rejected.{centre.name}")

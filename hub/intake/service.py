@@ -20,7 +20,7 @@ from hub.intake.budget import Budget, Share
 from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
 from hub.log.port import INTAKE_PREFIX, EventLog, Record
 from hub.model.errors import NotFound, Refused, TooLarge
-from hub.model.policy import Centre
+from hub.model.principals import Principal
 from hub.model.words import Limits, Topic
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class Intake:
         self._last: dict[str, LastTaken] = {}
 
     async def push(
-        self, centre: Centre, body: AsyncIterator[bytes], *, form: Form, encoding: Encoding, length: int | None
+        self, centre: Principal, body: AsyncIterator[bytes], *, form: Form, encoding: Encoding, length: int | None
     ) -> Taken:
         """Take in a body, whose ``length`` is that of the bytes on the wire where it is known.
 
@@ -106,7 +106,7 @@ class Intake:
         async with self._budget.share() as share:
             return bytes(await self._gather(_Blocks(body, encoding, self.limits), share, length))
 
-    async def withdraw(self, centre: Centre, ids: Sequence[str]) -> Taken:
+    async def withdraw(self, centre: Principal, ids: Sequence[str]) -> Taken:
         """Take back contributions by id: null values keyed by it. Raises TryAgain when the log is away."""
         push = _Push(self._log, centre)
         for start in range(0, len(ids), CHUNK_RECORDS):
@@ -159,7 +159,7 @@ class Intake:
 class _Push:
     """One push on its way into the log."""
 
-    def __init__(self, log: EventLog, centre: Centre) -> None:
+    def __init__(self, log: EventLog, centre: Principal) -> None:
         self.centre = centre
         self.uid = new_uid()
         self.received = 0
