@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.policy import Policy
@@ -22,6 +22,14 @@ class Sweep:
     """``all``, ``centre:NUMBER``, ``collection:NUMBER``, or ``referrers:COLLECTION:ID`` for what a batch has left."""
     cursor: bytes
     time_us: int
+
+
+class LogEnd(NamedTuple):
+    """A log and where it ends."""
+
+    name: str
+    """``collection.<name>`` or ``rejected.<centre>``; another name for one whose collection was removed."""
+    seq: Seq
 
 
 class Transaction(Protocol):
@@ -116,6 +124,10 @@ class Store(Protocol):
 
     async def heads(self) -> Mapping[int, Head]:
         """Where every log ends now."""
+        ...
+
+    async def log_ends(self) -> Mapping[int, LogEnd]:
+        """The name of every log and where it ends now."""
         ...
 
     def watch(self) -> AsyncIterator[None]:

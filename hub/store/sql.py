@@ -24,7 +24,7 @@ from hub.model.words import CanonicalKey, Positions, Seq, Stamp, StixId, TopicPa
 from hub.store import crowds, directory
 from hub.store import tables as t
 from hub.store.locks import Locks, NoLocks
-from hub.store.port import Filter, Sweep
+from hub.store.port import Filter, LogEnd, Sweep
 
 _KEYS_PER_QUERY = 900
 _SCAN_ROWS = 2_000
@@ -179,6 +179,12 @@ class SqlStore(ABC):
         async with self.look() as conn:
             rows = await conn.execute(select(t.logs.c.no, t.logs.c.last_seq, t.logs.c.last_us))
             return {row.no: Head(Seq(row.last_seq), row.last_us) for row in rows}
+
+    async def log_ends(self) -> dict[int, LogEnd]:
+        """See the port."""
+        async with self.look() as conn:
+            rows = await conn.execute(select(t.logs.c.no, t.logs.c.name, t.logs.c.last_seq))
+            return {row.no: LogEnd(row.name, Seq(row.last_seq)) for row in rows}
 
     async def find_views(self, object_id: StixId, collections: Iterable[int]) -> list[View]:
         """See the port."""

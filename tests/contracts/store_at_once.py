@@ -22,6 +22,7 @@ from tests.contracts.store_values import (
     START_US,
     a_claim,
     a_thing,
+    add_centres,
     an_id,
     append,
     append_in,
@@ -126,7 +127,7 @@ class StoreAtOnce(StoreSuite):
         async with self.opened() as one, self.opened() as two:
             before = await two.policy()
             assert await two.policy() is before
-            await self.write_centres(one, 2)
+            await add_centres(one, 2)
             after = await two.policy()
             assert after.number > before.number
             assert [centre.name for centre in after.centres.values()] == ["c1", "c2"]
@@ -217,7 +218,7 @@ class StoreAtOnce(StoreSuite):
 
     async def test_rejections_have_a_log_of_their_own(self) -> None:
         async with self.opened() as store:
-            await self.write_centres(store, 2)
+            await add_centres(store, 2)
             centre = next(c for c in (await store.policy()).centres.values() if c.name == "c2")
             async with store.transaction() as tx:
                 log = await tx.rejections_log(centre.no)

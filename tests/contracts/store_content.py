@@ -18,6 +18,7 @@ from tests.contracts.store_values import (
     a_receipt,
     a_thing,
     a_view,
+    add_centres,
     an_id,
     append,
     head_after,
@@ -33,7 +34,7 @@ class StoreContent(StoreSuite):
         claims = [a_claim("a"), a_claim("a", 2), a_claim("b", state=ClaimState.REVOKED, modified_us=None)]
         floating = a_claim("c", thing=None, body=b"")
         async with self.opened() as store:
-            await self.write_centres(store, 2)
+            await add_centres(store, 2)
             await self.write(store, Writes(claims=[*claims, floating]))
             async with store.transaction() as tx:
                 policy = await tx.policy()

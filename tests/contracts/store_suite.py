@@ -11,13 +11,9 @@ from contextlib import asynccontextmanager, suppress
 
 from hub.model.claims import Change
 from hub.model.step import Writes
-from hub.model.words import Seq, StixId
-from hub.store import directory
+from hub.model.words import Seq
 from hub.store.port import Filter
 from hub.store.sql import SqlStore
-from tests.contracts.store_values import (
-    START_US,
-)
 from tests.contracts.store_writer import open_store
 
 ALL = Filter(log=True)
@@ -79,11 +75,3 @@ class StoreSuite(ABC):
         assert child.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
             return int(await child.stdout.readline())
-
-    async def write_centres(self, store: SqlStore, count: int) -> None:
-        async with store.begin() as conn:
-            for number in range(1, count + 1):
-                centre = directory.Centre(0, f"c{number}", StixId(f"identity--{number}"), "RO")  # type: ignore[arg-type]
-                row = directory.Principal(0, centre.name, directory.Kind.CENTRE, centre.identity)
-                await directory.add_principal(conn, row, b"%d" % number, directory.settings_of(centre))
-            await directory.record_change(conn, "centre.add", {}, None, START_US)

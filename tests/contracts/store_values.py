@@ -10,10 +10,14 @@ from typing import Any
 from sqlalchemy import func, select
 
 from hub.model.claims import Change, Claim, ClaimState, View, claim_key, digest_of
+from hub.model.policy import Centre
+from hub.model.principals import Kind, Principal
 from hub.model.step import Head, ReceiptCounts, ReceiptPart, Wanted, Writes
-from hub.model.words import CanonicalKey, Seq, StixId, Topic, TopicPartition, stamp
+from hub.model.words import CanonicalKey, CentreName, Seq, StixId, Topic, TopicPartition, stamp
+from hub.store import directory
 from hub.store import tables as t
 from hub.store.port import Filter, Store, Transaction
+from hub.store.sql import SqlStore
 
 START_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 INTAKE = TopicPartition(Topic("intake.ro"), 0)
@@ -60,6 +64,16 @@ def a_receipt(receipt: str, centre: int = 1, **counts: int) -> ReceiptPart:
 
 def head_after(changes: Sequence[Change]) -> dict[int, Head]:
     return {change.log: Head(change.seq, change.date_added_us) for change in sorted(changes, key=lambda c: c.seq)}
+
+
+async def add_centres(store: SqlStore, count: int) -> None:
+    """Register centres ``c1``, ``c2`` …, each with its log of rejections."""
+    async with store.begin() as conn:
+        for number in range(1, count + 1):
+            centre = Centre(0, CentreName(f"c{number}"), StixId(f"identity--{number}"), "RO")
+            principal = Principal(0, centre.name, Kind.CENTRE, centre.identity)
+            await directory.add_principal(conn, principal, b"%d" % number, directory.settings_of(centre))
+        await directory.record_change(conn, "centre.add", {}, None, START_US)
 
 
 async def append(store: Store, count: int, log: int = 1, **more: Any) -> None:

@@ -1,0 +1,391 @@
+"""The relay: each row of each change log becomes one record of its topic, once for readers of what is committed.
+
+A transaction carries rows of one log, and with them the position in that log: both are there, or neither. Whoever
+starts under the same transactional id first ends what its predecessor began, and shuts that one out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.admin import NewTopic
+from aiokafka.errors import KafkaError, ProducerFenced, TopicAlreadyExistsError, for_code
+
+from hub.doors.kafka_tail import CHECK_ROWS, TAIL_RECORDS, TailRecord, Verdict, judge, last_seq, tail_record
+from hub.doors.metrics import RELAY_FENCES, RELAY_LAG, RELAYED
+from hub.log.kafka_connection import KafkaConnection, hub_error
+from hub.log.kafka_topics import COLLECTION_PREFIX, REJECTED_PREFIX, settings_of
+from hub.model.claims import Change
+from hub.model.errors import Broken, HubError, TryAgain
+from hub.model.words import Seq
+from hub.store.port import Filter, LogEnd
+
+GROUP = "_ctihub.relay"
+"""Kafka keeps the positions as offsets of this group, which has no members: of a topic's partition 0, the last row."""
+TRANSACTIONAL_ID = "_ctihub.relay.{shard}"
+
+PAGE_ROWS = 1_000
+PAGE_BYTES = 4 << 20
+"""One transaction. Its end costs a few round trips, so large ones are faster; but other logs wait for them."""
+BATCH_BYTES = 1 << 20
+TRANSACTION_S = 10.0
+"""An open transaction without a successor hides all that follows from readers for so long."""
+START_WITHIN_S = 30.0
+STOP_WITHIN_S = 1.0
+CHECK_WITHIN_S = 60.0
+IDLE_S = 1.0
+"""How often to look without being woken."""
+REFRESH_S = 12 * 3600.0
+"""Kafka forgets offsets of a group without members after ``offsets.retention.minutes``, seven days by default."""
+RECHECK_S = 30.0
+"""How long a log is left alone whose topic is missing or differs."""
+BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
+FENCED_BACKOFF_S = (5.0, 15.0, 60.0)
+"""Whoever was shut out waits, so that two relays do not spend their time on shutting out one another."""
+
+_ALL = Filter(log=True)
+_log = structlog.get_logger()
+
+
+class ChangeLogs(Protocol):
+    """What the relay needs of the store."""
+
+    async def log_ends(self) -> Mapping[int, LogEnd]:
+        """The name of every log and where it ends now."""
+        ...
+
+    async def read(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> list[Change]:
+        """See ``hub/store/port.Store``."""
+        ...
+
+    def watch(self) -> AsyncIterator[None]:
+        """See ``hub/store/port.Store``."""
+        ...
+
+
+async def relay_of(bootstrap: str, credentials: Mapping[str, str | None], logs: ChangeLogs, **more: Any) -> Relay:
+    """A relay to these brokers; ``credentials`` as ``KafkaConnection.of`` takes them, ``more`` as ``Relay`` does."""
+    return Relay(await KafkaConnection.of(bootstrap, **credentials), logs, **more)
+
+
+@dataclass(slots=True)
+class _Aside:
+    """A log that cannot be relayed now, and when to look again."""
+
+    says: str
+    until_s: float
+
+
+class Relay:
+    """Carries change logs to topics of the same names. ``shard`` of ``shards``: logs are shared out by their number."""
+
+    def __init__(
+        self,
+        kafka: KafkaConnection,
+        logs: ChangeLogs,
+        *,
+        shard: int = 0,
+        shards: int = 1,
+        replication: int | None = None,
+    ) -> None:
+        self._kafka = kafka
+        self._logs = logs
+        self._shard = shard
+        self._shards = shards
+        self._replication = replication
+        self._woken = asyncio.Event()
+        self._places: dict[int, Seq] = {}
+        """Of each log the last row that its topic is known to have. Holds while one producer lives."""
+        self._aside: dict[int, _Aside] = {}
+        self._refused: set[int] = set()
+        """Logs of which the broker has refused a record since the last one that it took."""
+        self._refreshed_s = -REFRESH_S
+        self._moved = False
+        """Whether this producer has committed anything."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """Which logs are not relayed, and why: for readiness and for ``ctihub doctor``."""
+        return [aside.says for aside in self._aside.values()]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relay until ``stop`` is set; a store or broker that is away is waited for."""
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [tasks.create_task(self._listen()), tasks.create_task(self._ring_at(stop))]
+            failed = 0
+            while not stop.is_set():
+                try:
+                    await self._session(stop)
+                except ProducerFenced:
+                    _log.error("relay.fenced", way_out="Run one relay only.")
+                    pauses_s: tuple[float, ...] = FENCED_BACKOFF_S
+                except (HubError, KafkaError, TimeoutError, OSError) as error:
+                    told = error if isinstance(error, HubError) else hub_error(error)
+                    _log.warning("relay.again", code=told.code, says=told.says, way_out=told.way_out)
+                    pauses_s = BACKOFF_S
+                else:
+                    break
+                RELAY_FENCES.inc()
+                failed = 0 if self._moved else failed + 1
+                await _pause(stop, pauses_s, failed)
+            for helper in helpers:
+                helper.cancel()
+
+    async def _listen(self) -> None:
+        while True:
+            with contextlib.suppress(TryAgain):
+                async for _ in self._logs.watch():
+                    self._woken.set()
+            await asyncio.sleep(IDLE_S)
+
+    async def _ring_at(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._woken.set()
+
+    # ------------------------------------------------------------ one producer's life
+
+    async def _session(self, stop: asyncio.Event) -> None:
+        """Relay with one producer until it fails: after any error its state is unknown, and another begins anew."""
+        self._moved = False
+        self._places.clear()
+        async with self._producing() as producer:
+            _log.info("relay.started", shard=self._shard)
+            while not stop.is_set():
+                self._woken.clear()
+                if not await self._round(producer, stop):
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(IDLE_S):
+                            await self._woken.wait()
+
+    @contextlib.asynccontextmanager
+    async def _producing(self) -> AsyncIterator[AIOKafkaProducer]:
+        """A producer that has shut out its predecessor and ended what that one began."""
+        producer = AIOKafkaProducer(
+            **self._kafka.options(),
+            transactional_id=TRANSACTIONAL_ID.format(shard=self._shard),
+            transaction_timeout_ms=int(TRANSACTION_S * 1000),
+            acks="all",
+            compression_type="lz4",
+            max_batch_size=BATCH_BYTES,
+        )
+        try:
+            async with asyncio.timeout(START_WITHIN_S):
+                await producer.start()
+            yield producer
+        finally:
+            await _end(producer)
+
+    async def _round(self, producer: AIOKafkaProducer, stop: asyncio.Event) -> bool:
+        """One transaction for each log that has grown; whether there was any."""
+        ends = {no: end for no, end in (await self._logs.log_ends()).items() if self._is_mine(no, end)}
+        await self._look_at_new(ends)
+        RELAY_LAG.set(sum(end.seq - self._places.get(no, 0) for no, end in ends.items()))
+        grown = [no for no, end in ends.items() if no in self._places and end.seq > self._places[no]]
+        grown.sort(key=self._refused.__contains__)  # one that fails ends this producer: the others come first
+        for no in grown:
+            if stop.is_set():
+                break
+            await self._carry_page(producer, no, ends[no].name)
+        if self._now_s() >= self._refreshed_s + REFRESH_S:
+            await self._refresh(producer, ends)
+        return bool(grown)
+
+    def _is_mine(self, no: int, end: LogEnd) -> bool:
+        return no % self._shards == self._shard and end.name.startswith((COLLECTION_PREFIX, REJECTED_PREFIX))
+
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    # ------------------------------------------------------------ a transaction
+
+    async def _carry_page(self, producer: AIOKafkaProducer, no: int, topic: str) -> None:
+        after = self._places[no]
+        rows = await self._logs.read(no, after, limit=PAGE_ROWS, limit_bytes=PAGE_BYTES, by=_ALL)
+        if [row.seq for row in rows] != list(range(after + 1, after + len(rows) + 1)):
+            raise Broken("store.gap", f"The log {topic} has a gap after {after}.", "Restore the store from a backup.")
+        try:
+            async with _transaction(producer):
+                sent = [await producer.send_batch(batch, topic, partition=0) for batch in _batches(producer, rows)]
+                for future in sent:
+                    await future  # a transaction commits without a record that the broker refused, unless we look
+                await producer.send_offsets_to_transaction({KafkaPartition(topic, 0): rows[-1].seq}, GROUP)
+        except KafkaError as error:
+            told = hub_error(error)
+            if told.code in _FOR_THE_OPERATOR:
+                self._refused.add(no)
+                self._set_aside(no, topic, told.says, _FOR_THE_OPERATOR[told.code])
+            raise
+        self._places[no] = rows[-1].seq
+        self._refused.discard(no)
+        self._moved = True
+        RELAYED.inc(len(rows))
+
+    async def _refresh(self, producer: AIOKafkaProducer, ends: Mapping[int, LogEnd]) -> None:
+        """Say all positions again, so that Kafka does not forget those of logs that are quiet."""
+        said = {KafkaPartition(ends[no].name, 0): seq for no, seq in self._places.items() if seq and no in ends}
+        if said:
+            async with _transaction(producer):
+                await producer.send_offsets_to_transaction(said, GROUP)
+        self._refreshed_s = self._now_s()
+
+    # ------------------------------------------------------------ where to go on
+
+    async def _look_at_new(self, ends: Mapping[int, LogEnd]) -> None:
+        """Find out how far the topics got of logs that this producer has not met yet."""
+        for no in self._places.keys() - ends.keys():
+            del self._places[no]  # its collection was removed
+        for no in [no for no, aside in self._aside.items() if no not in ends or aside.until_s <= self._now_s()]:
+            del self._aside[no]
+        new = {no: end for no, end in ends.items() if no not in self._places and no not in self._aside}
+        if not new:
+            return
+        async with asyncio.timeout(CHECK_WITHIN_S), self._reading() as reader:
+            there = await self._make_topics(reader, new)
+            positions, tails = await _read_back(reader, [end.name for end in there.values()])
+        for no, end in there.items():
+            at = KafkaPartition(end.name, 0)
+            self._heed(no, end, await self._judge(no, end, positions[at], tails[at]))
+        self._refreshed_s = -REFRESH_S  # positions that Kafka has forgotten are said at once
+
+    def _reading(self) -> contextlib.AbstractAsyncContextManager[AIOKafkaConsumer]:
+        """A reader of what is committed, and of the positions. It joins nothing: topics are assigned by hand."""
+        return self._kafka.reader(
+            group_id=GROUP, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest",
+            max_partition_fetch_bytes=BATCH_BYTES, fetch_max_bytes=4 * BATCH_BYTES,
+        )  # fmt: skip
+
+    async def _judge(self, no: int, end: LogEnd, position: int | None, tail: Sequence[TailRecord]) -> Verdict:
+        last = min(last_seq(tail, position), end.seq)
+        rows: list[Change] = []
+        after = Seq(max(0, last - CHECK_ROWS))
+        while after < last:
+            page = await self._logs.read(no, after, limit=min(500, last - after), limit_bytes=PAGE_BYTES, by=_ALL)
+            rows.extend(page)
+            after = page[-1].seq
+        return judge(tail, position, rows, head=end.seq, compacted=end.name.startswith(COLLECTION_PREFIX))
+
+    def _heed(self, no: int, end: LogEnd, verdict: Verdict) -> None:
+        if verdict.differs:
+            self._set_aside(no, end.name, f"the topic has {verdict.differs}", _REFILL)
+            return
+        if verdict.noted:
+            _log.error("relay.tail_is_wrong", collection=end.name, says=verdict.noted, way_out=_REFILL)
+        self._places[no] = verdict.place
+
+    def _set_aside(self, no: int, topic: str, says: str, way_out: str) -> None:
+        self._aside[no] = _Aside(f"{topic} is not relayed: {says.rstrip('.')}.", self._now_s() + RECHECK_S)
+        self._places.pop(no, None)
+        _log.error("relay.set_aside", collection=topic, says=says, way_out=way_out)
+
+    async def _make_topics(self, reader: AIOKafkaConsumer, ends: Mapping[int, LogEnd]) -> dict[int, LogEnd]:
+        """Those of the logs that have a topic, made here if provisioning has not yet and we may."""
+        known = await reader.topics()
+        for no, end in ends.items():
+            if end.name not in known:
+                try:
+                    await self._make_topic(end.name)
+                except KafkaError as error:
+                    self._set_aside(no, end.name, hub_error(error).says, _FOR_THE_OPERATOR["log.no-topic"])
+        return {no: end for no, end in ends.items() if no not in self._aside}
+
+    async def _make_topic(self, topic: str) -> None:
+        async with self._kafka.admin() as admin:
+            replication = self._replication or min(len((await admin.describe_cluster())["brokers"]), 3)
+            new = NewTopic(topic, 1, replication, topic_configs=dict(settings_of(topic, replication)))
+            for _, code, *_ in (await admin.create_topics([new])).topic_errors:
+                if code and for_code(code) is not TopicAlreadyExistsError:
+                    raise for_code(code)()
+
+
+@contextlib.asynccontextmanager
+async def _transaction(producer: AIOKafkaProducer) -> AsyncIterator[None]:
+    """Committed at the end of the block. One that fails is left open: the producer is given up, and its successor ends
+    it. To abort would mean to wait for a broker that may be away.
+    """
+    async with asyncio.timeout(TRANSACTION_S):
+        await producer.begin_transaction()
+        yield
+        await producer.commit_transaction()
+
+
+_FOR_THE_OPERATOR = {
+    "log.not-allowed": "Run ctihub doctor --fix.",
+    "log.no-topic": "Run ctihub doctor --fix.",
+    "log.too-large": "Raise max.message.bytes of the topic and message.max.bytes of the brokers.",
+}
+"""Errors that concern one topic until somebody acts, and how."""
+_REFILL = "Delete the topic; ctihub doctor --fix makes it anew, and the relay fills it again."
+
+
+def _batches(producer: AIOKafkaProducer, rows: Sequence[Change]) -> list[Any]:
+    """The rows as batches of one partition, in their order."""
+    batches: list[Any] = []
+    for row in rows:
+        key = row.object_id.encode() or None
+        value = None if row.withdrawn else row.body
+        headers = [("seq", b"%d" % row.seq)]
+        if not batches or batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
+            batches.append(producer.create_batch())
+            batches[-1].append(timestamp=None, key=key, value=value, headers=headers)  # an empty batch takes any record
+    return batches
+
+
+async def _read_back(
+    reader: AIOKafkaConsumer, topics: Sequence[str]
+) -> tuple[dict[KafkaPartition, int | None], dict[KafkaPartition, list[TailRecord]]]:
+    """Of each topic the relay's position, and its last records as a reader of what is committed gets them."""
+    partitions = [KafkaPartition(topic, 0) for topic in topics]
+    if not partitions:
+        return {}, {}
+    begin = await reader.beginning_offsets(partitions)
+    ends = await reader.end_offsets(partitions)
+    # A topic without an offset was made anew, whatever the position says.
+    positions = {at: await reader.committed(at) if ends[at] > 0 else None for at in partitions}
+    tails: dict[KafkaPartition, list[TailRecord]] = {at: [] for at in partitions}
+    for at in partitions:
+        window = TAIL_RECORDS
+        while not tails[at] and begin[at] < ends[at]:
+            start = max(begin[at], ends[at] - window)
+            tails[at] = await _records(reader, at, start, ends[at])
+            if start == begin[at]:
+                break
+            window *= 8  # nothing but marks of transactions there
+    return positions, tails
+
+
+async def _records(reader: AIOKafkaConsumer, at: KafkaPartition, start: int, end: int) -> list[TailRecord]:
+    """The committed records from one offset up to another."""
+    reader.assign([at])
+    reader.seek(at, start)
+    found: list[TailRecord] = []
+    while await reader.position(at) < end:
+        for records in (await reader.getmany(at, timeout_ms=200)).values():
+            found.extend(tail_record(record.key, record.value, record.headers) for record in records)
+    return found
+
+
+async def _pause(stop: asyncio.Event, pauses_s: Sequence[float], failed: int) -> None:
+    pause_s = pauses_s[min(failed, len(pauses_s) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311 - nothing secret
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(pause_s):
+            await stop.wait()
+
+
+async def _end(producer: AIOKafkaProducer) -> None:
+    """Stop a producer that may be unable to deliver what it still holds: its successor ends what it began."""
+    try:
+        async with asyncio.timeout(STOP_WITHIN_S):
+            await producer.stop()
+    except TimeoutError:
+        await producer.client.close()  # fails the request in flight, without which the sender would not end
+        await producer._sender.close()  # stop() does not come to this while a batch is undeliverable
+    except KafkaError:
+        await producer.client.close()

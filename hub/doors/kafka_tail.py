@@ -1,0 +1,118 @@
+"""What the end of a topic says about how far the relay got, compared with the change log: trust, but verify.
+
+The relay's position and its records are in one transaction. Yet aiokafka speaks only the first versions of the
+transaction protocol, an operator may restore an older store, and Kafka forgets positions that nobody moved for a week.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from hub.model.claims import Change, digest_of
+from hub.model.words import Seq
+
+TAIL_RECORDS = 1_000
+"""So many offsets of a topic's end are read back: a transaction at its fullest."""
+CHECK_ROWS = 2_000
+"""So many rows at the end of what was relayed are compared. Compaction leaves holes: records may reach further back."""
+
+
+class TailRecord(NamedTuple):
+    """A record of a topic, as far as it is compared."""
+
+    seq: int
+    """-1 where the header is missing or none of ours."""
+    key: bytes | None
+    digest: bytes | None
+    """None for a tombstone."""
+
+
+def tail_record(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> TailRecord:
+    """What is kept of a record for comparison."""
+    said = next((text for name, text in headers if name == "seq"), b"")
+    seq = int(said) if said.isdigit() else -1
+    return TailRecord(seq, key, None if value is None else digest_of(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where to go on, or why not."""
+
+    place: Seq
+    """The last row that the topic has."""
+    differs: str = ""
+    """What is in the topic and not in the change log: its relay must not go on."""
+    noted: str = ""
+    """What is wrong but cannot be mended by the relay: members are told to drop any number not above the last."""
+
+
+def last_seq(records: Sequence[TailRecord], position: int | None) -> int:
+    """The last row that the topic or the position speaks of."""
+    return max([position or 0, *(record.seq for record in records)])
+
+
+def judge(
+    records: Sequence[TailRecord], position: int | None, rows: Sequence[Change], *, head: Seq, compacted: bool
+) -> Verdict:
+    """Compare a topic's end with the change log.
+
+    ``records``: the last of the topic, in their order. ``position``: the last row by Kafka's account of the relay, None
+    where it has forgotten. ``rows``: the last ``CHECK_ROWS`` rows up to ``last_seq``, in their order.
+    """
+    by_seq = {int(row.seq): row for row in rows}
+    foreign = next((record for record in records if not _is_ours(record, by_seq, rows, head)), None)
+    if foreign is not None:
+        return Verdict(Seq(0), differs=f"a record with the number {foreign.seq} that the change log does not know")
+    if position is not None and position > head:
+        return Verdict(Seq(0), differs=f"a position of {position}, beyond the end of the change log at {head}")
+    seqs = [record.seq for record in records]
+    last = max(seqs, default=0)
+    let_go = not compacted and not records  # by their age
+    if position is not None and position > last and (let_go or not _lost(rows, after=last, compacted=compacted)):
+        last = position
+    noted = _disorder(seqs) or _hole(seqs, rows, compacted=compacted)
+    return Verdict(Seq(last), noted=noted)
+
+
+def _is_ours(record: TailRecord, by_seq: dict[int, Change], rows: Sequence[Change], head: Seq) -> bool:
+    if not 0 < record.seq <= head:
+        return False
+    row = by_seq.get(record.seq)
+    if row is None:  # further back than is compared
+        return bool(rows) and record.seq < rows[0].seq
+    digest = None if row.withdrawn else digest_of(row.body)
+    return (record.key or b"") == row.object_id.encode() and record.digest == digest
+
+
+def _lost(rows: Sequence[Change], *, after: int, compacted: bool) -> bool:
+    """Whether a row above ``after`` must be in the topic. Of a compacted one tombstones may have gone, and what they
+    cover; in another nothing goes from the end.
+    """
+    later = [row for row in rows if row.seq > after]
+    if not compacted:
+        return bool(later)
+    newest = {row.object_id: row.withdrawn for row in later}
+    return not all(newest.values())
+
+
+def _disorder(seqs: Sequence[int]) -> str:
+    for before, seq in pairwise(seqs):
+        if seq <= before:
+            return f"number {seq} stands after {before}"
+    return ""
+
+
+def _hole(seqs: Sequence[int], rows: Sequence[Change], *, compacted: bool) -> str:
+    """A row between the first and the last of these records that is missing and that no compaction took."""
+    if not seqs:
+        return ""
+    there, covered = set(seqs), set[str]()
+    for row in reversed(rows):
+        may_be_gone = compacted and (row.withdrawn or row.object_id in covered)
+        if min(seqs) < row.seq < max(seqs) and row.seq not in there and not may_be_gone:
+            return f"number {row.seq} is missing"
+        covered.add(row.object_id)
+    return ""
