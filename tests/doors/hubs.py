@@ -20,7 +20,9 @@ from hub.log.port import Consumer
 from hub.model.times import stix_time
 from hub.registry.centres import Terms
 from hub.registry.service import Registry
-from hub.store.sqlite import SqliteStore, open_sqlite
+from hub.store.postgres import open_postgres
+from hub.store.sql import SqlStore
+from hub.store.sqlite import open_sqlite
 from hub.worker import Worker, WorkerSettings
 from tests.story import START_US, an_indicator
 from tests.waiting import until
@@ -44,7 +46,7 @@ class Clock:
 class Hub:
     """See the head of this module."""
 
-    store: SqliteStore
+    store: SqlStore
     log: EmbeddedLog
     registry: Registry
     app: FastAPI
@@ -133,11 +135,14 @@ class Hub:
 
 
 @contextlib.asynccontextmanager
-async def a_hub(folder: Path, **settings: Any) -> AsyncIterator[Hub]:
-    """A hub in this folder, its application running in memory."""
+async def a_hub(folder: Path, *, database: str | None = None, **settings: Any) -> AsyncIterator[Hub]:
+    """A hub in this folder (and in this PostgreSQL database, where one is named), its application running in memory."""
     clock = Clock()
     async with contextlib.AsyncExitStack() as stack:
-        store = await open_sqlite(folder / "hub.db", now_us=clock.us)
+        if database is None:
+            store: SqlStore = await open_sqlite(folder / "hub.db", now_us=clock.us)
+        else:
+            store = await open_postgres(database, now_us=clock.us)
         stack.push_async_callback(store.close)
         log = await EmbeddedLog.open(folder / "log.db")
         stack.push_async_callback(log.close)
