@@ -118,8 +118,9 @@ class LogLines:
         self._log.warning("connector.note", says=text)
 
     def close(self) -> None:
-        """The last line, with the totals."""
-        self._say("connector.finished")
+        """The last line, with the totals; none where nothing was published."""
+        if self._objects:
+            self._say("connector.finished")
 
     def _say(self, event: str) -> None:
         self._line_at = time.monotonic()

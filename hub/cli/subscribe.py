@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
@@ -98,17 +97,16 @@ def command(
             follower: _Follows = KafkaFollower(broker, collection, after=after)
         else:
             follower = _http(collection, after, url, token, ca_file)
-        printer = _jsonl(with_seq) if format_ is OutputFormat.JSONL else _table()
+        printed = _Printed(_jsonl(with_seq) if format_ is OutputFormat.JSONL else _table())
         try:
-            with _sigterm_like_ctrl_c():
-                asyncio.run(_follow(follower, printer, until_idle))
-        except KeyboardInterrupt:
-            pass
+            asyncio.run(_follow(follower, printed, until_idle))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            pass  # Ctrl-C, SIGTERM: the usual ends
         except BrokenPipeError:
             _forget_stdout()
         finally:
-            if follower.seq is not None:
-                say(f"Read up to change {follower.seq}; go on with --from {follower.seq}.")
+            if printed.seq is not None:
+                say(f"Read up to change {printed.seq}; go on with --from {printed.seq}.")
 
 
 def _after(start: str) -> After:
@@ -137,22 +135,33 @@ def _newest(collection: str, url: str, token: str | None, ca_file: str | None) -
     return found[0] if found else "now"
 
 
-@contextmanager
-def _sigterm_like_ctrl_c() -> Iterator[None]:
-    """A service manager that stops us gets the last line, too, which says where to go on."""
+class _Printed:
+    """Prints changes, and knows the last that was printed whole: there a later run goes on."""
+
+    def __init__(self, write: Callable[[Change], None]) -> None:
+        self._write = write
+        self.seq: int | None = None
+
+    def __call__(self, change: Change) -> None:
+        self._write(change)
+        self.seq = change.seq
+
+
+def _end_on_sigterm() -> None:
+    """A service manager that stops us gets the last line, too. Between changes, as with Ctrl-C, never within one."""
+    import asyncio
     import signal
 
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    task = asyncio.current_task()
+    if task and sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-async def _follow(follower: _Follows, printer: Callable[[Change], None], until_idle: float | None) -> None:
+async def _follow(follower: _Follows, printer: _Printed, until_idle: float | None) -> None:
     import asyncio
     from contextlib import aclosing
 
+    _end_on_sigterm()
     async with aclosing(follower.changes()) as changes:
         while True:
             try:

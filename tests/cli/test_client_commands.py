@@ -253,6 +253,7 @@ def test_subscribe_ends_quietly_when_nobody_reads_on(hub: SmallHub) -> None:
         assert process.wait(20) == 0
     assert said.startswith("Read up to change"), said
     assert len(said.splitlines()) == 1
+    assert int(said.rsplit(maxsplit=1)[1].rstrip(".")) < 20_000
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

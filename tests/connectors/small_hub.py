@@ -81,6 +81,7 @@ class SmallHub:
         self.lines: list[bytes] = []
         self.pushes: list[list[bytes]] = []
         self.withdrawn: list[str] = []
+        self.encodings: list[str] = []
         self.plan: deque[str] = deque()
         self.stream_plan: deque[int] = deque()
         """After how many events the next connections to the stream are cut."""
@@ -120,7 +121,8 @@ class SmallHub:
         if what in ("429", "503", "500"):
             return _problem(int(what), "hub.busy", "The hub is busy.", {"Retry-After": self.retry_after})
         body = await request.body()
-        if request.headers.get("content-encoding") == "gzip":
+        self.encodings.append(request.headers.get("content-encoding", ""))
+        if self.encodings[-1] == "gzip":
             body = gzip.decompress(body)
         if len(body) > self.limit_bytes:
             return _problem(413, "push.too-large", "The push is too large.")

@@ -30,6 +30,16 @@ def test_a_push_is_tried_again_until_the_hub_takes_it(hub: SmallHub, client: Hub
     assert hub.lines == LINES
 
 
+def test_a_push_is_packed_unless_it_stays_on_this_machine(hub: SmallHub, client: HubClient) -> None:
+    client.push(LINES)
+    client._compress = True  # as for a hub elsewhere
+    client.push(LINES)
+    assert hub.lines == LINES * 2
+    assert hub.encodings == ["", "gzip"]
+    with HubClient("http://hub.example", TOKEN) as elsewhere:
+        assert elsewhere._compress
+
+
 def test_retry_after_is_honoured(hub: SmallHub, client: HubClient) -> None:
     hub.plan.append("503")
     hub.retry_after = "1"

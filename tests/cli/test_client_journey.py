@@ -1,0 +1,181 @@
+"""The client commands against a real ``ctihub serve``: a centre's whole day, and a member's."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.cli import run
+from tests.running import RunningHub
+from tests.waiting import wait_until
+
+FORMATS = Path(__file__).parent.parent / "data" / "csv" / "formats"
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    found = RunningHub(tmp_path_factory.mktemp("hub"))
+    found.register(("cert-ro", "cert-it"), member="soc", default_tlp="green")
+    with found.running():
+        yield found
+
+
+class Ctihub:
+    """The command line, as one principal."""
+
+    def __init__(self, hub: RunningHub, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        self._hub, self._capfd, self.folder = hub, capfd, tmp_path
+
+    def __call__(self, who: str, *words: str, code: int = 0) -> str:
+        self._capfd.readouterr()
+        ended = run([*words, "--url", self._hub.url, "--token", self._hub.tokens[who]])
+        out, err = self._capfd.readouterr()
+        assert ended == code, err
+        return out
+
+    def json(self, who: str, *words: str, code: int = 0) -> Any:
+        return json.loads(self(who, *words, "--json", code=code))
+
+    def lines(self, who: str, *words: str) -> list[Any]:
+        return [json.loads(line) for line in self(who, *words).splitlines()]
+
+    def file(self, *objects: Any) -> str:
+        path = self.folder / "feed.ndjson"
+        path.write_text("\n".join(one if isinstance(one, str) else json.dumps(one) for one in objects))
+        return str(path)
+
+
+@pytest.fixture
+def ctihub(
+    hub: RunningHub, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Ctihub:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return Ctihub(hub, capfd, tmp_path)
+
+
+def an_indicator(number: int, value: str, **more: Any) -> dict[str, Any]:
+    return {
+        "type": "indicator",
+        "spec_version": "2.1",
+        "id": f"indicator--00000000-0000-4000-8000-{number:012d}",
+        "created": "2026-01-01T00:00:00.000Z",
+        "modified": "2026-01-01T00:00:00.000Z",
+        "pattern": f"[ipv4-addr:value = '{value}']",
+        "pattern_type": "stix",
+        "valid_from": "2026-01-01T00:00:00Z",
+        **more,
+    }
+
+
+def test_a_push_shows_in_every_way_of_reading_and_a_withdrawal_takes_it_back(ctihub: Ctihub) -> None:
+    first, second = an_indicator(1, "198.51.100.1", confidence=60), an_indicator(2, "198.51.100.1/32", confidence=50)
+    pushed = ctihub.json("cert-ro", "push", ctihub.file(first, "not json"))
+    assert (pushed["accepted"], pushed["rejected"]) == (1, 1)
+    assert [(one["index"], one["code"]) for one in pushed["problems"]] == [(1, "json.malformed")]
+    assert ctihub.json("cert-it", "push", ctihub.file(second))["accepted"] == 1
+
+    def indicators(lines: list[Any]) -> list[Any]:
+        shown = [one for one in lines if "198.51.100.1'" in one.get("pattern", "")]
+        return [(one["id"], one["modified"], one.get("confidence"), one.get("revoked", False)) for one in shown]
+
+    streamed = ctihub.lines("soc", "subscribe", "community", "--until-idle", "1")
+    shown = indicators(streamed)
+    assert [confidence for _, _, confidence, _ in shown] == [60, 80]
+    state = str(ctihub.folder / "pull.json")
+    assert indicators(ctihub.lines("soc", "pull", "community", "--all-versions", "--state", state)) == shown
+
+    view = ctihub.json("soc", "explain", "198.51.100.1")["things"][0]["views"][0]
+    assert {claim["centre"] for claim in view["claims"]} == {"cert-ro", "cert-it"}
+    assert (view["confidence"], view["id"]) == (80, shown[-1][0])
+
+    withdrawn = ctihub("cert-ro", "withdraw", first["id"])
+    assert withdrawn == "withdrawals 1: accepted 1, unchanged 0, held 0, rejected 0\n"
+    ctihub("cert-it", "withdraw", second["id"])
+    after = ctihub.lines("soc", "subscribe", "community", "--until-idle", "1")
+    assert shown[0][0] in [one["withdrawn"] for one in after if "withdrawn" in one]
+    news = ctihub.lines("soc", "pull", "community", "--state", state)
+    assert indicators(news)[-1][3] is True
+
+
+def test_an_unchanged_feed_is_unchanged_at_the_hub(ctihub: Ctihub) -> None:
+    words = ("connect", "csv", f"path={FORMATS / 'threatfox-recent.csv'}", "mapping=threatfox", "centre=cert-ro")
+    assert ctihub.json("cert-ro", *words, "--state", str(ctihub.folder / "a.json"))["accepted"] == 5
+    assert ctihub.json("cert-ro", *words, "--state", str(ctihub.folder / "b.json"))["unchanged"] == 5
+    assert ctihub.json("cert-ro", *words, "--state", str(ctihub.folder / "b.json"))["received"] == 0
+
+
+def test_one_hub_reads_another_over_taxii(ctihub: Ctihub, hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    ctihub("cert-ro", "push", ctihub.file(*(an_indicator(10 + n, f"198.51.100.{10 + n}") for n in range(20))))
+    monkeypatch.setenv("CTIHUB_TAXII_TOKEN", hub.tokens["soc"])
+    words = ("connect", "taxii", f"url={hub.url}/taxii2/", "collections=community", "page_objects=7", "--to", "stdout")
+    lines = ctihub.lines("soc", *words)
+    assert sum("198.51.100.1" in one.get("pattern", "") for one in lines) >= 10
+    assert ctihub("soc", *words) == ""
+    ctihub("cert-ro", "push", ctihub.file(an_indicator(40, "198.51.100.40")))
+    (new,) = ctihub.lines("soc", *words)
+    assert new["pattern"] == "[ipv4-addr:value = '198.51.100.40']"
+
+
+def test_status_shows_a_centre_itself_and_an_operator_everything(ctihub: Ctihub) -> None:
+    ctihub("cert-ro", "push", ctihub.file(an_indicator(50, "198.51.100.50")))
+    own, everything = ctihub.json("cert-ro", "status"), ctihub.json("watch", "status")
+    assert [one["centre"] for one in own["centres"]] == ["cert-ro"]
+    assert {one["centre"] for one in everything["centres"]} == {"cert-ro", "cert-it"}
+    flow = everything["flow"]
+    assert flow["received"] == sum(flow[name] for name in ("accepted", "unchanged", "held", "rejected"))
+    assert "community" in ctihub("watch", "status")
+
+
+def test_the_hubs_refusals_are_sentences(ctihub: Ctihub, capfd: pytest.CaptureFixture[str], hub: RunningHub) -> None:
+    for words, says in (
+        (("soc", "push", ctihub.file(an_indicator(1, "198.51.100.1"))), "centre"),
+        (("soc", "subscribe", "network"), "no such collection that you may read"),
+        (("soc", "subscribe", "community", "--from", "999999999"), "has not come to change 999999999"),
+        (("soc", "explain", "203.0.113.254"), "203.0.113.254"),
+    ):
+        who, *rest = words
+        assert run([*rest, "--url", hub.url, "--token", hub.tokens[who]]) == 1
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert says in err
+        assert len(err.splitlines()) == 1
+
+
+def test_a_push_and_a_subscription_outlive_a_hub_that_is_killed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hub = RunningHub(tmp_path / "hub")
+    hub.register(("cert-ro",), default_tlp="green")
+    hub.start()
+    objects = [an_indicator(n, f"198.51.{n >> 8}.{n & 255}") for n in range(20_000)]
+    (tmp_path / "feed.ndjson").write_text("\n".join(map(json.dumps, objects)))
+    whole = threading.Event()
+
+    def kill_it() -> None:
+        for at in (1, 6_000):
+            wait_until(lambda at=at: hub.last_seq("community", "soc") > at or whole.is_set(), within_s=60)  # type: ignore[misc]
+            hub.kill()
+            hub.start()
+
+    killer = threading.Thread(target=kill_it)
+    killer.start()
+    try:
+        push = ["push", str(tmp_path / "feed.ndjson"), "--json", "--url", hub.url, "--token", hub.tokens["cert-ro"]]
+        assert run(push) == 0
+        whole.set()
+        counts = json.loads(capfd.readouterr().out)
+        assert counts["accepted"] + counts["unchanged"] == counts["received"] >= 20_000
+        read = ["subscribe", "community", "--until-idle", "2", "--url", hub.url, "--token", hub.tokens["soc"]]
+        assert run(read) == 0
+        shown = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+        assert len({one["pattern"] for one in shown if one.get("type") == "indicator"}) == 20_000
+    finally:
+        whole.set()
+        killer.join(90)
+        hub.stop()
+    assert not killer.is_alive()
