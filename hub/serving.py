@@ -48,9 +48,8 @@ KEEP_S = 7 * 86_400
 _CHORE_EVERY_S = 60.0
 _LONGEST_LINE_BYTES = 1 << 20
 _YOUNG_OBJECTS = 100_000
-"""How many objects may be new before the collector of cycles looks at them. A batch is tens of thousands of objects, which
-all live to its end and are in no cycle: looking every 700 cost a fifth of the worker's time (12.1 s and 9.5 s
-processor time for 30,000 objects)."""
+"""How many objects may be new before the collector of cycles looks at them. A batch is tens of thousands of objects,
+which all live to its end and are in no cycle: looking every 700 cost a fifth of the worker's time."""
 _RESTART_S = (0.2, 1.0, 5.0)
 _TELL_EVERY_S = 5.0
 """So often a worker that is a child tells what it counted."""
@@ -141,6 +140,7 @@ class Running:
     log: EventLog
     gauges: Gauges
     worker_up: bool = True
+    relay_problems: Callable[[], list[str]] = list
     worker_says: bytes = b""
     """What the worker that is our child last counted, without what names centres."""
 
@@ -161,7 +161,7 @@ class Running:
 
     def parts_away(self) -> list[str]:
         """Which parts of this process do not work now."""
-        return [] if self.worker_up else ["the worker"]
+        return [*([] if self.worker_up else ["the worker"]), *self.relay_problems()]
 
 
 async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
@@ -206,7 +206,11 @@ async def _relay(running: Running, stop: asyncio.Event) -> None:
         raise Refused("relay.no-kafka", "There is no Kafka to relay to.", "Set KAFKA_BOOTSTRAP.")
     from hub.doors.kafka import relay_of
 
-    await (await relay_of(config.kafka_bootstrap, kafka_credentials(config), running.store)).run(stop)
+    relay = await relay_of(
+        config.kafka_bootstrap, kafka_credentials(config), running.store, replication=config.kafka_replication
+    )
+    running.relay_problems = lambda: list(relay.problems)
+    await relay.run(stop)
 
 
 # ---------------------------------------------------------------- the worker as a child
