@@ -51,7 +51,7 @@ _YOUNG_OBJECTS = 100_000
 """How many objects may be new before the collector of cycles looks at them. A batch is tens of thousands of objects,
 which all live to its end and are in no cycle: looking every 700 cost a fifth of the worker's time."""
 _RESTART_S = (0.2, 1.0, 5.0)
-_TELL_EVERY_S = 5.0
+_TELL_EVERY_S = 2.0
 """So often a worker that is a child tells what it counted."""
 _CHILD = "CTIHUB_CHILD_OF_SERVE"
 

@@ -5,21 +5,14 @@ set -eu
 : "${TOKENS:?the folder for the tokens}"
 umask 077
 
-there() { # KIND NAME
-    ctihub "$1" list --json | python -c 'import json, sys; sys.exit(all(one["name"] != sys.argv[1] for one in json.load(sys.stdin)))' "$2"
-}
-
 token_of() { python -c 'import json, sys; print(json.load(sys.stdin)["token"])'; }
 
 principal() { # KIND NAME [TERM…]
     kind=$1 name=$2
     shift 2
     [ ! -s "$TOKENS/$name" ] || return 0
-    if there "$kind" "$name"; then # the token is known to nobody any more
-        ctihub "$kind" rotate "$name" --json >"$TOKENS/.made"
-    else
-        ctihub "$kind" add "$name" "$@" --json >"$TOKENS/.made"
-    fi
+    # One that is there already, but whose token nobody has any more, gets a new one.
+    ctihub "$kind" add "$name" "$@" --json >"$TOKENS/.made" || ctihub "$kind" rotate "$name" --json >"$TOKENS/.made"
     token_of <"$TOKENS/.made" >"$TOKENS/.token"
     rm "$TOKENS/.made"
     mv "$TOKENS/.token" "$TOKENS/$name"
