@@ -127,8 +127,9 @@ class RunningHub:
         found: list[tuple[int, dict[str, Any] | str]] = []
 
         async def read() -> None:
-            async with asyncio.timeout(120):
-                async for change in Follower(self.url, name, self.tokens[reader]).changes():
+            following = contextlib.aclosing(Follower(self.url, name, self.tokens[reader]).changes())
+            async with asyncio.timeout(120), following as changes:
+                async for change in changes:
                     found.append((change.seq, change.withdrawn or json.loads(change.object or b"{}")))
                     if until(len(found)):
                         return

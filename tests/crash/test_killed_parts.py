@@ -1,0 +1,111 @@
+"""kill -9 of any part of a scaled hub at random moments, broker and database too: every door equal, exactly once."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crash.scaled import ScaledHub
+from tests.running import in_threads, push_all
+from tests.servers.kafka import KafkaServer
+from tests.servers.postgres import PostgresServer
+from tests.synthetic import indicators
+from tests.waiting import wait_until
+
+CENTRES = ("ro", "it", "pl")
+ROUNDS = int(os.environ.get("CTIHUB_TEST_ROUNDS", "1"))
+OBJECTS = 50_000 if ROUNDS >= 20 else 4_000
+PARTS = ("worker-1", "relay", "doors", "kafka", "postgres", "worker-2")
+
+
+@pytest.mark.timeout(3600)
+def test_killing_any_part_loses_and_doubles_nothing(
+    tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer, postgres_url: str
+) -> None:
+    lines, truth = indicators(OBJECTS, centres=len(CENTRES), seed=11)
+    hub = ScaledHub(tmp_path, kafka, postgres_url)
+    hub.doors.register(CENTRES)
+    moments = random.Random(ROUNDS)
+
+    def kill_and_restart() -> None:
+        for part in PARTS * ROUNDS:
+            time.sleep(moments.uniform(0.1, 0.8))  # the moment of the crash is the random part, nothing is waited for
+            match part:
+                case "kafka":
+                    kafka.kill()
+                    kafka.restart()
+                case "postgres":
+                    postgres.kill()
+                    postgres.restart()
+                case role:
+                    hub.kill(role)
+                    hub.start(role)
+
+    def push_everything() -> None:
+        pairs = zip(CENTRES, lines, strict=True)
+        in_threads(
+            *(lambda n=name, some=some: push_all(hub.doors, n, some, batch=250, within_s=240) for name, some in pairs)
+        )  # type: ignore[misc]
+
+    with hub.running():
+        in_threads(kill_and_restart, push_everything)
+        for name in ("public", "community", "network"):
+            _ensure_equal(hub, name, truth.live[name])
+
+
+def _ensure_equal(hub: ScaledHub, name: str, live: int) -> None:
+    """Stream, Kafka and TAXII show the same, and it is what the centres claim."""
+    reader = "ro" if name == "network" else "soc"
+    last = wait_until(lambda: hub.doors.last_seq(name, reader), within_s=60)
+    streamed = hub.doors.streamed(name, reader, lambda count: count >= last)
+    assert [seq for seq, _ in streamed] == list(range(1, last + 1))
+    state = folded((what, None) if isinstance(what, str) else (what["id"], what) for _, what in streamed)
+    assert sum(obj["type"] == "indicator" for obj in state.values()) == live
+    consumed = hub.consumed(name, reader, until_seq=last)
+    numbers = [seq for seq, _, _ in consumed]
+    assert numbers == sorted(set(numbers)), "a change came twice or out of order"
+    assert folded((key, value) for _, key, value in consumed) == state
+    pulled = {obj["id"]: obj for obj in hub.doors.pulled(name, reader, versions="last") if not obj.get("revoked")}
+    assert pulled == state
+
+
+def folded(changes: Iterable[tuple[str, dict[str, Any] | None]]) -> dict[str, dict[str, Any]]:
+    """What is left after all changes."""
+    state: dict[str, dict[str, Any]] = {}
+    for key, value in changes:
+        if value is None:
+            state.pop(key, None)
+        else:
+            state[key] = value
+    return state
+
+
+@pytest.mark.timeout(300)
+def test_while_the_broker_is_away_a_push_is_told_to_come_again_and_nothing_is_lost(
+    tmp_path: Path, kafka: KafkaServer, postgres_url: str
+) -> None:
+    import httpx
+
+    lines, truth = indicators(300, centres=1, seed=5)
+    hub = ScaledHub(tmp_path, kafka, postgres_url, workers=1)
+    hub.doors.register(("ro",))
+    with hub.running():
+        push_all(hub.doors, "ro", lines[0][:100])
+        kafka.kill()
+        answer = httpx.post(
+            f"{hub.doors.url}/v1/intake", content=b"\n".join(lines[0][100:200]), timeout=60, trust_env=False,
+            headers={"Authorization": f"Bearer {hub.doors.tokens['ro']}", "Content-Type": "application/x-ndjson"},
+        )  # fmt: skip
+        assert answer.status_code == 503
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert httpx.get(f"{hub.doors.url}/readyz", timeout=30, trust_env=False).status_code == 503
+        in_threads(lambda: push_all(hub.doors, "ro", lines[0][100:]), kafka.restart)
+        assert hub.doors.last_seq("network", "ro") > 0
+        live = [obj for obj in hub.doors.pulled("network", "ro", versions="last") if not obj.get("revoked")]
+        assert sum(obj["type"] == "indicator" for obj in live) == truth.live["network"]
