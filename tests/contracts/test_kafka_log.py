@@ -25,7 +25,7 @@ from hub.log.port import Consumer, EventLog, Topic, TopicPartition
 from hub.model.errors import Broken, TryAgain
 from tests.contracts.event_log import EventLogContract, Store, a_record, numbered, take, take_count, take_some, values
 from tests.contracts.taker import FencedStore
-from tests.servers.kafka import KafkaServer
+from tests.servers.kafka import EVERY_ACL, KafkaServer
 from tests.waiting import until
 
 
@@ -248,6 +248,29 @@ async def test_a_frozen_broker_is_told_and_passes(kafka: KafkaServer) -> None:
         await consumer.close()
 
 
+async def test_what_is_sent_again_is_stored_once(
+    kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broker that answers too late: the client has given the request up and sends it again; both arrive."""
+    monkeypatch.setattr("hub.log.kafka.REQUEST_TIMEOUT_MS", 1_000)
+    topic = Topic("intake.ro")
+    async with opened(kafka, append_within_s=30.0) as log:
+        await log.create(topic)
+        await log.append(topic, numbered(1))
+        async with asyncio.TaskGroup() as tasks:
+            kafka.freeze()
+            try:
+                appending = tasks.create_task(log.append(topic, numbered(1, 1)))
+                await until(lambda: "Got error produce response" in caplog.text, within_s=20)
+            finally:
+                kafka.thaw()
+            await appending
+        await log.append(topic, numbered(1, 2))
+        consumer = log.consumer(Store())
+        assert values(await take_count(consumer, 3)) == [b"0", b"1", b"2"]
+        await consumer.close()
+
+
 # What others may do to an intake topic
 
 
@@ -407,6 +430,38 @@ async def test_a_hub_without_its_grants_is_told_so(kafka: KafkaServer) -> None:
             await take(consumer, wait_s=10)
         assert told.value.code == "log.not-allowed"
         await consumer.close()
+
+
+async def test_a_hub_that_gets_its_grants_back_goes_on(kafka: KafkaServer) -> None:
+    """Kafka refuses what follows a batch that it refused: the producer has to be another one."""
+    topic = Topic("intake.ro")
+    grants = [(operation, ResourceType.TOPIC, "intake.*") for operation in (AclOperation.WRITE, AclOperation.CREATE)]
+    kafka.add_user("hub", "secret", *grants)
+    async with opened(kafka, username="hub", password="secret") as log:
+        await log.create(topic)
+        await log.append(topic, numbered(1))
+        await _take_all_grants_away(kafka)
+        await until(lambda: _refused(log, topic), within_s=10)
+        kafka.add_user("hub", "secret", *grants)
+        await until(lambda: _granted(log, topic), within_s=10)
+        await log.append(topic, numbered(1, 2))
+
+
+async def _take_all_grants_away(kafka: KafkaServer) -> None:
+    admin = AdminClient(kafka.admin_options())
+    await asyncio.to_thread(lambda: [future.result() for future in admin.delete_acls([EVERY_ACL]).values()])
+
+
+async def _refused(log: EventLog, topic: Topic) -> bool:
+    return not await _granted(log, topic)
+
+
+async def _granted(log: EventLog, topic: Topic) -> bool:
+    try:
+        await log.append(topic, [a_record()])
+    except Broken:
+        return False
+    return True
 
 
 async def test_a_wrong_password_reads_as_a_log_that_is_away(kafka: KafkaServer) -> None:

@@ -104,6 +104,7 @@ class KafkaServer:
         """``kill -STOP``: connections stay, nothing answers."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)  # on a busy machine its threads run on for a moment
 
     def thaw(self) -> None:
         """Go on after ``freeze``."""
