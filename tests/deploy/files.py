@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,6 +57,15 @@ def tracked(*folders: str) -> set[str]:
     """The files of the project under these folders, without what Python leaves behind."""
     done = subprocess.run(["git", "ls-files", *folders], cwd=PROJECT, capture_output=True, text=True, check=True)
     return {line for line in done.stdout.splitlines() if (PROJECT / line).is_file()}
+
+
+def prepare(folder: Path) -> Path:
+    """The secrets of a stack, made by its own script in ``folder``, which need not be there."""
+    assert shutil.which("openssl"), "openssl is missing; type: sudo apt-get install -y openssl"
+    script = DEPLOY / "compose" / "prepare.sh"
+    done = subprocess.run(["bash", script, folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
 
 
 VARIABLE = re.compile(r"\bCTIHUB_([A-Z][A-Z0-9_]*)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import ssl
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 from cryptography import x509
 
 from hub.config import load
-from tests.deploy.files import DEPLOY, compose
+from tests.deploy.files import DEPLOY, compose, prepare
 
 SCRIPTS = sorted((DEPLOY / "compose").glob("*.sh"))
 
@@ -27,11 +26,7 @@ def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    assert shutil.which("openssl"), "openssl is missing; type: sudo apt-get install -y openssl"
-    folder = tmp_path_factory.mktemp("compose") / "secrets"
-    done = run("bash", DEPLOY / "compose/prepare.sh", folder)
-    assert done.returncode == 0, done.stderr
-    return folder
+    return prepare(tmp_path_factory.mktemp("compose") / "secrets")
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.deploy.files import DEPLOY, compose
+from tests.deploy.files import DEPLOY, compose, prepare
 from tests.deploy.test_roles import samples
 from tests.deploy.test_watching import KNOWN
 from tests.servers.kafka import KafkaServer
@@ -33,7 +33,7 @@ class Stack:
         self.kafka = kafka
         self.ports = dict(zip(ROLES, free_ports(len(ROLES)), strict=True))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        subprocess.run(["bash", DEPLOY / "compose/prepare.sh", self.secrets], check=True, capture_output=True)
+        prepare(self.secrets)
         self.trust = ssl.create_default_context(cafile=str(self.secrets / "ca.pem"))
         self._take_over(postgres_url)
 
