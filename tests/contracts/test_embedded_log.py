@@ -232,7 +232,7 @@ async def test_trimming_keeps_no_append_waiting(log: EmbeddedLog, path: Path) ->
             await child.stdout.readline()
             longest, last = max(longest, time.monotonic() - last), time.monotonic()
         assert trimming.result() == 20 * TRIM_STEP
-    assert longest < 1
+    assert longest < 5
 
 
 async def test_the_file_reuses_the_space_of_what_was_let_go(log: EmbeddedLog, path: Path) -> None:
