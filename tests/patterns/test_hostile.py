@@ -17,7 +17,7 @@ from tests.patterns.reference import is_taken_by_reference
 DATA = Path(__file__).parent.parent / "data" / "patterns" / "valid.txt"
 LIMIT = 65_536
 SECONDS = 20.0
-"""Of processor time, for 65,536 characters: the worst takes a hundredth of that, one that is not linear takes minutes."""
+"""Of processor time, for 65,536 characters: the worst takes a hundredth of that, what is not linear takes minutes."""
 
 
 def filled(head: str, piece: str, tail: str) -> str:
