@@ -89,6 +89,7 @@ class Story:
     settings: WorkerSettings = field(default_factory=WorkerSettings)
     now_us: int = START_US
     offsets: dict[str, int] = field(default_factory=dict)
+    reached: dict[TopicPartition, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.worker = Worker(None, self.store, self.settings, lambda: self.now_us)  # type: ignore[arg-type]
@@ -117,7 +118,9 @@ class Story:
         principal = Principal(0, name, Kind.CENTRE, identity, more.pop("country", "RO"), created_us=START_US)
         centre = Centre(0, name, identity, "RO", START_US, **more)  # type: ignore[arg-type]
         async with self.store.begin() as conn:
-            row = await directory.add_principal(conn, principal, hashlib.sha256(name.encode()).digest(), directory.settings_of(centre))
+            row = await directory.add_principal(
+                conn, principal, hashlib.sha256(name.encode()).digest(), directory.settings_of(centre)
+            )
             await directory.record_change(conn, "centre.add", {"name": name}, None, START_US)
         return replace(centre, no=row.no)
 
@@ -125,8 +128,12 @@ class Story:
         """Let the operator change a centre, and carry it out."""
         new = replace(centre, **fields)
         async with self.store.begin() as conn:
-            await directory.change_principal(conn, centre.no, settings=directory.settings_of(new), suspended=new.suspended)
-            await directory.record_change(conn, "centre.set", {}, f"centre:{centre.no}", self.now_us)
+            await directory.change_principal(
+                conn, centre.no, settings=directory.settings_of(new), suspended=new.suspended
+            )
+            seen_by_others = {"naming", "alias", "speaks_for"} & fields.keys()
+            scope = directory.SCOPE_ALL if seen_by_others else directory.scope_of_centre(centre.no)
+            await directory.record_change(conn, "centre.set", {}, scope, self.now_us)
         await self.sweep()
         return new
 
@@ -138,15 +145,26 @@ class Story:
             await directory.record_change(conn, "collection.add", {}, f"collection:{made.no}", self.now_us)
         await self.sweep()
 
+    async def group(self, name: str) -> None:
+        """Make a group whose marking is always the same."""
+        async with self.store.begin() as conn:
+            made = await directory.add_group(conn, GroupName(name), (), START_US)
+            marking = f"marking-definition--{uid('groups', name)}"
+            await conn.execute(update(t.groups).where(t.groups.c.no == made.no).values(marking=marking))
+            await directory.record_change(conn, "group.add", {"name": name}, None, START_US)
+
     async def sweep(self) -> None:
         """Carry out what the operator changed, to its end."""
         while await self.worker.sweep():
             pass
 
-    def record(self, centre: Centre, said: Any, *, at_us: int | None = None, **headers: str) -> StoredRecord:
+    def record(
+        self, centre: Centre, said: Any, *, at_us: int | None = None, offset: int | None = None, **headers: str
+    ) -> StoredRecord:
         """A record of the event log: an object, bytes as they are, or an id to withdraw."""
         topic = Topic(INTAKE_PREFIX + centre.name)
-        offset = self.offsets.get(topic, 0)
+        if offset is None:
+            offset = self.offsets.get(topic, 0)
         self.offsets[topic] = offset + 1
         key = said.encode() if isinstance(said, str) else None
         value = None if isinstance(said, str) else said if isinstance(said, bytes) else orjson.dumps(said)
@@ -159,21 +177,26 @@ class Story:
         self.now_us += int(seconds * SECOND_US)
         await self.carry([self.record(centre, one) for centre, one in said])
 
-    async def carry(self, records: Sequence[StoredRecord]) -> None:
-        """One batch of records as they are."""
+    async def carry(self, records: Sequence[StoredRecord]) -> Batch:
+        """One batch of records as they are; returns it."""
         ends: dict[TopicPartition, int] = {}
         starts: dict[TopicPartition, int] = {}
         for record in records:
             at = TopicPartition(record.topic, record.partition)
-            starts.setdefault(at, record.offset)
+            starts.setdefault(at, self.reached.get(at, record.offset))  # offsets may have gaps, as Kafka's do
             ends[at] = record.offset + 1
-        await self.worker.carry(Batch(tuple(records), starts, ends))
+        batch = Batch(tuple(records), starts, ends)
+        await self.worker.carry(batch)
+        self.reached |= ends
+        return batch
 
     async def log(self, name: str, **by: Any) -> list[Change]:
         """All rows of a collection's change log, or what TAXII shows of it by a filter."""
         policy = await self.store.policy()
         no = next(c.no for c in policy.collections.values() if c.name == name)
-        return await self.store.read(no, Seq(0), limit=1_000_000, limit_bytes=1 << 40, by=Filter(**(by or {"log": True})))
+        return await self.store.read(
+            no, Seq(0), limit=1_000_000, limit_bytes=1 << 40, by=Filter(**(by or {"log": True}))
+        )
 
     async def shown(self, name: str, kind: str | None = None) -> dict[str, dict[str, Any]]:
         """What a collection holds now, by id: the fold of its log."""
@@ -225,4 +248,15 @@ def bytes_of(rows: Iterable[Change]) -> list[tuple[Any, ...]]:
     return [(r.seq, r.object_id, r.type, r.withdrawn, r.date_added_us, r.version_us, r.body) for r in rows]
 
 
-__all__ = ["EXTENSION", "START_US", "Story", "an_indicator", "an_object", "bytes_of", "moment", "said_of", "to_us", "uid"]
+__all__ = [
+    "EXTENSION",
+    "START_US",
+    "Story",
+    "an_indicator",
+    "an_object",
+    "bytes_of",
+    "moment",
+    "said_of",
+    "to_us",
+    "uid",
+]

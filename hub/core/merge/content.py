@@ -44,13 +44,19 @@ def content(
     kinds: tuple[str, ...] = (),
 ) -> Content:
     """Render ``properties``, stamps left out. ``own``: an object whose id and times are shown as they are."""
-    rest = orjson.dumps({name: value for name, value in properties.items() if name not in STAMPS})[1:]
+    rest = _rest(properties)
     return Content(
         type=kind, rest=rest, digest=digest_of(kind.encode() + rest), uses=uses,
         own_id=None if own is None else own["id"],
         created=None if own is None else own.get("created"), modified=None if own is None else own.get("modified"),
         kinds=kinds, confidence=properties.get("confidence"),
     )  # fmt: skip
+
+
+def _rest(obj: StixObject) -> bytes:
+    """Sorted, so that a claim fresh from its centre and the same claim from the store make the same bytes."""
+    rest = {name: value for name, value in obj.items() if name not in STAMPS}
+    return orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)[1:]
 
 
 def rendered(content: Content, object_id: StixId, created: str | None, modified: str | None) -> bytes:
@@ -66,8 +72,7 @@ def rendered(content: Content, object_id: StixId, created: str | None, modified:
 def digest_of_rendered(body: bytes) -> bytes:
     """The digest of the content that was rendered as ``body``."""
     obj = orjson.loads(body)
-    rest = orjson.dumps({name: value for name, value in obj.items() if name not in STAMPS})[1:]
-    return digest_of(obj["type"].encode() + rest)
+    return digest_of(obj["type"].encode() + _rest(obj))
 
 
 def revoked_version(body: bytes, modified: str) -> bytes:

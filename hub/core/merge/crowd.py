@@ -28,11 +28,12 @@ class Touched(NamedTuple):
 class _March:
     """One walk over the referrers of an id in one collection."""
 
-    __slots__ = ("after", "ended", "resumed", "seen")
+    __slots__ = ("after", "at_once", "ended", "resumed", "seen")
 
-    def __init__(self, *, ended: bool, after: bytes = b"", resumed: bool = False) -> None:
+    def __init__(self, *, ended: bool, at_once: bool, after: bytes = b"", resumed: bool = False) -> None:
         self.after = after
         self.ended = ended
+        self.at_once = at_once
         self.resumed = resumed
         """Whether this is a step that was left over: it touches a crowd of them, and the rest is left again."""
         self.seen: list[Claim] = []
@@ -51,15 +52,15 @@ class Crowds:
         self.reached: bytes | None = None
         """Where a walk that was resumed must go on; None: it has come to its end."""
 
-    def add(self, no: int, name: StixId, *, ended: bool) -> None:
-        """Have the referrers of an id touched in a collection. ``ended``: all of them, in this step."""
+    def add(self, no: int, name: StixId, *, ended: bool, at_once: bool) -> None:
+        """Have the referrers of an id touched in a collection. ``at_once``: all of them in this step."""
         march = self._marches.get((no, name))
-        if march is None or (ended and not march.ended):
-            self._marches[no, name] = _March(ended=ended)
+        if march is None or (ended, at_once) > (march.ended, march.at_once):
+            self._marches[no, name] = _March(ended=ended, at_once=at_once)
 
     def resume(self, no: int, name: StixId, after: bytes) -> None:
         """Go on with what an earlier step has left, above the key of the last one touched."""
-        self._marches[no, name] = _March(ended=False, after=after, resumed=True)
+        self._marches[no, name] = _March(ended=False, at_once=False, after=after, resumed=True)
 
     def done(self) -> bool:
         """Whether all have been touched or left for later."""
@@ -79,8 +80,8 @@ class Crowds:
         """Do one page, whole or not at all; says whether there may be another."""
         page = self._scene.page(name, march.after)
         some = [claim for claim in page if not self._scene.is_changed(claim)]  # those the step looks at anyway
-        if march.ended:
-            found.extend(Touched(no, name, self._scene.add(claim), ended=True) for claim in some)
+        if march.at_once:
+            found.extend(Touched(no, name, self._scene.add(claim), march.ended) for claim in some)
         else:
             audience = self._policy.collections[no].audience
             march.seen.extend([claim for claim in some if self._meaning.project(claim, audience) is not None])

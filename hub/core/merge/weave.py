@@ -25,12 +25,16 @@ from hub.core.merge.scene import Missing, Scene, is_floating
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View
 from hub.model.policy import Collection, Policy
 from hub.model.step import CROWD, Loaded, Wanted
+from hub.model.stix import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId, derived_id
 
 _ROUNDS = 200_000
 """Passes over what there is to do in one step, after which something must be wrong: a fixed point takes far fewer."""
 
-HUB_MADE = frozenset({"indicator", "relationship"})
+
+def is_merged(view: View) -> bool:
+    """Whether a view is the hub's own: of an indicator, or of a relationship that is not its owner's object."""
+    return view.type == "indicator" or (view.type == "relationship" and view.thing != object_key(view.object_id))
 
 
 @dataclass(slots=True)
@@ -260,7 +264,7 @@ class Weave:
             # a marking that can be read at last shows what waited for it; all else must not wait
             may_wait = stix_id.startswith("marking-definition--") and self._is_readable_now(stix_id)
             for no in self._nos:
-                self._crowds.add(no, stix_id, ended=not may_wait)
+                self._crowds.add(no, stix_id, ended=not may_wait, at_once=not may_wait)
 
     def _is_readable_now(self, marking: StixId) -> bool:
         claims = self._scene.claims_of_id(marking)
@@ -292,24 +296,18 @@ class Weave:
             names[now.own_id or StixId("")] = None
             kind = now.type
         names.pop(StixId(""), None)
-        if kind is not None and (kind in HUB_MADE or self._is_nameless(no, thing)):
+        if kind is not None and kind not in SCO_TYPES:
             names.update(dict.fromkeys(self._scene.keyed_names(kind, thing)))
         for name in names:
-            self._spread_name(no, name, ended=ended)
+            self._spread_name(no, name, ended=ended, is_new=before is None or not before.alive)
 
-    def _is_nameless(self, no: int, thing: CanonicalKey) -> bool:
-        """Whether a collection has made an id for an owner's object, by which others may refer to it."""
-        now = self._result.get((no, thing))
-        before = self._scene.view(no, thing)
-        made_before = before is not None and object_key(before.object_id) != thing
-        return made_before or (now is not None and now.own_id is None)
-
-    def _spread_name(self, no: int, name: StixId, *, ended: bool) -> None:
+    def _spread_name(self, no: int, name: StixId, *, ended: bool, is_new: bool) -> None:
         referrers = self._scene.referrers(name)
         for claim in referrers if referrers is not None else self._scene.new_referrers(name):
             self._touch_referrer(no, name, claim, ended=ended)
         if referrers is None:
-            self._crowds.add(no, name, ended=ended)
+            # what was only taken down for a moment must not leave its referrers without it
+            self._crowds.add(no, name, ended=ended, at_once=ended or not is_new)
 
     def _is_touched(self, touched: Touched) -> bool:
         """Touch one of a crowd; says whether all that it takes was known."""
@@ -444,7 +442,7 @@ class Weave:
                     self._past(no, thing, found)
                     continue
                 before = self._scene.view(no, thing)
-                if before is not None and before.alive and before.type in HUB_MADE:
+                if before is not None and before.alive and is_merged(before):
                     self._scene.body(no, before)
         return self._scene.wanted()
 

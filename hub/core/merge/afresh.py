@@ -1,0 +1,87 @@
+"""Everything that the hub shows, computed again from what centres claim and from nothing else.
+
+What a collection shows is a pure function of the claims and the policy, so this is how a stored hub is verified: the
+step-by-step merge must have come to the same. Holds all claims in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from hub.core.merge.weave import Draft, Weave
+from hub.model.claims import Claim, ClaimKey, View
+from hub.model.policy import Policy
+from hub.model.step import Loaded, Wanted
+from hub.model.words import CanonicalKey, StixId
+
+
+@dataclass(frozen=True, slots=True)
+class Afresh:
+    """What must be shown, and what must be counted."""
+
+    shown: dict[tuple[int, CanonicalKey], Draft]
+    carried: dict[tuple[int, str], int]
+    placements: dict[ClaimKey, dict[int, CanonicalKey]]
+
+
+def afresh(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -> Afresh:
+    """What the hub must show of these claims. Of ``views``, the stored ones, only the generations count: how often a
+    view has ended is history, which the claims do not tell.
+    """
+    ended = {(view.collection, view.thing): replace(view, alive=False, uses=()) for view in views}
+    weave = Weave(policy, {claim.key: (None, claim) for claim in claims})
+    while wanted := weave.wanted():
+        weave.give(_nothing_but(ended, wanted, list(policy.collections)))
+    return Afresh(
+        {(draft.collection.no, draft.thing): draft for draft in weave.drafts()},
+        {at: number for at, number in weave.carried.items() if number},
+        {key: where for key, where in weave.placements.items() if where},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that a collection shows and should not, or the other way round."""
+
+    collection: int
+    thing: CanonicalKey
+    object_id: StixId
+    says: str
+
+
+def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) -> list[Difference]:
+    """Where the stored views differ from what their claims come to."""
+    must = afresh(policy, claims, views).shown
+    stored = {
+        (view.collection, view.thing): view for view in views if view.alive and view.collection in policy.collections
+    }
+    found = []
+    for at in sorted(must.keys() | stored.keys()):
+        draft, view = must.get(at), stored.get(at)
+        if draft is None or draft.content is None:
+            if view is not None:
+                found.append(Difference(*at, view.object_id, "is shown and should not be"))
+        elif view is None:
+            found.append(Difference(*at, draft.object_id, "should be shown and is not"))
+        elif view.object_id != draft.object_id:
+            found.append(Difference(*at, view.object_id, f"should be shown as {draft.object_id}"))
+        elif view.digest != draft.content.digest:
+            found.append(Difference(*at, view.object_id, "is shown with other content"))
+        elif sorted(view.uses) != sorted(draft.content.uses):
+            found.append(Difference(*at, view.object_id, "is noted as carrying other markings and identities"))
+    return found
+
+
+def _nothing_but(views: dict[tuple[int, CanonicalKey], View], wanted: Wanted, nos: Sequence[int]) -> Loaded:
+    """The answer of a store in which nobody has claimed anything, but views have ended."""
+    return Loaded(
+        of_thing={thing: [] for thing in wanted.things},
+        views={(no, thing): view for thing in wanted.things for no in nos if (view := views.get((no, thing)))},
+        of_id={stix_id: [] for stix_id in wanted.ids},
+        referrers={stix_id: [] for stix_id in wanted.referrers},
+        placements={key: {} for key in wanted.placements},
+        placed={thing: {} for thing in wanted.placed},
+        carried=dict.fromkeys(wanted.carried, 0),
+        pages={at: [] for at in wanted.pages},
+    )

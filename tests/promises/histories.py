@@ -1,0 +1,331 @@
+"""Random histories: what several centres might say to a hub, in batches, with operators' events in between.
+
+Small pools of ids, values and times make collisions likely: contested ids, equal versions, circles, late definitions.
+Each history grows from one random number, which a failing test names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any, TypeVar
+
+import hypothesis.strategies as st
+
+from hub.model.words import Level, Naming
+from tests.story import TLP, moment, uid
+
+CENTRES = ("ro", "it", "pl")
+IDENTITY = {name: f"identity--{uid('centre', name)}" for name in CENTRES}
+GROUP = "health"
+GROUP_MARKING = f"marking-definition--{uid('groups', GROUP)}"
+VALUES = ("198.51.100.7", "203.0.113.9")
+SPELLINGS = (
+    "[ipv4-addr:value = '{}']",
+    "[ ipv4-addr:value='{}/32' ]",
+    "[ipv4-addr:value IN ('{}')]",
+    "([ipv4-addr:value = '{}'])",
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One message of a centre: an object, or an id to withdraw (``obj`` None)."""
+
+    centre: str
+    stix_id: str
+    obj: dict[str, Any] | None
+    by_hub_id: str | None = None
+    """A value: the reference under ``sighting_of_ref`` is the id under which ``public`` shows it at that time."""
+    place: int | None = None
+    """Where it stands in its batch, when others are left out."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What is told at one time."""
+
+    said: tuple[Said, ...]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The operator changes a centre."""
+
+    centre: str
+    fields: tuple[tuple[str, Any], ...]
+
+
+Event = Batch | Changed
+
+
+@dataclass(frozen=True)
+class History:
+    """How the centres are at first, and what happens then."""
+
+    settings: dict[str, dict[str, Any]]
+    events: tuple[Event, ...] = field(default=())
+
+    def messages(self) -> Iterator[Said]:
+        """All that is said, in order."""
+        for event in self.events:
+            if isinstance(event, Batch):
+                yield from event.said
+
+
+# ---------------------------------------------------------------- ids
+
+VENDORS = [f"identity--{uid('vendor', n)}" for n in range(2)]
+VENDOR = f"identity--{uid('vendor', 2)}"
+MARKINGS = [f"marking-definition--{uid('statement', n)}" for n in range(2)]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Which ids a centre uses. ``contested``: all centres the same ones, of which each may claim any."""
+
+    contested: bool = True
+
+    def own(self, kind: str, centre: str, n: int) -> str:
+        """The ``n``-th id (0 or 1) under which a centre claims something."""
+        contested = self.contested and kind not in ("ipv4-addr", "network-traffic")
+        return f"{kind}--{uid(kind, n if contested else f'{centre} {n}')}"
+
+    def marking(self, centre: str, n: int) -> str:
+        """The ``n``-th id under which a centre defines a marking of its own."""
+        return MARKINGS[n] if self.contested else f"marking-definition--{uid('statement', centre, n)}"
+
+    def vendors(self, centre: str) -> list[str]:
+        """The third parties that a centre describes."""
+        return (
+            VENDORS if self.contested else [VENDORS[CENTRES.index(centre) % 2]] if centre != CENTRES[-1] else [VENDOR]
+        )
+
+
+SPOKEN_OF = ("indicator", "malware", "relationship", "report", "note", "grouping", "ipv4-addr")
+NO_VERSIONS = frozenset({"ipv4-addr", "network-traffic"})
+
+
+# ---------------------------------------------------------------- objects
+
+
+class Teller:
+    """Makes up messages."""
+
+    def __init__(self, seed: int, pool: Pool) -> None:
+        self.random = Random(seed)
+        self.pool = pool
+        self.said: list[Said] = []
+
+    def one_of(self, values: Sequence[T]) -> T:
+        """Any of these."""
+        return self.random.choice(values)
+
+    def maybe(self, share: float) -> bool:
+        """True as often as this."""
+        return self.random.random() < share
+
+    def some(self, values: Sequence[T], least: int, most: int) -> list[T]:
+        """Some of these, in any order, each once."""
+        return self.random.sample(values, self.random.randint(least, min(most, len(values))))
+
+    def spoken_of(self, *kinds: str) -> str:
+        """An id that somebody may claim."""
+        return self.pool.own(self.one_of(kinds), self.one_of(CENTRES), self.random.randrange(2))
+
+    def message(self) -> Said:
+        """One message: an object, or a withdrawal of what was said."""
+        if self.said and self.maybe(0.12):
+            old = self.one_of(self.said)
+            found = Said(old.centre, old.stix_id, None)
+        else:
+            found = self.definition() if self.maybe(0.06) else self.object()
+        self.said.append(found)
+        return found
+
+    def object(self) -> Said:
+        """A new object, or another version of what the same centre has said."""
+        centre, kind = self.one_of(CENTRES), self.one_of(list(_FILL))
+        if kind == "identity":
+            stix_id = self.one_of(self.pool.vendors(centre) if self.maybe(0.9) else [IDENTITY[centre]])
+        else:
+            stix_id = self.pool.own(kind, centre, self.random.randrange(2))
+        found = self.common(kind, stix_id, centre)
+        _FILL[kind](self, found)
+        by_hub_id = self.one_of([None, None, *VALUES]) if kind == "sighting" and self.pool.contested else None
+        return Said(centre, stix_id, found, by_hub_id)
+
+    def common(self, kind: str, stix_id: str, centre: str) -> dict[str, Any]:
+        """What every object may have."""
+        found: dict[str, Any] = {"type": kind, "spec_version": "2.1", "id": stix_id}
+        if kind not in NO_VERSIONS:
+            found |= {"created": moment(-7200), "modified": moment(-3600 + self.random.randrange(6))}
+            if author := self.one_of([None, None, IDENTITY[centre], *VENDORS]):
+                found["created_by_ref"] = author
+            if self.maybe(0.1):
+                found["revoked"] = True
+            if self.maybe(0.4):
+                found["confidence"] = self.one_of([0, 10, 55, 90])
+            if self.maybe(0.3):
+                found["labels"] = self.some(["botnet", "c2", "tlp:amber", "PAP:GREEN", "PAP:RED"], 1, 2)
+        if markings := self.markings(centre):
+            found["object_marking_refs"] = markings
+        if self.maybe(0.2):
+            found["external_references"] = [{"source_name": f"portal of {centre}", "url": "https://portal.example/1"}]
+        return found
+
+    def markings(self, centre: str) -> list[str]:
+        """A level, or a group, or a statement, or none."""
+        found = (
+            [TLP[self.one_of(["clear", "green", "green", "amber", "amber+strict", "red"])]] if self.maybe(0.7) else []
+        )
+        if self.maybe(0.25):
+            found.append(self.one_of([GROUP_MARKING, self.pool.marking(centre, 0), self.pool.marking(centre, 1)]))
+        return found
+
+    def definition(self) -> Said:
+        """A centre's own marking-definition, which may decide what its objects' marking means."""
+        centre = self.one_of(CENTRES)
+        stix_id = self.pool.marking(centre, self.random.randrange(2))
+        found: dict[str, Any] = {
+            "type": "marking-definition", "spec_version": "2.1", "id": stix_id, "created": moment(-7200),
+            "definition_type": "statement",
+            "definition": {"statement": self.one_of(["Ask first", "Ask us", "PAP:RED", "TLP:AMBER", "TLP:MAUVE"])},
+        }  # fmt: skip
+        if self.maybe(0.5):
+            found["created_by_ref"] = IDENTITY[centre]
+        return Said(centre, stix_id, found)
+
+
+# ---------------------------------------------------------------- what each type has of its own
+
+
+def _indicator(teller: Teller, found: dict[str, Any]) -> None:
+    found["pattern"] = teller.one_of(SPELLINGS).format(teller.one_of(VALUES))
+    found["pattern_type"] = "stix"
+    found["valid_from"] = moment(-7200 + teller.random.randrange(3) * 40_000)
+    if teller.maybe(0.5):
+        found["valid_until"] = moment(900_000 + teller.random.randrange(3))
+    if teller.maybe(0.5):
+        found["name"] = teller.one_of(["a", "b"])
+    if teller.maybe(0.5):
+        found["description"] = teller.one_of(["about a", "about b"])
+        found["lang"] = teller.one_of(["en", "ro"])
+    found["indicator_types"] = teller.some(["benign", "unknown"], 1, 2)
+    if teller.maybe(0.1):
+        found["x_about_ref"] = teller.spoken_of("malware", "report", "indicator")
+
+
+def _malware(teller: Teller, found: dict[str, Any]) -> None:
+    found |= {"name": teller.one_of(["m", "n"]), "is_family": teller.maybe(0.5)}
+    if teller.maybe(0.3):
+        found["x_seen_with_refs"] = [teller.spoken_of("malware", "ipv4-addr") for _ in range(2)]
+
+
+def _relationship(teller: Teller, found: dict[str, Any]) -> None:
+    source = teller.spoken_of("indicator", "indicator", "malware", "ipv4-addr", "report")
+    target = teller.spoken_of("malware", "malware", "indicator", "report")
+    if teller.maybe(0.15):
+        target = teller.one_of([*IDENTITY.values(), VENDORS[0]])
+    found |= {"relationship_type": "related-to", "source_ref": source, "target_ref": target}
+    if teller.maybe(0.4):
+        found["start_time"] = moment(-7200 + teller.random.randrange(2))
+    if teller.maybe(0.4):
+        found["stop_time"] = moment(teller.random.randrange(2))
+
+
+def _sighting(teller: Teller, found: dict[str, Any]) -> None:
+    found["sighting_of_ref"] = teller.spoken_of("indicator", "indicator", "indicator", "malware", "report")
+    if teller.maybe(0.4):
+        found["where_sighted_refs"] = [teller.one_of([*IDENTITY.values(), VENDORS[0]])]
+
+
+def _container(**more: Any) -> Callable[[Teller, dict[str, Any]], None]:
+    def fill(teller: Teller, found: dict[str, Any]) -> None:
+        kinds = ("report", "note", "grouping", *SPOKEN_OF)
+        found["object_refs"] = list(dict.fromkeys(teller.spoken_of(*kinds) for _ in range(teller.random.randint(1, 3))))
+        found |= more
+
+    return fill
+
+
+def _identity(teller: Teller, found: dict[str, Any]) -> None:
+    found |= {"name": teller.one_of(["vendor", "VENDOR"]), "identity_class": "organization"}
+
+
+def _address(teller: Teller, found: dict[str, Any]) -> None:
+    found["value"] = teller.one_of(VALUES)
+
+
+def _traffic(teller: Teller, found: dict[str, Any]) -> None:
+    found |= {"protocols": ["tcp"], "src_ref": teller.spoken_of("ipv4-addr")}
+    if teller.maybe(0.5):
+        found |= teller.one_of([{"is_active": True}, {"end": moment(-9000)}, {"start": moment(-8000)}])
+
+
+_FILL: dict[str, Callable[[Teller, dict[str, Any]], None]] = {
+    "indicator": _indicator,
+    "malware": _malware,
+    "relationship": _relationship,
+    "sighting": _sighting,
+    "report": _container(name="r", published=moment(-7200)),
+    "note": _container(content="n"),
+    "grouping": _container(name="g", context="unspecified"),
+    "identity": _identity,
+    "ipv4-addr": _address,
+    "network-traffic": _traffic,
+}
+
+
+# ---------------------------------------------------------------- centres, operators, histories
+
+_SETTINGS: dict[str, Sequence[Any]] = {
+    "naming": (Naming.NAMED, Naming.NAMED, Naming.ALIAS, Naming.ANONYMOUS),
+    "trust": (100, 100, 50, 0),
+    "ceiling": (Level.RED, Level.RED, Level.AMBER_STRICT, Level.GREEN),
+    "default_level": (Level.AMBER, Level.GREEN, Level.GREEN, Level.CLEAR),
+    "amber_to": (("network",), ("network", GROUP)),
+}
+
+
+def a_history(seed: int, *, contested: bool = True, operators: bool = True, kinds: Sequence[str] = ()) -> History:
+    """The history that grows from a number."""
+    teller = Teller(seed, Pool(contested))
+    settings = {
+        name: {"alias": f"centre {i}", **{key: teller.one_of(values) for key, values in _SETTINGS.items()}}
+        for i, name in enumerate(CENTRES)
+    }
+    events: list[Event] = []
+    for _ in range(teller.random.randint(3, 9)):
+        if operators and teller.maybe(0.2):
+            name = teller.one_of([*_SETTINGS, "suspended"])
+            value = teller.maybe(0.6) if name == "suspended" else teller.one_of(_SETTINGS[name])
+            events.append(Changed(teller.one_of(CENTRES), ((name, value),)))
+        else:
+            said = [replace(teller.message(), place=place) for place in range(teller.random.randint(1, 9))]
+            events.append(Batch(tuple(one for one in said if not kinds or _kind(one) in kinds)))
+    return History(settings, tuple(events))
+
+
+def _kind(one: Said) -> str:
+    return one.stix_id.partition("--")[0]
+
+
+def histories(**how: Any) -> st.SearchStrategy[int]:
+    """Numbers from which histories grow; nothing is gained by making them smaller."""
+    return st.integers(0, 2**32).map(lambda seed: a_history(seed, **how))
+
+
+def without(history: History, centre: str) -> History:
+    """The history in which a centre says nothing."""
+    return replace(
+        history,
+        events=tuple(
+            replace(event, said=tuple(one for one in event.said if one.centre != centre))
+            if isinstance(event, Batch)
+            else event
+            for event in history.events
+        ),
+    )

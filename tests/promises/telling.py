@@ -1,0 +1,212 @@
+"""Histories told to hubs: the real store, worker and core, on a copy of one prepared database."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hub.core.merge.afresh import afresh, differences
+from hub.log import port as log
+from hub.model.policy import Centre
+from hub.model.times import DAY_US
+from hub.model.words import Level
+from hub.store import tables as t
+from hub.store.sql import _claim, _view
+from hub.store.sqlite import SqliteStore, _engine
+from hub.worker import WorkerSettings
+from tests.promises.histories import CENTRES, GROUP, Batch, Changed, History, Said
+from tests.story import SECOND_US, START_US, Story
+
+COLLECTIONS = ("public", "community", "network", GROUP, "sure", "red")
+"""All that a hub of these tests has; ``sure`` has a filter, ``health`` and ``red`` are for one group."""
+
+
+@cache
+def _workshop() -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix="ctihub-histories-")
+
+
+async def _prepared() -> Path:
+    """A database with centres, a group and collections, made once."""
+    path = Path(_workshop().name) / "prepared"
+    if not path.exists():
+        making = Path(_workshop().name) / "making"
+        story = await Story.begin(making)
+        for name in CENTRES:
+            await story.centre(name)
+        await story.group(GROUP)
+        await story.collection(GROUP, Level.AMBER_STRICT, GROUP)
+        await story.collection(
+            "sure", Level.GREEN, "community", types=frozenset({"indicator", "identity"}), min_confidence=40
+        )
+        await story.collection("red", Level.RED, GROUP)
+        await story.close()
+        making.rename(path)
+    return path / "hub.db"
+
+
+@asynccontextmanager
+async def a_hub(crowd: int = 2) -> AsyncIterator[Story]:
+    """A new hub. Its crowds are small, so that what is left for later steps is left often."""
+    prepared = await _prepared()
+    with TemporaryDirectory(dir=_workshop().name) as folder:
+        path = Path(folder) / "hub.db"
+        shutil.copy(prepared, path)
+        engine = _engine(path)
+        story = Story(SqliteStore(engine, path), WorkerSettings(crowd=crowd))
+        try:
+            yield story
+        finally:
+            await story.close()
+
+
+class Telling:
+    """One history as it is told to one hub."""
+
+    def __init__(self, story: Story, history: History) -> None:
+        self.story = story
+        self.history = history
+        self.centres: dict[str, Centre] = {}
+        self.hub_ids: dict[tuple[int, int], str] = {}
+        """What the references by hub-made ids came to, by event and place in it."""
+        self.last: log.Batch | None = None
+        self.receipts = False
+
+    async def begin(self) -> None:
+        """The centres as they are at first."""
+        policy = await self.story.store.policy()
+        self.centres = {centre.name: centre for centre in policy.centres.values()}
+        for name, fields in self.history.settings.items():
+            self.centres[name] = await self.story.change_centre(self.centres[name], **fields)
+
+    async def tell(self) -> None:
+        """All of it; the steps that are left at last as well."""
+        await self.begin()
+        for number in range(len(self.history.events)):
+            await self.event(number)
+        await self.story.sweep()
+
+    def tick(self, number: int) -> None:
+        """The time of an event: a second after the one before."""
+        self.story.now_us = START_US + DAY_US + number * SECOND_US
+
+    async def event(self, number: int) -> None:
+        """One event."""
+        self.tick(number)
+        match self.history.events[number]:
+            case Changed(centre, fields):
+                self.centres[centre] = await self.story.change_centre(self.centres[centre], **dict(fields))
+            case Batch(said):
+                await self.carry(number, said)
+
+    async def carry(self, number: int, said: Iterable[Said]) -> None:
+        """One batch, and one round of what earlier ones have left."""
+        records = []
+        for at, one in enumerate(said):
+            place = at if one.place is None else one.place
+            value = await self._value(number, place, one)
+            headers = {"receipt": f"{one.centre}-{number}", "index": str(place)} if self.receipts else {}
+            records.append(self.story.record(self.centres[one.centre], value, offset=number * 100 + place, **headers))
+        if records:
+            self.last = await self.story.carry(records)
+        await self.story.worker.sweep()
+
+    async def _value(self, number: int, place: int, one: Said) -> Any:
+        if one.obj is None:
+            return one.stix_id
+        if one.by_hub_id is None:
+            return one.obj
+        if (number, place) not in self.hub_ids:
+            shown = await self.story.shown("public", "indicator")
+            found = [obj["id"] for obj in shown.values() if one.by_hub_id in obj["pattern"]]
+            self.hub_ids[number, place] = found[0] if found else one.obj["sighting_of_ref"]
+        return one.obj | {"sighting_of_ref": self.hub_ids[number, place]}
+
+
+@asynccontextmanager
+async def told(history: History, *, receipts: bool = False) -> AsyncIterator[Telling]:
+    """A hub after a history. ``receipts``: what a centre says in one event is one push."""
+    async with a_hub() as story:
+        telling = Telling(story, history)
+        telling.receipts = receipts
+        await telling.tell()
+        yield telling
+
+
+# ---------------------------------------------------------------- what to ask of a hub
+
+
+async def content(story: Story) -> dict[tuple[str, str], Any]:
+    """What every collection shows: by collection and thing the object without ``created`` and ``modified``, ids that
+    the hub made read as the things that they stand for.
+    """
+    policy = await story.store.policy()
+    async with story.store.look() as conn:
+        views = [_view(row) for row in (await conn.execute(t.views.select().where(t.views.c.alive))).all()]
+    names = {no: c.name for no, c in policy.collections.items()}
+    found = {}
+    for no, name in names.items():
+        shown = await story.shown(name)
+        things = {view.object_id: view.thing.hex() for view in views if view.collection == no}
+        for object_id, obj in shown.items():
+            text = json.dumps(
+                {key: value for key, value in obj.items() if key not in ("created", "modified")}, sort_keys=True
+            )
+            for stix_id in set(_ID.findall(text)):
+                if stix_id in things:
+                    text = text.replace(stix_id, things[stix_id])
+            found[name, things[object_id]] = json.loads(text)
+    return found
+
+
+_ID = re.compile(r"[a-z][a-z0-9-]*--[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def references_in(value: Any) -> Iterator[str]:
+    """Every STIX id in a ``*_ref`` or ``*_refs`` property, at any depth."""
+    if isinstance(value, dict):
+        for name, inside in value.items():
+            if name.endswith("_ref") and isinstance(inside, str):
+                yield inside
+            elif name.endswith("_refs") and isinstance(inside, list):
+                yield from (one for one in inside if isinstance(one, str))
+            else:
+                yield from references_in(inside)
+    elif isinstance(value, list):
+        for inside in value:
+            yield from references_in(inside)
+
+
+async def rows_of(story: Story, table: Any, *but: str) -> list[tuple[Any, ...]]:
+    """A table's rows, sorted, without some columns."""
+    columns = [column for column in table.c if column.name not in but]
+    async with story.store.look() as conn:
+        return sorted(tuple(row) for row in await conn.execute(table.select().with_only_columns(*columns)))
+
+
+async def what_differs_from_afresh(story: Story) -> list[Any]:
+    """How the stored hub differs from one computed anew from its claims: views, counts of uses, placements."""
+    policy = await story.store.policy()
+    async with story.store.look() as conn:
+        claims = [_claim(row) for row in (await conn.execute(t.contributions.select())).all()]
+        views = [_view(row) for row in (await conn.execute(t.views.select())).all()]
+        carried = {(r.collection, r.used): r.count for r in await conn.execute(t.carried.select()) if r.count}
+        placed = {(r.key, r.collection): r.thing for r in await conn.execute(t.placements.select())}
+    found: list[Any] = list(differences(policy, claims, views))
+    new = afresh(policy, [replace(claim) for claim in claims], views)
+    if new.carried != carried:
+        found.append(
+            {at: (carried.get(at), new.carried.get(at)) for at in carried.keys() ^ new.carried.keys() or carried}
+        )
+    new_placed = {(key, no): thing for key, where in new.placements.items() for no, thing in where.items()}
+    if new_placed != placed:
+        found.append(("placements", new_placed, placed))
+    return found

@@ -1,0 +1,136 @@
+"""What holds of every hub at every moment, whatever was said: versions, logs, closure, markings, valid STIX, rebuild.
+
+Source: docs/semantics.md, section 8.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import stix2
+from hypothesis import HealthCheck, Phase, given, settings
+from stix2validator import ValidationOptions, validate_instance
+
+from hub.model.claims import Change
+from hub.model.markings import LEVEL_OF_ID
+from tests.promises.histories import History, histories
+from tests.promises.telling import COLLECTIONS, Telling, a_hub, references_in, what_differs_from_afresh
+from tests.story import Story
+
+MANY = int(os.environ.get("CTIHUB_EXAMPLES", "0"))
+"""How many histories each property is tried on; 0: as many as an everyday run has time for."""
+
+
+def few(number: int) -> settings:
+    """Settings of a property that an everyday run tries ``number`` times, always the same ones."""
+    return settings(
+        max_examples=MANY or number, deadline=None, derandomize=not MANY, database=None, phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow],
+    )  # fmt: skip
+
+
+@few(25)
+@given(history=histories())
+async def test_what_is_shown_holds_together_after_every_batch(history: History) -> None:
+    async with a_hub() as story:
+        telling = Telling(story, history)
+        await telling.begin()
+        for number in range(len(history.events)):
+            await telling.event(number)
+            for name in COLLECTIONS:
+                await _is_closed(story, name)
+        await story.sweep()
+        for name in COLLECTIONS:
+            rows = await story.log(name)
+            await _is_closed(story, name)
+            _is_numbered(rows)
+            _has_versions(rows)
+            await _is_marked(story, name)
+        assert await what_differs_from_afresh(story) == []
+
+
+async def _is_closed(story: Story, name: str) -> None:
+    """INV-12: every reference resolves in the collection."""
+    shown = await story.shown(name)
+    for obj in shown.values():
+        dangling = [ref for ref in references_in(obj) if ref not in shown]
+        assert not dangling, (name, dangling, obj)
+
+
+def _is_numbered(rows: Iterable[Change]) -> None:
+    """INV-9: numbers without gap, dates strictly increasing."""
+    before = None
+    for number, row in enumerate(rows, 1):
+        assert row.seq == number
+        assert before is None or row.date_added_us >= before.date_added_us + 20
+        before = row
+
+
+def _has_versions(rows: Iterable[Change]) -> None:
+    """INV-8: one id and ``modified`` mean one content; ``modified`` grows, over withdrawals as well; no version for
+    nothing.
+    """
+    contents: dict[tuple[str, str], str] = {}
+    last: dict[str, Change] = {}
+    for row in rows:
+        obj = json.loads(row.body) if row.body else {}
+        modified = obj.get("modified")
+        before = last.get(row.object_id)
+        text = json.dumps({key: value for key, value in obj.items() if key != "modified"}, sort_keys=True)
+        if modified is not None:
+            assert contents.setdefault((row.object_id, modified), text) == text, obj
+            newest = max((m for (o, m) in contents if o == row.object_id), key=_instant)
+            assert _instant(modified) == _instant(newest), obj
+        if before is not None and not before.withdrawn and not row.withdrawn:
+            old = json.loads(before.body)
+            assert {**old, "modified": 0} != {**obj, "modified": 0}, obj
+        if row.withdrawn:
+            assert before is not None, row
+            assert not before.withdrawn, row
+        last[row.object_id] = row
+
+
+def _instant(text: str) -> str:
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    return whole + "." + fraction.ljust(6, "0")
+
+
+async def _is_marked(story: Story, name: str) -> None:
+    """INV-11: never above the collection's level, and no group is added."""
+    policy = await story.store.policy()
+    collection = next(c for c in policy.collections.values() if c.name == name)
+    for obj in (await story.shown(name)).values():
+        refs = obj.get("object_marking_refs", [])
+        levels = [LEVEL_OF_ID[ref] for ref in refs if ref in LEVEL_OF_ID]
+        if "object_marking_refs" in obj:
+            assert len(levels) == 1, obj
+            assert levels[0] <= collection.audience.level, obj
+
+
+# ---------------------------------------------------------------- valid STIX
+
+_OPTIONS = ValidationOptions(version="2.1", strict=False, disabled="all", silent=True)
+
+
+@few(12)
+@given(history=histories())
+async def test_everything_shown_is_valid_stix(history: History) -> None:
+    async with a_hub() as story:
+        await Telling(story, history).tell()
+        seen: set[str] = set()
+        for name in COLLECTIONS:
+            for row in await story.log(name):
+                if row.body:
+                    _is_valid(json.loads(row.body), seen)
+
+
+def _is_valid(obj: dict[str, Any], seen: set[str]) -> None:
+    stix2.parse(obj)
+    text = json.dumps({key: value for key, value in obj.items() if key not in ("created", "modified")}, sort_keys=True)
+    if text not in seen:
+        seen.add(text)
+        found = validate_instance(obj, _OPTIONS)
+        assert found.is_valid, [str(error) for error in found.errors]

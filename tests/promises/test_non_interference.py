@@ -1,0 +1,53 @@
+"""INV-5: what an audience may not see leaves no trace in what it sees, byte for byte.
+
+Two hubs are told the same at the same times; of what the second is told, everything is missing that the audience of one
+collection never saw. That collection must be the same on both.
+"""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from tests.promises.histories import Batch, History, histories
+from tests.promises.telling import COLLECTIONS, Telling, a_hub
+from tests.promises.test_histories import few
+from tests.promises.watching import as_seen_by
+from tests.story import Story, bytes_of
+
+
+class Retelling(Telling):
+    """The history with only these messages left, each with the place in the log and the hub's ids that it had."""
+
+    def __init__(self, story: Story, telling: Telling, collection: str) -> None:
+        super().__init__(story, telling.history)
+        self.kept = as_seen_by(collection, telling.history)
+        self.hub_ids = dict(telling.hub_ids)
+
+    async def event(self, number: int) -> None:
+        """One event, as far as it is left."""
+        event = self.history.events[number]
+        if not isinstance(event, Batch):
+            await super().event(number)
+            return
+        self.tick(number)
+        await self.carry(number, self.kept[number])
+
+
+async def both(history: History, collection: str) -> tuple[list[object], list[object]]:
+    """The rows of a collection on a hub that was told everything, and on one that was told what its audience saw."""
+    async with a_hub() as full, a_hub() as less:
+        telling = Telling(full, history)
+        await telling.tell()
+        await Retelling(less, telling, collection).tell()
+        return [
+            [(row, change.first, change.before) for row, change in zip(bytes_of(rows), rows, strict=True)]
+            for rows in (await full.log(collection), await less.log(collection))
+        ]  # type: ignore[return-value]
+
+
+@few(40)
+@given(history=histories(), collection=st.sampled_from(COLLECTIONS))
+async def test_what_an_audience_may_not_see_changes_no_byte_of_what_it_sees(history: History, collection: str) -> None:
+    full, less = await both(history, collection)
+    assert full == less
