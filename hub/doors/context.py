@@ -10,7 +10,7 @@ from starlette.requests import Request
 from hub.doors.auth import Gate, Registry
 from hub.doors.pulse import Pulse
 from hub.doors.settings import DoorSettings
-from hub.intake import Intake, ReceiptCodec
+from hub.intake import Budget, Intake, ReceiptCodec
 from hub.log.port import EventLog
 from hub.model.words import Seq
 from hub.store import directory, reading
@@ -36,6 +36,12 @@ class Doors:
         self.settings = settings
         self.gate = Gate(registry)
         self.pulse = Pulse(store)
+        self.answers = Budget(
+            settings.answers_bytes,
+            wait_s=settings.answers_wait_s,
+            code="answers.overloaded",
+            says="More answers are on their way at once than the hub has room for.",
+        )
         self.others_away: Callable[[], list[str]] = list
         """Which other parts of this process do not work; whoever runs it says so."""
         self.more_metrics: Callable[[], Awaitable[bytes]] = nothing_more

@@ -13,6 +13,7 @@ from fastapi.responses import Response
 
 from hub.doors import metrics
 from hub.doors.context import Doors
+from hub.doors.held import holding
 from hub.doors.openapi import ERRORS, binary_body
 from hub.intake import Encoding, Form, Taken, receipts
 from hub.model.errors import Refused, WrongType
@@ -107,7 +108,10 @@ def routes(doors: Doors) -> APIRouter:
     ) -> Response:
         """The calling centre's rejections above a number, in order."""
         centre = await doors.gate.centre(request)
-        return Response(await _rejections(doors, centre, Seq(after), limit), media_type=JSON, headers=_PRIVATE)
+        async with holding(doors.answers, 2 * doors.settings.page_bytes) as held:
+            body = await _rejections(doors, centre, Seq(after), limit)
+            answer = Response(body, media_type=JSON, headers=_PRIVATE)
+            return held.hand_over(answer, stall_s=doors.settings.stall_s)
 
     return router
 

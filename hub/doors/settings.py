@@ -27,8 +27,16 @@ class DoorSettings:
     """So often a live connection's credentials are looked at again: who is suspended is out after that."""
     stall_s: float = 60.0
     """A reader that takes nothing for so long is let go."""
-    export_limit: int = 250_000
+    export_limit: int = 100_000
     """The greatest ``limit`` of an export, which is kept in memory to be sorted."""
+    answers_bytes: int = 256 << 20
+    """Of all answers of this process that wait for their readers, live streams aside."""
+    answers_wait_s: float = 20.0
+    """How long a request waits for the others, before it is asked to come again: clients give up at 30 s."""
+    streams: int = 500
+    """Live streams at once in this process, a few hundred kilobytes each where their readers are slow."""
+    streams_each: int = 50
+    """Of one principal; of all who have no credentials together."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.page_objects <= MOST_PAGE_OBJECTS:

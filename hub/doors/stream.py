@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -32,7 +33,7 @@ EVENT_STREAM = "text/event-stream"
 HEARTBEAT = b": still here\n\n"
 _WHOLE_LOG = Filter(log=True)
 _PAGE_ROWS = 500
-_PAGE_BYTES = 256 << 10
+_PAGE_BYTES = 128 << 10
 _SHARED_PAGES = 64
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _log = structlog.get_logger()
@@ -42,6 +43,7 @@ def routes(doors: Doors) -> APIRouter:
     """``/v1/collections/{name}/stream``."""
     router = APIRouter(tags=["collections"], default_response_class=Response)
     pages = Pages(doors)
+    seats = Seats(doors.settings.streams, doors.settings.streams_each)
 
     @router.get(
         "/v1/collections/{name}/stream",
@@ -54,10 +56,12 @@ def routes(doors: Doors) -> APIRouter:
     ) -> Response:
         """Follow a collection. ``Last-Event-ID`` goes before ``from``."""
         credentials = credentials_of(request.headers.get("authorization"))
-        collection = await doors.gate.collection(request, name)
+        principal = await doors.gate.principal(request)
+        collection = await doors.gate.open_to(principal, name)
         head = (await doors.store.head(collection.no)).seq
         after = start_of(request.headers.get("last-event-id"), start, head)
-        return EventStream(doors, pages, collection, credentials, after)
+        seat = seats.take("" if principal is None else principal.name)
+        return EventStream(doors, pages, seat, collection, credentials, after)
 
     return router
 
@@ -130,6 +134,37 @@ class Pages:
             self._recent.popitem(last=False)
 
 
+class Seats:
+    """How many streams are open: of this process, and of each principal; nameless readers share one name.
+
+    What a slow reader keeps in memory is bounded, so their number must be too.
+    """
+
+    def __init__(self, most: int, most_each: int) -> None:
+        self._most = most
+        self._most_each = most_each
+        self._taken: Counter[str] = Counter()
+
+    def take(self, name: str) -> AbstractContextManager[object]:
+        """A place for one more stream, given back at the end of the block. Raises TryAgain when there is none."""
+        if self._taken.total() >= self._most or self._taken[name] >= self._most_each:
+            raise TryAgain(
+                "stream.too-many",
+                "Too many live streams are open.",
+                "Close those that you do not need, or come again later.",
+                retry_after_s=5,
+            )
+        self._taken[name] += 1
+        stack = ExitStack()
+        stack.callback(self._give, name)
+        return stack
+
+    def _give(self, name: str) -> None:
+        self._taken[name] -= 1
+        if not self._taken[name]:
+            del self._taken[name]
+
+
 class _Over(Exception):
     """The stream ends: its reader has gone, may not read any more, or the hub goes down."""
 
@@ -138,12 +173,19 @@ class EventStream(Response):
     """The answer itself: three tasks that end together."""
 
     def __init__(
-        self, doors: Doors, pages: Pages, collection: Collection, credentials: Credentials | None, after: Seq
+        self,
+        doors: Doors,
+        pages: Pages,
+        seat: AbstractContextManager[object],
+        collection: Collection,
+        credentials: Credentials | None,
+        after: Seq,
     ) -> None:
         super().__init__(None, 200, {"cache-control": "no-store", "x-accel-buffering": "no"}, EVENT_STREAM)
         del self.headers["content-length"]
         self._doors = doors
         self._pages = pages
+        self._seat = seat
         self._collection = collection
         self._credentials = credentials
         self._after = after
@@ -151,7 +193,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         del scope
-        with metrics.STREAM_READERS.track_inprogress():
+        with self._seat, metrics.STREAM_READERS.track_inprogress():
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             try:
                 async with asyncio.TaskGroup() as tasks:

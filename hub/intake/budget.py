@@ -12,10 +12,12 @@ from hub.model.errors import TryAgain
 class Budget:
     """A number of bytes that requests share, first come, first served. Belongs to one event loop."""
 
-    def __init__(self, total_bytes: int, *, wait_s: float) -> None:
+    def __init__(self, total_bytes: int, *, wait_s: float, code: str, says: str) -> None:
+        """``code`` and ``says`` of the TryAgain that who waits for longer than ``wait_s`` gets."""
         self.total_bytes = total_bytes
         self.free_bytes = total_bytes
         self._wait_s = wait_s
+        self._code, self._says = code, says
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def share(self) -> Share:
@@ -35,7 +37,7 @@ class Budget:
                 await turn
             got = True
         except TimeoutError:
-            raise _overloaded(self._wait_s) from None
+            raise self._overloaded() from None
         finally:
             if not got:
                 self._leave(size_bytes, turn)
@@ -47,6 +49,10 @@ class Budget:
             return
         self._waiting = deque(place for place in self._waiting if place[1] is not turn)
         self._serve()
+
+    def _overloaded(self) -> TryAgain:
+        way_out = "Send it again in a moment, or in smaller parts."
+        return TryAgain(self._code, self._says, way_out, retry_after_s=max(1, round(self._wait_s / 2)))
 
     def give(self, size_bytes: int) -> None:
         """Give bytes back."""
@@ -79,20 +85,16 @@ class Share:
             await self._budget.take(more)
             self.held_bytes += more
 
+    def shrink_to(self, size_bytes: int) -> None:
+        """Give back what is held beyond so many bytes."""
+        if size_bytes < self.held_bytes:
+            self._budget.give(self.held_bytes - size_bytes)
+            self.held_bytes = size_bytes
+
     async def __aenter__(self) -> Share:
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._budget.give(self.held_bytes)
-        self.held_bytes = 0
-
-
-def _overloaded(wait_s: float) -> TryAgain:
-    return TryAgain(
-        "push.overloaded",
-        "More is being pushed at once than the hub has room for.",
-        "Send it again in a moment, or in smaller parts.",
-        retry_after_s=max(1, round(wait_s / 2)),
-    )
+        self.shrink_to(0)

@@ -77,7 +77,12 @@ class Intake:
         self.limits = limits
         self.codec = codec
         self._log = log
-        self._budget = Budget(limits.in_flight_bytes, wait_s=limits.wait_s)
+        self._budget = Budget(
+            limits.in_flight_bytes,
+            wait_s=limits.wait_s,
+            code="push.overloaded",
+            says="More is being pushed at once than the hub has room for.",
+        )
         self._last: dict[str, LastTaken] = {}
 
     async def push(

@@ -102,7 +102,7 @@ def test_no_block_is_greater_than_a_few_megabytes(encoding: Encoding) -> None:
 
 
 async def test_a_budget_is_given_in_the_order_of_asking() -> None:
-    budget = Budget(100, wait_s=5)
+    budget = Budget(100, wait_s=5, code="x.full", says="Full.")
     order: list[str] = []
 
     async def work(name: str, size: int) -> None:
@@ -123,7 +123,7 @@ async def test_a_budget_is_given_in_the_order_of_asking() -> None:
 
 
 async def test_who_waits_too_long_is_told_to_come_again_and_takes_nothing() -> None:
-    budget = Budget(100, wait_s=0.01)
+    budget = Budget(100, wait_s=0.01, code="x.full", says="Full.")
     async with budget.share() as first:
         await first.grow_to(60)
         async with budget.share() as second:
@@ -136,7 +136,7 @@ async def test_who_waits_too_long_is_told_to_come_again_and_takes_nothing() -> N
 
 
 async def test_who_goes_while_waiting_leaves_nothing_behind() -> None:
-    budget = Budget(100, wait_s=5)
+    budget = Budget(100, wait_s=5, code="x.full", says="Full.")
 
     async def wait() -> None:
         async with budget.share() as share:
@@ -159,7 +159,7 @@ async def test_who_goes_while_waiting_leaves_nothing_behind() -> None:
 
 
 async def test_one_alone_gets_more_than_there_is() -> None:
-    budget = Budget(100, wait_s=0.01)
+    budget = Budget(100, wait_s=0.01, code="x.full", says="Full.")
     async with budget.share() as share:
         await share.grow_to(1_000)
         assert budget.free_bytes == 0

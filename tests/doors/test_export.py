@@ -161,7 +161,7 @@ async def test_limit_gives_the_best_by_confidence_and_recency(hub: Hub) -> None:
     for limit in range(1, 6):
         assert await values(hub, f"?limit={limit}") == best[:limit]
     assert (await hub.get("/v1/collections/community/export.txt?limit=0", "soc")).status_code == 400
-    assert (await hub.get("/v1/collections/community/export.txt?limit=250001", "soc")).status_code == 400
+    assert (await hub.get("/v1/collections/community/export.txt?limit=100001", "soc")).status_code == 400
 
 
 async def test_lists_are_whole_over_many_pages(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ class Best:
             known = self._kept.get((entry.type, entry.value))
             if known is None or entry.rank > known.rank:
                 self._kept[entry.type, entry.value] = entry
-        if len(self._kept) > 2 * self._limit + 1_000:
+        if len(self._kept) > self._limit + self._limit // 4 + 1_000:
             self._kept = {(entry.type, entry.value): entry for entry in self.ordered()}
 
     def ordered(self) -> Iterator[Entry]:

@@ -18,6 +18,7 @@ from hub.doors.context import Doors
 from hub.doors.export import csv, jsonl, txt
 from hub.doors.export.blockable import Entry, Selection, barring_marking
 from hub.doors.export.distinct import Best, Seen
+from hub.doors.held import holding
 from hub.doors.openapi import ERRORS, raw
 from hub.model.errors import NotAuthenticated, NotFound, Refused
 from hub.model.policy import Collection, Policy
@@ -29,6 +30,10 @@ from hub.store.reading import Page
 
 _PAGE_ROWS = 1_000
 _PAGE_BYTES = 2 << 20
+_ROOM_BYTES = 8 << 20
+"""What an export needs: a page, its text, and which values have been."""
+_ENTRY_BYTES = 1_000
+"""What one of the best takes in memory, and what stands beside it until it is sorted out."""
 _INDICATORS = Filter(types=frozenset({"indicator", "marking-definition"}))
 _MARKINGS = Filter(types=frozenset({"marking-definition"}))
 _HASHES = frozenset({"md5", "sha-1", "sha-256", "sha-512", "sha3-256", "sha3-512", "ssdeep", "tlsh"})
@@ -80,7 +85,9 @@ def routes(doors: Doors) -> APIRouter:
             return Response(headers=headers)
         making = _Export(doors, collection, written, Selection(types, _today_us(policy)), limit)
         credentials = credentials_of(request.headers.get("authorization"))
-        return StreamingResponse(making.chunks(lambda: doors.gate.still_open(credentials, collection)), headers=headers)
+        async with holding(doors.answers, _ROOM_BYTES + (limit or 0) * _ENTRY_BYTES) as held:
+            chunks = making.chunks(lambda: doors.gate.still_open(credentials, collection))
+            return held.hand_over(StreamingResponse(chunks, headers=headers), stall_s=doors.settings.stall_s)
 
     path = "/v1/collections/{name}/export.{format}"
     described = {**raw("text/plain", "The list, in the format's own media type."), **ERRORS}

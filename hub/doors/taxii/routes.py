@@ -12,6 +12,7 @@ from fastapi.responses import Response
 
 from hub.doors import metrics
 from hub.doors.context import Doors
+from hub.doors.held import holding
 from hub.doors.openapi import raw
 from hub.doors.problems import TAXII_JSON
 from hub.doors.taxii import cursor, pages, resources
@@ -19,6 +20,7 @@ from hub.doors.taxii.query import Query, query_of, require_acceptable
 from hub.model.errors import NotAllowed, NotFound, Refused
 from hub.model.policy import Collection
 from hub.model.principals import Principal
+from hub.model.step import Head
 from hub.store import reading
 from hub.store.reading import Page
 
@@ -29,6 +31,7 @@ COLLECTION = COLLECTIONS + "{collection_id}/"
 OBJECTS = f"{COLLECTION}objects/"
 OBJECT = OBJECTS + "{object_id}/"
 _LAST, _ALL = "last", "all"
+_ROOM_WITHOUT_BODIES = 1 << 20
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 Writer = Callable[[Page, str | None], bytes]
@@ -154,23 +157,29 @@ class _Taxii:
         doors = self._doors
         collection = await self.collection(request, collection_id)
         query = await self._query(request, collection, object_id)
-        async with doors.store.look() as conn:
+        whole = write is resources.envelope
+        # The bytes are there twice for a moment: as rows, and joined.
+        room = 2 * doors.settings.page_bytes if whole else _ROOM_WITHOUT_BODIES
+        async with holding(doors.answers, room) as held:
+            head, page = await self._read(collection, query, object_id, default=default, bodies=whole)
+            following = None
+            if page.more:
+                following = cursor.encode(query.cursor(collection.no, page.rows[-1].seq), await doors.key())
+            otherwise_us = query.added_after_us if query.added_after_us is not None else head.date_us
+            answer = _answer(write(page, following), dict(resources.date_headers(page.rows, otherwise_us)))
+            return held.hand_over(answer, stall_s=doors.settings.stall_s)
+
+    async def _read(
+        self, collection: Collection, query: Query, object_id: str | None, *, default: str, bodies: bool
+    ) -> tuple[Head, Page]:
+        """The page, and where the log ended at the moment that it shows. Raises NotFound for an unknown object."""
+        limit_bytes = self._doors.settings.page_bytes
+        async with self._doors.store.look() as conn:
             head = await reading.head(conn, collection.no)
-            page = await pages.page(
-                conn,
-                collection.no,
-                query,
-                default=default,
-                limit_bytes=doors.settings.page_bytes,
-                bodies=write is resources.envelope,
-            )
+            page = await pages.page(conn, collection.no, query, default=default, limit_bytes=limit_bytes, bodies=bodies)
             if object_id is not None and not page.rows and not await pages.exists(conn, collection.no, object_id):
                 raise NotFound("taxii.object", "There is no such object in this collection.")
-        following = None
-        if page.more:
-            following = cursor.encode(query.cursor(collection.no, page.rows[-1].seq), await doors.key())
-        otherwise_us = query.added_after_us if query.added_after_us is not None else head.date_us
-        return _answer(write(page, following), dict(resources.date_headers(page.rows, otherwise_us)))
+        return head, page
 
     async def _query(self, request: Request, collection: Collection, object_id: str | None) -> Query:
         """What is asked for, its cursor included."""

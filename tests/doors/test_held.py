@@ -1,0 +1,127 @@
+"""Memory stays bounded however slowly answers are read: they share a budget; readers that take nothing are let go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from hub.doors.held import PART_BYTES
+from hub.model.principals import Kind
+from tests.doors.hubs import Hub, a_hub, addresses
+from tests.doors.streams import Reader, open_stream
+from tests.story import an_indicator
+from tests.waiting import until
+
+
+async def ask(hub: Hub, reader: Reader, path: str, who: str | None, query: str = "") -> None:
+    """One request through ASGI, read by ``reader``."""
+    scope = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1", "method": "GET",
+        "scheme": "http", "path": path, "raw_path": b"", "root_path": "", "query_string": query.encode(),
+        "headers": [(k.lower().encode(), v.encode()) for k, v in hub.auth(who).items()],
+        "server": ("hub.example", 80), "client": ("192.0.2.1", 1),
+    }  # fmt: skip
+    await hub.app(scope, reader.receive, reader.send)
+
+
+def a_reader() -> Reader:
+    reader = Reader()
+    reader.status = -1  # no events in it
+    return reader
+
+
+async def test_an_answer_is_sent_in_parts(tmp_path: Path) -> None:
+    async with a_hub(tmp_path) as hub:
+        await hub.centre()
+        await hub.tell("ro", *addresses(500))
+        whole = (await hub.get(await hub.objects_url("community"), "ro")).content
+        assert len(whole) > PART_BYTES
+        reader = a_reader()
+        reader._block = lambda block: None  # type: ignore[method-assign]
+        await ask(hub, reader, await hub.objects_url("community"), "ro")
+        assert reader.body == whole
+        assert reader.sends == 1 + -(-len(whole) // PART_BYTES)
+        assert reader.ended
+
+
+@pytest.mark.parametrize("path", ["OBJECTS", "/v1/rejections", "/v1/collections/community/export.csv"])
+async def test_when_answers_fill_the_room_others_wait_and_are_asked_to_come_again(tmp_path: Path, path: str) -> None:
+    async with a_hub(tmp_path, answers_wait_s=0.05) as hub:
+        await hub.centre()
+        await hub.tell("ro", an_indicator())
+        url = await hub.objects_url("community") if path == "OBJECTS" else path
+        budget = hub.app.state.doors.answers
+        async with budget.share() as everything:
+            await everything.grow_to(budget.total_bytes)
+            answer = await hub.get(url, "ro")
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"].isdigit()
+            assert "answers.overloaded" in answer.text
+        assert (await hub.get(url, "ro")).status_code == 200
+        assert budget.free_bytes == budget.total_bytes
+
+
+async def test_room_is_given_back_after_errors_too(hub: Hub) -> None:
+    budget = hub.app.state.doors.answers
+    for path in ("indicator--00000000-0000-4000-8000-000000000000/", "?match[type]=x", "?limit=0"):
+        await hub.get(await hub.objects_url("community") + path, "soc")
+    assert budget.free_bytes == budget.total_bytes
+
+
+async def test_a_reader_that_takes_no_page_is_let_go_and_holds_only_its_size_meanwhile(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, stall_s=0.2) as hub:
+        await hub.centre()
+        await hub.tell("ro", *addresses(500))
+        budget = hub.app.state.doors.answers
+        size = len((await hub.get(await hub.objects_url("community"), "ro")).content)
+        reader = a_reader()
+        reader._block = lambda block: None  # type: ignore[method-assign]
+        sending = reader.send
+
+        async def stops(message: object) -> None:
+            if reader.sends == 1:
+                reader.taking.clear()
+            await sending(message)  # type: ignore[arg-type]
+
+        reader.send = stops  # type: ignore[method-assign,assignment]
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(ask(hub, reader, await hub.objects_url("community"), "ro"))
+            await until(lambda: budget.total_bytes - budget.free_bytes == size, what="the page to wait for its reader")
+        assert budget.free_bytes == budget.total_bytes
+        assert not reader.ended
+
+
+async def test_an_export_breaks_off_when_its_reader_may_read_no_more(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, recheck_s=0) as hub:
+        await hub.centre()
+        await hub.member()
+        await hub.tell("ro", *addresses(10))
+        reader = a_reader()
+        reader._block = lambda block: None  # type: ignore[method-assign]
+        reader.taking.clear()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(ask(hub, reader, "/v1/collections/community/export.csv", "soc"))
+            await until(lambda: hub.app.state.doors.answers.free_bytes < hub.app.state.doors.answers.total_bytes)
+            await hub.registry.suspend("soc", Kind.MEMBER)
+            reader.taking.set()
+        assert not reader.ended, "no last part: the reader sees that it is not whole"
+        assert b"2001:db8" not in reader.body
+
+
+async def test_streams_are_counted_for_each_and_for_all(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, streams=3, streams_each=2) as hub:
+        await hub.centre()
+        await hub.member()
+        async with contextlib.AsyncExitStack() as stack:
+            for who, collection in (("ro", "community"), ("ro", "community"), (None, "public")):
+                reader = await stack.enter_async_context(open_stream(hub, collection, who))
+                await until(lambda reader=reader: reader.status == 200)  # type: ignore[misc]
+            for who, collection in (("ro", "community"), ("soc", "community"), (None, "public")):
+                answer = await hub.get(f"/v1/collections/{collection}/stream", who)
+                assert answer.status_code == 503
+                assert (answer.json()["code"], answer.headers["retry-after"]) == ("stream.too-many", "5")
+        async with open_stream(hub, "community", "ro") as reader:
+            await until(lambda: reader.status == 200)
