@@ -63,7 +63,7 @@ class PostgresStore(SqlStore):
 
     def __init__(self, engine: AsyncEngine, address: Address, room: LockRoom) -> None:
         super().__init__(engine)
-        self._address = address
+        self.address = address
         self.room = room
         self._bulk = Bulk()
 
@@ -95,7 +95,7 @@ class PostgresStore(SqlStore):
         failed = 0
         while True:
             try:
-                async with _listening(self._address) as woken:
+                async with _listening(self.address) as woken:
                     failed = 0
                     while True:
                         yield
