@@ -44,7 +44,7 @@ test-faults: setup-test
 	@CTIHUB_TEST_ROUNDS=20 $(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
 bench: setup-test
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m tests.bench
 
 lint: setup-test
 	@$(BIN)/ruff check .
