@@ -131,7 +131,7 @@ _SENSORS = 4
 
 
 def _measure(hub: RunningHub, seen: Seen, rate: int, count: int) -> tuple[list[float], float]:
-    """Milliseconds of each object, the first second's left out since connections are made in it; and the rate reached."""
+    """Milliseconds of each object but the first second's, in which connections are made; and the rate reached."""
     sent: dict[str, float] = {}
     with hub.client("ro") as client:
         client.push([json.dumps(an_indicator("46.0.0.1", "warm-up", name="warm-up")).encode()])
