@@ -1,6 +1,6 @@
 """Read a collection over TAXII, by pages and in the middle of it: objects per second, and what depth and size cost.
 
-    python bench/doors.py [--objects 100000] [--json]
+    python -m tests.bench.doors [--objects 100000] [--json]
 
 The server is real (uvicorn on a free port of the loopback) in a process of its own; the client only counts. Prints
 medians over three walks: pages of 1,000, at the beginning and at the end, of the whole and of a collection of a tenth
@@ -22,8 +22,6 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import orjson
 import uvicorn
