@@ -50,6 +50,8 @@ _LONGEST_LINE_BYTES = 1 << 20
 _YOUNG_OBJECTS = 100_000
 """How many objects may be new before the collector of cycles looks at them. A batch is tens of thousands of objects,
 which all live to its end and are in no cycle: looking every 700 cost a fifth of the worker's time."""
+_GONE_MS = 120_000
+"""A peer that has not acknowledged anything for so long is gone."""
 _RESTART_S = (0.2, 1.0, 5.0)
 _TELL_EVERY_S = 2.0
 """So often a worker that is a child tells what it counted."""
@@ -353,6 +355,8 @@ def _listen(config: Config) -> socket.socket:
     # asyncio switches Nagle's algorithm off only where the protocol is said; with it every answer waits 40 ms
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that takes nothing more does not keep us from going down
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS)
     try:
         listening.bind((config.http_host, config.http_port))
         listening.listen(2048)

@@ -54,7 +54,7 @@ def _engine(path: Path) -> AsyncEngine:
     def _settings(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
-        for pragma in ("journal_mode=wal", "synchronous=full", "cache_size=-65536", "temp_store=memory"):
+        for pragma in ("journal_mode=wal", "synchronous=full", "cache_size=-32768", "temp_store=memory"):
             cursor.execute(f"pragma {pragma}")
         cursor.execute("pragma wal_autocheckpoint=4000")
         cursor.close()
