@@ -176,7 +176,7 @@ async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
 async def work(running: Running, stop: asyncio.Event) -> None:
     """Be a worker until ``stop``."""
     gc.freeze()
-    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
+    gc.set_threshold(_YOUNG_OBJECTS, 5, 5)
     store, log = running.store, running.log
     consumer = log.consumer(store.positions)
     worker = Worker(consumer, store, worker_settings(running.config), now_us)

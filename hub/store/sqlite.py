@@ -47,7 +47,11 @@ def _make_private(path: Path) -> None:
 
 def _engine(path: Path) -> AsyncEngine:
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}", connect_args={"timeout": _BUSY_S}, pool_size=4, max_overflow=12
+        f"sqlite+aiosqlite:///{path}",
+        connect_args={"timeout": _BUSY_S},
+        pool_size=4,
+        max_overflow=12,
+        pool_use_lifo=True,  # the connection whose cache is warm, rather than each in turn with a cache of its own
     )
 
     @event.listens_for(engine.sync_engine, "connect")
