@@ -43,7 +43,7 @@ class WorkerSettings:
     """What a worker is told; sizes of one step bound its memory and its hold on locks."""
 
     limits: Limits = field(default_factory=Limits)
-    batch_records: int = 2_000
+    batch_records: int = 1_000
     batch_bytes: int = 4 << 20
     sweep_claims: int = 500
     crowd: int = CROWD
