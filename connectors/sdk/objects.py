@@ -113,7 +113,8 @@ class ObjectSplitter:
 
     def _take_line(self, line: bytes) -> None:
         line = line.strip(b" \t\r")
-        if len(line) <= self._limit and (_may_hold_objects(line) or line[:1] + line[-1:] == b"[]"):
+        # A list is not opened here: of NDJSON each line is one object, and the hub refuses what is none.
+        if len(line) <= self._limit and line[:1] == b"{" and _may_hold_objects(line):
             self._found.extend(_split_document(line, self._limit))
         elif line:
             self._emit(line)
@@ -252,8 +253,8 @@ def _looks_like_lines(lines: list[bytes]) -> bool:
     first, second = lines[0].strip(), (lines[1].strip() if len(lines) > 1 else b"")
     if not second or _HOLDS_OBJECTS.search(first):
         return False
-    if first[:1] == b"[":
-        return False
+    if first[:1] == b"[":  # a list over several lines, unless it ends where the line does and something follows
+        return first[-1:] == b"]" and second[:1] in (b"{", b"[")
     if first[:1] != b"{":
         return True
     return len(first) > 1 and (second[:1] == b"{" or _WHOLE_OBJECT.fullmatch(first) is not None)

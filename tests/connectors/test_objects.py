@@ -71,6 +71,18 @@ def test_broken_json_gives_the_same_lines_however_it_is_cut(bits: list[str], at:
     assert list(split(cut(data, at))) == list(split([data]))
 
 
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_list_on_a_line_of_ndjson_is_one_object_for_the_hub_to_refuse(at: int) -> None:
+    lines = [b'{"id":"a"}', b'{"id":"b"}']
+    lines.insert(at, b'[{"id":"c"},{"id":"d"}]')
+    assert list(split([b"\n".join(lines)])) == lines
+
+
+def test_a_list_that_is_the_whole_file_is_opened() -> None:
+    assert list(split([b'[{"id":"a"},{"id":"b"}]\n'])) == [b'{"id":"a"}', b'{"id":"b"}']
+    assert list(split([b'[{"id":"a"},\n{"id":"b"}]'])) == [b'{"id":"a"}', b'{"id":"b"}']
+
+
 @given(bits=json_bits)
 def test_what_is_no_punctuation_of_a_bundle_comes_out_somewhere(bits: list[str]) -> None:
     """A mark that stands anywhere outside what holds the objects is in some line."""
