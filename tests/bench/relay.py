@@ -1,6 +1,6 @@
 """Carry a change log to Kafka: rows per second, and how long a new row takes to a reader of what is committed.
 
-    python bench/relay.py [--rows 60000] [--per-second 200] [--seconds 15] [--store postgres|sqlite] [--json]
+    python -m tests.bench.relay [--rows 60000] [--per-second 200] [--seconds 15] [--store postgres|sqlite] [--json]
 
 Broker, database and relay are real and share this machine. Rows hold about 1,200 bytes, no two alike. Exits with 1 when
 the relay carries fewer than 10,000 rows a second, or when one in a hundred new rows takes 250 ms or more.
@@ -22,8 +22,6 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
@@ -198,7 +196,7 @@ def main() -> int:
     with servers() as started, tempfile.TemporaryDirectory() as folder:
         started.begin(["kafka", options.store])
         found = asyncio.run(measure(started, options, Path(folder)))
-    print(json.dumps(found) if options.json else "\n".join(f"{k.replace('_', ' '):14} {v}" for k, v in found.items()))  # noqa: T201
+    print(json.dumps(found) if options.json else "\n".join(f"{k.replace('_', ' '):14} {v}" for k, v in found.items()))
     good = int(str(found["rows_per_s"])) >= LEAST_PER_S and float(str(found["delay_p99_ms"])) < MOST_S * 1000
     return 0 if good else 1
 

@@ -1,8 +1,9 @@
 """How fast one indicator is admitted, against ``stix2.parse`` in the same run, and what the worst input costs.
 
-    .venv/bin/python bench/admission.py [--objects 2000] [--rounds 5] [--inputs 10000]
+    .venv/bin/python -m tests.bench.admission [--objects 2000] [--rounds 5] [--inputs 10000]
 
-Bytes to a normalised object: read (duplicate keys noticed), validate, canonical pattern. Processor time of one core, medians of rounds.
+Bytes to a normalised object: read (duplicate keys noticed), validate, canonical pattern. Processor time of one core,
+medians of rounds.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def worst_of(inputs: Iterator[bytes]) -> tuple[float, int, int]:
 
 def built_to_cost() -> dict[str, bytes]:
     """Inputs at the limits of size, depth and pattern that are there to take time."""
-    indicator = _indicator(0, random.Random(1))  # noqa: S311
+    indicator = _indicator(0, random.Random(1))
 
     def with_(**properties: object) -> bytes:
         return json.dumps(indicator | properties).encode()
@@ -172,7 +173,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--inputs", type=int, default=10_000)
     options = parser.parse_args()
-    rng = random.Random(1)  # noqa: S311 (the same data each time, not a secret)
+    rng = random.Random(1)
     values = indicators(options.objects, rng)
     say = sys.stdout.write
     size_bytes = statistics.mean(map(len, values))

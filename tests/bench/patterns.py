@@ -1,6 +1,6 @@
 """Parse and canonicalise STIX patterns: rates, beside stix2-patterns' parse of the same patterns in the same run.
 
-    python bench/patterns.py [--patterns 400] [--rounds 5] [--json]
+    python -m tests.bench.patterns [--patterns 400] [--rounds 5] [--json]
 
 Prints for each mix the median rate of both over the rounds and their ratio, and the time of the worst patterns of the
 largest size that the hub takes. Exits with 1 when a ratio is below what it must reach. The patterns are made here:
@@ -15,10 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from stix2patterns.v21.pattern import Pattern
 
@@ -87,7 +84,7 @@ def respelled(pattern: str, rng: Random) -> str:
 
 def patterns(mix: str, count: int, seed: int = 1) -> list[str]:
     """So many patterns: ``single`` equalities, ``composed`` ones, or a ``mix`` (92 % single, 6 % composed)."""
-    rng = Random(seed)  # noqa: S311
+    rng = Random(seed)
     makers, weights = [make for _, make in SINGLES], [weight for weight, _ in SINGLES]
     found = []
     for _ in range(count):
@@ -162,7 +159,7 @@ def main() -> int:
     results = {mix: compare(mix, chosen.patterns, chosen.rounds) for mix in MUST_REACH}
     worst = worst_s(chosen.rounds)
     if chosen.json:
-        print(json.dumps({"patterns": results, "worst_s": worst}))  # noqa: T201
+        print(json.dumps({"patterns": results, "worst_s": worst}))
     else:
         report(results, worst)
     return int(any(results[mix]["ratio"] < least for mix, least in MUST_REACH.items()))
@@ -178,7 +175,7 @@ def report(results: dict[str, dict[str, float]], worst: dict[str, float]) -> Non
             f"{found['ratio']:>8.0f}{MUST_REACH[mix]:>10.0f}"
         )
     lines.append("worst patterns of 65,536 characters: " + ", ".join(f"{k} {v:.2f} s" for k, v in worst.items()))
-    print("\n".join(lines))  # noqa: T201
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

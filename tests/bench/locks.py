@@ -1,6 +1,6 @@
 """How long a worker keeps others waiting, on PostgreSQL: the share of a batch's time under the locks that all need.
 
-    python bench/locks.py [--objects 20000] [--batch 2000] [--json]
+    python -m tests.bench.locks [--objects 20000] [--batch 2000] [--json]
 
 A batch's time runs from its records to its commit. Under locks on its own things others wait only where they have the
 same ones; under those on the markings that all carry, and on the collections' logs, everybody waits. One worker first,
@@ -22,10 +22,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -266,10 +263,10 @@ def main() -> int:
         "two_repeated": sum(w.again for w in two),
     }
     if options.json:
-        print(json.dumps(found))  # noqa: T201
+        print(json.dumps(found))
     else:
         for name, value in found.items():
-            print(f"{name.replace('_', ' '):30} {value}")  # noqa: T201
+            print(f"{name.replace('_', ' '):30} {value}")
     return 0 if one.share(one.all) < MOST else 1
 
 
