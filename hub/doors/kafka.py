@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -66,7 +66,7 @@ class ChangeLogs(Protocol):
         """See ``hub/store/port.Store``."""
         ...
 
-    def watch(self) -> AsyncIterator[None]:
+    def watch(self) -> AsyncGenerator[None, None]:
         """See ``hub/store/port.Store``."""
         ...
 
@@ -142,8 +142,9 @@ class Relay:
     async def _listen(self) -> None:
         while True:
             with contextlib.suppress(TryAgain):
-                async for _ in self._logs.watch():
-                    self._woken.set()
+                async with contextlib.aclosing(self._logs.watch()) as commits:
+                    async for _ in commits:
+                        self._woken.set()
             await asyncio.sleep(IDLE_S)
 
     async def _ring_at(self, stop: asyncio.Event) -> None:

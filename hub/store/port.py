@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -130,7 +130,7 @@ class Store(Protocol):
         """The name of every log and where it ends now."""
         ...
 
-    def watch(self) -> AsyncIterator[None]:
+    def watch(self) -> AsyncGenerator[None, None]:
         """Yields soon after each commit that another process or this one made; may yield without one."""
         ...
 

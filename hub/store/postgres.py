@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Table, any_, bindparam, select
@@ -90,7 +90,7 @@ class PostgresStore(SqlStore):
                 async with conn.begin():
                     yield conn
 
-    async def watch(self) -> AsyncIterator[None]:
+    async def watch(self) -> AsyncGenerator[None, None]:
         """See the port. Never ends and never raises: while the server is away it yields at each try."""
         failed = 0
         while True:

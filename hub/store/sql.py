@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Hashable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Hashable, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -56,7 +56,7 @@ class SqlStore(ABC):
         """A transaction that only reads, all of it at one moment."""
 
     @abstractmethod
-    def watch(self) -> AsyncIterator[None]:
+    def watch(self) -> AsyncGenerator[None, None]:
         """See the port."""
 
     @abstractmethod

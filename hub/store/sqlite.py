@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ class SqliteStore(SqlStore):
             async with self.engine.connect() as conn, conn.begin():
                 yield conn
 
-    async def watch(self) -> AsyncIterator[None]:
+    async def watch(self) -> AsyncGenerator[None, None]:
         """See the port: ``data_version`` changes when another connection has committed.
 
         A thread of its own looks: a hundred times a second through the event loop would cost a tenth of a core.
