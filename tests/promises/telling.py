@@ -167,6 +167,12 @@ async def content(story: Story) -> dict[tuple[str, str], Any]:
     return found
 
 
+async def what_differs(one: Telling, other: Telling) -> dict[tuple[str, str], tuple[Any, Any]]:
+    """Where the contents of two hubs differ."""
+    left, right = await content(one.story), await content(other.story)
+    return {at: (left.get(at), right.get(at)) for at in left.keys() | right.keys() if left.get(at) != right.get(at)}
+
+
 _ID = re.compile(r"[a-z][a-z0-9-]*--[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 

@@ -31,6 +31,7 @@ class Carried:
         """What each view's uses were when they were last counted in this step."""
         self.changes: dict[tuple[int, str], int] = defaultdict(int)
         """By how much the count of what views carry changes."""
+        self._stirred: set[tuple[int, str]] = set()
 
     def count(self, at: Place, found: Content | None) -> bool:
         """Note by how much the uses of what a view carries change; says whether they do."""
@@ -47,8 +48,10 @@ class Carried:
         return True
 
     def names(self) -> dict[tuple[int, StixId], None]:
-        """What has come into use or gone out of it, by collection."""
-        return {(no, StixId(used.partition("@")[0])): None for (no, used), delta in self.changes.items() if delta}
+        """What has come into use or gone out of it, by collection; also what had, and has not after all."""
+        stirred = {at for at, delta in self.changes.items() if delta} - self._stirred
+        self._stirred |= stirred
+        return {(no, StixId(used.partition("@")[0])): None for no, used in sorted(self._stirred)}
 
     def stays(self, no: int, name: StixId) -> bool:
         """Whether it is referred to though the registry has it no more: until all that does is looked at again."""

@@ -31,6 +31,16 @@ def sighting_of(stix_id: str) -> StixId:
     return StixId(f"sighting-of:{stix_id}")
 
 
+def marked_with(marking: str) -> StixId:
+    """The name under which the index keeps what carries a marking of its centre's own."""
+    return StixId(f"marked:{marking}")
+
+
+def is_marking(name: StixId) -> bool:
+    """Whether a name of the index stands for what carries a marking."""
+    return name.startswith("marked:")
+
+
 def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
     """The ids whose meaning decides what this claim's views show; empty for a withdrawn one."""
     if not claim.body:
@@ -38,7 +48,7 @@ def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
     apart = {claim.obj.get("created_by_ref")} if claim.type in _HUB_AUTHORED else set()
     known = policy.registered
     refs = [ref for ref in claim.references if ref not in apart and ref not in known and ref != policy.hub_identity]
-    refs.extend(ref for ref in claim.marks.others if ref not in policy.group_of_marking)
+    refs.extend(marked_with(ref) for ref in claim.marks.others if ref not in policy.group_of_marking)
     if claim.type == "sighting":
         refs.append(sighting_of(claim.obj["sighting_of_ref"]))
     return tuple(dict.fromkeys(refs))
@@ -84,6 +94,8 @@ class Scene:
         """Note what a touched claim is sure to need, so that it comes with the first look-up."""
         if claim.id not in self._loaded.referrers:
             self._wanted.referrers.add(claim.id)
+        if claim.type == "marking-definition":
+            self._wanted.referrers.add(marked_with(claim.id))
         if is_floating(claim):
             self._wanted.placements.add(claim.key)
         if claim.body and claim.type != "indicator":

@@ -21,7 +21,7 @@ from hub.core.merge.looking import Looking
 from hub.core.merge.meaning import Meaning
 from hub.core.merge.project import decided_by
 from hub.core.merge.references import LEANING, has_own_meaning, key_in, object_key, required_references
-from hub.core.merge.scene import Missing, Scene, is_floating
+from hub.core.merge.scene import Missing, Scene, is_floating, is_marking, marked_with
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View
 from hub.model.policy import Collection, Policy
 from hub.model.step import CROWD, Loaded, Wanted
@@ -82,10 +82,12 @@ class Weave:
         """Views that have come or changed their id; True: or gone, so that what needs them goes first."""
         self._to_touch: list[Touched] = []
         self._ids_changed: dict[StixId, bool] = {}
-        """Ids whose meaning may have changed; True: for the store's claims only if others claim the id as well."""
+        """Ids and markings (``marked_with``) whose meaning may have changed. True: only if others claim the id too."""
         self._sighted: dict[StixId, None] = {}
         self._markings: set[StixId] = set()
         """Marking-definitions that may have other content now."""
+        self._redecided: set[StixId] = set()
+        """Marking-definitions that have decided something before and decide something else now."""
         self._counting = False
         self._ids: dict[tuple[int, CanonicalKey, int], StixId] = {}
         self._uncounted: dict[Place, None] = {}
@@ -165,7 +167,10 @@ class Weave:
         if new.type == "marking-definition":
             before = decided_by(old.obj if old is not None and old.body else None)
             if before != decided_by(new.obj if new.body else None):
-                self._ids_changed[new.id] = False
+                name = marked_with(new.id)
+                self._ids_changed[name] = False
+                if before.readable:
+                    self._redecided.add(name)
         elif has_own_meaning(new.id):
             self._ids_changed[new.id] = old is not None and _means_the_same(old, new)
         if old is None:
@@ -233,6 +238,8 @@ class Weave:
 
     def _touch(self, claim: Claim, nos: Iterable[int]) -> None:
         """Something that this claim refers to has changed there."""
+        if claim.type == "sighting" and claim.body:  # it may count now where it did not
+            self._sighted[StixId(claim.obj["sighting_of_ref"])] = None
         if is_floating(claim):
             self._to_place[claim.key] = None
             for no, thing in self._scene.placement(claim.key).items():
@@ -255,20 +262,19 @@ class Weave:
             return
         if quiet and len(self._scene.claims_of_id(stix_id)) == 1:
             return
-        contested = has_own_meaning(stix_id)
         for claim in referrers if referrers is not None else self._scene.new_referrers(stix_id):
             self._touch(claim, self._nos)
-            if contested and claim.type == "sighting":
-                self._sighted[stix_id] = None
+            self._may_appear(stix_id, claim)
         if referrers is None:
-            # a marking that can be read at last shows what waited for it; all else must not wait
-            may_wait = stix_id.startswith("marking-definition--") and self._is_readable_now(stix_id)
+            # a marking that can be read at last shows what waited for it; what was decided otherwise must not wait
+            may_wait = is_marking(stix_id) and stix_id not in self._redecided
             for no in self._nos:
                 self._crowds.add(no, stix_id, ended=not may_wait, at_once=not may_wait)
 
-    def _is_readable_now(self, marking: StixId) -> bool:
-        claims = self._scene.claims_of_id(marking)
-        return all(decided_by(claim.obj if claim.body else None).readable for claim in claims)
+    def _may_appear(self, name: StixId, claim: Claim) -> None:
+        """What a claim's marking means has changed: who sees it, and so what its own id means."""
+        if is_marking(name) and has_own_meaning(claim.id):
+            self._ids_changed[claim.id] = False
 
     def _look_at_sighted(self, ref: StixId) -> None:
         """Sightings of this id have changed: so may have what is said of everything that it may mean."""
@@ -319,6 +325,7 @@ class Weave:
 
     def _touch_referrer(self, no: int, name: StixId, claim: Claim, *, ended: bool) -> None:
         self._touch(claim, (no,))
+        self._may_appear(name, claim)
         if ended and claim.body and name in required_references(claim.obj):
             thing = self._scene.placement(claim.key).get(no) if is_floating(claim) else claim.thing
             if thing is not None:
