@@ -1,4 +1,4 @@
-"""Stories on PostgreSQL: ``pytest -p tests.on_postgres tests/promises``, or import the fixture into a test module.
+"""Stories on PostgreSQL: import the fixture into a test module, or ``pytest -p tests.on_postgres FILE…``.
 
 Each place that a story begins at is a database of its own.
 """
