@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 SCO_TYPES = frozenset(
     {
         "artifact", "autonomous-system", "directory", "domain-name", "email-addr", "email-message", "file", "ipv4-addr",
@@ -10,3 +12,32 @@ SCO_TYPES = frozenset(
     }
 )  # fmt: skip
 """Cyber-observable objects, STIX 2.1 section 6."""
+
+TIMES: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        ("campaign", "infrastructure", "intrusion-set", "malware", "sighting", "threat-actor"),
+        frozenset({"first_seen", "last_seen"}),
+    ),
+    **dict.fromkeys(("directory", "file"), frozenset({"ctime", "mtime", "atime"})),
+    "email-message": frozenset({"date"}),
+    "indicator": frozenset({"valid_from", "valid_until"}),
+    "language-content": frozenset({"object_modified"}),
+    "malware-analysis": frozenset({"submitted", "analysis_started", "analysis_ended"}),
+    "network-traffic": frozenset({"start", "end"}),
+    "observed-data": frozenset({"first_observed", "last_observed"}),
+    "process": frozenset({"created_time"}),
+    "relationship": frozenset({"start_time", "stop_time"}),
+    "report": frozenset({"published"}),
+    "user-account": frozenset(
+        {
+            "account_created",
+            "account_expires",
+            "credential_last_changed",
+            "account_first_login",
+            "account_last_login",
+        }
+    ),
+    "windows-registry-key": frozenset({"modified_time"}),
+    "x509-certificate": frozenset({"validity_not_before", "validity_not_after"}),
+}
+"""Properties that hold timestamps, by type; under the same name elsewhere they are the sender's own, and any text."""

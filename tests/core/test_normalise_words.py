@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.normalise.vocabulary import OPEN_VOCABULARIES, canonical_word, country, language, mapped
-from hub.core.validate import validate
+from hub.core.normalise.vocabulary import OPEN_VOCABULARIES, TYPES_WITH, canonical_word, country, language, mapped
+from hub.core.validate import TYPES, validate
+from hub.core.validate.kinds import Timestamp
+from hub.model.stix import TIMES
 from hub.model.words import StixObject
 from tests.core.verdicts import LIMITS, UUID, an_indicator, an_object, sample_objects, without
 
@@ -54,6 +56,45 @@ def test_words_that_become_one_are_one() -> None:
 def test_labels_and_custom_properties_are_the_senders_own() -> None:
     obj = an_indicator(labels=["RAT", "TLP:AMBER"], x_sectors=["Health"], sectors={"odd": 1})
     assert mapped(obj) == obj
+
+
+@pytest.mark.parametrize("kind", ["indicator", "x-case"])
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"date": "Tuesday the 3rd of November 2026, afternoon"},
+        {"start": "some day that nobody remembers any more"},
+        {"ticket_ref": "CASE-77 of Ana"},
+        {"case_refs": ["CASE-77", 5]},
+        {"region": "Eastern Europe"},
+        {"sectors": ["Health"]},
+        {"identity_class": "Person"},
+        {"country": "ro"},
+    ],
+)
+def test_what_only_has_the_name_of_another_types_property_is_the_senders_own(kind: str, own: StixObject) -> None:
+    obj = an_indicator(**own) if kind == "indicator" else an_object(kind, **own)
+    assert validate(obj, LIMITS) == []
+    assert mapped(obj) == obj
+
+
+def test_no_custom_property_of_a_known_name_upsets_the_mapping() -> None:
+    for name in TYPES_WITH:
+        for odd in (5, "x", {"a": 1}, [["x"]], [None], True):
+            obj = an_object("x-case", **{name: odd})
+            assert mapped(obj) == obj
+
+
+def test_the_tables_of_what_is_respelled_are_those_of_validation() -> None:
+    of_types = {kind: table.properties for kind, table in TYPES.items()}
+    times = {
+        kind: frozenset(name for name, one in properties.items() if isinstance(one, Timestamp))
+        for kind, properties in of_types.items()
+    }
+    assert {kind: names for kind, names in times.items() if names} == TIMES
+    for name, kinds in TYPES_WITH.items():
+        assert kinds == {kind for kind, properties in of_types.items() if name in properties}
+    assert TYPES_WITH.keys() == OPEN_VOCABULARIES.keys() | {"country", "kill_chain_phases"}
 
 
 def test_kill_chains_get_the_names_that_stix_and_attack_use() -> None:
@@ -152,7 +193,8 @@ def test_mapping_twice_is_mapping_once_and_leaves_objects_valid() -> None:
 
 @given(st.sampled_from(sorted(OPEN_VOCABULARIES)), st.lists(st.text(max_size=30), min_size=1, max_size=4))
 def test_any_words_give_words(name: str, words: list[Any]) -> None:
-    found = mapped(an_indicator(**{name: words}))[name]
+    kind = min(TYPES_WITH[name])
+    found = mapped(an_object(kind, **{name: words}))[name]
     assert found
     assert all(type(word) is str for word in found)
-    assert mapped(an_indicator(**{name: found}))[name] == found
+    assert mapped(an_object(kind, **{name: found}))[name] == found

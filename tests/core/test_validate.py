@@ -148,6 +148,13 @@ BAD: list[tuple[StixObject, str, str]] = [
     ),
     (an_indicator(extensions={"nonsense": {"a": 1}}), "stix.extension", "/extensions/nonsense"),
     (an_indicator(extensions={EXTENSION: {"a": 1}}), "stix.extension", f"/extensions/{EXTENSION}"),
+    (an_indicator(extensions={EXTENSION: {"extension_type": ["a"]}}), "stix.extension", f"/extensions/{EXTENSION}"),
+    (an_observable("url", value="http://a.example/", labels=5), "stix.property-type", "/labels"),
+    (an_observable("url", value="http://a.example/", labels=[5]), "stix.property-type", "/labels/0"),
+    (an_observable("url", value="http://a.example/", created_by_ref=["x"]), "stix.reference", "/created_by_ref"),
+    (an_observable("url", value="http://a.example/", modified="soon"), "stix.timestamp", "/modified"),
+    (an_observable("url", value="http://a.example/", lang={}), "stix.property-type", "/lang"),
+    (an_object("location", latitude=1, longitude=1, precision=-1), "stix.value", "/precision"),
     (
         an_indicator(external_references=[{"source_name": "cve", "external_id": "2024-3094"}]),
         "stix.value",

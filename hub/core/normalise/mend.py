@@ -19,51 +19,17 @@ from typing import Any
 from urllib.parse import quote
 
 from hub.core.normalise.sco import KEPT_EXTENSION
+from hub.model.stix import TIMES
 from hub.model.words import StixObject
 
 Mender = Callable[[Any], Any]
 """Gives the value in its better spelling, an equal one where there is nothing to mend."""
 
-_TIMES = frozenset(
-    {
-        "created",
-        "modified",
-        "valid_from",
-        "valid_until",
-        "first_seen",
-        "last_seen",
-        "first_observed",
-        "last_observed",
-        "start_time",
-        "stop_time",
-        "published",
-        "submitted",
-        "analysis_started",
-        "analysis_ended",
-        "object_modified",
-        "ctime",
-        "mtime",
-        "atime",
-        "date",
-        "start",
-        "end",
-        "created_time",
-        "account_created",
-        "account_expires",
-        "credential_last_changed",
-        "account_first_login",
-        "account_last_login",
-        "modified_time",
-        "validity_not_before",
-        "validity_not_after",
-    }
-)
-"""Top-level properties of STIX 2.1 that hold timestamps."""
-
 _STAMPS = frozenset({"created", "modified"})
 _SHORTEST_WITH_MILLISECONDS = len("2026-01-31T12:00:00.123Z")
 _LONGEST_THAT_STIX2_READS = len("2026-01-31T12:00:00.123456Z")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+").fullmatch
+_ID = re.compile(r"[a-z][a-z0-9-]*--[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}").fullmatch
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]").match
 _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _STAYS = ":/?#[]@!$&'()*+,;=%"
@@ -74,11 +40,11 @@ _NAMED_IDS = (
 _DEFINITION_TYPES = frozenset({None, "tlp", "statement"})
 
 
-def mender(name: str) -> Mender | None:
-    """What mends the values of a property, by its name; None where nothing is to be mended."""
+def mender(kind: str, name: str) -> Mender | None:
+    """What mends the values of a property of a type; None where nothing is to be mended."""
     if name in _STAMPS:
         return _stamp
-    if name in _TIMES:
+    if name in TIMES.get(kind, ()):
         return _timestamp
     if name == "id" or name.endswith("_ref"):
         return _small
@@ -111,7 +77,8 @@ def _stamp(value: Any) -> Any:
 
 
 def _small(value: Any) -> Any:
-    return value if type(value) is not str or value.islower() else value.lower()
+    """An id in small letters; a custom property that only has the name of a reference may hold any text."""
+    return value.lower() if type(value) is str and not value.islower() and _ID(value) else value
 
 
 def _all_small(value: Any) -> Any:

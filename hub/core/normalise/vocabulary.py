@@ -79,6 +79,30 @@ OPEN_VOCABULARIES: Mapping[str, frozenset[str]] = {
 }
 """The open vocabularies of STIX 2.1 by the property that uses them (section 10)."""
 
+TYPES_WITH: Mapping[str, frozenset[str]] = {
+    "indicator_types": _words("indicator"),
+    "malware_types": _words("malware"),
+    "report_types": _words("report"),
+    "threat_actor_types": _words("threat-actor"),
+    "tool_types": _words("tool"),
+    "infrastructure_types": _words("infrastructure"),
+    "sectors": _words("identity"),
+    "identity_class": _words("identity"),
+    "primary_motivation": _words("intrusion-set threat-actor"),
+    "secondary_motivations": _words("intrusion-set threat-actor"),
+    "personal_motivations": _words("threat-actor"),
+    "resource_level": _words("intrusion-set threat-actor"),
+    "sophistication": _words("threat-actor"),
+    "implementation_languages": _words("malware"),
+    "architecture_execution_envs": _words("malware"),
+    "region": _words("location"),
+    "country": _words("location"),
+    "context": _words("grouping"),
+    "pattern_type": _words("indicator"),
+    "kill_chain_phases": _words("attack-pattern incident indicator infrastructure malware tool"),
+}
+"""The types that have each property in STIX; elsewhere one of its name is a custom one, and the sender's own."""
+
 _SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "indicator_types": {
         "malicious": "malicious-activity",
@@ -226,23 +250,26 @@ def mapped(obj: StixObject) -> StixObject:
     object where nothing changes.
     """
     changed: dict[str, Any] = {}
+    kind = obj["type"]
     for name, value in obj.items():
-        respell = _respeller(name)
+        respell = _respeller(kind, name)
         if respell is not None and (new := respell(value)) != value:
             changed[name] = new
-    if "country" in obj and obj["type"] == "location":
-        changed["country"] = country(obj["country"])
     return mended_whole({**obj, **changed} if changed else obj)
 
 
 @lru_cache(maxsize=4_096)
-def _respeller(name: str) -> Mender | None:
-    """What respells the values of a property, by its name; remembered, since all objects have the same few names."""
-    if name in OPEN_VOCABULARIES:
-        return partial(_each, name)
+def _respeller(kind: str, name: str) -> Mender | None:
+    """What respells the values of a property of a type; remembered, since all objects have the same few names."""
+    if name in TYPES_WITH:
+        return _word_respeller(name) if kind in TYPES_WITH[name] else None
+    return language if name == "lang" else mender(kind, name)
+
+
+def _word_respeller(name: str) -> Mender:
     if name == "kill_chain_phases":
         return _phases
-    return language if name == "lang" else mender(name)
+    return country if name == "country" else partial(_each, name)
 
 
 def _phases(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -252,8 +279,6 @@ def _phases(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _each(name: str, value: Any) -> Any:
     if type(value) is str:
         return canonical_word(name, value)
-    if type(value) is not list or not all(type(word) is str for word in value):
-        return value  # a custom property that only has the name
     return list(dict.fromkeys(canonical_word(name, word) for word in value))
 
 

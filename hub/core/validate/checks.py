@@ -382,10 +382,10 @@ def _extension(key: str, value: Any, known: Mapping[str, Check]) -> list[Trouble
         return trouble("An extension is an object with at least one property.", Code.STIX_EXTENSION)
     if table := known.get(key):
         return table(value)
-    if key.startswith("extension-definition--") and value.get("extension_type") not in _EXTENSION_TYPES:
+    said = value.get("extension_type")
+    if key.startswith("extension-definition--") and (type(said) is not str or said not in _EXTENSION_TYPES):
         wanted = ", ".join(sorted(_EXTENSION_TYPES))
-        says = f"extension_type is {cut(value.get('extension_type'))}; it must be one of {wanted}."
-        return trouble(says, Code.STIX_EXTENSION)
+        return trouble(f"extension_type is {cut(said)}; it must be one of {wanted}.", Code.STIX_EXTENSION)
     troubles: list[Trouble] = []
     for name, item in value.items():
         if wrong := anything(item):

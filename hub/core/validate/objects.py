@@ -116,7 +116,7 @@ _OBJECTS_TABLE = (
             **_NAMED,
             "latitude": Number(-90, 90),
             "longitude": Number(-180, 180),
-            "precision": Number(),
+            "precision": Number(0),
             "region": TEXT,
             "country": TEXT,
             "administrative_area": TEXT,
