@@ -1,4 +1,4 @@
-"""The schema, once for both dialects. Ordinary tables with few random indexes: what is written per object decides speed.
+"""The schema, once for both dialects. Few random indexes: what is written per object decides speed.
 
 The bytes that members read stand once, in ``changes``; ``views`` points to them. Times are microseconds since 1970.
 """

@@ -86,7 +86,10 @@ async def test_a_relayed_feed_is_one_voice(story: Story) -> None:
 
 async def test_inventing_authors_gains_nothing(story: Story) -> None:
     it = await story.centre("it")
-    said = [an_indicator("198.51.100.7", f"n{i}", created_by_ref=f"identity--{uid('author', i)}", confidence=50) for i in range(50)]
+    said = [
+        an_indicator("198.51.100.7", f"n{i}", created_by_ref=f"identity--{uid('author', i)}", confidence=50)
+        for i in range(50)
+    ]
     await story.batch(*((it, one) for one in said))
     green = await story.only("community")
     assert said_of(green)["voices"] == 1
@@ -134,8 +137,12 @@ async def test_a_contested_id_goes_to_who_came_first_and_is_seen(story: Story) -
 async def test_an_anonymous_centre_is_named_nowhere(story: Story) -> None:
     pl = await story.centre("pl", naming=Naming.ANONYMOUS)
     portal = [{"source_name": "portal of pl", "url": "https://portal.example/1"}]
-    claim = an_indicator("198.51.100.7", "x", created_by_ref=pl.identity, external_references=portal, valid_from=moment(-1234))
-    malware = an_object("malware", "m", name="m", is_family=False, created_by_ref=pl.identity, external_references=portal)
+    claim = an_indicator(
+        "198.51.100.7", "x", created_by_ref=pl.identity, external_references=portal, valid_from=moment(-1234)
+    )
+    malware = an_object(
+        "malware", "m", name="m", is_family=False, created_by_ref=pl.identity, external_references=portal
+    )
     identity = {**an_object("identity", "pl", name="pl", identity_class="organization"), "id": pl.identity}
     await story.batch((pl, claim), (pl, malware), (pl, identity))
     bodies = b"".join([row.body for name in ("community", "network") for row in await story.log(name)])
