@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from hub.core.validate.checks import BINARY, HEX, PROPERTY_NAME, TYPE_NAME, UUID, Check, anything, compile_shape, under
-from hub.core.validate.common import PROPERTIES, REQUIRED, VERSIONED_RULES
+from hub.core.validate.common import PROPERTIES, REQUIRED, SAME_EVERYWHERE, VERSIONED_RULES
 from hub.core.validate.kinds import Family, ObjectType
 from hub.core.validate.objects import OBJECTS
 from hub.core.validate.observables import OBSERVABLES
@@ -29,11 +29,6 @@ RESERVED_PROPERTIES = frozenset({"severity", "action", "username", "phone_number
 """Names that no custom property may have (section 11.1 reserves them; ``action`` as stix2-validator reads it)."""
 
 _RESERVED_TYPES = frozenset({"action"})
-_SAME_EVERYWHERE = PROPERTIES[Family.DOMAIN]
-"""Also where STIX does not give them, such as ``labels`` on an observable: whoever reads an object, the hub's own
-stages included, reads an author, a time and a label under these names.
-"""
-
 _MOST_PROBLEMS = 20
 """What is told of one object: who sends 2,000 wrong labels needs no 2,000 sentences."""
 
@@ -90,7 +85,8 @@ def _compile(table: ObjectType, type_pattern: str) -> ObjectCheck:
     common = {name: kind for name, kind in PROPERTIES[table.family].items() if name not in table.without}
     needed = tuple(name for name in REQUIRED[table.family] if name not in table.without)
     rules = table.rules if table.family is Family.OBSERVABLE else (*VERSIONED_RULES, *table.rules)
-    shape = compile_shape({**_SAME_EVERYWHERE, **common, **table.properties}, ("type", "id", *needed, *table.required), rules)
+    properties = {**SAME_EVERYWHERE, **common, **table.properties}
+    shape = compile_shape(properties, ("type", "id", *needed, *table.required), rules)
     checks = {**shape.checks, "type": _no_check, "id": _id_check(type_pattern), "spec_version": _spec_version}
     required, holds = shape.required, (*shape.rules, *EVERYWHERE, *SPECIAL.get(table.name, ()))
 

@@ -89,6 +89,11 @@ PROPERTIES: Mapping[Family, Mapping[str, Kind]] = {
 }
 """The common properties of each family, ``type``, ``spec_version`` and ``id`` aside (section 3.2)."""
 
+SAME_EVERYWHERE = _VERSIONED
+"""Also where STIX does not give them, such as ``labels`` on an observable: whoever reads an object, the hub's own
+stages included, reads an author, a time and a label under these names.
+"""
+
 REQUIRED: Mapping[Family, tuple[str, ...]] = {
     Family.DOMAIN: ("spec_version", "created", "modified"),
     Family.RELATIONSHIP: ("spec_version", "created", "modified"),

@@ -23,7 +23,7 @@ from hub.core.validate.checks import (
     TYPE_NAME,
     UUID,
 )
-from hub.core.validate.common import PROPERTIES, REQUIRED, VERSIONED_RULES
+from hub.core.validate.common import PROPERTIES, REQUIRED, SAME_EVERYWHERE, VERSIONED_RULES
 from hub.core.validate.kinds import Family, Kind, ObjectType, Rule
 from hub.core.validate.objects import EXTENSION_TYPES
 from hub.core.validate.timestamps import TIMESTAMP
@@ -87,7 +87,7 @@ def _object(table: ObjectType, name: str) -> Schema:
             "type": {"const": name} if name else {"type": "string", "pattern": _whole(TYPE_NAME), "maxLength": 250},
             "spec_version": {"const": "2.1"},
             "id": {"type": "string", "pattern": _whole(f"{name or TYPE_NAME}--{UUID}")},
-            **{key: _kind(kind) for key, kind in {**common, **table.properties}.items()},
+            **{key: _kind(kind) for key, kind in {**SAME_EVERYWHERE, **common, **table.properties}.items()},
         },
         "required": ["type", "id", *needed, *table.required],
         "patternProperties": {
