@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,10 @@ from hub.store.port import Store, Sweep, Transaction
 
 _log = structlog.get_logger()
 _EXCERPT_BYTES = 512
+_LONGEST_ID = 255
+_LAST_INDEX = 2**31 - 1 - Limits().bundle_objects
+"""What the store counts with; a header of a client of another make may say any number."""
+_is_receipt = re.compile(rb"[0-9A-Za-z-]{1,64}").fullmatch
 _LAG_EVERY_S = 5.0
 _BACKOFF_S = (0.05, 0.2, 1.0, 2.0, 5.0)
 
@@ -190,10 +195,10 @@ class Worker:
                 continue
             headers = dict(record.headers)
             at_us = to_us(record.time)
-            receipt = headers["receipt"].decode("ascii", "replace") if "receipt" in headers else None
-            base = _number(headers.get("index"))
+            receipt = _receipt(headers.get("receipt"))
+            base = _number(headers.get("index"), _LAST_INDEX)
             refused, values = self._values(record, headers, pushed=receipt is not None)
-            stix_id = record.key.decode("utf-8", "replace") if record.key else None
+            stix_id = _id_in(record.key) if record.key else None
             for i, value in enumerate(values):
                 found.append(
                     Arrival(
@@ -247,19 +252,20 @@ class Worker:
 
     def _account(self, writes: Writes, done: Claimed, now_us: int) -> None:
         """The receipts' counts and problems, the centres' counts, and what waits for the operator."""
-        parts: dict[str, tuple[int, dict[State, int], list[dict[str, object]]]] = {}
+        parts: dict[tuple[str, int], tuple[dict[State, int], list[dict[str, object]]]] = {}
         totals: dict[int, dict[State, int]] = {}
         for outcome in done.outcomes:
             arrival = outcome.admitted.arrival
             if not arrival.released:
                 _count(totals.setdefault(arrival.centre.no, {}), outcome.state)
             if arrival.receipt is not None:
-                part = parts.setdefault(arrival.receipt, (arrival.centre.no, {}, []))
-                _count(part[1], outcome.state)
-                part[2].extend(_said(outcome, problem) for problem in outcome.problems)
+                # By centre as well: what a centre writes into its records' headers concerns its own receipts only.
+                by_state, said = parts.setdefault((arrival.receipt, arrival.centre.no), ({}, []))
+                _count(by_state, outcome.state)
+                said.extend(_said(outcome, problem) for problem in outcome.problems)
             if outcome.state is State.HELD and not outcome.admitted.claims:
                 writes.held.append(_held(outcome, now_us))
-        for receipt, (centre, by_state, said) in parts.items():
+        for (receipt, centre), (by_state, said) in parts.items():
             writes.receipts.append(ReceiptPart(receipt, centre, _counts(by_state), tuple(said)))
         writes.counts = {centre: _counts(by_state) for centre, by_state in totals.items()}
 
@@ -353,8 +359,20 @@ def _counts(by_state: dict[State, int]) -> ReceiptCounts:
     )
 
 
-def _number(header: bytes | None) -> int:
-    return int(header) if header is not None and header.isdigit() and len(header) < 16 else 0
+def _number(header: bytes | None, most: int = 10**15) -> int:
+    number = int(header) if header is not None and header.isdigit() and len(header) < 16 else 0
+    return number if number <= most else 0
+
+
+def _receipt(header: bytes | None) -> str | None:
+    """The receipt in a header; what any other client may have written there names none, and no database takes."""
+    return header.decode("ascii") if header is not None and _is_receipt(header) else None
+
+
+def _id_in(key: bytes) -> str:
+    """The id that a record's key is. Any other key is nobody's id: it is quoted, cut to what may be stored."""
+    text = key.decode("utf-8", "replace")
+    return text if len(text) <= _LONGEST_ID and text.isprintable() else ascii(text)[:_LONGEST_ID]
 
 
 async def _sleep(stop: asyncio.Event, pause_s: float) -> None:

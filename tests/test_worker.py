@@ -1,0 +1,87 @@
+"""What a client of any make may write into a topic of its own: it stalls nothing and concerns nobody else."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.log.port import StoredRecord, Topic
+from hub.model.policy import Centre
+from hub.model.step import ReceiptCounts
+from hub.model.times import from_us
+from hub.store import reading
+from tests.story import Story, an_indicator
+
+GOOD = json.dumps(an_indicator()).encode()
+
+
+@pytest.fixture
+async def story(tmp_path: Path) -> AsyncIterator[Story]:
+    story = await Story.begin(tmp_path)
+    yield story
+    await story.close()
+
+
+def a_record(
+    story: Story, centre: Centre, value: bytes | None, key: bytes | None = None, /, **headers: bytes
+) -> StoredRecord:
+    """The next record of a centre's topic, as the log gives it."""
+    topic = Topic(f"intake.{centre.name}")
+    offset = story.offsets.get(topic, 0)
+    story.offsets[topic] = offset + 1
+    time = from_us(story.now_us // 1000 * 1000)
+    return StoredRecord(topic, 0, offset, time, key, value, tuple((k.replace("_", "-"), v) for k, v in headers.items()))
+
+
+ODD: list[tuple[bytes | None, bytes | None, dict[str, bytes]]] = [
+    (b"\x00\xff\x80garbage", b"key with a \x00 in it", {}),
+    (b"\x00\xff\x80garbage", b"\xff\xfe\xfd", {}),
+    (b"{}", b"k" * 100_000, {}),
+    (None, None, {}),
+    (None, b"\x00", {}),
+    (None, b"k" * 100_000, {}),
+    (b"", b"", {}),
+    (b"[" * 100_000, None, {}),
+    (secrets.token_bytes(1 << 20), None, {}),
+    (b'{"type": "bundle", "id": "bundle--1", "objects": [' + b"{}," * 99_999 + b"{}]}", None, {}),
+    (b'{"type": "bundle", "id": "bundle--1", "objects": [' + b"1," * 100_000 + b"1]}", None, {}),
+    (GOOD, b"\x00", {"receipt": b"a\x00b", "index": b"7"}),
+    (GOOD, None, {"receipt": secrets.token_bytes(20_000), "index": b"999999999999999"}),
+    (GOOD, None, {"receipt": b"0" * 24, "index": b"999999999999999"}),
+    (GOOD, None, {"receipt": b"0" * 24, "index": b"\xc2\xb2"}),
+    (b"\x00", b"\x00", {"receipt": b"", "index": b"-1", "too_large": b"999999999999999"}),
+    (b"\x00", b"\x00", {"receipt": b"0" * 24, "too_large": b"many"}),
+    (None, b"\x00", {"receipt": b"0" * 24, "too_large": b"5"}),
+    (GOOD, None, {"traceparent": b"\xff\x00", "content_type": b"x" * 100_000}),
+]
+
+
+@pytest.mark.parametrize("at", range(len(ODD)))
+async def test_what_nobody_expects_in_a_record_has_its_end_and_the_next_is_accepted(story: Story, at: int) -> None:
+    ro = await story.centre("ro")
+    value, key, headers = ODD[at]
+    after = json.dumps(an_indicator("203.0.113.77")).encode()
+    await story.carry([a_record(story, ro, value, key, **headers), a_record(story, ro, after)])
+    assert "203.0.113.77" in str(await story.shown("community"))
+    counts = await story.counts(ro)
+    assert sum(counts.values()) == (100_000 if at == 9 else 1) + 1
+    await story.rejections(ro)
+
+
+async def test_a_forged_receipt_adds_nothing_to_another_centres(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    uid = "0123456789abcdef01234567"
+    bad = b'{"type": "indicator", "id": "indicator--of-it"}'
+    mine = [a_record(story, ro, GOOD, receipt=uid.encode(), index=b"0")]
+    forged = [a_record(story, it, bad, receipt=uid.encode(), index=b"%d" % index) for index in range(3)]
+    await story.carry(forged[:1] + mine + forged[1:])
+    async with story.store.look() as conn:
+        assert await reading.receipt_counts(conn, uid, ro.no) == ReceiptCounts(1, 0, 0, 0)
+        assert await reading.receipt_counts(conn, uid, it.no) == ReceiptCounts(0, 0, 0, 3)
+        said: list[Any] = await reading.problem_parts(conn, uid, ro.no)
+    assert said == []
