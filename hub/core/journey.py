@@ -69,6 +69,8 @@ class Admitted:
     """Refused in a way that takes back what stood before: marked above the ceiling."""
     held_on: str = ""
     """The list that holds it."""
+    would_claim: tuple[Claim, ...] = ()
+    """When held: what it claims once it is released, and may claim already where it was released before."""
 
 
 @dataclass(slots=True)
@@ -170,7 +172,10 @@ def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> A
         for normal in found:
             hit = hold(normal.obj, normal.observables)
             if hit is not None:
-                return Admitted(arrival, (hit.problem,), stix_id=found[0].said_id, held_on=hit.list_name)
+                claims = tuple(_claim(normal, arrival) for normal in found)
+                return Admitted(
+                    arrival, (hit.problem,), stix_id=claims[0].id, held_on=hit.list_name, would_claim=claims
+                )
     claims = tuple(_claim(normal, arrival) for normal in found)
     return Admitted(arrival, tuple(warnings), claims, claims[0].id)
 
@@ -196,7 +201,7 @@ def keys_of(batch: Sequence[Admitted], policy: Policy) -> set[ClaimKey]:
     found: set[ClaimKey] = set()
     for one in batch:
         centre = one.arrival.centre.no
-        found.update(claim.key for claim in one.claims)
+        found.update(claim.key for claim in (*one.claims, *one.would_claim))
         if one.stix_id is not None:
             found.add(claim_key(centre, one.stix_id))
         for claim in one.claims:
@@ -206,7 +211,7 @@ def keys_of(batch: Sequence[Admitted], policy: Policy) -> set[ClaimKey]:
 
 def issued_ids(batch: Sequence[Admitted]) -> set[StixId]:
     """References that may be ids that a collection made: they are read, on acceptance, as what they were made for."""
-    return {ref for one in batch for claim in one.claims for ref in perhaps_issued(claim)}
+    return {ref for one in batch for claim in (*one.claims, *one.would_claim) for ref in perhaps_issued(claim)}
 
 
 def _own_markings(claim: Claim, policy: Policy) -> list[StixId]:
@@ -226,11 +231,14 @@ def claimed(
     if issued:
         for one in batch:
             one.claims = tuple(read_as_keys(claim, issued) for claim in one.claims)
+            one.would_claim = tuple(read_as_keys(claim, issued) for claim in one.would_claim)
     done = Claimed()
     now: dict[ClaimKey, Claim] = dict(before)
     for one in batch:
         if one.arrival.value is None and not one.problems:
             done.outcomes.append(_withdraw(one, before, now, done))
+        elif (stands := _stands_already(one, now)) is not None:
+            done.outcomes.append(Outcome(one, State.UNCHANGED, (stands,)))
         elif not one.claims:
             if one.retracts:
                 _withdraw(one, before, now, done)
@@ -254,6 +262,18 @@ def _withdraw(one: Admitted, before: Mapping[ClaimKey, Claim], now: dict[ClaimKe
         return Outcome(one, State.UNCHANGED, (Problem(Code.WITHDRAWAL_UNKNOWN, "", says),))
     _put(gone, before, now, done)
     return Outcome(one, State.ACCEPTED, ())
+
+
+def _stands_already(one: Admitted, now: Mapping[ClaimKey, Claim]) -> Problem | None:
+    """Why there is nothing to hold: an operator has released this very claim, or a newer one stands.
+
+    A feed that sends all it has every day would otherwise ask the operator again about what was decided.
+    """
+    said = [newest(now.get(claim.key), claim) for claim in one.would_claim]
+    if not said or any(replaces is not None for replaces, _ in said):
+        return None
+    code = said[0][1]
+    return None if code is None else _said(code, one.would_claim[0])
 
 
 def _accept(

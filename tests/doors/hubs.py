@@ -14,6 +14,7 @@ import httpx
 import orjson
 from fastapi import FastAPI
 
+from hub.core.journey import Hold, no_hold
 from hub.doors.http import DoorSettings, make_app
 from hub.log.embedded import EmbeddedLog
 from hub.log.port import Consumer
@@ -135,8 +136,13 @@ class Hub:
 
 
 @contextlib.asynccontextmanager
-async def a_hub(folder: Path, *, database: str | None = None, **settings: Any) -> AsyncIterator[Hub]:
-    """A hub in this folder (and in this PostgreSQL database, where one is named), its application running in memory."""
+async def a_hub(
+    folder: Path, *, database: str | None = None, hold: Hold = no_hold, **settings: Any
+) -> AsyncIterator[Hub]:
+    """A hub in this folder (and in this PostgreSQL database, where one is named), its application running in memory.
+
+    ``hold`` is what waits for the operator; ``settings`` are the doors'.
+    """
     clock = Clock()
     async with contextlib.AsyncExitStack() as stack:
         if database is None:
@@ -154,7 +160,7 @@ async def a_hub(folder: Path, *, database: str | None = None, **settings: Any) -
         http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=URL))
         consumer = log.consumer(store.positions)
         stack.push_async_callback(consumer.close)
-        worker = Worker(consumer, store, WorkerSettings(), clock)
+        worker = Worker(consumer, store, WorkerSettings(hold=hold), clock)
         yield Hub(store, log, registry, app, http, worker, consumer, clock)
 
 

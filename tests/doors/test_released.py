@@ -1,0 +1,47 @@
+"""What an operator has released stands: the same claim sent again is unchanged, and waits for nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hub.core.hold import HeldLists
+from tests.doors.hubs import a_hub
+from tests.story import an_indicator, moment
+
+NETWORK = "0.0.0.0/0"
+
+
+async def test_a_released_claim_sent_again_is_unchanged(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, hold=HeldLists().holds) as hub:
+        await hub.centre()
+        said = an_indicator(NETWORK)
+        assert (await hub.tell("ro", said))["held"] == 1
+        await hub.registry.release([1])
+        again = await hub.tell("ro", said)
+        assert (again["unchanged"], again["held"]) == (1, 0)
+        assert [problem["code"] for problem in again["problems"]] == ["version.same"]
+        assert await hub.registry.held() == []
+
+
+async def test_a_new_version_of_a_released_claim_waits_again_and_the_old_one_stands(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, hold=HeldLists().holds) as hub:
+        await hub.centre()
+        said = an_indicator(NETWORK)
+        await hub.tell("ro", said)
+        await hub.registry.release([1])
+        await hub.settle()
+        newer = await hub.tell("ro", {**said, "modified": moment(-60)})
+        assert (newer["unchanged"], newer["held"]) == (0, 1)
+        older = await hub.tell("ro", said)
+        assert [problem["code"] for problem in older["problems"]] == ["version.same"]
+
+
+async def test_what_was_withdrawn_after_its_release_waits_again(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, hold=HeldLists().holds) as hub:
+        await hub.centre()
+        said = an_indicator(NETWORK)
+        await hub.tell("ro", said)
+        await hub.registry.release([1])
+        await hub.settle()
+        assert (await hub.withdraw("ro", said["id"]))["accepted"] == 1
+        assert (await hub.tell("ro", said))["held"] == 1
