@@ -7,6 +7,7 @@ functions. Errors go through ``hub/cli/errors.py``.
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
@@ -62,7 +63,9 @@ class Lazy(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """The real command instead of what the overview shows of it."""
         if args and args[0] in COMMANDS:
-            return args[0], load(args[0]), args[1:]
+            command = load(args[0])
+            show_brackets(command)
+            return args[0], command, args[1:]
         return super().resolve_command(ctx, args)
 
 
@@ -76,6 +79,19 @@ def load(name: str) -> Any:
     command = get_command(sub_commands)
     command.name = name
     return command
+
+
+# What rich takes for markup, and leaves out, when it shows help: "[amber]", but not "[100]".
+_MARKUP = re.compile(r"(?<!\\)\[(?=[a-z#/@][^\[]*?\])")
+
+
+def show_brackets(command: Any) -> None:
+    """Keep what stands in brackets in the help of a command and of those below it: mostly defaults."""
+    for parameter in command.params:
+        if getattr(parameter, "help", None):
+            parameter.help = _MARKUP.sub(r"\\[", parameter.help)
+    for each in getattr(command, "commands", {}).values():
+        show_brackets(each)
 
 
 app = typer.Typer(cls=Lazy, no_args_is_help=True, help="Share threat information between centres and their members.")

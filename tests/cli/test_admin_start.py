@@ -38,6 +38,12 @@ def test_every_command_has_help_of_its_own(shell: Shell, name: str) -> None:
     assert load(name).help
 
 
+def test_help_shows_the_defaults_that_stand_in_brackets(shell: Shell) -> None:
+    shown = " ".join(shell("centre", "add", "--help").out.split())
+    for default in ("[amber+strict]", "[amber]", "[network]", "[named]", "[100]", "[ctihub.toml]"):
+        assert default in shown
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_loading_a_command_imports_nothing_heavy(name: str) -> None:
     script = f"import sys; from hub.cli import run; run([{name!r}, '--help']); print(*sys.modules, file=sys.stderr)"
