@@ -2,7 +2,8 @@
 
 aiokafka decompresses a batch whole and knows no limit, so this module puts its own functions in the place of the
 library's. A batch over the limit is read as one record without key and value in its last place: it ends as a
-rejection like any other unreadable record, and its partition goes on.
+rejection like any other unreadable record, and its partition goes on. So does what follows, in its batch, a header
+that cannot be read.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class TooLargeUncompressed(Exception):  # what it is, not that it is an error: i
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Stands for all records of a batch that nobody can afford to read."""
+    """Stands for all records of a batch, or the rest of them, that nobody can read, or afford to."""
 
     offset: int
     timestamp: int
@@ -79,11 +80,21 @@ class _BoundedBatch:
         return next(self._batch)
 
     def __iter__(self) -> Iterator[Any]:
-        batch = self._batch
         try:
-            return iter(batch)
+            return self._readable(iter(self._batch))
         except (TooLargeUncompressed, cramjam.DecompressionError, zlib.error):
-            return iter([Unreadable(batch.next_offset - 1, batch.max_timestamp, batch.timestamp_type)])
+            return iter([self._rest()])
+
+    def _readable(self, records: Iterator[Any]) -> Iterator[Any]:
+        """The records up to one with a header whose name is not UTF-8: no broker minds, and the library raises."""
+        try:
+            yield from records
+        except UnicodeDecodeError:  # in the middle of the record, so where the next one begins is not known
+            yield self._rest()
+
+    def _rest(self) -> Unreadable:
+        batch = self._batch
+        return Unreadable(batch.next_offset - 1, batch.max_timestamp, batch.timestamp_type)
 
 
 # Only the pages that a batch fills are ever taken from the system; the event loop decompresses one batch at a time.

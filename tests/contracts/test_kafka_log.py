@@ -16,6 +16,7 @@ from typing import Self
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy as DefaultRecordBatchBuilderInPython
 from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AclOperation, AdminClient, ResourceType
 
@@ -326,6 +327,32 @@ async def test_a_batch_that_would_burst_the_memory_is_one_empty_record_and_stall
     ]
     assert read[1].value is None
     assert store.positions == {TopicPartition(topic, 0): 5}
+
+
+class NotUtf8(str):
+    """A name for a header as only a client of another make would write it."""
+
+    def encode(self, *_: object) -> bytes:  # type: ignore[override]
+        return b"\xff\xfe"
+
+
+async def test_a_header_that_is_no_text_costs_the_rest_of_its_batch_and_stalls_nothing(kafka: KafkaServer) -> None:
+    topic, store = Topic("intake.ro"), Store()
+    async with opened(kafka) as log:
+        await log.create(topic)
+        async with a_producer(kafka) as producer:
+            batch = producer.create_batch()
+            batch._builder = DefaultRecordBatchBuilderInPython(2, 0, False, -1, -1, 0, 1 << 20)
+            for value, headers in ((b"1", []), (b"2", [(NotUtf8("x"), b"v")]), (b"3", [])):
+                batch.append(value=value, key=None, timestamp=None, headers=headers)
+            batch.close()
+            await (await producer.send_batch(batch, topic, partition=0))
+            await producer.send_and_wait(topic, b"after")
+        consumer = log.consumer(store)
+        read = await take_count(consumer, 3, store=store)
+        await consumer.close()
+    assert [(record.offset, record.value) for record in read] == [(0, b"1"), (2, None), (3, b"after")]
+    assert store.positions == {TopicPartition(topic, 0): 4}
 
 
 async def test_a_worker_that_does_not_take_fetches_no_more(kafka: KafkaServer) -> None:
