@@ -1,7 +1,8 @@
 """What an operator should look at before anybody sees it: values that would block everyone, and hits on warning lists.
 
 Only indicators are held: an observable in a report says that something was there, not that it be blocked. And only
-values that an indicator asserts positively and alone, as these are what members' firewalls take.
+values that an indicator asserts positively and alone, as these are what members' firewalls take. One that takes
+itself back asks nobody to block anything, and must reach those who do.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class HeldLists:
 
     def holds(self, obj: StixObject, observables: Sequence[Observable]) -> Hit | None:
         """Why an operator should look at this object; None for nothing."""
-        if obj["type"] != "indicator":
+        if obj["type"] != "indicator" or obj.get("revoked") is True:
             return None
         for one in observables:
             hit = self._judge(one)

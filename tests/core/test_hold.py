@@ -127,3 +127,10 @@ def test_a_bisection_finds_what_a_walk_finds(spans: list[tuple[int, int]], asked
     start, end = asked[0], asked[0] + asked[1]
     walk = any(first <= end and first + length >= start for first, length in spans)
     assert (ranges.touching(start, end) is not None) == walk
+
+
+def test_a_revocation_is_never_held(default: HeldLists) -> None:
+    found = canonical("[ipv4-addr:value = '0.0.0.0/0']")
+    assert not isinstance(found, Problem)
+    assert default.holds({"type": "indicator", "revoked": False}, found.asserted) is not None
+    assert default.holds({"type": "indicator", "revoked": True}, found.asserted) is None
