@@ -21,8 +21,9 @@ ANSWER_WITHIN_S = 60.0
 SETTINGS = {
     "application_name": "ctihub",
     "timezone": "UTC",
-    # A worker that is frozen in the middle of a step must not keep its locks from the others for long.
-    "idle_in_transaction_session_timeout": "15s",
+    # A worker that is frozen in the middle of a step must not keep its locks from the others for ever. But a step with
+    # a large bundle may think for long between two statements, and with less would never come to its end.
+    "idle_in_transaction_session_timeout": "60s",
     "lock_timeout": "20s",
     # Look-ups of thousands of keys go by index. Before the first ANALYZE of a table that grew fast the planner takes
     # any key for half a percent of it, and reads it whole.

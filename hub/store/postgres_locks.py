@@ -48,12 +48,12 @@ class LockRoom:
 
 
 async def room_of(conn: AsyncConnection) -> LockRoom:
-    """A quarter of the server's table of locks for each step: four workers at their fullest fit."""
+    """Half of the server's table of locks for a step; where several come to more, the server says so (``Crowded``)."""
     names = ("max_locks_per_transaction", "max_connections", "max_prepared_transactions")
     per_client, clients, prepared = [
         int((await conn.exec_driver_sql("select current_setting($1)", (name,))).scalar_one()) for name in names
     ]
-    return LockRoom(max(per_client * (clients + prepared) // 4, 1))
+    return LockRoom(max(per_client * (clients + prepared) // 2, 1))
 
 
 class AdvisoryLocks:
