@@ -155,7 +155,12 @@ class HubClient:
 
 
 def retries(patience_s: float | None, notify: Notify) -> Iterable[stamina.Attempt]:
-    """Attempts with backoff and jitter while TryLater is raised; ``Retry-After`` is honoured. None: for ever."""
+    """Attempts with backoff and jitter while TryLater is raised; ``Retry-After`` is honoured.
+
+    ``patience_s`` None: for ever; 0: one attempt.
+    """
+    if patience_s == 0:
+        return stamina.retry_context(on=lambda _: False, attempts=1)
 
     def again(error: Exception) -> bool | float:
         if not isinstance(error, TryLater):

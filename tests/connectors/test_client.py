@@ -60,6 +60,15 @@ def test_a_hub_that_comes_back_within_the_patience_gets_the_push(hub: SmallHub, 
     assert client.push(LINES).received == 3
 
 
+def test_without_patience_there_is_one_attempt_and_nothing_is_said_of_another(hub: SmallHub) -> None:
+    hub.plan.extend(["503", "503"])
+    said: list[str] = []
+    with HubClient(hub.url, TOKEN, patience_s=0, notify=said.append) as client, pytest.raises(TryLater):
+        client.push(LINES)
+    assert said == []
+    assert list(hub.plan) == ["503"]
+
+
 def test_patience_ends_with_a_sentence() -> None:
     with socket.socket() as taken:  # bound, but nobody listens
         taken.bind(("127.0.0.1", 0))
