@@ -133,18 +133,17 @@ class Looking:
         """How many visible sightings there are of a thing, marked no more strictly than its view."""
         names: dict[StixId, None] = {claim.id: None for claim, _ in seen}
         names.update(dict.fromkeys(self._scene.keyed_names("indicator", thing)))
-        sightings = {name: some for name in names if (some := self._scene.sightings(name))}
+        sightings = self._scene.sightings(names)
         if not sightings:
             return 0
         level, groups = max(p.level for p in live), view_groups(live)
         counted: set[StixId] = set()
-        for name, some in sightings.items():
-            for claim in some:
-                p = self._meaning.project(claim, collection.audience)
-                if p is None or p.revoked or not no_stricter(p, level, groups):
-                    continue
-                if self._meaning.means(collection.no, claim, name) == thing:
-                    counted.add(claim.id)
+        for name, claim in sightings:
+            p = self._meaning.project(claim, collection.audience)
+            if p is None or p.revoked or not no_stricter(p, level, groups):
+                continue
+            if self._meaning.means(collection.no, claim, name) == thing:
+                counted.add(claim.id)
         return len(counted)
 
 

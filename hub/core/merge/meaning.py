@@ -5,9 +5,11 @@ Source: docs/semantics.md, sections 2, 4 and 6 ("References").
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hub.core.merge import owner
 from hub.core.merge.known import known_objects
-from hub.core.merge.project import Projection, Reach, project, reach
+from hub.core.merge.project import Projection, Reach, project, reach, reaches
 from hub.core.merge.references import LEANING, has_own_meaning, key_in, object_key, required_references
 from hub.core.merge.scene import Scene, is_floating
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key
@@ -20,9 +22,12 @@ from hub.patterns import key as key_of
 class Meaning:
     """See the head of this module. Every answer may raise ``Missing``."""
 
-    def __init__(self, policy: Policy, scene: Scene) -> None:
+    def __init__(self, policy: Policy, scene: Scene, before: Mapping[ClaimKey, Claim | None]) -> None:
+        """``before``: the claims that the step changes, as they were."""
         self._policy = policy
         self._scene = scene
+        self._before = before
+        self._redefined = any(claim is not None and claim.type == "marking-definition" for claim in before.values())
         self._known = known_objects(policy)
         self._reaches: dict[ClaimKey, Reach | None] = {}
         self._projections: dict[tuple[ClaimKey, Audience], Projection | None] = {}
@@ -51,6 +56,29 @@ class Meaning:
         else:
             found = self._reaches[claim.key] = reach(claim, self._policy, self.definition)
         return None if found is None else project(claim, audience, self._policy, found)
+
+    def sees(self, no: int, claim: Claim) -> bool:
+        """Whether a collection's audience sees a claim."""
+        return self.project(claim, self._policy.collections[no].audience) is not None
+
+    def saw(self, no: int, claim: Claim) -> bool:
+        """Whether a collection's audience saw, before this step, what stood where the claim stands."""
+        if claim.key not in self._before and not self._redefined:
+            return self.sees(no, claim)
+        old = self._before.get(claim.key, claim)
+        if old is None or old.state is ClaimState.WITHDRAWN:
+            return False
+        found = reach(old, self._policy, self._defined_before)
+        return found is not None and reaches(
+            found, self._policy.centres[old.centre], self._policy.collections[no].audience
+        )
+
+    def _defined_before(self, centre: int, marking: StixId) -> StixObject | None:
+        key = claim_key(centre, marking)
+        if key not in self._before:
+            return self.definition(centre, marking)
+        old = self._before[key]
+        return old.obj if old is not None and old.state is not ClaimState.WITHDRAWN else None
 
     def about(self, no: int, thing: CanonicalKey) -> list[Claim]:
         """All claims about a thing, as far as a collection may have to do with them."""
@@ -111,7 +139,7 @@ class Meaning:
         seen, todo = {thing}, [thing]
         while todo:
             for claim in self.about(no, todo.pop()):
-                if not claim.body or claim.type not in LEANING:
+                if claim.type not in LEANING or not self.sees(no, claim):
                     continue
                 for ref in required_references(claim.obj):
                     if ref.partition("--")[0] not in LEANING:

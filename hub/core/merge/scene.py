@@ -180,12 +180,21 @@ class Scene:
         keys = dict.fromkeys((*(k for k in base if k not in self._overlay), *self._new_referrers.get(stix_id, ())))
         return [self._claims[key] for key in keys]
 
-    def sightings(self, stix_id: StixId) -> list[Claim]:
-        """All claims of sightings of a STIX id."""
-        known = self._loaded.referrers.get(stix_id)
-        if known is not None and not known and stix_id not in self._new_referrers:
-            return []
-        return self.referrers(sighting_of(stix_id)) or []
+    def sightings(self, names: Iterable[StixId]) -> list[tuple[StixId, Claim]]:
+        """All claims of sightings of these ids, each with the id."""
+        found: list[tuple[StixId, Claim]] = []
+        missing = False
+        for stix_id in names:
+            known = self._loaded.referrers.get(stix_id)
+            if known is not None and not known and stix_id not in self._new_referrers:
+                continue
+            try:
+                found.extend((stix_id, claim) for claim in self.referrers(sighting_of(stix_id)) or ())
+            except Missing:  # ask for all of them at once
+                missing = True
+        if missing:
+            raise Missing
+        return found
 
     def new_referrers(self, stix_id: StixId) -> list[Claim]:
         """The claims of this step that refer to a STIX id."""

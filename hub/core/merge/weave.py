@@ -9,9 +9,10 @@ built up again from what still stands, so that a circle of things that need only
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hub.core.merge.carried import Carried, Place
 from hub.core.merge.content import Content
@@ -27,6 +28,10 @@ from hub.model.policy import Collection, Policy
 from hub.model.step import CROWD, Loaded, Wanted
 from hub.model.stix import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId, derived_id
+
+Nos = tuple[int, ...]
+"""Collections, by number."""
+T = TypeVar("T")
 
 _ROUNDS = 200_000
 """Passes over what there is to do in one step, after which something must be wrong: a fixed point takes far fewer."""
@@ -69,7 +74,7 @@ class Weave:
         self._policy = policy
         self._nos = tuple(policy.collections) if only is None else (only,)
         self._scene = Scene(policy, {key: new for key, (_, new) in changed.items()}, crowd)
-        self._meaning = Meaning(policy, self._scene)
+        self._meaning = Meaning(policy, self._scene, {key: old for key, (old, _) in changed.items()})
         self._looking = Looking(policy, self._scene, self._meaning, self._shown_as)
         self._carried = Carried(policy, self._scene, self._looking)
         self._crowds = Crowds(policy, self._scene, self._meaning, crowd)
@@ -81,9 +86,13 @@ class Weave:
         self._to_spread: dict[Place, bool] = {}
         """Views that have come or changed their id; True: or gone, so that what needs them goes first."""
         self._to_touch: list[Touched] = []
-        self._ids_changed: dict[StixId, bool] = {}
+        self._changed = changed
+        self._to_begin: dict[ClaimKey, None] = dict.fromkeys(changed)
+        self._ids_changed: dict[StixId, tuple[bool, Nos]] = {}
         """Ids and markings (``marked_with``) whose meaning may have changed. True: only if others claim the id too."""
-        self._sighted: dict[StixId, None] = {}
+        self._sighted: dict[StixId, Nos] = {}
+        self._touched: dict[tuple[int, ClaimKey], Claim] = {}
+        """What this step looks at anew anyway, by collection."""
         self._markings: set[StixId] = set()
         """Marking-definitions that may have other content now."""
         self._redecided: set[StixId] = set()
@@ -93,10 +102,14 @@ class Weave:
         self._uncounted: dict[Place, None] = {}
         """Places whose result has changed since what they carry was counted."""
         for old, new in changed.values():
-            self._change(old, new)
+            self._scene.prefetch(new)
+            for one in (old, new):
+                if one is not None and one.thing is not None:
+                    self._scene.want_thing(one.thing)
         for claim in again:
-            self._start(self._scene.add(claim))
-            self._ids_changed[claim.id] = False
+            self._start(self._scene.add(claim), self._nos)
+            self._id_changes(claim.id, self._nos)
+            self._scene.prefetch(claim)
         if again:
             self._markings.update(self._known)
 
@@ -162,62 +175,88 @@ class Weave:
 
     # ------------------------------------------------------------ what there is to do
 
-    def _change(self, old: Claim | None, new: Claim) -> None:
-        self._start(new)
+    def _begin(self, key: ClaimKey) -> None:
+        """A claim has changed: for those who see it now or saw it before. What others see, it must not even stir."""
+        old, new = self._changed[key]
+        nos = tuple(no for no in self._nos if self._meaning.sees(no, new) or self._meaning.saw(no, new))
+        self._start(new, nos)
         if new.type == "marking-definition":
-            before = decided_by(old.obj if old is not None and old.body else None)
-            if before != decided_by(new.obj if new.body else None):
-                name = marked_with(new.id)
-                self._ids_changed[name] = False
-                if before.readable:
-                    self._redecided.add(name)
+            self._redefine(old, new)
         elif has_own_meaning(new.id):
-            self._ids_changed[new.id] = old is not None and _means_the_same(old, new)
+            self._id_changes(new.id, nos, quiet=old is not None and _means_the_same(old, new))
         if old is None:
             return
         if old.type == "sighting" and old.body:
-            self._sighted[StixId(old.obj["sighting_of_ref"])] = None
+            self._sight(StixId(old.obj["sighting_of_ref"]), nos)
         if old.thing != new.thing:
             if old.thing is None:
                 self._to_place[old.key] = None
             else:
-                self._look_everywhere(old.thing)
+                self._look_at(old.thing, nos)
 
-    def _start(self, claim: Claim) -> None:
+    def _redefine(self, old: Claim | None, new: Claim) -> None:
+        """A marking may mean something else to what carries it."""
+        before = decided_by(old.obj if old is not None and old.body else None)
+        if before != decided_by(new.obj if new.body else None):
+            name = marked_with(new.id)
+            self._id_changes(name, self._nos)
+            if before.readable:
+                self._redecided.add(name)
+
+    def _start(self, claim: Claim, nos: Nos) -> None:
         if is_floating(claim):
             self._to_place[claim.key] = None
         elif self._is_carried(claim):
             self._markings.add(claim.id)
         elif claim.thing is not None:
-            self._look_everywhere(claim.thing)
+            self._look_at(claim.thing, nos)
         if claim.type == "sighting" and claim.body:
-            self._sighted[StixId(claim.obj["sighting_of_ref"])] = None
-        self._scene.prefetch(claim)
+            self._sight(StixId(claim.obj["sighting_of_ref"]), nos)
+        self._note(claim, nos)
+
+    def _note(self, claim: Claim, nos: Nos) -> None:
+        for no in nos:
+            self._touched[no, claim.key] = claim
+
+    def _id_changes(self, name: StixId, nos: Nos, *, quiet: bool = False) -> None:
+        was_quiet, before = self._ids_changed.get(name, (True, ()))
+        self._ids_changed[name] = (quiet and was_quiet, tuple(dict.fromkeys((*before, *nos))))
+
+    def _sight(self, ref: StixId, nos: Nos) -> None:
+        self._sighted[ref] = tuple(dict.fromkeys((*self._sighted.get(ref, ()), *nos)))
+
+    def _look_at(self, thing: CanonicalKey, nos: Nos) -> None:
+        self._scene.want_thing(thing)
+        for no in nos:
+            self._to_look[no, thing] = None
 
     def _is_carried(self, claim: Claim) -> bool:
         """Whether its object comes and goes with what carries it, not by its own markings."""
         return claim.type == "marking-definition" or claim.id in self._known or claim.id in self._hidden
 
-    def _look_everywhere(self, thing: CanonicalKey) -> None:
-        self._scene.want_thing(thing)
-        for no in self._nos:
-            self._to_look[no, thing] = None
-
     def _is_busy(self) -> bool:
+        return self._is_stirring() or bool(self._to_look)
+
+    def _is_stirring(self) -> bool:
+        """Whether it is still open what must be looked at."""
         return bool(
-            self._to_place or self._to_look or self._to_spread or self._to_touch or self._ids_changed or self._sighted
+            self._to_begin or self._ids_changed or self._sighted or self._to_place or self._to_spread or self._to_touch
         ) or not self._crowds.done()  # fmt: skip
 
     def _work(self) -> Wanted:
         """One pass over all there is to do; what lacks an answer stays."""
-        for stix_id, quiet in list(self._ids_changed.items()):
+        for key in list(self._to_begin):
             with suppress(Missing):
-                self._spread_id(stix_id, quiet=quiet)
-                del self._ids_changed[stix_id]
-        for ref in list(self._sighted):
+                self._begin(key)
+                del self._to_begin[key]
+        for name, (quiet, nos) in list(self._ids_changed.items()):
             with suppress(Missing):
-                self._look_at_sighted(ref)
-                del self._sighted[ref]
+                self._spread_id(name, nos, quiet=quiet)
+                self._forget_if_done(self._ids_changed, name, (quiet, nos))
+        for ref, nos in list(self._sighted.items()):
+            with suppress(Missing):
+                self._look_at_sighted(ref, nos)
+                self._forget_if_done(self._sighted, ref, nos)
         for key in list(self._to_place):
             with suppress(Missing):
                 self._place(key)
@@ -226,20 +265,34 @@ class Weave:
             with suppress(Missing):
                 self._spread(no, thing, ended=ended)
                 del self._to_spread[no, thing]
-        self._to_touch.extend(self._crowds.advance())
-        self._to_touch = [touched for touched in self._to_touch if not self._is_touched(touched)]
-        if not (
-            self._ids_changed or self._sighted or self._to_place or self._to_spread or self._to_touch
-        ) and self._crowds.done():  # fmt: skip
+        self._march()
+        if not self._is_stirring():
             for at in list(self._to_look):
                 with suppress(Missing):
                     self._look(*at)
         return self._scene.wanted()
 
-    def _touch(self, claim: Claim, nos: Iterable[int]) -> None:
+    @staticmethod
+    def _forget_if_done(todo: dict[StixId, T], name: StixId, done: T) -> None:
+        if todo[name] == done:  # else more has come to it meanwhile
+            del todo[name]
+
+    def _march(self) -> None:
+        """Touch those of the crowds whose turn it is."""
+        known = len(self._crowds.left)
+        self._to_touch.extend(self._crowds.advance())
+        for no, name in self._crowds.left[known:]:
+            # what the step looks at anyway sees the new view, whether it was looked at before or after it came
+            for (where, _), claim in list(self._touched.items()):
+                if where == no and name in claim.references:
+                    self._to_touch.append(Touched(no, name, claim, ended=False))
+        self._to_touch = [touched for touched in self._to_touch if not self._is_touched(touched)]
+
+    def _touch(self, claim: Claim, nos: Nos) -> None:
         """Something that this claim refers to has changed there."""
+        self._note(claim, nos)
         if claim.type == "sighting" and claim.body:  # it may count now where it did not
-            self._sighted[StixId(claim.obj["sighting_of_ref"])] = None
+            self._sight(StixId(claim.obj["sighting_of_ref"]), nos)
         if is_floating(claim):
             self._to_place[claim.key] = None
             for no, thing in self._scene.placement(claim.key).items():
@@ -249,42 +302,35 @@ class Weave:
         elif self._is_carried(claim):
             self._markings.add(claim.id)
         elif claim.thing is not None:
-            self._scene.want_thing(claim.thing)
-            for no in nos:
-                self._to_look[no, claim.thing] = None
+            self._look_at(claim.thing, nos)
 
     # ------------------------------------------------------------ what depends on what
 
-    def _spread_id(self, stix_id: StixId, *, quiet: bool) -> None:
-        """What an id means may have changed: for everyone who refers to it, or only where centres contest it."""
-        referrers = self._scene.referrers(stix_id)
+    def _spread_id(self, name: StixId, nos: Nos, *, quiet: bool) -> None:
+        """What an id means may have changed: for all that refers to it, or only where centres contest it."""
+        referrers = self._scene.referrers(name)
         if referrers is not None and not referrers:
             return
-        if quiet and len(self._scene.claims_of_id(stix_id)) == 1:
+        if quiet and len(self._scene.claims_of_id(name)) == 1:
             return
-        for claim in referrers if referrers is not None else self._scene.new_referrers(stix_id):
-            self._touch(claim, self._nos)
-            self._may_appear(stix_id, claim)
+        for claim in referrers if referrers is not None else self._scene.new_referrers(name):
+            for no in nos:
+                self._touch_referrer(no, name, claim, ended=False)
         if referrers is None:
             # a marking that can be read at last shows what waited for it; what was decided otherwise must not wait
-            may_wait = is_marking(stix_id) and stix_id not in self._redecided
-            for no in self._nos:
-                self._crowds.add(no, stix_id, ended=not may_wait, at_once=not may_wait)
+            may_wait = is_marking(name) and name not in self._redecided
+            for no in nos:
+                self._crowds.add(no, name, ended=not may_wait, at_once=not may_wait)
 
-    def _may_appear(self, name: StixId, claim: Claim) -> None:
-        """What a claim's marking means has changed: who sees it, and so what its own id means."""
-        if is_marking(name) and has_own_meaning(claim.id):
-            self._ids_changed[claim.id] = False
-
-    def _look_at_sighted(self, ref: StixId) -> None:
+    def _look_at_sighted(self, ref: StixId, nos: Nos) -> None:
         """Sightings of this id have changed: so may have what is said of everything that it may mean."""
         thing = key_in(ref)
         if thing is not None:
-            self._look_everywhere(thing)
+            self._look_at(thing, nos)
         elif ref.startswith("indicator--"):
             for claim in self._scene.claims_of_id(ref):
                 if claim.thing is not None:
-                    self._look_everywhere(claim.thing)
+                    self._look_at(claim.thing, nos)
 
     def _spread(self, no: int, thing: CanonicalKey, *, ended: bool) -> None:
         """A view has come, gone, or changed its id: so may what refers to it."""
@@ -324,8 +370,12 @@ class Weave:
         return True
 
     def _touch_referrer(self, no: int, name: StixId, claim: Claim, *, ended: bool) -> None:
+        revealed = is_marking(name)
+        if not (self._meaning.sees(no, claim) or (revealed and self._meaning.saw(no, claim))):
+            return
         self._touch(claim, (no,))
-        self._may_appear(name, claim)
+        if revealed and has_own_meaning(claim.id):  # who sees it has changed, and so what its own id means
+            self._id_changes(claim.id, (no,))
         if ended and claim.body and name in required_references(claim.obj):
             thing = self._scene.placement(claim.key).get(no) if is_floating(claim) else claim.thing
             if thing is not None:
@@ -386,7 +436,7 @@ class Weave:
                     self._to_look[no, place] = None
         if where != old:
             self._scene.place(key, where)
-            self._ids_changed[claim.id] = False
+            self._id_changes(claim.id, tuple(no for no in self._nos if where.get(no) != old.get(no)))
 
     # ------------------------------------------------------------ looking at one thing in one collection
 
