@@ -7,6 +7,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -170,12 +171,15 @@ class Damage:
                 obj["type"] = draw.choice([*TYPES, "x-acme"])
                 obj["id"] = f"{obj['type']}--{str(obj.get('id')).rpartition('--')[2]}"
             case 1 | 2:
-                holder, key = draw.choice(list(_places(obj)) or [(obj, "x_acme")])
-                holder[key] = draw.choice([*ODD, [holder.get(key)] if isinstance(holder, dict) else []])
+                holder, key = draw.choice(list(_places(obj)) or [({"x": 1}, "x")])
+                holder[key] = [holder[key]] if draw.random() < 0.1 else self._odd()
             case 3:
                 obj.pop(draw.choice(sorted(obj) or ["id"]), None)
             case _:
-                obj[draw.choice(NAMES)] = draw.choice(ODD)
+                obj[draw.choice(NAMES)] = self._odd()
+
+    def _odd(self) -> Any:
+        return deepcopy(self._random.choice(ODD))
 
     def some_bytes(self) -> bytes:
         draw = self._random
