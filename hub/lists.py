@@ -9,8 +9,9 @@ import importlib.resources
 import ipaddress
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,16 @@ def available(data_dir: Path) -> list[str]:
     ours = {entry.name for entry in _packaged().iterdir() if entry.is_dir()}
     own = data_dir / "warninglists"
     return sorted(ours | {DOCUMENTATION} | ({entry.name for entry in own.iterdir()} if own.is_dir() else set()))
+
+
+def ensure_known(names: Iterable[str], data_dir: Path) -> None:
+    """Raises WrongUsage for a name that no warning list has: before a worker starts, rather than in it."""
+    there = [*available(data_dir), "default", "none"]
+    for name in names:
+        if name not in there:
+            near = get_close_matches(name, there, n=1, cutoff=0.0)[0]
+            says = f"HELD_LISTS names {name!r}, which is no warning list here; no worker starts with it."
+            raise WrongUsage("lists.unknown", says, f"Did you mean {near}?")
 
 
 def _packaged() -> Any:

@@ -9,7 +9,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from sqlalchemy import func, select
 from hub.app import open_log, open_store, opened_broker
 from hub.cli.certificate import examine
 from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
-from hub.lists import available
-from hub.model.errors import HubError
+from hub.lists import ensure_known
+from hub.model.errors import HubError, WrongUsage
 from hub.registry.port import Broker
 from hub.registry.service import Registry
 from hub.store import tables as t
@@ -119,11 +118,10 @@ def _look_at_folder(folder: Path) -> Finding:
 
 
 async def _lists(config: Config) -> list[Finding]:
-    there = {*await asyncio.to_thread(available, config.data_dir), "default", "none"}
-    if unknown := [name for name in config.held_lists if name not in there]:
-        says = f"HELD_LISTS names {unknown[0]!r}, which is no warning list here; no worker starts with it."
-        near = get_close_matches(unknown[0], sorted(there), n=1, cutoff=0.0)
-        return [Finding("lists", Health.BAD, says, f"Did you mean {near[0]}?")]
+    try:
+        await asyncio.to_thread(ensure_known, config.held_lists, config.data_dir)
+    except WrongUsage as error:
+        return [Finding("lists", Health.BAD, error.says, error.way_out)]
     return [good("lists", f"Hits on {', '.join(config.held_lists)} are held.")]
 
 

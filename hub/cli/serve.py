@@ -41,8 +41,10 @@ def command(
     options = load(config, overrides=overrides, warn=lambda text: say(f"Warning: {text}"))
     ensure_private(options)
 
-    from hub import serving, telemetry
+    from hub import lists, serving, telemetry
 
+    if role.value in (serving.Role.ALL, serving.Role.WORKER):
+        lists.ensure_known(options.held_lists, options.data_dir)
     telemetry.configure(options.log_level, options.log_format)
     serving.run(serving.serve(options, serving.Role(role.value), started=_started))
 

@@ -32,6 +32,16 @@ def test_an_unknown_key_of_the_file_names_the_nearest(shell: Shell) -> None:
     assert "unknown key HTTP_PROT; did you mean HTTP_PORT?" in answer.err
 
 
+@pytest.mark.parametrize("role", ["all", "worker"])
+def test_a_warning_list_that_does_not_exist_ends_with_2(shell: Shell, role: str) -> None:
+    (shell.folder / "ctihub.toml").write_text('HELD_LISTS = ["public-dns-v5"]')
+    answer = shell("serve", "--role", role, "--port", "0")
+    assert answer.code == 2
+    assert "names 'public-dns-v5'" in answer.err
+    assert "Did you mean public-dns-v" in answer.err
+    assert "Traceback" not in answer.err
+
+
 def test_a_port_that_is_taken_ends_with_1(shell: Shell) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
