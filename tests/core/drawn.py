@@ -71,7 +71,8 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:  # noqa: C901 (one case a kind
                 lambda name: st.from_regex(HASHES[name], fullmatch=True).map(lambda digest: {name: digest})
             )
         case kinds.Dictionary(of, keys):
-            key = st.just("SO_RCVBUF") if keys.startswith("(?:SO") else WORDS
+            given = {"(?:SO": "SO_RCVBUF", "[A-Z]": "XResolution"}
+            key = next((st.just(name) for beginning, name in given.items() if keys.startswith(beginning)), WORDS)
             if of == kinds.Dictionary():
                 return st.just({"de": {"name": "x"}})
             return st.dictionaries(key, TEXTS if of is None else values(of), min_size=1, max_size=2)

@@ -154,6 +154,11 @@ BAD: list[tuple[StixObject, str, str]] = [
     (an_observable("url", value="http://a.example/", created_by_ref=["x"]), "stix.reference", "/created_by_ref"),
     (an_observable("url", value="http://a.example/", modified="soon"), "stix.timestamp", "/modified"),
     (an_observable("url", value="http://a.example/", lang={}), "stix.property-type", "/lang"),
+    (
+        an_observable("file", name="a", extensions={"raster-image-ext": {"exif_tags": {"make": "a"}}}),
+        "stix.property-name",
+        "/extensions/raster-image-ext/exif_tags/make",
+    ),
     (an_object("location", latitude=1, longitude=1, precision=-1), "stix.value", "/precision"),
     (
         an_indicator(external_references=[{"source_name": "cve", "external_id": "2024-3094"}]),

@@ -78,7 +78,7 @@ _IMAGE: dict[str, Kind] = {
     "image_height": INTEGER,
     "image_width": INTEGER,
     "bits_per_pixel": INTEGER,
-    "exif_tags": Dictionary(),
+    "exif_tags": Dictionary(keys=r"[A-Z][a-zA-Z0-9_-]{1,249}"),  # section 6.7.6: a tag's name as EXIF writes it
 }
 _OPTIONAL_HEADER: dict[str, Kind] = {
     **dict.fromkeys(
