@@ -151,3 +151,12 @@ async def test_an_anonymous_centre_is_named_nowhere(story: Story) -> None:
     green = await story.only("community")
     assert said_of(green)["sources"][0]["name"] == "anonymous"
     assert (await story.only("community", "malware"))["name"] == "m"
+
+
+async def test_a_property_that_only_sounds_like_a_time_stops_nobody(story: Story) -> None:
+    pl = await story.centre("pl", naming=Naming.ANONYMOUS)
+    odd = an_object(
+        "grouping", "g", context="suspicious-activity", object_refs=[an_indicator()["id"]], published=["x"], stop_time=0
+    )
+    await story.batch((pl, an_indicator()), (pl, odd))
+    assert (await story.only("community", "grouping"))["published"] == ["x"]

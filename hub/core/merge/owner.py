@@ -13,6 +13,7 @@ from hub.core.merge.hubmade import external_references, marking_refs, merged_lab
 from hub.core.merge.known import EXTENSION_ID, shown_author
 from hub.core.merge.project import Projection
 from hub.model.policy import Policy
+from hub.model.stix import TIMES
 from hub.model.times import DAY_US, exact_time, parse_us
 from hub.model.words import Naming, StixId, StixObject
 
@@ -101,10 +102,11 @@ _ENDS = frozenset({"valid_until", "stop_time", "last_seen", "last_observed", "an
 
 def _by_day(obj: StixObject) -> StixObject:
     found = dict(obj)
-    for name in _STARTS & found.keys():
+    times = TIMES.get(obj["type"], frozenset())  # a property of one's own may have such a name and be anything
+    for name in _STARTS & times & found.keys():
         us = parse_us(found[name])
         found[name] = exact_time(us - us % DAY_US)
-    for name in _ENDS & found.keys():
+    for name in _ENDS & times & found.keys():
         us = parse_us(found[name])
         found[name] = exact_time(us - us % DAY_US + DAY_US - 1000)
     return found
