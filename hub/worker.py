@@ -311,6 +311,7 @@ async def _merge(
     writes.sweeps = [(f"{REFERRERS}{no}:{name}", now_us) for no, name in weave.left]
     writes.carried = {at: delta for at, delta in weave.carried.items() if delta}
     drafts = weave.drafts()
+    await tx.prepare(writes)
     logs = {draft.collection.no for draft in drafts} | refusals.keys()
     heads = await tx.heads(logs) if logs else {}
     vouched = frozenset(name for name in known_objects(policy) if name.startswith("identity--"))

@@ -6,11 +6,12 @@ which claims are about it), and a *STIX id* (what the claims under it say, and s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Protocol
 
 from hub.model.claims import ClaimKey
-from hub.model.step import Wanted
+from hub.model.policy import Policy
+from hub.model.step import Loaded, Wanted, Writes
 
 
 class Locks(Protocol):
@@ -24,16 +25,20 @@ class Locks(Protocol):
         """Wait for every step that takes part, and let none begin until this one ends."""
         ...
 
-    async def wanted(self, wanted: Wanted) -> None:
+    async def wanted(self, wanted: Wanted, policy: Policy) -> None:
         """Wait for steps that change what is wanted. Raises TryAgain when there is too much of it to lock by name."""
+        ...
+
+    def note(self, loaded: Loaded, policy: Policy) -> None:
+        """Note what was read without a lock."""
+        ...
+
+    async def confirm(self, writes: Writes) -> None:
+        """Come before the writing. Raises TryAgain when what was read without a lock would now lead elsewhere."""
         ...
 
     async def found(self, keys: Iterable[ClaimKey]) -> bool:
         """Wait for steps that change these contributions, which an index named; whether they may have changed since."""
-        ...
-
-    async def logs(self, numbers: Collection[int]) -> None:
-        """Wait for steps that append to these logs. Come last: this is what every other step waits for."""
         ...
 
 
@@ -46,12 +51,15 @@ class NoLocks:
     async def alone(self) -> None:
         """See ``Locks``."""
 
-    async def wanted(self, wanted: Wanted) -> None:
+    async def wanted(self, wanted: Wanted, policy: Policy) -> None:
+        """See ``Locks``."""
+
+    def note(self, loaded: Loaded, policy: Policy) -> None:
+        """See ``Locks``."""
+
+    async def confirm(self, writes: Writes) -> None:
         """See ``Locks``."""
 
     async def found(self, keys: Iterable[ClaimKey]) -> bool:  # noqa: ARG002
         """See ``Locks``."""
         return False
-
-    async def logs(self, numbers: Collection[int]) -> None:
-        """See ``Locks``."""

@@ -47,8 +47,14 @@ class Transaction(Protocol):
         """Where these logs end; until the commit nobody else appends to them. Call it last before ``write``."""
         ...
 
+    async def prepare(self, writes: Writes) -> None:
+        """Write what needs no number: contributions, references, placements. Come before ``heads``, when all has been
+        loaded: what is written here keeps nobody waiting for the logs.
+        """
+        ...
+
     async def write(self, writes: Writes) -> None:
-        """Write it all."""
+        """Write it all, but for what was prepared."""
         ...
 
     async def advance(self, start: Positions, end: Positions) -> None:

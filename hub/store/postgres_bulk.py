@@ -65,7 +65,7 @@ class Bulk:
     async def write(self, connection: Any, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Write rows by a statement made here, over a connection of the driver that is in a transaction."""
         plan = self._plans[sql]
-        rows = [_clean(row, plan.texts) for row in rows]
+        rows = _clean(rows, plan.texts)
         if len(rows) < COPY_FROM:
             await connection.execute(sql, *zip(*rows, strict=True))
         elif plan.staged is None:
@@ -90,11 +90,11 @@ def _on_conflict(table: Table, keys: Sequence[str], add: Sequence[str]) -> str:
     return f" on conflict ({on}) do update set {sets}"
 
 
-def _clean(row: tuple[Any, ...], texts: Sequence[int]) -> tuple[Any, ...]:
+def _clean(rows: Sequence[tuple[Any, ...]], texts: Sequence[int]) -> Sequence[tuple[Any, ...]]:
     """PostgreSQL's text cannot hold the null character, which a record's key may: show that it was there.
 
-    One such row must not stop its whole batch, again and again.
+    One such row must not stop its whole batch, again and again. The usual case is seen in one pass over the text.
     """
-    if all(row[i] is None or "\0" not in row[i] for i in texts):
-        return row
-    return tuple(value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in row)
+    if not any("\0" in "".join([row[i] or "" for row in rows]) for i in texts):
+        return rows
+    return [tuple(value.replace("\0", "\ufffd") if isinstance(value, str) else value for value in row) for row in rows]

@@ -1,4 +1,4 @@
-"""Locks by name on PostgreSQL: advisory locks that end with the transaction, and row locks on the logs.
+"""Locks by name on PostgreSQL: advisory locks that end with the transaction.
 
 Within one call locks are taken in the order of their names, so that two steps cannot wait for each other there. A step
 learns only from what it has loaded what else it must lock, so across calls they can: PostgreSQL then ends one of them
@@ -7,17 +7,17 @@ learns only from what it has loaded what else it must lock, so across calls they
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import ClaimKey, claim_key
-from hub.model.step import Wanted
+from hub.model.policy import Policy
+from hub.model.step import Loaded, Wanted, Writes
 from hub.model.words import CanonicalKey, StixId
-from hub.store import tables as t
-from hub.store.postgres_errors import Crowded
+from hub.store.postgres_errors import Contended, Crowded
+from hub.store.vouched import Told, vouched_things
 
 _GATE = (0x6374_6975, 1)
 """The two-number form has a name space of its own: no name of a thing or id is ever the gate's."""
@@ -65,6 +65,8 @@ class AdvisoryLocks:
         self._takes_part = False
         self._is_alone = False
         self._begun = False
+        self._vouched: frozenset[CanonicalKey] | None = None
+        self._told = Told()
         self._exclusive: set[int] = set()
         self._shared: set[int] = set()
 
@@ -85,26 +87,33 @@ class AdvisoryLocks:
             await self._conn.exec_driver_sql(_ALONE, _GATE)
             self._takes_part = self._is_alone = True
 
-    async def wanted(self, wanted: Wanted) -> None:
+    async def wanted(self, wanted: Wanted, policy: Policy) -> None:
         """See ``Locks``. The contributions that a step asks for first are those that it replaces; others it reads."""
         await self.share()
         if self._is_alone:
             return
-        changed = {_name_of_thing(thing) for thing in wanted.things}
+        if self._vouched is None:
+            self._vouched = vouched_things(policy)
+        changed = {_name_of_thing(thing) for thing in wanted.things - self._vouched}
         changed.update(_name_of_claim(key) for key in wanted.placements)
         read = {_name_of_id(stix_id) for stix_id in wanted.ids}
         (read if self._begun else changed).update(_name_of_claim(key) for key in wanted.claims)
         self._begun = True
         await self._take(changed, read)
 
+    def note(self, loaded: Loaded, policy: Policy) -> None:
+        """See ``Locks``."""
+        if self._vouched is not None:
+            self._told.note(loaded, self._vouched, policy)
+
+    async def confirm(self, writes: Writes) -> None:
+        """See ``Locks``."""
+        if not self._is_alone and not await self._told.still_holds(self._conn, writes):
+            raise Contended
+
     async def found(self, keys: Iterable[ClaimKey]) -> bool:
         """See ``Locks``."""
         return not self._is_alone and await self._take({_name_of_claim(key) for key in keys}, set())
-
-    async def logs(self, numbers: Collection[int]) -> None:
-        """See ``Locks``."""
-        no = t.logs.c.no
-        await self._conn.execute(select(no).where(no.in_(sorted(numbers))).order_by(no).with_for_update())
 
     async def _take(self, exclusive: set[int], shared: set[int]) -> bool:
         exclusive -= self._exclusive

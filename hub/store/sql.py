@@ -252,6 +252,7 @@ class SqlTransaction:
         self._store = store
         self.conn = conn
         self._locks = store.locks(conn)
+        self._prepared: Writes | None = None
         self._absent: set[Hashable] = set()
         """Claims, and views by collection and thing, that are not there: locked as they are, nobody else adds them."""
 
@@ -266,11 +267,12 @@ class SqlTransaction:
     async def load(self, wanted: Wanted, policy: Policy) -> Loaded:
         """See the port."""
         loaded = Loaded()
-        await self._locks.wanted(wanted)
+        await self._locks.wanted(wanted, policy)
         await self._load_things(wanted, loaded, policy)
         await self._load_claims(wanted, loaded, policy)
         await self._load_placements(wanted, loaded)
         await self._load_rows(wanted, loaded)
+        self._locks.note(loaded, policy)
         return loaded
 
     async def _load_things(self, wanted: Wanted, loaded: Loaded, policy: Policy) -> None:
@@ -336,14 +338,22 @@ class SqlTransaction:
 
     async def heads(self, logs: Collection[int]) -> dict[int, Head]:
         """See the port."""
-        await self._locks.logs(logs)
         c = t.logs.c
-        rows = await self.conn.execute(select(c.no, c.last_seq, c.last_us).where(c.no.in_(list(logs))))
+        # In this order others wait in turn; what they find then is what we have left. SQLite has one writer anyway.
+        locking = select(c.no, c.last_seq, c.last_us).where(c.no.in_(sorted(logs))).order_by(c.no).with_for_update()
+        rows = await self.conn.execute(locking)
         return {row.no: Head(Seq(row.last_seq), row.last_us) for row in rows}
+
+    async def prepare(self, writes: Writes) -> None:
+        """See the port."""
+        await self._write_claims(writes)
+        self._prepared = writes
 
     async def write(self, writes: Writes) -> None:
         """See the port."""
-        await self._write_claims(writes)
+        if self._prepared is not writes:
+            await self._write_claims(writes)
+        await self._locks.confirm(writes)
         await self._write_views(writes)
         await self._write_changes(writes)
         await self._write_receipts(writes)
@@ -406,9 +416,9 @@ class SqlTransaction:
         await self._many(self._store.insert(t.changes), rows)
         for log, seq in writes.hidden:
             await self._hide(log, seq)
-        for no, head in writes.heads.items():
-            new = {"last_seq": head.seq, "last_us": head.date_us}
-            await self.conn.execute(update(t.logs).where(t.logs.c.no == no).values(new))
+        heads = [{"at_no": no, "seq": head.seq, "us": head.date_us} for no, head in sorted(writes.heads.items())]
+        if heads:
+            await self.conn.execute(_HEAD, heads)
 
     async def _hide(self, log: int, seq: Seq) -> None:
         """The object of this row has left its collection: none of its versions is shown any more."""
@@ -541,6 +551,10 @@ def _change(row: Row[Any]) -> Change:
 
 
 # ---------------------------------------------------------------- queries
+
+_HEAD = (
+    update(t.logs).where(t.logs.c.no == bindparam("at_no")).values(last_seq=bindparam("seq"), last_us=bindparam("us"))
+)
 
 _FIRST_POSITION = text(
     'insert into positions (topic, "partition", "next") values (:topic, :partition, :next) on conflict do nothing'

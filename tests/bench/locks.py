@@ -3,7 +3,7 @@
     python -m tests.bench.locks [--objects 20000] [--batch 2000] [--json]
 
 A batch's time runs from its records to its commit. Under locks on its own things others wait only where they have the
-same ones; under those on the markings that all carry, and on the collections' logs, everybody waits. One worker first,
+same ones; under those on the collections' logs everybody waits. One worker first,
 then two processes side by side, each with the centres of its own, which report the same things half of the time: what
 they waited for locks in all. Exits with 1 when a lone worker spends a fifth or more of a batch under the locks that all
 need.
@@ -19,26 +19,25 @@ import multiprocessing
 import statistics
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.core.merge.known import known_objects
-from hub.core.merge.weave import object_key
 from hub.log.port import INTAKE_PREFIX, Batch, StoredRecord, Topic, TopicPartition
 from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
-from hub.model.policy import Centre
+from hub.model.policy import Centre, Policy
 from hub.model.principals import Kind, Principal
-from hub.model.step import Wanted
+from hub.model.step import Head, Loaded, Wanted, Writes
 from hub.model.times import from_us
-from hub.model.words import CanonicalKey, CentreName, StixId
+from hub.model.words import CentreName, StixId
 from hub.store import directory
 from hub.store.locks import Locks
 from hub.store.postgres import PostgresStore, open_postgres
+from hub.store.sql import SqlTransaction
 from hub.worker import Worker, WorkerSettings
 from tests.servers.session import servers
 from tests.synthetic import indicators
@@ -72,7 +71,6 @@ class Spent:
 class Watch:
     """The moments of the batch in hand."""
 
-    carried: frozenset[CanonicalKey] = frozenset()
     own_s: float | None = None
     all_s: float | None = None
     waited: float = 0.0
@@ -102,30 +100,49 @@ class WatchedLocks:
         with self._watch.waiting():
             await self._locks.alone()
 
-    async def wanted(self, wanted: Wanted) -> None:
+    async def wanted(self, wanted: Wanted, policy: Policy) -> None:
         """See ``Locks``."""
         with self._watch.waiting():
-            await self._locks.wanted(wanted)
+            await self._locks.wanted(wanted, policy)
         self._watch.own_s = self._watch.own_s or time.perf_counter()
-        if self._watch.carried & wanted.things:
-            self._watch.all_s = self._watch.all_s or time.perf_counter()
+
+    def note(self, loaded: Loaded, policy: Policy) -> None:
+        """See ``Locks``."""
+        self._locks.note(loaded, policy)
+
+    async def confirm(self, writes: Writes) -> None:
+        """See ``Locks``."""
+        with self._watch.waiting():
+            await self._locks.confirm(writes)
 
     async def found(self, keys: Iterable[ClaimKey]) -> bool:
         """See ``Locks``."""
         with self._watch.waiting():
             return await self._locks.found(keys)
 
-    async def logs(self, numbers: Collection[int]) -> None:
-        """See ``Locks``."""
-        with self._watch.waiting():
-            await self._locks.logs(numbers)
-        self._watch.all_s = self._watch.all_s or time.perf_counter()
+
+class WatchedTransaction(SqlTransaction):
+    """A transaction that notes when it has the logs."""
+
+    async def heads(self, logs: Collection[int]) -> dict[int, Head]:
+        """See ``SqlTransaction``."""
+        watch: Watch = self._store.watch  # type: ignore[attr-defined] - only a watched store makes these
+        with watch.waiting():
+            heads = await super().heads(logs)
+        watch.all_s = watch.all_s or time.perf_counter()
+        return heads
 
 
 class WatchedStore(PostgresStore):
     """The store as it is, with a clock on its locks."""
 
     watch = Watch()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[SqlTransaction]:
+        """See ``SqlStore``."""
+        async with self.begin() as conn:
+            yield WatchedTransaction(self, conn)
 
     def locks(self, conn: AsyncConnection) -> Any:
         """See ``SqlStore``."""
@@ -171,13 +188,11 @@ async def work(store: WatchedStore, todo: Iterable[Batch]) -> Spent:
     """Carry batches, one after the other."""
     now_us = [START_US]
     worker = Worker(None, store, WorkerSettings(), lambda: now_us[0])  # type: ignore[arg-type] - it takes none itself
-    policy = await store.policy()
-    carried = frozenset(object_key(name) for name in known_objects(policy))
     spent = Spent()
     for batch in todo:
         now_us[0] += 1_000_000
         while True:
-            watch = store.watch = Watch(carried)
+            watch = store.watch = Watch()
             began = time.perf_counter()
             try:
                 await worker.carry(batch)

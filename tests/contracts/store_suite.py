@@ -62,7 +62,7 @@ class StoreSuite(ABC):
         """Another process that works on the store as fast as it can, killed at the end."""
         words = [sys.executable, "-m", "tests.contracts.store_writer", json.dumps(await self.address()), name]
         child = await asyncio.create_subprocess_exec(
-            *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+            *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         try:
             yield child
@@ -74,4 +74,8 @@ class StoreSuite(ABC):
     async def next_number(self, child: asyncio.subprocess.Process) -> int:
         assert child.stdout is not None
         async with asyncio.timeout(PATIENCE_S):
-            return int(await child.stdout.readline())
+            line = await child.stdout.readline()
+            if not line:
+                assert child.stderr is not None
+                raise AssertionError((await child.stderr.read()).decode())
+            return int(line)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from tests import story as stories
 from tests.contracts.store_suite import PATIENCE_S
 from tests.contracts.store_writer import open_store
 from tests.servers.postgres import PostgresServer
-from tests.story import START_US, Story, an_indicator, an_object, uid
+from tests.story import START_US, TLP, Story, an_indicator, an_object, moment, uid
 from tests.waiting import until
 
 COLLECTIONS = ("public", "community", "network")
@@ -44,6 +45,7 @@ class Hub:
     story: Story
     stores: list[SqlStore]
     retried: list[str] = field(default_factory=list)
+    seconds: Iterator[int] = field(default_factory=itertools.count)
 
     async def carry(self, worker: Worker, records: Sequence[StoredRecord]) -> None:
         """One batch, repeated until it is in."""
@@ -188,6 +190,26 @@ async def test_on_postgresql(
             for store in hub.stores:
                 store.room.most_names = most_names  # type: ignore[attr-defined]
         assert await told(hub, said, at_once=True) == expected
+
+
+async def test_markings_come_and_go_with_what_carries_them(
+    postgres: PostgresServer, tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Centres show and withdraw one green object each, at once: its marking is there as long as any of them is."""
+    monkeypatch.setattr(stories, "open_store", lambda _: open_store({"url": postgres_url}))
+    said = {name: an_object("malware", name, name=name, is_family=False, tlp="green") for name in CENTRES}
+    async with a_hub(tmp_path, {"url": postgres_url}, len(CENTRES)) as hub:
+        centres = {name: await hub.story.centre(name) for name in CENTRES}
+        for _ in range(12):
+            shown = {name: random.random() < 0.5 for name in CENTRES}
+            async with asyncio.TaskGroup() as tasks:
+                for (name, is_shown), store in zip(shown.items(), hub.stores, strict=True):
+                    again = said[name] | {"modified": moment(next(hub.seconds))}
+                    tasks.create_task(hub.tell(centres[name], [[again if is_shown else again["id"]]], store))
+            found = await hub.story.shown("community")
+            assert {obj["name"] for obj in found.values() if obj["type"] == "malware"} == {n for n in shown if shown[n]}
+            assert (TLP["green"] in found) is any(shown.values())
+            await numbers_are_right(hub)
 
 
 async def test_on_postgresql_while_the_operator_changes_his_mind(

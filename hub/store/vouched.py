@@ -1,0 +1,65 @@
+"""What nearly every view carries along, TLP markings and identities, without a lock that every step would wait for.
+
+The core decides from how many views use such an object, and from its view, whether that view comes, stays or goes. A
+step notes what it was told, and at its end, when it holds the rows of the counts, looks whether that still holds.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import any_, bindparam, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.core.merge.known import known_objects
+from hub.core.merge.references import object_key
+from hub.model.claims import View
+from hub.model.policy import Policy
+from hub.model.step import Loaded, Writes
+from hub.model.words import CanonicalKey
+from hub.store import tables as t
+
+
+def vouched_things(policy: Policy) -> frozenset[CanonicalKey]:
+    """The things whose content the policy alone decides: only whether they have a view depends on anything else."""
+    return frozenset(object_key(name) for name in known_objects(policy))
+
+
+class Told:
+    """What one step was told of the things that it did not lock."""
+
+    def __init__(self) -> None:
+        self._views: dict[tuple[int, CanonicalKey], tuple[int, bool] | None] = {}
+        self._counts: dict[tuple[int, str], int] = {}
+
+    def note(self, loaded: Loaded, things: frozenset[CanonicalKey], policy: Policy) -> None:
+        """Note what was loaded of these things, the first time."""
+        for thing in things & loaded.of_thing.keys():
+            for no in policy.collections:
+                self._views.setdefault((no, thing), _state(loaded.views.get((no, thing))))
+        for at, count in loaded.carried.items():
+            self._counts.setdefault(at, count)
+
+    async def still_holds(self, conn: AsyncConnection, writes: Writes) -> bool:
+        """Whether the counts that this step changes, and the views, would lead to the same. Holds the counts' rows."""
+        changed = sorted(at for at, delta in writes.carried.items() if delta)
+        if not changed:
+            return True
+        c = t.carried.c
+        rows = select(t.carried).where(tuple_(c.collection, c.used).in_(changed)).order_by(c.collection, c.used)
+        now = {(no, used): count for no, used, count in await conn.execute(rows.with_for_update())}
+        for at in changed:
+            delta, told = writes.carried[at], self._counts.get(at)
+            if told is not None and (told + delta > 0) != (now.get(at, 0) + delta > 0):
+                return False
+        return await self._views_now(conn) == self._views
+
+    async def _views_now(self, conn: AsyncConnection) -> dict[tuple[int, CanonicalKey], tuple[int, bool] | None]:
+        v = t.views.c
+        things = bindparam(None, sorted({thing for _, thing in self._views}), type_=ARRAY(v.thing.type))
+        rows = await conn.execute(select(v.collection, v.thing, v.seq, v.alive).where(v.thing == any_(things)))
+        now = {(row.collection, CanonicalKey(row.thing)): (row.seq, row.alive) for row in rows}
+        return {at: now.get(at) for at in self._views}
+
+
+def _state(view: View | None) -> tuple[int, bool] | None:
+    return None if view is None else (view.seq, view.alive)
