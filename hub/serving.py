@@ -183,10 +183,19 @@ async def work(running: Running, stop: asyncio.Event) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             chores = tasks.create_task(_chores(store, log, stop))
-            await worker.run(stop)
-            chores.cancel()
+            working = tasks.create_task(worker.run(stop))
+            stopping = tasks.create_task(_wait(stop))
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            # a step that waits for a lock is given up: nothing of it is written, and the next worker does it again
+            await asyncio.wait({working}, timeout=DRAIN_S)
+            for task in (working, stopping, chores):
+                task.cancel()
     finally:
         await consumer.close()
+
+
+async def _wait(stop: asyncio.Event) -> None:
+    await stop.wait()
 
 
 async def _chores(store: SqlStore, log: EventLog, stop: asyncio.Event) -> None:

@@ -25,7 +25,7 @@ from hub.core.merge.stamp import stamp as stamped
 from hub.core.merge.weave import Weave
 from hub.log.port import INTAKE_PREFIX, Batch, Consumer, StoredRecord
 from hub.model.claims import Change
-from hub.model.errors import TryAgain
+from hub.model.errors import HubError, TryAgain
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem
 from hub.model.step import CROWD, REFERRERS, Head, Held, ReceiptCounts, ReceiptPart, Wanted, Writes
@@ -40,6 +40,8 @@ _LAST_INDEX = 2**31 - 1 - Limits().bundle_objects
 """What the store counts with; a header of a client of another make may say any number."""
 _is_receipt = re.compile(rb"[0-9A-Za-z-]{1,64}").fullmatch
 _LAG_EVERY_S = 5.0
+_UNFORESEEN_MOST = 20
+"""So many records that nobody foresaw are refused by one worker; then it is rather the hub that is broken."""
 _BACKOFF_S = (0.05, 0.2, 1.0, 2.0, 5.0)
 
 
@@ -66,6 +68,7 @@ class Worker:
         self._store = store
         self._settings = settings
         self._now_us = now_us
+        self._unforeseen = 0
         self.steps = 0
         """How many steps were carried out; a health check looks whether it still moves."""
         self._lag_due_s = 0.0
@@ -99,15 +102,42 @@ class Worker:
         return swept + len(batch.records)
 
     async def carry(self, batch: Batch) -> None:
-        """Carry a batch from the log into the store, whole or not at all."""
+        """Carry a batch from the log into the store, whole or not at all.
+
+        What nobody foresaw must not stall its partition: the batch is halved until the record that it comes from stands
+        alone, and that one is refused. When many are like that, it is not the records.
+        """
+        try:
+            await self._carry(batch)
+        except HubError:
+            raise
+        except Exception as error:
+            if len(batch.records) > 1:
+                for half in batch.halves():
+                    await self.carry(half)
+                return
+            self._unforeseen += 1
+            if self._unforeseen > _UNFORESEEN_MOST:
+                raise
+            record = batch.records[0]
+            # in a thread: what is written of an error is read from the source files
+            way_out = "Report what stands below."
+            await asyncio.to_thread(
+                _log.error, "record.not_processed", topic=record.topic, way_out=way_out, exc_info=error
+            )
+            says = f"The hub met a {type(error).__name__} that nobody foresaw; its operator has been told."
+            await self._carry(batch, Problem(Code.RECORD_NOT_PROCESSED, "", says))
+
+    async def _carry(self, batch: Batch, refused: Problem | None = None) -> None:
         began = time.perf_counter()
         settings = self._settings
         policy = await self._store.policy()
-        ready = list(journey.admitted(self._arrivals(batch.records, policy), policy, settings.limits, settings.hold))
+        arrivals = self._arrivals(batch.records, policy, refused)
+        ready = list(journey.admitted(arrivals, policy, settings.limits, settings.hold))
         async with self._store.transaction() as tx:
             now = await tx.policy()
             if now is not policy:  # the operator was faster: judge again by the policy in force
-                arrivals = self._arrivals(batch.records, now)
+                arrivals = self._arrivals(batch.records, now, refused)
                 ready = list(journey.admitted(arrivals, now, settings.limits, settings.hold))
             await tx.advance(batch.start, batch.end)
             settling = time.perf_counter()
@@ -185,7 +215,9 @@ class Worker:
 
     # ------------------------------------------------------------ records to arrivals
 
-    def _arrivals(self, records: Sequence[StoredRecord], policy: Policy) -> list[Arrival]:
+    def _arrivals(
+        self, records: Sequence[StoredRecord], policy: Policy, unforeseen: Problem | None = None
+    ) -> list[Arrival]:
         by_topic = {INTAKE_PREFIX + centre.name: centre for centre in policy.centres.values()}
         found: list[Arrival] = []
         for record in records:
@@ -197,7 +229,11 @@ class Worker:
             at_us = to_us(record.time)
             receipt = _receipt(headers.get("receipt"))
             base = _number(headers.get("index"), _LAST_INDEX)
-            refused, values = self._values(record, headers, pushed=receipt is not None)
+            refused, values = (
+                (unforeseen, [record.value])
+                if unforeseen
+                else self._values(record, headers, pushed=receipt is not None)
+            )
             stix_id = _id_in(record.key) if record.key else None
             for i, value in enumerate(values):
                 found.append(
@@ -265,6 +301,11 @@ class Worker:
                 said.extend(_said(outcome, problem) for problem in outcome.problems)
             if outcome.state is State.HELD and not outcome.admitted.claims:
                 writes.held.append(_held(outcome, now_us))
+            if _overtakes(outcome):
+                at = (arrival.centre.no, StixId(outcome.admitted.stix_id or ""))
+                writes.overtaking[at] = max(arrival.stamp, writes.overtaking.get(at, b""))
+        newest = writes.overtaking
+        writes.held = [held for held in writes.held if newest[held.centre, StixId(held.stix_id)] == held.stamp]
         for (receipt, centre), (by_state, said) in parts.items():
             writes.receipts.append(ReceiptPart(receipt, centre, _counts(by_state), tuple(said)))
         writes.counts = {centre: _counts(by_state) for centre, by_state in totals.items()}
@@ -339,6 +380,12 @@ def _said(outcome: Outcome, problem: Problem) -> dict[str, object]:
         "code": problem.code.value,
         "message": problem.says,
     }
+
+
+def _overtakes(outcome: Outcome) -> bool:
+    """Whether what waits for the operator under the same id is not the centre's newest word any more."""
+    withdraws = outcome.admitted.arrival.value is None or outcome.admitted.retracts
+    return outcome.state in (State.ACCEPTED, State.HELD) or withdraws
 
 
 def _held(outcome: Outcome, now_us: int) -> Held:

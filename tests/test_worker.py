@@ -85,3 +85,37 @@ async def test_a_forged_receipt_adds_nothing_to_another_centres(story: Story) ->
         assert await reading.receipt_counts(conn, uid, it.no) == ReceiptCounts(0, 0, 0, 3)
         said: list[Any] = await reading.problem_parts(conn, uid, ro.no)
     assert said == []
+
+
+async def test_a_record_that_nobody_foresaw_is_refused_alone(tmp_path: Path) -> None:
+    """What must never happen happens: the rest of the batch and what comes after it go on."""
+
+    def stumbles(obj: dict[str, Any], _: object) -> None:
+        if "stumble" in obj.get("name", ""):
+            raise ZeroDivisionError
+
+    story = await Story.begin(tmp_path, hold=stumbles)
+    try:
+        ro = await story.centre("ro")
+        said = [an_indicator(f"198.51.100.{i}", name="stumble" if i == 3 else f"n{i}") for i in range(7)]
+        await story.batch(*((ro, one) for one in said))
+        assert len(await story.shown("community", "indicator")) == 6
+        assert [found["code"] for found in await story.rejections(ro)] == ["record.not-processed"]
+        assert await story.counts(ro) == {"accepted": 6, "unchanged": 0, "held": 0, "rejected": 1}
+        await story.batch((ro, an_indicator("198.51.100.99")))
+        assert len(await story.shown("community", "indicator")) == 7
+    finally:
+        await story.close()
+
+
+async def test_when_no_record_can_be_carried_none_is_refused_for_it(tmp_path: Path) -> None:
+    def stumbles(_: object, __: object) -> None:
+        raise ZeroDivisionError
+
+    story = await Story.begin(tmp_path, hold=stumbles)
+    try:
+        ro = await story.centre("ro")
+        with pytest.raises(ZeroDivisionError):
+            await story.batch(*((ro, an_indicator(f"198.51.100.{i}")) for i in range(40)))
+    finally:
+        await story.close()

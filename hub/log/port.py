@@ -58,6 +58,14 @@ class Batch:
     start: Positions
     end: Positions
 
+    def halves(self) -> tuple[Batch, Batch]:
+        """The batch in two, each with the positions before and after it."""
+        first, second = self.records[: len(self.records) // 2], self.records[len(self.records) // 2 :]
+        between = dict(self.start)
+        for record in first:
+            between[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        return Batch(first, self.start, between), Batch(second, between, self.end)
+
 
 class Consumer(Protocol):
     """One worker's reading of all intake topics. Promises, each a test in ``tests/contracts/event_log.py``:

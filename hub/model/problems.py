@@ -25,6 +25,7 @@ class Code(StrEnum):
     BUNDLE_TOO_LARGE = "bundle.too-large"
     BUNDLE_INVALID = "bundle.invalid"
     RECORD_EMPTY = "record.empty"
+    RECORD_NOT_PROCESSED = "record.not-processed"
 
     # hub/core/validate: the MUST rules of STIX
     STIX_SPEC_VERSION = "stix.spec-version"

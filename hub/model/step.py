@@ -147,6 +147,8 @@ class Writes:
     heads: dict[int, Head] = field(default_factory=dict)
     receipts: list[ReceiptPart] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
+    overtaking: dict[tuple[int, StixId], bytes] = field(default_factory=dict)
+    """Centres' newest words by id, with their stamps: what waits for the operator under these is overtaken."""
     released: list[int] = field(default_factory=list)
     """Numbers of held objects that were taken up."""
     counts: dict[int, ReceiptCounts] = field(default_factory=dict)

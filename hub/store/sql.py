@@ -21,7 +21,7 @@ from hub.model.policy import Policy
 from hub.model.step import REFERRERS, Head, Held, Loaded, Wanted, Writes
 from hub.model.times import from_us
 from hub.model.words import CanonicalKey, Positions, Seq, Stamp, StixId, TopicPartition
-from hub.store import crowds, directory
+from hub.store import crowds, directory, waiting
 from hub.store import tables as t
 from hub.store.locks import Locks, NoLocks
 from hub.store.port import Filter, LogEnd, Sweep
@@ -441,6 +441,7 @@ class SqlTransaction:
         totals = [(no, x.accepted, x.unchanged, x.held, x.rejected) for no, x in sorted(writes.counts.items())]
         columns = ["accepted", "unchanged", "held", "rejected"]
         await self._many(self._store.upsert(t.counts, ["centre"], add=columns), totals)
+        await waiting.overtake(self.conn, writes.overtaking)
         names = [column.name for column in t.held.c if column.name != "no"]
         rows = [
             (h.centre, h.stix_id, h.code, h.list_name, h.says, h.value, h.stamp, h.receipt, h.index, h.at_us, "waiting")
@@ -510,8 +511,8 @@ class SqlTransaction:
     async def released(self, limit: int) -> list[Held]:
         """See the port."""
         h = t.held.c
-        waiting = select(t.held).where(h.state == "released").order_by(h.no).limit(limit)
-        rows = await self.conn.execute(waiting.with_for_update(skip_locked=True))  # another worker has the others
+        query = select(t.held).where(h.state == "released").order_by(h.no).limit(limit)
+        rows = await self.conn.execute(query.with_for_update(skip_locked=True))  # another worker has the others
         return [
             Held(r.no, r.centre, r.stix_id, r.code, r.list, r.says, r.value, r.stamp, r.receipt, r.idx, r.at_us)
             for r in rows

@@ -190,6 +190,7 @@ held = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("state", Text, nullable=False),  # waiting, released, taken, refused, superseded
     Index("ix_held_state_no", "state", "no"),
+    Index("ix_held_centre_stix_id", "centre", "stix_id"),
 )
 
 # ---------------------------------------------------------------- who exists and who may

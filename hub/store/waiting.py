@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, literal, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.words import StixId
 from hub.store import tables as t
 
 
@@ -49,6 +50,31 @@ class Choice:
     numbers: Collection[int] = ()
     list_name: str | None = None
     centre: int | None = None
+
+
+_WAITS = (HeldState.WAITING, HeldState.RELEASED)
+_OVERTAKEN = (
+    update(t.held)
+    .where(
+        t.held.c.centre == bindparam("of_centre"), t.held.c.stix_id == bindparam("under_id"),
+        t.held.c.stamp < bindparam("by_stamp"), t.held.c.state.in_(_WAITS),
+    )
+    .values(state=HeldState.SUPERSEDED.value)
+)  # fmt: skip
+
+
+async def overtake(conn: AsyncConnection, newest: Mapping[tuple[int, StixId], bytes]) -> None:
+    """Let nothing wait under a centre's id that came before what the centre said there last (its stamp)."""
+    if (
+        not newest
+        or (await conn.execute(select(t.held.c.no).where(t.held.c.state.in_(_WAITS)).limit(1))).first() is None
+    ):
+        return
+    rows = [
+        {"of_centre": centre, "under_id": stix_id, "by_stamp": stamp}
+        for (centre, stix_id), stamp in sorted(newest.items())
+    ]
+    await conn.execute(_OVERTAKEN, rows)
 
 
 async def read_held(

@@ -45,3 +45,32 @@ async def test_what_was_withdrawn_after_its_release_waits_again(tmp_path: Path) 
         await hub.settle()
         assert (await hub.withdraw("ro", said["id"]))["accepted"] == 1
         assert (await hub.tell("ro", said))["held"] == 1
+
+
+async def test_what_was_withdrawn_while_it_waited_cannot_be_released_any_more(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, hold=HeldLists().holds) as hub:
+        await hub.centre()
+        said = an_indicator(NETWORK)
+        assert (await hub.tell("ro", said))["held"] == 1
+        await hub.withdraw("ro", said["id"])
+        assert await hub.registry.held() == []
+        assert (await hub.tell("ro", said))["held"] == 1
+
+
+async def test_what_is_sent_again_while_it_waits_waits_once(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, hold=HeldLists().holds) as hub:
+        await hub.centre()
+        said = an_indicator(NETWORK)
+        for _ in range(3):
+            assert (await hub.tell("ro", said))["held"] == 1
+        assert len(await hub.registry.held()) == 1
+
+
+async def test_a_newer_version_that_nothing_holds_overtakes_the_one_that_waits(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, hold=HeldLists().holds) as hub:
+        await hub.centre()
+        said = an_indicator(NETWORK)
+        await hub.tell("ro", said)
+        mended = {**said, "pattern": "[ipv4-addr:value = '198.51.100.9']", "modified": moment(-60)}
+        assert (await hub.tell("ro", mended))["accepted"] == 1
+        assert await hub.registry.held() == []

@@ -111,6 +111,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("no", name=op.f("pk_held")),
     )
     op.create_index("ix_held_state_no", "held", ["state", "no"], unique=False)
+    op.create_index("ix_held_centre_stix_id", "held", ["centre", "stix_id"], unique=False)
     op.create_table(
         "hub",
         sa.Column("one", sa.Integer(), autoincrement=False, nullable=False),
