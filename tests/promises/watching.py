@@ -73,7 +73,7 @@ class Watch:
     def look(self) -> None:
         """Note what is seen now."""
         for (centre, _), claim in self.claims.items():
-            if claim.obj["type"] != "marking-definition" and self._sees(centre, claim.obj):
+            if claim.obj["type"] != "marking-definition" and self.sees(centre, claim.obj):
                 self.seen.add(claim.number)
                 for ref in claim.obj.get("object_marking_refs", ()):
                     definition = self.claims.get((centre, ref))
@@ -82,7 +82,7 @@ class Watch:
 
     # ------------------------------------------------------------ rules
 
-    def _setting(self, centre: str, name: str) -> Any:
+    def setting(self, centre: str, name: str) -> Any:
         return self.settings[centre].get(name, _DEFAULTS.get(name))
 
     def _stated(self, obj: dict[str, Any]) -> Level | None:
@@ -95,39 +95,40 @@ class Watch:
         if one.obj is None or one.obj["type"] == "marking-definition":
             return False
         stated = self._stated(one.obj)
-        level = self._setting(one.centre, "default_level") if stated is None else stated
-        return bool(level > self._setting(one.centre, "ceiling"))
+        level = self.setting(one.centre, "default_level") if stated is None else stated
+        return bool(level > self.setting(one.centre, "ceiling"))
 
-    def _sees(self, centre: str, obj: dict[str, Any]) -> bool:
-        if self._setting(centre, "suspended") or obj["id"] in IDENTITY.values():
-            return False
+    def reach(self, centre: str, obj: dict[str, Any]) -> tuple[Level, bool, dict[str, str]]:
+        """The level of a claim, whether it is for the group alone, and the texts of its centre's own markings ("" for
+        one that is not defined).
+        """
         level = self._stated(obj)
-        grouped = False
+        texts = {}
         for ref in obj.get("object_marking_refs", ()):
-            if ref in LEVEL_OF:
-                continue
-            if ref == GROUP_MARKING:
-                grouped = True
-                continue
-            definition = self.claims.get((centre, ref))
-            text = "" if definition is None else definition.obj["definition"]["statement"]
-            if definition is None or text == "TLP:MAUVE":
-                return False
-            if text.startswith("TLP:"):
-                stated = Level.of(text)
-                level = stated if level is None else max(level, stated)
-        if level is None:
-            level = self._setting(centre, "default_level")
+            if ref not in LEVEL_OF and ref != GROUP_MARKING:
+                definition = self.claims.get((centre, ref))
+                texts[ref] = "" if definition is None else definition.obj["definition"]["statement"]
+        for text in texts.values():
+            if text == "TLP:AMBER":
+                level = Level.AMBER if level is None else max(level, Level.AMBER)
+        grouped = GROUP_MARKING in obj.get("object_marking_refs", ())
+        return self.setting(centre, "default_level") if level is None else level, grouped, texts
+
+    def sees(self, centre: str, obj: dict[str, Any]) -> bool:
+        """Whether the audience sees a claim as things stand."""
+        if self.setting(centre, "suspended") or obj["id"] in IDENTITY.values():
+            return False
+        level, grouped, texts = self.reach(centre, obj)
         top, group = AUDIENCES[self.collection]
-        if level > self._setting(centre, "ceiling") or level > top:
+        if {"", "TLP:MAUVE"} & set(texts.values()) or level > self.setting(centre, "ceiling") or level > top:
             return False
         if grouped:
             return group == GROUP
         return {
             Level.CLEAR: True,
             Level.GREEN: group != "public",
-            Level.AMBER: group in self._setting(centre, "amber_to"),
-            Level.AMBER_STRICT: group in self._setting(centre, "amber_to"),
+            Level.AMBER: group in self.setting(centre, "amber_to"),
+            Level.AMBER_STRICT: group in self.setting(centre, "amber_to"),
             Level.RED: False,
         }[level]
 

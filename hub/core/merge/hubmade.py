@@ -182,7 +182,7 @@ def _states_tlp(label: str) -> bool:
 def merged_labels(ranked: Sequence[Projection]) -> list[str]:
     """The union of labels, sorted; of those that state a PAP only the strictest, of those that state a TLP none."""
     labels = {label for p in ranked for label in p.obj.get("labels") or ()}
-    if not labels:
+    if not labels and all(p.statement_pap is None for p in ranked):
         return []
     kept = sorted(label for label in labels if stated_pap(label) is None and not _states_tlp(label))
     strictest = max((pap for p in ranked if (pap := p.pap) is not None), default=None)
