@@ -187,6 +187,7 @@ class Story:
             ends[at] = record.offset + 1
         batch = Batch(tuple(records), starts, ends)
         await self.worker.carry(batch)
+        assert self.worker._unforeseen == 0, "the core raised on a record; the worker refused it and went on"
         self.reached |= ends
         return batch
 
