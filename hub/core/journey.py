@@ -240,7 +240,7 @@ def claimed(
         elif (stands := _stands_already(one, now)) is not None:
             done.outcomes.append(Outcome(one, State.UNCHANGED, (stands,)))
         elif not one.claims:
-            if one.retracts:
+            if one.retracts or _marks_otherwise(one, now):
                 _withdraw(one, before, now, done)
             state = one.problems[0].state if one.problems else State.REJECTED
             done.outcomes.append(Outcome(one, state, one.problems))
@@ -274,6 +274,15 @@ def _stands_already(one: Admitted, now: Mapping[ClaimKey, Claim]) -> Problem | N
         return None
     code = said[0][1]
     return None if code is None else _said(code, one.would_claim[0])
+
+
+def _marks_otherwise(one: Admitted, now: Mapping[ClaimKey, Claim]) -> bool:
+    """Whether what is held would change who sees what stands: until the operator has decided nobody does."""
+    return any(
+        old.state is not ClaimState.WITHDRAWN and old.marks != claim.marks
+        for claim in one.would_claim
+        if (old := now.get(claim.key)) is not None
+    )
 
 
 def _accept(

@@ -1,0 +1,310 @@
+"""Rules of docs/semantics.md, sections 2 to 7, that one story each shows best."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.core.hold import HeldLists
+from hub.core.merge.hubmade import in_steps
+from hub.model.words import Level, Naming
+from tests.story import EXTENSION, TLP, Story, an_indicator, an_object, bytes_of, moment, said_of, uid
+
+
+@pytest.fixture
+async def story(tmp_path: Path) -> AsyncIterator[Story]:
+    found = await Story.begin(tmp_path)
+    yield found
+    await found.close()
+
+
+def malware(name: str = "m", /, **more: Any) -> dict[str, Any]:
+    return an_object("malware", name, **{"name": name, "is_family": False, **more})
+
+
+def relates(source: dict[str, Any], target: dict[str, Any], name: str = "r", /, **more: Any) -> dict[str, Any]:
+    ends = {"source_ref": source["id"], "target_ref": target["id"]}
+    return an_object("relationship", name, **{"relationship_type": "indicates", **ends, **more})
+
+
+# ---------------------------------------------------------------- section 2: who sees what
+
+
+async def test_amber_goes_to_the_groups_that_its_centre_names(story: Story) -> None:
+    await story.group("health")
+    await story.collection("health", Level.AMBER_STRICT, "health")
+    ro, it = await story.centre("ro", amber_to=("health",)), await story.centre("it")
+    await story.batch((ro, malware("a", tlp="amber")), (it, malware("b", tlp="amber")))
+    assert [obj["name"] for obj in (await story.shown("health", "malware")).values()] == ["a"]
+    assert [obj["name"] for obj in (await story.shown("network", "malware")).values()] == ["b"]
+
+
+async def test_red_reaches_a_collection_of_the_group_that_it_names_and_nothing_else(story: Story) -> None:
+    await story.group("health")
+    await story.collection("red", Level.RED, "health")
+    await story.collection("health", Level.AMBER_STRICT, "health")
+    ro = await story.centre("ro", ceiling=Level.RED)
+    group = f"marking-definition--{uid('groups', 'health')}"
+    await story.batch((ro, malware("a", tlp="red")), (ro, malware("b", object_marking_refs=[TLP["red"], group])))
+    assert [obj["name"] for obj in (await story.shown("red", "malware")).values()] == ["b"]
+    for name in ("public", "community", "network", "health"):
+        assert await story.shown(name, "malware") == {}
+
+
+async def test_a_view_of_restricted_claims_carries_the_groups_that_all_of_them_cover(story: Story) -> None:
+    for name in ("health", "energy"):
+        await story.group(name)
+    await story.collection("health", Level.GREEN, "health")
+    ro, it, pl = await story.centre("ro"), await story.centre("it"), await story.centre("pl")
+    health, energy = (f"marking-definition--{uid('groups', name)}" for name in ("health", "energy"))
+    green = TLP["green"]
+    await story.batch(
+        (ro, an_indicator(name := "198.51.100.7", "a", object_marking_refs=[green, health, energy], confidence=50)),
+        (it, an_indicator(name, "b", object_marking_refs=[green, health])),
+        (pl, an_indicator(name, "c", tlp="clear")),
+    )
+    assert (await story.only("health"))["object_marking_refs"] == [green, health]
+    assert said_of(await story.only("health"))["floor"] == "clear"
+    assert (await story.only("community"))["object_marking_refs"] == [TLP["clear"]]
+
+
+async def test_a_marking_counts_only_when_the_same_centre_defines_it(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    marking = an_object(
+        "marking-definition", "s", tlp=None, definition_type="statement", definition={"statement": "Ask"}
+    )
+    del marking["modified"]
+    await story.batch((it, marking))
+    await story.batch((ro, malware(object_marking_refs=[TLP["green"], marking["id"]])))
+    assert await story.shown("community", "malware") == {}
+    assert (await story.counts(ro))["held"] == 1
+    await story.batch((ro, marking))
+    shown = await story.shown("community")
+    assert (await story.only("community", "malware"))["object_marking_refs"] == [TLP["green"], marking["id"]]
+    assert shown[marking["id"]]["definition"] == {"statement": "Ask"}
+    await story.batch((ro, malware()["id"]))
+    assert marking["id"] not in await story.shown("community")
+
+
+async def test_what_a_held_version_would_replace_is_hidden_when_its_marking_is_unknown(story: Story) -> None:
+    ro = await story.centre("ro")
+    await story.batch((ro, malware()))
+    unknown = f"marking-definition--{uid('unknown')}"
+    await story.batch((ro, malware(at=1, object_marking_refs=[TLP["green"], unknown])))
+    assert await story.shown("network", "malware") == {}
+
+
+async def test_above_the_ceiling_takes_back_what_stood(story: Story) -> None:
+    ro = await story.centre("ro", ceiling=Level.GREEN)
+    await story.batch((ro, malware()))
+    await story.batch((ro, malware(tlp="amber", at=1)))
+    assert await story.shown("community", "malware") == {}
+    assert [found["code"] for found in await story.rejections(ro)] == ["marking.above-ceiling"]
+
+
+async def test_a_pap_travels_and_the_strictest_is_shown(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    await story.batch(
+        (ro, an_indicator("198.51.100.7", "a", labels=["PAP:GREEN", "tlp:green", "c2"])),
+        (it, an_indicator("198.51.100.7", "b", labels=["pap:amber"])),
+    )
+    assert (await story.only("community"))["labels"] == ["PAP:AMBER", "c2"]
+
+
+async def test_nobody_speaks_in_the_hubs_extension_or_for_an_alias(story: Story) -> None:
+    ro, it = await story.centre("ro", naming=Naming.ALIAS, alias="north"), await story.centre("it")
+    forged = {"extension_type": "property-extension", "sources": [{"name": "pl"}]}
+    await story.batch(
+        (ro, malware("a", created_by_ref=ro.identity)), (it, malware("b", extensions={EXTENSION: forged}))
+    )
+    shown = {obj["name"]: obj for obj in (await story.shown("community", "malware")).values()}
+    assert "extensions" not in shown["b"]
+    alias = shown["a"]["created_by_ref"]
+    assert (await story.shown("community"))[alias]["name"] == "north"
+    await story.batch(
+        (it, malware("c", created_by_ref=alias)), (ro, malware("a", created_by_ref=alias, at=5, description="x"))
+    )
+    assert [found["code"] for found in await story.rejections(it)] == ["author.impersonation"]
+    assert {obj["name"] for obj in (await story.shown("community", "malware")).values()} == {"a", "b"}
+    assert "description" in next(o for o in (await story.shown("community", "malware")).values() if o["name"] == "a")
+
+
+async def test_suspending_a_centre_withdraws_its_claims_and_resuming_brings_them_back(story: Story) -> None:
+    ro = await story.centre("ro")
+    await story.batch((ro, an_indicator()), (ro, malware()))
+    before = await story.only("community")
+    await story.change_centre(ro, suspended=True)
+    assert await story.shown("community") == {}
+    await story.change_centre(ro, suspended=False)
+    after = await story.only("community")
+    assert after["id"] != before["id"]  # revoked is final
+    assert (await story.only("community", "malware"))["id"] == malware()["id"]
+
+
+async def test_what_a_list_holds_leaves_the_old_version_unless_it_is_marked_otherwise(tmp_path: Path) -> None:
+    story = await Story.begin(tmp_path, hold=HeldLists().holds)
+    ro = await story.centre("ro")
+    said = an_indicator("198.51.100.7", "a")
+    poison = {**said, "pattern": "[ipv4-addr:value = '0.0.0.0/0']"}
+    await story.batch((ro, said))
+    await story.batch((ro, {**poison, "modified": moment(1)}))
+    assert "198.51.100.7" in (await story.only("community"))["pattern"]
+    await story.batch((ro, {**poison, "modified": moment(2), "object_marking_refs": [TLP["amber"]]}))
+    assert await story.shown("community", "indicator") == {}
+    assert (await story.counts(ro))["held"] == 2
+    await story.close()
+
+
+# ---------------------------------------------------------------- section 5: what is counted
+
+
+def test_counts_are_told_in_steps() -> None:
+    assert [in_steps(n) for n in (1, 2, 3, 4, 5, 9, 10, 19, 20, 49, 50, 99, 100, 1234)] == [
+        1, 2, 2, 2, 5, 5, 10, 10, 20, 20, 50, 50, 100, 1000,
+    ]  # fmt: skip
+
+
+async def test_sightings_are_counted_where_they_may_be_told(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    seen = an_indicator("198.51.100.7", "a")
+    await story.batch((ro, seen))
+    sightings = [
+        an_object("sighting", f"s{i}", tlp=tlp, sighting_of_ref=seen["id"]) for i, tlp in enumerate(("green", "amber"))
+    ]
+    await story.batch(*((it, one) for one in sightings))
+    assert said_of(await story.only("community"))["sightings"] == 1
+    assert said_of(await story.only("network"))["sightings"] == 1  # the amber one is stricter than the green view
+    await story.batch((it, an_indicator("198.51.100.7", "b", tlp="amber")))
+    assert said_of(await story.only("network"))["sightings"] == 2
+    await story.batch((it, sightings[0]["id"]))
+    assert "sightings" not in said_of(await story.only("community"))
+
+
+async def test_a_sighting_by_the_id_that_a_member_knows_is_one_of_the_thing(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    await story.batch((ro, an_indicator("198.51.100.7", "a")))
+    known = (await story.only("community"))["id"]
+    await story.batch((it, an_object("sighting", "s", sighting_of_ref=known)))
+    assert (await story.only("community", "sighting"))["sighting_of_ref"] == known
+    assert (await story.only("network", "sighting"))["sighting_of_ref"] == (await story.only("network"))["id"]
+    assert said_of(await story.only("network"))["sightings"] == 1
+    await story.batch((ro, an_indicator("198.51.100.7", "a")["id"]))
+    assert await story.shown("community", "sighting") == {}
+    await story.batch((it, an_indicator("198.51.100.7", "b")))
+    assert (
+        (await story.only("community", "sighting"))["sighting_of_ref"] == (await story.only("community"))["id"] != known
+    )
+
+
+# ---------------------------------------------------------------- section 6: owners, references
+
+
+async def test_the_longest_seen_run_decides_a_contested_id_for_each_audience(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    ros, its = malware(created_by_ref=ro.identity, name="of ro"), malware(created_by_ref=it.identity, name="of it")
+    await story.batch((ro, {**ros, "object_marking_refs": [TLP["amber"]]}))
+    await story.batch((it, its))
+    await story.batch((ro, {**ros, "modified": moment(1)}))
+    assert (await story.only("community", "malware"))["name"] == "of it"  # which has been green for longer
+    assert (await story.only("network", "malware"))["name"] == "of ro"
+    await story.batch((it, its["id"]))
+    await story.batch((it, its))
+    assert (await story.only("community", "malware"))["name"] == "of ro"
+
+
+async def test_whom_most_centres_name_owns_an_id(story: Story) -> None:
+    ro, it, pl = await story.centre("ro"), await story.centre("it"), await story.centre("pl")
+    vendor = f"identity--{uid('vendor')}"
+    await story.batch((ro, malware(created_by_ref=ro.identity, name="of ro")))
+    await story.batch(
+        (it, malware(created_by_ref=vendor, name="of vendor")), (pl, malware(created_by_ref=vendor, name="of vendor"))
+    )
+    assert (await story.only("community", "malware"))["name"] == "of vendor"
+
+
+async def test_no_circle_holds_itself_up_after_an_update(story: Story) -> None:
+    ro = await story.centre("ro")
+    solid = malware()
+    note = an_object("note", "n", content="n", object_refs=[solid["id"]])
+    report = an_object("report", "p", name="p", published=moment(-9), object_refs=[note["id"]])
+    await story.batch((ro, solid), (ro, note), (ro, report))
+    assert len(await story.shown("community", "report")) == 1
+    await story.batch((ro, {**note, "object_refs": [report["id"]], "modified": moment(1)}))
+    assert await story.shown("community", "note") == {}
+    assert await story.shown("community", "report") == {}
+
+
+async def test_a_reference_to_an_observable_means_its_value_whatever_others_call_it(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    address = an_object("ipv4-addr", "a", value="198.51.100.7", created=None, modified=None)
+    target = malware()
+    await story.batch((ro, address), (ro, target))
+    true_id = (await story.only("community", "ipv4-addr"))["id"]
+    liar = {**address, "id": true_id, "value": "203.0.113.9"}
+    await story.batch((it, liar), (ro, relates({"id": true_id}, target, relationship_type="related-to")))
+    assert (await story.only("community", "relationship"))["source_ref"] == true_id
+
+
+async def test_an_owners_object_that_changes_by_its_references_gets_a_later_modified(story: Story) -> None:
+    ro = await story.centre("ro")
+    report = an_object(
+        "report", "p", name="p", published=moment(-9), object_refs=[malware("a")["id"], malware("b")["id"]]
+    )
+    await story.batch((ro, report), (ro, malware("a")))
+    assert (await story.only("community", "report"))["modified"] == report["modified"]
+    await story.batch((ro, malware("b")))
+    later = await story.only("community", "report")
+    assert later["modified"] == moment(-3599.999)
+    assert later["object_refs"] == report["object_refs"]
+    await story.batch((ro, malware("b")["id"]))
+    await story.batch((ro, {**report, "modified": moment(2)}))
+    assert (await story.only("community", "report"))["modified"] == moment(-3599.998)  # a newer one alone is no version
+
+
+async def test_a_centre_that_becomes_anonymous_leaves_under_its_ids(story: Story) -> None:
+    ro = await story.centre("ro")
+    said = malware(created_by_ref=ro.identity)
+    await story.batch((ro, said), (ro, an_object("note", "n", content="n", object_refs=[said["id"]])))
+    ro = await story.change_centre(ro, naming=Naming.ANONYMOUS)
+    shown = await story.shown("community")
+    assert said["id"] not in shown
+    assert ro.identity not in shown
+    hidden = await story.only("community", "malware")
+    assert (await story.only("community", "note"))["object_refs"] == [hidden["id"]]
+    await story.change_centre(ro, naming=Naming.NAMED)
+    back = await story.only("community", "malware")
+    assert (back["id"], back["modified"]) == (said["id"], said["modified"])
+
+
+# ---------------------------------------------------------------- many referrers
+
+
+async def test_many_that_wait_have_their_turn_and_carry_the_time_of_what_they_waited_for(tmp_path: Path) -> None:
+    logs = []
+    for more in (0, 20):  # as many again that nobody in community may see
+        story = await Story.begin(tmp_path / str(more), crowd=5)
+        ro, it = await story.centre("ro"), await story.centre("it")
+        target = malware()
+        sources = [malware(f"source {i}") for i in range(23)]
+        waiting = [relates(source, target, f"r{i}") for i, source in enumerate(sources)]
+        unseen = [relates(sources[0], target, f"unseen {i}", tlp="amber") for i in range(more)]
+        await story.batch(*((ro, one) for one in sources), *((ro, one) for one in waiting))
+        await story.carry([story.record(it, one) for one in unseen])
+        await story.batch((it, target))
+        late_us = story.now_us
+        assert await story.shown("community", "relationship") == {}
+        story.now_us += 60_000_000
+        await story.worker.sweep()
+        assert len(await story.shown("community", "relationship")) == 5
+        await story.sweep()
+        rows = await story.log("community", log=True)
+        assert len(await story.shown("community", "relationship")) == 23
+        assert all(row.date_added_us < late_us + 1_000_000 for row in rows)
+        await story.batch((it, target["id"]))
+        assert await story.shown("community", "relationship") == {}
+        logs.append(bytes_of(await story.log("community")))
+        await story.close()
+    assert logs[0] == logs[1]
