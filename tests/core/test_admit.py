@@ -1,0 +1,68 @@
+"""Who may say what: authors, ceilings, clocks. Source: docs/semantics.md, sections 2 and 3."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from hub.core.admit import admit
+from hub.model.policy import Centre, Policy
+from hub.model.problems import Code
+from hub.model.times import parse_us, stix_time
+from hub.model.words import CentreName, Level, Limits, Naming, StixId
+from tests.story import TLP, an_indicator, an_object, uid
+
+RO, IT, PL, HUB, VENDOR = (StixId(f"identity--{uid(name)}") for name in ("ro", "it", "pl", "hub", "vendor"))
+ro = Centre(1, CentreName("ro"), RO, "RO", ceiling=Level.GREEN, default_level=Level.GREEN)
+it = Centre(2, CentreName("it"), IT, "IT", speaks_for=frozenset({VENDOR}))
+pl = Centre(3, CentreName("pl"), PL, "PL", naming=Naming.ALIAS, alias="north")
+policy = Policy(1, UUID(int=7), HUB, 0, {centre.no: centre for centre in (ro, it, pl)}, {}, {})
+AT_US = parse_us("2026-01-01T00:00:00Z")
+
+
+def codes(obj: dict[str, Any], centre: Centre = ro, at_us: int = AT_US) -> list[Code]:
+    return [problem.code for problem in admit(obj, centre, policy, at_us, Limits())]
+
+
+def test_a_centre_relays_third_parties_and_speaks_for_itself() -> None:
+    for author in (None, RO, VENDOR):
+        assert codes(an_indicator(created_by_ref=author)) == []
+
+
+def test_nobody_speaks_for_another_centre_its_alias_or_the_hub() -> None:
+    for author in (IT, PL, policy.alias_identity(pl), HUB):
+        assert codes(an_indicator(created_by_ref=author)) == [Code.AUTHOR_IMPERSONATION]
+    assert codes(an_indicator(created_by_ref=policy.alias_identity(pl)), pl) == []
+
+
+def test_only_the_registry_describes_a_centre() -> None:
+    identity = an_object("identity", "x", name="x", identity_class="organization")
+    assert codes({**identity, "id": IT}) == [Code.AUTHOR_IMPERSONATION]
+    assert codes({**identity, "id": RO}) == [Code.IDENTITY_REGISTRY_SHOWN]
+    assert codes({**identity, "id": VENDOR}) == []
+
+
+def test_the_ceiling_holds_for_markings_labels_and_what_is_not_marked() -> None:
+    assert codes(an_indicator(tlp="amber")) == [Code.MARKING_ABOVE_CEILING]
+    assert codes(an_indicator(tlp=None, labels=["tlp:red"])) == [Code.MARKING_ABOVE_CEILING]
+    assert codes(an_indicator(tlp="green", labels=["tlp:red"])) == []  # the marking counts, not the label
+    assert codes(an_indicator(tlp=None)) == []
+    strict = Centre(1, CentreName("ro"), RO, "RO", ceiling=Level.GREEN, default_level=Level.AMBER)
+    assert codes(an_indicator(tlp=None), strict) == [Code.MARKING_ABOVE_CEILING]
+
+
+def test_a_part_that_is_marked_above_the_ceiling_counts_for_the_whole() -> None:
+    granular = [{"marking_ref": TLP["amber"], "selectors": ["description"]}]
+    assert codes(an_indicator(description="x", granular_markings=granular)) == [Code.MARKING_ABOVE_CEILING]
+
+
+def test_a_marking_definition_has_no_level_of_its_own() -> None:
+    marking = an_object(
+        "marking-definition", "s", tlp="red", definition_type="statement", definition={"statement": "Ask"}
+    )
+    assert codes(marking) == []
+
+
+def test_a_version_may_be_ten_minutes_ahead_of_its_receipt_and_no_more() -> None:
+    assert codes(an_indicator(modified=stix_time(AT_US + 600_000_000))) == []
+    assert codes(an_indicator(modified=stix_time(AT_US + 600_001_000))) == [Code.VERSION_FUTURE]
