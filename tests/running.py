@@ -73,7 +73,7 @@ class RunningHub:
                 [sys.executable, "-m", "hub.cli", "serve", "--data-dir", self.folder, "--port", str(self.port), *args],
                 env={**environment, "CTIHUB_LOG_FORMAT": "json", **self.environment}, stdout=log, stderr=log,
             )  # fmt: skip
-        wait_until(self.ready, within_s=30, what=f"the hub is ready; see {self.folder / 'hub.log'}")
+        wait_until(self.ready, within_s=120, what=f"the hub is ready; see {self.folder / 'hub.log'}")
 
     def ready(self) -> bool:
         """Whether it says so."""
