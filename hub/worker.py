@@ -160,7 +160,8 @@ class Worker:
         done = await self._release() + await self._sweep_policy()
         async with self._store.transaction() as tx:
             left = await tx.left()
-        for task in left:  # one step for each collection: none learns how much the others have to do
+        oldest = {task.scope.split(":")[1]: task for task in reversed(left)}
+        for task in oldest.values():  # one step for each collection: none learns how much the others have to do
             done += await self._step_left(task)
         return done
 
@@ -174,7 +175,7 @@ class Worker:
             claims = (await tx.load(Wanted(claims=set(keys)), policy)).claims
             writes = Writes()
             again = [claims[key] for key in keys if key in claims]
-            weave = Weave(policy, {}, again, crowd=self._settings.crowd)
+            weave = Weave(policy, {}, again, crowd=self._settings.crowd, pending=await _pending(tx))
             await _merge(tx, policy, weave, writes, max(task.time_us, self._now_us()), {})
             await tx.write(writes)
             return max(len(keys), 1)
@@ -187,7 +188,7 @@ class Worker:
             if int(no) not in policy.collections:
                 await tx.move_left(task, None)
                 return 1
-            weave = Weave(policy, {}, only=int(no), crowd=self._settings.crowd)
+            weave = Weave(policy, {}, only=int(no), crowd=self._settings.crowd, pending=await _pending(tx))
             weave.resume(int(no), StixId(name), task.cursor)
             writes = Writes()
             await _merge(tx, policy, weave, writes, task.time_us, {})
@@ -281,7 +282,7 @@ class Worker:
                 writes.references[key] = refs
         self._account(writes, done, now_us)
         refusals = [outcome for outcome in done.outcomes if outcome.state is State.REJECTED]
-        weave = Weave(policy, done.changed, crowd=self._settings.crowd)
+        weave = Weave(policy, done.changed, crowd=self._settings.crowd, pending=await _pending(tx))
         await _merge(tx, policy, weave, writes, now_us, await self._refusals(tx, refusals))
         await tx.write(writes)
         return writes.counts
@@ -337,6 +338,15 @@ class Worker:
         return found
 
 
+async def _pending(tx: Transaction) -> dict[tuple[int, StixId], bytes]:
+    """What earlier steps have left, by collection and name: how far it is done."""
+    found = {}
+    for task in await tx.left():
+        _, no, name = task.scope.split(":", 2)
+        found[int(no), StixId(name)] = task.cursor
+    return found
+
+
 async def _merge(
     tx: Transaction,
     policy: Policy,
@@ -350,6 +360,7 @@ async def _merge(
         weave.give(await tx.load(wanted, policy))
     writes.placements = weave.placements
     writes.sweeps = [(f"{REFERRERS}{no}:{name}", now_us) for no, name in weave.left]
+    writes.cancelled = [f"{REFERRERS}{no}:{name}" for no, name in weave.cancelled]
     writes.carried = {at: delta for at, delta in weave.carried.items() if delta}
     drafts = weave.drafts()
     await tx.prepare(writes)

@@ -155,3 +155,5 @@ class Writes:
     """Per centre, what is to be added."""
     sweeps: list[tuple[str, int]] = field(default_factory=list)
     """Scopes of what is left for bounded steps after this one, and the time that their rows carry."""
+    cancelled: list[str] = field(default_factory=list)
+    """Scopes that earlier steps have left and that nothing waits for any more."""

@@ -78,14 +78,11 @@ async def load_past(
             loaded.past[row.log, StixId(row.object_id)] = change_of(last)
 
 
-async def oldest_left(conn: AsyncConnection) -> list[Sweep]:
-    """Of each collection the oldest of the steps that are left."""
+async def steps_left(conn: AsyncConnection) -> list[Sweep]:
+    """The steps that earlier ones have left, the oldest first."""
     s = t.sweeps.c
     rows = await conn.execute(select(t.sweeps).where(~s.done, s.scope.startswith(REFERRERS)).order_by(s.no))
-    found: dict[str, Sweep] = {}
-    for row in rows:
-        found.setdefault(row.scope.split(":")[1], Sweep(row.no, row.scope, row.cursor, row.time_us))
-    return list(found.values())
+    return [Sweep(row.no, row.scope, bytes(row.cursor), row.time_us) for row in rows]
 
 
 async def move_left(conn: AsyncConnection, task: Sweep, reached: bytes | None) -> bool:
@@ -97,8 +94,11 @@ async def move_left(conn: AsyncConnection, task: Sweep, reached: bytes | None) -
     return (await conn.execute(update(t.sweeps).where(*here).values(cursor=reached))).rowcount == 1
 
 
-async def add_sweeps(conn: AsyncConnection, sweeps: Collection[tuple[str, int]]) -> None:
-    """Note what is left for later steps, and the time that their rows carry."""
+async def add_sweeps(conn: AsyncConnection, sweeps: Collection[tuple[str, int]], cancelled: Collection[str]) -> None:
+    """Note what is left for later steps, and the time that their rows carry; forget what is not any more."""
+    over = sorted({*cancelled, *(scope for scope, _ in sweeps)})
+    for some in _chunks(over):
+        await conn.execute(delete(t.sweeps).where(t.sweeps.c.scope.in_(some)))
     rows = [{"scope": scope, "cursor": b"", "time_us": time_us, "done": False} for scope, time_us in sorted(sweeps)]
     if rows:
         await conn.execute(insert(t.sweeps), rows)

@@ -70,7 +70,7 @@ class Transaction(Protocol):
         ...
 
     async def left(self) -> list[Sweep]:
-        """Of each collection the oldest of the steps that earlier ones have left (``Writes.sweeps``)."""
+        """The steps that earlier ones have left (``Writes.sweeps``), the oldest first."""
         ...
 
     async def move_left(self, task: Sweep, reached: bytes | None) -> None:

@@ -357,7 +357,7 @@ class SqlTransaction:
         await self._write_views(writes)
         await self._write_changes(writes)
         await self._write_receipts(writes)
-        await crowds.add_sweeps(self.conn, writes.sweeps)
+        await crowds.add_sweeps(self.conn, writes.sweeps, writes.cancelled)
         await self._store.announce(self.conn)
 
     async def _many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -501,7 +501,7 @@ class SqlTransaction:
 
     async def left(self) -> list[Sweep]:
         """See the port."""
-        return await crowds.oldest_left(self.conn)
+        return await crowds.steps_left(self.conn)
 
     async def move_left(self, task: Sweep, reached: bytes | None) -> None:
         """See the port."""

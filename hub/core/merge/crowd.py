@@ -49,6 +49,8 @@ class Crowds:
         self._crowd = crowd
         self._marches: dict[tuple[int, StixId], _March] = {}
         self.left: list[tuple[int, StixId]] = []
+        self.cancelled: dict[tuple[int, StixId], bytes] = {}
+        """What earlier steps have left, and has come to nothing: how far it was."""
         self.reached: bytes | None = None
         """Where a walk that was resumed must go on; None: it has come to its end."""
 
@@ -61,6 +63,19 @@ class Crowds:
     def resume(self, no: int, name: StixId, after: bytes) -> None:
         """Go on with what an earlier step has left, above the key of the last one touched."""
         self._marches[no, name] = _March(ended=False, at_once=False, after=after, resumed=True)
+
+    def cancel(self, no: int, name: StixId) -> None:
+        """Nobody waits for this any more: it has gone, or all see it at once."""
+        reached = self._meaning.pending.pop((no, name), None)
+        if (no, name) in self.left:
+            self.left.remove((no, name))
+        elif reached is not None:
+            self.cancelled[no, name] = reached
+
+    def restore(self, no: int, name: StixId) -> None:
+        """It had only gone for a moment."""
+        if (no, name) in self.cancelled:
+            self._meaning.pending[no, name] = self.cancelled.pop((no, name))
 
     def done(self) -> bool:
         """Whether all have been touched or left for later."""
@@ -83,15 +98,24 @@ class Crowds:
         if march.at_once:
             found.extend(Touched(no, name, self._scene.add(claim), march.ended) for claim in some)
         else:
+            # what goes along with what carries it has no audience of its own, so it is neither counted nor made to wait
             audience = self._policy.collections[no].audience
-            march.seen.extend([claim for claim in some if self._meaning.project(claim, audience) is not None])
+            own = [one for one in some if not self._meaning.goes_along(one)]
+            march.seen.extend([one for one in own if self._meaning.project_in_turn(one, audience) is not None])
+            found.extend(
+                Touched(no, name, self._scene.add(one), ended=False) for one in some if self._meaning.goes_along(one)
+            )
         if len(march.seen) > self._crowd and not march.resumed:
             self.left.append((no, name))
+            self._meaning.pending[no, name] = b""
             return False
         if len(march.seen) > self._crowd:
             march.seen = march.seen[: self._crowd]
             self.reached = march.seen[-1].key
+            self._meaning.pending[no, name] = self.reached
             page = []
+        elif march.resumed and len(page) < self._crowd:
+            self._meaning.pending.pop((no, name), None)
         if len(page) == self._crowd:
             march.after = page[-1].key
             return True

@@ -39,7 +39,7 @@ class Looking:
         seen = [
             (claim, p)
             for claim in self._meaning.about(collection.no, thing)
-            if (p := self._meaning.project(claim, collection.audience)) is not None
+            if (p := self._meaning.project(claim, collection.no)) is not None
         ]
         if not seen:
             return None
@@ -115,12 +115,15 @@ class Looking:
 
     def resolver(self, no: int, said_by: Claim, known: dict[StixId, None]) -> Callable[[StixId], StixId | None]:
         """How a claim's references are shown in a collection; those to objects of the hub are noted in ``known``."""
+        waits = bool(self._meaning.pending) and not self._meaning.goes_along(said_by)
 
         def shown(ref: StixId) -> StixId | None:
             if ref in self._known:
                 known[ref] = None
                 return ref
             if ref in self._hidden:
+                return None
+            if waits and self._meaning.waits(no, ref, said_by.key):
                 return None
             thing = self._meaning.means(no, said_by, ref)
             return None if thing is None else self._shown_as(no, thing)
@@ -139,7 +142,7 @@ class Looking:
         level, groups = max(p.level for p in live), view_groups(live)
         counted: set[StixId] = set()
         for name, claim in sightings:
-            p = self._meaning.project(claim, collection.audience)
+            p = self._meaning.project(claim, collection.no)
             if p is None or p.revoked or not no_stricter(p, level, groups):
                 continue
             if self._meaning.means(collection.no, claim, name) == thing:

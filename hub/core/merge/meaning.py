@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hub.core.merge import owner
-from hub.core.merge.known import known_objects
+from hub.core.merge.known import hidden_identities, known_objects
 from hub.core.merge.project import Projection, Reach, project, reach, reaches
 from hub.core.merge.references import LEANING, has_own_meaning, key_in, object_key, required_references
-from hub.core.merge.scene import Scene, is_floating
+from hub.core.merge.scene import Scene, is_floating, marked_with
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key
 from hub.model.policy import Audience, Policy
 from hub.model.stix import SCO_TYPES
@@ -22,13 +22,21 @@ from hub.patterns import key as key_of
 class Meaning:
     """See the head of this module. Every answer may raise ``Missing``."""
 
-    def __init__(self, policy: Policy, scene: Scene, before: Mapping[ClaimKey, Claim | None]) -> None:
-        """``before``: the claims that the step changes, as they were."""
+    def __init__(
+        self,
+        policy: Policy,
+        scene: Scene,
+        before: Mapping[ClaimKey, Claim | None],
+        pending: dict[tuple[int, StixId], bytes],
+    ) -> None:
+        """``before``: the claims that the step changes, as they were. ``pending``: see ``waits``."""
         self._policy = policy
         self._scene = scene
         self._before = before
+        self.pending = pending
         self._redefined = any(claim is not None and claim.type == "marking-definition" for claim in before.values())
         self._known = known_objects(policy)
+        self._hidden = hidden_identities(policy)
         self._reaches: dict[ClaimKey, Reach | None] = {}
         self._projections: dict[tuple[ClaimKey, Audience], Projection | None] = {}
         self.relationships: set[CanonicalKey] = set()
@@ -41,8 +49,27 @@ class Meaning:
         claim = self._scene.claim(claim_key(centre, marking))
         return claim.obj if claim is not None and claim.state is not ClaimState.WITHDRAWN else None
 
-    def project(self, claim: Claim, audience: Audience) -> Projection | None:
-        """What an audience sees of a claim; None for nothing."""
+    def goes_along(self, claim: Claim) -> bool:
+        """Whether its object comes and goes with what carries it, not by its own markings."""
+        return claim.type == "marking-definition" or claim.id in self._known or claim.id in self._hidden
+
+    def waits(self, no: int, name: StixId, key: ClaimKey) -> bool:
+        """Whether it is not yet a claim's turn, in a collection, to see what has come under a name that many refer to.
+
+        They are served in the order of their keys, whatever else a step looks at: who looks in between must not learn
+        from it, and who may not be seen must not hurry it.
+        """
+        reached = self.pending.get((no, name))
+        return reached is not None and key > reached
+
+    def project(self, claim: Claim, no: int) -> Projection | None:
+        """What a collection's audience sees of a claim; None for nothing."""
+        if self.pending and any(self.waits(no, marked_with(ref), claim.key) for ref in claim.marks.others):
+            return None
+        return self.project_in_turn(claim, self._policy.collections[no].audience)
+
+    def project_in_turn(self, claim: Claim, audience: Audience) -> Projection | None:
+        """What an audience sees of a claim once it is its turn."""
         at = (claim.key, audience)
         if at not in self._projections:
             self._projections[at] = self._project(claim, audience)
@@ -59,7 +86,7 @@ class Meaning:
 
     def sees(self, no: int, claim: Claim) -> bool:
         """Whether a collection's audience sees a claim."""
-        return self.project(claim, self._policy.collections[no].audience) is not None
+        return self.project(claim, no) is not None
 
     def saw(self, no: int, claim: Claim) -> bool:
         """Whether a collection's audience saw, before this step, what stood where the claim stands."""
@@ -97,8 +124,7 @@ class Meaning:
             return keyed
         if not has_own_meaning(ref) or ref in self._known:
             return object_key(ref)
-        audience = self._policy.collections[no].audience
-        visible = [(claim, p) for claim in self._scene.claims_of_id(ref) if (p := self.project(claim, audience))]
+        visible = [(claim, p) for claim in self._scene.claims_of_id(ref) if (p := self.project(claim, no))]
         seen = [pair for pair in visible if not pair[1].revoked] or visible
         mine = next((claim for claim, _ in seen if claim.centre == said_by.centre), None)
         if mine is not None:
@@ -106,7 +132,7 @@ class Meaning:
         if ref.partition("--")[0] in SCO_TYPES:
             by_value = object_key(ref)
             # nobody else may bend the id that an observable's value gives to another observable
-            if not seen or any(self.project(claim, audience) for claim in self._scene.claims_of_thing(by_value)):
+            if not seen or any(self.sees(no, claim) for claim in self._scene.claims_of_thing(by_value)):
                 return by_value
         if not seen:
             return None
@@ -124,7 +150,7 @@ class Meaning:
 
     def stands_for(self, no: int, claim: Claim) -> CanonicalKey | None:
         """The thing that a relationship whose ends merge is about in a collection; None where nobody there sees it."""
-        if self.project(claim, self._policy.collections[no].audience) is None:
+        if not self.sees(no, claim):
             return None
         ends = []
         for name in ("source_ref", "target_ref"):

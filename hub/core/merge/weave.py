@@ -17,7 +17,7 @@ from typing import TypeVar
 from hub.core.merge.carried import Carried, Place
 from hub.core.merge.content import Content
 from hub.core.merge.crowd import Crowds, Touched
-from hub.core.merge.known import hidden_identities, known_objects
+from hub.core.merge.known import known_objects
 from hub.core.merge.looking import Looking
 from hub.core.merge.meaning import Meaning
 from hub.core.merge.project import decided_by
@@ -66,20 +66,22 @@ class Weave:
         *,
         only: int | None = None,
         crowd: int = CROWD,
+        pending: Mapping[tuple[int, StixId], bytes] | None = None,
     ) -> None:
         """``changed``: old and new claim by key. ``again``: claims that a change of policy, or of something that they
         refer to, concerns; ``only`` in this collection. ``crowd``: more referrers of one id than this come in pages,
-        and what need not happen at once is ``left`` for later steps.
+        and what need not happen at once is ``left`` for later steps. ``pending``: what earlier steps have left so, and
+        how far it is done, by collection and name.
         """
         self._policy = policy
         self._nos = tuple(policy.collections) if only is None else (only,)
         self._scene = Scene(policy, {key: new for key, (_, new) in changed.items()}, crowd)
-        self._meaning = Meaning(policy, self._scene, {key: old for key, (old, _) in changed.items()})
+        before = {key: old for key, (old, _) in changed.items()}
+        self._meaning = Meaning(policy, self._scene, before, dict(pending or {}))
         self._looking = Looking(policy, self._scene, self._meaning, self._shown_as)
         self._carried = Carried(policy, self._scene, self._looking)
         self._crowds = Crowds(policy, self._scene, self._meaning, crowd)
         self._known = known_objects(policy)
-        self._hidden = hidden_identities(policy)
         self._result: dict[Place, Content | None] = {}
         self._to_place: dict[ClaimKey, None] = {}
         self._to_look: dict[Place, None] = {}
@@ -165,6 +167,11 @@ class Weave:
         return self._crowds.left
 
     @property
+    def cancelled(self) -> list[tuple[int, StixId]]:
+        """What earlier steps have left, and nothing waits for any more."""
+        return list(self._crowds.cancelled)
+
+    @property
     def reached(self) -> bytes | None:
         """After which key the next step must ``resume``; None when all have had their turn."""
         return self._crowds.reached
@@ -206,7 +213,7 @@ class Weave:
     def _start(self, claim: Claim, nos: Nos) -> None:
         if is_floating(claim):
             self._to_place[claim.key] = None
-        elif self._is_carried(claim):
+        elif self._meaning.goes_along(claim):
             self._markings.add(claim.id)
         elif claim.thing is not None:
             self._look_at(claim.thing, nos)
@@ -229,10 +236,6 @@ class Weave:
         self._scene.want_thing(thing)
         for no in nos:
             self._to_look[no, thing] = None
-
-    def _is_carried(self, claim: Claim) -> bool:
-        """Whether its object comes and goes with what carries it, not by its own markings."""
-        return claim.type == "marking-definition" or claim.id in self._known or claim.id in self._hidden
 
     def _is_busy(self) -> bool:
         return self._is_stirring() or bool(self._to_look)
@@ -282,9 +285,9 @@ class Weave:
         known = len(self._crowds.left)
         self._to_touch.extend(self._crowds.advance())
         for no, name in self._crowds.left[known:]:
-            # what the step looks at anyway sees the new view, whether it was looked at before or after it came
+            # some may have been looked at already, after it had come and before it was known that they must wait
             for (where, _), claim in list(self._touched.items()):
-                if where == no and name in claim.references:
+                if where == no and (name in claim.references or is_marking(name)):
                     self._to_touch.append(Touched(no, name, claim, ended=False))
         self._to_touch = [touched for touched in self._to_touch if not self._is_touched(touched)]
 
@@ -299,7 +302,7 @@ class Weave:
                 self._meaning.relationships.add(thing)
                 if no in nos:
                     self._to_look[no, thing] = None
-        elif self._is_carried(claim):
+        elif self._meaning.goes_along(claim):
             self._markings.add(claim.id)
         elif claim.thing is not None:
             self._look_at(claim.thing, nos)
@@ -313,6 +316,8 @@ class Weave:
             return
         if quiet and len(self._scene.claims_of_id(name)) == 1:
             return
+        for no in nos if is_marking(name) else ():
+            self._crowds.cancel(no, name)
         for claim in referrers if referrers is not None else self._scene.new_referrers(name):
             for no in nos:
                 self._touch_referrer(no, name, claim, ended=False)
@@ -355,6 +360,10 @@ class Weave:
 
     def _spread_name(self, no: int, name: StixId, *, ended: bool, is_new: bool) -> None:
         referrers = self._scene.referrers(name)
+        if ended:
+            self._crowds.cancel(no, name)
+        elif not is_new:
+            self._crowds.restore(no, name)
         for claim in referrers if referrers is not None else self._scene.new_referrers(name):
             self._touch_referrer(no, name, claim, ended=ended)
         if referrers is None:
@@ -371,7 +380,8 @@ class Weave:
 
     def _touch_referrer(self, no: int, name: StixId, claim: Claim, *, ended: bool) -> None:
         revealed = is_marking(name)
-        if not (self._meaning.sees(no, claim) or (revealed and self._meaning.saw(no, claim))):
+        sees = self._meaning.sees(no, claim) or self._meaning.goes_along(claim)
+        if not sees and not (revealed and self._meaning.saw(no, claim)):
             return
         self._touch(claim, (no,))
         if revealed and has_own_meaning(claim.id):  # who sees it has changed, and so what its own id means
