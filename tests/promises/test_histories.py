@@ -32,7 +32,7 @@ def few(number: int) -> settings:
     )  # fmt: skip
 
 
-@few(25)
+@few(15)
 @given(history=histories())
 async def test_what_is_shown_holds_together_after_every_batch(history: History) -> None:
     async with a_hub() as story:
@@ -115,7 +115,7 @@ async def _is_marked(story: Story, name: str, rows: Iterable[Change]) -> None:
 _OPTIONS = ValidationOptions(version="2.1", strict=False, disabled="all", silent=True)
 
 
-@few(12)
+@few(8)
 @given(history=histories())
 async def test_everything_shown_is_valid_stix(history: History) -> None:
     async with a_hub() as story:
