@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import settings
+
+# A change is judged by the same examples on every machine; long searches set CTIHUB_TEST_ROUNDS.
+settings.register_profile("same", derandomize="CTIHUB_TEST_ROUNDS" not in os.environ)
+settings.load_profile("same")
 
 pytest_plugins = ["tests.servers.fixtures"]
 
