@@ -216,21 +216,6 @@ class SqlStore(ABC):
             }
             return list(found.values())
 
-    async def versions(self, log: int, seq: Seq) -> list[Change]:
-        """The row ``seq`` of a log and the versions before it under the same id, newest first, hidden ones left out."""
-        found: list[Change] = []
-        async with self.look() as conn:
-            at: int | None = seq
-            while at is not None:
-                row = (
-                    await conn.execute(select(t.changes).where(t.changes.c.log == log, t.changes.c.seq == at))
-                ).first()
-                if row is None or row.shown == t.SHOWN_NEVER:
-                    break
-                found.append(_change(row))
-                at = row.before
-        return found
-
     async def ready(self) -> bool:
         """See the port."""
         try:
