@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ _POLL_S = 0.01
 
 async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
     """Open the store in this file, made and migrated where needed. ``now_us`` dates what is made for the first time."""
-    await asyncio.to_thread(_make_private, path)
+    await asyncio.to_thread(_make, path)
     engine = await asyncio.to_thread(_engine, path)
     store = SqliteStore(engine, path)
     try:
@@ -39,10 +40,22 @@ async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
     return store
 
 
-def _make_private(path: Path) -> None:
+def _make(path: Path) -> None:
     """What is marked and what is secret is for the hub's own user only; SQLite's other files follow this one's mode."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600, exist_ok=True)
+    with _try_again(), contextlib.closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
+        until = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                connection.execute("pragma journal_mode=wal")  # the file keeps it
+            except sqlite3.OperationalError as error:
+                # of those that change it at once, SQLite lets one wait and refuses the other without waiting
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(_POLL_S)
+            else:
+                return
 
 
 def _engine(path: Path) -> AsyncEngine:
@@ -58,9 +71,8 @@ def _engine(path: Path) -> AsyncEngine:
     def _settings(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
-        for pragma in ("journal_mode=wal", "synchronous=full", "cache_size=-32768", "temp_store=memory"):
+        for pragma in ("synchronous=full", "cache_size=-32768", "temp_store=memory", "wal_autocheckpoint=4000"):
             cursor.execute(f"pragma {pragma}")
-        cursor.execute("pragma wal_autocheckpoint=4000")
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
