@@ -41,7 +41,7 @@ _LAST_INDEX = 2**31 - 1 - Limits().bundle_objects
 _is_receipt = re.compile(rb"[0-9A-Za-z-]{1,64}").fullmatch
 _LAG_EVERY_S = 5.0
 _UNFORESEEN_MOST = 20
-"""So many records that nobody foresaw are refused by one worker; then it is rather the hub that is broken."""
+"""So many records of a batch that nobody foresaw are refused; with more it is rather the hub that is broken."""
 _BACKOFF_S = (0.05, 0.2, 1.0, 2.0, 5.0)
 
 
@@ -68,7 +68,10 @@ class Worker:
         self._store = store
         self._settings = settings
         self._now_us = now_us
+        self.halved = 0
+        """How many batches raised what nobody foresaw."""
         self._unforeseen = 0
+        """Records that did so, of the last such batch."""
         self.steps = 0
         """How many steps were carried out; a health check looks whether it still moves."""
         self._lag_due_s = 0.0
@@ -111,22 +114,31 @@ class Worker:
             await self._carry(batch)
         except HubError:
             raise
-        except Exception as error:
-            if len(batch.records) > 1:
-                for half in batch.halves():
-                    await self.carry(half)
-                return
+        except Exception as error:  # noqa: BLE001 - told below, and raised again when there are many
+            self.halved += 1
+            self._unforeseen = 0
+            worker_metrics.HALVED.inc()
+            # in a thread: what is written of an error is read from the source files
+            await asyncio.to_thread(_log.error, "batch.halved", records=len(batch.records), exc_info=error)
+            await self._carry_in_parts(batch, error)
+
+    async def _carry_in_parts(self, batch: Batch, error: Exception) -> None:
+        if len(batch.records) == 1:
             self._unforeseen += 1
             if self._unforeseen > _UNFORESEEN_MOST:
-                raise
-            record = batch.records[0]
-            # in a thread: what is written of an error is read from the source files
-            way_out = "Report what stands below."
-            await asyncio.to_thread(
-                _log.error, "record.not_processed", topic=record.topic, way_out=way_out, exc_info=error
-            )
+                raise error
+            topic, way_out = batch.records[0].topic, "Report what stands below."
+            await asyncio.to_thread(_log.error, "record.not_processed", topic=topic, way_out=way_out, exc_info=error)
             says = f"The hub met a {type(error).__name__} that nobody foresaw; its operator has been told."
             await self._carry(batch, Problem(Code.RECORD_NOT_PROCESSED, "", says))
+            return
+        for half in batch.halves():
+            try:
+                await self._carry(half)
+            except HubError:
+                raise
+            except Exception as inner:  # noqa: BLE001 - as above
+                await self._carry_in_parts(half, inner)
 
     async def _carry(self, batch: Batch, refused: Problem | None = None) -> None:
         began = time.perf_counter()

@@ -32,6 +32,9 @@ MERGE_SECONDS = Histogram(
     registry=TOTALS,
 )
 RETRIES = Counter("ctihub_worker_retries", "Steps that were begun again, by code", ["code"], registry=TOTALS)
+HALVED = Counter(
+    "ctihub_worker_batches_halved", "Batches with a record that raised what nobody foresaw", registry=TOTALS
+)
 OBJECTS = Counter("ctihub_objects", "Objects by the state in which they ended", ["state"], registry=TOTALS)
 LAG = Gauge("ctihub_worker_lag_records", "Records that wait in the partitions of this worker", registry=TOTALS)
 

@@ -137,7 +137,7 @@ class Rejection(Body):
     """The time of the batch that refused it."""
     centre: str
     receipt: str | None
-    """The push it came with; None for what came through Kafka."""
+    """The push it came with: what the text of its receipt begins with. None for what came through Kafka."""
     topic: str
     partition: Count
     offset: Count

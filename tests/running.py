@@ -94,6 +94,8 @@ class RunningHub:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(30)
+            log = (self.folder / "hub.log").read_text()
+            assert "batch.halved" not in log, f"a worker met what nobody foresaw: see {self.folder / 'hub.log'}"
 
     @contextlib.contextmanager
     def running(self, *args: str) -> Iterator[RunningHub]:

@@ -70,7 +70,8 @@ def main() -> int:
     said.add_argument("--once", action="store_true", help="end after the table")
     said.add_argument("--kafka", action="store_true", help="on Kafka and PostgreSQL, started for this")
     options = said.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs us in the background has it ignored
     try:
         run(options.port, once=options.once, kafka=options.kafka)
     except DemoFailed as failed:
@@ -165,6 +166,11 @@ class Hub:
         tail = (self.folder / "hub.log").read_text(errors="replace").strip().splitlines()[-3:]
         raise DemoFailed(f"the hub did not start; its log {self.folder / 'hub.log'} ends with: {' / '.join(tail)}")
 
+    def ensure_running(self) -> None:
+        """Raise DemoFailed when it has ended."""
+        if self.process is not None and self.process.poll() is not None:
+            raise DemoFailed(f"the hub ended; see {self.folder / 'hub.log'}.")
+
     def wait(self) -> None:
         """Until it ends, or Ctrl-C."""
         if self.process is not None and self.process.wait() != 0:
@@ -255,15 +261,18 @@ def publish_and_follow(hub: Hub, tokens: dict[str, str], screen: Screen) -> None
     following = threading.Thread(target=member.follow, daemon=True)
     following.start()
     failures: list[BaseException] = []
-    pushing = [threading.Thread(target=_push, args=(hub, centre, failures)) for centre in CENTRES]
-    with screen.live(CENTRES, member):
-        for thread in pushing:
-            thread.start()
-        while any(thread.is_alive() for thread in pushing) or member.idle_s < QUIET_S:
-            time.sleep(0.05)
-            screen.refresh()
-    member.stop()
-    following.join(5)
+    pushing = [threading.Thread(target=_push, args=(hub, centre, failures), daemon=True) for centre in CENTRES]
+    try:
+        with screen.live(CENTRES, member):
+            for thread in pushing:
+                thread.start()
+            while any(thread.is_alive() for thread in pushing) or member.idle_s < QUIET_S:
+                time.sleep(0.05)
+                hub.ensure_running()
+                screen.refresh()
+    finally:
+        member.stop()
+        following.join(5)
     if failures:
         raise DemoFailed(f"a connector failed: {failures[0]}")
 

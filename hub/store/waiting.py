@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, literal, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.words import StixId
@@ -57,7 +57,7 @@ _OVERTAKEN = (
     update(t.held)
     .where(
         t.held.c.centre == bindparam("of_centre"), t.held.c.stix_id == bindparam("under_id"),
-        t.held.c.stamp < bindparam("by_stamp"), t.held.c.state.in_(_WAITS),
+        t.held.c.stamp < bindparam("by_stamp"), or_(*(t.held.c.state == state for state in _WAITS)),  # IN has no many
     )
     .values(state=HeldState.SUPERSEDED.value)
 )  # fmt: skip

@@ -105,6 +105,7 @@ class Hub:
             if not batch.records:
                 return
             await self.worker.carry(batch)
+            assert self.worker.halved == 0, "the core or the store raised; the worker went on in parts"
             self.clock.us += 1_000_000
 
     async def tell(self, who: str, *objects: Any) -> dict[str, Any]:

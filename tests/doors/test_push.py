@@ -374,6 +374,13 @@ async def test_rejections_are_paged_and_the_centres_own(hub: Hub) -> None:
     assert (await hub.get("/v1/rejections?after=-1", "ro")).status_code == 400
 
 
+async def test_a_rejection_names_the_receipt_of_its_push(hub: Hub) -> None:
+    receipts = [(await hub.push("ro", b"{oops"))["receipt"] for _ in range(2)]
+    await hub.settle()
+    rejections = (await hub.get("/v1/rejections", "ro")).json()["rejections"]
+    assert [one["receipt"] for one in rejections] == [receipt.partition("-")[0] for receipt in receipts]
+
+
 async def test_records_carry_receipt_index_and_key(hub: Hub) -> None:
     await hub.push("ro", an_indicator(), b"{oops")
     batch = await hub.consumer.take(limit=10, limit_bytes=1 << 20, wait_s=0)

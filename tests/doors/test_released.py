@@ -74,3 +74,16 @@ async def test_a_newer_version_that_nothing_holds_overtakes_the_one_that_waits(t
         mended = {**said, "pattern": "[ipv4-addr:value = '198.51.100.9']", "modified": moment(-60)}
         assert (await hub.tell("ro", mended))["accepted"] == 1
         assert await hub.registry.held() == []
+
+
+async def test_one_batch_overtakes_all_that_waits(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, hold=HeldLists().holds) as hub:
+        await hub.centre()
+        said = [an_indicator(NETWORK, f"{i}") for i in range(3)]
+        assert (await hub.tell("ro", *said))["held"] == 3
+        mended = [
+            {**one, "pattern": f"[ipv4-addr:value = '198.51.100.{i}']", "modified": moment(-60)}
+            for i, one in enumerate(said)
+        ]
+        assert (await hub.tell("ro", *mended[:2]))["accepted"] == 2
+        assert [one.stix_id for one in await hub.registry.held()] == [said[2]["id"]]
