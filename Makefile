@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PORT ?= 8480
 PYTEST_ARGS ?=
 
-.PHONY: setup setup-test demo demo-kafka test test-faults bench lint docs schemas clean
+.PHONY: setup setup-test demo demo-kafka test test-faults bench lint docs clean
 
 setup: $(VENV)/.ready
 
@@ -44,7 +44,7 @@ test-faults: setup-test
 	@CTIHUB_TEST_ROUNDS=20 $(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
 bench: setup-test
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench $(if $(LONG),--long)
 
 lint: setup-test
 	@$(BIN)/ruff check .
@@ -53,7 +53,10 @@ lint: setup-test
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.licences
 
-schemas: setup
+# what is written from the code: the commands' page, and the documents of what crosses a border
+docs: setup
+	@$(BIN)/python -m hub.cli.reference > docs/commands.md
+	@$(BIN)/python -m hub.core.validate.published > schemas/stix/object.json
 	@$(BIN)/python -m schemas.generate
 
 clean:

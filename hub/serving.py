@@ -47,7 +47,7 @@ KEEP_S = 7 * 86_400
 """How long the embedded log keeps what has been carried into the store."""
 _CHORE_EVERY_S = 60.0
 _LONGEST_LINE_BYTES = 1 << 20
-_YOUNG_OBJECTS = 100_000
+_YOUNG_OBJECTS = 5_000
 """How many objects may be new before the collector of cycles looks at them. A batch is tens of thousands of objects,
 which all live to its end and are in no cycle: looking every 700 cost a fifth of the worker's time."""
 _GONE_MS = 120_000

@@ -1,4 +1,4 @@
-"""Writes the documents in this folder from the models: ``python -m schemas.generate``. A test finds stale ones.
+"""Writes the documents in this folder from the models: ``make docs``. A test finds stale ones.
 
 JSON Schema of the HTTP bodies, of rejections and of the hub's extension; AsyncAPI of the Kafka topics. The OpenAPI
 document needs the doors, which write it (``hub/doors/documents.py``); this only calls them.

@@ -1,4 +1,4 @@
-"""Writes ``docs/commands.md`` from the commands themselves: ``python -m hub.cli.reference > docs/commands.md``."""
+"""Writes ``docs/commands.md`` from the commands themselves: ``make docs``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hub.cli import COMMANDS, load
 
 _HEAD = """# Commands
 
-Written from the commands themselves; `python -m hub.cli.reference > docs/commands.md` writes it anew.
+Written from the commands themselves; `make docs` writes it anew.
 
 Every command takes `--help` and `--debug` (show where an error came from). `ctihub --version` prints the version.
 Exit codes: 0 done, 1 failed, 2 wrong usage. Errors are one sentence on standard error, with the way out; what a command

@@ -39,6 +39,8 @@ def routes(doors: Doors) -> APIRouter:
         body = await asyncio.to_thread(generate_latest, REGISTRY) + await doors.more_metrics()
         return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
 
+    for path, answer in (("/healthz", alive), ("/readyz", ready), ("/metrics", metrics)):
+        router.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)
     return router
 
 

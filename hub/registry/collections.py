@@ -39,8 +39,8 @@ class Collections(Desk):
             wanted = rows.new_collection(
                 named,
                 Audience(level, ensure_group(change.before, group)),
-                types=frozenset(names.type_or_kind(each) for each in types),
-                kinds=frozenset(names.type_or_kind(each) for each in kinds),
+                types=frozenset(names.object_type(each) for each in types),
+                kinds=frozenset(names.observable_kind(each) for each in kinds),
                 min_confidence=names.percent(min_confidence, what="confidence"),
             )
             made = await rows.add_collection(change.conn, wanted, change.now_us)

@@ -6,9 +6,11 @@ Each function gives the value as the registry keeps it, or raises WrongUsage wit
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 
 from hub.model.errors import WrongUsage
 from hub.model.principals import Attribute, Rule
+from hub.model.stix import SCO_TYPES
 from hub.model.words import Level, Naming, StixId
 
 RESERVED = frozenset({"intake"})
@@ -102,10 +104,22 @@ def percent(said: int, *, what: str) -> int:
     return said
 
 
-def type_or_kind(said: str) -> str:
-    """A STIX object type, or a kind of observable, for a collection's filter."""
-    if _OBSERVABLE_OR_TYPE.fullmatch(said) is None:
-        raise WrongUsage("type.syntax", f"{said!r} is no STIX type.", "It looks like indicator or ipv4-addr.")
+def object_type(said: str) -> str:
+    """A STIX object type, for a collection's filter; one of nobody's standard is taken when it resembles none."""
+    from hub.core.validate import TYPES  # takes a moment, and few commands need it
+
+    near = get_close_matches(said, TYPES, n=1)
+    if _OBSERVABLE_OR_TYPE.fullmatch(said) is None or (near and said not in TYPES and not said.startswith("x-")):
+        out = f"Did you mean {near[0]}?" if near else "It looks like indicator or ipv4-addr."
+        raise WrongUsage("type.syntax", f"{said!r} is no STIX type.", out)
+    return said
+
+
+def observable_kind(said: str) -> str:
+    """A kind of observable that patterns name, for a collection's filter: STIX 2.1 section 6, or ``x-…``."""
+    if _OBSERVABLE_OR_TYPE.fullmatch(said) is None or (said not in SCO_TYPES and not said.startswith("x-")):
+        near = get_close_matches(said, SCO_TYPES, n=1, cutoff=0.0)[0]
+        raise WrongUsage("kind.syntax", f"{said!r} is no kind of observable.", f"Did you mean {near}?")
     return said
 
 

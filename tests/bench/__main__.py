@@ -1,4 +1,4 @@
-"""``make bench``: every measurement, one after the other, each under the command that makes it alone.
+"""``make bench [LONG=1]``: every measurement, one after the other, each under the command that makes it alone.
 
     python -m tests.bench [--long]
 

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import sys
 import tempfile
 import threading
 import time
@@ -30,9 +31,13 @@ from tests.servers.session import servers
 from tests.story import an_indicator, uid
 from tests.waiting import wait_until
 
+MOST_MS = 150
+MOST_KAFKA_MS = 250
+"""What 99 of 100 objects take at most."""
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Print percentiles."""
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print percentiles; 1 when it takes too long."""
     said = argparse.ArgumentParser()
     said.add_argument("--rate", type=int, default=200)
     said.add_argument("--seconds", type=int, default=20)
@@ -48,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     where = "push → collection.community consumer, Kafka + PostgreSQL" if options.kafka else "push → SSE, embedded"
     shares = ", ".join(f"p{share} {took_ms[len(took_ms) * share // 100]:.0f} ms" for share in (50, 90, 99))
     print(f"latency, {where}, {rate:.0f}/s for {options.seconds} s: {shares}, worst {took_ms[-1]:.0f} ms")
+    return 0 if took_ms[len(took_ms) * 99 // 100] < (MOST_KAFKA_MS if options.kafka else MOST_MS) else 1
 
 
 class Seen:
@@ -156,4 +162,4 @@ def _measure(hub: RunningHub, seen: Seen, rate: int, count: int) -> tuple[list[f
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """How long a worker keeps others waiting, on PostgreSQL: the share of a batch's time under the locks that all need.
 
-    python -m tests.bench.locks [--objects 20000] [--batch 2000] [--json]
+    python -m tests.bench.locks [--objects 20000] [--batch 1000] [--json]
 
 A batch's time runs from its records to its commit. Under locks on its own things others wait only where they have the
 same ones; under those on the collections' logs everybody waits. One worker first,
@@ -260,7 +260,7 @@ def main() -> int:
     """Measure, print, and say whether it is good enough."""
     said = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     said.add_argument("--objects", type=int, default=20_000)
-    said.add_argument("--batch", type=int, default=2_000)
+    said.add_argument("--batch", type=int, default=WorkerSettings().batch_records)
     said.add_argument("--json", action="store_true")
     options = said.parse_args()
     with servers() as started:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 from collections.abc import Sequence
 
 from tests.bench import ingest
@@ -16,8 +17,10 @@ from tests.servers.java import fetch
 from tests.servers.run import environment
 from tests.servers.session import servers
 
+LEAST = 0.5
 
-def main(argv: Sequence[str] | None = None) -> None:
+
+def main(argv: Sequence[str] | None = None) -> int:
     """Print both rates and their ratio, medians of alternating runs."""
     said = argparse.ArgumentParser()
     said.add_argument("--objects", type=int, default=30_000)
@@ -35,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"ingest, {options.objects:,} objects: embedded {one:,.0f} objects/s, Kafka + PostgreSQL with one worker "
         f"{other:,.0f} objects/s, ratio {other / one:.2f}"
     )
+    return 0 if other / one >= LEAST else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

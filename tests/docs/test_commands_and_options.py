@@ -29,7 +29,7 @@ def test_the_table_has_no_option_that_is_none() -> None:
 
 def test_the_reference_of_commands_is_fresh() -> None:
     written = (ROOT / "docs/commands.md").read_text("utf-8")
-    assert written == pages(), "write it anew: python -m hub.cli.reference > docs/commands.md"
+    assert written == pages(), "run make docs"
 
 
 def test_every_command_is_in_the_reference() -> None:

@@ -19,11 +19,11 @@ SCHEMAS = Path(generate.__file__).parent
 
 @pytest.mark.parametrize("name", sorted(generate.documents()))
 def test_a_document_is_not_stale(name: str) -> None:
-    assert (SCHEMAS / name).read_bytes() == generate.documents()[name], "run make schemas"
+    assert (SCHEMAS / name).read_bytes() == generate.documents()[name], "run make docs"
 
 
 def test_the_openapi_document_is_not_stale() -> None:
-    assert PATH.read_bytes() == openapi_bytes(), "run make schemas"
+    assert PATH.read_bytes() == openapi_bytes(), "run make docs"
 
 
 def test_every_route_is_in_the_docs() -> None:

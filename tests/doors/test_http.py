@@ -124,6 +124,11 @@ async def test_status_shows_each_what_is_theirs(hub: Hub) -> None:
     assert (await hub.get("/v1/status")).status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+async def test_watchers_may_ask_for_the_head_alone(hub: Hub, path: str) -> None:
+    assert (await hub.http.head(path)).status_code == 200
+
+
 async def test_health_says_what_is_away(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (await hub.get("/healthz")).status_code == 200
     assert (await hub.get("/readyz")).status_code == 200

@@ -74,3 +74,21 @@ def test_levels_and_namings_that_do_not_exist_name_those_that_do() -> None:
     with pytest.raises(WrongUsage) as caught:
         names.naming("hidden")
     assert "named, alias, anonymous" in caught.value.way_out
+
+
+@pytest.mark.parametrize("said", ["indicator", "ipv4-addr", "marking-definition", "x-mitre-tactic", "vehicle"])
+def test_types_of_the_standard_and_of_ones_own_make_a_filter(said: str) -> None:
+    assert names.object_type(said) == said
+
+
+@pytest.mark.parametrize(("said", "near"), [("indicators", "indicator"), ("ipv4", "ipv4-addr"), ("Malware", "malware")])
+def test_a_type_that_is_nearly_one_is_asked_about(said: str, near: str) -> None:
+    with pytest.raises(WrongUsage, match=near):
+        names.object_type(said)
+
+
+@pytest.mark.parametrize("said", ["indicator", "ip", "", "IPv4-Addr"])
+def test_what_is_no_kind_of_observable_is_wrong_usage(said: str) -> None:
+    with pytest.raises(WrongUsage, match="Did you mean"):
+        names.observable_kind(said)
+    assert names.observable_kind("x-ours") == "x-ours"
