@@ -102,7 +102,7 @@ async def versions(conn: AsyncConnection, log: int, object_ids: Collection[str])
     found: dict[str, list[Change]] = {object_id: [] for object_id in object_ids}
     for some in _chunks(sorted(object_ids)):
         for row in await _chains(conn, log, some):
-            found[row.object_id].append(_change(row))
+            found[row.object_id].append(whole(row))
     return {object_id: chain for object_id, chain in found.items() if chain}
 
 
@@ -129,10 +129,15 @@ def _chunks(values: Sequence[T]) -> list[Sequence[T]]:
     return [values[start : start + 400] for start in range(0, len(values), 400)]
 
 
-def _change(row: Row[Any]) -> Change:
+def whole(row: Row[Any]) -> Change:
+    """A whole row of the table."""
+    return _change(row, row.log, row.body)
+
+
+def _change(row: Row[Any], log: int, body: bytes) -> Change:
     return Change(
-        row.log, Seq(row.seq), StixId(row.object_id), row.type, bool(row.withdrawn), row.date_added_us, row.version_us,
-        row.body, bool(row.first), row.before,
+        log, Seq(row.seq), StixId(row.object_id), row.type, bool(row.withdrawn), row.date_added_us, row.version_us,
+        body, bool(row.first), row.before,
     )  # fmt: skip
 
 
@@ -164,7 +169,7 @@ async def change_at(conn: AsyncConnection, log: int, seq: int) -> Change | None:
     """One row of a log."""
     c = t.changes.c
     row = (await conn.execute(select(t.changes).where(c.log == log, c.seq == seq))).first()
-    return None if row is None else _change(row)
+    return None if row is None else whole(row)
 
 
 async def waiting(conn: AsyncConnection) -> int:
@@ -236,6 +241,15 @@ async def page(
     return Page(shown, await _bodies(conn, log, shown, by) if bodies and shown else (), count < len(rows))
 
 
+async def changes(
+    conn: AsyncConnection, log: int, after: int, *, limit: int, limit_bytes: int, by: Filter
+) -> list[Change]:
+    """The same as whole rows."""
+    found = await page(conn, log, after, limit=limit, limit_bytes=limit_bytes, by=by)
+    rows = cast("Sequence[Row[Any]]", found.rows)
+    return [_change(row, log, body) for row, body in zip(rows, found.bodies, strict=True)]
+
+
 async def _start(conn: AsyncConnection, log: int, after: int, by: Filter) -> int:
     """The row after which to look. A number, since no planner makes one range of two bounds."""
     if by.after_us is None:
@@ -249,7 +263,8 @@ async def _start(conn: AsyncConnection, log: int, after: int, by: Filter) -> int
 
 async def _rows(conn: AsyncConnection, log: int, after: int, limit: int, by: Filter) -> Sequence[Row[Any]]:
     """The first rows without their bytes. Types one by one: a list of rare ones must not read through the others."""
-    columns = [_RAW[name] for name in ("seq", "date_added_us", "version_us", "object_id", "type", "withdrawn")]
+    names = ("seq", "date_added_us", "version_us", "object_id", "type", "withdrawn", "first", "before")
+    columns = [_RAW[name] for name in names]
     query = select(*columns, func.length(_RAW["body"]).label("size"))
     found: list[Row[Any]] = []
     for one in [replace(by, types=frozenset({kind})) for kind in sorted(by.types)] or [by]:

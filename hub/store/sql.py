@@ -21,13 +21,12 @@ from hub.model.policy import Policy
 from hub.model.step import REFERRERS, Head, Held, Loaded, Wanted, Writes
 from hub.model.times import from_us
 from hub.model.words import CanonicalKey, Positions, Seq, Stamp, StixId, TopicPartition
-from hub.store import crowds, directory, waiting
+from hub.store import crowds, directory, reading, waiting
 from hub.store import tables as t
 from hub.store.locks import Locks, NoLocks
 from hub.store.port import Filter, LogEnd, Sweep
 
 _KEYS_PER_QUERY = 900
-_SCAN_ROWS = 2_000
 """Rows looked at per query where a filter is finer than the index."""
 
 
@@ -150,29 +149,13 @@ class SqlStore(ABC):
 
     async def read(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> list[Change]:
         """See the port."""
-        found: list[Change] = []
-        size = 0
         async with self.look() as conn:
-            if by.after_us is not None:
-                after = max(after, await _seq_at(conn, log, by.after_us))
-            while len(found) < limit:
-                ask = min(limit - len(found), _SCAN_ROWS)
-                rows = (await conn.execute(_reading(log, after, ask, by))).all()
-                for row in rows:
-                    size += len(row.body)
-                    if found and size > limit_bytes:
-                        return found
-                    found.append(_change(row))
-                    after = row.seq
-                if len(rows) < ask:
-                    break
-        return found
+            return await reading.changes(conn, log, after, limit=limit, limit_bytes=limit_bytes, by=by)
 
     async def head(self, log: int) -> Head:
         """See the port."""
         async with self.look() as conn:
-            row = (await conn.execute(select(t.logs.c.last_seq, t.logs.c.last_us).where(t.logs.c.no == log))).first()
-            return Head(Seq(row.last_seq), row.last_us) if row else Head(Seq(0), 0)
+            return await reading.head(conn, log)
 
     async def heads(self) -> dict[int, Head]:
         """See the port."""
@@ -306,7 +289,7 @@ class SqlTransaction:
         if await self._locks.found(claim.key for page in loaded.pages.values() for claim in page):
             await crowds.load_pages(self.conn, wanted, loaded, _claim)
         await crowds.load_issued(self.conn, wanted, loaded)
-        await crowds.load_past(self.conn, wanted, loaded, _change)
+        await crowds.load_past(self.conn, wanted, loaded, reading.whole)
         c = t.changes.c
         by_log: dict[int, list[Seq]] = defaultdict(list)
         for log, seq in wanted.bodies:
@@ -529,13 +512,6 @@ def _past(row: Row[Any]) -> View:
     )  # fmt: skip
 
 
-def _change(row: Row[Any]) -> Change:
-    return Change(
-        row.log, Seq(row.seq), StixId(row.object_id), row.type, bool(row.withdrawn), row.date_added_us, row.version_us,
-        row.body, bool(row.first), row.before,
-    )  # fmt: skip
-
-
 # ---------------------------------------------------------------- queries
 
 _HEAD = (
@@ -558,32 +534,3 @@ _FOLLOWED = (
 
 def _chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
     return (values[i : i + _KEYS_PER_QUERY] for i in range(0, len(values), _KEYS_PER_QUERY))
-
-
-async def _seq_at(conn: AsyncConnection, log: int, us: int) -> Seq:
-    """The last row of a log whose ``date_added`` is not later than this."""
-    c = t.changes.c
-    found = await conn.execute(
-        select(c.seq).where(c.log == log, c.date_added_us <= us).order_by(c.date_added_us.desc()).limit(1)
-    )
-    return Seq(found.scalar() or 0)
-
-
-def _reading(log: int, after: Seq, limit: int, by: Filter) -> Any:
-    c = t.changes.c
-    query = select(t.changes).where(c.log == log, c.seq > after).order_by(c.seq).limit(limit)
-    if by.types:
-        query = query.where(c.type.in_(sorted(by.types)))
-    if by.ids:
-        query = query.where(c.object_id.in_(sorted(by.ids)))
-    if by.log:
-        return query
-    match by.versions:
-        case "last":
-            return query.where(c.shown == t.SHOWN_NOW)
-        case "all":
-            return query.where(c.shown > t.SHOWN_NEVER)
-        case "first":
-            return query.where(c.shown > t.SHOWN_NEVER, c.first)
-        case version:
-            return query.where(c.shown > t.SHOWN_NEVER, c.version_us == int(version))

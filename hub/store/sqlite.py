@@ -71,7 +71,7 @@ def _engine(path: Path) -> AsyncEngine:
     def _settings(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
         cursor = connection.cursor()
-        for pragma in ("synchronous=full", "cache_size=-16384", "temp_store=memory", "wal_autocheckpoint=4000"):
+        for pragma in ("synchronous=full", "cache_size=-32768", "temp_store=memory", "wal_autocheckpoint=4000"):
             cursor.execute(f"pragma {pragma}")
         cursor.close()
 

@@ -2,7 +2,8 @@
 
 A server that cannot be had fails the tests that ask for it, with what to type. On a developer's machine
 ``CTIHUB_TESTS_WITHOUT=kafka,postgres`` skips them; where ``CI`` is set that is a failure too.
-Under pytest-xdist all these tests belong to one group (``--dist loadgroup``): one process, one pair of servers.
+Under pytest-xdist the tests that need Kafka belong to one group (``--dist loadgroup``): one process, one broker.
+PostgreSQL starts in a second, so each process has its own.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ SERVERS = ("kafka", "postgres")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of the servers together, in one process and at the end of the session."""
+    """Keep the tests of the broker together, in one process, and all tests of servers at the end of the session."""
     for item in items:
-        if _needs(item):
-            item.add_marker(pytest.mark.xdist_group("servers"))
+        if "kafka" in _needs(item):
+            item.add_marker(pytest.mark.xdist_group("kafka"))
     items.sort(key=lambda item: bool(_needs(item)))
 
 
@@ -40,11 +41,9 @@ def _needs(item: pytest.Item) -> set[str]:
 
 
 @pytest.fixture(scope="session")
-def _servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
-    """Everything that the collected tests need, starting side by side."""
-    needed = set().union(*(_needs(item) for item in request.session.items)) - _left_out()
+def _servers() -> Iterator[Servers]:
+    """The servers of this process; each starts when a test first needs it."""
     with servers() as session:
-        session.begin(needed)
         yield session
 
 
@@ -65,6 +64,7 @@ async def _connections_end() -> AsyncIterator[None]:
 def kafka(_servers: Servers, _connections_end: None) -> KafkaServer:
     """An empty broker, with nobody but its administrator. A test may kill, freeze and restart it."""
     _must_not_be_left_out("kafka")
+    _servers.begin(set(SERVERS) - _left_out())  # most of its tests need both: side by side
     try:
         server = _servers.kafka
     except (MissingServer, RuntimeError, ValueError) as error:
