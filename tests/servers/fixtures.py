@@ -2,8 +2,7 @@
 
 A server that cannot be had fails the tests that ask for it, with what to type. On a developer's machine
 ``CTIHUB_TESTS_WITHOUT=kafka,postgres`` skips them; where ``CI`` is set that is a failure too.
-Under pytest-xdist the tests that need Kafka belong to one group (``--dist loadgroup``): one process, one broker.
-PostgreSQL starts in a second, so each process has its own.
+Under pytest-xdist each process has servers of its own, and a file that needs them stays in one (``--dist loadgroup``).
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ SERVERS = ("kafka", "postgres")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of the broker together, in one process, and all tests of servers at the end of the session."""
+    """Keep the tests of a file that needs servers together, in one process, and at the end of the session."""
     for item in items:
-        if "kafka" in _needs(item):
-            item.add_marker(pytest.mark.xdist_group("kafka"))
+        if _needs(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
     items.sort(key=lambda item: bool(_needs(item)))
 
 
