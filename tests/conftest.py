@@ -8,9 +8,10 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-import structlog
 from blockbuster import blockbuster_ctx
 from hypothesis import settings
+
+from tests import logs
 
 # A change is judged by the same examples on every machine; long searches set CTIHUB_TEST_ROUNDS.
 settings.register_profile("same", derandomize="CTIHUB_TEST_ROUNDS" not in os.environ)
@@ -19,8 +20,7 @@ settings.load_profile("same")
 # A shell that runs the tests in the background has Ctrl-C ignored, and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The pretty tracebacks of a structlog that nobody configured take a second each.
-structlog.configure(processors=[structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)])
+logs.plain()
 
 pytest_plugins = ["tests.servers.fixtures"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
+from tests import logs
 from tests.cli.admin import Shell
 
 
@@ -27,7 +27,7 @@ def logs_as_they_were() -> Iterator[None]:
     before = root.handlers[:], root.level
     yield
     root.handlers[:], root.level = before
-    structlog.reset_defaults()
+    logs.plain()
 
 
 @pytest.fixture
