@@ -29,6 +29,8 @@ from tests.servers.postgres import PostgresServer
 from tests.story import START_US, TLP, Story, an_indicator, an_object, moment, uid
 from tests.waiting import until
 
+pytestmark = pytest.mark.faults
+
 COLLECTIONS = ("public", "community", "network")
 CENTRES = ("ro", "it", "pl", "at")
 ROUNDS = int(os.environ.get("CTIHUB_TEST_ROUNDS", "2"))

@@ -14,6 +14,8 @@ from tests.running import RunningHub, in_threads, push_all
 from tests.synthetic import indicators
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 CENTRES = ("ro", "it", "pl")
 ROUNDS = int(os.environ.get("CTIHUB_TEST_ROUNDS", "4"))
 OBJECTS = 50_000 if ROUNDS >= 20 else 6_000

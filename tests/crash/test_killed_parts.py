@@ -18,6 +18,8 @@ from tests.servers.postgres import PostgresServer
 from tests.synthetic import indicators
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.faults
+
 CENTRES = ("ro", "it", "pl")
 ROUNDS = int(os.environ.get("CTIHUB_TEST_ROUNDS", "1"))
 OBJECTS = 50_000 if ROUNDS >= 20 else 4_000

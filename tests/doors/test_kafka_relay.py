@@ -109,7 +109,7 @@ class Scene:
         await consumer.start()
         try:
             if topics:
-                await until(lambda: self._known(consumer, topics[0]), within_s=20, what=f"a topic {topics[0]}")
+                await until(lambda: self._known(consumer, topics[0]), within_s=60, what=f"a topic {topics[0]}")
                 consumer.assign([KafkaPartition(topic, 0) for topic in topics])
             yield consumer
         finally:
@@ -139,8 +139,8 @@ class Scene:
             return (await consumer.end_offsets([at]))[at] >= count
 
         async with self.reading() as consumer:
-            await until(lambda: self._known(consumer, topic), within_s=20, what=f"a topic {topic}")
-            await until(holds, within_s=20, what=f"{count} records in {topic}")
+            await until(lambda: self._known(consumer, topic), within_s=60, what=f"a topic {topic}")
+            await until(holds, within_s=60, what=f"{count} records in {topic}")
 
     async def _known(self, consumer: AIOKafkaConsumer, topic: str) -> bool:
         return topic in await consumer.topics()
@@ -343,7 +343,7 @@ async def test_a_topic_with_records_of_another_hub_is_set_aside_and_others_go_on
     await scene.write(5)
     await scene.write(5, COMMUNITY)
     async with scene.relaying() as relay:
-        await until(lambda: relay.problems, within_s=20)
+        await until(lambda: relay.problems, within_s=60)
         assert "collection.public" in relay.problems[0]
         assert await scene.relayed(COMMUNITY, "collection.community") == await scene.expected(COMMUNITY)
         assert len(await scene.read("collection.public", 6)) == 6
@@ -360,7 +360,7 @@ async def test_a_record_that_the_broker_refuses_is_not_passed_over(scene: Scene,
     await append(scene.store, 1, body=random.randbytes(200_000))
     await scene.write(10)
     async with scene.relaying() as relay:
-        await until(lambda: relay.problems, within_s=20)
+        await until(lambda: relay.problems, within_s=60)
         await scene.write(3, COMMUNITY)
         assert await scene.relayed(COMMUNITY, "collection.community") == await scene.expected(COMMUNITY)
         assert len(await scene.read("collection.public", 10)) == 10
@@ -392,7 +392,7 @@ async def test_a_topic_that_the_relay_may_not_make_is_relayed_once_it_is_there(s
     scene.options |= {"username": "_hub", "password": "secret"}
     await scene.write(5)
     async with scene.relaying() as relay:
-        await until(lambda: len(relay.problems) == 3, within_s=20)
+        await until(lambda: len(relay.problems) == 3, within_s=60)
         broker = KafkaBroker(**administrator)  # type: ignore[arg-type]
         await broker.make_topics([], [CollectionName(name) for name in ("public", "community", "network")])
         assert await scene.relayed() == await scene.expected()
