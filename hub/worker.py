@@ -110,17 +110,25 @@ class Worker:
         What nobody foresaw must not stall its partition: the batch is halved until the record that it comes from stands
         alone, and that one is refused. When many are like that, it is not the records.
         """
+        error = await self._attempt(batch)
+        if error is None:
+            return
+        self.halved += 1
+        self._unforeseen = 0
+        worker_metrics.HALVED.inc()
+        # in a thread: what is written of an error is read from the source files
+        await asyncio.to_thread(_log.error, "batch.halved", records=len(batch.records), exc_info=error)
+        await self._carry_in_parts(batch, error)
+
+    async def _attempt(self, batch: Batch) -> Exception | None:
+        """Carry a batch; gives what nobody foresaw."""
         try:
             await self._carry(batch)
         except HubError:
             raise
-        except Exception as error:  # noqa: BLE001 - told below, and raised again when there are many
-            self.halved += 1
-            self._unforeseen = 0
-            worker_metrics.HALVED.inc()
-            # in a thread: what is written of an error is read from the source files
-            await asyncio.to_thread(_log.error, "batch.halved", records=len(batch.records), exc_info=error)
-            await self._carry_in_parts(batch, error)
+        except Exception as error:  # noqa: BLE001 - told by the caller, and raised again when there are many
+            return error
+        return None
 
     async def _carry_in_parts(self, batch: Batch, error: Exception) -> None:
         if len(batch.records) == 1:
@@ -133,11 +141,7 @@ class Worker:
             await self._carry(batch, Problem(Code.RECORD_NOT_PROCESSED, "", says))
             return
         for half in batch.halves():
-            try:
-                await self._carry(half)
-            except HubError:
-                raise
-            except Exception as inner:  # noqa: BLE001 - as above
+            if (inner := await self._attempt(half)) is not None:
                 await self._carry_in_parts(half, inner)
 
     async def _carry(self, batch: Batch, refused: Problem | None = None) -> None:

@@ -174,7 +174,7 @@ class Hub:
     def wait(self) -> None:
         """Until it ends, or Ctrl-C."""
         if self.process is not None and self.process.wait() != 0:
-            raise DemoFailed(f"the hub ended; see {self.folder / 'hub.log'}.")
+            self.ensure_running()
 
 
 def ensure_free(port: int) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.claims import Change, Claim, ClaimKey
+from hub.model.claims import Claim, ClaimKey
 from hub.model.step import REFERRERS, Loaded, Wanted
 from hub.model.words import CanonicalKey, StixId
+from hub.store import reading
 from hub.store import tables as t
 from hub.store.port import Sweep
 
@@ -63,9 +64,7 @@ async def load_issued(conn: AsyncConnection, wanted: Wanted, loaded: Loaded) -> 
             loaded.issued.update({StixId(row.object_id): CanonicalKey(row.thing) for row in rows})
 
 
-async def load_past(
-    conn: AsyncConnection, wanted: Wanted, loaded: Loaded, change_of: Callable[[Row[Any]], Change]
-) -> None:
+async def load_past(conn: AsyncConnection, wanted: Wanted, loaded: Loaded) -> None:
     """The last objects shown under ids that another id of the same view has followed."""
     p, c = t.past_ids.c, t.changes.c
     for some in _chunks(sorted({object_id for _, object_id in wanted.past})):
@@ -75,7 +74,7 @@ async def load_past(
                 last = row
             else:  # it had been withdrawn before the other id came
                 last = (await conn.execute(select(t.changes).where(c.log == row.log, c.seq == row.before))).one()
-            loaded.past[row.log, StixId(row.object_id)] = change_of(last)
+            loaded.past[row.log, StixId(row.object_id)] = reading.whole(last)
 
 
 async def steps_left(conn: AsyncConnection) -> list[Sweep]:

@@ -184,6 +184,9 @@ _RAW: Mapping[str, ColumnElement[Any]] = {column.name: sql_column(column.name) f
 """The columns without types: what comes out of the driver is passed on as it is, a page being a thousand rows."""
 
 
+_SHOWN = ("seq", "date_added_us", "version_us", "object_id", "type", "withdrawn")
+
+
 class Shown(Protocol):
     """What a reader is told of a row besides its bytes."""
 
@@ -228,14 +231,22 @@ class Page:
 
 
 async def page(
-    conn: AsyncConnection, log: int, after: int, *, limit: int, limit_bytes: int, by: Filter, bodies: bool = True
+    conn: AsyncConnection,
+    log: int,
+    after: int,
+    *,
+    limit: int,
+    limit_bytes: int,
+    by: Filter,
+    bodies: bool = True,
+    columns: Sequence[str] = _SHOWN,
 ) -> Page:
     """The rows above ``after`` that pass ``by``, one at least if there is one.
 
     Sizes come before bytes: however large the objects, no more than ``limit_bytes`` (or one object) is read.
     """
     start = await _start(conn, log, after, by)
-    rows = await _rows(conn, log, start, limit + 1, by)
+    rows = await _rows(conn, log, start, limit + 1, by, columns)
     count = _fitting([row.size for row in rows[:limit]], limit_bytes) if bodies else min(len(rows), limit)
     shown = cast("Sequence[Shown]", rows[:count])
     return Page(shown, await _bodies(conn, log, shown, by) if bodies and shown else (), count < len(rows))
@@ -245,7 +256,9 @@ async def changes(
     conn: AsyncConnection, log: int, after: int, *, limit: int, limit_bytes: int, by: Filter
 ) -> list[Change]:
     """The same as whole rows."""
-    found = await page(conn, log, after, limit=limit, limit_bytes=limit_bytes, by=by)
+    found = await page(
+        conn, log, after, limit=limit, limit_bytes=limit_bytes, by=by, columns=(*_SHOWN, "first", "before")
+    )
     rows = cast("Sequence[Row[Any]]", found.rows)
     return [_change(row, log, body) for row, body in zip(rows, found.bodies, strict=True)]
 
@@ -261,9 +274,10 @@ async def _start(conn: AsyncConnection, log: int, after: int, by: Filter) -> int
     return max(after, found.scalar() or 0)
 
 
-async def _rows(conn: AsyncConnection, log: int, after: int, limit: int, by: Filter) -> Sequence[Row[Any]]:
+async def _rows(
+    conn: AsyncConnection, log: int, after: int, limit: int, by: Filter, names: Sequence[str]
+) -> Sequence[Row[Any]]:
     """The first rows without their bytes. Types one by one: a list of rare ones must not read through the others."""
-    names = ("seq", "date_added_us", "version_us", "object_id", "type", "withdrawn", "first", "before")
     columns = [_RAW[name] for name in names]
     query = select(*columns, func.length(_RAW["body"]).label("size"))
     found: list[Row[Any]] = []

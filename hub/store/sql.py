@@ -27,7 +27,6 @@ from hub.store.locks import Locks, NoLocks
 from hub.store.port import Filter, LogEnd, Sweep
 
 _KEYS_PER_QUERY = 900
-"""Rows looked at per query where a filter is finer than the index."""
 
 
 class Stale(TryAgain):
@@ -289,7 +288,7 @@ class SqlTransaction:
         if await self._locks.found(claim.key for page in loaded.pages.values() for claim in page):
             await crowds.load_pages(self.conn, wanted, loaded, _claim)
         await crowds.load_issued(self.conn, wanted, loaded)
-        await crowds.load_past(self.conn, wanted, loaded, reading.whole)
+        await crowds.load_past(self.conn, wanted, loaded)
         c = t.changes.c
         by_log: dict[int, list[Seq]] = defaultdict(list)
         for log, seq in wanted.bodies:
