@@ -38,6 +38,7 @@ _REQUEST_TIMEOUT_MS = 30_000
 _MAX_BATCH_BYTES = 256 << 10
 """Small beside an object of the largest size, so that a record that is too large stands alone in its batch."""
 _MAX_REQUEST_BYTES = 16 << 20
+_STOP_S = 5.0
 _START_S = 20.0
 
 _DENIED = (
@@ -224,9 +225,15 @@ class KafkaPublisher:
 
     async def _stop(self) -> None:
         producer, self._producer = self._producer, None
-        if producer is not None:
+        if producer is None:
+            return
+        # stop waits for what cannot be delivered; a closed client fails it; the sender may still look for a broker
+        for step in (producer.stop, producer.client.close, producer._sender.close):
             try:
-                await producer.stop()
+                async with asyncio.timeout(_STOP_S):
+                    await step()
+            except TimeoutError:
+                continue
             except kafka_errors.KafkaError as error:
                 self._notify(f"Kafka let go with an error: {error}.")
 

@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError, ProducerFenced, TopicAlreadyExistsError,
 
 from hub.doors.kafka_tail import CHECK_ROWS, TAIL_RECORDS, TailRecord, Verdict, judge, last_seq, tail_record
 from hub.doors.metrics import RELAY_FENCES, RELAY_LAG, RELAYED
-from hub.log.kafka_connection import KafkaConnection, hub_error
+from hub.log.kafka_connection import KafkaConnection, hub_error, stop_producer
 from hub.log.kafka_topics import COLLECTION_PREFIX, REJECTED_PREFIX, settings_of
 from hub.model.claims import Change
 from hub.model.errors import Broken, HubError, TryAgain
@@ -182,7 +182,7 @@ class Relay:
                 await producer.start()
             yield producer
         finally:
-            await _end(producer)
+            await stop_producer(producer, within_s=STOP_WITHIN_S)
 
     async def _round(self, producer: AIOKafkaProducer, stop: asyncio.Event) -> bool:
         """One transaction for each log that has grown; whether there was any."""
@@ -378,15 +378,3 @@ async def _pause(stop: asyncio.Event, pauses_s: Sequence[float], failed: int) ->
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(pause_s):
             await stop.wait()
-
-
-async def _end(producer: AIOKafkaProducer) -> None:
-    """Stop a producer that may be unable to deliver what it still holds: its successor ends what it began."""
-    try:
-        async with asyncio.timeout(STOP_WITHIN_S):
-            await producer.stop()
-    except TimeoutError:
-        await producer.client.close()  # fails the request in flight, without which the sender would not end
-        await producer._sender.close()  # stop() does not come to this while a batch is undeliverable
-    except KafkaError:
-        await producer.client.close()

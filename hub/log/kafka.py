@@ -21,7 +21,7 @@ from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.partitioner import murmur2
 
-from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, told_plainly
+from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, stop_producer, told_plainly
 from hub.log.kafka_consumer import KafkaConsumer
 from hub.log.kafka_topics import settings_of
 from hub.log.port import INTAKE_PREFIX, Positions, Record, StoredPositions, Topic, TopicPartition
@@ -155,7 +155,7 @@ class KafkaLog:
         async with self._starting:
             producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop(producer)
+            await stop_producer(producer, within_s=CLOSE_WITHIN_S)
 
     async def _send_waiting(self, topic: Topic) -> None:
         """Send every append that waits for ``topic``, this caller's and others', and settle them all."""
@@ -196,7 +196,7 @@ class KafkaLog:
                 try:
                     await producer.start()
                 except BaseException:
-                    await _stop(producer)
+                    await stop_producer(producer, within_s=CLOSE_WITHIN_S)
                     raise
                 self._producer = producer
             return self._producer
@@ -205,7 +205,7 @@ class KafkaLog:
         async with self._starting:
             if self._producer is producer:
                 self._producer = None
-                await _stop(producer)
+                await stop_producer(producer, within_s=CLOSE_WITHIN_S)
 
 
 @dataclass(slots=True)
@@ -308,15 +308,3 @@ def _first_of(waiting: deque[_Append]) -> Iterator[_Append]:
         if not append.gone:
             size += sum(len(record.value or b"") for record in append.records)
             yield append
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Stop a producer that may be unable to deliver what it still holds; nobody was told that this is stored."""
-    try:
-        async with asyncio.timeout(CLOSE_WITHIN_S):
-            await producer.stop()
-    except TimeoutError:
-        await producer.client.close()  # fails the request in flight, without which the sender would not end
-        await producer._sender.close()  # stop() does not come to this while a batch is undeliverable
-    except KafkaError:
-        await producer.client.close()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, errors
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, errors
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.helpers import create_ssl_context
 
@@ -88,6 +88,18 @@ class KafkaConnection:
             yield reader
         finally:
             await reader.stop()
+
+
+async def stop_producer(producer: AIOKafkaProducer, *, within_s: float) -> None:
+    """Stop a producer that may be unable to deliver what it still holds: nobody was told that this is stored.
+
+    Each step has ``within_s``. While a batch cannot be delivered ``stop`` waits for it; closing the client fails the
+    requests in flight; the sender may then still look for a coordinator, which it would do for ever.
+    """
+    for step in (producer.stop, producer.client.close, producer._sender.close):
+        with suppress(errors.KafkaError, TimeoutError):
+            async with asyncio.timeout(within_s):
+                await step()
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from confluent_kafka.admin import (
 from hub.doors import kafka as relaying
 from hub.doors.kafka import Relay, relay_of
 from hub.doors.metrics import RELAY_FENCES
+from hub.log.kafka_connection import stop_producer
 from hub.model.claims import Change
 from hub.model.step import Writes
 from hub.model.words import PUBLIC as PUBLIC_GROUP
@@ -294,6 +295,23 @@ async def test_kill_9_of_the_broker_neither_loses_doubles_nor_reorders(scene: Sc
             await scene.write(500)
             await asyncio.to_thread(scene.kafka.restart)
         assert await scene.relayed() == await scene.expected()
+
+
+async def test_a_producer_whose_coordinator_is_gone_is_let_go_of(scene: Scene) -> None:
+    """Its sender looks for the coordinator for as long as it lives, also when its client is closed."""
+    async with scene.relaying():
+        await scene.write(1)
+        await scene.read_some("collection.public", 1)
+    producer = AIOKafkaProducer(**scene.kafka.client_options(), transactional_id="_ctihub.relay.9")
+    await producer.start()
+    await producer.begin_transaction()
+    await asyncio.to_thread(scene.kafka.kill)
+    await producer.send("collection.public", b"{}", partition=0)
+    await until(lambda: not producer._sender._coordinators, what="the sender to miss its coordinator")
+    async with asyncio.timeout(20):
+        await stop_producer(producer, within_s=1)
+    assert producer._sender.sender_task.done()
+    await asyncio.to_thread(scene.kafka.restart)
 
 
 # What the operator gets wrong
