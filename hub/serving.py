@@ -15,7 +15,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -110,6 +110,7 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
             app = make_app(store=store, log=log, registry=registry, settings=door_settings(config))
             app.state.doors.others_away = running.parts_away
             app.state.doors.more_metrics = running.metrics
+            app.state.doors.relayed = await _relayed(config)
         else:
             worker = role is Role.WORKER
             app = vitals.make_app(running.away, running.inside_metrics if worker else running.gauges.text)
@@ -223,6 +224,15 @@ async def _relay(running: Running, stop: asyncio.Event) -> None:
     )
     running.relay_problems = lambda: list(relay.problems)
     await relay.run(stop)
+
+
+async def _relayed(config: Config) -> Callable[[], Awaitable[Mapping[str, int]]] | None:
+    """How the doors learn how far the relay is, which may run elsewhere; None without Kafka."""
+    if config.kafka_bootstrap is None:
+        return None
+    from hub.doors.kafka import relayed_of
+
+    return await relayed_of(config.kafka_bootstrap, kafka_credentials(config))
 
 
 # ---------------------------------------------------------------- the worker as a child

@@ -155,9 +155,10 @@ class Worker:
             if now is not policy:  # the operator was faster: judge again by the policy in force
                 arrivals = self._arrivals(batch.records, now, refused)
                 ready = list(journey.admitted(arrivals, now, settings.limits, settings.hold))
-            await tx.advance(batch.start, batch.end)
+            now_us = self._now_us()
+            await tx.advance(batch.start, batch.end, now_us)
             settling = time.perf_counter()
-            counts = await self._settle(tx, now, ready, self._now_us())
+            counts = await self._settle(tx, now, ready, now_us)
             settled = time.perf_counter()
         worker_metrics.note_batch(len(batch.records), time.perf_counter() - began, settled - settling)
         worker_metrics.note_objects({now.centres[no].name: of_centre for no, of_centre in counts.items()})

@@ -106,13 +106,13 @@ class CollectionInfo(Body):
     name: str
     id: str
     """Its TAXII collection id, a UUIDv4."""
-    level: LevelLabel
+    tlp: LevelLabel
     group: str
     types: list[str]
     """STIX types that pass its filter; empty means all."""
     kinds: list[str]
     """Kinds of observable that pass; empty means all."""
-    min_confidence: Percent | None = None
+    min_confidence: Percent
     last_seq: Count
     """The number of its newest change; 0 when there is none yet."""
 
@@ -238,9 +238,10 @@ class CentreStatus(Body):
     centre: str
     suspended: bool
     flow: Flow
-    lag: Count
-    """How many of its records wait in the intake."""
+    lag: Count | None
+    """How many of its records wait in the intake, whatever way they came; None while the event log does not answer."""
     last_received: Moment | None
+    """When the hub last took up something that it sent."""
     last_code: str | None = None
     """The code of its newest rejection."""
 

@@ -39,15 +39,16 @@ def _tables(status: Status) -> Iterable[Table]:
     centres = [_centre_row(centre) for centre in status.centres]
     if status.flow:
         flow = status.flow
-        lag = sum(centre.lag for centre in status.centres)
+        lags = [centre.lag for centre in status.centres if centre.lag is not None]
+        lag = sum(lags) if len(lags) == len(status.centres) else None
         counts = (flow.received, flow.accepted, flow.unchanged, flow.held, flow.rejected)
-        centres.append(["all", *(f"{count:,}" for count in counts), f"{lag:,}", ""])
+        centres.append(["all", *(f"{count:,}" for count in counts), _count(lag), ""])
     if centres:
         yield _table("Intake", _INTAKE, centres)
     yield _table(
         "Collections",
-        ("name", "level", "group", "last change"),
-        [[info.name, info.level, info.group, f"{info.last_seq:,}"] for info in status.collections],
+        ("name", "tlp", "group", "last change"),
+        [[info.name, info.tlp, info.group, f"{info.last_seq:,}"] for info in status.collections],
     )
     if status.doors:
         rows = [[door.name, door.state, _count(door.readers), _count(door.lag)] for door in status.doors]
@@ -56,9 +57,9 @@ def _tables(status: Status) -> Iterable[Table]:
 
 def _centre_row(centre: CentreStatus) -> list[str]:
     flow = centre.flow
-    counts = (flow.received, flow.accepted, flow.unchanged, flow.held, flow.rejected, centre.lag)
+    counts = (flow.received, flow.accepted, flow.unchanged, flow.held, flow.rejected)
     name = f"{centre.centre} (suspended)" if centre.suspended else centre.centre
-    return [name, *(f"{count:,}" for count in counts), (centre.last_received or "-")[:19]]
+    return [name, *(f"{count:,}" for count in counts), _count(centre.lag), (centre.last_received or "-")[:19]]
 
 
 def _count(value: int | None) -> str:

@@ -32,10 +32,10 @@ def info(collection: Collection, head: Head | None) -> CollectionInfo:
     return CollectionInfo(
         name=collection.name,
         id=collection.id,
-        level=collection.audience.level.label,  # type: ignore[arg-type] # the labels are the literals
+        tlp=collection.audience.level.label,  # type: ignore[arg-type] # the labels are the literals
         group=collection.audience.group,
         types=sorted(collection.types),
         kinds=sorted(collection.kinds),
-        min_confidence=collection.min_confidence or None,
+        min_confidence=collection.min_confidence,
         last_seq=head.seq if head else 0,
     )

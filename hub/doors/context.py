@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from starlette.requests import Request
@@ -44,6 +44,8 @@ class Doors:
         )
         self.others_away: Callable[[], list[str]] = list
         """Which other parts of this process do not work; whoever runs it says so."""
+        self.relayed: Callable[[], Awaitable[Mapping[str, int]]] | None = None
+        """The last row of each log that is on its Kafka topic, by the log's name; None without Kafka."""
         self.more_metrics: Callable[[], Awaitable[bytes]] = nothing_more
         """What ``/metrics`` shows besides what this process counted, as text; whoever runs the process knows."""
         self._key: bytes | None = None

@@ -9,7 +9,6 @@ import asyncio
 import math
 import shutil
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
@@ -17,10 +16,9 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.errors import HubError
+from hub.doors.asking import answers, asked
 from hub.store import reading
 
-ANSWER_WITHIN_S = 2.0
 FRESH_S = 2.0
 """So long a measurement serves everyone who asks."""
 
@@ -65,9 +63,10 @@ class Gauges:
         return generate_latest(self._registry)
 
     async def _measure(self) -> None:
-        self._up.labels("store").set(await _answers(self._store.ready))
-        self._up.labels("log").set(await _answers(self._log.ready))
-        self._held.set(await self._waiting())
+        self._up.labels("store").set(await answers(self._store.ready))
+        self._up.labels("log").set(await answers(self._log.ready))
+        waiting = await asked(self._waiting)
+        self._held.set(math.nan if waiting is None else waiting)
         try:
             usage = await asyncio.to_thread(shutil.disk_usage, self._data_dir)
         except OSError:  # a process on PostgreSQL and Kafka needs no folder
@@ -77,20 +76,9 @@ class Gauges:
             self._free.set(usage.free)
             self._size.set(usage.total)
 
-    async def _waiting(self) -> float:
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN_S), self._store.look() as conn:
-                return await reading.waiting(conn)
-        except (HubError, TimeoutError):
-            return math.nan
+    async def _waiting(self) -> int:
+        async with self._store.look() as conn:
+            return await reading.waiting(conn)
 
     def _gauge(self, name: str, says: str, *labels: str) -> Gauge:
         return Gauge(name, says, labels, registry=self._registry)
-
-
-async def _answers(ready: Callable[[], Awaitable[bool]]) -> bool:
-    try:
-        async with asyncio.timeout(ANSWER_WITHIN_S):
-            return await ready()
-    except TimeoutError:
-        return False

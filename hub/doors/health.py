@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
+from hub.doors.asking import answers
 from hub.doors.context import Doors
 from hub.doors.openapi import raw
 
-READY_WITHIN_S = 2.0
 _PLAIN = "text/plain; charset=utf-8"
 
 
@@ -45,15 +45,8 @@ def routes(doors: Doors) -> APIRouter:
 
 
 async def _away(doors: Doors) -> list[str]:
-    away = []
-    for name, asks in (("the store", doors.store.ready), ("the event log", doors.log.ready)):
-        try:
-            async with asyncio.timeout(READY_WITHIN_S):
-                answers = await asks()
-        except TimeoutError:
-            answers = False
-        if not answers:
-            away.append(name)
+    servers = (("the store", doors.store.ready), ("the event log", doors.log.ready))
+    away = [name for name, ready in servers if not await answers(ready)]
     away += doors.others_away()
     if doors.pulse.stopping:
         away.append("this process, which is going down,")

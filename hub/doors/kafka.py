@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError, ProducerFenced, TopicAlreadyExistsError,
 
 from hub.doors.kafka_tail import CHECK_ROWS, TAIL_RECORDS, TailRecord, Verdict, judge, last_seq, tail_record
 from hub.doors.metrics import RELAY_FENCES, RELAY_LAG, RELAYED
-from hub.log.kafka_connection import KafkaConnection, hub_error, stop_producer
+from hub.log.kafka_connection import KafkaConnection, hub_error, stop_producer, told_plainly
 from hub.log.kafka_topics import COLLECTION_PREFIX, REJECTED_PREFIX, settings_of
 from hub.model.claims import Change
 from hub.model.errors import Broken, HubError, TryAgain
@@ -74,6 +74,27 @@ class ChangeLogs(Protocol):
 async def relay_of(bootstrap: str, credentials: Mapping[str, str | None], logs: ChangeLogs, **more: Any) -> Relay:
     """A relay to these brokers; ``credentials`` as ``KafkaConnection.of`` takes them, ``more`` as ``Relay`` does."""
     return Relay(await KafkaConnection.of(bootstrap, **credentials), logs, **more)
+
+
+class Relayed:
+    """How far any relay has got, whichever process it runs in."""
+
+    def __init__(self, kafka: KafkaConnection) -> None:
+        self._kafka = kafka
+        self._asking = asyncio.Lock()
+        """Who asks often waits for itself: each question is a connection."""
+
+    async def __call__(self) -> dict[str, int]:
+        """Of each log, by its name, the last row that is on its topic. Raises TryAgain."""
+        with told_plainly():
+            async with self._asking, self._kafka.admin() as admin:
+                said = await admin.list_consumer_group_offsets(GROUP)
+        return {at.topic: offset.offset for at, offset in said.items()}
+
+
+async def relayed_of(bootstrap: str, credentials: Mapping[str, str | None]) -> Relayed:
+    """Asks these brokers; ``credentials`` as ``KafkaConnection.of`` takes them."""
+    return Relayed(await KafkaConnection.of(bootstrap, **credentials))
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
@@ -10,21 +11,48 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from hub.doors import metrics
+from hub.doors.asking import answers, asked
 from hub.doors.catalogue import info
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS
 from hub.doors.version import VERSION
+from hub.log.kafka_topics import COLLECTION_PREFIX
 from hub.log.port import INTAKE_PREFIX
-from hub.model.policy import Centre
+from hub.model.policy import Centre, Collection
 from hub.model.principals import Kind, Principal
-from hub.model.step import ReceiptCounts
+from hub.model.step import Head, ReceiptCounts
 from hub.model.times import stix_time, to_us
-from hub.model.words import Seq, Topic, TopicPartition
+from hub.model.words import Positions, Seq, TopicPartition
 from hub.store import reading
 from hub.store.port import Filter
+from hub.store.reading import Reached
 from schemas.api import CentreStatus, DoorStatus, Flow, Status
 
 _NOTHING = ReceiptCounts()
+
+
+@dataclass(frozen=True, slots=True)
+class _Intake:
+    """What came in, and how far the workers are with it."""
+
+    ends: Positions | None
+    """Where the event log's partitions end; None while it does not answer."""
+    reached: Mapping[TopicPartition, Reached]
+    counts: Mapping[int, ReceiptCounts]
+
+    def lag(self, centre: Centre) -> int | None:
+        if self.ends is None:
+            return None
+        waiting = (
+            end - (self.reached[at].next if at in self.reached else 0)
+            for at, end in self.ends.items()
+            if at.topic == INTAKE_PREFIX + centre.name
+        )
+        return sum(max(0, count) for count in waiting)
+
+    def last_received(self, centre: Centre) -> str | None:
+        moved = [at.moved_us for part, at in self.reached.items() if part.topic == INTAKE_PREFIX + centre.name]
+        return stix_time(max(moved)) if moved else None
 
 
 def routes(doors: Doors) -> APIRouter:
@@ -43,8 +71,9 @@ def routes(doors: Doors) -> APIRouter:
 async def _status(doors: Doors, principal: Principal) -> Status:
     operator = principal.kind is Kind.OPERATOR
     policy = await doors.store.policy()
+    ends = await asked(doors.log.ends)  # before the positions: what they pass meanwhile is no lag
     async with doors.store.look() as conn:
-        counts = await reading.counts(conn)
+        intake = _Intake(ends, await reading.reached(conn), await reading.counts(conn))
         held = await reading.waiting(conn) if operator else 0
     heads = await doors.store.heads()
     seen = [centre for centre in policy.centres.values() if operator or centre.no == principal.no]
@@ -52,10 +81,10 @@ async def _status(doors: Doors, principal: Principal) -> Status:
     return Status(
         version=VERSION,
         at=stix_time(to_us(datetime.now(UTC))),
-        flow=_flow(_sum(counts)) if operator else None,
-        centres=[await _centre(doors, one, counts) for one in sorted(seen, key=lambda centre: centre.name)],
+        flow=_flow(_sum(intake.counts)) if operator else None,
+        centres=[await _centre(doors, one, intake) for one in sorted(seen, key=lambda centre: centre.name)],
         collections=[info(one, heads.get(one.no)) for one in collections],
-        doors=_doors(),
+        doors=[*await _doors(doors), await _kafka(doors, collections, heads)],
         notes=[f"{held} objects are held and wait for an operator: ctihub held list."] if held else [],
     )
 
@@ -81,17 +110,13 @@ def _flow(counts: ReceiptCounts) -> Flow:
     )
 
 
-async def _centre(doors: Doors, centre: Centre, counts: Mapping[int, ReceiptCounts]) -> CentreStatus:
-    taken = (await doors.intake()).taken_from(centre.name)
-    topic = Topic(INTAKE_PREFIX + centre.name)
-    ends = {TopicPartition(topic, partition): end for partition, end in taken.ends.items()}
-    reached = await doors.store.positions(list(ends))
+async def _centre(doors: Doors, centre: Centre, intake: _Intake) -> CentreStatus:
     return CentreStatus(
         centre=centre.name,
         suspended=centre.suspended,
-        flow=_flow(counts.get(centre.no, _NOTHING)),
-        lag=sum(max(0, end - reached.get(at, 0)) for at, end in ends.items()),
-        last_received=None if taken.at_us is None else stix_time(taken.at_us),
+        flow=_flow(intake.counts.get(centre.no, _NOTHING)),
+        lag=intake.lag(centre),
+        last_received=intake.last_received(centre),
         last_code=await _last_code(doors, centre),
     )
 
@@ -108,10 +133,24 @@ async def _last_code(doors: Doors, centre: Centre) -> str | None:
     return str(orjson.loads(rows[-1].body)["code"]) if rows else None
 
 
-def _doors() -> list[DoorStatus]:
+async def _doors(doors: Doors) -> list[DoorStatus]:
+    """The HTTP doors of this process. Those that read are up: the store has just answered."""
     return [
-        DoorStatus(name="push", state="up"),
+        DoorStatus(name="push", state="up" if await answers(doors.log.ready) else "down"),
         DoorStatus(name="stream", state="up", readers=metrics.stream_readers()),
         DoorStatus(name="taxii", state="up"),
         DoorStatus(name="export", state="up"),
     ]
+
+
+async def _kafka(doors: Doors, collections: Sequence[Collection], heads: Mapping[int, Head]) -> DoorStatus:
+    """How far the relay is behind the change logs of these collections, whichever process it runs in."""
+    if doors.relayed is None:
+        return DoorStatus(name="kafka", state="off")
+    relayed = await asked(doors.relayed)
+    if relayed is None:
+        return DoorStatus(name="kafka", state="down")
+    behind = (
+        heads[one.no].seq - relayed.get(COLLECTION_PREFIX + one.name, 0) for one in collections if one.no in heads
+    )
+    return DoorStatus(name="kafka", state="up", lag=sum(max(0, count) for count in behind))

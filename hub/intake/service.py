@@ -8,8 +8,7 @@ its size in the header ``too-large``: it must end as a rejection, and the log ne
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -61,15 +60,6 @@ class Taken:
     received: int
 
 
-@dataclass(frozen=True, slots=True)
-class LastTaken:
-    """What this process last took in from one centre."""
-
-    ends: Mapping[int, int] = field(default_factory=dict)
-    """Per partition the position after it."""
-    at_us: int | None = None
-
-
 class Intake:
     """Takes in what centres push. One per process; belongs to its event loop."""
 
@@ -83,7 +73,6 @@ class Intake:
             code="push.overloaded",
             says="More is being pushed at once than the hub has room for.",
         )
-        self._last: dict[str, LastTaken] = {}
 
     async def push(
         self, centre: Principal, body: AsyncIterator[bytes], *, form: Form, encoding: Encoding, length: int | None
@@ -118,16 +107,7 @@ class Intake:
             await push.append_withdrawals(ids[start : start + CHUNK_RECORDS])
         return self._taken(push)
 
-    def taken_from(self, centre_name: str) -> LastTaken:
-        """What this process last took in from a centre; nothing after a restart."""
-        return self._last.get(centre_name, LastTaken())
-
     def _taken(self, push: _Push) -> Taken:
-        ends = {**self.taken_from(push.centre.name).ends}
-        for partition, end in push.ends.items():
-            ends[partition] = max(end, ends.get(partition, 0))
-        if push.received:
-            self._last[push.centre.name] = LastTaken(ends, time.time_ns() // 1_000)
         name = ReceiptName(push.centre.no, push.uid, push.received, push.ends)
         return Taken(self.codec.encode(name), push.received)
 

@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from hub.log.embedded_consumer import EmbeddedConsumer
 from hub.log.embedded_file import OFFSET_BITS, TABLES, connect, encode_headers, fsync_folder, hub_error, run
-from hub.log.port import Positions, Record, StoredPositions, Topic, TopicPartition
+from hub.log.port import INTAKE_PREFIX, Positions, Record, StoredPositions, Topic, TopicPartition
 from hub.model.errors import Broken, HubError, NotFound
 
 T = TypeVar("T")
@@ -80,6 +80,10 @@ class EmbeddedLog:
         wake = threading.Event()
         self._wakes.add(wake)
         return EmbeddedConsumer(self._path, stored, wake, lambda: self._wakes.discard(wake))
+
+    async def ends(self) -> Positions:
+        """See ``EventLog.ends``."""
+        return await self._in_thread(self._ends)
 
     async def trim(self, positions: Positions, *, older_than: datetime) -> int:
         """See ``EventLog.trim``. Deletes in short transactions with pauses; the file reuses the space."""
@@ -181,6 +185,10 @@ class EmbeddedLog:
         head += len(rows)
         self._db.execute("UPDATE topic SET head = ?, last_ms = ? WHERE id = ?", (head, ms, number))
         return {TopicPartition(append.topic, 0): head}
+
+    def _ends(self) -> Positions:
+        rows = self._db.execute("SELECT name, head FROM topic WHERE name GLOB ?", (INTAKE_PREFIX + "*",))
+        return {TopicPartition(Topic(name), 0): head for name, head in rows}
 
     def _trim_step(self, topic: Topic, position: int, before_ms: int) -> int:
         with self._transaction():

@@ -60,6 +60,8 @@ class KafkaLog:
         self._append_within_s = append_within_s
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self._asking = asyncio.Lock()
+        """Who asks often waits for itself: each question is a connection."""
         self._waiting: defaultdict[Topic, deque[_Append]] = defaultdict(deque)
         self._sending: defaultdict[Topic, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -116,6 +118,18 @@ class KafkaLog:
     def consumer(self, stored: StoredPositions) -> KafkaConsumer:
         """See ``EventLog.consumer``. All consumers share the partitions out among themselves."""
         return KafkaConsumer(self._connection, stored, group=self._group, prefix=self._prefix)
+
+    async def ends(self) -> Positions:
+        """See ``EventLog.ends``."""
+        with told_plainly():
+            async with asyncio.timeout(ANSWER_WITHIN_S), self._asking, self._connection.reader() as reader:
+                cluster = await (await self._started()).client.fetch_all_metadata()
+                topics = [topic for topic in cluster.topics() if topic.startswith(self._prefix)]
+                partitions = [
+                    KafkaPartition(topic, no) for topic in topics for no in cluster.partitions_for_topic(topic)
+                ]
+                ends = await reader.end_offsets(partitions) if partitions else {}
+        return {TopicPartition(Topic(at.topic), at.partition): end for at, end in ends.items()}
 
     async def trim(self, positions: Positions, *, older_than: datetime) -> int:
         """See ``EventLog.trim``."""

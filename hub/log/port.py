@@ -118,6 +118,13 @@ class EventLog(Protocol):
         """A reader of all topics that begin with ``intake.``."""
         ...
 
+    async def ends(self) -> Positions:
+        """Where every intake partition ends: the position after its last record. Raises TryAgain when the log is away.
+
+        What lies between the stored positions and these waits for a worker; Kafka counts its marks of transactions too.
+        """
+        ...
+
     async def trim(self, positions: Positions, *, older_than: datetime) -> int:
         """Let go of records below ``positions`` that are older; returns how many. Never of one that was not taken."""
         ...

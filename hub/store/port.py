@@ -57,7 +57,7 @@ class Transaction(Protocol):
         """Write it all, but for what was prepared."""
         ...
 
-    async def advance(self, start: Positions, end: Positions) -> None:
+    async def advance(self, start: Positions, end: Positions, now_us: int) -> None:
         """Move the log positions. Raises Stale when they are not at ``start`` any more: another worker was here."""
         ...
 

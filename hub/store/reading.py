@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import Change
 from hub.model.step import Head, ReceiptCounts
-from hub.model.words import CanonicalKey, Seq, StixId
+from hub.model.words import CanonicalKey, Seq, StixId, TopicPartition
 from hub.store import tables as t
 from hub.store.port import Filter
 
@@ -86,6 +86,20 @@ async def log_number(conn: AsyncConnection, name: str) -> int | None:
     """The number of the log ``collection.<name>`` or ``rejected.<centre>``; None when there is none."""
     found = await conn.execute(select(t.logs.c.no).where(t.logs.c.name == name))
     return found.scalar()
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a partition of the event log has been carried into the store, and when that last moved."""
+
+    next: int
+    moved_us: int
+
+
+async def reached(conn: AsyncConnection) -> dict[TopicPartition, Reached]:
+    """Every partition of which something has been carried."""
+    rows = await conn.execute(select(t.positions))
+    return {TopicPartition(row.topic, row.partition): Reached(row.next, row.moved_us) for row in rows}
 
 
 async def counts(conn: AsyncConnection) -> dict[int, ReceiptCounts]:

@@ -418,7 +418,7 @@ class SqlTransaction:
         if writes.released:
             await self.conn.execute(update(t.held).where(t.held.c.no.in_(writes.released)).values(state="taken"))
 
-    async def advance(self, start: Positions, end: Positions) -> None:
+    async def advance(self, start: Positions, end: Positions, now_us: int) -> None:
         """See the port."""
         for at in sorted(end):
             if end[at] == start.get(at, 0):
@@ -426,11 +426,11 @@ class SqlTransaction:
             c = t.positions.c
             here = (c.topic == at.topic) & (c.partition == at.partition)
             moved = await self.conn.execute(
-                update(t.positions).where(here, c.next == start.get(at, 0)).values(next=end[at])
+                update(t.positions).where(here, c.next == start.get(at, 0)).values(next=end[at], moved_us=now_us)
             )
             if moved.rowcount == 1:
                 continue
-            first = {"topic": at.topic, "partition": at.partition, "next": end[at]}
+            first = {"topic": at.topic, "partition": at.partition, "next": end[at], "us": now_us}
             if (await self.conn.execute(_FIRST_POSITION, first)).rowcount != 1:
                 raise Stale
 
@@ -518,7 +518,8 @@ _HEAD = (
 )
 
 _FIRST_POSITION = text(
-    'insert into positions (topic, "partition", "next") values (:topic, :partition, :next) on conflict do nothing'
+    'insert into positions (topic, "partition", "next", moved_us) values (:topic, :partition, :next, :us)'
+    " on conflict do nothing"
 )
 """Of workers that begin with one partition at once only one has its row."""
 

@@ -148,6 +148,7 @@ positions = Table(
     Column("topic", Text, primary_key=True),
     Column("partition", Integer, primary_key=True),
     Column("next", BigInteger, nullable=False),
+    Column("moved_us", BigInteger, nullable=False),
 )
 
 receipt_parts = Table(

@@ -160,7 +160,14 @@ class SmallHub:
     async def _collections(self, request: Request) -> Response:
         last = self.changes[-1][0] if self.changes else 0
         info = CollectionInfo(
-            name="community", id="1", level="green", group="community", types=[], kinds=[], last_seq=last
+            name="community",
+            id="1",
+            tlp="green",
+            group="community",
+            types=[],
+            kinds=[],
+            min_confidence=0,
+            last_seq=last,
         )
         return _json(CollectionList(collections=[info]))
 

@@ -345,6 +345,15 @@ class EventLogContract(ABC):
 
             await until(counted, within_s=PATIENCE_S)
 
+    async def test_ends_say_where_each_intake_topic_ends_whoever_appended(self) -> None:
+        async with self.opened(self.topic("ro"), self.topic("it")) as log, self.opened() as other:
+            await other.append(self.topic("ro"), numbered(8))
+            await other.append(self.topic("ro"), numbered(2))
+            ends = await log.ends()
+            assert ends[TopicPartition(self.topic("ro"), 0)] == 10
+            assert ends[TopicPartition(self.topic("it"), 0)] == 0
+            assert all(at.topic.startswith("intake.") for at in ends)
+
     async def test_when_a_consumer_leaves_another_takes_over_at_once(self) -> None:
         store = Store()
         async with self.opened(self.topic()) as log:

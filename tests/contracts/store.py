@@ -83,7 +83,7 @@ class StoreContract(StoreContent, StoreAtOnce):
     async def _fail_after_writing(self, store: SqlStore) -> None:
         async with store.transaction() as tx:
             await tx.policy()
-            await tx.advance({INTAKE: 0}, {INTAKE: 5})
+            await tx.advance({INTAKE: 0}, {INTAKE: 5}, 1)
             await tx.write(Writes(claims=[a_claim(1)], views=[a_view(1)], counts={1: ReceiptCounts(1)}))
             await append_in(tx, 2)
             raise ZeroDivisionError
@@ -145,7 +145,7 @@ class StoreContract(StoreContent, StoreAtOnce):
         other = TopicPartition(Topic("intake.it"), 3)
         async with self.opened() as store:
             async with store.transaction() as tx:
-                await tx.advance({INTAKE: 0, other: 7}, {INTAKE: 5, other: 9})
+                await tx.advance({INTAKE: 0, other: 7}, {INTAKE: 5, other: 9}, 1)
             assert await store.positions([INTAKE, other, TopicPartition(Topic("intake.nobody"), 0)]) == {
                 INTAKE: 5,
                 other: 9,
@@ -156,10 +156,10 @@ class StoreContract(StoreContent, StoreAtOnce):
     async def test_a_batch_that_does_not_begin_at_the_position_is_stale(self, start: int) -> None:
         async with self.opened() as store:
             async with store.transaction() as tx:
-                await tx.advance({INTAKE: 0}, {INTAKE: 5})
+                await tx.advance({INTAKE: 0}, {INTAKE: 5}, 1)
             with pytest.raises(Stale):
                 async with store.transaction() as tx:
-                    await tx.advance({INTAKE: start}, {INTAKE: 9})
+                    await tx.advance({INTAKE: start}, {INTAKE: 9}, 1)
             assert await store.positions([INTAKE]) == {INTAKE: 5}
 
     @pytest.mark.parametrize("before", [0, 5])
@@ -170,14 +170,14 @@ class StoreContract(StoreContent, StoreAtOnce):
             with contextlib.suppress(Stale):
                 async with store.transaction() as tx:
                     await tx.policy()
-                    await tx.advance({INTAKE: before}, {INTAKE: before + 3})
+                    await tx.advance({INTAKE: before}, {INTAKE: before + 3}, 1)
                     await append_in(tx, 3)
                 carried.append(worker)
 
         async with self.opened() as one, self.opened() as two:
             if before:
                 async with one.transaction() as tx:
-                    await tx.advance({INTAKE: 0}, {INTAKE: before})
+                    await tx.advance({INTAKE: 0}, {INTAKE: before}, 1)
             async with asyncio.TaskGroup() as tasks:
                 for worker in range(6):
                     tasks.create_task(carry((one, two)[worker % 2], worker))

@@ -97,7 +97,7 @@ async def count_up(store: Store, names: Sequence[str], logs: Sequence[int], at: 
     start = (await store.positions([at])).get(at, 0)
     async with store.transaction() as tx:
         policy = await tx.policy()
-        await tx.advance({at: start}, {at: start + len(names)})
+        await tx.advance({at: start}, {at: start + len(names)}, 1)
         claims = [a_claim(name) for name in names]
         before = (await tx.load(Wanted(claims={claim.key for claim in claims}), policy)).claims
         things = {claim.thing for claim in claims if claim.thing is not None}

@@ -107,7 +107,19 @@ def test_while_the_broker_is_away_a_push_is_told_to_come_again_and_nothing_is_lo
         assert answer.status_code == 503
         assert int(answer.headers["Retry-After"]) >= 1
         assert httpx.get(f"{hub.doors.url}/readyz", timeout=30, trust_env=False).status_code == 503
+        assert _status(hub) == {"lag": None, "push": "down", "kafka": "down"}
         in_threads(lambda: push_all(hub.doors, "ro", lines[0][100:]), kafka.restart)
         assert hub.doors.last_seq("network", "ro") > 0
         live = [obj for obj in hub.doors.pulled("network", "ro", versions="last") if not obj.get("revoked")]
         assert sum(obj["type"] == "indicator" for obj in live) == truth.live["network"]
+        done = {"lag": 0, "push": "up", "kafka": "up", "kafka lag": 0}
+        wait_until(lambda: _status(hub) == done, within_s=30, what="everything is carried and relayed")
+
+
+def _status(hub: ScaledHub) -> dict[str, Any]:
+    """What the doors say of the flow, as the centre ``ro`` sees it."""
+    with hub.doors.client("ro") as client:
+        status = client.status()
+    doors = {door.name: door for door in status.doors}
+    told = {"lag": status.centres[0].lag, "push": doors["push"].state, "kafka": doors["kafka"].state}
+    return told if doors["kafka"].lag is None else told | {"kafka lag": doors["kafka"].lag}

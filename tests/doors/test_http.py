@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import jsonschema
 import pytest
 
 from hub.doors.http import openapi_document
 from hub.doors.rules import page_of
+from hub.log.port import Record
 from hub.model.errors import (
     Broken,
     HubError,
@@ -22,6 +24,7 @@ from hub.model.errors import (
     WrongType,
 )
 from hub.model.problems import Code
+from hub.model.words import Topic
 from tests.doors.hubs import NDJSON, Hub, a_hub, basic
 from tests.story import an_indicator
 
@@ -91,7 +94,7 @@ async def test_collections_are_those_that_one_may_read(hub: Hub) -> None:
     assert await names("ro") == ["community", "network", "public"]
     [public] = (await hub.get("/v1/collections")).json()["collections"]
     assert public["last_seq"] == 4
-    assert (public["level"], public["group"]) == ("clear", "public")
+    assert (public["tlp"], public["group"]) == ("clear", "public")
 
 
 async def test_a_proxys_word_counts_only_where_there_is_one(tmp_path: Path) -> None:
@@ -122,6 +125,30 @@ async def test_status_shows_each_what_is_theirs(hub: Hub) -> None:
     assert (member["flow"], member["centres"]) == (None, [])
     assert [one["name"] for one in member["collections"]] == ["community", "public"]
     assert (await hub.get("/v1/status")).status_code == 401
+
+
+async def test_status_counts_what_waits_whoever_took_it_in(hub: Hub) -> None:
+    await hub.tell("ro", an_indicator())
+    await hub.log.append(Topic("intake.ro"), [Record(None, b"{}"), Record(None, b"{}")])
+    before = (await hub.get("/v1/status", "ro")).json()
+    assert [(one["lag"], one["last_received"] is None) for one in before["centres"]] == [(2, False)]
+    await hub.settle()
+    after = (await hub.get("/v1/status", "ro")).json()
+    assert after["centres"][0]["lag"] == 0
+    assert after["centres"][0]["last_received"] > before["centres"][0]["last_received"]
+
+
+async def test_status_tells_what_it_can_while_the_log_is_away(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away() -> NoReturn:
+        raise TryAgain("log.away", "It does not answer.")
+
+    await hub.tell("ro", an_indicator())
+    monkeypatch.setattr(hub.log, "ends", away)
+    monkeypatch.setattr(hub.log, "ready", away)
+    told = (await hub.get("/v1/status", "ro")).json()
+    assert [(one["lag"], one["flow"]["accepted"]) for one in told["centres"]] == [(None, 1)]
+    states = {door["name"]: door["state"] for door in told["doors"]}
+    assert states == {"push": "down", "stream": "up", "taxii": "up", "export": "up", "kafka": "off"}
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])

@@ -161,6 +161,7 @@ def upgrade() -> None:
         sa.Column("topic", sa.Text(), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
         sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.Column("moved_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("topic", "partition", name=op.f("pk_positions")),
     )
     op.create_table(
