@@ -34,7 +34,6 @@ BATCH_BYTES = 1 << 20
 GROUP_BYTES = 8 << 20
 """Waiting appends to one topic are gathered up to this size."""
 ANSWER_WITHIN_S = 5.0
-CLOSE_WITHIN_S = 3.0
 
 
 class KafkaLog:
@@ -169,7 +168,7 @@ class KafkaLog:
         async with self._starting:
             producer, self._producer = self._producer, None
         if producer is not None:
-            await stop_producer(producer, within_s=CLOSE_WITHIN_S)
+            await stop_producer(producer)
 
     async def _send_waiting(self, topic: Topic) -> None:
         """Send every append that waits for ``topic``, this caller's and others', and settle them all."""
@@ -210,7 +209,7 @@ class KafkaLog:
                 try:
                     await producer.start()
                 except BaseException:
-                    await stop_producer(producer, within_s=CLOSE_WITHIN_S)
+                    await stop_producer(producer)
                     raise
                 self._producer = producer
             return self._producer
@@ -219,7 +218,7 @@ class KafkaLog:
         async with self._starting:
             if self._producer is producer:
                 self._producer = None
-                await stop_producer(producer, within_s=CLOSE_WITHIN_S)
+                await stop_producer(producer)
 
 
 @dataclass(slots=True)

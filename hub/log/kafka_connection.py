@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from hub.model.errors import Broken, HubError, NotFound, TooLarge, TryAgain
 
 SCRAM = "SCRAM-SHA-512"
 REQUEST_TIMEOUT_MS = 15_000
+STOP_WITHIN_S = 3.0
 
 # What the broker says when a new try cannot help until somebody has acted.
 _NOT_ALLOWED = (
@@ -87,16 +88,25 @@ class KafkaConnection:
             await reader.start()
             yield reader
         finally:
-            await reader.stop()
+            await stop_consumer(reader)
 
 
-async def stop_producer(producer: AIOKafkaProducer, *, within_s: float) -> None:
+async def stop_producer(producer: AIOKafkaProducer, *, within_s: float = STOP_WITHIN_S) -> None:
     """Stop a producer that may be unable to deliver what it still holds: nobody was told that this is stored.
 
     Each step has ``within_s``. While a batch cannot be delivered ``stop`` waits for it; closing the client fails the
     requests in flight; the sender may then still look for a coordinator, which it would do for ever.
     """
-    for step in (producer.stop, producer.client.close, producer._sender.close):
+    await _let_go(producer.stop, producer.client.close, producer._sender.close, within_s=within_s)
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer, *, within_s: float = STOP_WITHIN_S) -> None:
+    """Stop a consumer, and leave its group; a Kafka that is away will notice by itself."""
+    await _let_go(consumer.stop, consumer._client.close, within_s=within_s)
+
+
+async def _let_go(*steps: Callable[[], Awaitable[None]], within_s: float) -> None:
+    for step in steps:
         with suppress(errors.KafkaError, TimeoutError):
             async with asyncio.timeout(within_s):
                 await step()

@@ -22,7 +22,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from hub.log.gap import gap
 from hub.log.kafka_batches import bound_decompression
-from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, told_plainly
+from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, stop_consumer, told_plainly
 from hub.log.port import Batch, StoredPositions, StoredRecord, Topic, TopicPartition
 from hub.log.shares import in_turn, share_out, size_of
 
@@ -36,7 +36,6 @@ SETTLE_WITHIN_S = 2.0
 """How long a partition is kept for the batch in hand to be written, when the group shares out anew."""
 ANSWER_WITHIN_S = 3.0
 START_WITHIN_S = 5.0
-STOP_WITHIN_S = 3.0
 LEAST_WAIT_S = 0.05
 FETCH_BYTES = 16 << 20
 PARTITION_BYTES = 256 << 10
@@ -133,7 +132,7 @@ class KafkaConsumer:
                     async with asyncio.timeout(START_WITHIN_S):
                         await kafka.start()
                 except BaseException:
-                    await _stop(kafka)
+                    await stop_consumer(kafka)
                     raise
                 self._kafka = kafka
             return self._kafka
@@ -144,7 +143,7 @@ class KafkaConsumer:
             self._share.known.clear()
             self._fetched.clear()
             if kafka is not None:
-                await _stop(kafka)
+                await stop_consumer(kafka)
 
     async def _fetch(self, kafka: AIOKafkaConsumer, until: float) -> bool:
         """Have records at hand; False when there are none by ``until``."""
@@ -286,10 +285,3 @@ async def _check_that_it_answers(kafka: AIOKafkaConsumer) -> None:
     """Nothing came: because nothing was there, or because Kafka is away? The client does not say."""
     async with asyncio.timeout(ANSWER_WITHIN_S):
         await kafka.topics()
-
-
-async def _stop(kafka: AIOKafkaConsumer) -> None:
-    """Leave the group; a Kafka that is away will notice by itself."""
-    with suppress(TimeoutError, KafkaError):
-        async with asyncio.timeout(STOP_WITHIN_S):
-            await kafka.stop()

@@ -62,7 +62,7 @@ class Level(IntEnum):
         for level, name in _LEVEL_LABELS.items():
             if name == word:
                 return level
-        raise ValueError(f"no TLP level is called {label!r}; the levels are {', '.join(_LEVEL_LABELS.values())}")
+        raise ValueError(f"No TLP level is called {label!r}; the levels are {', '.join(_LEVEL_LABELS.values())}")
 
 
 _LEVEL_LABELS = {
