@@ -30,6 +30,7 @@ from hub import lists, telemetry, worker_metrics
 from hub.app import kafka_credentials, now_us, opened
 from hub.config import Config
 from hub.doors import vitals
+from hub.doors.asking import silent
 from hub.doors.gauges import Gauges
 from hub.doors.http import DoorSettings, make_app, stop_streams
 from hub.intake import IntakeLimits
@@ -108,12 +109,12 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
         app: ASGIApp
         if role in (Role.ALL, Role.DOORS):
             app = make_app(store=store, log=log, registry=registry, settings=door_settings(config))
-            app.state.doors.others_away = running.parts_away
+            app.state.doors.others_troubles = running.troubles
             app.state.doors.more_metrics = running.metrics
             app.state.doors.relayed = await _relayed(config)
         else:
             worker = role is Role.WORKER
-            app = vitals.make_app(running.away, running.inside_metrics if worker else running.gauges.text)
+            app = vitals.make_app(running.why_not_ready, running.inside_metrics if worker else running.gauges.text)
         async with asyncio.TaskGroup() as tasks:
             if role is Role.ALL:
                 tasks.create_task(_supervise(config, stop, running))
@@ -156,16 +157,13 @@ class Running:
         """The same for the port of a worker, which stays inside and so may name centres."""
         return await self.gauges.text() + worker_metrics.text(by_centre=True)
 
-    async def away(self) -> list[str]:
-        """Which of this process's servers do not answer."""
-        found = [] if await self.store.ready() else ["the store"]
-        if not await self.log.ready():
-            found.append("the event log")
-        return found + self.parts_away()
+    async def why_not_ready(self) -> list[str]:
+        """What keeps this process from its work, a clause each."""
+        return [*await silent(self.store, self.log), *self.troubles()]
 
-    def parts_away(self) -> list[str]:
-        """Which parts of this process do not work now."""
-        return [*([] if self.worker_up else ["the worker"]), *self.relay_problems()]
+    def troubles(self) -> list[str]:
+        """What does not work of the parts of this process, a clause each."""
+        return [*([] if self.worker_up else ["the worker has died and is started again"]), *self.relay_problems()]
 
 
 async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from hub.model.errors import HubError
 
@@ -25,3 +25,17 @@ async def asked(ask: Callable[[], Awaitable[T]]) -> T | None:
 async def answers(ready: Callable[[], Awaitable[bool]]) -> bool:
     """Whether a server is ready."""
     return bool(await asked(ready))
+
+
+class Server(Protocol):
+    """A store or a log."""
+
+    async def ready(self) -> bool:
+        """Whether it would take a request now."""
+        ...
+
+
+async def silent(store: Server, log: Server) -> list[str]:
+    """Which of the servers that every process needs do not answer, a clause each."""
+    servers = (("the store", store.ready), ("the event log", log.ready))
+    return [f"{name} does not answer" for name, ready in servers if not await answers(ready)]

@@ -42,8 +42,8 @@ class Doors:
             code="answers.overloaded",
             says="More answers are on their way at once than the hub has room for.",
         )
-        self.others_away: Callable[[], list[str]] = list
-        """Which other parts of this process do not work; whoever runs it says so."""
+        self.others_troubles: Callable[[], list[str]] = list
+        """What does not work of the other parts of this process, a clause each; whoever runs it says so."""
         self.relayed: Callable[[], Awaitable[Mapping[str, int]]] | None = None
         """The last row of each log that is on its Kafka topic, by the log's name; None without Kafka."""
         self.more_metrics: Callable[[], Awaitable[bytes]] = nothing_more
@@ -69,6 +69,10 @@ class Doors:
         if self._intake is None:
             self._intake = Intake(self.log, ReceiptCodec(key), self.settings.intake)
         return self._intake
+
+    def troubles(self) -> list[str]:
+        """What does not work of this process itself, a clause each."""
+        return [*self.others_troubles(), *(["this process is going down"] if self.pulse.stopping else [])]
 
     def base_url(self, request: Request) -> str:
         """Under which address the asker reaches the hub, without a slash at its end."""

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
-from hub.doors.asking import answers
+from hub.doors.asking import silent
 from hub.doors.context import Doors
 from hub.doors.openapi import raw
 
@@ -27,10 +27,9 @@ def routes(doors: Doors) -> APIRouter:
     @router.get("/readyz", responses={**raw("text/plain", "It can serve."), 503: {"description": "Not now, and why."}})
     async def ready() -> Response:
         """Whether the store and the log would take a request now."""
-        away = await _away(doors)
-        if away:
-            says = f"not ready: {' and '.join(away)} {'does' if len(away) == 1 else 'do'} not answer\n"
-            return Response(says, 503, {"retry-after": "1"}, _PLAIN)
+        why = [*await silent(doors.store, doors.log), *doors.troubles()]
+        if why:
+            return Response(f"not ready: {'; '.join(why)}\n", 503, {"retry-after": "1"}, _PLAIN)
         return Response(b"ready\n", media_type=_PLAIN)
 
     @router.get("/metrics", responses=raw("text/plain", "Prometheus metrics."))
@@ -42,12 +41,3 @@ def routes(doors: Doors) -> APIRouter:
     for path, answer in (("/healthz", alive), ("/readyz", ready), ("/metrics", metrics)):
         router.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)
     return router
-
-
-async def _away(doors: Doors) -> list[str]:
-    servers = (("the store", doors.store.ready), ("the event log", doors.log.ready))
-    away = [name for name, ready in servers if not await answers(ready)]
-    away += doors.others_away()
-    if doors.pulse.stopping:
-        away.append("this process, which is going down,")
-    return away

@@ -303,7 +303,7 @@ class Relay:
         self._places[no] = verdict.place
 
     def _set_aside(self, no: int, topic: str, says: str, way_out: str) -> None:
-        self._aside[no] = _Aside(f"{topic} is not relayed: {says.rstrip('.')}.", self._now_s() + RECHECK_S)
+        self._aside[no] = _Aside(f"{topic} is not relayed: {says.rstrip('.')}", self._now_s() + RECHECK_S)
         self._places.pop(no, None)
         _log.error("relay.set_aside", collection=topic, says=says, way_out=way_out)
 

@@ -85,8 +85,13 @@ async def _status(doors: Doors, principal: Principal) -> Status:
         centres=[await _centre(doors, one, intake) for one in sorted(seen, key=lambda centre: centre.name)],
         collections=[info(one, heads.get(one.no)) for one in collections],
         doors=[*await _doors(doors), await _kafka(doors, collections, heads)],
-        notes=[f"{held} objects are held and wait for an operator: ctihub held list."] if held else [],
+        notes=_notes(doors, held) if operator else [],
     )
+
+
+def _notes(doors: Doors, held: int) -> list[str]:
+    waiting = [f"{held:,} objects are held and wait for an operator: ctihub held list."] if held else []
+    return waiting + [f"{clause}." for clause in doors.troubles()]
 
 
 def _sum(counts: Mapping[int, ReceiptCounts]) -> ReceiptCounts:

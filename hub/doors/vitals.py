@@ -12,8 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 
-def make_app(away: Callable[[], Awaitable[list[str]]], more_metrics: Callable[[], Awaitable[bytes]]) -> Starlette:
-    """``/healthz``, ``/readyz``, ``/metrics``. ``away`` names the servers that do not answer; ``more_metrics`` gives
+def make_app(why_not: Callable[[], Awaitable[list[str]]], more_metrics: Callable[[], Awaitable[bytes]]) -> Starlette:
+    """``/healthz``, ``/readyz``, ``/metrics``. ``why_not`` says what keeps it from its work; ``more_metrics`` gives
     what there is besides what this process counted in the common registry, as text.
     """
 
@@ -21,9 +21,9 @@ def make_app(away: Callable[[], Awaitable[list[str]]], more_metrics: Callable[[]
         return PlainTextResponse("ok\n")
 
     async def ready(_: Request) -> Response:
-        missing = await away()
-        if missing:
-            return PlainTextResponse(f"not ready: {', '.join(missing)}\n", 503, {"retry-after": "1"})
+        why = await why_not()
+        if why:
+            return PlainTextResponse(f"not ready: {'; '.join(why)}\n", 503, {"retry-after": "1"})
         return PlainTextResponse("ready\n")
 
     async def metrics(_: Request) -> Response:

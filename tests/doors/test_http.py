@@ -138,6 +138,16 @@ async def test_status_counts_what_waits_whoever_took_it_in(hub: Hub) -> None:
     assert after["centres"][0]["last_received"] > before["centres"][0]["last_received"]
 
 
+async def test_what_does_not_work_of_a_process_is_told_to_watchers_and_operators(hub: Hub) -> None:
+    hub.app.state.doors.others_troubles = lambda: ["collection.public is not relayed: the topic is not there"]
+    answer = await hub.get("/readyz")
+    assert answer.text == "not ready: collection.public is not relayed: the topic is not there\n"
+    await hub.operator()
+    notes = (await hub.get("/v1/status", "ops")).json()["notes"]
+    assert notes == ["collection.public is not relayed: the topic is not there."]
+    assert (await hub.get("/v1/status", "ro")).json()["notes"] == []
+
+
 async def test_status_tells_what_it_can_while_the_log_is_away(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     async def away() -> NoReturn:
         raise TryAgain("log.away", "It does not answer.")
