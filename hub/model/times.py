@@ -14,9 +14,12 @@ MICROSECOND = timedelta(microseconds=1)
 DAY_US = 86_400_000_000
 
 
-@lru_cache(maxsize=65_536)
 def parse_us(text: str) -> int:
     """Microseconds since 1970 of an RFC 3339 timestamp; digits beyond the sixth are cut. Raises ValueError."""
+    return _short_us(text) if len(text) < 40 else _us(text)
+
+
+def _us(text: str) -> int:
     found = _RFC3339.fullmatch(text)
     if found is None:
         raise ValueError(f"not an RFC 3339 timestamp: {text!r}")
@@ -28,6 +31,10 @@ def parse_us(text: str) -> int:
         return us
     offset_min = int(zone[1:3]) * 60 + int(zone[4:6])
     return us - (offset_min if zone[0] == "+" else -offset_min) * 60_000_000
+
+
+_short_us = lru_cache(maxsize=65_536)(_us)
+"""A timestamp may have a million digits, and nothing that grows with what somebody sends is remembered."""
 
 
 def to_us(moment: datetime) -> int:
