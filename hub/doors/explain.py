@@ -26,7 +26,7 @@ from hub.model.principals import Kind, Principal
 from hub.model.problems import Problem, cut
 from hub.model.stix import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId, StixObject
-from hub.patterns import Observable, canonical, key, value_candidates
+from hub.patterns import Observable, canonical, key, pattern_key, value_candidates
 from hub.store import reading
 from schemas.api import ExplainedThing, Explanation
 
@@ -60,7 +60,7 @@ def things_named(said: str) -> list[CanonicalKey] | Problem:
     """The things that a pattern or a bare value may name; a Problem for a pattern that is none."""
     if said.startswith("["):
         found = canonical(said)
-        return found if isinstance(found, Problem) else [key("stix", found.text)]
+        return found if isinstance(found, Problem) else [pattern_key("stix", found.text)]
     return [thing for candidate in value_candidates(said) for thing in _things_of(candidate)]
 
 
@@ -68,7 +68,7 @@ def _things_of(observable: Observable) -> list[CanonicalKey]:
     """The indicator and the observable object of one value."""
     escaped = observable.value.replace("\\", "\\\\").replace("'", "\\'")
     pattern = canonical(f"[{observable.kind}:{observable.path} = '{escaped}']")
-    things = [] if isinstance(pattern, Problem) else [key("stix", pattern.text)]
+    things = [] if isinstance(pattern, Problem) else [pattern_key("stix", pattern.text)]
     if observable.kind in SCO_TYPES:
         found = canonical_sco(_object_of(observable))
         if not isinstance(found, Problem):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hub.model.problems import Code, Problem
 from hub.patterns.candidates import value_candidates
 from hub.patterns.engine import canonical, canonical_in_full
-from hub.patterns.keys import canonical_text, key
+from hub.patterns.keys import canonical_text, key, pattern_key
 from hub.patterns.observables import canonical_by, is_of_its_kind, rule_for
 from hub.patterns.values import Canonical, Observable
 
@@ -23,6 +23,7 @@ __all__ = [
     "canonical_value",
     "is_of_its_kind",
     "key",
+    "pattern_key",
     "value_candidates",
 ]
 

@@ -13,13 +13,21 @@ _OUTER_WHITE = " \t\n\v\f\r"
 def key(kind: str, text: str) -> CanonicalKey:
     """SHA-256 of ``ctihub-key-v1``, the kind and the text, each on a line of its own, in UTF-8.
 
-    ``kind`` is ``stix`` for a STIX pattern's canonical text, the ``pattern_type`` for other patterns, ``object`` for a
-    thing named by its STIX id, ``relationship`` for a merged relationship. A line break in a kind (no vocabulary has
+    ``kind`` is ``object`` for a thing named by its STIX id, ``relationship`` for a merged relationship, and for a
+    pattern what ``pattern_key`` says. A line break in a kind (no vocabulary has
     one) is written ``\\n``, so that no kind and text can be mistaken for others.
     """
     if "\n" in kind or "\\" in kind:
         kind = kind.replace("\\", "\\\\").replace("\n", "\\n")
     return CanonicalKey(sha256(b"%b%b\n%b" % (_VERSION, _bytes(kind), _bytes(text))).digest())
+
+
+def pattern_key(pattern_type: str, text: str) -> CanonicalKey:
+    """The key of an indicator: kind ``stix``, or ``pattern:`` and the type of another pattern.
+
+    ``pattern_type`` may be any text: without a word before it, a pattern could be mistaken for an object.
+    """
+    return key(pattern_type if pattern_type == "stix" else f"pattern:{pattern_type}", text)
 
 
 def canonical_text(pattern: str, pattern_type: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hub.model.problems import Code, Problem
-from hub.patterns import Canonical, Observable, canonical, canonical_text, key, value_candidates
+from hub.patterns import Canonical, Observable, canonical, canonical_text, key, pattern_key, value_candidates
 
 ROOT = Path(__file__).parent.parent.parent
 VECTORS = json.loads((ROOT / "schemas" / "key-vectors.json").read_text("utf-8"))
@@ -32,7 +32,7 @@ def test_the_published_vectors_are_what_the_hub_computes(vector: dict[str, Any])
     else:
         text = canonical_text(vector["pattern"], vector["pattern_type"])
     assert text == vector["text"]
-    assert key(vector["pattern_type"], text).hex() == vector["key"]
+    assert pattern_key(vector["pattern_type"], text).hex() == vector["key"]
 
 
 @pytest.mark.parametrize("vector", VECTORS["refused"], ids=lambda vector: vector["pattern"][:40])
@@ -48,8 +48,14 @@ def test_the_key_is_what_its_page_says() -> None:
 
 
 def test_a_line_break_in_a_kind_cannot_forge_the_key_of_another() -> None:
-    assert key("snort\nalert", "x") != key("snort", "alert\nx")
-    assert key("a\\n", "x") != key("a\n", "x")
+    assert pattern_key("snort\nalert", "x") != pattern_key("snort", "alert\nx")
+    assert pattern_key("a\\n", "x") != pattern_key("a\n", "x")
+
+
+@pytest.mark.parametrize("kind", ["object", "relationship", "pattern:object"])
+def test_no_type_of_a_pattern_makes_it_another_kind_of_thing(kind: str) -> None:
+    assert pattern_key(kind, "x") != key(kind, "x")
+    assert pattern_key("stix", "x") != pattern_key("pattern:stix", "x")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hub.model.markings import LEVEL_OF_ID, TLP_IDS
 from hub.model.problems import Problem
 from hub.model.stix import SCO_TYPES
 from hub.model.words import CanonicalKey, Limits, StixObject
-from hub.patterns import Observable, canonical, canonical_text, key
+from hub.patterns import Observable, canonical, canonical_text, key, pattern_key
 
 _MERGING_ENDS = SCO_TYPES | {"indicator"}
 
@@ -50,11 +50,13 @@ def normalise(obj: StixObject, limits: Limits) -> Normal | Problem:
 def _indicator(obj: StixObject, limits: Limits) -> Normal | Problem:
     if obj["pattern_type"] != "stix":
         text = canonical_text(obj["pattern"], obj["pattern_type"])
-        return Normal(obj["id"], {**obj, "pattern": text}, key(obj["pattern_type"], text), (), ())
+        return Normal(obj["id"], {**obj, "pattern": text}, pattern_key(obj["pattern_type"], text), (), ())
     found = canonical(obj["pattern"], limit_chars=limits.pattern_chars)
     if isinstance(found, Problem):
         return found
-    return Normal(obj["id"], {**obj, "pattern": found.text}, key("stix", found.text), found.asserted, found.warnings)
+    return Normal(
+        obj["id"], {**obj, "pattern": found.text}, pattern_key("stix", found.text), found.asserted, found.warnings
+    )
 
 
 def _observable(obj: StixObject) -> Normal | Problem:
