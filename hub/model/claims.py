@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NewType
+from typing import NewType
 
 import orjson
 
 from hub.model.markings import Marks, marks_of
+from hub.model.references import references_of
 from hub.model.words import CanonicalKey, Seq, Stamp, StixId, StixObject
 
 ClaimKey = NewType("ClaimKey", bytes)
@@ -55,7 +55,7 @@ class Claim:
     """The normalised object, orjson with sorted keys; empty when withdrawn."""
     parsed: StixObject | None = field(default=None, repr=False, compare=False)
     _marks: Marks | None = field(default=None, repr=False, compare=False)
-    _references: tuple[StixId, ...] | None = field(default=None, repr=False, compare=False)
+    _beside_author: tuple[StixId, ...] | None = field(default=None, repr=False, compare=False)
 
     @property
     def obj(self) -> StixObject:
@@ -74,41 +74,21 @@ class Claim:
     @property
     def references(self) -> tuple[StixId, ...]:
         """The distinct STIX ids that the object refers to, markings aside."""
-        if self._references is None:
-            self._references = self._find_references()
-        return self._references
+        author = self.obj.get("created_by_ref")
+        return self.beside_author if author is None else tuple(dict.fromkeys((StixId(author), *self.beside_author)))
+
+    @property
+    def beside_author(self) -> tuple[StixId, ...]:
+        """The same, but for what ``created_by_ref`` itself says: the author may be named elsewhere too."""
+        if self._beside_author is None:
+            self._beside_author = self._find_references()
+        return self._beside_author
 
     def _find_references(self) -> tuple[StixId, ...]:
-        author = self.obj.get("created_by_ref")
-        usual = (author is not None) + ("object_marking_refs" in self.obj)
+        usual = ("created_by_ref" in self.obj) + ("object_marking_refs" in self.obj)
         if self.body.count(b'_ref":') + self.body.count(b'_refs":') == usual:  # most indicators: spare the walk
-            return () if author is None else (StixId(author),)
-        return tuple(dict.fromkeys(references_of(self.obj)))
-
-
-_REFERENCE_FREE = frozenset({"object_marking_refs", "granular_markings", "external_references", "extensions"})
-
-
-def references_of(obj: StixObject) -> Iterator[StixId]:
-    """Every STIX id in a ``*_ref`` or ``*_refs`` property, at any depth; markings aside."""
-    for name, value in obj.items():
-        if name.endswith("_ref"):
-            if isinstance(value, str):
-                yield StixId(value)
-        elif name.endswith("_refs"):
-            if name != "object_marking_refs" and isinstance(value, list):
-                yield from (StixId(item) for item in value if isinstance(item, str))
-        elif name not in _REFERENCE_FREE or name == "extensions":
-            yield from _inside(value)
-
-
-def _inside(value: Any) -> Iterator[StixId]:
-    if type(value) is dict:
-        yield from references_of(value)
-    elif type(value) is list:
-        for item in value:
-            if type(item) is dict or type(item) is list:
-                yield from _inside(item)
+            return ()
+        return references_of({name: value for name, value in self.obj.items() if name != "created_by_ref"})
 
 
 @dataclass(slots=True)

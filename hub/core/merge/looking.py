@@ -62,10 +62,9 @@ class Looking:
             return None
         revoked = [p for _, p in seen if p.revoked]
         sightings = self._sightings(collection, thing, seen, live)
-        if any(_refers(claim) for claim, _ in seen):
+        if any(claim.beside_author for claim, _ in seen):
             known: dict[StixId, None] = {}
-            live = self._rewritten(collection, seen, known)
-            known.pop(self._policy.hub_identity, None)
+            live = self._rewritten(collection, [(claim, _without_author(p)) for claim, p in seen], known)
             return _using(hubmade.indicator(live, revoked, self._policy, sightings), known)
         # one audience differs from another by the claims that it sees: those that see the same share the work
         at = (thing, sightings, tuple(claim.key for claim, _ in seen))
@@ -150,9 +149,9 @@ class Looking:
         return len(counted)
 
 
-def _refers(claim: Claim) -> bool:
-    """Whether a claim refers to anything but its author."""
-    return len(claim.references) > ("created_by_ref" in claim.obj)
+def _without_author(p: Projection) -> Projection:
+    """A view that names the hub as its author uses nobody else's identity for it."""
+    return replace(p, obj={name: value for name, value in p.obj.items() if name != "created_by_ref"})
 
 
 def _using(made: Content, known: Iterable[StixId]) -> Content:

@@ -5,20 +5,17 @@ Source: docs/semantics.md, section 6, "References".
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from hub.model.claims import Claim, digest_of
+from hub.model.references import Shown, rewrite
 from hub.model.stix import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId, StixObject
 from hub.patterns import key as key_of
-
-Shown = Callable[[StixId], StixId | None]
-"""The id under which the collection shows what a reference means; None where it shows nothing."""
 
 REQUIRED_ONE = {
     "relationship": ("source_ref", "target_ref"),
@@ -34,7 +31,6 @@ _EITHER = {
     "network-traffic": ("src_ref", "dst_ref"),  # STIX 2.1 section 6.12: one of these must be there
     "malware-analysis": ("result", "analysis_sco_refs"),  # section 4.12
 }
-_UNTOUCHED = frozenset({"object_marking_refs", "granular_markings"})
 _MERGING = SCO_TYPES | {"indicator", "relationship"}
 _KEYED = "key-"
 
@@ -80,7 +76,7 @@ def read_as_keys(claim: Claim, issued: Mapping[StixId, CanonicalKey]) -> Claim:
         return claim
     obj = rewrite(claim.obj, lambda ref: found.get(ref, ref))
     body = orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
-    return replace(claim, body=body, digest=digest_of(body), parsed=obj, _references=None)
+    return replace(claim, body=body, digest=digest_of(body), parsed=obj, _beside_author=None)
 
 
 # ---------------------------------------------------------------- what is needed
@@ -103,7 +99,9 @@ def _named(value: Any) -> Iterable[StixId]:
 
 
 def rewritten(obj: StixObject, shown: Shown) -> StixObject | None:
-    """The object with its references as the collection shows them; None where a required one is not shown."""
+    """The object with its references as the collection shows them; None where a required one is not shown. ``shown``
+    gives the id under which the collection shows what a reference means, None where it shows nothing.
+    """
     kind = obj["type"]
     found = _mended(kind, rewrite(obj, shown))
     if any(name not in found for name in REQUIRED_ONE.get(kind, ())):
@@ -139,39 +137,3 @@ def _mended(kind: str, obj: StixObject) -> StixObject:
 
 def _without(obj: StixObject, name: str) -> StixObject:
     return {key: value for key, value in obj.items() if key != name}
-
-
-# ---------------------------------------------------------------- rewriting
-
-_is_id = re.compile(r"[a-z][a-z0-9-]*--(?:[0-9a-f]{8}-[0-9a-f-]{27}|key-[0-9a-f]{64})", re.ASCII).fullmatch
-
-
-def rewrite(obj: StixObject, shown: Shown) -> StixObject:
-    """Every reference replaced by what ``shown`` gives, or taken out. What is no STIX id is no reference."""
-    found: StixObject = {}
-    for name, value in obj.items():
-        if name in _UNTOUCHED:
-            found[name] = value
-        elif name.endswith("_ref") and isinstance(value, str) and _is_id(value):
-            target = shown(StixId(value))
-            if target is not None:
-                found[name] = target
-        elif name.endswith("_refs") and isinstance(value, list):
-            targets = [target for ref in value if (target := _one(ref, shown)) is not None]
-            if targets:
-                found[name] = list(dict.fromkeys(targets)) if all(isinstance(ref, str) for ref in targets) else targets
-        else:
-            found[name] = _inside(value, shown)
-    return found
-
-
-def _one(ref: Any, shown: Shown) -> Any:
-    return shown(StixId(ref)) if isinstance(ref, str) and _is_id(ref) else ref
-
-
-def _inside(value: Any, shown: Shown) -> Any:
-    if type(value) is dict:
-        return rewrite(value, shown)
-    if type(value) is list and value and isinstance(value[0], dict | list):
-        return [_inside(item, shown) for item in value]
-    return value

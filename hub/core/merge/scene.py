@@ -45,9 +45,8 @@ def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
     """The ids whose meaning decides what this claim's views show; empty for a withdrawn one."""
     if not claim.body:
         return ()
-    apart = {claim.obj.get("created_by_ref")} if claim.type in _HUB_AUTHORED else set()
-    known = policy.registered
-    refs = [ref for ref in claim.references if ref not in apart and ref not in known and ref != policy.hub_identity]
+    said = claim.beside_author if claim.type in _HUB_AUTHORED else claim.references
+    refs = [ref for ref in said if ref not in policy.registered and ref != policy.hub_identity]
     refs.extend(marked_with(ref) for ref in claim.marks.others if ref not in policy.group_of_marking)
     if claim.type == "sighting":
         refs.append(sighting_of(claim.obj["sighting_of_ref"]))

@@ -4,7 +4,7 @@ What ``validate`` lets pass beyond the letter of the specification is put right 
 
 - ``created`` and ``modified`` to the millisecond at least (STIX 2.1, section 3.2), no timestamp beyond the microsecond,
   which stix2 and the hub do not tell apart;
-- the UUIDs of ids in small letters, as RFC 4122, section 3, has them written;
+- the UUIDs of ids in small letters, wherever they stand, as RFC 4122, section 3, has them written;
 - the URL of an external reference with everything escaped that RFC 3986 wants escaped; what is no URL at all is
   description; a CVE or CAPEC id under the source name that STIX has for it (sections 4.1 and 4.19);
 - a marking definition of a type of its own, which 2.1 deprecates and stix2 refuses, in an extension;
@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hub.core.normalise.sco import KEPT_EXTENSION
+from hub.model.references import walk
 from hub.model.stix import TIMES
 from hub.model.words import StixObject
 
@@ -47,10 +48,15 @@ def mender(kind: str, name: str) -> Mender | None:
     if name in TIMES.get(kind, ()):
         return _timestamp
     if name == "id" or name.endswith("_ref"):
-        return _small
+        return small
     if name.endswith("_refs"):
         return _all_small
     return _OF_LISTS.get(name)
+
+
+def mended_inside(value: dict[str, Any] | list[Any]) -> Any:
+    """The ids at any depth of a property that has no mender of its own."""
+    return walk({"": value}, small)[""]
 
 
 def mended_whole(obj: StixObject) -> StixObject:
@@ -76,17 +82,17 @@ def _stamp(value: Any) -> Any:
     return _timestamp(value)
 
 
-def _small(value: Any) -> Any:
+def small(value: Any) -> Any:
     """An id in small letters; a custom property that only has the name of a reference may hold any text."""
     return value.lower() if type(value) is str and not value.islower() and _ID(value) else value
 
 
 def _all_small(value: Any) -> Any:
-    return [_small(one) for one in value] if type(value) is list else value
+    return [small(one) for one in value] if type(value) is list else value
 
 
 def _markings(markings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**one, "marking_ref": _small(one["marking_ref"])} if "marking_ref" in one else one for one in markings]
+    return [{**one, "marking_ref": small(one["marking_ref"])} if "marking_ref" in one else one for one in markings]
 
 
 def _references(references: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache, partial
 from typing import Any
 
-from hub.core.normalise.mend import Mender, mended_whole, mender
+from hub.core.normalise.mend import Mender, mended_inside, mended_whole, mender
 from hub.model.words import StixObject
 
 
@@ -253,7 +253,11 @@ def mapped(obj: StixObject) -> StixObject:
     kind = obj["type"]
     for name, value in obj.items():
         respell = _respeller(kind, name)
-        if respell is not None and (new := respell(value)) != value:
+        if respell is None:
+            if type(value) is not dict and not (type(value) is list and any(type(one) is not str for one in value)):
+                continue
+            respell = mended_inside
+        if (new := respell(value)) != value:
             changed[name] = new
     return mended_whole({**obj, **changed} if changed else obj)
 

@@ -1,0 +1,67 @@
+"""Where an object refers to others: one walk, for whoever finds references and for whoever replaces them.
+
+What stands under a name that ends in ``_ref`` or ``_refs``, at any depth, and has the form of a STIX id is a reference
+(STIX 2.1, section 3.1); markings, which have rules of their own, are none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from hub.model.words import StixId, StixObject
+
+Shown = Callable[[StixId], StixId | None]
+"""What stands in place of a reference; None where nothing does."""
+
+_ENDINGS = ("_ref", "_refs")
+_UNTOUCHED = frozenset({"object_marking_refs", "granular_markings"})
+_is_id = re.compile(r"[a-z][a-z0-9-]*--(?:[0-9a-f]{8}-[0-9a-f-]{27}|key-[0-9a-f]{64})", re.ASCII).fullmatch
+
+
+def rewrite(obj: StixObject, shown: Shown) -> StixObject:
+    """Every reference replaced by what ``shown`` gives, or taken out; a list that loses all its references goes too."""
+    return walk(obj, lambda text: shown(StixId(text)) if _is_id(text) else text)
+
+
+def references_of(obj: StixObject) -> tuple[StixId, ...]:
+    """Every reference once, in order."""
+    found: dict[StixId, None] = {}
+
+    def note(ref: StixId) -> StixId:
+        found[ref] = None
+        return ref
+
+    rewrite(obj, note)
+    return tuple(found)
+
+
+def walk(obj: StixObject, each: Callable[[str], str | None]) -> StixObject:
+    """The object with what ``each`` gives for every text in the place of a reference, whatever it looks like."""
+    found: StixObject = {}
+    for name, value in obj.items():
+        if name in _UNTOUCHED:
+            found[name] = value
+            continue
+        new = _walked(value, each, named=name.endswith(_ENDINGS))
+        if new is not None or value is None:
+            found[name] = new
+    return found
+
+
+def _walked(value: Any, each: Callable[[str], str | None], *, named: bool) -> Any:
+    """A value with its references replaced; None where nothing is left of it. ``named``: a text in it may be one."""
+    kind = type(value)
+    if kind is str:
+        return each(value) if named else value
+    if kind is dict:
+        return walk(value, each)
+    if kind is not list or not value:
+        return value
+    if not named and not any(type(item) is dict or type(item) is list for item in value):
+        return value
+    kept = [new for item in value if (new := _walked(item, each, named=named)) is not None or item is None]
+    if named and all(type(item) is str for item in kept):
+        kept = list(dict.fromkeys(kept))
+    return kept or None

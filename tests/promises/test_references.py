@@ -1,0 +1,89 @@
+"""References in odd places: each is shown as the collection shows what it means, or not at all (docs/semantics.md, 6)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub.model.words import Naming
+from tests.story import Story, an_indicator, an_object, moment, uid
+
+
+@pytest.fixture
+async def story(tmp_path: Path) -> AsyncIterator[Story]:
+    found = await Story.begin(tmp_path)
+    yield found
+    await found.close()
+
+
+def malware(name: str = "m", /, **more: Any) -> dict[str, Any]:
+    return an_object("malware", name, **{"name": name, "is_family": False, **more})
+
+
+def in_capitals(stix_id: str) -> str:
+    kind, _, rest = stix_id.partition("--")
+    return f"{kind}--{rest.upper()}"
+
+
+async def text_of(story: Story, name: str) -> str:
+    """All that a collection's log holds."""
+    return "\n".join(row.body.decode() for row in await story.log(name))
+
+
+async def test_a_pattern_of_a_type_that_is_called_object_is_no_object(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    named = malware()
+    await story.batch((it, an_indicator("x", "x", tlp="amber", pattern=named["id"], pattern_type="object")))
+    await story.batch((ro, named))
+    assert list(await story.shown("community", "malware")) == [named["id"]]
+    assert await story.rejections(ro) == []
+
+
+@pytest.mark.parametrize("naming", [Naming.ANONYMOUS, Naming.ALIAS])
+async def test_an_indicator_that_names_its_author_twice_does_not_give_it_away(story: Story, naming: Naming) -> None:
+    pl = await story.centre("pl", naming=naming, alias="North" if naming is Naming.ALIAS else None)
+    inside = {f"extension-definition--{uid('x')}": {"extension_type": "property-extension", "made_by_ref": pl.identity}}
+    said = an_indicator(created_by_ref=pl.identity, x_owner_ref=pl.identity, extensions=inside)
+    await story.batch((pl, said))
+    assert "x_owner_ref" not in await story.only("community")
+    assert pl.identity not in await text_of(story, "community")
+
+
+async def test_an_author_who_is_named_elsewhere_too_is_a_reference_like_any_other(story: Story) -> None:
+    ro = await story.centre("ro")
+    vendor = an_object("identity", "v", name="Vendor", tlp="amber")
+    said = an_indicator(created_by_ref=vendor["id"], x_owner_ref=vendor["id"])
+    for batch in ((vendor, said), (said | {"id": f"indicator--{uid('other')}"}, vendor)):
+        await story.batch(*((ro, obj) for obj in batch))
+        assert vendor["id"] not in await text_of(story, "community")
+    await story.batch((ro, vendor | {"modified": moment(1), "object_marking_refs": said["object_marking_refs"]}))
+    assert (await story.only("community"))["x_owner_ref"] == vendor["id"]
+
+
+ODD = {
+    "a list that begins with a text": lambda ref: {"x_list": ["a", {"tool_ref": ref}]},
+    "objects under the name of references": lambda ref: {"x_things_refs": [{"tool_ref": ref}]},
+    "an object under the name of a reference": lambda ref: {"x_foo_ref": {"tool_ref": ref}},
+    "an object under the name of several": lambda ref: {"x_foo_refs": {"tool_ref": ref}},
+    "an external reference": lambda ref: {"external_references": [{"source_name": "x", "url": "x:y", "x_ref": ref}]},
+    "lists in lists": lambda ref: {"x_things_refs": [[ref]]},
+    "capitals": lambda ref: {"x_list": [{"tool_ref": in_capitals(ref)}]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+async def test_references_in_odd_places_are_shown_where_their_target_is(story: Story, odd: Any) -> None:
+    ro, pl = await story.centre("ro"), await story.centre("pl", naming=Naming.ANONYMOUS)
+    target = malware()
+    referring, hiding = an_object("tool", "t", name="t"), an_object("tool", "u", name="u")
+    await story.batch((ro, referring | odd(target["id"])), (ro, hiding | odd(pl.identity)))
+    assert target["id"] not in await text_of(story, "community")
+    await story.batch((ro, target))
+    assert target["id"] in json.dumps((await story.shown("community"))[referring["id"]])
+    await story.batch((ro, target["id"]))
+    assert target["id"] not in json.dumps((await story.shown("community"))[referring["id"]])
+    assert pl.identity.upper() not in (await text_of(story, "community")).upper()
