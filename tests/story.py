@@ -155,6 +155,13 @@ class Story:
             await conn.execute(update(t.groups).where(t.groups.c.no == made.no).values(marking=marking))
             await directory.record_change(conn, "group.add", {"name": name}, None, START_US)
 
+    async def remove_group(self, name: str) -> None:
+        """Forget a group, and carry it out."""
+        async with self.store.begin() as conn:
+            await directory.remove_group(conn, (await directory.read_groups(conn))[GroupName(name)].no)
+            await directory.record_change(conn, "group.remove", {"name": name}, directory.SCOPE_ALL, self.now_us)
+        await self.sweep()
+
     async def sweep(self) -> None:
         """Carry out what the operator changed, to its end."""
         while await self.worker.sweep():

@@ -67,6 +67,13 @@ def _span(text: str) -> tuple[int, int, int, int]:
     return address.version, int(address), int(address), address.max_prefixlen
 
 
+def _mapped(version: int, first: int, last: int, prefix: int) -> tuple[int, int, int, int]:
+    """The same of the IPv4 addresses that IPv6 ones stand for (``::ffff:0:0/96``, RFC 4291, section 2.5.5.2)."""
+    if version == 4 or prefix < 96 or first >> 32 != 0xFFFF:
+        return version, first, last, prefix
+    return 4, first & 0xFFFFFFFF, last & 0xFFFFFFFF, prefix - 96
+
+
 def _ranges(networks: Iterable[tuple[str, str]]) -> dict[int, Ranges]:
     by_version: dict[int, list[tuple[int, int, str]]] = {4: [], 6: []}
     for text, name in networks:
@@ -134,7 +141,7 @@ class HeldLists:
 
     def _address(self, value: str) -> Hit | None:
         try:
-            version, start, end, prefix = _span(value)
+            version, start, end, prefix = _mapped(*_span(value))
         except ValueError:
             return None  # kept verbatim with a warning; no firewall takes it
         if self.own_rules:

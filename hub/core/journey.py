@@ -16,6 +16,7 @@ from hub.core.merge.newest import newest, withdrawal
 from hub.core.merge.references import perhaps_issued, read_as_keys
 from hub.core.normalise import Normal, normalise
 from hub.core.normalise.lift import lift
+from hub.core.normalise.mend import small
 from hub.core.read import read, split
 from hub.core.validate import validate
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key, digest_of
@@ -70,7 +71,8 @@ class Admitted:
     held_on: str = ""
     """The list that holds it."""
     would_claim: tuple[Claim, ...] = ()
-    """When held: what it claims once it is released, and may claim already where it was released before."""
+    """When held: what it claims once it is released, and may claim already where it was released before. When refused
+    for its marking: what it would replace, and so takes back."""
 
 
 @dataclass(slots=True)
@@ -151,7 +153,7 @@ def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> A
     if arrival.refused is not None:
         return Admitted(arrival, (arrival.refused,), stix_id=arrival.stix_id)
     if arrival.value is None:
-        return Admitted(arrival, (), stix_id=arrival.stix_id)
+        return Admitted(arrival, (), stix_id=small(arrival.stix_id))
     obj = read(arrival.value, limits)
     if isinstance(obj, Problem):
         return Admitted(arrival, (obj,), stix_id=None)
@@ -159,25 +161,24 @@ def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> A
     found = judge_object(obj, limits)
     if isinstance(found, Problem):
         return Admitted(arrival, (found,), stix_id=stix_id)
+    claims = tuple(_claim(normal, arrival) for normal in found)
     warnings: list[Problem] = []
     for normal in found:
-        warnings += normal.warnings
         said = admit(normal.obj, arrival.centre, policy, arrival.at_us, limits)
         refusal = next((problem for problem in said if problem.state is State.REJECTED), None)
         if refusal is not None:
             retracts = refusal.code is Code.MARKING_ABOVE_CEILING
-            return Admitted(arrival, (refusal,), stix_id=found[0].said_id, retracts=retracts)
-        warnings += said
-    if not arrival.released:
-        for normal in found:
-            hit = hold(normal.obj, normal.observables)
-            if hit is not None:
-                claims = tuple(_claim(normal, arrival) for normal in found)
-                return Admitted(
-                    arrival, (hit.problem,), stix_id=claims[0].id, held_on=hit.list_name, would_claim=claims
-                )
-    claims = tuple(_claim(normal, arrival) for normal in found)
+            would_claim = claims if retracts else ()
+            return Admitted(arrival, (refusal,), stix_id=claims[0].id, retracts=retracts, would_claim=would_claim)
+        warnings += (*normal.warnings, *said)
+    hit = None if arrival.released else _first_hit(found, hold)
+    if hit is not None:
+        return Admitted(arrival, (hit.problem,), stix_id=claims[0].id, held_on=hit.list_name, would_claim=claims)
     return Admitted(arrival, tuple(warnings), claims, claims[0].id)
+
+
+def _first_hit(found: Sequence[Normal], hold: Hold) -> Hit | None:
+    return next((hit for normal in found if (hit := hold(normal.obj, normal.observables)) is not None), None)
 
 
 def _claim(normal: Normal, arrival: Arrival) -> Claim:
@@ -240,7 +241,7 @@ def claimed(
         elif (stands := _stands_already(one, now)) is not None:
             done.outcomes.append(Outcome(one, State.UNCHANGED, (stands,)))
         elif not one.claims:
-            if one.retracts or _marks_otherwise(one, now):
+            if _takes_back(one, now):
                 _withdraw(one, before, now, done)
             state = one.problems[0].state if one.problems else State.REJECTED
             done.outcomes.append(Outcome(one, state, one.problems))
@@ -269,15 +270,18 @@ def _stands_already(one: Admitted, now: Mapping[ClaimKey, Claim]) -> Problem | N
 
     A feed that sends all it has every day would otherwise ask the operator again about what was decided.
     """
-    said = [newest(now.get(claim.key), claim) for claim in one.would_claim]
-    if not said or any(replaces is not None for replaces, _ in said):
+    if one.retracts or not one.would_claim:
         return None
-    code = said[0][1]
-    return None if code is None else _said(code, one.would_claim[0])
+    replaces, code = newest(now.get(one.would_claim[0].key), one.would_claim[0])
+    return None if replaces is not None or code is None else _said(code, one.would_claim[0])
 
 
-def _marks_otherwise(one: Admitted, now: Mapping[ClaimKey, Claim]) -> bool:
-    """Whether what is held would change who sees what stands: until the operator has decided nobody does."""
+def _takes_back(one: Admitted, now: Mapping[ClaimKey, Claim]) -> bool:
+    """Whether nobody may see any more what stands: it is refused for its marking and would have replaced it, or it is
+    held and would change who sees it, until the operator has decided.
+    """
+    if one.retracts:
+        return newest(now.get(one.would_claim[0].key), one.would_claim[0])[0] is not None
     return any(
         old.state is not ClaimState.WITHDRAWN and old.marks != claim.marks
         for claim in one.would_claim

@@ -1,4 +1,4 @@
-"""References in odd places: each is shown as the collection shows what it means, or not at all (docs/semantics.md, 6)."""
+"""References in odd places: shown as the collection shows what they mean, or not at all (docs/semantics.md, 6)."""
 
 from __future__ import annotations
 

@@ -308,3 +308,55 @@ async def test_many_that_wait_have_their_turn_and_carry_the_time_of_what_they_wa
         logs.append(bytes_of(await story.log("community")))
         await story.close()
     assert logs[0] == logs[1]
+
+
+# ---------------------------------------------------------------- what one centre says decides about itself alone
+
+
+async def test_relaying_those_whom_a_silent_centre_speaks_for_is_no_corroboration(story: Story) -> None:
+    constituent = f"identity--{uid('constituent')}"
+    await story.centre("ro", speaks_for=frozenset({constituent}))
+    it, pl = await story.centre("it"), await story.centre("pl")
+    relayed = an_indicator("198.51.100.7", "relayed", created_by_ref=constituent, confidence=50)
+    await story.batch((it, an_indicator("198.51.100.7", "own", confidence=50)), (it, relayed))
+    assert said_of(await story.only("community"))["voices"] == 1
+    assert (await story.only("community"))["confidence"] == 50
+    await story.batch((pl, relayed))
+    assert said_of(await story.only("community"))["voices"] == 2
+
+
+async def test_an_older_version_above_the_ceiling_takes_nothing_back(story: Story) -> None:
+    ro = await story.centre("ro")
+    await story.batch((ro, an_indicator(at=-100)))
+    await story.batch((ro, an_indicator(at=-200, tlp="red")))
+    assert len(await story.shown("community", "indicator")) == 1
+    assert (await story.rejections(ro))[-1]["code"] == "marking.above-ceiling"
+    await story.batch((ro, an_indicator(at=-50, tlp="red")))
+    assert await story.shown("community", "indicator") == {}
+
+
+async def test_an_id_is_withdrawn_in_the_spelling_in_which_it_was_said(story: Story) -> None:
+    ro = await story.centre("ro")
+    said = an_indicator()
+    kind, _, rest = said["id"].partition("--")
+    await story.batch((ro, said | {"id": f"{kind}--{rest.upper()}"}))
+    assert len(await story.shown("community", "indicator")) == 1
+    await story.batch((ro, f"{kind}--{rest.upper()}"))
+    assert await story.shown("community", "indicator") == {}
+
+
+async def test_a_centre_that_defines_the_marking_of_a_removed_group_decides_alone(story: Story) -> None:
+    await story.group("health")
+    ro = await story.centre("ro")
+    marking = f"marking-definition--{uid('groups', 'health')}"
+    await story.batch((ro, malware(object_marking_refs=[TLP["green"], marking])))
+    await story.remove_group("health")
+    assert await story.shown("community", "malware") == {}
+    defined = an_object(
+        "marking-definition", "x", id=marking, tlp=None, modified=None, definition_type="statement",
+        definition={"statement": "For us"},
+    )  # fmt: skip
+    await story.batch((ro, defined))
+    assert len(await story.shown("community", "malware")) == 1
+    await story.batch((ro, marking))
+    assert await story.shown("community", "malware") == {}

@@ -47,7 +47,7 @@ def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
         return ()
     said = claim.beside_author if claim.type in _HUB_AUTHORED else claim.references
     refs = [ref for ref in said if ref not in policy.registered and ref != policy.hub_identity]
-    refs.extend(marked_with(ref) for ref in claim.marks.others if ref not in policy.group_of_marking)
+    refs.extend(marked_with(ref) for ref in claim.marks.others)  # a group's too: it may be removed
     if claim.type == "sighting":
         refs.append(sighting_of(claim.obj["sighting_of_ref"]))
     return tuple(dict.fromkeys(refs))

@@ -13,23 +13,25 @@ _SILENT = 50
 
 
 def voices(projections: Sequence[Projection], spoken_for: Mapping[StixId, Centre]) -> dict[str, list[Projection]]:
-    """The projections by voice: a centre's own, and what only it relays, are one; a third party that several centres
-    relay is one of its own. ``spoken_for`` maps identities to the centres that are or speak for them.
+    """The projections by voice: a centre's own, and what only it sends, are one; an author whom several centres send is
+    one of its own. ``spoken_for`` maps identities to the centres that are or speak for them, whose voice theirs is.
     """
-    relayed_by: dict[StixId, set[int]] = {}
-    for p in projections:
-        if p.author is not None and p.author not in spoken_for:
-            relayed_by.setdefault(p.author, set()).add(p.centre.no)
+    named = [_name(p, spoken_for) for p in projections]
+    sent_by: dict[str, set[int]] = {}
+    for p, name in zip(projections, named, strict=True):
+        sent_by.setdefault(name, set()).add(p.centre.no)
     found: dict[str, list[Projection]] = {}
-    for p in projections:
-        if p.author is not None and p.author in spoken_for:
-            voice = f"centre {spoken_for[p.author].no}"
-        elif p.author is not None and len(relayed_by[p.author]) > 1:
-            voice = p.author
-        else:
-            voice = f"centre {p.centre.no}"
-        found.setdefault(voice, []).append(p)
+    for p, name in zip(projections, named, strict=True):
+        found.setdefault(name if len(sent_by[name]) > 1 else f"centre {p.centre.no}", []).append(p)
     return found
+
+
+def _name(p: Projection, spoken_for: Mapping[StixId, Centre]) -> str:
+    """Whose voice a claim is, if several centres send it."""
+    if p.author is None:
+        return f"centre {p.centre.no}"
+    spokesman = spoken_for.get(p.author)
+    return p.author if spokesman is None else f"centre {spokesman.no}"
 
 
 def confidence(by_voice: Mapping[str, Sequence[Projection]]) -> int | None:
