@@ -291,6 +291,8 @@ class Worker:
         """Merge and write; gives per centre what its objects came to."""
         wanted = Wanted(claims=journey.keys_of(ready, policy), issued=journey.issued_ids(ready))
         loaded = await tx.load(wanted, policy)
+        if parts := journey.parts_behind(loaded.claims.values()) - wanted.claims:
+            loaded.claims.update((await tx.load(Wanted(claims=parts), policy)).claims)
         done = journey.claimed(ready, loaded.claims, policy, loaded.issued)
         writes = Writes(claims=[new for _, new in done.changed.values()], released=list(released))
         for key, (old, new) in done.changed.items():

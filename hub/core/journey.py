@@ -17,6 +17,7 @@ from hub.core.merge.references import perhaps_issued, read_as_keys
 from hub.core.normalise import Normal, normalise
 from hub.core.normalise.lift import lift
 from hub.core.normalise.mend import small
+from hub.core.normalise.observed import part_id
 from hub.core.read import read, split
 from hub.core.validate import validate
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key, digest_of
@@ -64,7 +65,8 @@ class Admitted:
     arrival: Arrival
     problems: tuple[Problem, ...]
     claims: tuple[Claim, ...] = ()
-    """Empty when refused or held; several where one object became several (observed-data of STIX 2.0)."""
+    """Empty when refused or held. Several where one object became several (observed-data with its objects inside): the
+    whole, then its parts, which come and go with it."""
     stix_id: str | None = None
     retracts: bool = False
     """Refused in a way that takes back what stood before: marked above the ceiling."""
@@ -114,7 +116,7 @@ def judge_object(obj: StixObject, limits: Limits) -> list[Normal] | Problem:
         normal = normalise(one, limits)
         if isinstance(normal, Problem):
             return normal
-        found.append(normal)
+        found.append(normal if not found else replace(normal, said_id=part_id(found[0].said_id, normal.said_id)))
     if lifted is not None:
         first = found[0]
         says = "It came as STIX 2.0 and was lifted to STIX 2.1."
@@ -210,6 +212,18 @@ def keys_of(batch: Sequence[Admitted], policy: Policy) -> set[ClaimKey]:
     return found
 
 
+def parts_behind(claims: Iterable[Claim]) -> set[ClaimKey]:
+    """The parts of these contributions, which may have to go with them."""
+    return {key for claim in claims for key in _parts_of(claim)}
+
+
+def _parts_of(whole: Claim | None) -> list[ClaimKey]:
+    """What may be claimed as a part of it: of observed-data that came without parts nothing is there under these."""
+    if whole is None or whole.type != "observed-data" or not whole.body:
+        return []
+    return [claim_key(whole.centre, part_id(whole.id, ref)) for ref in whole.obj.get("object_refs", ())]
+
+
 def issued_ids(batch: Sequence[Admitted]) -> set[StixId]:
     """References that may be ids that a collection made: they are read, on acceptance, as what they were made for."""
     return {ref for one in batch for claim in (*one.claims, *one.would_claim) for ref in perhaps_issued(claim)}
@@ -258,11 +272,21 @@ def _put(claim: Claim, before: Mapping[ClaimKey, Claim], now: dict[ClaimKey, Cla
 def _withdraw(one: Admitted, before: Mapping[ClaimKey, Claim], now: dict[ClaimKey, Claim], done: Claimed) -> Outcome:
     old = now.get(claim_key(one.arrival.centre.no, one.stix_id or ""))
     gone = None if old is None else withdrawal(old, one.arrival.stamp)
-    if gone is None:
+    if old is None or gone is None:
         says = f"You have nothing live under {cut(one.stix_id)}; nothing was withdrawn."
         return Outcome(one, State.UNCHANGED, (Problem(Code.WITHDRAWAL_UNKNOWN, "", says),))
     _put(gone, before, now, done)
+    _withdraw_parts(_parts_of(old), one.arrival.stamp, before, now, done)
     return Outcome(one, State.ACCEPTED, ())
+
+
+def _withdraw_parts(
+    parts: Iterable[ClaimKey], stamp: Stamp, before: Mapping[ClaimKey, Claim], now: dict[ClaimKey, Claim], done: Claimed
+) -> None:
+    for key in parts:
+        gone = withdrawal(now[key], stamp) if key in now else None
+        if gone is not None:
+            _put(gone, before, now, done)
 
 
 def _stands_already(one: Admitted, now: Mapping[ClaimKey, Claim]) -> Problem | None:
@@ -292,22 +316,22 @@ def _takes_back(one: Admitted, now: Mapping[ClaimKey, Claim]) -> bool:
 def _accept(
     one: Admitted, before: Mapping[ClaimKey, Claim], now: dict[ClaimKey, Claim], done: Claimed, policy: Policy
 ) -> Outcome:
-    problems = list(one.problems)
-    state = State.UNCHANGED
-    for claim in one.claims:
-        replaces, code = newest(now.get(claim.key), claim)
-        if replaces is not None:
-            _put(replaces, before, now, done)
-            state = State.ACCEPTED
-        if code is not None and claim is one.claims[0]:
-            problems.append(_said(code, claim))
-    if state is State.UNCHANGED:
-        problems = [problem for problem in problems if problem.state is State.UNCHANGED]
-        return Outcome(one, state, tuple(problems))
-    unknown = _unknown_marking(one.claims[0], now, policy)
+    whole, *parts = one.claims
+    old = now.get(whole.key)
+    replaces, code = newest(old, whole)
+    said = () if code is None else (_said(code, whole),)
+    if replaces is None:
+        return Outcome(one, State.UNCHANGED, said)
+    _put(replaces, before, now, done)
+    for part in parts:
+        if (new := newest(now.get(part.key), part)[0]) is not None:
+            _put(new, before, now, done)
+    left_out = set(_parts_of(old)) - {part.key for part in parts}
+    _withdraw_parts(sorted(left_out), one.arrival.stamp, before, now, done)
+    unknown = _unknown_marking(whole, now, policy)
     if unknown is not None:
         return Outcome(one, State.HELD, (unknown,))
-    return Outcome(one, state, tuple(problems))
+    return Outcome(one, State.ACCEPTED, (*one.problems, *said))
 
 
 def _unknown_marking(claim: Claim, now: Mapping[ClaimKey, Claim], policy: Policy) -> Problem | None:

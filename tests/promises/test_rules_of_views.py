@@ -360,3 +360,44 @@ async def test_a_centre_that_defines_the_marking_of_a_removed_group_decides_alon
     assert len(await story.shown("community", "malware")) == 1
     await story.batch((ro, marking))
     assert await story.shown("community", "malware") == {}
+
+
+# ---------------------------------------------------------------- observed-data with its objects inside
+
+
+def observed(*values: str, **more: Any) -> dict[str, Any]:
+    """Observed-data of STIX 2.0."""
+    inside = {str(n): {"type": "ipv4-addr", "value": value} for n, value in enumerate(values)}
+    times = {"first_observed": moment(-7200), "last_observed": moment(-7200), "number_observed": 1}
+    return an_object("observed-data", "o", **{"spec_version": None, "objects": inside, **times, **more})
+
+
+async def values_in(story: Story, name: str) -> list[str]:
+    return sorted(obj["value"] for obj in (await story.shown(name, "ipv4-addr")).values())
+
+
+async def test_what_was_observed_is_seen_by_those_who_see_that_it_was(story: Story) -> None:
+    ro = await story.centre("ro")
+    await story.batch((ro, observed("198.51.100.1", at=-100, tlp="amber")))
+    await story.batch((ro, observed("198.51.100.1", at=-200)))
+    assert await values_in(story, "community") == []
+    await story.batch((ro, observed("198.51.100.1", "198.51.100.2", at=-90)))
+    assert await values_in(story, "community") == ["198.51.100.1", "198.51.100.2"]
+    await story.batch((ro, observed("198.51.100.2", at=-80)))
+    assert await values_in(story, "community") == ["198.51.100.2"]
+    await story.batch((ro, observed("198.51.100.3", at=-70, tlp="amber")))
+    assert await values_in(story, "community") == []
+    assert await values_in(story, "network") == ["198.51.100.3"]
+
+
+@pytest.mark.parametrize("how", ["red", "withdrawn"])
+async def test_what_was_observed_goes_with_the_observed_data(story: Story, how: str) -> None:
+    ro = await story.centre("ro")
+    said = observed("198.51.100.1")
+    other = observed("198.51.100.1", "198.51.100.2", id=f"observed-data--{uid('other')}")
+    await story.batch((ro, said), (ro, other), (ro, observed("198.51.100.9", id=f"observed-data--{uid('third')}")))
+    red = observed("198.51.100.2", id=other["id"], at=0, tlp="red")
+    await story.batch((ro, red if how == "red" else other["id"]))
+    assert await values_in(story, "community") == ["198.51.100.1", "198.51.100.9"]
+    await story.batch((ro, said["id"]))
+    assert await values_in(story, "community") == ["198.51.100.9"]

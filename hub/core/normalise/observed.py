@@ -216,6 +216,13 @@ def shaped_id(kind: str, *parts: str) -> StixId:
     return StixId(f"{kind}--{uuid.UUID(bytes=digest, version=4)}")
 
 
+def part_id(container: str, shown: str) -> StixId:
+    """The id under which a centre claims an object that came inside observed-data: one of the container's own, so that
+    it comes and goes with it, whatever other containers hold the same. ``shown`` is the id that its value gives.
+    """
+    return shaped_id(shown.partition("--")[0], container, shown)
+
+
 def kept_definition(created_by_ref: str) -> StixObject:
     """The definition of the extension that keeps what STIX 2.1 dropped, for collections that show it."""
     return {
