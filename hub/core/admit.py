@@ -5,18 +5,20 @@ Source: docs/semantics.md, sections 2 and 3.
 
 from __future__ import annotations
 
-from hub.model.markings import Marks, marks_of
+from hub.model.markings import marks_of
 from hub.model.policy import Centre, Policy
 from hub.model.problems import Code, Problem, cut
 from hub.model.times import parse_us, stix_time
-from hub.model.words import Limits, StixId, StixObject
+from hub.model.words import Level, Limits, StixId, StixObject
 
 
 def admit(obj: StixObject, centre: Centre, policy: Policy, at_us: int, limits: Limits) -> list[Problem]:
     """What a valid object of a centre gets told. ``at_us``: when the event log received it."""
     found = _authors(obj, centre, policy)
     if obj["type"] != "marking-definition":  # it has no level of its own
-        found += _ceiling(marks_of(obj), centre)
+        level = marks_of(obj).level
+        above = above_ceiling(centre.default_level if level is None else level, centre)
+        found += [] if above is None else [above]
     modified = obj.get("modified")
     if modified is not None and parse_us(modified) > at_us + limits.future_s * 1_000_000:
         says = (
@@ -31,16 +33,20 @@ def _authors(obj: StixObject, centre: Centre, policy: Policy) -> list[Problem]:
     found = []
     author = obj.get("created_by_ref")
     if author is not None and _is_anothers(author, centre, policy):
-        says = f"created_by_ref {cut(author)} is another centre of this hub; only that centre speaks for itself."
+        says = f"created_by_ref {cut(author)} is {_whose(author, policy)}, who alone may speak for itself."
         found.append(Problem(Code.AUTHOR_IMPERSONATION, "/created_by_ref", says))
     if obj["type"] == "identity":
         if _is_anothers(obj["id"], centre, policy):
-            says = f"The identity {cut(obj['id'])} is another centre of this hub; only the registry describes it."
+            says = f"The identity {cut(obj['id'])} is {_whose(obj['id'], policy)}; only the registry describes it."
             found.append(Problem(Code.AUTHOR_IMPERSONATION, "/id", says))
         elif obj["id"] == centre.identity:
             says = "Members see your identity as the registry of the hub has it, not this object."
             found.append(Problem(Code.IDENTITY_REGISTRY_SHOWN, "", says))
     return found
+
+
+def _whose(identity: str, policy: Policy) -> str:
+    return "the hub itself" if identity == policy.hub_identity else "another centre of this hub"
 
 
 def _is_anothers(identity: str, centre: Centre, policy: Policy) -> bool:
@@ -50,9 +56,9 @@ def _is_anothers(identity: str, centre: Centre, policy: Policy) -> bool:
     return other is not None and other.no != centre.no
 
 
-def _ceiling(marks: Marks, centre: Centre) -> list[Problem]:
-    level = centre.default_level if marks.level is None else marks.level
+def above_ceiling(level: Level, centre: Centre) -> Problem | None:
+    """Why nothing of this level is taken from a centre; None where it is."""
     if level <= centre.ceiling:
-        return []
+        return None
     says = f"TLP:{level.label.upper()} is above your ceiling at this hub, TLP:{centre.ceiling.label.upper()}."
-    return [Problem(Code.MARKING_ABOVE_CEILING, "/object_marking_refs", says)]
+    return Problem(Code.MARKING_ABOVE_CEILING, "/object_marking_refs", says)

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from hub.core.admit import admit
+from hub.core.admit import above_ceiling, admit
 from hub.core.hold import Hit
 from hub.core.merge.newest import newest, withdrawal
+from hub.core.merge.project import decided_by
 from hub.core.merge.references import perhaps_issued, read_as_keys
 from hub.core.normalise import Normal, normalise
 from hub.core.normalise.lift import lift
@@ -322,20 +323,23 @@ def _accept(
     said = () if code is None else (_said(code, whole),)
     if replaces is None:
         return Outcome(one, State.UNCHANGED, said)
+    trouble = _marking_trouble(whole, now, policy)
+    if trouble is not None and trouble.state is State.REJECTED:
+        _withdraw(one, before, now, done)
+        return Outcome(one, State.REJECTED, (trouble,))
     _put(replaces, before, now, done)
     for part in parts:
         if (new := newest(now.get(part.key), part)[0]) is not None:
             _put(new, before, now, done)
     left_out = set(_parts_of(old)) - {part.key for part in parts}
     _withdraw_parts(sorted(left_out), one.arrival.stamp, before, now, done)
-    unknown = _unknown_marking(whole, now, policy)
-    if unknown is not None:
-        return Outcome(one, State.HELD, (unknown,))
+    if trouble is not None:
+        return Outcome(one, State.HELD, (trouble,))
     return Outcome(one, State.ACCEPTED, (*one.problems, *said))
 
 
-def _unknown_marking(claim: Claim, now: Mapping[ClaimKey, Claim], policy: Policy) -> Problem | None:
-    """What hides a claim from everyone until its centre defines the marking."""
+def _marking_trouble(claim: Claim, now: Mapping[ClaimKey, Claim], policy: Policy) -> Problem | None:
+    """What hides a claim from everyone until its centre defines its marking, or refuses it for what that one says."""
     if claim.marks.unreadable:
         says = "A label states a TLP that is no level of it; nobody sees this object until that is mended."
         return Problem(Code.MARKING_UNKNOWN, "/labels", says)
@@ -344,6 +348,12 @@ def _unknown_marking(claim: Claim, now: Mapping[ClaimKey, Claim], policy: Policy
         if definition is None or definition.state is ClaimState.WITHDRAWN:
             says = f"You have not defined the marking {cut(ref)}; nobody sees this object until you send it."
             return Problem(Code.MARKING_UNKNOWN, "/object_marking_refs", says)
+        decided = decided_by(definition.obj)
+        if not decided.readable:
+            says = f"Your marking {cut(ref)} states a TLP that is no level of it; nobody sees this object."
+            return Problem(Code.MARKING_UNKNOWN, "/object_marking_refs", says)
+        if decided.level is not None and (above := above_ceiling(decided.level, policy.centres[claim.centre])):
+            return above
     return None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from hub.model.times import parse_us
 from hub.model.words import Naming
 from tests.story import Story, an_indicator, an_object, moment, uid
 
@@ -87,3 +88,38 @@ async def test_references_in_odd_places_are_shown_where_their_target_is(story: S
     await story.batch((ro, target["id"]))
     assert target["id"] not in json.dumps((await story.shown("community"))[referring["id"]])
     assert pl.identity.upper() not in (await text_of(story, "community")).upper()
+
+
+# ---------------------------------------------------------------- what is left when references go
+
+
+def a_process(name: str, /, **more: Any) -> dict[str, Any]:
+    return an_object("process", name, created=None, modified=None, **more)
+
+
+async def test_processes_that_say_nothing_but_one_another_are_not_shown(story: Story) -> None:
+    ro = await story.centre("ro")
+    one, two = f"process--{uid('process', 'a')}", f"process--{uid('process', 'b')}"
+    await story.batch((ro, a_process("a", pid=7, child_refs=[two])), (ro, a_process("b", parent_ref=one)))
+    assert (await story.shown("community", "process")).keys() == {one, two}
+    await story.batch((ro, a_process("a", child_refs=[two])))
+    assert await story.shown("community", "process") == {}
+
+
+async def test_what_loses_its_last_reference_is_still_valid(story: Story) -> None:
+    ro = await story.centre("ro")
+    unseen = f"file--{uid('file')}"
+    service = {"windows-service-ext": {"service_dll_refs": [unseen]}}
+    user = f"user-account--{uid('user')}"
+    key = an_object("windows-registry-key", "k", created=None, modified=None, creator_user_ref=user)
+    await story.batch((ro, a_process("a", pid=7, extensions=service)), (ro, key))
+    assert "extensions" not in await story.only("community", "process")
+    assert await story.shown("community", "windows-registry-key") == {}
+
+
+async def test_times_that_are_cut_to_be_equal_stay_in_order(story: Story) -> None:
+    ro = await story.centre("ro")
+    times = {"valid_from": "2026-01-01T00:00:00.0000001Z", "valid_until": "2026-01-01T00:00:00.0000002Z"}
+    await story.batch((ro, an_indicator(**times)))
+    shown = await story.only("community")
+    assert parse_us(shown["valid_from"]) < parse_us(shown["valid_until"])

@@ -401,3 +401,29 @@ async def test_what_was_observed_goes_with_the_observed_data(story: Story, how: 
     assert await values_in(story, "community") == ["198.51.100.1", "198.51.100.9"]
     await story.batch((ro, said["id"]))
     assert await values_in(story, "community") == ["198.51.100.9"]
+
+
+# ---------------------------------------------------------------- markings of a centre's own
+
+
+def a_marking(statement: str, /, **more: Any) -> dict[str, Any]:
+    definition = {"definition_type": "statement", "definition": {"statement": statement}}
+    return an_object("marking-definition", "own", **{"tlp": None, "modified": None, **definition, **more})
+
+
+async def test_a_marking_that_states_no_level_of_tlp_hides_what_carries_it_and_its_centre_is_told(story: Story) -> None:
+    ro = await story.centre("ro")
+    unreadable = a_marking("TLP:FOO")
+    carrying = an_indicator(object_marking_refs=[TLP["green"], unreadable["id"]])
+    await story.batch((ro, unreadable), (ro, carrying))
+    assert (await story.counts(ro))["held"] == 1
+    assert await story.shown("community", "indicator") == {}
+
+
+async def test_a_marking_that_states_a_level_above_the_ceiling_is_like_that_level(story: Story) -> None:
+    ro = await story.centre("ro")
+    red = a_marking("TLP:RED")
+    await story.batch((ro, red), (ro, an_indicator()))
+    await story.batch((ro, an_indicator(at=0, object_marking_refs=[TLP["green"], red["id"]])))
+    assert (await story.rejections(ro))[-1]["code"] == "marking.above-ceiling"
+    assert await story.shown("community", "indicator") == {}

@@ -48,10 +48,11 @@ def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy:
     made["pattern_type"] = best["pattern_type"]
     if "pattern_version" in best:
         made["pattern_version"] = best["pattern_version"]
-    made["valid_from"] = exact_time(min(_from_us(p, "valid_from") for p in ranked))
+    start_us = min(_from_us(p, "valid_from") for p in ranked)
+    made["valid_from"] = exact_time(start_us)
     ends = [_until_us(p, "valid_until") for p in ranked]
-    if None not in ends:
-        made["valid_until"] = exact_time(max(end for end in ends if end is not None))
+    if None not in ends:  # of two times within one microsecond the second is still the later (section 4.7)
+        made["valid_until"] = exact_time(max(start_us + 1, *(end for end in ends if end is not None)))
     more: StixObject = {"observables": observables} if observables else {}
     if sightings:
         more["sightings"] = in_steps(sightings)

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from hub.model.claims import Claim, digest_of
-from hub.model.references import Shown, rewrite
+from hub.model.references import Shown, references_of, rewrite
 from hub.model.stix import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId, StixObject
 from hub.patterns import key as key_of
@@ -25,7 +25,12 @@ REQUIRED_ONE = {
 """References without which the referrer has no view."""
 REQUIRED_SOME = frozenset({"report", "grouping", "note", "opinion", "observed-data"})
 """Types whose ``object_refs`` must keep one at least."""
-LEANING = frozenset(REQUIRED_ONE) | REQUIRED_SOME
+_BARE = frozenset({"process", "user-account", "windows-registry-key", "x509-certificate"})
+"""Types that must say something of their own, whatever it is (sections 6.13 and 6.16 to 6.18)."""
+_BARE_OF = frozenset(
+    {"type", "spec_version", "id", "defanged", "object_marking_refs", "granular_markings", "extensions"}
+)
+LEANING = frozenset(REQUIRED_ONE) | REQUIRED_SOME | _BARE
 """Types that can need one another in a circle; a network-traffic needs addresses, which need nothing."""
 _EITHER = {
     "network-traffic": ("src_ref", "dst_ref"),  # STIX 2.1 section 6.12: one of these must be there
@@ -91,7 +96,13 @@ def required_references(obj: StixObject) -> set[StixId]:
     for name in _EITHER.get(kind, ()):
         if name in obj:
             found.update(_named(obj[name]))
+    if kind in _BARE and _is_bare(rewrite(obj, lambda _: None)):
+        found.update(references_of(obj))
     return found
+
+
+def _is_bare(obj: StixObject) -> bool:
+    return not obj.keys() - _BARE_OF
 
 
 def _named(value: Any) -> Iterable[StixId]:
@@ -111,16 +122,9 @@ def rewritten(obj: StixObject, shown: Shown) -> StixObject | None:
     either = _EITHER.get(kind)
     if either and any(name in obj for name in either) and not any(name in found for name in either):
         return None
-    if kind in _BARE and not found.keys() - _BARE_OF:
+    if kind in _BARE and _is_bare(found):
         return None
     return found
-
-
-_BARE = frozenset({"process", "user-account"})
-"""Types that must say something of their own, whatever it is (sections 6.13 and 6.16)."""
-_BARE_OF = frozenset(
-    {"type", "spec_version", "id", "defanged", "object_marking_refs", "granular_markings", "extensions"}
-)
 
 
 def _mended(kind: str, obj: StixObject) -> StixObject:
@@ -128,11 +132,16 @@ def _mended(kind: str, obj: StixObject) -> StixObject:
     if kind == "email-message" and "body_multipart" in obj:  # section 6.6.2: a part has a body or refers to one
         parts = [part for part in obj["body_multipart"] if "body" in part or "body_raw_ref" in part]
         obj = {**obj, "body_multipart": parts} if parts else _without(obj, "body_multipart")
-    archive = (obj.get("extensions") or {}).get("archive-ext") if kind == "file" else None
-    if archive is not None and "contains_refs" not in archive:  # section 6.7.2.1: it must
-        rest = _without(obj["extensions"], "archive-ext")
-        obj = {**obj, "extensions": rest} if rest else _without(obj, "extensions")
+    extensions = obj.get("extensions") or {}
+    kept = {name: one for name, one in extensions.items() if not _is_emptied(name, one)}
+    if len(kept) < len(extensions):
+        obj = {**obj, "extensions": kept} if kept else _without(obj, "extensions")
     return obj
+
+
+def _is_emptied(name: str, extension: Any) -> bool:
+    """Whether an extension says nothing any more, or not what it must (section 6.7.2.1: ``contains_refs``)."""
+    return extension == {} or (name == "archive-ext" and "contains_refs" not in extension)
 
 
 def _without(obj: StixObject, name: str) -> StixObject:

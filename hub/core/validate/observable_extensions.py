@@ -154,7 +154,12 @@ FILE_EXTENSIONS = Extensions(
         "ntfs-ext": Record("ntfs-ext", _NTFS, (), at_least_one(_NTFS)),
         "pdf-ext": Record("pdf-ext", _PDF, (), at_least_one(_PDF)),
         "raster-image-ext": Record("raster-image-ext", _IMAGE, (), at_least_one(_IMAGE)),
-        "windows-pebinary-ext": Record("windows-pebinary-ext", _PE, ("pe_type",)),
+        "windows-pebinary-ext": Record(
+            "windows-pebinary-ext",
+            _PE,
+            ("pe_type",),
+            at_least_one({name: kind for name, kind in _PE.items() if name != "pe_type"}),
+        ),
     }
 )
 _TCP: dict[str, Kind] = {"src_flags_hex": HEX, "dst_flags_hex": HEX}
