@@ -13,6 +13,9 @@ SCO_TYPES = frozenset(
 )  # fmt: skip
 """Cyber-observable objects, STIX 2.1 section 6."""
 
+KEPT_EXTENSION = "extension-definition--f82dae75-1890-5e4a-907d-b8105061ee17"
+"""Where properties are kept that STIX 2.1 no longer has. It is no part of what a thing is, so of no id."""
+
 TIMES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         ("campaign", "infrastructure", "intrusion-set", "malware", "sighting", "threat-actor"),

@@ -11,14 +11,14 @@ import stix2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.core.merge.known import kept_definition
 from hub.core.normalise import normalise
 from hub.core.normalise.lift import lift
-from hub.core.normalise.observed import kept_definition
-from hub.core.normalise.sco import KEPT_EXTENSION, canonical_sco
+from hub.core.normalise.sco import canonical_sco
 from hub.core.validate import validate
 from hub.model.markings import TLP_IDS
 from hub.model.problems import Problem
-from hub.model.stix import SCO_TYPES
+from hub.model.stix import KEPT_EXTENSION, SCO_TYPES
 from hub.model.words import Level, StixObject
 from tests.core.verdicts import IDENTITY, LIMITS, UUID, an_indicator, an_object, sample_objects, verdict, without
 

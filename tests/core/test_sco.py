@@ -10,9 +10,9 @@ import stix2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.normalise.sco import CONTRIBUTING, KEPT_EXTENSION, canonical_sco, deterministic_id
+from hub.core.normalise.sco import CONTRIBUTING, canonical_sco, deterministic_id
 from hub.model.problems import Problem
-from hub.model.stix import SCO_TYPES
+from hub.model.stix import KEPT_EXTENSION, SCO_TYPES
 from hub.model.words import StixObject
 from tests.core.verdicts import UUID, sample_objects
 

@@ -427,3 +427,42 @@ async def test_a_marking_that_states_a_level_above_the_ceiling_is_like_that_leve
     await story.batch((ro, an_indicator(at=0, object_marking_refs=[TLP["green"], red["id"]])))
     assert (await story.rejections(ro))[-1]["code"] == "marking.above-ceiling"
     assert await story.shown("community", "indicator") == {}
+
+
+# ---------------------------------------------------------------- centres that do not go by their name
+
+
+@pytest.mark.parametrize("naming", [Naming.ANONYMOUS, Naming.ALIAS])
+async def test_what_nobody_says_whose_it_is_gives_its_centre_away_no_more_than_its_own(
+    story: Story, naming: Naming
+) -> None:
+    pl = await story.centre("pl", naming=naming, alias="North" if naming is Naming.ALIAS else None)
+    exact = "2025-12-31T21:59:58.877Z"
+    portal = [{"source_name": "portal", "url": "https://portal.pl.example/1"}]
+    own = a_marking("For friends", created=exact, created_by_ref=pl.identity)
+    target = malware("t", created=exact, modified=exact)
+    translated = an_object(
+        "language-content", "l", object_ref=target["id"], object_modified=exact, contents={"fr": {"name": "x"}},
+        created=exact, modified=exact, created_by_ref=pl.identity,
+    )  # fmt: skip
+    address = an_object(
+        "ipv4-addr", "a", created=None, modified=None, value="198.51.100.7", external_references=portal,
+        object_marking_refs=[TLP["green"], own["id"]],
+    )  # fmt: skip
+    unsaid = malware("u", created=exact, modified=exact, external_references=portal)
+    await story.batch(*((pl, obj) for obj in (own, address, translated, target, unsaid)))
+    shown = await story.shown("community")
+    assert {"marking-definition", "ipv4-addr", "malware"} <= {obj["type"] for obj in shown.values()}
+    told = b"".join(row.body for row in await story.log("community")).decode()
+    assert "portal" not in told
+    assert pl.identity not in told
+    if naming is Naming.ANONYMOUS:
+        assert exact not in told
+
+
+async def test_the_extension_that_keeps_what_stix_2_1_dropped_is_defined_where_it_is_used(story: Story) -> None:
+    ro = await story.centre("ro")
+    process = {"0": {"type": "process", "pid": 7, "name": "a.exe"}}
+    await story.batch((ro, observed(objects=process)))
+    (kept,) = (await story.only("community", "process"))["extensions"]
+    assert kept in await story.shown("community", "extension-definition")

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from hub.core.merge.content import STAMPS, Content, content
-from hub.core.merge.known import EXTENSION_ID
+from hub.core.merge.known import EXTENSION_ID, uses_of_extensions
 from hub.core.merge.project import Projection, no_stricter, view_groups
 from hub.core.merge.voices import confidence, voices
 from hub.model.markings import PAP_ORDER, TLP_IDS, UnreadableMarking, stated_level, stated_pap
@@ -120,7 +120,7 @@ def _merged(
         **more,
     }
     made["extensions"] = extensions
-    uses = (policy.hub_identity, EXTENSION_ID, *uses_of_markings(markings, ranked))
+    uses = (policy.hub_identity, *uses_of_extensions(made), *uses_of_markings(markings, ranked))
     return content(kind, made, uses=uses, kinds=kinds)
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from hub.model.markings import TLP_IDS, tlp_definition
 from hub.model.policy import Centre, Policy
+from hub.model.stix import KEPT_EXTENSION
 from hub.model.times import stix_time
 from hub.model.words import Naming, StixId, StixObject
 
@@ -32,6 +33,29 @@ def extension_definition(hub_identity: StixId) -> StixObject:
         "version": "1.0.0",
         "extension_types": ["property-extension"],
     }
+
+
+def kept_definition(hub_identity: StixId) -> StixObject:
+    """The definition of the extension that keeps what STIX 2.1 dropped, for collections that show it."""
+    return {
+        "type": "extension-definition",
+        "spec_version": "2.1",
+        "id": KEPT_EXTENSION,
+        "created_by_ref": hub_identity,
+        "created": _EXTENSION_CREATED,
+        "modified": _EXTENSION_CREATED,
+        "name": "Properties kept by ctihub",
+        "description": "Properties that STIX 2.1 dropped or deprecates, kept as they came.",
+        "schema": "Each property has the name and type that it came with; one of an extension is prefixed by it.",
+        "version": "1.0.0",
+        "extension_types": ["property-extension"],
+    }
+
+
+def uses_of_extensions(obj: StixObject) -> tuple[StixId, ...]:
+    """The extensions of an object that the hub defines, whose definitions go along with it."""
+    extensions = obj.get("extensions")
+    return tuple(one for one in (EXTENSION_ID, StixId(KEPT_EXTENSION)) if one in extensions) if extensions else ()
 
 
 def shown_author(centre: Centre, policy: Policy) -> StixId:
@@ -64,6 +88,7 @@ def known_objects(policy: Policy) -> dict[StixId, StixObject]:
     """All objects that the hub vouches for, by id."""
     found = {marking: tlp_definition(level) for level, marking in TLP_IDS.items()}
     found[EXTENSION_ID] = extension_definition(policy.hub_identity)
+    found[StixId(KEPT_EXTENSION)] = kept_definition(policy.hub_identity)
     found[policy.hub_identity] = _identity(policy.hub_identity, "ctihub", policy.hub_created_us)
     for group in policy.groups.values():
         found[group.marking] = {

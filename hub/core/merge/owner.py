@@ -10,7 +10,7 @@ from typing import Any
 
 from hub.core.merge.content import Content, content
 from hub.core.merge.hubmade import external_references, marking_refs, merged_labels, uses_of_markings
-from hub.core.merge.known import EXTENSION_ID, shown_author
+from hub.core.merge.known import EXTENSION_ID, shown_author, uses_of_extensions
 from hub.core.merge.project import Projection
 from hub.model.policy import Policy
 from hub.model.stix import TIMES
@@ -58,13 +58,16 @@ def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[
     made = without_hubs_word({name: value for name, value in obj.items() if name != "granular_markings"})
     markings = marking_refs([chosen], policy)
     made["object_marking_refs"] = markings
-    uses = [*uses_of_markings(markings, [chosen]), *known]
+    uses = [*uses_of_markings(markings, [chosen]), *uses_of_extensions(made), *known]
     if chosen.hides_times:
-        made["created_by_ref"] = shown_author(chosen.centre, policy)
-        uses.append(made["created_by_ref"])
+        if chosen.own:
+            made["created_by_ref"] = shown_author(chosen.centre, policy)
+            uses.append(made["created_by_ref"])
         made.pop("external_references", None)
+        if made["type"] == "language-content":  # an exact time of an object that is shown with others
+            made.pop("object_modified", None)
         made = _by_day(made)
-    nameless = chosen.own and chosen.centre.naming is Naming.ANONYMOUS
+    nameless = chosen.hides_times and chosen.centre.naming is Naming.ANONYMOUS
     return content(obj["type"], made, uses=tuple(dict.fromkeys(uses)), own=None if nameless else obj)
 
 
@@ -76,7 +79,8 @@ def marking(chosen: Projection, obj: StixObject, known: Iterable[StixId]) -> Con
     if chosen.hides_times:
         made.pop("created_by_ref", None)
         made.pop("external_references", None)
-    return content("marking-definition", made, uses=tuple(known), own=obj)
+        made["created"] = _day_of(made["created"])
+    return content("marking-definition", made, uses=(*uses_of_extensions(made), *known), own=made)
 
 
 def without_hubs_word(obj: StixObject) -> StixObject:
@@ -104,12 +108,16 @@ def _by_day(obj: StixObject) -> StixObject:
     found = dict(obj)
     times = TIMES.get(obj["type"], frozenset())  # a property of one's own may have such a name and be anything
     for name in _STARTS & times & found.keys():
-        us = parse_us(found[name])
-        found[name] = exact_time(us - us % DAY_US)
+        found[name] = _day_of(found[name])
     for name in _ENDS & times & found.keys():
         us = parse_us(found[name])
         found[name] = exact_time(us - us % DAY_US + DAY_US - 1000)
     return found
+
+
+def _day_of(moment: str) -> str:
+    us = parse_us(moment)
+    return exact_time(us - us % DAY_US)
 
 
 def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[StixId]) -> Content:
@@ -126,7 +134,7 @@ def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[Sti
         made["external_references"] = references
     markings = marking_refs(ranked, policy)
     made["object_marking_refs"] = markings
-    uses = tuple(dict.fromkeys((*uses_of_markings(markings, ranked), *known)))
+    uses = tuple(dict.fromkeys((*uses_of_markings(markings, ranked), *uses_of_extensions(made), *known)))
     return content(ranked[0].obj["type"], made, uses=uses, own={"id": made["id"]})
 
 

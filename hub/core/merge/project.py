@@ -152,8 +152,10 @@ class Projection:
 
     @property
     def hides_times(self) -> bool:
-        """Whether exact times and outside references of this claim would give its centre away."""
-        return self.own and self.centre.naming is not Naming.NAMED
+        """Whether exact times and outside references of this claim would give its centre away: its own ones, and those
+        of which nobody says whose they are.
+        """
+        return (self.own or self.author is None) and self.centre.naming is not Naming.NAMED
 
     @property
     def pap(self) -> int | None:

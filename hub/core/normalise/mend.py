@@ -18,9 +18,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from hub.core.normalise.sco import KEPT_EXTENSION
 from hub.model.references import walk
-from hub.model.stix import TIMES
+from hub.model.stix import KEPT_EXTENSION, TIMES
 from hub.model.words import StixObject
 
 Mender = Callable[[Any], Any]

@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hub.core.normalise.sco import CONTRIBUTING, KEPT_EXTENSION, canonical_sco
+from hub.core.normalise.sco import CONTRIBUTING, canonical_sco
 from hub.model.markings import TLP_IDS, marks_of
+from hub.model.stix import KEPT_EXTENSION
 from hub.model.words import Level, StixId, StixObject
 
 _RENAMED: Mapping[str, Mapping[str, str]] = {
@@ -221,20 +222,3 @@ def part_id(container: str, shown: str) -> StixId:
     it comes and goes with it, whatever other containers hold the same. ``shown`` is the id that its value gives.
     """
     return shaped_id(shown.partition("--")[0], container, shown)
-
-
-def kept_definition(created_by_ref: str) -> StixObject:
-    """The definition of the extension that keeps what STIX 2.1 dropped, for collections that show it."""
-    return {
-        "type": "extension-definition",
-        "spec_version": "2.1",
-        "id": KEPT_EXTENSION,
-        "created_by_ref": created_by_ref,
-        "created": "2026-01-01T00:00:00.000Z",
-        "modified": "2026-01-01T00:00:00.000Z",
-        "name": "Properties kept by ctihub",
-        "description": "Properties that STIX 2.1 dropped or deprecates, kept as they came.",
-        "schema": "Each property has the name and type that it came with; one of an extension is prefixed by it.",
-        "version": "1.0.0",
-        "extension_types": ["property-extension"],
-    }

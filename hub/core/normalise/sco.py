@@ -13,6 +13,7 @@ import orjson
 import rfc8785
 
 from hub.model.problems import Code, Problem
+from hub.model.stix import KEPT_EXTENSION
 from hub.model.words import StixId, StixObject
 from hub.patterns import canonical_observable
 from hub.patterns.observables.hashes import algorithm
@@ -20,8 +21,6 @@ from hub.patterns.observables.hashes import algorithm
 NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
 """The namespace of deterministic ids (STIX 2.1, section 2.9)."""
 
-KEPT_EXTENSION = "extension-definition--f82dae75-1890-5e4a-907d-b8105061ee17"
-"""Where properties are kept that STIX 2.1 no longer has. It is no part of what a thing is, so of no id."""
 
 CONTRIBUTING: Mapping[str, tuple[str, ...]] = {
     "artifact": ("hashes", "payload_bin"),
