@@ -28,7 +28,7 @@ from hub.model.claims import Change
 from hub.model.errors import HubError, TryAgain
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem
-from hub.model.step import CROWD, REFERRERS, Head, Held, ReceiptCounts, ReceiptPart, Wanted, Writes
+from hub.model.step import CROWD, REFERRERS, Head, Held, ReceiptCounts, ReceiptPart, Wanted, Word, Writes
 from hub.model.times import stix_time, to_us
 from hub.model.words import Limits, Seq, Stamp, State, StixId, stamp
 from hub.store.port import Store, Sweep, Transaction
@@ -289,11 +289,13 @@ class Worker:
         self, tx: Transaction, policy: Policy, ready: Sequence[Admitted], now_us: int, released: Sequence[int] = ()
     ) -> Mapping[int, ReceiptCounts]:
         """Merge and write; gives per centre what its objects came to."""
-        wanted = Wanted(claims=journey.keys_of(ready, policy), issued=journey.issued_ids(ready))
+        wanted = Wanted(
+            claims=journey.keys_of(ready, policy), issued=journey.issued_ids(ready), held=journey.held_ids(ready)
+        )
         loaded = await tx.load(wanted, policy)
         if parts := journey.parts_behind(loaded.claims.values()) - wanted.claims:
             loaded.claims.update((await tx.load(Wanted(claims=parts), policy)).claims)
-        done = journey.claimed(ready, loaded.claims, policy, loaded.issued)
+        done = journey.claimed(ready, loaded, policy)
         writes = Writes(claims=[new for _, new in done.changed.values()], released=list(released))
         for key, (old, new) in done.changed.items():
             refs = indexed_references(new, policy)
@@ -323,9 +325,15 @@ class Worker:
                 writes.held.append(_held(outcome, now_us))
             if _overtakes(outcome):
                 at = (arrival.centre.no, StixId(outcome.admitted.stix_id or ""))
-                writes.overtaking[at] = max(arrival.stamp, writes.overtaking.get(at, b""))
-        newest = writes.overtaking
-        writes.held = [held for held in writes.held if newest[held.centre, StixId(held.stix_id)] == held.stamp]
+                writes.overtaking.setdefault(at, []).append(_word(outcome.admitted))
+        writes.held = [
+            held
+            for held in writes.held
+            if not any(
+                word.overtakes(held.stamp, held.modified_us)
+                for word in writes.overtaking[held.centre, StixId(held.stix_id)]
+            )
+        ]
         for (receipt, centre), (by_state, said) in parts.items():
             writes.receipts.append(ReceiptPart(receipt, centre, _counts(by_state), tuple(said)))
         writes.counts = {centre: _counts(by_state) for centre, by_state in totals.items()}
@@ -418,12 +426,18 @@ def _overtakes(outcome: Outcome) -> bool:
     return outcome.state in (State.ACCEPTED, State.HELD) or withdraws
 
 
+def _word(admitted: Admitted) -> Word:
+    said = (*admitted.claims, *admitted.would_claim)
+    return Word(admitted.arrival.stamp, said[0].modified_us if said else None)
+
+
 def _held(outcome: Outcome, now_us: int) -> Held:
     admitted, problem = outcome.admitted, outcome.problems[0]
     arrival = admitted.arrival
     return Held(
         0, arrival.centre.no, admitted.stix_id or "", problem.code.value, admitted.held_on, problem.says,
         arrival.value or b"", arrival.stamp, arrival.receipt, arrival.index, arrival.at_us or now_us,
+        admitted.would_claim[0].modified_us, admitted.would_claim[0].digest,
     )  # fmt: skip
 
 

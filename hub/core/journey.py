@@ -5,7 +5,7 @@ All pure: whoever calls brings the time, the policy and what the store knows, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -24,8 +24,9 @@ from hub.core.validate import validate
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key, digest_of
 from hub.model.policy import Centre, Policy
 from hub.model.problems import Code, Problem, cut
+from hub.model.step import Loaded
 from hub.model.times import parse_us
-from hub.model.words import CanonicalKey, Limits, Stamp, State, StixId, StixObject
+from hub.model.words import Limits, Stamp, State, StixId, StixObject
 from hub.patterns import Observable
 
 Hold = Callable[[StixObject, Sequence[Observable]], Hit | None]
@@ -230,39 +231,56 @@ def issued_ids(batch: Sequence[Admitted]) -> set[StixId]:
     return {ref for one in batch for claim in (*one.claims, *one.would_claim) for ref in perhaps_issued(claim)}
 
 
+def held_ids(batch: Sequence[Admitted]) -> set[tuple[int, StixId]]:
+    """Centres and ids of what may wait already, or was refused: what is held now, and what is taken back."""
+    return {
+        (one.arrival.centre.no, StixId(one.stix_id))
+        for one in batch
+        if one.stix_id is not None and (one.held_on or one.arrival.value is None)
+    }
+
+
 def _own_markings(claim: Claim, policy: Policy) -> list[StixId]:
     """Markings that only the centre itself can have defined."""
     return [ref for ref in claim.marks.others if ref not in policy.group_of_marking]
 
 
-def claimed(
-    batch: Sequence[Admitted],
-    before: Mapping[ClaimKey, Claim],
-    policy: Policy,
-    issued: Mapping[StixId, CanonicalKey] | None = None,
-) -> Claimed:
-    """Which claim counts from now on under each key, and the one end of each arrival. ``issued``: of ``issued_ids``
-    those that a collection made, and what for.
+def claimed(batch: Sequence[Admitted], loaded: Loaded, policy: Policy) -> Claimed:
+    """Which claim counts from now on under each key, and the one end of each arrival. ``loaded`` is the answer to
+    ``keys_of`` with ``parts_behind``, ``issued_ids`` and ``held_ids``.
     """
-    if issued:
+    if loaded.issued:
         for one in batch:
-            one.claims = tuple(read_as_keys(claim, issued) for claim in one.claims)
-            one.would_claim = tuple(read_as_keys(claim, issued) for claim in one.would_claim)
+            one.claims = tuple(read_as_keys(claim, loaded.issued) for claim in one.claims)
+            one.would_claim = tuple(read_as_keys(claim, loaded.issued) for claim in one.would_claim)
     done = Claimed()
-    now: dict[ClaimKey, Claim] = dict(before)
+    now = dict(loaded.claims)
+    waits = set(loaded.waits)
     for one in batch:
-        if one.arrival.value is None and not one.problems:
-            done.outcomes.append(_withdraw(one, before, now, done))
-        elif (stands := _stands_already(one, now)) is not None:
-            done.outcomes.append(Outcome(one, State.UNCHANGED, (stands,)))
-        elif not one.claims:
-            if _takes_back(one, now):
-                _withdraw(one, before, now, done)
-            state = one.problems[0].state if one.problems else State.REJECTED
-            done.outcomes.append(Outcome(one, state, one.problems))
-        else:
-            done.outcomes.append(_accept(one, before, now, done, policy))
+        at = (one.arrival.centre.no, StixId(one.stix_id or ""))
+        outcome = _outcome(one, loaded, now, done, policy)
+        if one.arrival.value is None and at in waits:  # it takes back what nobody has seen yet
+            outcome = Outcome(one, State.ACCEPTED, ())
+        done.outcomes.append(outcome)
+        if one.held_on and outcome.state is State.HELD:
+            waits.add(at)
+        elif outcome.state is State.ACCEPTED:
+            waits.discard(at)
     return done
+
+
+def _outcome(one: Admitted, loaded: Loaded, now: dict[ClaimKey, Claim], done: Claimed, policy: Policy) -> Outcome:
+    before = loaded.claims
+    if one.arrival.value is None and not one.problems:
+        return _withdraw(one, before, now, done)
+    stands = _stands_already(one, now) or _was_refused(one, loaded.refused)
+    if stands is not None:
+        return Outcome(one, State.UNCHANGED, (stands,))
+    if one.claims:
+        return _accept(one, before, now, done, policy)
+    if _takes_back(one, now):
+        _withdraw(one, before, now, done)
+    return Outcome(one, one.problems[0].state if one.problems else State.REJECTED, one.problems)
 
 
 def _put(claim: Claim, before: Mapping[ClaimKey, Claim], now: dict[ClaimKey, Claim], done: Claimed) -> None:
@@ -299,6 +317,14 @@ def _stands_already(one: Admitted, now: Mapping[ClaimKey, Claim]) -> Problem | N
         return None
     replaces, code = newest(now.get(one.would_claim[0].key), one.would_claim[0])
     return None if replaces is not None or code is None else _said(code, one.would_claim[0])
+
+
+def _was_refused(one: Admitted, refused: Set[tuple[int, StixId, bytes]]) -> Problem | None:
+    """Why this is not asked again: an operator has refused this very claim."""
+    if not one.held_on or (one.arrival.centre.no, one.would_claim[0].id, one.would_claim[0].digest) not in refused:
+        return None
+    says = f"An operator of this hub has refused this object ({one.problems[0].says.rstrip('.')}); it stays out."
+    return Problem(Code.HELD_REFUSED, "", says)
 
 
 def _takes_back(one: Admitted, now: Mapping[ClaimKey, Claim]) -> bool:

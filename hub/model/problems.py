@@ -58,6 +58,7 @@ class Code(StrEnum):
     VERSION_OLDER = "version.older"
     VERSION_SAME = "version.same"
     WITHDRAWAL_UNKNOWN = "withdrawal.unknown"
+    HELD_REFUSED = "held.refused"
 
     # held for the operator
     LIST_HIT = "list.hit"
@@ -79,6 +80,7 @@ _STATES = {
     Code.VERSION_OLDER: State.UNCHANGED,
     Code.VERSION_SAME: State.UNCHANGED,
     Code.WITHDRAWAL_UNKNOWN: State.UNCHANGED,
+    Code.HELD_REFUSED: State.UNCHANGED,
     Code.MARKING_UNKNOWN: State.HELD,
     Code.LIST_HIT: State.HELD,
     Code.POISON_NETWORK: State.HELD,

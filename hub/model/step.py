@@ -41,6 +41,8 @@ class Wanted:
     """The things for which a collection made these ids, if it did."""
     past: set[tuple[int, StixId]] = field(default_factory=set)
     """The last row of these collections under these ids, which another id has followed since."""
+    held: set[tuple[int, StixId]] = field(default_factory=set)
+    """What waits for the operator, or was refused by one, of these centres under these ids."""
     crowd: int = CROWD
     """Of ``referrers`` none are given where there are more than this."""
 
@@ -61,6 +63,10 @@ class Loaded:
     placed: dict[CanonicalKey, dict[int, list[ClaimKey]]] = field(default_factory=dict)
     bodies: dict[tuple[int, Seq], bytes] = field(default_factory=dict)
     carried: dict[tuple[int, str], int] = field(default_factory=dict)
+    refused: set[tuple[int, StixId, bytes]] = field(default_factory=set)
+    """Centre, id, and the digest of what an operator has refused."""
+    waits: set[tuple[int, StixId]] = field(default_factory=set)
+    """Of what was asked as ``held``, under which centres and ids something waits."""
     crowds: set[StixId] = field(default_factory=set)
     """The ids with too many referrers; ``referrers`` lacks them."""
     pages: dict[tuple[StixId, bytes], list[Claim]] = field(default_factory=dict)
@@ -125,6 +131,25 @@ class Held:
     receipt: str | None
     index: int
     at_us: int
+    modified_us: int | None = None
+    digest: bytes = b""
+    """Of the claim that it would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a centre said under an id: its stamp, and the ``modified`` of the object; None where it has none, or the
+    centre took back what it had said.
+    """
+
+    stamp: bytes
+    modified_us: int | None
+
+    def overtakes(self, stamp: bytes, modified_us: int | None) -> bool:
+        """Whether what came with ``stamp`` is not the newest any more."""
+        return stamp < self.stamp and (
+            self.modified_us is None or modified_us is None or modified_us <= self.modified_us
+        )
 
 
 @dataclass(slots=True)
@@ -147,8 +172,8 @@ class Writes:
     heads: dict[int, Head] = field(default_factory=dict)
     receipts: list[ReceiptPart] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
-    overtaking: dict[tuple[int, StixId], bytes] = field(default_factory=dict)
-    """Centres' newest words by id, with their stamps: what waits for the operator under these is overtaken."""
+    overtaking: dict[tuple[int, StixId], list[Word]] = field(default_factory=dict)
+    """Centres' words by id: what waits for the operator under these, and is not newer, is overtaken."""
     released: list[int] = field(default_factory=list)
     """Numbers of held objects that were taken up."""
     counts: dict[int, ReceiptCounts] = field(default_factory=dict)

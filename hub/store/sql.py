@@ -289,6 +289,7 @@ class SqlTransaction:
             await crowds.load_pages(self.conn, wanted, loaded, _claim)
         await crowds.load_issued(self.conn, wanted, loaded)
         await crowds.load_past(self.conn, wanted, loaded)
+        await waiting.load_held(self.conn, wanted, loaded)
         c = t.changes.c
         by_log: dict[int, list[Seq]] = defaultdict(list)
         for log, seq in wanted.bodies:
@@ -411,9 +412,10 @@ class SqlTransaction:
         await waiting.overtake(self.conn, writes.overtaking)
         names = [column.name for column in t.held.c if column.name != "no"]
         rows = [
-            (h.centre, h.stix_id, h.code, h.list_name, h.says, h.value, h.stamp, h.receipt, h.index, h.at_us, "waiting")
+            (h.centre, h.stix_id, h.code, h.list_name, h.says, h.value, h.stamp, h.receipt, h.index, h.at_us,
+             h.modified_us, h.digest, "waiting")
             for h in writes.held
-        ]
+        ]  # fmt: skip
         await self._many(self._store.insert(t.held, names), rows)
         if writes.released:
             await self.conn.execute(update(t.held).where(t.held.c.no.in_(writes.released)).values(state="taken"))

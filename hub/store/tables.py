@@ -189,6 +189,8 @@ held = Table(
     Column("receipt", Text),
     Column("idx", Integer, nullable=False),
     Column("at_us", BigInteger, nullable=False),
+    Column("modified_us", BigInteger),
+    Column("digest", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),  # waiting, released, taken, refused, superseded
     Index("ix_held_state_no", "state", "no"),
     Index("ix_held_centre_stix_id", "centre", "stix_id"),

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.step import Loaded, Wanted, Word
 from hub.model.words import StixId
 from hub.store import tables as t
 
@@ -52,27 +53,46 @@ class Choice:
     centre: int | None = None
 
 
+_NEVER_US = (1 << 63) - 1
+"""After every time."""
 _WAITS = (HeldState.WAITING, HeldState.RELEASED)
 _OVERTAKEN = (
     update(t.held)
     .where(
         t.held.c.centre == bindparam("of_centre"), t.held.c.stix_id == bindparam("under_id"),
         t.held.c.stamp < bindparam("by_stamp"), or_(*(t.held.c.state == state for state in _WAITS)),  # IN has no many
+        or_(t.held.c.modified_us.is_(None), t.held.c.modified_us <= bindparam("by_modified_us")),
     )
     .values(state=HeldState.SUPERSEDED.value)
 )  # fmt: skip
 
 
-async def overtake(conn: AsyncConnection, newest: Mapping[tuple[int, StixId], bytes]) -> None:
-    """Let nothing wait under a centre's id that came before what the centre said there last (its stamp)."""
-    if (
-        not newest
-        or (await conn.execute(select(t.held.c.no).where(t.held.c.state.in_(_WAITS)).limit(1))).first() is None
-    ):
+async def load_held(conn: AsyncConnection, wanted: Wanted, loaded: Loaded) -> None:
+    """What waits, or was refused, under the ids asked for."""
+    if not wanted.held:
+        return
+    h = t.held.c
+    asked = tuple_(h.centre, h.stix_id).in_(sorted(wanted.held)) & h.state.in_((*_WAITS, HeldState.REFUSED))
+    for row in await conn.execute(select(h.centre, h.stix_id, h.digest, h.state).where(asked)):
+        if row.state == HeldState.REFUSED:
+            loaded.refused.add((row.centre, StixId(row.stix_id), bytes(row.digest)))
+        else:
+            loaded.waits.add((row.centre, StixId(row.stix_id)))
+
+
+async def overtake(conn: AsyncConnection, said: Mapping[tuple[int, StixId], Sequence[Word]]) -> None:
+    """Let nothing wait under a centre's id that is not newer than what the centre said there."""
+    if not said or (await conn.execute(select(t.held.c.no).where(t.held.c.state.in_(_WAITS)).limit(1))).first() is None:
         return
     rows = [
-        {"of_centre": centre, "under_id": stix_id, "by_stamp": stamp}
-        for (centre, stix_id), stamp in sorted(newest.items())
+        {
+            "of_centre": centre,
+            "under_id": stix_id,
+            "by_stamp": word.stamp,
+            "by_modified_us": _NEVER_US if word.modified_us is None else word.modified_us,
+        }
+        for (centre, stix_id), words in sorted(said.items())
+        for word in words
     ]
     await conn.execute(_OVERTAKEN, rows)
 

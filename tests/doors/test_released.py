@@ -87,3 +87,30 @@ async def test_one_batch_overtakes_all_that_waits(hub: Hub) -> None:
     ]
     assert (await hub.tell("ro", *mended[:2]))["accepted"] == 2
     assert [one.stix_id for one in await hub.registry.held()] == [said[2]["id"]]
+
+
+async def test_what_an_operator_refused_is_not_asked_again_until_it_changes(hub: Hub) -> None:
+    said = an_indicator(NETWORK)
+    await hub.tell("ro", said)
+    assert await hub.registry.refuse(all_=True) == 1
+    again = await hub.tell("ro", said)
+    assert (again["unchanged"], again["problems"][0]["code"]) == (1, "held.refused")
+    assert await hub.registry.held() == []
+    assert (await hub.tell("ro", {**said, "modified": moment(-60)}))["held"] == 1
+
+
+async def test_taking_back_what_waits_is_no_mistake(hub: Hub) -> None:
+    said = an_indicator(NETWORK)
+    await hub.tell("ro", said)
+    assert (await hub.withdraw("ro", said["id"]))["accepted"] == 1
+    assert (await hub.withdraw("ro", said["id"]))["unchanged"] == 1
+    assert await hub.registry.held() == []
+
+
+async def test_an_older_version_does_not_overtake_the_one_that_waits(hub: Hub) -> None:
+    good = "[ipv4-addr:value = '198.51.100.9']"
+    said = an_indicator(NETWORK, at=-100)
+    await hub.tell("ro", {**said, "pattern": good, "modified": moment(-300)})
+    assert (await hub.tell("ro", said))["held"] == 1
+    assert (await hub.tell("ro", {**said, "pattern": good, "modified": moment(-200)}))["accepted"] == 1
+    assert [one.stix_id for one in await hub.registry.held()] == [said["id"]]

@@ -107,6 +107,8 @@ def upgrade() -> None:
         sa.Column("receipt", sa.Text(), nullable=True),
         sa.Column("idx", sa.Integer(), nullable=False),
         sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("modified_us", sa.BigInteger(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("no", name=op.f("pk_held")),
     )
