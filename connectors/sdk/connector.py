@@ -55,6 +55,8 @@ class Connector(ABC, Generic[SettingsT]):
 
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
+        self.notify: Callable[[str], None] = lambda _: None
+        """Says what somebody who waits should know, such as a new try; set by whoever runs the connector."""
 
     @abstractmethod
     def items(self, checkpoint: Checkpoint) -> Iterator[Item]:

@@ -90,7 +90,7 @@ class TaxiiConnector(Connector[TaxiiSettings]):
     def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
         """What each collection has after its own position."""
         self._state = {url: dict(kept) for url, kept in checkpoint.get("collections", {}).items()}
-        reader = TaxiiReader(access(self.settings))
+        reader = TaxiiReader(access(self.settings), self.notify)
         try:
             wanted = self._wanted(reader.collections())
             for count, collection in enumerate(wanted, start=1):

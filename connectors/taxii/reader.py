@@ -227,13 +227,24 @@ class TaxiiReader:
         if isinstance(error, requests.exceptions.SSLError):
             return SourceFailed("taxii.tls", f"The certificate of {url} is not trusted: {error}.", "Set ca_file.")
         if isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
-            return TryLater("taxii.unreachable", f"No answer from the TAXII server at {url}: {error}.")
+            says = f"No answer from the TAXII server at {url}: {_cause(error)}."
+            return TryLater("taxii.unreachable", says, "Check the address, and that the server runs.")
         return SourceFailed("taxii.unreadable", f"The TAXII server at {url} answered in a strange way: {error}.")
 
     def _strange(self) -> SourceFailed:
         return SourceFailed(
             "taxii.unreadable", f"{self._access.url} is not a TAXII 2.1 server.", "Name its discovery or its API root."
         )
+
+
+def _cause(error: BaseException) -> str:
+    """What the operating system said, below what the libraries made of it; else the error's own name."""
+    below: BaseException | None = error
+    while below is not None:
+        if isinstance(below, OSError) and below.strerror:
+            return below.strerror
+        below = below.__cause__ or below.__context__
+    return type(error).__name__
 
 
 _WAYS_OUT = {

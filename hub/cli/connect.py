@@ -141,7 +141,7 @@ def command(
 def _run(connector: Connector[Any], where: _Where, state: Path, *, every: float | None, as_json: bool) -> None:
     from connectors.sdk.errors import SourceFailed, TryLater
 
-    voice = Voice()
+    voice = connector.notify = Voice()
     with _outlet(where, voice) as outlet:
         while True:
             try:

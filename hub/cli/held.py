@@ -90,7 +90,7 @@ def _say_how_many(what: str, count: int, *, as_json: bool) -> None:
     if as_json:
         show.one({what: count}, as_json=True)
     else:
-        print(f"{count:,} {what}.")
+        print(f"{count:,} {what}." if count else f"0 {what}: nothing that waits is meant. See ctihub held list.")
 
 
 def row_of(held: HeldObject) -> show.Row:

@@ -63,7 +63,10 @@ def set_(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Change what is known of a member; what is not said stays. Lists are kept by ctihub group join and leave."""
+    """Change what is known of a member; what is not said stays, and none takes country or sector away.
+
+    Lists are kept by ctihub group join and leave.
+    """
     entry = administer(
         config,
         lambda registry: registry.set_member(name, accredited_by=accredited_by, country=country, sector=sector),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -71,14 +71,17 @@ class Members(Desk):
         country: str | None = None,
         sector: str | None = None,
     ) -> MemberEntry:
-        """Change what is known of a member; None leaves it. Raises NotFound, WrongUsage, TryAgain."""
+        """Change what is known of a member; None leaves it, ``none`` takes country or sector away.
+
+        Raises NotFound, WrongUsage, TryAgain.
+        """
         async with self._change() as change:
             old = change.principal(name, Kind.MEMBER)
             centre = change.principal(accredited_by, Kind.CENTRE) if accredited_by else None
             new = replace(
                 old,
-                country=names.country(country) if country is not None else old.country,
-                sector=names.sector(sector) if sector is not None else old.sector,
+                country=_changed(country, names.country, old.country),
+                sector=_changed(sector, names.sector, old.sector),
                 accredited_by=centre.no if centre else old.accredited_by,
             )
             if new != old:
@@ -97,6 +100,13 @@ class Members(Desk):
         """One member. Raises NotFound."""
         roll = await self._read()
         return _of(roll, find_principal(roll, name, Kind.MEMBER))
+
+
+def _changed(said: str | None, read: Callable[[str], str], old: str | None) -> str | None:
+    """What is known after a change: ``none`` takes it away, None leaves it."""
+    if said is None:
+        return old
+    return None if said == "none" else read(said)
 
 
 class Principals(Desk):

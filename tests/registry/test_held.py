@@ -17,7 +17,8 @@ from tests.registry.builders import NOON_US, a_store, terms
 
 async def _held(store: SqliteStore, centre: int, list_name: str, stix_id: str) -> None:
     row = {"centre": centre, "stix_id": stix_id, "code": "list.hit", "list": list_name, "says": "On a list."}
-    row |= {"value": b'{"id": "x"}', "stamp": b"s", "receipt": None, "idx": 0, "at_us": NOON_US, "state": "waiting"}
+    row |= {"value": b'{"id": "x"}', "stamp": b"s", "receipt": None, "idx": 0, "at_us": NOON_US, "digest": b"d"}
+    row |= {"state": "waiting"}
     async with store.begin() as conn:
         await conn.execute(insert(t.held).values(row))
 
