@@ -10,9 +10,9 @@ import pytest
 
 from connectors.sdk.catalogue import make
 from connectors.sdk.connector import Checkpoint, Connector
-from connectors.sdk.errors import SourceFailed, WrongSettings
+from connectors.sdk.errors import SourceFailed, TryLater, WrongSettings
 from connectors.sdk.testing import ConnectorContract
-from connectors.taxii.reader import earlier
+from connectors.taxii.reader import Access, TaxiiReader, earlier
 from tests.connectors.small_taxii import FIRST_ID, SECOND_ID, SmallTaxii
 
 
@@ -158,6 +158,26 @@ def test_a_busy_server_is_asked_again(server: SmallTaxii) -> None:
     server.add(1, 2, 3)
     server.plan.extend([503, 429])
     assert read(server)[0] == [1, 2, 3]
+
+
+def test_whoever_waits_for_a_server_that_is_away_is_told(server: SmallTaxii) -> None:
+    server.stop()
+    told: list[str] = []
+    reader = TaxiiReader(Access(server.url, patience_s=0.5), told.append)
+    with pytest.raises(TryLater, match=r"No answer from the TAXII server at http://\S+: Connection refused\. Check"):
+        reader.collections()
+    assert told
+    reader.close()
+
+
+def test_a_connector_hands_on_who_is_to_be_told(server: SmallTaxii) -> None:
+    server.add(1)
+    server.plan.append(503)
+    connector = make("taxii", {"url": server.url})
+    told: list[str] = []
+    connector.notify = told.append
+    assert len(list(connector.items({}))) == 1
+    assert "answered 503" in told[0]
 
 
 @pytest.mark.parametrize(("status", "way_out"), [(401, "password"), (403, "right"), (406, "TAXII 2.0")])
