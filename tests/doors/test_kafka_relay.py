@@ -304,14 +304,17 @@ async def test_a_producer_whose_coordinator_is_gone_is_let_go_of(scene: Scene) -
         await scene.read_some("collection.public", 1)
     producer = AIOKafkaProducer(**scene.kafka.client_options(), transactional_id="_ctihub.relay.9")
     await producer.start()
-    await producer.begin_transaction()
-    await asyncio.to_thread(scene.kafka.kill)
-    await producer.send("collection.public", b"{}", partition=0)
-    await until(lambda: not producer._sender._coordinators, what="the sender to miss its coordinator")
-    async with asyncio.timeout(20):
-        await stop_producer(producer, within_s=1)
+    try:
+        await producer.partitions_for("collection.public")
+        await producer.begin_transaction()
+        await asyncio.to_thread(scene.kafka.kill)
+        await producer.send("collection.public", b"{}", partition=0)
+        await until(lambda: not producer._sender._coordinators, what="the sender to miss its coordinator")
+    finally:
+        async with asyncio.timeout(20):
+            await stop_producer(producer, within_s=1)
+        await asyncio.to_thread(scene.kafka.restart)
     assert producer._sender.sender_task.done()
-    await asyncio.to_thread(scene.kafka.restart)
 
 
 # What the operator gets wrong
