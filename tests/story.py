@@ -76,6 +76,11 @@ def an_indicator(value: str = "198.51.100.7", name: str = "", /, **more: Any) ->
     return an_object("indicator", name or value, **more)
 
 
+def malware(name: str = "m", /, **more: Any) -> dict[str, Any]:
+    """A malware, which is shown under its own id."""
+    return an_object("malware", name, **{"name": name, "is_family": False, **more})
+
+
 async def open_store(path: Path) -> SqlStore:
     """Where stories take place; ``tests/on_postgres.py`` moves them to the other adapter."""
     return await open_sqlite(path / "hub.db", now_us=START_US)

@@ -11,7 +11,7 @@ import stix2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.merge.known import kept_definition
+from hub.core.merge.known import extension_definitions
 from hub.core.normalise import normalise
 from hub.core.normalise.lift import lift
 from hub.core.normalise.sco import canonical_sco
@@ -19,7 +19,7 @@ from hub.core.validate import validate
 from hub.model.markings import TLP_IDS
 from hub.model.problems import Problem
 from hub.model.stix import KEPT_EXTENSION, SCO_TYPES
-from hub.model.words import Level, StixObject
+from hub.model.words import Level, StixId, StixObject
 from tests.core.verdicts import IDENTITY, LIMITS, UUID, an_indicator, an_object, sample_objects, verdict, without
 
 TLP1_RED = "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"
@@ -279,7 +279,7 @@ def test_the_input_is_not_changed(version: StixObject) -> None:
 
 
 def test_the_definition_of_what_is_kept_is_valid() -> None:
-    assert validate(kept_definition(IDENTITY), LIMITS) == []
+    assert validate(extension_definitions(StixId(IDENTITY))[StixId(KEPT_EXTENSION)], LIMITS) == []
 
 
 REAL = sample_objects("stix20-elevator", "stix20-misp-stix", "stix20-unit42")

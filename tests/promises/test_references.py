@@ -11,7 +11,7 @@ import pytest
 
 from hub.model.times import parse_us
 from hub.model.words import Naming
-from tests.story import Story, an_indicator, an_object, moment, uid
+from tests.story import Story, an_indicator, an_object, malware, moment, uid
 
 
 @pytest.fixture
@@ -19,10 +19,6 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
     found = await Story.begin(tmp_path)
     yield found
     await found.close()
-
-
-def malware(name: str = "m", /, **more: Any) -> dict[str, Any]:
-    return an_object("malware", name, **{"name": name, "is_family": False, **more})
 
 
 def in_capitals(stix_id: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hub.core.hold import HeldLists
 from hub.core.merge.hubmade import in_steps
 from hub.model.words import Level, Naming
-from tests.story import EXTENSION, TLP, Story, an_indicator, an_object, bytes_of, moment, said_of, uid
+from tests.story import EXTENSION, TLP, Story, an_indicator, an_object, bytes_of, malware, moment, said_of, uid
 
 
 @pytest.fixture
@@ -19,10 +19,6 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
     found = await Story.begin(tmp_path)
     yield found
     await found.close()
-
-
-def malware(name: str = "m", /, **more: Any) -> dict[str, Any]:
-    return an_object("malware", name, **{"name": name, "is_family": False, **more})
 
 
 def relates(source: dict[str, Any], target: dict[str, Any], name: str = "r", /, **more: Any) -> dict[str, Any]:

@@ -18,37 +18,35 @@ EXTENSION_ID = StixId("extension-definition--2c1f5a0e-6b1d-4c8e-9d57-0a7cf1c2e4b
 _EXTENSION_CREATED = "2026-11-24T00:00:00.000Z"
 
 
-def extension_definition(hub_identity: StixId) -> StixObject:
-    """The definition of the hub's extension."""
-    return {
-        "type": "extension-definition",
-        "spec_version": "2.1",
-        "id": EXTENSION_ID,
-        "created_by_ref": hub_identity,
-        "created": _EXTENSION_CREATED,
-        "modified": _EXTENSION_CREATED,
-        "name": "ctihub view",
-        "description": "Whose claims a merged object shows, how many independent voices, and what they assert.",
-        "schema": "schemas/ctihub-extension.json",
-        "version": "1.0.0",
-        "extension_types": ["property-extension"],
+def extension_definitions(hub_identity: StixId) -> dict[StixId, StixObject]:
+    """The property extensions that the hub itself defines, by id."""
+    said = {
+        EXTENSION_ID: (
+            "ctihub view",
+            "Whose claims a merged object shows, how many independent voices, and what they assert.",
+            "schemas/ctihub-extension.json",
+        ),
+        StixId(KEPT_EXTENSION): (
+            "Properties kept by ctihub",
+            "Properties that STIX 2.1 dropped or deprecates, kept as they came.",
+            "Each property has the name and type that it came with; one of an extension is prefixed by it.",
+        ),
     }
-
-
-def kept_definition(hub_identity: StixId) -> StixObject:
-    """The definition of the extension that keeps what STIX 2.1 dropped, for collections that show it."""
     return {
-        "type": "extension-definition",
-        "spec_version": "2.1",
-        "id": KEPT_EXTENSION,
-        "created_by_ref": hub_identity,
-        "created": _EXTENSION_CREATED,
-        "modified": _EXTENSION_CREATED,
-        "name": "Properties kept by ctihub",
-        "description": "Properties that STIX 2.1 dropped or deprecates, kept as they came.",
-        "schema": "Each property has the name and type that it came with; one of an extension is prefixed by it.",
-        "version": "1.0.0",
-        "extension_types": ["property-extension"],
+        extension: {
+            "type": "extension-definition",
+            "spec_version": "2.1",
+            "id": extension,
+            "created_by_ref": hub_identity,
+            "created": _EXTENSION_CREATED,
+            "modified": _EXTENSION_CREATED,
+            "name": name,
+            "description": description,
+            "schema": schema,
+            "version": "1.0.0",
+            "extension_types": ["property-extension"],
+        }
+        for extension, (name, description, schema) in said.items()
     }
 
 
@@ -87,8 +85,7 @@ def _identity(identity: StixId, name: str, created_us: int, **more: object) -> S
 def known_objects(policy: Policy) -> dict[StixId, StixObject]:
     """All objects that the hub vouches for, by id."""
     found = {marking: tlp_definition(level) for level, marking in TLP_IDS.items()}
-    found[EXTENSION_ID] = extension_definition(policy.hub_identity)
-    found[StixId(KEPT_EXTENSION)] = kept_definition(policy.hub_identity)
+    found |= extension_definitions(policy.hub_identity)
     found[policy.hub_identity] = _identity(policy.hub_identity, "ctihub", policy.hub_created_us)
     for group in policy.groups.values():
         found[group.marking] = {
