@@ -28,7 +28,19 @@ from hub.model.claims import Change
 from hub.model.errors import HubError, TryAgain
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem
-from hub.model.step import CROWD, REFERRERS, Head, Held, ReceiptCounts, ReceiptPart, Wanted, Word, Writes
+from hub.model.step import (
+    CROWD,
+    REFERRERS,
+    Head,
+    Held,
+    ReceiptCounts,
+    ReceiptPart,
+    Wanted,
+    Word,
+    Writes,
+    is_overtaken,
+    last_words,
+)
 from hub.model.times import stix_time, to_us
 from hub.model.words import Limits, Seq, Stamp, State, StixId, stamp
 from hub.store.port import Store, Sweep, Transaction
@@ -323,16 +335,14 @@ class Worker:
                 said.extend(_said(outcome, problem) for problem in outcome.problems)
             if outcome.state is State.HELD and not outcome.admitted.claims:
                 writes.held.append(_held(outcome, now_us))
-            if _overtakes(outcome):
+            if outcome.overtakes:
                 at = (arrival.centre.no, StixId(outcome.admitted.stix_id or ""))
                 writes.overtaking.setdefault(at, []).append(_word(outcome.admitted))
+        writes.overtaking = {at: last_words(said) for at, said in writes.overtaking.items()}
         writes.held = [
             held
             for held in writes.held
-            if not any(
-                word.overtakes(held.stamp, held.modified_us)
-                for word in writes.overtaking[held.centre, StixId(held.stix_id)]
-            )
+            if not is_overtaken(writes.overtaking[held.centre, StixId(held.stix_id)], held.stamp, held.modified_us)
         ]
         for (receipt, centre), (by_state, said) in parts.items():
             writes.receipts.append(ReceiptPart(receipt, centre, _counts(by_state), tuple(said)))
@@ -418,12 +428,6 @@ def _said(outcome: Outcome, problem: Problem) -> dict[str, object]:
         "code": problem.code.value,
         "message": problem.says,
     }
-
-
-def _overtakes(outcome: Outcome) -> bool:
-    """Whether what waits for the operator under the same id is not the centre's newest word any more."""
-    withdraws = outcome.admitted.arrival.value is None or outcome.admitted.retracts
-    return outcome.state in (State.ACCEPTED, State.HELD) or withdraws
 
 
 def _word(admitted: Admitted) -> Word:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
-from hub.core.admit import above_ceiling, admit
+from hub.core.admit import admit
 from hub.core.hold import Hit
 from hub.core.merge.newest import newest, withdrawal
 from hub.core.merge.project import decided_by
@@ -86,6 +86,12 @@ class Outcome:
     admitted: Admitted
     state: State
     problems: tuple[Problem, ...]
+
+    @property
+    def overtakes(self) -> bool:
+        """Whether what waits for the operator under the same id is not the centre's newest word any more."""
+        withdraws = self.admitted.arrival.value is None or self.admitted.retracts
+        return self.state in (State.ACCEPTED, State.HELD) or withdraws
 
 
 @dataclass(slots=True)
@@ -259,12 +265,12 @@ def claimed(batch: Sequence[Admitted], loaded: Loaded, policy: Policy) -> Claime
     for one in batch:
         at = (one.arrival.centre.no, StixId(one.stix_id or ""))
         outcome = _outcome(one, loaded, now, done, policy)
-        if one.arrival.value is None and at in waits:  # it takes back what nobody has seen yet
+        if one.arrival.value is None and not one.problems and at in waits:  # it takes back what nobody has seen yet
             outcome = Outcome(one, State.ACCEPTED, ())
         done.outcomes.append(outcome)
         if one.held_on and outcome.state is State.HELD:
             waits.add(at)
-        elif outcome.state is State.ACCEPTED:
+        elif outcome.overtakes:
             waits.discard(at)
     return done
 
@@ -273,13 +279,16 @@ def _outcome(one: Admitted, loaded: Loaded, now: dict[ClaimKey, Claim], done: Cl
     before = loaded.claims
     if one.arrival.value is None and not one.problems:
         return _withdraw(one, before, now, done)
-    stands = _stands_already(one, now) or _was_refused(one, loaded.refused)
+    stands = _stands_already(one, now)
     if stands is not None:
         return Outcome(one, State.UNCHANGED, (stands,))
     if one.claims:
         return _accept(one, before, now, done, policy)
     if _takes_back(one, now):
         _withdraw(one, before, now, done)
+    refused = _was_refused(one, loaded.refused)
+    if refused is not None:
+        return Outcome(one, State.UNCHANGED, (refused,))
     return Outcome(one, one.problems[0].state if one.problems else State.REJECTED, one.problems)
 
 
@@ -299,11 +308,16 @@ def _withdraw(one: Admitted, before: Mapping[ClaimKey, Claim], now: dict[ClaimKe
     return Outcome(one, State.ACCEPTED, ())
 
 
+def _following(old: Claim | None, part: Claim) -> Claim | None:
+    """The claim of a part whose whole counts from now on, whatever came between; None where it is as it was."""
+    return newest(old, part if old is None else replace(part, stamp=max(part.stamp, old.stamp)))[0]
+
+
 def _withdraw_parts(
     parts: Iterable[ClaimKey], stamp: Stamp, before: Mapping[ClaimKey, Claim], now: dict[ClaimKey, Claim], done: Claimed
 ) -> None:
     for key in parts:
-        gone = withdrawal(now[key], stamp) if key in now else None
+        gone = withdrawal(now[key], max(stamp, now[key].stamp)) if key in now else None
         if gone is not None:
             _put(gone, before, now, done)
 
@@ -344,28 +358,28 @@ def _accept(
     one: Admitted, before: Mapping[ClaimKey, Claim], now: dict[ClaimKey, Claim], done: Claimed, policy: Policy
 ) -> Outcome:
     whole, *parts = one.claims
+    if whole.state is ClaimState.REVOKED:
+        parts = []
     old = now.get(whole.key)
     replaces, code = newest(old, whole)
+    moved = [part for part in (_following(now.get(part.key), part) for part in parts) if part is not None]
+    if replaces is None and code is Code.VERSION_SAME and moved:
+        replaces, code = whole, Code.VERSION_NOT_INCREMENTED
     said = () if code is None else (_said(code, whole),)
     if replaces is None:
         return Outcome(one, State.UNCHANGED, said)
-    trouble = _marking_trouble(whole, now, policy)
-    if trouble is not None and trouble.state is State.REJECTED:
-        _withdraw(one, before, now, done)
-        return Outcome(one, State.REJECTED, (trouble,))
-    _put(replaces, before, now, done)
-    for part in parts:
-        if (new := newest(now.get(part.key), part)[0]) is not None:
-            _put(new, before, now, done)
+    for claim in (replaces, *moved):
+        _put(claim, before, now, done)
     left_out = set(_parts_of(old)) - {part.key for part in parts}
     _withdraw_parts(sorted(left_out), one.arrival.stamp, before, now, done)
+    trouble = _marking_trouble(whole, now, policy)
     if trouble is not None:
         return Outcome(one, State.HELD, (trouble,))
     return Outcome(one, State.ACCEPTED, (*one.problems, *said))
 
 
 def _marking_trouble(claim: Claim, now: Mapping[ClaimKey, Claim], policy: Policy) -> Problem | None:
-    """What hides a claim from everyone until its centre defines its marking, or refuses it for what that one says."""
+    """What hides a claim from everyone until its centre defines its marking, or otherwise than it has."""
     if claim.marks.unreadable:
         says = "A label states a TLP that is no level of it; nobody sees this object until that is mended."
         return Problem(Code.MARKING_UNKNOWN, "/labels", says)
@@ -378,8 +392,11 @@ def _marking_trouble(claim: Claim, now: Mapping[ClaimKey, Claim], policy: Policy
         if not decided.readable:
             says = f"Your marking {cut(ref)} states a TLP that is no level of it; nobody sees this object."
             return Problem(Code.MARKING_UNKNOWN, "/object_marking_refs", says)
-        if decided.level is not None and (above := above_ceiling(decided.level, policy.centres[claim.centre])):
-            return above
+        if decided.level is not None and decided.level > policy.centres[claim.centre].ceiling:
+            says = (
+                f"Your marking {cut(ref)} is TLP:{decided.level.label.upper()}, above your ceiling; nobody sees this."
+            )
+            return Problem(Code.MARKING_UNKNOWN, "/object_marking_refs", says)
     return None
 
 

@@ -71,6 +71,11 @@ class Claim:
             self._marks = marks_of(self.obj)
         return self._marks
 
+    def share(self, other: Claim) -> None:
+        """Take over what was read from the same body elsewhere."""
+        if self is not other and self.body:
+            self.parsed, self._marks, self._beside_author = other.obj, other.marks, other.beside_author
+
     @property
     def references(self) -> tuple[StixId, ...]:
         """The distinct STIX ids that the object refers to, markings aside."""

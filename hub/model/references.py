@@ -16,7 +16,7 @@ Shown = Callable[[StixId], StixId | None]
 """What stands in place of a reference; None where nothing does."""
 
 _ENDINGS = ("_ref", "_refs")
-_UNTOUCHED = frozenset({"object_marking_refs", "granular_markings"})
+_MARKINGS = frozenset({"object_marking_refs", "granular_markings"})
 _is_id = re.compile(r"[a-z][a-z0-9-]*--(?:[0-9a-f]{8}-[0-9a-f-]{27}|key-[0-9a-f]{64})", re.ASCII).fullmatch
 
 
@@ -37,11 +37,11 @@ def references_of(obj: StixObject) -> tuple[StixId, ...]:
     return tuple(found)
 
 
-def walk(obj: StixObject, each: Callable[[str], str | None]) -> StixObject:
+def walk(obj: StixObject, each: Callable[[str], str | None], untouched: frozenset[str] = _MARKINGS) -> StixObject:
     """The object with what ``each`` gives for every text in the place of a reference, whatever it looks like."""
     found: StixObject = {}
     for name, value in obj.items():
-        if name in _UNTOUCHED:
+        if name in untouched:
             found[name] = value
             continue
         new = _walked(value, each, named=name.endswith(_ENDINGS))
@@ -56,7 +56,7 @@ def _walked(value: Any, each: Callable[[str], str | None], *, named: bool) -> An
     if kind is str:
         return each(value) if named else value
     if kind is dict:
-        return walk(value, each)
+        return walk(value, each, frozenset())  # what only has the name of the markings is none
     if kind is not list or not value:
         return value
     if not named and not any(type(item) is dict or type(item) is list for item in value):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,11 +147,25 @@ class Word:
     stamp: bytes
     modified_us: int | None
 
-    def overtakes(self, stamp: bytes, modified_us: int | None) -> bool:
-        """Whether what came with ``stamp`` is not the newest any more."""
-        return stamp < self.stamp and (
-            self.modified_us is None or modified_us is None or modified_us <= self.modified_us
-        )
+    @property
+    def reaches(self) -> float:
+        """The latest ``modified`` that it overtakes."""
+        return math.inf if self.modified_us is None else self.modified_us
+
+
+def last_words(said: Iterable[Word]) -> list[Word]:
+    """Those behind which no later one stands that overtakes at least as much, by their stamps."""
+    found: list[Word] = []
+    for word in sorted(said, key=lambda word: (word.stamp, word.reaches), reverse=True):
+        if not found or word.reaches > found[-1].reaches:
+            found.append(word)
+    return found[::-1]
+
+
+def is_overtaken(words: Sequence[Word], stamp: bytes, modified_us: int | None) -> bool:
+    """Whether, by the ``last_words`` under an id, what came with ``stamp`` is not the newest any more."""
+    later = bisect_right(words, stamp, key=lambda word: word.stamp)
+    return later < len(words) and (modified_us is None or modified_us <= words[later].reaches)
 
 
 @dataclass(slots=True)

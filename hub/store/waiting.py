@@ -53,6 +53,8 @@ class Choice:
     centre: int | None = None
 
 
+_AT_ONCE = 500
+"""Pairs in one query: PostgreSQL's planner takes no more than some thousands."""
 _NEVER_US = (1 << 63) - 1
 """After every time."""
 _WAITS = (HeldState.WAITING, HeldState.RELEASED)
@@ -72,12 +74,15 @@ async def load_held(conn: AsyncConnection, wanted: Wanted, loaded: Loaded) -> No
     if not wanted.held:
         return
     h = t.held.c
-    asked = tuple_(h.centre, h.stix_id).in_(sorted(wanted.held)) & h.state.in_((*_WAITS, HeldState.REFUSED))
-    for row in await conn.execute(select(h.centre, h.stix_id, h.digest, h.state).where(asked)):
-        if row.state == HeldState.REFUSED:
-            loaded.refused.add((row.centre, StixId(row.stix_id), bytes(row.digest)))
-        else:
-            loaded.waits.add((row.centre, StixId(row.stix_id)))
+    states = h.state.in_((*_WAITS, HeldState.REFUSED))
+    names = sorted(wanted.held)
+    for start in range(0, len(names), _AT_ONCE):
+        asked = tuple_(h.centre, h.stix_id).in_(names[start : start + _AT_ONCE])
+        for row in await conn.execute(select(h.centre, h.stix_id, h.digest, h.state).where(asked, states)):
+            if row.state == HeldState.REFUSED:
+                loaded.refused.add((row.centre, StixId(row.stix_id), bytes(row.digest)))
+            else:
+                loaded.waits.add((row.centre, StixId(row.stix_id)))
 
 
 async def overtake(conn: AsyncConnection, said: Mapping[tuple[int, StixId], Sequence[Word]]) -> None:

@@ -67,6 +67,7 @@ ODD = {
     "an object under the name of a reference": lambda ref: {"x_foo_ref": {"tool_ref": ref}},
     "an object under the name of several": lambda ref: {"x_foo_refs": {"tool_ref": ref}},
     "an external reference": lambda ref: {"external_references": [{"source_name": "x", "url": "x:y", "x_ref": ref}]},
+    "the name of markings inside": lambda ref: {"x_list": [{"object_marking_refs": [ref]}]},
     "lists in lists": lambda ref: {"x_things_refs": [[ref]]},
     "capitals": lambda ref: {"x_list": [{"tool_ref": in_capitals(ref)}]},
 }

@@ -399,6 +399,31 @@ async def test_what_was_observed_goes_with_the_observed_data(story: Story, how: 
     assert await values_in(story, "community") == ["198.51.100.9"]
 
 
+async def test_what_was_observed_changes_with_it_under_one_modified_as_well(story: Story) -> None:
+    ro = await story.centre("ro")
+    for size in (1, 2):
+        await story.batch((ro, observed(objects={"0": {"type": "file", "hashes": {"MD5": "a" * 32}, "size": size}})))
+        assert (await story.only("community", "file"))["size"] == size
+    assert await story.counts(ro) == {"accepted": 2, "unchanged": 0, "held": 0, "rejected": 0}
+
+
+async def test_observed_data_that_is_revoked_takes_what_was_observed_along(story: Story) -> None:
+    ro = await story.centre("ro")
+    await story.batch((ro, observed("198.51.100.1", at=-100)))
+    await story.batch((ro, observed("198.51.100.1", at=-50, revoked=True)))
+    assert await values_in(story, "community") == []
+
+
+async def test_the_same_observed_many_times_is_one_view_until_the_last_is_taken_back(story: Story) -> None:
+    ro = await story.centre("ro")
+    many = [observed("198.51.100.1", id=f"observed-data--{uid('many', n)}") for n in range(20)]
+    await story.batch(*((ro, one) for one in many))
+    await story.batch(*((ro, one["id"]) for one in many[1:]))
+    assert await values_in(story, "community") == ["198.51.100.1"]
+    await story.batch((ro, many[0]["id"]))
+    assert await values_in(story, "community") == []
+
+
 # ---------------------------------------------------------------- markings of a centre's own
 
 
@@ -416,13 +441,24 @@ async def test_a_marking_that_states_no_level_of_tlp_hides_what_carries_it_and_i
     assert await story.shown("community", "indicator") == {}
 
 
-async def test_a_marking_that_states_a_level_above_the_ceiling_is_like_that_level(story: Story) -> None:
+@pytest.mark.parametrize("order", ["definition first", "definition last", "old version last"])
+async def test_a_marking_of_a_level_above_the_ceiling_hides_what_carries_it_in_any_order(
+    story: Story, order: str
+) -> None:
     ro = await story.centre("ro")
-    red = a_marking("TLP:RED")
-    await story.batch((ro, red), (ro, an_indicator()))
-    await story.batch((ro, an_indicator(at=0, object_marking_refs=[TLP["green"], red["id"]])))
-    assert (await story.rejections(ro))[-1]["code"] == "marking.above-ceiling"
+    red, old = a_marking("TLP:RED"), an_indicator(at=-100)
+    carrying = an_indicator(at=0, object_marking_refs=[TLP["green"], red["id"]])
+    told = {
+        "definition first": (red, old, carrying),
+        "definition last": (old, carrying, red),
+        "old version last": (red, carrying, old),
+    }
+    for said in told[order]:
+        await story.batch((ro, said))
+    assert (await story.counts(ro))["held"] == 1
     assert await story.shown("community", "indicator") == {}
+    await story.batch((ro, a_marking("For us")))
+    assert len(await story.shown("community", "indicator")) == 1
 
 
 # ---------------------------------------------------------------- centres that do not go by their name
@@ -454,6 +490,32 @@ async def test_what_nobody_says_whose_it_is_gives_its_centre_away_no_more_than_i
     assert pl.identity not in told
     if naming is Naming.ANONYMOUS:
         assert exact not in told
+
+
+@pytest.mark.parametrize("how", ["named", "alias", "withdrawn"])
+async def test_an_unnamed_centres_relationship_that_goes_by_another_id_stops_nothing(story: Story, how: str) -> None:
+    pl, ro = await story.centre("pl", naming=Naming.ANONYMOUS), await story.centre("ro")
+    ends = malware("a"), malware("b")
+    related = relates(*ends, relationship_type="related-to")
+    await story.batch((ro, ends[0]), (ro, ends[1]), (pl, related))
+    before = await story.only("community", "relationship")
+    if how == "withdrawn":
+        await story.batch((ro, related))
+        await story.batch((pl, related["id"]))
+    else:
+        await story.change_centre(pl, naming=Naming(how), alias="North" if how == "alias" else None)
+    assert (await story.only("community", "relationship"))["id"] == related["id"] != before["id"]
+
+
+async def test_the_times_of_observed_traffic_are_days_too(story: Story) -> None:
+    pl = await story.centre("pl", naming=Naming.ANONYMOUS)
+    exact = "2025-12-31T21:59:58.877Z"
+    ends = {"type": "ipv4-addr", "value": "198.51.100.7"}
+    traffic = {"type": "network-traffic", "src_ref": "0", "protocols": ["tcp"], "start": exact, "end": exact}
+    await story.batch((pl, observed(objects={"0": ends, "1": traffic})))
+    shown = await story.only("community", "network-traffic")
+    assert (shown["start"][:10], shown["end"][:10]) == ("2025-12-31", "2025-12-31")
+    assert exact not in b"".join(row.body for row in await story.log("community")).decode()
 
 
 async def test_the_extension_that_keeps_what_stix_2_1_dropped_is_defined_where_it_is_used(story: Story) -> None:

@@ -84,7 +84,11 @@ class Looking:
 
     def _observable(self, collection: Collection, seen: Seen) -> Content | None:
         known: dict[StixId, None] = {}
-        live = self._rewritten(collection, seen, known)
+        # what was observed again and again is said in the same words, of which a union needs the best-ranked
+        distinct: dict[tuple[int, bytes], tuple[Claim, Projection]] = {}
+        for claim, p in sorted(seen, key=lambda pair: pair[1].rank):
+            distinct.setdefault((claim.centre, claim.digest), (claim, p))
+        live = self._rewritten(collection, list(distinct.values()), known)
         return owner.observable(sorted(live, key=lambda p: p.rank), self._policy, known) if live else None
 
     def _owners(self, collection: Collection, seen: Seen) -> Content | None:

@@ -99,9 +99,9 @@ def vouched(obj: StixObject) -> Content:
 
 
 _STARTS = frozenset(
-    {"valid_from", "start_time", "first_seen", "first_observed", "published", "submitted", "analysis_started"}
+    {"valid_from", "start_time", "start", "first_seen", "first_observed", "published", "submitted", "analysis_started"}
 )
-_ENDS = frozenset({"valid_until", "stop_time", "last_seen", "last_observed", "analysis_ended"})
+_ENDS = frozenset({"valid_until", "stop_time", "end", "last_seen", "last_observed", "analysis_ended"})
 
 
 def _by_day(obj: StixObject) -> StixObject:
@@ -124,7 +124,7 @@ def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[Sti
     """The content of an observable's view: the union of the properties, best-ranked first."""
     made: StixObject = {}
     for p in ranked:
-        for name, value in p.obj.items():
+        for name, value in (_by_day(p.obj) if p.hides_times else p.obj).items():
             if name not in _OBSERVABLE_RULES and name not in made and not _clashes(made, name, value):
                 made[name] = value
     made = without_hubs_word(made)

@@ -12,6 +12,7 @@ from hub.core.merge.references import has_own_meaning, keyed
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.step import CROWD, Loaded, Wanted
+from hub.model.stix import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId
 
 _HUB_AUTHORED = frozenset({"indicator"})
@@ -65,6 +66,8 @@ class Scene:
         self._claims: dict[ClaimKey, Claim] = dict(overlay)
         self._overlay = overlay
         self._loaded = Loaded()
+        self._by_digest: dict[bytes, Claim] = {}
+        """Observables by what is said of them: many are said in the same words."""
         self._new_of_thing: dict[CanonicalKey, list[ClaimKey]] = defaultdict(list)
         self._new_of_id: dict[StixId, list[ClaimKey]] = defaultdict(list)
         self._new_referrers: dict[StixId, list[ClaimKey]] = defaultdict(list)
@@ -117,6 +120,8 @@ class Scene:
     def take(self, loaded: Loaded) -> None:
         """Lay an answer under the step's own changes."""
         for key, claim in loaded.claims.items():
+            if claim.type in SCO_TYPES:
+                claim.share(self._by_digest.setdefault(claim.digest, claim))
             self._claims.setdefault(key, claim)
         self._asked.update(loaded.claims)
         mine = self._loaded

@@ -38,7 +38,9 @@ _ROUNDS = 200_000
 
 
 def is_merged(view: View) -> bool:
-    """Whether a view is the hub's own: of an indicator, or of a relationship that is not its owner's object."""
+    """Whether a view goes by an id that the hub made: of an indicator, or of a relationship that is merged or whose
+    centre does not go by its name.
+    """
     return view.type == "indicator" or (view.type == "relationship" and view.thing != object_key(view.object_id))
 
 
@@ -507,11 +509,15 @@ class Weave:
             with suppress(Missing):
                 if found is not None:
                     self._past(no, thing, found)
-                    continue
+            with suppress(Missing):
                 before = self._scene.view(no, thing)
-                if before is not None and before.alive and is_merged(before):
+                if before is not None and self._leaves(no, thing, before, found) and is_merged(before):
                     self._scene.body(no, before)
         return self._scene.wanted()
+
+    def _leaves(self, no: int, thing: CanonicalKey, before: View, found: Content | None) -> bool:
+        """Whether what was shown is so no more: nothing is, or it goes by another id from now on."""
+        return before.alive and (found is None or self._id_of(no, thing, found) != before.object_id)
 
 
 def _means_the_same(old: Claim, new: Claim) -> bool:
