@@ -230,6 +230,7 @@ BAD: list[tuple[StixObject, str, str]] = [
     (an_observable("file", size=5), "stix.required", ""),
     (an_observable("file", name="a", hashes={"SHA-256": "abcd"}), "stix.hash", "/hashes/SHA-256"),
     (an_observable("file", name="a", extensions={"pdf-ext": {"version": 1}}), "stix.property-type", "/extensions/pdf-ext/version"),  # noqa: E501
+    (an_observable("file", name="a", extensions={"windows-pebinary-ext": {"pe_type": "dll"}}), "stix.required", "/extensions/windows-pebinary-ext"),  # noqa: E501
     (an_observable("file", name="a", contains_refs=[f"bundle--{UUID}"]), "stix.reference", "/contains_refs/0"),
     (an_observable("artifact", url="https://a.example/"), "stix.required", ""),
     (an_observable("artifact", payload_bin="QUJD", url="https://a.example/", hashes={"MD5": "a" * 32}), "stix.required", ""),  # noqa: E501
