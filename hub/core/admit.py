@@ -5,20 +5,18 @@ Source: docs/semantics.md, sections 2 and 3.
 
 from __future__ import annotations
 
-from hub.model.markings import marks_of
+from hub.model.markings import Marks, marks_of
 from hub.model.policy import Centre, Policy
 from hub.model.problems import Code, Problem, cut
 from hub.model.times import parse_us, stix_time
-from hub.model.words import Level, Limits, StixId, StixObject
+from hub.model.words import Limits, StixId, StixObject
 
 
 def admit(obj: StixObject, centre: Centre, policy: Policy, at_us: int, limits: Limits) -> list[Problem]:
     """What a valid object of a centre gets told. ``at_us``: when the event log received it."""
     found = _authors(obj, centre, policy)
     if obj["type"] != "marking-definition":  # it has no level of its own
-        level = marks_of(obj).level
-        above = above_ceiling(centre.default_level if level is None else level, centre)
-        found += [] if above is None else [above]
+        found += _ceiling(marks_of(obj), centre)
     modified = obj.get("modified")
     if modified is not None and parse_us(modified) > at_us + limits.future_s * 1_000_000:
         says = (
@@ -56,9 +54,9 @@ def _is_anothers(identity: str, centre: Centre, policy: Policy) -> bool:
     return other is not None and other.no != centre.no
 
 
-def above_ceiling(level: Level, centre: Centre) -> Problem | None:
-    """Why nothing of this level is taken from a centre; None where it is."""
+def _ceiling(marks: Marks, centre: Centre) -> list[Problem]:
+    level = centre.default_level if marks.level is None else marks.level
     if level <= centre.ceiling:
-        return None
+        return []
     says = f"TLP:{level.label.upper()} is above your ceiling at this hub, TLP:{centre.ceiling.label.upper()}."
-    return Problem(Code.MARKING_ABOVE_CEILING, "/object_marking_refs", says)
+    return [Problem(Code.MARKING_ABOVE_CEILING, "/object_marking_refs", says)]

@@ -16,22 +16,14 @@ from typing import Protocol
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.doors.asking import answers, asked
+from hub.doors.asking import Server, answers, asked
 from hub.store import reading
 
 FRESH_S = 2.0
 """So long a measurement serves everyone who asks."""
 
 
-class Asked(Protocol):
-    """A server of this process."""
-
-    async def ready(self) -> bool:
-        """Whether it answers."""
-        ...
-
-
-class AskedStore(Asked, Protocol):
+class AskedStore(Server, Protocol):
     """The store, as far as it is measured."""
 
     def look(self) -> AbstractAsyncContextManager[AsyncConnection]:
@@ -42,7 +34,7 @@ class AskedStore(Asked, Protocol):
 class Gauges:
     """One per process."""
 
-    def __init__(self, store: AskedStore, log: Asked, data_dir: Path) -> None:
+    def __init__(self, store: AskedStore, log: Server, data_dir: Path) -> None:
         self._store = store
         self._log = log
         self._data_dir = data_dir

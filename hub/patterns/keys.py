@@ -14,8 +14,8 @@ def key(kind: str, text: str) -> CanonicalKey:
     """SHA-256 of ``ctihub-key-v1``, the kind and the text, each on a line of its own, in UTF-8.
 
     ``kind`` is ``object`` for a thing named by its STIX id, ``relationship`` for a merged relationship, and for a
-    pattern what ``pattern_key`` says. A line break in a kind (no vocabulary has
-    one) is written ``\\n``, so that no kind and text can be mistaken for others.
+    pattern what ``pattern_key`` says. A line break in a kind (no vocabulary has one) is written ``\\n``, so that no
+    kind and text can be mistaken for others.
     """
     if "\n" in kind or "\\" in kind:
         kind = kind.replace("\\", "\\\\").replace("\n", "\\n")

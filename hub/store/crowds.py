@@ -5,7 +5,7 @@ Functions over a connection that is inside a transaction already; neutral to the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
@@ -16,10 +16,8 @@ from hub.model.step import REFERRERS, Loaded, Wanted
 from hub.model.words import CanonicalKey, StixId
 from hub.store import reading
 from hub.store import tables as t
+from hub.store.chunks import chunks
 from hub.store.port import Sweep
-
-_IDS_PER_QUERY = 900
-
 
 _COUNTED = "sighting-of:"
 """Begins the names whose referrers are counted, all of them (hub/core/merge/scene.sighting_of)."""
@@ -29,16 +27,16 @@ async def load_referrers(conn: AsyncConnection, wanted: Wanted, loaded: Loaded) 
     """The keys of who refers to the wanted ids; an id with too many joins ``loaded.crowds`` instead."""
     r = t.referring.c
     loaded.referrers.update({target: [] for target in wanted.referrers})
-    few: list[str] = []
-    for some in _chunks(sorted(wanted.referrers)):
+    few: list[StixId] = []
+    for some in chunks(sorted(wanted.referrers)):
         counted = select(r.target, func.count()).where(r.target.in_(some)).group_by(r.target)
         for target, number in await conn.execute(counted):
             if number <= wanted.crowd or target.startswith(_COUNTED):
-                few.append(target)
+                few.append(StixId(target))
             else:
                 loaded.crowds.add(StixId(target))
                 del loaded.referrers[StixId(target)]
-    for some in _chunks(few):
+    for some in chunks(few):
         for target, key in await conn.execute(select(r.target, r.key).where(r.target.in_(some))):
             loaded.referrers[target].append(key)
     return {key for keys in loaded.referrers.values() for key in keys}
@@ -58,7 +56,7 @@ async def load_pages(
 
 async def load_issued(conn: AsyncConnection, wanted: Wanted, loaded: Loaded) -> None:
     """The things for which a collection made the wanted ids, now or in the past."""
-    for some in _chunks(sorted(wanted.issued)):
+    for some in chunks(sorted(wanted.issued)):
         for table in (t.past_ids, t.views):
             rows = await conn.execute(select(table.c.object_id, table.c.thing).where(table.c.object_id.in_(some)))
             loaded.issued.update({StixId(row.object_id): CanonicalKey(row.thing) for row in rows})
@@ -67,7 +65,7 @@ async def load_issued(conn: AsyncConnection, wanted: Wanted, loaded: Loaded) -> 
 async def load_past(conn: AsyncConnection, wanted: Wanted, loaded: Loaded) -> None:
     """The last objects shown under ids that another id of the same view has followed."""
     p, c = t.past_ids.c, t.changes.c
-    for some in _chunks(sorted({object_id for _, object_id in wanted.past})):
+    for some in chunks(sorted({object_id for _, object_id in wanted.past})):
         where = (p.object_id.in_(some), c.log == p.collection, c.seq == p.seq)
         for row in (await conn.execute(select(t.changes).where(*where))).all():
             if row.body or row.before is None:
@@ -96,12 +94,8 @@ async def move_left(conn: AsyncConnection, task: Sweep, reached: bytes | None) -
 async def add_sweeps(conn: AsyncConnection, sweeps: Collection[tuple[str, int]], cancelled: Collection[str]) -> None:
     """Note what is left for later steps, and the time that their rows carry; forget what is not any more."""
     over = sorted({*cancelled, *(scope for scope, _ in sweeps)})
-    for some in _chunks(over):
+    for some in chunks(over):
         await conn.execute(delete(t.sweeps).where(t.sweeps.c.scope.in_(some)))
     rows = [{"scope": scope, "cursor": b"", "time_us": time_us, "done": False} for scope, time_us in sorted(sweeps)]
     if rows:
         await conn.execute(insert(t.sweeps), rows)
-
-
-def _chunks(values: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (values[start : start + _IDS_PER_QUERY] for start in range(0, len(values), _IDS_PER_QUERY))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, cast
 
 import orjson
 from sqlalchemy import ColumnElement, Row, Select, func, select
@@ -19,9 +19,10 @@ from hub.model.claims import Change
 from hub.model.step import Head, ReceiptCounts
 from hub.model.words import CanonicalKey, Seq, StixId, TopicPartition
 from hub.store import tables as t
+from hub.store.chunks import chunks
 from hub.store.port import Filter
 
-T = TypeVar("T")
+_IDS_PER_QUERY = 400
 
 
 class Readable(Protocol):
@@ -114,7 +115,7 @@ async def versions(conn: AsyncConnection, log: int, object_ids: Collection[str])
     One chain of rows per object, so the cost is that of its versions and not of the log.
     """
     found: dict[str, list[Change]] = {object_id: [] for object_id in object_ids}
-    for some in _chunks(sorted(object_ids)):
+    for some in chunks(sorted(object_ids), _IDS_PER_QUERY):
         for row in await _chains(conn, log, some):
             found[row.object_id].append(whole(row))
     return {object_id: chain for object_id, chain in found.items() if chain}
@@ -137,10 +138,6 @@ async def _chains(conn: AsyncConnection, log: int, object_ids: Sequence[str]) ->
         select(t.changes).where(c.log == log, c.seq.in_(select(chain.c.seq))).order_by(c.seq.desc())
     )
     return rows.all()
-
-
-def _chunks(values: Sequence[T]) -> list[Sequence[T]]:
-    return [values[start : start + 400] for start in range(0, len(values), 400)]
 
 
 def whole(row: Row[Any]) -> Change:
@@ -309,7 +306,7 @@ async def _bodies(conn: AsyncConnection, log: int, shown: Sequence[Shown], by: F
         in_range = await conn.execute(query.where(c.seq >= shown[0].seq, c.seq <= shown[-1].seq))
         return list(in_range.scalars())
     found: list[bytes] = []
-    for some in _chunks([row.seq for row in shown]):
+    for some in chunks([row.seq for row in shown], _IDS_PER_QUERY):
         found.extend((await conn.execute(query.where(c.seq.in_(some)))).scalars())
     return found
 

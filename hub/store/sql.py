@@ -23,10 +23,9 @@ from hub.model.times import from_us
 from hub.model.words import CanonicalKey, Positions, Seq, Stamp, StixId, TopicPartition
 from hub.store import crowds, directory, reading, waiting
 from hub.store import tables as t
+from hub.store.chunks import chunks
 from hub.store.locks import Locks, NoLocks
 from hub.store.port import Filter, LogEnd, Sweep
-
-_KEYS_PER_QUERY = 900
 
 
 class Stale(TryAgain):
@@ -89,9 +88,7 @@ class SqlStore(ABC):
     async def positions(self, partitions: Collection[TopicPartition]) -> Positions:
         """See the port."""
         wanted = set(partitions)
-        async with self.look() as conn:
-            rows = await conn.execute(select(t.positions))
-            return {at: row.next for row in rows if (at := TopicPartition(row.topic, row.partition)) in wanted}
+        return {at: position for at, position in (await self.all_positions()).items() if at in wanted}
 
     async def has_chores(self) -> bool:
         """See the port."""
@@ -103,8 +100,7 @@ class SqlStore(ABC):
     async def all_positions(self) -> Positions:
         """How far every partition has been carried."""
         async with self.look() as conn:
-            rows = await conn.execute(select(t.positions))
-            return {TopicPartition(row.topic, row.partition): row.next for row in rows}
+            return {at: reached.next for at, reached in (await reading.reached(conn)).items()}
 
     async def tick(self, now_us: int) -> bool:
         """Set the date, once a day: first the one after the hub was made. Whether this call did."""
@@ -140,7 +136,7 @@ class SqlStore(ABC):
     ) -> Sequence[Row[Any]]:
         """The rows with these values in an indexed column, however many they are."""
         found: list[Row[Any]] = []
-        for some in _chunks(values):
+        for some in chunks(values):
             found.extend((await conn.execute(select(table).where(column.in_(some)))).all())
         return found
 
@@ -295,7 +291,7 @@ class SqlTransaction:
         for log, seq in wanted.bodies:
             by_log[log].append(seq)
         for log, seqs in by_log.items():
-            for some in _chunks(sorted(seqs)):
+            for some in chunks(sorted(seqs)):
                 rows = await self.conn.execute(select(c.seq, c.body).where(c.log == log, c.seq.in_(some)))
                 loaded.bodies.update({(log, Seq(row.seq)): row.body for row in rows})
         u = t.carried
@@ -349,7 +345,7 @@ class SqlTransaction:
         )
         await self._put(t.contributions, ["key"], rows, [row[0] for row in rows])
         for table, keys in ((t.referring, list(writes.references)), (t.placements, list(writes.placements))):
-            for some in _chunks(sorted(keys)):
+            for some in chunks(sorted(keys)):
                 await self.conn.execute(table.delete().where(table.c.key.in_(some)))
         pairs = sorted((target, key) for key, targets in writes.references.items() for target in set(targets))
         await self._many(self._store.insert(t.referring), pairs)
@@ -532,7 +528,3 @@ _FOLLOWED = (
     )
     .values(shown=t.SHOWN_BEFORE)
 )
-
-
-def _chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (values[i : i + _KEYS_PER_QUERY] for i in range(0, len(values), _KEYS_PER_QUERY))

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.step import Loaded, Wanted, Word
 from hub.model.words import StixId
 from hub.store import tables as t
+from hub.store.chunks import chunks
 
 
 class HeldState(StrEnum):
@@ -75,9 +76,8 @@ async def load_held(conn: AsyncConnection, wanted: Wanted, loaded: Loaded) -> No
         return
     h = t.held.c
     states = h.state.in_((*_WAITS, HeldState.REFUSED))
-    names = sorted(wanted.held)
-    for start in range(0, len(names), _AT_ONCE):
-        asked = tuple_(h.centre, h.stix_id).in_(names[start : start + _AT_ONCE])
+    for names in chunks(sorted(wanted.held), _AT_ONCE):
+        asked = tuple_(h.centre, h.stix_id).in_(names)
         for row in await conn.execute(select(h.centre, h.stix_id, h.digest, h.state).where(asked, states)):
             if row.state == HeldState.REFUSED:
                 loaded.refused.add((row.centre, StixId(row.stix_id), bytes(row.digest)))

@@ -89,7 +89,7 @@ class Looking:
         for claim, p in sorted(seen, key=lambda pair: pair[1].rank):
             distinct.setdefault((claim.centre, claim.digest), (claim, p))
         live = self._rewritten(collection, list(distinct.values()), known)
-        return owner.observable(sorted(live, key=lambda p: p.rank), self._policy, known) if live else None
+        return owner.observable(live, self._policy, known) if live else None
 
     def _owners(self, collection: Collection, seen: Seen) -> Content | None:
         chosen = owner.owners_choice([p for _, p in seen])

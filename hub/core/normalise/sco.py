@@ -21,7 +21,6 @@ from hub.patterns.observables.hashes import algorithm
 NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
 """The namespace of deterministic ids (STIX 2.1, section 2.9)."""
 
-
 CONTRIBUTING: Mapping[str, tuple[str, ...]] = {
     "artifact": ("hashes", "payload_bin"),
     "autonomous-system": ("number",),
