@@ -55,8 +55,9 @@ def _is_anothers(identity: str, centre: Centre, policy: Policy) -> bool:
 
 
 def _ceiling(marks: Marks, centre: Centre) -> list[Problem]:
-    level = centre.default_level if marks.level is None else marks.level
-    if level <= centre.ceiling:
+    # where it is not known what the whole states, the default says nothing: it is for what states nothing
+    level = marks.granular_level if marks.unreadable else marks.strictest(centre.default_level)
+    if level is None or level <= centre.ceiling:
         return []
     says = f"TLP:{level.label.upper()} is above your ceiling at this hub, TLP:{centre.ceiling.label.upper()}."
     return [Problem(Code.MARKING_ABOVE_CEILING, "/object_marking_refs", says)]

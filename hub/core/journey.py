@@ -384,19 +384,20 @@ def _marking_trouble(claim: Claim, now: Mapping[ClaimKey, Claim], policy: Policy
         says = "A label states a TLP that is no level of it; nobody sees this object until that is mended."
         return Problem(Code.MARKING_UNKNOWN, "/labels", says)
     for ref in _own_markings(claim, policy):
+        at = "/object_marking_refs" if ref in claim.marks.own else "/granular_markings"
         definition = now.get(claim_key(claim.centre, ref))
         if definition is None or definition.state is ClaimState.WITHDRAWN:
             says = f"You have not defined the marking {cut(ref)}; nobody sees this object until you send it."
-            return Problem(Code.MARKING_UNKNOWN, "/object_marking_refs", says)
+            return Problem(Code.MARKING_UNKNOWN, at, says)
         decided = decided_by(definition.obj)
         if not decided.readable:
             says = f"Your marking {cut(ref)} states a TLP that is no level of it; nobody sees this object."
-            return Problem(Code.MARKING_UNKNOWN, "/object_marking_refs", says)
+            return Problem(Code.MARKING_UNKNOWN, at, says)
         if decided.level is not None and decided.level > policy.centres[claim.centre].ceiling:
             says = (
                 f"Your marking {cut(ref)} is TLP:{decided.level.label.upper()}, above your ceiling; nobody sees this."
             )
-            return Problem(Code.MARKING_UNKNOWN, "/object_marking_refs", says)
+            return Problem(Code.MARKING_UNKNOWN, at, says)
     return None
 
 

@@ -6,7 +6,7 @@ Source: FIRST TLP 2.0; STIX 2.1 section 7.2; OASIS "TLP 2.0 marking definitions"
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from hub.model.words import Level, StixId, StixObject
@@ -101,33 +101,56 @@ def _level(label: object) -> Level:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What the markings of one claim say, before any policy: all that decides who may see it."""
+    """What the markings of one claim say, before any policy: all that decides who may see it.
+
+    The object's own markings decide its level and its recipients. Granular markings only ever take away.
+    """
 
     level: Level | None
-    """The strictest TLP stated; None: the centre's default."""
-    others: tuple[StixId, ...]
-    """Marking ids that are no TLP: groups', statements', unknown ones; sorted."""
+    """The strictest TLP that the object itself states; None: the centre's default."""
+    own: tuple[StixId, ...] = ()
+    """Markings of the whole object that are no TLP: groups', statements', unknown ones; sorted."""
+    granular_level: Level | None = None
+    """The strictest TLP of a granular marking; None: none states one."""
+    granular: tuple[StixId, ...] = ()
+    """Granular markings that are no TLP; sorted."""
     unreadable: bool = False
     """A label states a TLP that is none: hidden from everyone."""
 
+    @property
+    def others(self) -> tuple[StixId, ...]:
+        """All markings that are no TLP, of the whole and granular ones; sorted."""
+        return tuple(sorted({*self.own, *self.granular})) if self.granular else self.own
+
+    def strictest(self, default: Level) -> Level:
+        """The strictest level that holds anywhere in the object, where the centre's ``default`` holds for the rest."""
+        whole = default if self.level is None else self.level
+        return whole if self.granular_level is None else max(whole, self.granular_level)
+
 
 def marks_of(obj: StixObject) -> Marks:
-    """Read the markings of an object, granular ones included: until properties can be taken out one by one, the
-    strictest of all markings holds for the whole object, which fails closed.
+    """Read the markings of an object.
+
+    Source: docs/semantics.md, section 2.
     """
-    refs = set(obj.get("object_marking_refs") or ())
-    for granular in obj.get("granular_markings") or ():
-        if "marking_ref" in granular:
-            refs.add(granular["marking_ref"])
+    level, own = _levels_and_others(set(obj.get("object_marking_refs") or ()))
+    granular = obj.get("granular_markings")
+    granular_level, others = (
+        _levels_and_others({one["marking_ref"] for one in granular if "marking_ref" in one}) if granular else (None, ())
+    )
+    unreadable = False
+    if level is None:
+        try:
+            stated = [level for label in obj.get("labels") or () if (level := stated_level(label)) is not None]
+            level = max(stated, default=None)
+        except UnreadableMarking:
+            level, unreadable = None, True
+    return Marks(level, own, granular_level, others, unreadable)
+
+
+def _levels_and_others(refs: Set[str]) -> tuple[Level | None, tuple[StixId, ...]]:
     levels = [LEVEL_OF_ID[ref] for ref in refs if ref in LEVEL_OF_ID]
-    others = tuple(sorted(ref for ref in refs if ref not in LEVEL_OF_ID))
-    if levels:
-        return Marks(max(levels), others)
-    try:
-        stated = [level for label in obj.get("labels") or () if (level := stated_level(label)) is not None]
-    except UnreadableMarking:
-        return Marks(None, others, unreadable=True)
-    return Marks(max(stated) if stated else None, others)
+    return max(levels, default=None), tuple(sorted(StixId(ref) for ref in refs if ref not in LEVEL_OF_ID))
 
 
 def tlp_definition(level: Level) -> StixObject:

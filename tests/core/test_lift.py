@@ -25,6 +25,7 @@ from tests.core.verdicts import IDENTITY, LIMITS, UUID, an_indicator, an_object,
 TLP1_RED = "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed"
 TLP1_WHITE = "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9"
 RED = TLP_IDS[Level.RED]
+GREEN = TLP_IDS[Level.GREEN]
 
 
 def an_old(kind: str, **properties: Any) -> StixObject:
@@ -215,12 +216,27 @@ def test_observed_objects_take_over_the_markings_of_the_whole() -> None:
         group,
     ]
     assert lifted(old_observed(address, labels=["tlp:red"]))[1]["object_marking_refs"] == [RED]
-    assert lifted(old_observed(address, labels=["tlp:purple"]))[1]["object_marking_refs"] == [RED]
     granular = [{"marking_ref": TLP1_RED, "selectors": ["objects.0.value"]}]
     data, observed = lifted(old_observed(address, granular_markings=granular))
-    assert observed["object_marking_refs"] == [RED]
+    assert "object_marking_refs" not in observed
+    assert observed["granular_markings"] == [{"marking_ref": RED, "selectors": ["type"]}]
     assert data["granular_markings"][0]["selectors"] == ["object_refs"]
     assert "object_marking_refs" not in lifted(old_observed(address))[1]
+
+
+def test_what_an_observed_object_says_of_its_own_markings_only_takes_away() -> None:
+    strict = {"0": {"type": "ipv4-addr", "value": "198.51.100.7", "object_marking_refs": [TLP1_RED]}}
+    observed = lifted(old_observed(strict, labels=["tlp:green"]))[1]
+    assert observed["object_marking_refs"] == [GREEN]
+    assert observed["granular_markings"] == [{"marking_ref": TLP1_RED, "selectors": ["type"]}]
+    twice = {"0": {"type": "ipv4-addr", "value": "198.51.100.7"}, "1": strict["0"]}
+    assert lifted(old_observed(twice))[1]["granular_markings"] == observed["granular_markings"]
+
+
+def test_nothing_is_taken_out_of_a_whole_whose_label_cannot_be_read() -> None:
+    address = {"0": {"type": "ipv4-addr", "value": "198.51.100.7"}}
+    (only,) = lifted(old_observed(address, labels=["tlp:purple"]))
+    assert len(only["object_refs"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,10 @@ from tests.story import TLP, moment, uid
 CENTRES = ("ro", "it", "pl")
 IDENTITY = {name: f"identity--{uid('centre', name)}" for name in CENTRES}
 GROUP = "health"
-GROUP_MARKING = f"marking-definition--{uid('groups', GROUP)}"
+GROUP_MARKING = {
+    name: f"marking-definition--{uid('groups', name)}" for name in ("public", "community", "network", GROUP)
+}
+"""The markings of the groups that a hub has by itself, and of one more."""
 VALUES = ("198.51.100.7", "203.0.113.9")
 SPELLINGS = (
     "[ipv4-addr:value = '{}']",
@@ -36,8 +39,10 @@ class Said:
     centre: str
     stix_id: str
     obj: dict[str, Any] | None
-    by_hub_id: str | None = None
-    """A value: the reference under ``sighting_of_ref`` is the id under which ``public`` shows it at that time."""
+    by_hub_id: tuple[str, int] | None = None
+    """The (first) reference under this property is an id that the hub made for ``public``: the one of this number of
+    what it shows there at that time.
+    """
     place: int | None = None
     """Where it stands in its batch, when others are left out."""
 
@@ -104,6 +109,8 @@ class Pool:
         )
 
 
+LABELS = ("botnet", "botnet", "c2", "c2", "tlp:amber", "tlp:amber", "PAP:GREEN", "PAP:RED", "tlp:mauve")
+_OWN_REFERENCES = frozenset({"created_by_ref", "object_marking_refs"})
 SPOKEN_OF = ("indicator", "malware", "relationship", "report", "note", "grouping", "ipv4-addr")
 NO_VERSIONS = frozenset({"ipv4-addr", "network-traffic"})
 
@@ -154,8 +161,22 @@ class Teller:
             stix_id = self.pool.own(kind, centre, self.random.randrange(2))
         found = self.common(kind, stix_id, centre)
         _FILL[kind](self, found)
-        by_hub_id = self.one_of([None, None, *VALUES]) if kind == "sighting" and self.pool.contested else None
-        return Said(centre, stix_id, found, by_hub_id)
+        if self.maybe(0.15):
+            found["granular_markings"] = [self.granular(found, centre) for _ in range(self.random.randint(1, 2))]
+        return Said(centre, stix_id, found, self.by_hub_id(found) if self.pool.contested else None)
+
+    def by_hub_id(self, found: dict[str, Any]) -> tuple[str, int] | None:
+        """Now and then a reference of this object to something that the hub made."""
+        names = [name for name in found if name.endswith(("_ref", "_refs")) and name not in _OWN_REFERENCES]
+        share = 0.5 if found["type"] == "sighting" else 0.15
+        return (self.one_of(names), self.random.randrange(4)) if names and self.maybe(share) else None
+
+    def granular(self, found: dict[str, Any], centre: str) -> dict[str, Any]:
+        """A marking of one part: a level, a group, or what the centre itself has defined."""
+        name = self.one_of(sorted(found.keys() - {"granular_markings"}))
+        selector = f"{name}.[0]" if isinstance(found[name], list) and self.maybe(0.5) else name
+        own = [self.pool.marking(centre, n) for n in range(2)]
+        return {"marking_ref": self.one_of([*TLP.values(), *GROUP_MARKING.values(), *own]), "selectors": [selector]}
 
     def common(self, kind: str, stix_id: str, centre: str) -> dict[str, Any]:
         """What every object may have."""
@@ -169,7 +190,7 @@ class Teller:
             if self.maybe(0.4):
                 found["confidence"] = self.one_of([0, 10, 55, 90])
             if self.maybe(0.3):
-                found["labels"] = self.some(["botnet", "c2", "tlp:amber", "PAP:GREEN", "PAP:RED"], 1, 2)
+                found["labels"] = self.some(LABELS, 1, 2)
         if markings := self.markings(centre):
             found["object_marking_refs"] = markings
         if self.maybe(0.2):
@@ -177,13 +198,14 @@ class Teller:
         return found
 
     def markings(self, centre: str) -> list[str]:
-        """A level, or a group, or a statement, or none."""
+        """A level, or groups, or statements, or none."""
         found = (
             [TLP[self.one_of(["clear", "green", "green", "amber", "amber+strict", "red"])]] if self.maybe(0.7) else []
         )
-        if self.maybe(0.25):
-            found.append(self.one_of([GROUP_MARKING, self.pool.marking(centre, 0), self.pool.marking(centre, 1)]))
-        return found
+        if self.maybe(0.3):
+            own = [self.pool.marking(centre, n) for n in range(2)]
+            found += self.some([GROUP_MARKING[GROUP], *GROUP_MARKING.values(), *own, *own], 1, 2)
+        return list(dict.fromkeys(found))
 
     def definition(self) -> Said:
         """A centre's own marking-definition, which may decide what its objects' marking means."""
@@ -265,6 +287,19 @@ def _traffic(teller: Teller, found: dict[str, Any]) -> None:
         found |= teller.one_of([{"is_active": True}, {"end": moment(-9000)}, {"start": moment(-8000)}])
 
 
+def _observed(teller: Teller, found: dict[str, Any]) -> None:
+    found |= {"first_observed": moment(-9000), "last_observed": moment(-8000), "number_observed": 1}
+    if teller.maybe(0.3):
+        found["object_refs"] = [teller.spoken_of("ipv4-addr", "network-traffic")]
+        return
+    found["objects"] = {"0": {"type": "ipv4-addr", "value": teller.one_of(VALUES)}}
+    if teller.maybe(0.5):
+        found["objects"]["1"] = {"type": "network-traffic", "protocols": ["tcp"], "src_ref": "0"}
+    if teller.maybe(0.5):  # as STIX 2.0 has it
+        del found["spec_version"]
+        found.pop("confidence", None)
+
+
 _FILL: dict[str, Callable[[Teller, dict[str, Any]], None]] = {
     "indicator": _indicator,
     "malware": _malware,
@@ -276,6 +311,7 @@ _FILL: dict[str, Callable[[Teller, dict[str, Any]], None]] = {
     "identity": _identity,
     "ipv4-addr": _address,
     "network-traffic": _traffic,
+    "observed-data": _observed,
 }
 
 

@@ -124,11 +124,19 @@ class Telling:
             return one.stix_id
         if one.by_hub_id is None:
             return one.obj
+        name, count = one.by_hub_id
+        said = one.obj[name]
+        first = said if isinstance(said, str) else said[0]
         if (number, place) not in self.hub_ids:
-            shown = await self.story.shown("public", "indicator")
-            found = [obj["id"] for obj in shown.values() if one.by_hub_id in obj["pattern"]]
-            self.hub_ids[number, place] = found[0] if found else one.obj["sighting_of_ref"]
-        return one.obj | {"sighting_of_ref": self.hub_ids[number, place]}
+            found = sorted(ref for ref in await self.story.shown("public") if _is_made_for(first, ref))
+            self.hub_ids[number, place] = found[count % len(found)] if found else first
+        found_id = self.hub_ids[number, place]
+        return one.obj | {name: found_id if isinstance(said, str) else list(dict.fromkeys([found_id, *said[1:]]))}
+
+
+def _is_made_for(said: str, shown: str) -> bool:
+    """Whether a shown id is one that the hub made, of the type of the reference that it may replace."""
+    return said.partition("--")[0] == shown.partition("--")[0] and shown[-22] == "5"
 
 
 @asynccontextmanager

@@ -13,11 +13,11 @@ from hypothesis import given
 
 from hub.model.markings import LEVEL_OF_ID
 from hub.model.words import Naming
-from tests.promises.histories import CENTRES, GROUP_MARKING, IDENTITY, VALUES, History, histories
+from tests.promises.histories import CENTRES, IDENTITY, VALUES, History, histories
 from tests.promises.telling import told
 from tests.promises.test_histories import few
 from tests.promises.test_order import without_hub_ids
-from tests.promises.watching import AUDIENCES, Watch
+from tests.promises.watching import AUDIENCES, GROUP_OF, Watch, covers
 from tests.story import said_of
 
 DAY = 10
@@ -45,8 +45,8 @@ def _essence(obj: dict[str, Any]) -> dict[str, Any]:
     markings = obj["object_marking_refs"]
     return {
         "level": next(LEVEL_OF_ID[ref] for ref in markings if ref in LEVEL_OF_ID),
-        "group": GROUP_MARKING in markings,
-        "statements": len(markings) - 1 - (GROUP_MARKING in markings),
+        "groups": {GROUP_OF[ref] for ref in markings if ref in GROUP_OF},
+        "statements": sum(ref not in GROUP_OF and ref not in LEVEL_OF_ID for ref in markings),
         "confidence": obj.get("confidence"),
         "voices": said["voices"],
         "floor": said["floor"],
@@ -73,20 +73,20 @@ def _expected(watch: Watch, value: str) -> list[dict[str, Any]]:
         return []
     best = sorted(live, key=lambda c: (-c.trust, [-ord(x) for x in c.obj["modified"]], IDENTITY[c.centre], c.obj["id"]))
     named = [c.obj["name"] for c in best if "name" in c.obj]
-    level, group = max(c.level for c in live), any(c.group for c in live)
+    level, groups = max(c.level for c in live), _groups(live)
     voices = _voices(live)
     until = [c.until for c in live]
     pap = max((c.pap for c in live), default=0)
     labels = {label for c in live for label in c.obj.get("labels", ()) if label in ("botnet", "c2")}
-    free = [c.level for c in live if not c.group]
+    free = [c.level for c in live if not c.restrictions]
     return [{
         "level": level,
-        "group": group,
+        "groups": groups,
         "statements": len({ref for c in live for ref in c.statements}),
         "confidence": _confidence(voices),
         "voices": len(voices),
         "floor": min(free or [c.level for c in live]).label,
-        "revoked_by": sum(c.level <= level and (not c.group or group) for c in gone),
+        "revoked_by": sum(c.level <= level and _may_be_told(c, groups) for c in gone),
         "sources": _sources(watch, live),
         "labels": sorted(labels | ({f"PAP:{('', 'GREEN', '', 'RED')[pap]}"} if pap else set())),
         "types": sorted({kind for c in live for kind in c.obj["indicator_types"]}),
@@ -106,7 +106,8 @@ class _Claim:
         self.author = obj.get("created_by_ref", IDENTITY[centre])
         self.naming = watch.setting(centre, "naming")
         self.hides = self.author == IDENTITY[centre] and self.naming is not Naming.NAMED
-        self.level, self.group, texts = watch.reach(centre, obj)
+        reach = watch.reach(centre, obj)
+        self.level, self.restrictions, texts = reach.level, reach.restrictions, reach.texts
         self.statements = [ref for ref, text in texts.items() if not text.startswith("TLP:")]
         self.pap = max(
             ({"PAP:GREEN": 1, "PAP:RED": 3}.get(text, 0) for text in (*obj.get("labels", ()), *texts.values())),
@@ -115,6 +116,20 @@ class _Claim:
         self.start = obj["valid_from"][:DAY] + "T00:00:00.000Z" if self.hides else obj["valid_from"]
         end = obj.get("valid_until")
         self.until = end[:DAY] + "T23:59:59.999Z" if end and self.hides else end
+
+
+def _groups(live: list[_Claim]) -> set[str]:
+    """The widest groups that every restriction permits."""
+    restrictions = [some for c in live for some in c.restrictions]
+    common = {g for some in restrictions for g in some if all(any(covers(to, g) for to in one) for one in restrictions)}
+    return {group for group in common if not any(other != group and covers(other, group) for other in common)}
+
+
+def _may_be_told(c: _Claim, groups: set[str]) -> bool:
+    """Whether everybody in these groups, or with none everybody, may know of a claim."""
+    return not c.restrictions or (
+        bool(groups) and all(any(covers(to, group) for to in some) for some in c.restrictions for group in groups)
+    )
 
 
 def _voices(live: list[_Claim]) -> dict[str, list[_Claim]]:

@@ -6,6 +6,7 @@ Source: docs/semantics.md, sections 1 to 3 and INV-5. Plain and slow on purpose.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from hub.model.words import Level, Naming
@@ -21,7 +22,38 @@ AUDIENCES = {
     "sure": (Level.GREEN, "community"),
     "red": (Level.RED, GROUP),
 }
+GROUP_OF = {marking: name for name, marking in GROUP_MARKING.items()}
 _DEFAULTS = {"trust": 100, "naming": Naming.NAMED, "ceiling": Level.AMBER_STRICT, "default_level": Level.AMBER}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a claim may travel."""
+
+    own: Level
+    """The level of the object itself."""
+    level: Level
+    """The strictest in it."""
+    groups: tuple[str, ...]
+    """The groups that the object's own markings name."""
+    granular_groups: tuple[str, ...]
+    texts: dict[str, str]
+    """What the centre's own markings state, "" for one that is not defined."""
+
+    @property
+    def restrictions(self) -> list[tuple[str, ...]]:
+        """Sets of groups, of each of which one must cover who sees it."""
+        return [*([self.groups] if self.groups else []), *((group,) for group in self.granular_groups)]
+
+
+def covers(to: str, group: str) -> bool:
+    """Whether a group's marking addresses everyone in another group."""
+    return {"public": True, "community": group != "public"}.get(to, to == group)
+
+
+def markings_of(obj: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """The markings of the whole object, and of its parts."""
+    return list(obj.get("object_marking_refs", ())), [m["marking_ref"] for m in obj.get("granular_markings", ())]
 
 
 @dataclass
@@ -75,7 +107,7 @@ class Watch:
         for (centre, _), claim in self.claims.items():
             if claim.obj["type"] != "marking-definition" and self.sees(centre, claim.obj):
                 self.seen.add(claim.number)
-                for ref in claim.obj.get("object_marking_refs", ()):
+                for ref in chain(*markings_of(claim.obj)):
                     definition = self.claims.get((centre, ref))
                     if definition is not None:
                         self.seen.add(definition.number)
@@ -86,51 +118,65 @@ class Watch:
         return self.settings[centre].get(name, _DEFAULTS.get(name))
 
     def _stated(self, obj: dict[str, Any]) -> Level | None:
-        levels = [LEVEL_OF[ref] for ref in obj.get("object_marking_refs", ()) if ref in LEVEL_OF]
+        """The level that an object states of itself. Raises ValueError for a label that states none."""
+        levels = [LEVEL_OF[ref] for ref in markings_of(obj)[0] if ref in LEVEL_OF]
         if not levels:
-            levels = [Level.of(label) for label in obj.get("labels", ()) if label.startswith("tlp:")]
+            levels = [Level.of(label[4:]) for label in obj.get("labels", ()) if label.startswith("tlp:")]
         return max(levels, default=None)
 
     def _is_above_ceiling(self, one: Said) -> bool:
         if one.obj is None or one.obj["type"] == "marking-definition":
             return False
-        stated = self._stated(one.obj)
-        level = self.setting(one.centre, "default_level") if stated is None else stated
-        return bool(level > self.setting(one.centre, "ceiling"))
+        try:
+            stated = self._stated(one.obj)
+            levels = [self.setting(one.centre, "default_level") if stated is None else stated]
+        except ValueError:
+            levels = []
+        levels += [LEVEL_OF[ref] for ref in markings_of(one.obj)[1] if ref in LEVEL_OF]
+        return any(level > self.setting(one.centre, "ceiling") for level in levels)
 
-    def reach(self, centre: str, obj: dict[str, Any]) -> tuple[Level, bool, dict[str, str]]:
-        """The level of a claim, whether it is for the group alone, and the texts of its centre's own markings ("" for
-        one that is not defined).
-        """
+    def reach(self, centre: str, obj: dict[str, Any]) -> Reach:
+        """How far a claim may travel, as things stand. Raises ValueError for a label that states no level."""
         level = self._stated(obj)
+        own, parts = markings_of(obj)
         texts = {}
-        for ref in obj.get("object_marking_refs", ()):
-            if ref not in LEVEL_OF and ref != GROUP_MARKING:
+        for ref in (*own, *parts):
+            if ref not in LEVEL_OF and ref not in GROUP_OF:
                 definition = self.claims.get((centre, ref))
                 texts[ref] = "" if definition is None else definition.obj["definition"]["statement"]
-        for text in texts.values():
-            if text == "TLP:AMBER":
-                level = Level.AMBER if level is None else max(level, Level.AMBER)
-        grouped = GROUP_MARKING in obj.get("object_marking_refs", ())
-        return self.setting(centre, "default_level") if level is None else level, grouped, texts
+        if any(texts.get(ref) == "TLP:AMBER" for ref in own):
+            level = Level.AMBER if level is None else max(level, Level.AMBER)
+        level = self.setting(centre, "default_level") if level is None else level
+        of_parts = [LEVEL_OF[ref] for ref in parts if ref in LEVEL_OF]
+        of_parts += [Level.AMBER for ref in parts if texts.get(ref) == "TLP:AMBER"]
+        groups, granular = (tuple(GROUP_OF[ref] for ref in refs if ref in GROUP_OF) for refs in (own, parts))
+        return Reach(level, max([level, *of_parts]), groups, granular, texts)
 
     def sees(self, centre: str, obj: dict[str, Any]) -> bool:
         """Whether the audience sees a claim as things stand."""
         if self.setting(centre, "suspended") or obj["id"] in IDENTITY.values():
             return False
-        level, grouped, texts = self.reach(centre, obj)
-        top, group = AUDIENCES[self.collection]
-        if {"", "TLP:MAUVE"} & set(texts.values()) or level > self.setting(centre, "ceiling") or level > top:
+        try:
+            found = self.reach(centre, obj)
+        except ValueError:
             return False
-        if grouped:
-            return group == GROUP
+        top, group = AUDIENCES[self.collection]
+        if {"", "TLP:MAUVE"} & set(found.texts.values()):
+            return False
+        if found.level > self.setting(centre, "ceiling") or found.level > top:
+            return False
+        return (
+            any(covers(to, group) for to in found.groups or self._recipients(centre, found.own))
+            and any(covers(to, group) for to in found.groups or self._recipients(centre, found.level))
+            and all(covers(to, group) for to in found.granular_groups)
+        )
+
+    def _recipients(self, centre: str, level: Level) -> tuple[str, ...]:
+        amber: tuple[str, ...] = self.setting(centre, "amber_to")
         return {
-            Level.CLEAR: True,
-            Level.GREEN: group != "public",
-            Level.AMBER: group in self.setting(centre, "amber_to"),
-            Level.AMBER_STRICT: group in self.setting(centre, "amber_to"),
-            Level.RED: False,
-        }[level]
+            Level.CLEAR: ("public",), Level.GREEN: ("community",), Level.AMBER: amber, Level.AMBER_STRICT: amber,
+            Level.RED: (),
+        }[level]  # fmt: skip
 
 
 def _replaces(old: dict[str, Any], new: dict[str, Any]) -> bool:

@@ -217,7 +217,7 @@ def uses_of_markings(markings: Sequence[StixId], ranked: Sequence[Projection]) -
 
 def floor(ranked: Sequence[Projection]) -> Any:
     """The least level at which the thing is known without a group restriction, or with none such within the groups."""
-    free = [p.level for p in ranked if not p.groups]
+    free = [p.level for p in ranked if not p.restrictions]
     return min(free or [p.level for p in ranked])
 
 

@@ -74,7 +74,7 @@ class Looking:
 
     def _relationship(self, collection: Collection, seen: Seen) -> Content | None:
         known: dict[StixId, None] = {}
-        live = self._rewritten(collection, seen, known)
+        live = self._rewritten(collection, [(claim, _without_author(p)) for claim, p in seen], known)
         if not live:
             return None
         ends = live[0].obj

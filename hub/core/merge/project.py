@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hub.core.merge.runs import began
 from hub.model.claims import Claim, ClaimState
 from hub.model.markings import Marks, UnreadableMarking, level_of_definition, pap_of_definition, stated_pap
 from hub.model.policy import Audience, Centre, Policy, covers
-from hub.model.words import COMMUNITY, NETWORK, PUBLIC, GroupName, Level, Naming, StixId, StixObject
+from hub.model.words import COMMUNITY, PUBLIC, GroupName, Level, Naming, StixId, StixObject
 
 Definition = Callable[[int, StixId], StixObject | None]
 """The marking-definition that a centre claims under an id, or None."""
@@ -23,12 +24,23 @@ class Reach:
     """How far a claim may travel, policy and definitions taken into account."""
 
     level: Level
+    """The strictest that holds anywhere in it."""
+    own_level: Level
+    """The level of the object as a whole, granular markings aside."""
     groups: tuple[GroupName, ...]
-    """The groups that its markings name; empty: by level."""
-    statements: tuple[StixId, ...]
+    """The groups that the object's own markings name, each of which may see it; empty: by level."""
+    granular_groups: tuple[GroupName, ...] = ()
+    """The groups that its granular markings name: who may see the whole is in all of them."""
+    statements: tuple[StixId, ...] = ()
     """Markings that do not restrict; they travel along."""
     pap: int | None = None
     """The strictest PAP that the statements state, as a place in ``PAP_ORDER``."""
+
+    @property
+    def restrictions(self) -> tuple[tuple[GroupName, ...], ...]:
+        """Sets of groups of which each must have one that covers whoever is to see the claim."""
+        own = (self.groups,) if self.groups else ()
+        return (*own, *((group,) for group in self.granular_groups))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +71,56 @@ def reach(claim: Claim, policy: Policy, definition: Definition) -> Reach | None:
     marks = claim.marks
     if centre is None or centre.suspended or marks.unreadable:
         return None
-    level = marks.level
-    pap: int | None = None
-    groups: list[GroupName] = []
-    statements: list[StixId] = []
-    for ref in marks.others:
-        group = policy.group_of_marking.get(ref)
-        if group is not None:
-            groups.append(group)
-            continue
-        decided = decided_by(definition(claim.centre, ref))
-        if not decided.readable:
-            return None
-        if decided.level is None:
-            statements.append(ref)
-            pap = _stricter(pap, decided.pap)
-        else:
-            level = decided.level if level is None else max(level, decided.level)
-    if level is None:
-        level = centre.default_level
+    whole = _resolved(marks.own, claim.centre, policy, definition)
+    parts = _resolved(marks.granular, claim.centre, policy, definition)
+    if whole is None or parts is None:
+        return None
+    own_level = _strictest(marks.level, *whole.levels)
+    own_level = centre.default_level if own_level is None else own_level
+    level = max((own_level, *parts.levels, *(() if marks.granular_level is None else (marks.granular_level,))))
     if level > centre.ceiling:
         return None  # the ceiling was lowered after it came
-    return Reach(level, tuple(groups), tuple(statements), pap)
+    return Reach(
+        level, own_level, whole.groups, parts.groups,
+        tuple(dict.fromkeys((*whole.statements, *parts.statements))), _strictest(*whole.paps, *parts.paps),
+    )  # fmt: skip
 
 
-def _stricter(one: int | None, other: int | None) -> int | None:
-    return max((pap for pap in (one, other) if pap is not None), default=None)
+@dataclass(slots=True)
+class _Resolved:
+    """What some markings that are no TLP come to."""
+
+    groups: tuple[GroupName, ...] = ()
+    statements: tuple[StixId, ...] = ()
+    levels: tuple[Level, ...] = ()
+    paps: tuple[int, ...] = ()
+
+
+def _resolved(refs: tuple[StixId, ...], centre: int, policy: Policy, definition: Definition) -> _Resolved | None:
+    """What these markings of a centre come to; None when one of them cannot be resolved."""
+    found = _Resolved()
+    for ref in refs:
+        group = policy.group_of_marking.get(ref)
+        if group is not None:
+            found.groups += (group,)
+            continue
+        decided = decided_by(definition(centre, ref))
+        if not decided.readable:
+            return None
+        if decided.level is not None:
+            found.levels += (decided.level,)
+            continue
+        found.statements += (ref,)
+        if decided.pap is not None:
+            found.paps += (decided.pap,)
+    return found
+
+
+N = TypeVar("N", bound=int)
+
+
+def _strictest(*found: N | None) -> N | None:
+    return max((one for one in found if one is not None), default=None)
 
 
 def _since(claim: Claim, centre: Centre, audience: Audience, policy: Policy) -> bytes:
@@ -99,29 +135,36 @@ def _saw(marks: Marks, centre: Centre, audience: Audience, policy: Policy) -> bo
     """
     if marks.unreadable or any(ref not in policy.group_of_marking for ref in marks.others):
         return False
-    level = centre.default_level if marks.level is None else marks.level
-    groups = tuple(policy.group_of_marking[ref] for ref in marks.others)
-    return level <= centre.ceiling and reaches(Reach(level, groups, ()), centre, audience)
+    own_level = centre.default_level if marks.level is None else marks.level
+    own, granular = (tuple(policy.group_of_marking[ref] for ref in refs) for refs in (marks.own, marks.granular))
+    found = Reach(marks.strictest(centre.default_level), own_level, own, granular)
+    return found.level <= centre.ceiling and reaches(found, centre, audience)
 
 
-def recipients(found: Reach, centre: Centre) -> tuple[GroupName, ...]:
-    """The groups whose members may see a claim that travels this far."""
-    if found.groups:
-        return found.groups
-    match found.level:
+def reaches(found: Reach, centre: Centre, audience: Audience) -> bool:
+    """Whether a claim that travels this far gets to an audience: the whole object and each part of it."""
+    return (
+        found.level <= audience.level
+        and all(_reaches_by_level(level, found.groups, centre, audience) for level in {found.own_level, found.level})
+        and all(covers(group, audience.group) for group in found.granular_groups)
+    )
+
+
+def _reaches_by_level(level: Level, groups: tuple[GroupName, ...], centre: Centre, audience: Audience) -> bool:
+    """Whether one of these groups, or with none one of the recipients of the level, covers an audience's group."""
+    return any(covers(to, audience.group) for to in groups or _recipients(level, centre))
+
+
+def _recipients(level: Level, centre: Centre) -> tuple[GroupName, ...]:
+    match level:
         case Level.CLEAR:
             return (PUBLIC,)
         case Level.GREEN:
             return (COMMUNITY,)
         case Level.AMBER | Level.AMBER_STRICT:
-            return centre.amber_to or (NETWORK,)
+            return centre.amber_to
         case Level.RED:
             return ()
-
-
-def reaches(found: Reach, centre: Centre, audience: Audience) -> bool:
-    """Whether a claim that travels this far gets to an audience."""
-    return found.level <= audience.level and any(covers(to, audience.group) for to in recipients(found, centre))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +176,8 @@ class Projection:
     centre: Centre
     obj: StixObject
     level: Level
-    groups: tuple[GroupName, ...]
+    restrictions: tuple[tuple[GroupName, ...], ...]
+    """See ``Reach``."""
     statements: tuple[StixId, ...]
     author: StixId | None
     """None: unknown, and then another than the unknown author of the next centre."""
@@ -162,7 +206,7 @@ class Projection:
         """The strictest PAP that its labels and statements state, as a place in ``PAP_ORDER``."""
         found = self.statement_pap
         for label in self.obj.get("labels") or ():
-            found = _stricter(found, stated_pap(label))
+            found = _strictest(found, stated_pap(label))
         return found
 
 
@@ -184,7 +228,7 @@ def project(claim: Claim, audience: Audience, policy: Policy, found: Reach) -> P
         return None
     author = author_of(claim.obj, centre, policy)
     return Projection(
-        of=(claim.centre, claim.id), centre=centre, obj=claim.obj, level=found.level, groups=found.groups,
+        of=(claim.centre, claim.id), centre=centre, obj=claim.obj, level=found.level, restrictions=found.restrictions,
         statements=found.statements, author=author,
         own=author is not None and (author == centre.identity or author in centre.speaks_for),
         modified_us=claim.modified_us or 0,
@@ -199,7 +243,7 @@ def as_definition(claim: Claim, policy: Policy) -> Projection:
     author = author_of(claim.obj, centre, policy)
     own = author is not None and (author == centre.identity or author in centre.speaks_for)
     return Projection(
-        of=(claim.centre, claim.id), centre=centre, obj=claim.obj, level=Level.CLEAR, groups=(), statements=(),
+        of=(claim.centre, claim.id), centre=centre, obj=claim.obj, level=Level.CLEAR, restrictions=(), statements=(),
         author=author, own=own, modified_us=0, since=claim.since, digest=claim.digest, revoked=False,
     )  # fmt: skip
 
@@ -208,7 +252,7 @@ def view_groups(projections: Iterable[Projection]) -> tuple[GroupName, ...]:
     """The groups that a view of these is restricted to: named by a restricted one, covered by all restricted ones,
     without those that another of these covers; empty when none is restricted.
     """
-    restricted = [p.groups for p in projections if p.groups]
+    restricted = [groups for p in projections for groups in p.restrictions]
     named = sorted({group for groups in restricted for group in groups})
     common = [group for group in named if all(any(covers(other, group) for other in groups) for groups in restricted)]
     return tuple(group for group in common if not any(other != group and covers(other, group) for other in common))
@@ -219,4 +263,6 @@ def no_stricter(p: Projection, level: Level, groups: Iterable[GroupName]) -> boo
     if p.level > level:
         return False
     named = tuple(groups)
-    return not p.groups or (bool(named) and all(any(covers(to, group) for to in p.groups) for group in named))
+    return not p.restrictions or (
+        bool(named) and all(any(covers(to, group) for to in groups) for groups in p.restrictions for group in named)
+    )

@@ -47,7 +47,14 @@ def began(claim: Claim, sees: Callable[[Marks], bool]) -> bytes:
 def _packed(begun: list[tuple[bytes, Marks]]) -> bytes:
     return orjson.dumps(
         [
-            [stamp.hex(), None if marks.level is None else int(marks.level), marks.others, marks.unreadable]
+            [
+                stamp.hex(),
+                _number(marks.level),
+                marks.own,
+                _number(marks.granular_level),
+                marks.granular,
+                marks.unreadable,
+            ]
             for stamp, marks in begun
         ]
     )
@@ -60,7 +67,19 @@ def _earlier(since: bytes) -> list[tuple[bytes, Marks]]:
     return [
         (
             bytes.fromhex(stamp),
-            Marks(None if level is None else Level(level), tuple(StixId(ref) for ref in others), unreadable),
+            Marks(_level(level), _ids(own), _level(granular_level), _ids(granular), unreadable),
         )
-        for stamp, level, others, unreadable in orjson.loads(since[_STAMP_BYTES:])
+        for stamp, level, own, granular_level, granular, unreadable in orjson.loads(since[_STAMP_BYTES:])
     ]
+
+
+def _number(level: Level | None) -> int | None:
+    return None if level is None else int(level)
+
+
+def _level(number: int | None) -> Level | None:
+    return None if number is None else Level(number)
+
+
+def _ids(refs: list[str]) -> tuple[StixId, ...]:
+    return tuple(StixId(ref) for ref in refs)

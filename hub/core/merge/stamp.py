@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from hub.core.merge.content import Content, digest_of_rendered, rendered, revoked_version
-from hub.core.merge.weave import Draft, is_merged
+from hub.core.merge.weave import Draft
 from hub.model.claims import Change, View
 from hub.model.step import Head
 from hub.model.stix import SCO_TYPES
@@ -104,7 +104,7 @@ def _end(out: Stamped, draft: Draft, head: Head, now: _Now) -> Head:
     """An object leaves: a hub-made one with a last, revoked version, another one just so."""
     before, log = draft.before, draft.collection.no
     assert before is not None  # noqa: S101 - _leaves
-    last = is_merged(before)
+    last = draft.is_merged
     head = _dated(head, now.time_us, before, hub_made=last)
     modified_us = head.date_us // 1000 * 1000
     bytes_ = revoked_version(now.body(draft), stix_time(modified_us)) if last else b""

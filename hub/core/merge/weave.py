@@ -37,13 +37,6 @@ _ROUNDS = 200_000
 """Passes over what there is to do in one step, after which something must be wrong: a fixed point takes far fewer."""
 
 
-def is_merged(view: View) -> bool:
-    """Whether a view goes by an id that the hub made: of an indicator, or of a relationship that is merged or whose
-    centre does not go by its name.
-    """
-    return view.type == "indicator" or (view.type == "relationship" and view.thing != object_key(view.object_id))
-
-
 @dataclass(slots=True)
 class Draft:
     """A view that differs from the one before: ``content`` None ends it."""
@@ -53,6 +46,8 @@ class Draft:
     before: View | None
     content: Content | None
     object_id: StixId
+    is_merged: bool
+    """It is an indicator or a merged relationship, which leaves with a last, revoked version."""
     past: Change | None = None
     """The last object shown under this id, where the view has gone by another since."""
 
@@ -143,14 +138,15 @@ class Weave:
         for (no, thing), new in self._result.items():
             before = self._scene.view(no, thing)
             alive = before is not None and before.alive
+            collection, merged = self._policy.collections[no], self._is_merged(thing, before)
             if new is None:
                 if before is not None and alive:
-                    found.append(Draft(self._policy.collections[no], thing, before, None, before.object_id))
+                    found.append(Draft(collection, thing, before, None, before.object_id, merged))
                 continue
             object_id = self._id_of(no, thing, new)
             if before is not None and alive and before.digest == new.digest and before.object_id == object_id:
                 continue
-            found.append(Draft(self._policy.collections[no], thing, before, new, object_id, self._past(no, thing, new)))
+            found.append(Draft(collection, thing, before, new, object_id, merged, self._past(no, thing, new)))
         return found
 
     @property
@@ -330,11 +326,13 @@ class Weave:
                 self._crowds.add(no, name, ended=not may_wait, at_once=not may_wait)
 
     def _look_at_sighted(self, ref: StixId, nos: Nos) -> None:
-        """Sightings of this id have changed: so may have what is said of everything that it may mean."""
+        """Sightings of this id have changed: so may have what is said of each indicator that it may mean."""
         thing = key_in(ref)
+        if not ref.startswith("indicator--"):
+            return
         if thing is not None:
             self._look_at(thing, nos)
-        elif ref.startswith("indicator--"):
+        else:
             for claim in self._scene.claims_of_id(ref):
                 if claim.thing is not None:
                     self._look_at(claim.thing, nos)
@@ -511,9 +509,13 @@ class Weave:
                     self._past(no, thing, found)
             with suppress(Missing):
                 before = self._scene.view(no, thing)
-                if before is not None and self._leaves(no, thing, before, found) and is_merged(before):
+                if before is not None and self._leaves(no, thing, before, found) and self._is_merged(thing, before):
                     self._scene.body(no, before)
         return self._scene.wanted()
+
+    def _is_merged(self, thing: CanonicalKey, before: View | None) -> bool:
+        """Whether a view is of an indicator, or of a relationship that is merged."""
+        return (before is not None and before.type == "indicator") or thing in self._meaning.relationships
 
     def _leaves(self, no: int, thing: CanonicalKey, before: View, found: Content | None) -> bool:
         """Whether what was shown is so no more: nothing is, or it goes by another id from now on."""

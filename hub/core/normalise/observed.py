@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hub.core.normalise.sco import CONTRIBUTING, canonical_sco
-from hub.model.markings import TLP_IDS, marks_of
+from hub.model.markings import TLP_IDS, Marks, marks_of
 from hub.model.stix import KEPT_EXTENSION
 from hub.model.words import Level, StixId, StixObject
 
@@ -38,9 +38,10 @@ _DROPPED_INSIDE: Mapping[str, str] = {
 
 
 def lift_container(lifted: StixObject, *, is_2_0: bool) -> list[StixObject]:
-    """The observed-data with references, then its objects in their order, each with the strictest of its markings.
+    """The observed-data with references, then its objects in their order, each with the markings of the whole.
 
     A container or markings of the wrong shape give the observed-data alone, as it is, for ``validate`` to refuse.
+    A label with a TLP that cannot be read gives it alone too: it hides the whole, and an object cannot carry it.
     """
     objects = lifted["objects"]
     if not objects or not all(type(one) is dict and type(one.get("type")) is str for one in objects.values()):
@@ -49,17 +50,21 @@ def lift_container(lifted: StixObject, *, is_2_0: bool) -> list[StixObject]:
         return [lifted]
     raised = {key: _raised(one) if is_2_0 else dict(one) for key, one in objects.items()}
     ids = _ids(raised, str(lifted.get("id")))
-    marking_refs = _inherited(lifted)
+    marks = marks_of(lifted)
     observed: dict[str, StixObject] = {}
+    granular: dict[str, dict[str, Any]] = {}
     for key, one in raised.items():
-        sco = {**_referring(one, ids), "spec_version": "2.1", "id": ids[key]}
-        if marking_refs:
-            sco["object_marking_refs"] = marking_refs
+        sco = _marked({**_referring(one, ids), "spec_version": "2.1", "id": ids[key]}, marks)
+        # of equal objects what the first says counts, and the granular markings of all
         observed[ids[key]] = {**sco, **observed.get(ids[key], {})}
+        if type(said := sco.get("granular_markings")) is list:
+            granular.setdefault(ids[key], {}).update((repr(marking), marking) for marking in said)
+    for sco_id, markings in granular.items():
+        observed[sco_id]["granular_markings"] = list(markings.values())
     lifted["object_refs"] = list(observed)
     del lifted["objects"]
     _move_selectors(lifted)
-    return [lifted, *observed.values()]
+    return [lifted] if marks.unreadable else [lifted, *observed.values()]
 
 
 def _has_readable_markings(lifted: StixObject) -> bool:
@@ -75,16 +80,23 @@ def _has_readable_markings(lifted: StixObject) -> bool:
     )
 
 
-def _inherited(lifted: StixObject) -> list[StixId]:
-    """The markings of each object: the strictest level that the whole stated anywhere, and its other markings.
-
-    A TLP that cannot be read hides an object from everyone; its parts cannot carry such a label, so they are RED and
-    without a group, which is the same.
+def _marked(sco: StixObject, whole: Marks) -> StixObject:
+    """An object under the markings of the whole. What it, or a granular marking of the whole, says besides only takes
+    away from that: it becomes a granular marking on all of it.
     """
-    marks = marks_of(lifted)
-    if marks.unreadable:
-        return [TLP_IDS[Level.RED]]
-    return [*([TLP_IDS[marks.level]] if marks.level is not None else []), *marks.others]
+    names = ("object_marking_refs", "granular_markings")
+    if any(name in sco and (type(sco[name]) is not list or not sco[name]) for name in names):
+        return sco  # of the wrong shape, for ``validate`` to refuse
+    said, granular = (sco.get(name, []) for name in names)
+    stricter = [*said, *_refs(whole.granular_level, whole.granular)]
+    own = _refs(whole.level, whole.own)
+    granular = [*({"marking_ref": ref, "selectors": ["type"]} for ref in stricter if ref not in own), *granular]
+    found = {name: value for name, value in sco.items() if name not in names}
+    return found | ({"object_marking_refs": own} if own else {}) | ({"granular_markings": granular} if granular else {})
+
+
+def _refs(level: Level | None, others: tuple[StixId, ...]) -> list[StixId]:
+    return [*([TLP_IDS[level]] if level is not None else []), *others]
 
 
 def _move_selectors(lifted: StixObject) -> None:
