@@ -93,12 +93,12 @@ class Watch:
         """One message."""
         at = (one.centre, one.stix_id)
         old = self.claims.get(at)
+        if one.obj is not None and old is not None and not _replaces(old.obj, one.obj):
+            return
         if one.obj is None or self._is_above_ceiling(one):
             self.claims.pop(at, None)
-        elif old is None or _replaces(old.obj, one.obj):
-            self.claims[at] = Standing(number, one.obj)
         else:
-            return
+            self.claims[at] = Standing(number, one.obj)
         if old is not None:
             self.ended[number] = old.number
 
