@@ -203,12 +203,12 @@ class ExplainedView(Body):
 class ExplainedThing(Body):
     """One thing: its canonical key and text, and what the collections that the asker may read show of it."""
 
-    key: str
-    """The canonical key in hexadecimal (``ctihub-key-v1``)."""
+    key: str | None
+    """The canonical key in hexadecimal (``ctihub-key-v1``); null where it would tell more than what is shown."""
     type: str
     """The STIX type of its views."""
     text: str
-    """The canonical text behind the key: a pattern, a value, an id."""
+    """What names it: a pattern, a value, or the id under which it is shown."""
     views: list[ExplainedView]
 
 

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 Files = Annotated[list[str], typer.Argument(help="Files, folders or patterns; - is standard input.", metavar="FILE…")]
 OwnNames = Annotated[
     list[str] | None,
-    typer.Option("--name", metavar="TEXT", help="Warn where this stands in free text, as your name may; repeatable."),
+    typer.Option(
+        "--name",
+        metavar="TEXT",
+        help="Warn where this stands in a text or a property's name, as your name may; repeatable.",
+    ),
+]
+Unnamed = Annotated[
+    bool,
+    typer.Option("--unnamed", help="Warn of what shows although you do not go by your name: properties of your own."),
 ]
 Lists = Annotated[
     bool, typer.Option("--lists/--no-lists", help="Look into the warning lists too, which takes seconds.")
@@ -58,6 +66,7 @@ class Report:
 def command(
     files: Files,
     name: OwnNames = None,
+    unnamed: Unnamed = False,
     lists: Lists = True,
     as_json: AsJson = False,
     config: ConfigFile = None,
@@ -66,7 +75,7 @@ def command(
 
     What depends on the hub is not said: markings above your ceiling, others' identities, older versions.
     """
-    judge = _judge(configured(config), name or (), lists=lists)
+    judge = _judge(configured(config), Own(tuple(name or ()), unnamed=unnamed), lists=lists)
     report = Report(keep=None if as_json else _SHOWN)
     with speaking():
         for index, value in enumerate(_objects(files)):
@@ -87,7 +96,7 @@ def _objects(files: Sequence[str]) -> Iterator[bytes]:
         yield as_line(item.body)
 
 
-def _judge(config: Config, names: Sequence[str], *, lists: bool) -> Callable[[bytes], Verdict]:
+def _judge(config: Config, own: Own, *, lists: bool) -> Callable[[bytes], Verdict]:
     """What says for one object its id, where something is to be said of it, and what."""
     from hub.core import journey
     from hub.lists import load
@@ -106,32 +115,52 @@ def _judge(config: Config, names: Sequence[str], *, lists: bool) -> Callable[[by
                 problems += [hit.problem for hit in hits if hit is not None]
             case problem:
                 problems = [problem]
-        if not problems and not names:
+        if not problems and not own:
             return None, []
         obj = _decoded(value)
         stix_id = obj.get("id")
-        return (stix_id if isinstance(stix_id, str) else None), [*problems, *_own_names(obj, names)]
+        return (stix_id if isinstance(stix_id, str) else None), [*problems, *own.warnings(obj)]
 
     return judged
 
 
-def _own_names(obj: Mapping[str, Any], names: Sequence[str]) -> Iterator[Problem]:
-    from hub.model.problems import Code, Problem
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What a centre that does not go by its name wants to be warned of."""
 
-    for name in names:
-        for at, text in _texts(obj, ""):
-            if name.casefold() in text.casefold():
-                says = "This text holds a name that you asked to be warned of; the hub shows texts as they are."
-                yield Problem(Code.TEXT_OWN_NAME, at, says)
+    names: tuple[str, ...] = ()
+    unnamed: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.names) or self.unnamed
+
+    def warnings(self, obj: Mapping[str, Any]) -> Iterator[Problem]:
+        """What shows in an object, whoever says it: names in texts, and names of properties of one's own."""
+        from hub.core.validate import custom_properties
+        from hub.model.problems import Code, Problem
+
+        for name in self.names:
+            for at, text in _texts(obj, ""):
+                if name.casefold() in text.casefold():
+                    says = "This text holds a name that you asked to be warned of; the hub shows texts as they are."
+                    yield Problem(Code.TEXT_OWN_NAME, at, says)
+        for name in custom_properties(dict(obj)) if self.unnamed else ():
+            says = "STIX does not define this property: the hub shows its name and its value as they are."
+            yield Problem(Code.TEXT_CUSTOM_NAME, f"/{_escaped(name)}", says)
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _texts(value: Any, at: str) -> Iterator[tuple[str, str]]:
-    """Every string in an object, with its JSON pointer."""
+    """Every string in an object, names of properties included, with its JSON pointer."""
     if isinstance(value, str):
         yield at, value
     elif isinstance(value, dict):
         for key, inside in value.items():
-            yield from _texts(inside, f"{at}/{str(key).replace('~', '~0').replace('/', '~1')}")
+            yield f"{at}/{_escaped(key)}", key
+            yield from _texts(inside, f"{at}/{_escaped(key)}")
     elif isinstance(value, list):
         for number, inside in enumerate(value):
             yield from _texts(inside, f"{at}/{number}")

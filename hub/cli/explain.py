@@ -37,7 +37,7 @@ def _print_thing(screen: Console, thing: ExplainedThing) -> None:
     from rich.text import Text
 
     screen.print(Text(printable(thing.text), style="bold"), soft_wrap=True)
-    screen.print(Text(f"{thing.type}, key {thing.key}", style="dim"))
+    screen.print(Text(thing.type if thing.key is None else f"{thing.type}, key {thing.key}", style="dim"))
     for view in thing.views:
         _print_view(screen, view)
     screen.print()

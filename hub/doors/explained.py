@@ -11,6 +11,7 @@ import orjson
 
 from hub.core.merge.known import EXTENSION_ID
 from hub.core.merge.project import Projection
+from hub.core.merge.references import object_key
 from hub.core.merge.voices import voices
 from hub.model.claims import Change, Claim, View
 from hub.model.policy import Centre, Collection, Policy
@@ -52,33 +53,44 @@ def explained_thing(thing: CanonicalKey, parts: Sequence[Part], asker: Asker, po
     shown = next((part.row for part in parts if part.row is not None), None)
     if about is None and shown is None:
         return None
-    obj: StixObject = about.obj if about is not None else _object(shown)
     kind = about.type if about is not None else (shown.type if shown is not None else "")
+    own = any(asker.owns(claim) for part in parts for claim, _ in part.claims)
     return ExplainedThing(
-        key=thing.hex(),
+        key=thing.hex() if own or _is_told(thing, kind, shown) else None,
         type=kind,
-        text=_text(obj, shown),
+        text=_text(parts, shown, asker),
         views=[_view(part, asker, policy) for part in parts if part.view is not None or part.claims],
     )
+
+
+def _is_told(thing: CanonicalKey, kind: str, shown: Change | None) -> bool:
+    """Whether the key says no more than what is shown: it must not confirm a guess of an id that is not."""
+    return kind == "indicator" or (shown is not None and thing == object_key(shown.object_id))
 
 
 def _object(row: Change | None) -> StixObject:
     return orjson.loads(row.body) if row is not None and row.body else {}
 
 
-def _text(obj: StixObject, shown: Change | None) -> str:
-    """The canonical text behind the key, as far as one text tells it."""
-    for name in ("pattern", "value", "name", "key"):
-        if obj.get("type") in (None, "indicator", "relationship") and name != "pattern":
-            continue
-        if isinstance(obj.get(name), str) and (name == "pattern" or obj.get("type") in _NAMED_BY_VALUE):
-            return str(obj[name])
-    if obj.get("type") == "file" and isinstance(obj.get("hashes"), dict):
-        return ", ".join(f"{algorithm} {value}" for algorithm, value in sorted(obj["hashes"].items()))
-    if obj.get("type") == "relationship":
-        ends = _object(shown) or {}
+def _text(parts: Sequence[Part], shown: Change | None, asker: Asker) -> str:
+    """What names the thing: its pattern or value, else the id under which a collection shows it."""
+    obj = next((p.obj for part in parts for _, p in part.claims), None) or _object(shown)
+    kind = obj.get("type")
+    if kind == "indicator":
+        return str(obj["pattern"])
+    if kind == "relationship" and shown is not None:
+        ends = _object(shown)
         return f"{ends.get('source_ref', '?')} {obj.get('relationship_type')} {ends.get('target_ref', '?')}"
-    return str(obj.get("id", shown.object_id if shown is not None else ""))
+    if kind == "file" and isinstance(obj.get("hashes"), dict):
+        return ", ".join(f"{algorithm} {value}" for algorithm, value in sorted(obj["hashes"].items()))
+    for name in ("value", "name", "key"):
+        if kind in _NAMED_BY_VALUE and isinstance(obj.get(name), str):
+            return str(obj[name])
+    if shown is not None:
+        return shown.object_id
+    # nothing is shown of it: its id is for who claims it, and for others where the centre goes by its name
+    said = [claim.id for part in parts for claim, p in part.claims if asker.owns(claim) or not p.unnamed]
+    return said[0] if said else f"{kind} without a view"
 
 
 _NAMED_BY_VALUE = frozenset(

@@ -74,6 +74,7 @@ class Code(StrEnum):
     URL_CREDENTIALS = "url.credentials"
     STIX_LIFTED = "stix.lifted"
     TEXT_OWN_NAME = "text.own-name"
+    TEXT_CUSTOM_NAME = "text.custom-name"
 
 
 _STATES = {
@@ -93,6 +94,7 @@ _STATES = {
     Code.URL_CREDENTIALS: State.ACCEPTED,
     Code.STIX_LIFTED: State.ACCEPTED,
     Code.TEXT_OWN_NAME: State.ACCEPTED,
+    Code.TEXT_CUSTOM_NAME: State.ACCEPTED,
 }
 
 

@@ -65,6 +65,15 @@ def test_a_name_of_ones_own_in_free_text_is_a_warning(shell: Shell) -> None:
     ]
 
 
+def test_names_of_properties_that_stix_does_not_define_are_a_warning_for_who_goes_unnamed(shell: Shell) -> None:
+    path = _file(shell, GOOD | {"x_secretcert_case": "4711"})
+    assert _check(shell, "--no-lists", path)[1]["problems"] == []
+    _, said = _check(shell, "--no-lists", "--unnamed", path)
+    assert [(each["code"], each["at"]) for each in said["problems"]] == [("text.custom-name", "/x_secretcert_case")]
+    _, said = _check(shell, "--no-lists", "--name", "SecretCert", path)
+    assert [(each["code"], each["at"]) for each in said["problems"]] == [("text.own-name", "/x_secretcert_case")]
+
+
 def test_limits_of_the_configuration_hold(shell: Shell) -> None:
     shell.patch.setenv("CTIHUB_MAX_PATTERN_CHARS", "10")
     code, said = _check(shell, "--no-lists", _file(shell, GOOD))

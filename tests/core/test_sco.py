@@ -10,7 +10,8 @@ import stix2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.normalise.sco import CONTRIBUTING, canonical_sco, deterministic_id
+from hub.core.normalise.sco import canonical_sco
+from hub.model.observable_ids import CONTRIBUTING, deterministic_id
 from hub.model.problems import Problem
 from hub.model.stix import KEPT_EXTENSION, SCO_TYPES
 from hub.model.words import StixObject

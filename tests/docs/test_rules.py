@@ -39,6 +39,7 @@ DECIDED_ELSEWHERE = {
     Code.POISON_OWN,
     Code.IDENTITY_REGISTRY_SHOWN,
     Code.TEXT_OWN_NAME,
+    Code.TEXT_CUSTOM_NAME,
     Code.RECORD_NOT_PROCESSED,
 }
 """Codes that depend on the centre, on what stands already or on lists; their examples are only read here."""

@@ -108,7 +108,8 @@ class _Claim:
         self.hides = self.author == IDENTITY[centre] and self.naming is not Naming.NAMED
         reach = watch.reach(centre, obj)
         self.level, self.restrictions, texts = reach.level, reach.restrictions, reach.texts
-        self.statements = [ref for ref, text in texts.items() if not text.startswith("TLP:")]
+        alone = self.centre if self.naming is not Naming.NAMED else ""  # nobody else's marking goes by its id
+        self.statements = [(ref, alone) for ref, text in texts.items() if not text.startswith("TLP:")]
         self.pap = max(
             ({"PAP:GREEN": 1, "PAP:RED": 3}.get(text, 0) for text in (*obj.get("labels", ()), *texts.values())),
             default=0,

@@ -12,6 +12,7 @@ from hub.core.merge.content import Content
 from hub.core.merge.known import known_objects
 from hub.core.merge.looking import Looking
 from hub.core.merge.scene import Scene
+from hub.core.merge.unnamed import marking_in
 from hub.model.claims import ClaimState, claim_key
 from hub.model.policy import Policy
 from hub.model.words import CanonicalKey, StixId
@@ -47,22 +48,25 @@ class Carried:
         self._counted[at] = new
         return True
 
-    def names(self) -> dict[tuple[int, StixId], None]:
+    def names(self) -> dict[tuple[int, str], None]:
         """What has come into use or gone out of it, by collection; also what had, and has not after all."""
         stirred = {at for at, delta in self.changes.items() if delta} - self._stirred
         self._stirred |= stirred
-        return {(no, StixId(used.partition("@")[0])): None for no, used in sorted(self._stirred)}
+        return {(no, used.partition("@")[0]): None for no, used in sorted(self._stirred)}
 
-    def stays(self, no: int, name: StixId) -> bool:
+    def stays(self, no: int, name: str) -> bool:
         """Whether it is referred to though the registry has it no more: until all that does is looked at again."""
         return name not in self._known and self._in_use(no, name)
 
-    def content(self, no: int, name: StixId) -> Content | None:
+    def content(self, no: int, name: str) -> Content | None:
         """What a collection shows under a name that goes along."""
-        if name in self._known:
-            return owner.vouched(self._known[name]) if self._in_use(no, name) else None
+        known = self._known.get(StixId(name))
+        if known is not None:
+            return owner.vouched(known) if self._in_use(no, name) else None
         users = [centre for centre in self._policy.centres if self._in_use(no, f"{name}@{centre}")]
-        claims = [claim for centre in users if (claim := self._scene.claim(claim_key(centre, name))) is not None]
+        claims = [
+            claim for centre in users if (claim := self._scene.claim(claim_key(centre, marking_in(name)))) is not None
+        ]
         claims = [claim for claim in claims if claim.state is not ClaimState.WITHDRAWN]
         return self._looking.marking(no, claims) if claims else None
 

@@ -13,12 +13,13 @@ import orjson
 from hub.core.merge.content import STAMPS, Content, content
 from hub.core.merge.known import EXTENSION_ID, uses_of_extensions
 from hub.core.merge.project import Projection, no_stricter, view_groups
+from hub.core.merge.unnamed import marking_in, marking_name
 from hub.core.merge.voices import confidence, voices
 from hub.model.markings import PAP_ORDER, TLP_IDS, UnreadableMarking, stated_level, stated_pap
 from hub.model.policy import Policy
 from hub.model.problems import Problem
-from hub.model.times import DAY_US, exact_time, parse_us, stix_time
-from hub.model.words import StixId, StixObject
+from hub.model.times import exact_time, parse_us, stix_time
+from hub.model.words import StixId, StixObject, derived_id
 from hub.patterns import canonical
 
 _MERGED = frozenset(
@@ -48,9 +49,9 @@ def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy:
     made["pattern_type"] = best["pattern_type"]
     if "pattern_version" in best:
         made["pattern_version"] = best["pattern_version"]
-    start_us = min(_from_us(p, "valid_from") for p in ranked)
+    start_us = min(_time_us(p, "valid_from") for p in ranked)
     made["valid_from"] = exact_time(start_us)
-    ends = [_until_us(p, "valid_until") for p in ranked]
+    ends = [_said_us(p, "valid_until") for p in ranked]
     if None not in ends:  # of two times within one microsecond the second is still the later (section 4.7)
         made["valid_until"] = exact_time(max(start_us + 1, *(end for end in ends if end is not None)))
     more: StixObject = {"observables": observables} if observables else {}
@@ -71,10 +72,10 @@ def relationship(
         "source_ref": source,
         "target_ref": target,
     }
-    starts = [us for p in ranked if (us := _from_us(p, "start_time")) is not None]
+    starts = [us for p in ranked if (us := _said_us(p, "start_time")) is not None]
     if starts:
         made["start_time"] = exact_time(min(starts))
-    stops = [_until_us(p, "stop_time") for p in ranked]
+    stops = [_said_us(p, "stop_time") for p in ranked]
     if None not in stops:
         stop_us = max(stop for stop in stops if stop is not None)
         if not starts or stop_us > min(starts):
@@ -120,7 +121,7 @@ def _merged(
         **more,
     }
     made["extensions"] = extensions
-    uses = (policy.hub_identity, *uses_of_extensions(made), *uses_of_markings(markings, ranked))
+    uses = (policy.hub_identity, *uses_of_extensions(made), *uses_of_markings(ranked, policy))
     return content(kind, made, uses=uses, kinds=kinds)
 
 
@@ -191,28 +192,31 @@ def merged_labels(ranked: Sequence[Projection]) -> list[str]:
 
 
 def external_references(ranked: Sequence[Projection]) -> list[Any]:
-    """The union, but for those that would give away a centre that does not go by its name."""
-    return _sorted_union(
-        reference for p in ranked if not p.hides_times for reference in p.obj.get("external_references") or ()
-    )
+    """The union, sorted."""
+    return _sorted_union(reference for p in ranked for reference in p.obj.get("external_references") or ())
 
 
 def marking_refs(ranked: Sequence[Projection], policy: Policy) -> list[StixId]:
-    """The strictest TLP, the statements, and the groups that a view of these is restricted to."""
-    groups = [policy.groups[name].marking for name in view_groups(ranked)]
-    statements = sorted({ref for p in ranked for ref in p.statements})
-    return [TLP_IDS[max(p.level for p in ranked)], *sorted(groups), *statements]
+    """The strictest TLP, the groups that a view of these is restricted to, and the statements."""
+    statements = {shown_marking(marking_name(ref, p.centre), policy) for p in ranked for ref in p.statements}
+    return [*_vouched_markings(ranked, policy), *sorted(statements)]
 
 
-def uses_of_markings(markings: Sequence[StixId], ranked: Sequence[Projection]) -> tuple[str, ...]:
-    """The markings as ``Content.uses`` names them: a statement with the centres that define it for this view."""
-    defined: dict[StixId, set[int]] = {}
-    for p in ranked:
-        for ref in p.statements:
-            defined.setdefault(ref, set()).add(p.centre.no)
-    return tuple(
-        use for ref in markings for use in ([f"{ref}@{no}" for no in sorted(defined[ref])] if ref in defined else [ref])
-    )
+def uses_of_markings(ranked: Sequence[Projection], policy: Policy) -> tuple[str, ...]:
+    """The markings as ``Content.uses`` names them: a statement with the centre that defines it for this view."""
+    statements = {f"{marking_name(ref, p.centre)}@{p.centre.no}" for p in ranked for ref in p.statements}
+    return (*_vouched_markings(ranked, policy), *sorted(statements))
+
+
+def _vouched_markings(ranked: Sequence[Projection], policy: Policy) -> list[StixId]:
+    groups = sorted(policy.groups[name].marking for name in view_groups(ranked))
+    return [TLP_IDS[max(p.level for p in ranked)], *groups]
+
+
+def shown_marking(name: str, policy: Policy) -> StixId:
+    """The id under which a centre's own marking-definition is shown, by its name."""
+    marking = marking_in(name)
+    return marking if name == marking else derived_id("marking-definition", policy.namespace, f"marking {name}")
 
 
 def floor(ranked: Sequence[Projection]) -> Any:
@@ -246,20 +250,9 @@ def _time_us(p: Projection, name: str) -> int:
     return parse_us(p.obj[name])
 
 
-def _from_us(p: Projection, name: str) -> Any:
+def _said_us(p: Projection, name: str) -> int | None:
     said = p.obj.get(name)
-    if said is None:
-        return None
-    us = parse_us(said)
-    return us - us % DAY_US if p.hides_times else us
-
-
-def _until_us(p: Projection, name: str) -> int | None:
-    said = p.obj.get(name)
-    if said is None:
-        return None
-    us = parse_us(said)
-    return us - us % DAY_US + DAY_US - 1000 if p.hides_times else us
+    return None if said is None else parse_us(said)
 
 
 def _observables(obj: StixObject) -> tuple[list[StixObject], tuple[str, ...]]:

@@ -104,7 +104,7 @@ class Looking:
         claim = next(claim for claim in claims if (claim.centre, claim.id) == chosen.of)
         known: dict[StixId, None] = {}
         obj = rewritten(chosen.obj, self.resolver(no, claim, known))
-        return None if obj is None else owner.marking(chosen, obj, known)
+        return None if obj is None else owner.marking(chosen, obj, self._policy, known)
 
     # ------------------------------------------------------------ references
 

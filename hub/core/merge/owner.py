@@ -9,14 +9,22 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hub.core.merge.content import Content, content
-from hub.core.merge.hubmade import external_references, marking_refs, merged_labels, uses_of_markings
+from hub.core.merge.hubmade import (
+    external_references,
+    marking_refs,
+    merged_labels,
+    shown_marking,
+    uses_of_markings,
+)  # fmt: skip
 from hub.core.merge.known import EXTENSION_ID, shown_author, uses_of_extensions
 from hub.core.merge.project import Projection
+from hub.core.merge.unnamed import day_of, marking_name
+from hub.model.observable_ids import deterministic_id
 from hub.model.policy import Policy
-from hub.model.stix import TIMES
-from hub.model.times import DAY_US, exact_time, parse_us
-from hub.model.words import Naming, StixId, StixObject
+from hub.model.times import parse_us
+from hub.model.words import StixId, StixObject, derived_id
 
+_NOT_OF_MARKINGS = frozenset({"granular_markings", "modified", "object_marking_refs"})
 _OBSERVABLE_RULES = frozenset({"granular_markings", "object_marking_refs", "external_references", "labels"})
 
 
@@ -56,30 +64,23 @@ def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[
     ``known`` the objects of the hub among these.
     """
     made = without_hubs_word({name: value for name, value in obj.items() if name != "granular_markings"})
-    markings = marking_refs([chosen], policy)
-    made["object_marking_refs"] = markings
-    uses = [*uses_of_markings(markings, [chosen]), *uses_of_extensions(made), *known]
-    if chosen.hides_times:
-        if chosen.own:
-            made["created_by_ref"] = shown_author(chosen.centre, policy)
-            uses.append(made["created_by_ref"])
-        made.pop("external_references", None)
-        if made["type"] == "language-content":  # an exact time of an object that is shown with others
-            made.pop("object_modified", None)
-        made = _by_day(made)
-    nameless = chosen.hides_times and chosen.centre.naming is Naming.ANONYMOUS
-    return content(obj["type"], made, uses=tuple(dict.fromkeys(uses)), own=None if nameless else obj)
+    made["object_marking_refs"] = marking_refs([chosen], policy)
+    uses = [*uses_of_markings([chosen], policy), *uses_of_extensions(made), *known]
+    if chosen.unnamed and chosen.own:
+        made["created_by_ref"] = shown_author(chosen.centre, policy)
+        uses.append(made["created_by_ref"])
+    return content(obj["type"], made, uses=tuple(dict.fromkeys(uses)), own=None if chosen.unnamed else obj)
 
 
-def marking(chosen: Projection, obj: StixObject, known: Iterable[StixId]) -> Content:
+def marking(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[StixId]) -> Content:
     """The content of a marking-definition of a centre, which has no marking itself."""
-    made = without_hubs_word(
-        {name: value for name, value in obj.items() if name not in ("granular_markings", "object_marking_refs")}
-    )
-    if chosen.hides_times:
+    made = without_hubs_word({name: value for name, value in obj.items() if name not in _NOT_OF_MARKINGS})
+    made["id"] = shown_marking(marking_name(chosen.of[1], chosen.centre), policy)
+    if chosen.unnamed:
         made.pop("created_by_ref", None)
-        made.pop("external_references", None)
-        made["created"] = _day_of(made["created"])
+        made["created"] = day_of(made["created"])
+        if "definition" not in made and "extensions" not in made:  # STIX 2.1, section 7.2.1: one of them must be there
+            made |= {"definition_type": "statement", "definition": {"statement": made.get("name", "A marking")}}
     return content("marking-definition", made, uses=(*uses_of_extensions(made), *known), own=made)
 
 
@@ -98,33 +99,11 @@ def vouched(obj: StixObject) -> Content:
     return content(obj["type"], obj, uses=() if author is None else (author,), own=obj)
 
 
-_STARTS = frozenset(
-    {"valid_from", "start_time", "start", "first_seen", "first_observed", "published", "submitted", "analysis_started"}
-)
-_ENDS = frozenset({"valid_until", "stop_time", "end", "last_seen", "last_observed", "analysis_ended"})
-
-
-def _by_day(obj: StixObject) -> StixObject:
-    found = dict(obj)
-    times = TIMES.get(obj["type"], frozenset())  # a property of one's own may have such a name and be anything
-    for name in _STARTS & times & found.keys():
-        found[name] = _day_of(found[name])
-    for name in _ENDS & times & found.keys():
-        us = parse_us(found[name])
-        found[name] = exact_time(us - us % DAY_US + DAY_US - 1000)
-    return found
-
-
-def _day_of(moment: str) -> str:
-    us = parse_us(moment)
-    return exact_time(us - us % DAY_US)
-
-
 def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[StixId]) -> Content:
     """The content of an observable's view: the union of the properties, best-ranked first."""
     made: StixObject = {}
     for p in ranked:
-        for name, value in (_by_day(p.obj) if p.hides_times else p.obj).items():
+        for name, value in p.obj.items():
             if name not in _OBSERVABLE_RULES and name not in made and not _clashes(made, name, value):
                 made[name] = value
     made = without_hubs_word(made)
@@ -132,10 +111,11 @@ def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[Sti
         made["labels"] = labels
     if references := external_references(ranked):
         made["external_references"] = references
-    markings = marking_refs(ranked, policy)
-    made["object_marking_refs"] = markings
-    uses = tuple(dict.fromkeys((*uses_of_markings(markings, ranked), *uses_of_extensions(made), *known)))
-    return content(ranked[0].obj["type"], made, uses=uses, own={"id": made["id"]})
+    made["object_marking_refs"] = marking_refs(ranked, policy)
+    uses = tuple(dict.fromkeys((*uses_of_markings(ranked, policy), *uses_of_extensions(made), *known)))
+    if all(p.unnamed for p in ranked) and deterministic_id(made) != made["id"]:  # it tells more than what is shown
+        made["id"] = derived_id(made["type"], policy.namespace, f"observable {made['id']}", version=4)
+    return content(made["type"], made, uses=uses, own={"id": made["id"]})
 
 
 def _clashes(made: StixObject, name: str, value: Any) -> bool:

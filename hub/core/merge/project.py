@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hub.core.merge.runs import began
+from hub.core.merge.unnamed import without_traces
 from hub.model.claims import Claim, ClaimState
 from hub.model.markings import Marks, UnreadableMarking, level_of_definition, pap_of_definition, stated_pap
 from hub.model.policy import Audience, Centre, Policy, covers
@@ -188,18 +189,15 @@ class Projection:
     digest: bytes
     revoked: bool
     statement_pap: int | None = None
+    unnamed: bool = False
+    """Its centre does not go by its name, and it is the centre's own, or nobody says whose it is: ``obj`` is what
+    ``without_traces`` leaves, and no id of the centre's own is shown.
+    """
 
     @property
     def rank(self) -> tuple[int, int, str, str]:
         """Best first: trust and ``modified`` descending, centre and id ascending."""
         return (-self.centre.trust, -self.modified_us, self.centre.identity, self.of[1])
-
-    @property
-    def hides_times(self) -> bool:
-        """Whether exact times and outside references of this claim would give its centre away: its own ones, and those
-        of which nobody says whose they are.
-        """
-        return (self.own or self.author is None) and self.centre.naming is not Naming.NAMED
 
     @property
     def pap(self) -> int | None:
@@ -226,25 +224,36 @@ def project(claim: Claim, audience: Audience, policy: Policy, found: Reach) -> P
     centre = policy.centres[claim.centre]
     if claim.state is ClaimState.WITHDRAWN or not reaches(found, centre, audience):
         return None
-    author = author_of(claim.obj, centre, policy)
-    return Projection(
-        of=(claim.centre, claim.id), centre=centre, obj=claim.obj, level=found.level, restrictions=found.restrictions,
-        statements=found.statements, author=author,
-        own=author is not None and (author == centre.identity or author in centre.speaks_for),
-        modified_us=claim.modified_us or 0,
-        since=_since(claim, centre, audience, policy), digest=claim.digest,
-        revoked=claim.state is ClaimState.REVOKED, statement_pap=found.pap,
+    return _projection(
+        claim, policy, level=found.level, restrictions=found.restrictions, statements=found.statements,
+        since=_since(claim, centre, audience, policy), statement_pap=found.pap,
     )  # fmt: skip
 
 
 def as_definition(claim: Claim, policy: Policy) -> Projection:
     """A marking-definition as it travels with what carries it: it has no level of its own."""
+    return _projection(claim, policy, level=Level.CLEAR, since=claim.since)
+
+
+def _projection(
+    claim: Claim,
+    policy: Policy,
+    *,
+    level: Level,
+    since: bytes,
+    restrictions: tuple[tuple[GroupName, ...], ...] = (),
+    statements: tuple[StixId, ...] = (),
+    statement_pap: int | None = None,
+) -> Projection:
     centre = policy.centres[claim.centre]
     author = author_of(claim.obj, centre, policy)
     own = author is not None and (author == centre.identity or author in centre.speaks_for)
+    unnamed = (own or author is None) and centre.naming is not Naming.NAMED
     return Projection(
-        of=(claim.centre, claim.id), centre=centre, obj=claim.obj, level=Level.CLEAR, restrictions=(), statements=(),
-        author=author, own=own, modified_us=0, since=claim.since, digest=claim.digest, revoked=False,
+        of=(claim.centre, claim.id), centre=centre, obj=without_traces(claim.obj) if unnamed else claim.obj,
+        level=level, restrictions=restrictions, statements=statements, author=author, own=own,
+        modified_us=claim.modified_us or 0, since=since, digest=claim.digest,
+        revoked=claim.state is ClaimState.REVOKED, statement_pap=statement_pap, unnamed=unnamed,
     )  # fmt: skip
 
 

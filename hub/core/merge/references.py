@@ -66,8 +66,8 @@ def key_in(ref: str) -> CanonicalKey | None:
 
 
 def perhaps_issued(claim: Claim) -> list[StixId]:
-    """References that a collection may have made: name-based UUIDs, of other things than observables."""
-    return [ref for ref in claim.references if ref[-22:-21] == "5" and ref.partition("--")[0] not in SCO_TYPES]
+    """References that a collection may have made: name-based UUIDs, but of observables those of the random form."""
+    return [ref for ref in claim.references if ref[-22:-21] == ("4" if ref.partition("--")[0] in SCO_TYPES else "5")]
 
 
 def read_as_keys(claim: Claim, issued: Mapping[StixId, CanonicalKey]) -> Claim:

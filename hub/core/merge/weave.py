@@ -92,8 +92,8 @@ class Weave:
         self._sighted: dict[StixId, Nos] = {}
         self._touched: dict[tuple[int, ClaimKey], Claim] = {}
         """What this step looks at anew anyway, by collection."""
-        self._markings: set[StixId] = set()
-        """Marking-definitions that may have other content now."""
+        self._markings: set[str] = set()
+        """Marking-definitions that may have other content now, by their names (``marking_name``)."""
         self._redecided: set[StixId] = set()
         """Marking-definitions that have decided something before and decide something else now."""
         self._counting = False
@@ -212,7 +212,7 @@ class Weave:
         if is_floating(claim):
             self._to_place[claim.key] = None
         elif self._meaning.goes_along(claim):
-            self._markings.add(claim.id)
+            self._markings.update((claim.id, f"{claim.id}/{claim.centre}"))
         elif claim.thing is not None:
             self._look_at(claim.thing, nos)
         if claim.type == "sighting" and claim.body:
@@ -301,7 +301,7 @@ class Weave:
                 if no in nos:
                     self._to_look[no, thing] = None
         elif self._meaning.goes_along(claim):
-            self._markings.add(claim.id)
+            self._markings.update((claim.id, f"{claim.id}/{claim.centre}"))
         elif claim.thing is not None:
             self._look_at(claim.thing, nos)
 
@@ -490,7 +490,7 @@ class Weave:
             return None
         return self._last_wants()
 
-    def _look_at_carried(self, no: int, name: StixId) -> None:
+    def _look_at_carried(self, no: int, name: str) -> None:
         if self._carried.stays(no, name):
             return
         thing = object_key(name)

@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hub.core.normalise.sco import CONTRIBUTING, canonical_sco
+from hub.core.normalise.sco import canonical_sco
 from hub.model.markings import TLP_IDS, Marks, marks_of
+from hub.model.observable_ids import CONTRIBUTING
 from hub.model.stix import KEPT_EXTENSION
 from hub.model.words import Level, StixId, StixObject
 

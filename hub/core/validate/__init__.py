@@ -20,7 +20,7 @@ from hub.core.validate.special import EVERYWHERE, SPECIAL
 from hub.model.problems import Code, Problem, cut
 from hub.model.words import Limits, StixObject
 
-__all__ = ["RESERVED_PROPERTIES", "TYPES", "validate"]
+__all__ = ["RESERVED_PROPERTIES", "TYPES", "custom_properties", "validate"]
 
 TYPES: Mapping[str, ObjectType] = {**OBJECTS, **OBSERVABLES}
 """Every type that STIX 2.1 defines, the bundle aside."""
@@ -168,3 +168,11 @@ def _custom(kind: str, *, observable: bool) -> ObjectCheck:
         return troubles
 
     return check
+
+
+def custom_properties(obj: StixObject) -> list[str]:
+    """The top-level properties of an object that STIX does not define for its type."""
+    said = obj.get("type")
+    kind = TYPES.get(said) if isinstance(said, str) else None
+    known = {*SAME_EVERYWHERE, "type", "spec_version", "id", "defanged", *(kind.properties if kind else ())}
+    return [name for name in obj if name not in known]

@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.core.validate.common import LANGUAGE_TAG
 from hub.core.validate.rules import Holds, Trouble
+from hub.model.observable_ids import CONTRIBUTING
 from hub.model.problems import Code, cut
 
 TLP1_IDS: Mapping[str, str] = {
@@ -148,19 +149,12 @@ def _observes_objects(obj: dict[str, Any]) -> list[Trouble] | None:
     return None
 
 
-_CONTRIBUTING: Mapping[str, tuple[str, ...]] = {
-    "artifact": ("hashes", "payload_bin"),
-    "email-message": ("from_ref", "subject", "body"),
-    "user-account": ("account_type", "user_id", "account_login"),
-    "windows-registry-key": ("key", "values"),
-    "x509-certificate": ("hashes", "serial_number"),
-    "process": (),
-}
+_MAY_LACK_ALL = ("artifact", "email-message", "process", "user-account", "windows-registry-key", "x509-certificate")
 """Types whose properties that make the id are all optional (section 2.9 and each type's own)."""
 
 
 def _random_id(kind: str) -> Holds:
-    contributing = _CONTRIBUTING[kind]
+    contributing = CONTRIBUTING[kind]
 
     def holds(obj: dict[str, Any]) -> list[Trouble] | None:
         stix_id = obj.get("id")
@@ -181,7 +175,7 @@ SPECIAL: Mapping[str, tuple[Holds, ...]] = {
     "extension-definition": (_names_properties_for_the_top,),
     "language-content": (_speaks_languages,),
     "observed-data": (_observes_objects,),
-    **{kind: (_random_id(kind),) for kind in _CONTRIBUTING},
+    **{kind: (_random_id(kind),) for kind in _MAY_LACK_ALL},
 }
 """The rules of one type that its table does not say."""
 

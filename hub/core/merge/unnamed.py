@@ -1,0 +1,79 @@
+"""What remains of what a centre says of itself that does not go by its name: nothing that would tell who it is.
+
+Its own ids are replaced where the views are made (``owner``, ``carried``); free text and the names and values of
+properties that STIX does not define are its own care.
+
+Source: docs/semantics.md, section 5, "Centres that do not go by their name".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hub.model.markings import TLP2_EXTENSION
+from hub.model.policy import Centre
+from hub.model.stix import ACS_EXTENSION, KEPT_EXTENSION, PAP_EXTENSION
+from hub.model.words import Naming, StixId, StixObject
+
+_is_time = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z", re.ASCII).fullmatch
+_ENDS = frozenset(
+    {
+        "account_expires", "analysis_ended", "end", "last_observed", "last_seen", "private_key_usage_period_not_after",
+        "stop_time", "valid_until", "validity_not_after",
+    }
+)  # fmt: skip
+"""Properties that hold the end of something; every other time counts as a beginning."""
+_HUBS = frozenset({"created", "modified"})
+"""The hub shows its own, or days."""
+_PUBLISHED = frozenset({KEPT_EXTENSION, TLP2_EXTENSION, PAP_EXTENSION, ACS_EXTENSION})
+"""Extensions that say the same whoever uses them; others are a centre's, or name its software and accounts."""
+
+
+def without_traces(obj: StixObject) -> StixObject:
+    """The object with days for times, and without outside references and extensions that nobody has published."""
+    found = {name: value if name in _HUBS else _by_day(name, value) for name, value in obj.items()}
+    found.pop("external_references", None)
+    if found["type"] == "language-content":  # an exact time of an object that is shown with others
+        found.pop("object_modified", None)
+    extensions = found.get("extensions")
+    if extensions:
+        kept = {name: one for name, one in extensions.items() if _is_published(name)}
+        if kept:
+            found["extensions"] = kept
+        else:
+            del found["extensions"]
+    return found
+
+
+def _is_published(extension: str) -> bool:
+    return extension in _PUBLISHED or not extension.startswith("extension-definition--")
+
+
+def _by_day(name: str, value: Any) -> Any:
+    """A value with the start of the day for each time in it, or the end of it for what ends something."""
+    if type(value) is str:
+        return day_of(value, ends=name in _ENDS) if _is_time(value) else value
+    if type(value) is dict:
+        return {inner: _by_day(inner, item) for inner, item in value.items()}
+    return [_by_day(name, item) for item in value] if type(value) is list else value
+
+
+def day_of(moment: str, *, ends: bool = False) -> str:
+    """The first or the last millisecond of the day of a STIX timestamp."""
+    return moment[:10] + ("T23:59:59.999Z" if ends else "T00:00:00.000Z")
+
+
+# ---------------------------------------------------------------- the names of markings
+
+
+def marking_name(marking: StixId, centre: Centre) -> str:
+    """Under which name a centre's own marking-definition is used: its id, but of a centre that does not go by its name
+    one for that centre alone.
+    """
+    return marking if centre.naming is Naming.NAMED else f"{marking}/{centre.no}"
+
+
+def marking_in(name: str) -> StixId:
+    """The id under which a centre claims the marking-definition of a name."""
+    return StixId(name.partition("/")[0])
