@@ -16,6 +16,7 @@ from typing import Any
 from hub.core.merge.afresh import afresh, differences
 from hub.log import port as log
 from hub.model.policy import Centre
+from hub.model.stix import SCO_TYPES
 from hub.model.times import DAY_US
 from hub.model.words import Level
 from hub.store import tables as t
@@ -136,7 +137,8 @@ class Telling:
 
 def _is_made_for(said: str, shown: str) -> bool:
     """Whether a shown id is one that the hub made, of the type of the reference that it may replace."""
-    return said.partition("--")[0] == shown.partition("--")[0] and shown[-22] == "5"
+    kind = shown.partition("--")[0]
+    return said.partition("--")[0] == kind and shown[-22] == ("4" if kind in SCO_TYPES else "5")
 
 
 @asynccontextmanager
