@@ -1,72 +1,110 @@
 """Cuts a stream of bytes into STIX objects without decoding them: bundle, TAXII envelope, list, NDJSON, objects.
 
-The hub is the judge of what is a valid object, so nothing is decoded, repaired or dropped here: a malformed object
-comes out as its raw bytes and is refused there, with a code. Sans-IO: fed bytes cut anywhere, it holds a bounded rest.
+A bundle that stands where an object may stand is taken apart as well. The hub is the judge of what is a valid object,
+so nothing is decoded, repaired or dropped here: a malformed object comes out as its raw bytes and is refused there,
+with a code. Sans-IO: fed bytes cut anywhere, it holds a bounded rest.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
-from enum import Enum, auto
+from typing import Any
+
+from connectors.sdk.encodings import as_utf8
+from connectors.sdk.json_text import STRING_REST_TEXT, WHOLE_OBJECT, Head, Read, Scan, end_of
 
 LIMIT_BYTES = 16 << 20
 """An object longer than this comes out cut to it. The hub takes 1 MiB unless its operator says otherwise."""
+BUNDLES_DEEP = 3
+"""How many bundles may stand around an object; the hub takes as many apart."""
 _SNIFF_BYTES = 64 << 10
-_BOM = b"\xef\xbb\xbf"
+_BOM = codecs.BOM_UTF8
 
-# Loops are unrolled ("normal* (special normal*)*"): an alternation repeated by token is four times as slow in `re`.
-_STRING_REST_TEXT = rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
-_STRING = rb'"' + _STRING_REST_TEXT + rb'"'
-_SPAN_TEXT = rb'[^"{}\[\]]*+(?:' + _STRING + rb'[^"{}\[\]]*+)*+'
-
-
-def _nested(depth: int) -> bytes:
-    """What may stand between the brackets of a value that nests ``depth`` levels at most."""
-    inside = _SPAN_TEXT
-    for _ in range(depth):
-        inside = _SPAN_TEXT + rb"(?:(?:\{" + inside + rb"\}|\[" + inside + rb"\])" + _SPAN_TEXT + rb")*+"
-    return inside
-
-
-# Real objects nest five levels at most; one match takes a whole one.
-_WHOLE_OBJECT = re.compile(rb"\{" + _nested(5) + rb"\}", re.DOTALL)
-_COMPLETE_STRING = re.compile(_STRING, re.DOTALL)
-_STRING_REST = re.compile(_STRING_REST_TEXT, re.DOTALL)
-_SPAN = re.compile(_SPAN_TEXT, re.DOTALL)
-_UNTIL_TOKEN = re.compile(rb'[^"{}\[\]:,]*+')
 _BLANKS = re.compile(rb"[ \t\r]*+")
 _BETWEEN = re.compile(rb"[ \t\r\n,\x1e]*+")
-_STRAY = re.compile(rb'[^",\[\]{\n]*+(?:"' + _STRING_REST_TEXT + rb'"?[^",\[\]{\n]*+)*+', re.DOTALL)
+_STRAY = re.compile(rb'[^",\[\]{\n]*+(?:"' + STRING_REST_TEXT + rb'"?[^",\[\]{\n]*+)*+', re.DOTALL)
 _HOLDS_OBJECTS = re.compile(rb'"objects"\s*:\s*\[')
-
-_QUOTE, _BACKSLASH, _NEWLINE, _COLON, _COMMA = b'"\\\n:,'
-_OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_LIST, _CLOSE_LIST = b"{}[]"
+_VERSIONS = (b'"2.0"', b'"2.1"')
+_OPEN_OBJECT, _OPEN_LIST, _CLOSE_LIST = b"{[]"
 
 
 def split(chunks: Iterable[bytes], *, limit_bytes: int = LIMIT_BYTES) -> Iterator[bytes]:
-    """The objects in ``chunks``, each as one line of bytes (ready for NDJSON), in order. Memory stays bounded."""
+    """The objects in ``chunks``, each as one line of bytes (ready for NDJSON), in order. Memory stays bounded.
+
+    The text may be UTF-8, UTF-16 or UTF-32, with a byte order mark or without.
+    """
     splitter = ObjectSplitter(limit_bytes=limit_bytes)
-    for chunk in chunks:
+    for chunk in as_utf8(chunks):
         yield from splitter.feed(chunk)
     yield from splitter.close()
 
 
-class ObjectSplitter:
-    """Fed bytes, gives the objects that are complete so far. Objects of a STIX 2.0 bundle get its ``spec_version``."""
+def taken_apart(found: Any) -> Iterator[Any]:
+    """What a decoded value is that stands where an object may stand: the object, or those of a bundle, in order.
 
-    def __init__(self, *, limit_bytes: int = LIMIT_BYTES, spec_version: str | None = None) -> None:
+    Bundles in bundles are taken apart as ``ObjectSplitter`` does it, and hand down their ``spec_version``.
+    """
+    return _taken_apart(found, (), None)
+
+
+def _taken_apart(found: Any, outside: tuple[Any, ...], version: Any) -> Iterator[Any]:
+    objects = _held_by(found)
+    if objects is None:
+        lacks = type(found) is dict and "spec_version" not in found and f'"{version}"'.encode() in _VERSIONS
+        yield {"spec_version": version, **found} if lacks else found
+        return
+    if found.get("type") == "bundle":
+        if len(outside) == BUNDLES_DEEP:
+            for holder in reversed(outside):
+                found = {"type": "bundle", "id": holder.get("id", "bundle--"), "objects": [found]}
+            yield found
+            return
+        outside = (*outside, found)
+    for one in objects:
+        yield from _taken_apart(one, outside, found.get("spec_version", version))
+
+
+def _held_by(found: Any) -> list[Any] | None:
+    """The objects of a bundle or an envelope; None for anything else."""
+    if type(found) is not dict:
+        return None
+    kind = found.get("type")
+    if kind == "bundle" or (kind is None and "objects" in found and not {"created", "modified"} & found.keys()):
+        objects = found.get("objects", [])
+        return objects if type(objects) is list else None
+    return None
+
+
+class ObjectSplitter:
+    """Fed bytes, gives the objects that are complete so far. Objects of a bundle get its ``spec_version``.
+
+    A bundle with more than ``BUNDLES_DEEP - 1`` others around it comes out in as many, for the hub to refuse.
+    """
+
+    def __init__(self, *, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit = limit_bytes
-        self._spec_version = f'"{spec_version}"'.encode() if spec_version else None
+        self._open: list[Head] = []
+        """What holds the value in hand, from the outside in; a list at the top is none."""
         self._rest = b""
         self._reached = 0
         """How far into the rest the value in hand was read."""
         self._step: Callable[[bool], bool] = self._sniff
         self._found: list[bytes] = []
-        self._scan = _Scan()
+        self._scan = Scan()
         self._cutting = False
         """Whether the value in hand went over the limit: it came out cut, and its remainder is passed over."""
-        self._head: _Head | None = None
+        self._in_list = False
+        """Whether a list is open at the top."""
+        self._too_deep = False
+        """Whether the value in hand is a bundle in too many others."""
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._impatient = False
+        """Whether more waited than may, so that nothing does until the outermost bundle ends."""
+        self._head = Head()
+        """Of the value in hand, at the top."""
         self._line_before = False
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -76,7 +114,11 @@ class ObjectSplitter:
 
     def close(self) -> list[bytes]:
         """What remained: objects whose end never came, as they are."""
-        return self._work(last=True)
+        found = self._work(last=True)
+        self._release()
+        found += self._found
+        self._found = []
+        return found
 
     def _work(self, *, last: bool) -> list[bytes]:
         while self._step(last):
@@ -121,30 +163,29 @@ class ObjectSplitter:
 
     def _top(self, last: bool) -> bool:
         rest = self._rest
-        at = _end_of(_BLANKS, rest, 0)
+        at = end_of(_BLANKS, rest, 0)
         if self._line_before and rest[at : at + 1] == b"\n":
             self._step = self._lines
             return True
-        at = _end_of(_BETWEEN, rest, at)
+        at = end_of(_BETWEEN, rest, at)
         self._rest = rest = rest[at:]
         if not rest:
             return False
         if rest[0] == _OPEN_OBJECT:
             return self._start_value(rest)
         if rest[0] == _OPEN_LIST:
-            self._rest = rest[1:]
-            self._step = self._list
+            self._rest, self._in_list, self._step = rest[1:], True, self._list
             return True
         return self._stray_line(rest, last)
 
     def _start_value(self, rest: bytes) -> bool:
-        whole = _WHOLE_OBJECT.match(rest)
+        whole = WHOLE_OBJECT.match(rest)
         if whole and not _may_hold_objects(whole.group()):
             self._emit(whole.group())
             self._line_before = b"\n" not in whole.group()
             self._rest = rest[whole.end() :]
             return True
-        self._head, self._reached, self._line_before = _Head(), 0, False
+        self._head, self._reached, self._line_before = Head(), 0, False
         self._step = self._value
         return True
 
@@ -159,48 +200,116 @@ class ObjectSplitter:
 
     def _value(self, last: bool) -> bool:
         """A top-level object: either an object to give out, or what holds the objects."""
-        head = self._head or _Head()
+        head = self._head
         self._reached, what = head.read(self._rest, self._reached)
-        if what is _Read.LIST:
-            head.holds_objects = True
-            self._spec_version = head.spec_version or self._spec_version
-            self._rest, self._reached = self._rest[self._reached :], 0
-            self._step = self._list
+        if what is Read.LIST:
+            self._enter(head, self._reached)
             return True
-        if what is _Read.END or (last and self._rest):
-            end = self._reached if what is _Read.END else len(self._rest)
-            if not head.holds_objects and not head.is_empty_bundle and not self._cutting:
+        if what is Read.END or (last and self._rest):
+            end = self._reached if what is Read.END else len(self._rest)
+            if not head.is_empty_bundle and not self._cutting:
                 self._emit(self._rest[:end])
-            self._rest, self._head, self._cutting, self._step = self._rest[end:], None, False, self._top
+            self._rest, self._cutting, self._step = self._rest[end:], False, self._top
             return True
-        if head.holds_objects or self._cutting or len(self._rest) > self._limit:
-            self._let_go(emit=not head.holds_objects)
+        if self._cutting or len(self._rest) > self._limit:
+            self._let_go()
         return False
+
+    def _enter(self, head: Head, at: int) -> None:
+        """Go on inside the list of what turned out to hold objects."""
+        head.first_waiting = len(self._waiting)
+        self._open.append(head)
+        self._rest, self._reached, self._step = self._rest[at:], 0, self._list
+
+    def _tail(self, last: bool) -> bool:
+        """What follows the list of a holder, up to the holder's end."""
+        head = self._open[-1]
+        self._reached, what = head.read(self._rest, self._reached)
+        if what is Read.LIST:  # the key comes twice
+            self._rest, self._reached, self._step = self._rest[self._reached :], 0, self._list
+            return True
+        end = len(self._rest) if last and what is Read.MORE else self._reached
+        self._rest, self._reached = self._rest[end:], 0
+        if what is Read.MORE and not (last and end):
+            return False
+        self._leave(head)
+        self._step = self._list if self._open or self._in_list else self._top
+        return True
+
+    def _leave(self, head: Head) -> None:
+        """Objects that wait for the version of their bundle have it now, if it says one."""
+        if head.spec_version:
+            waiting = self._waiting[head.first_waiting :]
+            self._waiting[head.first_waiting :] = [self._versioned(raw) for raw in waiting]
+        self._open.pop()
+        if not self._open:
+            self._release()
+            self._impatient = False
 
     def _list(self, last: bool) -> bool:
         """Between the objects of a bundle, an envelope or a list: the hot loop."""
-        rest, at, match_object = self._rest, 0, _WHOLE_OBJECT.match
+        rest, at, match_object = self._rest, 0, WHOLE_OBJECT.match
         while True:
-            at = _end_of(_BETWEEN, rest, at)
+            at = end_of(_BETWEEN, rest, at)
             whole = match_object(rest, at)
             if not whole:
                 break
-            self._emit(whole.group())
+            self._take_whole(whole.group())
             at = whole.end()
         self._rest = rest = rest[at:]
         if not rest:
             return False
-        if rest[0] in b"{[":
-            self._scan, self._reached, self._step = _Scan(), 0, self._element
+        if rest[0] == _OPEN_OBJECT:
+            return self._start_element(rest, last)
+        if rest[0] == _OPEN_LIST:
+            self._start_scan(too_deep=False)
             return True
         if rest[0] == _CLOSE_LIST:
             self._rest, self._reached = rest[1:], 0
-            self._step = self._value if self._head else self._top
+            self._in_list = self._in_list and bool(self._open)
+            self._step = self._tail if self._open else self._top
             return True
         return self._stray_element(rest, last)
 
+    def _take_whole(self, raw: bytes) -> None:
+        """A whole object of a list, which may be a bundle."""
+        if not _may_hold_objects(raw):
+            self._emit(raw)
+            return
+        head, level = Head(), len(self._open)
+        at, what = head.read(raw, 0)
+        if what is not Read.LIST:
+            if not head.is_empty_bundle:
+                self._emit(raw)
+        elif self._bundles() == BUNDLES_DEEP:
+            self._emit(raw, too_deep=True)
+        else:
+            self._rest = raw
+            self._enter(head, at)
+            while len(self._open) > level and self._step(True):
+                pass
+            self._step = self._list
+
+    def _start_element(self, rest: bytes, last: bool) -> bool:
+        """An object of a list that is not whole yet, nests deeply, or is broken: it may be a bundle."""
+        head = Head()
+        at, what = head.read(rest[:_SNIFF_BYTES], 0)
+        if what is Read.MORE and len(rest) < _SNIFF_BYTES and not last:
+            return False
+        if what is Read.LIST and self._bundles() < BUNDLES_DEEP:
+            self._enter(head, at)
+        else:
+            self._start_scan(too_deep=what is Read.LIST)
+        return True
+
+    def _start_scan(self, *, too_deep: bool) -> None:
+        self._scan, self._reached, self._too_deep, self._step = Scan(), 0, too_deep, self._element
+
+    def _bundles(self) -> int:
+        return sum(head.is_bundle for head in self._open)
+
     def _stray_element(self, rest: bytes, last: bool) -> bool:
-        end = _end_of(_STRAY, rest, 0)
+        end = end_of(_STRAY, rest, 0)
         if end == len(rest) and not last and end <= self._limit:
             return False
         self._emit(rest[: max(end, 1)].strip())
@@ -208,39 +317,71 @@ class ObjectSplitter:
         return True
 
     def _element(self, last: bool) -> bool:
-        """An object of a list that is not whole yet, or nests deeply, or is broken."""
+        """The rest of an object or list in a list, up to its end."""
         self._reached, ended = self._scan.read(self._rest, self._reached)
         if ended or (last and self._rest):
             end = self._reached if ended else len(self._rest)
             if not self._cutting:
-                self._emit(self._rest[:end])
-            self._rest, self._cutting, self._step = self._rest[end:], False, self._list
+                self._emit(self._rest[:end], too_deep=self._too_deep)
+            self._rest, self._cutting, self._too_deep, self._step = self._rest[end:], False, False, self._list
             return True
         if self._cutting or len(self._rest) > self._limit:
-            self._let_go(emit=True)
+            self._let_go()
         return False
 
-    def _let_go(self, *, emit: bool) -> None:
+    def _let_go(self) -> None:
         """Give out the value in hand cut to the limit (once), and keep only what is still to be read."""
-        if emit and not self._cutting:
-            self._emit(self._rest)
+        if not self._cutting:
+            self._emit(self._rest, too_deep=self._too_deep)
             self._cutting = True
         self._rest, self._reached = self._rest[self._reached :], 0
 
-    def _emit(self, raw: bytes) -> None:
+    def _emit(self, raw: bytes, *, too_deep: bool = False) -> None:
         raw = raw[: self._limit]
         # As one line: a tab is blank between tokens like a line break, and as wrong as one inside a string.
         if b"\n" in raw or b"\r" in raw:
             raw = raw.replace(b"\n", b"\t").replace(b"\r", b"\t")
-        if self._spec_version == b'"2.0"' and raw[:1] == b"{" and b'"spec_version"' not in raw:
-            raw = b'{"spec_version":"2.0"' + (b"," if raw[1:].lstrip()[:1] != b"}" else b"") + raw[1:]
-        if raw:
+        if not raw:
+            return
+        if self._open:
+            raw = self._wrapped(raw) if too_deep else self._versioned(raw)
+        if self._open and not self._impatient and (self._waiting or _says_no_version(raw)):
+            self._let_wait(raw)
+        else:
             self._found.append(raw)
+
+    def _let_wait(self, raw: bytes) -> None:
+        """Where keys are sorted, the version of a bundle stands behind its objects: those that say none wait for it."""
+        self._waiting.append(raw)
+        self._waiting_bytes += len(raw)
+        if self._waiting_bytes > self._limit:
+            self._impatient = True
+            self._release()
+
+    def _release(self) -> None:
+        self._found += self._waiting
+        self._waiting, self._waiting_bytes = [], 0
+
+    def _versioned(self, raw: bytes) -> bytes:
+        """The object with the version of the innermost bundle that says one, where it says none itself."""
+        said = next((head.spec_version for head in reversed(self._open) if head.spec_version), None)
+        if said not in _VERSIONS or not _says_no_version(raw):
+            return raw
+        return b'{"spec_version":%b%b%b' % (said, b"," if raw[1:].lstrip()[:1] != b"}" else b"", raw[1:])
+
+    def _wrapped(self, raw: bytes) -> bytes:
+        """The bundles that stand around a value, with nothing but this value in them: one line, as deep as it was."""
+        outside = b"".join(b'{"type":"bundle","id":%b,"objects":[' % head.id for head in self._open if head.is_bundle)
+        return outside + raw + b"]}" * self._bundles()
 
 
 def _split_document(line: bytes, limit_bytes: int) -> list[bytes]:
     inner = ObjectSplitter(limit_bytes=limit_bytes)
     return inner.feed(line) + inner.close()
+
+
+def _says_no_version(raw: bytes) -> bool:
+    return raw[:1] == b"{" and b'"spec_version"' not in raw
 
 
 def _may_hold_objects(raw: bytes) -> bool:
@@ -257,125 +398,4 @@ def _looks_like_lines(lines: list[bytes]) -> bool:
         return first[-1:] == b"]" and second[:1] in (b"{", b"[")
     if first[:1] != b"{":
         return True
-    return len(first) > 1 and (second[:1] == b"{" or _WHOLE_OBJECT.fullmatch(first) is not None)
-
-
-def _end_of(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
-    match = pattern.match(data, at)
-    return match.end() if match else at
-
-
-class _Scan:
-    """Finds the end of one bracketed value over any number of feeds.
-
-    A line break inside a string ends the string: JSON has none there, and so one missing quote spoils one line rather
-    than the rest of the file.
-    """
-
-    __slots__ = ("_in_string", "_open")
-
-    def __init__(self) -> None:
-        self._open = bytearray()
-        self._in_string = False
-
-    def read(self, data: bytes, at: int) -> tuple[int, bool]:
-        """Read ``data`` on from ``at``: the position reached, and whether the value ended there."""
-        while True:
-            at = _end_of(_STRING_REST if self._in_string else _SPAN, data, at)
-            if at == len(data) or data[at] == _BACKSLASH:  # a backslash at the end waits for what it escapes
-                return at, False
-            mark = data[at]
-            at += 1
-            if self._in_string or mark == _QUOTE:
-                self._in_string = not self._in_string
-            elif self._closes(mark):
-                return at, True
-
-    def _closes(self, mark: int) -> bool:
-        """Account for one bracket; whether it closed the value. A bracket that fits nowhere is passed over."""
-        stack = self._open
-        if mark in b"{[":
-            stack.append(mark)
-        elif mark == _CLOSE_OBJECT and (opened := stack.rfind(b"{")) >= 0:
-            del stack[opened:]
-        elif mark == _CLOSE_LIST and stack[-1:] == b"[":
-            stack.pop()
-        return not stack
-
-
-class _Read(Enum):
-    """Why the reading of a top-level object stopped."""
-
-    MORE = auto()
-    LIST = auto()
-    END = auto()
-
-
-class _Head:
-    """Reads the properties of a top-level object until it ends or turns out to be what holds the objects."""
-
-    def __init__(self) -> None:
-        self.holds_objects = False
-        self.spec_version: bytes | None = None
-        self._type: bytes | None = None
-        self._depth = 0
-        self._key: bytes | None = None
-        self._after_colon = False
-        self._nested: _Scan | None = None
-
-    @property
-    def is_empty_bundle(self) -> bool:
-        """A bundle may come without objects, and then there is nothing to publish."""
-        return self._type == b'"bundle"' and not self.holds_objects
-
-    def read(self, data: bytes, at: int) -> tuple[int, _Read]:
-        """Read on from ``at``: the position reached, and why there."""
-        while True:
-            if self._nested:
-                at, ended = self._nested.read(data, at)
-                if not ended:
-                    return at, _Read.MORE
-                self._nested = None
-            at = _end_of(_UNTIL_TOKEN, data, at)
-            if at == len(data):
-                return at, _Read.MORE
-            mark = data[at]
-            if mark == _QUOTE:
-                end = self._string(data, at)
-                if end is None:
-                    return at, _Read.MORE
-                at = end
-            elif mark == _OPEN_LIST and self._at_objects():
-                self._after_colon = False
-                return at + 1, _Read.LIST
-            elif mark in b"{[" and self._depth:
-                self._nested, self._after_colon = _Scan(), False
-            elif mark == _CLOSE_OBJECT:
-                return at + 1, _Read.END
-            else:
-                self._punctuation(mark)
-                at += 1
-
-    def _at_objects(self) -> bool:
-        return self._after_colon and self._key == b'"objects"' and self._type in (None, b'"bundle"')
-
-    def _punctuation(self, mark: int) -> None:
-        if mark == _OPEN_OBJECT:
-            self._depth = 1
-        elif mark in b":,":
-            self._after_colon = mark == _COLON
-
-    def _string(self, data: bytes, at: int) -> int | None:
-        """The end of the string that begins at ``at``; None while it has none."""
-        whole = _COMPLETE_STRING.match(data, at)
-        if not whole:
-            end = _end_of(_STRING_REST, data, at + 1)
-            broken = end < len(data) and data[end] == _NEWLINE
-            return end + 1 if broken else None
-        if not self._after_colon:
-            self._key = whole.group()
-        elif self._key == b'"type"':
-            self._type = whole.group()
-        elif self._key == b'"spec_version"':
-            self.spec_version = whole.group()
-        return whole.end()
+    return len(first) > 1 and (second[:1] == b"{" or WHOLE_OBJECT.fullmatch(first) is not None)

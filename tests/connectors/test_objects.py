@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.sdk.objects import ObjectSplitter, split
+from connectors.sdk.objects import ObjectSplitter, split, taken_apart
 
 LAYOUTS: dict[str, Callable[[list[object]], str]] = {
     "bundle": lambda objects: json.dumps({"type": "bundle", "id": "bundle--1", "objects": objects}),
@@ -39,6 +40,10 @@ stix_like = st.builds(
     st.integers(0, 999),
     st.dictionaries(st.sampled_from(["a", "b", "labels", "name", "x_c"]), json_values, max_size=4),
 )
+
+
+def a_bundle(*objects: object, **properties: object) -> dict[str, object]:
+    return {"type": "bundle", "id": "bundle--1", "objects": list(objects), **properties}
 
 
 def cut(data: bytes, at: list[int]) -> Iterator[bytes]:
@@ -147,8 +152,115 @@ def test_objects_of_a_stix_2_0_bundle_get_its_version() -> None:
     assert out == [b'{"spec_version":"2.0","id":"a"}', b'{"spec_version":"2.0" }', b'{"spec_version":"2.1"}']
 
 
-def test_objects_of_a_bundle_of_another_version_stay_as_they_are() -> None:
-    assert list(split([b'{"type":"bundle","spec_version":"2.1","objects":[{"id":"a"}]}'])) == [b'{"id":"a"}']
+@pytest.mark.parametrize("version", ["2.0", "2.1"])
+@pytest.mark.parametrize("layout", [{}, {"sort_keys": True}, {"sort_keys": True, "indent": 1}])
+@given(at=st.lists(st.integers(0, 500), max_size=5))
+def test_objects_get_the_version_of_the_innermost_bundle_that_says_one(
+    version: str, layout: dict[str, Any], at: list[int]
+) -> None:
+    other = "2.0" if version == "2.1" else "2.1"
+    silent, says_other = a_bundle({"id": "b"}), a_bundle({"id": "c"}, spec_version=other)
+    whole = a_bundle({"id": "a"}, silent, says_other, {"id": "d", "spec_version": "9"}, 1, spec_version=version)
+    out = [json.loads(raw) for raw in split(cut(json.dumps(whole, **layout).encode(), at))]
+    versions = {"a": version, "b": version, "c": other, "d": "9"}
+    assert out == [*({"id": name, "spec_version": said} for name, said in versions.items()), 1]
+    assert list(taken_apart(whole)) == out
+
+
+def test_objects_of_a_bundle_that_says_no_version_or_an_unknown_one_stay_as_they_are() -> None:
+    for said in (b"", b'"spec_version":"3",'):
+        assert list(split([b'{"type":"bundle",' + said + b'"objects":[{"id":"a"},{"id":"b"}]}'])) == [
+            b'{"id":"a"}',
+            b'{"id":"b"}',
+        ]
+
+
+def test_what_waits_for_a_version_behind_it_is_bounded() -> None:
+    splitter = ObjectSplitter(limit_bytes=1_000)
+    one = b'{"id":"a","x":"' + b"y" * 100 + b'"},'
+    out = splitter.feed(b'{"id":"bundle--1","objects":[')
+    for _ in range(1_000):
+        out += splitter.feed(one)
+        assert splitter._waiting_bytes <= 1_000
+    out += splitter.feed(b'{}],"spec_version":"2.1","type":"bundle"}')
+    assert len(out) == 1_001
+
+
+NESTED: dict[str, Callable[[list[object]], object]] = {
+    "bundles in a list": lambda objects: [a_bundle(one) for one in objects],
+    "bundles and objects in a list": lambda objects: [a_bundle(objects[0]), *objects[1:]],
+    "a bundle in a bundle": lambda objects: a_bundle(a_bundle(*objects)),
+    "bundles and objects in a bundle": lambda objects: a_bundle(*objects[:1], a_bundle(), a_bundle(*objects[1:])),
+    "three bundles deep": lambda objects: a_bundle(a_bundle(a_bundle(*objects[:1])), *objects[1:]),
+    "three bundles deep in a list": lambda objects: [a_bundle(a_bundle(a_bundle(*objects)))],
+    "three bundles deep in an envelope": lambda objects: {
+        "more": False,
+        "objects": [a_bundle(a_bundle(a_bundle(*objects)))],
+    },
+    "bundles in an envelope": lambda objects: {"objects": [a_bundle(one) for one in objects], "more": True},
+    "an envelope in a list": lambda objects: [{"objects": objects}],
+}
+
+
+@pytest.mark.parametrize("nesting", NESTED)
+@pytest.mark.parametrize("layout", [{}, {"sort_keys": True}, {"indent": 2}])
+@given(objects=st.lists(stix_like, min_size=1, max_size=5), at=st.lists(st.integers(0, 10_000), max_size=6))
+def test_bundles_are_taken_apart_wherever_an_object_may_stand(
+    nesting: str, layout: dict[str, Any], objects: list[object], at: list[int]
+) -> None:
+    document = NESTED[nesting](objects)
+    assert [json.loads(raw) for raw in split(cut(json.dumps(document, **layout).encode(), at))] == objects
+    decoded = document if isinstance(document, list) else [document]
+    assert [one for value in decoded for one in taken_apart(value)] == objects
+
+
+@given(at=st.lists(st.integers(0, 500), max_size=5))
+def test_a_bundle_in_three_others_comes_out_in_them_and_its_neighbours_alone(at: list[int]) -> None:
+    deep = a_bundle({"id": "a"})
+    whole = a_bundle(a_bundle(a_bundle(deep, {"id": "b"}), {"id": "c"}))
+    out = [json.loads(raw) for raw in split(cut(json.dumps(whole).encode(), at))]
+    assert out == [a_bundle(a_bundle(a_bundle(deep))), {"id": "b"}, {"id": "c"}]
+    assert list(taken_apart(whole)) == out
+
+
+def test_a_bundle_of_more_than_the_limit_inside_another_is_taken_apart() -> None:
+    objects = [{"id": str(number), "spec_version": "2.1", "x": "y" * 100} for number in range(200)]
+    data = json.dumps(a_bundle(a_bundle(*objects), {"id": "last"})).encode()
+    splitter = ObjectSplitter(limit_bytes=1_000)
+    out = [raw for at in range(0, len(data), 300) for raw in splitter.feed(data[at : at + 300])] + splitter.close()
+    assert [json.loads(raw) for raw in out] == [*objects, {"id": "last"}]
+
+
+def test_a_broken_object_in_a_bundle_in_a_bundle_spoils_only_itself() -> None:
+    inner = b'{"type":"bundle","objects":[{"id":"a"},{"id":"b" 1]},7,{"id":"c"}]}'
+    out = list(split([b'{"type":"bundle","objects":[' + inner + b',{"id":"d"}]}']))
+    assert out == [b'{"id":"a"}', b'{"id":"b" 1]}', b"7", b'{"id":"c"}', b'{"id":"d"}']
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("layout", ["bundle over many lines", "NDJSON with blank lines and CRLF", "list"])
+@given(objects=st.lists(stix_like, min_size=1, max_size=3), at=st.lists(st.integers(0, 10_000), max_size=6))
+def test_any_unicode_encoding_is_read(layout: str, encoding: str, objects: list[object], at: list[int]) -> None:
+    text = LAYOUTS[layout]([*objects, {"name": "naïve \N{PILE OF POO}"}])
+    data = text.encode(encoding)
+    assert [json.loads(raw) for raw in split(cut(data, at))] == [*objects, {"name": "naïve \N{PILE OF POO}"}]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+@given(data=st.binary(max_size=40), at=st.lists(st.integers(0, 300), max_size=5))
+def test_what_cannot_be_decoded_spoils_its_own_line_and_stays_wrong(encoding: str, data: bytes, at: list[int]) -> None:
+    good = '{"id":"a"}\n{"id":"b"}\n'.encode(encoding)
+    out = list(split(cut(good + data, at)))
+    assert out[:2] == [b'{"id":"a"}', b'{"id":"b"}']
+
+
+def test_half_a_character_is_no_utf8() -> None:
+    (raw,) = split(['{"id":"a"}'.encode("utf-16")[:-1]])
+    with pytest.raises(UnicodeDecodeError):
+        raw.decode()
 
 
 @pytest.mark.parametrize("opening", [b'{"type":"bundle","objects":[', b"[", b""])
@@ -166,7 +278,7 @@ def test_the_rest_that_is_held_stays_below_limit_and_piece() -> None:
     for _ in range(1_000):
         splitter.feed(b"y" * 1_000)
         assert len(splitter._rest) <= 66_000  # 64 KiB are looked at before anything is decided
-    assert splitter.feed(b'"},{"id":"next"}]}') == [b'{"id":"next"}']
+    assert splitter.feed(b'"},{"id":"next"}]}')[-1] == b'{"id":"next"}'
 
 
 def test_deep_nesting_is_cut_where_the_object_ends() -> None:

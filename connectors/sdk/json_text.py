@@ -1,0 +1,170 @@
+"""Reads JSON text without decoding it: where a value ends, what the properties of an object are. Sans-IO.
+
+The text may be cut anywhere and may be broken: one broken value is to spoil as few of its neighbours as can be.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+
+# Loops are unrolled ("normal* (special normal*)*"): an alternation repeated by token is four times as slow in `re`.
+STRING_REST_TEXT = rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
+_STRING = rb'"' + STRING_REST_TEXT + rb'"'
+_SPAN_TEXT = rb'[^"{}\[\]]*+(?:' + _STRING + rb'[^"{}\[\]]*+)*+'
+
+
+def _nested(depth: int) -> bytes:
+    """What may stand between the brackets of a value that nests ``depth`` levels at most."""
+    inside = _SPAN_TEXT
+    for _ in range(depth):
+        inside = _SPAN_TEXT + rb"(?:(?:\{" + inside + rb"\}|\[" + inside + rb"\])" + _SPAN_TEXT + rb")*+"
+    return inside
+
+
+WHOLE_OBJECT = re.compile(rb"\{" + _nested(5) + rb"\}", re.DOTALL)
+"""Real objects nest five levels at most; one match takes a whole one."""
+_COMPLETE_STRING = re.compile(_STRING, re.DOTALL)
+_STRING_REST = re.compile(STRING_REST_TEXT, re.DOTALL)
+_SPAN = re.compile(_SPAN_TEXT, re.DOTALL)
+_UNTIL_TOKEN = re.compile(rb'[^"{}\[\]:,]*+')
+
+_QUOTE, _BACKSLASH, _NEWLINE, _COLON = b'"\\\n:'
+_OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_LIST, _CLOSE_LIST = b"{}[]"
+
+
+def end_of(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
+    """Where what ``pattern`` matches at a place ends; the place itself where it does not match."""
+    match = pattern.match(data, at)
+    return match.end() if match else at
+
+
+class Scan:
+    """Finds the end of one bracketed value over any number of feeds.
+
+    A line break inside a string ends the string: JSON has none there, and so one missing quote spoils one line rather
+    than the rest of the file.
+    """
+
+    __slots__ = ("_in_string", "_open")
+
+    def __init__(self) -> None:
+        self._open = bytearray()
+        self._in_string = False
+
+    def read(self, data: bytes, at: int) -> tuple[int, bool]:
+        """Read ``data`` on from ``at``: the position reached, and whether the value ended there."""
+        while True:
+            at = end_of(_STRING_REST if self._in_string else _SPAN, data, at)
+            if at == len(data) or data[at] == _BACKSLASH:  # a backslash at the end waits for what it escapes
+                return at, False
+            mark = data[at]
+            at += 1
+            if self._in_string or mark == _QUOTE:
+                self._in_string = not self._in_string
+            elif self._closes(mark):
+                return at, True
+
+    def _closes(self, mark: int) -> bool:
+        """Account for one bracket; whether it closed the value. A bracket that fits nowhere is passed over."""
+        stack = self._open
+        if mark in b"{[":
+            stack.append(mark)
+        elif mark == _CLOSE_OBJECT and (opened := stack.rfind(b"{")) >= 0:
+            del stack[opened:]
+        elif mark == _CLOSE_LIST and stack[-1:] == b"[":
+            stack.pop()
+        return not stack
+
+
+class Read(Enum):
+    """Why the reading of a top-level object stopped."""
+
+    MORE = auto()
+    LIST = auto()
+    END = auto()
+
+
+class Head:
+    """Reads the properties of an object until it ends or turns out to be what holds the objects."""
+
+    def __init__(self) -> None:
+        self.holds_objects = False
+        self.spec_version: bytes | None = None
+        self.id = b'"bundle--"'
+        self.first_waiting = 0
+        """Which of the objects that wait for a version was its first."""
+        self._type: bytes | None = None
+        self._is_versioned = False
+        self._depth = 0
+        self._key: bytes | None = None
+        self._after_colon = False
+        self._nested: Scan | None = None
+
+    @property
+    def is_bundle(self) -> bool:
+        """As far as it was read; what has neither type nor id is an envelope."""
+        return self._type == b'"bundle"' or self.id != b'"bundle--"'
+
+    @property
+    def is_empty_bundle(self) -> bool:
+        """A bundle may come without objects, and then there is nothing to publish."""
+        return self._type == b'"bundle"' and not self.holds_objects
+
+    def read(self, data: bytes, at: int) -> tuple[int, Read]:
+        """Read on from ``at``: the position reached, and why there."""
+        while True:
+            if self._nested:
+                at, ended = self._nested.read(data, at)
+                if not ended:
+                    return at, Read.MORE
+                self._nested = None
+            at = end_of(_UNTIL_TOKEN, data, at)
+            if at == len(data):
+                return at, Read.MORE
+            mark = data[at]
+            if mark == _QUOTE:
+                end = self._string(data, at)
+                if end is None:
+                    return at, Read.MORE
+                at = end
+            elif mark == _OPEN_LIST and self._at_objects():
+                self._after_colon, self.holds_objects = False, True
+                return at + 1, Read.LIST
+            elif mark in b"{[" and self._depth:
+                self._nested, self._after_colon = Scan(), False
+            elif mark == _CLOSE_OBJECT:
+                return at + 1, Read.END
+            else:
+                self._punctuation(mark)
+                at += 1
+
+    def _at_objects(self) -> bool:
+        if not self._after_colon or self._key != b'"objects"':
+            return False
+        # Keys may be sorted, and then the type comes last: an object of its own has times, a bundle has none.
+        return self._type == b'"bundle"' or (self._type is None and not self._is_versioned)
+
+    def _punctuation(self, mark: int) -> None:
+        if mark == _OPEN_OBJECT:
+            self._depth = 1
+        elif mark in b":,":
+            self._after_colon = mark == _COLON
+
+    def _string(self, data: bytes, at: int) -> int | None:
+        """The end of the string that begins at ``at``; None while it has none."""
+        whole = _COMPLETE_STRING.match(data, at)
+        if not whole:
+            end = end_of(_STRING_REST, data, at + 1)
+            broken = end < len(data) and data[end] == _NEWLINE
+            return end + 1 if broken else None
+        if not self._after_colon:
+            self._key = whole.group()
+            self._is_versioned = self._is_versioned or self._key in (b'"created"', b'"modified"')
+        elif self._key == b'"type"':
+            self._type = whole.group()
+        elif self._key == b'"spec_version"':
+            self.spec_version = whole.group()
+        elif self._key == b'"id"' and not self.holds_objects:
+            self.id = whole.group()
+        return whole.end()
