@@ -5,7 +5,9 @@ from __future__ import annotations
 import glob
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,7 +49,7 @@ class FilesConnector(Connector[FilesSettingsT]):
     """
 
     suffixes: tuple[str, ...] = ()
-    """What files are called that a folder is searched for, packed or not."""
+    """What files are called that a folder, or a ZIP archive, is searched for, packed or not."""
 
     def __init__(self, settings: FilesSettingsT) -> None:
         super().__init__(settings)
@@ -59,7 +61,7 @@ class FilesConnector(Connector[FilesSettingsT]):
 
     @abstractmethod
     def bodies(self, source: Source, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
-        """The STIX objects of one file, in an order that only the file and ``reading`` decide."""
+        """The STIX objects of one file (or of one in an archive), in an order that only it and ``reading`` decide."""
 
     def reading(self) -> str:
         """A word for how files are read: when it changes, what was done counts as not done."""
@@ -87,9 +89,11 @@ class FilesConnector(Connector[FilesSettingsT]):
     def _file_items(self, file: SeenFile, skip: int) -> Iterator[Item]:
         source = Source.open(Path(file.path))
         self._in_hand = file, source
-        for count, body in enumerate(self.bodies(source, file), start=1):
-            if count > skip:
-                yield Item(body, self._mark(len(self._done), file, count))
+        with closing(source.parts(self.suffixes)) as parts:
+            bodies = chain.from_iterable(self.bodies(part, file) for part in parts)
+            for count, body in enumerate(bodies, start=1):
+                if count > skip:
+                    yield Item(body, self._mark(len(self._done), file, count))
         self._in_hand = None
         self._done.append(file)
         self._done_bytes += file.size
@@ -134,7 +138,7 @@ class FilesConnector(Connector[FilesSettingsT]):
 
     def _is_ours(self, path: Path) -> bool:
         name = path.name.lower().removesuffix(".gz")
-        return name.endswith(self.suffixes) and not path.name.startswith(".")
+        return name.endswith((*self.suffixes, ".zip")) and not path.name.startswith(".")
 
 
 def _together(failures: list[SourceFailed]) -> SourceFailed:

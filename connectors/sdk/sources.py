@@ -1,16 +1,20 @@
-"""Bytes of a file or of standard input in bounded pieces, unpacked where it is gzip, and how far it is."""
+"""Bytes of a file or of standard input in bounded pieces, unpacked where it is gzip or ZIP, and how far it is.
+
+What a file is packed with is told by its bytes, never by its name.
+"""
 
 from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
+from connectors.sdk.archives import CHUNK_BYTES, Member, is_zip, members
 from connectors.sdk.errors import SourceFailed
 
-CHUNK_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
 
 
@@ -21,6 +25,8 @@ class Source:
         self._file = file
         self._size = size_bytes
         self._read = 0
+        self._first = b""
+        """What was read to see what it is."""
         self.name = name
 
     @classmethod
@@ -37,10 +43,27 @@ class Source:
         """0 to 1; None for what has no size (standard input)."""
         return min(self._read / self._size, 1.0) if self._size else None
 
+    def parts(self, suffixes: tuple[str, ...]) -> Generator[Source, None, None]:
+        """The files of a ZIP archive that are called ``suffixes``, or its only one; of anything else itself.
+
+        Each part is read before the next is asked for. Raises SourceFailed for an archive that is not to be read.
+        """
+        try:
+            self._first = self._file.read(CHUNK_BYTES) or b""
+        except OSError as error:
+            raise _failed(self.name, error) from error
+        if not is_zip(self._first):
+            yield self
+            return
+        with self._file:
+            for member in members(self._file, self._first, self.name, suffixes):
+                self._read = max(self._read, member.at)
+                yield _Part(member)
+        self._read = self._size or 0
+
     def chunks(self) -> Iterator[bytes]:
         """The content, unpacked, at most ``CHUNK_BYTES`` a piece. Raises SourceFailed where it cannot go on."""
-        with self._file:
-            raw = self._raw()
+        with closing(self._raw()) as raw:
             first = next(raw, b"")
             try:
                 if first.startswith(_GZIP):
@@ -51,13 +74,29 @@ class Source:
             except (zlib.error, ValueError) as error:
                 raise _failed(self.name, error) from error
 
-    def _raw(self) -> Iterator[bytes]:
-        try:
-            while chunk := self._file.read(CHUNK_BYTES):
-                self._read += len(chunk)
-                yield chunk
-        except OSError as error:
-            raise _failed(self.name, error) from error
+    def _raw(self) -> Generator[bytes, None, None]:
+        with self._file:
+            try:
+                while chunk := self._first or self._file.read(CHUNK_BYTES):
+                    self._first = b""
+                    self._read += len(chunk)
+                    yield chunk
+            except OSError as error:
+                raise _failed(self.name, error) from error
+
+
+class _Part(Source):
+    """A file of an archive. How far it is, the archive knows."""
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+        self.name = member.name
+
+    def share_read(self) -> float | None:
+        return None
+
+    def _raw(self) -> Generator[bytes, None, None]:
+        yield from self._member.chunks
 
 
 def _failed(name: str, error: Exception) -> SourceFailed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import BinaryIO, ClassVar, Self
 
 from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, Item
@@ -54,8 +55,10 @@ class Inputs(Connector[InputsSettings]):
 
     def _from_stdin(self) -> Iterator[Item]:
         source = Source(self._stdin or sys.stdin.buffer, name="standard input", size_bytes=None)
-        for body in split(source.chunks()):
-            yield Item(body)
+        with closing(source.parts(StixFileConnector.suffixes)) as parts:
+            for part in parts:
+                for body in split(part.chunks()):
+                    yield Item(body)
 
     def share_read(self) -> float | None:
         """Each path counts the same; None while standard input is read."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.sdk import archives
 from connectors.sdk.connector import Connector
 from connectors.sdk.errors import SourceFailed
 from connectors.sdk.testing import ConnectorContract
 from connectors.stix_file import StixFileConnector, StixFileSettings
+from connectors.stix_file.inputs import Inputs, InputsSettings
 
 
 def an_object(number: int) -> dict[str, Any]:
@@ -91,6 +95,132 @@ def test_a_broken_file_does_not_keep_the_others_from_the_hub(tmp_path: Path) -> 
     assert an_object(2) in found
     assert "a.json.gz cannot be read" in failure.says
     assert "mend the file" in failure.way_out
+
+
+def a_zip(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_a_zip_is_read_by_what_it_is_and_only_its_data(tmp_path: Path) -> None:
+    files = {
+        "folder/": b"",
+        "folder/a.json": a_bundle(1, 2),
+        "__MACOSX/folder/._a.json": b"\0\5\26\7",
+        ".hidden.json": a_bundle(8),
+        "README.json": b"no STIX",
+        "picture.png": b"\x89PNG",
+        "b.jsonl.gz": gzip.compress(json.dumps(an_object(3)).encode()),
+        "c.JSON": a_bundle(4).decode().encode("utf-16"),
+    }
+    for name in ("dump", "dump.json", "dump.zip"):
+        assert read(a_zip(tmp_path / name, files)) == [an_object(n) for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_the_only_file_of_a_zip_may_have_any_name(tmp_path: Path, method: int) -> None:
+    path = a_zip(tmp_path / "a.zip", {"README": b"Read me.", "export": a_bundle(1)}, method)
+    assert read(path) == [an_object(1)]
+
+
+def test_a_broken_line_at_the_end_of_one_file_of_a_zip_leaves_the_next_alone(tmp_path: Path) -> None:
+    path = a_zip(tmp_path / "a.zip", {"a.json": b'{"type":"bundle","objects":[{"x":"', "b.json": a_bundle(1)})
+    assert [item.body for item in a_connector(path).items({})][1:] == [json.dumps(an_object(1)).encode()]
+
+
+def test_a_folder_is_read_with_the_archives_in_it(tmp_path: Path) -> None:
+    a_zip(tmp_path / "b.zip", {"b.json": a_bundle(2)})
+    (tmp_path / "a.json").write_bytes(a_bundle(1))
+    assert read(tmp_path) == [an_object(1), an_object(2)]
+
+
+def test_an_archive_without_data_is_told(tmp_path: Path) -> None:
+    for files in ({"a.png": b"x", "b.exe": b"x"}, {}):
+        with pytest.raises(SourceFailed, match=r"holds [02] files, and none is called \.json"):
+            read(a_zip(tmp_path / "a.zip", files))
+
+
+def test_an_archive_in_an_archive_is_told_after_the_rest_is_read(tmp_path: Path) -> None:
+    inner = a_zip(tmp_path / "inner.zip", {"x.json": a_bundle(9)}).read_bytes()
+    found, failure = read_until_it_fails(a_zip(tmp_path / "a.zip", {"b.zip": inner, "c.json": a_bundle(1)}))
+    assert found == [an_object(1)]
+    assert "b.zip is an archive in an archive" in failure.says
+    found, failure = read_until_it_fails(a_zip(tmp_path / "c.zip", {"b.json": inner}))
+    assert (found, failure.code) == ([], "source.archive")
+
+
+def test_a_file_with_a_password_is_told_after_the_rest_is_read(tmp_path: Path) -> None:
+    path = a_zip(tmp_path / "a.zip", {"a.json": a_bundle(1), "b.json": a_bundle(2)})
+    data = bytearray(path.read_bytes())
+    first = data.find(b"PK\x01\x02")
+    data[first + 8] |= 1  # the bit that says so, in the archive's list
+    path.write_bytes(data)
+    found, failure = read_until_it_fails(path)
+    assert found == [an_object(2)]
+    assert "a.json is locked with a password" in failure.says
+
+
+def test_a_method_that_unpacks_without_bounds_is_not_read(tmp_path: Path) -> None:
+    path = a_zip(tmp_path / "a.zip", {"a.json": a_bundle(1)}, zipfile.ZIP_LZMA)
+    assert "packed by method 14" in read_until_it_fails(path)[1].says
+
+
+def test_a_damaged_archive_is_told(tmp_path: Path) -> None:
+    path = a_zip(tmp_path / "a.zip", {"a.json": a_bundle(*range(2_000))})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert "is a ZIP archive that cannot be read" in read_until_it_fails(path)[1].says
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2] ^= 0xFF
+    path.write_bytes(damaged)
+    assert "a.json cannot be read" in read_until_it_fails(path)[1].says
+
+
+def test_an_archive_that_unpacks_to_far_more_than_data_does_is_not_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "FREE_BYTES", 1 << 20)
+    path = a_zip(tmp_path / "a.zip", {"a.json": b"\n" * (8 << 20), "b.json": a_bundle(1)})
+    assert "unpacks to more than an archive of data does" in read_until_it_fails(path)[1].says
+
+
+def test_an_archive_may_come_through_a_pipe(tmp_path: Path) -> None:
+    class Pipe(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+    packed = a_zip(tmp_path / "a", {"a.json": a_bundle(1)}).read_bytes()
+    inputs = Inputs(InputsSettings(paths=("-",)), stdin=Pipe(packed))
+    assert [json.loads(item.body) for item in inputs.items({})] == [an_object(1)]  # type: ignore[arg-type]
+
+
+def test_how_far_an_archive_is_grows_to_the_whole(tmp_path: Path) -> None:
+    connector = a_connector(a_zip(tmp_path / "a.zip", {f"{n}.json": a_bundle(n) for n in range(5)}))
+    shares = [connector.share_read() for _ in connector.items({})]
+    assert shares == sorted(shares, key=lambda share: share or 0)
+    assert connector.share_read() == 1
+
+
+REAL = Path(__file__).parent.parent / "data" / "real-life"
+
+
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        ("bundles-in-a-list.json", ["93", "94"]),
+        ("bundles-in-bundles.json", ["91", "92"]),
+        ("bundles-in-bundles.envelope.json", ["111", "112"]),
+        ("stix-in-utf16.json", ["98"]),
+        ("version-on-the-bundle.json", ["99"]),
+        ("packed.json.zip", ["211"]),
+    ],
+)
+def test_what_real_tools_write_is_read(name: str, last: list[str]) -> None:
+    found = read(REAL / name)
+    assert [one["name"].removeprefix("trial ") for one in found] == last
+    assert {one["spec_version"] for one in found} == {"2.1"}
 
 
 def test_a_path_that_leads_nowhere_is_told(tmp_path: Path) -> None:

@@ -1,0 +1,18 @@
+"""Archives are read by every connector that reads files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from connectors.csv import CsvConnector, CsvSettings
+
+REAL = Path(__file__).parent.parent / "data" / "real-life"
+
+
+def test_a_table_in_a_zip_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "full.csv"  # whatever it is called
+    path.write_bytes((REAL / "packed.csv.zip").read_bytes())
+    for packed in (path, REAL / "packed.csv.zip"):
+        connector = CsvConnector(CsvSettings(path=str(packed), mapping="threatfox"))
+        assert [item.body["pattern"] for item in connector.items({})] == ["[ipv4-addr:value = '198.51.100.174']"]  # type: ignore[index,call-overload]
+        assert not connector.left_out()
