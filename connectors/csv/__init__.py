@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
@@ -15,7 +14,7 @@ from pydantic_settings import SettingsConfigDict
 from connectors.csv.indicators import IndicatorMaker
 from connectors.csv.mapping import FeedMapping, load
 from connectors.csv.rows import Row, rows
-from connectors.sdk.connector import Checkpoint, ConnectorSettings, Item
+from connectors.sdk.connector import Checkpoint, ConnectorSettings, Item, LeftOut, LeftOutCounts
 from connectors.sdk.errors import SourceFailed
 from connectors.sdk.files import FilesConnector, FilesSettings, SeenFile
 from connectors.sdk.sources import Source
@@ -55,7 +54,7 @@ class CsvConnector(FilesConnector[CsvSettings]):
     def __init__(self, settings: CsvSettings) -> None:
         super().__init__(settings)
         self._mapping = _overridden(load(settings.mapping), settings)
-        self._left_out: Counter[str] = Counter()
+        self._left_out = LeftOutCounts()
 
     def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
         """The indicators of all files that are new or changed."""
@@ -79,9 +78,9 @@ class CsvConnector(FilesConnector[CsvSettings]):
         said = f"{self._mapping.model_dump_json()}\n{self.settings.centre}\n{self.settings.since}"
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
-    def left_out(self) -> Mapping[str, int]:
+    def left_out(self) -> Mapping[str, LeftOut]:
         """How many rows or values gave no object, by reason."""
-        return self._left_out
+        return self._left_out.by_reason()
 
     def _checked(self, found: Iterator[Row], file: SeenFile) -> Iterator[Row]:
         """The rows, once the first has a column that the mapping reads: a wrong mapping must not look like no news."""
@@ -99,7 +98,7 @@ class CsvConnector(FilesConnector[CsvSettings]):
         yield from found
 
     def _leave_out(self, reason: str) -> None:
-        self._left_out[reason] += 1
+        self._left_out.add(reason)
 
 
 def _overridden(mapping: FeedMapping, settings: CsvSettings) -> FeedMapping:

@@ -4,7 +4,7 @@ Importable without the hub. ``docs/connectors.md`` walks through a whole connect
 """
 
 from connectors.sdk.checkpoints import CheckpointFile, Checkpoints, NoCheckpoints
-from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, Item
+from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, Item, LeftOut, LeftOutCounts
 from connectors.sdk.errors import ConnectorError, PublishRefused, SourceFailed, TryLater, WrongSettings
 from connectors.sdk.publisher import Acknowledged, LinesPublisher, Publisher
 from connectors.sdk.runner import Runner, RunReport
@@ -18,6 +18,8 @@ __all__ = [
     "ConnectorError",
     "ConnectorSettings",
     "Item",
+    "LeftOut",
+    "LeftOutCounts",
     "LinesPublisher",
     "NoCheckpoints",
     "PublishRefused",

@@ -14,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Checkpoint = Mapping[str, Any]
 """How far a connector got: JSON that only the connector itself reads. ``{}`` is the beginning."""
+PLACE_CHARACTERS = 120
+"""How much is told of the first place where something was left out."""
 
 
 class ConnectorSettings(BaseSettings):
@@ -36,6 +38,41 @@ class Item:
 
     body: bytes | Mapping[str, Any]
     checkpoint: Checkpoint | Callable[[], Checkpoint] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How often a source gave no object for one reason, and where it did so first."""
+
+    count: int
+    first: str = ""
+    """Such as ``line 17: 198.51.100``, at most ``PLACE_CHARACTERS`` long; "" where nobody can tell."""
+
+
+class LeftOutCounts:
+    """What one run left out, added up by reason in the order in which the reasons occurred."""
+
+    def __init__(self) -> None:
+        self._by_reason: dict[str, LeftOut] = {}
+
+    def add(self, reason: str, place: str = "", count: int = 1) -> None:
+        """``count`` more for this reason; the first ``place`` that is told is kept, shortened."""
+        before = self._by_reason.get(reason, LeftOut(0))
+        self._by_reason[reason] = LeftOut(before.count + count, before.first or shortened(place))
+
+    def clear(self) -> None:
+        """A new run begins."""
+        self._by_reason.clear()
+
+    def by_reason(self) -> dict[str, LeftOut]:
+        """As it is now; later additions do not change what was given out."""
+        return dict(self._by_reason)
+
+
+def shortened(text: str, limit: int = PLACE_CHARACTERS) -> str:
+    """Text on one line, its end replaced by "…" where it is over ``limit`` characters."""
+    line = " ".join(text[: 8 * limit].split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 class Connector(ABC, Generic[SettingsT]):
@@ -66,8 +103,8 @@ class Connector(ABC, Generic[SettingsT]):
         """How much of the source was read, 0 to 1, for the progress bar; None where nobody can tell."""
         return None
 
-    def left_out(self) -> Mapping[str, int]:
-        """What of the source gave no item in this run: how many, by reason. Nothing is left out in silence."""
+    def left_out(self) -> Mapping[str, LeftOut]:
+        """What of the source gave no item in this run, by reason. Nothing is left out in silence."""
         return {}
 
     def end_checkpoint(self) -> Checkpoint | None:

@@ -39,7 +39,7 @@ from hub.model.errors import WrongUsage
 
 if TYPE_CHECKING:
     from connectors.sdk.client import HubClient
-    from connectors.sdk.connector import Connector
+    from connectors.sdk.connector import Connector, LeftOut
     from connectors.sdk.publisher import Publisher
     from connectors.sdk.runner import RunReport
 
@@ -168,25 +168,34 @@ def _one_round(connector: Connector[Any], outlet: _Outlet, state: Path, voice: V
             runner.run()
         except SourceFailed as error:  # what it read before is published, and worth a word
             failure = error
-    for reason, count in connector.left_out().items():
-        say(f"left out: {count:,}, {reason}")
-    _print_round(runner.report, outlet, voice, as_json=as_json)
+    _print_round(runner.report, connector.left_out(), outlet, voice, as_json=as_json)
     if failure:
         raise failure
 
 
-def _print_round(report: RunReport, outlet: _Outlet, voice: Voice, *, as_json: bool) -> None:
+def _print_round(
+    report: RunReport, left_out: Mapping[str, LeftOut], outlet: _Outlet, voice: Voice, *, as_json: bool
+) -> None:
+    told = {
+        "left_out": [{"reason": reason, "count": one.count, "first": one.first} for reason, one in left_out.items()]
+    }
+    if not as_json:
+        for reason, one in left_out.items():
+            say(f"left out: {one.count:,}, {reason}" + (f" (first: {one.first})" if one.first else ""))
     publisher = outlet.publisher
     if outlet.client:
         verdicts = verdicts_on(outlet.client, publisher, report.receipts, voice, quiet=as_json)
-        print_verdicts(verdicts, as_json=as_json)
+        if as_json:
+            print_json({**verdicts.as_json(), **told})
+        else:
+            print_verdicts(verdicts, as_json=False)
         return
     if publisher.too_large:
         say(f"left out: {len(publisher.too_large):,}, too large for where they should go")
     sent = report.objects - len(publisher.too_large)
     publisher.too_large.clear()
     if as_json and outlet.to is not Target.STDOUT:
-        print_json({"sent": sent})
+        print_json({"sent": sent, **told})
     else:
         say(f"sent {sent:,}")
 

@@ -357,6 +357,16 @@ def test_connect_says_what_was_left_out(hub: SmallHub, tmp_path: Path, capfd: py
     assert hub.objects()[0]["object_marking_refs"] == ["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"]
 
 
+def test_connect_tells_scripts_what_was_left_out(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    feed = a_file(tmp_path, [b"198.51.100.1", b"nothing", b"198.51.100.1"], "list.txt")
+    words = ("connect", "csv", f"path={feed}", "mapping=list", "centre=cert-ro", "--json")
+    told = {one["reason"]: one for one in Ran(capfd, *words).json["left_out"]}
+    assert told["a repeated value"]["count"] == 1
+    assert all(set(one) == {"reason", "count", "first"} for one in told.values())
+
+
 def test_connect_publishes_what_a_broken_source_gave_and_fails(
     hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

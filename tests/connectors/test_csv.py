@@ -28,10 +28,14 @@ FORMATS = Path(__file__).parent.parent / "data" / "csv" / "formats"
 MALTRAIL = Path(__file__).parent.parent / "data" / "csv" / "maltrail"
 
 
+def _counts(connector: Connector[Any]) -> dict[str, int]:
+    return {reason: one.count for reason, one in connector.left_out().items()}
+
+
 def read(path: Path, mapping: str, **settings: Any) -> tuple[list[dict[str, Any]], Mapping[str, int]]:
     """The indicators of a file, and what was left out of it."""
     connector = make("csv", {"path": str(path), "mapping": mapping, "since": "2026-01-01T00:00:00Z", **settings})
-    return [dict(item.body) for item in connector.items({})], connector.left_out()  # type: ignore[arg-type]
+    return [dict(item.body) for item in connector.items({})], _counts(connector)  # type: ignore[arg-type]
 
 
 def patterns(found: list[dict[str, Any]]) -> list[str]:

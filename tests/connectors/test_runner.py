@@ -21,6 +21,8 @@ from connectors.sdk import (
     Connector,
     ConnectorSettings,
     Item,
+    LeftOut,
+    LeftOutCounts,
     Runner,
     SourceFailed,
     TryLater,
@@ -81,6 +83,18 @@ def test_the_checkpoint_never_runs_ahead_of_the_acknowledgement(tmp_path: Path) 
     Runner(Counting(), Asking(), checkpoints, batch_objects=4).run()
     assert seen == [{}, {"done": 4}, {"done": 8}]
     assert checkpoints.load() == {"done": 10}
+
+
+def test_what_is_left_out_is_counted_with_its_first_place() -> None:
+    counts = LeftOutCounts()
+    counts.add("no value")
+    counts.add("no value", "line 3:\ta\n" + "b" * 500)
+    before = counts.by_reason()
+    counts.add("no value", "line 9", count=5)
+    assert before == {"no value": LeftOut(2, "line 3: a " + "b" * 109 + "…")}
+    assert counts.by_reason()["no value"].count == 7
+    counts.clear()
+    assert counts.by_reason() == {}
 
 
 def test_one_batch_is_read_while_one_is_on_its_way_and_no_more() -> None:
