@@ -4,7 +4,15 @@ Importable without the hub. ``docs/connectors.md`` walks through a whole connect
 """
 
 from connectors.sdk.checkpoints import CheckpointFile, Checkpoints, NoCheckpoints
-from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, Item, LeftOut, LeftOutCounts
+from connectors.sdk.connector import (
+    Checkpoint,
+    Connector,
+    ConnectorSettings,
+    Item,
+    LeftOut,
+    LeftOutCounts,
+    SourceWarning,
+)
 from connectors.sdk.errors import ConnectorError, PublishRefused, SourceFailed, TryLater, WrongSettings
 from connectors.sdk.publisher import Acknowledged, LinesPublisher, Publisher
 from connectors.sdk.runner import Runner, RunReport
@@ -27,6 +35,7 @@ __all__ = [
     "RunReport",
     "Runner",
     "SourceFailed",
+    "SourceWarning",
     "TryLater",
     "WrongSettings",
 ]

@@ -16,6 +16,8 @@ Checkpoint = Mapping[str, Any]
 """How far a connector got: JSON that only the connector itself reads. ``{}`` is the beginning."""
 PLACE_CHARACTERS = 120
 """How much is told of the first place where something was left out."""
+SOURCE_PATIENCE_S = 300.0
+"""How long a connector tries a source that is away, unless told otherwise."""
 
 
 class ConnectorSettings(BaseSettings):
@@ -49,6 +51,14 @@ class LeftOut:
     """Such as ``line 17: 198.51.100``, at most ``PLACE_CHARACTERS`` long; "" where nobody can tell."""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceWarning:
+    """What somebody should look at, though the run went on: a stable code and one sentence."""
+
+    code: str
+    says: str
+
+
 class LeftOutCounts:
     """What one run left out, added up by reason in the order in which the reasons occurred."""
 
@@ -63,6 +73,10 @@ class LeftOutCounts:
     def clear(self) -> None:
         """A new run begins."""
         self._by_reason.clear()
+
+    def total(self) -> int:
+        """How much was left out, whatever the reason."""
+        return sum(one.count for one in self._by_reason.values())
 
     def by_reason(self) -> dict[str, LeftOut]:
         """As it is now; later additions do not change what was given out."""
@@ -81,6 +95,7 @@ class Connector(ABC, Generic[SettingsT]):
     - ``items({})`` gives everything that the source has; the same source gives the same items, in the same order;
     - ``items(c)``, where ``c`` came with item n, gives at least what followed item n (repeats may be, gaps not);
     - memory does not grow with the source;
+    - a source that holds something but no object, or nothing at all, raises ``SourceFailed``; nothing new does not;
     - what cannot be read raises ``SourceFailed`` (or ``TryLater``) after the items before it, never another exception.
     """
 
@@ -94,6 +109,10 @@ class Connector(ABC, Generic[SettingsT]):
         self.settings = settings
         self.notify: Callable[[str], None] = lambda _: None
         """Says what somebody who waits should know, such as a new try; set by whoever runs the connector."""
+        self.patience_s: float = SOURCE_PATIENCE_S
+        """How long a source that is away is tried again; set by whoever runs the connector."""
+        self.warnings: list[SourceWarning] = []
+        """What this run warns of; a runner empties it when a run begins."""
 
     @abstractmethod
     def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
@@ -106,6 +125,10 @@ class Connector(ABC, Generic[SettingsT]):
     def left_out(self) -> Mapping[str, LeftOut]:
         """What of the source gave no item in this run, by reason. Nothing is left out in silence."""
         return {}
+
+    def may_be_empty(self) -> bool:
+        """Whether a first run that gives no item at all is in order; if not, the runner says that it failed."""
+        return False
 
     def end_checkpoint(self) -> Checkpoint | None:
         """Where to go on once ``items`` ended by itself and all of it is published; None: where the last item said."""

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import glob
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import Field
 
-from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, Item
+from connectors.sdk.connector import (
+    Checkpoint,
+    Connector,
+    ConnectorSettings,
+    Item,
+    LeftOut,
+    LeftOutCounts,
+    SourceWarning,
+)
 from connectors.sdk.errors import SourceFailed
+from connectors.sdk.recognise import instead, not_a_feed
 from connectors.sdk.sources import Source
+
+_WAITING_BODIES, _WAITING_BYTES = 1_000, 1 << 20
+"""How many pieces of a file wait for the first that is an object: a page of text is not sent line by line."""
 
 
 class FilesSettings(ConnectorSettings):
@@ -23,6 +35,8 @@ class FilesSettings(ConnectorSettings):
 
     path: str = Field(min_length=1)
     """A file, a folder (read with what is below it), or a pattern such as ``feeds/**/*.gz``."""
+    allow_empty: bool = False
+    """true: a file without any content, or a folder without files, is no failure."""
 
 
 FilesSettingsT = TypeVar("FilesSettingsT", bound=FilesSettings, covariant=True)
@@ -41,11 +55,23 @@ class SeenFile:
         return [self.path, self.size, self.modified_ns]
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A file that was read whole, and how many objects it gave."""
+
+    file: SeenFile
+    objects: int
+
+    def as_json(self) -> list[Any]:
+        return [*self.file.as_json(), self.objects]
+
+
 class FilesConnector(Connector[FilesSettingsT]):
     """Reads files by name. A file that was read is not read again until its size or its time changes.
 
-    The checkpoint names the files that are done and how many objects of the one in hand are published. A subclass reads
-    one file (``bodies``), and says by ``reading`` what its result depends on besides the file.
+    The checkpoint names the files that are done with the number of their objects, and how many objects of the one in
+    hand are published. A file that gives no object has failed, and is read again each time. A subclass reads one file
+    (``bodies``), and says by ``reading`` what its result depends on besides the file.
     """
 
     suffixes: tuple[str, ...] = ()
@@ -56,8 +82,9 @@ class FilesConnector(Connector[FilesSettingsT]):
         self._total_bytes = 0
         self._done_bytes = 0
         self._in_hand: tuple[SeenFile, Source] | None = None
-        self._done: list[SeenFile] = []
-        """Only ever appended to, so that a checkpoint may say "the first n of these"."""
+        self._done: list[_Done] = []
+        """Only ever appended to, so that a checkpoint may say "the first n of these"; of one path the last counts."""
+        self._left_out = LeftOutCounts()
 
     @abstractmethod
     def bodies(self, source: Source, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
@@ -67,15 +94,27 @@ class FilesConnector(Connector[FilesSettingsT]):
         """A word for how files are read: when it changes, what was done counts as not done."""
         return ""
 
+    def id_parts(self) -> Mapping[str, str]:
+        """What the ids of the objects are made of besides their content, by the setting's name."""
+        return {}
+
+    def is_object(self, body: bytes | Mapping[str, Any]) -> bool:
+        """Whether what ``bodies`` gave is an object at all; a file without one has failed."""
+        del body
+        return True
+
     def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
         """The objects of all files that are new or changed, files by name."""
+        self._left_out.clear()
         known = checkpoint if checkpoint.get("reading", "") == self.reading() else {}
-        already = {tuple(seen) for seen in known.get("done", ())}
         current, published = tuple(known.get("current", ())), int(known.get("objects", 0))
-        self._done, self._done_bytes = [], 0
-        todo: list[SeenFile] = []
-        for file in (_look(path) for path in self.paths()):
-            (self._done if tuple(file.as_json()) in already else todo).append(file)
+        before = {path: _Done(SeenFile(path, *rest), objects) for path, *rest, objects in known.get("done", ())}
+        self._warn_of_new_ids(checkpoint)
+        files = [_look(path) for path in self.paths()]
+        self._done = [before[file.path] for file in files if file.path in before]
+        already = {one.file for one in self._done}
+        self._done_bytes = 0
+        todo = [file for file in files if file not in already]
         self._total_bytes = sum(file.size for file in todo)
         failures: list[SourceFailed] = []
         for file in todo:
@@ -83,20 +122,94 @@ class FilesConnector(Connector[FilesSettingsT]):
                 yield from self._file_items(file, skip=published if tuple(file.as_json()) == current else 0)
             except SourceFailed as failure:  # one bad file does not keep the others from the hub
                 failures.append(failure)
+            else:
+                self._warn_if_shrunk(self._done[-1], before.get(file.path))
         if failures:
-            raise _together(failures)
+            raise _together(failures, len(todo))
 
     def _file_items(self, file: SeenFile, skip: int) -> Iterator[Item]:
         source = Source.open(Path(file.path))
         self._in_hand = file, source
-        with closing(source.parts(self.suffixes)) as parts:
-            bodies = chain.from_iterable(self.bodies(part, file) for part in parts)
-            for count, body in enumerate(bodies, start=1):
-                if count > skip:
-                    yield Item(body, self._mark(len(self._done), file, count))
+        count = 0
+        for count, body in enumerate(self._usable(source, file), start=1):
+            if count > skip:
+                yield Item(body, self._mark(len(self._done), file, count))
         self._in_hand = None
-        self._done.append(file)
+        self._done.append(_Done(file, count))
         self._done_bytes += file.size
+
+    def _usable(self, source: Source, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
+        """The bodies of a file, or of all files in an archive. Raises SourceFailed at the end for those without one."""
+        failures: list[SourceFailed] = []
+        part = None
+        with closing(source.parts(self.suffixes)) as parts:
+            for part in parts:
+                try:
+                    yield from self._of_part(part, file)
+                except SourceFailed as failure:
+                    failures.append(failure)
+        if part is None:
+            self._refuse_nothing(source, something=False)
+        if failures:
+            raise failures[0]
+
+    def _of_part(self, part: Source, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
+        """The bodies of one input. Raises SourceFailed where it is something else, or holds no object."""
+        left_out = self._left_out.total()
+        waiting: list[bytes | Mapping[str, Any]] = []
+        waiting_bytes, usable, patient = 0, False, True
+        try:
+            for body in self.bodies(part, file):
+                if not waiting:
+                    _refuse_something_else(part)
+                usable = usable or self.is_object(body)
+                if patient:
+                    waiting.append(body)
+                    waiting_bytes += len(body)
+                    if usable or len(waiting) >= _WAITING_BODIES or waiting_bytes >= _WAITING_BYTES:
+                        patient = False
+                        yield from waiting
+                        del waiting[1:]
+                else:
+                    yield body
+        except SourceFailed:
+            _refuse_something_else(part)
+            raise
+        if not usable:
+            self._refuse_nothing(part, something=bool(waiting) or self._left_out.total() > left_out)
+
+    def _refuse_nothing(self, source: Source, *, something: bool) -> None:
+        """A file without an object has failed, unless it is empty and may be."""
+        _refuse_something_else(source)
+        found = instead(source.start)
+        if something:
+            says = f"{source.name} holds nothing that can be used; it is {found.what}."
+            raise SourceFailed("source.nothing-usable", says, found.way_out)
+        if not self.settings.allow_empty:
+            what = f"has no object in it; it is {found.what}" if source.start.strip() else "is empty"
+            raise SourceFailed(
+                "source.empty",
+                f"{source.name} {what}.",
+                "Check where it was downloaded from; if it may be empty, set allow_empty=true.",
+            )
+
+    def _warn_if_shrunk(self, now: _Done, before: _Done | None) -> None:
+        if before and now.objects * 2 < before.objects:
+            says = f"{now.file.path} gave {now.objects:,} objects; the last time it gave {before.objects:,}."
+            self.warnings.append(SourceWarning("source.shrunk", says))
+
+    def _warn_of_new_ids(self, checkpoint: Checkpoint) -> None:
+        before, now = checkpoint.get("ids", {}), self.id_parts()
+        changed = [name for name in now if before and before.get(name, "") != now[name]]
+        published = sum(done[-1] for done in checkpoint.get("done", ()))
+        if not changed or not published:
+            return
+        told = " and ".join(f"{name} was {before.get(name, '')!r} and is {now[name]!r}" for name in changed)
+        says = (
+            f"{told}, so that every object gets a new id. The {published:,} that were published under the old ids stay"
+            " at the hub beside them until they expire or you withdraw them."
+        )
+        self.warnings.append(SourceWarning("source.new-ids", says[0].upper() + says[1:]))
 
     def _mark(self, done: int, current: SeenFile, objects: int) -> Any:
         def checkpoint() -> dict[str, Any]:
@@ -105,11 +218,20 @@ class FilesConnector(Connector[FilesSettingsT]):
         return checkpoint
 
     def _finished(self, done: int) -> dict[str, Any]:
-        return {"reading": self.reading(), "done": [file.as_json() for file in self._done[:done]]}
+        files = [one.as_json() for one in self._done[:done]]
+        return {"reading": self.reading(), "ids": dict(self.id_parts()), "done": files}
 
     def end_checkpoint(self) -> Checkpoint:
         """All files are done."""
         return self._finished(len(self._done))
+
+    def left_out(self) -> Mapping[str, LeftOut]:
+        """What of the files gave no object, and files that were passed over, by reason."""
+        return self._left_out.by_reason()
+
+    def may_be_empty(self) -> bool:
+        """What is empty was judged file by file."""
+        return True
 
     def share_read(self) -> float | None:
         """By bytes of the files."""
@@ -125,7 +247,7 @@ class FilesConnector(Connector[FilesSettingsT]):
         """The files that the path names, sorted. Raises SourceFailed where there is none."""
         asked = Path(self.settings.path)
         if asked.is_dir():
-            return sorted(path for path in asked.rglob("*") if path.is_file() and self._is_ours(path))
+            return self._in_folder(asked)
         if asked.exists():
             return [asked]
         names = glob.glob(self.settings.path, recursive=True)  # noqa: PTH207 - pathlib has no absolute patterns
@@ -136,15 +258,41 @@ class FilesConnector(Connector[FilesSettingsT]):
             )
         return files
 
+    def _in_folder(self, folder: Path) -> list[Path]:
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        ours = [path for path in files if self._is_ours(path)]
+        others = [path for path in files if not self._is_ours(path)]
+        for path in others:
+            self._left_out.add("a file whose name this connector does not read", str(path))
+        if others and not ours:
+            names = Counter(path.suffix or path.name for path in others).most_common(3)
+            raise SourceFailed(
+                "source.no-known-file",
+                f"None of the {len(others):,} files in {folder} is read: their names end in"
+                f" {', '.join(name for name, _ in names)}.",
+                f"Names must end in {', '.join(self.suffixes)}, packed or not; or name the files by a pattern.",
+            )
+        if not ours and not self.settings.allow_empty:
+            raise SourceFailed(
+                "source.missing", f"There is no file in {folder}.", "If that may be, set allow_empty=true."
+            )
+        return ours
+
     def _is_ours(self, path: Path) -> bool:
-        name = path.name.lower().removesuffix(".gz")
-        return name.endswith((*self.suffixes, ".zip")) and not path.name.startswith(".")
+        return path.name.lower().removesuffix(".gz").endswith((*self.suffixes, ".zip"))
 
 
-def _together(failures: list[SourceFailed]) -> SourceFailed:
+def _refuse_something_else(source: Source) -> None:
+    """Raises SourceFailed where the source's first bytes are those of no feed."""
+    if found := not_a_feed(source.start):
+        raise SourceFailed("source.not-a-feed", f"{source.name} is {found.what}.", found.way_out)
+
+
+def _together(failures: list[SourceFailed], files: int) -> SourceFailed:
     first, others = failures[0], len(failures) - 1
     more = f" So it is with {others} more." if others else ""
-    return SourceFailed(first.code, first.says + more, "Everything else is published; mend the file and run again.")
+    published = " Everything else is published; mend the file and run again." if len(failures) < files else ""
+    return SourceFailed(first.code, first.says + more, (first.way_out + published).strip())
 
 
 def _look(path: Path) -> SeenFile:

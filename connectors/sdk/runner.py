@@ -13,8 +13,8 @@ from threading import Thread
 from typing import Any
 
 from connectors.sdk.checkpoints import Checkpoints, NoCheckpoints
-from connectors.sdk.connector import Connector
-from connectors.sdk.errors import ConnectorError
+from connectors.sdk.connector import Checkpoint, Connector, SourceWarning
+from connectors.sdk.errors import ConnectorError, SourceFailed
 from connectors.sdk.progress import Progress, Quiet
 from connectors.sdk.publisher import BATCH_BYTES, BATCH_OBJECTS, Acknowledged, Batch, Publisher, batches
 
@@ -27,6 +27,7 @@ class RunReport:
     batches: int = 0
     size_bytes: int = 0
     receipts: list[str] = field(default_factory=list)
+    warnings: list[SourceWarning] = field(default_factory=list)
 
 
 class Runner:
@@ -54,11 +55,15 @@ class Runner:
     def run(self) -> RunReport:
         """Publish what the source has after the checkpoint. What was read before an error is published first.
 
-        Raises whatever the connector or the publisher raised; a run afterwards goes on from the last checkpoint.
+        Raises whatever the connector or the publisher raised; a run afterwards goes on from the last checkpoint. Raises
+        SourceFailed where a first run gave nothing, unless the connector says that this may be.
         """
         trouble = _Trouble()
+        self.report.warnings = self._connector.warnings
+        self._connector.warnings.clear()
+        checkpoint = self._checkpoints.load()
         under_way: tuple[Batch, Future[Acknowledged]] | None = None
-        for batch in self._batches(trouble):
+        for batch in self._batches(checkpoint, trouble):
             if under_way:
                 self._acknowledge(*under_way)
             under_way = batch, self._send(batch)
@@ -66,13 +71,15 @@ class Runner:
             self._acknowledge(*under_way)
         if trouble.error:
             raise trouble.error
+        if not (self.report.objects or checkpoint or self._connector.may_be_empty()):
+            raise SourceFailed("source.empty", "The source gave no object.", "Check where it is, and its settings.")
         end = self._connector.end_checkpoint()
         if end is not None:
             self._checkpoints.save(end)
         return self.report
 
-    def _batches(self, trouble: _Trouble) -> Iterator[Batch]:
-        items = trouble.until_raised(self._connector.items(self._checkpoints.load()))
+    def _batches(self, checkpoint: Checkpoint, trouble: _Trouble) -> Iterator[Batch]:
+        items = trouble.until_raised(self._connector.items(checkpoint))
         return batches(items, limit_objects=self._batch_objects, limit_bytes=self._batch_bytes)
 
     def _send(self, batch: Batch) -> Future[Acknowledged]:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from connectors.sdk.archives import CHUNK_BYTES, Member, is_zip, members
 from connectors.sdk.errors import SourceFailed
+from connectors.sdk.recognise import START_BYTES
 
 _GZIP = b"\x1f\x8b"
 
@@ -28,6 +29,8 @@ class Source:
         self._first = b""
         """What was read to see what it is."""
         self.name = name
+        self.start = b""
+        """The first bytes of the content, as far as it was read: what the source is, where it is no feed."""
 
     @classmethod
     def open(cls, path: Path) -> Source:
@@ -63,6 +66,12 @@ class Source:
 
     def chunks(self) -> Iterator[bytes]:
         """The content, unpacked, at most ``CHUNK_BYTES`` a piece. Raises SourceFailed where it cannot go on."""
+        for piece in self._content():
+            if len(self.start) < START_BYTES:
+                self.start += piece[: START_BYTES - len(self.start)]
+            yield piece
+
+    def _content(self) -> Iterator[bytes]:
         with closing(self._raw()) as raw:
             first = next(raw, b"")
             try:
@@ -91,6 +100,7 @@ class _Part(Source):
     def __init__(self, member: Member) -> None:
         self._member = member
         self.name = member.name
+        self.start = b""
 
     def share_read(self) -> float | None:
         return None

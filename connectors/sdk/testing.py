@@ -17,7 +17,7 @@ from typing import Any
 
 from connectors.sdk.checkpoints import CheckpointFile
 from connectors.sdk.connector import Checkpoint, Connector, Item
-from connectors.sdk.errors import TryLater
+from connectors.sdk.errors import SourceFailed, TryLater
 from connectors.sdk.publisher import Acknowledged, as_line
 from connectors.sdk.runner import Runner
 
@@ -45,11 +45,48 @@ class Kept:
 
 
 class ConnectorContract(ABC):
-    """Promises of ``Connector``, each a test. The source needs three objects at least, and must not change."""
+    """Promises of ``Connector``, each a test. The source needs three objects at least, and must not change.
+
+    A connector that reads what others serve says as well what its source is on a bad day: ``unusable``, ``blank``.
+    """
 
     @abstractmethod
     def connector(self, tmp_path: Path) -> Connector[Any]:
         """A new connector over the same source, at each call (``tmp_path`` is the same within a test)."""
+
+    def unusable(self, tmp_path: Path) -> Sequence[Connector[Any]]:
+        """Connectors over sources that hold something else: a web page, an error, a login; empty where none can be."""
+        del tmp_path
+        return ()
+
+    def blank(self, tmp_path: Path) -> Sequence[Connector[Any]]:
+        """Connectors over sources that hold nothing at all, where nobody said that this may be."""
+        del tmp_path
+        return ()
+
+    def test_a_source_that_gives_nothing_usable_has_failed_each_time_and_says_what_to_do(self, tmp_path: Path) -> None:
+        for number, connector in enumerate([*self.unusable(tmp_path), *self.blank(tmp_path)]):
+            checkpoints = CheckpointFile(tmp_path / f"bad-{number}.json", connector="contract")
+            for _ in range(2):
+                kept = Kept()
+                failure = self._failure(connector, kept, checkpoints)
+                assert failure is not None, f"number {number} of the bad sources passes for a quiet day"
+                assert failure.code
+                assert failure.says.endswith(".")
+                assert failure.way_out.endswith(".")
+                assert kept.bodies == []
+
+    def test_nothing_new_since_the_checkpoint_is_no_failure(self, tmp_path: Path) -> None:
+        checkpoints = CheckpointFile(tmp_path / "state.json", connector="contract")
+        for _ in range(3):
+            assert self._failure(self.connector(tmp_path), Kept(), checkpoints) is None
+
+    def _failure(self, connector: Connector[Any], kept: Kept, checkpoints: CheckpointFile) -> SourceFailed | None:
+        try:
+            Runner(connector, kept, checkpoints).run()
+        except SourceFailed as failure:
+            return failure
+        return None
 
     def test_it_has_a_name_a_summary_and_settings_that_explain_themselves(self, tmp_path: Path) -> None:
         kind = type(self.connector(tmp_path))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from pydantic_settings import SettingsConfigDict
 
@@ -11,6 +12,10 @@ from connectors.sdk.connector import ConnectorSettings
 from connectors.sdk.files import FilesConnector, FilesSettings, SeenFile
 from connectors.sdk.objects import split
 from connectors.sdk.sources import Source
+
+_STIX_ID = re.compile(rb'"id"\s*:\s*"[a-z0-9-]+--')
+_STIX_TYPE = re.compile(rb'"type"\s*:\s*"[a-z0-9-]+"')
+_STIX_WORD = re.compile(rb'"(?:id|spec_version|created|modified|pattern|objects|value)"\s*:')
 
 
 class StixFileSettings(FilesSettings):
@@ -31,3 +36,17 @@ class StixFileConnector(FilesConnector[StixFileSettings]):
         """Each object as one line of bytes."""
         del file
         return split(source.chunks())
+
+    def is_object(self, body: bytes | Mapping[str, Any]) -> bool:
+        """Whether it could be meant as a STIX object, broken perhaps."""
+        return isinstance(body, bytes) and _may_be_stix(body)
+
+
+def _may_be_stix(raw: bytes) -> bool:
+    """An object with an id of STIX's form; or, broken or incomplete, with a type and a word that goes with it.
+
+    Errors of services have a ``type`` too ("about:blank", "error"), which is why a type alone is not enough.
+    """
+    return raw.startswith(b"{") and (
+        _STIX_ID.search(raw) is not None or (_STIX_TYPE.search(raw) is not None and _STIX_WORD.search(raw) is not None)
+    )

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from connectors.sdk import archives
-from connectors.sdk.connector import Connector
-from connectors.sdk.errors import SourceFailed
-from connectors.sdk.testing import ConnectorContract
+from connectors.sdk import CheckpointFile, Connector, LeftOut, Runner, SourceFailed, archives
+from connectors.sdk.testing import ConnectorContract, Kept
 from connectors.stix_file import StixFileConnector, StixFileSettings
 from connectors.stix_file.inputs import Inputs, InputsSettings
+
+REAL_LIFE = Path(__file__).parent.parent / "data" / "real-life"
 
 
 def an_object(number: int) -> dict[str, Any]:
@@ -47,6 +47,85 @@ class TestStixFile(ConnectorContract):
             )
             (folder / "deeper" / "c.json").write_bytes(json.dumps(an_object(5)).encode())
         return a_connector(folder)
+
+    def unusable(self, tmp_path: Path) -> list[Connector[Any]]:
+        for name in ("not-the-feed.html", "not-the-feed.json"):
+            (tmp_path / f"{name}.stix").write_bytes((REAL_LIFE / name).read_bytes())
+        (tmp_path / "lines.json").write_bytes(b"No data today\n" * 3)
+        (tmp_path / "rows.json").write_bytes(b'[{"ip":"198.51.100.1"},{"ip":"198.51.100.2"}]')
+        (tmp_path / "unknown").mkdir()
+        (tmp_path / "unknown" / "feed.xlsx").write_bytes(b"PK")
+        names = ("not-the-feed.html.stix", "not-the-feed.json.stix", "lines.json", "rows.json", "unknown")
+        return [a_connector(tmp_path / name) for name in names]
+
+    def blank(self, tmp_path: Path) -> list[Connector[Any]]:
+        (tmp_path / "empty.json").write_bytes(b"")
+        (tmp_path / "blank.json.gz").write_bytes(gzip.compress(b" \n\n"))
+        (tmp_path / "bundle.json").write_bytes(b'{"type":"bundle","id":"bundle--1"}')
+        (tmp_path / "envelope.json").write_bytes(b'{"more":false,"objects":[]}')
+        (tmp_path / "nothing").mkdir()
+        names = ("empty.json", "blank.json.gz", "bundle.json", "envelope.json", "nothing")
+        return [a_connector(tmp_path / name) for name in names]
+
+
+def test_what_may_be_empty_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "empty.json").write_bytes(b"")
+    (tmp_path / "nothing").mkdir()
+    for name in ("empty.json", "nothing"):
+        connector = StixFileConnector(StixFileSettings(path=str(tmp_path / name), allow_empty=True))
+        assert Runner(connector, Kept()).run().objects == 0
+    (tmp_path / "empty.json").write_bytes(b"<html>")
+    with pytest.raises(SourceFailed, match="is a web page"):
+        list(StixFileConnector(StixFileSettings(path=str(tmp_path / "empty.json"), allow_empty=True)).items({}))
+
+
+def test_a_file_that_held_no_object_is_read_again_once_it_is_mended_and_the_others_are_not(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(b"<html>")
+    (tmp_path / "b.json").write_bytes(a_bundle(1, 2))
+    checkpoints = CheckpointFile(tmp_path / "state", connector="stix-file")
+    for published in ([an_object(1), an_object(2)], [], []):
+        kept = Kept()
+        with pytest.raises(SourceFailed, match=r"a\.json is a web page"):
+            Runner(a_connector(tmp_path), kept, checkpoints).run()
+        assert [json.loads(body) for body in kept.bodies] == published
+    (tmp_path / "a.json").write_bytes(a_bundle(3))
+    kept = Kept()
+    Runner(a_connector(tmp_path), kept, checkpoints).run()
+    assert [json.loads(body) for body in kept.bodies] == [an_object(3)]
+
+
+def test_an_object_that_is_broken_goes_to_the_hub_also_where_it_is_the_only_one(tmp_path: Path) -> None:
+    path = tmp_path / "one.json"
+    for raw in (b'{"type": "indicator", "id": "indicator--1", ', b'{"type":"malware","spec_version":"2.1"}'):
+        path.write_bytes(raw)
+        assert [item.body for item in a_connector(path).items({})] == [raw]
+
+
+def test_files_that_a_folder_holds_besides_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(a_bundle(1))
+    (tmp_path / "b.xlsx").write_bytes(b"PK")
+    connector = a_connector(tmp_path)
+    list(connector.items({}))
+    (left_out,) = connector.left_out().values()
+    assert left_out == LeftOut(1, str(tmp_path / "b.xlsx"))
+
+
+def test_a_feed_that_shrinks_by_more_than_half_is_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "feed.json"
+    checkpoints = CheckpointFile(tmp_path / "state", connector="stix-file")
+
+    def warnings(*numbers: int) -> list[str]:
+        path.write_bytes(a_bundle(*numbers))
+        return [f"{one.code}: {one.says}" for one in Runner(a_connector(path), Kept(), checkpoints).run().warnings]
+
+    assert warnings(*range(1, 11)) == []
+    assert warnings(*range(1, 6)) == []
+    assert warnings(1, 2) == [f"source.shrunk: {path} gave 2 objects; the last time it gave 5."]
+    assert warnings(*range(1, 6)) == []
+    path.write_bytes(b"<html>")
+    with pytest.raises(SourceFailed):
+        Runner(a_connector(path), Kept(), checkpoints).run()
+    assert len(warnings(1, 2)) == 1, "a day on which it failed is not its last run"
 
 
 def test_a_folder_is_read_with_what_is_below_it_and_without_other_files(tmp_path: Path) -> None:
@@ -126,7 +205,7 @@ def test_the_only_file_of_a_zip_may_have_any_name(tmp_path: Path, method: int) -
 
 
 def test_a_broken_line_at_the_end_of_one_file_of_a_zip_leaves_the_next_alone(tmp_path: Path) -> None:
-    path = a_zip(tmp_path / "a.zip", {"a.json": b'{"type":"bundle","objects":[{"x":"', "b.json": a_bundle(1)})
+    path = a_zip(tmp_path / "a.zip", {"a.json": b'{"type":"bundle","objects":[{"id":"x--1', "b.json": a_bundle(1)})
     assert [item.body for item in a_connector(path).items({})][1:] == [json.dumps(an_object(1)).encode()]
 
 
@@ -260,11 +339,11 @@ def test_memory_does_not_grow_with_the_bundle(tmp_path: Path) -> None:
 def test_a_small_file_that_unpacks_to_much_is_read_in_bounded_pieces(tmp_path: Path) -> None:
     path = tmp_path / "bomb.json.gz"
     path.write_bytes(
-        gzip.compress(b'{"type":"bundle","objects":[{"x":"' + b"0" * (200 << 20) + b'"},{"id":"next"}]}', 9)
+        gzip.compress(b'{"type":"bundle","objects":[{"x":"' + b"0" * (200 << 20) + b'"},{"id":"x--next"}]}', 9)
     )
     tracemalloc.start()
     bodies = [item.body for item in a_connector(path).items({})]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert [len(body) for body in bodies] == [16 << 20, len('{"id":"next"}')]
+    assert [len(body) for body in bodies] == [16 << 20, len('{"id":"x--next"}')]
     assert peak < 80 << 20
