@@ -6,10 +6,13 @@ Synchronous, one connection pool, timeouts always. Used by the commands and by t
 from __future__ import annotations
 
 import gzip
+import math
 import secrets
 import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Self, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -34,6 +37,7 @@ PATIENCE_S = 300.0
 """How long one request is tried again before a command gives up; long enough for a restart of the hub."""
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 _RETRY_AFTER_AT_MOST_S = 300.0
+"""However long a peer asks us to stay away: it may be wrong, or mean harm."""
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _COMPRESSION_LEVEL = 1
@@ -155,21 +159,24 @@ class HubClient:
 
 
 def retries(patience_s: float | None, notify: Notify) -> Iterable[stamina.Attempt]:
-    """Attempts with backoff and jitter while TryLater is raised; ``Retry-After`` is honoured.
+    """Attempts with backoff and jitter while TryLater is raised; ``Retry-After`` is honoured within the patience.
 
-    ``patience_s`` None: for ever; 0: one attempt.
+    ``patience_s`` None: for ever; 0: one attempt. A peer that wants us back later than that is given up at once.
     """
     if patience_s == 0:
         return stamina.retry_context(on=lambda _: False, attempts=1)
+    began = time.monotonic()
 
     def again(error: Exception) -> bool | float:
         if not isinstance(error, TryLater):
             return False
+        wait_s = error.retry_after_s
+        if wait_s is not None and patience_s is not None and time.monotonic() - began + wait_s > patience_s:
+            return False
         notify(f"{error.says} Trying again.")
-        if error.retry_after_s is None:
+        if wait_s is None:
             return True
-        # A little later than asked, and not all at once.
-        return min(error.retry_after_s, _RETRY_AFTER_AT_MOST_S) + secrets.randbelow(250) / 1_000
+        return wait_s + secrets.randbelow(250) / 1_000  # a little later than asked, and not all at once
 
     return stamina.retry_context(
         on=again, attempts=None, timeout=patience_s, wait_initial=0.1, wait_max=10.0, wait_jitter=0.5
@@ -209,11 +216,22 @@ def unreachable(url: str, error: Exception) -> TryLater:
 
 
 def retry_after_s(header: str | None) -> float | None:
-    """Seconds of a ``Retry-After`` header; None where there is none or it is a date (ours are whole seconds)."""
+    """Seconds of a ``Retry-After`` header, 0 to five minutes whatever it says; None where it says nothing readable.
+
+    Source: RFC 9110, section 10.2.3 (seconds, or a date).
+    """
     try:
-        return max(float(header), 0.0) if header else None
+        asked = float(header or "")
     except ValueError:
-        return None
+        asked = _seconds_until(header or "")
+    return None if math.isnan(asked) else min(max(asked, 0.0), _RETRY_AFTER_AT_MOST_S)
+
+
+def _seconds_until(date: str) -> float:
+    try:
+        return (parsedate_to_datetime(date).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    except (ValueError, OverflowError):
+        return math.nan
 
 
 def checked_url(url: str) -> str:

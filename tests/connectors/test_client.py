@@ -6,8 +6,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from email.utils import format_datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connectors.sdk.client import HubClient, own_path, retry_after_s
 from connectors.sdk.errors import PublishRefused, TryLater, WrongSettings
@@ -142,6 +145,42 @@ def test_a_token_that_can_be_none_is_wrong_usage(token: str) -> None:
         HubClient("http://127.0.0.1:1", token)
 
 
-@pytest.mark.parametrize(("header", "seconds"), [(None, None), ("", None), ("3", 3.0), ("-1", 0.0), ("soon", None)])
-def test_retry_after_is_read_leniently(header: str | None, seconds: float | None) -> None:
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("3", 3.0),
+        ("-1", 0.0),
+        ("soon", None),
+        ("nan", None),
+        ("1e308", 300.0),
+        ("inf", 300.0),
+        ("-inf", 0.0),
+        ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 300.0),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", None),
+        ("Fri, 99 Dec 9999 23:59:59 GMT", None),
+    ],
+)
+def test_retry_after_is_read_leniently_and_never_for_longer_than_five_minutes(
+    header: str | None, seconds: float | None
+) -> None:
     assert retry_after_s(header) == seconds
+
+
+@given(st.text() | st.floats().map(str) | st.datetimes().map(lambda moment: format_datetime(moment)))
+def test_any_retry_after_gives_a_bounded_wait_or_none(header: str) -> None:
+    seconds = retry_after_s(header)
+    assert seconds is None or 0.0 <= seconds <= 300.0
+
+
+@pytest.mark.parametrize("retry_after", ["1e308", "301", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_patience_goes_before_what_the_hub_asks_for(hub: SmallHub, retry_after: str) -> None:
+    hub.plan.extend(["503"] * 50)
+    hub.retry_after = retry_after
+    said: list[str] = []
+    with HubClient(hub.url, TOKEN, patience_s=200.0, notify=said.append) as client, pytest.raises(TryLater):
+        client.push(LINES)
+    assert said == []
+    assert len(hub.plan) == 49
