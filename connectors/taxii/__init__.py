@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-import orjson
-import requests.auth
-from pydantic import Field, SecretStr, model_validator
+import httpx
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, Item
-from connectors.sdk.errors import WrongSettings
-from connectors.taxii.reader import Access, Page, Position, Readable, TaxiiReader, earlier
+from connectors.sdk.errors import SourceFailed, WrongSettings
+from connectors.taxii.reader import Position, Readable, TaxiiReader, earlier
+from connectors.taxii.wire import ANSWER_S, Access
 
 OVERLAP_S = 1.0
 """How far a round reaches back into the one before: servers give one date to several objects, or set it before they
@@ -53,26 +54,33 @@ class TaxiiSettings(ConnectorSettings):
     """Of each object the newest version, or every one."""
     page_objects: int = Field(1_000, ge=1, le=10_000)
     """How many objects to ask for at once; the server may give fewer."""
+    answer_seconds: float = Field(ANSWER_S, gt=0, le=86_400)
+    """How long one answer may take in all."""
+    allow_empty: bool = False
+    """true: a first round that brings no object at all is no failure."""
+
+    @field_validator("url")
+    @classmethod
+    def _no_password_in_it(cls, url: str) -> str:
+        try:
+            parts = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"it is no address: {error}") from error
+        if parts.userinfo:
+            raise ValueError("it holds a user; set user, and the password as CTIHUB_TAXII_PASSWORD in the environment")
+        if not parts.host:
+            raise ValueError("it names no host")
+        return url
 
     @model_validator(mode="after")
     def _one_way_in(self) -> TaxiiSettings:
         if self.token and (self.user or self.password):
             raise ValueError("give a token, or a user and a password, not both")
-        if bool(self.user) != bool(self.password):
-            raise ValueError("user and password go together")
+        if self.user and not self.password:
+            raise ValueError("user needs a password: set CTIHUB_TAXII_PASSWORD in the environment")
+        if self.password and not self.user:
+            raise ValueError("password needs a user: set user=NAME")
         return self
-
-
-class BearerAuth(requests.auth.AuthBase):
-    """``Authorization: <scheme> <token>``."""
-
-    def __init__(self, token: str, scheme: str = "Bearer") -> None:
-        self._value = f"{scheme} {token}"
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the header."""
-        request.headers["Authorization"] = self._value
-        return request
 
 
 class TaxiiConnector(Connector[TaxiiSettings]):
@@ -88,27 +96,41 @@ class TaxiiConnector(Connector[TaxiiSettings]):
         self._done: tuple[int, int] = (0, 0)
 
     def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
-        """What each collection has after its own position."""
+        """What each collection has after its own position. One that fails does not keep the others from the hub."""
         self._state = {url: dict(kept) for url, kept in checkpoint.get("collections", {}).items()}
-        reader = TaxiiReader(access(self.settings), self.notify)
+        failures: list[SourceFailed] = []
+        seen = False
+        reader = TaxiiReader(access(self.settings, self.patience_s), self.notify)
         try:
-            wanted = self._wanted(reader.collections())
+            wanted = self._wanted(reader)
             for count, collection in enumerate(wanted, start=1):
-                yield from self._collection_items(reader, collection)
+                try:
+                    for item in self._collection_items(reader, collection):
+                        seen = True
+                        yield item
+                except SourceFailed as failure:
+                    failures.append(failure)
                 self._done = (count, len(wanted))
         finally:
             reader.close()
+        if failures:
+            raise failures[0]
+        if not (seen or checkpoint or self.settings.since or self.settings.allow_empty):
+            raise self._nothing(wanted)
 
     def _collection_items(self, reader: TaxiiReader, collection: Readable) -> Iterator[Item]:
         kept = self._state.get(collection.url, {})
         recent = _Recent(kept.get("recent", ()))
         position = Position.of(kept) if kept else Position(added_after=self.settings.since)
         for page in reader.pages(collection.url, position, overlap_s=OVERLAP_S, **self._filters()):
-            fresh = recent.drop_repeats(page)
+            last: bytes | None = None  # it carries the checkpoint of its page, which is known behind it
+            for found in recent.fresh(page.objects, page.date_last):
+                if last is not None:
+                    yield Item(last)
+                last = found
             self._state = {**self._state, collection.url: {**page.position.as_json(), "recent": recent.as_json()}}
-            mark = {"collections": self._state}  # a new one for each page: what was given out never changes
-            for count, found in enumerate(fresh, start=1):
-                yield Item(found, mark if count == len(fresh) else None)
+            if last is not None:
+                yield Item(last, {"collections": self._state})
 
     def _filters(self) -> dict[str, Any]:
         settings = self.settings
@@ -118,8 +140,15 @@ class TaxiiConnector(Connector[TaxiiSettings]):
             "version": "all" if settings.versions == "all" else None,
         }
 
-    def _wanted(self, readable: list[Readable]) -> list[Readable]:
-        asked = self.settings.collections
+    def _wanted(self, reader: TaxiiReader) -> list[Readable]:
+        readable, asked = reader.collections(), self.settings.collections
+        if not readable:
+            named = f"none of its collections: {', '.join(reader.hidden)}" if reader.hidden else "no collection"
+            raise SourceFailed(
+                "taxii.nothing-readable",
+                f"The TAXII server at {self.settings.url} lets us read {named}.",
+                "Check who you are there, and ask the server's operator for the right to read.",
+            )
         for name in asked:
             if not any(name in (collection.id, collection.title) for collection in readable):
                 there = ", ".join(collection.title for collection in readable) or "none"
@@ -127,6 +156,19 @@ class TaxiiConnector(Connector[TaxiiSettings]):
                     "taxii.no-collection", f"The server has no collection {name!r} for us.", f"It has: {there}."
                 )
         return [one for one in readable if not asked or one.id in asked or one.title in asked]
+
+    def _nothing(self, wanted: list[Readable]) -> SourceFailed:
+        titles = ", ".join(one.title for one in wanted)
+        types = f" of the types {', '.join(self.settings.types)}" if self.settings.types else ""
+        return SourceFailed(
+            "taxii.empty",
+            f"The TAXII server at {self.settings.url} has no object{types} for us in {titles}.",
+            "Check what your account may see there, and types; if there may be none yet, set allow_empty=true.",
+        )
+
+    def may_be_empty(self) -> bool:
+        """A round without an object was judged in ``items``."""
+        return True
 
     def end_checkpoint(self) -> Checkpoint:
         """Also where the last pages were empty."""
@@ -138,44 +180,56 @@ class TaxiiConnector(Connector[TaxiiSettings]):
         return done / of if of > 1 else None
 
 
-def access(settings: TaxiiSettings) -> Access:
+def access(settings: TaxiiSettings, patience_s: float) -> Access:
     """The settings as the reader takes them."""
-    auth: requests.auth.AuthBase | None = None
+    return Access(
+        settings.url,
+        _authorization(settings),
+        settings.ca_file,
+        settings.client_cert,
+        settings.verify_tls,
+        patience_s,
+        settings.answer_seconds,
+    )
+
+
+def _authorization(settings: TaxiiSettings) -> str | None:
+    """The header's value. Source: RFC 6750, section 2.1; RFC 7617, section 2 (UTF-8)."""
     if settings.token:
-        auth = BearerAuth(settings.token.get_secret_value(), settings.token_scheme)
+        value = f"{settings.token_scheme} {settings.token.get_secret_value()}"
     elif settings.user and settings.password:
-        auth = requests.auth.HTTPBasicAuth(settings.user, settings.password.get_secret_value())
-    return Access(settings.url, auth, settings.ca_file, settings.client_cert, settings.verify_tls)
+        pair = f"{settings.user}:{settings.password.get_secret_value()}"
+        value = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    else:
+        return None
+    if not value.isascii() or not value.isprintable():
+        raise WrongSettings("token.invalid", "The token holds characters that no token has.", "Copy it once more.")
+    return value
 
 
 class _Recent:
-    """Which objects came within the overlap, by a short hash of their content, so that they go out once."""
+    """Which objects came within the overlap, by a short hash of their bytes, so that they go out once."""
 
     def __init__(self, kept: Any) -> None:
         self._before = set(kept)
-        self._pages: deque[tuple[str, list[str]]] = deque()
+        self._marks: deque[tuple[str, str]] = deque(maxlen=_REMEMBERED)
+        """(last date of the page, mark) of the newest objects."""
+        self._newest = ""
 
-    def drop_repeats(self, page: Page) -> list[dict[str, Any]]:
-        """The page's objects without those of the round before."""
-        marks = [_mark(found) for found in page.objects]
-        self._pages.append((page.date_last or "", marks))
-        return [found for found, mark in zip(page.objects, marks, strict=True) if mark not in self._before]
+    def fresh(self, objects: Iterator[bytes], date_last: str | None) -> Iterator[bytes]:
+        """A page's objects without those of the round before."""
+        self._newest = date_last or ""
+        for found in objects:
+            mark = hashlib.blake2b(found, digest_size=8).hexdigest()
+            self._marks.append((self._newest, mark))
+            if mark not in self._before:
+                yield found
 
     def as_json(self) -> list[str]:
         """The marks of the pages that reach into the overlap, the newest hundred thousand at most."""
-        newest = self._pages[-1][0]
-        edge = earlier(newest, OVERLAP_S) if newest else ""
-        while len(self._pages) > 1 and self._pages[0][0] < edge:
-            self._pages.popleft()
-        marks = [mark for _, page in self._pages for mark in page]
-        if not marks:  # an empty round: the overlap is still that of the round before
+        edge = earlier(self._newest, OVERLAP_S) if self._newest else ""
+        while self._marks and self._marks[0][0] < edge:
+            self._marks.popleft()
+        if not self._marks:  # an empty round: the overlap is still that of the round before
             return sorted(self._before)
-        return marks[-_REMEMBERED:]
-
-
-def _mark(found: dict[str, Any]) -> str:
-    try:
-        body = orjson.dumps(found, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        body = repr(found).encode("utf-8", "backslashreplace")
-    return hashlib.blake2b(body, digest_size=8).hexdigest()
+        return [mark for _, mark in self._marks]

@@ -1,34 +1,45 @@
-"""Reads collections of any TAXII 2.1 server, page by page, through taxii2-client: the only module that knows it.
+"""Reads collections of any TAXII 2.1 server, page by page.
 
 Servers differ from the specification in ways that lose or repeat data, or loop; each rule below names who needs it.
+Others mean harm: a page is spooled whole before an object of it is given out, and everything about it is bounded.
 """
 
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from itertools import chain
+from typing import IO, Any, TypeVar
+from urllib.parse import quote
 
-import requests
-import requests.adapters
-from taxii2client import MEDIA_TYPE_TAXII_V21
-from taxii2client.common import _HTTPConnection
-from taxii2client.exceptions import TAXIIServiceException
-from taxii2client.v21 import ApiRoot, Collection
+import httpx
+import orjson
 
 from connectors.sdk.client import Notify, retries, retry_after_s
-from connectors.sdk.errors import ConnectorError, SourceFailed, TryLater
+from connectors.sdk.encodings import as_utf8
+from connectors.sdk.errors import SourceFailed, TryLater
+from connectors.sdk.objects import split
+from connectors.sdk.recognise import instead, not_a_feed
+from connectors.sdk.sources import Source
+from connectors.taxii.envelope import EnvelopeError, EnvelopeScanner
+from connectors.taxii.wire import Access, Answer, Wire, joined
 
-TIMEOUT_S = (10.0, 120.0)
+__all__ = ["Access", "Page", "Position", "Readable", "TaxiiReader", "earlier"]
+
 ANSWER_BYTES = 256 << 20
-"""One page at most. OpenCTI serves pages of 500 objects, others whole collections in one answer."""
+"""One page at most, unpacked. OpenCTI serves pages of 500 objects, others whole collections in one answer."""
+RESOURCE_BYTES = 4 << 20
+"""What describes a server, a root or its collections at most: it is decoded in memory."""
+EMPTY_PAGES = 200
+"""So many pages in a row may bring no object: servers that filter after paging give some, a hostile one without end."""
+_CURSOR_CHARACTERS = 8_192
+_SPOOL_BYTES = 8 << 20
+_CHUNK_BYTES = 1 << 20
 _DATE_LAST = "X-TAXII-Date-Added-Last"
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
-_EMPTY_AS_UTF16 = "\u7b7d"
-"""What ``{}`` becomes where an answer of two bytes is guessed to be UTF-16 (met by XSOAR's client)."""
 
 T = TypeVar("T")
 
@@ -58,10 +69,12 @@ class Position:
 class Page:
     """What one answer held, and where to go on after it."""
 
-    objects: list[dict[str, Any]]
+    objects: Iterator[bytes]
+    """Each as one line of bytes, bundles taken apart. To be read before the next page is asked for."""
     position: Position
     date_last: str | None
     more: bool
+    is_empty: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +87,20 @@ class Readable:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """How to reach a server."""
+class _Envelope:
+    """A page as it was spooled: what stands around its objects, and these as bytes."""
 
-    url: str
-    auth: requests.auth.AuthBase | None = field(default=None, repr=False)
-    ca_file: str | None = None
-    client_cert: str | None = None
-    verify: bool = True
-    patience_s: float | None = 300.0
-    keep_host: bool = False
-    """Take only paths from what the server advertises: a hub behind a forwarded port knows itself by another name."""
+    around: Mapping[str, Any]
+    inside: IO[bytes]
+    objects: int
+    headers: Mapping[str, str] = field(repr=False)
+
+    def split(self) -> Iterator[bytes]:
+        """The objects; those of an envelope that is a bundle get its ``spec_version``."""
+        kept = {name: self.around[name] for name in ("type", "id", "spec_version") if name in self.around}
+        head = orjson.dumps(kept)[:-1] + (b"," if kept else b"") + b'"objects":['
+        self.inside.seek(0)
+        return split(chain((head,), iter(lambda: self.inside.read(_CHUNK_BYTES), b""), (b"]}",)))
 
 
 class TaxiiReader:
@@ -93,40 +109,48 @@ class TaxiiReader:
     def __init__(self, access: Access, notify: Notify | None = None) -> None:
         self._access = access
         self._notify = notify or (lambda _: None)
-        self._connection = _HTTPConnection(
-            verify=access.ca_file or access.verify, version="2.1", auth=access.auth, cert=access.client_cert
-        )
-        session = self._connection.session
-        session.hooks["response"] = [_bounded, _tolerated, self._remember]
-        session.mount("http://", _WithTimeout())
-        session.mount("https://", _WithTimeout())
-        self._headers: Mapping[str, str] = {}
+        self._wire = Wire(access)
+        self.hidden: list[str] = []
+        """Titles of collections that the server names and does not let us read."""
 
     def close(self) -> None:
         """Close the connections."""
-        self._connection.close()
+        self._wire.close()
 
     def collections(self) -> list[Readable]:
         """What may be read, over all API roots: the address may be that of discovery, of a root, or of a collection."""
-        url = self._access.url.rstrip("/") + "/"
-        found = self._call(lambda: self._connection.get(url))
-        if not isinstance(found, dict):
-            raise self._strange()
+        self.hidden.clear()
+        found, url = self._resource(_folder(self._wire.url))
         if "can_read" in found:
-            return [Readable(url, str(found.get("id", "")), str(found.get("title", "")))] if found["can_read"] else []
-        roots = [self._own(urljoin(url, root)) for root in found.get("api_roots") or ()]
+            return self._readable([found], lambda _: url)
+        named = found.get("api_roots") or []
+        roots = [self._wire.own(joined(url, root)) for root in named] if isinstance(named, list) else []
         if not roots and "versions" in found:
             roots = [url]
         if not roots:
-            raise self._strange()
-        return [readable for root in roots for readable in self._of_root(root)]
+            raise self._no_taxii("is JSON, but neither a discovery, nor an API root, nor a collection")
+        return [readable for root in roots for readable in self._of_root(_folder(root))]
 
-    def _of_root(self, url: str) -> Iterator[Readable]:
-        root = ApiRoot(url, conn=self._connection)
-        self._call(root.refresh_collections)
-        for collection in root.collections:
-            if collection.can_read:
-                yield Readable(self._own(collection.url), str(collection.id), str(collection.title))
+    def _of_root(self, root: httpx.URL) -> list[Readable]:
+        found, _ = self._resource(joined(root, "collections/"))
+        listed = found.get("collections") or []
+        if not isinstance(listed, list):
+            raise self._no_taxii("names its collections in a strange way")
+        return self._readable(
+            listed, lambda one: joined(root, f"collections/{quote(str(one.get('id', '')), safe='')}/")
+        )
+
+    def _readable(self, listed: list[Any], url: Callable[[Mapping[str, Any]], httpx.URL]) -> list[Readable]:
+        found = []
+        for one in listed:
+            if not isinstance(one, dict):
+                raise self._no_taxii("names its collections in a strange way")
+            title = str(one.get("title") or one.get("id") or "")
+            if one.get("can_read", True) is False:
+                self.hidden.append(title)
+            else:
+                found.append(Readable(str(self._wire.own(url(one))), str(one.get("id", "")), title))
+        return found
 
     def pages(
         self, collection_url: str, position: Position, *, overlap_s: float = 0.0, **filters: Any
@@ -135,118 +159,165 @@ class TaxiiReader:
 
         A new round (no cursor is kept) begins ``overlap_s`` before the last date of the round before.
         """
-        collection = Collection(collection_url, conn=self._connection)
+        url = joined(httpx.URL(collection_url), "objects/")
         if position.next is None:
             position = _round_after(position, overlap_s)
         cursors: set[bytes] = set()
+        empty = 0
         while True:
-            page = self._page(collection, position, filters, first=not cursors)
-            if page.more:
-                page = self._way_on(page, position, cursors)
-            yield page
+            with self._page(url, position, filters, first=not cursors) as envelope:
+                page = self._read(envelope, position)
+                if page.more:
+                    page = self._way_on(page, position, cursors)
+                yield page
             if not page.more:  # also where a cursor is given: OpenCTI always gives one
                 return
+            empty = empty + 1 if page.is_empty else 0
+            if empty >= EMPTY_PAGES:
+                raise self._loop(f"gave {EMPTY_PAGES} pages in a row without an object")
             position = page.position
 
-    def _page(self, collection: Collection, at: Position, filters: dict[str, Any], *, first: bool) -> Page:
+    def _page(self, url: httpx.URL, at: Position, filters: Mapping[str, Any], *, first: bool) -> _Closing:
         # The filters of the first page go with every page: medallion answers 400 where they are missing.
-        wanted = {**filters, "added_after": at.added_after, "next": at.next}
+        asked = url.copy_merge_params(_parameters({**filters, "added_after": at.added_after, "next": at.next}))
         try:
-            envelope = self._call(lambda: collection.get_objects(**wanted))
+            return _Closing(self._call(lambda: self._spooled(asked)))
         except SourceFailed as error:
             if not (first and at.next and error.code in ("taxii.400", "taxii.404", "taxii.410", "taxii.422")):
                 raise
             # A kept cursor that the server has forgotten (medallion, after a restart): begin the round anew.
             self._notify("The server no longer knows the cursor; reading on by date.")
-            return self._page(collection, _round_after(at, 0.0), filters, first=True)
-        return self._read(envelope, at)
+            return self._page(url, _round_after(at, 0.0), filters, first=True)
 
-    def _read(self, envelope: Any, at: Position) -> Page:
-        if not envelope or envelope == _EMPTY_AS_UTF16:
-            envelope = {}
-        if not isinstance(envelope, dict) or not isinstance(envelope.get("objects", []), list):
-            raise self._strange()
-        header = self._headers.get(_DATE_LAST)
-        date_last = earlier(header, 0.0) if header else None
+    def _spooled(self, url: httpx.URL) -> _Envelope:
+        with self._wire.get(url) as answer:
+            self._refuse_errors(answer)
+            scanner, size = EnvelopeScanner(), 0
+            inside = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 - who asked for it closes it
+            try:
+                for chunk in as_utf8(self._content(answer.body)):
+                    size += len(chunk)
+                    if size > ANSWER_BYTES:
+                        raise self._too_large(ANSWER_BYTES)
+                    inside.write(scanner.feed(chunk))
+                around = scanner.close()
+            except EnvelopeError as error:
+                inside.close()
+                raise self._no_taxii(str(error), answer.body) from error
+            except BaseException:
+                inside.close()
+                raise
+        if around and not around.keys() & {"objects", "more", "next"} and around.get("type") != "bundle":
+            inside.close()
+            raise self._no_taxii("is no envelope", answer.body)
+        return _Envelope(around, inside, scanner.objects, answer.headers)
+
+    def _content(self, body: Source) -> Iterator[bytes]:
+        """The bytes of an answer. Raises SourceFailed, in the words of TAXII, where they cannot be unpacked."""
+        try:
+            yield from body.chunks()
+        except SourceFailed as error:
+            raise self._no_taxii(f"cannot be read: {error.says}") from error
+
+    def _resource(self, url: httpx.URL) -> tuple[dict[str, Any], httpx.URL]:
+        """What describes something, and where it was found."""
+        return self._call(lambda: self._decoded(url))
+
+    def _decoded(self, url: httpx.URL) -> tuple[dict[str, Any], httpx.URL]:
+        with self._wire.get(url) as answer:
+            self._refuse_errors(answer)
+            body = bytearray()
+            for chunk in as_utf8(self._content(answer.body)):
+                body += chunk
+                if len(body) > RESOURCE_BYTES:
+                    raise self._too_large(RESOURCE_BYTES)
+        try:
+            found = orjson.loads(bytes(body).strip().removeprefix(b"\xef\xbb\xbf"))
+        except orjson.JSONDecodeError as error:
+            raise self._no_taxii("is not JSON", answer.body) from error
+        if not isinstance(found, dict):
+            raise self._no_taxii("is JSON, but not what TAXII answers", answer.body)
+        return found, _folder(answer.url)
+
+    def _read(self, envelope: _Envelope, at: Position) -> Page:
+        around = envelope.around
+        cursor, more = around.get("next"), around.get("more") is True or around.get("more") in ("true", "True")
+        objects = around.get("objects")
+        if isinstance(cursor, dict | list) or len(str(cursor)) > _CURSOR_CHARACTERS or objects not in (None, []):
+            raise self._no_taxii("is no envelope")
+        date_last = _moment(envelope.headers.get(_DATE_LAST))
         last = max(filter(None, (at.last, date_last)), default=None)
-        cursor = envelope.get("next") if envelope.get("more") else None
-        position = Position(at.added_after, str(cursor) if cursor else None, last)
-        return Page(envelope.get("objects", []), position, date_last, bool(envelope.get("more")))
+        position = Position(at.added_after, str(cursor) if cursor and more else None, last)
+        return Page(envelope.split(), position, date_last, more, is_empty=not envelope.objects)
 
     def _way_on(self, page: Page, before: Position, cursors: set[bytes]) -> Page:
         """Make sure that the next request is another one: by a new cursor, else by date, else not at all."""
         cursor = page.position.next
-        seen = hashlib.blake2b((cursor or "").encode(), digest_size=8).digest()
+        seen = hashlib.blake2b((cursor or "").encode("utf-8", "surrogatepass"), digest_size=8).digest()
         if cursor and seen not in cursors:
             cursors.add(seen)
             return page
         if page.date_last and page.date_last > (before.added_after or ""):
             by_date = Position(added_after=page.date_last, last=page.position.last)
-            return Page(page.objects, by_date, page.date_last, more=True)
-        raise SourceFailed(
+            return Page(page.objects, by_date, page.date_last, more=True, is_empty=page.is_empty)
+        raise self._loop("promises more but gives no way on")
+
+    def _loop(self, what: str) -> SourceFailed:
+        return SourceFailed(
             "taxii.loop",
-            f"The TAXII server at {self._access.url} promises more but gives no way on.",
+            f"The TAXII server at {self._access.url} {what}.",
             "What came so far is published; tell the server's operator.",
         )
-
-    def _own(self, url: str) -> str:
-        """An URL that the server named. Our credentials go to the configured host and nowhere else."""
-        configured, named = urlsplit(self._access.url), urlsplit(url)
-        if (configured.scheme, configured.netloc) == (named.scheme, named.netloc):
-            return url
-        if self._access.keep_host:
-            return named._replace(scheme=configured.scheme, netloc=configured.netloc).geturl()
-        raise SourceFailed(
-            "taxii.other-host",
-            f"The TAXII server at {self._access.url} sends us to another host, {named.netloc}.",
-            "If that is right, name an address there as the url.",
-        )
-
-    def _remember(self, response: requests.Response, **_: Any) -> None:
-        self._headers = response.headers
 
     def _call(self, request: Callable[[], T]) -> T:
         for attempt in retries(self._access.patience_s, self._notify):
             with attempt:
-                try:
-                    return request()
-                except (requests.RequestException, TAXIIServiceException, ValueError) as error:
-                    raise self._failed(error) from error
+                return request()
         raise AssertionError("unreachable: the last attempt raises")
 
-    def _failed(self, error: Exception) -> ConnectorError:
-        url = self._access.url
-        response = getattr(error, "response", None)
-        if response is not None:
-            status = response.status_code
-            says = f"The TAXII server at {url} answered {status} {response.reason}."
-            if status in _RETRIED:
-                wait_s = retry_after_s(response.headers.get("Retry-After"))
-                return TryLater(f"taxii.{status}", says, retry_after_s=wait_s)
-            return SourceFailed(f"taxii.{status}", says, _WAYS_OUT.get(status, ""))
-        if isinstance(error, requests.exceptions.SSLError):
-            return SourceFailed("taxii.tls", f"The certificate of {url} is not trusted: {error}.", "Set ca_file.")
-        if isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
-            says = f"No answer from the TAXII server at {url}: {_cause(error)}."
-            return TryLater("taxii.unreachable", says, "Check the address, and that the server runs.")
-        return SourceFailed("taxii.unreadable", f"The TAXII server at {url} answered in a strange way: {error}.")
+    def _refuse_errors(self, answer: Answer) -> None:
+        """Raises TryLater or SourceFailed for an answer that is no success."""
+        status = answer.status
+        if status < 300:
+            return
+        says = f"The TAXII server at {self._access.url} answered {status} {answer.reason}.".replace(" .", ".")
+        if status in _RETRIED:
+            raise TryLater(f"taxii.{status}", says, retry_after_s=retry_after_s(answer.headers.get("Retry-After")))
+        raise SourceFailed(f"taxii.{status}", says, _WAYS_OUT.get(status, _NAME_IT))
 
-    def _strange(self) -> SourceFailed:
-        return SourceFailed(
-            "taxii.unreadable", f"{self._access.url} is not a TAXII 2.1 server.", "Name its discovery or its API root."
-        )
+    def _no_taxii(self, why: str, body: Source | None = None) -> SourceFailed:
+        """Something else than TAXII, called by its name where it is known."""
+        url, start = self._access.url, body.start if body else b""
+        if (page := not_a_feed(start)) is not None:
+            if page.is_login:
+                way_out = (
+                    "Set user and password, or a token (CTIHUB_TAXII_TOKEN), and check that the url is that of TAXII."
+                )
+                return SourceFailed("taxii.login-page", f"{url} answers with {page.what}, not with TAXII.", way_out)
+            return SourceFailed("taxii.unreadable", f"{url} answers with {page.what}, not with TAXII 2.1.", _NAME_IT)
+        told = f"; it is {instead(start).what}" if why.startswith("is ") and start.strip() else ""
+        says = f"{url} is not a TAXII 2.1 server, or a broken one: it gives an answer that {why}{told}."
+        return SourceFailed("taxii.unreadable", says, _NAME_IT)
 
-
-def _cause(error: BaseException) -> str:
-    """What the operating system said, below what the libraries made of it; else the error's own name."""
-    below: BaseException | None = error
-    while below is not None:
-        if isinstance(below, OSError) and below.strerror:
-            return below.strerror
-        below = below.__cause__ or below.__context__
-    return type(error).__name__
+    def _too_large(self, limit_bytes: int) -> SourceFailed:
+        says = f"The TAXII server at {self._access.url} gives an answer of over {limit_bytes >> 20} MiB."
+        return SourceFailed("taxii.too-large", says, "Ask for less at once with page_objects.")
 
 
+class _Closing:
+    """A page for the length of its reading."""
+
+    def __init__(self, envelope: _Envelope) -> None:
+        self._envelope = envelope
+
+    def __enter__(self) -> _Envelope:
+        return self._envelope
+
+    def __exit__(self, *_: object) -> None:
+        self._envelope.inside.close()
+
+
+_NAME_IT = "Name its discovery or its API root as the url."
 _WAYS_OUT = {
     401: "Check the user, the password or the token.",
     403: "Ask the server's operator for the right to read.",
@@ -255,18 +326,32 @@ _WAYS_OUT = {
 }
 
 
-class _WithTimeout(requests.adapters.HTTPAdapter):
-    """requests waits for ever unless told otherwise, and taxii2-client does not say."""
+def _folder(url: httpx.URL) -> httpx.URL:
+    """An address with a slash at the end of its path, so that others can be relative to it."""
+    return url if url.path.endswith("/") else url.copy_with(path=url.path + "/")
 
-    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:  # type: ignore[override]
-        kwargs["timeout"] = kwargs.get("timeout") or TIMEOUT_S
-        return super().send(request, **kwargs)
+
+def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
+    """The query of a page. Source: TAXII 2.1, sections 3.4 and 3.5 (``match`` with values apart by commas)."""
+    own = ("limit", "added_after", "next")
+    found = {}
+    for name, value in asked.items():
+        if value:
+            text = ",".join(value) if isinstance(value, list | tuple) else str(value)
+            found[name if name in own else f"match[{name}]"] = text
+    return found
 
 
 def _round_after(position: Position, overlap_s: float) -> Position:
     """Where a round begins. Without any date from the server it begins where the one before did: repeats, no loss."""
     start = earlier(position.last, overlap_s) if position.last else position.added_after
     return Position(added_after=start, last=position.last)
+
+
+def _moment(header: str | None) -> str | None:
+    """A date of a header as text that compares as time; None where it is none."""
+    moment = earlier(header or "", 0.0)
+    return moment if moment != header or moment.endswith("Z") else None
 
 
 def earlier(moment: str, seconds: float) -> str:
@@ -276,25 +361,6 @@ def earlier(moment: str, seconds: float) -> str:
     """
     try:
         parsed = datetime.fromisoformat(moment).astimezone(UTC)
-    except ValueError:
+        return (parsed - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    except (ValueError, OverflowError):  # years 1 and 9999 have no hour before and after
         return moment
-    return (parsed - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _bounded(response: requests.Response, **_: Any) -> None:
-    """Read the body, but not more of it than one page can be: a server must not fill our memory."""
-    body = bytearray()
-    for chunk in response.iter_content(1 << 16):
-        body += chunk
-        if len(body) > ANSWER_BYTES:
-            response.close()
-            raise SourceFailed("taxii.too-large", f"An answer of {response.url} is over {ANSWER_BYTES} bytes.")
-    response._content = bytes(body)
-
-
-def _tolerated(response: requests.Response, **_: Any) -> None:
-    """taxii2-client refuses an answer whose type is not exactly TAXII's; several servers say application/json."""
-    response.encoding = "utf-8"
-    kind = response.headers.get("Content-Type", "application/json").partition(";")[0].strip().lower()
-    if kind in ("application/json", "application/taxii+json", "application/stix+json"):
-        response.headers["Content-Type"] = MEDIA_TYPE_TAXII_V21

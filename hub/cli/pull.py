@@ -39,12 +39,11 @@ def command(
     """
     with speaking():
         from connectors.sdk.checkpoints import CheckpointFile, NoCheckpoints
-        from connectors.sdk.client import checked_url
-        from connectors.taxii import BearerAuth
+        from connectors.sdk.client import checked_url, credentials
         from connectors.taxii.reader import Access, TaxiiReader
 
-        auth = BearerAuth(require_token(token))
-        access = Access(f"{checked_url(url)}/taxii2/", auth, ca_file, patience_s=patience, keep_host=True)
+        bearer = credentials(require_token(token))["Authorization"]
+        access = Access(f"{checked_url(url)}/taxii2/", bearer, ca_file, patience_s=patience, keep_host=True)
         reader = TaxiiReader(access, notify=say)
         kept = CheckpointFile(state, connector=f"pull {collection}") if state else NoCheckpoints()
         try:
@@ -66,13 +65,13 @@ def _found(reader: TaxiiReader, collection: str) -> Readable:
 
 def _print_new(reader: TaxiiReader, collection: Readable, kept: Checkpoints, filters: dict[str, Any]) -> int:
     """Print page by page; a page is remembered once it is on its way to whoever reads stdout."""
-    from connectors.sdk.publisher import as_line
     from connectors.taxii.reader import Position
 
     count, out = 0, sys.stdout.buffer
     for page in reader.pages(collection.url, Position.of(kept.load()), **filters):
-        out.write(b"".join(as_line(found) + b"\n" for found in page.objects))
+        for found in page.objects:
+            out.write(found + b"\n")
+            count += 1
         out.flush()
         kept.save(page.position.as_json())
-        count += len(page.objects)
     return count

@@ -1,15 +1,17 @@
-"""A small TAXII 2.1 server that can misbehave in the ways that real ones do."""
+"""A small TAXII 2.1 server that can misbehave in the ways that real ones do, and in those of one that means harm."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import deque
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.connectors.small_hub import Server
@@ -24,7 +26,10 @@ class SmallTaxii:
     """Objects by collection as (date_added, object); ``page`` of them at a time. ``habits`` are the misbehaviours:
 
     ``strict`` (filters must come with every page), ``always-next``, ``no-next``, ``same-next``, ``no-dates``,
-    ``empty-braces``, ``json-type``, ``forgets`` (cursors of earlier rounds), ``other-host``, ``inclusive``.
+    ``empty-braces``, ``json-type``, ``forgets`` (cursors of earlier rounds), ``inclusive``, ``ever-more`` (new cursors
+    without objects), ``unreadable`` (collections), ``drip`` (a blank now and then).
+
+    ``discovery`` and ``answers`` are answered instead of what would be, the latter to requests for objects.
     """
 
     page: int = 2
@@ -34,6 +39,11 @@ class SmallTaxii:
     requests: list[dict[str, str]] = field(default_factory=list)
     authorization: str | None = None
     forgotten: set[str] = field(default_factory=set)
+    retry_after: str = "0"
+    root: str | None = None
+    """How the API root is spelled in the discovery."""
+    discovery: Response | None = None
+    answers: deque[Response] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self.objects = self.objects or {FIRST_ID: [], SECOND_ID: []}
@@ -70,15 +80,16 @@ class SmallTaxii:
 
     async def _discovery(self, request: Request) -> Response:
         self.authorization = request.headers.get("authorization")
-        host = "http://elsewhere.example" if "other-host" in self.habits else self.server.url
-        return self._answer({"title": "small", "api_roots": [f"{host}/root/"]})
+        if self.discovery:
+            return self.discovery
+        return self._answer({"title": "small", "api_roots": [self.root or f"{self.server.url}/root/"]})
 
     async def _root(self, request: Request) -> Response:
         return self._answer({"title": "root", "versions": [TAXII], "max_content_length": 1 << 20})
 
     def _described(self, name: str) -> dict[str, Any]:
         title = "first" if name == FIRST_ID else "second"
-        return {"id": name, "title": title, "can_read": True, "can_write": False, "media_types": []}
+        return {"id": name, "title": title, "can_read": "unreadable" not in self.habits, "can_write": False}
 
     async def _collections(self, request: Request) -> Response:
         hidden = {"id": "33333333-3333-4333-8333-333333333333", "title": "no", "can_read": False, "can_write": True}
@@ -91,7 +102,13 @@ class SmallTaxii:
         asked = dict(request.query_params)
         self.requests.append(asked)
         if self.plan:
-            return self._answer({"title": "busy"}, self.plan.popleft(), {"Retry-After": "0"})
+            return self._answer({"title": "busy"}, self.plan.popleft(), {"Retry-After": self.retry_after})
+        if self.answers:
+            return self.answers.popleft()
+        if "drip" in self.habits:
+            return StreamingResponse(_drip(), media_type=TAXII)
+        if "ever-more" in self.habits:
+            return self._answer({"more": True, "next": str(len(self.requests)), "objects": []})
         cursor = asked.get("next")
         if cursor in self.forgotten or ("strict" in self.habits and cursor and "match[type]" not in asked):
             return self._answer({"title": "bad cursor"}, 400)
@@ -121,3 +138,9 @@ class SmallTaxii:
             headers["X-TAXII-Date-Added-First"] = page[0][0] if page else asked.get("added_after", "")
             headers["X-TAXII-Date-Added-Last"] = page[-1][0] if page else asked.get("added_after", "")
         return self._answer(body, 200, {name: value for name, value in headers.items() if value})
+
+
+async def _drip() -> AsyncIterator[bytes]:
+    while True:
+        yield b" "
+        await asyncio.sleep(0.01)

@@ -1,0 +1,58 @@
+"""Whether two addresses lead to the same server, however they are spelled, and how the named one is asked."""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import suppress
+from dataclasses import dataclass
+
+import httpx
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an address leads: the host in lower case, in ASCII, without the dot at its end."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: httpx.URL) -> Place:
+        """The place of an absolute address."""
+        host = url.raw_host.decode("ascii").lower().removesuffix(".")
+        with suppress(ValueError):  # a name
+            host = ipaddress.ip_address(host).compressed
+        return cls(url.scheme, host, url.port or _DEFAULT_PORTS.get(url.scheme, 0))
+
+    @property
+    def has_default_port(self) -> bool:
+        """Whether the port is that of the scheme."""
+        return self.port == _DEFAULT_PORTS.get(self.scheme)
+
+
+def on_same_server(ours: httpx.URL, named: httpx.URL) -> httpx.URL | None:
+    """The named address as it is to be asked; None where it leads to another host or port, or to no web server.
+
+    By https where either says https: behind a proxy that ends TLS, servers call themselves by http.
+    """
+    here, there = Place.of(ours), Place.of(named)
+    if here.host != there.host or {here.scheme, there.scheme} - _DEFAULT_PORTS.keys():
+        return None
+    if here.port == there.port or (here.has_default_port and there.has_default_port):
+        target = ours if here.scheme == "https" or there.scheme == "http" else named
+        port = target.port
+        return named.copy_with(scheme=target.scheme, host=ours.host, port=port, username=None, password=None)
+    return None
+
+
+def difference(ours: httpx.URL, named: httpx.URL) -> str:
+    """What makes the named address another server, to be read after "sends us to"."""
+    here, there = Place.of(ours), Place.of(named)
+    if there.scheme not in _DEFAULT_PORTS:
+        return f"an address of {there.scheme or 'no scheme'} instead of {here.scheme}"
+    if here.host != there.host:
+        return f"another host, {there.host} instead of {here.host}"
+    return f"another port, {there.port} instead of {here.port}"

@@ -1,0 +1,272 @@
+"""Asks one server over HTTP: nothing leads to another server, an answer has a deadline in all, its bytes are bounded.
+
+A server may mean harm, or stand behind a proxy that answers for it. asyncio runs below because only there a deadline
+covers everything, a head that comes byte by byte included; whoever calls sees none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import ssl
+import time
+from collections.abc import Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+
+from connectors.sdk.client import is_loopback
+from connectors.sdk.connector import SOURCE_PATIENCE_S
+from connectors.sdk.errors import ConnectorError, SourceFailed, TryLater, WrongSettings
+from connectors.sdk.sources import Source
+from connectors.taxii.places import difference, on_same_server
+
+MEDIA_TYPE = "application/taxii+json;version=2.1"
+ANSWER_S = 120.0
+"""How long one answer may take in all; a time per read is no bound, since a byte now and then is a read."""
+_CONNECT_S = 10.0
+_REDIRECTS = 5
+_REDIRECTED = {301, 302, 303, 307, 308}
+_LOOKS_LIKE_LOGIN = re.compile(r"log-?in|sign-?in|\bsso\b|saml|oauth|openid|adfs|\bauth\b|\bidp\b|accounts?\.", re.I)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How to reach a server."""
+
+    url: str
+    authorization: str | None = field(default=None, repr=False)
+    """The value of the header."""
+    ca_file: str | None = None
+    client_cert: str | None = None
+    verify: bool = True
+    patience_s: float | None = SOURCE_PATIENCE_S
+    answer_s: float = ANSWER_S
+    keep_host: bool = False
+    """Take only paths from what the server advertises: a hub behind a forwarded port knows itself by another name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose head has come. ``body`` is read as it comes, unpacked."""
+
+    url: httpx.URL
+    """Where it came from, after redirects."""
+    status: int
+    reason: str
+    headers: httpx.Headers
+    body: Source
+
+
+class Wire:
+    """GET requests with our credentials. Close it when done."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self.url = parsed(access.url)
+        self._loop = asyncio.Runner()
+        headers = {"Accept": MEDIA_TYPE, "Accept-Encoding": "gzip", "User-Agent": "ctihub"}
+        if access.authorization:
+            headers["Authorization"] = access.authorization
+        self._http = httpx.AsyncClient(
+            headers=headers,
+            verify=_tls(access),
+            timeout=httpx.Timeout(access.answer_s, connect=_CONNECT_S),
+            trust_env=not is_loopback(access.url),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        try:
+            self._loop.run(self._http.aclose())
+        finally:
+            self._loop.close()
+
+    @contextmanager
+    def get(self, url: httpx.URL) -> Iterator[Answer]:
+        """The answer, where need be after redirects on the same server. Raises SourceFailed and TryLater.
+
+        Time counts only while we wait for the server.
+        """
+        clock = _Clock(self._access)
+        for _ in range(_REDIRECTS + 1):
+            response = self._run(self._http.send(self._http.build_request("GET", url), stream=True), clock)
+            try:
+                if response.status_code not in _REDIRECTED or "location" not in response.headers:
+                    chunks = self._chunks(response, clock)
+                    body = _Body(chunks, name=str(url))
+                    yield Answer(url, response.status_code, response.reason_phrase, response.headers, body)
+                    return
+                url = self.own(joined(url, response.headers["location"]), redirected=True)
+            finally:
+                self._run(response.aclose(), _Clock(self._access))
+        raise SourceFailed(
+            "taxii.unreadable",
+            f"The TAXII server at {self._access.url} redirects without end.",
+            "Name its discovery or its API root as the url.",
+        )
+
+    def own(self, named: httpx.URL, *, redirected: bool = False) -> httpx.URL:
+        """An address that the server named, as it is to be asked. Raises SourceFailed for another server's.
+
+        Credentials go to the configured host and nowhere else, and nobody else's answers are published as its.
+        """
+        if (ours := on_same_server(self.url, named)) is not None:
+            return ours
+        if self._access.keep_host and not redirected:
+            return named.copy_with(
+                scheme=self.url.scheme, host=self.url.host, port=self.url.port, username=None, password=None
+            )
+        way_out = "If that is right, name an address there as the url."
+        if redirected and _LOOKS_LIKE_LOGIN.search(f"{named.host}{named.path}"):
+            way_out = "It looks like a login page for people: check the credentials, and that the url is that of TAXII."
+        raise SourceFailed(
+            "taxii.other-host",
+            f"The TAXII server at {self._access.url} sends us to {difference(self.url, named)}.",
+            way_out,
+        )
+
+    def _chunks(self, response: httpx.Response, clock: _Clock) -> Generator[bytes, None, None]:
+        stream = response.aiter_raw()
+
+        async def following() -> bytes | None:
+            return await anext(stream, None)
+
+        begun = b""
+        while (chunk := self._run(following(), clock)) is not None:
+            begun += chunk
+            if len(begun) > 1:  # by two bytes it is known whether it is packed
+                yield begun
+                begun = b""
+        yield begun
+
+    def _run(self, step: Coroutine[Any, Any, T], clock: _Clock) -> T:
+        try:
+            return self._loop.run(clock.bounded(step))
+        except TimeoutError as error:
+            raise TryLater(
+                "taxii.too-slow",
+                f"The TAXII server at {self._access.url} took more than {self._access.answer_s:g} s for one answer.",
+                "Ask for less at once with page_objects, or set answer_seconds.",
+            ) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _failed(self._access.url, error) from error
+
+
+class _Clock:
+    """How much of the time for one answer is left."""
+
+    def __init__(self, access: Access) -> None:
+        self._left_s = access.answer_s
+
+    async def bounded(self, step: Coroutine[Any, Any, T]) -> T:
+        """The result of a step. Raises TimeoutError once the time is over."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._left_s):
+                return await step
+        finally:
+            self._left_s -= time.monotonic() - began
+
+
+class _Body(Source):
+    """What a server answers, as it comes."""
+
+    def __init__(self, chunks: Generator[bytes, None, None], *, name: str) -> None:
+        self._chunks = chunks
+        self.name = name
+        self.start = b""
+
+    def share_read(self) -> float | None:
+        return None
+
+    def _raw(self) -> Generator[bytes, None, None]:
+        yield from self._chunks
+
+
+def parsed(url: str) -> httpx.URL:
+    """An address that somebody wrote down. Raises WrongSettings where it is none."""
+    try:
+        found = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise WrongSettings(
+            "url.invalid", f"{url!r} is no address: {error}.", "Write it like https://…/taxii2/."
+        ) from error
+    if found.scheme not in ("http", "https") or not found.host:
+        raise WrongSettings(
+            "url.invalid", f"{url!r} is not the address of a server.", "Write it like https://…/taxii2/."
+        )
+    return found
+
+
+def joined(base: httpx.URL, named: object) -> httpx.URL:
+    """An address that a server named, relative to where it did. Raises SourceFailed where it is none."""
+    try:
+        return base.join(str(named))
+    except httpx.InvalidURL as error:
+        raise SourceFailed(
+            "taxii.unreadable", f"The TAXII server at {base} names an address that is none: {error}.", _TELL
+        ) from error
+
+
+_TELL = "Tell the server's operator."
+_WRITE_IT = "Write it like https://taxii.example/taxii2/."
+
+
+def _tls(access: Access) -> ssl.SSLContext:
+    ca_file = access.ca_file
+    try:
+        context = ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()
+    except (OSError, ssl.SSLError) as error:
+        raise WrongSettings("ca-file.unreadable", f"The CA file {ca_file} cannot be read: {error}.") from error
+    if not access.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if access.client_cert:
+        try:
+            context.load_cert_chain(access.client_cert)
+        except (OSError, ssl.SSLError) as error:
+            raise WrongSettings(
+                "client-cert.unreadable",
+                f"The client certificate {access.client_cert} cannot be read: {error}.",
+                "It is a PEM file with the certificate and its key.",
+            ) from error
+    return context
+
+
+def _failed(url: str, error: Exception) -> ConnectorError:
+    causes = list(_causes(error))
+    if tls := next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None):
+        return SourceFailed(
+            "taxii.tls", f"The certificate of {url} is not trusted: {tls.verify_message}.", "Set ca_file."
+        )
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        says = f"The server at {url} does not speak TLS with us: {_why(causes)}."
+        return SourceFailed("taxii.tls", says, "Check whether it is https, the port, and client_cert.")
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return SourceFailed("taxii.unreadable", f"The TAXII server at {url} names an address that is none.", _TELL)
+    says = f"No answer from the TAXII server at {url}: {_why(causes)}."
+    return TryLater("taxii.unreachable", says, "Check the address, and that the server runs.")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        below = error.__cause__ or error.__context__
+        error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else below
+
+
+def _why(causes: list[BaseException]) -> str:
+    """What the operating system said, below what the libraries made of it; else what they say."""
+    for cause in causes:
+        if isinstance(cause, socket.gaierror | ssl.SSLError) and cause.strerror:
+            return cause.strerror
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno)
+    return str(causes[0]) or type(causes[0]).__name__
