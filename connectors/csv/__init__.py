@@ -28,7 +28,8 @@ class CsvSettings(FilesSettings):
     mapping: str
     """A built-in mapping (see ``docs/connectors.md``), or the path of one in TOML."""
     centre: str = Field("", max_length=63)
-    """Your centre's name: part of the ids, so that two centres that carry a feed do not use each other's."""
+    """Your centre's name: part of the ids, so that two centres that carry a feed do not use each other's. Where nothing
+    is set, the name that the hub knows you by."""
     tlp: Literal["clear", "green", "amber", "amber+strict", "red"] | None = None
     """The level of rows that state none."""
     confidence: int | None = Field(None, ge=0, le=100)
@@ -77,6 +78,10 @@ class CsvConnector(FilesConnector[CsvSettings]):
         """A digest of the mapping and of what overrides it."""
         said = f"{self._mapping.model_dump_json()}\n{self.settings.centre}\n{self.settings.since}"
         return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+    def id_parts(self) -> Mapping[str, str]:
+        """The centre and the feed's name."""
+        return {"centre": self.settings.centre, "feed": self._mapping.feed}
 
     def left_out(self) -> Mapping[str, LeftOut]:
         """How many rows or values gave no object, by reason."""

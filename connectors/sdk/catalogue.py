@@ -61,12 +61,13 @@ def make(name: str, settings: Mapping[str, Any]) -> Connector[Any]:
         return kind(kind.Settings(**{key: _as_field(known[key].annotation, value) for key, value in settings.items()}))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"]) or "settings"
-        raise WrongSettings(
-            "setting.invalid",
-            f"The connector {kind.name} cannot take {where}: {first['msg']}.",
-            f"See ctihub connect --list {kind.name}.",
-        ) from error
+        where = ".".join(str(step) for step in first["loc"])
+        told = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "missing":
+            says = f"The connector {kind.name} needs {where}=…."
+        else:
+            says = f"The connector {kind.name} cannot take {where or 'its settings'}: {told}."
+        raise WrongSettings("setting.invalid", says, f"See ctihub connect --list {kind.name}.") from error
 
 
 def _as_field(annotation: Any, value: Any) -> Any:

@@ -40,8 +40,11 @@ from hub.model.errors import WrongUsage
 if TYPE_CHECKING:
     from connectors.sdk.client import HubClient
     from connectors.sdk.connector import Connector, LeftOut
+    from connectors.sdk.errors import SourceFailed
     from connectors.sdk.publisher import Publisher
     from connectors.sdk.runner import RunReport
+    from connectors.sdk.verdicts import Verdicts
+    from hub.cli.run_metrics import RunMetrics
 
 
 class Target(StrEnum):
@@ -66,7 +69,18 @@ Every = Annotated[
 ]
 Patience = Annotated[
     float | None,
-    typer.Option("--patience", min=0, metavar="SECONDS", help="How long to try while the hub is away [for ever]."),
+    typer.Option(
+        "--patience",
+        min=0,
+        metavar="SECONDS",
+        help="How long to try while the hub or the source is away [for ever; 300 for the source].",
+    ),
+]
+Metrics = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics", metavar="FILE", help="Write there, after each run, what Prometheus' node exporter reads."
+    ),
 ]
 
 
@@ -109,6 +123,7 @@ def command(
     state: State = None,
     to: To = Target.HTTP,
     every: Every = None,
+    metrics: Metrics = None,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     token: Token = None,
@@ -134,18 +149,69 @@ def command(
         told = _settings(settings or [], config)
         connector = catalogue.make(name, told)
         where = _Where(to, url, token, ca_file, patience, user, bootstrap, protocol)
-        state = state or _default_state(connector, told, where)
-        _run(connector, where, state, every=every, as_json=as_json)
+        if getattr(connector.settings, "centre", None) == "" and (centre := _own_name(where)):
+            told["centre"] = centre
+            connector = catalogue.make(name, told)
+        run = _Run(connector, state or _default_state(connector, told, where), _metrics(metrics, name), as_json=as_json)
+        _run(run, where, every=every)
 
 
-def _run(connector: Connector[Any], where: _Where, state: Path, *, every: float | None, as_json: bool) -> None:
+def _own_name(where: _Where) -> str | None:
+    """The centre as which we publish: part of the ids, so that it must not be guessed today and set tomorrow."""
+    if where.to is Target.STDOUT:
+        say("No centre is set, so that the ids are not those of your objects at the hub; set centre=NAME.")
+        return None
+    if where.to is Target.KAFKA:
+        return where.user
+    with hub_client(where.url, where.token, ca_file=where.ca_file, patience_s=where.patience_s) as client:
+        centres = client.status().centres
+    if len(centres) != 1:
+        raise WrongUsage(
+            "centre.unknown",
+            "The hub does not say which centre this token belongs to.",
+            "Set centre=NAME, or use its token.",
+        )
+    return centres[0].centre
+
+
+def _metrics(path: Path | None, connector: str) -> RunMetrics | None:
+    if path is None:
+        return None
+    from hub.cli.run_metrics import RunMetrics
+
+    if not path.parent.is_dir():
+        raise WrongUsage("metrics.nowhere", f"There is no folder {path.parent} for --metrics.", "Make it first.")
+    return RunMetrics(path, connector)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What runs, and where its traces go."""
+
+    connector: Connector[Any]
+    state: Path
+    metrics: RunMetrics | None
+    as_json: bool
+
+    def measure(self, report: RunReport, code: str) -> None:
+        """Tell Prometheus how a round ended."""
+        try:
+            if self.metrics:
+                self.metrics.write(report, self.connector.left_out(), code)
+        except OSError as error:
+            say(f"The metrics cannot be written: {error}.")
+
+
+def _run(run: _Run, where: _Where, *, every: float | None) -> None:
     from connectors.sdk.errors import SourceFailed, TryLater
 
-    voice = connector.notify = Voice()
+    voice = run.connector.notify = Voice()
+    if where.patience_s is not None:
+        run.connector.patience_s = where.patience_s
     with _outlet(where, voice) as outlet:
         while True:
             try:
-                _one_round(connector, outlet, state, voice, as_json=as_json)
+                _one_round(run, outlet, voice)
             except (SourceFailed, TryLater) as error:
                 if every is None:
                     raise
@@ -155,49 +221,81 @@ def _run(connector: Connector[Any], where: _Where, state: Path, *, every: float 
             time.sleep(every)
 
 
-def _one_round(connector: Connector[Any], outlet: _Outlet, state: Path, voice: Voice, *, as_json: bool) -> None:
+def _one_round(run: _Run, outlet: _Outlet, voice: Voice) -> None:
     from connectors.sdk.checkpoints import CheckpointFile
-    from connectors.sdk.errors import SourceFailed
-    from connectors.sdk.runner import Runner
+    from connectors.sdk.errors import ConnectorError, SourceFailed
+    from connectors.sdk.runner import Runner, RunReport
 
-    failure = None
-    with voice.over(connector.name, quiet=as_json) as progress:
-        checkpoints = CheckpointFile(state, connector=connector.name)
-        runner = Runner(connector, outlet.publisher, checkpoints, progress=progress)
-        try:
-            runner.run()
-        except SourceFailed as error:  # what it read before is published, and worth a word
-            failure = error
-    _print_round(runner.report, connector.left_out(), outlet, voice, as_json=as_json)
-    if failure:
-        raise failure
+    failure: SourceFailed | None = None
+    report, code = RunReport(), "connector.broken"  # unless we learn better
+    checkpoints = CheckpointFile(run.state, connector=run.connector.name)
+    try:
+        with voice.over(run.connector.name, quiet=run.as_json) as progress:
+            runner = Runner(run.connector, outlet.publisher, checkpoints, progress=progress)
+            report = runner.report
+            try:
+                runner.run()
+            except SourceFailed as error:  # what it read before is published, and worth a word
+                failure = error
+        if failure := _print_round(run, report, outlet, voice, failure):
+            raise failure
+        code = ""
+    except ConnectorError as error:
+        code = error.code
+        raise
+    finally:
+        run.measure(report, code)
 
 
 def _print_round(
-    report: RunReport, left_out: Mapping[str, LeftOut], outlet: _Outlet, voice: Voice, *, as_json: bool
-) -> None:
-    told = {
-        "left_out": [{"reason": reason, "count": one.count, "first": one.first} for reason, one in left_out.items()]
-    }
-    if not as_json:
-        for reason, one in left_out.items():
-            say(f"left out: {one.count:,}, {reason}" + (f" (first: {one.first})" if one.first else ""))
-    publisher = outlet.publisher
+    run: _Run, report: RunReport, outlet: _Outlet, voice: Voice, failure: SourceFailed | None
+) -> SourceFailed | None:
+    """Print how a round ended; gives why it failed, if it did."""
+    publisher, left_out = outlet.publisher, run.connector.left_out()
+    if not run.as_json:
+        _say_what_else(report, left_out)
     if outlet.client:
-        verdicts = verdicts_on(outlet.client, publisher, report.receipts, voice, quiet=as_json)
-        if as_json:
-            print_json({**verdicts.as_json(), **told})
+        verdicts = verdicts_on(outlet.client, publisher, report.receipts, voice, quiet=run.as_json)
+        failure = failure or _all_refused(verdicts)
+        if run.as_json:
+            print_json({**verdicts.as_json(), **_as_json(report, left_out, failure)})
         else:
             print_verdicts(verdicts, as_json=False)
-        return
+        return failure
     if publisher.too_large:
         say(f"left out: {len(publisher.too_large):,}, too large for where they should go")
     sent = report.objects - len(publisher.too_large)
     publisher.too_large.clear()
-    if as_json and outlet.to is not Target.STDOUT:
-        print_json({"sent": sent, **told})
+    if run.as_json and outlet.to is not Target.STDOUT:
+        print_json({"sent": sent, **_as_json(report, left_out, failure)})
     else:
         say(f"sent {sent:,}")
+    return failure
+
+
+def _say_what_else(report: RunReport, left_out: Mapping[str, LeftOut]) -> None:
+    for reason, one in left_out.items():
+        say(f"left out: {one.count:,}, {reason}" + (f" (first: {one.first})" if one.first else ""))
+    for warning in report.warnings:
+        say(f"warning  {warning.code}: {warning.says}")
+
+
+def _as_json(report: RunReport, left_out: Mapping[str, LeftOut], failure: SourceFailed | None) -> dict[str, Any]:
+    return {
+        "left_out": [{"reason": why, "count": one.count, "first": one.first} for why, one in left_out.items()],
+        "warnings": [{"code": one.code, "message": one.says} for one in report.warnings],
+        "failed": {"code": failure.code, "message": failure.says, "way_out": failure.way_out} if failure else None,
+    }
+
+
+def _all_refused(verdicts: Verdicts) -> SourceFailed | None:
+    """A source of which the hub takes nothing gives nothing usable."""
+    from connectors.sdk.errors import SourceFailed
+
+    if not verdicts.received or verdicts.rejected < verdicts.received:
+        return None
+    says = f"The hub refused all {verdicts.received:,} objects that the source gave."
+    return SourceFailed("source.all-refused", says, "Each code has a page in docs/rules that says what is wrong.")
 
 
 @contextmanager
@@ -243,7 +341,8 @@ def _from_toml(config: Path) -> dict[str, Any]:
 
 def _default_state(connector: Connector[Any], told: Mapping[str, Any], where: _Where) -> Path:
     """A checkpoint of its own for each connector, setting and hub, so that two feeds never share one."""
-    public = {key: value for key, value in told.items() if key not in ("password", "token")}
+    besides = ("password", "token", "centre")  # with another centre it is the same feed, whose ids change
+    public = {key: value for key, value in told.items() if key not in besides}
     name = json.dumps([public, where.name, str(Path.cwd())], sort_keys=True, default=str)
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
     try:

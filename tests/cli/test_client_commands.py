@@ -9,11 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.responses import Response
 
 from hub.cli import run
 from tests.connectors.small_hub import TOKEN, SmallHub
@@ -152,6 +155,9 @@ def test_push_survives_a_hub_that_is_busy_or_loses_its_answer(
         (["explain", "nothing"], 1, "The hub shows you nothing about nothing"),
         (["connect"], 2, "No connector is named. See ctihub connect --list"),
         (["connect", "taxi"], 2, "No connector is called taxi. Did you mean taxii?"),
+        (["connect", "csv", "path=x"], 2, "The connector csv needs mapping=…. See ctihub connect --list csv"),
+        (["connect", "taxii", "url=http://x", "user=me"], 2, "user needs a password: set CTIHUB_TAXII_PASSWORD"),
+        (["connect", "stix-file", "path=x", "--metrics", "nowhere/x.prom"], 2, "There is no folder nowhere"),
         (["connect", "csv", "path"], 2, "'path' is not a setting. Write KEY=VALUE"),
         (["connect", "csv", "path=x", "maping=y"], 2, "has no setting 'maping'. Did you mean 'mapping'?"),
         (["connect", "csv", "path=x", "mapping=nothing"], 2, "There is no mapping nothing"),
@@ -376,6 +382,90 @@ def test_connect_publishes_what_a_broken_source_gave_and_fails(
     # the last line has no end, so it may be half a line: the next run will tell
     assert ran.out == "received 4: accepted 4, unchanged 0, held 0, rejected 0\n"
     assert "a.json.gz cannot be read" in ran.err.splitlines()[-1]
+
+
+def test_connect_fails_where_the_source_gives_nothing_usable_and_tells_scripts_and_prometheus_why(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    feed, metrics = tmp_path / "feed.json", tmp_path / "feed.prom"
+    feed.write_bytes(b"\n".join(INDICATORS))
+    words = ("connect", "stix-file", f"path={feed}", "--metrics", str(metrics), "--json")
+    assert Ran(capfd, *words).json["failed"] is None
+    assert samples(metrics)["ctihub_connector_objects", ""] == 5
+    succeeded = samples(metrics)["ctihub_connector_last_success_timestamp_seconds", ""]
+    feed.write_bytes(b"<html><title>Moved</title>")
+    for _ in range(2):
+        ran = Ran(capfd, *words)
+        assert ran.code == 1
+        assert ran.json["failed"]["code"] == "source.not-a-feed"
+        assert f'{feed} is a web page ("Moved").' in ran.err
+        assert samples(metrics)["ctihub_connector_failed", "source.not-a-feed"] == 1
+        assert samples(metrics)["ctihub_connector_last_success_timestamp_seconds", ""] == succeeded
+    feed.write_bytes(INDICATORS[0])
+    ran = Ran(capfd, *words)
+    assert (ran.code, [one["code"] for one in ran.json["warnings"]]) == (0, ["source.shrunk"])
+    assert samples(metrics)["ctihub_connector_warnings", "source.shrunk"] == 1
+    assert samples(metrics)["ctihub_connector_failed", ""] == 0
+    assert samples(metrics)["ctihub_connector_last_success_timestamp_seconds", ""] > succeeded
+
+
+def samples(path: Path) -> dict[tuple[str, str], float]:
+    """The values in a file of metrics, by name and code."""
+    families = text_string_to_metric_families(path.read_text())
+    found = [sample for family in families for sample in family.samples]
+    assert {sample.labels["feed"] for sample in found} == {path.stem}
+    return {(sample.name, sample.labels.get("code", "")): sample.value for sample in found}
+
+
+def test_connect_fails_where_the_hub_refuses_everything(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    feed = a_file(tmp_path, [b'{"id":"x--1"', b'{"id":"x--2"'])
+    ran = Ran(capfd, "connect", "stix-file", f"path={feed}")
+    assert ran.code == 1
+    assert "received 2: accepted 0, unchanged 0, held 0, rejected 2" in ran.out
+    assert "The hub refused all 2 objects" in ran.err
+
+
+def test_connect_takes_the_centre_from_the_token_so_that_ids_do_not_change_when_it_is_set(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    feed = a_file(tmp_path, [b"198.51.100.1"], "list.txt")
+    words = ["connect", "csv", f"path={feed}", "mapping=list"]
+    assert Ran(capfd, *words).code == 0
+    assert Ran(capfd, *words, "centre=cert-ro").code == 0
+    assert len(hub.lines) == 1, "it is the same checkpoint, and the same id"
+    ran = Ran(capfd, *words, "centre=cert-it")
+    assert len({one["id"] for one in hub.objects()}) == 2
+    assert "source.new-ids: Centre was 'cert-ro' and is 'cert-it'" in ran.err
+    assert "The 1 that were published under the old ids stay at the hub" in ran.err
+    hub.centres = []
+    ran = Ran(capfd, *words)
+    assert ran.code == 2
+    assert "The hub does not say which centre this token belongs to. Set centre=NAME" in ran.err
+    ran = Ran(capfd, *words, "--to", "stdout", "--state", str(tmp_path / "state"))
+    assert "set centre=NAME" in ran.err
+
+
+def test_connect_goes_on_after_a_page_that_cannot_be_read(hub: SmallHub) -> None:
+    taxii = SmallTaxii(answers=deque([Response(b'{"objects":' + b"[" * 200_000)]))
+    taxii.add(1, 2)
+    command = [sys.executable, "-m", "hub.cli", "connect", "taxii", f"url={taxii.url}", "--every", "1"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        wait_until(lambda: len(hub.lines) == 2, within_s=30)
+        process.send_signal(2)
+        assert process.wait(20) == 130
+        assert process.stderr
+        assert b"nests more than 100 deep" in process.stderr.read()
+    taxii.stop()
+
+
+def test_patience_holds_for_the_source_too(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
+    taxii = SmallTaxii(retry_after="1e308")
+    taxii.plan.extend([503] * 3)
+    ran = Ran(capfd, "connect", "taxii", f"url={taxii.url}", "--patience", "3")
+    assert (ran.code, len(taxii.plan)) == (1, 2)
+    taxii.stop()
 
 
 def test_connect_to_standard_output_needs_no_hub(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from schemas.api import (
+    CentreStatus,
     CollectionInfo,
     CollectionList,
     ExplainedClaim,
@@ -90,6 +91,7 @@ class SmallHub:
         self.pending_answers = 0
         self.limit_bytes = 64 << 20
         self.retry_after = "1"
+        self.centres = ["cert-ro"]
         self.server = Server(
             Starlette(
                 routes=[
@@ -228,7 +230,10 @@ class SmallHub:
     async def _status(self, request: Request) -> Response:
         if self.plan:
             return _problem(int(self.plan.popleft()), "hub.busy", "The hub is busy.")
-        return _json(Status(version="1", at="2026-01-01T00:00:00Z", flow=FLOW, centres=[], collections=[], doors=[]))
+        own = [
+            CentreStatus(centre=name, suspended=False, flow=FLOW, lag=0, last_received=None) for name in self.centres
+        ]
+        return _json(Status(version="1", at="2026-01-01T00:00:00Z", flow=FLOW, centres=own, collections=[], doors=[]))
 
 
 def _receipt_of(lines: list[bytes], *, state: Any) -> Receipt:
