@@ -89,6 +89,8 @@ def _opened(file: IO[bytes], name: str) -> zipfile.ZipFile:
 def _data(archive: zipfile.ZipFile, name: str, suffixes: tuple[str, ...]) -> list[zipfile.ZipInfo]:
     """The files to read, in the archive's order, and the archives among the others, which are to be told."""
     files = [info for info in archive.infolist() if not info.is_dir() and not _is_beside(info.filename)]
+    if any(info.filename == "[Content_Types].xml" for info in files):
+        raise SourceFailed("source.not-a-feed", f"{name} is an Office document.", "Save it as CSV.")
     if len(files) > MEMBERS_MOST:
         raise SourceFailed(
             "source.archive", f"{name} holds {len(files):,} files; {MEMBERS_MOST:,} are read.", "Unpack it yourself."

@@ -21,6 +21,7 @@ import stamina
 from pydantic import ValidationError
 
 from connectors.sdk.errors import ConnectorError, PublishRefused, TryLater, WrongSettings
+from connectors.sdk.no_answer import distrusted, other_scheme, why
 from schemas.api import (
     Body,
     CollectionInfo,
@@ -209,10 +210,10 @@ _WAYS_OUT = {
 
 def unreachable(url: str, error: Exception) -> TryLater:
     """No answer at all."""
-    why = str(error) or type(error).__name__
-    return TryLater(
-        "hub.unreachable", f"No answer from the hub at {url}: {why}.", "Check --url, and that the hub runs."
+    way_out = other_scheme(url, error) or (
+        "Give --ca-file." if distrusted(error) else "Check --url, and that the hub runs."
     )
+    return TryLater("hub.unreachable", f"No answer from the hub at {url}: {why(error)}.", way_out)
 
 
 def retry_after_s(header: str | None) -> float | None:

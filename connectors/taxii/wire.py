@@ -7,9 +7,7 @@ covers everything, a head that comes byte by byte included; whoever calls sees n
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import socket
 import ssl
 import time
 from collections.abc import Coroutine, Generator, Iterator
@@ -22,6 +20,7 @@ import httpx
 from connectors.sdk.client import is_loopback
 from connectors.sdk.connector import SOURCE_PATIENCE_S
 from connectors.sdk.errors import ConnectorError, SourceFailed, TryLater, WrongSettings
+from connectors.sdk.no_answer import causes, distrusted, other_scheme, why
 from connectors.sdk.sources import Source
 from connectors.taxii.places import difference, on_same_server
 
@@ -241,32 +240,12 @@ def _tls(access: Access) -> ssl.SSLContext:
 
 
 def _failed(url: str, error: Exception) -> ConnectorError:
-    causes = list(_causes(error))
-    if tls := next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None):
-        return SourceFailed(
-            "taxii.tls", f"The certificate of {url} is not trusted: {tls.verify_message}.", "Set ca_file."
-        )
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        says = f"The server at {url} does not speak TLS with us: {_why(causes)}."
-        return SourceFailed("taxii.tls", says, "Check whether it is https, the port, and client_cert.")
+    if reason := distrusted(error):
+        return SourceFailed("taxii.tls", f"The certificate of {url} is not trusted: {reason}.", "Set ca_file.")
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return SourceFailed("taxii.unreadable", f"The TAXII server at {url} names an address that is none.", _TELL)
-    says = f"No answer from the TAXII server at {url}: {_why(causes)}."
-    return TryLater("taxii.unreachable", says, "Check the address, and that the server runs.")
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        below = error.__cause__ or error.__context__
-        error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else below
-
-
-def _why(causes: list[BaseException]) -> str:
-    """What the operating system said, below what the libraries made of it; else what they say."""
-    for cause in causes:
-        if isinstance(cause, socket.gaierror | ssl.SSLError) and cause.strerror:
-            return cause.strerror
-        if isinstance(cause, OSError) and cause.errno:
-            return os.strerror(cause.errno)
-    return str(causes[0]) or type(causes[0]).__name__
+    says = f"No answer from the TAXII server at {url}: {why(error)}."
+    if any(isinstance(cause, ssl.SSLError) for cause in causes(error)):
+        return SourceFailed("taxii.tls", says, other_scheme(url, error) or "Check the port, and client_cert.")
+    way_out = other_scheme(url, error) or "Check the address, and that the server runs."
+    return TryLater("taxii.unreachable", says, way_out)

@@ -11,6 +11,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -42,10 +43,14 @@ FLOW = Flow(received=5, accepted=3, unchanged=1, held=0, rejected=1)
 
 
 class Server:
-    """An ASGI app on a port of its own, in a thread; it can go away and come back at the same port."""
+    """An ASGI app on a port of its own, in a thread; it can go away and come back at the same port.
 
-    def __init__(self, app: Any) -> None:
+    With ``tls`` (files of a key and of its certificates) it speaks https.
+    """
+
+    def __init__(self, app: Any, tls: tuple[Path, Path] | None = None) -> None:
         self._app = app
+        self._tls = {"ssl_keyfile": tls[0], "ssl_certfile": tls[1]} if tls else {}
         self._port = 0
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -53,14 +58,16 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", self._port))
         self._port = listener.getsockname()[1]
-        config = uvicorn.Config(self._app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            self._app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, **self._tls
+        )
         server = uvicorn.Server(config)
         self._server = server
         self._thread = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)

@@ -7,6 +7,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -44,6 +45,7 @@ class SmallTaxii:
     """How the API root is spelled in the discovery."""
     discovery: Response | None = None
     answers: deque[Response] = field(default_factory=deque)
+    tls: tuple[Path, Path] | None = None
 
     def __post_init__(self) -> None:
         self.objects = self.objects or {FIRST_ID: [], SECOND_ID: []}
@@ -57,7 +59,8 @@ class SmallTaxii:
                     Route(root + "collections/{id}/", self._collection),
                     Route(root + "collections/{id}/objects/", self._objects),
                 ]
-            )
+            ),
+            self.tls,
         )
 
     @property

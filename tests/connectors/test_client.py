@@ -84,6 +84,13 @@ def test_patience_ends_with_a_sentence() -> None:
     assert raised.value.way_out
 
 
+def test_the_other_of_http_and_https_is_told(hub: SmallHub) -> None:
+    url = hub.url.replace("http:", "https:")
+    with HubClient(url, TOKEN, patience_s=0) as client, pytest.raises(TryLater) as raised:
+        client.push(LINES)
+    assert raised.value.way_out == "It speaks plain HTTP: write http:// if that is meant."
+
+
 def test_wrong_credentials_are_not_tried_again(hub: SmallHub) -> None:
     said: list[str] = []
     with (

@@ -31,6 +31,7 @@ from connectors.taxii.envelope import NESTING, OBJECTS_MOST, EnvelopeError, Enve
 from connectors.taxii.places import difference, on_same_server
 from tests.connectors.small_hub import Server
 from tests.connectors.small_taxii import TAXII, SmallTaxii
+from tests.servers.certificates import Authority
 
 REAL_LIFE = Path(__file__).parent.parent / "data" / "real-life"
 
@@ -117,6 +118,32 @@ def test_a_root_is_read_at_the_host_that_was_asked_however_the_server_spells_it(
     for root in (f"http://LOCALHOST:{port}/root/", f"http://localhost.:{port}/root", "/root/", "../root/"):
         server.root = root
         assert len(run(server, url=f"http://localhost:{port}/taxii2/")) == 3
+
+
+def test_a_root_that_calls_itself_http_behind_https_is_read_by_https_with_its_certificate_checked(
+    tmp_path: Path,
+) -> None:
+    authority = Authority.make(tmp_path)
+    key, chain = authority.issue("taxii")
+    files = tmp_path / "key.pem", tmp_path / "chain.pem"
+    for path, content in zip(files, (key, chain), strict=True):
+        path.write_bytes(content)
+    small = SmallTaxii(tls=files)
+    small.add(1, 2, 3)
+    small.root = small.server.url.replace("https:", "http:") + "/root/"
+    assert len(run(small, ca_file=str(authority.ca_file))) == 3
+    assert len(run(small, verify_tls=False)) == 3
+    told = failure(small)
+    assert (told.code, told.way_out) == ("taxii.tls", "Set ca_file.")
+    with pytest.raises(TryLater, match=r"without sending a response\. It may speak TLS: try https://\."):
+        run(small, url=small.url.replace("https", "http"), patience_s=0.0)
+    small.stop()
+
+
+def test_https_to_a_server_of_plain_http_is_told(server: SmallTaxii) -> None:
+    told = failure(server, url=server.url.replace("http:", "https:"))
+    assert told.code == "taxii.tls"
+    assert told.way_out == "It speaks plain HTTP: write http:// if that is meant."
 
 
 def test_a_root_elsewhere_is_refused_and_never_asked(server: SmallTaxii) -> None:

@@ -215,6 +215,13 @@ def test_a_folder_is_read_with_the_archives_in_it(tmp_path: Path) -> None:
     assert read(tmp_path) == [an_object(1), an_object(2)]
 
 
+def test_a_workbook_is_called_one_though_it_is_packed_like_an_archive(tmp_path: Path) -> None:
+    path = a_zip(tmp_path / "feed.xlsx", {"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<workbook/>"})
+    with pytest.raises(SourceFailed, match=r"feed\.xlsx is an Office document") as raised:
+        read(path)
+    assert raised.value.way_out == "Save it as CSV."
+
+
 def test_an_archive_without_data_is_told(tmp_path: Path) -> None:
     for files in ({"a.png": b"x", "b.exe": b"x"}, {}):
         with pytest.raises(SourceFailed, match=r"holds [02] files, and none is called \.json"):
