@@ -229,6 +229,7 @@ HOSTILE = {
     "objects that are none": b'{"objects":"none"}',
     "packed, and cut": gzip.compress(b'{"objects":[{"id":"indicator--1"}]}' * 99)[:-9],
 }
+ENDS_TOO_SOON = {"cut", "cut in a string", "packed, and cut"}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -246,6 +247,7 @@ def test_an_unreadable_page_is_told_and_the_next_round_gets_what_it_did_not_give
     with pytest.raises(SourceFailed) as raised:
         Runner(connector, kept, checkpoints).run()
     assert raised.value.code == "taxii.unreadable"
+    assert ("ends in the middle" in raised.value.says) == (name in ENDS_TOO_SOON)
     assert [json.loads(one)["id"] for one in kept.bodies] == ["indicator--0"]
     assert len(run(server, checkpoints)) == 5
 
