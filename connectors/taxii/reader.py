@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -102,6 +103,10 @@ class _Envelope:
         self.inside.seek(0)
         return split(chain((head,), iter(lambda: self.inside.read(_CHUNK_BYTES), b""), (b"]}",)))
 
+    def close(self) -> None:
+        """Give the spool back."""
+        self.inside.close()
+
 
 class TaxiiReader:
     """One server. Close it when done."""
@@ -165,7 +170,7 @@ class TaxiiReader:
         cursors: set[bytes] = set()
         empty = 0
         while True:
-            with self._page(url, position, filters, first=not cursors) as envelope:
+            with closing(self._page(url, position, filters, first=not cursors)) as envelope:
                 page = self._read(envelope, position)
                 if page.more:
                     page = self._way_on(page, position, cursors)
@@ -177,11 +182,11 @@ class TaxiiReader:
                 raise self._loop(f"gave {EMPTY_PAGES} pages in a row without an object")
             position = page.position
 
-    def _page(self, url: httpx.URL, at: Position, filters: Mapping[str, Any], *, first: bool) -> _Closing:
+    def _page(self, url: httpx.URL, at: Position, filters: Mapping[str, Any], *, first: bool) -> _Envelope:
         # The filters of the first page go with every page: medallion answers 400 where they are missing.
         asked = url.copy_merge_params(_parameters({**filters, "added_after": at.added_after, "next": at.next}))
         try:
-            return _Closing(self._call(lambda: self._spooled(asked)))
+            return self._call(lambda: self._spooled(asked))
         except SourceFailed as error:
             if not (first and at.next and error.code in ("taxii.400", "taxii.404", "taxii.410", "taxii.422")):
                 raise
@@ -190,10 +195,10 @@ class TaxiiReader:
             return self._page(url, _round_after(at, 0.0), filters, first=True)
 
     def _spooled(self, url: httpx.URL) -> _Envelope:
-        with self._wire.get(url) as answer:
+        with self._wire.get(url) as answer, ExitStack() as unless_whole:
             self._refuse_errors(answer)
             scanner, size = EnvelopeScanner(), 0
-            inside = tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115 - who asked for it closes it
+            inside = unless_whole.enter_context(tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES))
             try:
                 for chunk in as_utf8(self._content(answer.body)):
                     size += len(chunk)
@@ -202,15 +207,11 @@ class TaxiiReader:
                     inside.write(scanner.feed(chunk))
                 around = scanner.close()
             except EnvelopeError as error:
-                inside.close()
                 raise self._no_taxii(str(error), answer.body) from error
-            except BaseException:
-                inside.close()
-                raise
-        if around and not around.keys() & {"objects", "more", "next"} and around.get("type") != "bundle":
-            inside.close()
-            raise self._no_taxii("is no envelope", answer.body)
-        return _Envelope(around, inside, scanner.objects, answer.headers)
+            if around and not around.keys() & {"objects", "more", "next"} and around.get("type") != "bundle":
+                raise self._no_taxii("is no envelope", answer.body)
+            unless_whole.pop_all()
+            return _Envelope(around, inside, scanner.objects, answer.headers)
 
     def _content(self, body: Source) -> Iterator[bytes]:
         """The bytes of an answer. Raises SourceFailed, in the words of TAXII, where they cannot be unpacked."""
@@ -302,19 +303,6 @@ class TaxiiReader:
     def _too_large(self, limit_bytes: int) -> SourceFailed:
         says = f"The TAXII server at {self._access.url} gives an answer of over {limit_bytes >> 20} MiB."
         return SourceFailed("taxii.too-large", says, "Ask for less at once with page_objects.")
-
-
-class _Closing:
-    """A page for the length of its reading."""
-
-    def __init__(self, envelope: _Envelope) -> None:
-        self._envelope = envelope
-
-    def __enter__(self) -> _Envelope:
-        return self._envelope
-
-    def __exit__(self, *_: object) -> None:
-        self._envelope.inside.close()
 
 
 _NAME_IT = "Name its discovery or its API root as the url."
