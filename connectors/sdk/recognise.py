@@ -49,7 +49,8 @@ _ROOT = re.compile(rb"<([A-Za-z][\w.:-]*)")
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.DOTALL | re.I)
 _HEADING = re.compile(rb"<h1[^>]*>(.*?)</h1", re.DOTALL | re.I)
 _TAG = re.compile(rb"<[^>]*>")
-_SIGN_IN = re.compile(rb"""type\s*=\s*["']?password|sign[ -]?in\b|log[ -]?in\b|single sign|samlrequest""", re.I)
+_PASSWORD_FIELD = re.compile(rb"""type\s*=\s*["']?password|samlrequest""", re.I)
+_SIGN_IN = re.compile(rb"sign[ -]?in\b|log[ -]?in\b|single sign-?on", re.I)
 
 _ERROR_WORDS = {
     "query_status", "status", "status_code", "http_status", "code", "error", "errors", "error_code",
@@ -92,10 +93,10 @@ def instead(start: bytes) -> NotAFeed:
 
 def web_page(text: bytes) -> NotAFeed:
     """A web page with its title, and whether it asks for a login."""
-    named = _TITLE.search(text) or _HEADING.search(text)
-    title = _TAG.sub(b"", named[1]).decode("utf-8", "replace") if named else ""
-    told = f" ({_quoted(title)})" if title.strip() else ""
-    if _SIGN_IN.search(text):
+    title, heading = ((found[1] if (found := part.search(text)) else b"") for part in (_TITLE, _HEADING))
+    shown = _TAG.sub(b"", title.strip() or heading).decode("utf-8", "replace")
+    told = f" ({_quoted(shown)})" if shown.strip() else ""
+    if _PASSWORD_FIELD.search(text) or _SIGN_IN.search(title) or _SIGN_IN.search(heading):
         return NotAFeed(f"a web page that asks for a login{told}", _LOGIN, is_login=True)
     return NotAFeed(f"a web page{told}", _DOWNLOAD)
 

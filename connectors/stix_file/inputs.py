@@ -8,7 +8,9 @@ from contextlib import closing
 from typing import Any, BinaryIO, ClassVar, Self
 
 from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, Item
+from connectors.sdk.errors import SourceFailed
 from connectors.sdk.objects import split
+from connectors.sdk.recognise import not_a_feed
 from connectors.sdk.sources import Source
 from connectors.stix_file import StixFileConnector, StixFileSettings
 
@@ -57,7 +59,9 @@ class Inputs(Connector[InputsSettings]):
         source = Source(self._stdin or sys.stdin.buffer, name="standard input", size_bytes=None)
         with closing(source.parts(StixFileConnector.suffixes)) as parts:
             for part in parts:
-                for body in split(part.chunks()):
+                for number, body in enumerate(split(part.chunks())):
+                    if number == 0 and (found := not_a_feed(part.start)):
+                        raise SourceFailed("source.not-a-feed", f"{part.name} is {found.what}.", found.way_out)
                     yield Item(body)
 
     def may_be_empty(self) -> bool:

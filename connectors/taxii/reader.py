@@ -128,7 +128,7 @@ class TaxiiReader:
         found, url = self._resource(_folder(self._wire.url))
         if "can_read" in found:
             return self._readable([found], lambda _: url)
-        named = found.get("api_roots") or []
+        named = found.get("api_roots") or ([found["default"]] if "default" in found else [])
         roots = [self._wire.own(joined(url, root)) for root in named] if isinstance(named, list) else []
         if not roots and "versions" in found:
             roots = [url]

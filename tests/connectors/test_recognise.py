@@ -24,6 +24,8 @@ FEEDS = Path(__file__).parent.parent / "data" / "csv"
             'a web page ("502 Bad Gateway")',
         ),
         (b"<html><form><input type='password'>", "a web page that asks for a login"),
+        (b"<html><title>Just a moment...</title><h1>Please sign in</h1>", 'asks for a login ("Just a moment...")'),
+        (b"<html><title>404</title><nav><a href=/x>Log in</a></nav>", 'a web page ("404")'),
         (b"<?xml version='1.0'?><!DOCTYPE html><html><title>Log in</title>", 'asks for a login ("Log in")'),
         ("\ufeff<!doctype html><title>Hi</title>".encode("utf-16-le"), 'a web page ("Hi")'),
         (b"<?xml version='1.0'?>\n<rss version='2.0'>", "XML (<rss>)"),

@@ -215,6 +215,12 @@ def test_a_folder_is_read_with_the_archives_in_it(tmp_path: Path) -> None:
     assert read(tmp_path) == [an_object(1), an_object(2)]
 
 
+def test_a_web_page_from_a_pipe_is_called_one(tmp_path: Path) -> None:
+    inputs = Inputs(InputsSettings(paths=("-",)), stdin=io.BytesIO(b"<html>\n<title>Moved</title>\n</html>\n"))
+    with pytest.raises(SourceFailed, match=r'standard input is a web page \("Moved"\)'):
+        list(inputs.items({}))
+
+
 def test_a_workbook_is_called_one_though_it_is_packed_like_an_archive(tmp_path: Path) -> None:
     path = a_zip(tmp_path / "feed.xlsx", {"[Content_Types].xml": b"<Types/>", "xl/workbook.xml": b"<workbook/>"})
     with pytest.raises(SourceFailed, match=r"feed\.xlsx is an Office document") as raised:

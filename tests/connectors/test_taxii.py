@@ -217,6 +217,12 @@ def test_a_refusal_is_a_sentence(server: SmallTaxii, status: int, way_out: str) 
     assert way_out in raised.value.way_out
 
 
+def test_a_discovery_may_name_its_default_root_alone(server: SmallTaxii) -> None:
+    server.add(1)
+    server.discovery = Response(json.dumps({"title": "small", "default": "/root/"}))
+    assert read(server)[0] == [1]
+
+
 @pytest.mark.parametrize("path", ["/root/", f"/root/collections/{FIRST_ID}/", "/root"])
 def test_the_address_may_be_that_of_a_root_or_of_a_collection(server: SmallTaxii, path: str) -> None:
     server.add(1, 2, 3)
