@@ -25,8 +25,9 @@ from connectors.sdk.sources import Source
 from connectors.taxii.places import difference, on_same_server
 
 MEDIA_TYPE = "application/taxii+json;version=2.1"
-ANSWER_S = 120.0
-"""How long one answer may take in all; a time per read is no bound, since a byte now and then is a read."""
+ANSWER_S = 60.0
+"""How long one answer may take in all; a time per read is no bound, since a byte now and then is a read. Other clients
+give up after 30 (OpenCTI) or 60 seconds (Elastic)."""
 _CONNECT_S = 10.0
 _REDIRECTS = 5
 _REDIRECTED = {301, 302, 303, 307, 308}

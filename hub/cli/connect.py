@@ -215,7 +215,7 @@ def _run(run: _Run, where: _Where, *, every: float | None) -> None:
             except (SourceFailed, TryLater) as error:
                 if every is None:
                     raise
-                say(f"{error} Next try in {every:g} s.")
+                say(f"{error.code}: {error} Next try in {every:g} s.")
             if every is None:
                 return
             time.sleep(every)
