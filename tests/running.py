@@ -24,7 +24,7 @@ from hub.app import opened
 from hub.config import load
 from hub.registry.centres import Terms
 from tests.servers.ports import free_ports
-from tests.waiting import wait_until
+from tests.waiting import LONG_S, WITHIN_S, wait_until
 
 
 @dataclass
@@ -73,27 +73,27 @@ class RunningHub:
                 [sys.executable, "-m", "hub.cli", "serve", "--data-dir", self.folder, "--port", str(self.port), *args],
                 env={**environment, "CTIHUB_LOG_FORMAT": "json", **self.environment}, stdout=log, stderr=log,
             )  # fmt: skip
-        wait_until(self.ready, within_s=120, what=f"the hub is ready; see {self.folder / 'hub.log'}")
+        wait_until(self.ready, what=f"the hub is ready; see {self.folder / 'hub.log'}")
 
     def ready(self) -> bool:
         """Whether it says so."""
         assert self.process is not None
         assert self.process.poll() is None, (self.folder / "hub.log").read_text()[-3000:]
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/readyz", timeout=5, trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/readyz", timeout=WITHIN_S, trust_env=False).status_code == 200
         return False
 
     def kill(self) -> None:
         """kill -9 of the process that was started; what hangs on it must end by itself."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(WITHIN_S)
 
     def stop(self) -> None:
         """End it in peace."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(WITHIN_S)
             log = (self.folder / "hub.log").read_text()
             assert "batch.halved" not in log, f"a worker met what nobody foresaw: see {self.folder / 'hub.log'}"
 
@@ -106,7 +106,7 @@ class RunningHub:
         finally:
             self.stop()
 
-    def client(self, name: str, *, patience_s: float = 60) -> HubClient:
+    def client(self, name: str, *, patience_s: float = WITHIN_S) -> HubClient:
         """A client of a principal that goes on trying while the hub is away."""
         return HubClient(self.url, self.tokens[name], patience_s=patience_s)
 
@@ -130,7 +130,7 @@ class RunningHub:
 
         async def read() -> None:
             following = contextlib.aclosing(Follower(self.url, name, self.tokens[reader]).changes())
-            async with asyncio.timeout(120), following as changes:
+            async with asyncio.timeout(LONG_S), following as changes:
                 async for change in changes:
                     found.append((change.seq, change.withdrawn or json.loads(change.object or b"{}")))
                     if until(len(found)):
@@ -145,15 +145,13 @@ class RunningHub:
             return next(one.last_seq for one in client.collections() if one.name == name)
 
 
-def push_all(
-    hub: RunningHub, centre: str, lines: Sequence[bytes], *, batch: int = 1000, within_s: float = 120
-) -> dict[str, int]:
+def push_all(hub: RunningHub, centre: str, lines: Sequence[bytes], *, batch: int = 1000) -> dict[str, int]:
     """Push lines in batches, each until it is acknowledged; the sum of the receipts' counts."""
     counts = dict.fromkeys(("received", "accepted", "unchanged", "held", "rejected"), 0)
-    with hub.client(centre, patience_s=within_s) as client:
+    with hub.client(centre, patience_s=LONG_S) as client:
         urls = [client.push(lines[i : i + batch]).status_url for i in range(0, len(lines), batch)]
         for url in urls:
-            receipt = client.completed(url, within_s=within_s)
+            receipt = client.completed(url, within_s=LONG_S)
             for name in counts:
                 counts[name] += getattr(receipt, name)
     return counts

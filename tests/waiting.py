@@ -1,4 +1,8 @@
-"""Waiting in tests: for a condition, with a deadline, never for a time."""
+"""Waiting in tests: for a condition, never for a time.
+
+How long a machine takes says nothing about the product: every wait has the one bound below, which no machine that
+works comes near, and a test that passes never waits for it.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,15 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+WITHIN_S = 180.0
+"""How long a test waits for what must come: generous, since only a failure takes that long."""
+LONG_S = 5 * WITHIN_S
+"""The same for a whole journey of thousands of objects, with parts that are killed meanwhile."""
 FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.05
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], *, within_s: float = 5.0, what: str = "") -> T:
+async def until(condition: Callable[[], T | Awaitable[T]], *, within_s: float = WITHIN_S, what: str = "") -> T:
     """What ``condition`` gives as soon as that is true (it may be async). Fails after ``within_s``, saying for what."""
     deadline = time.monotonic() + within_s
     pause = FIRST_PAUSE_S
@@ -28,7 +36,7 @@ async def until(condition: Callable[[], T | Awaitable[T]], *, within_s: float = 
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
-def wait_until(condition: Callable[[], T], *, within_s: float = 5.0, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], *, within_s: float = WITHIN_S, what: str = "") -> T:
     """``until`` for tests that are not async."""
     deadline = time.monotonic() + within_s
     pause = FIRST_PAUSE_S

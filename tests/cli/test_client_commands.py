@@ -22,7 +22,7 @@ from hub.cli import run
 from tests.connectors.small_hub import TOKEN, SmallHub
 from tests.connectors.small_taxii import SmallTaxii
 from tests.connectors.test_stream import changes
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 INDICATORS = [json.dumps({"type": "indicator", "id": f"indicator--{n}"}).encode() for n in range(5)]
 
@@ -256,7 +256,7 @@ def test_subscribe_ends_quietly_when_nobody_reads_on(hub: SmallHub) -> None:
         process.stdout.readline()
         process.stdout.close()
         said = process.stderr.read().decode()
-        assert process.wait(20) == 0
+        assert process.wait(WITHIN_S) == 0
     assert said.startswith("Read up to change"), said
     assert len(said.splitlines()) == 1
     assert int(said.rsplit(maxsplit=1)[1].rstrip(".")) < 20_000
@@ -271,7 +271,7 @@ def test_subscribe_that_is_stopped_says_where_to_go_on(hub: SmallHub, number: in
         assert process.stderr
         assert len([process.stdout.readline() for _ in range(3)]) == 3
         process.send_signal(number)
-        assert process.wait(20) == 0
+        assert process.wait(WITHIN_S) == 0
         assert process.stderr.read() == b"Read up to change 3; go on with --from 3.\n"
 
 
@@ -493,8 +493,8 @@ def test_connect_every_runs_again_and_ends_with_ctrl_c(hub: SmallHub, tmp_path: 
         assert process.stderr
         assert b"There is no file" in process.stderr.readline() + process.stderr.readline()
         a_file(folder, INDICATORS[:2], "a.ndjson")
-        wait_until(lambda: hub.lines == INDICATORS[:2], within_s=20)
+        wait_until(lambda: hub.lines == INDICATORS[:2])
         a_file(folder, INDICATORS[2:], "b.ndjson")
-        wait_until(lambda: hub.lines == INDICATORS, within_s=20)
+        wait_until(lambda: hub.lines == INDICATORS)
         process.send_signal(2)
-        assert process.wait(20) == 130
+        assert process.wait(WITHIN_S) == 130

@@ -12,7 +12,7 @@ import pytest
 
 from hub.cli import run
 from tests.running import RunningHub
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 FORMATS = Path(__file__).parent.parent / "data" / "csv" / "formats"
 
@@ -159,7 +159,7 @@ def test_a_push_and_a_subscription_outlive_a_hub_that_is_killed(
 
     def kill_it() -> None:
         for at in (1, 6_000):
-            wait_until(lambda at=at: hub.last_seq("community", "soc") > at or whole.is_set(), within_s=60)  # type: ignore[misc]
+            wait_until(lambda at=at: hub.last_seq("community", "soc") > at or whole.is_set())  # type: ignore[misc]
             hub.kill()
             hub.start()
 
@@ -177,6 +177,6 @@ def test_a_push_and_a_subscription_outlive_a_hub_that_is_killed(
         assert len({one["pattern"] for one in shown if one.get("type") == "indicator"}) == 20_000
     finally:
         whole.set()
-        killer.join(90)
+        killer.join(WITHIN_S)
         hub.stop()
     assert not killer.is_alive()

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.admin import Shell
 from tests.running import RunningHub
 from tests.story import TLP, an_indicator
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 DNS = an_indicator("8.8.8.8", "resolver", tlp="clear")
 EVERYONE = an_indicator("0.0.0.0/0", "everyone", tlp="clear")
@@ -35,7 +35,7 @@ def push(hub: RunningHub, *objects: Any) -> tuple[int, int]:
     """How many objects were accepted, and how many are held."""
     with hub.client("ro") as client:
         taken = client.push([json.dumps(one).encode() for one in objects])
-        receipt = client.completed(taken.status_url, within_s=20)
+        receipt = client.completed(taken.status_url, within_s=WITHIN_S)
     assert receipt.accepted + receipt.held == len(objects), receipt
     return receipt.accepted, receipt.held
 
@@ -47,7 +47,7 @@ def shown(hub: RunningHub) -> set[str]:
 
 
 def shows(hub: RunningHub, *patterns: str) -> None:
-    wait_until(lambda: shown(hub) == set(patterns), within_s=20, what=f"{patterns} and nothing else is shown")
+    wait_until(lambda: shown(hub) == set(patterns), what=f"{patterns} and nothing else is shown")
 
 
 def test_what_lists_hold_waits_for_the_operator_who_lets_it_in_or_keeps_it_out(hub: RunningHub, shell: Shell) -> None:

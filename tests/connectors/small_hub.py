@@ -36,7 +36,7 @@ from schemas.api import (
     ReceiptProblem,
     Status,
 )
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 TOKEN = "centre-token"
 FLOW = Flow(received=5, accepted=3, unchanged=1, held=0, rejected=1)
@@ -77,7 +77,7 @@ class Server:
     def stop(self) -> None:
         if self._server and self._thread:
             self._server.should_exit = True
-            self._thread.join(10)
+            self._thread.join(WITHIN_S)
             assert not self._thread.is_alive()
         self._server = None
 

@@ -16,13 +16,14 @@ from connectors.sdk.client import HubClient, own_path, retry_after_s
 from connectors.sdk.errors import PublishRefused, TryLater, WrongSettings
 from connectors.sdk.http import HttpPublisher
 from tests.connectors.small_hub import TOKEN, SmallHub
+from tests.waiting import WITHIN_S
 
 LINES = [b'{"id":"a"}', b'{"id":"b"}', b'{"id":"c"}']
 
 
 @pytest.fixture
 def client(hub: SmallHub) -> Iterator[HubClient]:
-    with HubClient(hub.url, TOKEN, patience_s=20.0) as one:
+    with HubClient(hub.url, TOKEN, patience_s=WITHIN_S) as one:
         yield one
 
 
@@ -114,7 +115,7 @@ def test_a_receipt_is_read_at_the_configured_host_whatever_the_hub_says(hub: Sma
     accepted = client.push(LINES)
     assert accepted.status_url.startswith("https://elsewhere.example/")
     hub.pending_answers = 2
-    assert client.completed(accepted.status_url, within_s=10).accepted == 3
+    assert client.completed(accepted.status_url, within_s=WITHIN_S).accepted == 3
     assert own_path("https://elsewhere.example/behind/v1/receipts/1") == "/v1/receipts/1"
 
 

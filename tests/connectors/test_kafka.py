@@ -16,7 +16,7 @@ from connectors.sdk.kafka import Broker, KafkaFollower, KafkaPublisher
 from connectors.stix_file import StixFileConnector, StixFileSettings
 from hub.cli import run
 from tests.servers.kafka import KafkaServer
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 SECRET = "centre-token"
 
@@ -54,7 +54,7 @@ async def records(kafka: KafkaServer, topic: str, count: int) -> list[tuple[byte
     await consumer.start()
     found: list[tuple[bytes | None, bytes | None]] = []
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WITHIN_S):
             while len(found) < count:
                 batch = await consumer.getmany(timeout_ms=200)
                 found += [(record.key, record.value) for part in batch.values() for record in part]
@@ -115,7 +115,7 @@ async def test_a_broker_that_is_killed_while_a_connector_runs_loses_nothing(
     runner = Runner(connector, publisher, checkpoints, batch_objects=100)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(asyncio.to_thread(runner.run))
-        await until(lambda: runner.report.objects >= 500, within_s=30)
+        await until(lambda: runner.report.objects >= 500)
         await asyncio.to_thread(kafka.kill)
         await asyncio.to_thread(kafka.restart)
     assert running.result().objects == 3_000
@@ -145,7 +145,7 @@ async def test_a_member_reads_what_is_committed_each_change_once(kafka: KafkaSer
     member = Broker(broker.bootstrap, "soc-1", SECRET, broker.ca_file)
     follower = KafkaFollower(member, "community", after=1)
     found = []
-    async with asyncio.timeout(30), aclosing(follower.changes()) as changes:
+    async with asyncio.timeout(WITHIN_S), aclosing(follower.changes()) as changes:
         async for change in changes:
             found.append((change.seq, change.object, change.withdrawn))
             if change.seq == 6:
@@ -162,7 +162,7 @@ async def test_a_member_reads_what_is_committed_each_change_once(kafka: KafkaSer
 
 async def test_a_member_without_the_right_is_told_so(broker: Broker) -> None:
     member = Broker(broker.bootstrap, "soc-1", SECRET, broker.ca_file)
-    async with asyncio.timeout(30), aclosing(KafkaFollower(member, "network").changes()) as changes:
+    async with asyncio.timeout(WITHIN_S), aclosing(KafkaFollower(member, "network").changes()) as changes:
         with pytest.raises(PublishRefused, match=r"soc-1 has no right on the topic collection\.network"):
             await anext(changes)
 

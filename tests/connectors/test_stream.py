@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connectors.sdk.errors import PublishRefused
 from connectors.sdk.stream import Follower, SseEvent, SseParser
 from tests.connectors.small_hub import SmallHub
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 STREAM = (
     b": comment\n\nid: 1\nevent: object\ndata: {\"a\":1}\n\n"
@@ -62,7 +62,7 @@ def changes(count: int) -> list[tuple[int, str, bytes]]:
     return made
 
 
-async def followed(follower: Follower, until: int, *, within_s: float = 20.0) -> list[int]:
+async def followed(follower: Follower, until: int, *, within_s: float = WITHIN_S) -> list[int]:
     seqs: list[int] = []
     async with asyncio.timeout(within_s), aclosing(follower.changes()) as found:
         async for change in found:
@@ -90,7 +90,7 @@ async def test_a_hub_that_was_away_is_found_again(hub: SmallHub) -> None:
     follower = Follower(hub.url, "community", notify=said.append)
     assert await followed(follower, 3) == [1, 2, 3]
     await asyncio.to_thread(hub.stop)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
         rest = tasks.create_task(followed(follower, 6))
         await until(lambda: follower.trouble)
         hub.changes = changes(6)
@@ -101,7 +101,7 @@ async def test_a_hub_that_was_away_is_found_again(hub: SmallHub) -> None:
 
 async def test_a_silent_connection_is_given_up_and_made_anew(hub: SmallHub) -> None:
     follower = Follower(hub.url, "community", silence_s=0.2)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
         found = tasks.create_task(followed(follower, 1))
         await until(lambda: len(hub.connections) == 3)
         hub.changes = changes(1)
@@ -111,7 +111,7 @@ async def test_a_silent_connection_is_given_up_and_made_anew(hub: SmallHub) -> N
 async def test_from_now_begins_with_what_is_new(hub: SmallHub) -> None:
     hub.changes = changes(4)
     follower = Follower(hub.url, "community", after="now")
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
         found = tasks.create_task(followed(follower, 6))
         await until(lambda: hub.connections)
         hub.changes = changes(6)

@@ -19,9 +19,8 @@ import pytest
 from hub.log.port import Batch, Consumer, EventLog, Positions, Record, StoredRecord, Topic, TopicPartition
 from hub.model.errors import Broken, NotFound
 from tests.contracts.appender import MOST_PER_APPEND
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
-PATIENCE_S = 20.0
 """How long a reader may take to find a topic or to join its group on a busy machine; never slept, only waited for."""
 
 
@@ -61,9 +60,7 @@ async def take(consumer: Consumer, *, limit: int = 1000, limit_bytes: int = 1 <<
 
 async def take_some(consumer: Consumer, *, limit: int = 1000, limit_bytes: int = 1 << 20) -> Batch:
     """The next batch that is not empty."""
-    return await until(
-        lambda: _if_any(take(consumer, limit=limit, limit_bytes=limit_bytes)), within_s=PATIENCE_S, what="a record"
-    )
+    return await until(lambda: _if_any(take(consumer, limit=limit, limit_bytes=limit_bytes)), what="a record")
 
 
 async def take_count(
@@ -79,7 +76,7 @@ async def take_count(
         records.extend(batch.records)
         return len(records) >= count
 
-    await until(enough, within_s=PATIENCE_S, what=f"{count} records")
+    await until(enough, what=f"{count} records")
     assert len(records) == count
     return records
 
@@ -249,7 +246,7 @@ class EventLogContract(ABC):
         store = Store()
         async with self.opened(self.topic()) as log, self.reading(log, store) as consumer:
             await log.append(self.topic(), numbered(20))
-            await until(lambda: self._taken(consumer, store, 5), within_s=PATIENCE_S, what="five records")
+            await until(lambda: self._taken(consumer, store, 5), what="five records")
             assert values(await take_count(consumer, 15)) == [b"%d" % number for number in range(5, 20)]
             await consumer.rewind()
             assert values(await take_count(consumer, 15)) == [b"%d" % number for number in range(5, 20)]
@@ -281,14 +278,14 @@ class EventLogContract(ABC):
             began = asyncio.get_running_loop().time()
             batch = await take(consumer, wait_s=0.2)
             assert (batch.records, batch.start, batch.end) == ((), {}, {})
-            assert 0.15 <= asyncio.get_running_loop().time() - began < 2
+            assert asyncio.get_running_loop().time() - began >= 0.15
 
     async def test_a_waiting_consumer_gets_an_append_at_once(self) -> None:
         async with self.opened(self.topic()) as log, self.reading(log) as consumer:
             await log.append(self.topic(), [a_record(b"first")])
             await take_count(consumer, 1)
-            async with asyncio.TaskGroup() as tasks, asyncio.timeout(5):
-                waiting = tasks.create_task(take(consumer, wait_s=60))
+            async with asyncio.TaskGroup() as tasks, asyncio.timeout(WITHIN_S):
+                waiting = tasks.create_task(take(consumer, wait_s=10 * WITHIN_S))
                 await log.append(self.topic(), [a_record(b"second")])
                 assert values((await waiting).records) == [b"second"]
 
@@ -343,7 +340,7 @@ class EventLogContract(ABC):
                 lag = await consumer.lag()
                 return {at: lag.get(at) for at in expected} == expected
 
-            await until(counted, within_s=PATIENCE_S)
+            await until(counted)
 
     async def test_ends_say_where_each_intake_topic_ends_whoever_appended(self) -> None:
         async with self.opened(self.topic("ro"), self.topic("it")) as log, self.opened() as other:
@@ -361,7 +358,7 @@ class EventLogContract(ABC):
             async with self.reading(log, store) as first:
                 await take_count(first, 6, store=store)
             await log.append(self.topic(), numbered(1, 6))
-            async with self.reading(log, store) as second, asyncio.timeout(8):
+            async with self.reading(log, store) as second, asyncio.timeout(WITHIN_S):
                 assert values(await take_count(second, 1, store=store)) == [b"6"]
 
     # Trimming
@@ -384,7 +381,7 @@ class EventLogContract(ABC):
             async with self.reading(log, store) as consumer:
                 await log.append(self.topic(), numbered(3))
                 first = (await take_count(consumer, 3, store=store))[-1]
-                later = await until(lambda: self._appended_after(log, consumer, store, first.time), within_s=PATIENCE_S)
+                later = await until(lambda: self._appended_after(log, consumer, store, first.time))
             assert await log.trim(store.positions, older_than=later.time) == later.offset
             async with self.reading(log, Store({at: later.offset})) as again:
                 assert (await take_some(again)).records[0] == later
@@ -450,7 +447,7 @@ class EventLogContract(ABC):
         words = [sys.executable, "-m", "tests.contracts.appender", json.dumps(await self.address()), self.topic()]
         child = await asyncio.create_subprocess_exec(*words, str(first), stdout=asyncio.subprocess.PIPE)
         assert child.stdout is not None
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(WITHIN_S):
             last = int(await child.stdout.readline())
             for _ in range(random.randrange(60)):
                 last = int(await child.stdout.readline())
@@ -468,5 +465,5 @@ class EventLogContract(ABC):
             records.extend(batch.records)
             return not batch.records and len(records) >= at_least
 
-        await until(drained, within_s=PATIENCE_S, what=f"at least {at_least} records, then none")
+        await until(drained, what=f"at least {at_least} records, then none")
         return records

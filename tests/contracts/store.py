@@ -17,7 +17,7 @@ from hub.store import reading
 from hub.store.sql import SqlStore, Stale
 from tests.contracts.store_at_once import StoreAtOnce
 from tests.contracts.store_content import StoreContent
-from tests.contracts.store_suite import PATIENCE_S, rows_of, seqs
+from tests.contracts.store_suite import rows_of, seqs
 from tests.contracts.store_values import (
     INTAKE,
     a_claim,
@@ -29,7 +29,7 @@ from tests.contracts.store_values import (
     check_counts,
 )
 from tests.contracts.store_writer import LOGS
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 
 class StoreContract(StoreContent, StoreAtOnce):
@@ -102,7 +102,7 @@ class StoreContract(StoreContent, StoreAtOnce):
                 task = tasks.create_task(step(store, begun))
                 await begun.wait()
                 task.cancel()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(WITHIN_S):
                 await append(store, 1)
             assert seqs(await rows_of(store)) == [1]
 
@@ -118,7 +118,7 @@ class StoreContract(StoreContent, StoreAtOnce):
                 await self._check(store, acknowledged)
 
     async def _check(self, store: SqlStore, acknowledged: dict[str, int]) -> None:
-        await until(lambda: self._readable(store), within_s=PATIENCE_S, what="the store to answer")
+        await until(lambda: self._readable(store), what="the store to answer")
         await check_counts(store, LOGS)
         for name, position in acknowledged.items():
             at = TopicPartition(Topic(f"intake.{name}"), 0)

@@ -17,7 +17,7 @@ from hub.model.words import Topic, TopicPartition
 from hub.store import directory, reading
 from hub.store import tables as t
 from hub.store.sql import SqlStore
-from tests.contracts.store_suite import PATIENCE_S, StoreSuite, rows_of, seqs
+from tests.contracts.store_suite import StoreSuite, rows_of, seqs
 from tests.contracts.store_values import (
     START_US,
     a_claim,
@@ -30,7 +30,7 @@ from tests.contracts.store_values import (
     count_up,
 )
 from tests.contracts.store_writer import LOGS, NAMES
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 
 class StoreAtOnce(StoreSuite):
@@ -97,7 +97,7 @@ class StoreAtOnce(StoreSuite):
                 except TryAgain:
                     await asyncio.sleep(0)
 
-        async with self.opened() as one, self.opened() as two, asyncio.timeout(PATIENCE_S):
+        async with self.opened() as one, self.opened() as two, asyncio.timeout(WITHIN_S):
             async with asyncio.TaskGroup() as tasks:
                 for writer in range(6):
                     tasks.create_task(work((one, two)[writer % 2], random.sample(range(12), 12)))
@@ -116,7 +116,7 @@ class StoreAtOnce(StoreSuite):
             await anext(watch)
             for expected in range(1, 6):
                 await append(other, 1)
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(WITHIN_S):
                     while (await watching.head(1)).seq < expected:
                         await anext(watch)
             await watch.aclose()  # type: ignore[attr-defined]

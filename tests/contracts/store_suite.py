@@ -15,9 +15,9 @@ from hub.model.words import Seq
 from hub.store.port import Filter
 from hub.store.sql import SqlStore
 from tests.contracts.store_writer import open_store
+from tests.waiting import WITHIN_S
 
 ALL = Filter(log=True)
-PATIENCE_S = 30.0
 
 
 async def rows_of(store: SqlStore, log: int = 1, after: int = 0, by: Filter = ALL, **limits: int) -> list[Change]:
@@ -73,7 +73,7 @@ class StoreSuite(ABC):
 
     async def next_number(self, child: asyncio.subprocess.Process) -> int:
         assert child.stdout is not None
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(WITHIN_S):
             line = await child.stdout.readline()
             if not line:
                 assert child.stderr is not None

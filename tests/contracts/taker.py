@@ -27,7 +27,7 @@ class FencedStore:
     """Positions and what was applied, in one SQLite file that all workers share."""
 
     def __init__(self, path: Path) -> None:
-        self.db = sqlite3.connect(path, isolation_level=None, timeout=20)
+        self.db = sqlite3.connect(path, isolation_level=None, timeout=180)
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.executescript(TABLES)
 

@@ -22,7 +22,7 @@ from hub.log.embedded import TRIM_STEP, EmbeddedLog
 from hub.log.port import EventLog, StoredRecord, Topic, TopicPartition
 from hub.model.errors import Broken, TryAgain
 from tests.contracts.event_log import EventLogContract, Store, a_record, numbered, take, take_count, take_some, values
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 RO = Topic("intake.ro")
 AT = TopicPartition(RO, 0)
@@ -68,26 +68,25 @@ async def an_appender(path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
 
 async def test_an_append_of_another_process_ends_a_take_that_waits(log: EmbeddedLog, path: Path) -> None:
     consumer = log.consumer(Store())
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
-        taking = tasks.create_task(take(consumer, wait_s=60))
+    async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+        taking = tasks.create_task(take(consumer, wait_s=10 * WITHIN_S))
         async with an_appender(path) as child:
             assert child.stdout is not None
             await child.stdout.readline()
-            async with asyncio.timeout(1):
-                assert (await taking).records
+            assert (await taking).records
     await consumer.close()
 
 
 async def test_an_append_of_the_same_process_does_not_wait_for_the_next_look(
     log: EmbeddedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.log.embedded_consumer.POLL_S", 60)
+    monkeypatch.setattr("hub.log.embedded_consumer.POLL_S", 10 * WITHIN_S)
     consumer = log.consumer(Store())
     (wake,) = log._wakes
     for number in range(5):
         wake.set()
-        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-            taking = tasks.create_task(take(consumer, wait_s=60))
+        async with asyncio.timeout(WITHIN_S), asyncio.TaskGroup() as tasks:
+            taking = tasks.create_task(take(consumer, wait_s=10 * WITHIN_S))
             await until(lambda: not wake.is_set())  # it has begun to look
             await log.append(RO, numbered(1, number))
             assert values((await taking).records) == [b"%d" % number]
@@ -96,7 +95,7 @@ async def test_an_append_of_the_same_process_does_not_wait_for_the_next_look(
 
 async def test_two_processes_append_to_one_topic_without_losing_a_record(log: EmbeddedLog, path: Path) -> None:
     mine = 100
-    async with asyncio.timeout(20), an_appender(path) as child:
+    async with asyncio.timeout(WITHIN_S), an_appender(path) as child:
         assert child.stdout is not None
         await child.stdout.readline()
         for _ in range(mine):
@@ -223,7 +222,7 @@ async def test_trimming_keeps_no_append_waiting(log: EmbeddedLog, path: Path) ->
     """A long history is let go while another process appends: its longest wait is far below the busy timeout."""
     for _ in range(20):
         await log.append(RO, [a_record(b"x" * 600) for _ in range(TRIM_STEP)])
-    async with asyncio.timeout(60), an_appender(path) as child, asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(WITHIN_S), an_appender(path) as child, asyncio.TaskGroup() as tasks:
         assert child.stdout is not None
         await child.stdout.readline()
         trimming = tasks.create_task(log.trim({AT: 20 * TRIM_STEP}, older_than=datetime.now(UTC) + timedelta(hours=1)))

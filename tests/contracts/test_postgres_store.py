@@ -20,7 +20,6 @@ from hub.store.postgres import PostgresStore, open_postgres
 from hub.store.postgres_errors import Crowded
 from hub.store.sql import SqlStore
 from tests.contracts.store import StoreContract
-from tests.contracts.store_suite import PATIENCE_S
 from tests.contracts.store_values import (
     START_US,
     a_change,
@@ -33,7 +32,7 @@ from tests.contracts.store_values import (
 )
 from tests.contracts.store_writer import LOGS, NAMES
 from tests.servers.postgres import PostgresServer, speaks_tls
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 WAITING = """
 select count(*) from pg_locks
@@ -75,7 +74,7 @@ class TestPostgresStore(StoreContract):
                     raise
             return self.server.running
 
-        await until(lambda: asyncio.to_thread(restarted), within_s=PATIENCE_S, what="the server to start")
+        await until(lambda: asyncio.to_thread(restarted), what="the server to start")
 
     async def test_steps_survive_kill_9_of_the_server_whole_or_not_at_all(self) -> None:
         """Two processes go on working while the server dies and comes back, three times."""
@@ -96,7 +95,7 @@ class TestPostgresStore(StoreContract):
             await append(store, 1)
             self.server.kill()
             for _ in range(3):
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(WITHIN_S):
                     assert not await store.ready()
                     with pytest.raises(TryAgain):
                         await append(store, 1)
@@ -140,22 +139,21 @@ class TestPostgresStore(StoreContract):
             await self.revive()
             await until(store.ready)
             await append(store, 1)
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(WITHIN_S):
                 while (await store.head(1)).seq < 1:
                     await anext(watch)
             await watch.aclose()  # type: ignore[attr-defined]
 
-    async def test_a_notification_wakes_a_watcher_before_it_would_look_by_itself(self) -> None:
-        async with self.opened() as watching, self.opened() as other:
+    async def test_a_notification_wakes_a_watcher_before_it_would_look_by_itself(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("hub.store.postgres.POLL_S", 10 * WITHIN_S)
+        async with asyncio.timeout(WITHIN_S), self.opened() as watching, self.opened() as other:
             watch = watching.watch()
             await anext(watch)
-            took: list[float] = []
             for _ in range(10):
-                began = asyncio.get_running_loop().time()
                 await append(other, 1)
                 await anext(watch)
-                took.append(asyncio.get_running_loop().time() - began)
-            assert sorted(took)[5] < 0.3
             await watch.aclose()  # type: ignore[attr-defined]
 
     async def test_a_frozen_worker_in_the_middle_of_a_step_cannot_write_after_another_has(self) -> None:
@@ -215,7 +213,12 @@ class TestPostgresStore(StoreContract):
             await tx.load(Wanted(claims={a_claim(name).key}), policy)
             await tx.load(Wanted(things={a_thing(name)}, ids={a_claim("shared").id}), policy)
 
-        async with self.opened() as store, asyncio.timeout(5), store.transaction() as one, store.transaction() as two:
+        async with (
+            self.opened() as store,
+            asyncio.timeout(WITHIN_S),
+            store.transaction() as one,
+            store.transaction() as two,
+        ):
             await step(one, "a")
             await step(two, "b")
 

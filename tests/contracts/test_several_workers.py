@@ -23,11 +23,10 @@ from hub.store import tables as t
 from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings
 from tests import story as stories
-from tests.contracts.store_suite import PATIENCE_S
 from tests.contracts.store_writer import open_store
 from tests.servers.postgres import PostgresServer
 from tests.story import START_US, TLP, Story, an_indicator, an_object, moment, uid
-from tests.waiting import until
+from tests.waiting import LONG_S, until
 
 pytestmark = pytest.mark.faults
 
@@ -143,7 +142,7 @@ async def a_hub(place: Path, address: dict[str, str] | None, workers: int) -> As
 async def told(hub: Hub, said: dict[str, list[Said]], *, at_once: bool) -> dict[str, list[str]]:
     centres = [await hub.story.centre(name) for name in said]
     if at_once:
-        async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(LONG_S), asyncio.TaskGroup() as tasks:
             for i, (centre, batches) in enumerate(zip(centres, said.values(), strict=True)):
                 tasks.create_task(hub.tell(centre, batches, hub.stores[i % len(hub.stores)]))
     else:
@@ -236,7 +235,7 @@ async def changed(hub: Hub, said: dict[str, list[Said]], *, at_once: bool) -> di
         await change(hub, centres["it"], trust=20)
 
     if at_once:
-        async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(LONG_S), asyncio.TaskGroup() as tasks:
             for i, (name, batches) in enumerate(said.items()):
                 tasks.create_task(hub.tell(centres[name], batches, hub.stores[i % len(hub.stores)]))
             tasks.create_task(operate())
@@ -267,4 +266,4 @@ async def sweep(hub: Hub) -> None:
             return False
         return True
 
-    await until(swept, within_s=PATIENCE_S, what="the sweeps")
+    await until(swept, what="the sweeps")

@@ -220,7 +220,6 @@ COUNT = 10_000 if "CTIHUB_TEST_ROUNDS" in os.environ else 600
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
 async def test_damaged_objects_have_their_end_and_what_is_shown_is_stix(tmp_path: Path) -> None:
     damage = Damage(COUNT)
     counts = await carry_all(tmp_path, (damage.an_object() for _ in range(COUNT)))
@@ -229,7 +228,6 @@ async def test_damaged_objects_have_their_end_and_what_is_shown_is_stix(tmp_path
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(900)
 async def test_any_bytes_have_their_end(tmp_path: Path) -> None:
     damage = Damage(COUNT)
     counts = await carry_all(tmp_path, (damage.some_bytes() for _ in range(COUNT)))

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from tests.running import RunningHub
 from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_ports
+from tests.waiting import LONG_S
 
 
 class ScaledHub:
@@ -74,7 +75,7 @@ class ScaledHub:
         )  # fmt: skip
         await consumer.start()
         try:
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(LONG_S):
                 while not found or found[-1][0] < until_seq:
                     record = await consumer.getone()
                     value = None if record.value is None else json.loads(record.value)

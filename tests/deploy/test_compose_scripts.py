@@ -105,7 +105,6 @@ def test_the_passwords_of_the_files_are_those_of_the_servers(secrets: Path) -> N
     assert both["KAFKA_ADMIN_PASSWORD"] == (secrets / "kafka_admin_password").read_text()
 
 
-@pytest.mark.timeout(120)
 def test_provision_makes_the_principals_once_and_mends_a_lost_token(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     told = {"TOKENS": str(tmp_path), "CTIHUB_DATA_DIR": str(tmp_path / "hub"), "PATH": path, "CTIHUB_HTTP_PORT": "0"}

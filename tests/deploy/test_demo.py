@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.servers.ports import free_ports
-from tests.waiting import wait_until
+from tests.waiting import LONG_S, WITHIN_S, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +28,7 @@ def demo(folder: Path, *args: str) -> subprocess.Popen[str]:
 
 
 def test_the_demo_shows_the_whole_journey(tmp_path: Path) -> None:
-    assert demo(tmp_path, "--once").wait(240) == 0, (tmp_path / "said").read_text()
+    assert demo(tmp_path, "--once").wait(LONG_S) == 0, (tmp_path / "said").read_text()
     said = (tmp_path / "said").read_text()
     log = (tmp_path / "ctihub-demo/hub/hub.log").read_text()
     assert [line for line in log.splitlines() if json.loads(line)["level"] in ("error", "critical")] == []
@@ -46,10 +46,10 @@ def test_the_demo_shows_the_whole_journey(tmp_path: Path) -> None:
 def test_a_demo_that_is_stopped_in_the_middle_ends_with_all_that_it_started(tmp_path: Path) -> None:
     process = demo(tmp_path)
     log = tmp_path / "ctihub-demo/hub/hub.log"
-    wait_until(lambda: log.exists() and "push.taken" in log.read_text(), within_s=120, what="a centre pushes")
+    wait_until(lambda: log.exists() and "push.taken" in log.read_text(), what="a centre pushes")
     assert [told for told in commands() if str(process.args[4]) in told]  # type: ignore[index]
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(WITHIN_S) == 0
     assert "Traceback" not in (tmp_path / "said").read_text()
     assert not [told for told in commands() if str(process.args[4]) in told]  # type: ignore[index]
 

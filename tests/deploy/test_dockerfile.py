@@ -10,8 +10,6 @@ import sysconfig
 import zipfile
 from pathlib import Path
 
-import pytest
-
 from tests.deploy.files import DEPLOY, PROJECT, tracked
 
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
@@ -72,7 +70,6 @@ def test_what_is_copied_is_there_and_reaches_the_builder() -> None:
     assert IGNORED[1] == "*"
 
 
-@pytest.mark.timeout(120)
 def test_what_is_copied_makes_a_wheel_with_every_file_of_the_hub(tmp_path: Path) -> None:
     (tmp_path / "src").mkdir()
     for source in copied():

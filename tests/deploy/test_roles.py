@@ -17,7 +17,7 @@ import pytest
 from tests.deploy.test_watching import KNOWN
 from tests.running import RunningHub
 from tests.servers.ports import free_ports
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 CENTRE = "ro-secret-centre"
 INDICATOR = (
@@ -56,7 +56,7 @@ class Roles:
     def get(self, role: str, path: str) -> httpx.Response | None:
         assert self.processes[role].poll() is None, (self.hub.folder / f"{role}.log").read_text()[-3000:]
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"http://127.0.0.1:{self.ports[role]}{path}", timeout=5, trust_env=False)
+            return httpx.get(f"http://127.0.0.1:{self.ports[role]}{path}", timeout=WITHIN_S, trust_env=False)
         return None
 
     def ready(self, role: str) -> bool:
@@ -72,7 +72,7 @@ class Roles:
             process.terminate()
         for process in self.processes.values():
             try:
-                process.wait(20)
+                process.wait(WITHIN_S)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -99,10 +99,10 @@ def roles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roles]:
         for role in running.ports:
             running.start(role)
         for role in running.ports:
-            wait_until(lambda role=role: running.ready(role), within_s=40, what=f"{role} is ready")  # type: ignore[misc]
+            wait_until(lambda role=role: running.ready(role), what=f"{role} is ready")  # type: ignore[misc]
         with running.hub.client(CENTRE) as client:
             url = client.push([INDICATOR, b'{"type":"indicator"}']).status_url
-            running.receipt = client.completed(url, within_s=30)  # type: ignore[attr-defined]
+            running.receipt = client.completed(url, within_s=WITHIN_S)  # type: ignore[attr-defined]
         yield running
     finally:
         running.end()
@@ -141,7 +141,7 @@ def test_a_worker_counts_what_it_carried_by_centre_too(roles: Roles) -> None:
     assert found["ctihub_worker_batch_seconds_count"] == found["ctihub_worker_batches_total"] >= 1
     assert found["ctihub_worker_merge_seconds_sum"] <= found["ctihub_worker_batch_seconds_sum"]
     lag = f'ctihub_centre_lag_records{{centre="{CENTRE}"}}'
-    wait_until(lambda: roles.metrics("worker").get(lag) == 0, within_s=15, what="the lag of the centre is told")
+    wait_until(lambda: roles.metrics("worker").get(lag) == 0, what="the lag of the centre is told")
 
 
 def test_the_port_of_the_doors_names_no_centre(roles: Roles) -> None:
@@ -154,19 +154,19 @@ def test_the_port_of_the_doors_names_no_centre(roles: Roles) -> None:
 
 def test_a_worker_that_is_killed_comes_back_and_goes_on(roles: Roles) -> None:
     roles.processes["worker"].send_signal(signal.SIGKILL)
-    roles.processes["worker"].wait(10)
+    roles.processes["worker"].wait(WITHIN_S)
     assert roles.ready("doors")
     with roles.hub.client(CENTRE) as client:
         url = client.push([INDICATOR.replace(b"8e2e2d2b", b"8e2e2d2c").replace(b".100.7", b".100.8")]).status_url
         roles.start("worker")
-        assert client.completed(url, within_s=40).accepted == 1
+        assert client.completed(url, within_s=WITHIN_S).accepted == 1
 
 
 def test_a_role_ends_in_peace_when_it_is_told(roles: Roles) -> None:
     worker = roles.processes["worker"]
-    wait_until(lambda: roles.ready("worker"), within_s=40, what="the worker is ready again")
+    wait_until(lambda: roles.ready("worker"), what="the worker is ready again")
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(15) == 0
+    assert worker.wait(WITHIN_S) == 0
 
 
 def test_an_all_in_one_hub_shows_what_its_worker_counts_and_names_no_centre(tmp_path: Path) -> None:
@@ -174,13 +174,13 @@ def test_an_all_in_one_hub_shows_what_its_worker_counts_and_names_no_centre(tmp_
     hub.register([CENTRE], country="RO", default_tlp="green")
 
     def metrics() -> dict[str, float]:
-        return samples(httpx.get(f"{hub.url}/metrics", timeout=5, trust_env=False).text)
+        return samples(httpx.get(f"{hub.url}/metrics", timeout=WITHIN_S, trust_env=False).text)
 
     with hub.running():
         with hub.client(CENTRE) as client:
-            client.completed(client.push([INDICATOR]).status_url, within_s=30)
+            client.completed(client.push([INDICATOR]).status_url, within_s=WITHIN_S)
         accepted = 'ctihub_objects_total{state="accepted"}'
-        wait_until(lambda: metrics().get(accepted) == 1, within_s=20, what="the parent shows what the worker counted")
+        wait_until(lambda: metrics().get(accepted) == 1, what="the parent shows what the worker counted")
         found = metrics()
         assert found["ctihub_worker_records_total"] == 1
         assert total(metrics, "ctihub_http_requests_total") > 0

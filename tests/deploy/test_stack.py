@@ -19,7 +19,7 @@ from tests.deploy.test_roles import samples
 from tests.deploy.test_watching import KNOWN
 from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_ports
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 ROLES = ("worker", "doors", "relay")
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
@@ -92,7 +92,7 @@ class Stack:
         assert process.poll() is None, (self.folder / f"{role}.log").read_text()[-3000:]
         with contextlib.suppress(httpx.HTTPError):
             url = f"https://localhost:{self.ports[role]}{path}"
-            return httpx.get(url, timeout=5, verify=self.trust, trust_env=False, **more)
+            return httpx.get(url, timeout=WITHIN_S, verify=self.trust, trust_env=False, **more)
         return None
 
     def ready(self, role: str) -> bool:
@@ -108,7 +108,7 @@ class Stack:
             process.terminate()
         for process in self.processes.values():
             try:
-                process.wait(20)
+                process.wait(WITHIN_S)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -122,21 +122,18 @@ def stack(tmp_path: Path, kafka: KafkaServer, postgres_url: str) -> Iterator[Sta
         running.end()
 
 
-@pytest.mark.timeout(240)
 def test_what_the_sample_connector_publishes_comes_out_of_the_relay(stack: Stack) -> None:
     stack.provision()
     for role in ROLES:
         stack.start(role)
     for role in ROLES:
-        wait_until(lambda role=role: stack.ready(role), within_s=90, what=f"{role} is ready")  # type: ignore[misc]
+        wait_until(lambda role=role: stack.ready(role), what=f"{role} is ready")  # type: ignore[misc]
     stack.start("connector", CTIHUB_TOKEN=(stack.tokens / "sample").read_text().strip())
 
     accepted = 'ctihub_centre_objects_total{centre="sample",state="accepted"}'
-    wait_until(lambda: stack.metric("worker", accepted) > 0, within_s=60, what="the worker has accepted something")
-    wait_until(
-        lambda: stack.metric("relay", "ctihub_relay_records_total") > 0, within_s=60, what="the relay has written"
-    )
-    wait_until(lambda: stack.metric("relay", "ctihub_relay_lag_changes") == 0, within_s=30, what="the relay is there")
+    wait_until(lambda: stack.metric("worker", accepted) > 0, what="the worker has accepted something")
+    wait_until(lambda: stack.metric("relay", "ctihub_relay_records_total") > 0, what="the relay has written")
+    wait_until(lambda: stack.metric("relay", "ctihub_relay_lag_changes") == 0, what="the relay is there")
 
     reader = ("reader", (stack.tokens / "reader").read_text().strip())
     answer = stack.get("doors", "/v1/collections", auth=reader)

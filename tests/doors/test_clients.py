@@ -22,7 +22,7 @@ from hub.doors.metrics import stream_readers
 from tests.doors.hubs import NDJSON, Hub, a_hub, addresses, ids, lines
 from tests.doors.streams import read_stream
 from tests.story import an_indicator, an_object
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 T = TypeVar("T")
 
@@ -182,7 +182,7 @@ async def test_a_stream_over_a_real_connection_starts_at_once_and_follows(tmp_pa
         await at.hub.centre()
         url = f"{at.url}/v1/collections/community/stream"
         async with (
-            httpx.AsyncClient(timeout=10) as client,
+            httpx.AsyncClient(timeout=WITHIN_S) as client,
             client.stream("GET", url, headers=at.hub.auth("ro")) as answer,
         ):
             assert answer.status_code == 200  # the head comes before the first event
@@ -199,7 +199,7 @@ async def test_a_reader_that_goes_is_noticed(tmp_path: Path) -> None:
         await at.hub.centre()
         before = stream_readers()
         url = f"{at.url}/v1/collections/community/stream"
-        async with httpx.AsyncClient(timeout=10) as client, client.stream("GET", url, headers=at.hub.auth("ro")):
+        async with httpx.AsyncClient(timeout=WITHIN_S) as client, client.stream("GET", url, headers=at.hub.auth("ro")):
             await until(lambda: stream_readers() == before + 1)
         await until(lambda: stream_readers() == before, what="the stream to be given up")
 
@@ -214,6 +214,6 @@ async def test_a_large_body_without_a_stated_length_is_taken_as_it_comes(tmp_pat
                 yield body[start : start + 100_000]
 
         headers = {**at.hub.auth("ro"), "content-type": NDJSON}
-        async with httpx.AsyncClient(timeout=30) as client:
+        async with httpx.AsyncClient(timeout=WITHIN_S) as client:
             answer = await client.post(f"{at.url}/v1/intake", content=parts(), headers=headers)
         assert answer.json()["received"] == 5_000

@@ -109,7 +109,7 @@ async def test_who_may_not_read_any_more_is_cut_off(tmp_path: Path, how: str) ->
         async with open_stream(hub, "community", "soc") as reader:
             await until(lambda: reader.status == 200)
             await getattr(hub.registry, how)("soc", Kind.MEMBER)
-            await until(lambda: reader.ended, within_s=3, what="the stream to end")
+            await until(lambda: reader.ended, what="the stream to end")
             await hub.tell("ro", an_indicator())
             assert reader.events == []
 
@@ -123,7 +123,7 @@ async def test_who_leaves_the_group_is_cut_off(tmp_path: Path) -> None:
         async with open_stream(hub, "banking", "soc") as reader:
             await until(lambda: reader.status == 200)
             await hub.registry.leave("banks", ["soc"])
-            await until(lambda: reader.ended, within_s=3, what="the stream to end")
+            await until(lambda: reader.ended, what="the stream to end")
 
 
 async def test_a_reader_that_takes_nothing_holds_one_page_and_is_let_go(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ async def test_a_reader_that_takes_nothing_holds_one_page_and_is_let_go(tmp_path
             reader.taking.clear()
             sent = reader.sends
             began = time.monotonic()
-            await until(lambda: reader.ended or time.monotonic() - began > 0.5, within_s=3)
+            await until(lambda: reader.ended or time.monotonic() - began > 0.5)
             assert reader.sends == sent, "nothing is produced for who takes nothing"
         assert len(reader.events) < 900
 

@@ -13,6 +13,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFai
 from tests.crash.scaled import ScaledHub
 from tests.servers.kafka import KafkaServer
 from tests.story import an_indicator, said_of
+from tests.waiting import WITHIN_S
 
 
 async def _publish(hub: ScaledHub, centre: str, value: bytes | None, key: bytes | None = None) -> None:
@@ -25,7 +26,6 @@ async def _publish(hub: ScaledHub, centre: str, value: bytes | None, key: bytes 
         await producer.stop()
 
 
-@pytest.mark.timeout(300)
 def test_what_plain_clients_publish_arrives_merged_at_plain_clients(
     tmp_path: Path, kafka: KafkaServer, postgres_url: str
 ) -> None:
@@ -75,7 +75,7 @@ async def _first(hub: ScaledHub, topic: str, reader: str, group: str = "test") -
     )  # fmt: skip
     await consumer.start()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WITHIN_S):
             record = await consumer.getone()
         found = json.loads(record.value)
         assert isinstance(found, dict)
@@ -84,7 +84,6 @@ async def _first(hub: ScaledHub, topic: str, reader: str, group: str = "test") -
         await consumer.stop()
 
 
-@pytest.mark.timeout(300)
 def test_the_broker_refuses_what_nobody_granted(tmp_path: Path, kafka: KafkaServer, postgres_url: str) -> None:
     hub = ScaledHub(tmp_path, kafka, postgres_url, workers=1)
     hub.doors.register(("ro", "it"))
@@ -104,7 +103,7 @@ def test_the_broker_refuses_what_nobody_granted(tmp_path: Path, kafka: KafkaServ
         consumer = AIOKafkaConsumer(topic, group_id=group, auto_offset_reset="earliest", **options)
 
         async def start_and_read() -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(WITHIN_S):
                 await consumer.start()
                 await consumer.getone()
 

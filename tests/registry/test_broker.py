@@ -30,7 +30,7 @@ from hub.registry.port import Difference, Entitlement, Entitlements
 from hub.registry.tokens import Token, new_token
 from tests.contracts.event_log import Store, take_count
 from tests.servers.kafka import KafkaServer
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 
 def a_centre(name: str, *collections: str, suspended: bool = False) -> Entitlement:
@@ -101,7 +101,7 @@ class Clients:
             await producer.send_and_wait(topic, value, key=b"indicator--1")
 
     async def read(self, topic: str, group: str | None = None) -> bytes | None:
-        async with asyncio.timeout(20), self.consumer(topic, group) as consumer:
+        async with asyncio.timeout(WITHIN_S), self.consumer(topic, group) as consumer:
             return (await consumer.getone()).value  # type: ignore[no-any-return]
 
 
@@ -186,7 +186,7 @@ async def test_a_suspended_principal_is_cut_off_in_the_middle_and_comes_back_wit
         await clients["hub"].write("collection.community", b"before")
         assert (await consumer.getone()).value == b"before"
         await broker.grant([replace(RO, suspended=True, collections=frozenset())])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WITHIN_S):
             with pytest.raises(TopicAuthorizationFailedError):
                 await producer.send_and_wait("intake.ro", b"{}")
             with pytest.raises((TopicAuthorizationFailedError, GroupAuthorizationFailedError)):

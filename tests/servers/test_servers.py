@@ -116,8 +116,8 @@ def test_servers_end_when_their_session_is_killed() -> None:
     session.wait()
     os.kill(child, signal.SIGKILL)
     session.stdout.close()
-    wait_until(lambda: not any(Path(f"/proc/{group}").exists() for group in groups), within_s=10)
-    wait_until(lambda: not folder.exists(), within_s=10)
+    wait_until(lambda: not any(Path(f"/proc/{group}").exists() for group in groups))
+    wait_until(lambda: not folder.exists())
 
 
 SHOW = """
