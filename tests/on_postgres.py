@@ -6,9 +6,7 @@ Each place that a story begins at is a database of its own.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,22 +14,24 @@ import pytest
 from hub.store.postgres import open_postgres
 from hub.store.sql import SqlStore
 from tests import story
-from tests.servers.postgres import PostgresServer
+from tests.servers.fixtures import a_name
+from tests.servers.postgres import Postgres
+from tests.stores import a_migrated_database
+from tests.waiting import in_a_thread
 
 
 @pytest.fixture(autouse=True)
-def stories_on_postgres(postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def stories_on_postgres(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the stories of this test take place on PostgreSQL."""
     databases: dict[Path, str] = {}
 
     async def open_store(path: Path) -> SqlStore:
         if path not in databases:
-            databases[path] = f"s{uuid.uuid4().hex[:12]}"
-            await asyncio.to_thread(postgres.create_database, databases[path])
+            databases[path] = a_name()
+            await asyncio.to_thread(a_migrated_database, postgres, databases[path])
         return await open_postgres(postgres.url(databases[path]), now_us=story.START_US)
 
     monkeypatch.setattr(story, "open_store", open_store)
     yield
-    with ThreadPoolExecutor(1) as pool:  # the event loop of an async test may still be set in this thread
-        for name in databases.values():
-            pool.submit(postgres.drop_database, name).result()
+    for name in databases.values():
+        in_a_thread(postgres.drop_database, name)

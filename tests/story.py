@@ -26,8 +26,8 @@ from hub.store import directory
 from hub.store import tables as t
 from hub.store.port import Filter
 from hub.store.sql import SqlStore
-from hub.store.sqlite import open_sqlite
 from hub.worker import Worker, WorkerSettings
+from tests.stores import a_store
 
 START_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 SECOND_US = 1_000_000
@@ -83,7 +83,7 @@ def malware(name: str = "m", /, **more: Any) -> dict[str, Any]:
 
 async def open_store(path: Path) -> SqlStore:
     """Where stories take place; ``tests/on_postgres.py`` moves them to the other adapter."""
-    return await open_sqlite(path / "hub.db", now_us=START_US)
+    return await a_store(path / "hub.db", now_us=START_US)
 
 
 @dataclass

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -46,6 +47,12 @@ def wait_until(condition: Callable[[], T], *, within_s: float = WITHIN_S, what: 
         time.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_S)
     return value
+
+
+def in_a_thread(work: Callable[..., T], *args: object) -> T:
+    """Wait for what blocks or needs an event loop of its own, where that of an async test may be set already."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work, *args).result()
 
 
 def _complaint(condition: Callable[[], object], within_s: float, what: str, last: object) -> str:

@@ -24,7 +24,7 @@ from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings
 from tests import story as stories
 from tests.contracts.store_writer import open_store
-from tests.servers.postgres import PostgresServer
+from tests.servers.postgres import Postgres
 from tests.story import START_US, TLP, Story, an_indicator, an_object, moment, uid
 from tests.waiting import LONG_S, until
 
@@ -174,8 +174,8 @@ async def test_on_sqlite(tmp_path: Path, seed: int) -> None:
 @pytest.mark.parametrize("most_names", [None, 20])
 async def test_on_postgresql(
     tmp_path: Path,
-    postgres: PostgresServer,
-    postgres_url: str,
+    postgres: Postgres,
+    migrated_url: str,
     monkeypatch: pytest.MonkeyPatch,
     seed: int,
     most_names: int | None,
@@ -184,7 +184,7 @@ async def test_on_postgresql(
     said = said_by(CENTRES, random.Random(seed))
     async with a_hub(tmp_path / "one", None, 1) as hub:
         expected = await told(hub, said, at_once=False)
-    address = {"url": postgres_url}
+    address = {"url": migrated_url}
     monkeypatch.setattr(stories, "open_store", lambda _: open_store(address))
     async with a_hub(tmp_path / "two", address, 4) as hub:
         if most_names is not None:
@@ -194,12 +194,12 @@ async def test_on_postgresql(
 
 
 async def test_markings_come_and_go_with_what_carries_them(
-    postgres: PostgresServer, tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    postgres: Postgres, tmp_path: Path, migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Centres show and withdraw one green object each, at once: its marking is there as long as any of them is."""
-    monkeypatch.setattr(stories, "open_store", lambda _: open_store({"url": postgres_url}))
+    monkeypatch.setattr(stories, "open_store", lambda _: open_store({"url": migrated_url}))
     said = {name: an_object("malware", name, name=name, is_family=False, tlp="green") for name in CENTRES}
-    async with a_hub(tmp_path, {"url": postgres_url}, len(CENTRES)) as hub:
+    async with a_hub(tmp_path, {"url": migrated_url}, len(CENTRES)) as hub:
         centres = {name: await hub.story.centre(name) for name in CENTRES}
         for _ in range(12):
             shown = {name: random.random() < 0.5 for name in CENTRES}
@@ -214,13 +214,13 @@ async def test_markings_come_and_go_with_what_carries_them(
 
 
 async def test_on_postgresql_while_the_operator_changes_his_mind(
-    tmp_path: Path, postgres: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, postgres: Postgres, migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A centre is suspended and comes back in the middle, its trust changes: what counts is the policy at the end."""
     said = said_by(CENTRES, random.Random(5))
     async with a_hub(tmp_path / "one", None, 1) as hub:
         expected = await changed(hub, said, at_once=False)
-    address = {"url": postgres_url}
+    address = {"url": migrated_url}
     monkeypatch.setattr(stories, "open_store", lambda _: open_store(address))
     async with a_hub(tmp_path / "two", address, 3) as hub:
         assert await changed(hub, said, at_once=True) == expected

@@ -42,13 +42,13 @@ def _bad(centre: Any, rng: random.Random) -> list[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_both_stores_come_to_the_same_bytes(
-    tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch, seed: int
+    tmp_path: Path, migrated_url: str, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     said = said_by(CENTRES, random.Random(seed))
     one = await Story.begin(await _made(tmp_path / "one"))
     expected = await told(one, said, random.Random(seed))
     await one.close()
-    monkeypatch.setattr(stories, "open_store", lambda _: open_store({"url": postgres_url}))
+    monkeypatch.setattr(stories, "open_store", lambda _: open_store({"url": migrated_url}))
     other = await Story.begin(tmp_path / "other")
     try:
         found = await told(other, said, random.Random(seed))

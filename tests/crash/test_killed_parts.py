@@ -27,10 +27,10 @@ PARTS = ("worker-1", "relay", "doors", "kafka", "postgres", "worker-2")
 
 
 def test_killing_any_part_loses_and_doubles_nothing(
-    tmp_path: Path, kafka: KafkaServer, postgres: PostgresServer, postgres_url: str
+    tmp_path: Path, kafka: KafkaServer, own_postgres: PostgresServer, own_postgres_url: str
 ) -> None:
     lines, truth = indicators(OBJECTS, centres=len(CENTRES), seed=11)
-    hub = ScaledHub(tmp_path, kafka, postgres_url)
+    hub = ScaledHub(tmp_path, kafka, own_postgres_url)
     hub.doors.register(CENTRES)
     moments = random.Random(ROUNDS)
 
@@ -42,8 +42,8 @@ def test_killing_any_part_loses_and_doubles_nothing(
                     kafka.kill()
                     kafka.restart()
                 case "postgres":
-                    postgres.kill()
-                    postgres.restart()
+                    own_postgres.kill()
+                    own_postgres.restart()
                 case role:
                     hub.kill(role)
                     hub.start(role)

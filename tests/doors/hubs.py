@@ -23,8 +23,8 @@ from hub.registry.centres import Terms
 from hub.registry.service import Registry
 from hub.store.postgres import open_postgres
 from hub.store.sql import SqlStore
-from hub.store.sqlite import open_sqlite
 from hub.worker import Worker, WorkerSettings
+from tests.stores import a_log, a_store
 from tests.story import START_US, an_indicator
 from tests.waiting import until
 
@@ -147,11 +147,11 @@ async def a_hub(
     clock = Clock()
     async with contextlib.AsyncExitStack() as stack:
         if database is None:
-            store: SqlStore = await open_sqlite(folder / "hub.db", now_us=clock.us)
+            store: SqlStore = await a_store(folder / "hub.db", now_us=clock.us)
         else:
             store = await open_postgres(database, now_us=clock.us)
         stack.push_async_callback(store.close)
-        log = await EmbeddedLog.open(folder / "log.db")
+        log = await a_log(folder / "log.db")
         stack.push_async_callback(log.close)
         ticking = iter(range(0, 1 << 40, 10))
         registry = Registry(store, now_us=clock, monotonic_s=lambda: float(next(ticking)))

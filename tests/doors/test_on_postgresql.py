@@ -46,8 +46,8 @@ PROMISES: list[Callable[[Hub], Awaitable[None]]] = [
 
 
 @pytest.mark.parametrize("holds", PROMISES, ids=lambda promise: promise.__name__.removeprefix("test_"))
-async def test_on_postgresql(holds: Callable[[Hub], Awaitable[None]], tmp_path: Path, postgres_url: str) -> None:
-    async with a_hub(tmp_path, database=postgres_url, page_objects=10) as hub:
+async def test_on_postgresql(holds: Callable[[Hub], Awaitable[None]], tmp_path: Path, migrated_url: str) -> None:
+    async with a_hub(tmp_path, database=migrated_url, page_objects=10) as hub:
         await hub.centre("ro", country="RO")
         await hub.centre("it", country="IT")
         await hub.member("soc")

@@ -13,7 +13,8 @@ from hub.registry import names
 from hub.registry.centres import Terms
 from hub.registry.port import Broker
 from hub.registry.service import Registry
-from hub.store.sqlite import SqliteStore, open_sqlite
+from hub.store.sqlite import SqliteStore
+from tests.stores import a_store as new_store
 
 NOON_US = 1_790_000_000_000_000
 """The fixed time of these tests: September 2026."""
@@ -43,7 +44,7 @@ def some_groups(**rules: list[str]) -> dict[GroupName, GroupRules]:
 @asynccontextmanager
 async def a_store(folder: Path) -> AsyncIterator[SqliteStore]:
     """A fresh store in a folder."""
-    store = await open_sqlite(folder / "store.sqlite", now_us=NOON_US)
+    store = await new_store(folder / "store.sqlite", now_us=NOON_US)
     try:
         yield store
     finally:

@@ -20,7 +20,7 @@ from hub.store.migrations import HEAD, upgrade, version
 from hub.store.sqlite import open_sqlite
 from hub.store.tables import metadata
 from tests.registry.builders import NOON_US
-from tests.servers.postgres import PostgresServer
+from tests.servers.postgres import Postgres
 
 
 def _differences(connection: Connection) -> list[Any]:
@@ -44,7 +44,7 @@ async def test_sqlite_is_migrated_to_what_tables_say(tmp_path: Path) -> None:
         await engine.dispose()
 
 
-async def test_postgresql_is_migrated_to_what_tables_say(postgres: PostgresServer, postgres_url: str) -> None:
+async def test_postgresql_is_migrated_to_what_tables_say(postgres: Postgres, postgres_url: str) -> None:
     address = postgres_url.replace("postgresql://", "postgresql+asyncpg://")
     trusting = ssl.create_default_context(cafile=str(postgres.ca_file))
     engine = create_async_engine(address, connect_args={"ssl": trusting})

@@ -1,46 +1,70 @@
-"""Fixtures: a real Kafka and a real PostgreSQL, once per test process, empty for each test.
+"""Fixtures: a real Kafka and a real PostgreSQL, one of each for a whole run, however many processes it has.
+
+A test asks for what it needs by the name of an argument:
+
+- ``kafka``: the broker, empty and for this test alone. The test may kill, freeze and restart it. Under pytest-xdist
+  (``--dist loadgroup``) all that ask for it run in one process, so that there is one broker;
+- ``postgres_url``: an empty database of its own; ``migrated_url``: one that has the schema already, which is quicker;
+- ``postgres``: the server behind them, which all processes share: only to make databases;
+- ``own_postgres``: a server of this process, which the test may kill and restart.
 
 A server that cannot be had fails the tests that ask for it, with what to type. On a developer's machine
 ``CTIHUB_TESTS_WITHOUT=kafka,postgres`` skips them; where ``CI`` is set that is a failure too.
-Under pytest-xdist each process has servers of its own, and a file that needs them stays in one (``--dist loadgroup``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from typing import Any, TypeVar
 
 import pytest
 
+from tests.servers import desk
 from tests.servers.kafka import KafkaServer
 from tests.servers.missing import MissingServer
-from tests.servers.postgres import PostgresServer
+from tests.servers.postgres import Postgres, PostgresServer
 from tests.servers.session import Servers, servers
-from tests.waiting import until
+from tests.stores import a_migrated_database
+from tests.waiting import in_a_thread, until
 
-SERVERS = ("kafka", "postgres")
+T = TypeVar("T")
+ALONE = {"kafka": "kafka", "own_postgres": "own_postgres"}
+"""What only one process has, and the group of tests that run there; a test that needs both is in the first."""
+SHARED = pytest.StashKey[str]()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of pytest-xdist where to ask for what all of them share."""
+    config: pytest.Config = node.config
+    if SHARED not in config.stash:
+        stack = contextlib.ExitStack()
+        config.add_cleanup(stack.close)
+        config.stash[SHARED] = stack.enter_context(desk.answering(stack.enter_context(servers())))
+    node.workerinput["servers"] = config.stash[SHARED]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file that needs servers together, in one process, and at the end of the session."""
+    """Keep the tests that need a server of their own in one process, and at the end where there is only one."""
     for item in items:
-        if _needs(item):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
-    items.sort(key=lambda item: bool(_needs(item)))
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: _group(item) is not None)
 
 
-def _needs(item: pytest.Item) -> set[str]:
-    names = set(getattr(item, "fixturenames", ()))
-    return {server for server in SERVERS if server in names}
+def _group(item: pytest.Item) -> str | None:
+    names = getattr(item, "fixturenames", ())
+    return next((group for name, group in ALONE.items() if name in names), None)
 
 
 @pytest.fixture(scope="session")
-def _servers() -> Iterator[Servers]:
+def own_servers() -> Iterator[Servers]:
     """The servers of this process; each starts when a test first needs it."""
     with servers() as session:
         yield session
@@ -60,14 +84,9 @@ async def _connections_end() -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def kafka(_servers: Servers, _connections_end: None) -> KafkaServer:
+def kafka(own_servers: Servers, _connections_end: None) -> KafkaServer:
     """An empty broker, with nobody but its administrator. A test may kill, freeze and restart it."""
-    _must_not_be_left_out("kafka")
-    _servers.begin(set(SERVERS) - _left_out())  # most of its tests need both: side by side
-    try:
-        server = _servers.kafka
-    except (MissingServer, RuntimeError, ValueError) as error:
-        pytest.fail(str(error), pytrace=False)
+    server = _found("kafka", lambda: own_servers.kafka)
     if not server.running:
         server.restart()
     server.wipe()
@@ -75,36 +94,61 @@ def kafka(_servers: Servers, _connections_end: None) -> KafkaServer:
 
 
 @pytest.fixture
-def postgres(_servers: Servers) -> PostgresServer:
-    """The database server. A test may kill and restart it."""
-    _must_not_be_left_out("postgres")
-    try:
-        server = _servers.postgres
-    except (MissingServer, RuntimeError) as error:
-        pytest.fail(str(error), pytrace=False)
+def own_postgres(own_servers: Servers) -> PostgresServer:
+    """A database server of this process. A test may kill and restart it."""
+    server = _found("postgres", lambda: own_servers.postgres_server)
     if not server.running:
         server.restart()
     return server
 
 
 @pytest.fixture
-def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+def own_postgres_url(own_postgres: PostgresServer) -> Iterator[str]:
+    """``postgresql://…`` of a fresh database there, with the schema and no hub yet."""
+    name = a_name()
+    yield a_migrated_database(own_postgres.at, name)
+    if own_postgres.running:
+        in_a_thread(own_postgres.at.drop_database, name)
+
+
+@pytest.fixture
+def postgres(request: pytest.FixtureRequest) -> Postgres:
+    """The database server that all processes of this run share."""
+    worker = getattr(request.config, "workerinput", None)
+    if worker is not None:
+        return _found("postgres", lambda: desk.ask(worker["servers"]))
+    server: PostgresServer = request.getfixturevalue("own_postgres")
+    return server.at
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
     """``postgresql://…`` of a fresh, empty database, dropped afterwards."""
-    name = f"t{uuid.uuid4().hex[:12]}"
+    name = a_name()
     yield postgres.create_database(name)
-    if postgres.running:
-        # In a thread of its own: dropping waits, and the test's event loop may still be set in this one.
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(postgres.drop_database, name).result()
+    in_a_thread(postgres.drop_database, name)
 
 
-def _left_out() -> set[str]:
-    return set(filter(None, os.environ.get("CTIHUB_TESTS_WITHOUT", "").split(",")))
+@pytest.fixture
+def migrated_url(postgres: Postgres) -> Iterator[str]:
+    """``postgresql://…`` of a fresh database with the schema and no hub yet, dropped afterwards."""
+    name = a_name()
+    yield a_migrated_database(postgres, name)
+    in_a_thread(postgres.drop_database, name)
 
 
-def _must_not_be_left_out(name: str) -> None:
-    if name not in _left_out():
-        return
-    if os.environ.get("CI"):
-        pytest.fail(f"CTIHUB_TESTS_WITHOUT={name} is for developers' machines, not for CI", pytrace=False)
-    pytest.skip(f"{name} is left out on request (CTIHUB_TESTS_WITHOUT)")
+def a_name() -> str:
+    """The name of a database that nobody else has."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+def _found(name: str, find: Callable[[], T]) -> T:
+    """A server, unless it is left out on request or cannot be had."""
+    if name in filter(None, os.environ.get("CTIHUB_TESTS_WITHOUT", "").split(",")):
+        if os.environ.get("CI"):
+            pytest.fail(f"CTIHUB_TESTS_WITHOUT={name} is for developers' machines, not for CI", pytrace=False)
+        pytest.skip(f"{name} is left out on request (CTIHUB_TESTS_WITHOUT)")
+    try:
+        return find()
+    except (MissingServer, RuntimeError, ValueError) as error:
+        pytest.fail(str(error), pytrace=False)

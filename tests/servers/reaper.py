@@ -36,7 +36,7 @@ class Reaper:
         """Clear away and end."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait()
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.servers.certificates import Authority
 from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_ports
-from tests.servers.postgres import PostgresServer
+from tests.servers.postgres import Postgres, PostgresServer
 from tests.servers.reaper import Reaper
 
 
@@ -45,7 +45,12 @@ class Servers:
         return self._kafka.result()
 
     @property
-    def postgres(self) -> PostgresServer:
+    def postgres(self) -> Postgres:
+        """Where the database server is, when it has started. Raises MissingServer, RuntimeError."""
+        return self.postgres_server.at
+
+    @property
+    def postgres_server(self) -> PostgresServer:
         """The database server, when it has started. Raises MissingServer, RuntimeError."""
         self.begin(["postgres"])
         assert self._postgres is not None

@@ -16,9 +16,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError
 
-from tests.servers import java
+from tests.servers import desk, java
 from tests.servers.kafka import KafkaServer
-from tests.servers.postgres import PostgresServer, speaks_tls
+from tests.servers.missing import MissingServer
+from tests.servers.postgres import NEED_POSTGRES, Postgres, PostgresServer, speaks_tls
+from tests.servers.session import Servers, servers
 from tests.waiting import wait_until
 
 
@@ -67,7 +69,7 @@ async def test_each_test_has_a_database_of_its_own(postgres_url: str) -> None:
     await connection.close()
 
 
-async def test_the_database_asks_for_a_password_and_where_it_can_for_tls(postgres: PostgresServer) -> None:
+async def test_the_database_asks_for_a_password_and_where_it_can_for_tls(postgres: Postgres) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
         await asyncpg.connect(postgres.url(), password="guess")
     if speaks_tls():
@@ -77,15 +79,31 @@ async def test_the_database_asks_for_a_password_and_where_it_can_for_tls(postgre
         await connection.close()
 
 
-async def test_the_database_comes_back_after_kill_9(postgres: PostgresServer, postgres_url: str) -> None:
-    connection = await asyncpg.connect(postgres_url)
+async def test_the_database_comes_back_after_kill_9(own_postgres: PostgresServer, own_postgres_url: str) -> None:
+    connection = await asyncpg.connect(own_postgres_url)
     await connection.execute("CREATE TABLE said (what text); INSERT INTO said VALUES ('acknowledged')")
-    postgres.kill()
-    await asyncio.to_thread(postgres.restart)
+    own_postgres.kill()
+    await asyncio.to_thread(own_postgres.restart)
     connection.terminate()
-    again = await asyncpg.connect(postgres_url)
+    again = await asyncpg.connect(own_postgres_url)
     assert await again.fetchval("SELECT what FROM said") == "acknowledged"
     await again.close()
+
+
+def test_processes_that_ask_are_given_one_database_server(own_postgres: PostgresServer, own_servers: Servers) -> None:
+    with desk.answering(own_servers) as address:
+        assert desk.ask(address) == desk.ask(address) == own_postgres.at
+
+
+def test_a_server_that_cannot_be_had_is_told_to_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Path:
+        raise MissingServer(NEED_POSTGRES)
+
+    monkeypatch.setattr("tests.servers.postgres.binaries", missing)
+    with servers() as session, desk.answering(session) as address:
+        for _ in range(2):
+            with pytest.raises(MissingServer, match="apt-get install -y postgresql"):
+                desk.ask(address)
 
 
 def test_jars_that_differ_from_the_lock_are_refused(tmp_path: Path) -> None:

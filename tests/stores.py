@@ -1,0 +1,80 @@
+"""Stores of tests that are about what is in them: with the schema from the start, and on SQLite without fsync.
+
+Making the schema takes a tenth of a second, copying a file that has it a few milliseconds. That a store makes and
+migrates itself, and keeps what was committed, is tested in ``tests/contracts/`` and ``tests/registry/``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from hub.log.embedded import EmbeddedLog
+from hub.store.migrations import upgrade
+from hub.store.postgres_address import Address
+from hub.store.sqlite import SqliteStore, open_sqlite
+from tests.servers.postgres import Postgres
+from tests.waiting import in_a_thread
+
+
+async def a_store(path: Path, *, now_us: int) -> SqliteStore:
+    """The store in this file, of a new hub where there is none yet."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_bytes(_migrated_file())
+    store = await open_sqlite(path, now_us=now_us)
+    event.listen(store.engine.sync_engine, "connect", _without_fsync)
+    await store.engine.dispose()  # the connection that is there already
+    return store
+
+
+async def a_log(path: Path) -> EmbeddedLog:
+    """The log in this file."""
+    log = await EmbeddedLog.open(path)
+    await log._in_thread(lambda: _without_fsync(log._db))
+    return log
+
+
+def a_migrated_database(postgres: Postgres, name: str) -> str:
+    """The URL of a new database that has the schema, and no hub yet."""
+    return postgres.create_database(name, _migrated_template(postgres))
+
+
+def _without_fsync(connection: Any, _record: object = None) -> None:
+    connection.execute("pragma synchronous=off").close()
+
+
+@cache
+def _migrated_file() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "hub.db"
+        in_a_thread(asyncio.run, _migrate(create_async_engine(f"sqlite+aiosqlite:///{path}")))
+        return path.read_bytes()
+
+
+@cache
+def _migrated_template(postgres: Postgres) -> str:
+    name = f"migrated{os.getpid()}"
+    url = postgres.create_database(name)
+
+    async def migrate() -> None:
+        address = await Address.of(url)
+        await _migrate(create_async_engine("postgresql+asyncpg://", async_creator=address.connect))
+
+    in_a_thread(asyncio.run, migrate())
+    return name
+
+
+async def _migrate(engine: AsyncEngine) -> None:
+    try:
+        await upgrade(engine)
+    finally:
+        await engine.dispose()
