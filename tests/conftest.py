@@ -23,7 +23,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 logs.plain()
 
-pytest_plugins = ["tests.servers.fixtures"]
+pytest_plugins = ["tests.servers.fixtures", "tests.flaky"]
 
 
 class DebuggedLoop(asyncio.SelectorEventLoop):
