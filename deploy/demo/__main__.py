@@ -33,6 +33,8 @@ from hub.registry.centres import Terms
 
 HERE = Path(__file__).parent / "data"
 FOLDER = Path("ctihub-demo")
+WITHIN_S = 300.0
+"""How long the hubs may take to start, or to take in a file, on the slowest machine."""
 QUIET_S = 1.0
 """Nothing new on the stream for so long, and the member is taken to have all of it."""
 
@@ -157,10 +159,10 @@ class Hub:
     def _until_ready(self) -> None:
         import httpx
 
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + WITHIN_S
         while time.monotonic() < deadline and self.process is not None and self.process.poll() is None:
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.url}/readyz", trust_env=False).status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=WITHIN_S, trust_env=False).status_code == 200:
                     return
             time.sleep(0.05)
         tail = (self.folder / "hub.log").read_text(errors="replace").strip().splitlines()[-3:]
@@ -232,7 +234,7 @@ def feed(client: HubClient, names: tuple[str, ...]) -> None:
     for name in names:
         objects = json.loads((HERE / name).read_text())["objects"]
         accepted = client.push([json.dumps(obj).encode() for obj in objects])
-        client.completed(accepted.status_url, within_s=60)
+        client.completed(accepted.status_url, within_s=WITHIN_S)
 
 
 def sources(partner_url: str, partner_token: str) -> None:

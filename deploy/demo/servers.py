@@ -15,8 +15,8 @@ from tests.servers.session import servers
 def kafka_and_postgres(folder: Path, say: Callable[[str], None]) -> Iterator[dict[str, str]]:
     """Start both; gives the environment of a hub that uses them."""
     del folder
-    say("starting Kafka (KRaft, SASL, TLS, ACLs) and PostgreSQL")
     fetch()
+    say("starting Kafka (KRaft, SASL, TLS, ACLs) and PostgreSQL")
     with servers() as session:
         session.begin(["kafka", "postgres"])
         yield environment(session)

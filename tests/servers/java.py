@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ET
 from functools import cache
 from pathlib import Path
 
+from deploy.progress import Step
 from tests.servers.missing import MissingServer
 
 HERE = Path(__file__).parent
@@ -88,14 +89,16 @@ def fetch() -> None:
         return
     BUILD.mkdir(parents=True, exist_ok=True)
     arriving = BUILD / f"libs.{os.getpid()}"
+    step = Step("Fetching the jars of Kafka")
     try:
-        _fetch_with_maven(arriving) if shutil.which("mvn") else _fetch_with_jgo(arriving)
+        (_fetch_with_maven if shutil.which("mvn") else _fetch_with_jgo)(arriving, step)
         if "--write-lock" in sys.argv:
             _write_lock(arriving)
         check(arriving)
         if not _all_there():  # another process may have been faster
             shutil.rmtree(LIBS, ignore_errors=True)
             arriving.rename(LIBS)
+        step.done(f"{len(list(LIBS.glob('*.jar')))} jars")
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
 
@@ -108,24 +111,32 @@ def _all_there() -> bool:
     return True
 
 
-def _fetch_with_maven(target: Path) -> None:
-    goal = ["dependency:copy-dependencies", f"-DoutputDirectory={target.resolve()}"]
-    done = subprocess.run(["mvn", "-q", "-B", "-f", POM, *goal], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise MissingServer(f"Maven could not fetch the jars of Kafka:\n{done.stdout}{done.stderr}")
+def _fetch_with_maven(target: Path, step: Step) -> None:
+    command = ["mvn", "-B", "-f", POM, "dependency:copy-dependencies", f"-DoutputDirectory={target.resolve()}"]
+    printed: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as maven:
+        assert maven.stdout is not None
+        for line in maven.stdout:
+            printed.append(line)
+            if "Downloading" in line or "Copying" in line:
+                step.at(line.strip().rpartition("/")[2])
+    if maven.returncode:
+        raise MissingServer(f"Maven could not fetch the jars of Kafka:\n{''.join(printed)}")
 
 
-def _fetch_with_jgo(target: Path) -> None:
+def _fetch_with_jgo(target: Path, step: Step) -> None:
     try:
         from jgo.maven import MavenContext
     except ImportError:
         raise MissingServer(NEED_JARS) from None
     target.mkdir()
     context = MavenContext()
+    step.at("asking which belong to it")
     inputs, further = context.resolver.resolve([context.create_dependency(name) for name in _coordinates()])
-    for dependency in [*inputs, *further]:
-        if dependency.scope in (None, "compile", "runtime"):
-            shutil.copy2(dependency.artifact.resolve(), target)
+    wanted = [each for each in (*inputs, *further) if each.scope in (None, "compile", "runtime")]
+    for number, dependency in enumerate(wanted, 1):
+        step.at(f"{number} of {len(wanted)}, {dependency.artifact.filename}")
+        shutil.copy2(dependency.artifact.resolve(), target)
 
 
 def _coordinates() -> list[str]:
@@ -151,4 +162,4 @@ if __name__ == "__main__":
         fetch()
     except MissingServer as missing:
         sys.exit(str(missing))
-    print(f"Kafka's {len(list(LIBS.glob('*.jar')))} jars are in {LIBS}")
+    print(f"Kafka's {len(list(LIBS.glob('*.jar')))} jars are in {LIBS}", file=sys.stderr)
