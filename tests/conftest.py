@@ -10,12 +10,19 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from blockbuster import blockbuster_ctx
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests import logs
 
-# A change is judged by the same examples on every machine; long searches set CTIHUB_TEST_ROUNDS.
-settings.register_profile("same", derandomize="CTIHUB_TEST_ROUNDS" not in os.environ)
+# A change is judged by the same examples on every machine, however slow that is; long searches set CTIHUB_TEST_ROUNDS
+# and print how to repeat what failed.
+settings.register_profile(
+    "same",
+    derandomize="CTIHUB_TEST_ROUNDS" not in os.environ,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+)
 settings.load_profile("same")
 
 # A shell that runs the tests in the background has Ctrl-C ignored, and what they start would inherit that.

@@ -33,6 +33,8 @@ class Reader:
         self.comments: list[bytes] = []
         self.body = b""
         self.ended = False
+        self.left = False
+        """The application has returned, whether the stream came to an end or was given up."""
         self.gone = asyncio.Event()
         self.taking = asyncio.Event()
         self.taking.set()
@@ -84,7 +86,8 @@ async def open_stream(
         "server": ("hub.example", 80), "client": ("192.0.2.1", 1),
     }  # fmt: skip
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(hub.app(scope, reader.receive, reader.send))
+        running = tasks.create_task(hub.app(scope, reader.receive, reader.send))
+        running.add_done_callback(lambda _: setattr(reader, "left", True))
         try:
             yield reader
         finally:

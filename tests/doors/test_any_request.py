@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.doors.hubs import Hub, a_hub, addresses
@@ -89,7 +89,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     made.close()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None)
 @given(path=paths, word=words, query=queries, said=headers)
 def test_any_request_is_answered(
     running: Running, path: str, word: str, query: list[tuple[str, str]], said: dict[str, str]
@@ -105,7 +105,7 @@ def test_any_request_is_answered(
         assert body.get("code") or body.get("error_code"), url
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None)
 @given(
     body=st.one_of(
         st.binary(max_size=200), st.text(max_size=100).map(lambda text: b'{"type": "bundle", ' + text.encode())

@@ -7,14 +7,14 @@ docs/canonical-key.md lists the rules in this order.
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hub.patterns import Canonical, canonical, key
 from tests.patterns.reference import Observation, matches
 from tests.patterns.writing import comparisons, expressions, observations, patterns
 
-SLOW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(max_examples=25, deadline=None)
 ONE = "x-one"
 
 
@@ -32,13 +32,13 @@ def assert_sound(left: str, right: str, seen: list[Observation]) -> None:
     assert matches(text(left), seen) == truth
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250, deadline=None)
 @given(patterns(), observations())
 def test_the_canonical_text_is_true_of_the_same_observations(pattern: str, seen: list[Observation]) -> None:
     assert matches(text(pattern), seen) == matches(pattern, seen)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None)
 @given(patterns())
 def test_a_canonical_text_is_its_own_canonical_text(pattern: str) -> None:
     found = canonical(pattern)

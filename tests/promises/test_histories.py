@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import stix2
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from stix2validator import ValidationOptions, validate_instance
 
 from hub.model.claims import Change
@@ -28,7 +28,6 @@ def few(number: int) -> settings:
     """Settings of a property that an everyday run tries ``number`` times, always the same ones."""
     return settings(
         max_examples=MANY or number, deadline=None, derandomize=not MANY, database=None, phases=[Phase.generate],
-        suppress_health_check=[HealthCheck.too_slow],
     )  # fmt: skip
 
 
