@@ -42,7 +42,7 @@ demo-kafka: $(VENV)/.ready-servers
 	@$(BIN)/python -m deploy.demo --port $(PORT) --kafka $(if $(ONCE),--once)
 
 test: setup-test
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
 
 test-faults: setup-test
 	@CTIHUB_TEST_ROUNDS=20 $(BIN)/python -m pytest -m faults $(PYTEST_ARGS)

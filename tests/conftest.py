@@ -46,7 +46,24 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
     return {"debugged": DebuggedLoop}
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors: the one that has the tests on Kafka mostly waits."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(processors + 1, MOST_PROCESSES)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share what their file sets up once in one process."""
+    for item in items:
+        fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - not in pytest's types
+        if any(one.scope == "module" for several in fixtures for one in several):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 OURS = ["hub", "connectors"]
+MOST_PROCESSES = 6
+"""Each reads all tests first, and no more of them would end sooner: the tests on Kafka take their time."""
 
 
 @pytest.fixture(autouse=True)

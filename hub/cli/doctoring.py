@@ -28,7 +28,7 @@ from hub.store.sql import SqlStore
 
 LOW_BYTES = 1 << 30
 CLOCK_BEHIND_S = 5
-ANSWER_S = 5.0
+ANSWER_S = 20.0
 
 
 class Health(StrEnum):

@@ -10,7 +10,7 @@ from hub.model.errors import HubError
 
 T = TypeVar("T")
 
-ANSWER_WITHIN_S = 2.0
+ANSWER_WITHIN_S = 4.0
 
 
 async def asked(ask: Callable[[], Awaitable[T]]) -> T | None:

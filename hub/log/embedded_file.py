@@ -16,7 +16,7 @@ from hub.model.errors import Broken, HubError, TryAgain
 
 T = TypeVar("T")
 
-BUSY_TIMEOUT_S = 5.0
+BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another process's transaction before the append fails with TryAgain."""
 
 # A row's id is the topic's number and the record's offset in one integer: the table's own B-tree is then the index,

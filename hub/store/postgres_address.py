@@ -14,7 +14,8 @@ from sqlalchemy.exc import ArgumentError
 
 from hub.model.errors import Broken
 
-CONNECT_WITHIN_S = 3.0
+CONNECT_WITHIN_S = 30.0
+"""Also for a free connection of the pool. A server that is down refuses at once; this is for one that is slow."""
 ANSWER_WITHIN_S = 60.0
 """For one statement: a server that neither answers nor closes the connection is away."""
 

@@ -20,7 +20,8 @@ from hub.store import directory
 from hub.store.migrations import upgrade
 from hub.store.sql import SqlStore
 
-_BUSY_S = 10
+_BUSY_S = 60
+"""How long a writer waits for another. On a slow disk or a busy machine one step takes seconds."""
 _POLL_S = 0.01
 """How often a watcher asks whether another process has committed: 10 microseconds of work each."""
 

@@ -33,8 +33,8 @@ from tests.stores import a_migrated_database
 from tests.waiting import in_a_thread, until
 
 T = TypeVar("T")
-ALONE = {"kafka": "kafka", "own_postgres": "own_postgres"}
-"""What only one process has, and the group of tests that run there; a test that needs both is in the first."""
+ALONE = ("kafka", "own_postgres")
+"""What only one process has; a test that needs both runs where the first is."""
 SHARED = pytest.StashKey[str]()
 
 
@@ -53,14 +53,14 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests that need a server of their own in one process, and at the end where there is only one."""
     for item in items:
-        if group := _group(item):
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: _group(item) is not None)
+        if group := _alone(item):
+            item.add_marker(pytest.mark.xdist_group(group), append=False)  # before that of a whole file
+    items.sort(key=lambda item: _alone(item) is not None)
 
 
-def _group(item: pytest.Item) -> str | None:
+def _alone(item: pytest.Item) -> str | None:
     names = getattr(item, "fixturenames", ())
-    return next((group for name, group in ALONE.items() if name in names), None)
+    return next((name for name in ALONE if name in names), None)
 
 
 @pytest.fixture(scope="session")
