@@ -211,7 +211,7 @@ def test_withdraw_takes_ids_from_the_words_and_from_standard_input(
 def test_subscribe_prints_a_line_for_each_change(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
     hub.changes = changes(6)
     hub.stream_plan.extend([2, 1])
-    ran = Ran(capfd, "subscribe", "community", "--until-idle", "1.5")
+    ran = Ran(capfd, "subscribe", "community", "--until-idle", "3")
     assert ran.code == 0
     assert ran.lines[3:] == [{"id": "indicator--4"}, {"withdrawn": "indicator--5", "seq": 5}, {"id": "indicator--6"}]
     assert "go on with --from 6" in ran.err.splitlines()[-1]
@@ -219,7 +219,7 @@ def test_subscribe_prints_a_line_for_each_change(hub: SmallHub, capfd: pytest.Ca
 
 def test_subscribe_goes_on_after_a_change(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
     hub.changes = changes(6)
-    ran = Ran(capfd, "subscribe", "community", "--from", "3", "--until-idle", "0.5", "--with-seq")
+    ran = Ran(capfd, "subscribe", "community", "--from", "3", "--until-idle", "3", "--with-seq")
     assert ran.lines == [
         {"seq": 4, "object": {"id": "indicator--4"}},
         {"withdrawn": "indicator--5", "seq": 5},
@@ -231,7 +231,7 @@ def test_subscribe_from_now_names_the_newest_change_so_that_no_gap_opens(
     hub: SmallHub, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hub.changes = changes(6)
-    ran = Ran(capfd, "subscribe", "community", "--from", "now", "--until-idle", "0.5")
+    ran = Ran(capfd, "subscribe", "community", "--from", "now", "--until-idle", "3")
     assert (ran.code, ran.out) == (0, "")
     assert hub.connections[0]["last-event-id"] == "6"
 
@@ -239,7 +239,7 @@ def test_subscribe_from_now_names_the_newest_change_so_that_no_gap_opens(
 def test_subscribe_as_a_table_shows_no_control_characters(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
     shown = {"type": "indicator", "pattern": "[x:v = '\x1b[2J']", "confidence": 80}
     hub.changes = [(1, "object", json.dumps(shown).encode()), (2, "withdrawn", b'{"id":"indicator--1"}')]
-    ran = Ran(capfd, "subscribe", "community", "--until-idle", "0.5", "--format", "table")
+    ran = Ran(capfd, "subscribe", "community", "--until-idle", "3", "--format", "table")
     assert "\x1b" not in ran.out
     head, first, second = ran.out.splitlines()
     assert head.split() == ["SEQ", "WHAT", "TYPE", "CONF", "SHOWS"]

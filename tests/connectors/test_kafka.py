@@ -45,7 +45,7 @@ def broker(kafka: KafkaServer) -> Broker:
 
 @pytest.fixture
 def publisher(broker: Broker) -> Iterator[KafkaPublisher]:
-    with KafkaPublisher(broker, patience_s=60) as one:
+    with KafkaPublisher(broker, patience_s=WITHIN_S) as one:
         yield one
 
 
@@ -91,7 +91,7 @@ async def test_an_object_that_the_topic_does_not_take_is_noted_and_the_others_ar
 
 
 def test_a_centre_cannot_write_where_it_has_no_right(broker: Broker) -> None:
-    with KafkaPublisher(broker, centre="cert-it", patience_s=20) as publisher:
+    with KafkaPublisher(broker, centre="cert-it", patience_s=WITHIN_S) as publisher:
         with pytest.raises(PublishRefused, match=r"cert-ro has no right on the topic intake\.cert-it") as raised:
             publisher.publish(numbered(1))
         assert raised.value.code == "kafka.not-allowed"
@@ -182,6 +182,6 @@ def test_the_commands_speak_kafka_when_they_are_told_to(
     assert "sent 5" in capfd.readouterr().err
     assert len(asyncio.run(records(kafka, "intake.cert-ro", 5))) == 5
     asyncio.run(write_changes(kafka, [1, 2]))
-    subscribe = ["subscribe", "community", "--via", "kafka", "--user", "soc-1", "--until-idle", "3"]
+    subscribe = ["subscribe", "community", "--via", "kafka", "--user", "soc-1", "--until-idle", "10"]
     assert run([*subscribe, *reach]) == 0
     assert capfd.readouterr().out == '{"n":1}\n{"n":2}\n'

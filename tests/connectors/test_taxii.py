@@ -192,7 +192,7 @@ def test_a_busy_server_is_asked_again(server: SmallTaxii) -> None:
 def test_whoever_waits_for_a_server_that_is_away_is_told(server: SmallTaxii) -> None:
     server.stop()
     told: list[str] = []
-    reader = TaxiiReader(Access(server.url, patience_s=0.5), told.append)
+    reader = TaxiiReader(Access(server.url, patience_s=3), told.append)
     with pytest.raises(TryLater, match=r"No answer from the TAXII server at http://\S+: Connection refused\. Check"):
         reader.collections()
     assert told
