@@ -36,6 +36,7 @@ def address_of(kafka: KafkaServer, **options: object) -> dict[str, object]:
         "username": kafka.admin_username,
         "password": kafka.admin_password,
         "ca_file": str(kafka.ca_file),
+        "append_within_s": WITHIN_S,
         **options,
     }
 
@@ -165,11 +166,12 @@ async def _append_until(log: KafkaLog, sent: dict[Topic, int], over: asyncio.Eve
 
 async def test_a_broker_that_is_away_is_told_and_passes(kafka: KafkaServer) -> None:
     topic = Topic("intake.ro")
-    async with opened(kafka, append_within_s=1.0) as log:
+    async with opened(kafka) as log:
         await log.create(topic)
         await log.append(topic, numbered(3))
         consumer = log.consumer(Store())
         assert len(await take_count(consumer, 3)) == 3
+        log._append_within_s = 1.0
         kafka.kill()
         assert not await log.ready()
         async with asyncio.timeout(WITHIN_S):
@@ -179,6 +181,7 @@ async def test_a_broker_that_is_away_is_told_and_passes(kafka: KafkaServer) -> N
             await take(consumer, wait_s=0.5)
         await asyncio.to_thread(kafka.restart)
         await until(log.ready)
+        log._append_within_s = WITHIN_S
         # What was not acknowledged went nowhere or waits before what comes later: never behind it, never twice.
         await until(lambda: _appended(log, topic, b"101"))
         read = await until(lambda: _read_up_to(consumer, b"101"))
@@ -205,7 +208,7 @@ async def _read_up_to(consumer: Consumer, last: bytes) -> list[bytes | None]:
 async def test_no_acknowledged_record_is_lost_or_doubled_when_the_broker_is_killed(kafka: KafkaServer) -> None:
     topic = Topic("intake.ro")
     acknowledged: list[int] = []
-    async with opened(kafka, append_within_s=20.0) as log:
+    async with opened(kafka) as log:
         await log.create(topic)
         async with asyncio.TaskGroup() as tasks:
             over = asyncio.Event()
@@ -232,15 +235,17 @@ async def _append_numbers_until(log: EventLog, topic: Topic, acknowledged: list[
 
 async def test_a_frozen_broker_is_told_and_passes(kafka: KafkaServer) -> None:
     topic = Topic("intake.ro")
-    async with opened(kafka, append_within_s=2.0) as log:
+    async with opened(kafka) as log:
         await log.create(topic)
         await log.append(topic, numbered(1))
+        log._append_within_s = 2.0
         kafka.freeze()
         try:
             with pytest.raises(TryAgain):
                 await log.append(topic, numbered(1, 1))
         finally:
             kafka.thaw()
+            log._append_within_s = WITHIN_S
         await until(lambda: _appended(log, topic, b"2"))
         consumer = log.consumer(Store())
         assert values(await take_count(consumer, 3)) == [b"0", b"1", b"2"]
@@ -253,7 +258,7 @@ async def test_what_is_sent_again_is_stored_once(
     """A broker that answers too late: the client has given the request up and sends it again; both arrive."""
     monkeypatch.setattr("hub.log.kafka.REQUEST_TIMEOUT_MS", 1_000)
     topic = Topic("intake.ro")
-    async with opened(kafka, append_within_s=30.0) as log:
+    async with opened(kafka) as log:
         await log.create(topic)
         await log.append(topic, numbered(1))
         async with asyncio.TaskGroup() as tasks:
@@ -490,7 +495,7 @@ async def _granted(log: EventLog, topic: Topic) -> bool:
 
 
 async def test_a_wrong_password_reads_as_a_log_that_is_away(kafka: KafkaServer) -> None:
-    async with opened(kafka, password="guess") as log:
+    async with opened(kafka, password="guess", append_within_s=2.0) as log:
         assert not await log.ready()
         with pytest.raises(TryAgain):
             await log.append(Topic("intake.ro"), [a_record()])
