@@ -52,6 +52,11 @@ class TestKafkaLog(EventLogContract):
     async def open(self) -> EventLog:
         return await KafkaLog.open(**await self.address())  # type: ignore[arg-type]
 
+    async def test_when_a_consumer_leaves_another_takes_over_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Since it says so: its session would last longer than the test waits."""
+        monkeypatch.setattr("hub.log.kafka_consumer.SESSION_TIMEOUT_MS", int(5 * WITHIN_S * 1000))
+        await super().test_when_a_consumer_leaves_another_takes_over_at_once()
+
 
 @asynccontextmanager
 async def opened(kafka: KafkaServer, **options: object) -> AsyncIterator[KafkaLog]:
