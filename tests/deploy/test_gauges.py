@@ -24,18 +24,18 @@ async def measured(of: Gauges) -> dict[str, float]:
 
 
 async def test_a_store_that_is_away_is_told_and_what_it_knows_is_not_made_up(
-    tmp_path: Path, postgres: PostgresServer, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, own_postgres: PostgresServer, own_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gauges, "FRESH_S", 0)
-    async with opened(Config(data_dir=tmp_path, database_url=postgres_url)) as (store, log, _):
+    async with opened(Config(data_dir=tmp_path, database_url=own_postgres_url)) as (store, log, _):
         process = Gauges(store, log, tmp_path)
         before = await measured(process)
         assert (before[STORE], before[LOG], before["ctihub_held_waiting"]) == (1, 1, 0)
-        await asyncio.to_thread(postgres.kill)
+        await asyncio.to_thread(own_postgres.kill)
         while_away = await measured(process)
         assert (while_away[STORE], while_away[LOG]) == (0, 1)
         assert math.isnan(while_away["ctihub_held_waiting"])
-        await asyncio.to_thread(postgres.restart)
+        await asyncio.to_thread(own_postgres.restart)
         assert (await measured(process))[STORE] == 1
 
 
