@@ -452,9 +452,9 @@ def test_connect_goes_on_after_a_page_that_cannot_be_read(hub: SmallHub) -> None
     taxii.add(1, 2)
     command = [sys.executable, "-m", "hub.cli", "connect", "taxii", f"url={taxii.url}", "--every", "1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        wait_until(lambda: len(hub.lines) == 2, within_s=30)
+        wait_until(lambda: len(hub.lines) == 2)
         process.send_signal(2)
-        assert process.wait(20) == 130
+        assert process.wait(WITHIN_S) == 130
         assert process.stderr
         assert b"nests more than 100 deep" in process.stderr.read()
     taxii.stop()

@@ -32,6 +32,7 @@ from connectors.taxii.places import difference, on_same_server
 from tests.connectors.small_hub import Server
 from tests.connectors.small_taxii import TAXII, SmallTaxii
 from tests.servers.certificates import Authority
+from tests.waiting import WITHIN_S
 
 REAL_LIFE = Path(__file__).parent.parent / "data" / "real-life"
 
@@ -315,7 +316,7 @@ def test_a_head_that_never_ends_has_the_same_deadline() -> None:
         with pytest.raises(TryLater, match="took more than"):
             list(connector.items({}))
         stop.set()
-        thread.join(10)
+        thread.join(WITHIN_S)
 
 
 @pytest.mark.parametrize("retry_after", ["1e308", "-1", "nan", "inf", "Fri, 31 Dec 9999 23:59:59 GMT", "soon"])

@@ -36,6 +36,8 @@ T = TypeVar("T")
 ALONE = ("kafka", "own_postgres")
 """What only one process has; a test that needs both runs where the first is."""
 SHARED = pytest.StashKey[str]()
+FAREWELL_S = 30.0
+"""A test that left a connection open by mistake waits so long for it at its end."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -80,7 +82,7 @@ async def _connections_end() -> AsyncIterator[None]:
     yield
     sockets = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined] # one is the loop's own
     with suppress(AssertionError):
-        await until(lambda: len(sockets) <= 1, within_s=3)
+        await until(lambda: len(sockets) <= 1, within_s=FAREWELL_S)
 
 
 @pytest.fixture
