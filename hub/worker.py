@@ -468,7 +468,7 @@ def _receipt(header: bytes | None) -> str | None:
 def _id_in(key: bytes) -> str:
     """The id that a record's key is. Any other key is nobody's id: it is quoted, cut to what may be stored."""
     text = key.decode("utf-8", "replace")
-    return text if len(text) <= _LONGEST_ID and text.isprintable() else ascii(text)[:_LONGEST_ID]
+    return text if len(text) <= _LONGEST_ID and text.strip().isprintable() else ascii(text)[:_LONGEST_ID]
 
 
 async def _sleep(stop: asyncio.Event, pause_s: float) -> None:

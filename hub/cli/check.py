@@ -15,6 +15,7 @@ from hub.cli.client import AsJson, print_json, printable, speaking
 if TYPE_CHECKING:
     from hub.config import Config
     from hub.model.problems import Problem
+    from hub.model.words import Limits
 
     Verdict = tuple[str | None, list[Problem]]
 
@@ -75,10 +76,11 @@ def command(
 
     What depends on the hub is not said: markings above your ceiling, others' identities, older versions.
     """
-    judge = _judge(configured(config), Own(tuple(name or ()), unnamed=unnamed), lists=lists)
+    settings = configured(config)
+    judge = _judge(settings, Own(tuple(name or ()), unnamed=unnamed), lists=lists)
     report = Report(keep=None if as_json else _SHOWN)
     with speaking():
-        for index, value in enumerate(_objects(files)):
+        for index, value in enumerate(_objects(files, settings.limits)):
             report.add(index, *judge(value))
     if as_json:
         counts = {"checked": report.checked, "refused": report.refused, "held": report.held}
@@ -88,12 +90,14 @@ def command(
     return 1 if report.refused else 0
 
 
-def _objects(files: Sequence[str]) -> Iterator[bytes]:
+def _objects(files: Sequence[str], limits: Limits) -> Iterator[bytes]:
+    """The objects as the hub receives them from ``ctihub push``, which sends lines."""
     from connectors.sdk.publisher import as_line
     from connectors.stix_file.inputs import Inputs
+    from hub.intake.body import objects_on
 
     for item in Inputs.named(files).items({}):
-        yield as_line(item.body)
+        yield from objects_on(as_line(item.body), limits)
 
 
 def _judge(config: Config, own: Own, *, lists: bool) -> Callable[[bytes], Verdict]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from hub.core.admit import admit
+from hub.core.encodings import utf8
 from hub.core.hold import Hit
 from hub.core.merge.newest import newest, withdrawal
 from hub.core.merge.project import decided_by
@@ -18,8 +19,11 @@ from hub.core.merge.references import perhaps_issued, read_as_keys
 from hub.core.normalise import Normal, normalise
 from hub.core.normalise.lift import lift
 from hub.core.normalise.mend import small
+from hub.core.normalise.nothing import without_nothing
 from hub.core.normalise.observed import part_id
-from hub.core.read import read, split
+from hub.core.read import read
+from hub.core.records import split
+from hub.core.revoke import revocation, revocation_in, revoked
 from hub.core.validate import validate
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key, digest_of
 from hub.model.policy import Centre, Policy
@@ -28,6 +32,7 @@ from hub.model.step import Loaded
 from hub.model.times import parse_us
 from hub.model.words import Limits, Stamp, State, StixId, StixObject
 from hub.patterns import Observable
+from hub.patterns import key as key_of
 
 Hold = Callable[[StixObject, Sequence[Observable]], Hit | None]
 """Says why an operator should look at an object before anybody sees it; None for nothing."""
@@ -74,6 +79,8 @@ class Admitted:
     """Refused in a way that takes back what stood before: marked above the ceiling."""
     held_on: str = ""
     """The list that holds it."""
+    only_revokes: bool = False
+    """Nothing counts of its one claim but that it revokes what stood."""
     would_claim: tuple[Claim, ...] = ()
     """When held: what it claims once it is released, and may claim already where it was released before. When refused
     for its marking: what it would replace, and so takes back."""
@@ -103,16 +110,57 @@ class Claimed:
 
 
 def judge(value: bytes, limits: Limits) -> list[Normal] | Problem | tuple[Problem, str | None]:
-    """Read, lift, validate and normalise one object."""
+    """Read, lift, validate and normalise one object: what it becomes, or the first problem that refuses it, for an
+    object that can be read with its id.
+    """
     obj = read(value, limits)
     if isinstance(obj, Problem):
-        return obj, None
+        revokes = revocation_in(value) if len(value) <= limits.object_bytes else None
+        return (obj, None) if revokes is None else [_revoking(revokes, obj)]
     found = judge_object(obj, limits)
     return (found, id_of(obj)) if isinstance(found, Problem) else found
 
 
 def judge_object(obj: StixObject, limits: Limits) -> list[Normal] | Problem:
-    """Lift, validate and normalise one decoded object: what it becomes, or the first problem that refuses it."""
+    """Lift, validate and normalise one decoded object: what it becomes, or the first problem that refuses it.
+
+    What is refused is looked at again without the properties that say nothing, and then for no more than whether it
+    revokes something.
+    """
+    found = _judged(obj, limits)
+    if not isinstance(found, Problem):
+        return found
+    said, left_out = without_nothing(obj)
+    if left_out:
+        found = _judged(said, limits)
+        if not isinstance(found, Problem):
+            return [_warned(found[0], _says_nothing(left_out)), *found[1:]]
+    revokes = revocation(obj)
+    return found if revokes is None else [_revoking(revokes, found)]
+
+
+def _says_nothing(left_out: Sequence[str]) -> Problem:
+    named = ", ".join(cut(at[1:]) for at in left_out[:_NAMED])
+    more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+    says = f"Null or an empty list says nothing; {named}{more} counted as left out."
+    return Problem(Code.STIX_EMPTY_PROPERTY, left_out[0], says)
+
+
+_NAMED = 5
+"""How many properties that say nothing are named."""
+
+
+def _revoking(revokes: StixObject, why: Problem) -> Normal:
+    says = f"It counts as a revocation of what stood, and nothing else in it does: {why.says}"
+    warning = Problem(Code.REVOCATION_LENIENT, why.at, says)
+    return Normal(revokes["id"], revokes, key_of("object", revokes["id"]), (), (warning,), only_revokes=True)
+
+
+def _warned(normal: Normal, warning: Problem) -> Normal:
+    return replace(normal, warnings=(*normal.warnings, warning))
+
+
+def _judged(obj: StixObject, limits: Limits) -> list[Normal] | Problem:
     lifted = lift(obj)
     if isinstance(lifted, Problem):
         return lifted
@@ -126,9 +174,8 @@ def judge_object(obj: StixObject, limits: Limits) -> list[Normal] | Problem:
             return normal
         found.append(normal if not found else replace(normal, said_id=part_id(found[0].said_id, normal.said_id)))
     if lifted is not None:
-        first = found[0]
         says = "It came as STIX 2.0 and was lifted to STIX 2.1."
-        found[0] = replace(first, warnings=(*first.warnings, Problem(Code.STIX_LIFTED, "/spec_version", says)))
+        found[0] = _warned(found[0], Problem(Code.STIX_LIFTED, "/spec_version", says))
     return found
 
 
@@ -149,8 +196,8 @@ def check(value: bytes, limits: Limits) -> list[Problem]:
 
 
 def objects_in(value: bytes, limits: Limits) -> list[bytes] | Problem:
-    """The objects that a record holds: one, or those of a bundle."""
-    return split(value, limits)
+    """The objects that a record holds, in UTF-8: one, or those of a bundle, an envelope or a list."""
+    return split(utf8(value), limits)
 
 
 def admitted(arrivals: Iterable[Arrival], policy: Policy, limits: Limits, hold: Hold) -> Iterator[Admitted]:
@@ -161,16 +208,19 @@ def admitted(arrivals: Iterable[Arrival], policy: Policy, limits: Limits, hold: 
 
 def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> Admitted:
     if arrival.refused is not None:
+        revokes = revocation_in(arrival.value or b"") if arrival.refused.code in _OF_TEXT else None
+        if revokes is not None:
+            return _revoked(arrival, _revoking(revokes, arrival.refused), policy, limits)
         return Admitted(arrival, (arrival.refused,), stix_id=arrival.stix_id)
     if arrival.value is None:
-        return Admitted(arrival, (), stix_id=small(arrival.stix_id))
-    obj = read(arrival.value, limits)
-    if isinstance(obj, Problem):
-        return Admitted(arrival, (obj,), stix_id=None)
-    stix_id = id_of(obj)
-    found = judge_object(obj, limits)
+        return Admitted(arrival, (), stix_id=_meant(arrival.stix_id))
+    found = judge(arrival.value, limits)
+    if isinstance(found, tuple):
+        return Admitted(arrival, (found[0],), stix_id=found[1])
     if isinstance(found, Problem):
-        return Admitted(arrival, (found,), stix_id=stix_id)
+        return Admitted(arrival, (found,), stix_id=None)
+    if found[0].obj.get("revoked") is True:
+        return _revoked(arrival, found[0], policy, limits)
     claims = tuple(_claim(normal, arrival) for normal in found)
     warnings: list[Problem] = []
     for normal in found:
@@ -185,6 +235,29 @@ def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> A
     if hit is not None:
         return Admitted(arrival, (hit.problem,), stix_id=claims[0].id, held_on=hit.list_name, would_claim=claims)
     return Admitted(arrival, tuple(warnings), claims, claims[0].id)
+
+
+_OF_TEXT = frozenset({Code.JSON_DUPLICATE_KEY, Code.JSON_NESTING, Code.JSON_NOT_UTF8, Code.JSON_NUMBER})
+"""What the text of a record is refused for although it may be read as far as a revocation needs."""
+
+
+def _meant(said: str | None) -> str | None:
+    """The id that a withdrawal names: serialisers of JSON quote it, people add blanks and capitals."""
+    return None if said is None else small(said.strip().strip('"').strip())
+
+
+def _revoked(arrival: Arrival, normal: Normal, policy: Policy, limits: Limits) -> Admitted:
+    """A revocation is refused only where it is in another's name; whatever else is wrong with it is a warning."""
+    said = admit(normal.obj, arrival.centre, policy, arrival.at_us, limits)
+    refusals = [problem for problem in said if problem.state is State.REJECTED]
+    for refusal in refusals:
+        if refusal.code is Code.AUTHOR_IMPERSONATION:
+            return Admitted(arrival, (refusal,), stix_id=normal.said_id)
+    if refusals and not normal.only_revokes and (revokes := revocation(normal.obj)) is not None:
+        normal = _revoking(revokes, refusals[0])
+    warnings = (*normal.warnings, *(problem for problem in said if problem.state is not State.REJECTED))
+    claim = _claim(normal, arrival)
+    return Admitted(arrival, warnings, (claim,), claim.id, only_revokes=normal.only_revokes)
 
 
 def _first_hit(found: Sequence[Normal], hold: Hold) -> Hit | None:
@@ -266,7 +339,7 @@ def claimed(batch: Sequence[Admitted], loaded: Loaded, policy: Policy) -> Claime
         at = (one.arrival.centre.no, StixId(one.stix_id or ""))
         outcome = _outcome(one, loaded, now, done, policy)
         if one.arrival.value is None and not one.problems and at in waits:  # it takes back what nobody has seen yet
-            outcome = Outcome(one, State.ACCEPTED, ())
+            outcome = Outcome(one, State.ACCEPTED, _as_meant(one))
         done.outcomes.append(outcome)
         if one.held_on and outcome.state is State.HELD:
             waits.add(at)
@@ -305,7 +378,15 @@ def _withdraw(one: Admitted, before: Mapping[ClaimKey, Claim], now: dict[ClaimKe
         return Outcome(one, State.UNCHANGED, (Problem(Code.WITHDRAWAL_UNKNOWN, "", says),))
     _put(gone, before, now, done)
     _withdraw_parts(_parts_of(old), one.arrival.stamp, before, now, done)
-    return Outcome(one, State.ACCEPTED, ())
+    return Outcome(one, State.ACCEPTED, _as_meant(one))
+
+
+def _as_meant(one: Admitted) -> tuple[Problem, ...]:
+    """What is said of a withdrawal that names an id in another spelling."""
+    if one.arrival.value is not None or one.stix_id == one.arrival.stix_id:
+        return ()
+    says = f"{cut(one.arrival.stix_id)} was read as {cut(one.stix_id)}."
+    return (Problem(Code.WITHDRAWAL_LENIENT, "", says),)
 
 
 def _following(old: Claim | None, part: Claim) -> Claim | None:
@@ -358,9 +439,9 @@ def _accept(
     one: Admitted, before: Mapping[ClaimKey, Claim], now: dict[ClaimKey, Claim], done: Claimed, policy: Policy
 ) -> Outcome:
     whole, *parts = one.claims
-    if whole.state is ClaimState.REVOKED:
-        parts = []
     old = now.get(whole.key)
+    if one.only_revokes:
+        whole = revoked(whole, old, one.arrival.centre.default_level)
     replaces, code = newest(old, whole)
     moved = [part for part in (_following(now.get(part.key), part) for part in parts) if part is not None]
     if replaces is None and code is Code.VERSION_SAME and moved:
@@ -372,7 +453,9 @@ def _accept(
         _put(claim, before, now, done)
     left_out = set(_parts_of(old)) - {part.key for part in parts}
     _withdraw_parts(sorted(left_out), one.arrival.stamp, before, now, done)
-    trouble = _marking_trouble(whole, now, policy)
+    trouble = None if one.only_revokes else _marking_trouble(whole, now, policy)
+    if trouble is not None and whole.state is ClaimState.REVOKED:
+        return Outcome(one, State.ACCEPTED, (*one.problems, *_revoking(whole.obj, trouble).warnings, *said))
     if trouble is not None:
         return Outcome(one, State.HELD, (trouble,))
     return Outcome(one, State.ACCEPTED, (*one.problems, *said))

@@ -1,4 +1,4 @@
-"""Bytes to one JSON object, and a record to the objects it holds. Nothing here knows STIX beyond the word ``bundle``.
+"""Bytes to one JSON object. Nothing here knows STIX.
 
 What other parsers let pass is refused here, because two readers would understand it differently: a key that comes
 twice (the second could smuggle another marking past a check of the first), NaN, numbers that a double cannot hold.
@@ -6,42 +6,23 @@ twice (the second could smuggle another marking past a check of the first), NaN,
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 from typing import Any
 
 import jiter
-import msgspec
 
 from hub.model.problems import Code, Problem, cut
 from hub.model.words import Limits, StixObject
 
-_BOM = b"\xef\xbb\xbf"
+_BOM = codecs.BOM_UTF8
 _LARGEST_INTEGER = 2**53 - 1
 """STIX 2.1, section 2.8: integers MUST fit a signed 54-bit value; a double holds no more without loss."""
 
 _POSITION = re.compile(r" at line (\d+) column (\d+)$")
 _NOT_A_NUMBER = (b"NaN", b"Infinity", b"-Infinity", b"nan", b"inf")
-_ENVELOPE_CANDIDATES = 16
-"""How often the text of a bundle's list may be looked for in it before the bundle is parsed whole instead."""
-
 _DUPLICATE_KEY = re.compile(r'Detected duplicate key ("(?:[^"\\]|\\.)*")')
-
-
-_NOTHING = msgspec.Raw()
-
-
-class _Envelope(msgspec.Struct):
-    """The two properties of a record that say whether it holds a bundle; their values stay raw."""
-
-    type: Any = None
-    id: Any = None
-    spec_version: Any = None
-    objects: msgspec.Raw = _NOTHING
-
-
-_envelope = msgspec.json.Decoder(_Envelope)
-_slices = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def read(value: bytes, limits: Limits) -> StixObject | Problem:
@@ -57,7 +38,7 @@ def read(value: bytes, limits: Limits) -> StixObject | Problem:
     except ValueError as error:
         if value.startswith(_BOM):
             return read(value[len(_BOM) :], limits)
-        return _malformed(value, str(error))
+        return malformed(value, str(error))
     if type(obj) is not dict:
         return Problem(Code.JSON_NOT_OBJECT, "", f"A STIX object is a JSON object, not {_json_type(obj)}.")
     if value.count(b"{") + value.count(b"[") > limits.nesting and (deep := _too_deep(obj, limits.nesting)):
@@ -65,88 +46,7 @@ def read(value: bytes, limits: Limits) -> StixObject | Problem:
     return _numbers_in(obj) or obj
 
 
-def split(value: bytes, limits: Limits) -> list[bytes] | Problem:
-    """The objects of a record as they came, unparsed and in order: those of a bundle, else the value itself.
-
-    A bundle without ``objects`` holds none; a bundle in a bundle stays one slice, for ``read`` and ``validate`` to
-    refuse. A problem concerns the whole record: it cannot be cut, or holds more than ``limits.bundle_objects``.
-    """
-    if not value.strip():
-        return Problem(Code.RECORD_EMPTY, "", "The record is empty; send one STIX object or one bundle.")
-    if b"bundle" not in value and b"\\u" not in value:
-        return [value]
-    try:
-        envelope = _envelope.decode(value.removeprefix(_BOM))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _unreadable(value)
-    if envelope.type != "bundle":
-        return [value]
-    if problem := _wrong_envelope(value, envelope):
-        return problem
-    if envelope.objects is _NOTHING:
-        return []
-    return _objects_of(envelope.objects, limits)
-
-
-def _objects_of(raw: msgspec.Raw, limits: Limits) -> list[bytes] | Problem:
-    try:
-        objects = _slices.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Problem(Code.BUNDLE_INVALID, "/objects", "The objects of a bundle are a list of STIX objects.")
-    if not objects:
-        return Problem(Code.BUNDLE_INVALID, "/objects", "The list of objects is empty; leave it out or fill it.")
-    if len(objects) > limits.bundle_objects:
-        says = (
-            f"The bundle holds {len(objects):,} objects, {limits.bundle_objects:,} are taken at once; send it in parts."
-        )
-        return Problem(Code.BUNDLE_TOO_LARGE, "/objects", says)
-    return [bytes(one) for one in objects]
-
-
-def _wrong_envelope(value: bytes, envelope: _Envelope) -> Problem | None:
-    """Why a bundle's own properties are no good: its id, its version, or a key that comes twice."""
-    if not isinstance(envelope.id, str) or not envelope.id.startswith("bundle--"):
-        says = f"A bundle has an id of the form bundle--UUID, not {cut(envelope.id)}."
-        return Problem(Code.BUNDLE_INVALID, "/id", says)
-    if envelope.spec_version not in (None, "2.0", "2.1"):
-        says = f"The spec_version of a bundle is 2.0 or left out, not {cut(envelope.spec_version)}."
-        return Problem(Code.STIX_SPEC_VERSION, "/spec_version", says)
-    try:
-        jiter.from_json(_without_objects(value, envelope.objects), catch_duplicate_keys=True)
-    except ValueError as error:
-        return _malformed(value, str(error))
-    return None
-
-
-def _without_objects(value: bytes, objects: msgspec.Raw) -> bytes:
-    """The bundle with an empty list for its objects, so that its own keys can be checked without parsing them.
-
-    Where the text of the list occurs earlier in the bundle that place is emptied instead, and the real list is parsed
-    with the rest: dearer, and as strict.
-    """
-    if objects is _NOTHING:
-        return value
-    text = bytes(objects)
-    head, start = text[:64], -1
-    for _ in range(_ENVELOPE_CANDIDATES):
-        start = value.find(head, start + 1)
-        if start < 0:
-            break
-        if value.startswith(text, start):
-            return value[:start] + b"[]" + value[start + len(text) :]
-    return value
-
-
-def _unreadable(value: bytes) -> list[bytes] | Problem:
-    """What a record is that has no envelope: one value that is no object, or no JSON at all."""
-    try:
-        jiter.from_json(value.removeprefix(_BOM), catch_duplicate_keys=True, allow_inf_nan=False)
-    except ValueError as error:
-        return _malformed(value, str(error))
-    return [value]
-
-
-def _malformed(value: bytes, error: str) -> Problem:
+def malformed(value: bytes, error: str) -> Problem:
     """A parser's complaint as one of our codes, with the place in the bytes."""
     place = _POSITION.search(error)
     where = f" (line {place[1]}, column {place[2]})" if place else ""

@@ -1,4 +1,4 @@
-"""A request's body to received objects, without I/O: fed bytes, it gives bounded blocks, then objects.
+"""A request's body to received objects, without I/O: fed bytes, it gives bounded blocks of UTF-8, then objects.
 
 Nothing here trusts a length that a peer states: limits count the bytes that came out of the decompressor, and a
 decompressor is never asked for more than a few megabytes at once, so that a bomb is noticed before it has gone off.
@@ -14,8 +14,9 @@ from typing import Protocol
 
 import zstandard
 
-from hub.core import read
-from hub.model.errors import Refused, TooLarge
+from hub.core import records
+from hub.core.encodings import Decoder
+from hub.model.errors import Refused, TooLarge, WrongType
 from hub.model.problems import Code, Problem
 from hub.model.words import Limits
 
@@ -36,7 +37,7 @@ class Form(StrEnum):
     DOCUMENT = "document"
     """One STIX object or one bundle."""
     LINES = "lines"
-    """NDJSON: each line that is not empty is one object."""
+    """NDJSON: each line that is not empty is one object, or what holds objects."""
 
 
 class Encoding(StrEnum):
@@ -165,6 +166,48 @@ class _Zstd:
             raise _cut_off()
 
 
+class Unpacked:
+    """A body in parts to blocks of UTF-8: decompressed as its ``Content-Encoding`` says, and decoded."""
+
+    def __init__(self, encoding: Encoding) -> None:
+        self._inflater = inflater(encoding)
+        self._decoder = Decoder()
+        self._head: bytes | None = b""
+
+    def blocks(self, data: bytes) -> Iterator[bytes]:
+        """What these further bytes come to, in blocks of bounded size.
+
+        Raises Refused for corrupt data, WrongType for what is packed without a word.
+        """
+        for block in self._inflater.blocks(data):
+            if self._head is not None:
+                self._head += block[:_LONGEST_MAGIC]
+                self._head = _not_packed(self._head)
+            if text := self._decoder.feed(block):
+                yield text
+
+    def end(self) -> bytes:
+        """What remained. Raises Refused when the stream is cut off."""
+        self._inflater.end()
+        return self._decoder.end()
+
+
+_MAGIC = {
+    b"PK\x03\x04": ("a ZIP archive", "Unpack it and send what is in it; ctihub push does so by itself."),
+    b"\x1f\x8b\x08": ("packed with gzip", "Send Content-Encoding: gzip, once for each time that it is packed at most."),
+    b"\x28\xb5\x2f\xfd": ("packed with zstd", "Send Content-Encoding: zstd."),
+}
+_LONGEST_MAGIC = max(map(len, _MAGIC))
+
+
+def _not_packed(head: bytes) -> bytes | None:
+    """The first bytes as long as they may still begin what no media type here is; None once they do not."""
+    for magic, (what, way_out) in _MAGIC.items():
+        if head.startswith(magic):
+            raise WrongType("push.encoding", f"The body is {what}, which its headers do not say.", way_out)
+    return head if len(head) < _LONGEST_MAGIC else None
+
+
 def _corrupt(encoding: Encoding) -> Refused:
     return Refused("push.encoding", f"The body is not the {encoding} that Content-Encoding says.", "Compress it again.")
 
@@ -174,10 +217,14 @@ def _cut_off() -> Refused:
 
 
 class Lines:
-    """NDJSON to objects. Holds at most one unfinished line, of which nothing over the limit is kept."""
+    """NDJSON to objects; a bundle, envelope or list on a line is taken apart. Holds at most one unfinished line, of
+    which nothing over the limit is kept: ``limits.object_bytes``, or for what holds objects ``holder_bytes``.
+    """
 
-    def __init__(self, limit_bytes: int) -> None:
-        self._limit = limit_bytes
+    def __init__(self, limits: Limits, holder_bytes: int) -> None:
+        self._limits = limits
+        self._limit = limits.object_bytes
+        self._holder_bytes = max(holder_bytes, self._limit)
         self._held = bytearray()
         self._size = 0
         """The bytes of the unfinished line, those that were let go included."""
@@ -191,7 +238,9 @@ class Lines:
         first, *others = block[:cut].split(b"\n")
         self._hold(first)
         found = self.end()
-        found += [piece_of(line, self._limit) for other in others if (line := other.strip(_BLANK))]
+        for other in others:
+            if line := other.strip(_BLANK):
+                found += self._pieces(line)
         self._hold(block[cut + 1 :])
         return found
 
@@ -203,22 +252,42 @@ class Lines:
         self._size = 0
         if not size:
             return []
-        return [Piece(line[:EXCERPT_BYTES], size) if size > self._limit else Piece(line, size)]
+        return self._pieces(line) if size == len(line) else [Piece(line[:EXCERPT_BYTES], size)]
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes of the unfinished line that are in memory."""
+        return len(self._held)
+
+    def _pieces(self, line: bytes) -> list[Piece]:
+        return [piece_of(one, self._limit) for one in objects_on(line, self._limits)]
 
     def _hold(self, part: bytes) -> None:
         self._size += len(part)
         # One byte beyond the limit says that it is passed; blanks at the ends do not count, so a few more are kept.
-        room = self._limit + EXCERPT_BYTES - len(self._held)
+        most = self._holder_bytes if self._begins_holder(part) else self._limit
+        room = most + EXCERPT_BYTES - len(self._held)
         if room > 0:
             self._held += part[:room]
 
+    def _begins_holder(self, part: bytes) -> bool:
+        """Whether the line is one of a bundle, an envelope or a list, as far as its first bytes say."""
+        head = bytes(self._held[:EXCERPT_BYTES]) + part[: max(0, EXCERPT_BYTES - len(self._held))]
+        return head.lstrip(_BLANK)[:1] == b"[" or b"bundle" in head or b'"objects"' in head
+
+
+def objects_on(line: bytes, limits: Limits) -> list[bytes]:
+    """The received objects of a line of NDJSON. One that cannot be cut is one object, for the hub to refuse."""
+    slices = records.split(line, limits)
+    return [line] if isinstance(slices, Problem) else slices
+
 
 def objects_of(document: bytes, limits: Limits) -> list[Piece]:
-    """The received objects of a whole document: those of a bundle, or the one object.
+    """The received objects of a whole document: those of a bundle, an envelope or a list, or the one object.
 
     Raises TooLarge for a bundle of too many objects, Refused for a bundle that cannot be read.
     """
-    slices = read.split(document, limits)
+    slices = records.split(document, limits)
     if isinstance(slices, Problem):
         kind = TooLarge if slices.code is Code.BUNDLE_TOO_LARGE else Refused
         raise kind(slices.code, slices.says)

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from hub.intake.body import BLOCK_BYTES, Encoding, Form, Lines, Piece, inflater, objects_of
+from hub.intake.body import BLOCK_BYTES, Encoding, Form, Lines, Piece, Unpacked, objects_of
 from hub.intake.budget import Budget, Share
 from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
 from hub.log.port import INTAKE_PREFIX, EventLog, Record
@@ -115,9 +115,11 @@ class Intake:
         # What is held is bounded whatever the body's size: a chunk, an unfinished line, a block.
         most = CHUNK_BYTES + self.limits.objects.object_bytes + 2 * BLOCK_BYTES
         await share.grow_to(most if length is None else min(length, most))
-        lines = Lines(self.limits.objects.object_bytes)
+        lines = Lines(self.limits.objects, self.limits.push_bytes)
         waiting: list[Piece] = []
         async for block in blocks:
+            if lines.held_bytes > self.limits.objects.object_bytes:  # a long bundle: it, and its objects beside it
+                await share.grow_to(most + 2 * lines.held_bytes)
             waiting += await _work(len(block), lambda block=block: lines.feed(block))  # type: ignore[misc]
             if len(waiting) >= CHUNK_RECORDS or sum(len(piece.value) for piece in waiting) >= CHUNK_BYTES:
                 await push.append(waiting)
@@ -211,30 +213,34 @@ def _key(value: bytes) -> bytes | None:
 
 
 class _Blocks:
-    """A body's decompressed blocks. Raises TooLarge when they come to more than ``push_bytes``, Refused when corrupt
-    or when the sender stalls.
+    """A body's blocks, decompressed and in UTF-8. Raises TooLarge when they come to more than ``push_bytes``, Refused
+    when corrupt or when the sender stalls, WrongType for an archive.
     """
 
     def __init__(self, body: AsyncIterator[bytes], encoding: Encoding, limits: IntakeLimits) -> None:
         self._body = body
-        self._inflater = inflater(encoding)
+        self._unpacked = Unpacked(encoding)
         self._inline_bytes = _INLINE_BYTES if encoding is Encoding.IDENTITY else _INLINE_COMPRESSED_BYTES
         self._limits = limits
         self._total = 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (data := await self._receive()) is not None:
-            blocks = self._inflater.blocks(data)
+            blocks = self._unpacked.blocks(data)
             inline = len(data) <= self._inline_bytes or self._inline_bytes == _INLINE_BYTES
             while True:
                 block = next(blocks, None) if inline else await asyncio.to_thread(next, blocks, None)
                 if block is None:
                     break
-                self._total += len(block)
-                if self._total > self._limits.push_bytes:
-                    raise _too_large(self._limits.push_bytes)
-                yield block
-        self._inflater.end()
+                yield self._counted(block)
+        if last := self._unpacked.end():
+            yield self._counted(last)
+
+    def _counted(self, block: bytes) -> bytes:
+        self._total += len(block)
+        if self._total > self._limits.push_bytes:
+            raise _too_large(self._limits.push_bytes)
+        return block
 
     async def _receive(self) -> bytes | None:
         try:

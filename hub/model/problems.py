@@ -24,6 +24,7 @@ class Code(StrEnum):
     OBJECT_TOO_LARGE = "object.too-large"
     BUNDLE_TOO_LARGE = "bundle.too-large"
     BUNDLE_INVALID = "bundle.invalid"
+    BUNDLE_TOO_DEEP = "bundle.too-deep"
     RECORD_EMPTY = "record.empty"
     RECORD_NOT_PROCESSED = "record.not-processed"
 
@@ -73,6 +74,10 @@ class Code(StrEnum):
     VALUE_NOT_OF_ITS_KIND = "value.not-of-its-kind"
     URL_CREDENTIALS = "url.credentials"
     STIX_LIFTED = "stix.lifted"
+    STIX_EMPTY_PROPERTY = "stix.empty-property"
+    STIX_MARKING_PROPERTY = "stix.marking-property"
+    REVOCATION_LENIENT = "revocation.lenient"
+    WITHDRAWAL_LENIENT = "withdrawal.lenient"
     TEXT_OWN_NAME = "text.own-name"
     TEXT_CUSTOM_NAME = "text.custom-name"
 
@@ -93,6 +98,10 @@ _STATES = {
     Code.VALUE_NOT_OF_ITS_KIND: State.ACCEPTED,
     Code.URL_CREDENTIALS: State.ACCEPTED,
     Code.STIX_LIFTED: State.ACCEPTED,
+    Code.STIX_EMPTY_PROPERTY: State.ACCEPTED,
+    Code.STIX_MARKING_PROPERTY: State.ACCEPTED,
+    Code.REVOCATION_LENIENT: State.ACCEPTED,
+    Code.WITHDRAWAL_LENIENT: State.ACCEPTED,
     Code.TEXT_OWN_NAME: State.ACCEPTED,
     Code.TEXT_CUSTOM_NAME: State.ACCEPTED,
 }

@@ -14,5 +14,5 @@ def test_a_table_in_a_zip_is_read(tmp_path: Path) -> None:
     path.write_bytes((REAL / "packed.csv.zip").read_bytes())
     for packed in (path, REAL / "packed.csv.zip"):
         connector = CsvConnector(CsvSettings(path=str(packed), mapping="threatfox"))
-        assert [item.body["pattern"] for item in connector.items({})] == ["[ipv4-addr:value = '198.51.100.174']"]  # type: ignore[index,call-overload]
+        assert [item.body["pattern"] for item in connector.items({})] == ["[ipv4-addr:value = '198.51.100.174']"]
         assert not connector.left_out()

@@ -19,7 +19,7 @@ import stix2
 from connectors.sdk.catalogue import make
 from hub.core import journey
 from hub.core.normalise import Normal
-from hub.core.read import split
+from hub.core.records import split
 from hub.core.validate import TYPES
 from hub.core.validate.common import SAME_EVERYWHERE
 from hub.model.problems import Problem

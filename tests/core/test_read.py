@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.read import read, split
+from hub.core.encodings import Decoder, utf8
+from hub.core.journey import check
+from hub.core.read import read
+from hub.core.records import split
 from hub.model.problems import Problem
 from hub.model.words import Limits
 from tests.core.verdicts import LIMITS, an_indicator
@@ -175,11 +180,101 @@ def test_a_bundle_of_more_objects_than_allowed_is_refused() -> None:
     assert cut_code(a_bundle({}, {}, {}), limits) == "bundle.too-large"
 
 
-def test_a_bundle_in_a_bundle_stays_one_slice() -> None:
-    inner = json.loads(a_bundle(an_indicator()))
-    slices = split(a_bundle(inner), LIMITS)
+def bundle(*objects: Any, **properties: Any) -> dict[str, Any]:
+    return {**BUNDLE, "objects": list(objects)} | properties
+
+
+ONE, TWO, THREE = ({"id": name} for name in "abc")
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        ([ONE, TWO], [ONE, TWO]),
+        ([bundle(ONE), bundle(TWO), THREE], [ONE, TWO, THREE]),
+        (bundle(bundle(ONE), TWO, bundle(THREE)), [ONE, TWO, THREE]),
+        (bundle(bundle(bundle(ONE), TWO), THREE), [ONE, TWO, THREE]),
+        ([bundle(bundle(bundle(ONE)))], [ONE]),
+        ({"more": True, "objects": [bundle(bundle(bundle(ONE))), TWO]}, [ONE, TWO]),
+        ([{"objects": [ONE]}, {"objects": [TWO], "next": "x"}], [ONE, TWO]),
+        (bundle(bundle(bundle(bundle(ONE), TWO)), THREE), [bundle(ONE), TWO, THREE]),
+        (bundle({"type": "bundle", "objects": [ONE]}, TWO), [ONE, TWO]),
+        (bundle({"type": "bundle"}, {"type": "bundle", "objects": None}, bundle(), TWO), [TWO]),
+        (bundle({"type": "bundle", "objects": {}}, TWO), [{"type": "bundle", "objects": {}}, TWO]),
+        (bundle({"type": "x-custom", "objects": [ONE]}), [{"type": "x-custom", "objects": [ONE]}]),
+        (bundle({"created": "x", "objects": [ONE]}), [{"created": "x", "objects": [ONE]}]),
+        (bundle(1, [ONE], "bundle", None), [1, [ONE], "bundle", None]),
+        ([], [[]]),
+    ],
+)
+@pytest.mark.parametrize("sort_keys", [False, True])
+def test_bundles_are_taken_apart_wherever_an_object_may_stand(record: Any, expected: Any, sort_keys: bool) -> None:
+    slices = split(json.dumps(record, sort_keys=sort_keys).encode(), LIMITS)
     assert isinstance(slices, list)
-    assert [json.loads(one)["type"] for one in slices] == ["bundle"]
+    assert [json.loads(one) for one in slices] == expected
+
+
+def test_a_bundle_that_stands_too_deep_is_refused_alone() -> None:
+    deep = bundle(bundle(bundle(bundle(an_indicator()), an_indicator())))
+    slices = split(json.dumps(deep).encode(), LIMITS)
+    assert isinstance(slices, list)
+    assert [[problem.code.value for problem in check(one, LIMITS)] for one in slices] == [["bundle.too-deep"], []]
+
+
+def test_a_key_that_comes_twice_in_an_inner_bundle_refuses_that_bundle_alone() -> None:
+    value = b'[{"type":"bundle","objects":[{"a":1}],"objects":[{"b":1}]},{"type":"bundle","objects":[{"c":1}]}]'
+    slices = split(value, LIMITS)
+    assert isinstance(slices, list)
+    assert [code(one) for one in slices] == ["json.duplicate-key", "read"]
+
+
+def test_the_objects_of_all_bundles_together_are_counted() -> None:
+    record = json.dumps([bundle(ONE, TWO), bundle(THREE)]).encode()
+    assert cut_code(record, Limits(bundle_objects=3)) == "cut"
+    assert cut_code(record, Limits(bundle_objects=2)) == "bundle.too-large"
+
+
+@pytest.mark.parametrize("version", ["2.0", "2.1"])
+def test_objects_get_the_version_of_the_innermost_bundle_that_says_one(version: str) -> None:
+    other = "2.0" if version == "2.1" else "2.1"
+    inside = bundle({"id": "c"}, spec_version=other)
+    deep = {"id": "b", "x": {"spec_version": "7"}}
+    record = bundle({"id": "a"}, bundle(deep), inside, {}, {"spec_version": "9"}, spec_version=version)
+    slices = split(json.dumps(record, sort_keys=True).encode(), LIMITS)
+    assert isinstance(slices, list)
+    assert [json.loads(one).get("spec_version") for one in slices] == [version, version, other, version, "9"]
+
+
+def test_an_indicator_of_a_bundle_that_says_its_version_is_taken() -> None:
+    silent = {name: value for name, value in an_indicator().items() if name != "spec_version"}
+    for said, expected in ((None, ["stix.spec-version"]), ("2.1", []), ("2.0", ["stix.lifted"])):
+        record = bundle(silent) if said is None else bundle(silent, spec_version=said)
+        (one,) = split(json.dumps(record).encode(), LIMITS)
+        assert [problem.code.value for problem in check(one, LIMITS)] == expected
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@given(text=st.text(max_size=20), places=st.lists(st.integers(min_value=0), max_size=4))
+def test_any_unicode_encoding_is_read_however_it_is_cut(encoding: str, text: str, places: list[int]) -> None:
+    record = json.dumps([{"name": text}], ensure_ascii=False)
+    data = record.encode(encoding, "surrogatepass")
+    whole = record.encode("utf-8", "surrogatepass")
+    assert utf8(data) == whole
+    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    decoder = Decoder()
+    found = b"".join(decoder.feed(data[a:b]) for a, b in pairwise(edges)) + decoder.end()
+    assert found.removeprefix(codecs.BOM_UTF8) == whole
+
+
+@given(head=st.sampled_from([b"", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"{\0", b"\0\0\0{"]), data=st.binary())
+def test_bytes_that_no_encoding_has_stay_wrong(head: bytes, data: bytes) -> None:
+    decoder = Decoder()
+    assert decoder.feed(head + data) + decoder.end() == utf8(head + data) or not head
+    assert code('{"a":"'.encode("utf-16") + b"\x00\xd8" + '"}'.encode("utf-16-le")) == "json.not-utf8"
+    assert code(utf8('{"a":"'.encode("utf-16") + b"\x00\xd8" + '"}'.encode("utf-16-le"))) == "json.not-utf8"
 
 
 def test_text_that_only_speaks_of_a_bundle_is_one_object() -> None:

@@ -98,7 +98,7 @@ BAD: list[tuple[StixObject, str, str]] = [
     ({"type": "a--b"}, "stix.type", "/type"),
     ({"type": "x" * 251}, "stix.type", "/type"),
     ({"type": "action"}, "stix.type", "/type"),
-    ({"type": "bundle", "objects": []}, "bundle.invalid", "/type"),
+    ({"type": "bundle", "objects": []}, "bundle.too-deep", "/type"),
     (without(an_indicator(), "id"), "stix.required", ""),
     (an_indicator(id=None), "stix.id", "/id"),
     (an_indicator(id=[]), "stix.id", "/id"),

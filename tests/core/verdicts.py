@@ -6,12 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hub.core.normalise import normalise
-from hub.core.normalise.lift import lift
-from hub.core.read import read, split
+from hub.core.journey import judge, objects_in
 from hub.core.validate import validate
 from hub.model.problems import Problem
-from hub.model.words import Limits, State, StixObject
+from hub.model.words import Limits, StixObject
 
 LIMITS = Limits()
 DATA = Path(__file__).parent.parent / "data"
@@ -63,7 +61,7 @@ def codes_of(obj: StixObject) -> list[str]:
 
 def outcome(value: bytes) -> list[StixObject] | Problem:
     """The normalised objects that a record becomes, or the first problem that refuses one of them."""
-    slices = split(value, LIMITS)
+    slices = objects_in(value, LIMITS)
     if isinstance(slices, Problem):
         return slices
     normal: list[StixObject] = []
@@ -76,22 +74,10 @@ def outcome(value: bytes) -> list[StixObject] | Problem:
 
 
 def _of_one(value: bytes) -> list[StixObject] | Problem:
-    obj = read(value, LIMITS)
-    if isinstance(obj, Problem):
-        return obj
-    lifted = lift(obj)
-    if isinstance(lifted, Problem):
-        return lifted
-    normal = []
-    for one in [obj] if lifted is None else lifted:
-        for problem in validate(one, LIMITS):
-            if problem.state is State.REJECTED:
-                return problem
-        found = normalise(one, LIMITS)
-        if isinstance(found, Problem):
-            return found
-        normal.append(found.obj)
-    return normal
+    found = judge(value, LIMITS)
+    if isinstance(found, tuple):
+        return found[0]
+    return found if isinstance(found, Problem) else [normal.obj for normal in found]
 
 
 def verdict(obj: Any) -> str:

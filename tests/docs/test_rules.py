@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.core.journey import judge
-from hub.core.read import split
+from hub.core.records import split
 from hub.model.problems import Code, Problem, state_of
 from hub.model.words import Limits, State
 
@@ -31,6 +31,7 @@ DECIDED_ELSEWHERE = {
     Code.VERSION_SAME,
     Code.VERSION_NOT_INCREMENTED,
     Code.WITHDRAWAL_UNKNOWN,
+    Code.WITHDRAWAL_LENIENT,
     Code.HELD_REFUSED,
     Code.LIST_HIT,
     Code.POISON_NETWORK,

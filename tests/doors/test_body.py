@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
-from itertools import pairwise
+import json
+from itertools import chain, pairwise
+from pathlib import Path
 
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.intake.body import EXCERPT_BYTES, Encoding, Lines, Piece, inflater
+from hub.intake.body import EXCERPT_BYTES, Encoding, Lines, Piece, Unpacked, inflater
 from hub.intake.budget import Budget
 from hub.intake.receipts import Place, ReceiptCodec, ReceiptName, new_uid
-from hub.model.errors import NotFound, Refused, TryAgain
+from hub.model.errors import NotFound, Refused, TryAgain, WrongType
+from hub.model.words import Limits
 
 LIMIT = 2_000
+ZIP = (Path(__file__).parent.parent / "data" / "real-life" / "packed.json.zip").read_bytes()
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -26,12 +30,13 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 
 def pieces(parts: list[bytes], limit: int = LIMIT) -> list[Piece]:
-    lines = Lines(limit)
+    lines = Lines(Limits(object_bytes=limit), 10 * limit)
     found = [piece for part in parts for piece in lines.feed(part)]
     return found + lines.end()
 
 
-some_lines = st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line), max_size=8)
+no_list = st.binary(max_size=40).filter(lambda line: b"\n" not in line and not line.lstrip(b" \t\r").startswith(b"["))
+some_lines = st.lists(no_list, max_size=8)
 
 
 @given(lines=some_lines, places=st.lists(st.integers(min_value=0), max_size=6))
@@ -56,11 +61,58 @@ def test_blanks_around_a_line_do_not_count() -> None:
 
 
 def test_an_endless_line_holds_no_more_than_the_limit() -> None:
-    lines = Lines(LIMIT)
+    lines = Lines(Limits(object_bytes=LIMIT), 10 * LIMIT)
     for _ in range(10_000):
         assert lines.feed(b"x" * 1_000) == []
     assert len(lines._held) <= LIMIT + EXCERPT_BYTES
     assert lines.end() == [Piece(b"x" * EXCERPT_BYTES, 10_000_000)]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 30), min_size=1, max_size=4),
+    sort_keys=st.booleans(),
+    places=st.lists(st.integers(min_value=0), max_size=6),
+)
+def test_a_bundle_on_a_line_is_taken_apart_also_where_it_is_over_the_limit_of_an_object(
+    sizes: list[int], sort_keys: bool, places: list[int]
+) -> None:
+    objects = [[{"id": f"x--{number}", "x": "y" * 80} for number in range(size)] for size in sizes]
+    bundles = [{"type": "bundle", "id": "bundle--1", "objects": some} for some in objects]
+    body = "\n".join(json.dumps(one, sort_keys=sort_keys) for one in [*bundles, objects[0], {"id": "last"}]).encode()
+    found = [json.loads(piece.value) for piece in pieces(cut(body, places))]
+    assert found == [one for some in (*objects, objects[0]) for one in some] + [{"id": "last"}]
+
+
+def test_a_bundle_over_the_limit_of_bundles_is_one_object_over_the_limit() -> None:
+    line = json.dumps({"type": "bundle", "id": "bundle--1", "objects": [{"x": "y" * 100}] * 300}).encode()
+    found = pieces([line, b'\n{"id":"next"}'])
+    assert [(piece.size, piece.cut) for piece in found] == [(len(line), True), (13, False)]
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"type":"bundle","objects":[{"a":1}', b'{"type":"bundle","objects":[]}', b"[]", b"["]
+)
+def test_a_line_that_cannot_be_cut_is_one_object_for_the_hub_to_refuse(line: bytes) -> None:
+    assert pieces([line + b'\n{"id":"next"}']) == [Piece(line, len(line)), Piece(b'{"id":"next"}', 13)]
+
+
+@pytest.mark.parametrize("encoding", list(Encoding))
+@pytest.mark.parametrize("text", ["utf-8", "utf-16", "utf-16-be", "utf-32"])
+@given(places=st.lists(st.integers(min_value=0), max_size=6))
+def test_a_body_is_decompressed_and_decoded_however_it_is_cut(encoding: Encoding, text: str, places: list[int]) -> None:
+    compress = {Encoding.IDENTITY: bytes, Encoding.GZIP: gzip.compress, Encoding.ZSTD: zstandard.compress}[encoding]
+    unpacked = Unpacked(encoding)
+    parts = cut(compress('{"name":"naïve"}\n'.encode(text)), places)
+    found = b"".join(block for part in parts for block in unpacked.blocks(part)) + unpacked.end()
+    assert found == '{"name":"naïve"}\n'.encode()
+
+
+@pytest.mark.parametrize("packed", [ZIP, gzip.compress(b"{}"), zstandard.compress(b"{}")])
+@given(places=st.lists(st.integers(min_value=0), max_size=3))
+def test_a_body_that_is_packed_without_a_word_is_told_so(packed: bytes, places: list[int]) -> None:
+    unpacked = Unpacked(Encoding.IDENTITY)
+    with pytest.raises(WrongType, match="The body is"):
+        list(chain.from_iterable(unpacked.blocks(part) for part in cut(packed, places)))
 
 
 @pytest.mark.parametrize("encoding", list(Encoding))

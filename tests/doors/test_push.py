@@ -68,9 +68,46 @@ async def test_an_unreadable_line_is_a_rejection(hub: Hub) -> None:
     ]  # fmt: skip
 
 
-async def test_a_bundle_on_a_line_is_one_object_that_is_refused(hub: Hub) -> None:
+async def test_a_bundle_on_a_line_is_taken_apart(hub: Hub) -> None:
     receipt = await came_to(hub, await push(hub, a_bundle(*addresses(3)) + b"\n"))
-    assert (receipt["received"], receipt["rejected"], receipt["accepted"]) == (1, 1, 0)
+    assert (receipt["received"], receipt["accepted"]) == (3, 3)
+
+
+REAL = Path(__file__).parent.parent / "data" / "real-life"
+
+
+@pytest.mark.parametrize("content_type", [STIX, NDJSON])
+@pytest.mark.parametrize(
+    ("name", "objects"),
+    [
+        ("bundles-in-a-list.json", 2),
+        ("bundles-in-bundles.json", 2),
+        ("bundles-in-bundles.envelope.json", 2),
+        ("stix-in-utf16.json", 1),
+        ("version-on-the-bundle.json", 1),
+    ],
+)
+async def test_what_real_tools_write_is_taken(hub: Hub, name: str, objects: int, content_type: str) -> None:
+    body = (REAL / name).read_bytes()
+    if content_type == NDJSON:  # on one line
+        body = orjson.dumps(orjson.loads(body if b"\0" not in body else body.decode("utf-16")))
+    receipt = await came_to(hub, await push(hub, body, content_type))
+    assert (receipt["received"], receipt["accepted"]) == (objects, objects)
+
+
+async def test_a_broken_object_in_an_inner_bundle_is_refused_alone(hub: Hub) -> None:
+    good = orjson.loads(a_bundle(*addresses(2)))
+    body = orjson.dumps([good, {"type": "bundle", "id": "bundle--1", "objects": [{"type": "x"}, an_indicator(), 7]}])
+    receipt = await came_to(hub, await push(hub, body, STIX))
+    assert (receipt["received"], receipt["accepted"], receipt["rejected"]) == (5, 3, 2)
+
+
+async def test_an_archive_is_refused_with_the_way_out(hub: Hub) -> None:
+    for content_type in (STIX, NDJSON):
+        answer = await push(hub, (REAL / "packed.json.zip").read_bytes(), content_type)
+        assert answer.status_code == 415
+        assert "ZIP archive" in answer.text
+        assert "Unpack it" in answer.text
 
 
 @pytest.mark.parametrize("members", [1, 3])

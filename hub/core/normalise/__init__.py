@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from hub.core.normalise.mend import defined
 from hub.core.normalise.sco import canonical_sco
 from hub.core.normalise.vocabulary import mapped
 from hub.model.markings import LEVEL_OF_ID, TLP_IDS
@@ -31,6 +32,8 @@ class Normal:
     observables: tuple[Observable, ...]
     """Single values that it is about, for the lists of what is held."""
     warnings: tuple[Problem, ...]
+    only_revokes: bool = False
+    """It is not valid, and nothing counts of it but that it revokes what stood."""
 
 
 def normalise(obj: StixObject, limits: Limits) -> Normal | Problem:
@@ -41,6 +44,9 @@ def normalise(obj: StixObject, limits: Limits) -> Normal | Problem:
         return _indicator(found, limits)
     if kind in SCO_TYPES:
         return _observable(found)
+    if kind == "marking-definition":
+        found, warnings = defined(found)
+        return Normal(found["id"], found, key("object", found["id"]), (), warnings)
     floats = kind == "relationship" and any(
         found[end].partition("--")[0] in _MERGING_ENDS for end in ("source_ref", "target_ref")
     )

@@ -7,7 +7,8 @@ What ``validate`` lets pass beyond the letter of the specification is put right 
 - the UUIDs of ids in small letters, wherever they stand, as RFC 4122, section 3, has them written;
 - the URL of an external reference with everything escaped that RFC 3986 wants escaped; what is no URL at all is
   description; a CVE or CAPEC id under the source name that STIX has for it (sections 4.1 and 4.19);
-- a marking definition of a type of its own, which 2.1 deprecates and stix2 refuses, in an extension;
+- a marking definition of a type of its own, which 2.1 deprecates and stix2 refuses, in an extension; one with
+  properties that it does not have, such as ``modified``, without these;
 - network traffic with an ``end`` is not active (section 6.12).
 """
 
@@ -18,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from hub.model.problems import Code, Problem
 from hub.model.references import walk
 from hub.model.stix import KEPT_EXTENSION, TIMES
 from hub.model.words import StixObject
@@ -127,6 +129,21 @@ def _prefixed(reference: dict[str, Any], source: str) -> dict[str, Any]:
         return reference
     said = reference.get("description")
     return {**reference, "description": f"{source}: {said}" if said else source}
+
+
+def defined(obj: StixObject) -> tuple[StixObject, tuple[Problem, ...]]:
+    """A marking-definition without the common properties that it does not have (STIX 2.1, section 3.2), which stix2
+    refuses there; that it is revoked stays.
+    """
+    wrong = sorted(name for name in _NOT_DEFINED & obj.keys() if obj[name] is not True)
+    if not wrong:
+        return obj, ()
+    says = f"A marking-definition has no {' and no '.join(wrong)}; it is shown without."
+    found = {name: value for name, value in obj.items() if name not in wrong}
+    return found, (Problem(Code.STIX_MARKING_PROPERTY, f"/{wrong[0]}", says),)
+
+
+_NOT_DEFINED = frozenset({"modified", "revoked", "labels", "confidence", "lang"})
 
 
 def _defined_aside(obj: StixObject) -> StixObject:

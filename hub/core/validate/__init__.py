@@ -62,8 +62,11 @@ def _wrong_type(obj: StixObject) -> list[Problem] | None:
     if "type" not in obj:
         return [Problem(Code.STIX_REQUIRED, "", "The property type is missing.")]
     if kind == "bundle":
-        says = "A bundle cannot stand where an object is expected; send its objects."
-        return [Problem(Code.BUNDLE_INVALID, "/type", says)]
+        if type(obj.get("objects")) is list:
+            says = "Bundles are taken apart three deep, and this one stands deeper; send its objects themselves."
+            return [Problem(Code.BUNDLE_TOO_DEEP, "/type", says)]
+        says = "The objects of a bundle are a list of STIX objects."
+        return [Problem(Code.BUNDLE_INVALID, "/objects", says)]
     if type(kind) is not str or not 3 <= len(kind) <= 250 or not _type_name(kind) or kind in _RESERVED_TYPES:
         says = f"{cut(kind)} is not a type: 3 to 250 of a-z, 0-9 and single hyphens, beginning with a letter."
         return [Problem(Code.STIX_TYPE, "/type", says)]

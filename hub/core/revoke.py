@@ -1,0 +1,124 @@
+"""Revocations that are no valid objects: taken back means gone, whatever else such a version says.
+
+Enough is what names the contribution and its version: type, id, ``modified`` and author. The rest of the version is
+never shown, so that it need not be valid; its markings count, since nobody may learn of it whom they leave out.
+Source: docs/semantics.md, section 3, "Ways out".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from hub.core.normalise.mend import mender, small
+from hub.core.validate.checks import TYPE_NAME, UUID
+from hub.core.validate.timestamps import is_timestamp
+from hub.model.claims import Claim, digest_of
+from hub.model.markings import TLP_IDS
+from hub.model.stix import SCO_TYPES
+from hub.model.words import Level, StixObject
+
+_UNVERSIONED = SCO_TYPES | {"marking-definition"}
+_NOBODY = [TLP_IDS[Level.RED]]
+"""RED without a group is shown to nobody."""
+_is_id = re.compile(rf"({TYPE_NAME})--{UUID}").fullmatch
+_is_identity = re.compile(rf"identity--{UUID}").fullmatch
+_is_marking = re.compile(rf"marking-definition--{UUID}").fullmatch
+
+
+def revocation(obj: StixObject) -> StixObject | None:
+    """What counts of a version that revokes its contribution; None for one that does not, or that cannot be read."""
+    kind, stix_id = obj.get("type"), obj.get("id")
+    named = _is_id(stix_id) if type(stix_id) is str else None
+    if obj.get("revoked") is not True or named is None or named[1] != kind or kind == "bundle":
+        return None
+    counts = {"type": kind, "spec_version": "2.1", "id": small(stix_id), "revoked": True}
+    modified = obj.get("modified")
+    if type(modified) is str and is_timestamp(modified):
+        respell = mender(kind, "modified")
+        counts["modified"] = modified if respell is None else respell(modified)
+    elif kind not in _UNVERSIONED:
+        return None
+    author = obj.get("created_by_ref")
+    if author is not None:
+        if type(author) is not str or not _is_identity(author):
+            return None
+        counts["created_by_ref"] = small(author)
+    return counts | _markings(obj)
+
+
+def revocation_in(value: bytes) -> StixObject | None:
+    """The same, of bytes that ``read`` refuses over a key that comes twice elsewhere, a number, or their nesting."""
+    try:
+        obj = json.loads(value, object_pairs_hook=_readable)
+    except (ValueError, RecursionError):
+        return None
+    return revocation(obj) if type(obj) is dict else None
+
+
+def _readable(pairs: list[tuple[str, Any]]) -> StixObject:
+    """An object in which a key that comes twice has no value that anybody reads."""
+    found: StixObject = {}
+    for name, value in pairs:
+        found[name] = ... if name in found else value
+    return found
+
+
+def _markings(obj: StixObject) -> StixObject:
+    """Its markings as far as they say something; those that cannot be read leave out everybody."""
+    refs, labels, granular = (obj.get(name) or [] for name in ("object_marking_refs", "labels", "granular_markings"))
+    readable = (
+        type(refs) is list
+        and all(type(ref) is str and _is_marking(ref) for ref in refs)
+        and type(labels) is list
+        and all(type(label) is str and label.isprintable() for label in labels)
+        and type(granular) is list
+        and all(map(_is_granular, granular))
+    )
+    if not readable:
+        return {"object_marking_refs": _NOBODY}
+    found = {"object_marking_refs": [small(ref) for ref in refs], "labels": labels, "granular_markings": granular}
+    return {name: value for name, value in found.items() if value}
+
+
+def _is_granular(one: Any) -> bool:
+    if type(one) is not dict or one.keys() - {"marking_ref", "lang", "selectors"}:
+        return False
+    selectors, ref, lang = one.get("selectors"), one.get("marking_ref"), one.get("lang", "")
+    return (
+        type(selectors) is list
+        and all(type(selector) is str and selector.isprintable() for selector in selectors)
+        and ("marking_ref" not in one or (type(ref) is str and _is_marking(ref) is not None))
+        and type(lang) is str
+        and lang.isprintable()
+    )
+
+
+def revoked(said: Claim, stood: Claim | None, default: Level) -> Claim:
+    """The claim that such a revocation makes: the content that stood, revoked, seen by nobody who may not see both.
+    ``default`` is the level of what states none.
+
+    Where nothing stood nobody sees it; it keeps older versions out.
+    """
+    if stood is None or not stood.body:
+        return _claiming(said, {**said.obj, "object_marking_refs": _NOBODY})
+    obj = {**stood.obj, "revoked": True}
+    if "modified" in said.obj:
+        obj["modified"] = said.obj["modified"]
+    now, before = said.marks, stood.marks
+    granular = said.obj.get("granular_markings")
+    level = default if before.level is None else before.level
+    if now.unreadable or (now.own and now.own != before.own) or (granular and granular != obj.get("granular_markings")):
+        obj["object_marking_refs"] = _NOBODY
+    elif not before.unreadable and now.level is not None and now.level > level:
+        obj["object_marking_refs"] = [TLP_IDS[now.level], *before.own]
+    return _claiming(replace(said, thing=stood.thing), obj)
+
+
+def _claiming(claim: Claim, obj: StixObject) -> Claim:
+    body = orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
+    return replace(claim, body=body, digest=digest_of(body), parsed=obj, _marks=None, _beside_author=None)
