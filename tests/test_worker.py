@@ -73,6 +73,15 @@ async def test_what_nobody_expects_in_a_record_has_its_end_and_the_next_is_accep
     await story.rejections(ro)
 
 
+async def test_a_record_is_taken_apart_wherever_objects_may_stand_in_it(story: Story) -> None:
+    ro = await story.centre("ro")
+    good = [json.loads(GOOD), *(an_indicator(f"198.51.100.{number}") for number in range(3))]
+    inner = {"type": "bundle", "id": "bundle--1", "objects": [good[0], 7, {"type": "bundle", "objects": good[1:2]}]}
+    record = json.dumps([inner, *good[2:]], indent=1).encode("utf-16")
+    await story.carry([a_record(story, ro, record)])
+    assert tuple((await story.counts(ro)).values()) == (4, 0, 0, 1)
+
+
 async def test_a_forged_receipt_adds_nothing_to_another_centres(story: Story) -> None:
     ro, it = await story.centre("ro"), await story.centre("it")
     uid = "0123456789abcdef01234567"

@@ -35,7 +35,7 @@ def command(
     ca_file: CaFile = None,
     patience: Patience = 300.0,
 ) -> None:
-    """Publish STIX: bundles, single objects, NDJSON, packed (.gz) or not.
+    """Publish STIX: bundles, single objects, lists, NDJSON, packed with gzip or ZIP or not.
 
     Objects are safe with the hub as soon as they are sent. The command then waits for the verdicts and ends with their
     counts; rejected objects do not make it fail, unless --strict is given.

@@ -6,6 +6,7 @@ Nothing here knows STIX beyond the word ``bundle``, and that a bundle hands its 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -22,6 +23,9 @@ BUNDLES_DEEP = 3
 _VERSIONS = ("2.0", "2.1")
 _ENVELOPE_CANDIDATES = 16
 """How often the text of a bundle's list may be looked for in it before the bundle is parsed whole instead."""
+
+_is_of_its_own = re.compile(rb'\{\s*+"type"\s*+:\s*+"(?!bundle")[a-z0-9-]++"').match
+"""A type that comes first and is no bundle's; should another follow, ``read`` refuses the object."""
 
 _NOTHING = msgspec.Raw()
 
@@ -62,6 +66,8 @@ def split(value: bytes, limits: Limits) -> list[bytes] | Problem:
     A bundle without ``objects`` holds none. A problem concerns the whole record: it cannot be cut, or holds more than
     ``limits.bundle_objects``.
     """
+    if _is_of_its_own(value):
+        return [value]
     value = value.removeprefix(codecs.BOM_UTF8)
     if not value.strip():
         return Problem(Code.RECORD_EMPTY, "", "The record is empty; send one STIX object or one bundle.")
@@ -73,8 +79,11 @@ def split(value: bytes, limits: Limits) -> list[bytes] | Problem:
         envelope = _envelope.decode(value)
     except _UNDECODABLE:
         return _unreadable(value) if _speaks_of_objects(value) else [value]
-    if not envelope.holds_objects:
-        return [value]
+    return _held_by(value, envelope, limits) if envelope.holds_objects else [value]
+
+
+def _held_by(value: bytes, envelope: _Envelope, limits: Limits) -> list[bytes] | Problem:
+    """The objects of the bundle or envelope that a record is."""
     if problem := _wrong_envelope(value, envelope):
         return problem
     if envelope.objects is _NOTHING:
@@ -89,7 +98,7 @@ def split(value: bytes, limits: Limits) -> list[bytes] | Problem:
 
 def _may_hold_objects(value: bytes) -> bool:
     """False for what is surely an object of its own, which most are; an escape may spell anything."""
-    return _speaks_of_objects(value) or b"\\u" in value
+    return not _is_of_its_own(value) and (_speaks_of_objects(value) or b"\\u" in value)
 
 
 def _speaks_of_objects(value: bytes) -> bool:

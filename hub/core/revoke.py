@@ -105,7 +105,9 @@ def revoked(said: Claim, stood: Claim | None, default: Level) -> Claim:
     Where nothing stood nobody sees it; it keeps older versions out.
     """
     if stood is None or not stood.body:
-        return _claiming(said, {**said.obj, "object_marking_refs": _NOBODY})
+        # the index of sightings reads of each what was sighted: here nothing that anybody shows
+        sighted = {"sighting_of_ref": said.id} if said.type == "sighting" else {}
+        return _claiming(said, {**said.obj, **sighted, "object_marking_refs": _NOBODY})
     obj = {**stood.obj, "revoked": True}
     if "modified" in said.obj:
         obj["modified"] = said.obj["modified"]

@@ -102,6 +102,51 @@ def test_a_push_shows_in_every_way_of_reading_and_a_withdrawal_takes_it_back(cti
     assert indicators(news)[-1][3] is True
 
 
+REAL = Path(__file__).parent.parent / "data" / "real-life"
+
+
+def deep_bundles() -> bytes:
+    """Objects one to four bundles deep, something that is no object, and an empty bundle."""
+    whole: Any = an_indicator(40, "198.51.100.40")
+    for number in range(4):
+        inside = [whole, an_indicator(41 + number, f"198.51.100.{41 + number}"), 7, {"type": "bundle"}]
+        whole = {"type": "bundle", "id": "bundle--00000000-0000-4000-8000-000000000000", "objects": inside}
+    return json.dumps(whole, indent=1).encode("utf-16")
+
+
+@pytest.mark.parametrize(
+    ("name", "received", "rejected"),
+    [
+        ("revocation.ndjson", 2, 0),
+        ("nothing-said.json", 3, 1),
+        ("nothing-said-custom.json", 2, 0),
+        ("stix-in-utf16.json", 1, 0),
+        ("version-on-the-bundle.json", 1, 0),
+        ("bundles-in-a-list.json", 2, 0),
+        ("bundles-in-bundles.json", 2, 0),
+        ("bundles-in-bundles.envelope.json", 2, 0),
+        ("packed.json.zip", 1, 0),
+        ("deep", 7, 4),
+    ],
+)
+def test_check_says_the_same_as_the_hub_does(
+    ctihub: Ctihub, capfd: pytest.CaptureFixture[str], name: str, received: int, rejected: int
+) -> None:
+    path = REAL / name
+    if name == "deep":
+        path = ctihub.folder / "deep.json"
+        path.write_bytes(deep_bundles())
+    capfd.readouterr()
+    assert run(["check", "--no-lists", "--json", str(path)]) == (1 if rejected else 0)
+    checked = json.loads(capfd.readouterr().out)
+    pushed = ctihub.json("cert-ro", "push", str(path))
+    assert (pushed["received"], pushed["rejected"]) == (received, rejected) == (checked["checked"], checked["refused"])
+    assert pushed["accepted"] == received - rejected
+    problems = [(one["index"], one["state"], one["code"]) for one in pushed["problems"]]
+    assert problems == [(one["index"], one["state"], one["code"]) for one in checked["problems"]]
+    assert ("bundle.too-deep" in {code for _, _, code in problems}) == (name == "deep")
+
+
 def test_an_unchanged_feed_is_unchanged_at_the_hub(ctihub: Ctihub) -> None:
     words = ("connect", "csv", f"path={FORMATS / 'threatfox-recent.csv'}", "mapping=threatfox")
     assert ctihub.json("cert-ro", *words, "--state", str(ctihub.folder / "a.json"))["accepted"] == 5
