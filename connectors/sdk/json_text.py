@@ -94,7 +94,8 @@ class Head:
         self.id = b'"bundle--"'
         self.first_waiting = 0
         """Which of the objects that wait for a version was its first."""
-        self._type: bytes | None = None
+        self.type: bytes | None = None
+        """As it is written, in quotation marks; None as long as none was read."""
         self._is_versioned = False
         self._depth = 0
         self._key: bytes | None = None
@@ -104,12 +105,12 @@ class Head:
     @property
     def is_bundle(self) -> bool:
         """As far as it was read; what has neither type nor id is an envelope."""
-        return self._type == b'"bundle"' or self.id != b'"bundle--"'
+        return self.type == b'"bundle"' or self.id != b'"bundle--"'
 
     @property
     def is_empty_bundle(self) -> bool:
         """A bundle may come without objects, and then there is nothing to publish."""
-        return self._type == b'"bundle"' and not self.holds_objects
+        return self.type == b'"bundle"' and not self.holds_objects
 
     def read(self, data: bytes, at: int) -> tuple[int, Read]:
         """Read on from ``at``: the position reached, and why there."""
@@ -143,7 +144,7 @@ class Head:
         if not self._after_colon or self._key != b'"objects"':
             return False
         # Keys may be sorted, and then the type comes last: an object of its own has times, a bundle has none.
-        return self._type == b'"bundle"' or (self._type is None and not self._is_versioned)
+        return self.type == b'"bundle"' or (self.type is None and not self._is_versioned)
 
     def _punctuation(self, mark: int) -> None:
         if mark == _OPEN_OBJECT:
@@ -162,7 +163,7 @@ class Head:
             self._key = whole.group()
             self._is_versioned = self._is_versioned or self._key in (b'"created"', b'"modified"')
         elif self._key == b'"type"':
-            self._type = whole.group()
+            self.type = whole.group()
         elif self._key == b'"spec_version"':
             self.spec_version = whole.group()
         elif self._key == b'"id"' and not self.holds_objects:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from typing import Any
 
 from connectors.sdk.encodings import as_utf8
@@ -106,6 +107,8 @@ class ObjectSplitter:
         self._head = Head()
         """Of the value in hand, at the top."""
         self._line_before = False
+        self._undecided = False
+        """Whether it is not known yet what the list of the value in hand is."""
 
     def feed(self, data: bytes) -> list[bytes]:
         """The objects that ``data`` completes."""
@@ -201,10 +204,18 @@ class ObjectSplitter:
     def _value(self, last: bool) -> bool:
         """A top-level object: either an object to give out, or what holds the objects."""
         head = self._head
-        self._reached, what = head.read(self._rest, self._reached)
+        if not self._undecided:
+            self._reached, what = head.read(self._rest, self._reached)
+        else:
+            what = Read.LIST
         if what is Read.LIST:
-            self._enter(head, self._reached)
-            return True
+            holds = _holds(head, self._rest, self._reached, last)
+            self._undecided = holds is None
+            if holds:
+                self._enter(head, self._reached)
+            elif holds is False:  # one that has its type behind a list of its own
+                self._reached, _ = Scan().read(self._rest, self._reached - 1)
+            return holds is not None
         if what is Read.END or (last and self._rest):
             end = self._reached if what is Read.END else len(self._rest)
             if not head.is_empty_bundle and not self._cutting:
@@ -278,7 +289,7 @@ class ObjectSplitter:
             return
         head, level = Head(), len(self._open)
         at, what = head.read(raw, 0)
-        if what is not Read.LIST:
+        if what is not Read.LIST or not _holds(head, raw, at, last=True):
             if not head.is_empty_bundle:
                 self._emit(raw)
         elif self._bundles() == BUNDLES_DEEP:
@@ -296,10 +307,13 @@ class ObjectSplitter:
         at, what = head.read(rest[:_SNIFF_BYTES], 0)
         if what is Read.MORE and len(rest) < _SNIFF_BYTES and not last:
             return False
-        if what is Read.LIST and self._bundles() < BUNDLES_DEEP:
+        holds = _holds(head, rest, at, last) if what is Read.LIST else False
+        if holds is None:
+            return False
+        if holds and self._bundles() < BUNDLES_DEEP:
             self._enter(head, at)
         else:
-            self._start_scan(too_deep=what is Read.LIST)
+            self._start_scan(too_deep=holds)
         return True
 
     def _start_scan(self, *, too_deep: bool) -> None:
@@ -373,6 +387,26 @@ class ObjectSplitter:
         """The bundles that stand around a value, with nothing but this value in them: one line, as deep as it was."""
         outside = b"".join(b'{"type":"bundle","id":%b,"objects":[' % head.id for head in self._open if head.is_bundle)
         return outside + raw + b"]}" * self._bundles()
+
+
+def _holds(head: Head, data: bytes, at: int, last: bool) -> bool | None:
+    """Whether what has a list called ``objects``, which begins before ``at``, is a bundle or an envelope.
+
+    Where keys are sorted the type stands behind the list, and as much is looked through for it as is looked at before
+    anything is decided; None while more is to come.
+    """
+    if head.type is not None:
+        return True
+    window = data[:_SNIFF_BYTES]
+    after, ended = Scan().read(window, at - 1)
+    if ended:
+        behind = copy(head)
+        _, what = behind.read(window, after)
+        if behind.type is not None:
+            return behind.type == b'"bundle"'
+        if what is Read.END:
+            return True
+    return True if last or len(data) >= _SNIFF_BYTES else None
 
 
 def _split_document(line: bytes, limit_bytes: int) -> list[bytes]:

@@ -130,7 +130,7 @@ def _apart(objects: Iterable[msgspec.Raw], level: int, version: object) -> Itera
             continue
         deeper = level + (inside.type is not None)
         held = [] if bytes(memoryview(inside.objects)[:5]) in (b"", b"null") else _listed(inside.objects)
-        if deeper > BUNDLES_DEEP or held is None:
+        if held is None or (held and deeper > BUNDLES_DEEP):
             yield one
         else:
             yield from _apart(held, deeper, inside.spec_version or version)

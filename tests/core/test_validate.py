@@ -333,3 +333,10 @@ def test_any_damage_to_a_real_object_gives_problems_or_none_never_an_exception(o
 @given(st.dictionaries(st.sampled_from(["type", "id", "created", "spec_version", "objects", "x"]), JSON))
 def test_any_object_gets_a_verdict(obj: StixObject) -> None:
     assert all(isinstance(problem, Problem) for problem in validate(obj, LIMITS))
+
+
+@pytest.mark.parametrize(("obj", "word"), [({"Event": {"info": "x"}}, "MISP"), ({"document": {}}, "CSAF")])
+def test_what_is_surely_another_format_is_called_by_its_name(obj: StixObject, word: str) -> None:
+    (problem,) = problems_of(obj)
+    assert problem.code == "stix.required"
+    assert word in problem.says

@@ -8,13 +8,15 @@ import gzip
 import json
 from itertools import chain, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.intake.body import EXCERPT_BYTES, Encoding, Lines, Piece, Unpacked, inflater
+from connectors.sdk.objects import split
+from hub.intake.body import EXCERPT_BYTES, Encoding, Lines, Piece, Unpacked, inflater, objects_of, objects_on
 from hub.intake.budget import Budget
 from hub.intake.receipts import Place, ReceiptCodec, ReceiptName, new_uid
 from hub.model.errors import NotFound, Refused, TryAgain, WrongType
@@ -81,6 +83,39 @@ def test_a_bundle_on_a_line_is_taken_apart_also_where_it_is_over_the_limit_of_an
     body = "\n".join(json.dumps(one, sort_keys=sort_keys) for one in [*bundles, objects[0], {"id": "last"}]).encode()
     found = [json.loads(piece.value) for piece in pieces(cut(body, places))]
     assert found == [one for some in (*objects, objects[0]) for one in some] + [{"id": "last"}]
+
+
+OTHERS = [7, None, "bundle", {}, {"type": "x-a", "objects": [{"id": 1}]}, {"type": "bundle"}]
+said = st.sampled_from([{"spec_version": "2.0"}, {"spec_version": "2.1"}, {}])
+anything = st.builds(lambda number, version: {"id": number, **version}, st.integers(), said) | st.sampled_from(OTHERS)
+
+
+def some(inside: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(inside, min_size=1, max_size=3)
+
+
+def bundles_of(inside: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    bundle = {"type": "bundle", "id": "bundle--1"}
+    return st.builds(lambda found, version: {**bundle, "objects": found, **version}, some(inside), said)
+
+
+nested = st.recursive(anything, bundles_of, max_leaves=8)
+envelopes = st.builds(lambda found: {"more": False, "objects": found}, some(nested))
+
+
+@given(
+    document=bundles_of(nested) | envelopes | some(nested | envelopes),
+    layout=st.sampled_from([{}, {"sort_keys": True}, {"indent": 1}, {"indent": 2, "sort_keys": True}]),
+    places=st.lists(st.integers(min_value=0), max_size=6),
+)
+def test_connectors_and_the_hub_cut_anything_into_the_same_objects(
+    document: Any, layout: dict[str, Any], places: list[int]
+) -> None:
+    body = json.dumps(document, **layout).encode()
+    limits = Limits()
+    by_hub = [json.loads(piece.value) for piece in objects_of(body, limits)]
+    lines = split(cut(body, places))
+    assert [json.loads(one) for line in lines for one in objects_on(line, limits)] == by_hub
 
 
 def test_a_bundle_over_the_limit_of_bundles_is_one_object_over_the_limit() -> None:

@@ -60,7 +60,8 @@ def _wrong_type(obj: StixObject) -> list[Problem] | None:
     """What is wrong with the type of an object of no known type."""
     kind = obj.get("type")
     if "type" not in obj:
-        return [Problem(Code.STIX_REQUIRED, "", "The property type is missing.")]
+        says = next((says for name, says in _OTHER_FORMATS.items() if name in obj), "The property type is missing.")
+        return [Problem(Code.STIX_REQUIRED, "", says)]
     if kind == "bundle":
         if type(obj.get("objects")) is list:
             says = "Bundles are taken apart three deep, and this one stands deeper; send its objects themselves."
@@ -71,6 +72,13 @@ def _wrong_type(obj: StixObject) -> list[Problem] | None:
         says = f"{cut(kind)} is not a type: 3 to 250 of a-z, 0-9 and single hyphens, beginning with a letter."
         return [Problem(Code.STIX_TYPE, "/type", says)]
     return None
+
+
+_OTHER_FORMATS = {
+    "Event": "This is a MISP event, not STIX: export it as STIX 2.1, or convert it with misp-stix.",
+    "document": "This is no STIX object but a document, such as one of CSAF: convert it to STIX 2.1.",
+}
+"""What else people send, by a property at its top."""
 
 
 def _too_long(obj: StixObject, limits: Limits) -> Trouble | None:
