@@ -264,6 +264,15 @@ async def test_a_revocation_shows_the_thing_to_nobody_new(story: Story) -> None:
     assert "revoked_by" not in (await story.only("community"))["extensions"][EXTENSION]
 
 
+async def test_a_revocation_of_what_nobody_may_see_is_seen_by_nobody(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    hidden = an_indicator(name="mine", tlp=None, labels=["tlp:nonsense"])
+    await story.batch((ro, hidden), (it, an_indicator(name="its", tlp="amber+strict")))
+    marked = {"labels": None, "object_marking_refs": [TLP["amber+strict"]]}
+    await story.batch((ro, revoking(hidden, valid_until=7, **marked)))
+    assert "revoked_by" not in (await story.only("network"))["extensions"][EXTENSION]
+
+
 async def test_a_revocation_of_what_waits_for_the_operator_takes_it_back(tmp_path: Path) -> None:
     story = await Story.begin(tmp_path, hold=HeldLists().holds)
     ro = await story.centre("ro")
