@@ -17,7 +17,7 @@ from typing import Any
 
 from publicsuffixlist import PublicSuffixList
 
-from hub.core.hold import HeldLists
+from hub.core.hold import RULES, HeldLists
 from hub.model.errors import WrongUsage
 from hub.model.problems import Problem
 from hub.patterns import canonical_value
@@ -26,7 +26,7 @@ DEFAULT = (
     # a hit on these is almost surely an error; lists of whole cloud providers would hold half of real input
     "captive-portals", "common-ioc-false-positive", "crl-hostname", "crl-ip", "eicar.com", "empty-hashes",
     "microsoft-win10-connection-endpoints", "mozilla-CA", "mozilla-IntermediateCA", "public-dns-hostname",
-    "public-dns-v4", "public-dns-v6", "tranco10k",
+    "public-dns-v4", "public-dns-v6", "tranco10k", "cisco_top1000", "microsoft-office365",
 )  # fmt: skip
 DOCUMENTATION = "documentation"
 """Addresses and names for examples (RFC 5737, 3849, 2606): not in the default, since nobody is cut off by them."""
@@ -58,7 +58,7 @@ class Loaded:
 def load(names: Sequence[str], data_dir: Path, own_hosts: Sequence[str] = ()) -> tuple[HeldLists, list[Loaded]]:
     """The lists of these names (``default``, ``none``, or lists' own names). Raises WrongUsage for an unknown one."""
     if "none" in names:
-        return HeldLists(own_rules=False), []
+        return HeldLists(own_rules=False, version="none"), []
     wanted = list(dict.fromkeys(each for name in names for each in (DEFAULT if name == "default" else (name,))))
     values: dict[tuple[str, str], str] = {}
     suffixes: dict[str, str] = {}
@@ -75,17 +75,14 @@ def load(names: Sequence[str], data_dir: Path, own_hosts: Sequence[str] = ()) ->
             else:
                 values.setdefault((kind, value), name)
         found.append(Loaded(name, str(document.get("version", "")), len(entries)))
+    suffix = PublicSuffixList()
     lists = HeldLists(
-        own_rules=True, own_hosts=frozenset(own_hosts), values=values, suffixes=suffixes, networks=tuple(networks),
-        is_public_suffix=_public_suffixes(),
+        own_rules=True, own_hosts=frozenset(host.strip("[]").lower() for host in own_hosts), values=values,
+        suffixes=suffixes, networks=tuple(networks), is_public_suffix=lambda name: suffix.publicsuffix(name) == name,
+        top_level=frozenset(str(name).rpartition(".")[2] for name in suffix._publicsuffix),
+        version=" ".join((f"rules={RULES}", *(f"{one.name}={one.version}" for one in found))),
     )  # fmt: skip
     return lists, found
-
-
-def _public_suffixes() -> frozenset[str]:
-    """Suffixes under which anybody registers names, and those of services that give names away."""
-    suffixes = PublicSuffixList()
-    return frozenset(str(name) for name in suffixes._publicsuffix if not str(name).startswith(("*", "!")))
 
 
 def available(data_dir: Path) -> list[str]:

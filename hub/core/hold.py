@@ -1,31 +1,39 @@
 """What an operator should look at before anybody sees it: values that would block everyone, and hits on warning lists.
 
-Only indicators are held: an observable in a report says that something was there, not that it be blocked. And only
-values that an indicator asserts positively and alone, as these are what members' firewalls take. One that takes
-itself back asks nobody to block anything, and must reach those who do.
+Every value that a door could hand on to something that blocks is judged, in every spelling that a product could read:
+what an indicator asserts alone, and addresses, names and URLs anywhere else in its pattern, unless it excludes them.
+Only indicators are held. An observable in a report says that something was there, not that it be blocked, and no list
+has it. A claim that takes itself back asks nobody to block anything, and must reach those who do.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
 from hub.model.problems import Code, Problem, cut
 from hub.model.words import StixObject
-from hub.patterns import Observable
+from hub.patterns import Named, Observable
+from hub.patterns.readings import Name, Span, is_network_property, readings, span_of
 
 OWN_RULES = "ctihub"
 """The name of the hub's own rules among the lists."""
 
+RULES = 2
+"""Their version; grows when they judge otherwise, so that lists made by older ones are not taken for current."""
+
 _WIDEST = {4: 8, 6: 19}
 """Prefix lengths: a network wider than this is a country's share of the Internet."""
 
-_SPECIAL_NAMES = ("localhost", "local", "localdomain", "internal", "lan", "home.arpa", "arpa", "invalid", "test")
-"""Top-level names that never leave a network (RFC 6761, 6762, 8375); ``example`` is documentation."""
+_SPECIAL_NAMES = frozenset(("localhost", "local", "localdomain", "internal", "lan", "arpa", "invalid", "test"))
+"""Top-level names that never leave a network (RFC 6761, 6762, 8375)."""
+_DOCUMENTATION = "example"
+"""The top-level name for examples (RFC 2606), which nobody has."""
+_DIGEST = re.compile(r"\s*((?:[0-9A-Fa-f]{32}){1,4}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{56})\s*")
 
 
 class Hit(NamedTuple):
@@ -57,28 +65,12 @@ class Ranges:
         return self._names[at] if at >= 0 and self._ends[at] >= start else None
 
 
-def _span(text: str) -> tuple[int, int, int, int]:
-    """Version, first and last address, and prefix length of an address or network. Raises ValueError."""
-    if "/" in text:
-        network = ipaddress.ip_network(text, strict=False)
-        first, last = int(network.network_address), int(network.broadcast_address)
-        return network.version, first, last, network.prefixlen
-    address = ipaddress.IPv6Address(text) if ":" in text else ipaddress.IPv4Address(text)
-    return address.version, int(address), int(address), address.max_prefixlen
-
-
-def _mapped(version: int, first: int, last: int, prefix: int) -> tuple[int, int, int, int]:
-    """The same of the IPv4 addresses that IPv6 ones stand for (``::ffff:0:0/96``, RFC 4291, section 2.5.5.2)."""
-    if version == 4 or prefix < 96 or first >> 32 != 0xFFFF:
-        return version, first, last, prefix
-    return 4, first & 0xFFFFFFFF, last & 0xFFFFFFFF, prefix - 96
-
-
 def _ranges(networks: Iterable[tuple[str, str]]) -> dict[int, Ranges]:
     by_version: dict[int, list[tuple[int, int, str]]] = {4: [], 6: []}
     for text, name in networks:
-        version, first, last, _ = _span(text)
-        by_version[version].append((first, last, name))
+        span = span_of(text)
+        if span is not None:
+            by_version[span.version].append((span.first, span.last, name))
     return {version: Ranges(some) for version, some in by_version.items()}
 
 
@@ -91,6 +83,14 @@ _NOT_PUBLIC = _ranges(
         "::/128", "::1/128", "64:ff9b:1::/48", "100::/64", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
     )
 )  # fmt: skip
+
+
+_READ = frozenset(("ipv4-addr", "ipv6-addr", "domain-name", "url", "file"))
+"""Kinds whose entries of lists have been looked at already."""
+
+
+def _no_suffix(_: str) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -106,87 +106,112 @@ class HeldLists:
     """Domains whose names below are meant too."""
     networks: Sequence[tuple[str, str]] = ()
     """(network, name of a list)."""
-    is_public_suffix: frozenset[str] = frozenset()
+    is_public_suffix: Callable[[str], bool] = _no_suffix
+    """Whether anybody may register names directly below a domain."""
+    top_level: frozenset[str] = frozenset()
+    """The top-level domains of the Internet, as A-labels; empty: not known, and every name may be one."""
+    version: str = ""
+    """Changes whenever another version of a list or another choice of lists is loaded."""
 
     @cached_property
     def _ranges(self) -> dict[int, Ranges]:
         return _ranges(self.networks)
 
+    @cached_property
+    def _own(self) -> tuple[Ranges, Ranges]:
+        found = _ranges((host, OWN_RULES) for host in self.own_hosts)
+        return found[4], found[6]
+
     def holds(self, obj: StixObject, observables: Sequence[Observable]) -> Hit | None:
-        """Why an operator should look at this object; None for nothing."""
+        """Why an operator should look at this object; None for nothing. ``observables`` are what its pattern asserts
+        alone, and with ``Named`` what else it names.
+        """
         if obj["type"] != "indicator" or obj.get("revoked") is True:
             return None
         for one in observables:
-            hit = self._judge(one)
+            if isinstance(one, Named) and (one.negated or not is_network_property(one.kind, one.path)):
+                continue
+            hit = self.judge(one)
             if hit is not None:
                 return hit
         return None
 
-    def _judge(self, one: Observable) -> Hit | None:
-        match one.kind:
-            case "ipv4-addr" | "ipv6-addr":
-                return self._address(one.value)
-            case "domain-name":
-                return self._domain(one.value)
-            case "url":
-                return self._url(one.value)
-            case "file":
-                return self._listed("file", one.value.lower())
-            case kind:
-                return self._listed(kind, one.value)
+    def judge(self, one: Observable) -> Hit | None:
+        """Why nobody should block this value before an operator has looked at it; None for nothing."""
+        for reading in readings(one):
+            hit = self._address(reading, one) if isinstance(reading, Span) else self._domain(reading, one)
+            if hit is not None:
+                return hit
+        digest = _DIGEST.fullmatch(one.value)
+        if digest is not None:
+            return self._listed("file", digest[1].lower(), one)
+        return None if one.kind in _READ else self._listed(one.kind, one.value, one)
 
-    def _listed(self, kind: str, value: str) -> Hit | None:
+    def _listed(self, kind: str, value: str, one: Observable) -> Hit | None:
         name = self.values.get((kind, value))
-        return None if name is None else _hit(Code.LIST_HIT, f"{cut(value)} is on the list {name}.", name)
+        return None if name is None else _hit(Code.LIST_HIT, one, value, f"is on the list {name}", name)
 
-    def _address(self, value: str) -> Hit | None:
-        try:
-            version, start, end, prefix = _mapped(*_span(value))
-        except ValueError:
-            return None  # kept verbatim with a warning; no firewall takes it
+    def _address(self, span: Span, one: Observable) -> Hit | None:
+        """An address of a URL with a path is no place on the Internet either where it is reserved."""
         if self.own_rules:
-            if prefix < _WIDEST[version]:
-                says = f"{cut(value)} is wider than /{_WIDEST[version]}; blocking it would cut off everybody."
-                return _hit(Code.POISON_NETWORK, says, OWN_RULES)
-            if _NOT_PUBLIC[version].touching(start, end):
-                return _hit(Code.POISON_RESERVED, f"{cut(value)} is no public address.", OWN_RULES)
-            if value in self.own_hosts:
-                return _hit(Code.POISON_OWN, f"{cut(value)} is this hub's own address.", OWN_RULES)
-        name = self._ranges[version].touching(start, end)
-        return None if name is None else _hit(Code.LIST_HIT, f"{cut(value)} is on the list {name}.", name)
+            widest = _WIDEST[span.version]
+            if span.prefix < widest:
+                says = f"is wider than /{widest}: blocking it would cut off everybody"
+                return _hit(Code.POISON_NETWORK, one, span.text, says)
+            if _NOT_PUBLIC[span.version].touching(span.first, span.last):
+                return _hit(Code.POISON_RESERVED, one, span.text, "is no public address")
+            if self._own[span.version == 6].touching(span.first, span.last):
+                return _hit(Code.POISON_OWN, one, span.text, "is this hub's own address")
+        if span.is_place:
+            return None
+        name = self._ranges[span.version].touching(span.first, span.last)
+        return None if name is None else _hit(Code.LIST_HIT, one, span.text, f"is on the list {name}", name)
 
-    def _domain(self, value: str) -> Hit | None:
+    def _domain(self, name: Name, one: Observable) -> Hit | None:
+        """A URL of a whole site says as much as its name; one with a path is a place of its own on it."""
         if self.own_rules:
-            if value in self.is_public_suffix or "." not in value:
-                says = f"{cut(value)} is a public suffix; blocking it would block all names below it."
-                return _hit(Code.POISON_SUFFIX, says, OWN_RULES)
-            if value.rpartition(".")[2] in _SPECIAL_NAMES or value in _SPECIAL_NAMES:
-                return _hit(Code.POISON_RESERVED, f"{cut(value)} is no name of the public Internet.", OWN_RULES)
-            if any(host == value or host.endswith("." + value) for host in self.own_hosts):
-                return _hit(Code.POISON_OWN, f"{cut(value)} is this hub's own name.", OWN_RULES)
-        return self._listed("domain-name", value) or self._below(value)
+            hit = self._special(name, one) if is_network_property(one.kind, one.path) else None
+            if hit is not None:
+                return hit
+            if not name.is_place and (self.is_public_suffix(name.text) or "." not in name.text):
+                says = "is a public suffix: blocking it would block all names below it"
+                return _hit(Code.POISON_SUFFIX, one, name.text, says)
+            if any(_concerns(name, host) for host in self.own_hosts):
+                return _hit(Code.POISON_OWN, one, name.text, "is this hub's own name")
+        if name.is_place:
+            return None
+        site = name.text.removeprefix("www.")
+        return (
+            self._listed("domain-name", name.text, one)
+            or self._listed("domain-name", site, one)
+            or self._below(name.text, one)
+        )
 
-    def _below(self, value: str) -> Hit | None:
+    def _special(self, name: Name, one: Observable) -> Hit | None:
+        last = name.text.rpartition(".")[2]
+        if last in _SPECIAL_NAMES:
+            return _hit(Code.POISON_RESERVED, one, name.text, "is no name of the public Internet")
+        if self.top_level and last not in self.top_level and last != _DOCUMENTATION:
+            if one.kind == "url" and "://" not in one.value:
+                return None  # a path without its host, which no list has
+            return _hit(Code.VALUE_NO_TOP_LEVEL, one, name.text, f"is no domain name: there is no domain {cut(last)}")
+        return None
+
+    def _below(self, value: str, one: Observable) -> Hit | None:
         rest = value
         while rest:
             name = self.suffixes.get(rest)
             if name is not None:
-                return _hit(Code.LIST_HIT, f"{cut(value)} is on the list {name}.", name)
+                return _hit(Code.LIST_HIT, one, value, f"is on the list {name}", name)
             rest = rest.partition(".")[2]
         return None
 
-    def _url(self, value: str) -> Hit | None:
-        """A URL of a whole site says as much as its name; one with a path is a place of its own on it."""
-        scheme, separator, rest = value.partition("://")
-        host, slash, path = rest.partition("/")
-        if not separator or scheme not in ("http", "https") or path or not slash:
-            return self._listed("url", value)
-        host = host.rpartition("@")[2]
-        if host.startswith("["):
-            return self._address(host[1:].partition("]")[0])
-        name = host.partition(":")[0]
-        return self._address(name) if name.replace(".", "").isdigit() else self._domain(name)
+
+def _concerns(name: Name, host: str) -> bool:
+    """Whether blocking a name, or a place on it, hits a host: its own name, or one above."""
+    return host == name.text or (not name.is_place and host.endswith("." + name.text))
 
 
-def _hit(code: Code, says: str, name: str) -> Hit:
-    return Hit(Problem(code, "/pattern", f"{says} It waits for an operator of the hub."), name)
+def _hit(code: Code, one: Observable, read: str, says: str, name: str = OWN_RULES) -> Hit:
+    quoted = cut(one.value) if read == one.value else f"{cut(one.value)} can be read as {cut(read)}, which"
+    return Hit(Problem(code, "/pattern", f"{quoted} {says}. It waits for an operator of the hub."), name)

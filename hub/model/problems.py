@@ -67,6 +67,7 @@ class Code(StrEnum):
     POISON_RESERVED = "poison.reserved"
     POISON_SUFFIX = "poison.public-suffix"
     POISON_OWN = "poison.own"
+    VALUE_NO_TOP_LEVEL = "value.no-top-level-domain"
 
     # warnings
     VERSION_NOT_INCREMENTED = "version.not-incremented"
@@ -93,6 +94,7 @@ _STATES = {
     Code.POISON_RESERVED: State.HELD,
     Code.POISON_SUFFIX: State.HELD,
     Code.POISON_OWN: State.HELD,
+    Code.VALUE_NO_TOP_LEVEL: State.HELD,
     Code.VERSION_NOT_INCREMENTED: State.ACCEPTED,
     Code.IDENTITY_REGISTRY_SHOWN: State.ACCEPTED,
     Code.VALUE_NOT_OF_ITS_KIND: State.ACCEPTED,

@@ -10,11 +10,13 @@ from hub.model.problems import Code, Problem
 from hub.patterns.candidates import value_candidates
 from hub.patterns.engine import canonical, canonical_in_full
 from hub.patterns.keys import canonical_text, key, pattern_key
+from hub.patterns.lookup import keys_asked, values_in
 from hub.patterns.observables import canonical_by, is_of_its_kind, rule_for
-from hub.patterns.values import Canonical, Observable
+from hub.patterns.values import Canonical, Named, Observable
 
 __all__ = [
     "Canonical",
+    "Named",
     "Observable",
     "canonical",
     "canonical_in_full",
@@ -23,8 +25,10 @@ __all__ = [
     "canonical_value",
     "is_of_its_kind",
     "key",
+    "keys_asked",
     "pattern_key",
     "value_candidates",
+    "values_in",
 ]
 
 

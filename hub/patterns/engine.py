@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from hub.model.problems import Code, Problem
 from hub.patterns import quick
-from hub.patterns.ast import Constant
-from hub.patterns.nodes import Leaf, Node
+from hub.patterns.asserted import values_of
 from hub.patterns.normal import AT, Normaliser
-from hub.patterns.observables.addresses import canonical_address
 from hub.patterns.parse import parse
 from hub.patterns.tokens import PatternError
 from hub.patterns.values import Canonical, Observable
 
-_ASSERTING = frozenset(("=", "IN", "ISSUBSET"))
 _MAX_WARNINGS = 20
 """A pattern of 65,536 characters could carry thousands; a centre needs a few and their number."""
 
@@ -37,7 +34,7 @@ def canonical(pattern: str, *, spec_version: str = "2.1", limit_chars: int = 65_
     if len(text) > limit_chars:
         return canonical_in_full(pattern, spec_version=spec_version, limit_chars=limit_chars)
     single = Observable(kind, path, value)
-    return Canonical(text, (kind,), single, (single,), warnings)
+    return Canonical(text, (kind,), single, (single,), (), warnings)
 
 
 def canonical_in_full(pattern: str, *, spec_version: str = "2.1", limit_chars: int = 65_536) -> Canonical | Problem:
@@ -56,43 +53,11 @@ def canonical_in_full(pattern: str, *, spec_version: str = "2.1", limit_chars: i
         return Problem(
             Code.PATTERN_SYNTAX, AT, "The pattern has half of a surrogate pair in it, which is no character."
         )
-    asserted = _asserted(node)
+    asserted, others = values_of(node)
     alone = node.word == "[]" and node.parts[0].leaf is not None and node.parts[0].leaf.operator == "="
     single = asserted[0] if alone and len(asserted) == 1 else None
-    return Canonical(node.text, tuple(sorted(normaliser.kinds)), single, asserted, _few(normaliser.warnings))
-
-
-def _asserted(node: Node) -> tuple[Observable, ...]:
-    leaves = _alternatives(node)
-    if leaves is None or len({(leaf.kind, leaf.path) for leaf in leaves}) != 1:
-        return ()
-    if any(leaf.operator not in _ASSERTING or leaf.negated for leaf in leaves):
-        return ()
-    found = (Observable(leaf.kind, leaf.path, _value(leaf, constant)) for leaf in leaves for constant in leaf.constants)
-    return tuple(dict.fromkeys(found))
-
-
-def _value(leaf: Leaf, constant: Constant) -> str:
-    """The value as ``=`` would have it: a network of one is an address, though ``ISSUBSET`` writes the prefix."""
-    if leaf.operator != "ISSUBSET":
-        return constant.text
-    found = canonical_address(constant.text)
-    return found if isinstance(found, str) else constant.text
-
-
-def _alternatives(node: Node) -> list[Leaf] | None:
-    """The comparisons of which each alone makes the pattern true, or None where it has any other shape."""
-    if node.leaf is not None:
-        return [node.leaf]
-    if node.word not in ("OR", "[]"):
-        return None
-    found: list[Leaf] = []
-    for part in node.parts:
-        leaves = _alternatives(part)
-        if leaves is None:
-            return None
-        found.extend(leaves)
-    return found
+    kinds = tuple(sorted(normaliser.kinds))
+    return Canonical(node.text, kinds, single, asserted, others, _few(normaliser.warnings))
 
 
 def _few(warnings: list[Problem]) -> tuple[Problem, ...]:

@@ -27,7 +27,7 @@ from hub.patterns.ast import (
 from hub.patterns.constants import normal_constant, written
 from hub.patterns.lift import lifted
 from hub.patterns.nodes import Leaf, Node, check_size, check_whole, joined, leaf_node, observation, qualified
-from hub.patterns.observables import Rule, canonical_by, rule_for
+from hub.patterns.observables import Rule, canonical_by, meant_type, rule_for
 from hub.patterns.observables.addresses import canonical_address
 from hub.patterns.observables.hashes import canonical_digest, checked_algorithm
 from hub.patterns.paths import normal_path, written_steps
@@ -126,7 +126,9 @@ class Normaliser:
         path = normal_path(lifted(tree.path) if self._lifts else tree.path)
         if path.type in KEY_WORDS:
             raise PatternError(Code.PATTERN_SYNTAX, f"The object type {path.type} is a key word of STIX 2.1.")
-        self.kinds.add(path.type)
+        if path.type not in self.kinds:
+            self.kinds.add(path.type)
+            self._warn_of_a_slip(path.type)
         steps = written_steps(path)
         if tree.operator == "EXISTS":
             return leaf_node(Leaf(path.type, steps, "EXISTS", tree.negated, ()), [])
@@ -135,6 +137,12 @@ class Normaliser:
         constants = self._canonical_values(rule_for(path.type, steps), tree.operator, constants)
         leaf = Leaf(path.type, steps, tree.operator, tree.negated, tuple(constants), takes_sets)
         return self._set(leaf) if leaf.operator == "IN" else _plain(leaf)
+
+    def _warn_of_a_slip(self, kind: str) -> None:
+        meant = meant_type(kind)
+        if meant is not None:
+            says = f"STIX has no object type {cut(kind)}: no list has its values. Did you mean {meant}?"
+            self.warnings.append(Problem(Code.VALUE_NOT_OF_ITS_KIND, AT, says))
 
     def _set(self, leaf: Leaf) -> Node:
         if not leaf.constants:

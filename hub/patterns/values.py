@@ -1,4 +1,4 @@
-"""What comes out of a pattern: its canonical form, and the values that it asserts."""
+"""What comes out of a pattern: its canonical form, the values that it asserts, and the others that it names."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ class Observable:
 
 
 @dataclass(frozen=True, slots=True)
+class Named(Observable):
+    """One value that a pattern names without asserting it alone: in an AND, in a sequence, by LIKE, behind NOT …"""
+
+    operator: str
+    negated: bool
+    """Whether the pattern excludes it: ``!=``, or NOT before the operator."""
+
+
+@dataclass(frozen=True, slots=True)
 class Canonical:
     """A pattern in canonical form."""
 
@@ -30,6 +39,8 @@ class Canonical:
     single: Observable | None
     """Set if and only if the pattern is one comparison, an equality, without NOT and without qualifiers."""
     asserted: tuple[Observable, ...]
-    """Values asserted positively and alone: by ``=``, ``IN``, ``ISSUBSET`` over one path, joined by nothing but OR."""
+    """Values of which each alone makes the pattern true; ``hub/patterns/asserted.py`` says which these are."""
+    others: tuple[Named, ...]
+    """Every other value in the pattern; a value may be asserted in one place and only named in another."""
     warnings: tuple[Problem, ...]
     """``value.not-of-its-kind``, ``url.credentials``; at most 20, the last of which then counts the rest."""

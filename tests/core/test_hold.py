@@ -26,7 +26,7 @@ def default() -> HeldLists:
 def held(by: HeldLists, pattern: str) -> tuple[Code, str] | None:
     found = canonical(pattern)
     assert not isinstance(found, Problem), found
-    hit = by.holds({"type": "indicator"}, found.asserted)
+    hit = by.holds({"type": "indicator"}, (*found.asserted, *found.others))
     return None if hit is None else (hit.problem.code, hit.list_name)
 
 
@@ -81,13 +81,74 @@ def test_a_hit_on_a_list_names_the_list(default: HeldLists, pattern: str, name: 
         "[domain-name:value = 'evil.wikipedia.org']",
         "[url:value = 'https://wikipedia.org/evil']",
         "[ipv4-addr:value != '10.0.0.1']",
-        "[ipv4-addr:value = '10.0.0.1' AND ipv4-addr:x_port = 4444]",
         "[domain-name:value = 'domain.example']",
-        "[mutex:name = 'google.com']",
     ],
 )
 def test_what_blocks_nobody_else_is_let_through(default: HeldLists, pattern: str) -> None:
     assert held(default, pattern) is None
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "[network-traffic:dst_ref.value = '192.168.31.210']",
+        "[network-traffic:dst_ref.value = '8.8.8.8' AND network-traffic:dst_port = 53]",
+        "[ipv4-addr:value = '198.51.100.1'] AND [domain-name:value = 'google.com']",
+        "[ipv4-addr:value = '198.51.100.1'] FOLLOWEDBY ([domain-name:value = 'google.com'] REPEATS 2 TIMES)",
+        "[ipv4-addr:value = '198.51.100.1' OR domain-name:value = 'google.com']",
+        "[ipv4-addr:value = '10.0.0.1' AND ipv4-addr:x_port = 4444]",
+        "[mutex:name = 'google.com']", "[x-foo:bar = '0.0.0.0/0']", "[artifact:url = 'https://google.com/']",
+        "[ipv4addr:value = '10.0.0.1']", "[mutex:name = 'D41D8CD98F00B204E9800998ECF8427E']",
+        "[ipv4-addr:value = '8.8.8.8 ']", "[ipv4-addr:value = '192.168.31.210:80']", "[ipv6-addr:value = '[::1]:443']",
+        "[ipv4-addr:value = '134744072']", "[ipv4-addr:value = 134744072]", "[domain-name:value = '010.8.8.8']",
+        "[ipv6-addr:value = '64:ff9b::808:808']", "[ipv6-addr:value = '2002:808:808::/48']",
+        "[ipv6-addr:value = '::ffff:0:0/95']", "[ipv6-addr:value = 'fe80::1%eth0']", "[ipv6-addr:value = '::/0']",
+        "[ipv4-addr:value = '0.0.0.0/0.0.0.0']", "[ipv4-addr:value = '0.0.0.0-255.255.255.255']",
+        "[ipv4-addr:value = '8.8.8.*']", "[ipv4-addr:value = 'any']", "[ipv4-addr:value LIKE '%']",
+        "[domain-name:value LIKE '%.google.com']", "[domain-name:value = 'google.*']",
+        "[domain-name:value LIKE '%.com']",
+        r"[domain-name:value MATCHES '^(.*\\.)?google\\.com$']", "[domain-name:value = 'c2.example google.com']",
+        "[url:value = 'google.com']", "[url:value = '//google.com/']", "[url:value = 'https://google.com/#x']",
+        "[url:value = 'https://www.google.com']", "[url:value = 'tcp://8.8.8.8:53']", "[url:value = 'http://10.0.0.1/x']",
+        "[url:value = 'https://hub.centre.example.org/x']", "[email-addr:value = '*@gmail.com']",
+        "[domain-name:value = 'com.bd']", "[domain-name:value = 'login.microsoftonline.com']",
+    ],
+)  # fmt: skip
+def test_poison_waits_in_every_spelling_property_and_composition(default: HeldLists, pattern: str) -> None:
+    assert held(default, pattern) is not None
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "[ipv4-addr:value = '198.51.100.1' AND ipv4-addr:value != '8.8.8.8']",
+        "[domain-name:value NOT IN ('google.com', 'microsoft.com')]",
+        "[url:value = 'http://8.8.8.8/x']", "[url:value = 'index.php?id=1']", "[url:value = 'x']",
+        "[mutex:name = 'test']", "[file:name = '134744072']", "[file:name = 'svchost.exe']", "[file:name = 'run.sh']",
+        r"[directory:path = 'C:\\Users\\google.com']", "[process:command_line = 'ping 127.0.0.1']",
+        "[file:name = 'x' AND file:x_host = '127.0.0.1']",
+        "[email-addr:value = 'somebody@gmail.com']", "[domain-name:value = 'invoice.zip']",
+        "[domain-name:value = 'abcdef.onion']", "[domain-name:value LIKE 'c2%']",
+        r"[domain-name:value MATCHES '^[a-z]{12}\\.(com|net)$']",
+        "[ipv4-addr:value = '198.51[.]100.62']", "[ipv4-addr:value = '143.404.146.87']",
+        "[ipv4-addr:value = '203.0.113.64/255.255.255.192']", "[domain-name:value = 'bad-68.site.example/x']",
+    ],
+)  # fmt: skip
+def test_what_is_no_poison_waits_in_no_spelling(default: HeldLists, pattern: str) -> None:
+    assert held(default, pattern) is None
+
+
+@pytest.mark.parametrize("name", ["invoice-213.exe", "setup.dll", "scan.pdf", "x.212-215", "router.bogus"])
+def test_a_name_under_no_top_level_domain_waits(default: HeldLists, name: str) -> None:
+    assert held(default, f"[domain-name:value = '{name}']") == (Code.VALUE_NO_TOP_LEVEL, OWN_RULES)
+
+
+def test_a_hit_says_what_was_read(default: HeldLists) -> None:
+    found = canonical("[ipv4-addr:value = '134744072']")
+    assert not isinstance(found, Problem)
+    hit = default.holds({"type": "indicator"}, found.asserted)
+    assert hit is not None
+    assert hit.problem.says.startswith("'134744072' can be read as '8.8.8.8', which is on the list public-dns-v4.")
 
 
 def test_only_indicators_are_held(default: HeldLists) -> None:

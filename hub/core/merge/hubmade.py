@@ -20,7 +20,7 @@ from hub.model.policy import Policy
 from hub.model.problems import Problem
 from hub.model.times import exact_time, parse_us, stix_time
 from hub.model.words import StixId, StixObject, derived_id
-from hub.patterns import canonical
+from hub.patterns import canonical, is_of_its_kind
 
 _MERGED = frozenset(
     {
@@ -256,10 +256,11 @@ def _said_us(p: Projection, name: str) -> int | None:
 
 
 def _observables(obj: StixObject) -> tuple[list[StixObject], tuple[str, ...]]:
-    """What a pattern asserts positively and alone, and the kinds that it names."""
+    """What a pattern asserts positively and alone and a list could take, and the kinds that it names."""
     if obj["pattern_type"] != "stix":
         return [], ()
     found = canonical(obj["pattern"])
     if isinstance(found, Problem):
         return [], ()
-    return [{"type": o.kind, "path": o.path, "value": o.value} for o in found.asserted], found.kinds
+    fit = (one for one in found.asserted if is_of_its_kind(one.kind, one.path, one.value))
+    return [{"type": one.kind, "path": one.path, "value": one.value} for one in fit], found.kinds

@@ -30,7 +30,7 @@ class Normal:
     thing: CanonicalKey | None
     """None for a relationship with an end that merges: its thing depends on what the ends mean to an audience."""
     observables: tuple[Observable, ...]
-    """Single values that it is about, for the lists of what is held."""
+    """The values that it is about, for the lists of what is held; of a pattern also what it only names (``Named``)."""
     warnings: tuple[Problem, ...]
     only_revokes: bool = False
     """It is not valid, and nothing counts of it but that it revokes what stood."""
@@ -60,9 +60,8 @@ def _indicator(obj: StixObject, limits: Limits) -> Normal | Problem:
     found = canonical(obj["pattern"], limit_chars=limits.pattern_chars)
     if isinstance(found, Problem):
         return found
-    return Normal(
-        obj["id"], {**obj, "pattern": found.text}, pattern_key("stix", found.text), found.asserted, found.warnings
-    )
+    values = (*found.asserted, *found.others)
+    return Normal(obj["id"], {**obj, "pattern": found.text}, pattern_key("stix", found.text), values, found.warnings)
 
 
 def _observable(obj: StixObject) -> Normal | Problem:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
 
 from hub.model.problems import Code, Problem, cut
+from hub.model.stix import SCO_TYPES
 from hub.patterns.observables import hashes
 from hub.patterns.observables.addresses import (
     canonical_address,
@@ -101,9 +104,43 @@ def canonical_by(rule: Rule | None, value: str, at: str) -> tuple[str, tuple[Pro
 
 
 def is_of_its_kind(kind: str, path: str, value: str) -> bool:
-    """Whether a value is what its property should hold; true where the hub has no rule. Blocklists ask this first."""
+    """Whether a value is what its property should hold; lists ask this first.
+
+    True where the hub has no rule, unless the object's type is a slip for one that has: ``ipv4addr:value``.
+    """
     rule = rule_for(kind, path)
-    return rule is None or isinstance(rule.canonicalise(value), str)
+    return meant_type(kind) is None if rule is None else isinstance(rule.canonicalise(value), str)
+
+
+@lru_cache(maxsize=1_024)
+def meant_type(kind: str) -> str | None:
+    """The object type of STIX that a misspelt one stands for; None for one that is right, or somebody's own.
+
+    >>> meant_type("ipv4addr"), meant_type("domain"), meant_type("ipv4-addr"), meant_type("x-ipv4-addr")
+    ('ipv4-addr', 'domain-name', None, None)
+    """
+    if kind in SCO_TYPES or kind.startswith("x-"):
+        return None
+    squeezed = kind.lower().replace("-", "").replace("_", "")
+    if hashes.algorithm(squeezed) or squeezed in _SLIPS:
+        return _SLIPS.get(squeezed, "file")
+    near = get_close_matches(squeezed, _SQUEEZED, n=1, cutoff=0.84)
+    return _SQUEEZED[near[0]] if near else None
+
+
+_SQUEEZED = {kind.replace("-", ""): kind for kind in sorted(SCO_TYPES)}
+_SLIPS = {
+    **dict.fromkeys(("ip", "ipv4", "ipaddr", "ipaddress", "ip4", "ip4addr"), "ipv4-addr"),
+    **dict.fromkeys(("ipv6", "ip6", "ip6addr"), "ipv6-addr"),
+    **dict.fromkeys(("domain", "hostname", "host", "fqdn", "dns"), "domain-name"),
+    **dict.fromkeys(("uri", "link"), "url"),
+    **dict.fromkeys(("email", "mail"), "email-addr"),
+    **dict.fromkeys(("mac", "macaddress"), "mac-addr"),
+    **dict.fromkeys(("filename", "hash", "filehash"), "file"),
+    **dict.fromkeys(("asn", "as"), "autonomous-system"),
+    "registrykey": "windows-registry-key",
+}
+"""Words of other formats and tools for what STIX names otherwise."""
 
 
 def _digest_rule(name: str) -> Rule:

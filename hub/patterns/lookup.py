@@ -1,0 +1,40 @@
+"""How a value leads to the patterns that it stands in, whatever they say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+
+from hub.model.problems import Problem
+from hub.patterns import quick
+from hub.patterns.candidates import refang, value_candidates
+from hub.patterns.engine import canonical_in_full
+
+_MOST = 4_096
+"""Of one pattern: more than a list of addresses has that fits into one."""
+
+
+def value_key(value: str) -> bytes:
+    """Sixteen bytes that name a value of whatever kind."""
+    return blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def values_in(pattern: str) -> Mapping[bytes, bool]:
+    """The keys of the values in a canonical pattern, and whether it asserts them alone. Empty where the value itself
+    leads to the pattern, as it does in nine of ten: one equality of a value that is of its kind.
+    """
+    plain = quick.match(pattern)
+    if plain is not None and not isinstance(plain, Problem) and not plain[-1]:
+        return {}
+    found = canonical_in_full(pattern, limit_chars=2 * len(pattern) + 1)
+    if isinstance(found, Problem):
+        return {}
+    values = {value_key(one.value): False for one in found.others[:_MOST]}
+    values.update((value_key(one.value), True) for one in found.asserted[:_MOST])
+    return values
+
+
+def keys_asked(said: str) -> list[bytes]:
+    """The keys under which a value that a person typed may stand in a pattern."""
+    texts = [one.value for one in value_candidates(said)]
+    return [value_key(text) for text in dict.fromkeys((*texts, said, refang(said)))]

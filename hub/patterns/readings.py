@@ -1,0 +1,322 @@
+"""What a firewall, resolver or proxy could take a value for, however it is written: spans of addresses, names, URLs.
+
+Only for judging whether a value may do harm: nothing that is read here is ever written anywhere. Reading too much
+costs an operator a look; reading too little cuts members off. docs/asserted-values.md lists the spellings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from hub.patterns.candidates import refang
+from hub.patterns.observables.names import canonical_domain
+from hub.patterns.values import Named, Observable
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Addresses from ``first`` to ``last``."""
+
+    version: int
+    first: int
+    last: int
+    is_place: bool = False
+    """The addresses are the host of a URL with a path, which is one place and not the whole host."""
+
+    @property
+    def prefix(self) -> int:
+        """The length of the prefix that all of them share; of a range that is no network, about that."""
+        return (32 if self.version == 4 else 128) - (self.last - self.first).bit_length()
+
+    @property
+    def text(self) -> str:
+        """For people: an address, a network, or a range."""
+        first, last = (_ADDRESS[self.version](number) for number in (self.first, self.last))
+        if first == last:
+            return str(first)
+        network = ipaddress.ip_network((first, self.prefix), strict=False)
+        return str(network) if network[0] == first and network[-1] == last else f"{first}-{last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A domain name in canonical form."""
+
+    text: str
+    is_place: bool = False
+    """See ``Span``."""
+
+
+Reading = Span | Name
+
+_ADDRESS: dict[int, type[ipaddress.IPv4Address] | type[ipaddress.IPv6Address]] = {
+    4: ipaddress.IPv4Address,
+    6: ipaddress.IPv6Address,
+}
+_EVERYTHING = Span(4, 0, (1 << 32) - 1)
+_NETWORK_KINDS = frozenset(("ipv4-addr", "ipv6-addr", "domain-name", "url"))
+_ADDRESSES = frozenset(("ipv4-addr", "ipv6-addr"))
+_ENDS = re.compile(r"(?:.*\.)?(?:src_ref|dst_ref|resolves_to_refs(?:\[[^]]*\])?)\.value", re.DOTALL)
+_EMBEDDED = (
+    # first address of IPv6, its prefix, bits behind the embedded IPv4 address
+    (0xFFFF << 32, 96, 0),  # mapped, ::ffff:0:0/96 (RFC 4291, section 2.5.5.2)
+    (0, 96, 0),  # compatible, ::/96 (RFC 4291, section 2.5.5.1)
+    (0x0064_FF9B << 96, 96, 0),  # translated, 64:ff9b::/96 (RFC 6052)
+    (0x2002 << 112, 16, 80),  # 6to4, 2002::/16 (RFC 3056)
+)
+_BETWEEN = re.compile(r"[\s,;|]+")
+_RANGE = re.compile(r"\s*([0-9A-Fa-f:.]+)\s*-\s*([0-9A-Fa-f:.]+)\s*")
+_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+:)?[/\\]{2}|[A-Za-z][A-Za-z0-9+.-]+:(?=[/\\])")
+_PLAIN_URL = re.compile(r"[a-z]+://([a-z0-9][a-z0-9.-]*[a-z])(?::[0-9]+)?(/.*)?", re.DOTALL)
+"""What nearly all URLs are like, in canonical form: a host that is no address."""
+_DIGEST = re.compile(r"(?:[0-9a-f]{32}){1,4}|[0-9a-f]{40}|[0-9a-f]{56}")
+_ANY = frozenset(("any", "any4", "any6", "all", "default"))
+"""How firewalls write all addresses."""
+_PATH = re.compile(r"[/\\?#]")
+_WHOLE = re.compile(r"[/\\]*[*%]*(?:\?[*%]*)?(?:#.*)?", re.DOTALL)
+_PORT = re.compile(r":[0-9*%]*$")
+_PART = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
+_OCTETS = re.compile(r"(?:(?:[0-9]{1,3}|[*%xX])(?:\.|$)){1,4}")
+_VARIES = re.compile(r"[*%]|[0-9].*[xX]")
+_NAME_LIKE = re.compile(r"[^\s/\\?#@:*%]+")
+_FORMAT = "Cf"
+_QUOTES = "'\"`<>(){}"
+_MOST_PIECES = 64
+"""Of what stands in one value: more are no list of addresses that anybody reads."""
+
+
+def is_network_property(kind: str, path: str) -> bool:
+    """Whether a property holds what firewalls, resolvers and proxies act on, so that every spelling counts."""
+    return kind in _NETWORK_KINDS or (path.endswith(".value") and _ENDS.fullmatch(path) is not None)
+
+
+def readings(one: Observable) -> Iterator[Reading]:
+    """Everything that a product could take a value for. Under a property that holds neither addresses nor names, only
+    a whole value that is plainly one: ``8.8.8.8`` in a mutex, but not ``134744072``, ``test`` or a path.
+    """
+    quick = _quick(one)
+    if quick is not None:
+        yield quick
+    elif not (one.path.startswith("hashes.") and _DIGEST.fullmatch(one.value)):
+        yield from _read(one, _plain(one.value, is_regex=isinstance(one, Named) and one.operator == "MATCHES"))
+
+
+def _read(one: Observable, text: str) -> Iterator[Reading]:
+    network = is_network_property(one.kind, one.path)
+    if found := _RANGE.fullmatch(text):
+        yield from _range(*found.groups())
+    pieces = [piece for piece in _BETWEEN.split(text) if piece][:_MOST_PIECES]
+    if not network and len(pieces) != 1:
+        return
+    if text.lower() in _ANY and one.kind in _ADDRESSES:
+        yield _EVERYTHING
+    single = len(pieces) == 1 and one.kind not in _ADDRESSES and (one.kind != "url" or "://" in text)
+    for piece in pieces:
+        for reading in _piece(piece, network=network):
+            if isinstance(reading, Span) or "." in reading.text or (network and single):
+                yield reading
+
+
+def _quick(one: Observable) -> Reading | None:
+    """The one reading of a value that is of its kind, as nearly all are."""
+    if one.path != "value":
+        return None
+    match one.kind:
+        case "ipv4-addr" | "ipv6-addr":
+            return span_of(one.value)
+        case "domain-name":
+            return Name(one.value) if canonical_domain(one.value) == one.value else None
+        case "url" if found := _PLAIN_URL.fullmatch(one.value):
+            host, path = found.groups()
+            return Name(host, is_place=bool(path) and _WHOLE.fullmatch(path) is None)
+        case _:
+            return None
+
+
+def span_of(text: str) -> Span | None:
+    """The addresses of an address or network in the notation of its kind; None for anything else."""
+    try:
+        if "/" in text:
+            network = ipaddress.ip_network(text, strict=False)
+            return embedded(Span(network.version, int(network.network_address), int(network.broadcast_address)))
+        address = ipaddress.IPv6Address(text) if ":" in text else ipaddress.IPv4Address(text)
+    except ValueError:
+        return None
+    number = int(address)
+    return embedded(Span(6, number, number)) if address.version == 6 else Span(4, number, number)
+
+
+def embedded(span: Span) -> Span:
+    """The IPv4 addresses that IPv6 ones stand for; of a network that holds all of them, all; else the span itself."""
+    if span.version == 4:
+        return span
+    for base, prefix, shift in _EMBEDDED:
+        last = base | (1 << (128 - prefix)) - 1
+        if span.first <= base and span.last >= last:
+            return _EVERYTHING
+        if base <= span.first and span.last <= last and not (base == 0 and span.last < 1 << 16):
+            mask = (1 << 32) - 1
+            return Span(4, span.first >> shift & mask, span.last >> shift & mask)
+    return span
+
+
+def _plain(text: str, *, is_regex: bool) -> str:
+    """A value without what readers overlook: full-width letters, invisible characters, disarming, quotes."""
+    if is_regex:
+        text = _without_syntax(text)
+    if "%" in text:
+        with contextlib.suppress(UnicodeError):  # a wildcard before a word that begins like a byte
+            text = unquote_to_bytes(text).decode()
+    if not text.isascii():
+        text = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != _FORMAT)
+        text = text.replace("\u3002", ".")
+    return refang(text)
+
+
+def _range(first: str, last: str) -> Iterator[Span]:
+    one, other = span_of(first), span_of(last)
+    if one is not None and other is not None and one.version == other.version and one.first <= other.last:
+        yield Span(one.version, one.first, other.last)
+
+
+def _piece(piece: str, *, network: bool) -> Iterator[Reading]:
+    """What one word may be: a network, a URL, or a host with or without a port."""
+    bare = piece.strip("/\\")
+    found = span_of(bare) or span_of(_PORT.sub("", bare))
+    if found is not None:
+        yield found
+        return
+    if network and (short := _short_network(piece)) is not None:
+        yield short
+    scheme = _SCHEME.match(piece)
+    rest = piece[scheme.end() :].lstrip("/\\") if scheme else piece
+    cut = _PATH.search(rest)
+    authority, path = (rest[: cut.start()], rest[cut.start() :]) if cut else (rest, "")
+    local, at, host = authority.rpartition("@")
+    if at and not scheme and local.strip("*%"):
+        return  # somebody's mail address: it blocks one mailbox
+    is_place = _WHOLE.fullmatch(path) is None
+    if is_place and not network:
+        return
+    for reading in _host(host, network=network):
+        yield _place(reading) if is_place else reading
+
+
+def _place(reading: Reading) -> Reading:
+    match reading:
+        case Span(version, first, last):
+            return Span(version, first, last, is_place=True)
+        case Name(text):
+            return Name(text, is_place=True)
+
+
+def _host(host: str, *, network: bool) -> Iterator[Reading]:
+    host = _bare(host)
+    spans = list(_spans(host, network=network))
+    if spans:
+        yield from spans
+    elif (name := _name(host)) is not None:
+        yield name
+
+
+def _bare(host: str) -> str:
+    """A host without brackets, port, the zone of an address, and points at its end."""
+    host = host.lstrip(_QUOTES)
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = _PORT.sub("", host)
+    if ":" in host:
+        return host.partition("%")[0]
+    return host.rstrip("." + _QUOTES) or host
+
+
+def _spans(host: str, *, network: bool) -> Iterator[Span]:
+    """The addresses that a host may be, in whatever notation."""
+    if (span := span_of(host)) is not None:
+        yield span
+    elif found := _RANGE.fullmatch(host):
+        yield from _range(*found.groups())
+    elif network and host and not host.strip("*%.:"):
+        yield _EVERYTHING
+    elif network and _OCTETS.fullmatch(host) and _VARIES.search(host):
+        yield from _octets(host)
+    elif _numbers(host) and (network or host.count(".") == 3):
+        yield from _loose(host)
+
+
+def _name(host: str) -> Name | None:
+    """The name that a host is, or that it begins or ends with where the rest may vary."""
+    name = host.strip("*%").lstrip(".")
+    if name.endswith("."):  # 'google.*': whatever else it is, it is this one
+        name += "com"
+    elif host[-1:] in ("*", "%") and "." not in name:
+        return None
+    domain = canonical_domain(name) if _NAME_LIKE.fullmatch(name) else None
+    return None if domain is None else Name(domain)
+
+
+def _numbers(host: str) -> list[str]:
+    """The parts of a host that consists of numbers only, else nothing."""
+    parts = host.split(".")
+    return parts if len(parts) <= 4 and all(_PART.fullmatch(part) for part in parts) else []
+
+
+def _loose(host: str) -> Iterator[Span]:
+    """Addresses as the C library reads them: fewer parts than four, octal with a zero before it, hexadecimal; and as
+    others do, who take every number for a decimal one (RFC 6943, section 3.1.1).
+    """
+    parts = _numbers(host)
+    read = {tuple(_number(part, octal=octal) for part in parts) for octal in (True, False)}
+    for numbers in sorted(read):
+        *high, low = numbers
+        if all(number < 256 for number in high) and low < 1 << (8 * (4 - len(high))):
+            address = low
+            for place, number in enumerate(high):
+                address |= number << (24 - 8 * place)
+            yield Span(4, address, address)
+
+
+def _number(part: str, *, octal: bool) -> int:
+    if part[:2].lower() == "0x":
+        return int(part[2:11] or "0", 16)
+    is_octal = octal and part.startswith("0") and part.strip("01234567") == ""
+    return int(part[:12], 8 if is_octal else 10)
+
+
+def _octets(host: str) -> Iterator[Span]:
+    """``8.8.*``, ``8.8.8.x``: a network by its first octets."""
+    fixed: list[int] = []
+    for octet in host.rstrip(".").split("."):
+        if not octet.isdigit():
+            break
+        fixed.append(int(octet))
+    if all(octet < 256 for octet in fixed):
+        bits = 32 - 8 * len(fixed)
+        first = int.from_bytes(bytes(fixed)) << bits
+        yield Span(4, first, first + (1 << bits) - 1)
+
+
+def _short_network(piece: str) -> Span | None:
+    """``10/8``, ``0/0``: a network of which only the first octets are said."""
+    head, slash, prefix = piece.partition("/")
+    octets = head.rstrip(".").split(".")
+    if not slash or len(octets) >= 4 or not all(octet.isdigit() for octet in octets):
+        return None
+    return span_of(f"{'.'.join(octets + ['0'] * (4 - len(octets)))}/{prefix}")
+
+
+_NO_GROUPS = dict.fromkeys(map(ord, "()?"))
+
+
+def _without_syntax(pattern: str) -> str:
+    """A regular expression as a text with ``*`` for what may vary, as far as it is that simple; it is never run."""
+    text = re.sub(r"\(\?[:i][^()]*\||\^|\$|\\[bAZz]", "", pattern)
+    text = re.sub(r"\\([./:-])|\[([./])\]", r"\1\2", text)
+    return re.sub(r"(?:\[[^\]]*\]|\\[wdSs]|(?<!\*)\.)(?:[*+]\??|\{[^}]*\})", "*", text).translate(_NO_GROUPS)
