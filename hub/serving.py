@@ -29,6 +29,7 @@ from starlette.types import ASGIApp
 from hub import lists, telemetry, worker_metrics
 from hub.app import kafka_credentials, now_us, opened
 from hub.config import Config
+from hub.core.hold import HeldLists
 from hub.doors import vitals
 from hub.doors.asking import silent
 from hub.doors.gauges import Gauges
@@ -80,15 +81,21 @@ def door_settings(config: Config) -> DoorSettings:
         page_objects=config.page_objects,
         page_bytes=config.page_bytes,
         intake=IntakeLimits(objects=config.limits, push_bytes=config.max_push_bytes),
+        held_lists=lambda: _held_lists(config),
     )
 
 
-def worker_settings(config: Config) -> WorkerSettings:
-    """What a worker is told."""
+def _held_lists(config: Config) -> HeldLists:
     own = [host for host in (urlsplit(config.url).hostname,) if host]
     held, found = lists.load(config.held_lists, config.data_dir, own)
     for each in found:
         _log.debug("list.loaded", collection=each.name, count=each.entries, version=each.version)
+    return held
+
+
+def worker_settings(config: Config) -> WorkerSettings:
+    """What a worker is told."""
+    held = _held_lists(config)
     return WorkerSettings(limits=config.limits, rules_url=f"{config.url}/rules/", hold=held.holds)
 
 

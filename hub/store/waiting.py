@@ -115,6 +115,18 @@ async def read_held(
     return [_held(row) for row in await conn.execute(query)]
 
 
+async def read_released(conn: AsyncConnection, known: Collection[int]) -> dict[int, bytes]:
+    """The objects that operators have let pass, as they came, by their numbers; without those that are ``known``."""
+    h = t.held.c
+    let_pass = h.state.in_((HeldState.RELEASED, HeldState.TAKEN))
+    new = sorted(set((await conn.execute(select(h.no).where(let_pass))).scalars()).difference(known))
+    found: dict[int, bytes] = {}
+    for numbers in chunks(new, _AT_ONCE):
+        rows = await conn.execute(select(h.no, h.value).where(h.no.in_(numbers)))
+        found.update((row.no, bytes(row.value)) for row in rows)
+    return found
+
+
 async def settle_held(conn: AsyncConnection, choice: Choice, state: HeldState) -> int:
     """Give the waiting objects among these another state; returns how many they were."""
     waiting = t.held.c.state == HeldState.WAITING

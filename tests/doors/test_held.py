@@ -95,7 +95,7 @@ async def test_a_reader_that_takes_no_page_is_let_go_and_holds_only_its_size_mea
 
 
 async def test_an_export_breaks_off_when_its_reader_may_read_no_more(tmp_path: Path) -> None:
-    async with a_hub(tmp_path, recheck_s=0) as hub:
+    async with a_hub(tmp_path, recheck_s=0, export_kept_bytes=1) as hub:
         await hub.centre()
         await hub.member()
         await hub.tell("ro", *addresses(10))

@@ -1,25 +1,34 @@
 """Which values of an indicator a device may block, and what it should know of each.
 
-The pattern is read again here: what an export contains must not depend on what else writes into an object.
+The pattern is read again here: what an export contains must not depend on what else writes into an object. And each
+value is judged again, as it will be written: an object may have come in before a list knew what is wrong with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 
 import orjson
 
+from hub.core.hold import HeldLists
 from hub.model.markings import LEVEL_OF_ID, PAP_ORDER, stated_pap
 from hub.model.problems import Problem
 from hub.model.times import parse_us
 from hub.model.words import StixObject
-from hub.patterns import Observable, canonical
+from hub.patterns import Observable, canonical, is_of_its_kind
+from hub.patterns.observables.hashes import ALGORITHMS, algorithm
 from hub.store.reading import Page
 
 _BARRING = frozenset(range(PAP_ORDER.index("AMBER"), len(PAP_ORDER)))
 """PAP:AMBER allows passive use only, PAP:RED none that anybody could notice: blocking is active."""
 _HARMLESS = frozenset({"benign"})
+HASHES = frozenset(name.lower() for name in ALGORITHMS)
+NETWORK_TYPES = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url"})
+PLAIN_TYPES = NETWORK_TYPES | HASHES
+"""What a list has that does not say of each value what it is, unless it is asked for others."""
+_ONE_PROPERTY = NETWORK_TYPES | {"email-addr", "mac-addr"}
+"""Types that name a kind of value; another one (``file``) is an object with properties, all of which are meant."""
 SILENT_CONFIDENCE = 50
 """Where an indicator without a confidence stands among others (docs/semantics.md, section 5)."""
 
@@ -55,7 +64,9 @@ def type_of(observable: Observable) -> str:
     if observable.path == "value":
         return observable.kind
     if observable.kind == "file" and observable.path.startswith("hashes."):
-        return observable.path.removeprefix("hashes.").strip("'").lower()
+        name = algorithm(observable.path.removeprefix("hashes.").strip("'"))
+        if name is not None:
+            return name.lower()
     return f"{observable.kind}:{observable.path}"
 
 
@@ -65,6 +76,13 @@ def barring_marking(body: bytes) -> bool:
     definition = marking.get("definition")
     said = (definition.get("statement") if isinstance(definition, dict) else None, marking.get("name"))
     return any(isinstance(text, str) and stated_pap(text) in _BARRING for text in said)
+
+
+@dataclass(slots=True)
+class Skipped:
+    """How many values an export has left out."""
+
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +95,12 @@ class Selection:
     """The beginning of the day that the last tick set; None: there was none, and nothing has expired."""
     barred: frozenset[str] = frozenset()
     """Ids of markings under which nothing may be blocked."""
+    lists: HeldLists = field(default_factory=HeldLists)
+    """What judges each value as it is written."""
+    released: Collection[str] = frozenset()
+    """Canonical patterns that an operator has let pass, whatever the lists say."""
+    skipped: Skipped = field(default_factory=Skipped)
+    """Counts what was asked for and left out: not of its kind, not to be blocked (PAP), or held by the lists."""
 
     def entries(self, page: Page) -> Iterator[Entry]:
         """The values of a page's indicators that may be blocked."""
@@ -85,25 +109,43 @@ class Selection:
                 yield from self._of(orjson.loads(body), row.version_us)
 
     def _of(self, obj: StixObject, modified_us: int) -> Iterator[Entry]:
-        if not self._may_block(obj):
+        if not self._asserts(obj):
             return
         found = canonical(obj["pattern"], limit_chars=2 * len(obj["pattern"]) + 1)
         if isinstance(found, Problem):
             return
+        may_block = self._may_block(obj)
         for observable in found.asserted:
             name = type_of(observable)
-            if not self.types or name in self.types or observable.kind in self.types:
+            if not self._is_wanted(name, observable.kind):
+                continue
+            if may_block and self._is_fit(observable, found.text):
                 yield _entry(obj, name, observable.value, modified_us)
+            else:
+                self.skipped.count += 1
 
-    def _may_block(self, obj: StixObject) -> bool:
+    def _is_wanted(self, name: str, kind: str) -> bool:
+        return not self.types or name in self.types or (kind in self.types and kind not in _ONE_PROPERTY)
+
+    def _is_fit(self, observable: Observable, pattern: str) -> bool:
+        """Whether a value is what its type says, and no poison: the net under what is held."""
+        if not is_of_its_kind(observable.kind, observable.path, observable.value):
+            return False
+        return self.lists.judge(observable) is None or pattern in self.released
+
+    def _asserts(self, obj: StixObject) -> bool:
+        """Whether an indicator says today that something is bad."""
         until = obj.get("valid_until")
         return (
             obj.get("pattern_type") == "stix"
             and obj.get("revoked") is not True
             and not (until is not None and self.today_us is not None and parse_us(until) <= self.today_us)
-            and not any(stated_pap(label) in _BARRING for label in obj.get("labels") or ())
-            and self.barred.isdisjoint(obj.get("object_marking_refs") or ())
             and not (obj.get("indicator_types") and _HARMLESS.issuperset(obj["indicator_types"]))
+        )
+
+    def _may_block(self, obj: StixObject) -> bool:
+        return not any(stated_pap(label) in _BARRING for label in obj.get("labels") or ()) and self.barred.isdisjoint(
+            obj.get("object_marking_refs") or ()
         )
 
 

@@ -1,0 +1,48 @@
+"""What an export asks of every value before it writes it: the lists of what is held, and what operators released.
+
+A value that a list holds is let through where an operator has released an object with the same pattern: the release
+is remembered with the held object itself, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from hub.core.hold import HeldLists
+from hub.core.journey import judge
+from hub.doors.context import Doors
+from hub.model.words import Limits
+from hub.store.waiting import read_released
+
+
+class Net:
+    """Lists and releases as one process has read them; kept from export to export."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._reading = asyncio.Lock()
+        self._lists: HeldLists | None = None
+        self._released: dict[int, str | None] = {}
+        """The canonical pattern of each released object, by its number."""
+
+    async def lists(self) -> HeldLists:
+        """The lists, loaded at the first export: a process that makes none does without their 40 MB."""
+        async with self._reading:
+            if self._lists is None:
+                self._lists = await asyncio.to_thread(self._doors.settings.held_lists)
+            return self._lists
+
+    async def released(self) -> frozenset[str]:
+        """The patterns that operators have let pass until now. Ask after the head of the collection is known."""
+        async with self._reading:
+            async with self._doors.store.look() as conn:
+                found = await read_released(conn, self._released)
+            limits = self._doors.settings.intake.objects
+            self._released.update(await asyncio.to_thread(lambda: {no: _pattern(v, limits) for no, v in found.items()}))
+            return frozenset(pattern for pattern in self._released.values() if pattern is not None)
+
+
+def _pattern(value: bytes, limits: Limits) -> str | None:
+    """The pattern of an object as it was held, as collections show it."""
+    found = judge(value, limits)
+    return found[0].obj.get("pattern") if isinstance(found, list) else None
