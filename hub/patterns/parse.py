@@ -25,7 +25,16 @@ from hub.patterns.ast import (
     Step,
     Within,
 )
-from hub.patterns.tokens import KEY_WORDS, KEY_WORDS_20, PatternError, Token, syntax_error, tokens_of
+from hub.patterns.tokens import (
+    HOW_STRINGS_ARE_WRITTEN,
+    KEY_WORDS,
+    KEY_WORDS_20,
+    PatternError,
+    Token,
+    ends_too_early,
+    syntax_error,
+    tokens_of,
+)
 
 MAX_DEPTH = 64
 """How deep parentheses may nest; the deepest pattern seen in real feeds has 4."""
@@ -280,7 +289,9 @@ class _Parser:
         self._at += 1
 
     def _unexpected(self, expected: str) -> PatternError:
-        return syntax_error(self._pattern, self._tokens[self._at].at, expected)
+        token = self._tokens[self._at]
+        early = self._at > 0 and ends_too_early(self._tokens[self._at - 1], token)
+        return syntax_error(self._pattern, token.at, expected, HOW_STRINGS_ARE_WRITTEN if early else "")
 
     def _descend(self) -> None:
         self._depth += 1

@@ -9,6 +9,7 @@ which no rule allows, and a long run of them would be read once for each of its 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import NamedTuple
 
 from hub.model.problems import Code, cut
@@ -47,6 +48,10 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_INSIDE = re.compile(r"'[^'\\]*+(?:\\['\\][^'\\]*+)*+")
+"""A string as far as it goes without its end."""
+_NOT_BEHIND_A_STRING = frozenset(("identifier", "hyphenated", "integer", "float", "string", "timestamp"))
+HOW_STRINGS_ARE_WRITTEN = r"In a string a backslash is written \\ and an apostrophe \'; inside JSON \\\\ and \\'."
 _OPENING = re.compile(rf"[({WHITE}]*+")
 
 
@@ -68,14 +73,31 @@ class PatternError(Exception):
         self.says = says
 
 
-def syntax_error(pattern: str, at: int, expected: str) -> PatternError:
-    """What stands at offset ``at`` is not what the grammar expects there."""
+def syntax_error(pattern: str, at: int, expected: str, hint: str = "") -> PatternError:
+    """What stands at offset ``at`` is not what the grammar expects there. ``hint``: a sentence on how to mend it."""
     line = pattern.count("\n", 0, at) + 1
     column = at - (pattern.rfind("\n", 0, at) + 1) + 1
     found = cut(pattern[at : at + 40], 24) if at < len(pattern) else "the end"
-    return PatternError(
-        Code.PATTERN_SYNTAX, f"Pattern, line {line}, column {column}: expected {expected}, found {found}."
-    )
+    says = f"Pattern, line {line}, column {column}: expected {expected}, found {found}."
+    return PatternError(Code.PATTERN_SYNTAX, f"{says} {hint}" if hint else says)
+
+
+def ends_too_early(string: Token, following: Token) -> bool:
+    """Whether a string seems to end at an apostrophe that belongs into it: a word follows at once."""
+    adjoins = following.at == string.at + len(string.text)
+    return string.kind == "string" and adjoins and following.kind in _NOT_BEHIND_A_STRING
+
+
+def _no_token(pattern: str, at: int, before: list[Token]) -> PatternError:
+    """Why no token begins at offset ``at``: of a string, what is wrong in it or before it."""
+    inside = _INSIDE.match(pattern, at)
+    if inside is None:
+        return syntax_error(pattern, at, "a token of the STIX patterning language")
+    if inside.end() < len(pattern):
+        return syntax_error(pattern, inside.end(), r"\\ or \'", HOW_STRINGS_ARE_WRITTEN)
+    early = any(ends_too_early(one, following) for one, following in pairwise(before))
+    hint = HOW_STRINGS_ARE_WRITTEN if early or "\\'" in inside[0] else ""
+    return syntax_error(pattern, at, "a string that ends with an apostrophe", hint)
 
 
 def tokens_of(pattern: str, key_words: frozenset[str] = KEY_WORDS) -> list[Token]:
@@ -96,6 +118,6 @@ def tokens_of(pattern: str, key_words: frozenset[str] = KEY_WORDS) -> list[Token
         if kind == "mark" or (kind == "identifier" and text in key_words):
             kind = text
         elif kind == "none":
-            raise syntax_error(pattern, match.start(group), "a token of the STIX patterning language")
+            raise _no_token(pattern, match.start(group), found)
         found.append(Token(kind, text, match.start(group)))
     return found
