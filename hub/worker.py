@@ -24,7 +24,7 @@ from hub.core.merge.scene import indexed_references
 from hub.core.merge.stamp import stamp as stamped
 from hub.core.merge.weave import Weave
 from hub.log.port import INTAKE_PREFIX, Batch, Consumer, StoredRecord
-from hub.model.claims import Change
+from hub.model.claims import Change, Claim
 from hub.model.errors import HubError, TryAgain
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem
@@ -43,6 +43,7 @@ from hub.model.step import (
 )
 from hub.model.times import stix_time, to_us
 from hub.model.words import Limits, Seq, Stamp, State, StixId, stamp
+from hub.patterns import values_in
 from hub.store.port import Store, Sweep, Transaction
 
 _log = structlog.get_logger()
@@ -313,6 +314,8 @@ class Worker:
             refs = indexed_references(new, policy)
             if refs or (old is not None and indexed_references(old, policy)):
                 writes.references[key] = refs
+            if new.thing is not None and (old is None or old.thing != new.thing) and (values := _values(new)):
+                writes.values[new.thing] = values
         self._account(writes, done, now_us)
         refusals = [outcome for outcome in done.outcomes if outcome.state is State.REJECTED]
         weave = Weave(policy, done.changed, crowd=self._settings.crowd, pending=await _pending(tx))
@@ -428,6 +431,12 @@ def _said(outcome: Outcome, problem: Problem) -> dict[str, object]:
         "code": problem.code.value,
         "message": problem.says,
     }
+
+
+def _values(claim: Claim) -> Mapping[bytes, bool]:
+    """What the pattern of an indicator names, for those who look a value up."""
+    obj = claim.obj
+    return values_in(obj["pattern"]) if claim.type == "indicator" and obj.get("pattern_type") == "stix" else {}
 
 
 def _word(admitted: Admitted) -> Word:

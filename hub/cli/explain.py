@@ -27,7 +27,7 @@ def command(
         print_json(explanation.model_dump())
         return
     if not explanation.things:
-        raise NotFound("explain.nothing", f"The hub shows you nothing about {printable(asked)}.", "Check the spelling.")
+        raise NotFound("explain.nothing", f"The hub shows you nothing about {printable(asked)}.")
     screen = console()
     for thing in explanation.things:
         _print_thing(screen, thing)

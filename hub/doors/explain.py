@@ -26,11 +26,15 @@ from hub.model.principals import Kind, Principal
 from hub.model.problems import Problem, cut
 from hub.model.stix import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId, StixObject
-from hub.patterns import Observable, canonical, key, pattern_key, value_candidates
+from hub.patterns import Observable, canonical, key, keys_asked, pattern_key, value_candidates
 from hub.store import reading
 from schemas.api import ExplainedThing, Explanation
 
 _LONGEST = 70_000
+_ENOUGH = 50
+"""Of things that only name a value: further ones are left out."""
+_MOST_THINGS = 5_000
+"""So many patterns that name a value are looked at for some that the asker may see."""
 _STIX_ID = re.compile(r"[a-z0-9][a-z0-9-]{1,249}--[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -47,13 +51,21 @@ def routes(doors: Doors) -> APIRouter:
             raise Refused("explain.asked", "Ask for a STIX id, a value or a pattern.", "Percent-encode it in the path.")
         things = await _Explaining(doors, principal, await doors.store.policy()).explain(said)
         if not things:
-            raise NotFound(
-                "explain.unknown", f"No collection that you may read shows {cut(said)}.", "Check its spelling."
-            )
+            raise NotFound("explain.unknown", f"No collection that you may read shows {cut(said)}.", _read_as(said))
         body = Explanation(asked=asked, things=things)
         return Response(body.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})
 
     return router
+
+
+def _read_as(said: str) -> str:
+    """How a value was understood, for who finds nothing of it."""
+    if _STIX_ID.fullmatch(said) or said.startswith("["):
+        return "Nothing that you may see has this id or this pattern; ids differ from collection to collection."
+    kinds = dict.fromkeys(candidate.kind for candidate in value_candidates(said))
+    if not kinds:
+        return "It was looked for as a text, in every pattern; write an address, name, URL or hash as STIX does."
+    return f"It was looked for as {' or '.join(kinds)}, and in every pattern; nothing that you may see names it."
 
 
 def things_named(said: str) -> list[CanonicalKey] | Problem:
@@ -109,6 +121,17 @@ class _Explaining:
         """The answer; empty where there is nothing that the asker may know of."""
         collections = await self._doors.gate.explainable(self._principal)
         things = await self._things(said, collections)
+        found = await self._explained(things, collections)
+        if _STIX_ID.fullmatch(said) is None and not said.startswith("["):
+            others = await self._store.things_naming(keys_asked(said), _MOST_THINGS)
+            others = [thing for thing in others if thing not in things]
+            for at in range(0, len(others), _ENOUGH):  # most of what is looked at may be nothing to the asker
+                if len(found) >= _ENOUGH:
+                    break
+                found += await self._explained(others[at : at + _ENOUGH], collections)
+        return found
+
+    async def _explained(self, things: Some[CanonicalKey], collections: Some[Collection]) -> list[ExplainedThing]:
         known = await self._known(things, collections)
         found = [
             explained_thing(thing, await self._parts(thing, known, collections), self._asker, self._policy)

@@ -175,6 +175,8 @@ class Writes:
     claims: list[Claim] = field(default_factory=list)
     references: dict[ClaimKey, tuple[StixId, ...]] = field(default_factory=dict)
     """The references of these contributions from now on."""
+    values: dict[CanonicalKey, Mapping[bytes, bool]] = field(default_factory=dict)
+    """Keys of the values in the patterns of these things, and whether the pattern asserts the value alone."""
     placements: dict[ClaimKey, dict[int, CanonicalKey]] = field(default_factory=dict)
     """Where these relationships stand from now on, in every collection."""
     views: list[View] = field(default_factory=list)

@@ -148,6 +148,10 @@ class Store(Protocol):
         """Contributions about things, or under ids."""
         ...
 
+    async def things_naming(self, values: Collection[bytes], limit: int) -> Sequence[CanonicalKey]:
+        """Things in whose pattern one of these values stands (``hub.patterns.lookup``), those that assert one first."""
+        ...
+
     async def views_of(self, thing: CanonicalKey, collections: Iterable[int]) -> list[View]:
         """What these collections show of a thing."""
         ...

@@ -194,6 +194,13 @@ class SqlStore(ABC):
             }
             return list(found.values())
 
+    async def things_naming(self, values: Collection[bytes], limit: int) -> list[CanonicalKey]:
+        """See the port."""
+        v = t.named_values.c
+        async with self.look() as conn:
+            things = select(v.thing).where(v.value.in_(list(values))).order_by(v.alone.desc(), v.thing).limit(limit)
+            return list(dict.fromkeys((await conn.execute(things)).scalars()))
+
     async def ready(self) -> bool:
         """See the port."""
         try:
@@ -351,6 +358,8 @@ class SqlTransaction:
         await self._many(self._store.insert(t.referring), pairs)
         placed = sorted((key, no, thing) for key, where in writes.placements.items() for no, thing in where.items())
         await self._many(self._store.insert(t.placements), placed)
+        values = sorted((value, key, alone) for key, some in writes.values.items() for value, alone in some.items())
+        await self._many(self._store.upsert(t.named_values, ["value", "thing"]), values)
 
     async def _write_views(self, writes: Writes) -> None:
         rows = sorted(

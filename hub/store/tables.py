@@ -67,6 +67,18 @@ placements = Table(
     Index("ix_placements_thing", "thing"),
 )
 
+named_values = Table(
+    "named_values",
+    metadata,
+    Column("value", LargeBinary, nullable=False),  # hub.patterns.lookup.value_key
+    Column("thing", LargeBinary, nullable=False),
+    Column("alone", Boolean, nullable=False),
+    Index("uq_named_values_value_thing", "value", "thing", unique=True),
+)
+"""The patterns that a value stands in, unless it leads to them by itself. A function of the pattern, so that no row
+ever goes: what may be seen of a thing is asked elsewhere.
+"""
+
 # ---------------------------------------------------------------- what collections show
 
 views = Table(

@@ -146,3 +146,71 @@ async def test_what_nobody_knows_is_refused_with_a_sentence(hub: Hub, asked: str
 
 async def test_explaining_needs_credentials(hub: Hub) -> None:
     assert (await hub.get("/v1/explain/198.51.100.7")).status_code == 401
+
+
+# ---------------------------------------------------------------- a value wherever it stands
+
+
+PLACES = [
+    ("[network-traffic:src_ref.type = 'ipv4-addr' AND network-traffic:src_ref.value = '192.0.2.31']", "192.0.2.31"),
+    ("[network-traffic:dst_ref.value = '198.51.100.32' AND network-traffic:dst_port = 443]", "198.51.100.32"),
+    ("[ipv4-addr:value = '198.51.100.33'] AND [domain-name:value = 'c2-33.example']", "c2-33.example"),
+    ("[ipv4-addr:value = '198.51.100.33'] FOLLOWEDBY [domain-name:value = 'c2-34.example']", "C2-34[.]example"),
+    ("[ipv4-addr:value IN ('198.51.100.35', '198.51.100.36')]", "198.51.100[.]36"),
+    ("[domain-name:value = 'c2-37.example' AND domain-name:value != 'not-37.example']", "not-37.example"),
+    (f"[file:hashes.MD5 = '{'ab' * 16}' AND file:name = 'x.exe']", ("ab" * 16).upper()),
+    ("[file:name = 'invoice-38.exe']", "invoice-38.exe"),
+    (r"[mutex:name = 'Global\\a mutex']", "Global\\a mutex"),
+    ("[ipv4-addr:value = '198.51.100.39:443']", "198.51.100.39:443"),
+    ("[ipv4-addr:value = '198.51[.]100.40']", "198.51[.]100.40"),
+    ("[domain-name:value = '198.51.100.41']", "198.51.100.41"),
+    ("[domain-name:value LIKE '%.c2-42.example']", "%.c2-42.example"),
+    ("[url:value = 'http://c2-43.example/'] REPEATS 2 TIMES", "http://c2-43.example"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pattern", "asked"), PLACES)
+async def test_a_value_is_found_wherever_it_stands_in_a_pattern(hub: Hub, pattern: str, asked: str) -> None:
+    receipt = await hub.tell("ro", an_indicator(pattern))
+    assert receipt["accepted"] == 1, receipt
+    [thing] = await explain(hub, asked)
+    assert thing["type"] == "indicator"
+    assert view(thing)["state"] == "live"
+
+
+async def test_a_value_in_a_pattern_that_one_may_not_see_is_unknown(hub: Hub) -> None:
+    pattern = "[ipv4-addr:value = '198.51.100.33'] AND [domain-name:value = 'c2-33.example']"
+    await hub.tell("it", an_indicator(pattern, tlp="amber"))
+    assert len(await explain(hub, "c2-33.example", "ro")) == 1
+    there = await hub.get("/v1/explain/c2-33.example", "soc")
+    nowhere = await hub.get("/v1/explain/c2-34.example", "soc")
+    assert there.status_code == nowhere.status_code == 404
+    assert there.text.replace("c2-33", "") == nowhere.text.replace("c2-34", "")
+
+
+async def test_what_asserts_a_value_comes_before_what_only_names_it(hub: Hub) -> None:
+    await hub.tell(
+        "ro", an_indicator("[ipv4-addr:value = '198.51.100.7' AND ipv4-addr:x_port = 4]", "a"),
+        an_indicator("198.51.100.7", "b"), an_indicator("[ipv4-addr:value IN ('198.51.100.7', '198.51.100.8')]", "c"),
+    )  # fmt: skip
+    found = [thing["text"] for thing in await explain(hub, "198.51.100.7")]
+    assert [text.count("AND") for text in found] == [0, 0, 1]
+
+
+async def test_a_value_that_nobody_names_is_answered_with_what_it_was_taken_for(hub: Hub) -> None:
+    for asked, taken_for in (("198.51.100.8", "ipv4-addr"), ("nobody.example", "domain-name"), ("what ever", "text")):
+        answer = (await hub.get(f"/v1/explain/{quote(asked, safe='')}", "soc")).json()
+        assert answer["code"] == "explain.unknown"
+        assert taken_for in str(answer)
+        assert "spelling" not in str(answer)
+
+
+async def test_many_patterns_that_one_may_not_see_do_not_hide_one_that_one_may(hub: Hub) -> None:
+    hidden = [
+        an_indicator(f"[ipv4-addr:value = '198.51.100.7' AND ipv4-addr:x_port = {no}]", f"{no}", tlp="amber")
+        for no in range(120)
+    ]
+    await hub.tell("it", *hidden)
+    await hub.tell("ro", an_indicator("[ipv4-addr:value = '198.51.100.7' AND ipv4-addr:x_port = 999]"))
+    [thing] = await explain(hub, "198.51.100.7")
+    assert "999" in thing["text"]

@@ -1,0 +1,18 @@
+"""Which patterns a value stands in."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    """Add the table; what came in before is not in it."""
+    op.create_table(
+        "named_values",
+        sa.Column("value", sa.LargeBinary(), nullable=False),
+        sa.Column("thing", sa.LargeBinary(), nullable=False),
+        sa.Column("alone", sa.Boolean(), nullable=False),
+    )
+    op.create_index("uq_named_values_value_thing", "named_values", ["value", "thing"], unique=True)
