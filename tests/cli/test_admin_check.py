@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.admin import Shell
+
+REAL_LIFE = Path(__file__).parent.parent / "data" / "real-life"
 
 GOOD = {
     "type": "indicator",
@@ -55,6 +58,31 @@ def test_what_would_wait_for_the_operator_is_held_and_no_failure(shell: Shell) -
     assert said["problems"][0]["code"] == "poison.reserved"
     shell.patch.setenv("CTIHUB_HELD_LISTS", "none")
     assert _check(shell, path)[1]["held"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "refused", "held", "codes"),
+    [
+        ("poison-in-disguise.json", 0, 8, {"poison.network", "poison.reserved", "list.hit"}),
+        ("sec-poison-other-kinds.ndjson", 0, 5, {"poison.network", "list.hit"}),
+        ("not-of-its-kind.json", 0, 0, {"value.not-of-its-kind"}),
+        ("misp-network-traffic.json", 0, 0, set()),
+        ("pattern-quoting.json", 2, 0, {"pattern.syntax"}),
+    ],
+)
+def test_inputs_of_real_life_end_as_a_hub_would_end_them(
+    shell: Shell, name: str, refused: int, held: int, codes: set[str]
+) -> None:
+    code, said = _check(shell, str(REAL_LIFE / name))
+    assert (said["refused"] >= refused, said["held"]) == (True, held)
+    assert code == (1 if said["refused"] else 0)
+    assert {each["code"] for each in said["problems"]} >= codes
+
+
+def test_how_strings_are_written_is_told(shell: Shell) -> None:
+    _, said = _check(shell, str(REAL_LIFE / "pattern-quoting.json"))
+    told = [each["id"][-3:] for each in said["problems"] if r"a backslash is written \\" in each["message"]]
+    assert told == ["121", "122"]
 
 
 def test_a_name_of_ones_own_in_free_text_is_a_warning(shell: Shell) -> None:

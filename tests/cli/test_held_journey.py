@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.cli.admin import Shell
@@ -14,6 +15,7 @@ from tests.running import RunningHub
 from tests.story import TLP, an_indicator
 from tests.waiting import WITHIN_S, wait_until
 
+REAL_LIFE = Path(__file__).parent.parent / "data" / "real-life"
 DNS = an_indicator("8.8.8.8", "resolver", tlp="clear")
 EVERYONE = an_indicator("0.0.0.0/0", "everyone", tlp="clear")
 SUFFIX = an_indicator("[domain-name:value = 'co.uk']", "suffix", tlp="clear")
@@ -88,3 +90,23 @@ def test_a_good_version_stands_although_an_older_one_is_let_in_afterwards(hub: R
     shows(hub, NORMAL["pattern"])
     assert push(hub, EVERYONE) == (0, 1)
     shows(hub, NORMAL["pattern"])
+
+
+def listed(hub: RunningHub, query: str = "") -> set[str]:
+    """What anybody gets for a firewall."""
+    answer = httpx.get(f"{hub.url}/v1/collections/public/export.txt{query}", timeout=20, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    return set(answer.text.splitlines())
+
+
+def test_poison_in_any_disguise_reaches_no_list_and_what_is_let_in_does(hub: RunningHub, shell: Shell) -> None:
+    poison = json.loads((REAL_LIFE / "poison-in-disguise.json").read_text())["objects"]
+    poison += [json.loads(line) for line in (REAL_LIFE / "sec-poison-other-kinds.ndjson").read_text().splitlines()]
+    clear = [{**one, "object_marking_refs": [TLP["clear"]]} for one in poison]
+    assert push(hub, *clear, DNS, NORMAL) == (1, len(poison) + 1)
+    shows(hub, NORMAL["pattern"])
+    assert listed(hub) == {"203.0.113.77"}
+    [number] = [str(one["no"]) for one in shell.done("held", "list") if one["id"] == DNS["id"]]
+    assert shell.done("held", "release", number) == {"released": 1}
+    shows(hub, NORMAL["pattern"], DNS["pattern"])
+    assert listed(hub) == listed(hub, "?type=ipv4-addr") == {"203.0.113.77", "8.8.8.8"}

@@ -9,6 +9,7 @@ import pytest
 from hub.model.claims import ClaimState
 from hub.model.step import ReceiptCounts, Wanted, Writes
 from hub.model.words import Seq, StixId
+from hub.patterns.lookup import value_key
 from hub.store import reading
 from hub.store.port import Filter
 from tests.contracts.store_suite import StoreSuite, rows_of, seqs
@@ -61,6 +62,17 @@ class StoreContent(StoreSuite):
                 found = await tx.load(Wanted(things={a_thing("a"), a_thing("b")}), await tx.policy())
                 assert found.of_thing[a_thing("a")] == []
                 assert found.claims == {newer.key: newer, a_claim("b").key: a_claim("b")}
+
+    async def test_things_are_found_by_the_values_in_their_patterns_those_that_assert_them_first(self) -> None:
+        one, other = value_key("198.51.100.1"), value_key("198.51.100.2")
+        async with self.opened() as store:
+            await self.write(store, Writes(values={a_thing("a"): {one: False, other: True}}))
+            await self.write(store, Writes(values={a_thing("b"): {one: True}, a_thing("a"): {one: False, other: True}}))
+            assert list(await store.things_naming([one], 10)) == [a_thing("b"), a_thing("a")]
+            assert list(await store.things_naming([other], 10)) == [a_thing("a")]
+            assert set(await store.things_naming([one, other], 10)) == {a_thing("a"), a_thing("b")}
+            assert list(await store.things_naming([one], 1)) == [a_thing("b")]
+            assert list(await store.things_naming([value_key("none")], 10)) == []
 
     @pytest.mark.parametrize("count", [1, 3_000])
     async def test_any_number_of_claims_and_views_is_written_and_found(self, count: int) -> None:

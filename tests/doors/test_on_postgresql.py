@@ -40,6 +40,8 @@ PROMISES: list[Callable[[Hub], Awaitable[None]]] = [
     test_export.test_what_is_revoked_withdrawn_or_gone_by_is_not_in_it,
     test_export.test_limit_gives_the_best_by_confidence_and_recency,
     test_explain.test_a_merged_indicator_is_explained_by_its_claims,
+    test_explain.test_what_asserts_a_value_comes_before_what_only_names_it,
+    test_explain.test_many_patterns_that_one_may_not_see_do_not_hide_one_that_one_may,
     test_explain.test_an_owners_object_and_a_relationship_are_explained,
     test_http.test_status_shows_each_what_is_theirs,
 ]

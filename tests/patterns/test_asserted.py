@@ -66,6 +66,7 @@ def test_each_alternative_is_asserted_alone(pattern: str, expected: set[str]) ->
         ("[network-traffic:dst_ref.type = 'ipv4-addr' AND network-traffic:src_ref.value = '198.51.100.31']", set()),
         ("[network-traffic:dst_ref.type = 'ipv4-addr' AND network-traffic:dst_ref.value = '198.51.100.31' AND network-traffic:dst_port = 443]", set()),
         ("[network-traffic:dst_ref.type = 'ipv4-addr' AND network-traffic:dst_ref.type = 'ipv6-addr' AND network-traffic:dst_ref.value = '198.51.100.31']", set()),
+        ("[network-traffic:src_ref.type = 'ipv6-addr' AND network-traffic:dst_ref.type = 'ipv4-addr' AND network-traffic:dst_ref.value = '198.51.100.31']", set()),
         ("[network-traffic:dst_ref.type != 'ipv4-addr' AND network-traffic:dst_ref.value = '198.51.100.31']", set()),
         ("[network-traffic:dst_ref.type = 'file' AND network-traffic:dst_ref.value = '198.51.100.31']", set()),
         ("[network-traffic:dst_ref.type = 'ipv4-addr'] AND [network-traffic:dst_ref.value = '198.51.100.31']", set()),
