@@ -81,12 +81,18 @@ _ANY = frozenset(("any", "any4", "any6", "all", "default"))
 _PATH = re.compile(r"[/\\?#]")
 _WHOLE = re.compile(r"[/\\]*[*%]*(?:\?[*%]*)?(?:#.*)?", re.DOTALL)
 _PORT = re.compile(r":[0-9*%]*$")
+_SPAN_LIKE = re.compile(r"[0-9.]+(?:/[0-9.]+)?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:%.*)?(?:/[0-9]+)?", re.DOTALL)
 _PART = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
 _OCTETS = re.compile(r"(?:(?:[0-9]{1,3}|[*%xX])(?:\.|$)){1,4}")
 _VARIES = re.compile(r"[*%]|[0-9].*[xX]")
 _NAME_LIKE = re.compile(r"[^\s/\\?#@:*%]+")
 _FORMAT = "Cf"
 _QUOTES = "'\"`<>(){}"
+_DISARMED = re.compile(r"[\[({\\]|^(?:hxxp|h\*\*p|meow|fxp)", re.IGNORECASE)
+"""What ``refang`` acts on; most values have none of it."""
+_AROUND = " \t\r\n\v\f\"'<>`"
+_LONGEST = 1_024
+"""Characters: no host is longer, and what reads regular expressions here is not linear."""
 _MOST_PIECES = 64
 """Of what stands in one value: more are no list of addresses that anybody reads."""
 
@@ -141,6 +147,8 @@ def _quick(one: Observable) -> Reading | None:
 
 def span_of(text: str) -> Span | None:
     """The addresses of an address or network in the notation of its kind; None for anything else."""
+    if not _SPAN_LIKE.fullmatch(text):
+        return None
     try:
         if "/" in text:
             network = ipaddress.ip_network(text, strict=False)
@@ -168,6 +176,8 @@ def embedded(span: Span) -> Span:
 
 def _plain(text: str, *, is_regex: bool) -> str:
     """A value without what readers overlook: full-width letters, invisible characters, disarming, quotes."""
+    if len(text) > _LONGEST:
+        text = text.strip()[:_LONGEST]
     if is_regex:
         text = _without_syntax(text)
     if "%" in text:
@@ -176,7 +186,7 @@ def _plain(text: str, *, is_regex: bool) -> str:
     if not text.isascii():
         text = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != _FORMAT)
         text = text.replace("\u3002", ".")
-    return refang(text)
+    return refang(text) if _DISARMED.search(text) else text.strip(_AROUND)
 
 
 def _range(first: str, last: str) -> Iterator[Span]:

@@ -185,13 +185,7 @@ def listed(normal: Normal, by: HeldLists) -> set[str]:
     body = orjson.dumps(normal.obj)
     row = Change(1, Seq(1), StixId(normal.obj["id"]), "indicator", False, 1, 1, b"")
     found: set[str] = set()
-    for types in (
-        PLAIN_TYPES,
-        frozenset[str](),
-        frozenset({"ipv4-addr"}),
-        frozenset({"domain-name"}),
-        frozenset({"url"}),
-    ):
+    for types in (PLAIN_TYPES, frozenset[str]()):  # a list of some types has some lines of these
         selection = Selection(types, lists=by)
         for entry in selection.entries(Page([row], [body], more=False)):
             found.add(entry.value)
