@@ -201,3 +201,10 @@ async def test_a_type_that_names_a_kind_of_value_gives_no_other_property(hub: Hu
     pattern = "[domain-name:resolves_to_refs[*].value = '198.51.100.98']"
     await hub.tell("ro", an_indicator(pattern, tlp="clear"), an_indicator("[ipv4-addr:x_port = 4444]", tlp="clear"))
     assert (await hub.get("/v1/collections/public/export.txt?type=domain-name,ipv4-addr")).text == ""
+
+
+async def test_a_collection_of_addresses_has_those_that_an_annotated_end_of_traffic_asserts(hub: Hub) -> None:
+    await hub.registry.add_collection("addresses", tlp="clear", group="public", kinds=["ipv4-addr"])
+    await hub.tell("ro", *objects("misp-network-traffic.json"))
+    text = (await hub.get("/v1/collections/addresses/export.txt")).text
+    assert set(text.split()) == {"198.51.100.31", "198.51.100.32"}

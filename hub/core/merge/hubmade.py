@@ -256,11 +256,12 @@ def _said_us(p: Projection, name: str) -> int | None:
 
 
 def _observables(obj: StixObject) -> tuple[list[StixObject], tuple[str, ...]]:
-    """What a pattern asserts positively and alone and a list could take, and the kinds that it names."""
+    """What a pattern asserts positively and alone and a list could take, and the kinds that it names or asserts."""
     if obj["pattern_type"] != "stix":
         return [], ()
     found = canonical(obj["pattern"])
     if isinstance(found, Problem):
         return [], ()
-    fit = (one for one in found.asserted if is_of_its_kind(one.kind, one.path, one.value))
-    return [{"type": one.kind, "path": one.path, "value": one.value} for one in fit], found.kinds
+    fit = [one for one in found.asserted if is_of_its_kind(one.kind, one.path, one.value)]
+    kinds = {*found.kinds, *(one.kind for one in fit)}
+    return [{"type": one.kind, "path": one.path, "value": one.value} for one in fit], tuple(sorted(kinds))
