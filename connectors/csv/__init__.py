@@ -5,18 +5,25 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from connectors.csv.indicators import IndicatorMaker
+from connectors.csv.json_rows import read_json
+from connectors.csv.lines import read_lines
+from connectors.csv.list_rows import read_list
 from connectors.csv.mapping import FeedMapping, load
-from connectors.csv.rows import Row, rows
-from connectors.sdk.connector import Checkpoint, ConnectorSettings, Item, LeftOut, LeftOutCounts
+from connectors.csv.rows import Place, Row, has
+from connectors.csv.table import read_table
+from connectors.sdk.connector import ConnectorSettings, LeftOutCounts, shortened
 from connectors.sdk.errors import SourceFailed
 from connectors.sdk.files import FilesConnector, FilesSettings, SeenFile
+from connectors.sdk.recognise import instead
 from connectors.sdk.sources import Source
 
 
@@ -45,6 +52,7 @@ class CsvConnector(FilesConnector[CsvSettings]):
     """One indicator a value. A value that occurs again in the same file is left out, and counted.
 
     The same row gives the same object, byte for byte: reading an unchanged feed again changes nothing at the hub.
+    A file of which nothing can be used is an error, not an empty feed.
     """
 
     name: ClassVar[str] = "csv"
@@ -54,62 +62,138 @@ class CsvConnector(FilesConnector[CsvSettings]):
 
     def __init__(self, settings: CsvSettings) -> None:
         super().__init__(settings)
-        self._mapping = _overridden(load(settings.mapping), settings)
-        self._left_out = LeftOutCounts()
-
-    def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
-        """The indicators of all files that are new or changed."""
-        self._left_out.clear()
-        return super().items(checkpoint)
+        asked = load(settings.mapping)
+        self._mappings = tuple(_overridden(one, settings) for one in (asked, *map(load, asked.instead)))
+        self._as_meant = False
+        """Whether every row of the last input that gave nothing was left out because the mapping says so."""
 
     def bodies(self, source: Source, file: SeenFile) -> Iterator[Mapping[str, Any]]:
-        """The indicators of one file."""
-        undated = self.settings.since or datetime.fromtimestamp(file.modified_ns // 10**9, UTC)
-        maker = IndicatorMaker(self._mapping, centre=self.settings.centre, undated=undated, leave_out=self._leave_out)
+        """The indicators of one input. Raises SourceFailed where it has rows and none can be used."""
+        told = _Told(self._left_out, source.name if source.name != self.settings.path else "")
+        published = False
+        with closing(source.chunks()) as chunks:
+            mapping, found = self._rows(source, chunks, told)
+            rows = _Watched(found, mapping)
+            for indicator in self._indicators(rows, mapping, file, told):
+                published = True
+                yield indicator
+        for note in told.notes():
+            self.notify(f"{source.name}: {note}")
+        if not published:
+            rows.ensure_known(source)
+            self._as_meant = self._may_be_empty and told.reasons() <= {rule.reason for rule in mapping.leave_out}
+
+    def _rows(self, source: Source, chunks: Iterator[bytes], told: _Told) -> tuple[FeedMapping, Iterator[Row]]:
+        mapping = self._mappings[0]
+        layout = mapping.file
+        match layout.format:
+            case "json":
+                return mapping, read_json(chunks, layout.rows, source.name, told.leave_out)
+            case "lines":
+                return mapping, read_list(read_lines(chunks, layout.encodings), layout, told.leave_out)
+            case "csv":
+                lines = read_lines(chunks, layout.encodings)
+                used, rows = read_table(lines, self._mappings, source, told.leave_out, told.note)
+                if used is not mapping:
+                    told.note(f"read as mapping={used.feed}, whose columns it has", None)
+                return used, rows
+
+    def _indicators(
+        self, rows: _Watched, mapping: FeedMapping, file: SeenFile, told: _Told
+    ) -> Iterator[dict[str, Any]]:
+        file_time = datetime.fromtimestamp(file.modified_ns // 10**9, UTC)
+        undated = self.settings.since or file_time
+        maker = IndicatorMaker(
+            mapping, centre=self.settings.centre, undated=undated, file_time=file_time, leave_out=told.leave_out
+        )
         with _Values() as values:
-            for row in self._checked(rows(source.chunks(), self._mapping.file, self._leave_out), file):
+            for row in rows:
                 for indicator in maker.indicators(row):
                     if values.is_new(indicator["id"]):
                         yield indicator
                     else:
-                        self._leave_out("a repeated value")
+                        told.leave_out("a repeated value", row.place)
 
     def reading(self) -> str:
         """A digest of the mapping and of what overrides it."""
-        said = f"{self._mapping.model_dump_json()}\n{self.settings.centre}\n{self.settings.since}"
+        mappings = "\n".join(mapping.model_dump_json() for mapping in self._mappings)
+        said = f"{mappings}\n{self.settings.centre}\n{self.settings.since}"
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def id_parts(self) -> Mapping[str, str]:
-        """The centre and the feed's name."""
-        return {"centre": self.settings.centre, "feed": self._mapping.feed}
+        """The centre, and the feed that the mapping names."""
+        return {"centre": self.settings.centre, "feed": self._mappings[0].feed}
 
-    def left_out(self) -> Mapping[str, LeftOut]:
-        """How many rows or values gave no object, by reason."""
-        return self._left_out.by_reason()
+    @property
+    def _may_be_empty(self) -> bool:
+        return self.settings.allow_empty or self._mappings[0].file.may_be_empty
 
-    def _checked(self, found: Iterator[Row], file: SeenFile) -> Iterator[Row]:
-        """The rows, once the first has a column that the mapping reads: a wrong mapping must not look like no news."""
-        first = next(found, None)
-        if first is None:
-            return
-        columns = [rule.column for rule in self._mapping.value]
-        if self._mapping.file.format == "csv" and not any(column in first for column in columns):
-            raise SourceFailed(
-                "mapping.no-column",
-                f"{file.path} has no column {' or '.join(columns)}; it has {', '.join(first)}.",
-                "Use another mapping, or name the columns in [file].",
-            )
-        yield first
-        yield from found
-
-    def _leave_out(self, reason: str) -> None:
-        self._left_out.add(reason)
+    def _refuse_nothing(self, source: Source, *, something: bool) -> None:
+        if not (self._may_be_empty and (self._as_meant or not something)):
+            super()._refuse_nothing(source, something=something)
 
 
 def _overridden(mapping: FeedMapping, settings: CsvSettings) -> FeedMapping:
     said = {name: getattr(settings, name) for name in ("tlp", "confidence", "valid_days")}
     update = {name: value for name, value in said.items() if value is not None}
     return mapping.model_copy(update={"indicator": mapping.indicator.model_copy(update=update)})
+
+
+class _Told:
+    """What was left out of one input, and what was read in another way than it stands there."""
+
+    def __init__(self, of_the_run: LeftOutCounts, name: str) -> None:
+        self._of_the_run = of_the_run
+        self._name = name
+        self._reasons: set[str] = set()
+        self._notes: dict[str, tuple[int, str]] = {}
+
+    def leave_out(self, reason: str, place: Place | None) -> None:
+        """One more for this reason; only the first place is put into words."""
+        is_first = reason not in self._reasons and place is not None
+        self._reasons.add(reason)
+        self._of_the_run.add(reason, self._where(place) if is_first and place else "")
+
+    def reasons(self) -> set[str]:
+        """All reasons so far."""
+        return self._reasons
+
+    def note(self, text: str, place: Place | None) -> None:
+        """One more of this kind."""
+        count, first = self._notes.get(text, (0, "" if place is None else self._where(place)))
+        self._notes[text] = count + 1, first
+
+    def notes(self) -> Iterator[str]:
+        """Each kind with how often it was, and where first."""
+        for text, (count, first) in self._notes.items():
+            yield f"{text} ({count:,}, first: {shortened(first)})." if first else f"{text}."
+
+    def _where(self, place: Place) -> str:
+        return f"{Path(self._name).name}, {place.where()}" if self._name else place.where()
+
+
+class _Watched:
+    """The rows of an input, and whether the mapping knew a column of any of them."""
+
+    def __init__(self, rows: Iterator[Row], mapping: FeedMapping) -> None:
+        self._rows = rows
+        self._columns = [rule.column for rule in mapping.value]
+        self._known: bool | None = None
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in self._rows:
+            self._known = self._known or any(has(row, column) for column in self._columns)
+            yield row
+
+    def ensure_known(self, source: Source) -> None:
+        """Raises SourceFailed where there are rows, and none of them has a column that is read."""
+        if self._known is False:
+            found = instead(source.start)
+            raise SourceFailed(
+                "mapping.no-column",
+                f"No row of {source.name} has a column {' or '.join(self._columns)}; it is {found.what}.",
+                f"Use another mapping. {found.way_out}",
+            )
 
 
 class _Values:

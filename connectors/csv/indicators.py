@@ -5,26 +5,33 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.csv.mapping import FeedMapping, ValueRule
-from connectors.csv.rows import LeaveOut, Row, lookup
-from connectors.csv.values import KINDS, WORDS, NotAValueError, pattern, read_values
+from connectors.csv.dates import UnreadableDateError, read_date
+from connectors.csv.kinds import Parts, read_kind, split_composite
+from connectors.csv.levels import TLP_IDS, UnreadableLevelError, is_level_tag, read_level, strictest
+from connectors.csv.mapping import FIELD, FeedMapping, ValueRule, plain
+from connectors.csv.rows import Found, LeaveOut, Row, find, holds_objects, short_texts, texts_in
+from connectors.csv.values import pattern, read_cell
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:ctihub:connector:csv")
 """Ids are UUIDv5 of it and centre, feed, kind and value, each ended by a line break."""
-TLP_IDS = {
-    "clear": "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",
-    "green": "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
-    "amber": "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421",
-    "amber+strict": "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003",
-    "red": "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
-}
-_TLP_SPELLINGS = {"white": "clear", "amber-strict": "amber+strict", "amber_strict": "amber+strict"}
-_FIELD = re.compile(r"\{([^{}]+)\}")
+BOUND_DAYS = 30
+"""How long a row is valid whose end cannot be read, where the mapping has no ``valid_days``."""
+_START_AHEAD, _END_AHEAD = timedelta(days=366), timedelta(days=36_525)
+"""How far after the file's own time a date may lie."""
+_LEVEL_COLUMNS = re.compile(
+    r"tlp(?:level|marking|label|colou?r|designation|rating|classification|stufe|einstufung)?|trafficlightprotocol"
+)
+"""Columns that state a level whatever the mapping says of them, without case, blanks, hyphens and underscores."""
 _TEXT_CHARS = 5_000
+_WORDS, _WORD_CHARS = 1_000, 100
+"""How many words for kinds are remembered, and how long one may be."""
+_NO_VALUE, _UNKNOWN_KIND = "a row without a value", "a kind that the mapping does not know"
+_NO_LEVEL = "a level that cannot be read"
+_MILLISECOND = timedelta(milliseconds=1)
 
 Indicator = dict[str, Any]
 
@@ -37,46 +44,112 @@ def stix_id(centre: str, feed: str, kind: str, value: str) -> str:
 
 
 class IndicatorMaker:
-    """Makes the indicators of one file's rows."""
+    """Makes the indicators of one file's rows. ``file_time`` is when the file was last changed."""
 
-    def __init__(self, mapping: FeedMapping, *, centre: str, undated: datetime, leave_out: LeaveOut) -> None:
+    def __init__(
+        self, mapping: FeedMapping, *, centre: str, undated: datetime, file_time: datetime, leave_out: LeaveOut
+    ) -> None:
         self._mapping = mapping
         self._rule = mapping.indicator
         self._centre = centre
         self._undated = undated
+        self._latest_start, self._latest_end = file_time + _START_AHEAD, file_time + _END_AHEAD
         self._leave_out = leave_out
         self._empty = frozenset(word.lower() for word in mapping.no_value)
+        self._tlp_words = {feeds.lower(): ours for feeds, ours in mapping.indicator.tlp_words.items()}
+        self._confidence_words = {word.lower(): number for word, number in self._rule.confidence_words.items()}
+        self._kinds: dict[tuple[str, str], Parts | None] = {}
+        self._columns: tuple[tuple[str, ...], list[str]] = (), []
 
     def indicators(self, row: Row) -> Iterator[Indicator]:
         """One for each value that the row has."""
-        found = False
+        there = False
         for rule in self._mapping.value:
-            for kind, value in self._values(row, rule):
-                found = True
-                yield self._indicator(row, kind, value)
-            if found and self._mapping.take == "first":
+            made = False
+            for found, text in find(row, rule.column):
+                text = text.strip()
+                if text.lower() in self._empty:
+                    continue
+                there = True
+                if reason := self._unwanted(found):
+                    self._leave_out(reason, row.place)
+                    if "*" in rule.column:
+                        continue
+                    return
+                for kind, value in self._values(found, rule, text):
+                    made = True
+                    if (indicator := self._indicator(found, kind, value)) is not None:
+                        yield indicator
+            if made and self._mapping.take == "first":
                 return
+        if not there:
+            self._leave_out(_NO_VALUE, row.place)
 
-    def _values(self, row: Row, rule: ValueRule) -> Iterator[tuple[str, str]]:
-        kind = rule.kind or self._kind(row, rule)
-        for text in self._filled(row, rule.column):
-            if kind is None:
-                self._leave_out("a kind that the mapping does not know")
-                continue
-            try:
-                yield from read_values(text, kind)
-            except NotAValueError as reason:
-                self._leave_out(str(reason))
+    def _unwanted(self, found: Found) -> str | None:
+        for rule in self._mapping.leave_out:
+            said = {text.strip().lower() for text in found.texts(rule.column)}
+            if said & {word.lower() for word in rule.words}:
+                return rule.reason
+            if rule.unless and not said & {word.lower() for word in rule.unless}:
+                return rule.reason
+        return None
 
-    def _kind(self, row: Row, rule: ValueRule) -> str | None:
-        word = self._first(row, rule.kind_column or "") or ""
-        known = {said.lower(): kind for said, kind in rule.kinds.items()}
-        word = word.strip().lower()
-        return known.get(word) or WORDS.get(word) or next((kind for kind in KINDS if kind.lower() == word), None)
+    def _values(self, found: Found, rule: ValueRule, text: str) -> Iterator[tuple[str, str]]:
+        place = found.row.place
+        for kind, part in self._parts(found, rule, text):
+            values, problems = read_cell(part, kind, rule.separator)
+            for problem in problems:
+                self._leave_out(problem, place)
+            yield from values
 
-    def _indicator(self, row: Row, kind: str, value: str) -> Indicator:
-        created, modified = self._times(row)
-        made: Indicator = {
+    def _parts(self, found: Found, rule: ValueRule, text: str) -> list[tuple[str, str]]:
+        """The parts of a value with the kind of each; composites such as ``domain|ip`` have several."""
+        if rule.kind:
+            return [(rule.kind, text)]
+        words = sorted({*self._filled(found, rule.kind_column or "")})
+        if not words:
+            return [("detect", text)]
+        parts = self._read_kind(words[0], rule) if len(words) == 1 else None
+        if parts is None:
+            self._leave_out(_UNKNOWN_KIND, found.row.place)
+            return []
+        if parts == ("url",) and plain(words[0]) == "intel::url" and "://" not in text:
+            text = f"http://{text}"  # so they are written there: Zeek, Intel::Type
+        split = split_composite(text, parts)
+        return [(part, text) for part in parts if part][:1] if split is None else split
+
+    def _read_kind(self, word: str, rule: ValueRule) -> Parts | None:
+        key = (rule.column, word)
+        if len(word) > _WORD_CHARS:
+            return None
+        if key not in self._kinds and len(self._kinds) < _WORDS:
+            self._kinds[key] = read_kind(word, rule.kinds)
+        return self._kinds[key] if key in self._kinds else read_kind(word, rule.kinds)
+
+    def _indicator(self, found: Found, kind: str, value: str) -> Indicator | None:
+        labels = self._labels(found)
+        try:
+            level, paps = self._level(found, labels)
+        except UnreadableLevelError:
+            self._leave_out(_NO_LEVEL, found.row.place)
+            return None
+        labels = sorted({*(word for word in labels if not is_level_tag(word)), *paps})
+        created, modified = self._times(found)
+        until = self._valid_until(found, modified)
+        said = self._rule
+        optional = {
+            "name": self._template(found, said.name),
+            "description": self._template(found, said.description),
+            "indicator_types": sorted(
+                {*said.indicator_types, *(said.type_words[word] for word in labels if word in said.type_words)}
+            ),
+            "confidence": self._confidence(found),
+            "valid_until": _stamp(until) if until else None,
+            "external_references": self._references(found),
+            "object_marking_refs": [TLP_IDS[level]] if level else [],
+            "labels": labels,
+        }
+        return {
             "type": "indicator",
             "spec_version": "2.1",
             "id": stix_id(self._centre, self._mapping.feed, kind, value),
@@ -84,117 +157,121 @@ class IndicatorMaker:
             "modified": _stamp(modified),
             "pattern": pattern(kind, value),
             "pattern_type": "stix",
-            "valid_from": _stamp(created),
+            # what is over already has a beginning before its end all the same
+            "valid_from": _stamp(created if not until or created < until else until - _MILLISECOND),
+            **{name: content for name, content in optional.items() if content not in (None, [], "")},
         }
-        said = self._rule
-        labels = self._labels(row)
-        types = sorted({*said.indicator_types, *(said.type_words[word] for word in labels if word in said.type_words)})
-        optional = {
-            "name": self._template(row, said.name),
-            "description": self._template(row, said.description),
-            "indicator_types": types,
-            "confidence": self._confidence(row),
-            "valid_until": self._valid_until(row, created, modified),
-            "external_references": self._references(row),
-        }
-        made.update({name: content for name, content in optional.items() if content not in (None, [], "")})
-        self._mark(made, row, labels)
-        return made
 
-    def _times(self, row: Row) -> tuple[datetime, datetime]:
-        first = self._date(row, self._rule.first_seen)
-        last = self._date(row, self._rule.last_seen)
-        created = first or last or self._undated
-        return created, max(created, last or created)
+    # What a row says of itself
 
-    def _valid_until(self, row: Row, created: datetime, modified: datetime) -> str | None:
-        until = self._date(row, self._rule.valid_until)
-        if until is None and self._rule.valid_days:
-            until = modified + timedelta(days=self._rule.valid_days)
-        return _stamp(until) if until and until > created else None
+    def _level(self, found: Found, labels: list[str]) -> tuple[str | None, list[str]]:
+        """The strictest level that is stated anywhere; the mapping's where none is. Raises UnreadableLevelError."""
+        levels, paps = [], []
+        for text in self._level_texts(found, labels):
+            level, tags = read_level(text, self._tlp_words)
+            levels += [level] if level else []
+            paps += tags
+        return strictest(levels) or self._rule.tlp, paps
 
-    def _date(self, row: Row, columns: tuple[str, ...]) -> datetime | None:
-        for column in columns:
-            for text in self._filled(row, column):
-                if (parsed := _parsed(text, self._rule.date_formats)) is not None:
-                    return parsed
-        return None
+    def _level_texts(self, found: Found, labels: list[str]) -> Iterator[str]:
+        stated = found.contents(self._rule.tlp_column) if self._rule.tlp_column else []
+        for entry in found.entries():
+            stated += [entry[name] for name in self._level_columns(entry)]
+            for text in short_texts(entry):
+                if "tlp" in text.lower():  # a cell of tags, or only the level; never a sentence that speaks of one
+                    yield from (tag for tag in text.replace(";", ",").split(",") if is_level_tag(tag) and _is_tag(tag))
+        for content in stated:
+            if holds_objects(content):
+                raise UnreadableLevelError("an object")
+            yield from (text for text in texts_in(content) if text.strip().lower() not in self._empty)
+        yield from filter(is_level_tag, labels)
 
-    def _confidence(self, row: Row) -> int | None:
-        said = self._first(row, self._rule.confidence_column or "")
-        if said is None:
-            return self._rule.confidence
-        if said.lower() in self._rule.confidence_words:
-            return self._rule.confidence_words[said.lower()]
-        try:
-            return min(max(int(float(said.rstrip(" %"))), 0), 100)
-        except (ValueError, OverflowError):
-            return self._rule.confidence
+    def _level_columns(self, entry: Mapping[str, Any]) -> list[str]:
+        names = tuple(entry)
+        if self._columns[0] != names:  # the rows of a table all have the same
+            self._columns = names, [name for name in names if _LEVEL_COLUMNS.fullmatch(plain(name))]
+        return self._columns[1]
 
-    def _labels(self, row: Row) -> list[str]:
+    def _labels(self, found: Found) -> list[str]:
         words = list(self._rule.labels)
         for column in self._rule.label_columns:
-            for text in self._filled(row, column):
+            for text in found.texts(column):
                 words += (word.strip() for word in text.split(self._rule.label_separator))
         return sorted({word for word in words if word.lower() not in self._empty})
 
-    def _mark(self, made: Indicator, row: Row, labels: list[str]) -> None:
-        """The marking; a TLP that cannot be read goes along as a label, so that the hub holds the object."""
-        said = self._first(row, self._rule.tlp_column or "")
-        level = said if said is not None else self._rule.tlp
-        if level is not None:
-            word = level.strip().lower()
-            words = {feeds.lower(): ours for feeds, ours in self._rule.tlp_words.items()}
-            word = words.get(word, word).removeprefix("tlp:").strip()
-            marking = TLP_IDS.get(_TLP_SPELLINGS.get(word, word))
-            if marking:
-                made["object_marking_refs"] = [marking]
-            else:
-                labels = [*labels, f"tlp:{word}"]
-        if labels:
-            made["labels"] = labels
+    def _times(self, found: Found) -> tuple[datetime, datetime]:
+        first = self._date(found, self._rule.first_seen)
+        last = self._date(found, self._rule.last_seen)
+        created = first or last or self._undated
+        return created, max(created, last or created)
 
-    def _references(self, row: Row) -> list[dict[str, str]]:
+    def _date(self, found: Found, columns: tuple[str, ...]) -> datetime | None:
+        for column in columns:
+            for text in self._filled(found, column):
+                try:
+                    moment = read_date(text, self._rule.date_formats)
+                    if moment <= self._latest_start:
+                        return moment
+                    self._leave_out("a date far ahead", found.row.place)
+                except UnreadableDateError as reason:
+                    self._leave_out(str(reason), found.row.place)
+        return None
+
+    def _valid_until(self, found: Found, modified: datetime) -> datetime | None:
+        """The end that is stated. One that cannot be read is never the same as none."""
+        days = self._rule.valid_days
+        stated = [text for column in self._rule.valid_until for text in self._filled(found, column)]
+        for text in stated:
+            try:
+                until = read_date(text, self._rule.date_formats)
+            except UnreadableDateError:
+                continue
+            if until <= self._latest_end:
+                return until
+        if stated:
+            days = days or BOUND_DAYS
+            self._leave_out(f"an end that cannot be read (valid for {days} days instead)", found.row.place)
+        return modified + timedelta(days=days) if days else None
+
+    def _confidence(self, found: Found) -> int | None:
+        stated = next(self._filled(found, self._rule.confidence_column or ""), None)
+        if stated is None:
+            return self._rule.confidence
+        if stated.lower() in self._confidence_words:
+            return self._confidence_words[stated.lower()]
+        try:
+            number = float(stated.rstrip(" %"))
+        except ValueError:
+            number = -1.0
+        if number == 0 or 1 <= number <= 100:
+            return int(number)
+        self._leave_out("a confidence that is no number from 0 to 100", found.row.place)
+        return None
+
+    def _references(self, found: Found) -> list[dict[str, str]]:
         name = self._rule.reference_name or self._mapping.feed
-        urls = [text for column in self._rule.reference_columns for text in self._filled(row, column)]
+        urls = [text.strip() for column in self._rule.reference_columns for text in found.texts(column)]
         return [{"source_name": name, "url": url} for url in sorted(set(urls)) if "://" in url]
 
-    def _template(self, row: Row, template: str | None) -> str | None:
+    def _template(self, found: Found, template: str | None) -> str | None:
         if template is None:
             return None
-        filled = {field: self._first(row, field) for field in _FIELD.findall(template)}
+        filled = {field: next(self._filled(found, field), None) for field in FIELD.findall(template)}
         if None in filled.values():
             return None
-        return _FIELD.sub(lambda match: filled[match[1]] or "", template)[:_TEXT_CHARS]
+        return FIELD.sub(lambda match: filled[match[1]] or "", template)[:_TEXT_CHARS]
 
-    def _first(self, row: Row, column: str) -> str | None:
-        return next(self._filled(row, column), None) if column else None
-
-    def _filled(self, row: Row, column: str) -> Iterator[str]:
-        for text in lookup(row, column):
-            text = text.strip()
-            if text.lower() not in self._empty:
-                yield text
-
-
-def _parsed(text: str, formats: tuple[str, ...]) -> datetime | None:
-    try:
-        return _utc(datetime.fromisoformat(text))
-    except ValueError:
-        pass
-    for form in formats:
-        try:
-            return _utc(datetime.strptime(text, form))  # noqa: DTZ007 - made UTC at once
-        except ValueError:
-            continue
-    return None
+    def _filled(self, found: Found, column: str) -> Iterator[str]:
+        texts = [text.strip() for text in found.texts(column)] if column else []
+        filled = [text for text in texts if text.lower() not in self._empty]
+        if len({*filled}) > 1 and found.is_shared(column):
+            self._leave_out("several entries for one value, and no telling which is its own", found.row.place)
+            return
+        yield from filled
 
 
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except OverflowError as error:
-        raise ValueError("out of range") from error
+def _is_tag(text: str) -> bool:
+    return len(text.split()) <= 2 and len(text) <= 40
 
 
 def _stamp(moment: datetime) -> str:

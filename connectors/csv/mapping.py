@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Annotated, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from connectors.csv.values import KINDS
+from connectors.csv.kinds import KINDS
 from connectors.sdk.errors import WrongSettings
 
 Percent = Annotated[int, Field(ge=0, le=100)]
 Columns = tuple[str, ...]
+FIELD = re.compile(r"\{([^{}]+)\}")
+"""A column in a template."""
 
 
 class _Part(BaseModel):
@@ -32,14 +35,24 @@ class Layout(_Part):
     quote: str = '"'
     comments: Columns = ("#",)
     """What lines that are not data begin with."""
+    rows: str | None = None
+    """In JSON, where the rows are: ``data``, ``data.items``; ``*`` is every key, as in a dump by id. Without it, each
+    object of a list or of NDJSON is a row."""
     header: Literal["row", "comment"] | None = None
-    """Where the names of the columns stand: in the first row, or in the last comment before it."""
+    """Where the names of the columns stand: in the first row, or in the last comment before it. Where they are not
+    there, the other place is looked at."""
     columns: Columns = ()
     """The names, where the file has none."""
     rename: dict[str, str] = {}
-    """Other names of columns, in any case: ``{ indikator = "Indicator" }``."""
+    """Other names of columns: ``{ indikator = "Indicator" }``. Case, blanks, hyphens and underscores do not matter."""
     encodings: Columns = ("utf-8", "cp1252")
     """Tried in this order, line by line; a byte order mark decides before them."""
+    may_be_empty: bool = False
+    """Whether a file without rows, or with none but those of ``[[leave_out]]``, is as it should be. Otherwise it is an
+    error, unless the setting ``allow_empty`` says the same."""
+    recognised_by: Columns = ()
+    """Columns that only this feed has: a file with all of them is read by this mapping, if another names it in
+    ``instead``."""
 
     @model_validator(mode="after")
     def _names_somewhere(self) -> Layout:
@@ -60,7 +73,10 @@ class ValueRule(_Part):
     kind_column: str | None = None
     """The column that tells the kind of each row."""
     kinds: dict[str, str] = {}
-    """The feed's words for kinds, beyond those that are known."""
+    """The feed's words for kinds, beyond those that are known. Where a row has no kind, the value says what it is."""
+    separator: str | None = None
+    """What parts several values in one cell. Without it blanks, line breaks, commas and semicolons do, where each part
+    is a value."""
 
     @model_validator(mode="after")
     def _one_way_to_tell(self) -> ValueRule:
@@ -72,26 +88,48 @@ class ValueRule(_Part):
         return self
 
 
+class LeaveOutRule(_Part):
+    """``[[leave_out]]``: rows that are no indicators, such as the victims among events. They are counted."""
+
+    column: str
+    words: Columns = ()
+    """Rows with one of these in the column are left out, in any case …"""
+    unless: Columns = ()
+    """… or all others than those with one of these."""
+    reason: str = Field("left out by the mapping", max_length=100)
+
+    @model_validator(mode="after")
+    def _one_way_to_tell(self) -> LeaveOutRule:
+        if bool(self.words) == bool(self.unless):
+            raise ValueError("give either words or unless")
+        return self
+
+
 class IndicatorRule(_Part):
     """``[indicator]``: what the other columns say. Everything may be left out."""
 
     tlp: Literal["clear", "green", "amber", "amber+strict", "red"] | None = None
     """Without any TLP the hub takes the centre's default."""
     tlp_column: str | None = None
-    tlp_words: dict[str, str] = {}
+    """The strictest level that stands there counts, together with tags such as ``tlp:red`` in any other column. A row
+    whose level cannot be read is left out."""
+    tlp_words: dict[str, Literal["clear", "green", "amber", "amber+strict", "red"]] = {}
     """The feed's words for levels."""
     confidence: Percent | None = None
     confidence_column: str | None = None
-    confidence_words: dict[str, Percent] = {}
+    confidence_words: dict[str, Percent] = {"low": 15, "medium": 50, "high": 85}
+    """Words for numbers. Source of those that are known: STIX 2.1, appendix A, "Low/Med/High"."""
     first_seen: Columns = ()
     """Columns, the first with a date counts: ``created`` and ``valid_from``."""
     last_seen: Columns = ()
     """Columns, the first with a date counts: ``modified``."""
     valid_until: Columns = ()
+    """Columns, the first that says something counts. An end that cannot be read becomes one after ``valid_days``."""
     valid_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     """Counted from ``modified``, where no column gives an end."""
-    date_formats: Columns = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y")
-    """Tried after ISO 8601; times without a zone are UTC."""
+    date_formats: Columns = ()
+    """Of ``strptime``, tried first. Needed where the order of day and month is not plain: ``%m/%d/%Y``. Times without
+    a zone are UTC."""
     indicator_types: Columns = ()
     type_words: dict[str, str] = {}
     """What a word in a label column means as an indicator type, such as ``phish`` = ``malicious-activity``."""
@@ -115,9 +153,53 @@ class FeedMapping(_Part):
     value: Annotated[tuple[ValueRule, ...], Field(min_length=1)]
     take: Literal["all", "first"] = "all"
     """Of several ``[[value]]`` all that a row has, or the first."""
-    no_value: Columns = ("", "none", "null", "n/a", "na", "-", "nan")
+    no_value: Columns = ("", "none", "null", "n/a", "na", "-", "nan", "(empty)")
     """What stands in a column that is empty, in any case."""
+    leave_out: tuple[LeaveOutRule, ...] = ()
+    instead: Columns = ()
+    """Built-in mappings that read the file instead where it has all columns that only their feed has."""
     indicator: IndicatorRule = IndicatorRule()
+
+    def names(self, cells: list[str]) -> list[str]:
+        """The columns of a header as the mapping calls them; no name occurs twice."""
+        said = [cell.strip().strip('"').strip() for cell in cells]
+        targets = [(column, column) for column in sorted(self._columns())] + list(self.file.rename.items())
+        renamed: dict[int, str] = {}
+        for spelling, name in targets:
+            places = [at for at, cell in enumerate(said) if cell == spelling] or [
+                at for at, cell in enumerate(said) if plain(cell) == plain(spelling)
+            ]
+            if places and name not in renamed.values() and places[0] not in renamed:
+                renamed[places[0]] = name
+        names: list[str] = []
+        for at, cell in enumerate(said):
+            name = renamed.get(at, cell)
+            taken = name in names or (at not in renamed and name in renamed.values())
+            names.append(f"{name} ({at + 1})" if taken else name)
+        return names
+
+    def fits(self, names: list[str], *, asked: bool) -> bool:
+        """Whether the mapping can read a table with these columns; one that nobody asked for needs its own."""
+        if not asked:
+            return {*self.file.recognised_by} <= {*names}
+        return any(rule.column in names for rule in self.value)
+
+    def exact_columns(self) -> set[str]:
+        """The columns whose content is more than text for people."""
+        said = self.indicator
+        exact = {rule.column for rule in self.value} | {rule.column for rule in self.leave_out}
+        exact |= {rule.kind_column for rule in self.value if rule.kind_column}
+        exact |= {*said.first_seen, *said.last_seen, *said.valid_until, *said.label_columns, *said.reference_columns}
+        return exact | {column for column in (said.tlp_column, said.confidence_column) if column}
+
+    def _columns(self) -> set[str]:
+        templates = f"{self.indicator.name} {self.indicator.description}"
+        return self.exact_columns() | {*FIELD.findall(templates)}
+
+
+def plain(name: str) -> str:
+    """A column's name without case, blanks, hyphens and underscores."""
+    return re.sub(r"[\s_-]+", "", name.casefold())
 
 
 def load(name: str) -> FeedMapping:

@@ -1,224 +1,145 @@
-"""From a feed's bytes to its rows: text in whatever encoding, comments, names of columns. In bounded memory."""
+"""A row of a feed, and what stands in it: by a column's name, or by a path into nested JSON."""
 
 from __future__ import annotations
 
-import csv
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain, islice
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import orjson
+from connectors.csv.values import without_secrets
 
-from connectors.csv.mapping import Layout
-from connectors.sdk.objects import split
-
-Row = Mapping[str, Any]
-LeaveOut = Callable[[str], None]
-LINE_BYTES = 1 << 20
-"""A longer line is no row of a feed."""
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-_DELIMITERS = ",;\t|"
-_SAMPLE_LINES = 20
-_HOSTS = re.compile(r"(?:0\.0\.0\.0|127\.0\.0\.1|::1?)\s+(\S+)")
-_LOCAL_NAMES = {"localhost", "localhost.localdomain", "local", "broadcasthost", "ip6-localhost", "ip6-loopback"}
-_INLINE_COMMENT = re.compile(r"\s+[#;].*")
-
-csv.field_size_limit(LINE_BYTES)
+Concrete = tuple[str | int, ...]
+"""A path with the index or key that each ``*`` stood for."""
+_LIST_ENTRIES = 64
 
 
-def rows(chunks: Iterable[bytes], layout: Layout, leave_out: LeaveOut) -> Iterator[Row]:
-    """The rows of a file; ``leave_out`` is told the reason for what is none."""
-    match layout.format:
-        case "json":
-            return _json_rows(chunks, leave_out)
-        case "lines":
-            return _value_rows(_data_lines(chunks, layout, leave_out))
-        case "csv":
-            return _csv_rows(_lines(chunks, layout, leave_out), layout, leave_out)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a file something stands."""
+
+    unit: str
+    """``line`` or ``row``."""
+    number: int
+    text: str
+
+    def where(self) -> str:
+        """For a person: ``line 17: 198.51.100.5,IP,…``."""
+        shown = "".join(sign if sign.isprintable() else " " for sign in without_secrets(self.text[:400]))
+        return f"{self.unit} {self.number}: {shown}".rstrip(" :")
 
 
-def lookup(row: Row, path: str) -> list[str]:
-    """What a row has under a column's name, or under a path: ``address.*.ip`` is the ip of each address."""
-    if path in row:
-        return _texts(row[path])
-    found: list[Any] = [row]
-    for step in path.split("."):
-        if step == "*":
-            found = [entry for value in found if isinstance(value, list) for entry in value]
-        else:
-            found = [value[step] for value in found if isinstance(value, Mapping) and step in value]
-    return [text for value in found for text in _texts(value)]
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one row says, by column."""
+
+    cells: Mapping[str, Any]
+    place: Place
 
 
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, list):
-        return [text for entry in value for text in _texts(entry)]
-    return [] if value is None or isinstance(value, Mapping) else [str(value)]
+LeaveOut = Callable[[str, Place | None], None]
+"""Is told the reason for what gives no object, and where it stands."""
+Note = Callable[[str, Place], None]
+"""Is told what was read, but not quite as it stands."""
 
 
-def _json_rows(chunks: Iterable[bytes], leave_out: LeaveOut) -> Iterator[Row]:
-    for raw in split(chunks):
-        try:
-            row = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            leave_out("not JSON")
-            continue
-        if isinstance(row, dict):
-            yield row
-        else:
-            leave_out("not a JSON object")
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A row as it is seen from one of its values: columns below the same list or the same keys are the value's own.
+
+    In ``{"data": [{"ioc": …, "tlp": …}, …]}`` the ``data.*.tlp`` of a value found at ``data.*.ioc`` is that of its own
+    entry, never that of another.
+    """
+
+    row: Row
+    path: str = ""
+    at: Concrete = ()
+
+    def texts(self, column: str) -> list[str]:
+        """What stands in a column, or at a path such as ``address.*.ip``; several where a list does."""
+        return [text for content in self.contents(column) for text in texts_in(content)]
+
+    def contents(self, column: str) -> list[Any]:
+        """The same as JSON has it."""
+        if column in self.row.cells:
+            return [self.row.cells[column]]
+        return [content for _, content in _find(self.row.cells, column, self.path, self.at)]
+
+    def is_shared(self, column: str) -> bool:
+        """Whether a column is that of other entries than the value's own: nobody can tell which of them it means."""
+        steps, own = column.split("."), self.path.split(".")
+        return "*" in own and "*" in steps[_aligned(steps, own) :] and column not in self.row.cells
+
+    def entries(self) -> Iterator[Mapping[str, Any]]:
+        """The row itself, and each entry of a list in which the value was found."""
+        entry: Any = self.row.cells
+        yield entry
+        for step, key in zip(self.path.split("."), self.at, strict=False):
+            entry = entry[key]
+            if step == "*" and isinstance(entry, Mapping):
+                yield entry
 
 
-def _value_rows(lines: Iterable[str]) -> Iterator[Row]:
-    for line in lines:
-        text = _INLINE_COMMENT.sub("", line).strip()
-        if hosts := _HOSTS.fullmatch(text):
-            text = hosts[1]
-        elif text.startswith("||") and text.endswith("^"):
-            text = text[2:-1]
-        if text and text.lower() not in _LOCAL_NAMES:
-            yield {"value": text}
+def find(row: Row, column: str) -> Iterator[tuple[Found, str]]:
+    """Each text in a column with the row as it is seen from there."""
+    if column in row.cells:
+        yield from ((Found(row), text) for text in texts_in(row.cells[column]))
+        return
+    for at, content in _find(row.cells, column, "", ()):
+        yield from ((Found(row, column, at), text) for text in texts_in(content))
 
 
-def _csv_rows(lines: Iterator[str], layout: Layout, leave_out: LeaveOut) -> Iterator[Row]:
-    head, first = _comments_before_data(lines, layout)
-    data = chain(first, _without_comments(lines, layout))
-    if layout.delimiter == "whitespace":
-        cells: Iterator[list[str]] = (line.split() for line in data)
+def has(row: Row, column: str) -> bool:
+    """Whether a row has a column, filled or not."""
+    return column in row.cells or next(iter(_find(row.cells, column, "", ())), None) is not None
+
+
+def texts_in(content: Any) -> list[str]:
+    """The texts and numbers of a cell, those of a list one by one."""
+    if isinstance(content, str):
+        return [content]
+    if isinstance(content, list):
+        return [text for entry in content for text in texts_in(entry)]
+    return [] if content is None or isinstance(content, Mapping) else [str(content)]
+
+
+def holds_objects(content: Any) -> bool:
+    """Whether a cell says something that ``texts_in`` does not give."""
+    if isinstance(content, list):
+        return any(holds_objects(entry) for entry in content)
+    return isinstance(content, Mapping) and bool(content)
+
+
+def _find(cells: Mapping[str, Any], path: str, near: str, at: Concrete) -> Iterator[tuple[Concrete, Any]]:
+    """What stands at a path; as long as it goes along ``near``, each ``*`` is what it was there."""
+    steps = path.split(".")
+    return _walk(cells, steps, (), at[: _aligned(steps, near.split("."))])
+
+
+def _aligned(steps: list[str], others: list[str]) -> int:
+    """How many steps two paths share from their beginning."""
+    return next((at for at, (one, other) in enumerate(zip(steps, others, strict=False)) if one != other),
+                min(len(steps), len(others)))  # fmt: skip
+
+
+def _walk(value: Any, steps: list[str], gone: Concrete, fixed: Concrete) -> Iterator[tuple[Concrete, Any]]:
+    if len(gone) == len(steps):
+        yield gone, value
+        return
+    step = steps[len(gone)]
+    if len(gone) < len(fixed):
+        keys: list[Any] = [fixed[len(gone)]]
+    elif step == "*":
+        keys = list(value) if isinstance(value, Mapping) else list(range(len(value))) if isinstance(value, list) else []
     else:
-        sample = list(islice(data, _SAMPLE_LINES))
-        delimiter = _delimiter(sample, layout)
-        cells = _cells(csv.reader(chain(sample, data), **_dialect(delimiter, layout)), leave_out)
-        if layout.header == "comment":
-            names = next(csv.reader([head], **_dialect(delimiter, layout)), [])
-            yield from _named(cells, _clean(names, layout), leave_out)
-            return
-    names = next(cells, []) if layout.header == "row" else list(layout.columns)
-    yield from _named(cells, _clean(names, layout), leave_out)
+        keys = [step] if isinstance(value, Mapping) and step in value else []
+    for key in keys:
+        yield from _walk(value[key], steps, (*gone, key), fixed)
 
 
-def _dialect(delimiter: str, layout: Layout) -> dict[str, Any]:
-    return {"delimiter": delimiter, "quotechar": layout.quote, "skipinitialspace": True}
-
-
-def _clean(names: list[str], layout: Layout) -> list[str]:
-    renamed = {other.lower(): name for other, name in layout.rename.items()}
-    stripped = (name.strip().strip('"').strip() for name in names)
-    return [renamed.get(name.lower(), name) for name in stripped]
-
-
-def _named(cells: Iterable[list[str]], names: list[str], leave_out: LeaveOut) -> Iterator[Row]:
-    for row in cells:
-        if len(row) > len(names):
-            leave_out("more cells than columns")
-        elif row:
-            yield dict(zip(names, row, strict=False))
-
-
-def _cells(reader: Iterator[list[str]], leave_out: LeaveOut) -> Iterator[list[str]]:
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error:  # a cell over the limit, most likely behind a quote that never ends; the reader goes on
-            leave_out("not CSV")
-
-
-def _comments_before_data(lines: Iterator[str], layout: Layout) -> tuple[str, list[str]]:
-    """The last comment with anything in it (without its mark) before the first row, and that row."""
-    head = ""
-    for line in lines:
-        mark = next((mark for mark in layout.comments if line.startswith(mark)), None)
-        if mark is None and line.strip():
-            return head, [line]
-        text = line[len(mark or "") :].strip()
-        head = text if text.strip("# ") else head
-    return head, []
-
-
-def _without_comments(lines: Iterable[str], layout: Layout) -> Iterator[str]:
-    marks = layout.comments
-    return (line for line in lines if line.strip() and not line.startswith(marks)) if marks else iter(lines)
-
-
-def _data_lines(chunks: Iterable[bytes], layout: Layout, leave_out: LeaveOut) -> Iterator[str]:
-    marks = layout.comments
-    for line in _lines(chunks, layout, leave_out):
-        text = line.strip()
-        if text and not text.startswith(marks):
-            yield text
-
-
-def _delimiter(sample: list[str], layout: Layout) -> str:
-    if layout.delimiter == "tab":
-        return "\t"
-    if layout.delimiter != "auto":
-        return layout.delimiter
-    # The one that occurs in most lines, and there most often the same number of times.
-    scores = {}
-    for delimiter in _DELIMITERS:
-        counts = Counter(line.count(delimiter) for line in sample if delimiter in line)
-        scores[delimiter] = (sum(counts.values()), max(counts.values(), default=0))
-    return max(_DELIMITERS, key=lambda delimiter: scores[delimiter])
-
-
-def _lines(chunks: Iterable[bytes], layout: Layout, leave_out: LeaveOut) -> Iterator[str]:
-    """Text lines with their ends. Each is decoded by itself: feeds that people mail mix encodings."""
-    chunks = iter(chunks)
-    start = b""
-    while len(start) < 3 and (chunk := next(chunks, b"")):
-        start += chunk
-    encodings = tuple(layout.encodings)
-    for bom, encoding in _BOMS:
-        if start.startswith(bom):
-            start, encodings = start[len(bom) :], (encoding, *encodings)
-            break
-    newline = "\n".encode(encodings[0]) if encodings[0].startswith("utf-16") else b"\n"
-    for line in _byte_lines(chain((start,), chunks), newline, leave_out):
-        yield _decoded(line, encodings)
-
-
-def _byte_lines(chunks: Iterable[bytes], newline: bytes, leave_out: LeaveOut) -> Iterator[bytes]:
-    rest, skipping = b"", False
-    for chunk in chunks:
-        *lines, rest = _cut(rest + chunk, newline)
-        for line in lines:
-            if not skipping:
-                yield line
-            skipping = False
-        if len(rest) > LINE_BYTES:
-            if not skipping:
-                leave_out("a line over 1 MiB")
-            rest, skipping = b"", True
-    if rest and not skipping:
-        yield rest
-
-
-def _cut(data: bytes, newline: bytes) -> list[bytes]:
-    if len(newline) == 1:
-        lines = data.split(newline)
-        return [line + newline for line in lines[:-1]] + lines[-1:]
-    # UTF-16: a line end begins at an even place only
-    lines, start, at = [], 0, data.find(newline)
-    while at >= 0:
-        if at % 2:
-            at = data.find(newline, at + 1)
-            continue
-        lines.append(data[start : at + 2])
-        start = at + 2
-        at = data.find(newline, start)
-    return [*lines, data[start:]]
-
-
-def _decoded(line: bytes, encodings: tuple[str, ...]) -> str:
-    for encoding in encodings:
-        try:
-            return line.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return line.decode(encodings[0], "replace")
+def short_texts(cells: Mapping[str, Any]) -> Iterator[str]:
+    """The texts of an entry, and those of its short lists, such as tags."""
+    for content in cells.values():
+        if isinstance(content, str):
+            yield content
+        elif isinstance(content, list) and len(content) <= _LIST_ENTRIES:
+            yield from (entry for entry in content if isinstance(entry, str))

@@ -8,40 +8,57 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import cache, lru_cache
 
-HASHES = {32: "MD5", 40: "SHA-1", 64: "SHA-256", 128: "SHA-512"}
-"""Algorithms by the number of hexadecimal digits."""
-KINDS = frozenset(
-    {"detect", "ip", "ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "hash", *HASHES.values()}
-)
-WORDS = {
-    "ip": "ip", "ipv4": "ip", "ipv6": "ip", "ip-dst": "ip", "ip-src": "ip", "address": "ip", "cidr": "ip",
-    "network": "ip", "ip:port": "ip", "ip-dst|port": "ip", "ip-src|port": "ip", "domain": "domain-name",
-    "hostname": "domain-name", "host": "domain-name", "fqdn": "domain-name", "uri": "url", "link": "url",
-    "email": "email-addr", "e-mail": "email-addr", "email-src": "email-addr", "email-dst": "email-addr",
-    "mail": "email-addr", "md5": "MD5", "md5_hash": "MD5", "sha1": "SHA-1", "sha1_hash": "SHA-1", "sha-1": "SHA-1",
-    "sha256": "SHA-256", "sha256_hash": "SHA-256", "sha-256": "SHA-256", "sha512": "SHA-512", "sha-512": "SHA-512",
-    "filehash": "hash",
-}  # fmt: skip
-"""What feeds call kinds, in lower case; kinds themselves are known too."""
+from publicsuffixlist import PublicSuffixList
 
-_DOT = re.compile(r"\s*[\[({]\s*(?:\.|dot|punkt)\s*[\])}]\s*|\[\.|\.\]|\\\.", re.IGNORECASE)
-_AT = re.compile(r"\s*[\[({]\s*(?:@|at)\s*[\])}]\s*", re.IGNORECASE)
+from connectors.csv.kinds import HASHES, KINDS
+
+__all__ = ["HASHES", "KINDS", "NotAValueError", "pattern", "read_cell", "read_values", "refang", "without_secrets"]
+
+Value = tuple[str, str]
+"""Its kind (of those that a pattern can assert) and itself."""
+
+# A run of blanks is tried from its beginning only, and given back never: else a megabyte of blanks takes for ever.
+_DOT = re.compile(r"(?<!\s)\s*+[\[({]\s*+(?:\.|dot|punkt)\s*+[\])}]\s*|\[\.|\.\]|\\\.", re.IGNORECASE)
+_AT = re.compile(r"(?<!\s)\s*+[\[({]\s*+(?:@|at)\s*+[\])}]\s*", re.IGNORECASE)
 _COLON = re.compile(r"[\[({]\s*(:(?://)?|//)\s*[\])}]")
 _SCHEME = re.compile(r"^\s*(?:h[tx*]{2}p|ht\*\*p|meow)(s?)(?=\s*:)", re.IGNORECASE)
 _FTP = re.compile(r"^\s*f[tx]p(?=\s*:)", re.IGNORECASE)
+_BRACKETS = frozenset("[({\\])}")
 _AROUND = " \t\r\n\"'`<>\u00a0\u200b\ufeff"
 
-_IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?")
-_COMMAS = re.compile(r"\d{1,3}(?:,\d{1,3}){3}")
-_PORT = re.compile(r"(\d{1,3}(?:\.\d{1,3}){3})[:|]\d{1,5}|\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?")
+_IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?", re.ASCII)
+_MASKED = re.compile(r"(\d{1,3}(?:\.\d{1,3}){3})(?:/|\s+)(\d{1,3}(?:\.\d{1,3}){3})", re.ASCII)
+_COMMAS = re.compile(r"\d{1,3}(?:,\d{1,3}){3}", re.ASCII)
+_PORT = re.compile(r"(\d{1,3}(?:\.\d{1,3}){3})[:|]\d{1,5}|\[([0-9A-Fa-f:.]+)\](?::\d{1,5})?", re.ASCII)
 _RANGE = re.compile(r"(\S+)\s*[-\u2013]\s*(\S+)")
+_SHORT_RANGE = re.compile(r"((?:\d{1,3}\.){3})(\d{1,3})\s*[-\u2013]\s*(\d{1,3})", re.ASCII)
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/].*", re.DOTALL)
-_EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+_BEFORE_URL = re.compile(
+    r"(?<![\s,;|])[\s,;|]++(?=(?:h[tx*]{2}ps?|ht\*\*ps?|meows?|f[tx]ps?)\s*[\[({]?\s*:)", re.IGNORECASE
+)
 _LABEL = r"\w(?:[\w-]{0,61}\w)?"
-_DOMAIN = re.compile(rf"(?=.{{1,253}}\.?\Z)(?:{_LABEL}\.)+(?!\d+\.?\Z){_LABEL}\.?")
+_NAME = rf"(?:{_LABEL}\.)+(?!\d){_LABEL}\.?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\.?\Z){_NAME}")
+_WITH_PORT = re.compile(r"([^:/\s]+):\d{1,5}")
+_MAILBOX = r"[^\s@:;,|<>()\[\]\"\\]+"
+_EMAIL = re.compile(rf"{_MAILBOX}@{_NAME}")
+_EMAIL_AND_MORE = re.compile(rf"({_MAILBOX}@{_NAME})(?:\s*[:;,|]|\s)\s*(\S.*)", re.DOTALL)
+_LOGIN = re.compile(r"://\S*?([:|;])(?=[^\s:|;/]*[A-Za-z])(?:[^\s:|;/@]+@[^\s:|;/@]+|[\w.-]+)\s?\1\s?[^\s/]+\Z")
 _HEX = re.compile(r"[0-9A-Fa-f]+")
+_HASH_AND_MORE = re.compile(r"([0-9A-Fa-f]{32,128})(?:\s*[;,|:]\s*|\s+\*?)\S.*", re.DOTALL)
+_AND_REMARK = re.compile(r"([^\t;]+)[\t;].*", re.DOTALL)
+_BETWEEN = re.compile(r"[\s,;]+")
+_SECRET = re.compile(r"(@[^\s@:;|,]+\s*[:;|]\s*|://[^\s/@]*:)[^\s,]+")
+_SLASH = re.compile(r"(?<!\s)\s*+/\s*")
 _RANGE_NETWORKS = 64
+_RANGE_CHARS = 100
+_LOGIN_CHARS = 2_048
+_RESERVED = frozenset({"example", "test", "invalid", "localhost", "onion"})
+"""Last labels that no registry gives out and that a list of names may well hold. Source: RFC 2606, 6761, 7686."""
+_ALSO_FILES = frozenset({"zip", "mov"})
+"""Top-level domains that most often end the name of a file: who has to guess does not take these for domains."""
 
 
 class NotAValueError(ValueError):
@@ -59,55 +76,198 @@ def refang(text: str) -> str:
     text = text.strip(_AROUND)
     if text.isalnum():
         return text
-    text = _AT.sub("@", _DOT.sub(".", _COLON.sub(r"\1", text)))
+    if not _BRACKETS.isdisjoint(text):
+        text = _AT.sub("@", _DOT.sub(".", _COLON.sub(r"\1", text)))
     return _FTP.sub("ftp", _SCHEME.sub(lambda match: f"http{match[1].lower()}", text))
 
 
-def read_values(text: str, kind: str) -> list[tuple[str, str]]:
+def read_cell(text: str, kind: str, separator: str | None = None) -> tuple[list[Value], list[str]]:
+    """The values of a cell, which may hold several, and why parts of it are none.
+
+    Without a ``separator`` a cell is several values only where each part is a value of some kind: words around a value
+    may say the opposite ("not bad.example"). What follows an e-mail address is a password, what follows a digest is a
+    remark.
+
+    >>> read_cell("a.example; b.example, 198.51.100.1", "domain-name")
+    ([('domain-name', 'a.example'), ('domain-name', 'b.example')], ['not a value of the kind domain-name'])
+    >>> read_cell("00112233445566778899aabbccddeeff;dropper.exe", "hash")
+    ([('MD5', '00112233445566778899aabbccddeeff')], [])
+    """
+    if separator:
+        return _read_each([part for part in text.split(separator) if part.strip()], kind)
+    text = _unlisted(text)
+    urls = [part for part in _BEFORE_URL.split(text) if part.strip(_AROUND)]
+    if len(urls) > 1:
+        parts = [part.strip(",;|") for url in urls for part in url.split() if part.strip(",;|")]
+        return _read_each(parts, kind) if all(map(_kinds_of, parts)) else ([], [_none_of(kind)])
+    try:
+        return read_values(text, kind), []
+    except NotAValueError as reason:
+        return _read_parts(refang(text), kind, str(reason))
+
+
+def _read_parts(text: str, kind: str, reason: str) -> tuple[list[Value], list[str]]:
+    parts = [part for part in _BETWEEN.split(text) if part.strip(_AROUND)]
+    are = [_kinds_of(part) for part in parts]
+    mail = _EMAIL_AND_MORE.fullmatch(text) if kind in ("detect", "email-addr") else None
+    if mail and not all("email-addr" in one for one in are):
+        values, _ = _read_each([mail[1]], kind)
+        return values, ["what follows an e-mail address, most likely a password"] if values else [reason]
+    digest = _HASH_AND_MORE.fullmatch(text) if kind in ("detect", "hash", *HASHES.values()) else None
+    if digest and not all(one & {*HASHES.values()} for one in are):
+        return _read_each([digest[1]], kind)
+    if len(parts) > 1 and all(are) and (kind != "detect" or len({"email-addr" in one for one in are}) == 1):
+        return _read_each(parts, kind)
+    if (remark := _AND_REMARK.fullmatch(text)) and not any("email-addr" in one for one in are):
+        return _read_each([remark[1]], kind)
+    return [], [reason]
+
+
+def _kinds_of(part: str) -> frozenset[str]:
+    """The kinds of what a part of a cell says when nobody says what it is; none where it is no value."""
+    try:
+        return frozenset(kind for kind, _ in read_values(part, "detect"))
+    except NotAValueError:
+        return frozenset()
+
+
+def _read_each(parts: list[str], kind: str) -> tuple[list[Value], list[str]]:
+    values, problems = [], []
+    for part in parts:
+        try:
+            values += read_values(part, kind)
+        except NotAValueError as reason:
+            problems.append(str(reason))
+    return values, problems
+
+
+def _unlisted(text: str) -> str:
+    """Without the brackets of a list that is written as in JSON or Python: ``["a.example", "b.example"]``."""
+    text = text.strip()
+    if text[:1] == "[" and text[1:].lstrip()[:1] in ('"', "'"):
+        return re.sub(r"[\"']\s*(,|\Z)\s*[\"']?", r" \1 ", text.strip("[], \t\r\n").strip("\"'"))
+    return text.removesuffix(",")
+
+
+def read_values(text: str, kind: str) -> list[Value]:
     """(kind, value) of what a cell says, refanged; several for a range of addresses. Raises NotAValueError.
 
     >>> read_values("203.0.113.4-203.0.113.7", "ip")
     [('ipv4-addr', '203.0.113.4/30')]
+    >>> read_values("203.0.113.64/255.255.255.192", "ip")
+    [('ipv4-addr', '203.0.113.64/26')]
     >>> read_values("hxxp://files.example/a", "detect")
     [('url', 'http://files.example/a')]
     """
     value = refang(text)
     if kind in ("ip", "ipv4-addr", "ipv6-addr"):
-        return _addresses(value)
+        return _addresses(value.replace(",", ".") if _COMMAS.fullmatch(value) else value)
     if kind == "detect":
         return _detected(value)
     return [_one(value, kind)]
 
 
-def _one(value: str, kind: str) -> tuple[str, str]:
+def _none_of(kind: str) -> str:
+    return "not a value of any kind" if kind == "detect" else f"not a value of the kind {kind}"
+
+
+def _one(value: str, kind: str) -> Value:
     if kind == "url" and _URL.fullmatch(value):
         return kind, value
-    if kind == "domain-name" and _DOMAIN.fullmatch(value):
-        return kind, value.lower()
+    if kind == "domain-name":
+        name = ported[1] if (ported := _WITH_PORT.fullmatch(value)) else value
+        if _DOMAIN.fullmatch(name):
+            return kind, name.lower()
     if kind == "email-addr" and _EMAIL.fullmatch(value):
         return kind, value
     if kind in ("hash", *HASHES.values()) and _HEX.fullmatch(value):
         algorithm = HASHES.get(len(value))
         if algorithm and kind in ("hash", algorithm):
             return algorithm, value.lower()
-    raise NotAValueError(f"not a value of the kind {kind}")
+    raise NotAValueError(_none_of(kind))
 
 
-def _addresses(value: str) -> list[tuple[str, str]]:
-    if _COMMAS.fullmatch(value):
-        value = value.replace(",", ".")
+def _detected(value: str) -> list[Value]:
+    """By the looks alone: stricter than where a feed states the kind."""
+    if len(value) in HASHES and _HEX.fullmatch(value):
+        return [(HASHES[len(value)], value.lower())]
+    if _URL.fullmatch(value):
+        return [_detected_url(value)]
+    if _EMAIL.fullmatch(value) and _is_top_level(value):
+        return [("email-addr", value)]
+    try:
+        name = _one(value, "domain-name")
+    except NotAValueError:
+        pass
+    else:
+        if not _is_top_level(name[1]) or _last_label(name[1]) in _ALSO_FILES:
+            raise NotAValueError("a name whose end is no top-level domain, or one that files have as well")
+        return [name]
+    try:
+        return _addresses(value)
+    except NotAValueError:
+        raise NotAValueError(_none_of("detect")) from None
+
+
+def _detected_url(value: str) -> Value:
+    if _LOGIN.search(value[:_LOGIN_CHARS]):
+        raise NotAValueError("a URL with what looks like a login")
+    if re.search(r"\s", value):
+        raise NotAValueError("a URL with text behind it")
+    return "url", value
+
+
+def _last_label(name: str) -> str:
+    return name.rstrip(".").rpartition(".")[2].lower()
+
+
+def _is_top_level(name: str) -> bool:
+    return _is_known_label(_last_label(name))
+
+
+@lru_cache(maxsize=4096)
+def _is_known_label(label: str) -> bool:
+    if label in _RESERVED:
+        return True
+    try:
+        return _suffixes().publicsuffix(label.encode("idna").decode()) is not None
+    except UnicodeError:
+        return False
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList(accept_unknown=False, only_icann=True)
+
+
+def _addresses(value: str) -> list[Value]:
     if port := _PORT.fullmatch(value):
         value = port[1] or port[2]
+    value = _SLASH.sub("/", value)
+    if masked := _MASKED.fullmatch(value):
+        value = _with_prefix(masked[1], masked[2])
     if _IPV4.fullmatch(value):  # also one with leading zeros: the hub says what is wrong with it
         return [("ipv4-addr", value)]
     try:
-        return [("ipv6-addr", str(ipaddress.ip_interface(value)) if "/" in value else str(ipaddress.ip_address(value)))]
+        found = ipaddress.ip_interface(value) if "/" in value else ipaddress.ip_address(value)
     except ValueError:
         return _range(value)
+    if found.version == 4:  # not written in the way above, such as in digits of another script
+        raise NotAValueError(_none_of("ip"))
+    return [("ipv6-addr", re.sub("%[^/]*", "", str(found)))]  # a zone is of use on one machine only: RFC 4007
 
 
-def _range(value: str) -> list[tuple[str, str]]:
-    ends = _RANGE.fullmatch(value)
+def _with_prefix(address: str, mask: str) -> str:
+    try:
+        return f"{address}/{ipaddress.IPv4Network((0, mask)).prefixlen}"
+    except ValueError:
+        raise NotAValueError(_none_of("ip")) from None
+
+
+def _range(value: str) -> list[Value]:
+    if short := _SHORT_RANGE.fullmatch(value):
+        value = f"{short[1]}{short[2]}-{short[1]}{short[3]}"
+    ends = _RANGE.fullmatch(value) if len(value) <= _RANGE_CHARS else None
     try:
         if not ends:
             raise ValueError
@@ -120,7 +280,7 @@ def _range(value: str) -> list[tuple[str, str]]:
     except NotAValueError:
         raise
     except (ValueError, TypeError):
-        raise NotAValueError("not a value of the kind ip") from None
+        raise NotAValueError(_none_of("ip")) from None
     return [(f"ipv{network.version}-addr", _network(network)) for network in networks]
 
 
@@ -129,19 +289,13 @@ def _network(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str:
     return str(network.network_address) if single else str(network)
 
 
-def _detected(value: str) -> list[tuple[str, str]]:
-    if len(value) in HASHES and _HEX.fullmatch(value):
-        return [(HASHES[len(value)], value.lower())]
-    if _URL.fullmatch(value):
-        return [("url", value)]
-    if _EMAIL.fullmatch(value):
-        return [("email-addr", value)]
-    if _DOMAIN.fullmatch(value):
-        return [("domain-name", value.lower())]
-    try:
-        return _addresses(value)
-    except NotAValueError:
-        raise NotAValueError("not a value of any kind") from None
+def without_secrets(text: str) -> str:
+    """Text that may be shown to whoever runs the connector: passwords behind mail addresses and in URLs are cut out.
+
+    >>> without_secrets("user@mail.example:hunter2 x")
+    'user@mail.example:… x'
+    """
+    return _SECRET.sub(r"\1…", text)
 
 
 def pattern(kind: str, value: str) -> str:

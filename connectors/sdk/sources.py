@@ -64,7 +64,7 @@ class Source:
                 yield _Part(member)
         self._read = self._size or 0
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes, None, None]:
         """The content, unpacked, at most ``CHUNK_BYTES`` a piece. Raises SourceFailed where it cannot go on."""
         for piece in self._content():
             if len(self.start) < START_BYTES:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from connectors.csv.mapping import FeedMapping, IndicatorRule, Layout, ValueRule, built_in
+from connectors.csv.mapping import FeedMapping, IndicatorRule, Layout, LeaveOutRule, ValueRule, built_in
 from connectors.sdk.catalogue import connector_class, names
 from connectors.sdk.connector import Connector
 from connectors.sdk.testing import ConnectorContract
@@ -56,8 +56,8 @@ def test_the_mapping_that_is_shown_is_right_and_names_every_word_there_is() -> N
     said = tomllib.loads(shown("toml", "our-sandbox"))
     FeedMapping.model_validate(said, strict=False)
     text = shown("toml", "our-sandbox")
-    for part in (Layout, ValueRule, IndicatorRule):
-        for word in set(part.model_fields) - {"quote", "kind", "columns", "reference_name"}:
+    for part in (Layout, ValueRule, LeaveOutRule, IndicatorRule):
+        for word in set(part.model_fields) - {"quote", "kind", "columns", "reference_name", "recognised_by", "unless"}:
             assert re.search(rf"^{word} = ", text, flags=re.MULTILINE), f"{word} is not shown"
 
 

@@ -1,0 +1,65 @@
+"""TLP levels as rows state them: a level that cannot be read is never taken for a more open one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+TLP_IDS = {
+    "clear": "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",
+    "green": "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
+    "amber": "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421",
+    "amber+strict": "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003",
+    "red": "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
+}
+"""By level, from the most open to the strictest. Source: FIRST TLP 2.0, OASIS "TLP 2.0 marking definitions"."""
+_ORDER = list(TLP_IDS)
+_WORDS = {level.replace("+", ""): level for level in TLP_IDS} | {"white": "clear"}
+_TLP = re.compile(r"\s*tlp(?![a-z])\W*", re.IGNORECASE)
+_TAG = re.compile(r"\s*tlp\s*(?::\s*\S|[\s_-]+(?:clear|white|green|amber|red)\b)", re.IGNORECASE)
+_PAP = re.compile(r"\s*pap\s*:\s*\w+\s*", re.IGNORECASE)
+_BETWEEN = re.compile(r"[,;|/\n]+")
+
+
+class UnreadableLevelError(ValueError):
+    """A row states a level, and nobody can tell which."""
+
+
+def is_level_tag(text: str) -> bool:
+    """Whether a tag claims to state a TLP level, readable or not."""
+    return text.lstrip()[:3].lower() == "tlp" and _TAG.match(text) is not None
+
+
+def read_level(text: str, words: Mapping[str, str]) -> tuple[str | None, list[str]]:
+    """The strictest level that a cell states (None: only a PAP), and its PAP tags, which the hub reads from labels.
+
+    ``words`` are the feed's own, in lower case. Raises UnreadableLevelError.
+
+    >>> read_level("TLP:GREEN, TLP:AMBER+STRICT, PAP:RED", {})
+    ('amber+strict', ['PAP:RED'])
+    """
+    said = words.get(text.strip().lower())
+    if said is not None:
+        return said, []
+    levels, paps = [], []
+    for part in filter(str.strip, _BETWEEN.split(text)):
+        if _PAP.fullmatch(part):
+            paps.append(part.strip())
+        else:
+            levels.append(_level(part, words))
+    return strictest(levels), paps
+
+
+def _level(text: str, words: Mapping[str, str]) -> str:
+    said = words.get(text.strip().lower())
+    if said is not None:
+        return said
+    level = _WORDS.get(re.sub(r"[\s+_()-]+", "", _TLP.sub("", text, count=1).lower()))
+    if level is None:
+        raise UnreadableLevelError(text)
+    return level
+
+
+def strictest(levels: Iterable[str]) -> str | None:
+    """The one that the fewest may see; None of none."""
+    return max(levels, key=_ORDER.index, default=None)

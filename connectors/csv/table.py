@@ -1,0 +1,319 @@
+"""From lines to the rows of a table: comments, quotes, names of columns. In bounded memory, whatever the file says."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from connectors.csv.lines import LINE_BYTES, Line
+from connectors.csv.mapping import FeedMapping, Layout
+from connectors.csv.rows import LeaveOut, Note, Place, Row
+from connectors.sdk.connector import shortened
+from connectors.sdk.errors import SourceFailed
+from connectors.sdk.recognise import instead
+from connectors.sdk.sources import Source
+
+RECORD_CHARS = LINE_BYTES
+RECORD_LINES = RECORD_CELLS = 4096
+"""A record over one of these is none: most likely it stands behind a quote that never ends."""
+_AGAIN_CHARS = 4 * RECORD_CHARS
+"""How much may be read again, behind broken quotes, before each line there must stand for itself."""
+_DELIMITERS = ",;\t|"
+_NO_DELIMITER = "\x1f"
+_SAMPLE = 20
+_QUOTE_WITHOUT_END = "a quote that never ends"
+_ZEEK_FIELDS = re.compile(r"#fields\t(.+)", re.DOTALL)
+_EXCEL_DELIMITER = re.compile(r"\"?sep=(.)\"?\s*", re.IGNORECASE)
+
+csv.field_size_limit(RECORD_CHARS)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The cells of one record. ``after_break``: its line stood behind a quote that never ended."""
+
+    cells: list[str]
+    place: Place
+    after_break: bool = False
+
+
+def read_table(
+    lines: Iterator[Line], mappings: tuple[FeedMapping, ...], source: Source, leave_out: LeaveOut, note: Note
+) -> tuple[FeedMapping, Iterator[Row]]:
+    """The mapping that fits, and the rows as it names their columns.
+
+    ``mappings``: the one that was asked for, and others that stand in for it where a file has all of their own columns.
+    Raises SourceFailed where no row names a column that is read, or all rows have more cells than there are names.
+    """
+    layout = mappings[0].file
+    head = _Head.read(lines, layout)
+    sample = list(islice(head.rest, _SAMPLE))
+    delimiter = head.delimiter or _delimiter([line.text or "" for line in sample], mappings)
+    data = chain(sample, head.rest)
+    records = (
+        _blank_separated(data, layout, leave_out)
+        if delimiter == "whitespace"
+        else iter(_Records(data, layout, delimiter, leave_out))
+    )
+    first = next(records, None)
+    mapping, names, first_is_header = _names(head, first, delimiter, mappings, source)
+    ahead = [first] if first and not first_is_header else []
+    ahead += islice(records, _SAMPLE)
+    _ensure_as_wide(ahead, names, source.name)
+    return mapping, _rows(chain(ahead, records), mapping, names, delimiter, leave_out, note)
+
+
+# The names of the columns
+
+
+@dataclass
+class _Head:
+    """What stands before the first record."""
+
+    comments: list[str]
+    """The last one that says something, or the names of Zeek's columns; without its mark."""
+    delimiter: str
+    rest: Iterator[Line]
+
+    @classmethod
+    def read(cls, lines: Iterator[Line], layout: Layout) -> _Head:
+        comment, delimiter = "", ""
+        for line in lines:
+            text = line.text or ""
+            if zeek := _ZEEK_FIELDS.match(text):
+                return cls([zeek[1].rstrip("\r\n")], "\t", lines)
+            if excel := _EXCEL_DELIMITER.fullmatch(text):
+                delimiter = excel[1]
+                continue
+            mark = next((mark for mark in layout.comments if text.startswith(mark)), None)
+            if mark is None and (text.strip() or line.text is None):
+                return cls([comment] if comment else [], delimiter, chain([line], lines))
+            said = text[len(mark or "") :].strip()
+            comment = said if said.strip("# ") else comment
+        return cls([comment] if comment else [], delimiter, iter(()))
+
+
+def _names(
+    head: _Head, first: Record | None, delimiter: str, mappings: tuple[FeedMapping, ...], source: Source
+) -> tuple[FeedMapping, list[str], bool]:
+    """The mapping, the columns as it calls them, and whether the first record is what names them.
+
+    Feeds move their names from the last comment into a row and back: both are looked at, whatever the mapping says.
+    """
+    commented = next(csv.reader(head.comments, **_dialect(delimiter, mappings[0].file)), [])
+    row = first.cells if first else []
+    for mapping in (*mappings[1:], mappings[0]):
+        for cells in sorted((row, commented), key=len, reverse=True):
+            names = mapping.names(cells)
+            if mapping.fits(names, asked=mapping is mappings[0]):
+                return mapping, names, cells is row
+    asked = mappings[0]
+    if asked.file.columns:
+        return asked, list(asked.file.columns), False
+    shown = commented if asked.file.header == "comment" and commented else row
+    wanted = [rule.column for rule in asked.value]
+    says = f"{source.name} has no column {' or '.join(wanted)}"
+    if first is None and not commented:
+        return asked, wanted, False  # nothing at all: whether that may be is not for here
+    if source.start.lstrip()[:1] in (b"{", b"["):
+        found = instead(source.start)
+        raise SourceFailed("mapping.no-column", f"{says}; it is {found.what}.", found.way_out)
+    has = shortened("".join(sign for sign in ", ".join(shown) if sign.isprintable())) or "none"
+    raise SourceFailed(
+        "mapping.no-column", f"{says}; it has {has}.", "Use another mapping, or name the columns in [file]."
+    )
+
+
+def _ensure_as_wide(ahead: list[Record], names: list[str], path: str) -> None:
+    whole = [_without_empty_tail(record.cells, names) for record in ahead if not record.after_break]
+    surplus = {len(cells) - len(names) for cells in whole}
+    if len(whole) > 1 and len(surplus) == 1 and (more := surplus.pop()) > 0:
+        raise SourceFailed(
+            "mapping.more-columns",
+            f"Every row of {path} has {more} more cells than the {len(names)} columns that are named.",
+            "A column was added without a name: name all columns in [file].",
+        )
+
+
+# Rows
+
+
+def _rows(
+    records: Iterable[Record],
+    mapping: FeedMapping,
+    names: list[str],
+    delimiter: str,
+    leave_out: LeaveOut,
+    note: Note,
+) -> Iterator[Row]:
+    is_text = names[-1] not in mapping.exact_columns()
+    values = {rule.column for rule in mapping.value} & {*names}
+    for record in records:
+        cells = _without_empty_tail(record.cells, names)
+        if not any(map(str.strip, cells)) or any(cells[names.index(name) :][:1] == [name] for name in values):
+            continue  # an empty row, or the names once more
+        if record.after_break and len(record.cells) != len(names):
+            leave_out("a row behind a quote that never ends", record.place)
+            continue
+        if len(cells) > len(names):
+            if not is_text or any("tlp" in cell.lower() for cell in cells[len(names) - 1 :]):
+                leave_out("more cells than columns", record.place)
+                continue
+            note(f"more cells than columns; what is too much was read as a part of {names[-1]}", record.place)
+            cells = [*cells[: len(names) - 1], delimiter.join(cells[len(names) - 1 :])]
+        yield Row(dict(zip(names, cells, strict=False)), record.place)
+
+
+def _without_empty_tail(cells: list[str], names: list[str]) -> list[str]:
+    """Some feeds end each row with a delimiter."""
+    end = len(cells)
+    while end > len(names) and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
+
+
+# Records
+
+
+class _Lines:
+    """Gives the CSV reader its lines. A comment begins where a record does, outside of quotes."""
+
+    def __init__(self, lines: Iterator[Line], layout: Layout, leave_out: LeaveOut) -> None:
+        self._lines = lines
+        self._marks = layout.comments
+        self._leave_out = leave_out
+        self._again: deque[Line] = deque()
+        self._left_to_repeat = _AGAIN_CHARS
+        self._chars = 0
+        self.taken: list[Line] = []
+        """The lines of the record in hand."""
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def begin(self) -> None:
+        """A record ends; the next line begins another."""
+        self.taken, self._chars = [], 0
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the lines in hand are read again, behind a quote that never ended."""
+        return bool(self._again)
+
+    def again(self, lines: list[Line]) -> None:
+        """Give these once more."""
+        self._again.extendleft(reversed(lines))
+        self._left_to_repeat -= sum(len(line.text or "") for line in lines)
+
+    def __next__(self) -> str:
+        while True:
+            if self.taken and self._again and self._left_to_repeat < 0:
+                raise _BrokenOffError
+            line = self._next()
+            if line.text is None:
+                self._leave_out("a line over 1 MiB", Place("line", line.number, ""))
+                if self.taken:
+                    raise _BrokenOffError
+                continue
+            if not self.taken and (not line.text.strip() or (self._marks and line.text.startswith(self._marks))):
+                continue
+            self.taken.append(line)
+            self._chars += len(line.text)
+            if self._chars > RECORD_CHARS + 2 or len(self.taken) > RECORD_LINES:
+                raise _BrokenOffError
+            return line.text
+
+    def _next(self) -> Line:
+        if self._again:
+            return self._again.popleft()
+        line = next(self._lines)
+        self._left_to_repeat = min(self._left_to_repeat + len(line.text or ""), _AGAIN_CHARS)
+        return line
+
+
+class _BrokenOffError(Exception):
+    """The record in hand is over its limits."""
+
+
+class _Records:
+    """The records of a file. A quote that never ends costs its own line, not the file."""
+
+    def __init__(self, lines: Iterator[Line], layout: Layout, delimiter: str, leave_out: LeaveOut) -> None:
+        self._lines = _Lines(lines, layout, leave_out)
+        self._dialect = _dialect(delimiter, layout)
+        self._leave_out = leave_out
+
+    def __iter__(self) -> Iterator[Record]:
+        reader = csv.reader(self._lines, strict=True, **self._dialect)
+        while True:
+            after_break = self._lines.repeats
+            self._lines.begin()
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except (csv.Error, _BrokenOffError) as error:
+                mended = self._mended(ended_early=isinstance(error, csv.Error))
+                if mended is None:
+                    continue
+                cells = mended
+            place = _place(self._lines.taken)
+            if len(cells) > RECORD_CELLS:
+                self._leave_out(f"a row of over {RECORD_CELLS:,} cells", place)
+            else:
+                yield Record(cells, place, after_break)
+
+    def _mended(self, *, ended_early: bool) -> list[str] | None:
+        """The cells of a single line with stray quotes in it; None where the first line is lost."""
+        first, *others = self._lines.taken
+        if not others and ended_early and (cells := self._on_one_line(first.text or "")) is not None:
+            return cells
+        self._leave_out(_QUOTE_WITHOUT_END, _place([first]))
+        self._lines.again(others)
+        return None
+
+    def _on_one_line(self, text: str) -> list[str] | None:
+        """Read without being strict; None where a quote stays open at the end of the line."""
+        both = list(csv.reader([text, "end"], **self._dialect))
+        return both[0] if len(both) == 2 else None
+
+
+def _place(lines: list[Line]) -> Place:
+    return Place("line", lines[0].number, "".join(line.text or "" for line in lines[:2]))
+
+
+def _blank_separated(lines: Iterable[Line], layout: Layout, leave_out: LeaveOut) -> Iterator[Record]:
+    for line in lines:
+        if line.text is None:
+            leave_out("a line over 1 MiB", Place("line", line.number, ""))
+        elif line.text.strip() and not (layout.comments and line.text.startswith(layout.comments)):
+            yield Record(line.text.split(), _place([line]))
+
+
+def _dialect(delimiter: str, layout: Layout) -> dict[str, Any]:
+    if delimiter == "whitespace":
+        delimiter = " "
+    return {"delimiter": delimiter, "quotechar": layout.quote, "skipinitialspace": True}
+
+
+def _delimiter(sample: list[str], mappings: tuple[FeedMapping, ...]) -> str:
+    layout = mappings[0].file
+    if layout.delimiter != "auto":
+        return "\t" if layout.delimiter == "tab" else layout.delimiter
+    # The one that parts the names of columns; else the one that occurs in most lines, and there most often the same
+    # number of times.
+    headers = {delimiter: next(csv.reader(sample[:1], **_dialect(delimiter, layout)), []) for delimiter in _DELIMITERS}
+    fit = [one for one in _DELIMITERS if mappings[0].fits(mappings[0].names(headers[one]), asked=True)]
+    if fit:
+        best = max(fit, key=lambda delimiter: len(headers[delimiter]))
+        return best if len(headers[best]) > 1 else _NO_DELIMITER
+    scores = {}
+    for delimiter in _DELIMITERS:
+        counts = Counter(line.count(delimiter) for line in sample if delimiter in line)
+        scores[delimiter] = (sum(counts.values()), max(counts.values(), default=0))
+    return max(_DELIMITERS, key=lambda delimiter: scores[delimiter])
