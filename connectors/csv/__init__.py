@@ -20,7 +20,7 @@ from connectors.csv.list_rows import read_list
 from connectors.csv.mapping import FeedMapping, load
 from connectors.csv.rows import Place, Row, has
 from connectors.csv.table import read_table
-from connectors.sdk.connector import ConnectorSettings, LeftOutCounts, shortened
+from connectors.sdk.connector import ConnectorSettings, LeftOutCounts, SourceWarning, shortened
 from connectors.sdk.errors import SourceFailed
 from connectors.sdk.files import FilesConnector, FilesSettings, SeenFile
 from connectors.sdk.recognise import instead
@@ -77,8 +77,7 @@ class CsvConnector(FilesConnector[CsvSettings]):
             for indicator in self._indicators(rows, mapping, file, told):
                 published = True
                 yield indicator
-        for note in told.notes():
-            self.notify(f"{source.name}: {note}")
+        self.warnings += told.warnings(source.name)
         if not published:
             rows.ensure_known(source)
             self._as_meant = self._may_be_empty and told.reasons() <= {rule.reason for rule in mapping.leave_out}
@@ -95,7 +94,7 @@ class CsvConnector(FilesConnector[CsvSettings]):
                 lines = read_lines(chunks, layout.encodings)
                 used, rows = read_table(lines, self._mappings, source, told.leave_out, told.note)
                 if used is not mapping:
-                    told.note(f"read as mapping={used.feed}, whose columns it has", None)
+                    told.note("table.other-mapping", f"is read as mapping={used.feed}, since it has its columns", None)
                 return used, rows
 
     def _indicators(
@@ -146,7 +145,7 @@ class _Told:
         self._of_the_run = of_the_run
         self._name = name
         self._reasons: set[str] = set()
-        self._notes: dict[str, tuple[int, str]] = {}
+        self._notes: dict[tuple[str, str], tuple[int, str]] = {}
 
     def leave_out(self, reason: str, place: Place | None) -> None:
         """One more for this reason; only the first place is put into words."""
@@ -158,15 +157,16 @@ class _Told:
         """All reasons so far."""
         return self._reasons
 
-    def note(self, text: str, place: Place | None) -> None:
-        """One more of this kind."""
-        count, first = self._notes.get(text, (0, "" if place is None else self._where(place)))
-        self._notes[text] = count + 1, first
+    def note(self, code: str, text: str, place: Place | None) -> None:
+        """One more of this kind; ``text`` goes on behind the file's name."""
+        count, first = self._notes.get((code, text), (0, "" if place is None else self._where(place)))
+        self._notes[code, text] = count + 1, first
 
-    def notes(self) -> Iterator[str]:
+    def warnings(self, path: str) -> Iterator[SourceWarning]:
         """Each kind with how often it was, and where first."""
-        for text, (count, first) in self._notes.items():
-            yield f"{text} ({count:,}, first: {shortened(first)})." if first else f"{text}."
+        for (code, text), (count, first) in self._notes.items():
+            where = f" ({count:,}, first: {shortened(first)})" if first else ""
+            yield SourceWarning(code, f"{path} {text}{where}.")
 
     def _where(self, place: Place) -> str:
         return f"{Path(self._name).name}, {place.where()}" if self._name else place.where()

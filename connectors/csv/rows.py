@@ -38,8 +38,8 @@ class Row:
 
 LeaveOut = Callable[[str, Place | None], None]
 """Is told the reason for what gives no object, and where it stands."""
-Note = Callable[[str, Place], None]
-"""Is told what was read, but not quite as it stands."""
+Note = Callable[[str, str, Place | None], None]
+"""Is told a code and what was read, but not quite as it stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,8 @@ def _rows(
             if not is_text or any("tlp" in cell.lower() for cell in cells[len(names) - 1 :]):
                 leave_out("more cells than columns", record.place)
                 continue
-            note(f"more cells than columns; what is too much was read as a part of {names[-1]}", record.place)
+            says = f"has rows with more cells than columns; what is too much was read as a part of {names[-1]}"
+            note("table.more-cells", says, record.place)
             cells = [*cells[: len(names) - 1], delimiter.join(cells[len(names) - 1 :])]
         yield Row(dict(zip(names, cells, strict=False)), record.place)
 

@@ -24,7 +24,7 @@ class Read:
 
     found: list[dict[str, Any]]
     left_out: dict[str, LeftOut]
-    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def patterns(self) -> list[str]:
@@ -53,10 +53,8 @@ class Read:
 def read_feed(path: Path, mapping: str | Path, **settings: Any) -> Read:
     """Everything in a file. Raises SourceFailed as the connector does."""
     connector = make("csv", {"path": str(path), "mapping": str(mapping), "since": SINCE, **settings})
-    notes: list[str] = []
-    connector.notify = notes.append
     found = [dict(item.body) for item in connector.items({})]  # type: ignore[arg-type]
-    return Read(found, dict(connector.left_out()), notes)
+    return Read(found, dict(connector.left_out()), [warning.says for warning in connector.warnings])
 
 
 def read_text(folder: Path, text: str | bytes, mapping: str | Path = "table", *, name: str = "feed.csv") -> Read:

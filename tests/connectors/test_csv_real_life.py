@@ -32,7 +32,7 @@ def test_a_comma_without_quotes_costs_no_row_and_is_told_with_its_line() -> None
     read = read_feed(REAL_LIFE / "comma-in-cell.csv", "table")
     assert read.values == ["198.51.100.222", "198.51.100.223"]
     assert read.found[0]["description"] == "beacon config a.site.example,/ml.js,b.site.example,/ml.js"
-    assert "line 2: 198.51.100.222,IP,beacon config" in read.notes[0]
+    assert "line 2: 198.51.100.222,IP,beacon config" in read.warnings[0]
 
 
 def test_dates_are_read_in_every_form_that_means_one_thing() -> None:

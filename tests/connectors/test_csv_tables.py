@@ -142,7 +142,7 @@ def test_a_column_more_than_the_header_is_an_error(tmp_path: Path) -> None:
 
 def test_empty_cells_at_the_end_are_no_column_more(tmp_path: Path) -> None:
     read = read_text(tmp_path, "Indicator,Type\n198.51.100.1,ip,\n198.51.100.2,ip,,\n")
-    assert (read.values, read.counts, read.notes) == (["198.51.100.1", "198.51.100.2"], {}, [])
+    assert (read.values, read.counts, read.warnings) == (["198.51.100.1", "198.51.100.2"], {}, [])
 
 
 def test_too_many_cells_are_text_only_where_the_last_column_is(tmp_path: Path) -> None:

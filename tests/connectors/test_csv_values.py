@@ -201,7 +201,7 @@ def test_no_password_leaves_the_connector(tmp_path: Path, between: str) -> None:
         "u@mail.example:hunter2 x:hunter2",
     ]
     read = read_text(tmp_path, "\n".join(lines), "list", name="dump.txt")
-    assert "hunter2" not in json.dumps([read.found, [one.first for one in read.left_out.values()], read.notes])
+    assert "hunter2" not in json.dumps([read.found, [one.first for one in read.left_out.values()], read.warnings])
     assert read.values[:3] == ["user0@mail.example", "user1@mail.example", "user2@mail.example"]
 
 
