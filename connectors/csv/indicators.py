@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from typing import Any
 
 from connectors.csv.dates import UnreadableDateError, read_date
 from connectors.csv.kinds import Parts, read_kind, split_composite
-from connectors.csv.levels import TLP_IDS, UnreadableLevelError, is_level_tag, read_level, strictest
+from connectors.csv.levels import TLP_IDS, UnreadableLevelError, is_level_column, is_level_tag, read_level, strictest
 from connectors.csv.mapping import FIELD, FeedMapping, ValueRule, plain
 from connectors.csv.rows import Found, LeaveOut, Row, find, holds_objects, short_texts, texts_in
 from connectors.csv.values import pattern, read_cell
@@ -22,10 +21,6 @@ BOUND_DAYS = 30
 """How long a row is valid whose end cannot be read, where the mapping has no ``valid_days``."""
 _START_AHEAD, _END_AHEAD = timedelta(days=366), timedelta(days=36_525)
 """How far after the file's own time a date may lie."""
-_LEVEL_COLUMNS = re.compile(
-    r"tlp(?:level|marking|label|colou?r|designation|rating|classification|stufe|einstufung)?|trafficlightprotocol"
-)
-"""Columns that state a level whatever the mapping says of them, without case, blanks, hyphens and underscores."""
 _TEXT_CHARS = 5_000
 _WORDS, _WORD_CHARS = 1_000, 100
 """How many words for kinds are remembered, and how long one may be."""
@@ -189,7 +184,7 @@ class IndicatorMaker:
     def _level_columns(self, entry: Mapping[str, Any]) -> list[str]:
         names = tuple(entry)
         if self._columns[0] != names:  # the rows of a table all have the same
-            self._columns = names, [name for name in names if _LEVEL_COLUMNS.fullmatch(plain(name))]
+            self._columns = names, [name for name in names if is_level_column(name)]
         return self._columns[1]
 
     def _labels(self, found: Found) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from connectors.csv.mapping import plain
+
 TLP_IDS = {
     "clear": "marking-definition--94868c89-83c2-464b-929b-a1a8aa3c8487",
     "green": "marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb",
@@ -21,8 +23,18 @@ _PAP = re.compile(r"\s*pap\s*:\s*\w+\s*", re.IGNORECASE)
 _BETWEEN = re.compile(r"[,;|/\n]+")
 
 
+_COLUMN = re.compile(
+    r"tlp(?:level|marking|label|colou?r|designation|rating|classification|stufe|einstufung)?|trafficlightprotocol"
+)
+
+
 class UnreadableLevelError(ValueError):
     """A row states a level, and nobody can tell which."""
+
+
+def is_level_column(name: str) -> bool:
+    """Whether a column states a level whatever a mapping says of it."""
+    return _COLUMN.fullmatch(plain(name)) is not None
 
 
 def is_level_tag(text: str) -> bool:

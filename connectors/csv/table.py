@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from connectors.csv.levels import is_level_column
 from connectors.csv.lines import LINE_BYTES, Line
 from connectors.csv.mapping import FeedMapping, Layout
 from connectors.csv.rows import LeaveOut, Note, Place, Row
@@ -35,11 +36,14 @@ csv.field_size_limit(RECORD_CHARS)
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The cells of one record. ``after_break``: its line stood behind a quote that never ended."""
+    """The cells of one record."""
 
     cells: list[str]
     place: Place
     after_break: bool = False
+    """Whether its line stood behind a quote that never ended."""
+    is_open: bool = False
+    """Whether the file ends here, without the end of the line."""
 
 
 def read_table(
@@ -160,6 +164,9 @@ def _rows(
         if record.after_break and len(record.cells) != len(names):
             leave_out("a row behind a quote that never ends", record.place)
             continue
+        if len(cells) < len(names) and _is_cut_off(record, names[len(cells) :], mapping):
+            leave_out("a last row that is cut off before its level", record.place)
+            continue
         if len(cells) > len(names):
             if not is_text or any("tlp" in cell.lower() for cell in cells[len(names) - 1 :]):
                 leave_out("more cells than columns", record.place)
@@ -168,6 +175,12 @@ def _rows(
             note("table.more-cells", says, record.place)
             cells = [*cells[: len(names) - 1], delimiter.join(cells[len(names) - 1 :])]
         yield Row(dict(zip(names, cells, strict=False)), record.place)
+
+
+def _is_cut_off(record: Record, missing: list[str], mapping: FeedMapping) -> bool:
+    """Whether a download ended in the middle of the row, and its level, if it had one, is lost."""
+    states_level = any(is_level_column(name) or name == mapping.indicator.tlp_column for name in missing)
+    return states_level and record.is_open
 
 
 def _without_empty_tail(cells: list[str], names: list[str]) -> list[str]:
@@ -263,11 +276,13 @@ class _Records:
                 if mended is None:
                     continue
                 cells = mended
-            place = _place(self._lines.taken)
+            taken = self._lines.taken
+            place = _place(taken)
             if len(cells) > RECORD_CELLS:
                 self._leave_out(f"a row of over {RECORD_CELLS:,} cells", place)
             else:
-                yield Record(cells, place, after_break)
+                is_open = not (taken[-1].text or "").endswith(("\n", "\r"))
+                yield Record(cells, place, after_break, is_open)
 
     def _mended(self, *, ended_early: bool) -> list[str] | None:
         """The cells of a single line with stray quotes in it; None where the first line is lost."""

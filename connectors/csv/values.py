@@ -50,11 +50,14 @@ _HEX = re.compile(r"[0-9A-Fa-f]+")
 _HASH_AND_MORE = re.compile(r"([0-9A-Fa-f]{32,128})(?:\s*[;,|:]\s*|\s+\*?)\S.*", re.DOTALL)
 _AND_REMARK = re.compile(r"([^\t;]+)[\t;].*", re.DOTALL)
 _BETWEEN = re.compile(r"[\s,;]+")
-_SECRET = re.compile(r"(@[^\s@:;|,]+\s*[:;|]\s*|://[^\s/@]*:)[^\s,]+")
+_SECRET = re.compile(
+    r"(@[^\s@:;|,]+\s*[:;|,\t]\s*).+|(://[^\s/@]*:)[^\s@]+(?=@)|(://\S*?([:|;])[^\s:|;/]+\4)\S+", re.DOTALL
+)
 _SLASH = re.compile(r"(?<!\s)\s*+/\s*")
 _RANGE_NETWORKS = 64
 _RANGE_CHARS = 100
 _LOGIN_CHARS = 2_048
+_WITH_LOGIN = "a URL with what looks like a login"
 _RESERVED = frozenset({"example", "test", "invalid", "localhost", "onion"})
 """Last labels that no registry gives out and that a list of names may well hold. Source: RFC 2606, 6761, 7686."""
 _ALSO_FILES = frozenset({"zip", "mov"})
@@ -103,6 +106,8 @@ def read_cell(text: str, kind: str, separator: str | None = None) -> tuple[list[
     try:
         return read_values(text, kind), []
     except NotAValueError as reason:
+        if str(reason) == _WITH_LOGIN:  # the page is not what is bad
+            return [], [_WITH_LOGIN]
         return _read_parts(refang(text), kind, str(reason))
 
 
@@ -211,7 +216,7 @@ def _detected(value: str) -> list[Value]:
 
 def _detected_url(value: str) -> Value:
     if _LOGIN.search(value[:_LOGIN_CHARS]):
-        raise NotAValueError("a URL with what looks like a login")
+        raise NotAValueError(_WITH_LOGIN)
     if re.search(r"\s", value):
         raise NotAValueError("a URL with text behind it")
     return "url", value
@@ -290,12 +295,12 @@ def _network(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Text that may be shown to whoever runs the connector: passwords behind mail addresses and in URLs are cut out.
+    """Text that may be shown to whoever runs the connector: what looks like a password or stands behind one is cut out.
 
     >>> without_secrets("user@mail.example:hunter2 x")
-    'user@mail.example:… x'
+    'user@mail.example:…'
     """
-    return _SECRET.sub(r"\1…", text)
+    return _SECRET.sub(lambda match: f"{match[1] or match[2] or match[3]}…", text)
 
 
 def pattern(kind: str, value: str) -> str:

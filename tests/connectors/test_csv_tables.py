@@ -156,6 +156,14 @@ def test_a_level_that_slipped_into_the_text_is_never_lost(tmp_path: Path) -> Non
     assert read.levels == {"198.51.100.2": "green"}
 
 
+def test_a_last_row_that_is_cut_off_does_not_lose_its_level(tmp_path: Path) -> None:
+    text = "Indicator,Type,TLP,Comment\n198.51.100.1,ip,green,a\n198.51.100.2,ip"
+    read = read_text(tmp_path, text)
+    assert read.values == ["198.51.100.1"]
+    assert read.counts == {"a last row that is cut off before its level": 1}
+    assert len(read_text(tmp_path, f"{text}\n").found) == 2
+
+
 def test_the_delimiter_is_the_one_between_the_names(tmp_path: Path) -> None:
     for delimiter in (",", ";", "\t", "|"):
         text = delimiter.join(["Indicator", "Comment"]) + "\n" + delimiter.join(["198.51.100.1", '"a,b;c,d"']) + "\n"

@@ -195,7 +195,8 @@ def test_no_password_is_part_of_a_value(secret: str, between: str, kind: str) ->
 
 @pytest.mark.parametrize("between", [":", ";", "|"])
 def test_no_password_leaves_the_connector(tmp_path: Path, between: str) -> None:
-    lines = [f"user{n}@mail.example{between}hunter2{n}" for n in range(3)]
+    lines = [f"https://shop.example/{between}admin{between}hunter2"]
+    lines += [f"user{n}@mail.example{between}hunter2{n}" for n in range(3)]
     lines += [
         f"https://shop.example/login{between}user@mail.example{between}hunter2",
         "u@mail.example:hunter2 x:hunter2",
@@ -206,7 +207,11 @@ def test_no_password_leaves_the_connector(tmp_path: Path, between: str) -> None:
 
 
 def test_a_shown_piece_has_no_password_in_it() -> None:
-    assert without_secrets("https://u:hunter2@x.example/ a@b.example|hunter2") == "https://u:… a@b.example|…"
+    assert (
+        without_secrets("https://u:hunter2@x.example/ a@b.example|hunter 2") == "https://u:…@x.example/ a@b.example|…"
+    )
+    assert without_secrets("https://bank.example/|user|hunter2") == "https://bank.example/|user|…"
+    assert without_secrets("http://a.example:8080/x,url,TLP:RED") == "http://a.example:8080/x,url,TLP:RED"
 
 
 @pytest.mark.parametrize("piece", [" ", "[ ", "-", "a:", ";", "a.", "|", "http://a", "'", "x@", "::", "{", "#", "\t"])
