@@ -18,7 +18,7 @@ from connectors.csv.json_rows import read_json
 from connectors.csv.lines import read_lines
 from connectors.csv.list_rows import read_list
 from connectors.csv.mapping import FeedMapping, load
-from connectors.csv.rows import Place, Row, has
+from connectors.csv.rows import Place, Row, has, rows_below
 from connectors.csv.table import read_table
 from connectors.sdk.connector import ConnectorSettings, LeftOutCounts, SourceWarning, shortened
 from connectors.sdk.errors import SourceFailed
@@ -178,22 +178,25 @@ class _Watched:
     def __init__(self, rows: Iterator[Row], mapping: FeedMapping) -> None:
         self._rows = rows
         self._columns = [rule.column for rule in mapping.value]
+        self._first: Row | None = None
         self._known: bool | None = None
 
     def __iter__(self) -> Iterator[Row]:
         for row in self._rows:
+            self._first = self._first or row
             self._known = self._known or any(has(row, column) for column in self._columns)
             yield row
 
     def ensure_known(self, source: Source) -> None:
         """Raises SourceFailed where there are rows, and none of them has a column that is read."""
-        if self._known is False:
-            found = instead(source.start)
-            raise SourceFailed(
-                "mapping.no-column",
-                f"No row of {source.name} has a column {' or '.join(self._columns)}; it is {found.what}.",
-                f"Use another mapping. {found.way_out}",
-            )
+        if self._known is not False or self._first is None:
+            return
+        says = f"No row of {source.name} has a column {' or '.join(self._columns)}"
+        if below := rows_below(self._first, self._columns):
+            way_out = f'Say so: [file] rows = "{below}".'
+            raise SourceFailed("mapping.no-column", f"{says}; its rows are at {below}.", way_out)
+        found = instead(source.start)
+        raise SourceFailed("mapping.no-column", f"{says}; it is {found.what}.", f"Use another mapping. {found.way_out}")
 
 
 class _Values:

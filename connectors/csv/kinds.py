@@ -19,8 +19,9 @@ Parts = tuple[str, ...]
 
 _WORDS = {
     "ip": "ip ipv4 ipv6 address addr ipaddress ipaddr ipv4address ipv6address ipv4addr ipv6addr ipadresse cidr ipcidr "
-    "ipv4cidr ipv6cidr network ipnetwork subnet netblock range iprange ipv4range ipdst ipsrc dstip srcip destinationip "
-    "sourceip hostip c2ip ipport ip:port ipv4:port ipv6:port networktraffic:dstref.value networktraffic:srcref.value",
+    "ipv4cidr ipv6cidr network ipnetwork subnet netblock range iprange ipv4range ip/cidr ipdst ipsrc dstip srcip "
+    "destinationip sourceip hostip c2ip ipport ip:port ipv4:port ipv6:port "
+    "networktraffic:dstref.value networktraffic:srcref.value",
     "domain-name": "domain domainname hostname host fqdn dns dnsname dnsdomain subdomain c2domain domäne "
     "domain/hostname hostname/domain",
     "url": "url uri link weblink webaddress c2url",
@@ -35,7 +36,7 @@ _WORDS = {
 }
 _KNOWN = {word: kind for kind, words in _WORDS.items() for word in words.split()}
 _COMPOSITES = {"malwaresample": "filename|md5"}
-_TRIFLES = re.compile(r"[\s_'\"-]+")
+_TRIFLES = re.compile(r"[\s_'\"()-]+")
 
 
 def read_kind(word: str, own: Mapping[str, str]) -> Parts | None:

@@ -24,7 +24,8 @@ _BETWEEN = re.compile(r"[,;|/\n]+")
 
 
 _COLUMN = re.compile(
-    r"tlp(?:level|marking|label|colou?r|designation|rating|classification|stufe|einstufung)?|trafficlightprotocol"
+    r"tlp(?:level|marking|label|colou?r|designation|rating|classification|stufe|einstufung)?(?:\(\d+\))?"
+    r"|trafficlightprotocol"
 )
 
 

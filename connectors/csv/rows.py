@@ -93,6 +93,20 @@ def has(row: Row, column: str) -> bool:
     return column in row.cells or next(iter(_find(row.cells, column, "", ())), None) is not None
 
 
+def rows_below(row: Row, columns: list[str], deep: int = 3) -> str | None:
+    """The path below which entries have one of the columns, where what was taken for a row holds the rows."""
+    for key, content in list(row.cells.items())[:_LIST_ENTRIES]:
+        entries = content if isinstance(content, list) else [content]
+        for entry in entries[:1]:
+            if isinstance(entry, Mapping):
+                inner = Row(entry, row.place)
+                if any(has(inner, column) for column in columns):
+                    return key
+                if deep > 1 and (below := rows_below(inner, columns, deep - 1)) and not isinstance(content, list):
+                    return f"{key}.{below}"
+    return None
+
+
 def texts_in(content: Any) -> list[str]:
     """The texts and numbers of a cell, those of a list one by one."""
     if isinstance(content, str):

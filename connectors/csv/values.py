@@ -41,7 +41,7 @@ _BEFORE_URL = re.compile(
 _LABEL = r"\w(?:[\w-]{0,61}\w)?"
 _NAME = rf"(?:{_LABEL}\.)+(?!\d){_LABEL}\.?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\.?\Z){_NAME}")
-_WITH_PORT = re.compile(r"([^:/\s]+):\d{1,5}")
+_WITH_PORT = re.compile(r"([^:/|\s]+)[:|]\d{1,5}")
 _MAILBOX = r"[^\s@:;,|<>()\[\]\"\\]+"
 _EMAIL = re.compile(rf"{_MAILBOX}@{_NAME}")
 _EMAIL_AND_MORE = re.compile(rf"({_MAILBOX}@{_NAME})(?:\s*[:;,|]|\s)\s*(\S.*)", re.DOTALL)
@@ -49,7 +49,7 @@ _LOGIN = re.compile(r"://\S*?([:|;])(?=[^\s:|;/]*[A-Za-z])(?:[^\s:|;/@]+@[^\s:|;
 _HEX = re.compile(r"[0-9A-Fa-f]+")
 _HASH_AND_MORE = re.compile(r"([0-9A-Fa-f]{32,128})(?:\s*[;,|:]\s*|\s+\*?)\S.*", re.DOTALL)
 _AND_REMARK = re.compile(r"([^\t;]+)[\t;].*", re.DOTALL)
-_BETWEEN = re.compile(r"[\s,;]+")
+_BETWEEN = re.compile(r"[\s,;|]+(?:/\s[\s,;|]*)?")
 _SECRET = re.compile(
     r"(@[^\s@:;|,]+\s*[:;|,\t]\s*).+|(://[^\s/@]*:)[^\s@]+(?=@)|(://\S*?([:|;])[^\s:|;/]+\4)\S+", re.DOTALL
 )

@@ -132,6 +132,12 @@ def test_rows_that_are_not_where_the_mapping_says_are_an_error(tmp_path: Path) -
         read_text(tmp_path, '{"query_status": "x", "msg": "y"}', mapping_for(tmp_path, rows="data"), name="a.json")
 
 
+def test_rows_below_are_named_to_who_did_not_say_where_they_are(tmp_path: Path) -> None:
+    content = {"query_status": "ok", "result": {"page": 1, "items": [{"ioc": "a.example"}]}}
+    with pytest.raises(SourceFailed, match=r"its rows are at result\.items"):
+        read_text(tmp_path, json.dumps(content), mapping_for(tmp_path), name="a.json")
+
+
 def test_a_row_over_the_limits_is_left_out_alone(tmp_path: Path) -> None:
     rows = [
         {"ioc": "a.example", "x": "y" * (2 << 20)},
@@ -164,15 +170,15 @@ def test_memory_does_not_grow_with_the_rows_below(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with path.open("w") as file:
         file.write('{"data": [')
-        for number in range(20_000):
-            file.write(f'{{"ioc": "n{number}.example", "x": "{"y" * 500}"}},\n')
+        for number in range(6_000):
+            file.write(f'{{"ioc": "n{number}.example", "x": "{"y" * 3_000}"}},\n')
         file.write('{"ioc": "end.example"}]}')
     connector = make("csv", {"path": str(path), "mapping": str(mapping_for(tmp_path, rows="data")), "since": SINCE})
     tracemalloc.start()
     count = sum(1 for _ in connector.items({}))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert count == 20_001
+    assert count == 6_001
     assert peak < 8 << 20
 
 

@@ -217,7 +217,7 @@ def test_a_shown_piece_has_no_password_in_it() -> None:
 @pytest.mark.parametrize("piece", [" ", "[ ", "-", "a:", ";", "a.", "|", "http://a", "'", "x@", "::", "{", "#", "\t"])
 @pytest.mark.parametrize("kind", ["detect", "url", "ip"])
 def test_no_cell_takes_for_ever(piece: str, kind: str) -> None:
-    for text in (f"http://a.example/{piece * 50_000}/ [x", f"a{piece * 50_000}b c"):
+    for text in (f"http://a.example/{piece * 20_000}/ [x", f"a{piece * 20_000}b c"):
         read_cell(text, kind)
 
 
@@ -353,6 +353,7 @@ def test_the_strictest_level_counts(levels: list[str]) -> None:
         ("Indicator,Tags", '198.51.100.1,"malware,tlp:red"', "red"),
         ("Indicator,TLP,Tags", "198.51.100.1,green,tlp:amber; apt", "amber"),
         ("Indicator,Classification", "198.51.100.1,TLP:RED", "red"),
+        ("Indicator,TLP,TLP", "198.51.100.1,green,red", "red"),
         ("Indicator,TLP level", "198.51.100.1,red", "red"),
         ("Indicator,TLP,TLP-Stufe", "198.51.100.1,clear,red", "red"),
         ("Indicator,Marking", '198.51.100.1,"TLP:AMBER+STRICT, PAP:RED"', "amber+strict"),
