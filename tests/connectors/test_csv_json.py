@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.csv.levels import TLP_IDS
@@ -57,7 +57,7 @@ SHAPES: dict[str, Any] = {
 }
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=5), shape=st.sampled_from(sorted(SHAPES)))
 def test_a_row_gives_the_same_wherever_it_stands_and_however_it_is_mapped(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], shape: str

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.csv.lines import read_lines
@@ -39,7 +39,6 @@ TEXT = st.text(st.sampled_from("ab,;\t\"' #\n|é{[x"), max_size=12)
 ROWS = st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=8)
 
 
-@settings(suppress_health_check=list(HealthCheck), deadline=None)
 @given(rows=ROWS, end=st.sampled_from(["\n", "\r\n", "\r"]), chunk=st.integers(1, 40))
 def test_what_a_csv_writer_writes_is_read_as_it_was(rows: list[tuple[str, str, str]], end: str, chunk: int) -> None:
     out = io.StringIO()
