@@ -97,7 +97,8 @@ def test_a_short_range_is_the_long_one(first: int, last: int) -> None:
 @pytest.mark.parametrize(
     "text",
     ["invoice.exe", "setup-2.dll", "a.b.pdf", "archive.zip", "film.mov", "x.212-215", "198.51.100.212-", "10,20,30,40",
-     "host.corp", "version.1", "not bad.example", "http://a.example/x and more", "@import url(x)", "a..example"],
+     "host.corp", "version.1", "not bad.example", "http://a.example/x and more", "@import url(x)", "a..example",
+     "198.51.100.1/024"],
 )  # fmt: skip
 def test_who_has_to_guess_takes_none_of_these_for_a_value(text: str) -> None:
     assert values(text) == []
