@@ -31,6 +31,8 @@ HEADER_TOO_LARGE = "too-large"
 CHUNK_RECORDS = 1_000
 CHUNK_BYTES = 4 << 20
 """An append takes so much at most: one fsync for many, and other centres have their turn in between."""
+_SLOWEST_BYTES_PER_S = 1_000
+"""Slower than any line that is in use; after the first ``stall_s`` a body that comes at less is given up."""
 _INLINE_BYTES = 16 << 10
 """Less than this is cut where it is; a thread would cost more than it frees."""
 _INLINE_COMPRESSED_BYTES = 2 << 10
@@ -223,6 +225,7 @@ class _Blocks:
         self._inline_bytes = _INLINE_BYTES if encoding is Encoding.IDENTITY else _INLINE_COMPRESSED_BYTES
         self._limits = limits
         self._total = 0
+        self._received_bytes, self._waited_s = 0, 0.0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (data := await self._receive()) is not None:
@@ -243,11 +246,20 @@ class _Blocks:
         return block
 
     async def _receive(self) -> bytes | None:
+        """The next part. All parts together have a time that grows with what has come of them: a byte now and then
+        would keep the connection, and what it holds of the budget, for ever.
+        """
+        loop = asyncio.get_running_loop()
+        left_s = self._limits.stall_s + self._received_bytes / _SLOWEST_BYTES_PER_S - self._waited_s
+        began = loop.time()
         try:
-            async with asyncio.timeout(self._limits.stall_s):
-                return await anext(self._body, None)
+            async with asyncio.timeout(min(self._limits.stall_s, left_s)):
+                data = await anext(self._body, None)
         except TimeoutError:
-            raise Refused("push.stalled", "The body stopped coming.", "Send it again.") from None
+            raise Refused("push.stalled", "The body stopped coming, or came too slowly.", "Send it again.") from None
+        self._waited_s += loop.time() - began
+        self._received_bytes += len(data or b"")
+        return data
 
 
 async def _work(size_bytes: int, work: Callable[[], T]) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -427,3 +428,21 @@ async def test_records_carry_receipt_index_and_key(hub: Hub) -> None:
     assert [dict(one.headers)["index"] for one in batch.records] == [b"0", b"1"]
     assert len({dict(one.headers)["receipt"] for one in batch.records}) == 1
     assert batch.end == {TopicPartition(Topic("intake.ro"), 0): 2}
+
+
+async def test_a_body_that_drips_is_given_up_though_it_never_stops(tmp_path: Path) -> None:
+    """Each part comes well before the sender would count as stalled; together they are far too slow."""
+    sent = 0
+
+    async def dripping() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(10_000):
+            await asyncio.sleep(0.01)
+            sent += 1
+            yield b"\n"
+
+    async with a_hub(tmp_path, intake=IntakeLimits(stall_s=0.2)) as hub:
+        await hub.centre("ro")
+        answer = await hub.post("/v1/intake", "ro", content=dripping(), headers={"content-type": NDJSON})
+    assert (answer.status_code, answer.json()["code"]) == (408, "push.stalled")
+    assert sent < 10_000
