@@ -12,10 +12,15 @@ _RFC3339 = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 DAY_US = 86_400_000_000
+_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
+_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
 
 
 def parse_us(text: str) -> int:
-    """Microseconds since 1970 of an RFC 3339 timestamp; digits beyond the sixth are cut. Raises ValueError."""
+    """Microseconds since 1970 of an RFC 3339 timestamp; digits beyond the sixth are cut. Raises ValueError.
+
+    What an offset or a leap second takes out of the years 1 to 9999 is none: it could not be written back.
+    """
     return _short_us(text) if len(text) < 40 else _us(text)
 
 
@@ -27,10 +32,14 @@ def _us(text: str) -> int:
     leap = second == "60"  # RFC 3339 section 5.6 allows a leap second; it counts as the next second's start
     moment = datetime(int(year), int(month), int(day), int(hour), int(minute), 59 if leap else int(second), tzinfo=UTC)
     us = (moment - _EPOCH) // MICROSECOND + int((fraction or "0").ljust(6, "0")[:6]) + leap * 1_000_000
-    if zone in "Zz":
-        return us
-    offset_min = int(zone[1:3]) * 60 + int(zone[4:6])
-    return us - (offset_min if zone[0] == "+" else -offset_min) * 60_000_000
+    if zone not in "Zz":
+        offset_h, offset_min = int(zone[1:3]), int(zone[4:6])
+        if offset_h > 23 or offset_min > 59:
+            raise ValueError(f"no offset of RFC 3339: {zone}")
+        us -= (offset_h * 60 + offset_min) * (60_000_000 if zone[0] == "+" else -60_000_000)
+    if not _FIRST_US <= us <= _LAST_US:
+        raise ValueError(f"not in the years 1 to 9999: {text!r}")
+    return us
 
 
 _short_us = lru_cache(maxsize=65_536)(_us)

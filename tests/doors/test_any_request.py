@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from hub.model.times import from_us
 from tests.doors.hubs import Hub, a_hub, addresses
-from tests.story import an_indicator, an_object
+from tests.story import START_US, an_indicator, an_object
 
 words = st.one_of(
     st.sampled_from(
@@ -65,6 +67,7 @@ class Running:
         self._context = a_hub(folder, page_objects=5)
         self.hub: Hub = self.run(self._begin())
         self.objects = self.run(self.hub.objects_url("community"))
+        self.some: str = self.run(self.hub.get(self.objects, "ro")).json()["objects"][0]["id"]
 
     def run(self, work: Any) -> Any:
         return self.loop.run_until_complete(work)
@@ -128,3 +131,62 @@ def test_any_body_is_answered_and_every_object_of_it_ends(
         receipt = running.run(hub.receipt("ro", answer.json()["receipt"]))
         ends = sum(receipt[state] for state in ("accepted", "unchanged", "held", "rejected"))
         assert (receipt["state"], ends) == ("complete", receipt["received"])
+
+
+digits = st.integers(0, 99).map("{:02}".format)
+times = st.tuples(
+    st.sampled_from(["0000", "0001", "1969", "1970", "2025", "2026", "9998", "9999", "10000", "-001"]),
+    st.sampled_from(["01", "02", "12"]) | digits,
+    st.sampled_from(["01", "28", "29", "31"]) | digits,
+    st.sampled_from(["T", "T", "T", "t", " ", "T\u200b"]),
+    st.sampled_from(["00", "23"]) | digits,
+    st.sampled_from(["00", "59"]) | digits,
+    st.sampled_from(["00", "59", "60"]) | digits,
+    st.sampled_from(["", "", ".0", ".999999", ".9999999", "." + "9" * 5_000, ".", ",5", ".\u0661"]),
+    st.sampled_from(["Z", "z", "+00:00", "-00:00", "+14:00", "-14:00", "+23:59", "-23:59", "+24:00", "-99:99", ""]),
+)
+END = ("9999", "12", "31", "T", "23", "59")
+
+
+def meant(time: tuple[str, ...]) -> datetime | None:
+    """The moment that RFC 3339, section 5.6 gives a time, as far as Python's calendar goes; else None."""
+    year, month, day, between, hour, minute, second, fraction, zone = time
+    zone = zone.upper()
+    leap = second == "60"
+    if len(year) != 4 or between not in "Tt" or fraction in (".", ",5", ".\u0661") or not zone:
+        return None
+    try:
+        second = "59" if leap else second
+        moment = datetime.fromisoformat(f"{year}-{month}-{day}T{hour}:{minute}:{second}{fraction[:7]}")
+        moment += timedelta(seconds=leap)
+        return moment.replace(tzinfo=datetime.strptime(zone, "%z").tzinfo).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    time=times,
+    path=st.sampled_from(["OBJECTS", "MANIFEST", "OBJECTSID/", "OBJECTSID/versions/"]),
+    filter=st.sampled_from(["added_after={}", "match[version]={}", "match[version]=last,{}", "limit=1&added_after={}"]),
+)
+@example(time=(*END, "59", "", "-14:00"), path="OBJECTS", filter="added_after={}")
+@example(time=(*END, "60", "", "Z"), path="MANIFEST", filter="added_after={}")
+@example(time=(*END, "60", "", "Z"), path="OBJECTSID/", filter="match[version]={}")
+@example(
+    time=("0001", "01", "01", "T", "00", "00", "00", "", "+14:00"), path="OBJECTSID/versions/", filter="added_after={}"
+)
+def test_any_time_is_read_rightly_or_refused(running: Running, time: tuple[str, ...], path: str, filter: str) -> None:
+    where = path.replace("OBJECTSID", running.objects + running.some).replace("OBJECTS", running.objects)
+    where = where.replace("MANIFEST", running.objects.replace("objects", "manifest"))
+    year, month, day, between, hour, minute, *rest = time
+    said = quote(f"{year}-{month}-{day}{between}{hour}:{minute}:{''.join(rest)}")
+    answer = running.run(running.hub.get(f"{where}?{filter.format(said)}", "ro"))
+    moment = meant(time)
+    if moment is None:
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "taxii.time"), time
+        return
+    assert answer.status_code == 200, (time, answer.text)
+    if "added_after" in filter:
+        found = answer.json().get("objects") or answer.json().get("versions")
+        assert bool(found) == (moment < from_us(START_US)), time
