@@ -11,6 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from hub.doors.connections import ConnectionLimits
 from hub.model.times import parse_us, taxii_time
 from tests.doors.hubs import Hub, a_hub, addresses, basic, ids
 from tests.story import an_indicator, an_object
@@ -447,3 +448,20 @@ async def test_r19_a_page_has_a_thousand_objects_and_eight_megabytes_at_most(tmp
         assert answer.json()["more"] is True
         assert 10_000 < len(answer.content) < 21_000
         assert len(await everything(hub)) == 1_103
+
+
+async def test_the_next_page_of_the_longest_filter_still_fits_into_a_request(hub: Hub) -> None:
+    url = await hub.objects_url("community")
+    await hub.tell("ro", *addresses(3))
+    shown = [one["id"] for one in (await hub.get(url, "ro")).json()["objects"] if one["type"] == "indicator"]
+    others = [f"indicator--{UUID(int=no * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128)}" for no in range(1, 498)]
+    wanted = [*shown, *others]
+    asked = f"{url}?match[id]={quote(','.join(wanted))}&limit=1"
+    first = (await hub.get(asked, "ro")).json()
+    assert first["more"]
+    following = f"{asked}&next={first['next']}"
+    assert len(following) + 4_096 < ConnectionLimits().head_bytes
+    assert (await hub.get(following, "ro")).status_code == 200
+    for too_many in ([*wanted, "indicator--x"], ["x-" + "a" * 200 + f"--{no}" for no in range(200)]):
+        answer = await hub.get(f"{url}?match[id]={quote(','.join(too_many))}", "ro")
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "taxii.match")

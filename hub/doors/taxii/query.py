@@ -19,8 +19,10 @@ from hub.model.words import Seq
 SPEC_VERSION = "2.1"
 _BEGINNING = Seq(0)
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
-_MOST = {"version": 20, "type": 50, "id": 1_000, "spec_version": 20}
+_MOST = {"version": 20, "type": 50, "id": 500, "spec_version": 20}
 """How many values a filter takes: each version and type is a query of its own."""
+_MOST_CHARS = 24 << 10
+"""Of the values of a filter: clients repeat them beside a ``next`` that holds them too, in a head of 64 KiB."""
 _WORDS_OF_VERSION = frozenset({"all", "first", "last"})
 
 
@@ -87,8 +89,9 @@ def _words(parameters: Parameters, name: str) -> tuple[str, ...]:
     equal cursors.
     """
     words = {word.strip() for value in parameters.getlist(f"match[{name}]") for word in value.split(",")}
-    if len(words) > _MOST[name]:
-        raise Refused("taxii.match", f"match[{name}] takes {_MOST[name]} values at once.", "Ask in parts.")
+    if len(words) > _MOST[name] or sum(map(len, words)) > _MOST_CHARS:
+        says = f"match[{name}] takes {_MOST[name]} values and {_MOST_CHARS:,} characters at once."
+        raise Refused("taxii.match", says, "Ask in parts.")
     return tuple(sorted(words - {""}))
 
 
