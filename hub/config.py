@@ -72,6 +72,7 @@ def _lower(said: object) -> object:
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Count = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Span = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0))]
+Patience = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(seconds=1), le=timedelta(hours=1))]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Protocol = Annotated[Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)]
 
@@ -105,6 +106,23 @@ class Config(BaseSettings):
     tls_key: Path | None = Field(None, description="Private key (PEM) of TLS_CERT.")
     behind_proxy: bool = Field(
         False, description="A proxy in front speaks TLS: listen on any address, believe X-Forwarded-*."
+    )
+    metrics_host: str = Field("127.0.0.1", description="The address of METRICS_PORT.")
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="A port of its own for all metrics, and for health.",
+    )
+    max_connections: Count | None = Field(None, description="The most HTTP connections at once.")
+    max_connections_per_address: Count | None = Field(
+        None, description="The most of them from one address, or one /64 network of IPv6."
+    )
+    head_timeout: Patience = Field(
+        timedelta(seconds=20), description="How long a connection may take for the head of a request, TLS included."
+    )
+    idle_timeout: Patience = Field(
+        timedelta(seconds=75), description="How long a connection may wait between two requests."
     )
     database_url: SecretStr | None = Field(
         None, description="The store: `postgresql://user:password@host/name`, or `sqlite:///path`."
@@ -190,6 +208,8 @@ class Config(BaseSettings):
         for one, other in _TOGETHER:
             if (getattr(self, one) is None) != (getattr(self, other) is None):
                 raise ValueError(f"{one.upper()} and {other.upper()} go together")
+        if self.behind_proxy and self.max_connections_per_address:
+            raise ValueError("MAX_CONNECTIONS_PER_ADDRESS with BEHIND_PROXY would count the proxy alone; set it there")
         if self.kafka_username and not self.kafka_bootstrap:
             raise ValueError("KAFKA_USERNAME needs KAFKA_BOOTSTRAP")
         if self.kafka_security_protocol.startswith("SASL") and not self.kafka_username:
@@ -229,7 +249,8 @@ class Config(BaseSettings):
             value = getattr(self, name)
             if isinstance(value, SecretStr):
                 said[name] = value.get_secret_value()
-        said["max_future"] = int(self.max_future.total_seconds())
+            elif isinstance(value, timedelta):
+                said[name] = int(value.total_seconds())
         return json.dumps(said).encode() + b"\n"
 
     @classmethod
@@ -238,9 +259,17 @@ class Config(BaseSettings):
         return cls(**json.loads(line))
 
     @property
-    def is_private(self) -> bool:
-        """Whether nobody on the network can overhear: loopback only, TLS, or a proxy in front."""
-        return is_loopback(self.http_host) or self.tls_cert is not None or self.behind_proxy
+    def open_host(self) -> str | None:
+        """An option with an address where somebody on the network could overhear; None where there is none.
+
+        Private is a loopback address, TLS, or a proxy in front.
+        """
+        if self.tls_cert is not None or self.behind_proxy:
+            return None
+        hosts = [("HTTP_HOST", self.http_host)]
+        if self.metrics_port is not None:
+            hosts.append(("METRICS_HOST", self.metrics_host))
+        return next((f"{name} {host}" for name, host in hosts if not is_loopback(host)), None)
 
 
 _TOGETHER = (
@@ -259,11 +288,11 @@ def is_loopback(host: str) -> bool:
 
 
 def ensure_private(config: Config) -> None:
-    """Tokens and marked data never cross a network in the clear. Raises WrongUsage."""
-    if not config.is_private:
+    """Tokens, marked data and what can be told from counts never cross a network in the clear. Raises WrongUsage."""
+    if config.open_host:
         raise WrongUsage(
             "config.not-private",
-            f"HTTP_HOST {config.http_host} is open to the network, and nothing there speaks TLS.",
+            f"{config.open_host} is open to the network, and nothing there speaks TLS.",
             "Set TLS_CERT and TLS_KEY, say --behind-proxy where a proxy in front does, or listen on 127.0.0.1.",
         )
 
@@ -363,6 +392,10 @@ class Option:
 _DEFAULTS_IN_WORDS = {
     "database_url": "SQLite in DATA_DIR",
     "public_url": "from HTTP_HOST and HTTP_PORT",
+    "max_connections": "4,096, or what the limit of open files allows",
+    "max_connections_per_address": "a quarter of MAX_CONNECTIONS; behind a proxy none",
+    "head_timeout": "20 s",
+    "idle_timeout": "75 s",
     "kafka_bootstrap": "none: embedded log",
     "kafka_security_protocol": "SASL_SSL with a user name, else PLAINTEXT",
     "kafka_admin_username": "KAFKA_USERNAME",

@@ -8,33 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import gc
 import json
 import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-import uvicorn
 from starlette.types import ASGIApp
 
 from hub import lists, telemetry, worker_metrics
 from hub.app import kafka_credentials, now_us, opened
 from hub.config import Config
 from hub.core.hold import HeldLists
-from hub.doors import vitals
+from hub.doors import metrics, vitals
 from hub.doors.asking import silent
 from hub.doors.gauges import Gauges
 from hub.doors.http import DoorSettings, make_app, stop_streams
 from hub.intake import IntakeLimits
+from hub.listening import Ports
 from hub.log.port import EventLog
 from hub.model.errors import Broken, Refused, TryAgain
 from hub.model.times import from_us
@@ -53,8 +50,6 @@ _YOUNG_OBJECTS = 5_000
 """How many objects may be new before the collector of cycles looks at them. A batch is tens of thousands of objects,
 which all live to its end and are in no cycle: looking every 700 cost a fifth of the worker's time, and every 100,000 a
 third more memory."""
-_GONE_MS = 120_000
-"""A peer that has not acknowledged anything for so long is gone."""
 _RESTART_S = (0.2, 1.0, 5.0)
 _TELL_EVERY_S = 2.0
 """So often a worker that is a child tells what it counted."""
@@ -108,20 +103,21 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    listening = _listen(config)
     async with contextlib.AsyncExitStack() as stack:
-        stack.callback(listening.close)
+        ports = Ports.opened(config, stack)
         store, log, registry = await stack.enter_async_context(opened(config))
-        running = Running(config, store, log, Gauges(store, log, config.data_dir))
+        running = Running(config, store, log, Gauges(store, log, config.data_dir), role)
+        doors = role in (Role.ALL, Role.DOORS)
         app: ASGIApp
-        if role in (Role.ALL, Role.DOORS):
+        if doors:
             app = make_app(store=store, log=log, registry=registry, settings=door_settings(config))
             app.state.doors.others_troubles = running.troubles
-            app.state.doors.more_metrics = running.metrics
+            app.state.doors.metrics = running.open_metrics
             app.state.doors.relayed = await _relayed(config)
         else:
-            worker = role is Role.WORKER
-            app = vitals.make_app(running.why_not_ready, running.inside_metrics if worker else running.gauges.text)
+            shown = running.metrics if ports.inside is None else running.open_metrics
+            app = vitals.make_app(running.why_not_ready, shown)
+        servers = ports.servers(app, vitals.make_app(running.why_not_ready, running.metrics), drain_s=DRAIN_S)
         async with asyncio.TaskGroup() as tasks:
             if role is Role.ALL:
                 tasks.create_task(_supervise(config, stop, running))
@@ -129,18 +125,18 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
                 tasks.create_task(work(running, stop))
             if role is Role.RELAY or (role is Role.ALL and config.kafka_bootstrap):
                 tasks.create_task(_relay(running, stop))
-            server = _Server(_uvicorn(config, app))
-            serving = tasks.create_task(server.serve(sockets=[listening]))
-            while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
+            serving = [tasks.create_task(server.run()) for server in servers]
+            while not (all(server.started for server in servers) or any(task.done() for task in serving)):  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
-            if server.started:
-                _log.info("hub.started", role=role.value, url=_url(config, listening))
-                started(_url(config, listening))
+            if servers[0].started:
+                _log.info("hub.started", role=role.value, url=_url(config, ports.http))
+                started(_url(config, ports.http))
             await _first(stop, serving)
             stop.set()
-            if role in (Role.ALL, Role.DOORS):
+            if doors:
                 stop_streams(app)  # type: ignore[arg-type]  # in these roles it is the FastAPI application
-            server.should_exit = True
+            for server in servers:
+                server.stop()
 
 
 @dataclass(slots=True)
@@ -151,18 +147,20 @@ class Running:
     store: SqlStore
     log: EventLog
     gauges: Gauges
+    role: Role
     worker_up: bool = True
     relay_problems: Callable[[], list[str]] = list
     worker_says: bytes = b""
-    """What the worker that is our child last counted, without what names centres."""
+    """What the worker that is our child last counted."""
+
+    async def open_metrics(self) -> bytes:
+        """What anybody may see: what the process itself does, and nothing that follows what centres push."""
+        return await asyncio.to_thread(metrics.process_text) + await self.gauges.open_text()
 
     async def metrics(self) -> bytes:
-        """What the port of the doors shows besides what this process counted."""
-        return await self.gauges.text() + self.worker_says
-
-    async def inside_metrics(self) -> bytes:
-        """The same for the port of a worker, which stays inside and so may name centres."""
-        return await self.gauges.text() + worker_metrics.text(by_centre=True)
+        """All there is, centres by name: for a port that stays inside."""
+        workers = worker_metrics.text(by_centre=True) if self.role is Role.WORKER else self.worker_says
+        return await asyncio.to_thread(metrics.text) + await self.gauges.text() + workers
 
     async def why_not_ready(self) -> list[str]:
         """What keeps this process from its work, a clause each."""
@@ -173,10 +171,10 @@ class Running:
         return [*([] if self.worker_up else ["the worker has died and is started again"]), *self.relay_problems()]
 
 
-async def _first(stop: asyncio.Event, serving: asyncio.Task[None]) -> None:
-    """Wait until we are told to stop, or the server ended by itself."""
+async def _first(stop: asyncio.Event, serving: Sequence[asyncio.Task[None]]) -> None:
+    """Wait until we are told to stop, or a server ended by itself."""
     stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({stopping, *serving}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
 
 
@@ -316,7 +314,7 @@ async def _child() -> None:
     async with opened(config) as (store, log, _), asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(_until_end(reader, stop))
         telling = tasks.create_task(_tell())
-        await work(Running(config, store, log, Gauges(store, log, config.data_dir)), stop)
+        await work(Running(config, store, log, Gauges(store, log, config.data_dir), Role.WORKER), stop)
         watching.cancel()
         telling.cancel()
 
@@ -324,7 +322,7 @@ async def _child() -> None:
 async def _tell() -> None:
     """Say again and again what this worker counted; nobody listening is no reason to stop working."""
     while True:
-        line = json.dumps(worker_metrics.text(by_centre=False).decode()) + "\n"
+        line = json.dumps(worker_metrics.text(by_centre=True).decode()) + "\n"
         with contextlib.suppress(BrokenPipeError):
             await asyncio.to_thread(_write, line)
         await asyncio.sleep(_TELL_EVERY_S)
@@ -339,62 +337,6 @@ async def _until_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> None:
     while await reader.read(1024):
         pass
     stop.set()
-
-
-# ---------------------------------------------------------------- HTTP
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: the process has one place that stops it."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        """See uvicorn."""
-        yield
-
-
-def _uvicorn(config: Config, app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        http="httptools",
-        ws="none",
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=int(DRAIN_S),
-        timeout_keep_alive=75,
-        ssl_certfile=_text(config.tls_cert),
-        ssl_keyfile=_text(config.tls_key),
-    )
-
-
-def _text(path: Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def _listen(config: Config) -> socket.socket:
-    """The listening socket. Raises Refused when the port is taken: before anything else is started."""
-    family = socket.AF_INET6 if ":" in config.http_host else socket.AF_INET
-    # asyncio switches Nagle's algorithm off only where the protocol is said; with it every answer waits 40 ms
-    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that takes nothing more does not keep us from going down
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS)
-    try:
-        listening.bind((config.http_host, config.http_port))
-        listening.listen(2048)
-    except OSError as error:
-        listening.close()
-        where = f"{config.http_host}:{config.http_port}"
-        if error.errno == errno.EADDRINUSE:
-            raise Refused(
-                "port.taken", f"Something else listens on {where}.", "Stop it, or choose another port with HTTP_PORT."
-            ) from None
-        raise Refused("port.unusable", f"Cannot listen on {where}: {error.strerror}.", "See HTTP_HOST.") from None
-    listening.setblocking(False)
-    return listening
 
 
 def _url(config: Config, listening: socket.socket) -> str:

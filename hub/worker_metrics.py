@@ -14,9 +14,9 @@ from hub.model.step import ReceiptCounts
 from hub.model.words import TopicPartition
 
 TOTALS = CollectorRegistry()
-"""The hub as a whole: shown on every port, as ``/metrics`` is open to anyone who reaches it."""
+"""The hub as a whole."""
 BY_CENTRE = CollectorRegistry()
-"""Names centres, also those that members know under an alias or not at all: never on the port of the doors."""
+"""Names centres, also those that members know under an alias or not at all."""
 
 _SECONDS = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 

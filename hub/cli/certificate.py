@@ -10,19 +10,13 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from hub.doors.tls import server_context
 from hub.model.errors import Refused
 
 
 def examine(certificate: Path, key: Path) -> timedelta:
     """How long the certificate is still good for. Raises Refused when it cannot be read, does not fit or is over."""
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        server.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        why = getattr(error, "reason", None) or error.strerror or error
-        raise Refused(
-            "tls.unusable", f"{certificate} and {key} cannot be used: {why}.", "See TLS_CERT and TLS_KEY."
-        ) from None
+    server = server_context(certificate, key)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # it is its own authority here
@@ -30,7 +24,7 @@ def examine(certificate: Path, key: Path) -> timedelta:
     try:
         ends = str((_peer(client, server) or {}).get("notAfter"))
     except ssl.SSLCertVerificationError as error:
-        raise Refused("tls.invalid", f"{certificate}: {error.verify_message}.", "Renew it.") from None
+        raise Refused("tls.invalid", f"TLS_CERT: {certificate}: {error.verify_message}.", "Renew it.") from None
     return timedelta(seconds=ssl.cert_time_to_seconds(ends) - time.time())
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from starlette.requests import Request
 
+from hub.doors import metrics
 from hub.doors.auth import Gate, Registry
 from hub.doors.pulse import Pulse
 from hub.doors.settings import DoorSettings
@@ -22,9 +24,9 @@ class DoorStore(Store, Readable, Protocol):
     """The store as doors use it: its port, and a look at its tables for ``hub/store/reading.py``."""
 
 
-async def nothing_more() -> bytes:
-    """No metrics besides those of the process."""
-    return b""
+async def process_metrics() -> bytes:
+    """The metrics of the process alone."""
+    return await asyncio.to_thread(metrics.process_text)
 
 
 class Doors:
@@ -46,8 +48,8 @@ class Doors:
         """What does not work of the other parts of this process, a clause each; whoever runs it says so."""
         self.relayed: Callable[[], Awaitable[Mapping[str, int]]] | None = None
         """The last row of each log that is on its Kafka topic, by the log's name; None without Kafka."""
-        self.more_metrics: Callable[[], Awaitable[bytes]] = nothing_more
-        """What ``/metrics`` shows besides what this process counted, as text; whoever runs the process knows."""
+        self.metrics: Callable[[], Awaitable[bytes]] = process_metrics
+        """What ``/metrics`` shows to anybody, as text; whoever runs the process may know more."""
         self._key: bytes | None = None
         self._intake: Intake | None = None
 

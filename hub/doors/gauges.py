@@ -1,6 +1,7 @@
 """What is measured when somebody asks: whether the servers answer, the room on disk, what waits for the operator.
 
-``/metrics`` is open to whoever reaches the port, so it measures at most every few seconds and says nothing of content.
+Whoever asks, it is measured at most every few seconds. What can be told from the room on disk and the objects that wait
+is for a port that stays inside.
 """
 
 from __future__ import annotations
@@ -38,21 +39,27 @@ class Gauges:
         self._store = store
         self._log = log
         self._data_dir = data_dir
-        self._registry = CollectorRegistry()
+        self._open, self._registry = CollectorRegistry(), CollectorRegistry()
         self._measured_at = -math.inf
         self._measuring = asyncio.Lock()
-        self._up = self._gauge("ctihub_server_up", "Whether a server that this process needs answers", "server")
+        self._up = self._gauge(
+            "ctihub_server_up", "Whether a server that this process needs answers", "server", shown=self._open
+        )
         self._free = self._gauge("ctihub_data_dir_free_bytes", "Room that is left where DATA_DIR is")
         self._size = self._gauge("ctihub_data_dir_size_bytes", "Size of the file system where DATA_DIR is")
         self._held = self._gauge("ctihub_held_waiting", "Objects that wait for the operator")
 
     async def text(self) -> bytes:
         """All of it in Prometheus' text format. Never raises: what cannot be measured is NaN."""
+        return await self.open_text() + generate_latest(self._registry)
+
+    async def open_text(self) -> bytes:
+        """What anybody may see of it: whether the servers answer."""
         async with self._measuring:
             if time.monotonic() - self._measured_at >= FRESH_S:
                 await self._measure()
                 self._measured_at = time.monotonic()
-        return generate_latest(self._registry)
+        return generate_latest(self._open)
 
     async def _measure(self) -> None:
         self._up.labels("store").set(await answers(self._store.ready))
@@ -72,5 +79,5 @@ class Gauges:
         async with self._store.look() as conn:
             return await reading.waiting(conn)
 
-    def _gauge(self, name: str, says: str, *labels: str) -> Gauge:
-        return Gauge(name, says, labels, registry=self._registry)
+    def _gauge(self, name: str, says: str, *labels: str, shown: CollectorRegistry | None = None) -> Gauge:
+        return Gauge(name, says, labels, registry=self._registry if shown is None else shown)

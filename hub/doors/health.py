@@ -1,12 +1,10 @@
-"""Whether this process lives, whether it can serve, and what it counted: for orchestrators and Prometheus."""
+"""Whether this process lives, whether it can serve, and what it does itself: for orchestrators and Prometheus."""
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter
 from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from hub.doors.asking import silent
 from hub.doors.context import Doors
@@ -34,9 +32,8 @@ def routes(doors: Doors) -> APIRouter:
 
     @router.get("/metrics", responses=raw("text/plain", "Prometheus metrics."))
     async def metrics() -> Response:
-        """What this process counted, and what it measures when it is asked."""
-        body = await asyncio.to_thread(generate_latest, REGISTRY) + await doors.more_metrics()
-        return Response(body, headers={"content-type": CONTENT_TYPE_LATEST})
+        """What this process itself does; METRICS_PORT has the rest."""
+        return Response(await doors.metrics(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     for path, answer in (("/healthz", alive), ("/readyz", ready), ("/metrics", metrics)):
         router.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)

@@ -1,10 +1,24 @@
-"""What the doors count, for Prometheus. Nothing of it tells what a collection holds: /metrics is open to anyone."""
+"""What the doors count, for Prometheus.
+
+Most counts follow what centres push and who reads it, so they are for a port that stays inside (``text``). What the
+process itself does is told to anybody who reaches ``/metrics`` of the doors (``process_text``): a list of what may be
+told, not of what may not.
+"""
 
 from __future__ import annotations
 
 import time
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUESTS = Counter("ctihub_http_requests", "Requests by route and status", ["route", "status"])
@@ -20,6 +34,38 @@ RELAYED = Counter("ctihub_relay_records", "Records that the relay wrote to Kafka
 RELAY_LAG = Gauge("ctihub_relay_lag_changes", "Changes of all logs that the relay has yet to carry to Kafka")
 RELAY_FENCES = Counter("ctihub_relay_fences", "How often the relay was fenced by another one, or gave up a transaction")
 PUSHED_OBJECTS = Counter("ctihub_pushed_objects", "Objects (or withdrawals) that were taken in over HTTP")
+
+CONNECTIONS = CollectorRegistry()
+_PROCESS = CollectorRegistry()
+ProcessCollector(registry=_PROCESS)
+PlatformCollector(registry=_PROCESS)
+CONNECTIONS_OPEN = Gauge("ctihub_http_connections", "HTTP connections that are open now", registry=CONNECTIONS)
+CONNECTIONS_REFUSED = Counter(
+    "ctihub_http_connections_refused",
+    "Connections that were refused, by the ceiling that was met",
+    ["ceiling"],
+    registry=CONNECTIONS,
+)
+CONNECTIONS_TIMED_OUT = Counter(
+    "ctihub_http_connections_timed_out",
+    "Connections that were closed since something did not come in time",
+    ["awaited"],
+    registry=CONNECTIONS,
+)
+for _ceiling in ("all", "address", "files"):
+    CONNECTIONS_REFUSED.labels(_ceiling)  # a rate needs the zero before the first of its kind
+for _awaited in ("handshake", "head", "request"):
+    CONNECTIONS_TIMED_OUT.labels(_awaited)
+
+
+def process_text() -> bytes:
+    """What anybody may see, in Prometheus' text format."""
+    return generate_latest(_PROCESS) + generate_latest(CONNECTIONS)
+
+
+def text() -> bytes:
+    """All that is counted here."""
+    return generate_latest(REGISTRY) + generate_latest(CONNECTIONS)
 
 
 def stream_readers() -> int:

@@ -43,7 +43,14 @@ _STATUS_OF_KIND: tuple[tuple[type[HubError], int], ...] = (
     (TryAgain, 503),
     (Broken, 500),
 )
-_STATUS_OF_CODE = {"http.not-acceptable": 406, "push.stalled": 408, "http.method": 405}
+_STATUS_OF_CODE = {
+    "http.not-acceptable": 406,
+    "http.method": 405,
+    "push.stalled": 408,
+    "http.head-stalled": 408,
+    "http.uri-too-long": 414,
+    "http.head-too-large": 431,
+}
 """Errors that HTTP tells apart more finely than we do."""
 
 

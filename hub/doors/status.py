@@ -84,7 +84,7 @@ async def _status(doors: Doors, principal: Principal) -> Status:
         flow=_flow(_sum(intake.counts)) if operator else None,
         centres=[await _centre(doors, one, intake) for one in sorted(seen, key=lambda centre: centre.name)],
         collections=[info(one, heads.get(one.no)) for one in collections],
-        doors=[*await _doors(doors), await _kafka(doors, collections, heads)],
+        doors=[*await _doors(doors, operator=operator), await _kafka(doors, collections, heads)],
         notes=_notes(doors, held) if operator else [],
     )
 
@@ -138,11 +138,15 @@ async def _last_code(doors: Doors, centre: Centre) -> str | None:
     return str(orjson.loads(rows[-1].body)["code"]) if rows else None
 
 
-async def _doors(doors: Doors) -> list[DoorStatus]:
-    """The HTTP doors of this process. Those that read are up: the store has just answered."""
+async def _doors(doors: Doors, *, operator: bool) -> list[DoorStatus]:
+    """The HTTP doors of this process. Those that read are up: the store has just answered.
+
+    How many others read is an operator's to know.
+    """
+    readers = metrics.stream_readers() if operator else None
     return [
         DoorStatus(name="push", state="up" if await answers(doors.log.ready) else "down"),
-        DoorStatus(name="stream", state="up", readers=metrics.stream_readers()),
+        DoorStatus(name="stream", state="up", readers=readers),
         DoorStatus(name="taxii", state="up"),
         DoorStatus(name="export", state="up"),
     ]

@@ -2,7 +2,7 @@
 
     python -m tests.bench.doors [--objects 100000] [--json]
 
-The server is real (uvicorn on a free port of the loopback) in a process of its own; the client only counts. Prints
+The server is real (on a free port of the loopback) in a process of its own; the client only counts. Prints
 medians over three walks: pages of 1,000, at the beginning and at the end, of the whole and of a collection of a tenth
 of it; an empty page; an export. Exits with 1 when pages come slower than they must, or the last cost twice the first.
 """
@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import uvicorn
 
+from hub.doors.connections import ConnectionLimits
 from hub.doors.http import DoorSettings, make_app
+from hub.doors.server import HttpServer
 from hub.log.embedded import EmbeddedLog
 from hub.model.claims import Change
 from hub.model.step import Head, Writes
@@ -101,14 +102,15 @@ async def _serve(folder: Path, objects: int, told: Connection) -> None:
     app = make_app(store=store, log=log, registry=registry, settings=DoorSettings())
     listening = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY only where it sees this
     listening.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, http="httptools", ws="none", log_config=None, access_log=False))
+    listening.listen()
+    server = HttpServer(app, listening, limits=ConnectionLimits())
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve(sockets=[listening]))
+        tasks.create_task(server.run())
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         told.send({"port": listening.getsockname()[1], "token": token, "urls": urls})
         await asyncio.to_thread(told.recv)
-        server.should_exit = True
+        server.stop()
     await log.close()
     await store.close()
 

@@ -164,7 +164,7 @@ def meant(time: tuple[str, ...]) -> datetime | None:
         return None
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(
     time=times,
     path=st.sampled_from(["OBJECTS", "MANIFEST", "OBJECTSID/", "OBJECTSID/versions/"]),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 import stix2
-import uvicorn
 from stix2 import Filter, TAXIICollectionSource
 from taxii2client.common import TokenAuth
 from taxii2client.v21 import ApiRoot, Collection, Server, as_pages
 
 from hub.doors.metrics import stream_readers
 from tests.doors.hubs import NDJSON, Hub, a_hub, addresses, ids, lines
+from tests.doors.sockets import served
 from tests.doors.streams import read_stream
 from tests.story import an_indicator, an_object
 from tests.waiting import WITHIN_S, until
@@ -52,21 +51,8 @@ class Serving:
 @contextlib.asynccontextmanager
 async def serving(folder: Path, **settings: Any) -> AsyncIterator[Serving]:
     """Serve until the end of the block."""
-    async with a_hub(folder, **settings) as hub:
-        listening = socket.socket()
-        listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(hub.app, http="httptools", ws="none", lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(server.serve(sockets=[listening]))
-            await until(lambda: server.started)
-            try:
-                yield Serving(hub, f"http://127.0.0.1:{listening.getsockname()[1]}")
-            finally:
-                server.should_exit = True
-                server.force_exit = True
-        listening.close()
+    async with a_hub(folder, **settings) as hub, served(hub.app) as port:
+        yield Serving(hub, f"http://127.0.0.1:{port}")
 
 
 async def fill(hub: Hub) -> None:
