@@ -190,6 +190,9 @@ def test_every_role_runs_its_command_and_is_probed(objects: list[dict[str, Any]]
             "startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz",
         }  # fmt: skip
         assert all(probe["scheme"] == scheme for probe in probes.values())
+        named = {port["name"]: str(port["containerPort"]) for port in container["ports"]}
+        assert named == {"http": config["CTIHUB_HTTP_PORT"], "metrics": config["CTIHUB_METRICS_PORT"]}
+        assert {probe["port"] for probe in probes.values()} == {"metrics"}, "health answers when the doors are full"
         assert pod["terminationGracePeriodSeconds"] > DRAIN_S
 
 
@@ -199,7 +202,7 @@ def test_the_configuration_is_one_that_the_hub_takes(objects: list[dict[str, Any
     assert options.keys() <= Config.model_fields.keys()
     secrets = {"kafka_password": "x", "database_url": "postgresql://a:b@c/d"}
     config = Config(**{**options, **secrets})
-    assert config.is_private
+    assert config.open_host is None
     assert config.kafka_security_protocol == "SASL_SSL"
     for pod in pods(objects).values():
         for variable in pod["containers"][0]["env"]:
@@ -238,6 +241,19 @@ def test_the_services_budgets_and_policies_choose_the_pods_that_they_mean(object
     assert chosen(policies["hub-ctihub-inside"]["spec"]["podSelector"]["matchLabels"]) == labels.keys()
     for name, deployment in of_kind(objects, "Deployment").items():
         assert chosen(deployment["spec"]["selector"]["matchLabels"]) == {name}
+
+
+def test_metrics_are_reached_by_who_may_read_them_alone() -> None:
+    objects = render(
+        {**EVERYTHING, "networkPolicy": {"metricsFrom": [{"podSelector": {"matchLabels": {"who": "may"}}}]}}
+    )
+    policies = of_kind(objects, "NetworkPolicy")
+    opened = {name: [rule["ports"][0]["port"] for rule in of["spec"]["ingress"]] for name, of in policies.items()}
+    assert opened == {"hub-ctihub-inside": ["metrics"], "hub-ctihub-doors": ["http"]}
+    services = of_kind(objects, "Service")
+    assert [port["targetPort"] for of in services.values() for port in of["spec"]["ports"]] == ["http"]
+    (monitor,) = of_kind(objects, "PodMonitor").values()
+    assert [endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]] == ["metrics"]
 
 
 def test_the_ingress_lets_no_metrics_out_and_everything_else_in() -> None:

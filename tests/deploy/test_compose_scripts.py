@@ -90,7 +90,7 @@ def test_the_configuration_files_are_taken_by_the_hub_with_the_environment_of_th
         warnings: list[str] = []
         config = load(file, warn=warnings.append)
         assert warnings == []
-        assert config.is_private
+        assert config.open_host is None
         assert config.kafka_security_protocol == "SASL_SSL"
         assert (config.kafka_admin_username is not None) == (role == "provision")
         assert config.database_url is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -33,7 +32,8 @@ class Roles:
     def __init__(self, folder: Path) -> None:
         self.hub = RunningHub(folder)
         self.hub.register([CENTRE], country="RO", default_tlp="green")
-        self.ports = dict(zip(("worker", "doors"), free_ports(2), strict=True))
+        *ports, self.inside = free_ports(3)
+        self.ports = dict(zip(("worker", "doors"), ports, strict=True))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.hub.port = self.ports["doors"]
 
@@ -47,16 +47,18 @@ class Roles:
             "CTIHUB_LOG_FORMAT": "json",
             "CTIHUB_HELD_LISTS": "none",
         }
+        if role == "doors":
+            told["CTIHUB_METRICS_PORT"] = str(self.inside)
         command = [str(Path(sys.executable).parent / "ctihub"), "serve", "--role", role]
         with (self.hub.folder / f"{role}.log").open("ab") as log:
             self.processes[role] = subprocess.Popen(
                 command, env=environment | told, stdout=log, stderr=log, cwd=self.hub.folder
             )
 
-    def get(self, role: str, path: str) -> httpx.Response | None:
+    def get(self, role: str, path: str, *, port: int = 0) -> httpx.Response | None:
         assert self.processes[role].poll() is None, (self.hub.folder / f"{role}.log").read_text()[-3000:]
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"http://127.0.0.1:{self.ports[role]}{path}", timeout=WITHIN_S, trust_env=False)
+            return httpx.get(f"http://127.0.0.1:{port or self.ports[role]}{path}", timeout=WITHIN_S, trust_env=False)
         return None
 
     def ready(self, role: str) -> bool:
@@ -64,7 +66,7 @@ class Roles:
         return answer is not None and answer.status_code == 200
 
     def metrics(self, role: str) -> dict[str, float]:
-        answer = self.get(role, "/metrics")
+        answer = self.get(role, "/metrics", port=self.inside if role == "doors" else 0)
         return samples(answer.text) if answer is not None else {}
 
     def end(self) -> None:
@@ -144,12 +146,19 @@ def test_a_worker_counts_what_it_carried_by_centre_too(roles: Roles) -> None:
     wait_until(lambda: roles.metrics("worker").get(lag) == 0, what="the lag of the centre is told")
 
 
-def test_the_port_of_the_doors_names_no_centre(roles: Roles) -> None:
+def test_the_port_of_the_doors_tells_of_the_process_alone(roles: Roles) -> None:
     answer = roles.get("doors", "/metrics")
     assert answer is not None
-    assert "ctihub_http_requests_total" in answer.text
-    assert CENTRE not in answer.text
-    assert "ctihub_worker" not in answer.text
+    ours = {series.partition("{")[0] for series in samples(answer.text) if series.startswith("ctihub_")}
+    assert {"ctihub_server_up", "ctihub_http_connections"} <= ours
+    assert all(name == "ctihub_server_up" or name.startswith("ctihub_http_connections") for name in ours), ours
+    inside = roles.get("doors", "/metrics", port=roles.inside)
+    assert inside is not None
+    assert "ctihub_http_requests_total" in inside.text
+    for path in ("/healthz", "/readyz"):
+        watched = roles.get("doors", path, port=roles.inside)
+        assert watched is not None
+        assert watched.status_code == 200
 
 
 def test_a_worker_that_is_killed_comes_back_and_goes_on(roles: Roles) -> None:
@@ -169,12 +178,13 @@ def test_a_role_ends_in_peace_when_it_is_told(roles: Roles) -> None:
     assert worker.wait(WITHIN_S) == 0
 
 
-def test_an_all_in_one_hub_shows_what_its_worker_counts_and_names_no_centre(tmp_path: Path) -> None:
-    hub = RunningHub(tmp_path)
+def test_an_all_in_one_hub_shows_what_its_worker_counts_on_the_port_for_metrics(tmp_path: Path) -> None:
+    port, inside = free_ports(2)
+    hub = RunningHub(tmp_path, {"CTIHUB_METRICS_PORT": str(inside)}, port)
     hub.register([CENTRE], country="RO", default_tlp="green")
 
     def metrics() -> dict[str, float]:
-        return samples(httpx.get(f"{hub.url}/metrics", timeout=WITHIN_S, trust_env=False).text)
+        return samples(httpx.get(f"http://127.0.0.1:{inside}/metrics", timeout=WITHIN_S, trust_env=False).text)
 
     with hub.running():
         with hub.client(CENTRE) as client:
@@ -185,4 +195,5 @@ def test_an_all_in_one_hub_shows_what_its_worker_counts_and_names_no_centre(tmp_
         assert found["ctihub_worker_records_total"] == 1
         assert total(metrics, "ctihub_http_requests_total") > 0
         assert {name.partition("{")[0] for name in found if name.startswith("ctihub_")} <= KNOWN.keys()
-        assert not any(re.search(CENTRE, series) for series in found)
+        assert found[f'ctihub_centre_objects_total{{centre="{CENTRE}",state="accepted"}}'] == 1
+        assert CENTRE not in httpx.get(f"{hub.url}/metrics", timeout=5, trust_env=False).text

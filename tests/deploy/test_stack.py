@@ -31,7 +31,9 @@ class Stack:
     def __init__(self, folder: Path, kafka: KafkaServer, postgres_url: str) -> None:
         self.folder, self.secrets, self.tokens = folder, folder / "secrets", folder / "tokens"
         self.kafka = kafka
-        self.ports = dict(zip(ROLES, free_ports(len(ROLES)), strict=True))
+        free = free_ports(2 * len(ROLES))
+        self.ports = dict(zip(ROLES, free[: len(ROLES)], strict=True))
+        self.inside = dict(zip(ROLES, free[len(ROLES) :], strict=True))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         prepare(self.secrets)
         self.trust = ssl.create_default_context(cafile=str(self.secrets / "ca.pem"))
@@ -67,6 +69,7 @@ class Stack:
         told["CTIHUB_KAFKA_CA_FILE"] = str(self.kafka.ca_file)  # this broker's certificate is another authority's
         if service in self.ports:
             told["CTIHUB_HTTP_PORT"] = str(self.ports[service])
+            told["CTIHUB_METRICS_PORT"] = str(self.inside[service])
             told["CTIHUB_PUBLIC_URL"] = f"https://localhost:{self.ports['doors']}"
         if "TOKENS" in told:
             told["TOKENS"] = str(self.tokens)
@@ -90,8 +93,9 @@ class Stack:
     def get(self, role: str, path: str, **more: Any) -> httpx.Response | None:
         process = self.processes[role]
         assert process.poll() is None, (self.folder / f"{role}.log").read_text()[-3000:]
+        port = self.inside[role] if path in ("/metrics", "/readyz") else self.ports[role]
         with contextlib.suppress(httpx.HTTPError):
-            url = f"https://localhost:{self.ports[role]}{path}"
+            url = f"https://localhost:{port}{path}"
             return httpx.get(url, timeout=WITHIN_S, verify=self.trust, trust_env=False, **more)
         return None
 
@@ -144,4 +148,7 @@ def test_what_the_sample_connector_publishes_comes_out_of_the_relay(stack: Stack
         assert shown is not None
         ours = {series.partition("{")[0] for series in samples(shown.text) if series.startswith("ctihub_")}
         assert ours <= KNOWN.keys()
-        assert ("sample" in shown.text) == (role == "worker"), "only a worker's port names centres"
+        assert ("sample" in shown.text) == (role == "worker"), "only a worker counts by centre"
+    told = httpx.get(f"https://localhost:{stack.ports['doors']}/metrics", verify=stack.trust, trust_env=False)
+    assert "ctihub_server_up" in told.text
+    assert "ctihub_http_requests" not in told.text

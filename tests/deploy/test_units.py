@@ -105,6 +105,13 @@ def test_no_two_units_of_the_scaled_hub_want_one_port() -> None:
     assert all(8480 < int(port) < 8500 for port in workers | {said["ctihub-relay.service"]})
 
 
+@pytest.mark.parametrize("name", ["ctihub.service", "ctihub-doors.service"])
+def test_what_has_doors_tells_its_counts_on_a_port_of_its_own_on_loopback(name: str) -> None:
+    told = dict(word.split("=", 1) for word in read(name)["Service"]["Environment"].split())
+    assert "CTIHUB_METRICS_HOST" not in told
+    assert not 8480 <= int(told["CTIHUB_METRICS_PORT"]) < 8500
+
+
 def test_the_roles_belong_to_the_target_which_excludes_the_all_in_one() -> None:
     for name in SERVICES:
         scaled = name != "ctihub.service"

@@ -36,7 +36,8 @@ def known() -> dict[str, set[str]]:
     assert doors_metrics.REQUESTS  # what it has, it registers in the common registry
     gauges = Gauges(Silent(), Silent(), Path())
     found = dict(FROM_PROMETHEUS)
-    for registry in (REGISTRY, worker_metrics.TOTALS, worker_metrics.BY_CENTRE, gauges._registry):
+    ours = (doors_metrics.CONNECTIONS, worker_metrics.TOTALS, worker_metrics.BY_CENTRE, gauges._open, gauges._registry)
+    for registry in (REGISTRY, *ours):
         found |= _series(registry)
     return found
 
@@ -145,7 +146,7 @@ def test_the_jobs_that_are_scraped_are_those_that_are_asked_for() -> None:
         for found in job.get("dns_sd_configs", ()):
             assert name == f"ctihub-{found['names'][0]}"
             assert found["names"][0] in services
-            assert str(found["port"]) == services[found["names"][0]]["environment"]["CTIHUB_HTTP_PORT"]
+            assert str(found["port"]) == services[found["names"][0]]["environment"]["CTIHUB_METRICS_PORT"]
             assert job["tls_config"]["ca_file"] == "/run/secrets/ca.pem"
     assert set(config["rule_files"]) == {"ctihub.rules.yml"}
 

@@ -171,17 +171,18 @@ spec:
           {{- include "ctihub.environment" $root | nindent 10 }}
           ports:
             - { name: http, containerPort: 8480, protocol: TCP }
+            - { name: metrics, containerPort: 9480, protocol: TCP } # health too: it answers when the doors are full
           startupProbe:
-            httpGet: { path: /healthz, port: http, scheme: {{ include "ctihub.scheme" $root }} }
+            httpGet: { path: /healthz, port: metrics, scheme: {{ include "ctihub.scheme" $root }} }
             periodSeconds: 2
             failureThreshold: 60
           livenessProbe: # whether the process answers; a store that is away is no reason to be killed
-            httpGet: { path: /healthz, port: http, scheme: {{ include "ctihub.scheme" $root }} }
+            httpGet: { path: /healthz, port: metrics, scheme: {{ include "ctihub.scheme" $root }} }
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 6
           readinessProbe:
-            httpGet: { path: /readyz, port: http, scheme: {{ include "ctihub.scheme" $root }} }
+            httpGet: { path: /readyz, port: metrics, scheme: {{ include "ctihub.scheme" $root }} }
             periodSeconds: 5
             timeoutSeconds: 5
           resources:
