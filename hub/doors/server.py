@@ -27,6 +27,7 @@ _NO_MORE_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENO
 _PAUSE_S = 0.2
 """After an accept that failed since the process has no file left, before the next."""
 _LOOK_EVERY_S = 5.0
+_REQUEST_BYTES = 16 << 10
 _log = structlog.get_logger()
 
 
@@ -103,16 +104,18 @@ class HttpServer:
                 peer = str(address[0]) if address else ""
                 if (ceiling := self._room.full(peer)) is not None:
                     self._turn_away(connection, ceiling)
-                    continue
-                leave = self._room.take(peer)
-                metrics.CONNECTIONS_OPEN.inc()
-                greeting.create_task(self._greet(connection, leave))
+                else:
+                    metrics.CONNECTIONS_OPEN.inc()
+                    greeting.create_task(self._greet(connection, self._room.take(peer)))
+                await asyncio.sleep(0)  # while others wait to be accepted, sock_accept does not let anybody else on
 
     def _turn_away(self, connection: socket.socket, ceiling: str) -> None:
         metrics.CONNECTIONS_REFUSED.labels(ceiling).inc()
         with contextlib.suppress(OSError), connection:
             if self._tls is None:
                 connection.send(answer(_too_many(), b"", self._server.server_state.default_headers))
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(_REQUEST_BYTES)  # what came and is not read would make of the answer a reset
 
     async def _greet(self, connection: socket.socket, leave: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -138,6 +141,9 @@ class HttpServer:
             # asyncio says of a handshake that took too long only that it was aborted
             if loop.time() >= head_by and isinstance(error, ConnectionAbortedError):
                 metrics.CONNECTIONS_TIMED_OUT.labels("handshake").inc()
+            once()
+        except Exception as error:  # noqa: BLE001 - whatever a peer brings about in a handshake must not end the server
+            _log.error("connection.not_foreseen", code=type(error).__name__, way_out="Report it; the others go on.")
             once()
         except BaseException:
             once()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.config import Config, PostgresAt, SqliteAt, ensure_private, load
+from hub.listening import connection_limits
 from hub.model.errors import WrongUsage
 
 
@@ -192,3 +193,11 @@ def test_urls_name_the_scheme_and_bracket_ipv6() -> None:
     assert load(overrides={"http_host": "::1"}).url == "http://[::1]:8480"
     assert load(overrides={"tls_cert": "c", "tls_key": "k"}).url == "https://127.0.0.1:8480"
     assert load(overrides={"public_url": "https://hub.example"}).url == "https://hub.example"
+
+
+def test_behind_a_proxy_its_own_address_has_no_ceiling() -> None:
+    assert connection_limits(Config(behind_proxy=True)).each_address is None
+    limits = connection_limits(Config(max_connections=100))
+    assert (limits.connections, limits.each_address) == (100, 25)
+    assert connection_limits(Config(max_connections_per_address=7)).each_address == 7
+    assert (limits.head_s, limits.idle_s) == (20, 75)

@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from hub.doors.connections import ConnectionLimits, Room, connections_allowed
 from hub.model.errors import WrongUsage
 from tests.doors.hubs import Hub
 from tests.doors.sockets import PATIENCE_S, Peer, connected, served
+from tests.running import RunningHub
 from tests.servers.certificates import Authority
 from tests.waiting import until
 
@@ -514,3 +516,29 @@ async def _late(port: int) -> AsyncIterator[_Late]:
 async def test_connections_are_shown_to_prometheus() -> None:
     async with served(plain) as port, connected(port):
         await until(lambda: b"ctihub_http_connections 1.0" in generate_latest(metrics.CONNECTIONS), within_s=PATIENCE_S)
+
+
+# ---------------------------------------------------------------- the whole process
+
+
+def test_a_hub_goes_on_while_many_connect_and_never_ask(tmp_path: Path) -> None:
+    environment = {"CTIHUB_HEAD_TIMEOUT": "1", "CTIHUB_MAX_CONNECTIONS_PER_ADDRESS": "200"}
+    hub = RunningHub(tmp_path, environment)
+    with contextlib.ExitStack() as stack, hub.running():
+        kept = [stack.enter_context(socket.create_connection(("127.0.0.1", hub.port))) for _ in range(300)]
+        for one in kept[::2]:
+            with contextlib.suppress(OSError):
+                one.sendall(b"GET /heal")
+        for one in kept:
+            one.settimeout(PATIENCE_S)
+            with contextlib.suppress(ConnectionError):
+                while one.recv(65_536):
+                    pass
+        told = httpx.get(f"{hub.url}/metrics", trust_env=False, timeout=PATIENCE_S).text
+    counted = {series: float(value) for series, _, value in (line.partition(" ") for line in told.splitlines())
+               if series.startswith("ctihub_http_connections")}  # fmt: skip
+    refused_here = counted['ctihub_http_connections_refused_total{ceiling="address"}']
+    late = counted['ctihub_http_connections_timed_out_total{awaited="head"}']
+    assert refused_here > 0
+    assert refused_here + late == 300
+    assert counted["ctihub_http_connections"] < 200
