@@ -72,7 +72,7 @@ def two_hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running
 
 def test_what_is_pushed_above_a_members_level_shows_in_no_figure(two_hubs: tuple[RunningHub, RunningHub]) -> None:
     green, more = two_hubs
-    wait_until(lambda: all("ctihub_server_up" in asked(hub, "/metrics").text for hub in two_hubs), within_s=60)
+    wait_until(lambda: all("ctihub_server_up" in asked(hub, "/metrics").text for hub in two_hubs))
     for who in (None, "soc"):
         pages = [told(asked(hub, "/metrics", who).text) for hub in two_hubs]
         assert pages[0] == pages[1]
@@ -94,7 +94,7 @@ def test_a_port_of_its_own_tells_everything(two_hubs: tuple[RunningHub, RunningH
         page.update(told(asked(more, "/metrics", port=port).text))
         return page.get(accepted) == "63.0"
 
-    wait_until(counted, within_s=60, what="the worker has told what it counted")
+    wait_until(counted, what="the worker has told what it counted")
     assert page["ctihub_stream_readers"] == "1.0"
     assert float(page["ctihub_pushed_objects_total"]) == 66
     assert "ctihub_held_waiting" in page
