@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Protocol
 import orjson
 
 from connectors.sdk.connector import Checkpoint, Item
+from connectors.sdk.output import write_out
 
 BATCH_OBJECTS = 5_000
 BATCH_BYTES = 4 << 20
@@ -63,9 +64,8 @@ class LinesPublisher:
         self._to = to
 
     def publish(self, bodies: Sequence[bytes]) -> Acknowledged:
-        """Write and flush."""
-        self._to.write(b"\n".join(bodies) + b"\n")
-        self._to.flush()
+        """Write all of it, and flush."""
+        write_out(self._to, b"\n".join(bodies) + b"\n")
         return Acknowledged(received=len(bodies))
 
     def close(self) -> None:

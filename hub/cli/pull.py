@@ -64,14 +64,12 @@ def _found(reader: TaxiiReader, collection: str) -> Readable:
 
 
 def _print_new(reader: TaxiiReader, collection: Readable, kept: Checkpoints, filters: dict[str, Any]) -> int:
-    """Print page by page; a page is remembered once it is on its way to whoever reads stdout."""
+    """Print page by page; a page is remembered once all of it is on its way to whoever reads stdout."""
+    from connectors.sdk.output import write_lines
     from connectors.taxii.reader import Position
 
     count, out = 0, sys.stdout.buffer
     for page in reader.pages(collection.url, Position.of(kept.load()), **filters):
-        for found in page.objects:
-            out.write(found + b"\n")
-            count += 1
-        out.flush()
+        count += write_lines(out, page.objects)
         kept.save(page.position.as_json())
     return count

@@ -175,11 +175,12 @@ async def _follow(follower: _Follows, printer: _Printed, until_idle: float | Non
 
 
 def _jsonl(with_seq: bool) -> Callable[[Change], None]:
+    from connectors.sdk.output import write_out
+
     out = sys.stdout.buffer
 
     def write(change: Change) -> None:
-        out.write(_line(change, with_seq))
-        out.flush()
+        write_out(out, _line(change, with_seq))
 
     return write
 

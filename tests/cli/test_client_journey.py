@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -225,3 +228,30 @@ def test_a_push_and_a_subscription_outlive_a_hub_that_is_killed(
         killer.join(WITHIN_S)
         hub.stop()
     assert not killer.is_alive()
+
+
+@pytest.mark.parametrize("unbuffered", ["1", ""])
+@pytest.mark.parametrize("command", ["pull", "connect"])
+def test_whoever_reads_one_line_and_goes_finds_the_rest_the_next_time(
+    hub: RunningHub, ctihub: Ctihub, command: str, unbuffered: str
+) -> None:
+    many = [an_indicator(1000 + n, f"203.0.113.{n}", description="long " * 400) for n in range(250)]
+    feed, state = ctihub.file(*many), ctihub.folder / "state.json"
+    ctihub("cert-ro", "push", feed)
+    words = (
+        ["pull", "community", "--state", str(state), "--url", hub.url, "--token", hub.tokens["soc"]]
+        if command == "pull"
+        else ["connect", "stix-file", f"path={feed}", "--to", "stdout", "--state", str(state)]
+    )
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered, "XDG_STATE_HOME": str(ctihub.folder)}
+    whole = [sys.executable, "-m", "hub.cli", *words]
+    with subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as reading:
+        assert reading.stdout is not None
+        assert json.loads(reading.stdout.readline())
+        reading.stdout.close()
+        assert reading.wait(60) != 0
+    again = subprocess.run(whole, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, check=True)
+    found = {one.get("description", "")[:5] + one["id"] for one in map(json.loads, again.stdout.splitlines())}
+    assert len([one for one in found if one.startswith("long ")]) == len(many)
+    after = subprocess.run(whole, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, check=True)
+    assert b"long " not in after.stdout
