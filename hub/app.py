@@ -6,23 +6,18 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import AsyncIterator
 
+from hub.clock import Clock
 from hub.config import Config, PostgresAt, SqliteAt
 from hub.log.embedded import EmbeddedLog
 from hub.log.port import EventLog
 from hub.model.errors import Broken
+from hub.registry.desk import wall_clock_us
 from hub.registry.port import Broker
 from hub.registry.service import Registry
 from hub.store.sql import SqlStore
 from hub.store.sqlite import open_sqlite
-
-
-def now_us() -> int:
-    """The wall clock; the rooms below get times as arguments."""
-    return time.time_ns() // 1000
-
 
 # ---------------------------------------------------------------- adapters
 
@@ -31,13 +26,13 @@ async def open_store(config: Config) -> SqlStore:
     """The configured store, made and migrated where needed."""
     match config.database:
         case SqliteAt(path):
-            return await open_sqlite(path, now_us=now_us())
+            return await open_sqlite(path, now_us=wall_clock_us())
         case PostgresAt(url):
             try:
                 from hub.store.postgres import open_postgres
             except ImportError as error:
                 raise _not_installed("postgres", error) from None
-            return await open_postgres(url, now_us=now_us())
+            return await open_postgres(url, now_us=wall_clock_us())
 
 
 async def open_log(config: Config) -> EventLog:
@@ -63,13 +58,22 @@ def _not_installed(extra: str, error: ImportError) -> Broken:
 @contextlib.asynccontextmanager
 async def opened(config: Config) -> AsyncIterator[tuple[SqlStore, EventLog, Registry]]:
     """Store, log and registry, closed in reverse order at the end."""
+    async with opened_by_clock(config) as (store, log, registry, _):
+        yield store, log, registry
+
+
+@contextlib.asynccontextmanager
+async def opened_by_clock(config: Config) -> AsyncIterator[tuple[SqlStore, EventLog, Registry, Clock]]:
+    """The same, and the clock by which the registry dates: whoever runs for long judges it again and again."""
     async with contextlib.AsyncExitStack() as stack:
         store = await open_store(config)
         stack.push_async_callback(store.close)
         log = await open_log(config)
         stack.push_async_callback(log.close)
         broker = await stack.enter_async_context(opened_broker(config))
-        yield store, log, Registry(store, broker=broker)
+        clock = Clock(store)
+        await clock.judge()
+        yield store, log, Registry(store, broker=broker, now_us=clock.change_us), clock
 
 
 def kafka_credentials(config: Config) -> dict[str, str | None]:

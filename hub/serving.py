@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import gc
 import json
+import math
 import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +25,8 @@ import structlog
 from starlette.types import ASGIApp
 
 from hub import lists, telemetry, worker_metrics
-from hub.app import kafka_credentials, now_us, opened
+from hub.app import kafka_credentials, opened_by_clock
+from hub.clock import Clock, alive_now
 from hub.config import Config
 from hub.core.hold import HeldLists
 from hub.doors import metrics, vitals
@@ -33,8 +36,10 @@ from hub.doors.http import DoorSettings, make_app, stop_streams
 from hub.intake import IntakeLimits
 from hub.listening import Ports
 from hub.log.port import EventLog
+from hub.model.clock import JUMP_US, Doubt
 from hub.model.errors import Broken, Refused, TryAgain
 from hub.model.times import from_us
+from hub.registry.desk import wall_clock_us
 from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings
 
@@ -45,6 +50,9 @@ DRAIN_S = 10.0
 KEEP_S = 7 * 86_400
 """How long the embedded log keeps what has been carried into the store."""
 _CHORE_EVERY_S = 60.0
+_LOOK_EVERY_S = 2.0
+"""So often a clock in doubt is judged again."""
+_TELL_DOUBT_EVERY_S = 600.0
 _LONGEST_LINE_BYTES = 1 << 20
 _YOUNG_OBJECTS = 5_000
 """How many objects may be new before the collector of cycles looks at them. A batch is tens of thousands of objects,
@@ -105,13 +113,14 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
         loop.add_signal_handler(name, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         ports = Ports.opened(config, stack)
-        store, log, registry = await stack.enter_async_context(opened(config))
-        running = Running(config, store, log, Gauges(store, log, config.data_dir), role)
+        store, log, registry, clock = await stack.enter_async_context(opened_by_clock(config))
+        running = Running(config, store, log, clock, Gauges(store, log, config.data_dir), role)
         doors = role in (Role.ALL, Role.DOORS)
         app: ASGIApp
         if doors:
             app = make_app(store=store, log=log, registry=registry, settings=door_settings(config))
             app.state.doors.others_troubles = running.troubles
+            app.state.doors.others_notes = running.notes
             app.state.doors.metrics = running.open_metrics
             app.state.doors.relayed = await _relayed(config)
         else:
@@ -123,6 +132,8 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
                 tasks.create_task(_supervise(config, stop, running))
             if role is Role.WORKER:
                 tasks.create_task(work(running, stop))
+            else:
+                tasks.create_task(_watch_clock(clock, stop))
             if role is Role.RELAY or (role is Role.ALL and config.kafka_bootstrap):
                 tasks.create_task(_relay(running, stop))
             serving = [tasks.create_task(server.run()) for server in servers]
@@ -146,6 +157,7 @@ class Running:
     config: Config
     store: SqlStore
     log: EventLog
+    clock: Clock
     gauges: Gauges
     role: Role
     worker_up: bool = True
@@ -164,7 +176,14 @@ class Running:
 
     async def why_not_ready(self) -> list[str]:
         """What keeps this process from its work, a clause each."""
-        return [*await silent(self.store, self.log), *self.troubles()]
+        return [*await silent(self.store, self.log), *self.troubles(), *self.notes()]
+
+    def notes(self) -> list[str]:
+        """What keeps nobody from the doors, but the operator should see to, a clause each."""
+        found = self.clock.doubt
+        if found is None:
+            return []
+        return [f"Nothing is processed or dated. {found.says} {found.way_out}".removesuffix(".")]
 
     def troubles(self) -> list[str]:
         """What does not work of the parts of this process, a clause each."""
@@ -184,10 +203,12 @@ async def work(running: Running, stop: asyncio.Event) -> None:
     gc.set_threshold(_YOUNG_OBJECTS, 5, 5)
     store, log = running.store, running.log
     consumer = log.consumer(store.positions)
-    worker = Worker(consumer, store, worker_settings(running.config), now_us)
+    worker = Worker(consumer, store, worker_settings(running.config), running.clock.now_us)
+    chores_ = Chores(store, log, running.clock)
     try:
+        await chores_.once()
         async with asyncio.TaskGroup() as tasks:
-            chores = tasks.create_task(_chores(store, log, stop))
+            chores = tasks.create_task(chores_.run(stop))
             working = tasks.create_task(worker.run(stop))
             stopping = tasks.create_task(_wait(stop))
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -203,17 +224,64 @@ async def _wait(stop: asyncio.Event) -> None:
     await stop.wait()
 
 
-async def _chores(store: SqlStore, log: EventLog, stop: asyncio.Event) -> None:
-    """Set the date at midnight; let go of what has been carried and is old."""
-    while not stop.is_set():
+class Chores:
+    """What a worker does besides: judge the clock, set the date at midnight, let go of what was carried and is old."""
+
+    def __init__(self, store: SqlStore, log: EventLog, clock: Clock) -> None:
+        self._store = store
+        self._log = log
+        self._clock = clock
+        self._told_s = -math.inf
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Do them again and again; in doubt often, so that a clock that was set right is seen soon."""
+        done_s = time.monotonic()
+        while not stop.is_set():
+            await _within(stop, _LOOK_EVERY_S)
+            if self._clock.doubt is not None or time.monotonic() - done_s >= _CHORE_EVERY_S:
+                await self.once()
+                done_s = time.monotonic()
+
+    async def once(self) -> None:
+        """Do them now, as far as the servers and the clock allow."""
         try:
-            await store.tick(now_us())
-            await log.trim(await store.all_positions(), older_than=from_us(now_us() - KEEP_S * 1_000_000))
+            doubt, witness = await self._clock.look()
+            worker_metrics.CLOCK_IN_DOUBT.set(doubt is not None)
+            if doubt is not None:
+                self._tell(doubt)
+                return
+            now_us = wall_clock_us()
+            late = from_us(now_us + JUMP_US)
+            await self._log.put_back(from_us(now_us), later_than=late)
+            if self._clock.doubt is not None:
+                _log.info("clock.right", says="The clock fits the store again; the hub goes on.")
+            self._clock.trust()
+            if witness.boot is not None:
+                await self._store.mark_alive(witness.boot, alive_now(witness, now_us))
+            await self._store.tick(self._clock.now_us())
+            await self._log.trim(await self._store.all_positions(), older_than=from_us(now_us - KEEP_S * 1_000_000))
         except TryAgain as error:
             _log.info("chores.again", code=error.code)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CHORE_EVERY_S):
-                await stop.wait()
+
+    def _tell(self, doubt: Doubt) -> None:
+        if time.monotonic() - self._told_s >= _TELL_DOUBT_EVERY_S:
+            self._told_s = time.monotonic()
+            _log.error("clock.in_doubt", says=f"{doubt.says} Nothing is processed or dated.", way_out=doubt.way_out)
+
+
+async def _within(stop: asyncio.Event, seconds: float) -> None:
+    """Wait so long, or until we are told to stop."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+async def _watch_clock(clock: Clock, stop: asyncio.Event) -> None:
+    """Judge the clock of a process that has no worker: for what operators change here, and for what status tells."""
+    while not stop.is_set():
+        with contextlib.suppress(TryAgain):
+            await clock.judge()
+        await _within(stop, _LOOK_EVERY_S)
 
 
 async def _relay(running: Running, stop: asyncio.Event) -> None:
@@ -311,10 +379,10 @@ async def _child() -> None:
     telemetry.configure(config.log_level, config.log_format)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with opened(config) as (store, log, _), asyncio.TaskGroup() as tasks:
+    async with opened_by_clock(config) as (store, log, _, clock), asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(_until_end(reader, stop))
         telling = tasks.create_task(_tell())
-        await work(Running(config, store, log, Gauges(store, log, config.data_dir), Role.WORKER), stop)
+        await work(Running(config, store, log, clock, Gauges(store, log, config.data_dir), Role.WORKER), stop)
         watching.cancel()
         telling.cancel()
 

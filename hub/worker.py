@@ -17,6 +17,7 @@ import orjson
 import structlog
 
 from hub import worker_metrics
+from hub.clock import IN_DOUBT
 from hub.core import journey
 from hub.core.journey import Admitted, Arrival, Claimed, Outcome
 from hub.core.merge.known import known_objects
@@ -25,6 +26,7 @@ from hub.core.merge.stamp import stamp as stamped
 from hub.core.merge.weave import Weave
 from hub.log.port import INTAKE_PREFIX, Batch, Consumer, StoredRecord
 from hub.model.claims import Change, Claim
+from hub.model.clock import JUMP_US
 from hub.model.errors import HubError, TryAgain
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem
@@ -55,6 +57,8 @@ _is_receipt = re.compile(rb"[0-9A-Za-z-]{1,64}").fullmatch
 _LAG_EVERY_S = 5.0
 _UNFORESEEN_MOST = 20
 """So many records of a batch that nobody foresaw are refused; with more it is rather the hub that is broken."""
+_DOUBT_S = 0.5
+"""So often a worker asks whether its clock is right again."""
 _BACKOFF_S = (0.05, 0.2, 1.0, 2.0, 5.0)
 
 
@@ -94,10 +98,15 @@ class Worker:
         failed = 0
         while not stop.is_set():
             try:
+                self._now_us()  # raises while the clock is in doubt, before anything is taken
                 await self.step()
                 await self._note_lag()
                 failed = 0
             except TryAgain as error:
+                if error.code == IN_DOUBT:  # whoever judges the clock has told
+                    await self._consumer.rewind()
+                    await _sleep(stop, _DOUBT_S)
+                    continue
                 _log.warning("batch.again", code=error.code, says=error.says)
                 worker_metrics.RETRIES.labels(error.code).inc()
                 await self._consumer.rewind()
@@ -251,6 +260,7 @@ class Worker:
     ) -> list[Arrival]:
         by_topic = {INTAKE_PREFIX + centre.name: centre for centre in policy.centres.values()}
         found: list[Arrival] = []
+        now_us = self._now_us()
         for record in records:
             centre = by_topic.get(record.topic)
             if centre is None:
@@ -258,6 +268,8 @@ class Worker:
                 continue
             headers = dict(record.headers)
             at_us = to_us(record.time)
+            if at_us > now_us + JUMP_US:  # the log was written by a wrong clock: what is now is the latest it can be
+                at_us = now_us
             receipt = _receipt(headers.get("receipt"))
             base = _number(headers.get("index"), _LAST_INDEX)
             refused, values = (

@@ -36,6 +36,9 @@ HALVED = Counter(
     "ctihub_worker_batches_halved", "Batches with a record that raised what nobody foresaw", registry=TOTALS
 )
 OBJECTS = Counter("ctihub_objects", "Objects by the state in which they ended", ["state"], registry=TOTALS)
+CLOCK_IN_DOUBT = Gauge(
+    "ctihub_clock_in_doubt", "1 while the clock does not fit the store and nothing is processed", registry=TOTALS
+)
 LAG = Gauge("ctihub_worker_lag_records", "Records that wait in the partitions of this worker", registry=TOTALS)
 
 CENTRE_OBJECTS = Counter(

@@ -29,6 +29,7 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "serve": Command("Run the hub, or one role of it.", RUN),
     "doctor": Command("Check a deployment and say what to fix.", RUN),
+    "clock": Command("The clock: whether the hub believes it, and setting right what a wrong one has done.", RUN),
     "centre": Command("Centres: who publishes.", REGISTRY),
     "member": Command("Members: who receives.", REGISTRY),
     "group": Command("Groups: sets of principals, by list or by rule.", REGISTRY),

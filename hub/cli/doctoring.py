@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 
 from hub.app import open_log, open_store, opened_broker
 from hub.cli.certificate import examine
+from hub.clock import Clock
 from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
 from hub.lists import ensure_known
 from hub.model.errors import HubError, WrongUsage
@@ -211,15 +212,14 @@ def _where(config: Config) -> str:
 
 
 async def _clock(store: SqlStore) -> Finding:
-    """Time must not go backwards: versions would be ordered by it only after it has caught up."""
-    async with store.look() as conn:
-        written = (await conn.execute(select(func.max(t.logs.c.last_us)))).scalar_one() or 0
-        decided = (await conn.execute(select(func.max(t.policy_changes.c.at_us)))).scalar_one() or 0
-    behind_s = max(written, decided) / 1e6 - time.time()
+    """A jump stops the hub. Behind by less, versions would be ordered by the clock only after it has caught up."""
+    if (found := await Clock(store).judge()) is not None:
+        return Finding("clock", Health.BAD, f"{found.says} Nothing is processed or dated.", found.way_out)
+    behind_s = (await store.seen()).latest_us / 1e6 - time.time()
     if behind_s > CLOCK_BEHIND_S:
         says = f"The clock is {behind_s:,.0f} s behind what the store has seen."
         return Finding("clock", Health.BAD, says, "Set the clock of this machine (NTP).")
-    return good("clock", "The clock is not behind what the store has seen.")
+    return good("clock", "The clock fits what the store has seen.")
 
 
 async def _work_left(store: SqlStore) -> list[Finding]:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hub.app import open_store, opened_broker
+from hub.cli.client import say
+from hub.clock import Clock
 from hub.config import Config
 from hub.registry.service import Registry
 
@@ -16,6 +18,9 @@ async def opened_registry(config: Config) -> AsyncIterator[Registry]:
     async with opened_broker(config) as broker:
         store = await open_store(config)
         try:
-            yield Registry(store, broker=broker)
+            clock = Clock(store)
+            if (found := await clock.judge()) is not None:
+                say(f"Warning: {found.says} {found.way_out}")
+            yield Registry(store, broker=broker, now_us=clock.change_us)
         finally:
             await store.close()

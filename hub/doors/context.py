@@ -46,6 +46,8 @@ class Doors:
         )
         self.others_troubles: Callable[[], list[str]] = list
         """What does not work of the other parts of this process, a clause each; whoever runs it says so."""
+        self.others_notes: Callable[[], list[str]] = list
+        """What an operator should see to although this process does its work, a clause each."""
         self.relayed: Callable[[], Awaitable[Mapping[str, int]]] | None = None
         """The last row of each log that is on its Kafka topic, by the log's name; None without Kafka."""
         self.metrics: Callable[[], Awaitable[bytes]] = process_metrics

@@ -91,7 +91,7 @@ async def _status(doors: Doors, principal: Principal) -> Status:
 
 def _notes(doors: Doors, held: int) -> list[str]:
     waiting = [f"{held:,} objects are held and wait for an operator: ctihub held list."] if held else []
-    return waiting + [f"{clause}." for clause in doors.troubles()]
+    return waiting + [f"{clause}." for clause in (*doors.troubles(), *doors.others_notes())]
 
 
 def _sum(counts: Mapping[int, ReceiptCounts]) -> ReceiptCounts:

@@ -100,6 +100,11 @@ class EmbeddedLog:
                 await asyncio.sleep(time.monotonic() - began)
         return trimmed
 
+    async def put_back(self, now: datetime, *, later_than: datetime) -> int:
+        """See ``EventLog.put_back``. Later records of the topic are dated by the clock again."""
+        now_ms, later_ms = ((each - EPOCH) // timedelta(milliseconds=1) for each in (now, later_than))
+        return await self._in_thread(partial(self._put_back, now_ms, later_ms))
+
     async def ready(self) -> bool:
         """See ``EventLog.ready``: the write lock can be had, and there is free space."""
         try:
@@ -202,6 +207,17 @@ class EmbeddedLog:
             if old:
                 self._db.execute("DELETE FROM record WHERE id BETWEEN ? AND ?", (old[0], old[-1]))
             return len(old)
+
+    def _put_back(self, now_ms: int, later_ms: int) -> int:
+        with self._transaction():
+            late = "SELECT id FROM topic WHERE last_ms > ?"  # times never fall: no other topic has such a record
+            topics = [number for (number,) in self._db.execute(late, (later_ms,))]
+            count = 0
+            for number in topics:
+                rows = (now_ms, number << OFFSET_BITS, (number + 1) << OFFSET_BITS, now_ms)
+                count += self._db.execute("UPDATE record SET ms = ? WHERE id >= ? AND id < ? AND ms > ?", rows).rowcount
+                self._db.execute("UPDATE topic SET last_ms = ? WHERE id = ?", (now_ms, number))
+        return count
 
     def _could_write(self) -> bool:
         with self._transaction():

@@ -130,6 +130,10 @@ class KafkaLog:
                 ends = await reader.end_offsets(partitions) if partitions else {}
         return {TopicPartition(Topic(at.topic), at.partition): end for at, end in ends.items()}
 
+    async def put_back(self, now: datetime, *, later_than: datetime) -> int:  # noqa: ARG002 - the brokers' clocks date
+        """See ``EventLog.put_back``."""
+        return 0
+
     async def trim(self, positions: Positions, *, older_than: datetime) -> int:
         """See ``EventLog.trim``."""
         wanted = {KafkaPartition(*at): position for at, position in positions.items()}

@@ -129,6 +129,13 @@ class EventLog(Protocol):
         """Let go of records below ``positions`` that are older; returns how many. Never of one that was not taken."""
         ...
 
+    async def put_back(self, now: datetime, *, later_than: datetime) -> int:
+        """Give ``now`` as their time to records that a wrong clock has dated later than that; returns how many.
+
+        What another machine dates, as a broker does, stays as it is.
+        """
+        ...
+
     async def ready(self) -> bool:
         """Whether an append would work now."""
         ...

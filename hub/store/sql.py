@@ -16,14 +16,16 @@ from sqlalchemy import ColumnElement, Row, Table, bindparam, func, select, text,
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View, claim_key
+from hub.model.clock import Alive, Seen
 from hub.model.errors import TryAgain
 from hub.model.policy import Policy
 from hub.model.step import REFERRERS, Head, Held, Loaded, Wanted, Writes
 from hub.model.times import from_us
 from hub.model.words import CanonicalKey, Positions, Seq, Stamp, StixId, TopicPartition
-from hub.store import crowds, directory, reading, waiting
+from hub.store import clock, crowds, directory, reading, waiting
 from hub.store import tables as t
 from hub.store.chunks import chunks
+from hub.store.clock import PutBack
 from hub.store.locks import Locks, NoLocks
 from hub.store.port import Filter, LogEnd, Sweep
 
@@ -112,6 +114,23 @@ class SqlStore(ABC):
             return False
         async with self.begin() as conn:
             return await directory.tick(conn, day, now_us)
+
+    # ------------------------------------------------------------ clock
+
+    async def seen(self) -> Seen:
+        """The times that the store holds, by which a clock is judged."""
+        async with self.look() as conn:
+            return await clock.read_seen(conn)
+
+    async def mark_alive(self, boot: str, alive: Alive) -> None:
+        """Note that a worker works now."""
+        async with self.begin() as conn:
+            await clock.mark_alive(conn, boot, alive)
+
+    async def put_back(self, now_us: int, *, later_than_us: int) -> PutBack:
+        """Put back what is dated later, whole or not at all."""
+        async with self.begin() as conn:
+            return await clock.put_back(conn, now_us, later_than_us=later_than_us)
 
     # ------------------------------------------------------------ policy
 

@@ -241,6 +241,14 @@ sweeps = Table(
 
 ticks = Table("ticks", metadata, Column("day", Text, primary_key=True), Column("at_us", BigInteger, nullable=False))
 
+alive = Table(
+    "alive",
+    metadata,
+    Column("boot", Text, primary_key=True),  # the start of a machine that a worker ran on, as its kernel names it
+    Column("at_us", BigInteger, nullable=False),
+    Column("uptime_us", BigInteger, nullable=False),
+)
+
 principals = Table(
     "principals",
     metadata,

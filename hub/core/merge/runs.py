@@ -44,6 +44,17 @@ def began(claim: Claim, sees: Callable[[Marks], bool]) -> bytes:
     return first
 
 
+def stamps_in(since: bytes) -> list[bytes]:
+    """All stamps that ``since`` holds: of the last run, and of those before the last markings."""
+    return [since[:_STAMP_BYTES], *(stamp for stamp, _ in _earlier(since))]
+
+
+def restamped(since: bytes, anew: Callable[[bytes], bytes]) -> Stamp:
+    """``since`` with ``anew`` of each of its stamps."""
+    earlier = [(anew(stamp), marks) for stamp, marks in _earlier(since)]
+    return Stamp(anew(since[:_STAMP_BYTES]) + (_packed(earlier) if earlier else b""))
+
+
 def _packed(begun: list[tuple[bytes, Marks]]) -> bytes:
     return orjson.dumps(
         [

@@ -1,0 +1,132 @@
+"""``ctihub clock``: whether the hub believes its clock, and setting right what a wrong one has done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hub.cli import show
+from hub.cli.admin import AsJson, ConfigFile, configured
+from hub.cli.client import say
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from hub.config import Config
+    from hub.model.clock import Doubt
+    from hub.store.clock import PutBack
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The clock: whether the hub believes it, and setting right what a wrong one has done.",
+)
+
+Today = Annotated[
+    str,
+    typer.Argument(
+        metavar="YYYY-MM-DD", help="Today's date, from a calendar and not from this machine.", show_default=False
+    ),
+]
+
+
+@app.command("show")
+def show_(as_json: AsJson = False, config: ConfigFile = None) -> int:
+    """What the clock says, what the store has seen, and whether they fit. Exit code 1 when they do not."""
+    import asyncio
+
+    row, doubt = asyncio.run(_shown(configured(config)))
+    show.one(row, as_json=as_json, done="The clock is believed" if doubt is None else "The clock is in doubt")
+    if doubt is None:
+        return 0
+    say(f"{doubt.says} Nothing is processed or dated. {doubt.way_out}")
+    return 1
+
+
+@app.command()
+def accept(today: Today, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    """Go on by this machine's clock after a jump of more than a day.
+
+    Say today's date: the command refuses where the clock says another. After a long rest the hub just goes on. What was
+    stored while the clock was wrong, and is dated later than now, is put back; a collection that has shown such dates
+    begins anew under its name, with a new id, since its readers would take the right dates for old ones.
+    """
+    import asyncio
+    from dataclasses import asdict
+
+    done = asyncio.run(_accepted(configured(config), _date(today)))
+    row = asdict(done) | {"collections": list(done.collections)}
+    show.one(row, as_json=as_json, done="The hub goes on by this clock", then=_then(done))
+
+
+def _then(done: PutBack) -> list[str]:
+    then = []
+    if done.collections:
+        then += ["# these collections begin anew; tell their readers that over TAXII they have new ids:"]
+        then += [f"ctihub collection show {name}" for name in done.collections]
+    if done.modified_later:
+        then += [
+            f"# {done.modified_later:,} objects say themselves that they were modified later than now;",
+            "# until then nothing newer replaces them: let their centres withdraw them and send them again",
+        ]
+    return then
+
+
+def _date(said: str) -> date:
+    from datetime import date
+
+    from hub.model.errors import WrongUsage
+
+    try:
+        return date.fromisoformat(said)
+    except ValueError:
+        raise WrongUsage("clock.date", f"{said!r} is no date.", "Write today's as YYYY-MM-DD.") from None
+
+
+async def _shown(config: Config) -> tuple[show.Row, Doubt | None]:
+    from hub.app import open_store
+    from hub.clock import Clock
+    from hub.model.times import stix_time
+    from hub.registry.desk import wall_clock_us
+
+    store = await open_store(config)
+    try:
+        doubt, witness = await Clock(store).look()
+        seen = await store.seen()
+    finally:
+        await store.close()
+    row = {
+        "clock": stix_time(wall_clock_us()),
+        "store": stix_time(seen.latest_us),
+        "believed": doubt is None,
+        "synchronised": witness.synchronised,
+    }
+    return row, doubt
+
+
+async def _accepted(config: Config, today: date) -> PutBack:
+    from hub.app import open_store
+    from hub.clock import Clock, alive_now
+    from hub.model.clock import JUMP_US
+    from hub.model.errors import WrongUsage
+    from hub.model.times import from_us
+    from hub.registry.desk import wall_clock_us
+
+    now_us = wall_clock_us()
+    here = from_us(now_us).date()
+    if today not in (here, from_us(now_us).astimezone().date()):
+        raise WrongUsage(
+            "clock.other-day",
+            f"The clock of this machine says {here} (UTC), not {today}.",
+            "Set it first (NTP, or date --set); the hub then goes on by itself where the store is right.",
+        )
+    store = await open_store(config)
+    try:
+        doubt, witness = await Clock(store).look()
+        behind = doubt is not None and not doubt.is_ahead
+        done = await store.put_back(now_us, later_than_us=now_us if behind else now_us + JUMP_US)
+        await store.mark_alive(witness.boot or "-", alive_now(witness, now_us))
+    finally:
+        await store.close()
+    return done

@@ -1,0 +1,212 @@
+"""Statements on the times that the store holds: the greatest of them, who was alive when, and putting back what a wrong
+clock has written.
+
+Functions over a connection that is inside a transaction already; neutral to the dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from sqlalchemy import Column, bindparam, delete, func, insert, or_, select, union_all, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.core.merge.runs import restamped, stamps_in
+from hub.model.clock import Alive, Seen
+from hub.model.times import from_us, stix_time
+from hub.model.words import Seq, Stamp, stamp
+from hub.store import directory
+from hub.store import tables as t
+from hub.store.chunks import chunks
+
+_KEPT_ALIVE = 1_000
+"""So many starts of machines are remembered: in a cluster every node has its own, and they come and go."""
+_STEP_US = 20
+"""Between two rows of a log, as ``hub/core/merge/stamp.py`` has it."""
+_TIME_BYTES = 8
+_LATER_US = 600_000_000
+"""So far ahead of the clock what a centre calls ``modified`` may be, unless the configuration says otherwise."""
+
+
+async def read_seen(conn: AsyncConnection) -> Seen:
+    """The greatest time that the store holds, and when workers were alive."""
+    latest = union_all(*(select(func.max(column)) for column in _TIMES_OF_WORK)).subquery()
+    latest_us = (await conn.execute(select(func.max(latest.c[0])))).scalar_one()
+    rows = await conn.execute(select(t.alive))
+    return Seen(int(latest_us or 0), {row.boot: Alive(row.at_us, row.uptime_us) for row in rows})
+
+
+async def mark_alive(conn: AsyncConnection, boot: str, alive: Alive) -> None:
+    """Note that a worker works now, on a machine since this start."""
+    a = t.alive.c
+    await conn.execute(delete(t.alive).where(a.boot == boot))
+    await conn.execute(insert(t.alive).values(boot=boot, at_us=alive.at_us, uptime_us=alive.uptime_us))
+    oldest = select(a.at_us).order_by(a.at_us.desc()).offset(_KEPT_ALIVE).limit(1).scalar_subquery()
+    await conn.execute(delete(t.alive).where(a.at_us <= oldest))
+
+
+# ---------------------------------------------------------------- putting back
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """What was dated later than the clock and is no more."""
+
+    collections: tuple[str, ...] = ()
+    """Those that begin anew: under their names, with new ids."""
+    days: int = 0
+    """Ticks that were taken back."""
+    claims: int = 0
+    """Contributions, and objects that wait for the operator, whose time of arrival was put back."""
+    rejections: int = 0
+    changes: int = 0
+    """Changes of the registry and what they made."""
+    modified_later: int = 0
+    """Contributions whose own centre says ``modified`` later than the clock: they stay as they are."""
+
+
+async def put_back(conn: AsyncConnection, now_us: int, *, later_than_us: int) -> PutBack:
+    """Put back all that is dated later than ``later_than_us``: nothing is dated later than ``now_us`` then.
+
+    What a collection has shown is never dated anew under the same id: whoever has read it would take the right dates
+    for old ones. So a collection with such rows begins anew, with a new id, as one that is removed and made again.
+    """
+    await directory.lock(conn)
+    days = await _count(conn, delete(t.ticks).where(t.ticks.c.day > from_us(later_than_us).date().isoformat()))
+    changes = 0
+    for column in _TIMES_OF_ROWS:
+        changes += await _count(conn, update(column.table).where(column > later_than_us).values({column.name: now_us}))
+    a = t.alive.c
+    await conn.execute(delete(t.alive).where(a.at_us > later_than_us))
+    claims = await _restamp(conn, now_us, later_than_us)
+    rejections = await _redate_rejections(conn, now_us, later_than_us)
+    collections = await _begin_anew(conn, now_us, later_than_us)
+    logs = t.logs.c
+    await conn.execute(update(t.logs).where(logs.last_us > later_than_us).values(last_us=now_us))
+    c = t.contributions.c
+    later = await conn.execute(select(func.count()).where(c.modified_us > now_us + _LATER_US))
+    found = PutBack(collections, days, claims, rejections, changes, int(later.scalar_one()))
+    if replace(found, modified_later=0) != PutBack():
+        said = {"collections": list(collections), "days": days, "claims": claims, "rejections": rejections}
+        await directory.record_change(conn, "clock.put-back", said, None, now_us)
+    return found
+
+
+async def _count(conn: AsyncConnection, statement: Any) -> int:
+    return int((await conn.execute(statement)).rowcount)
+
+
+async def _begin_anew(conn: AsyncConnection, now_us: int, later_than_us: int) -> tuple[str, ...]:
+    """Collections whose logs have rows that are dated later: their content comes again, by sweeps."""
+    late = select(t.logs.c.no).where(t.logs.c.last_us > later_than_us)
+    numbers = set((await conn.execute(late)).scalars())
+    again = [each for each in (await directory.read_collections(conn)).values() if each.no in numbers]
+    for collection in again:
+        await _forget(conn, collection.no)
+        made = await directory.add_collection(conn, replace(collection, no=0, id=str(uuid4())), now_us)
+        said = {"name": made.name, "id": made.id, "instead_of": collection.id}
+        await directory.record_change(conn, "collection.anew", said, directory.scope_of_collection(made.no), now_us)
+    return tuple(each.name for each in again)
+
+
+async def _forget(conn: AsyncConnection, no: int) -> None:
+    await directory.remove_collection(conn, no)
+    await conn.execute(delete(t.changes).where(t.changes.c.log == no))
+    for table in (t.views, t.past_ids, t.carried, t.placements):
+        await conn.execute(delete(table).where(table.c.collection == no))
+    await conn.execute(delete(t.sweeps).where(t.sweeps.c.scope == directory.scope_of_collection(no)))
+
+
+async def _redate_rejections(conn: AsyncConnection, now_us: int, later_than_us: int) -> int:
+    """Rejections keep their numbers, by which their centre reads on; only it has seen their dates."""
+    c, logs = t.changes.c, t.logs.c
+    of_centres = select(logs.no).where(logs.last_us > later_than_us, logs.name.startswith("rejected."))
+    done = 0
+    for no in (await conn.execute(of_centres)).scalars().all():
+        rows = (await conn.execute(select(c.seq, c.date_added_us).where(c.log == no).order_by(c.seq))).all()
+        late = [Seq(row.seq) for row in rows if row.date_added_us > later_than_us]
+        before_us = max((row.date_added_us for row in rows if row.date_added_us <= later_than_us), default=0)
+        first_us = max(before_us + _STEP_US, now_us - _STEP_US * (len(late) - 1))
+        dated = {seq: first_us + _STEP_US * i for i, seq in enumerate(late)}
+        for some in chunks(late):
+            bodies = await conn.execute(select(c.seq, c.body).where(c.log == no, c.seq.in_(some)))
+            new = [
+                {"at_seq": row.seq, "us": dated[row.seq], "bytes": _dated(row.body, dated[row.seq])} for row in bodies
+            ]
+            await conn.execute(_REDATED.where(c.log == no), new)
+        if late:
+            await conn.execute(update(t.logs).where(logs.no == no).values(last_us=dated[late[-1]]))
+        done += len(late)
+    return done
+
+
+def _dated(rejection: bytes, us: int) -> bytes:
+    return orjson.dumps(orjson.loads(rejection) | {"at": stix_time(us)})
+
+
+# ---------------------------------------------------------------- times of arrival
+
+
+async def _restamp(conn: AsyncConnection, now_us: int, later_than_us: int) -> int:
+    """Put back the stamps of what arrived later than the clock says: they keep their order, one microsecond apart."""
+    late = bytes(stamp(later_than_us + 1, 0, 0))
+    c, h = t.contributions.c, t.held.c
+    of_claims = select(c.key, c.stamp, c.since).where(or_(c.stamp >= late, c.since >= late))
+    of_held = select(h.no, h.stamp).where(h.stamp >= late)
+    claims, held = (await conn.execute(of_claims)).all(), (await conn.execute(of_held)).all()
+    stamps = [row.stamp for row in (*claims, *held)] + [each for row in claims for each in stamps_in(row.since)]
+    anew = _order_kept((each for each in stamps if each >= late), now_us)
+    new = [{"at_key": r.key, "by": anew(r.stamp), "run": restamped(r.since, anew)} for r in claims]
+    for some in chunks(new):
+        await conn.execute(_RESTAMPED, list(some))
+    waiting = [{"at_no": row.no, "by": anew(row.stamp)} for row in held]
+    for part in chunks(waiting):
+        await conn.execute(_HELD_RESTAMPED, list(part))
+    return len(new) + len(waiting)
+
+
+def _order_kept(stamps: Iterable[bytes], now_us: int) -> Callable[[bytes], Stamp]:
+    """What puts each time in ``stamps`` back so that the latest becomes ``now_us``; other times stay."""
+    times = sorted({each[:_TIME_BYTES] for each in stamps})
+    new = {time: (now_us - back).to_bytes(_TIME_BYTES, "big") for back, time in enumerate(reversed(times))}
+    return lambda each: Stamp(new.get(each[:_TIME_BYTES], each[:_TIME_BYTES]) + each[_TIME_BYTES:])
+
+
+_RESTAMPED = (
+    update(t.contributions)
+    .where(t.contributions.c.key == bindparam("at_key"))
+    .values(stamp=bindparam("by"), since=bindparam("run"))
+)
+_HELD_RESTAMPED = update(t.held).where(t.held.c.no == bindparam("at_no")).values(stamp=bindparam("by"))
+_REDATED = (
+    update(t.changes)
+    .where(t.changes.c.seq == bindparam("at_seq"))
+    .values(date_added_us=bindparam("us"), version_us=bindparam("us"), body=bindparam("bytes"))
+)
+
+_TIMES_OF_WORK: tuple[Column[Any], ...] = (
+    t.logs.c.last_us,
+    t.positions.c.moved_us,
+    t.ticks.c.at_us,
+    t.policy_changes.c.at_us,
+    t.alive.c.at_us,
+    t.hub.c.created_us,
+)
+"""Small tables, which know the latest time that anything else was dated by."""
+
+_TIMES_OF_ROWS: tuple[Column[Any], ...] = (
+    t.hub.c.created_us,
+    t.policy_changes.c.at_us,
+    t.ticks.c.at_us,
+    t.sweeps.c.time_us,
+    t.positions.c.moved_us,
+    t.principals.c.created_us,
+    t.groups.c.created_us,
+    t.collections.c.created_us,
+    t.held.c.at_us,
+)
+"""Where a time is the hub's own and stands alone: it may be put back by itself."""
