@@ -37,7 +37,7 @@ from hub.intake import IntakeLimits
 from hub.listening import Ports
 from hub.log.port import EventLog
 from hub.model.clock import JUMP_US, Doubt
-from hub.model.errors import Broken, Refused, TryAgain
+from hub.model.errors import Broken, HubError, Refused, TryAgain
 from hub.model.times import from_us
 from hub.registry.desk import wall_clock_us
 from hub.store.sql import SqlStore
@@ -279,7 +279,7 @@ async def _within(stop: asyncio.Event, seconds: float) -> None:
 async def _watch_clock(clock: Clock, stop: asyncio.Event) -> None:
     """Judge the clock of a process that has no worker: for what operators change here, and for what status tells."""
     while not stop.is_set():
-        with contextlib.suppress(TryAgain):
+        with contextlib.suppress(HubError):  # of a store that is damaged, requests and the worker tell
             await clock.judge()
         await _within(stop, _LOOK_EVERY_S)
 
@@ -425,5 +425,14 @@ def run(main: Awaitable[None]) -> None:
     asyncio.run(inner())
 
 
+def run_child() -> None:
+    """Be the worker of another process to the end; what an operator must mend is told in one line."""
+    try:
+        run(_child())
+    except HubError as error:
+        _log.error("worker.ended", code=error.code, says=error.says, way_out=error.way_out)
+        sys.exit(1)
+
+
 if __name__ == "__main__" and os.environ.get(_CHILD):
-    run(_child())
+    run_child()

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View, claim_key
 from hub.model.clock import Alive, Seen
-from hub.model.errors import TryAgain
+from hub.model.errors import HubError, TryAgain
 from hub.model.policy import Policy
 from hub.model.step import REFERRERS, Head, Held, Loaded, Wanted, Writes
 from hub.model.times import from_us
@@ -225,7 +225,7 @@ class SqlStore(ABC):
         try:
             async with self.look() as conn:
                 await conn.execute(select(t.hub.c.one))
-        except TryAgain:
+        except HubError:
             return False
         return True
 

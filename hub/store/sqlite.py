@@ -7,16 +7,14 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table, event
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from hub.model.errors import TryAgain
-from hub.store import directory
+from hub.store import directory, sqlite_errors
 from hub.store.migrations import upgrade
 from hub.store.sql import SqlStore
 
@@ -27,12 +25,16 @@ _POLL_S = 0.01
 
 
 async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
-    """Open the store in this file, made and migrated where needed. ``now_us`` dates what is made for the first time."""
+    """Open the store in this file, made and migrated where needed. ``now_us`` dates what is made for the first time.
+
+    Raises TryAgain, or Broken where the file is damaged or may not be used.
+    """
     await asyncio.to_thread(_make, path)
     engine = await asyncio.to_thread(_engine, path)
     store = SqliteStore(engine, path)
     try:
-        await upgrade(engine)
+        with sqlite_errors.told_plainly(path):
+            await upgrade(engine)
         async with store.begin() as conn:
             await directory.bootstrap(conn, now_us)
     except BaseException:
@@ -43,9 +45,11 @@ async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
 
 def _make(path: Path) -> None:
     """What is marked and what is secret is for the hub's own user only; SQLite's other files follow this one's mode."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600, exist_ok=True)
-    with _try_again(), contextlib.closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
+    with sqlite_errors.access_told(path):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)
+    sqlite_errors.ensure_whole(path)
+    with sqlite_errors.told_plainly(path), contextlib.closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
         until = time.monotonic() + _BUSY_S
         while True:
             try:
@@ -95,7 +99,7 @@ class SqliteStore(SqlStore):
     @contextlib.asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """See ``SqlStore``."""
-        with _try_again():
+        with sqlite_errors.told_plainly(self._path):
             async with self.engine.connect() as conn:
                 await conn.execution_options(writes=True)
                 async with conn.begin():
@@ -104,7 +108,7 @@ class SqliteStore(SqlStore):
     @contextlib.asynccontextmanager
     async def look(self) -> AsyncIterator[AsyncConnection]:
         """See ``SqlStore``."""
-        with _try_again():
+        with sqlite_errors.told_plainly(self._path):
             async with self.engine.connect() as conn, conn.begin():
                 yield conn
 
@@ -134,7 +138,7 @@ class SqliteStore(SqlStore):
                 await changed.wait()
                 changed.clear()
                 yield
-            with _try_again():
+            with sqlite_errors.told_plainly(self._path):
                 raise ended[0] or sqlite3.OperationalError("the watch has ended")
         finally:
             stop.set()
@@ -177,13 +181,3 @@ def _look_for_commits(path: Path, stop: threading.Event, tell: Callable[[], None
                 tell()
             if stop.wait(_POLL_S):
                 return
-
-
-@contextlib.contextmanager
-def _try_again() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, sqlite3.OperationalError) as error:
-        raise TryAgain(
-            "store.busy", f"The store did not answer: {error.__cause__ or error}.", "Look at the disk of DATA_DIR."
-        ) from error
