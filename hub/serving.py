@@ -29,6 +29,7 @@ from hub.app import kafka_credentials, opened_by_clock
 from hub.clock import Clock, alive_now
 from hub.config import Config
 from hub.core.hold import HeldLists
+from hub.data_dir import open_to_others
 from hub.doors import metrics, vitals
 from hub.doors.asking import silent
 from hub.doors.gauges import Gauges
@@ -113,6 +114,7 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
         loop.add_signal_handler(name, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         ports = Ports.opened(config, stack)
+        await asyncio.to_thread(_tell_of_readers, config.data_dir)
         store, log, registry, clock = await stack.enter_async_context(opened_by_clock(config))
         running = Running(config, store, log, clock, Gauges(store, log, config.data_dir), role)
         doors = role in (Role.ALL, Role.DOORS)
@@ -148,6 +150,11 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
                 stop_streams(app)  # type: ignore[arg-type]  # in these roles it is the FastAPI application
             for server in servers:
                 server.stop()
+
+
+def _tell_of_readers(folder: Path) -> None:
+    if (found := open_to_others(folder)) is not None:
+        _log.warning("data_dir.open", says=found.says, way_out=found.way_out)
 
 
 @dataclass(slots=True)

@@ -140,8 +140,11 @@ class Hub:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Run it; its log goes into its folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "hub.log").open("wb") as log:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log_file = self.folder / "hub.log"
+        log_file.touch(mode=0o600)
+        log_file.chmod(0o600)
+        with log_file.open("wb") as log:
             self.process = subprocess.Popen(  # noqa: S603 - our own command
                 [sys.executable, "-m", "hub.cli", "serve", "--port", str(self.port), "--data-dir", str(self.folder)],
                 env={**os.environ, "CTIHUB_LOG_FORMAT": "json", **self.environment}, stdout=log, stderr=log,

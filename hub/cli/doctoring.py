@@ -19,6 +19,7 @@ from hub.app import open_log, open_store, opened_broker
 from hub.cli.certificate import examine
 from hub.clock import Clock
 from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
+from hub.data_dir import open_to_others
 from hub.lists import ensure_known
 from hub.model.errors import HubError, WrongUsage
 from hub.registry.port import Broker
@@ -101,21 +102,28 @@ async def _private(config: Config) -> list[Finding]:
 
 
 async def _data_dir(config: Config) -> list[Finding]:
-    return [await asyncio.to_thread(_look_at_folder, config.data_dir)]
+    return await asyncio.to_thread(_look_at_folder, config.data_dir)
 
 
-def _look_at_folder(folder: Path) -> Finding:
+def _look_at_folder(folder: Path) -> list[Finding]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder) as probe:
             probe.write(b"ctihub")
     except OSError as error:
         way_out = "Give it to the user that runs the hub, or set DATA_DIR."
-        return Finding("data dir", Health.BAD, f"{folder} cannot be written: {error.strerror}.", way_out)
+        return [Finding("data dir", Health.BAD, f"{folder} cannot be written: {error.strerror}.", way_out)]
+    if (found := open_to_others(folder)) is not None:
+        health = Health.BAD if found.gives_content else Health.NOTE
+        return [Finding("data dir", health, found.says, found.way_out), *_room(folder)]
+    return _room(folder) or [good("data dir", f"{folder} can be written, by nobody else but its group, and has room.")]
+
+
+def _room(folder: Path) -> list[Finding]:
     free = shutil.disk_usage(folder).free
     if free < LOW_BYTES:
-        return Finding("data dir", Health.NOTE, f"{folder} has {free >> 20:,} MiB left.", "Make room.")
-    return good("data dir", f"{folder} can be written, {free >> 30:,} GiB are free.")
+        return [Finding("data dir", Health.NOTE, f"{folder} has {free >> 20:,} MiB left.", "Make room.")]
+    return []
 
 
 async def _lists(config: Config) -> list[Finding]:

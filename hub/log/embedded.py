@@ -123,7 +123,7 @@ class EmbeddedLog:
     # All below runs in the writer's thread.
 
     def _prepare(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # What centres sent in confidence is nobody else's to read; SQLite gives its side files the same mode.
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         self._db = connect(self._path)

@@ -34,6 +34,8 @@ def test_the_demo_shows_the_whole_journey(tmp_path: Path) -> None:
     assert [line for line in log.splitlines() if json.loads(line)["level"] in ("error", "critical")] == []
     found = re.findall(r"^ +(public|community|network) .*?([\d,]+) +([\d,]+) *$", said, re.MULTILINE)
     shown = {name: (int(objects.replace(",", "")), int(merged.replace(",", ""))) for name, objects, merged in found}
+    assert "data_dir.open" not in log
+    assert (tmp_path / "ctihub-demo/hub/hub.log").stat().st_mode & 0o777 == 0o600
     assert 500 < shown["public"][0] < shown["community"][0] < shown["network"][0]
     assert 500 < shown["community"][1] <= shown["network"][1]
     assert "ctihub explain" in said
