@@ -26,14 +26,24 @@ def add(
     ],
     group: Annotated[str, typer.Option("--group", metavar="GROUP", help="Who reads it.", show_default=False)],
     type_: Annotated[
-        list[str] | None, typer.Option("--type", metavar="indicator", help="Only these STIX types; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--type",
+            metavar="indicator",
+            help="Only these STIX types; repeatable. With --kind alone: indicators, and observables of these kinds.",
+        ),
     ] = None,
     kind: Annotated[
         list[str] | None,
         typer.Option("--kind", metavar="ipv4-addr", help="Only these kinds of observable; repeatable."),
     ] = None,
     min_confidence: Annotated[
-        int, typer.Option("--min-confidence", metavar="0-100", help="Only what is at least so sure.")
+        int,
+        typer.Option(
+            "--min-confidence",
+            metavar="0-100",
+            help="Only indicators that are at least so sure; other types have no say in it.",
+        ),
     ] = 0,
     as_json: AsJson = False,
     config: ConfigFile = None,
@@ -45,7 +55,12 @@ def add(
             name, tlp=tlp, group=group, types=type_ or [], kinds=kind or [], min_confidence=min_confidence
         ),
     )
-    then = ["# for its readers:", f"ctihub subscribe {name}", f"# or TAXII: {hub_url(config)}/taxii2/"]
+    then = [
+        f"# {_filter(made)}",
+        "# for its readers:",
+        f"ctihub subscribe {name}",
+        f"# or TAXII: {hub_url(config)}/taxii2/",
+    ]
     show.one(row_of(made), as_json=as_json, done=f"{name} is a collection", then=then)
 
 
@@ -67,6 +82,19 @@ def remove(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> No
     """Forget a collection, on every door. One made later under its name begins anew."""
     administer(config, lambda registry: registry.remove_collection(name))
     show.one({"name": name}, as_json=as_json, done=f"{name} is no more")
+
+
+def _filter(collection: Collection) -> str:
+    """What passes its filter, as a sentence."""
+    types = sorted(collection.types)
+    says = f"it shows {', '.join(types) if types else 'every type'}"
+    if collection.kinds:
+        says += f"; of indicators and observables only those about {', '.join(sorted(collection.kinds))}"
+    if collection.min_confidence:
+        says += f"; of indicators only those with a confidence of {collection.min_confidence} at least"
+        if not types:
+            says += " (--type indicator leaves out what has none)"
+    return says
 
 
 def row_of(collection: Collection) -> show.Row:

@@ -26,7 +26,14 @@ class Collections(Desk):
         kinds: Sequence[str] = (),
         min_confidence: int = 0,
     ) -> Collection:
-        """A new collection; a worker fills it in bounded steps. Raises WrongUsage, Refused, NotFound, TryAgain."""
+        """A new collection; a worker fills it in bounded steps. Raises WrongUsage, Refused, NotFound, TryAgain.
+
+        Kinds of observables without types mean indicators about them, and the observables themselves.
+        """
+        of_kinds = frozenset(names.observable_kind(each) for each in kinds)
+        of_types = frozenset(names.object_type(each) for each in types)
+        if of_kinds and not of_types:
+            of_types = of_kinds | {"indicator"}
         named = CollectionName(names.name(name, what="name of a collection"))
         level = names.level(tlp)
         async with self._change() as change:
@@ -39,8 +46,8 @@ class Collections(Desk):
             wanted = rows.new_collection(
                 named,
                 Audience(level, ensure_group(change.before, group)),
-                types=frozenset(names.object_type(each) for each in types),
-                kinds=frozenset(names.observable_kind(each) for each in kinds),
+                types=of_types,
+                kinds=of_kinds,
                 min_confidence=names.percent(min_confidence, what="confidence"),
             )
             made = await rows.add_collection(change.conn, wanted, change.now_us)

@@ -77,6 +77,22 @@ def test_the_built_in_groups_and_default_collections_exist_from_the_first_comman
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "it shows every type"),
+        (
+            ["--kind", "ipv4-addr"],
+            "it shows indicator, ipv4-addr; of indicators and observables only those about ipv4-addr",
+        ),
+        (["--min-confidence", "80"], "--type indicator leaves out what has none"),
+        (["--type", "indicator", "--min-confidence", "80"], "only those with a confidence of 80 at least"),
+    ],
+)
+def test_a_new_collection_says_what_passes_its_filter(shell: Shell, words: list[str], says: str) -> None:
+    assert says in shell("collection", "add", "east", "--tlp", "amber", "--group", "network", *words).out
+
+
 def test_a_collections_id_is_a_random_uuid(shell: Shell) -> None:
     added = shell.done("collection", "add", "east", "--tlp", "amber", "--group", "network", "--min-confidence", "50")
     assert uuid.UUID(added["id"]).version == 4

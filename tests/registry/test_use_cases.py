@@ -249,6 +249,25 @@ async def test_a_new_collection_is_filled_by_a_sweep_over_it_alone(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("types", "kinds", "shown"),
+    [
+        ([], [], set()),
+        ([], ["ipv4-addr"], {"indicator", "ipv4-addr"}),
+        ([], ["url", "domain-name"], {"indicator", "url", "domain-name"}),
+        (["report"], ["ipv4-addr"], {"report"}),
+        (["indicator"], [], {"indicator"}),
+    ],
+)
+async def test_kinds_without_types_mean_indicators_and_observables_of_these_kinds(
+    tmp_path: Path, types: list[str], kinds: list[str], shown: set[str]
+) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.add_collection("east", tlp="amber", group="network", types=types, kinds=kinds)
+        found = await registry.find_collection("east")
+        assert (found.types, found.kinds) == (shown, set(kinds))
+
+
+@pytest.mark.parametrize(
     "said",
     [{"tlp": "purple"}, {"types": ["Indicator!"]}, {"min_confidence": 101}],
 )
