@@ -90,12 +90,24 @@ def test_the_hub_runs_as_the_user_of_its_image(name: str) -> None:
     assert "user" not in SERVICES[name]
 
 
-def test_images_are_pinned_and_named_without_a_registry() -> None:
+def test_images_are_pinned_by_version_and_digest_and_named_without_a_registry() -> None:
     for name, service in SERVICES.items():
         image, _, tag = service["image"].partition(":")
         assert image, name
-        assert re.match(r"v?\d|\$\{CTIHUB_VERSION:-local\}", tag), f"{name}: {tag}"
+        assert re.fullmatch(r"v?\d[\w.-]*@sha256:[0-9a-f]{64}|\$\{CTIHUB_VERSION:-local\}", tag), f"{name}: {tag}"
         assert "." not in image.split("/")[0], name
+
+
+def test_the_connector_sees_its_own_token_and_no_other() -> None:
+    def volumes(name: str) -> dict[str, str]:
+        return dict(said.split(":")[:2] for said in SERVICES[name].get("volumes", ()))
+
+    told = SERVICES["provision"]["environment"]
+    theirs = {folder: volume for volume, folder in volumes("provision").items()}
+    assert theirs[told["TOKENS"]] != theirs[told["CONNECTOR"]]
+    assert volumes("connector")[theirs[told["CONNECTOR"]]] in SERVICES["connector"]["entrypoint"][2]
+    holders = [name for name in SERVICES if theirs[told["TOKENS"]] in volumes(name)]
+    assert holders == ["provision"]
 
 
 def test_only_loopback_is_published() -> None:

@@ -107,16 +107,25 @@ def test_the_passwords_of_the_files_are_those_of_the_servers(secrets: Path) -> N
 
 def test_provision_makes_the_principals_once_and_mends_a_lost_token(tmp_path: Path) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    told = {"TOKENS": str(tmp_path), "CTIHUB_DATA_DIR": str(tmp_path / "hub"), "PATH": path, "CTIHUB_HTTP_PORT": "0"}
+    (tmp_path / "connector").mkdir()
+    told = {
+        "TOKENS": str(tmp_path),
+        "CONNECTOR": str(tmp_path / "connector"),
+        "CTIHUB_DATA_DIR": str(tmp_path / "hub"),
+        "PATH": path,
+        "CTIHUB_HTTP_PORT": "0",
+    }
     script = DEPLOY / "compose/provision.sh"
     first = run("sh", script, **told)
     assert first.returncode == 0, first.stderr
-    tokens = {name: (tmp_path / name).read_text() for name in ("sample", "reader", "watch")}
+    tokens = {name: (tmp_path / name).read_text() for name in ("connector/sample", "reader", "watch")}
+    assert not (tmp_path / "sample").exists()
     assert all(token.strip() for token in tokens.values())
-    assert (tmp_path / "sample").stat().st_mode & 0o077 == 0
+    sample = tmp_path / "connector/sample"
+    assert sample.stat().st_mode & 0o077 == 0
 
-    (tmp_path / "sample").unlink()
+    sample.unlink()
     second = run("sh", script, **told)
     assert second.returncode == 0, second.stderr
-    assert (tmp_path / "sample").read_text() not in ("", tokens["sample"])
+    assert sample.read_text() not in ("", tokens["connector/sample"])
     assert (tmp_path / "reader").read_text() == tokens["reader"]

@@ -72,12 +72,12 @@ class Stack:
             told["CTIHUB_METRICS_PORT"] = str(self.inside[service])
             told["CTIHUB_PUBLIC_URL"] = f"https://localhost:{self.ports['doors']}"
         if "TOKENS" in told:
-            told["TOKENS"] = str(self.tokens)
+            told["TOKENS"], told["CONNECTOR"] = str(self.tokens), str(self.tokens / "connector")
         mine = {name: value for name, value in os.environ.items() if not name.startswith("CTIHUB_")}
         return mine | told | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
     def provision(self) -> None:
-        self.tokens.mkdir()
+        (self.tokens / "connector").mkdir(parents=True)
         (self.folder / "data").mkdir()
         command = [self.here(word) for word in SERVICES["provision"]["entrypoint"]]
         told = self.environment("provision") | {"CTIHUB_HTTP_PORT": "0", "CTIHUB_PUBLIC_URL": "https://localhost"}
@@ -132,7 +132,7 @@ def test_what_the_sample_connector_publishes_comes_out_of_the_relay(stack: Stack
         stack.start(role)
     for role in ROLES:
         wait_until(lambda role=role: stack.ready(role), what=f"{role} is ready")  # type: ignore[misc]
-    stack.start("connector", CTIHUB_TOKEN=(stack.tokens / "sample").read_text().strip())
+    stack.start("connector", CTIHUB_TOKEN=(stack.tokens / "connector/sample").read_text().strip())
 
     accepted = 'ctihub_centre_objects_total{centre="sample",state="accepted"}'
     wait_until(lambda: stack.metric("worker", accepted) > 0, what="the worker has accepted something")
