@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PORT ?= 8480
 PYTEST_ARGS ?=
 
-.PHONY: setup setup-test demo demo-kafka test test-faults bench lint docs clean
+.PHONY: setup setup-test demo demo-kafka test test-faults bench lint audit lock docs clean
 
 setup: $(VENV)/.ready
 
@@ -56,6 +56,22 @@ lint: setup-test
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.licences
+
+# what a deployment is made of (SBOM), what is known against it, and under which licences; 3 where that is not known
+audit: $(VENV)/.ready-audit
+	@$(BIN)/python -m tests.audit
+
+$(VENV)/.ready-audit: $(VENV)/.ready
+	@echo "Setting up the tools of the audit …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[kafka,postgres,audit]'
+	@touch $@
+
+# the versions of constraints.txt with the hashes of their files, for deployments: on Linux with the image's Python
+PIP_COMPILE = $(BIN)/pip-compile -q --generate-hashes --build-deps-for wheel --allow-unsafe --strip-extras --no-header \
+	--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options -c constraints.txt
+lock: $(VENV)/.ready-audit
+	@$(subst --build-deps-for wheel,--extra kafka --extra postgres,$(PIP_COMPILE)) -o requirements.lock pyproject.toml
+	@$(PIP_COMPILE) --only-build-deps -o requirements-build.lock pyproject.toml
 
 # what is written from the code: the commands' page, and the documents of what crosses a border
 docs: setup
