@@ -1,6 +1,6 @@
 """``make audit``: what a deployment is made of, what is known against it, and under which licences it stands.
 
-Writes ``build/sbom.cdx.json`` (CycloneDX) of all that a running hub may import. Ends with 0 when all of it was looked up
+Writes ``build/sbom.cdx.json`` (CycloneDX) of all that a running hub may import. Ends with 0 when all was looked up
 and nothing is known against it, 1 when something is, or a licence does not fit, and 3 when it could not be looked up:
 a tool that reached no database says "no known vulnerabilities" all the same.
 """

@@ -1,0 +1,132 @@
+"""What a wrong clock has stored is put back: nothing is dated later than now, and what is shown stays the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from hub.model.claims import Change
+from hub.model.clock import JUMP_US
+from hub.model.times import DAY_US, parse_us, stix_time
+from hub.model.words import stamp
+from hub.store import tables as t
+from hub.store.clock import PutBack, _order_kept
+from hub.store.sql import SqlStore
+from tests.story import Story, an_indicator, malware
+
+YEARS_US = 3650 * DAY_US
+STAMPS = st.lists(st.builds(stamp, st.integers(1, 2_000), st.integers(0, 3), st.integers(0, 50), st.integers(0, 3)))
+
+
+@given(late=STAMPS, now=st.integers(2_000, 4_000))
+def test_stamps_that_are_put_back_keep_their_order_and_are_not_later_than_now(late: list[bytes], now: int) -> None:
+    ahead = [stamp(int.from_bytes(each[:8], "big") + YEARS_US, 0, 0)[:8] + each[8:] for each in late]
+    anew = _order_kept(ahead, now)
+    assert [anew(each) for each in sorted(ahead)] == sorted(anew(each) for each in ahead)
+    assert all(int.from_bytes(anew(each)[:8], "big") <= now for each in ahead)
+    assert len({anew(each) for each in ahead}) == len(set(ahead))
+
+
+async def shown(story: Story, name: str) -> dict[str, Any]:
+    """Patterns and names of what a collection holds."""
+    policy = await story.store.policy()
+    log = next(each.no for each in policy.collections.values() if each.name == name)
+    held: dict[str, Any] = {}
+    for row in await story.log(name):
+        assert row.log == log
+        if row.withdrawn:
+            held.pop(row.object_id, None)
+        else:
+            held[row.object_id] = orjson.loads(row.body)
+    kept = [obj for obj in held.values() if obj["type"] in ("indicator", "malware")]
+    return {obj.get("pattern") or obj["name"]: obj.get("confidence") for obj in kept}
+
+
+def ensure_in_order(rows: list[Change], now_us: int) -> None:
+    """Numbers from 1 without a gap, dates that rise, and none after now."""
+    assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
+    dates = [row.date_added_us for row in rows]
+    assert dates == sorted(set(dates))
+    assert all(date <= now_us + JUMP_US for date in dates)
+    for row in rows:
+        if row.type == "indicator":
+            assert parse_us(orjson.loads(row.body)["modified"]) <= now_us + JUMP_US
+
+
+@pytest.mark.parametrize("good_before", [False, True])
+async def test_a_store_that_was_written_ahead_is_put_back_and_goes_on(tmp_path: Path, good_before: bool) -> None:
+    story = await Story.begin(tmp_path)
+    try:
+        ro, it = await story.centre("ro"), await story.centre("it")
+        if good_before:
+            await story.batch((ro, an_indicator("198.51.100.1", confidence=30)), (it, malware("m")))
+        right_us = story.now_us + 1_000_000
+        story.now_us += YEARS_US
+        await story.store.tick(story.now_us)
+        await story.batch((ro, an_indicator("198.51.100.2")), (ro, b"no JSON"), (it, malware("n")))
+        await story.batch((it, an_indicator("198.51.100.2", "other", confidence=70)))
+        before = await shown(story, "community")
+        story.now_us = right_us + 60_000_000
+        done = await story.store.put_back(story.now_us, later_than_us=story.now_us)
+        assert done.collections == ("community", "network")
+        assert (done.days, done.rejections, done.claims) == (1, 1, 3)
+        assert (await story.store.put_back(story.now_us, later_than_us=story.now_us)) == PutBack()
+        assert (await story.store.seen()).latest_us <= story.now_us
+        await story.sweep()
+        assert await shown(story, "community") == before
+        ensure_in_order(await story.log("community"), story.now_us)
+
+        await story.batch((it, malware("n", name="newer", at=60)), (ro, an_indicator("198.51.100.2")["id"]))
+        after = await shown(story, "community")
+        assert "newer" in after
+        assert after["[ipv4-addr:value = '198.51.100.2']"] == 70
+        ensure_in_order(await story.log("community"), story.now_us)
+        await ensure_rejections_are_in_order(story.store, story.now_us)
+    finally:
+        await story.store.close()
+
+
+async def ensure_rejections_are_in_order(store: SqlStore, now_us: int) -> None:
+    """A centre reads on by number, and finds times that can be."""
+    async with store.look() as conn:
+        c = t.changes.c
+        rows = (await conn.execute(select(c.date_added_us, c.body).where(c.type == "rejection"))).all()
+    assert len(rows) == 1
+    for row in rows:
+        assert row.date_added_us <= now_us
+        assert orjson.loads(row.body)["at"] == stix_time(row.date_added_us)
+
+
+async def test_what_fits_the_clock_is_left_as_it_is(tmp_path: Path) -> None:
+    story = await Story.begin(tmp_path)
+    try:
+        ro = await story.centre("ro")
+        await story.batch((ro, an_indicator("198.51.100.1")))
+        before = await story.log("community")
+        assert await story.store.put_back(story.now_us, later_than_us=story.now_us + JUMP_US) == PutBack()
+        assert await story.log("community") == before
+    finally:
+        await story.store.close()
+
+
+async def test_a_record_that_the_log_has_dated_far_ahead_counts_as_arrived_now(tmp_path: Path) -> None:
+    story = await Story.begin(tmp_path)
+    try:
+        ro = await story.centre("ro")
+        story.now_us += 1_000_000
+        await story.carry([story.record(ro, an_indicator("198.51.100.1"), at_us=story.now_us + YEARS_US)])
+        async with story.store.look() as conn:
+            (arrived,) = (await conn.execute(select(t.contributions.c.stamp))).scalars().all()
+        assert int.from_bytes(arrived[:8], "big") == story.now_us
+        gone = story.record(ro, an_indicator("198.51.100.1")["id"], at_us=story.now_us + 2_000_000)
+        story.now_us += 2_000_000
+        await story.carry([gone])
+        assert await shown(story, "community") == {}
+    finally:
+        await story.store.close()
