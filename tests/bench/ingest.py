@@ -152,16 +152,16 @@ class _Watch:
         self._stop.set()
         self._thread.join()
         self._client.close()
-        return self._peak_kb / 1024, _cpu_s(self._root), sum(map(_cpu_s, _children(self._root)))
+        return self._peak_kb / 1024, cpu_s(self._root), sum(map(cpu_s, children(self._root)))
 
     def _look(self) -> None:
         while not self._stop.wait(0.1):
             flow = self._client.status().flow
             self.curve.append((time.monotonic(), 0 if flow is None else flow.received))
-            self._peak_kb = max(self._peak_kb, sum(map(_resident_kb, (self._root, *_children(self._root)))))
+            self._peak_kb = max(self._peak_kb, sum(map(_resident_kb, (self._root, *children(self._root)))))
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -169,7 +169,7 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     try:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
