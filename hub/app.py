@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from hub.clock import Clock
 from hub.config import Config, PostgresAt, SqliteAt
@@ -35,10 +35,10 @@ async def open_store(config: Config) -> SqlStore:
             return await open_postgres(url, now_us=wall_clock_us())
 
 
-async def open_log(config: Config) -> EventLog:
-    """The configured event log."""
+async def open_log(config: Config, in_doubt: Callable[[], bool] = lambda: False) -> EventLog:
+    """The configured event log; one that dates by this machine's clock asks whether that is ``in_doubt``."""
     if config.kafka_bootstrap is None:
-        return await EmbeddedLog.open(config.data_dir / "log.sqlite")
+        return await EmbeddedLog.open(config.data_dir / "log.sqlite", in_doubt=in_doubt)
     try:
         from hub.log.kafka import KafkaLog
     except ImportError as error:
@@ -68,11 +68,11 @@ async def opened_by_clock(config: Config) -> AsyncIterator[tuple[SqlStore, Event
     async with contextlib.AsyncExitStack() as stack:
         store = await open_store(config)
         stack.push_async_callback(store.close)
-        log = await open_log(config)
-        stack.push_async_callback(log.close)
-        broker = await stack.enter_async_context(opened_broker(config))
         clock = Clock(store)
         await clock.judge()
+        log = await open_log(config, clock.is_in_doubt)
+        stack.push_async_callback(log.close)
+        broker = await stack.enter_async_context(opened_broker(config))
         yield store, log, Registry(store, broker=broker, now_us=clock.change_us), clock
 
 

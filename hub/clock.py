@@ -118,6 +118,11 @@ class Clock:
             raise TryAgain(IN_DOUBT, "The clock has not been looked at yet.")
         return now_us
 
+    def is_in_doubt(self) -> bool:
+        """Whether anything speaks against it, or nobody has looked."""
+        self._looked_at()
+        return self.doubt is not None or self._trusted is None
+
     def change_us(self) -> int:
         """When a change of the registry is made, which waits for no clock: one that is ahead gives the latest time that
         the hub has seen, so that nothing is dated later than the truth.

@@ -134,7 +134,7 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
                 tasks.create_task(_supervise(config, stop, running))
             if role is Role.WORKER:
                 tasks.create_task(work(running, stop))
-            else:
+            if role in (Role.ALL, Role.DOORS):
                 tasks.create_task(_watch_clock(clock, stop))
             if role is Role.RELAY or (role is Role.ALL and config.kafka_bootstrap):
                 tasks.create_task(_relay(running, stop))

@@ -261,6 +261,7 @@ class Worker:
         by_topic = {INTAKE_PREFIX + centre.name: centre for centre in policy.centres.values()}
         found: list[Arrival] = []
         now_us = self._now_us()
+        misdated: dict[tuple[str, int], int] = {}
         for record in records:
             centre = by_topic.get(record.topic)
             if centre is None:
@@ -268,8 +269,10 @@ class Worker:
                 continue
             headers = dict(record.headers)
             at_us = to_us(record.time)
-            if at_us > now_us + JUMP_US:  # the log was written by a wrong clock: what is now is the latest it can be
-                at_us = now_us
+            if at_us == 0 or at_us > now_us + JUMP_US:  # dated by a wrong clock, or not at all: it came by now at last
+                at_us = misdated[record.topic, record.partition] = now_us
+            elif misdated:  # what follows it is later
+                at_us = max(at_us, misdated.get((record.topic, record.partition), 0))
             receipt = _receipt(headers.get("receipt"))
             base = _number(headers.get("index"), _LAST_INDEX)
             refused, values = (

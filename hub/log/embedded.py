@@ -36,13 +36,16 @@ TRIM_STEP = 1_000
 FREE_BYTES = 16 << 20
 """Less free space than this and the log is not ready: an append that fits may be the last."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNDATED_MS = 0
+"""The time of records that came while the clock was in doubt."""
 
 
 class EmbeddedLog:
     """An ``EventLog`` in the SQLite file ``path``. Made with ``open``; belongs to the event loop that opened it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, in_doubt: Callable[[], bool] = lambda: False) -> None:
         self._path = path
+        self._in_doubt = in_doubt
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="log-writer")
         self._waiting: deque[_Append] = deque()
@@ -50,9 +53,12 @@ class EmbeddedLog:
         self._db: sqlite3.Connection = None  # type: ignore[assignment] # opened, used and closed by the thread alone
 
     @classmethod
-    async def open(cls, path: Path) -> EmbeddedLog:
-        """The log in ``path``, made if it is not there. Raises TryAgain, or Broken when the file is damaged."""
-        log = cls(path)
+    async def open(cls, path: Path, *, in_doubt: Callable[[], bool] = lambda: False) -> EmbeddedLog:
+        """The log in ``path``, made if it is not there. Raises TryAgain, or Broken when the file is damaged.
+
+        While the clock is ``in_doubt``, records are kept without a time of arrival; ``put_back`` gives them one.
+        """
+        log = cls(path, in_doubt)
         try:
             await log._in_thread(log._prepare)
         except HubError:
@@ -180,7 +186,8 @@ class EmbeddedLog:
         if row is None:
             return NotFound("log.no-topic", f"There is no topic {append.topic}.", "Add the centre first.")
         number, head, last_ms = row
-        ms = max(time.time_ns() // 1_000_000, last_ms)  # a clock set back must not make times fall
+        # a clock set back must not make times fall
+        ms = UNDATED_MS if self._in_doubt() else max(time.time_ns() // 1_000_000, last_ms)
         first = number << OFFSET_BITS | head
         rows = [
             (row_id, ms, record.key, record.value, encode_headers(record.headers) if record.headers else None)
@@ -188,7 +195,7 @@ class EmbeddedLog:
         ]
         self._db.executemany("INSERT INTO record (id, ms, key, value, headers) VALUES (?, ?, ?, ?, ?)", rows)
         head += len(rows)
-        self._db.execute("UPDATE topic SET head = ?, last_ms = ? WHERE id = ?", (head, ms, number))
+        self._db.execute("UPDATE topic SET head = ?, last_ms = ? WHERE id = ?", (head, max(ms, last_ms), number))
         return {TopicPartition(append.topic, 0): head}
 
     def _ends(self) -> Positions:
@@ -210,13 +217,20 @@ class EmbeddedLog:
 
     def _put_back(self, now_ms: int, later_ms: int) -> int:
         with self._transaction():
-            late = "SELECT id FROM topic WHERE last_ms > ?"  # times never fall: no other topic has such a record
-            topics = [number for (number,) in self._db.execute(late, (later_ms,))]
             count = 0
-            for number in topics:
-                rows = (now_ms, number << OFFSET_BITS, (number + 1) << OFFSET_BITS, now_ms)
-                count += self._db.execute("UPDATE record SET ms = ? WHERE id >= ? AND id < ? AND ms > ?", rows).rowcount
-                self._db.execute("UPDATE topic SET last_ms = ? WHERE id = ?", (now_ms, number))
+            for number, last_ms in self._db.execute("SELECT id, last_ms FROM topic").fetchall():
+                first = number << OFFSET_BITS
+                # undated records are the last of their topic, as others follow only when these were given a time
+                ahead = last_ms > later_ms
+                newest = "SELECT ms FROM record WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1"
+                last = self._db.execute(newest, (first, first + (1 << OFFSET_BITS))).fetchone()
+                if not ahead and (last is None or last[0] != UNDATED_MS):
+                    continue
+                ms = now_ms if ahead else max(now_ms, last_ms)
+                changed = "UPDATE record SET ms = ? WHERE id >= ? AND id < ? AND (ms = ? OR ms > ?)"
+                bounds = (ms, first, first + (1 << OFFSET_BITS), UNDATED_MS, ms)
+                count += self._db.execute(changed, bounds).rowcount
+                self._db.execute("UPDATE topic SET last_ms = ? WHERE id = ?", (ms, number))
         return count
 
     def _could_write(self) -> bool:

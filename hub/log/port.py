@@ -130,7 +130,8 @@ class EventLog(Protocol):
         ...
 
     async def put_back(self, now: datetime, *, later_than: datetime) -> int:
-        """Give ``now`` as their time to records that a wrong clock has dated later than that; returns how many.
+        """Give ``now`` as their time to records that a wrong clock has dated later than ``later_than``, and to those
+        that came undated while the clock was in doubt; returns how many.
 
         What another machine dates, as a broker does, stays as it is.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,40 @@ def test_the_kernel_vouches_for_no_time_but_its_own() -> None:
     far = examine(wall_clock_us() + 3650 * DAY_US)
     assert not far.synchronised
     assert far.boot == here.boot
+
+
+async def test_records_that_come_in_doubt_have_no_time_until_they_are_given_one(tmp_path: Path) -> None:
+    doubts = [False]
+    log = await EmbeddedLog.open(tmp_path / "log.sqlite", in_doubt=lambda: doubts[0])
+    try:
+        await log.create(AT.topic)
+        for body, in_doubt in ((b"1", False), (b"2", True), (b"3", True)):
+            doubts[0] = in_doubt
+            await log.append(AT.topic, [Record(None, body)])
+        assert [each.year for each in await times(log)] == [from_us(wall_clock_us()).year, 1970, 1970]
+        doubts[0] = False
+        now = from_us(wall_clock_us())
+        assert await log.put_back(now, later_than=now + timedelta(days=1)) == 2
+        assert await log.put_back(now, later_than=now + timedelta(days=1)) == 0
+        await log.append(AT.topic, [Record(None, b"4")])
+        found = await times(log)
+        assert found == sorted(found)
+        assert all(abs(each - now) < timedelta(hours=1) for each in found)
+    finally:
+        await log.close()
+
+
+async def times(log: EmbeddedLog) -> list[datetime]:
+    """Of all records."""
+
+    async def from_the_start(_: object) -> dict[TopicPartition, int]:
+        return {}
+
+    consumer = log.consumer(from_the_start)
+    try:
+        return [each.time for each in (await consumer.take(limit=10, limit_bytes=1 << 20, wait_s=0)).records]
+    finally:
+        await consumer.close()
 
 
 async def test_records_that_a_wrong_clock_has_dated_are_dated_now_and_later_ones_follow(tmp_path: Path) -> None:

@@ -115,6 +115,20 @@ async def test_what_fits_the_clock_is_left_as_it_is(tmp_path: Path) -> None:
         await story.store.close()
 
 
+async def test_what_follows_an_undated_record_is_later_than_it(tmp_path: Path) -> None:
+    story = await Story.begin(tmp_path)
+    try:
+        ro = await story.centre("ro")
+        story.now_us += 10_000_000
+        said = an_indicator("198.51.100.1")
+        undated = story.record(ro, said, at_us=0)
+        withdrawn = story.record(ro, said["id"], at_us=story.now_us - 5_000_000)  # before the undated one is processed
+        await story.carry([undated, withdrawn])
+        assert await shown(story, "community") == {}
+    finally:
+        await story.store.close()
+
+
 async def test_a_record_that_the_log_has_dated_far_ahead_counts_as_arrived_now(tmp_path: Path) -> None:
     story = await Story.begin(tmp_path)
     try:

@@ -55,9 +55,11 @@ def an_indicator(number: int, **more: Any) -> bytes:
     ).encode()
 
 
-def an_end_next_year() -> dict[str, str]:
-    """What bounds a claim so that no list has it, once the day is ten years on."""
-    return {"valid_until": f"{datetime.now(UTC) + timedelta(days=300):%Y-%m-%dT%H:%M:%SZ}"}
+def of_today() -> dict[str, str]:
+    """What makes a claim new, and bounds it so that no list has it, once the day is ten years on."""
+    now = datetime.now(UTC)
+    end = {"valid_until": f"{now + timedelta(days=300):%Y-%m-%dT%H:%M:%SZ}"}
+    return end | dict.fromkeys(("created", "modified"), f"{now:%Y-%m-%dT%H:%M:%S.000Z}")
 
 
 def push(hub: RunningHub, *lines: bytes) -> str:
@@ -157,7 +159,7 @@ def test_a_hub_whose_clock_jumped_dates_nothing_loses_nothing_and_goes_on_by_its
     with hub.running():
         complete(hub, push(hub, an_indicator(1)))
     with under(hub, another_clock(off)).running():
-        receipt = push(hub, an_indicator(2, **an_end_next_year()))
+        receipt = push(hub, an_indicator(2, **of_today()))
         said = wait_until(lambda: notes(hub), within_s=WITHIN_S)
         assert "ctihub clock accept" in said[0]
         assert "3,650 d" in said[0]
@@ -205,7 +207,7 @@ def test_what_a_wrong_clock_has_stored_is_put_back_with_one_command(
     assert latest_us(hub) > now_us() + 3000 * DAY_US
     today = from_us(now_us()).date()
     with hub.running():
-        receipt = push(hub, an_indicator(2, **an_end_next_year()))
+        receipt = push(hub, an_indicator(2, **of_today()))
         wait_until(lambda: notes(hub), within_s=WITHIN_S)
         assert is_pending(hub, receipt)
         assert accept(hub, str(today + timedelta(days=2)), monkeypatch) == 2
