@@ -182,8 +182,9 @@ class Running:
         return await asyncio.to_thread(metrics.text) + await self.gauges.text() + workers
 
     async def why_not_ready(self) -> list[str]:
-        """What keeps this process from its work, a clause each."""
-        return [*await silent(self.store, self.log), *self.troubles(), *self.notes()]
+        """What keeps this process from its work, a clause each. A worker stands still while its clock is in doubt."""
+        notes = self.notes() if self.role is Role.WORKER else []
+        return [*await silent(self.store, self.log), *self.troubles(), *notes]
 
     def notes(self) -> list[str]:
         """What keeps nobody from the doors, but the operator should see to, a clause each."""

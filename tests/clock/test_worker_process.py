@@ -1,0 +1,97 @@
+"""What a worker's process does and says while its clock is in doubt, and when it is right again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, update
+
+from hub import worker_metrics
+from hub.app import opened_by_clock
+from hub.clock import Clock
+from hub.config import Config
+from hub.doors.gauges import Gauges
+from hub.log.port import EventLog, Record, Topic
+from hub.model.times import DAY_US
+from hub.serving import Chores, Running
+from hub.store import tables as t
+from hub.store.sql import SqlStore
+
+YEARS_US = 3650 * DAY_US
+
+
+@dataclass
+class Process:
+    """A worker's process, all but its loop."""
+
+    store: SqlStore
+    log: EventLog
+    clock: Clock
+    running: Running
+    chores: Chores
+
+    async def shift(self, by_us: int) -> None:
+        """As if the store had been made by another clock."""
+        h = t.hub.c.created_us
+        async with self.store.begin() as conn:
+            await conn.execute(update(t.hub).values(created_us=h + by_us))
+            await conn.execute(update(t.alive).values(at_us=t.alive.c.at_us + by_us))
+            await conn.execute(update(t.ticks).values(at_us=t.ticks.c.at_us + by_us))
+            await conn.execute(update(t.policy_changes).values(at_us=t.policy_changes.c.at_us + by_us))
+
+    async def ticks(self) -> int:
+        """How many days were set."""
+        async with self.store.look() as conn:
+            return int((await conn.execute(select(func.count()).select_from(t.ticks))).scalar_one())
+
+
+@pytest.fixture
+async def process(tmp_path: Path) -> AsyncIterator[Process]:
+    config = Config(data_dir=tmp_path)
+    async with opened_by_clock(config) as (store, log, _, clock):
+        gauges = Gauges(store, log, tmp_path)
+        yield Process(store, log, clock, Running(config, store, log, clock, gauges), Chores(store, log, clock))
+
+
+@pytest.mark.parametrize("by_us", [YEARS_US, -YEARS_US])
+async def test_in_doubt_a_worker_is_not_ready_sets_no_day_and_says_why(process: Process, by_us: int) -> None:
+    await process.shift(by_us)
+    await process.chores.once()
+    (why,) = await process.running.why_nothing_is_processed()
+    assert "ctihub clock accept" in why
+    assert await process.running.why_not_ready() == []
+    assert b"ctihub_clock_in_doubt 1.0" in worker_metrics.text(by_centre=False)
+    assert await process.ticks() == 0
+    await process.shift(-by_us)
+    await process.chores.once()
+    assert await process.running.why_nothing_is_processed() == []
+    assert b"ctihub_clock_in_doubt 0.0" in worker_metrics.text(by_centre=False)
+
+
+async def test_a_day_after_the_hub_was_made_is_set_when_the_clock_is_believed(process: Process) -> None:
+    await process.chores.once()  # leaves a sign of life
+    assert await process.ticks() == 0
+    async with process.store.begin() as conn:
+        await conn.execute(update(t.hub).values(created_us=t.hub.c.created_us - DAY_US))
+    await process.chores.once()
+    assert await process.ticks() == 1
+
+
+async def test_what_came_in_doubt_has_a_time_before_the_worker_goes_on(process: Process) -> None:
+    topic = Topic("intake.ro")
+    await process.log.create(topic)
+    await process.shift(YEARS_US)
+    await process.clock.look()
+    await process.log.append(topic, [Record(None, b"{}")])
+    await process.shift(-YEARS_US)
+    consumer = process.log.consumer(process.store.positions)
+    try:
+        await process.chores.once()
+        assert process.clock.doubt is None
+        (record,) = (await consumer.take(limit=1, limit_bytes=1_000, wait_s=0)).records
+    finally:
+        await consumer.close()
+    assert record.time.year > 2000
