@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import threading
@@ -77,7 +78,5 @@ def test_a_reader_that_goes_before_the_end_is_an_error(buffering: int) -> None:
     with pytest.raises(BrokenPipeError):
         write_out(out, bytes(1 << 20))  # type: ignore[arg-type]
     reader.join()
-    try:
+    with contextlib.suppress(BrokenPipeError):
         out.close()
-    except BrokenPipeError:
-        pass
