@@ -16,9 +16,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
@@ -130,14 +131,8 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
             app = vitals.make_app(running.why_not_ready, shown)
         servers = ports.servers(app, vitals.make_app(running.why_not_ready, running.metrics), drain_s=DRAIN_S)
         async with asyncio.TaskGroup() as tasks:
-            if role is Role.ALL:
-                tasks.create_task(_supervise(config, stop, running))
-            if role is Role.WORKER:
-                tasks.create_task(work(running, stop))
-            if role in (Role.ALL, Role.DOORS):
-                tasks.create_task(_watch_clock(clock, stop))
-            if role is Role.RELAY or (role is Role.ALL and config.kafka_bootstrap):
-                tasks.create_task(_relay(running, stop))
+            for part in _parts(running, stop):
+                tasks.create_task(part)
             serving = [tasks.create_task(server.run()) for server in servers]
             while not (all(server.started for server in servers) or any(task.done() for task in serving)):  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
@@ -150,6 +145,19 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
                 stop_streams(app)  # type: ignore[arg-type]  # in these roles it is the FastAPI application
             for server in servers:
                 server.stop()
+
+
+def _parts(running: Running, stop: asyncio.Event) -> Iterator[Coroutine[None, None, None]]:
+    """What the role does besides answering."""
+    role, config = running.role, running.config
+    if role is Role.ALL:
+        yield _supervise(config, stop, running)
+    if role is Role.WORKER:
+        yield work(running, stop)
+    if role in (Role.ALL, Role.DOORS):
+        yield _watch_clock(running.clock, stop)
+    if role is Role.RELAY or (role is Role.ALL and config.kafka_bootstrap):
+        yield _relay(running, stop)
 
 
 def _tell_of_readers(folder: Path) -> None:
