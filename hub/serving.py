@@ -278,6 +278,8 @@ class Chores:
             await self._log.trim(await self._store.all_positions(), older_than=from_us(now_us - KEEP_S * 1_000_000))
         except TryAgain as error:
             _log.info("chores.again", code=error.code)
+        except Broken as error:  # brokers that do not let the hub delete records: they stay, and the hub works on
+            _log.error("chores.refused", code=error.code, says=error.says, way_out=error.way_out)
 
     def _tell(self, doubt: Doubt) -> None:
         if time.monotonic() - self._told_s >= _TELL_DOUBT_EVERY_S:

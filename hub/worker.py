@@ -107,7 +107,7 @@ class Worker:
                     await self._consumer.rewind()
                     await _sleep(stop, _DOUBT_S)
                     continue
-                _log.warning("batch.again", code=error.code, says=error.says)
+                _log.warning("batch.again", code=error.code, says=error.says, way_out=error.way_out)
                 worker_metrics.RETRIES.labels(error.code).inc()
                 await self._consumer.rewind()
                 pause = _BACKOFF_S[min(failed, len(_BACKOFF_S) - 1)]

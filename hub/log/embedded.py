@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from hub.log.embedded_consumer import EmbeddedConsumer
 from hub.log.embedded_file import OFFSET_BITS, TABLES, connect, encode_headers, fsync_folder, hub_error, run
-from hub.log.port import INTAKE_PREFIX, Positions, Record, StoredPositions, Topic, TopicPartition
+from hub.log.port import INTAKE_PREFIX, Complaint, Positions, Record, StoredPositions, Topic, TopicPartition
 from hub.model.errors import Broken, HubError, NotFound
 
 T = TypeVar("T")
@@ -117,6 +117,10 @@ class EmbeddedLog:
             return await self._in_thread(self._could_write)
         except HubError:
             return False
+
+    async def complaints(self) -> Sequence[Complaint]:
+        """See ``EventLog.complaints``. There is no server."""
+        return ()
 
     async def close(self) -> None:
         """See ``EventLog.close``. What waits is written first."""

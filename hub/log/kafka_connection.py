@@ -7,17 +7,22 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, errors
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, client, errors
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.helpers import create_ssl_context
 
 from hub.model.errors import Broken, HubError, NotFound, TooLarge, TryAgain
 
+# A client that asks for a topic which is not there makes it, on brokers with auto.create.topics.enable.
+client.MetadataRequest = partial(client.MetadataRequest, allow_auto_topic_creation=False)
+
 SCRAM = "SCRAM-SHA-512"
 REQUEST_TIMEOUT_MS = 15_000
 STOP_WITHIN_S = 3.0
+ANSWER_WITHIN_S = 3.0
 
 # What the broker says when a new try cannot help until somebody has acted.
 _NOT_ALLOWED = (
@@ -27,6 +32,42 @@ _NOT_ALLOWED = (
     errors.TransactionalIdAuthorizationFailed,
 )
 _TOO_LARGE = (errors.MessageSizeTooLargeError, errors.RecordTooLargeError, errors.InvalidMessageError)
+_OF_THE_BROKERS: dict[type[Exception], tuple[str, str, str]] = {
+    errors.InvalidSessionTimeoutError: (
+        "log.session-timeout",
+        "Kafka allows no worker the session time that it asks for",
+        "Set group.min.session.timeout.ms to 6000 or less and group.max.session.timeout.ms to 6000 or more.",
+    ),
+    errors.InvalidTransactionTimeout: (
+        "log.transaction-timeout",
+        "Kafka does not allow the relay's transactions to last 10 s",
+        "Set transaction.max.timeout.ms to 10000 or more.",
+    ),
+    errors.GroupCoordinatorNotAvailableError: (
+        "log.no-coordinator",
+        "Kafka names no broker for the hub's groups or transactions",
+        "If this lasts, see offsets.topic.replication.factor and transaction.state.log.replication.factor: neither may "
+        "be above the number of brokers.",
+    ),
+    errors.NotEnoughReplicasError: (
+        "log.few-replicas",
+        "Fewer copies of a topic are in step than its min.insync.replicas asks for",
+        "Start the brokers that are down; the topic needs more replicas than min.insync.replicas.",
+    ),
+    errors.InvalidReplicationFactorError: (
+        "log.replication",
+        "Kafka cannot make a topic with so many replicas",
+        "Set KAFKA_REPLICATION to the number of brokers, 3 at most.",
+    ),
+    errors.PolicyViolationError: (
+        "log.settings-refused",
+        "Kafka does not allow a topic with the settings that the hub gives it",
+        "Make the topic yourself, with the settings of docs/kafka.md.",
+    ),
+}
+"""What the brokers' settings rule out, until an operator changes them: code, what is wrong, and the way out."""
+_OF_THE_BROKERS[errors.NotEnoughReplicasAfterAppendError] = _OF_THE_BROKERS[errors.NotEnoughReplicasError]
+_OF_THE_BROKERS[errors.InvalidConfigurationError] = _OF_THE_BROKERS[errors.PolicyViolationError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +153,15 @@ async def _let_go(*steps: Callable[[], Awaitable[None]], within_s: float) -> Non
                 await step()
 
 
+async def ensure_coordinator(kafka: client.AIOKafkaClient, kind: int, key: str) -> None:
+    """Raise GroupCoordinatorNotAvailableError where no broker keeps this group or transaction.
+
+    The library's clients look for one for as long as they live and say nothing; this is for whoever waited in vain.
+    """
+    async with asyncio.timeout(ANSWER_WITHIN_S):
+        await kafka.coordinator_lookup(kind, key)
+
+
 @contextmanager
 def told_plainly() -> Iterator[None]:
     """Errors of aiokafka as the caller may treat them; a deadline that passed is a log that is away."""
@@ -122,7 +172,10 @@ def told_plainly() -> Iterator[None]:
 
 
 def hub_error(error: Exception) -> HubError:
-    """What an error of aiokafka means to whoever called: mostly that it may pass by itself."""
+    """What an error of aiokafka means to whoever called: mostly that it may pass by itself.
+
+    So do settings of the brokers: an operator changes them while the hub's processes wait.
+    """
     if isinstance(error, _NOT_ALLOWED):
         says = f"Kafka does not allow the hub's user what it needs: {error}."
         return Broken("log.not-allowed", says, "Grant it; `ctihub doctor --fix` does.")
@@ -130,5 +183,8 @@ def hub_error(error: Exception) -> HubError:
         return TooLarge("log.too-large", "Kafka refuses a record of this size.", "Send it in smaller parts.")
     if isinstance(error, errors.UnknownTopicOrPartitionError):
         return NotFound("log.no-topic", "Kafka has no such topic.", "Add the centre first.")
+    for kind, (code, says, way_out) in _OF_THE_BROKERS.items():
+        if isinstance(error, kind):
+            return TryAgain(code, f"{says}.", way_out, retry_after_s=30)
     said = str(error) or type(error).__name__
     return TryAgain("log.away", f"Kafka does not answer: {said}.", retry_after_s=2)

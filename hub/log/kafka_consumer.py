@@ -15,27 +15,45 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.client import CoordinationType
+from aiokafka.errors import (
+    IllegalStateError,
+    InvalidSessionTimeoutError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 
 from hub.log.gap import gap
 from hub.log.kafka_batches import bound_decompression
-from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, stop_consumer, told_plainly
+from hub.log.kafka_connection import (
+    ANSWER_WITHIN_S,
+    REQUEST_TIMEOUT_MS,
+    KafkaConnection,
+    ensure_coordinator,
+    stop_consumer,
+    told_plainly,
+)
+from hub.log.kafka_needs import SESSION_TIMEOUT_MS, brokers_of, session_within
 from hub.log.port import Batch, StoredPositions, StoredRecord, Topic, TopicPartition
 from hub.log.shares import in_turn, share_out, size_of
 
-SESSION_TIMEOUT_MS = 5_000
-HEARTBEAT_MS = 1_000
-"""A worker that died is noticed after one session; with the group's new round its share is taken over within 8 s."""
+OTHER_SESSIONS_MS = (10_000, 30_000, 60_000, 300_000, 1_800_000, 3_000, 1_000)
+"""What is tried one after the other where the brokers allow another time only, and do not tell which."""
+HEARTBEATS = 12
+"""In a session. The group's new round is noticed with a heartbeat, so they count for how soon a share is taken over."""
+LONGEST_HEARTBEAT_MS = 1_000
 REBALANCE_TIMEOUT_MS = 5_000
 METADATA_AGE_MS = 1_000
 """How often to look for topics that were made meanwhile."""
 SETTLE_WITHIN_S = 2.0
 """How long a partition is kept for the batch in hand to be written, when the group shares out anew."""
-ANSWER_WITHIN_S = 3.0
-START_WITHIN_S = 5.0
+JOIN_WITHIN_S = 40.0
+"""A group shares out anew when its members have come, or the sessions of those that died are over."""
 LEAST_WAIT_S = 0.05
 FETCH_BYTES = 16 << 20
 PARTITION_BYTES = 256 << 10
@@ -44,6 +62,8 @@ two such pieces of a partition and fetches no more of it. Small, so that a piece
 PIECE_RECORDS = 10_000
 """Of a piece with more records than this the rest stays undecoded: tiny ones take far more memory decoded than not."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_log = structlog.get_logger()
 
 bound_decompression()
 
@@ -57,6 +77,7 @@ class KafkaConsumer:
         self._group = group
         self._pattern = f"^{re.escape(prefix)}"
         self._kafka: AIOKafkaConsumer | None = None
+        self._session_ms = SESSION_TIMEOUT_MS
         self._starting = asyncio.Lock()
         self._seeking = asyncio.Lock()
         self._share = _Share(self._revoked, self._assigned)
@@ -113,29 +134,59 @@ class KafkaConsumer:
     async def _joined(self) -> AIOKafkaConsumer:
         async with self._starting:
             if self._kafka is None:
-                kafka = AIOKafkaConsumer(
-                    **self._connection.options(),
-                    group_id=self._group,
-                    enable_auto_commit=False,
-                    auto_offset_reset="none",  # a gap is an error, never skipped in silence
-                    isolation_level="read_committed",
-                    session_timeout_ms=SESSION_TIMEOUT_MS,
-                    heartbeat_interval_ms=HEARTBEAT_MS,
-                    rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
-                    request_timeout_ms=REQUEST_TIMEOUT_MS,
-                    metadata_max_age_ms=METADATA_AGE_MS,
-                    fetch_max_bytes=FETCH_BYTES,
-                    max_partition_fetch_bytes=PARTITION_BYTES,
-                )
-                kafka.subscribe(pattern=self._pattern, listener=self._share)
                 try:
-                    async with asyncio.timeout(START_WITHIN_S):
-                        await kafka.start()
-                except BaseException:
-                    await stop_consumer(kafka)
-                    raise
-                self._kafka = kafka
+                    self._kafka = await self._join(self._session_ms)
+                except InvalidSessionTimeoutError:
+                    self._kafka = await self._join_otherwise()
             return self._kafka
+
+    async def _join_otherwise(self) -> AIOKafkaConsumer:
+        """Join with a session time that these brokers allow; told once, since a share is taken over later then."""
+        for session_ms in await self._other_sessions_ms():
+            with suppress(InvalidSessionTimeoutError):
+                kafka = await self._join(session_ms)
+                if session_ms != self._session_ms:
+                    _log.warning("log.session", took_ms=session_ms, way_out="Set group.min.session.timeout.ms to 6000.")
+                self._session_ms = session_ms
+                return kafka
+        raise InvalidSessionTimeoutError
+
+    async def _other_sessions_ms(self) -> Sequence[int]:
+        allowed_ms = None
+        with suppress(KafkaError, TimeoutError, OSError):
+            allowed_ms = session_within(await brokers_of(self._connection))
+        return OTHER_SESSIONS_MS if allowed_ms is None else (allowed_ms,)
+
+    async def _join(self, session_ms: int) -> AIOKafkaConsumer:
+        kafka = AIOKafkaConsumer(
+            **self._connection.options(),
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # a gap is an error, never skipped in silence
+            isolation_level="read_committed",
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=min(session_ms // HEARTBEATS, LONGEST_HEARTBEAT_MS),
+            rebalance_timeout_ms=REBALANCE_TIMEOUT_MS,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+            metadata_max_age_ms=METADATA_AGE_MS,
+            fetch_max_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=PARTITION_BYTES,
+        )
+        kafka.subscribe(pattern=self._pattern, listener=self._share)
+        try:
+            await self._start(kafka)
+        except BaseException:
+            await stop_consumer(kafka)
+            raise
+        return kafka
+
+    async def _start(self, kafka: AIOKafkaConsumer) -> None:
+        try:
+            async with asyncio.timeout(JOIN_WITHIN_S):
+                await kafka.start()
+        except TimeoutError:
+            await ensure_coordinator(kafka._client, CoordinationType.GROUP, self._group)
+            raise
 
     async def _leave(self) -> None:
         async with self._starting:

@@ -12,6 +12,7 @@ from hub.model.words import Positions, Topic, TopicPartition
 __all__ = [
     "INTAKE_PREFIX",
     "Batch",
+    "Complaint",
     "Consumer",
     "EventLog",
     "Positions",
@@ -65,6 +66,17 @@ class Batch:
         for record in first:
             between[TopicPartition(record.topic, record.partition)] = record.offset + 1
         return Batch(first, self.start, between), Batch(second, between, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something about the servers of the log that an operator should change."""
+
+    says: str
+    """One sentence."""
+    way_out: str
+    stops: bool
+    """Whether something does not work at all."""
 
 
 class Consumer(Protocol):
@@ -139,6 +151,10 @@ class EventLog(Protocol):
 
     async def ready(self) -> bool:
         """Whether an append would work now."""
+        ...
+
+    async def complaints(self) -> Sequence[Complaint]:
+        """What keeps records from being taken, or could. Raises TryAgain when the log is away."""
         ...
 
     async def close(self) -> None:
