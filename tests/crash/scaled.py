@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer
 from tests.running import RunningHub
 from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_ports
-from tests.waiting import LONG_S
+from tests.waiting import LONG_S, wait_until
 
 
 class ScaledHub:
@@ -85,4 +85,28 @@ class ScaledHub:
         return found
 
 
-__all__ = ["ScaledHub"]
+def ensure_equal(hub: ScaledHub, name: str, live: int) -> None:
+    """Stream, Kafka and TAXII show the same, and it is what the centres claim."""
+    reader = "ro" if name == "network" else "soc"
+    last = wait_until(lambda: hub.doors.last_seq(name, reader))
+    streamed = hub.doors.streamed(name, reader, lambda count: count >= last)
+    assert [seq for seq, _ in streamed] == list(range(1, last + 1))
+    state = folded((what, None) if isinstance(what, str) else (what["id"], what) for _, what in streamed)
+    assert sum(obj["type"] == "indicator" for obj in state.values()) == live
+    consumed = hub.consumed(name, reader, until_seq=last)
+    numbers = [seq for seq, _, _ in consumed]
+    assert numbers == sorted(set(numbers)), "a change came twice or out of order"
+    assert folded((key, value) for _, key, value in consumed) == state
+    pulled = {obj["id"]: obj for obj in hub.doors.pulled(name, reader, versions="last") if not obj.get("revoked")}
+    assert pulled == state
+
+
+def folded(changes: Iterable[tuple[str, dict[str, Any] | None]]) -> dict[str, dict[str, Any]]:
+    """What is left after all changes."""
+    state: dict[str, dict[str, Any]] = {}
+    for key, value in changes:
+        if value is None:
+            state.pop(key, None)
+        else:
+            state[key] = value
+    return state

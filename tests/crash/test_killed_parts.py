@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.crash.scaled import ScaledHub
+from tests.crash.scaled import ScaledHub, ensure_equal
 from tests.running import in_threads, push_all
 from tests.servers.kafka import KafkaServer
 from tests.servers.postgres import PostgresServer
@@ -55,34 +54,7 @@ def test_killing_any_part_loses_and_doubles_nothing(
     with hub.running():
         in_threads(kill_and_restart, push_everything)
         for name in ("public", "community", "network"):
-            _ensure_equal(hub, name, truth.live[name])
-
-
-def _ensure_equal(hub: ScaledHub, name: str, live: int) -> None:
-    """Stream, Kafka and TAXII show the same, and it is what the centres claim."""
-    reader = "ro" if name == "network" else "soc"
-    last = wait_until(lambda: hub.doors.last_seq(name, reader))
-    streamed = hub.doors.streamed(name, reader, lambda count: count >= last)
-    assert [seq for seq, _ in streamed] == list(range(1, last + 1))
-    state = folded((what, None) if isinstance(what, str) else (what["id"], what) for _, what in streamed)
-    assert sum(obj["type"] == "indicator" for obj in state.values()) == live
-    consumed = hub.consumed(name, reader, until_seq=last)
-    numbers = [seq for seq, _, _ in consumed]
-    assert numbers == sorted(set(numbers)), "a change came twice or out of order"
-    assert folded((key, value) for _, key, value in consumed) == state
-    pulled = {obj["id"]: obj for obj in hub.doors.pulled(name, reader, versions="last") if not obj.get("revoked")}
-    assert pulled == state
-
-
-def folded(changes: Iterable[tuple[str, dict[str, Any] | None]]) -> dict[str, dict[str, Any]]:
-    """What is left after all changes."""
-    state: dict[str, dict[str, Any]] = {}
-    for key, value in changes:
-        if value is None:
-            state.pop(key, None)
-        else:
-            state[key] = value
-    return state
+            ensure_equal(hub, name, truth.live[name])
 
 
 def test_while_the_broker_is_away_a_push_is_told_to_come_again_and_nothing_is_lost(

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,8 @@ class KafkaServer:
     reaper: Reaper
     admin_username: str = ADMIN
     admin_password: str = "only-for-tests"
+    properties: Path = PROPERTIES
+    overrides: Mapping[str, str] = field(default_factory=lambda: FOR_TESTS)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -220,16 +223,10 @@ class KafkaServer:
 
     def _format(self) -> None:
         scram = f"SCRAM-SHA-512=[name={self.admin_username},password={self.admin_password}]"
-        words = [
-            "format",
-            "--standalone",
-            "--cluster-id",
-            CLUSTER_ID,
-            "--config",
-            str(PROPERTIES),
-            "--add-scram",
-            scram,
-        ]
+        self._format_with("--standalone", "--add-scram", scram)
+
+    def _format_with(self, *options: str) -> None:
+        words = ["format", "--cluster-id", CLUSTER_ID, "--config", str(self.properties), *options]
         command = self._command("kafka.tools.StorageTool", *words)
         done = subprocess.run(
             command, env=os.environ | self._environment(), capture_output=True, text=True, check=False
@@ -238,8 +235,8 @@ class KafkaServer:
             raise RuntimeError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
 
     def _launch(self) -> None:
-        overrides = [word for name, value in FOR_TESTS.items() for word in ("--override", f"{name}={value}")]
-        command = self._command("kafka.Kafka", str(PROPERTIES), *overrides, may_archive=True)
+        overrides = [word for name, value in self.overrides.items() for word in ("--override", f"{name}={value}")]
+        command = self._command("kafka.Kafka", str(self.properties), *overrides, may_archive=True)
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 command,
