@@ -297,9 +297,8 @@ class Worker:
         """The objects of a record, or why it holds none. What was pushed is split already."""
         if "too-large" in headers:
             size, limit = _number(headers["too-large"]), self._settings.limits.object_bytes
-            return Problem(Code.OBJECT_TOO_LARGE, "", f"The object has {size} bytes; the limit is {limit}."), [
-                record.value
-            ]
+            over = f"the limit is {limit}" if size > limit else "the event log's topic takes no record of this size"
+            return Problem(Code.OBJECT_TOO_LARGE, "", f"The object has {size} bytes; {over}."), [record.value]
         if record.value is None:
             if record.key is None:
                 return Problem(

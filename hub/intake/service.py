@@ -1,8 +1,9 @@
 """From a request's bytes to durable records and a receipt; shared by every door through which centres push.
 
 Records carry two headers: ``receipt`` (its uid) and ``index`` (decimal, from 0). A record with an index is one received
-object as it stands, even where it looks like a bundle. Of an object over the limit only the beginning is appended, with
-its size in the header ``too-large``: it must end as a rejection, and the log need not carry megabytes for that.
+object as it stands, even where it looks like a bundle. Of an object over the limit, or larger than the log takes, only
+the beginning is appended, with its size in the header ``too-large``: it must end as a rejection, and the log need not
+carry megabytes for that.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import TypeVar
 
 import msgspec
 
-from hub.intake.body import BLOCK_BYTES, Encoding, Form, Lines, Piece, Unpacked, objects_of
+from hub.intake.body import BLOCK_BYTES, EXCERPT_BYTES, Encoding, Form, Lines, Piece, Unpacked, objects_of
 from hub.intake.budget import Budget, Share
 from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
-from hub.log.port import INTAKE_PREFIX, EventLog, Record
+from hub.log.port import INTAKE_PREFIX, EventLog, Record, RecordsTooLarge
 from hub.model.errors import NotFound, Refused, TooLarge
 from hub.model.principals import Principal
-from hub.model.words import Limits, Topic
+from hub.model.words import Limits, Positions, Topic
 
 T = TypeVar("T")
 
@@ -170,13 +171,22 @@ class _Push:
         if not records:
             return
         try:
-            reached = await self._log.append(self._topic, records)
+            self._reach(await self._stored(records))
+        except RecordsTooLarge as refused:
+            self._reach(refused.positions)
+            self._reach(await self._stored([_cut(records[index]) for index in refused.indices]))
+        self.received += len(records)
+
+    async def _stored(self, records: Sequence[Record]) -> Positions:
+        try:
+            return await self._log.append(self._topic, records)
         except NotFound:  # a centre that has only just been added
             await self._log.create(self._topic)
-            reached = await self._log.append(self._topic, records)
-        for at, position in reached.items():
+            return await self._log.append(self._topic, records)
+
+    def _reach(self, positions: Positions) -> None:
+        for at, position in positions.items():
             self.ends[at.partition] = max(position, self.ends.get(at.partition, 0))
-        self.received += len(records)
 
 
 def _chunks(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
@@ -197,6 +207,12 @@ class _Id(msgspec.Struct):
 
 
 _id_of = msgspec.json.Decoder(_Id)
+
+
+def _cut(record: Record) -> Record:
+    """The beginning of an object that the log does not take: it ends as a rejection."""
+    value = record.value or b""
+    return Record(None, value[:EXCERPT_BYTES], (*record.headers, (HEADER_TOO_LARGE, b"%d" % len(value))))
 
 
 def _record(piece: Piece, headers: tuple[tuple[str, bytes], ...]) -> Record:

@@ -2,7 +2,8 @@
 
 Appends that wait for one topic go out together, one batch of a partition after the other, so that their order holds.
 A batch that Kafka has not answered stays with the producer, which sends it again under the same number: it comes
-before whatever is appended later, and never twice.
+before whatever is appended later, and never twice. A batch that is larger than the topic takes is sent again in smaller
+ones; a record that is too large alone is told to whoever appended it.
 """
 
 from __future__ import annotations
@@ -13,18 +14,29 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
 from aiokafka.partitioner import murmur2
 
-from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, stop_producer, told_plainly
+from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, few_replicas, stop_producer, told_plainly
 from hub.log.kafka_consumer import KafkaConsumer
+from hub.log.kafka_needs import GROUPS_TOPIC, Brokers, brokers_of, judged
 from hub.log.kafka_topics import settings_of
-from hub.log.port import INTAKE_PREFIX, Positions, Record, StoredPositions, Topic, TopicPartition
+from hub.log.port import (
+    INTAKE_PREFIX,
+    Complaint,
+    Positions,
+    Record,
+    RecordsTooLarge,
+    StoredPositions,
+    Topic,
+    TopicPartition,
+)
 from hub.model.errors import HubError, NotFound, TryAgain
 
 GROUP = "_ctihub.workers"
@@ -34,6 +46,11 @@ BATCH_BYTES = 1 << 20
 GROUP_BYTES = 8 << 20
 """Waiting appends to one topic are gathered up to this size."""
 ANSWER_WITHIN_S = 5.0
+UNREAD = Complaint(
+    "No worker reads the intake topics: what centres publish waits.",
+    "Start one (ctihub serve --role worker); the log of one that runs says why it does not read.",
+    stops=True,
+)
 
 
 class KafkaLog:
@@ -47,7 +64,7 @@ class KafkaLog:
         replication: int | None = None,
         group: str = GROUP,
         prefix: str = INTAKE_PREFIX,
-        compression: str = "lz4",
+        compression: str = "zstd",
         append_within_s: float = 5.0,
     ) -> None:
         self._connection = connection
@@ -63,6 +80,8 @@ class KafkaLog:
         """Who asks often waits for itself: each question is a connection."""
         self._waiting: defaultdict[Topic, deque[_Append]] = defaultdict(deque)
         self._sending: defaultdict[Topic, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._batch_bytes: defaultdict[Topic, int] = defaultdict(lambda: BATCH_BYTES)
+        """How large a batch may be, before compression, as far as the topic has refused any."""
 
     @classmethod
     async def open(
@@ -78,7 +97,7 @@ class KafkaLog:
         """The log on these brokers. Connects when first used, so that a hub may start before its Kafka.
 
         ``options``: ``partitions`` [1] and ``replication`` [as many as brokers, three at most] of topics that are made,
-        ``compression`` [lz4; zstd, gzip, none], ``append_within_s`` [5], ``group``, ``prefix``.
+        ``compression`` [zstd; lz4, gzip, none], ``append_within_s`` [5], ``group``, ``prefix``.
         """
         connection = await KafkaConnection.of(
             bootstrap, security_protocol=security_protocol, username=username, password=password, ca_file=ca_file
@@ -104,14 +123,17 @@ class KafkaLog:
         append = _Append(records)
         self._waiting[topic].append(append)
         try:
-            with told_plainly():
-                async with asyncio.timeout(self._append_within_s), self._sending[topic]:
-                    if not append.settled:
-                        await self._send_waiting(topic)
+            async with asyncio.timeout(self._append_within_s), self._sending[topic]:
+                if not append.settled:
+                    await self._send_waiting(topic)
+        except TimeoutError:
+            raise await self._unacknowledged(topic) from None
         finally:
             append.gone = True
         if append.error is not None:
             raise append.error
+        if append.refused:
+            raise RecordsTooLarge(sorted(append.refused), append.positions(topic))
         return append.positions(topic)
 
     def consumer(self, stored: StoredPositions) -> KafkaConsumer:
@@ -167,6 +189,21 @@ class KafkaLog:
             cluster.available_partitions_for_topic(topic) == cluster.partitions_for_topic(topic) for topic in topics
         )
 
+    async def complaints(self) -> Sequence[Complaint]:
+        """See ``EventLog.complaints``. Of the brokers' settings only where the hub's user may read them."""
+        with told_plainly():
+            async with self._asking:
+                brokers = await brokers_of(self._connection)
+                reading = await self._is_read(brokers)
+        return [*judged(brokers), *([] if reading else [UNREAD])]
+
+    async def _is_read(self, brokers: Brokers) -> bool:
+        if GROUPS_TOPIC not in brokers.topics:
+            return False
+        async with asyncio.timeout(ANSWER_WITHIN_S), self._connection.admin() as admin:
+            (answer,) = await admin.describe_consumer_groups([self._group])
+        return any(members for _, _, _, _, _, members, *_ in answer.groups)
+
     async def close(self) -> None:
         """See ``EventLog.close``."""
         async with self._starting:
@@ -177,7 +214,7 @@ class KafkaLog:
     async def _send_waiting(self, topic: Topic) -> None:
         """Send every append that waits for ``topic``, this caller's and others', and settle them all."""
         group = list(_first_of(self._waiting[topic]))
-        outcome: HubError | None = TryAgain("log.away", "Kafka did not acknowledge in time.", retry_after_s=2)
+        outcome: HubError | None = _in_doubt()
         try:
             with told_plainly():
                 await self._send(topic, group)
@@ -188,16 +225,35 @@ class KafkaLog:
             for append in group:
                 append.settled, append.error = True, outcome
 
+    async def _unacknowledged(self, topic: Topic) -> TryAgain:
+        missing = await few_replicas(self._producer.client, topic) if self._producer is not None else None
+        return missing or _in_doubt()
+
     async def _send(self, topic: Topic, group: Sequence[_Append]) -> None:
-        producer = await self._started()
-        partitions = await _partitions_of(producer, topic)
-        try:
-            for batch in await _hand_over(producer, topic, partitions, group):
-                await batch.acknowledged()
-        except KafkaError:
-            # The number of a batch that failed is used up, and Kafka would refuse all later ones: begin anew.
-            await self._discard(producer)
-            raise
+        left = [(append, index) for append in group for index in range(len(append.records))]
+        while left:
+            producer = await self._started()
+            partitions = await _partitions_of(producer, topic)
+            batches = _filled(producer, topic, partitions, left, self._batch_bytes[topic])
+            try:
+                too_large = await _deliver(batches)
+            except KafkaError:
+                # The number of a batch that failed is used up, and Kafka would refuse all later ones: begin anew.
+                await self._discard(producer)
+                raise
+            for batch in too_large:
+                self._note_too_large(topic, batch)
+            if too_large:
+                await self._discard(producer)
+            left = [item for part in batches for batch in part if not batch.settled for item in batch.items]
+
+    def _note_too_large(self, topic: Topic, batch: _Batch) -> None:
+        if len(batch.items) > 1:
+            self._batch_bytes[topic] = min(self._batch_bytes[topic], batch.size_bytes // 2)
+            return
+        ((append, index),) = batch.items
+        append.refused.append(index)
+        batch.settled = True
 
     async def _started(self) -> AIOKafkaProducer:
         async with self._starting:
@@ -225,83 +281,111 @@ class KafkaLog:
                 await stop_producer(producer)
 
 
-@dataclass(slots=True)
+def _in_doubt() -> TryAgain:
+    return TryAgain("log.away", "Kafka did not acknowledge in time.", retry_after_s=2)
+
+
+@dataclass(slots=True, eq=False)
 class _Append:
     records: Sequence[Record]
     settled: bool = False
     error: HubError | None = None
     gone: bool = False
     """Nobody waits for it any more."""
-    ends: dict[int, tuple[_Batch, int]] = field(default_factory=dict)
-    """For each partition the batch of the last record, and how many records that batch held with it."""
+    ends: dict[int, int] = field(default_factory=dict)
+    """For each partition that got a record the position after its last one."""
+    refused: list[int] = field(default_factory=list)
+    """Which records are larger than the topic takes."""
+    spread: float = field(default_factory=random.random)
+    """Which partition its records without a key go to: nothing secret, it spreads the load."""
 
     def positions(self, topic: Topic) -> Positions:
         """Where the records ended up."""
-        return {
-            TopicPartition(topic, number): batch.first_offset + count for number, (batch, count) in self.ends.items()
-        }
+        return {TopicPartition(topic, number): position for number, position in self.ends.items()}
+
+
+_Item = tuple[_Append, int]
+"""One record: its append, and which of its records."""
 
 
 class _Batch:
     """Records of one partition that travel together."""
 
-    def __init__(self, producer: AIOKafkaProducer, topic: Topic, partition: int) -> None:
+    def __init__(self, producer: AIOKafkaProducer, topic: Topic, partition: int, most_bytes: int) -> None:
         self._producer = producer
         self._topic = topic
         self._partition = partition
+        self._most_bytes = most_bytes
         self._builder = producer.create_batch()
         self._sent: asyncio.Future[Any]
-        self.count = 0
-        self.first_offset = -1
+        self.items: list[_Item] = []
+        self.size_bytes = 0
+        """Before compression."""
+        self.settled = False
+        """Nothing of it is to be sent again."""
 
-    def add(self, record: Record) -> bool:
-        """False when the batch is full."""
+    def add(self, item: _Item) -> bool:
+        """False when the batch is full. An empty batch takes any record."""
+        append, index = item
+        record = append.records[index]
+        if self.items and self._builder.size() + len(record.value or b"") > self._most_bytes:
+            return False
         headers = list(record.headers)
         if self._builder.append(timestamp=None, key=record.key, value=record.value, headers=headers) is None:
             return False
-        self.count += 1
+        self.items.append(item)
         return True
 
     async def send(self) -> None:
         """Hand over to the producer; waits while an earlier batch of the partition has not gone out."""
+        self.size_bytes = self._builder.size()
         self._sent = await self._producer.send_batch(self._builder, self._topic, partition=self._partition)
 
-    async def acknowledged(self) -> None:
-        """Wait until Kafka has stored the batch."""
-        self.first_offset = (await self._sent).offset
-        if self.first_offset < 0:  # stored, but so long ago that Kafka forgot where: nobody can say the positions
+    async def stored(self) -> bool:
+        """Wait until Kafka has stored the batch; False when it is larger than the topic takes."""
+        try:
+            first = (await self._sent).offset
+        except MessageSizeTooLargeError:
+            return False
+        if first < 0:  # stored, but so long ago that Kafka forgot where: nobody can say the positions
             raise TryAgain("log.away", "Kafka could not say where it stored the records.")
+        for place, (append, _) in enumerate(self.items, first + 1):
+            append.ends[self._partition] = place
+        self.settled = True
+        return True
 
 
-async def _hand_over(
-    producer: AIOKafkaProducer, topic: Topic, partitions: Sequence[int], group: Sequence[_Append]
-) -> list[_Batch]:
-    """Fill batches with the records of ``group`` in order, and give them to the producer one after the other."""
-    filling: dict[int, _Batch] = {}
-    batches: list[_Batch] = []
-    for append in group:
-        unkeyed = random.choice(partitions)  # noqa: S311 # nothing secret: it spreads the load
-        for record in append.records:
-            number = unkeyed if record.key is None else _partition_of(record.key, partitions)
-            batch = filling.get(number)
-            if batch is None or not batch.add(record):
-                if batch is not None:
-                    await batch.send()
-                batch = filling[number] = _Batch(producer, topic, number)
-                batches.append(batch)
-                batch.add(record)  # an empty batch takes any record
-            append.ends[number] = (batch, batch.count)
-    for batch in filling.values():
-        await batch.send()
-    return batches
+async def _deliver(batches: Sequence[Sequence[_Batch]]) -> list[_Batch]:
+    """Send the batches of each partition one after the other; stops at those that the topic does not take, and says."""
+    for turn in zip_longest(*batches):
+        sending = [batch for batch in turn if batch is not None]
+        for batch in sending:
+            await batch.send()
+        if too_large := [batch for batch in sending if not await batch.stored()]:
+            return too_large
+    return []
 
 
-def _partition_of(key: bytes, partitions: Sequence[int]) -> int:
+def _filled(
+    producer: AIOKafkaProducer, topic: Topic, partitions: Sequence[int], items: Sequence[_Item], most_bytes: int
+) -> list[list[_Batch]]:
+    """The records in batches, in their order; one list a partition."""
+    batches: dict[int, list[_Batch]] = {}
+    for item in items:
+        append, index = item
+        key = append.records[index].key
+        at = int(append.spread * len(partitions)) if key is None else _place_of(key, len(partitions))
+        filling = batches.setdefault(partitions[at], [])
+        if not filling or not filling[-1].add(item):
+            filling.append(_Batch(producer, topic, partitions[at], most_bytes))
+            filling[-1].add(item)
+    return list(batches.values())
+
+
+def _place_of(key: bytes, partitions: int) -> int:
     """As every Kafka client chooses, so that a centre's own producer and the hub's doors agree."""
-    if len(partitions) == 1:
-        return partitions[0]
-    hashed: int = murmur2(key) & 0x7FFFFFFF
-    return partitions[hashed % len(partitions)]
+    hashed: int = murmur2(key) & 0x7FFFFFFF if partitions > 1 else 0
+    return hashed % partitions
 
 
 async def _partitions_of(producer: AIOKafkaProducer, topic: Topic) -> list[int]:

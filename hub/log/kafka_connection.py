@@ -23,6 +23,7 @@ SCRAM = "SCRAM-SHA-512"
 REQUEST_TIMEOUT_MS = 15_000
 STOP_WITHIN_S = 3.0
 ANSWER_WITHIN_S = 3.0
+LOOK_WITHIN_S = 1.0
 
 # What the broker says when a new try cannot help until somebody has acted.
 _NOT_ALLOWED = (
@@ -51,7 +52,7 @@ _OF_THE_BROKERS: dict[type[Exception], tuple[str, str, str]] = {
     ),
     errors.NotEnoughReplicasError: (
         "log.few-replicas",
-        "Fewer copies of a topic are in step than its min.insync.replicas asks for",
+        "Kafka acknowledges nothing while fewer are in step than min.insync.replicas asks for",
         "Start the brokers that are down; the topic needs more replicas than min.insync.replicas.",
     ),
     errors.InvalidReplicationFactorError: (
@@ -162,6 +163,21 @@ async def ensure_coordinator(kafka: client.AIOKafkaClient, kind: int, key: str) 
         await kafka.coordinator_lookup(kind, key)
 
 
+async def few_replicas(kafka: client.AIOKafkaClient, topic: str) -> TryAgain | None:
+    """Where not all copies of a topic are in step, that is why nothing was acknowledged, perhaps."""
+    try:
+        async with asyncio.timeout(LOOK_WITHIN_S):
+            cluster = await kafka.fetch_all_metadata()
+    except (errors.KafkaError, TimeoutError, OSError):
+        return None
+    for at in (cluster._partitions.get(topic) or {}).values():
+        if len(at.isr) < len(at.replicas):
+            code, says, way_out = _OF_THE_BROKERS[errors.NotEnoughReplicasError]
+            says = f"{topic} has {len(at.isr)} of {len(at.replicas)} copies in step. {says}."
+            return TryAgain(code, says, way_out, retry_after_s=5)
+    return None
+
+
 @contextmanager
 def told_plainly() -> Iterator[None]:
     """Errors of aiokafka as the caller may treat them; a deadline that passed is a log that is away."""
@@ -180,7 +196,7 @@ def hub_error(error: Exception) -> HubError:
         says = f"Kafka does not allow the hub's user what it needs: {error}."
         return Broken("log.not-allowed", says, "Grant it; `ctihub doctor --fix` does.")
     if isinstance(error, _TOO_LARGE):
-        return TooLarge("log.too-large", "Kafka refuses a record of this size.", "Send it in smaller parts.")
+        return TooLarge("log.too-large", "Kafka refuses a batch of this size.", "Raise max.message.bytes of the topic.")
     if isinstance(error, errors.UnknownTopicOrPartitionError):
         return NotFound("log.no-topic", "Kafka has no such topic.", "Add the centre first.")
     for kind, (code, says, way_out) in _OF_THE_BROKERS.items():

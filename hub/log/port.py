@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from hub.model.errors import TooLarge
 from hub.model.words import Positions, Topic, TopicPartition
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "EventLog",
     "Positions",
     "Record",
+    "RecordsTooLarge",
     "StoredPositions",
     "StoredRecord",
     "Topic",
@@ -66,6 +68,17 @@ class Batch:
         for record in first:
             between[TopicPartition(record.topic, record.partition)] = record.offset + 1
         return Batch(first, self.start, between), Batch(second, between, self.end)
+
+
+class RecordsTooLarge(TooLarge):
+    """Some records of an append are larger than the log takes; all others are stored."""
+
+    def __init__(self, indices: Sequence[int], positions: Positions) -> None:
+        super().__init__("log.too-large", "The event log takes no record of this size.", "Send smaller objects.")
+        self.indices = indices
+        """Which records of the append."""
+        self.positions = positions
+        """After the last of the others, in each partition that got one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +135,7 @@ class EventLog(Protocol):
     async def append(self, topic: Topic, records: Sequence[Record]) -> Positions:
         """Store ``records`` durably and give the positions after the last of them in each partition that got one.
 
-        Raises TryAgain when the log cannot say that it did, NotFound for a topic that was not made.
+        Raises TryAgain when the log cannot say that it did, NotFound for a topic that was not made, RecordsTooLarge.
         """
         ...
 
