@@ -17,11 +17,22 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import NewTopic
-from aiokafka.errors import KafkaError, ProducerFenced, TopicAlreadyExistsError, for_code
+from aiokafka.client import CoordinationType
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced, TopicAlreadyExistsError, for_code
 
+from hub.doors.kafka_page import BATCH_BYTES, Page, Sizes
 from hub.doors.kafka_tail import CHECK_ROWS, TAIL_RECORDS, TailRecord, Verdict, judge, last_seq, tail_record
 from hub.doors.metrics import RELAY_FENCES, RELAY_LAG, RELAYED
-from hub.log.kafka_connection import KafkaConnection, hub_error, stop_producer, told_plainly
+from hub.log.kafka_batches import replace_codecs
+from hub.log.kafka_connection import (
+    KafkaConnection,
+    ensure_coordinator,
+    few_replicas,
+    hub_error,
+    stop_producer,
+    told_plainly,
+)
+from hub.log.kafka_needs import REFRESH_S, TRANSACTION_TIMEOUT_MS
 from hub.log.kafka_topics import COLLECTION_PREFIX, REJECTED_PREFIX, settings_of
 from hub.model.claims import Change
 from hub.model.errors import Broken, HubError, TryAgain
@@ -35,21 +46,19 @@ TRANSACTIONAL_ID = "_ctihub.relay.{shard}"
 PAGE_ROWS = 1_000
 PAGE_BYTES = 4 << 20
 """One transaction. Its end costs a few round trips, so large ones are faster; but other logs wait for them."""
-BATCH_BYTES = 1 << 20
-TRANSACTION_S = 10.0
-"""An open transaction without a successor hides all that follows from readers for so long."""
+TRANSACTION_S = TRANSACTION_TIMEOUT_MS / 1000
 START_WITHIN_S = 30.0
 STOP_WITHIN_S = 1.0
 CHECK_WITHIN_S = 60.0
 IDLE_S = 1.0
 """How often to look without being woken."""
-REFRESH_S = 12 * 3600.0
-"""Kafka forgets offsets of a group without members after ``offsets.retention.minutes``, seven days by default."""
 RECHECK_S = 30.0
 """How long a log is left alone whose topic is missing or differs."""
 BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
 FENCED_BACKOFF_S = (5.0, 15.0, 60.0)
 """Whoever was shut out waits, so that two relays do not spend their time on shutting out one another."""
+
+replace_codecs()
 
 _ALL = Filter(log=True)
 _log = structlog.get_logger()
@@ -126,6 +135,7 @@ class Relay:
         self._places: dict[int, Seq] = {}
         """Of each log the last row that its topic is known to have. Holds while one producer lives."""
         self._aside: dict[int, _Aside] = {}
+        self._sizes = Sizes()
         self._refused: set[int] = set()
         """Logs of which the broker has refused a record since the last one that it took."""
         self._refreshed_s = -REFRESH_S
@@ -193,17 +203,25 @@ class Relay:
         producer = AIOKafkaProducer(
             **self._kafka.options(),
             transactional_id=TRANSACTIONAL_ID.format(shard=self._shard),
-            transaction_timeout_ms=int(TRANSACTION_S * 1000),
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             acks="all",
-            compression_type="lz4",
+            compression_type="gzip",  # which every client library of members reads by itself
             max_batch_size=BATCH_BYTES,
         )
         try:
-            async with asyncio.timeout(START_WITHIN_S):
-                await producer.start()
+            await self._start(producer)
             yield producer
         finally:
             await stop_producer(producer, within_s=STOP_WITHIN_S)
+
+    async def _start(self, producer: AIOKafkaProducer) -> None:
+        try:
+            async with asyncio.timeout(START_WITHIN_S):
+                await producer.start()
+        except TimeoutError:
+            transaction = TRANSACTIONAL_ID.format(shard=self._shard)
+            await ensure_coordinator(producer.client, CoordinationType.TRANSACTION, transaction)
+            raise
 
     async def _round(self, producer: AIOKafkaProducer, stop: asyncio.Event) -> bool:
         """One transaction for each log that has grown; whether there was any."""
@@ -235,10 +253,12 @@ class Relay:
             raise Broken("store.gap", f"The log {topic} has a gap after {after}.", "Restore the store from a backup.")
         try:
             async with _transaction(producer):
-                sent = [await producer.send_batch(batch, topic, partition=0) for batch in _batches(producer, rows)]
-                for future in sent:
-                    await future  # a transaction commits without a record that the broker refused, unless we look
+                pages = self._sizes.pages(producer, rows)
+                sent = [await producer.send_batch(page.builder, topic, partition=0) for page in pages]
+                self._heed_refusals(pages, topic, await asyncio.gather(*sent, return_exceptions=True))
                 await producer.send_offsets_to_transaction({KafkaPartition(topic, 0): rows[-1].seq}, GROUP)
+        except TimeoutError:
+            raise await few_replicas(producer.client, topic) or TimeoutError from None
         except KafkaError as error:
             told = hub_error(error)
             if told.code in _FOR_THE_OPERATOR:
@@ -249,6 +269,15 @@ class Relay:
         self._refused.discard(no)
         self._moved = True
         RELAYED.inc(len(rows))
+
+    def _heed_refusals(self, pages: Sequence[Page], topic: str, outcomes: Sequence[Any]) -> None:
+        """Raise the first: a transaction commits without a batch that the broker refused, unless we look."""
+        for page, outcome in zip(pages, outcomes, strict=True):
+            if isinstance(outcome, MessageSizeTooLargeError):
+                self._sizes.refused(page, topic)
+                self._moved = True  # smaller at once: that is no reason to wait
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def _refresh(self, producer: AIOKafkaProducer, ends: Mapping[int, LogEnd]) -> None:
         """Say all positions again, so that Kafka does not forget those of logs that are quiet."""
@@ -264,6 +293,7 @@ class Relay:
         """Find out how far the topics got of logs that this producer has not met yet."""
         for no in self._places.keys() - ends.keys():
             del self._places[no]  # its collection was removed
+            self._sizes.forget(no)
         for no in [no for no, aside in self._aside.items() if no not in ends or aside.until_s <= self._now_s()]:
             del self._aside[no]
         new = {no: end for no, end in ends.items() if no not in self._places and no not in self._aside}
@@ -341,23 +371,9 @@ async def _transaction(producer: AIOKafkaProducer) -> AsyncIterator[None]:
 _FOR_THE_OPERATOR = {
     "log.not-allowed": "Run ctihub doctor --fix.",
     "log.no-topic": "Run ctihub doctor --fix.",
-    "log.too-large": "Raise max.message.bytes of the topic and message.max.bytes of the brokers.",
 }
 """Errors that concern one topic until somebody acts, and how."""
 _REFILL = "Delete the topic; ctihub doctor --fix makes it anew, and the relay fills it again."
-
-
-def _batches(producer: AIOKafkaProducer, rows: Sequence[Change]) -> list[Any]:
-    """The rows as batches of one partition, in their order."""
-    batches: list[Any] = []
-    for row in rows:
-        key = row.object_id.encode() or None
-        value = None if row.withdrawn else row.body
-        headers = [("seq", b"%d" % row.seq)]
-        if not batches or batches[-1].append(timestamp=None, key=key, value=value, headers=headers) is None:
-            batches.append(producer.create_batch())
-            batches[-1].append(timestamp=None, key=key, value=value, headers=headers)  # an empty batch takes any record
-    return batches
 
 
 async def _read_back(

@@ -20,6 +20,11 @@ CHECK_ROWS = 2_000
 """So many rows at the end of what was relayed are compared. Compaction leaves holes: records may reach further back."""
 
 
+LEFT_OUT = "too-large"
+"""The header of a record that stands for an object larger than the topic takes: its size in bytes, and no value."""
+_ANY_DIGEST = b""
+
+
 class TailRecord(NamedTuple):
     """A record of a topic, as far as it is compared."""
 
@@ -27,13 +32,15 @@ class TailRecord(NamedTuple):
     """-1 where the header is missing or none of ours."""
     key: bytes | None
     digest: bytes | None
-    """None for a tombstone."""
+    """None for a tombstone, empty for an object that was left out."""
 
 
 def tail_record(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> TailRecord:
     """What is kept of a record for comparison."""
     said = next((text for name, text in headers if name == "seq"), b"")
     seq = int(said) if said.isdigit() else -1
+    if any(name == LEFT_OUT for name, _ in headers):
+        return TailRecord(seq, key, _ANY_DIGEST)
     return TailRecord(seq, key, None if value is None else digest_of(value))
 
 
@@ -84,7 +91,7 @@ def _is_ours(record: TailRecord, by_seq: dict[int, Change], rows: Sequence[Chang
     if row is None:  # further back than is compared
         return bool(rows) and record.seq < rows[0].seq
     digest = None if row.withdrawn else digest_of(row.body)
-    return (record.key or b"") == row.object_id.encode() and record.digest == digest
+    return (record.key or b"") == row.object_id.encode() and record.digest in (digest, _ANY_DIGEST)
 
 
 def _lost(rows: Sequence[Change], *, after: int, compacted: bool) -> bool:

@@ -29,7 +29,7 @@ from aiokafka.errors import (
 )
 
 from hub.log.gap import gap
-from hub.log.kafka_batches import bound_decompression
+from hub.log.kafka_batches import replace_codecs
 from hub.log.kafka_connection import (
     ANSWER_WITHIN_S,
     REQUEST_TIMEOUT_MS,
@@ -44,6 +44,7 @@ from hub.log.shares import in_turn, share_out, size_of
 
 OTHER_SESSIONS_MS = (10_000, 30_000, 60_000, 300_000, 1_800_000, 3_000, 1_000)
 """What is tried one after the other where the brokers allow another time only, and do not tell which."""
+SESSION_WAY_OUT = f"Let the brokers allow {SESSION_TIMEOUT_MS} ms; until then a dead worker's share waits for longer."
 HEARTBEATS = 12
 """In a session. The group's new round is noticed with a heartbeat, so they count for how soon a share is taken over."""
 LONGEST_HEARTBEAT_MS = 1_000
@@ -62,10 +63,12 @@ two such pieces of a partition and fetches no more of it. Small, so that a piece
 PIECE_RECORDS = 10_000
 """Of a piece with more records than this the rest stays undecoded: tiny ones take far more memory decoded than not."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CREATE_TIME = 0
+LOG_APPEND_TIME = "message.timestamp.type=LogAppendTime"
 
 _log = structlog.get_logger()
 
-bound_decompression()
+replace_codecs()
 
 
 class KafkaConsumer:
@@ -85,6 +88,8 @@ class KafkaConsumer:
         """Partitions of this consumer for which the store was not asked yet."""
         self._positions: dict[TopicPartition, int] = {}
         self._fetched: dict[TopicPartition, deque[Any]] = {}
+        self._of_senders: set[str] = set()
+        """Topics whose records carry the times of their senders' clocks, where the hub counts on the log's."""
         self._served_last: TopicPartition | None = None
         self._settled = asyncio.Event()
         """Nothing is in hand: the last batch was written, or given up."""
@@ -146,7 +151,7 @@ class KafkaConsumer:
             with suppress(InvalidSessionTimeoutError):
                 kafka = await self._join(session_ms)
                 if session_ms != self._session_ms:
-                    _log.warning("log.session", took_ms=session_ms, way_out="Set group.min.session.timeout.ms to 6000.")
+                    _log.warning("log.session", session_ms=session_ms, way_out=SESSION_WAY_OUT)
                 self._session_ms = session_ms
                 return kafka
         raise InvalidSessionTimeoutError
@@ -253,7 +258,13 @@ class KafkaConsumer:
     def _keep(self, fetched: Mapping[KafkaPartition, Sequence[Any]]) -> None:
         for at, records in fetched.items():
             if _ours(at) in self._positions:
+                self._note_times(at.topic, records)
                 self._fetched.setdefault(_ours(at), deque()).extend(records)
+
+    def _note_times(self, topic: str, records: Sequence[Any]) -> None:
+        if records and records[0].timestamp_type == CREATE_TIME and topic not in self._of_senders:
+            self._of_senders.add(topic)
+            _log.warning("log.times_of_senders", topic=topic, way_out=f"Set {LOG_APPEND_TIME} on the topic.")
 
     def _next_batch(self, limit: int, limit_bytes: int) -> Batch:
         fetched = (_Fetched(at, self._positions[at], queue) for at, queue in self._fetched.items() if queue)

@@ -78,6 +78,13 @@ def test_a_record_that_the_change_log_does_not_know_stops_the_relay_of_its_topic
     assert judge([*before, last], 9, rows, head=Seq(5), compacted=True).differs
 
 
+def test_an_object_that_was_left_out_is_one_that_the_topic_has() -> None:
+    rows = rows_up_to(5)
+    left_out = tail_record(rows[4].object_id.encode(), None, [("seq", b"5"), ("too-large", b"2000000")])
+    verdict = judge([*records_of(rows, 1, 2, 3, 4), left_out], 5, rows, head=Seq(5), compacted=True)
+    assert (verdict.place, verdict.differs, verdict.noted) == (5, "", "")
+
+
 @pytest.mark.parametrize("said", [[], [("seq", b"-1")], [("seq", b"x")], [("other", b"5")]])
 def test_a_record_without_a_number_of_ours_has_none(said: list[tuple[str, bytes]]) -> None:
     assert tail_record(b"x", b"y", said).seq == -1
