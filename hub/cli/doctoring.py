@@ -22,7 +22,7 @@ from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
 from hub.data_dir import open_to_others
 from hub.lists import ensure_known
 from hub.model.errors import HubError, WrongUsage
-from hub.registry.port import Broker
+from hub.registry.port import Broker, Difference
 from hub.registry.service import Registry
 from hub.store import tables as t
 from hub.store.migrations import HEAD
@@ -253,12 +253,17 @@ async def _broker(config: Config, store: SqlStore, *, fix: bool) -> list[Finding
 async def _compared(broker: Broker, registry: Registry, *, fix: bool) -> list[Finding]:
     wanted = await registry.entitlements()
     differences = await broker.compare(wanted)
-    if not differences:
-        return [good("broker", "The broker has what the registry says.")]
-    left = await broker.repair(wanted) if fix else differences
-    found = [
-        Finding("broker", Health.BAD, each.says, each.way_out or ("ctihub doctor --fix" if each.repairable else ""))
-        for each in left
-    ]
+    left = await broker.repair(wanted) if fix and differences else differences
+    found = [_finding(each) for each in left]
     mended = len(differences) - len(left)
-    return [good("broker", f"{mended:,} differences were mended."), *found] if fix and mended > 0 else found
+    if fix and mended > 0:
+        return [good("broker", f"{mended:,} differences were mended."), *found]
+    if not any(finding.health is Health.BAD for finding in found):
+        return [good("broker", "The broker has what the registry says."), *found]
+    return found
+
+
+def _finding(difference: Difference) -> Finding:
+    health = Health.NOTE if difference.note else Health.BAD
+    way_out = difference.way_out or ("ctihub doctor --fix" if difference.repairable else "")
+    return Finding("broker", health, difference.says, way_out)

@@ -85,13 +85,18 @@ async def _status(doors: Doors, principal: Principal) -> Status:
         centres=[await _centre(doors, one, intake) for one in sorted(seen, key=lambda centre: centre.name)],
         collections=[info(one, heads.get(one.no)) for one in collections],
         doors=[*await _doors(doors, operator=operator), await _kafka(doors, collections, heads)],
-        notes=_notes(doors, held) if operator else [],
+        notes=[*_notes(doors, held), *await _complaints(doors)] if operator else [],
     )
 
 
 def _notes(doors: Doors, held: int) -> list[str]:
     waiting = [f"{held:,} objects are held and wait for an operator: ctihub held list."] if held else []
     return waiting + [f"{clause}." for clause in (*doors.troubles(), *doors.others_notes())]
+
+
+async def _complaints(doors: Doors) -> list[str]:
+    """What an operator should change about the servers of the event log."""
+    return [f"{each.says} {each.way_out}" for each in await asked(doors.log.complaints) or ()]
 
 
 def _sum(counts: Mapping[int, ReceiptCounts]) -> ReceiptCounts:

@@ -25,13 +25,19 @@ _INTAKE = {
     "retention.ms": "-1",
     "retention.bytes": "-1",
 }
+_READ_BY_OTHERS = {
+    # As the relay writes them, with gzip: brokers that compress anew may choose what a plain client cannot read.
+    "compression.type": "producer",
+}
 _REJECTED = {
+    **_READ_BY_OTHERS,
     "cleanup.policy": "delete",
     # A centre that is away for longer reads its rejections over HTTP: the store keeps them.
     "retention.ms": str(90 * DAY_MS),
     "retention.bytes": "-1",
 }
 _COLLECTION = {
+    **_READ_BY_OTHERS,
     "cleanup.policy": "compact",
     "min.compaction.lag.ms": "0",
     # What was withdrawn, perhaps because it was marked too low, lingers in the topic for about this long.
@@ -48,3 +54,20 @@ def settings_of(topic: str, replication: int) -> Mapping[str, str]:
         _INTAKE if topic.startswith(INTAKE_PREFIX) else _REJECTED if topic.startswith(REJECTED_PREFIX) else _COLLECTION
     )
     return {**_ALL, **kind, "min.insync.replicas": "2" if replication > 2 else "1"}
+
+
+def fits(name: str, said: str, right: str, replication: int) -> bool:
+    """Whether a topic that has ``said`` set is at least as good as with ``right``."""
+    match name:
+        case "retention.ms" | "retention.bytes":
+            return said == "-1" or (right != "-1" and int(said) >= int(right))
+        case "max.message.bytes" | "delete.retention.ms":
+            return int(said) >= int(right)
+        case "max.compaction.lag.ms" | "segment.ms":
+            return int(said) <= int(right)
+        case "min.insync.replicas":
+            return int(right) <= int(said) <= replication
+        case "compression.type":
+            return said in {"producer", "gzip", "uncompressed"}
+        case _:
+            return said == right

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-from hub.log.kafka_connection import KafkaConnection
-from hub.log.kafka_topics import COLLECTION_PREFIX, PREFIXES, REJECTED_PREFIX, settings_of
+from hub.log.kafka_connection import KafkaConnection, told_plainly
+from hub.log.kafka_needs import brokers_of, judged
+from hub.log.kafka_topics import COLLECTION_PREFIX, PREFIXES, REJECTED_PREFIX, fits, settings_of
 from hub.log.port import INTAKE_PREFIX
-from hub.model.errors import Broken, HubError
+from hub.model.errors import Broken
 from hub.model.words import CentreName, CollectionName
 from hub.registry.acls import Acl, Resource, acls_of, acls_of_the_hub
 from hub.registry.kafka_admin import Grants, KafkaAdmin, TopicState
 from hub.registry.kafka_quotas import DEFAULT_QUOTAS, Quotas, read_quotas, set_quotas
-from hub.registry.port import Difference, Entitlement, Entitlements
+from hub.registry.kafka_users import read_users
+from hub.registry.port import NO_GRANTS, Difference, Entitlement, Entitlements
 from hub.registry.tokens import Token
 
 T = TypeVar("T")
@@ -71,30 +75,71 @@ class KafkaBroker:
         for entitlement in entitlements:
             self._refuse_own(entitlement.name)
         await _in_thread(lambda: self._grant({entitlement.name: acls_of(entitlement) for entitlement in entitlements}))
-        await set_quotas(await self._connection(), [entitlement.name for entitlement in entitlements], self._quotas)
+        with suppress(Broken):  # brokers that let the hub set none work without them; doctor says so
+            await set_quotas(await self._connection(), [entitlement.name for entitlement in entitlements], self._quotas)
 
     async def remove_collection(self, name: CollectionName) -> None:
         """See ``Broker.remove_collection``."""
         await _in_thread(lambda: self._remove_collection(COLLECTION_PREFIX + name))
 
     async def compare(self, wanted: Entitlements) -> Sequence[Difference]:
-        """See ``Broker.compare``."""
-        differences = await _in_thread(lambda: list(self._differences(wanted)))
-        without = [
-            Difference(f"{name} has not the quotas that the hub gives.", repairable=True)
-            for name in await self._without_quotas(wanted)
+        """See ``Broker.compare``. What may not be read is a note, and the rest is compared."""
+        topics = await _in_thread(lambda: self._admin.topics(PREFIXES))
+        return [
+            *self._topic_differences(wanted, topics),
+            *await self._user_differences(wanted),
+            *await _in_thread(lambda: list(self._grant_differences(wanted))),
+            *await self._quota_differences(wanted),
+            *await self._settings_differences(),
         ]
-        return differences + without
 
     async def repair(self, wanted: Entitlements) -> Sequence[Difference]:
-        """See ``Broker.repair``."""
-        await _in_thread(lambda: self._repair(wanted))
-        if without := await self._without_quotas(wanted):
-            await set_quotas(await self._connection(), without, self._quotas)
-        return await self.compare(wanted)
+        """See ``Broker.repair``. What the brokers refuse to change is left, with what their administrator needs."""
+        refusal = await _in_thread(lambda: self._repair(wanted))
+        with suppress(Broken):
+            if without := await self._without_quotas(wanted):
+                await set_quotas(await self._connection(), without, self._quotas)
+        left = await self.compare(wanted)
+        if refusal is None:
+            return left
+        return [replace(each, repairable=False, way_out=refusal.way_out) if each.repairable else each for each in left]
 
     async def close(self) -> None:
         """See ``Broker.close``. The library closes its connections when the object goes."""
+
+    async def _user_differences(self, wanted: Entitlements) -> list[Difference]:
+        try:
+            users = await read_users(await self._connection())
+        except Broken as error:
+            return [_unchecked("Users", error)]
+        return list(self._missing_users(wanted, users))
+
+    def _missing_users(self, wanted: Entitlements, users: frozenset[str]) -> Iterator[Difference]:
+        for principal in wanted.principals:
+            if principal.name in self._own:
+                way_out = "Give the hub's users on the brokers other names, such as ctihub_admin."
+                yield Difference(
+                    f"{principal.kind} {principal.name} has the name of a user of the hub.", False, way_out
+                )
+            elif principal.name not in users:
+                way_out = f"Give it a new token: ctihub {principal.kind} rotate {principal.name}."
+                yield Difference(f"{principal.kind} {principal.name} has no password on the brokers.", False, way_out)
+
+    async def _quota_differences(self, wanted: Entitlements) -> list[Difference]:
+        try:
+            names = await self._without_quotas(wanted)
+        except Broken as error:
+            return [_unchecked("Quotas", error)]
+        return [Difference(f"{name} has not the quotas that the hub gives.", repairable=True) for name in names]
+
+    async def _settings_differences(self) -> list[Difference]:
+        with told_plainly():
+            brokers = await brokers_of(await self._connection())
+        if not brokers.settings:
+            says = "The brokers' settings cannot be checked: the hub's administrator may not read them."
+            way_out = "Compare them with docs/kafka.md, or give it DESCRIBE_CONFIGS on the cluster."
+            return [Difference(says, False, way_out, note=True)]
+        return [Difference(each.says, False, each.way_out, note=not each.stops) for each in judged(brokers)]
 
     async def _without_quotas(self, wanted: Entitlements) -> list[str]:
         there = await read_quotas(await self._connection())
@@ -115,11 +160,19 @@ class KafkaBroker:
         return self._replication or min(self._admin.broker_count(), 3)
 
     def _make_topics(self, topics: Collection[str]) -> None:
+        """Also a topic that is there already, such as one that a client made by asking for it, gets its settings."""
+        there = self._admin.topics(topics)
         replication = self._replicas()
-        for topic in sorted(topics):
+        for topic in sorted(set(topics) - there.keys()):
             partitions = self._partitions if topic.startswith(INTAKE_PREFIX) else 1
             settings = settings_of(topic, replication)
             self._admin.create_topic(topic, partitions=partitions, replication=replication, settings=settings)
+        for topic in sorted(topics & there.keys()):
+            self._set_right(topic, there[topic])
+
+    def _set_right(self, topic: str, state: TopicState) -> None:
+        if wrong := _wrong_settings(topic, state):
+            self._admin.set_settings(topic, {name: right for name, (_, right) in wrong.items()})
 
     def _grant(self, wanted: dict[str, frozenset[Acl]]) -> None:
         there = {acl for acl in self._admin.grants().allowed if acl.user in wanted}
@@ -132,35 +185,37 @@ class KafkaBroker:
         self._admin.remove_grants(acl for acl in on_it if not acl.prefixed)
         self._admin.delete_topic(topic)
 
-    def _repair(self, wanted: Entitlements) -> None:
+    def _repair(self, wanted: Entitlements) -> Broken | None:
+        """Each step by itself; returns the first that the brokers refused."""
         topics = self._admin.topics(PREFIXES)
-        self._make_topics(_topics(wanted.centres, wanted.collections) - topics.keys())
-        for topic in _topics(wanted.centres, wanted.collections) & topics.keys():
-            if wrong := _wrong_settings(topic, topics[topic]):
-                self._admin.set_settings(topic, {name: right for name, (_, right) in wrong.items()})
+        expected = _topics(wanted.centres, wanted.collections)
+        steps: list[Callable[[], None]] = [
+            *(partial(self._make_topics, {topic}) for topic in sorted(expected - topics.keys())),
+            *(partial(self._set_right, topic, topics[topic]) for topic in sorted(expected & topics.keys())),
+            partial(self._repair_grants, wanted),
+            *(partial(self._admin.delete_topic, topic) for topic in _stray_collections(wanted, topics)),
+        ]
+        refusals = []
+        for step in steps:
+            try:
+                step()
+            except Broken as refusal:
+                refusals.append(refusal)
+        return next((each for each in refusals if each.code != NO_GRANTS), None)
+
+    def _repair_grants(self, wanted: Entitlements) -> None:
         grants = self._admin.grants()
         self._admin.remove_grants(self._surplus(wanted, grants))
         self._admin.add_grants(self._wanted(wanted) - grants.allowed)
-        for topic in _stray_collections(wanted, topics):
-            self._admin.delete_topic(topic)
-
-    def _differences(self, wanted: Entitlements) -> Iterator[Difference]:
-        yield from self._topic_differences(wanted, self._admin.topics(PREFIXES))
-        yield from self._user_differences(wanted, self._admin.users())
-        try:
-            grants = self._admin.grants()
-        except HubError as error:
-            if error.code != "broker.open":
-                raise
-            yield Difference(error.says, repairable=False, way_out=error.way_out)
-            return
-        yield from self._grant_differences(wanted, grants)
 
     def _topic_differences(self, wanted: Entitlements, topics: dict[str, TopicState]) -> Iterator[Difference]:
         expected = _topics(wanted.centres, wanted.collections)
         for topic in sorted(expected - topics.keys()):
             yield Difference(f"There is no topic {topic}.", repairable=True)
         for topic in sorted(expected & topics.keys()):
+            if topics[topic].settings is None:
+                way_out = f"Compare them with docs/kafka.md, or give it DESCRIBE_CONFIGS on the topic {topic}."
+                yield Difference(f"The settings of {topic} may not be read.", False, way_out, note=True)
             for name, (said, right) in sorted(_wrong_settings(topic, topics[topic]).items()):
                 yield Difference(f"{topic} has {name}={said} instead of {right}.", repairable=True)
             if not topic.startswith(INTAKE_PREFIX) and topics[topic].partitions != 1:
@@ -171,18 +226,14 @@ class KafkaBroker:
         for topic in sorted(topics.keys() - expected - set(_stray_collections(wanted, topics))):
             yield Difference(f"{topic} belongs to no centre.", False, "Look at what it holds, then delete it.")
 
-    def _user_differences(self, wanted: Entitlements, users: frozenset[str]) -> Iterator[Difference]:
-        for principal in wanted.principals:
-            if principal.name in self._own:
-                way_out = "Give the hub's users on the brokers other names, such as ctihub_admin."
-                yield Difference(
-                    f"{principal.kind} {principal.name} has the name of a user of the hub.", False, way_out
-                )
-            elif principal.name not in users:
-                way_out = f"Give it a new token: ctihub {principal.kind} rotate {principal.name}."
-                yield Difference(f"{principal.kind} {principal.name} has no password on the brokers.", False, way_out)
-
-    def _grant_differences(self, wanted: Entitlements, grants: Grants) -> Iterator[Difference]:
+    def _grant_differences(self, wanted: Entitlements) -> Iterator[Difference]:
+        try:
+            grants = self._admin.grants()
+        except Broken as error:
+            yield (
+                Difference(error.says, False, error.way_out) if error.code == NO_GRANTS else _unchecked("Grants", error)
+            )
+            return
         for acl in sorted(self._wanted(wanted) - grants.allowed):
             yield Difference(f"{acl.user} may not {acl}.", repairable=True)
         surplus = self._surplus(wanted, grants)
@@ -229,9 +280,16 @@ def _stray_collections(wanted: Entitlements, topics: Collection[str]) -> list[st
 
 
 def _wrong_settings(topic: str, state: TopicState) -> dict[str, tuple[str | None, str]]:
-    """For each setting that differs what it is and what it should be."""
+    """For each setting that does not fit what it is and what it should be; nothing where they may not be read."""
+    there = state.settings
+    if there is None:
+        return {}
     return {
-        name: (state.settings.get(name), right)
+        name: (there.get(name), right)
         for name, right in settings_of(topic, state.replication).items()
-        if state.settings.get(name) != right
+        if name not in there or not fits(name, there[name], right, state.replication)
     }
+
+
+def _unchecked(what: str, error: Broken) -> Difference:
+    return Difference(f"{what} cannot be checked: {error.says}", False, error.way_out, note=True)

@@ -14,12 +14,9 @@ from hub.model.errors import Broken, HubError, NotFound, Refused
 from hub.model.principals import Kind, Principal, Roll
 from hub.model.words import GroupName
 from hub.registry.entitlements import brought_up, entitlements
-from hub.registry.port import Broker, Directory
+from hub.registry.port import NO_GRANTS, Broker, Directory
 from hub.registry.tokens import Token
 from hub.store import directory as rows
-
-NO_GRANTS = "broker.open"
-"""What a broker says that has no users or grants at all, as in development: there is nothing to follow."""
 
 T = TypeVar("T")
 

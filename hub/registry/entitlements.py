@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Iterator
+
+from hub.model.errors import Broken
 from hub.model.principals import Kind, Roll
 from hub.model.words import CentreName
 from hub.registry.grants import may_read
@@ -37,15 +40,29 @@ async def brought_up(
     """Tell the broker what one change of the registry means for it.
 
     Topics come first, since grants name them; those of all collections, since nobody adds the default ones. Grants come
-    last: a broker that enforces none says so there.
+    last: a broker that enforces none says so there. What the broker refuses keeps back nothing of the rest. Raises
+    TryAgain, and Broken for the first that it refused.
     """
+    refusals: list[Broken] = []
+    for step in _steps(broker, before, after, new_token):
+        try:
+            await step
+        except Broken as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise refusals[0]
+
+
+def _steps(
+    broker: Broker, before: Entitlements, after: Entitlements, new_token: tuple[str, Token] | None
+) -> Iterator[Awaitable[None]]:
     centres = set(after.centres) - set(before.centres)
     if centres or set(after.collections) - set(before.collections):
-        await broker.make_topics(sorted(centres), after.collections)
+        yield broker.make_topics(sorted(centres), after.collections)
     for gone in sorted(set(before.collections) - set(after.collections)):
-        await broker.remove_collection(gone)
+        yield broker.remove_collection(gone)
     if new_token is not None:
-        await broker.set_password(*new_token)
+        yield broker.set_password(*new_token)
     changed = set(after.principals) - set(before.principals)
     if changed:
-        await broker.grant(sorted(changed, key=lambda entitlement: entitlement.name))
+        yield broker.grant(sorted(changed, key=lambda entitlement: entitlement.name))

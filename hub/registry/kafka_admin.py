@@ -50,15 +50,35 @@ _OPERATIONS = {
     Operation.CREATE: AclOperation.CREATE,
     Operation.DELETE: AclOperation.DELETE,
 }
+_NOT_KNOWN = frozenset({KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._AUTHENTICATION})
 _NOT_ALLOWED = frozenset(
     {
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.DELEGATION_TOKEN_AUTHORIZATION_FAILED,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError._AUTHENTICATION,
     }
 )
+_BY_THE_SETTINGS = {
+    KafkaError.INVALID_REPLICATION_FACTOR: ("broker.replication", "Set KAFKA_REPLICATION."),
+    KafkaError.POLICY_VIOLATION: (
+        "broker.settings-refused",
+        "Make or change the topic yourself, with the settings of docs/kafka.md as far as these brokers allow them.",
+    ),
+    KafkaError.TOPIC_DELETION_DISABLED: (
+        "broker.no-deletion",
+        "Set delete.topic.enable to true, or leave the topic where it is: nobody may read it any more.",
+    ),
+    KafkaError.UNSUPPORTED_VERSION: (
+        "broker.too-old",
+        "Use Kafka 4, or make users and grants with the tools of whoever runs these brokers.",
+    ),
+    KafkaError.UNSUPPORTED_SASL_MECHANISM: (
+        "broker.no-scram",
+        "Let the brokers take SCRAM-SHA-512 (sasl.enabled.mechanisms).",
+    ),
+}
+"""What is refused because of how the brokers are set up: the code and the way out."""
+_BY_THE_SETTINGS[KafkaError.INVALID_CONFIG] = _BY_THE_SETTINGS[KafkaError.POLICY_VIOLATION]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +87,8 @@ class TopicState:
 
     partitions: int
     replication: int
-    settings: Mapping[str, str]
+    settings: Mapping[str, str] | None
+    """None where they may not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +109,12 @@ class KafkaAdmin:
 
     def broker_count(self) -> int:
         """How many brokers there are."""
-        with self._told_plainly() as admin:
+        with self._told_plainly("DESCRIBE on the cluster") as admin:
             return len(admin.list_topics(timeout=ANSWER_WITHIN_S).brokers)
 
     def topics(self, prefixes: Collection[str]) -> dict[str, TopicState]:
         """The topics whose names begin with one of ``prefixes``."""
-        with self._told_plainly() as admin:
+        with self._told_plainly("DESCRIBE on the topics") as admin:
             listed = admin.list_topics(timeout=ANSWER_WITHIN_S).topics
             found = {name: topic for name, topic in listed.items() if name.startswith(tuple(prefixes))}
             settings = _settings_of(admin, found)
@@ -106,7 +127,7 @@ class KafkaAdmin:
 
     def create_topic(self, name: str, *, partitions: int, replication: int, settings: Mapping[str, str]) -> None:
         """Make sure that a topic exists; one that is there is left as it is."""
-        with self._told_plainly() as admin:
+        with self._told_plainly(f"CREATE on the topic {name}") as admin:
             topic = NewTopic(name, partitions, replication, config=dict(settings))
             _settle(admin.create_topics([topic], request_timeout=ANSWER_WITHIN_S), KafkaError.TOPIC_ALREADY_EXISTS)
 
@@ -116,31 +137,21 @@ class KafkaAdmin:
             ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
             for setting, value in settings.items()
         ]
-        with self._told_plainly() as admin:
+        with self._told_plainly(f"ALTER_CONFIGS on the topic {name}") as admin:
             resource = ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=entries)
             _settle(admin.incremental_alter_configs([resource], request_timeout=ANSWER_WITHIN_S))
 
     def delete_topic(self, name: str) -> None:
         """Make sure that a topic is gone."""
-        with self._told_plainly() as admin:
+        with self._told_plainly(f"DELETE on the topic {name}") as admin:
             futures = admin.delete_topics([name], request_timeout=ANSWER_WITHIN_S)
             _settle(futures, KafkaError.UNKNOWN_TOPIC_OR_PART)
-
-    def users(self) -> frozenset[str]:
-        """The names of all users with a SCRAM-SHA-512 password."""
-        with self._told_plainly() as admin:
-            described = admin.describe_user_scram_credentials(request_timeout=ANSWER_WITHIN_S).result()
-        return frozenset(
-            name
-            for name, user in described.items()
-            if any(info.mechanism is ScramMechanism.SCRAM_SHA_512 for info in user.scram_credential_infos)
-        )
 
     def set_password(self, user: str, password: str) -> None:
         """Make or change a user."""
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS)
         upsertion = UserScramCredentialUpsertion(user, info, password.encode())
-        with self._told_plainly() as admin:
+        with self._told_plainly("ALTER on the cluster") as admin:
             _settle(admin.alter_user_scram_credentials([upsertion], request_timeout=ANSWER_WITHIN_S))
 
     def grants(self) -> Grants:
@@ -148,8 +159,10 @@ class KafkaAdmin:
         everything = AclBindingFilter(
             ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
         )
-        with self._told_plainly() as admin:
+        with self._told_plainly("DESCRIBE and ALTER on the cluster") as admin:
             bindings = admin.describe_acls(everything, request_timeout=ANSWER_WITHIN_S).result()
+            if not bindings:
+                _ensure_enforced(admin)
         said = [(binding, _acl_of(binding)) for binding in bindings]
         return Grants(
             frozenset(acl for _, acl in said if acl is not None),
@@ -160,21 +173,23 @@ class KafkaAdmin:
         """Grant these."""
         bindings = [_binding_of(acl) for acl in sorted(acls)]
         if bindings:
-            with self._told_plainly() as admin:
+            with self._told_plainly("ALTER on the cluster") as admin:
                 _settle(admin.create_acls(bindings, request_timeout=ANSWER_WITHIN_S))
 
     def remove_grants(self, acls: Iterable[Acl]) -> None:
         """Take these away."""
         filters = [_filter_of(acl) for acl in sorted(acls)]
         if filters:
-            with self._told_plainly() as admin:
+            with self._told_plainly("ALTER on the cluster") as admin:
                 _settle(admin.delete_acls(filters, request_timeout=ANSWER_WITHIN_S))
 
     @contextmanager
-    def _told_plainly(self) -> Iterator[AdminClient]:
+    def _told_plainly(self, right: str) -> Iterator[AdminClient]:
+        """The connected client; errors are the hub's. ``right``: what the administrator needs for what is asked."""
         self._refused = False
         options = {**self._options, "error_cb": self._note, "log_level": 2}
-        client = self._client or AdminClient(options, logger=logging.getLogger(__name__))
+        # not "or": a client with no request under way has the length 0
+        client = AdminClient(options, logger=logging.getLogger(__name__)) if self._client is None else self._client
         try:
             if self._client is None:
                 client.list_topics(timeout=CONNECT_WITHIN_S)
@@ -182,19 +197,36 @@ class KafkaAdmin:
             yield client
         except KafkaException as error:
             client.poll(0)  # has the library tell why it could not connect
-            raise _hub_error(error.args[0], refused=self._refused) from error
+            raise _hub_error(error.args[0], right, unknown=self._refused) from error
 
     def _note(self, error: KafkaError) -> None:
-        self._refused = self._refused or error.code() in _NOT_ALLOWED
+        self._refused = self._refused or error.code() in _NOT_KNOWN
 
 
-def _settings_of(admin: AdminClient, topics: Collection[str]) -> dict[str, dict[str, str]]:
+def _settings_of(admin: AdminClient, topics: Collection[str]) -> dict[str, dict[str, str] | None]:
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in topics]
     described = admin.describe_configs(resources, request_timeout=ANSWER_WITHIN_S) if resources else {}
-    return {
-        resource.name: {setting: entry.value for setting, entry in future.result().items()}
-        for resource, future in described.items()
-    }
+    return {resource.name: _settings_in(future) for resource, future in described.items()}
+
+
+def _settings_in(future: Future[Any]) -> dict[str, str] | None:
+    try:
+        return {setting: entry.value for setting, entry in future.result().items()}
+    except KafkaException as error:
+        if error.args[0].code() not in _NOT_ALLOWED:
+            raise
+        return None
+
+
+def _ensure_enforced(admin: AdminClient) -> None:
+    """Raise where there is no authorizer, or no right to see grants: the library reads either answer as an empty list.
+    Asked to take away a grant that nobody has, it tells.
+    """
+    nobody = AclBindingFilter(
+        ResourceType.GROUP, "_ctihub.nobody", ResourcePatternType.LITERAL, "User:_ctihub.nobody", "*",
+        AclOperation.READ, AclPermissionType.ALLOW,
+    )  # fmt: skip
+    _settle(admin.delete_acls([nobody], request_timeout=ANSWER_WITHIN_S))
 
 
 def _settle(futures: Mapping[Any, Future[Any]], *passed_over: int) -> None:
@@ -237,19 +269,26 @@ def _sentence(binding: AclBinding) -> str:
     return f"{right} on {binding.restype.name} {binding.name} from {binding.host}"
 
 
-def _hub_error(error: KafkaError, *, refused: bool) -> HubError:
+def _hub_error(error: KafkaError, right: str, *, unknown: bool) -> HubError:
     if error.code() == KafkaError.SECURITY_DISABLED:
         return Broken(
             "broker.open",
             "These brokers enforce no grants: anyone who reaches them may read and write everything.",
             "Configure an authorizer and SASL, as deploy/kafka/server.properties does.",
         )
-    if refused or error.code() in _NOT_ALLOWED:
+    if unknown or error.code() in _NOT_KNOWN:
+        return Broken(
+            "broker.not-allowed",
+            f"Kafka does not know the hub's administrator: {error.str()}.",
+            "Check KAFKA_ADMIN_USERNAME and KAFKA_ADMIN_PASSWORD.",
+        )
+    if error.code() in _NOT_ALLOWED:
         return Broken(
             "broker.not-allowed",
             f"Kafka does not let the hub administer it: {error.str()}.",
-            "Check KAFKA_ADMIN_USERNAME and KAFKA_ADMIN_PASSWORD; that user needs ALTER and DESCRIBE on the cluster.",
+            f"Give the user of KAFKA_ADMIN_USERNAME {right}, or do it yourself: docs/kafka.md says what is needed.",
         )
-    if error.code() == KafkaError.INVALID_REPLICATION_FACTOR:
-        return Broken("broker.replication", f"Kafka refuses: {error.str()}.", "Set KAFKA_REPLICATION.")
+    if error.code() in _BY_THE_SETTINGS:
+        code, way_out = _BY_THE_SETTINGS[error.code()]
+        return Broken(code, f"Kafka refuses: {error.str()}.", way_out)
     return TryAgain("broker.away", f"Kafka does not answer: {error.str()}.", retry_after_s=5)

@@ -7,21 +7,19 @@ Source: Apache Kafka protocol guide, API keys 48 and 49.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Float64, Int8, Int16, Int32, Schema, String
 
 from hub.log.kafka_connection import KafkaConnection
-from hub.model.errors import Broken, TryAgain
+from hub.model.errors import Broken
+from hub.registry.kafka_ask import ask
 
 PRODUCE = "producer_byte_rate"
 CONSUME = "consumer_byte_rate"
-ANSWER_WITHIN_S = 10.0
 EXACTLY = 0
 """DescribeClientQuotas: the entity of this very name."""
 ANY_NAMED = 2
@@ -99,7 +97,7 @@ DEFAULT_QUOTAS: Quotas = {PRODUCE: 16 << 20, CONSUME: 32 << 20}
 
 async def read_quotas(connection: KafkaConnection) -> dict[str, Quotas]:
     """The quotas of every user that has any. Raises TryAgain, Broken."""
-    answer = await _ask(connection, _Describe())
+    answer = await ask(connection, _Describe())
     _check(answer.error_code, answer.error_message)
     return {entity[0][1]: dict(values) for entity, values in answer.entries or ()}
 
@@ -107,27 +105,16 @@ async def read_quotas(connection: KafkaConnection) -> dict[str, Quotas]:
 async def set_quotas(connection: KafkaConnection, users: Collection[str], quotas: Quotas) -> None:
     """Give each of these users these quotas. Raises TryAgain, Broken."""
     ops = [(key, rate or 0.0, rate is None) for key, rate in quotas.items()]
-    answer = await _ask(connection, _Alter([([("user", user)], ops) for user in sorted(users)]))
+    answer = await ask(connection, _Alter([([("user", user)], ops) for user in sorted(users)]))
     for code, message, _ in answer.entries:
         _check(code, message)
-
-
-async def _ask(connection: KafkaConnection, request: Any) -> Any:
-    try:
-        async with asyncio.timeout(ANSWER_WITHIN_S):
-            client = AIOKafkaClient(**connection.options())
-            try:
-                await client.bootstrap()
-                return await client.send(client.get_random_node(), request)
-            finally:
-                await client.close()
-    except (KafkaError, TimeoutError, OSError) as error:
-        raise TryAgain("broker.away", f"Kafka does not answer: {error!r}.", retry_after_s=5) from error
 
 
 def _check(code: int, message: str | None) -> None:
     if code:
         said = message or for_code(code).__name__
         raise Broken(
-            "broker.not-allowed", f"Kafka does not let the hub set quotas: {said}.", "Check its administrator."
+            "broker.not-allowed",
+            f"Kafka does not let the hub set or read quotas: {said}.",
+            "Give its administrator ALTER_CONFIGS and DESCRIBE_CONFIGS on the cluster; it works without quotas too.",
         )

@@ -13,6 +13,9 @@ from hub.model.principals import Kind
 from hub.model.words import CentreName, CollectionName
 from hub.registry.tokens import Token
 
+NO_GRANTS = "broker.open"
+"""What a broker says that has no users or grants at all, as in development: there is nothing to follow."""
+
 
 class Directory(Protocol):
     """Where the registry's tables are; ``hub/store/sql.SqlStore`` is one."""
@@ -60,6 +63,8 @@ class Difference:
     repairable: bool
     """Whether ``repair`` can mend it; a lost password only ``rotate`` can."""
     way_out: str = ""
+    note: bool = False
+    """Worth knowing, or not to be checked: nothing is wrong."""
 
 
 class Broker(Protocol):

@@ -13,7 +13,7 @@ import pytest
 from hub.doors import metrics
 from hub.doors.http import openapi_document
 from hub.doors.rules import page_of
-from hub.log.port import Record
+from hub.log.port import Complaint, Record
 from hub.model.errors import (
     Broken,
     HubError,
@@ -147,6 +147,18 @@ async def test_what_does_not_work_of_a_process_is_told_to_watchers_and_operators
     await hub.operator()
     notes = (await hub.get("/v1/status", "ops")).json()["notes"]
     assert notes == ["collection.public is not relayed: the topic is not there."]
+    assert (await hub.get("/v1/status", "ro")).json()["notes"] == []
+
+
+async def test_what_to_change_about_the_log_s_servers_is_told_to_operators(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def complaints() -> list[Complaint]:
+        return [Complaint("Kafka has it wrong.", "Set it right.", stops=True)]
+
+    monkeypatch.setattr(hub.log, "complaints", complaints)
+    await hub.operator()
+    assert (await hub.get("/v1/status", "ops")).json()["notes"] == ["Kafka has it wrong. Set it right."]
     assert (await hub.get("/v1/status", "ro")).json()["notes"] == []
 
 

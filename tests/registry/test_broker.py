@@ -17,16 +17,18 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Producer
 from confluent_kafka.admin import AclOperation, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 from confluent_kafka.admin import AdminClient as Admin
 
 from hub.log.kafka import KafkaLog
+from hub.log.kafka_topics import PREFIXES
 from hub.log.port import Record, Topic
 from hub.model.errors import Broken, TryAgain
 from hub.model.principals import Kind
 from hub.model.words import CentreName, CollectionName
 from hub.registry.broker import KafkaBroker
+from hub.registry.kafka_admin import _hub_error
 from hub.registry.port import Difference, Entitlement, Entitlements
 from hub.registry.tokens import Token, new_token
 from tests.contracts.event_log import Store, take_count
@@ -405,3 +407,65 @@ async def test_brokers_that_are_away_or_refuse_are_told_apart(kafka: KafkaServer
     kafka.kill()
     with pytest.raises(TryAgain):
         await broker_of(kafka).grant([RO])
+
+
+# An administrator who may do little
+
+
+async def test_an_administrator_without_rights_is_told_which_it_needs_and_what_was_not_checked(
+    kafka: KafkaServer, tokens: dict[str, Token]
+) -> None:
+    seen = [(AclOperation.DESCRIBE, ResourceType.TOPIC, prefix + "*") for prefix in PREFIXES]
+    await asyncio.to_thread(kafka.add_user, "limited", "secret", *seen)
+    limited = broker_of(kafka, username="limited", password="secret")
+    for refused, right in (
+        (limited.set_password("ro", new_token()), "ALTER on the cluster"),
+        (limited.make_topics([CentreName("pl")], []), "CREATE on the topic intake.pl"),
+        (limited.grant([RO]), "DESCRIBE and ALTER on the cluster"),
+    ):
+        with pytest.raises(Broken) as told:
+            await refused
+        assert told.value.code == "broker.not-allowed"
+        assert right in told.value.way_out
+    notes = {each.says.split(":")[0] for each in await limited.compare(EVERYBODY) if each.note}
+    assert notes >= {"Users cannot be checked", "Grants cannot be checked", "Quotas cannot be checked"}
+    assert "The brokers' settings cannot be checked" in notes
+    assert "The settings of intake.ro may not be read." in said(await limited.compare(EVERYBODY))
+    assert not [each for each in await limited.repair(EVERYBODY) if not each.note]
+
+
+async def test_a_topic_with_other_settings_than_the_hub_s_gets_them_when_its_centre_is_added(
+    kafka: KafkaServer,
+) -> None:
+    await _create_topics(kafka, "intake.ro")
+    broker = broker_of(kafka)
+    await broker.make_topics([CentreName("ro")], [])
+    assert not [says for says in said(await broker.compare(all_of(RO))) if says.startswith("intake.ro has")]
+
+
+async def test_settings_that_are_stricter_than_the_hub_s_are_no_difference(
+    kafka: KafkaServer, tokens: dict[str, Token]
+) -> None:
+    await _set(kafka, "collection.community", {"segment.ms": "60000", "max.message.bytes": "9000000"})
+    await _set(kafka, "rejected.ro", {"retention.ms": "-1"})
+    assert await broker_of(kafka).compare(EVERYBODY) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KafkaError.TOPIC_DELETION_DISABLED, "broker.no-deletion"),
+        (KafkaError.POLICY_VIOLATION, "broker.settings-refused"),
+        (KafkaError.INVALID_CONFIG, "broker.settings-refused"),
+        (KafkaError.INVALID_REPLICATION_FACTOR, "broker.replication"),
+        (KafkaError.UNSUPPORTED_VERSION, "broker.too-old"),
+        (KafkaError.UNSUPPORTED_SASL_MECHANISM, "broker.no-scram"),
+        (KafkaError.SECURITY_DISABLED, "broker.open"),
+        (KafkaError.SASL_AUTHENTICATION_FAILED, "broker.not-allowed"),
+    ],
+)
+def test_what_the_brokers_rule_out_has_a_code_and_a_way_out_and_is_not_away(error: int, code: str) -> None:
+    told = _hub_error(KafkaError(error), "ALTER on the cluster", unknown=False)
+    assert isinstance(told, Broken)
+    assert told.code == code
+    assert told.way_out

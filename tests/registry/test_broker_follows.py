@@ -24,12 +24,15 @@ class Ledger:
         self.grants: dict[str, Entitlement] = {}
         self.away = False
         self.open = False
+        self.refuses = ""
         self.calls: list[str] = []
 
     def _called(self, what: str) -> None:
         if self.away:
             raise TryAgain("broker.away", "The broker does not answer.")
         self.calls.append(what)
+        if self.refuses and what.startswith(self.refuses):
+            raise Broken("broker.not-allowed", f"It does not allow: {what}.")
 
     async def set_password(self, name: str, token: Token) -> None:
         self._called(f"password {name}")
@@ -165,3 +168,14 @@ async def test_what_the_broker_should_have_is_all_of_it(tmp_path: Path) -> None:
         assert await broker.compare(wanted)
         assert await broker.repair(wanted) == []
         assert broker.topics == {"ro-cert", "public", "community", "network"}
+
+
+@pytest.mark.parametrize("what", ["topics", "password", "grant"])
+async def test_what_the_broker_refuses_keeps_back_nothing_of_the_rest(tmp_path: Path, what: str) -> None:
+    broker = Ledger()
+    broker.refuses = what
+    async with a_registry(tmp_path, broker=broker) as registry:
+        added = await registry.add_centre("ro-cert", terms())
+        assert [call.split()[0] for call in broker.calls] == ["topics", "password", "grant"]
+        assert added.complaint is not None
+        assert f"It does not allow: {what}" in added.complaint.says
