@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, Self, get_args
 
 import orjson
@@ -31,6 +32,10 @@ except ImportError as error:
         "Kafka needs the library aiokafka, which is not installed.",
         "pip install 'ctihub[kafka]'",
     ) from error
+
+# A client that asks for a topic which is not there makes it, on brokers with auto.create.topics.enable: what is sent to
+# a name that was misspelt would vanish.
+aiokafka.client.MetadataRequest = partial(aiokafka.client.MetadataRequest, allow_auto_topic_creation=False)
 
 Protocol = Literal["SASL_SSL", "SASL_PLAINTEXT", "PLAINTEXT"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
