@@ -1,14 +1,39 @@
-"""A whole hub on brokers of others: processes of their own, killed while centres push, and every door equal."""
+"""What runs on brokers of others: the log's contract, and a whole hub whose parts are killed while centres push."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from hub.log.kafka import KafkaLog
+from hub.log.port import EventLog
+from tests.contracts.event_log import EventLogContract
+from tests.contracts.test_kafka_log import address_of
 from tests.crash.scaled import ScaledHub, ensure_equal
 from tests.running import in_threads, push_all
 from tests.servers.kafka import KafkaServer
 from tests.synthetic import indicators
+from tests.waiting import WITHIN_S
+
+
+class KafkaLogContract(EventLogContract):
+    """The port's promises; whoever runs it sets ``kafka``."""
+
+    kafka: KafkaServer
+
+    async def address(self) -> dict[str, object]:
+        return address_of(self.kafka)
+
+    async def open(self) -> EventLog:
+        return await KafkaLog.open(**await self.address())  # type: ignore[arg-type]
+
+    async def test_when_a_consumer_leaves_another_takes_over_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Since it says so: its session would last longer than the test waits."""
+        monkeypatch.setattr("hub.log.kafka_consumer.SESSION_TIMEOUT_MS", int(5 * WITHIN_S * 1000))
+        await super().test_when_a_consumer_leaves_another_takes_over_at_once()
+
 
 CENTRES = ("ro", "it")
 OBJECTS = 1_000

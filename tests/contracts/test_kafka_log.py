@@ -1,4 +1,7 @@
-"""The Kafka log keeps the port's promises against a real broker, and a few of its own: a group, a broker that dies."""
+"""Promises of the Kafka log beside those of the port: a group, a broker that dies, what others may write.
+
+Those of the port are tested on brokers of others: ``test_kafka_as_shipped.py``, ``test_kafka_as_managed.py``.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from hub.log.kafka import GROUP, KafkaLog
 from hub.log.kafka_batches import LIMIT_BYTES
 from hub.log.port import Consumer, EventLog, Topic, TopicPartition
 from hub.model.errors import Broken, TryAgain
-from tests.contracts.event_log import EventLogContract, Store, a_record, numbered, take, take_count, take_some, values
+from tests.contracts.event_log import Store, a_record, numbered, take, take_count, take_some, values
 from tests.contracts.taker import FencedStore
 from tests.servers.kafka import EVERY_ACL, KafkaServer
 from tests.waiting import WITHIN_S, until
@@ -39,23 +42,6 @@ def address_of(kafka: KafkaServer, **options: object) -> dict[str, object]:
         "append_within_s": WITHIN_S,
         **options,
     }
-
-
-class TestKafkaLog(EventLogContract):
-    @pytest.fixture(autouse=True)
-    def _broker(self, kafka: KafkaServer) -> None:
-        self.kafka = kafka
-
-    async def address(self) -> dict[str, object]:
-        return address_of(self.kafka)
-
-    async def open(self) -> EventLog:
-        return await KafkaLog.open(**await self.address())  # type: ignore[arg-type]
-
-    async def test_when_a_consumer_leaves_another_takes_over_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Since it says so: its session would last longer than the test waits."""
-        monkeypatch.setattr("hub.log.kafka_consumer.SESSION_TIMEOUT_MS", int(5 * WITHIN_S * 1000))
-        await super().test_when_a_consumer_leaves_another_takes_over_at_once()
 
 
 @asynccontextmanager
