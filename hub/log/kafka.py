@@ -12,6 +12,7 @@ import asyncio
 import random
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import zip_longest
@@ -198,11 +199,14 @@ class KafkaLog:
         return [*judged(brokers), *([] if reading else [UNREAD])]
 
     async def _is_read(self, brokers: Brokers) -> bool:
+        """Whether any worker reads; where that cannot be known, nothing is to be complained of."""
         if GROUPS_TOPIC not in brokers.topics:
             return False
-        async with asyncio.timeout(ANSWER_WITHIN_S), self._connection.admin() as admin:
-            (answer,) = await admin.describe_consumer_groups([self._group])
-        return any(members for _, _, _, _, _, members, *_ in answer.groups)
+        with suppress(KafkaError, TimeoutError, OSError):
+            async with asyncio.timeout(ANSWER_WITHIN_S), self._connection.admin() as admin:
+                (answer,) = await admin.describe_consumer_groups([self._group])
+                return any(code or members for code, _, _, _, _, members, *_ in answer.groups)
+        return True
 
     async def close(self) -> None:
         """See ``EventLog.close``."""
