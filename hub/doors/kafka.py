@@ -18,7 +18,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import NewTopic
 from aiokafka.client import CoordinationType
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFenced,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 
 from hub.doors.kafka_page import BATCH_BYTES, Page, Sizes
 from hub.doors.kafka_tail import CHECK_ROWS, TAIL_RECORDS, TailRecord, Verdict, judge, last_seq, tail_record
@@ -405,6 +412,8 @@ async def _records(reader: AIOKafkaConsumer, at: KafkaPartition, start: int, end
     reader.seek(at, start)
     found: list[TailRecord] = []
     while await reader.position(at) < end:
+        if reader.partitions_for_topic(at.topic) is None:  # it was deleted meanwhile: the client would look for ever
+            raise UnknownTopicOrPartitionError(at.topic)
         for records in (await reader.getmany(at, timeout_ms=200)).values():
             found.extend(tail_record(record.key, record.value, record.headers) for record in records)
     return found

@@ -15,6 +15,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import UnknownTopicOrPartitionError
 from confluent_kafka.admin import (
     AclOperation,
     AdminClient,
@@ -359,6 +360,17 @@ async def test_a_topic_that_was_made_anew_is_filled_again(scene: Scene) -> None:
     await delete_topic(scene, "collection.public")
     async with scene.relaying():
         assert await scene.relayed() == await scene.expected()
+
+
+async def test_a_topic_that_is_deleted_while_it_is_read_back_stalls_nothing(scene: Scene) -> None:
+    await scene.write(3)
+    async with scene.relaying():
+        await scene.relayed()
+    await delete_topic(scene, "collection.public")
+    async with asyncio.timeout(60), scene.reading() as reader:
+        assert "collection.public" not in await reader.topics()
+        with pytest.raises(UnknownTopicOrPartitionError):
+            await relaying._records(reader, KafkaPartition("collection.public", 0), 0, 3)
 
 
 async def test_positions_that_kafka_has_forgotten_are_read_from_the_topics(scene: Scene) -> None:
