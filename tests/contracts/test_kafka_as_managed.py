@@ -25,7 +25,7 @@ from tests.crash.scaled import ScaledHub
 from tests.registry.test_broker import RO, all_of, broker_of, said
 from tests.servers.brokers import ManagedBrokers, managed_brokers
 from tests.story import an_indicator
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 pytestmark = pytest.mark.xdist_group("test_kafka_as_managed.py")
 
@@ -62,7 +62,7 @@ def too_large_is_rejected(hub: ScaledHub) -> None:
     large = an_indicator("198.51.100.9", "ro", description=random.randbytes(150_000).hex())
     lines = [json.dumps(each).encode() for each in (an_indicator("198.51.100.8", "ro"), large)]
     with hub.doors.client("ro") as client:
-        receipt = client.completed(client.push(lines).status_url)
+        receipt = client.completed(client.push(lines).status_url, within_s=WITHIN_S)
     assert (receipt.received, receipt.accepted, receipt.rejected) == (2, 1, 1)
     (problem,) = receipt.problems
     assert (problem.index, problem.code) == (1, "object.too-large")
