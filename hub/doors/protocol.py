@@ -1,6 +1,6 @@
 """HTTP/1.1 on one connection: uvicorn's, with limits on what a peer may send and on how long it may take.
 
-uvicorn bounds neither a head of httptools nor the time for one (docs/decisions/0010). Here a head has a size, a number
+uvicorn bounds neither a head of httptools nor the time for one (docs/decisions/0009). Here a head has a size, a number
 of fields and a deadline; what stands in a body without being a part of it has a size. Answers that no application
 gives, such as 431, are made here.
 
