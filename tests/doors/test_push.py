@@ -90,6 +90,8 @@ REAL = Path(__file__).parent.parent / "data" / "real-life"
 )
 async def test_what_real_tools_write_is_taken(hub: Hub, name: str, objects: int, content_type: str) -> None:
     body = (REAL / name).read_bytes()
+    for encoding in ("utf-8", "utf-16-le"):  # the clock of these tests stands at the beginning of 2026
+        body = body.replace("2026-11-".encode(encoding), "2025-11-".encode(encoding))
     if content_type == NDJSON:  # on one line
         body = orjson.dumps(orjson.loads(body if b"\0" not in body else body.decode("utf-16")))
     receipt = await came_to(hub, await push(hub, body, content_type))
