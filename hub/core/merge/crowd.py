@@ -48,14 +48,31 @@ class Crowds:
         self._meaning = meaning
         self._crowd = crowd
         self._marches: dict[tuple[int, StixId], _March] = {}
-        self.left: list[tuple[int, StixId]] = []
-        self.cancelled: dict[tuple[int, StixId], bytes] = {}
-        """What earlier steps have left, and has come to nothing: how far it was."""
+        self.left_so_far: dict[tuple[int, StixId], None] = {}
+        """What this step leaves to later ones, if it has a view at the end."""
+        self._gone: set[tuple[int, StixId]] = set()
+        """What has no view now, as far as the step has come."""
+        self._forgotten: set[tuple[int, StixId]] = set()
+        """What earlier steps have left, and all see at once after all."""
         self.reached: bytes | None = None
         """Where a walk that was resumed must go on; None: it has come to its end."""
 
+    @property
+    def left(self) -> list[tuple[int, StixId]]:
+        """What this step leaves to later ones after all."""
+        return [at for at in self.left_so_far if at not in self._gone]
+
+    @property
+    def cancelled(self) -> list[tuple[int, StixId]]:
+        """What earlier steps have left, and nobody waits for any more."""
+        return sorted(self._forgotten | {at for at in self._gone if at not in self.left_so_far})
+
     def add(self, no: int, name: StixId, *, ended: bool, at_once: bool) -> None:
         """Have the referrers of an id touched in a collection. ``at_once``: all of them in this step."""
+        if not ended:
+            self._gone.discard((no, name))
+        if not at_once and (no, name) in self.left_so_far:
+            return
         march = self._marches.get((no, name))
         if march is None or (ended, at_once) > (march.ended, march.at_once):
             self._marches[no, name] = _March(ended=ended, at_once=at_once)
@@ -65,17 +82,24 @@ class Crowds:
         self._marches[no, name] = _March(ended=False, at_once=False, after=after, resumed=True)
 
     def cancel(self, no: int, name: StixId) -> None:
-        """Nobody waits for this any more: it has gone, or all see it at once."""
-        reached = self._meaning.pending.pop((no, name), None)
-        if (no, name) in self.left:
-            self.left.remove((no, name))
-        elif reached is not None:
-            self.cancelled[no, name] = reached
+        """It has gone, so that nobody waits for it, unless it comes back in this step.
+
+        Until that is known it is waited for all the same: were it seen in between, what needs it would come and go with
+        it, which may be what it needs itself, and the step would never come to an end.
+        """
+        if (no, name) in self._meaning.pending:
+            self._gone.add((no, name))
 
     def restore(self, no: int, name: StixId) -> None:
         """It had only gone for a moment."""
-        if (no, name) in self.cancelled:
-            self._meaning.pending[no, name] = self.cancelled.pop((no, name))
+        self._gone.discard((no, name))
+
+    def forget(self, no: int, name: StixId) -> None:
+        """All see it at once, from now on."""
+        self._gone.discard((no, name))
+        if self._meaning.pending.pop((no, name), None) is not None and (no, name) not in self.left_so_far:
+            self._forgotten.add((no, name))
+        self.left_so_far.pop((no, name), None)
 
     def done(self) -> bool:
         """Whether all have been touched or left for later."""
@@ -106,7 +130,7 @@ class Crowds:
                 Touched(no, name, self._scene.add(one), ended=False) for one in some if self._meaning.goes_along(one)
             )
         if len(march.seen) > self._crowd and not march.resumed:
-            self.left.append((no, name))
+            self.left_so_far[no, name] = None
             self._meaning.pending[no, name] = b""
             return False
         if len(march.seen) > self._crowd:

@@ -167,7 +167,7 @@ class Weave:
     @property
     def cancelled(self) -> list[tuple[int, StixId]]:
         """What earlier steps have left, and nothing waits for any more."""
-        return list(self._crowds.cancelled)
+        return self._crowds.cancelled
 
     @property
     def reached(self) -> bytes | None:
@@ -280,9 +280,9 @@ class Weave:
 
     def _march(self) -> None:
         """Touch those of the crowds whose turn it is."""
-        known = len(self._crowds.left)
+        known = len(self._crowds.left_so_far)
         self._to_touch.extend(self._crowds.advance())
-        for no, name in self._crowds.left[known:]:
+        for no, name in list(self._crowds.left_so_far)[known:]:
             # some may have been looked at already, after it had come and before it was known that they must wait
             for (where, _), claim in list(self._touched.items()):
                 if where == no and (name in claim.references or is_marking(name)):
@@ -315,7 +315,7 @@ class Weave:
         if quiet and len(self._scene.claims_of_id(name)) == 1:
             return
         for no in nos if is_marking(name) else ():
-            self._crowds.cancel(no, name)
+            self._crowds.forget(no, name)
         for claim in referrers if referrers is not None else self._scene.new_referrers(name):
             for no in nos:
                 self._touch_referrer(no, name, claim, ended=False)
@@ -356,6 +356,8 @@ class Weave:
         if kind is not None and kind not in SCO_TYPES:
             names.update(dict.fromkeys(self._scene.keyed_names(kind, thing)))
         for name in names:
+            if ended and now is not None:  # under another id, for which nobody waits
+                self._crowds.forget(no, name)
             self._spread_name(no, name, ended=ended, is_new=before is None or not before.alive)
 
     def _spread_name(self, no: int, name: StixId, *, ended: bool, is_new: bool) -> None:
