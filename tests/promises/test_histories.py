@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-import pytest
 import stix2
 from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 from stix2validator import ValidationOptions, validate_instance
 
 from hub.model.claims import Change
@@ -52,7 +52,8 @@ async def test_what_is_shown_holds_together_after_every_batch(history: History) 
         assert await what_differs_from_afresh(story) == []
 
 
-@pytest.mark.parametrize("seed", [1712714])
+@few(1)
+@given(seed=st.just(1712714))
 async def test_a_step_comes_to_an_end_where_what_must_wait_holds_itself_up(seed: int) -> None:
     """Many wait for a grouping that a note needs, and the grouping needs the note."""
     async with a_hub() as story:
