@@ -474,7 +474,7 @@ def _marking_trouble(claim: Claim, now: Mapping[ClaimKey, Claim], policy: Policy
             return Problem(Code.MARKING_UNKNOWN, at, says)
         decided = decided_by(definition.obj)
         if not decided.readable:
-            says = f"Your marking {cut(ref)} states a TLP that is no level of it; nobody sees this object."
+            says = f"Your marking {cut(ref)} states a TLP that is no level of it, or nothing; nobody sees this object."
             return Problem(Code.MARKING_UNKNOWN, at, says)
         if decided.level is not None and decided.level > policy.centres[claim.centre].ceiling:
             says = (

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from hub.core.hold import HeldLists
 from hub.core.validate import TYPES
-from hub.model.words import Level
+from hub.model.words import Level, Naming
 from tests.story import EXTENSION, TLP, Story, an_indicator, an_object, malware, moment, uid
 
 COLLECTIONS = ("public", "community", "network")
@@ -293,3 +293,24 @@ async def test_a_withdrawal_reaches_an_id_in_any_spelling(story: Story, spelled:
     await story.batch((ro, spelled.format(f"{kind}--{rest.upper()}")))
     assert await everywhere(story, "indicator") == []
     assert await outcomes(story, ro) == (2, 0, 0, 0)
+
+
+# ---------------------------------------------------------------- markings
+
+
+@pytest.mark.parametrize("naming", list(Naming))
+@pytest.mark.parametrize("stood", [False, True])
+async def test_a_marking_that_only_was_revoked_opens_nothing(story: Story, naming: Naming, stood: bool) -> None:
+    ro = await story.centre("ro", default_level=Level.GREEN, naming=naming, alias="North")
+    said = {"definition_type": "statement", "definition": {"statement": "TLP:AMBER"}}
+    marking = {"type": "marking-definition", "spec_version": "2.1", "id": f"marking-definition--{uid('m')}"}
+    marking |= {"created": moment(-100), **said}
+    marked = malware(tlp=None, object_marking_refs=[marking["id"]])
+    if stood:
+        await story.batch((ro, marking))
+        await story.batch((ro, marking["id"]))
+    await story.batch((ro, {**marking, "revoked": True, "labels": 7}))
+    await story.batch((ro, marked))
+    assert await everywhere(story, "malware") == []
+    await story.batch((ro, marking))
+    assert [name for name in COLLECTIONS if await story.shown(name, "malware")] == ["network"]

@@ -54,11 +54,15 @@ class Decided:
 
 
 _NOT_READABLE = Decided(readable=False)
+_DEFINING = frozenset({"definition", "extensions"})
+"""One of these is in every marking-definition (STIX 2.1, section 7.2.1)."""
 
 
 def decided_by(definition: StixObject | None) -> Decided:
-    """What a centre's own definition decides; one that is not there, or cannot be read, hides what carries it."""
-    if definition is None:
+    """What a centre's own definition decides; one that is not there, or cannot be read, hides what carries it. So does
+    one of which no more is known than that it was revoked.
+    """
+    if definition is None or not definition.keys() & _DEFINING:
         return _NOT_READABLE
     try:
         return Decided(True, level_of_definition(definition), pap_of_definition(definition))
