@@ -21,6 +21,14 @@ PAP_EXTENSION = "extension-definition--f8d78575-edfd-406e-8e84-6162a8450f5b"
 ACS_EXTENSION = "extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce"
 """Access control specifications in marking-definitions (CISA)."""
 
+OBSERVABLE_EXTENSIONS = frozenset(
+    {
+        "archive-ext", "http-request-ext", "icmp-ext", "ntfs-ext", "pdf-ext", "raster-image-ext", "socket-ext",
+        "tcp-ext", "unix-account-ext", "windows-pebinary-ext", "windows-process-ext", "windows-service-ext",
+    }
+)  # fmt: skip
+"""Extensions that STIX 2.1 itself defines, in section 6; any other name of this kind is the sender's own."""
+
 TIMES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
         ("campaign", "infrastructure", "intrusion-set", "malware", "sighting", "threat-actor"),

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.validate import RESERVED_PROPERTIES, TYPES, validate
-from hub.core.validate.kinds import Family
+from hub.core.validate.kinds import Extensions, Family
 from hub.core.validate.timestamps import instant, is_timestamp
 from hub.model.problems import Problem
-from hub.model.stix import SCO_TYPES
+from hub.model.stix import OBSERVABLE_EXTENSIONS, SCO_TYPES
 from hub.model.words import Limits, StixObject
 from tests.core.verdicts import (
     IDENTITY,
@@ -340,3 +340,8 @@ def test_what_is_surely_another_format_is_called_by_its_name(obj: StixObject, wo
     (problem,) = problems_of(obj)
     assert problem.code == "stix.required"
     assert word in problem.says
+
+
+def test_the_extensions_that_stix_defines_are_known_by_name() -> None:
+    kinds = [kind for one in TYPES.values() for kind in one.properties.values() if isinstance(kind, Extensions)]
+    assert {name for kind in kinds for name in kind.known} == OBSERVABLE_EXTENSIONS

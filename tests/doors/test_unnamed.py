@@ -41,7 +41,10 @@ def sdo(kind: str, /, **more: Any) -> dict[str, Any]:
         "type": kind, "spec_version": "2.1", "id": own_id(kind), "created": MOMENT, "modified": MOMENT,
         "object_marking_refs": [TLP["green"], STATEMENT],
         "external_references": [{"source_name": "portal", "url": f"https://{NAME}.example/1"}],
-        "extensions": {EXTENSION: {"extension_type": "property-extension", "case": own_id("x-case"), "at": MOMENT}},
+        "extensions": {
+            EXTENSION: {"extension_type": "property-extension", "case": own_id("x-case"), "at": MOMENT},
+            f"x-{NAME}-ext": {"case": own_id("x-case")},
+        },
     }  # fmt: skip
     if kind == "extension-definition":
         del said["extensions"]
@@ -60,7 +63,8 @@ def everything(identity: str) -> list[dict[str, Any]]:
     actor = sdo("threat-actor", name="t", first_seen=MOMENT)
     address, other = sco("ipv4-addr", value="198.51.100.7"), sco("ipv4-addr", value="198.51.100.9")
     file = sco("file", hashes={"MD5": "d" * 32}, mtime=MOMENT, ctime=MOMENT, atime=MOMENT,
-               extensions={"windows-pebinary-ext": {"pe_type": "exe", "time_date_stamp": MOMENT}})  # fmt: skip
+               extensions={"windows-pebinary-ext": {"pe_type": "exe", "time_date_stamp": MOMENT},
+                           f"x-{NAME}-ext": {"case": own_id("x-case")}})  # fmt: skip
     mail = sco("email-addr", value="a@mail.example")
     account = sco("user-account", user_id="7", account_created=MOMENT, account_expires=LATER)
     vendor = sdo("identity", name="vendor", identity_class="organization")

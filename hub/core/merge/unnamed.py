@@ -13,7 +13,7 @@ from typing import Any
 
 from hub.model.markings import TLP2_EXTENSION
 from hub.model.policy import Centre
-from hub.model.stix import ACS_EXTENSION, KEPT_EXTENSION, PAP_EXTENSION
+from hub.model.stix import ACS_EXTENSION, KEPT_EXTENSION, OBSERVABLE_EXTENSIONS, PAP_EXTENSION
 from hub.model.words import Naming, StixId, StixObject
 
 _is_time = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z", re.ASCII).fullmatch
@@ -26,7 +26,7 @@ _ENDS = frozenset(
 """Properties that hold the end of something; every other time counts as a beginning."""
 _HUBS = frozenset({"created", "modified"})
 """The hub shows its own, or days."""
-_PUBLISHED = frozenset({KEPT_EXTENSION, TLP2_EXTENSION, PAP_EXTENSION, ACS_EXTENSION})
+_PUBLISHED = OBSERVABLE_EXTENSIONS | {KEPT_EXTENSION, TLP2_EXTENSION, PAP_EXTENSION, ACS_EXTENSION}
 """Extensions that say the same whoever uses them; others are a centre's, or name its software and accounts."""
 
 
@@ -38,16 +38,12 @@ def without_traces(obj: StixObject) -> StixObject:
         found.pop("object_modified", None)
     extensions = found.get("extensions")
     if extensions:
-        kept = {name: one for name, one in extensions.items() if _is_published(name)}
+        kept = {name: one for name, one in extensions.items() if name in _PUBLISHED}
         if kept:
             found["extensions"] = kept
         else:
             del found["extensions"]
     return found
-
-
-def _is_published(extension: str) -> bool:
-    return extension in _PUBLISHED or not extension.startswith("extension-definition--")
 
 
 def _by_day(name: str, value: Any) -> Any:
