@@ -14,12 +14,12 @@ from typing import Any
 
 import orjson
 
-from hub.core.normalise.mend import mender, small
+from hub.core.normalise.mend import small
 from hub.core.validate.checks import TYPE_NAME, UUID
-from hub.core.validate.timestamps import is_timestamp
 from hub.model.claims import Claim, digest_of
 from hub.model.markings import TLP_IDS
 from hub.model.stix import SCO_TYPES
+from hub.model.times import exact_time, parse_us
 from hub.model.words import Level, StixObject
 
 _UNVERSIONED = SCO_TYPES | {"marking-definition"}
@@ -37,10 +37,9 @@ def revocation(obj: StixObject) -> StixObject | None:
     if obj.get("revoked") is not True or named is None or named[1] != kind or kind == "bundle":
         return None
     counts = {"type": kind, "spec_version": "2.1", "id": small(stix_id), "revoked": True}
-    modified = obj.get("modified")
-    if type(modified) is str and is_timestamp(modified):
-        respell = mender(kind, "modified")
-        counts["modified"] = modified if respell is None else respell(modified)
+    modified = _moment(obj.get("modified"))
+    if modified is not None:
+        counts["modified"] = modified
     elif kind not in _UNVERSIONED:
         return None
     author = obj.get("created_by_ref")
@@ -51,10 +50,22 @@ def revocation(obj: StixObject) -> StixObject | None:
     return counts | _markings(obj)
 
 
-def revocation_in(value: bytes) -> StixObject | None:
-    """The same, of bytes that ``read`` refuses over a key that comes twice elsewhere, a number, or their nesting."""
+def _moment(said: Any) -> str | None:
+    """A time in the spelling of STIX; also one with an offset, as those write it by hand who revoke by hand."""
+    if type(said) is not str:
+        return None
     try:
-        obj = json.loads(value, object_pairs_hook=_readable)
+        return exact_time(parse_us(said))
+    except ValueError:
+        return None
+
+
+def revocation_in(value: bytes) -> StixObject | None:
+    """The same, of bytes that ``read`` refuses over a key that comes twice elsewhere, a number, their nesting, or what
+    is no UTF-8.
+    """
+    try:
+        obj = json.loads(value.decode("utf-8", "replace"), object_pairs_hook=_readable)
     except (ValueError, RecursionError):
         return None
     return revocation(obj) if type(obj) is dict else None

@@ -77,6 +77,16 @@ def test_nothing_is_left_out_at_any_depth(nothing: Any) -> None:
     assert found["extensions"] == {name: {"extension_type": "property-extension", "kept": 1}}
 
 
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_an_object_in_which_nothing_else_is_says_nothing_either(nothing: Any) -> None:
+    named = an_object("file", name="a.exe", hashes={"MD5": nothing, "SHA-1": nothing})
+    named["extensions"] = {"pdf-ext": {"version": nothing}}
+    assert codes(named) == ["stix.empty-property"]
+    assert not {"hashes", "extensions"} & shown(named).keys()
+    del named["name"]
+    assert codes(named) == ["stix.required"]
+
+
 def test_objects_inside_observed_data_are_read_without_what_says_nothing() -> None:
     observed = an_object(
         "observed-data",

@@ -205,6 +205,25 @@ async def test_numbers_and_nesting_that_readers_refuse_do_not_save_what_is_revok
     assert await everywhere(story, "indicator") == []
 
 
+async def test_a_byte_that_is_no_utf_8_does_not_save_what_is_revoked(story: Story) -> None:
+    ro = await story.centre("ro")
+    said = orjson.dumps(revoking(an_indicator()))[:-1]
+    await story.batch((ro, an_indicator()), (ro, said + b',"name":"R\xe9seau"}'))
+    assert await everywhere(story, "indicator") == []
+
+
+@pytest.mark.parametrize("modified", ["2026-01-01T00:00:10+00:00", "2026-01-01t02:00:10.000123+02:00"])
+async def test_a_time_with_an_offset_can_be_read_of_a_revocation(story: Story, modified: str) -> None:
+    ro = await story.centre("ro")
+    await story.batch((ro, malware()), (ro, {**malware(), "revoked": True, "modified": modified}))
+    assert await everywhere(story, "malware") == []
+    shown = await story.only("community", "malware")
+    assert shown["modified"].startswith("2026-01-01T00:00:10.000")
+    stix2.parse(shown)
+    await story.batch((ro, {**malware(), "modified": moment(9)}))
+    assert await everywhere(story, "malware") == []
+
+
 async def test_a_key_that_comes_twice_counts_only_where_it_decides(story: Story) -> None:
     ro = await story.centre("ro")
     one, two = an_indicator("198.51.100.1"), an_indicator("198.51.100.2")

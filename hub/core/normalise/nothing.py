@@ -1,4 +1,5 @@
-"""Properties that say nothing: ``null`` or an empty list, which STIX does not know and whole servers write.
+"""Properties that say nothing: ``null`` or an empty list, which STIX does not know and whole servers write; and an
+object in which nothing else is, such as the hashes of a file that has none.
 
 For a property that an object need not have both mean that it is not there. Where nothing would mean less protection
 they stay, for ``validate`` to refuse.
@@ -30,10 +31,11 @@ def _without(holder: StixObject, at: str, left_out: list[str], stays: Set[str]) 
             found[name] = value
             continue
         place = f"{at}/{name.replace('~', '~0').replace('/', '~1')}"
+        inside = _inside(value, place, left_out)
         if value is None or value == []:
             left_out.append(place)
-        else:
-            found[name] = _inside(value, place, left_out)
+        elif inside != {} or value == {}:
+            found[name] = inside
     return found
 
 
