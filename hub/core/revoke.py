@@ -72,10 +72,10 @@ def revocation_in(value: bytes) -> StixObject | None:
 
 
 def _readable(pairs: list[tuple[str, Any]]) -> StixObject:
-    """An object in which a key that comes twice has no value that anybody reads."""
+    """An object in which a key that comes twice, with two values, has none that anybody reads."""
     found: StixObject = {}
     for name, value in pairs:
-        found[name] = ... if name in found else value
+        found[name] = ... if name in found and repr(found[name]) != repr(value) else value
     return found
 
 

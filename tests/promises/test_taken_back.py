@@ -224,12 +224,13 @@ async def test_a_time_with_an_offset_can_be_read_of_a_revocation(story: Story, m
     assert await everywhere(story, "malware") == []
 
 
-async def test_a_key_that_comes_twice_counts_only_where_it_decides(story: Story) -> None:
+async def test_a_key_that_comes_twice_refuses_only_with_two_values_where_it_decides(story: Story) -> None:
     ro = await story.centre("ro")
     one, two = an_indicator("198.51.100.1"), an_indicator("198.51.100.2")
     said = [orjson.dumps(revoking(obj))[:-1] for obj in (one, two)]
     await story.batch((ro, one), (ro, two))
-    await story.batch((ro, said[0] + b',"name":"a"}'), (ro, said[1] + b',"modified":"2030-01-01T00:00:00Z"}'))
+    twice = b',"name":"a","name":"b","revoked":true}'
+    await story.batch((ro, said[0] + twice), (ro, said[1] + b',"modified":"2030-01-01T00:00:00Z"}'))
     assert [obj["pattern"] for obj in await everywhere(story, "indicator")] == [two["pattern"]] * 2
 
 
