@@ -322,9 +322,10 @@ async def test_a_withdrawal_reaches_an_id_in_any_spelling(story: Story, spelled:
 @pytest.mark.parametrize("stood", [False, True])
 async def test_a_marking_that_only_was_revoked_opens_nothing(story: Story, naming: Naming, stood: bool) -> None:
     ro = await story.centre("ro", default_level=Level.GREEN, naming=naming, alias="North")
-    said = {"definition_type": "statement", "definition": {"statement": "TLP:AMBER"}}
-    marking = {"type": "marking-definition", "spec_version": "2.1", "id": f"marking-definition--{uid('m')}"}
-    marking |= {"created": moment(-100), **said}
+    marking: dict[str, Any] = {
+        "type": "marking-definition", "spec_version": "2.1", "id": f"marking-definition--{uid('m')}",
+        "created": moment(-100), "definition_type": "statement", "definition": {"statement": "TLP:AMBER"},
+    }  # fmt: skip
     marked = malware(tlp=None, object_marking_refs=[marking["id"]])
     if stood:
         await story.batch((ro, marking))
