@@ -77,12 +77,18 @@ def load(names: Sequence[str], data_dir: Path, own_hosts: Sequence[str] = ()) ->
         found.append(Loaded(name, str(document.get("version", "")), len(entries)))
     suffix = PublicSuffixList()
     lists = HeldLists(
-        own_rules=True, own_hosts=frozenset(host.strip("[]").lower() for host in own_hosts), values=values,
+        own_rules=True, own_hosts=frozenset(map(_own_host, own_hosts)), values=values,
         suffixes=suffixes, networks=tuple(networks), is_public_suffix=lambda name: suffix.publicsuffix(name) == name,
         top_level=frozenset(str(name).rpartition(".")[2] for name in suffix._publicsuffix),
         version=" ".join((f"rules={RULES}", *(f"{one.name}={one.version}" for one in found))),
     )  # fmt: skip
     return lists, found
+
+
+def _own_host(host: str) -> str:
+    """A host of the hub's own URL as the values of patterns are written."""
+    found = canonical_value("domain-name", "value", host.strip("[]").lower())
+    return host if isinstance(found, Problem) else found
 
 
 def available(data_dir: Path) -> list[str]:

@@ -13,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from ipaddress import ip_network
 from typing import NamedTuple
 
 from hub.model.problems import Code, Problem, cut
@@ -23,7 +24,7 @@ from hub.patterns.readings import Name, Span, is_network_property, readings, spa
 OWN_RULES = "ctihub"
 """The name of the hub's own rules among the lists."""
 
-RULES = 2
+RULES = 3
 """Their version; grows when they judge otherwise, so that lists made by older ones are not taken for current."""
 
 _WIDEST = {4: 8, 6: 19}
@@ -74,15 +75,16 @@ def _ranges(networks: Iterable[tuple[str, str]]) -> dict[int, Ranges]:
     return {version: Ranges(some) for version, some in by_version.items()}
 
 
-_NOT_PUBLIC = _ranges(
-    (network, OWN_RULES)
-    for network in (
+_NOT_PUBLIC = {
+    version: Ranges((int(network[0]), int(network[-1]), OWN_RULES) for network in map(ip_network, networks))
+    for version, networks in {
         # IANA special-purpose registries (RFC 6890 and later), without the ranges for documentation
-        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-        "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
-        "::/128", "::1/128", "64:ff9b:1::/48", "100::/64", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
-    )
-)  # fmt: skip
+        4: ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+            "192.0.0.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
+        # only 2000::/3 is in use (RFC 4291, section 2.4), and of it the first /23 for protocols (RFC 2928)
+        6: ("::/3", "2001::/23", "4000::/2", "8000::/1"),
+    }.items()
+}  # fmt: skip
 
 
 _READ = frozenset(("ipv4-addr", "ipv6-addr", "domain-name", "url", "file"))

@@ -49,8 +49,10 @@ def routes(doors: Doors) -> APIRouter:
         said = asked.strip()
         if not said or len(said) > _LONGEST:
             raise Refused("explain.asked", "Ask for a STIX id, a value or a pattern.", "Percent-encode it in the path.")
-        things = await _Explaining(doors, principal, await doors.store.policy()).explain(said)
+        things = await _Explaining(doors, principal, await doors.store.policy()).explain(asked)
         if not things:
+            if isinstance(named := things_named(said), Problem):
+                raise Refused(named.code, named.says)
             raise NotFound("explain.unknown", f"No collection that you may read shows {cut(said)}.", _read_as(said))
         body = Explanation(asked=asked, things=things)
         return Response(body.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})
@@ -117,18 +119,17 @@ class _Explaining:
         centre = policy.centres.get(principal.no) if principal.kind is Kind.CENTRE else None
         self._asker = Asker(centre=centre, operator=principal.kind is Kind.OPERATOR)
 
-    async def explain(self, said: str) -> list[ExplainedThing]:
+    async def explain(self, asked: str) -> list[ExplainedThing]:
         """The answer; empty where there is nothing that the asker may know of."""
         collections = await self._doors.gate.explainable(self._principal)
-        things = await self._things(said, collections)
+        things = await self._things(asked.strip(), collections)
         found = await self._explained(things, collections)
-        if _STIX_ID.fullmatch(said) is None and not said.startswith("["):
-            others = await self._store.things_naming(keys_asked(said), _MOST_THINGS)
-            others = [thing for thing in others if thing not in things]
-            for at in range(0, len(others), _ENOUGH):  # most of what is looked at may be nothing to the asker
-                if len(found) >= _ENOUGH:
-                    break
-                found += await self._explained(others[at : at + _ENOUGH], collections)
+        others = await self._store.things_naming(keys_asked(asked), _MOST_THINGS)
+        others = [thing for thing in others if thing not in things]
+        for at in range(0, len(others), _ENOUGH):  # most of what is looked at may be nothing to the asker
+            if len(found) >= _ENOUGH:
+                break
+            found += await self._explained(others[at : at + _ENOUGH], collections)
         return found
 
     async def _explained(self, things: Some[CanonicalKey], collections: Some[Collection]) -> list[ExplainedThing]:
@@ -142,9 +143,7 @@ class _Explaining:
     async def _things(self, said: str, collections: Some[Collection]) -> list[CanonicalKey]:
         if _STIX_ID.fullmatch(said) is None:
             named = things_named(said)
-            if isinstance(named, Problem):
-                raise Refused(named.code, named.says)
-            return named
+            return [] if isinstance(named, Problem) else named  # a value may begin like a pattern, or like an id
         views = await self._store.find_views(StixId(said), [one.no for one in collections])
         things = {view.thing: None for view in views}
         mine = [claim for claim in await self._store.find_claims((), [StixId(said)]) if self._asker.owns(claim)]

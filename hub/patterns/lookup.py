@@ -9,9 +9,16 @@ from hub.model.problems import Problem
 from hub.patterns import quick
 from hub.patterns.candidates import refang, value_candidates
 from hub.patterns.engine import canonical_in_full
+from hub.patterns.observables import rule_for
 
-_MOST = 4_096
-"""Of one pattern: more than a list of addresses has that fits into one."""
+_MOST = 16_384
+"""Of one pattern: more than fit into one of 65,536 characters."""
+_TYPED = (
+    ("windows-registry-key", "key"),
+    ("x509-certificate", "serial_number"),
+    ("cryptocurrency-wallet", "address"),
+)
+"""Kinds whose values patterns show in another spelling than people type, though nobody guesses them from a text."""
 
 
 def value_key(value: str) -> bytes:
@@ -37,4 +44,7 @@ def values_in(pattern: str) -> Mapping[bytes, bool]:
 def keys_asked(said: str) -> list[bytes]:
     """The keys under which a value that a person typed may stand in a pattern."""
     texts = [one.value for one in value_candidates(said)]
-    return [value_key(text) for text in dict.fromkeys((*texts, said, refang(said)))]
+    for rule in filter(None, (rule_for(kind, path) for kind, path in _TYPED)):
+        found = rule.canonicalise(said.strip())
+        texts += [found] if isinstance(found, str) else []
+    return [value_key(text) for text in dict.fromkeys((*texts, said, said.strip(), refang(said)))]

@@ -12,7 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
+from itertools import chain
+from urllib.parse import unquote, unquote_to_bytes
 
 from hub.patterns.candidates import refang
 from hub.patterns.observables.names import canonical_domain
@@ -67,19 +68,27 @@ _EMBEDDED = (
     # first address of IPv6, its prefix, bits behind the embedded IPv4 address
     (0xFFFF << 32, 96, 0),  # mapped, ::ffff:0:0/96 (RFC 4291, section 2.5.5.2)
     (0, 96, 0),  # compatible, ::/96 (RFC 4291, section 2.5.5.1)
+    (0xFFFF << 48, 96, 0),  # translated without state, ::ffff:0:0:0/96 (RFC 2765, section 2.1)
     (0x0064_FF9B << 96, 96, 0),  # translated, 64:ff9b::/96 (RFC 6052)
     (0x2002 << 112, 16, 80),  # 6to4, 2002::/16 (RFC 3056)
 )
 _BETWEEN = re.compile(r"[\s,;|]+")
+_BETWEEN_URLS = re.compile(r"(?<![\s,;|])[\s,;|]+(?=[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2})")
+"""Behind the host of a URL blanks and commas belong to its path, unless another URL begins there."""
 _RANGE = re.compile(r"\s*([0-9A-Fa-f:.]+)\s*-\s*([0-9A-Fa-f:.]+)\s*")
 _SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+:)?[/\\]{2}|[A-Za-z][A-Za-z0-9+.-]+:(?=[/\\])")
+_WITH_PATH = re.compile(rf"(?:{_SCHEME.pattern})[^\s,;|/\\?#]+[/\\?#]")
+_NO_HOST = re.compile(r"file:[/\\]{3}", re.IGNORECASE)
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9+-]*[:=](?=[^0-9*%:+]|[0-9]+\.)")
+"""What says of a value what it is: ``ip:``, ``domain=``, ``blob:``, schemes without slashes. No host with its port."""
 _PLAIN_URL = re.compile(r"[a-z]+://([a-z0-9][a-z0-9.-]*[a-z])(?::[0-9]+)?(/.*)?", re.DOTALL)
 """What nearly all URLs are like, in canonical form: a host that is no address."""
 _DIGEST = re.compile(r"(?:[0-9a-f]{32}){1,4}|[0-9a-f]{40}|[0-9a-f]{56}")
 _ANY = frozenset(("any", "any4", "any6", "all", "default"))
 """How firewalls write all addresses."""
 _PATH = re.compile(r"[/\\?#]")
-_WHOLE = re.compile(r"[/\\]*[*%]*(?:\?[*%]*)?(?:#.*)?", re.DOTALL)
+_WHOLE = re.compile(r"\W*")
+"""A path of signs only, without its fragment: the site itself, or all of it."""
 _PORT = re.compile(r":[0-9*%]*$")
 _SPAN_LIKE = re.compile(r"[0-9.]+(?:/[0-9.]+)?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:%.*)?(?:/[0-9]+)?", re.DOTALL)
 _PART = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
@@ -87,7 +96,8 @@ _OCTETS = re.compile(r"(?:(?:[0-9]{1,3}|[*%xX])(?:\.|$)){1,4}")
 _VARIES = re.compile(r"[*%]|[0-9].*[xX]")
 _NAME_LIKE = re.compile(r"[^\s/\\?#@:*%]+")
 _FORMAT = "Cf"
-_QUOTES = "'\"`<>(){}"
+_QUOTES = "'\"`<>(){}^$=!~+"
+"""Around a host: quotes, and the signs that filters and regular expressions begin and end with."""
 _DISARMED = re.compile(r"[\[({\\]|^(?:hxxp|h\*\*p|meow|fxp)", re.IGNORECASE)
 """What ``refang`` acts on; most values have none of it."""
 _AROUND = " \t\r\n\v\f\"'<>`"
@@ -99,7 +109,9 @@ _MOST_PIECES = 64
 
 def is_network_property(kind: str, path: str) -> bool:
     """Whether a property holds what firewalls, resolvers and proxies act on, so that every spelling counts."""
-    return kind in _NETWORK_KINDS or (path.endswith(".value") and _ENDS.fullmatch(path) is not None)
+    if path == "value":
+        return kind in _NETWORK_KINDS
+    return path.endswith(".value") and _ENDS.fullmatch(path) is not None
 
 
 def readings(one: Observable) -> Iterator[Reading]:
@@ -117,16 +129,21 @@ def _read(one: Observable, text: str) -> Iterator[Reading]:
     network = is_network_property(one.kind, one.path)
     if found := _RANGE.fullmatch(text):
         yield from _range(*found.groups())
-    pieces = [piece for piece in _BETWEEN.split(text) if piece][:_MOST_PIECES]
-    if not network and len(pieces) != 1:
-        return
+    between = _BETWEEN_URLS if _WITH_PATH.match(text) else _BETWEEN
+    pieces = [piece for piece in between.split(text) if piece][:_MOST_PIECES]
     if text.lower() in _ANY and one.kind in _ADDRESSES:
         yield _EVERYTHING
     single = len(pieces) == 1 and one.kind not in _ADDRESSES and (one.kind != "url" or "://" in text)
-    for piece in pieces:
-        for reading in _piece(piece, network=network):
-            if isinstance(reading, Span) or "." in reading.text or (network and single):
-                yield reading
+    read = [
+        [
+            reading
+            for reading in _piece(piece, network=network)
+            if isinstance(reading, Span) or "." in reading.text or (network and single)
+        ]
+        for piece in pieces
+    ]
+    if network or all(read):  # elsewhere a list of addresses and names, but no sentence with one in it
+        yield from chain.from_iterable(read)
 
 
 def _quick(one: Observable) -> Reading | None:
@@ -140,7 +157,9 @@ def _quick(one: Observable) -> Reading | None:
             return Name(one.value) if canonical_domain(one.value) == one.value else None
         case "url" if found := _PLAIN_URL.fullmatch(one.value):
             host, path = found.groups()
-            return Name(host, is_place=bool(path) and _WHOLE.fullmatch(path) is None)
+            if path and "://" in path and _BETWEEN_URLS.search(path):
+                return None
+            return Name(host, is_place=not _is_whole(path or ""))
         case _:
             return None
 
@@ -197,6 +216,8 @@ def _range(first: str, last: str) -> Iterator[Span]:
 
 def _piece(piece: str, *, network: bool) -> Iterator[Reading]:
     """What one word may be: a network, a URL, or a host with or without a port."""
+    if _NO_HOST.match(piece):
+        return
     bare = piece.strip("/\\")
     found = span_of(bare) or span_of(_PORT.sub("", bare))
     if found is not None:
@@ -204,6 +225,8 @@ def _piece(piece: str, *, network: bool) -> Iterator[Reading]:
         return
     if network and (short := _short_network(piece)) is not None:
         yield short
+    if network and (label := _LABEL.match(piece)):
+        piece = piece[label.end() :]
     scheme = _SCHEME.match(piece)
     rest = piece[scheme.end() :].lstrip("/\\") if scheme else piece
     cut = _PATH.search(rest)
@@ -211,11 +234,17 @@ def _piece(piece: str, *, network: bool) -> Iterator[Reading]:
     local, at, host = authority.rpartition("@")
     if at and not scheme and local.strip("*%"):
         return  # somebody's mail address: it blocks one mailbox
-    is_place = _WHOLE.fullmatch(path) is None
+    is_place = not _is_whole(path)
     if is_place and not network:
         return
     for reading in _host(host, network=network):
         yield _place(reading) if is_place else reading
+
+
+def _is_whole(path: str) -> bool:
+    """Whether a path is no place on a site: a URL with it says as much as the host."""
+    path = path.partition("#")[0]
+    return _WHOLE.fullmatch(unquote(path) if "%" in path else path) is not None
 
 
 def _place(reading: Reading) -> Reading:

@@ -20,7 +20,7 @@ NOWHERE = Path("/nonexistent")
 
 @pytest.fixture(scope="module")
 def default() -> HeldLists:
-    return lists.load(("default",), NOWHERE, ["hub.centre.example.org", "203.0.113.9"])[0]
+    return lists.load(("default",), NOWHERE, ["hub.centre.example.org", "203.0.113.9", "Bücher.example.net"])[0]
 
 
 def held(by: HeldLists, pattern: str) -> tuple[Code, str] | None:
@@ -52,6 +52,14 @@ def held(by: HeldLists, pattern: str) -> tuple[Code, str] | None:
         ("[domain-name:value = 'hub.centre.example.org']", Code.POISON_OWN),
         ("[domain-name:value = 'centre.example.org']", Code.POISON_OWN),
         ("[ipv4-addr:value = '203.0.113.9']", Code.POISON_OWN),
+        ("[domain-name:value = 'xn--bcher-kva.example.net']", Code.POISON_OWN),
+        ("[url:value = 'https://BÜCHER.example.net./x']", Code.POISON_OWN),
+        ("[ipv6-addr:value = '2001:0:4136:e378:8000:63bf:f7f7:f7f7']", Code.POISON_RESERVED),
+        ("[ipv6-addr:value = '2001:2::1']", Code.POISON_RESERVED),
+        ("[ipv6-addr:value = '1234::1']", Code.POISON_RESERVED),
+        ("[ipv6-addr:value = '4000::/20']", Code.POISON_RESERVED),
+        ("[ipv6-addr:value = '64:ff9b:1::8.8.8.8']", Code.POISON_RESERVED),
+        ("[ipv4-addr:value = '192.88.99.1']", Code.POISON_RESERVED),
     ],
 )
 def test_what_would_block_everyone_is_held_by_the_hubs_own_rules(default: HeldLists, pattern: str, code: Code) -> None:
@@ -111,6 +119,14 @@ def test_what_blocks_nobody_else_is_let_through(default: HeldLists, pattern: str
         "[url:value = 'google.com']", "[url:value = '//google.com/']", "[url:value = 'https://google.com/#x']",
         "[url:value = 'https://www.google.com']", "[url:value = 'tcp://8.8.8.8:53']", "[url:value = 'http://10.0.0.1/x']",
         "[url:value = 'https://hub.centre.example.org/x']", "[email-addr:value = '*@gmail.com']",
+        "[ipv6-addr:value = '::ffff:0:8.8.8.8']", "[url:value = 'http://google.com/.*']",
+        "[url:value = 'http://google.com/%20']", "[url:value = 'http://google.com/%2f']",
+        "[url:value = 'https://google.com/$']", "[url:value = 'https://google.com/%E2%80%8B']",
+        "[url:value = 'sip:google.com']", "[url:value = 'blob:https://google.com/']",
+        "[url:value = 'about:google.com']", "[domain-name:value = '^google.com$']",
+        "[url:value = 'http://evil.site.example/x,http://google.com/']", "[ipv4-addr:value = 'ip:8.8.8.8']",
+        "[domain-name:value = '||google.com^']", "[x-foo:bar = '||google.com^']",
+        "[domain-name:value = 'domain=google.com']", "[mutex:name = 'google.com,c2.example']",
         "[domain-name:value = 'com.bd']", "[domain-name:value = 'login.microsoftonline.com']",
     ],
 )  # fmt: skip
@@ -123,6 +139,13 @@ def test_poison_waits_in_every_spelling_property_and_composition(default: HeldLi
     [
         "[ipv4-addr:value = '198.51.100.1' AND ipv4-addr:value != '8.8.8.8']",
         "[domain-name:value NOT IN ('google.com', 'microsoft.com')]",
+        "[url:value = 'http://198.51.100.1/a;b.php']", "[url:value = 'http://198.51.100.1/my%20file.exe']",
+        "[url:value = 'http://a_b.site.example/a|b.exe']", "[url:value = 'file:///c:/x.exe']",
+        "[url:value = 'http://[2a00:1450::1]:8080/a,b.txt']", "[url:value = 'http://google.com/x?u=http://c2.example/']",
+        "[url:value = 'mailto:somebody@gmail.com']", "[url:value = 'tel:+4912345']",
+        "[url:value = 'data:text/html;base64,PHg+']", "[ipv4-addr:belongs_to_refs[*].number = 15169]",
+        "[ipv4-addr:value = '198.51.100.1' AND ipv4-addr:x_port = 4444]",
+        "[ipv6-addr:value = '64:ff9b::198.51.100.1']", "[mutex:name = 'ping 8.8.8.8']",
         "[url:value = 'http://8.8.8.8/x']", "[url:value = 'index.php?id=1']", "[url:value = 'x']",
         "[mutex:name = 'test']", "[file:name = '134744072']", "[file:name = 'svchost.exe']", "[file:name = 'run.sh']",
         r"[directory:path = 'C:\\Users\\google.com']", "[process:command_line = 'ping 127.0.0.1']",

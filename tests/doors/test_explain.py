@@ -166,6 +166,13 @@ PLACES = [
     ("[domain-name:value = '198.51.100.41']", "198.51.100.41"),
     ("[domain-name:value LIKE '%.c2-42.example']", "%.c2-42.example"),
     ("[url:value = 'http://c2-43.example/'] REPEATS 2 TIMES", "http://c2-43.example"),
+    (r"[windows-registry-key:key = 'HKLM\\Software\\Evil']", "HKLM\\Software\\Evil"),
+    ("[x509-certificate:serial_number = '0A1B2C']", "0A1B2C"),
+    (f"[cryptocurrency-wallet:address = '0x{'AB' * 20}']", f"0x{'AB' * 20}"),
+    ("[file:name = '[2026] invoice.exe']", "[2026] invoice.exe"),
+    ("[mutex:name = '[a:b = 1]']", "[a:b = 1]"),
+    ("[mutex:name = 'mutex--3f2504e0-4f89-41d3-9a0c-0305e82c3301']", "mutex--3f2504e0-4f89-41d3-9a0c-0305e82c3301"),
+    ("[file:name = 'x.exe ']", "x.exe "),
 ]  # fmt: skip
 
 
@@ -176,6 +183,13 @@ async def test_a_value_is_found_wherever_it_stands_in_a_pattern(hub: Hub, patter
     [thing] = await explain(hub, asked)
     assert thing["type"] == "indicator"
     assert view(thing)["state"] == "live"
+
+
+async def test_the_last_of_as_many_values_as_fit_into_a_pattern_is_found(hub: Hub) -> None:
+    members = [f"'{no:x}'" for no in range(8_000)]
+    receipt = await hub.tell("ro", an_indicator(f"[x-a:b IN ({', '.join(members)})]"))
+    assert receipt["accepted"] == 1, receipt
+    assert len(await explain(hub, max(members).strip("'"))) == 1
 
 
 async def test_a_value_in_a_pattern_that_one_may_not_see_is_unknown(hub: Hub) -> None:
