@@ -16,7 +16,7 @@ from hub import lists
 from hub.core.hold import HeldLists
 from hub.doors.export.escape import unescaped
 from tests.doors.hubs import Hub, a_hub
-from tests.story import TLP, an_indicator
+from tests.story import TLP, an_indicator, moment
 
 INPUTS = Path(__file__).parent.parent / "data" / "real-life"
 KINDS = ("ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "md5", "sha-256", "file", "mutex", "process")
@@ -36,10 +36,11 @@ async def hub(tmp_path: Path, default: HeldLists) -> AsyncIterator[Hub]:
 
 
 def objects(name: str) -> list[dict[str, Any]]:
-    """The objects of an input, for everyone to see."""
+    """The objects of an input, for everyone to see, as of an hour before the hub's clock."""
     text = (INPUTS / name).read_text()
     found = json.loads(text)["objects"] if name.endswith(".json") else [json.loads(line) for line in text.splitlines()]
-    return [{**one, "object_marking_refs": [TLP["clear"]]} for one in found]
+    times = {"created": moment(-3600), "modified": moment(-3600), "valid_from": moment(-3600)}
+    return [{**one, **times, "object_marking_refs": [TLP["clear"]]} for one in found]
 
 
 async def in_lists(hub: Hub) -> dict[str, set[str]]:
@@ -195,6 +196,15 @@ async def test_a_digest_of_an_algorithm_that_nobody_knows_has_no_short_name(hub:
     found = await in_lists(hub)
     assert found[f"file:{path}"] == {"198.51.100.99"}
     assert "198.51.100.99" not in found.get("ipv4-addr", set()) | found[""]
+
+
+@pytest.mark.parametrize("value", ["com", "134744072", "0/0", "8.8.8"])
+async def test_what_is_no_digest_of_ssdeep_is_in_no_list(hub: Hub, value: str) -> None:
+    digest = "3:AXGBicFlgVNhBGcL6wCrFQEv:AXGHsNhxLsr2C"
+    said = an_indicator(f"[file:hashes.SSDEEP = '{value}' OR file:hashes.SSDEEP = '{digest}']", tlp="clear")
+    receipt = await hub.tell("ro", said)
+    assert [problem["code"] for problem in receipt["problems"]] == ["value.not-of-its-kind"]
+    assert set().union(*(await in_lists(hub)).values()) == {digest}
 
 
 async def test_a_type_that_names_a_kind_of_value_gives_no_other_property(hub: Hub) -> None:

@@ -28,7 +28,9 @@ ALGORITHMS = (*_HEX_DIGITS, "SSDEEP", "TLSH")
 
 _SPELLINGS = {name.replace("-", ""): name for name in ALGORITHMS}
 _HEX = re.compile(r"[0-9a-f]+")
-_SSDEEP = re.compile(r"[A-Za-z0-9/+:.]{1,128}")
+_SSDEEP = re.compile(r"[0-9]+(?::[A-Za-z0-9/+]*){2}")
+_SSDEEP_LOOSE = re.compile(r"[A-Za-z0-9/+:.]{1,128}")
+"""What stix2-patterns takes for one, ``com`` and ``134744072`` too."""
 _TLSH = re.compile(r"(?:T[0-9])?[0-9A-F]{70}")
 
 
@@ -51,7 +53,8 @@ def canonical_digest(name: str, value: str) -> str | Problem | None:
     """A digest of the algorithm ``name`` (as ``algorithm`` gives it): hexadecimal in small letters, TLSH in capitals.
 
     A value that is no such digest is a Problem: it would match nothing, and stix2-patterns refuses the whole pattern.
-    Of TLSH there are several lengths, so one that is not the usual is None, kept as it is.
+    Of TLSH there are several lengths, so one that is not the usual is None, kept as it is; so is what only
+    stix2-patterns takes for a digest of ssdeep.
     """
     digits = _HEX_DIGITS.get(name)
     if digits is not None:
@@ -63,6 +66,6 @@ def canonical_digest(name: str, value: str) -> str | Problem | None:
     if name == "TLSH":
         upper = value.upper()
         return upper if _TLSH.fullmatch(upper) else None
-    if _SSDEEP.fullmatch(value):
-        return value
+    if _SSDEEP_LOOSE.fullmatch(value):
+        return value if _SSDEEP.fullmatch(value) else None
     return Problem(Code.STIX_HASH, "", f"{cut(value)} is no ssdeep digest (size:block:block).")
