@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.csv.dates import UnreadableDateError, read_date
 from connectors.csv.kinds import Parts, read_kind, split_composite
-from connectors.csv.levels import TLP_IDS, UnreadableLevelError, is_level_column, is_level_tag, read_level, strictest
+from connectors.csv.levels import (
+    TLP_IDS,
+    UnreadableLevelError,
+    is_level_column,
+    is_level_tag,
+    is_tag_column,
+    level_tags,
+    may_be_level_column,
+    read_level,
+    strictest,
+)
 from connectors.csv.mapping import FIELD, FeedMapping, ValueRule, plain
-from connectors.csv.rows import Found, LeaveOut, Row, find, holds_objects, short_texts, texts_in
+from connectors.csv.rows import Found, LeaveOut, Row, find, holds_objects, paths_to, short_texts, texts_in
 from connectors.csv.values import pattern, read_cell
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:ctihub:connector:csv")
@@ -54,7 +64,7 @@ class IndicatorMaker:
         self._tlp_words = {feeds.lower(): ours for feeds, ours in mapping.indicator.tlp_words.items()}
         self._confidence_words = {word.lower(): number for word, number in self._rule.confidence_words.items()}
         self._kinds: dict[tuple[str, str], Parts | None] = {}
-        self._columns: tuple[tuple[str, ...], list[str]] = (), []
+        self._values_at = paths_to(rule.column for rule in mapping.value)
 
     def indicators(self, row: Row) -> Iterator[Indicator]:
         """One for each value that the row has."""
@@ -170,22 +180,26 @@ class IndicatorMaker:
 
     def _level_texts(self, found: Found, labels: list[str]) -> Iterator[str]:
         stated = found.contents(self._rule.tlp_column) if self._rule.tlp_column else []
-        for entry in found.entries():
-            stated += [entry[name] for name in self._level_columns(entry)]
-            for text in short_texts(entry):
-                if "tlp" in text.lower():  # a cell of tags, or only the level; never a sentence that speaks of one
-                    yield from (tag for tag in text.replace(";", ",").split(",") if is_level_tag(tag) and _is_tag(tag))
+        for name, content in found.said(self._values_at):
+            if is_level_column(name):
+                stated.append(content)
+                continue
+            for text in short_texts(content):
+                if may_be_level_column(name) and self._states_level(text):
+                    yield text
+                else:
+                    yield from level_tags(text, only_tags=is_tag_column(name))
         for content in stated:
             if holds_objects(content):
                 raise UnreadableLevelError("an object")
             yield from (text for text in texts_in(content) if text.strip().lower() not in self._empty)
         yield from filter(is_level_tag, labels)
 
-    def _level_columns(self, entry: Mapping[str, Any]) -> list[str]:
-        names = tuple(entry)
-        if self._columns[0] != names:  # the rows of a table all have the same
-            self._columns = names, [name for name in names if is_level_column(name)]
-        return self._columns[1]
+    def _states_level(self, text: str) -> bool:
+        try:
+            return read_level(text, self._tlp_words)[0] is not None
+        except UnreadableLevelError:
+            return False
 
     def _labels(self, found: Found) -> list[str]:
         words = list(self._rule.labels)
@@ -263,10 +277,6 @@ class IndicatorMaker:
             self._leave_out("several entries for one value, and no telling which is its own", found.row.place)
             return
         yield from filled
-
-
-def _is_tag(text: str) -> bool:
-    return len(text.split()) <= 2 and len(text) <= 40
 
 
 def _stamp(moment: datetime) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import ijson
 import orjson
 
+from connectors.csv.levels import is_level_column, is_tag_column
 from connectors.csv.rows import LeaveOut, Place, Row
 from connectors.sdk.connector import shortened
 from connectors.sdk.encodings import as_utf8
@@ -21,8 +22,11 @@ _DEPTH = 100
 _PIECE_BYTES = 64 << 10
 _KEY = "@key"
 """The column for the key under which a row stands in a dump by id."""
+_ABOVE = "@above."
+"""Begins the columns for what the answer says of all rows below: levels and tags."""
 
 Event = tuple[str, Any]
+_NOTHING: Mapping[str, Any] = {}
 
 
 def read_json(chunks: Iterable[bytes], below: str | None, path: str, leave_out: LeaveOut) -> Iterator[Row]:
@@ -99,6 +103,14 @@ def _not_json(path: str, why: str) -> SourceFailed:
     return SourceFailed("source.not-json", f"{path} is not JSON to its end: {why}.", "Get the file again.")
 
 
+def _level_behind(path: str, name: str) -> SourceFailed:
+    return SourceFailed(
+        "mapping.level-behind-rows",
+        f"{path} says {shortened(name)} behind the rows that it is about.",
+        'Name the columns by their paths instead of [file] rows: column = "data.*.value".',
+    )
+
+
 class _Reader:
     """Walks along a path through the events of the parser, and builds only what stands at its end."""
 
@@ -116,29 +128,41 @@ class _Reader:
             self._file.since_event = 0
             yield event
 
-    def rows(self, event: Event, steps: list[str], key: str | None = None, depth: int = 0) -> Iterator[Row]:
-        """The rows in the value that begins with ``event``; ``steps`` are still to be gone."""
+    def rows(self, event: Event, steps: list[str], said: Mapping[str, Any] = _NOTHING, depth: int = 0) -> Iterator[Row]:
+        """The rows in the value that begins with ``event``; ``steps`` are still to be gone, ``said`` is of all rows."""
         kind, _ = event
         if kind == "start_map" and steps:
-            while (inner := next(self.events))[0] != "end_map":
-                if depth == 0 and len(self.keys) < 10:
-                    self.keys.append(inner[1])
-                if steps[0] in ("*", inner[1]):
-                    key = inner[1] if steps[0] == "*" else key
-                    yield from self.rows(next(self.events), steps[1:], key, depth + 1)
-                else:
-                    self._skip(next(self.events))
+            self.found = self.found or steps == ["*"]
+            yield from self._in_map(steps, said, depth)
         elif kind == "start_array" and (not steps or steps[0] == "*"):
             self.found = self.found or not steps
             while (inner := next(self.events))[0] != "end_array":
-                yield from self.rows(inner, steps[1:], key, depth + 1) if steps else self._built(inner, key)
+                yield from self.rows(inner, steps[1:], said, depth + 1) if steps else self._built(inner, said)
         elif steps:
             self._skip(event)
         else:
             self.found = True
-            yield from self._built(event, key)
+            yield from self._built(event, said)
 
-    def _built(self, event: Event, key: str | None) -> Iterator[Row]:
+    def _in_map(self, steps: list[str], said: Mapping[str, Any], depth: int) -> Iterator[Row]:
+        before = self._number
+        while (inner := next(self.events))[0] != "end_map":
+            name = inner[1]
+            if depth == 0 and len(self.keys) < 10:
+                self.keys.append(name)
+            if steps[0] == name:
+                yield from self.rows(next(self.events), steps[1:], said, depth + 1)
+            elif is_level_column(name) or (steps[0] != "*" and is_tag_column(name)):
+                content, fits = self._value(next(self.events))
+                if self._number > before and (is_level_column(name) or "tlp" in str(content).lower()):
+                    raise _level_behind(self._path, name)
+                said = {**said, f"{_ABOVE}{depth}.{name}": content if fits else "?"}
+            elif steps[0] == "*":
+                yield from self.rows(next(self.events), steps[1:], {**said, _KEY: name}, depth + 1)
+            else:
+                self._skip(next(self.events))
+
+    def _built(self, event: Event, said: Mapping[str, Any]) -> Iterator[Row]:
         self._number += 1
         place = Place("row", self._number, "")
         content, fits = self._value(event)
@@ -146,9 +170,8 @@ class _Reader:
             self._leave_out("a row over 1 MiB, or with too much in it", place)
             return
         place = Place("row", self._number, orjson.dumps(content, default=str).decode()[:400])
-        if isinstance(content, dict) and key is not None:
-            content.setdefault(_KEY, key)
-        yield from _row(content, place, self._leave_out)
+        for row in _row(content, place, self._leave_out):
+            yield Row({**said, **row.cells}, place)
 
     def _skip(self, event: Event) -> None:
         depth = _deeper(0, event[0])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from connectors.csv.mapping import plain
 
@@ -21,26 +22,68 @@ _TLP = re.compile(r"\s*tlp(?![a-z])\W*", re.IGNORECASE)
 _TAG = re.compile(r"\s*tlp\s*(?::\s*\S|[\s_-]+(?:clear|white|green|amber|red)\b)", re.IGNORECASE)
 _PAP = re.compile(r"\s*pap\s*:\s*\w+\s*", re.IGNORECASE)
 _BETWEEN = re.compile(r"[,;|/\n]+")
-
+_BETWEEN_TAGS = re.compile(r"[,;|\n\[\]{}()\"']+|\s[-\u2013\u2014]\s")
+_ASSIGNED = re.compile(r"(?<![a-z])(tlp)\s*[:=]\s*[\"']?", re.IGNORECASE)
+_TAG_WORDS, _TAG_CHARS = 2, 40
+_COMMENT_MARKS = "#;/!*-= \t"
+_LEADING_WORD = re.compile(r"\A(?!tlp)[\w -]{1,30}:\s*", re.IGNORECASE)
 
 _COLUMN = re.compile(
     r"tlp(?:level|marking|label|colou?r|designation|rating|classification|stufe|einstufung)?(?:\(\d+\))?"
     r"|trafficlightprotocol"
 )
+_LIKE_COLUMN = re.compile(r"(?<![a-z])tlp(?![a-z])|traffic.?light|\A(?:object)?.?markings?\Z", re.IGNORECASE)
+_TAG_COLUMN = re.compile(r"(?:attribute|event|object)?(?:tags?|labels?|markings?|keywords?)")
 
 
 class UnreadableLevelError(ValueError):
     """A row states a level, and nobody can tell which."""
 
 
+@lru_cache(maxsize=4096)
 def is_level_column(name: str) -> bool:
     """Whether a column states a level whatever a mapping says of it."""
-    return _COLUMN.fullmatch(plain(name)) is not None
+    return _COLUMN.fullmatch(plain(name.rpartition(".")[2])) is not None
+
+
+@lru_cache(maxsize=4096)
+def may_be_level_column(name: str) -> bool:
+    """Whether a level in a column counts, though other words there mean nothing."""
+    return _LIKE_COLUMN.search(name.rpartition(".")[2]) is not None
+
+
+@lru_cache(maxsize=4096)
+def is_tag_column(name: str) -> bool:
+    """Whether a column holds tags, so that blanks may part them."""
+    return _TAG_COLUMN.fullmatch(plain(name.rpartition(".")[2])) is not None
+
+
+def level_tags(text: str, *, only_tags: bool = False) -> Iterator[str]:
+    """The tags in a cell that claim to state a level, however it lists them; never a sentence that speaks of one.
+
+    >>> list(level_tags("['osint', 'tlp:red']"))
+    ['tlp:red']
+    """
+    if "tlp" not in text.lower():
+        return
+    for part in _BETWEEN_TAGS.split(_ASSIGNED.sub(r"\1:", text)):
+        is_tag = len(part) <= _TAG_CHARS and len(part.split()) <= _TAG_WORDS and is_level_tag(part)
+        yield from [part] if is_tag else filter(is_level_tag, part.split()) if only_tags else ()
 
 
 def is_level_tag(text: str) -> bool:
     """Whether a tag claims to state a TLP level, readable or not."""
     return text.lstrip()[:3].lower() == "tlp" and _TAG.match(text) is not None
+
+
+def level_remarks(comment: str) -> list[str]:
+    """The level that a comment states for what stands below it, as tags; a row that is commented out states none.
+
+    >>> level_remarks("# Marking: TLP:RED - no sharing")
+    ['TLP:RED']
+    """
+    said = _LEADING_WORD.sub("", comment.lstrip(_COMMENT_MARKS))
+    return list(level_tags(said)) if said.lower().startswith(("tlp", "(tlp", "[tlp")) else []
 
 
 def read_level(text: str, words: Mapping[str, str]) -> tuple[str | None, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from connectors.csv.values import without_secrets
 Concrete = tuple[str | int, ...]
 """A path with the index or key that each ``*`` stood for."""
 _LIST_ENTRIES = 64
+_TAG_KEYS = ("name", "tag", "label", "value", "definition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,19 @@ class Found:
         steps, own = column.split("."), self.path.split(".")
         return "*" in own and "*" in steps[_aligned(steps, own) :] and column not in self.row.cells
 
-    def entries(self) -> Iterator[Mapping[str, Any]]:
-        """The row itself, and each entry of a list in which the value was found."""
+    def said(self, elsewhere: frozenset[str]) -> Iterator[tuple[str, Any]]:
+        """(name, content) of whatever is said of the value: in the row, in each entry on the way to it, and below them.
+
+        ``elsewhere`` are the paths to all values: what stands there is said of those alone.
+        """
         entry: Any = self.row.cells
-        yield entry
+        if not self.at:
+            yield from _said(entry, "", elsewhere)
+        gone = ""
         for step, key in zip(self.path.split("."), self.at, strict=False):
-            entry = entry[key]
-            if step == "*" and isinstance(entry, Mapping):
-                yield entry
+            if isinstance(entry, Mapping):
+                yield from _said(entry, gone, elsewhere)
+            entry, gone = entry[key], f"{gone}{step}."
 
 
 def find(row: Row, column: str) -> Iterator[tuple[Found, str]]:
@@ -150,10 +156,29 @@ def _walk(value: Any, steps: list[str], gone: Concrete, fixed: Concrete) -> Iter
         yield from _walk(value[key], steps, (*gone, key), fixed)
 
 
-def short_texts(cells: Mapping[str, Any]) -> Iterator[str]:
-    """The texts of an entry, and those of its short lists, such as tags."""
-    for content in cells.values():
-        if isinstance(content, str):
-            yield content
-        elif isinstance(content, list) and len(content) <= _LIST_ENTRIES:
-            yield from (entry for entry in content if isinstance(entry, str))
+def paths_to(columns: Iterable[str]) -> frozenset[str]:
+    """The columns, and each step on the way to them."""
+    return frozenset(path for column in columns for path in _on_the_way(column))
+
+
+def _on_the_way(column: str) -> Iterator[str]:
+    steps = column.split(".")
+    yield from (".".join(steps[:end]) for end in range(1, len(steps) + 1))
+
+
+def _said(entry: Mapping[str, Any], gone: str, elsewhere: frozenset[str], deep: int = 2) -> Iterator[tuple[str, Any]]:
+    for name, content in entry.items():
+        yield name, content
+        small = deep and isinstance(content, Mapping) and len(content) <= _LIST_ENTRIES
+        if small and f"{gone}{name}" not in elsewhere and f"{gone}*" not in elsewhere:
+            yield from _said(content, f"{gone}{name}.", elsewhere, deep - 1)
+
+
+def short_texts(content: Any) -> Iterator[str]:
+    """The texts of a cell, and of a short list of tags, which may be objects with names."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list) and len(content) <= _LIST_ENTRIES:
+        for entry in content:
+            named = [entry.get(key) for key in _TAG_KEYS] if isinstance(entry, Mapping) else [entry]
+            yield from (text for text in named if isinstance(text, str))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-from connectors.csv.levels import is_level_column
+from connectors.csv.levels import is_level_column, level_remarks
 from connectors.csv.lines import LINE_BYTES, Line
 from connectors.csv.mapping import FeedMapping, Layout
 from connectors.csv.rows import LeaveOut, Note, Place, Row
@@ -69,7 +69,10 @@ def read_table(
     ahead = [first] if first and not first_is_header else []
     ahead += islice(records, _SAMPLE)
     _ensure_as_wide(ahead, names, source.name)
-    return mapping, _rows(chain(ahead, records), mapping, names, delimiter, leave_out, note)
+    rows = _rows(chain(ahead, records), mapping, names, delimiter, leave_out, note)
+    if head.levels:
+        rows = (Row({**row.cells, "@remarks": head.levels}, row.place) for row in rows)
+    return mapping, rows
 
 
 # The names of the columns
@@ -83,23 +86,26 @@ class _Head:
     """The last one that says something, or the names of Zeek's columns; without its mark."""
     delimiter: str
     rest: Iterator[Line]
+    levels: list[str]
+    """The levels that a comment states for the whole file."""
 
     @classmethod
     def read(cls, lines: Iterator[Line], layout: Layout) -> _Head:
-        comment, delimiter = "", ""
+        comment, delimiter, levels = "", "", list[str]()
         for line in lines:
             text = line.text or ""
             if zeek := _ZEEK_FIELDS.match(text):
-                return cls([zeek[1].rstrip("\r\n")], "\t", lines)
+                return cls([zeek[1].rstrip("\r\n")], "\t", lines, levels)
             if excel := _EXCEL_DELIMITER.fullmatch(text):
                 delimiter = excel[1]
                 continue
             mark = next((mark for mark in layout.comments if text.startswith(mark)), None)
             if mark is None and (text.strip() or line.text is None):
-                return cls([comment] if comment else [], delimiter, chain([line], lines))
+                return cls([comment] if comment else [], delimiter, chain([line], lines), levels)
             said = text[len(mark or "") :].strip()
             comment = said if said.strip("# ") else comment
-        return cls([comment] if comment else [], delimiter, iter(()))
+            levels += level_remarks(said) if len(levels) < _SAMPLE else []
+        return cls([comment] if comment else [], delimiter, iter(()), levels)
 
 
 def _names(

@@ -56,6 +56,8 @@ _ERROR_WORDS = {
     "query_status", "status", "status_code", "http_status", "code", "error", "errors", "error_code",
     "error_description", "title", "msg", "message", "detail", "details", "description", "reason", "fault",
 }  # fmt: skip
+_ALL_IS_WELL = {"ok", "success", "200", "0"}
+"""What an answer with rows says of itself."""
 _WANTS_ACCOUNT = re.compile(r"auth|api.?key|token|credential|log.?in|sign.?in|unauthori|forbidden|\b40[13]\b", re.I)
 
 
@@ -140,7 +142,7 @@ def _json(start: bytes) -> NotAFeed | None:
 def error_in_json(said: Mapping[str, Any], deep: int = 3) -> NotAFeed | None:
     """The error that a decoded JSON object tells of, ``deep`` levels down at most; None without a word of errors."""
     words = {key: _word(value, deep) for key, value in said.items() if key.lower() in _ERROR_WORDS}
-    words = {key: value for key, value in words.items() if value}
+    words = {key: value for key, value in words.items() if value and value.lower() not in _ALL_IS_WELL}
     if not words:
         return None
     told = ", ".join(f"{key} {_quoted(value)}" for key, value in words.items())

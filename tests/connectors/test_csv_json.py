@@ -78,6 +78,54 @@ def test_a_level_of_the_whole_answer_is_that_of_each_row(tmp_path: Path) -> None
     assert read.levels == {"a.example": "amber", "b.example": "red"}
 
 
+@pytest.mark.parametrize(
+    ("said", "level"),
+    [
+        ({"tags": [{"name": "tlp:red"}]}, "red"),
+        ({"Tag": [{"id": 1, "name": "osint"}, {"id": 2, "name": "tlp:amber"}]}, "amber"),
+        ({"meta": {"tlp": "red"}}, "red"),
+        ({"extra.tlp": "red", "tlp": "green"}, "red"),
+        ({"meta": {"handling": {"labels": ["tlp:red"]}}}, "red"),
+        ({"others": [{"ioc": "b.example", "tlp": "red"}], "tlp": "green"}, "green"),
+    ],
+)
+def test_a_level_counts_wherever_a_row_says_it(tmp_path: Path, said: dict[str, Any], level: str) -> None:
+    row = {"ioc": "a.example", **said}
+    for content, at in (([row], ""), ({"data": [row]}, "data.*.")):
+        read = read_text(tmp_path, json.dumps(content), mapping_for(tmp_path, at=at), name="feed.json")
+        assert read.levels["a.example"] == level
+
+
+def test_a_level_above_the_rows_is_that_of_each_and_of_no_other(tmp_path: Path) -> None:
+    pages = [
+        {"tlp": "amber", "items": [{"ioc": "a.example", "tlp": "clear"}, {"ioc": "b.example", "tlp": "red"}]},
+        {"items": [{"ioc": "c.example"}]},
+        {"Tag": [{"name": "tlp:red"}], "items": [{"ioc": "d.example"}]},
+    ]
+    mapping = mapping_for(tmp_path, rows="pages.*.items")
+    read = read_text(tmp_path, json.dumps({"pages": pages}), mapping, name="feed.json")
+    assert read.levels == {"a.example": "amber", "b.example": "red", "c.example": "clear", "d.example": "red"}
+
+
+def test_a_level_behind_the_rows_is_an_error(tmp_path: Path) -> None:
+    text = json.dumps({"data": [{"ioc": "a.example"}], "tlp": "red"})
+    with pytest.raises(SourceFailed) as failed:
+        read_text(tmp_path, text, mapping_for(tmp_path, rows="data"), name="feed.json")
+    assert failed.value.code == "mapping.level-behind-rows"
+
+
+def test_a_dump_by_id_without_an_entry_is_empty(tmp_path: Path) -> None:
+    with pytest.raises(SourceFailed) as failed:
+        read_text(tmp_path, "{}", "urlhaus-json", name="feed.json")
+    assert failed.value.code == "source.empty"
+
+
+def test_an_answer_that_is_ok_is_no_error_in_json(tmp_path: Path) -> None:
+    with pytest.raises(SourceFailed) as failed:
+        read_text(tmp_path, '{"query_status": "ok", "data": []}', "threatfox-json", name="feed.json")
+    assert "an error" not in failed.value.says
+
+
 def test_what_stands_in_another_list_is_nobody_s_own(tmp_path: Path) -> None:
     mapping = a_mapping(
         tmp_path,

@@ -358,11 +358,47 @@ def test_the_strictest_level_counts(levels: list[str]) -> None:
         ("Indicator,TLP level", "198.51.100.1,red", "red"),
         ("Indicator,TLP,TLP-Stufe", "198.51.100.1,clear,red", "red"),
         ("Indicator,Marking", '198.51.100.1,"TLP:AMBER+STRICT, PAP:RED"', "amber+strict"),
+        ("Indicator,Tags", '198.51.100.1,"[""osint"", ""tlp:red""]"', "red"),
+        ("Indicator,Tags", "198.51.100.1,\"['osint', 'tlp:red']\"", "red"),
+        ("Indicator,Tags", '198.51.100.1,"[{""name"": ""tlp:red""}]"', "red"),
+        ("Indicator,Tags", "198.51.100.1,tlp:red | osint", "red"),
+        ("Indicator,Tags", "198.51.100.1,osint apt tlp:red botnet", "red"),
+        ("Indicator,Tags", "198.51.100.1,'tlp=\"red\"'", "red"),
+        ("Indicator,Handling", "198.51.100.1,[TLP:RED] internal", "red"),
+        ("Indicator,Handling", "198.51.100.1,TLP:RED - not to be passed on", "red"),
+        ("Indicator,TLP,Sensitivity (TLP)", "198.51.100.1,green,red", "red"),
+        ("Indicator,TLP,Marking", "198.51.100.1,green,amber", "amber"),
+        ("Indicator,TLP,TLP comment", "198.51.100.1,green,as agreed", "green"),
         ("Indicator,Comment", "198.51.100.1,was TLP:RED until last week", None),
     ],
 )
 def test_a_level_counts_in_whatever_column_it_stands(tmp_path: Path, header: str, row: str, level: str | None) -> None:
     assert read_text(tmp_path, f"{header}\n{row}\n").levels == {"198.51.100.1": level}
+
+
+@pytest.mark.parametrize(
+    ("text", "levels"),
+    [
+        ("# TLP:RED\n198.51.100.1\n", ["red"]),
+        ("# Marking: TLP:AMBER - not to be passed on\n198.51.100.1\n198.51.100.2 # TLP:RED\n", ["amber", "red"]),
+        ("198.51.100.1 # TLP:RED\n198.51.100.2\n", ["red", None]),
+        ("# the TLP:GREEN list is elsewhere\n#198.51.100.3;TLP:RED\n198.51.100.1\n", [None]),
+    ],
+)
+def test_a_remark_in_a_list_states_the_level_of_its_line_or_of_those_below(
+    tmp_path: Path, text: str, levels: list[str | None]
+) -> None:
+    assert list(read_text(tmp_path, text, "list").levels.values()) == levels
+
+
+def test_a_comment_above_a_table_states_the_level_of_its_rows(tmp_path: Path) -> None:
+    text = "# TLP:AMBER\nIndicator,TLP\n198.51.100.1,\n198.51.100.2,green\n198.51.100.3,red\n"
+    assert list(read_text(tmp_path, text).levels.values()) == ["amber", "amber", "red"]
+
+
+def test_a_network_with_start_end_and_mask_is_one(tmp_path: Path) -> None:
+    text = "203.0.113.0\t203.0.113.255\t24\t12\tEXAMPLE\tUS\ta@n.example\n198.51.100.0\t198.51.100.255\t24\t9\n"
+    assert read_text(tmp_path, text, "list").values == ["203.0.113.0/24", "198.51.100.0/24"]
 
 
 @pytest.mark.parametrize("text", ["tlp-report", "tlpower", "see tlp", ""])
