@@ -6,6 +6,7 @@ not be passed. Sans-IO; whatever comes, memory stays bounded and nothing recurse
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import Any
 
@@ -61,7 +62,7 @@ class EnvelopeScanner:
         """The properties of the envelope, ``objects`` emptied. Raises EnvelopeError where its end never came."""
         if self._open or self._in_string:
             raise EnvelopeError("ends in the middle")
-        text = bytes(self._around).strip()
+        text = bytes(self._around).removeprefix(codecs.BOM_UTF8).strip()
         try:
             found = orjson.loads(text) if text else {}
         except orjson.JSONDecodeError as error:

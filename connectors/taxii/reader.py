@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import IO, Any, TypeVar
@@ -172,9 +172,12 @@ class TaxiiReader:
         while True:
             with closing(self._page(url, position, filters, first=not cursors)) as envelope:
                 page = self._read(envelope, position)
-                if page.more:
-                    page = self._way_on(page, position, cursors)
-                yield page
+                onward = self._way_on(page, position, cursors) if page.more else page
+                # what it gave is published before it is given up; the position stays, since nobody knows what is next
+                yield onward or replace(page, position=position)
+            if onward is None:
+                raise self._loop("promises more but gives no way on")
+            page = onward
             if not page.more:  # also where a cursor is given: OpenCTI always gives one
                 return
             empty = empty + 1 if page.is_empty else 0
@@ -251,8 +254,8 @@ class TaxiiReader:
         position = Position(at.added_after, str(cursor) if cursor and more else None, last)
         return Page(envelope.split(), position, date_last, more, is_empty=not envelope.objects)
 
-    def _way_on(self, page: Page, before: Position, cursors: set[bytes]) -> Page:
-        """Make sure that the next request is another one: by a new cursor, else by date, else not at all."""
+    def _way_on(self, page: Page, before: Position, cursors: set[bytes]) -> Page | None:
+        """Make sure that the next request is another one: by a new cursor, else by date; None where neither is."""
         cursor = page.position.next
         seen = hashlib.blake2b((cursor or "").encode("utf-8", "surrogatepass"), digest_size=8).digest()
         if cursor and seen not in cursors:
@@ -261,7 +264,7 @@ class TaxiiReader:
         if page.date_last and page.date_last > (before.added_after or ""):
             by_date = Position(added_after=page.date_last, last=page.position.last)
             return Page(page.objects, by_date, page.date_last, more=True, is_empty=page.is_empty)
-        raise self._loop("promises more but gives no way on")
+        return None
 
     def _loop(self, what: str) -> SourceFailed:
         return SourceFailed(

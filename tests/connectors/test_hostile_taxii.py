@@ -364,6 +364,13 @@ def test_bundles_in_an_envelope_are_taken_apart_and_none_is_passed(server: Small
     assert [one["id"][-3:] for one in found] == ["111", "112"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_a_page_in_another_encoding_or_with_a_mark_is_read(server: SmallTaxii, encoding: str) -> None:
+    text = '{"objects":[{"type":"indicator","id":"indicator--1"}]}'
+    server.answers.append(page(text.encode(encoding)))
+    assert run(server) == [b'{"type":"indicator","id":"indicator--1"}']
+
+
 def test_a_bundle_instead_of_an_envelope_hands_down_its_version(server: SmallTaxii) -> None:
     server.answers.append(page(b'{"type":"bundle","objects":[{"id":"x--1"}],"spec_version":"2.0","id":"bundle--1"}'))
     assert [json.loads(one)["spec_version"] for one in run(server)] == ["2.0"]
