@@ -22,7 +22,9 @@ _TLP = re.compile(r"\s*tlp(?![a-z])\W*", re.IGNORECASE)
 _TAG = re.compile(r"\s*tlp\s*(?::\s*\S|[\s_-]+(?:clear|white|green|amber|red)\b)", re.IGNORECASE)
 _PAP = re.compile(r"\s*pap\s*:\s*\w+\s*", re.IGNORECASE)
 _BETWEEN = re.compile(r"[,;|/\n]+")
+_BETWEEN_WORDS = re.compile(r"[,;|\n]+")
 _BETWEEN_TAGS = re.compile(r"[,;|\n\[\]{}()\"']+|\s[-\u2013\u2014]\s")
+_BEGINS_WITH_TAG = re.compile(r"\s*(?:[\[{(\"']|tlp(?![a-z]))", re.IGNORECASE)
 _ASSIGNED = re.compile(r"(?<![a-z])(tlp)\s*[:=]\s*[\"']?", re.IGNORECASE)
 _TAG_WORDS, _TAG_CHARS = 2, 40
 _COMMENT_MARKS = "#;/!*-= \t"
@@ -66,8 +68,11 @@ def level_tags(text: str, *, only_tags: bool = False) -> Iterator[str]:
     """
     if "tlp" not in text.lower():
         return
-    for part in _BETWEEN_TAGS.split(_ASSIGNED.sub(r"\1:", text)):
-        is_tag = len(part) <= _TAG_CHARS and len(part.split()) <= _TAG_WORDS and is_level_tag(part)
+    # within a sentence, "[TLP:GREEN]" may be the level of something else
+    between = _BETWEEN_TAGS if _BEGINS_WITH_TAG.match(text) else _BETWEEN_WORDS
+    for part in between.split(_ASSIGNED.sub(r"\1:", text)):
+        is_short = len(part) <= _TAG_CHARS and len(part.split()) <= _TAG_WORDS and "://" not in part
+        is_tag = is_short and is_level_tag(part)
         yield from [part] if is_tag else filter(is_level_tag, part.split()) if only_tags else ()
 
 

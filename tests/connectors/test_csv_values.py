@@ -370,6 +370,7 @@ def test_the_strictest_level_counts(levels: list[str]) -> None:
         ("Indicator,TLP,Marking", "198.51.100.1,green,amber", "amber"),
         ("Indicator,TLP,TLP comment", "198.51.100.1,green,as agreed", "green"),
         ("Indicator,Comment", "198.51.100.1,was TLP:RED until last week", None),
+        ("Indicator,Comment", "198.51.100.1,see the report [TLP:GREEN] of May - TLP:GREEN - for more", None),
     ],
 )
 def test_a_level_counts_in_whatever_column_it_stands(tmp_path: Path, header: str, row: str, level: str | None) -> None:
@@ -381,6 +382,8 @@ def test_a_level_counts_in_whatever_column_it_stands(tmp_path: Path, header: str
     [
         ("# TLP:RED\n198.51.100.1\n", ["red"]),
         ("# Marking: TLP:AMBER - not to be passed on\n198.51.100.1\n198.51.100.2 # TLP:RED\n", ["amber", "red"]),
+        ("# TLP: see https://www.first.org/tlp/\n198.51.100.1\n", [None]),
+        ("# TLP:CLEAR (https://www.first.org/tlp/)\n198.51.100.1\n", ["clear"]),
         ("198.51.100.1 # TLP:RED\n198.51.100.2\n", ["red", None]),
         ("# the TLP:GREEN list is elsewhere\n#198.51.100.3;TLP:RED\n198.51.100.1\n", [None]),
     ],
