@@ -249,7 +249,7 @@ def test_whoever_reads_one_line_and_goes_finds_the_rest_the_next_time(
         assert reading.stdout is not None
         assert json.loads(reading.stdout.readline())
         reading.stdout.close()
-        assert reading.wait(60) != 0
+        assert reading.wait(WITHIN_S) != 0
     again = subprocess.run(whole, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, check=True)
     found = {one.get("description", "")[:5] + one["id"] for one in map(json.loads, again.stdout.splitlines())}
     assert len([one for one in found if one.startswith("long ")]) == len(many)

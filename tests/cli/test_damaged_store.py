@@ -104,7 +104,7 @@ def test_a_store_that_is_damaged_while_the_hub_runs_is_told_in_its_log(tmp_path:
                 if line[:1] == "{"
             )
 
-        wait_until(told, within_s=120)
+        wait_until(told)
     assert "from a backup" in log.read_text()
     assert "should not have happened" not in log.read_text()
 

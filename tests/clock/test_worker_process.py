@@ -16,7 +16,7 @@ from hub.config import Config
 from hub.doors.gauges import Gauges
 from hub.log.port import EventLog, Record, Topic
 from hub.model.times import DAY_US
-from hub.serving import Chores, Running
+from hub.serving import Chores, Role, Running
 from hub.store import tables as t
 from hub.store.sql import SqlStore
 
@@ -52,22 +52,24 @@ class Process:
 async def process(tmp_path: Path) -> AsyncIterator[Process]:
     config = Config(data_dir=tmp_path)
     async with opened_by_clock(config) as (store, log, _, clock):
-        gauges = Gauges(store, log, tmp_path)
-        yield Process(store, log, clock, Running(config, store, log, clock, gauges), Chores(store, log, clock))
+        running = Running(config, store, log, clock, Gauges(store, log, tmp_path), Role.WORKER)
+        yield Process(store, log, clock, running, Chores(store, log, clock))
 
 
 @pytest.mark.parametrize("by_us", [YEARS_US, -YEARS_US])
 async def test_in_doubt_a_worker_is_not_ready_sets_no_day_and_says_why(process: Process, by_us: int) -> None:
     await process.shift(by_us)
     await process.chores.once()
-    (why,) = await process.running.why_nothing_is_processed()
+    (why,) = await process.running.why_not_ready()
     assert "ctihub clock accept" in why
+    process.running.role = Role.DOORS
     assert await process.running.why_not_ready() == []
+    process.running.role = Role.WORKER
     assert b"ctihub_clock_in_doubt 1.0" in worker_metrics.text(by_centre=False)
     assert await process.ticks() == 0
     await process.shift(-by_us)
     await process.chores.once()
-    assert await process.running.why_nothing_is_processed() == []
+    assert await process.running.why_not_ready() == []
     assert b"ctihub_clock_in_doubt 0.0" in worker_metrics.text(by_centre=False)
 
 

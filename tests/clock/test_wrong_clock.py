@@ -22,17 +22,18 @@ from hub.store.clock import _TIMES_OF_ROWS, _TIMES_OF_WORK
 from tests.clock.asked import ask
 from tests.running import RunningHub
 from tests.servers.faketime import another_clock, need_faketime, ruled_by
-from tests.waiting import wait_until
+from tests.servers.ports import free_ports
+from tests.waiting import WITHIN_S, wait_until
 
 PROJECT = Path(__file__).parents[2]
-WITHIN_S = 120
 
 
 @pytest.fixture
 def hub(request: pytest.FixtureRequest, tmp_path: Path) -> RunningHub:
     """A hub without anybody; on PostgreSQL where the test says so."""
     need_faketime()
-    found = RunningHub(tmp_path / "hub")
+    port, inside = free_ports(2)
+    found = RunningHub(tmp_path / "hub", {"CTIHUB_METRICS_PORT": str(inside)}, port)
     if getattr(request, "param", "sqlite") == "postgresql":
         found.environment["CTIHUB_DATABASE_URL"] = request.getfixturevalue("postgres_url")
     return found
@@ -240,7 +241,8 @@ def test_a_rest_of_a_month_costs_one_command_at_most(hub: RunningHub, monkeypatc
 
 def metrics(hub: RunningHub) -> str:
     """What Prometheus is told."""
-    return httpx.get(f"{hub.url}/metrics", timeout=30, trust_env=False).text
+    inside = f"http://127.0.0.1:{hub.environment['CTIHUB_METRICS_PORT']}"
+    return httpx.get(f"{inside}/metrics", timeout=WITHIN_S, trust_env=False).text
 
 
 def latest_of(hub: RunningHub, collection: str) -> int:

@@ -106,7 +106,7 @@ async def test_with_one_of_three_brokers_nothing_is_acknowledged_and_the_reason_
     brokers: ManagedBrokers,
 ) -> None:
     topic = Topic("intake.ro")
-    log = await KafkaLog.open(**address_of(brokers), append_within_s=2.0)  # type: ignore[arg-type]
+    log = await KafkaLog.open(**{**address_of(brokers), "append_within_s": 2.0})  # type: ignore[arg-type]
     await log.create(topic)
     await log.append(topic, [a_record(b"0")])
     for node in brokers.nodes[1:]:

@@ -252,7 +252,7 @@ async def test_what_others_read_needs_no_library_but_aiokafka(scene: Scene, topi
         }
         words = [sys.executable, "-m", "tests.doors.plain_reader", json.dumps(options), topic, "100"]
         reader = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(WITHIN_S):
             said, _ = await reader.communicate()
     assert said.decode().split() == [row.object_id for row in rows]
 
@@ -367,7 +367,7 @@ async def test_a_topic_that_is_deleted_while_it_is_read_back_stalls_nothing(scen
     async with scene.relaying():
         await scene.relayed()
     await delete_topic(scene, "collection.public")
-    async with asyncio.timeout(60), scene.reading() as reader:
+    async with asyncio.timeout(WITHIN_S), scene.reading() as reader:
         assert "collection.public" not in await reader.topics()
         with pytest.raises(UnknownTopicOrPartitionError):
             await relaying._records(reader, KafkaPartition("collection.public", 0), 0, 3)

@@ -440,7 +440,11 @@ async def test_a_topic_with_other_settings_than_the_hub_s_gets_them_when_its_cen
     await _create_topics(kafka, "intake.ro")
     broker = broker_of(kafka)
     await broker.make_topics([CentreName("ro")], [])
-    assert not [says for says in said(await broker.compare(all_of(RO))) if says.startswith("intake.ro has")]
+    await until(lambda: _has_our_settings(broker), what="the topic has the hub's settings")
+
+
+async def _has_our_settings(broker: KafkaBroker) -> bool:
+    return not [says for says in said(await broker.compare(all_of(RO))) if says.startswith("intake.ro has")]
 
 
 async def test_settings_that_are_stricter_than_the_hub_s_are_no_difference(

@@ -189,7 +189,7 @@ class ManagedBrokers(KafkaServer):
 
     def _wait_for_all(self) -> None:
         admin = AdminClient(self.nodes[0].admin_options())
-        wait_until(lambda: len(admin.list_topics(timeout=20).brokers) == len(self.nodes), within_s=60)
+        wait_until(lambda: len(admin.list_topics(timeout=20).brokers) == len(self.nodes))
 
 
 @contextlib.contextmanager
