@@ -412,9 +412,10 @@ async def _records(reader: AIOKafkaConsumer, at: KafkaPartition, start: int, end
     reader.seek(at, start)
     found: list[TailRecord] = []
     while await reader.position(at) < end:
-        if reader.partitions_for_topic(at.topic) is None:  # it was deleted meanwhile: the client would look for ever
+        read = await reader.getmany(at, timeout_ms=200)
+        if not read and at.topic not in await reader.topics():  # deleted: the client would look for ever
             raise UnknownTopicOrPartitionError(at.topic)
-        for records in (await reader.getmany(at, timeout_ms=200)).values():
+        for records in read.values():
             found.extend(tail_record(record.key, record.value, record.headers) for record in records)
     return found
 
