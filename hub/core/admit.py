@@ -55,7 +55,7 @@ def _is_anothers(identity: str, centre: Centre, policy: Policy) -> bool:
 
 
 def _ceiling(marks: Marks, centre: Centre) -> list[Problem]:
-    # where it is not known what the whole states, the default says nothing: it is for what states nothing
+    # the default is for objects that state no level, not for a label that cannot be read
     level = marks.granular_level if marks.unreadable else marks.strictest(centre.default_level)
     if level is None or level <= centre.ceiling:
         return []

@@ -59,12 +59,12 @@ class Crowds:
 
     @property
     def left(self) -> list[tuple[int, StixId]]:
-        """What this step leaves to later ones after all."""
+        """What this step leaves to later ones, known at its end."""
         return [at for at in self.left_so_far if at not in self._gone]
 
     @property
     def cancelled(self) -> list[tuple[int, StixId]]:
-        """What earlier steps have left, and nobody waits for any more."""
+        """What earlier steps left for later, and what needs no later step any more."""
         return sorted(self._forgotten | {at for at in self._gone if at not in self.left_so_far})
 
     def add(self, no: int, name: StixId, *, ended: bool, at_once: bool) -> None:
@@ -82,20 +82,20 @@ class Crowds:
         self._marches[no, name] = _March(ended=False, at_once=False, after=after, resumed=True)
 
     def cancel(self, no: int, name: StixId) -> None:
-        """It has gone, so that nobody waits for it, unless it comes back in this step.
+        """Note that it has no view now. Its referrers go on waiting until the end of the step, when this is known.
 
-        Until that is known it is waited for all the same: were it seen in between, what needs it would come and go with
-        it, which may be what it needs itself, and the step would never come to an end.
+        If they saw it in between, they would appear and disappear with it. Where it needs one of them in turn, the step
+        would never end.
         """
         if (no, name) in self._meaning.pending:
             self._gone.add((no, name))
 
     def restore(self, no: int, name: StixId) -> None:
-        """It had only gone for a moment."""
+        """Note that it has a view again."""
         self._gone.discard((no, name))
 
     def forget(self, no: int, name: StixId) -> None:
-        """All see it at once, from now on."""
+        """Let its referrers wait no longer."""
         self._gone.discard((no, name))
         if self._meaning.pending.pop((no, name), None) is not None and (no, name) not in self.left_so_far:
             self._forgotten.add((no, name))

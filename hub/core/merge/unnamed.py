@@ -1,4 +1,4 @@
-"""What remains of what a centre says of itself that does not go by its name: nothing that would tell who it is.
+"""What is left of a claim whose centre does not go by its name: nothing that identifies the centre.
 
 Its own ids are replaced where the views are made (``owner``, ``carried``); free text and the names and values of
 properties that STIX does not define are its own care.
