@@ -42,11 +42,12 @@ def command(
     ensure_private(options)
 
     from hub import lists, serving, telemetry
+    from hub.working import run
 
     if role.value in (serving.Role.ALL, serving.Role.WORKER):
         lists.ensure_known(options.held_lists, options.data_dir)
     telemetry.configure(options.log_level, options.log_format)
-    serving.run(serving.serve(options, serving.Role(role.value), started=_started))
+    run(serving.serve(options, serving.Role(role.value), started=_started))
 
 
 def _started(url: str) -> None:

@@ -16,9 +16,10 @@ from hub.config import Config
 from hub.doors.gauges import Gauges
 from hub.log.port import EventLog, Record, Topic
 from hub.model.times import DAY_US
-from hub.serving import Chores, Role, Running
+from hub.serving import Role, Running
 from hub.store import tables as t
 from hub.store.sql import SqlStore
+from hub.working import Chores
 
 YEARS_US = 3650 * DAY_US
 
