@@ -5,7 +5,7 @@ An operator updates a list by putting its ``list.json`` under ``DATA_DIR/warning
 
 from __future__ import annotations
 
-import importlib.resources
+import importlib.util
 import ipaddress
 import json
 import re
@@ -18,7 +18,7 @@ from typing import Any
 from publicsuffixlist import PublicSuffixList
 
 from hub.core.hold import RULES, HeldLists
-from hub.model.errors import WrongUsage
+from hub.model.errors import Broken, WrongUsage
 from hub.model.problems import Problem
 from hub.patterns import canonical_value
 
@@ -108,8 +108,12 @@ def ensure_known(names: Iterable[str], data_dir: Path) -> None:
             raise WrongUsage("lists.unknown", says, f"Did you mean {near}?")
 
 
-def _packaged() -> Any:
-    return importlib.resources.files("pymispwarninglists") / "data" / "misp-warninglists" / "lists"
+def _packaged() -> Path:
+    """Where the package has its lists. Its code is not imported: it would bring a validator of JSON Schema along."""
+    spec = importlib.util.find_spec("pymispwarninglists")
+    if spec is None or not spec.submodule_search_locations:
+        raise Broken("lists.missing", "pymispwarninglists is not installed.", "Install ctihub anew.")
+    return Path(spec.submodule_search_locations[0]) / "data" / "misp-warninglists" / "lists"
 
 
 def _read(name: str, data_dir: Path) -> dict[str, Any]:

@@ -1,13 +1,15 @@
 """The MUST rules of STIX 2.1, for objects of every type: what is wrong with a decoded object, as problems with codes.
 
-The rules are tables (``objects``, ``observables``, ``common``) from which one function of each type is made at import.
-Patterns are not parsed here, and nobody's rights are judged: see ``hub/patterns`` and ``hub/core/admit``.
+The rules are tables (``objects``, ``observables``, ``common``). From them one function of each type is made, when the
+first object of that type comes: all of them at import would let every process start later. Patterns are not parsed
+here, and nobody's rights are judged: see ``hub/patterns`` and ``hub/core/admit``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from hub.core.validate.checks import BINARY, HEX, PROPERTY_NAME, TYPE_NAME, UUID, Check, anything, compile_shape, under
@@ -45,8 +47,9 @@ def validate(obj: StixObject, limits: Limits) -> list[Problem]:
     them: well-formed names, the common properties right, no null.
     """
     kind = obj.get("type")
-    check = _CHECKS.get(kind) if type(kind) is str else None
-    if check is None:
+    if type(kind) is str and kind in TYPES:
+        check = _of_the_standard(kind)
+    else:
         if wrong := _wrong_type(obj):
             return wrong
         check = _custom(str(kind), observable="created" not in obj and "modified" not in obj)
@@ -157,19 +160,21 @@ def _custom_property(name: str, value: Any) -> list[Trouble] | None:
     return anything(value)
 
 
-_CHECKS: Mapping[str, ObjectCheck] = {name: _compile(table, re.escape(name)) for name, table in TYPES.items()}
-_CUSTOM = {
-    observable: _compile(
-        ObjectType("", Family.OBSERVABLE if observable else Family.DOMAIN, {}),
-        TYPE_NAME,
-    )
-    for observable in (True, False)
-}
+@cache
+def _of_the_standard(kind: str) -> ObjectCheck:
+    """The function of a type of ``TYPES``."""
+    return _compile(TYPES[kind], re.escape(kind))
+
+
+@cache
+def _of_any_other(family: Family) -> ObjectCheck:
+    """What holds for every type outside the specification."""
+    return _compile(ObjectType("", family, {}), TYPE_NAME)
 
 
 def _custom(kind: str, *, observable: bool) -> ObjectCheck:
     """The function of a type outside the specification; with neither ``created`` nor ``modified`` it is observed."""
-    common = _CUSTOM[observable]
+    common = _of_any_other(Family.OBSERVABLE if observable else Family.DOMAIN)
 
     def check(obj: StixObject) -> list[Trouble]:
         troubles = common(obj)
