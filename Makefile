@@ -5,8 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8480
 PYTEST_ARGS ?=
+EXAMPLES ?= 100
+# the tests start hundreds of processes: each reads what the first has compiled
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup setup-test demo demo-kafka test test-faults bench lint audit lock docs clean
+.PHONY: setup setup-test demo demo-kafka test test-faults test-long bench lint audit lock docs clean
 
 setup: $(VENV)/.ready
 
@@ -46,6 +49,10 @@ test: setup-test
 
 test-faults: setup-test
 	@CTIHUB_TEST_ROUNDS=20 $(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
+
+# ever new examples, and many of them: histories of whole hubs, and patterns beside the reference
+test-long: setup-test
+	@CTIHUB_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n auto --dist loadgroup tests/promises tests/patterns $(PYTEST_ARGS)
 
 bench: setup-test
 	@$(BIN)/python -m tests.bench $(if $(LONG),--long)

@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.model.problems import Code, Problem
 from hub.patterns import Canonical, canonical
+from tests.examples import few
 from tests.patterns.reference import is_taken_by_reference
 from tests.patterns.writing import patterns
 
@@ -68,14 +69,14 @@ def test_line_breaks_and_comments_are_read_like_the_reference_reads_them(line: s
         assert isinstance(canonical(said["pattern"], spec_version=version), Canonical) == (said[version] == [])
 
 
-@settings(max_examples=150, deadline=None)
+@few(100)
 @given(patterns())
 def test_generated_patterns_are_taken_by_both(pattern: str) -> None:
     assert is_taken_by_reference(pattern)
     assert isinstance(canonical(pattern), Canonical)
 
 
-@settings(max_examples=150, deadline=None)
+@few(100)
 @given(patterns())
 def test_the_reference_takes_every_canonical_text(pattern: str) -> None:
     found = canonical(pattern)
@@ -102,7 +103,7 @@ def damaged(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=600, deadline=None)
+@few(300)
 @given(damaged())
 @example("[a:b = 1 OR]")
 @example("[a:b=1] WITHIN 5 SECONDS WITHIN 5 SECONDS")
@@ -115,7 +116,7 @@ def test_damaged_patterns_are_taken_or_refused_by_both(pattern: str) -> None:
         assert isinstance(ours, Problem), ours
 
 
-@settings(max_examples=150, deadline=None)
+@few(100)
 @given(damaged())
 def test_damaged_patterns_are_taken_or_refused_by_both_as_stix_2_0(pattern: str) -> None:
     ours = canonical(pattern, spec_version="2.0")

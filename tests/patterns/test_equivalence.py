@@ -7,14 +7,15 @@ docs/canonical-key.md lists the rules in this order.
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hub.patterns import Canonical, canonical, key
+from tests.examples import few
 from tests.patterns.reference import Observation, matches
 from tests.patterns.writing import comparisons, expressions, observations, patterns
 
-SLOW = settings(max_examples=25, deadline=None)
+SLOW = few(20)
 ONE = "x-one"
 
 
@@ -32,13 +33,13 @@ def assert_sound(left: str, right: str, seen: list[Observation]) -> None:
     assert matches(text(left), seen) == truth
 
 
-@settings(max_examples=250, deadline=None)
+@few(150)
 @given(patterns(), observations())
 def test_the_canonical_text_is_true_of_the_same_observations(pattern: str, seen: list[Observation]) -> None:
     assert matches(text(pattern), seen) == matches(pattern, seen)
 
 
-@settings(max_examples=300, deadline=None)
+@few(200)
 @given(patterns())
 def test_a_canonical_text_is_its_own_canonical_text(pattern: str) -> None:
     found = canonical(pattern)
@@ -117,7 +118,7 @@ def test_an_observation_or_itself_is_itself(a: str, seen: list[Observation]) -> 
     assert_sound(f"({a}) OR ({a})", a, seen)
 
 
-@settings(max_examples=150, deadline=None)
+@few(100)
 @given(patterns(0), observations())
 def test_an_observation_and_itself_is_two_observations(a: str, seen: list[Observation]) -> None:
     pattern = f"{a} AND {a}"

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.model.problems import Code, Problem
 from hub.patterns import Canonical, canonical, canonical_observable, canonical_text, key, value_candidates
+from tests.examples import few
 from tests.patterns.reference import is_taken_by_reference
 
 DATA = Path(__file__).parent.parent / "data" / "patterns" / "valid.txt"
@@ -174,7 +175,7 @@ def test_the_limit_counts_characters_of_what_came_and_of_what_is_shown(pattern: 
     assert too_long.code == Code.PATTERN_TOO_LONG
 
 
-@settings(max_examples=1_000, deadline=None)
+@few(500)
 @given(st.text() | st.text("[]()'\\=<>!:.,*/ \naAxORND019-_"))
 def test_any_text_gives_an_outcome(text: str) -> None:
     assert isinstance(canonical(text), Canonical | Problem)
@@ -184,7 +185,7 @@ def test_any_text_gives_an_outcome(text: str) -> None:
     assert isinstance(value_candidates(text), tuple)
 
 
-@settings(max_examples=500, deadline=None)
+@few(300)
 @given(st.text(st.characters(categories=["Cs", "Ll", "Nd", "Po"]), max_size=12))
 def test_half_a_surrogate_pair_gives_an_outcome(text: str) -> None:
     assert isinstance(canonical(f"[url:value = '{text}']"), Canonical | Problem)

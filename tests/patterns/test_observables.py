@@ -9,11 +9,12 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import idna
 import pytest
 from ada_url import parse_url
-from hypothesis import assume, example, given, reject, settings
+from hypothesis import assume, example, given, reject
 from hypothesis import strategies as st
 
 from hub.model.problems import Code, Problem
 from hub.patterns import canonical_observable, canonical_value, is_of_its_kind
+from tests.examples import few
 
 IPV4, IPV6, DOMAIN, URL, EMAIL = ("ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr")
 
@@ -146,7 +147,7 @@ octets = st.lists(st.integers(0, 255), min_size=4, max_size=4).map(lambda parts:
 networks = st.builds("{}/{}".format, octets, st.integers(0, 32))
 
 
-@settings(max_examples=300, deadline=None)
+@few(300)
 @given(octets | networks, octets | networks)
 def test_two_ipv4_values_are_one_exactly_when_ipaddress_says_so(left: str, right: str) -> None:
     same = ipaddress.ip_network(left, strict=False) == ipaddress.ip_network(right, strict=False)
@@ -173,7 +174,7 @@ numbers = (
 )  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None)
+@few(300)
 @given(numbers, st.integers(0, 4), st.integers(0, 4), st.integers(0, 128))
 def test_an_ipv6_value_has_one_spelling_and_stays_what_it_is(number: int, one: int, other: int, length: int) -> None:
     left = canonical_value(IPV6, "value", f"{spelled(number, one)}/{length}")
@@ -183,7 +184,7 @@ def test_an_ipv6_value_has_one_spelling_and_stays_what_it_is(number: int, one: i
     assert ipaddress.IPv6Network(left) == ipaddress.IPv6Network((number, length), strict=False)
 
 
-@settings(max_examples=500, deadline=None)
+@few(300)
 @given(st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=12))
 @example("Straße")
 @example("İstanbul")
@@ -201,7 +202,7 @@ kinds = st.sampled_from(
 properties = {"windows-registry-key": "key", "x509-certificate": "serial_number"}
 
 
-@settings(max_examples=2_000, deadline=None)
+@few(1_000)
 @given(kinds, st.text(max_size=24) | st.text("aA0.:/@%-_[]\\#?é", max_size=24))
 def test_a_canonical_value_is_its_own_canonical_value(kind: str, value: str) -> None:
     path = properties.get(kind, "value")
@@ -248,7 +249,7 @@ def located(url: str) -> tuple[object, ...]:
     )
 
 
-@settings(max_examples=2_000, deadline=None)
+@few(1_000)
 @given(urls)
 def test_a_canonical_url_locates_the_same_and_is_its_own_canonical_url(url: str) -> None:
     found = canonical_observable(URL, "value", url)
@@ -260,7 +261,7 @@ def test_a_canonical_url_locates_the_same_and_is_its_own_canonical_url(url: str)
     assert urlsplit(text).username is None
 
 
-@settings(max_examples=300, deadline=None)
+@few(300)
 @given(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16), st.booleans())
 def test_two_digests_are_one_exactly_when_their_bytes_are(left: bytes, right: bytes, upper: bool) -> None:
     spelled_right = right.hex().upper() if upper else right.hex()

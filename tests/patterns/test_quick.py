@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.patterns import canonical, canonical_in_full, quick
+from tests.examples import few
 
 PATHS = (
     *(f"{kind}:value" for kind in ("ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr", "file", "x")),
@@ -36,7 +37,7 @@ def singles(draw: st.DrawFn) -> str:
     return f"[{gaps[0]}{path}{gaps[1]}{operator}{gaps[2]}{quote}{value}{quote}{gaps[3]}]"
 
 
-@settings(max_examples=3_000, deadline=None)
+@few(1_500)
 @given(singles())
 @example("[url:value = 'http://a/%2%65']")
 @example("[ipv4-addr:value='198.51.100.7']\n")

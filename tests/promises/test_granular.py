@@ -228,7 +228,7 @@ def test_a_granular_marking_above_the_ceiling_is_told_even_where_the_label_canno
 # ---------------------------------------------------------------- what goes along, what leaves
 
 
-@few(12)
+@few(8)
 @given(history=histories())
 async def test_what_goes_along_is_referred_to(history: History) -> None:
     """The converse of INV-12: markings, extension definitions and identities of the hub are there while used."""

@@ -6,7 +6,6 @@ Source: docs/semantics.md, section 8.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,22 +16,18 @@ from stix2validator import ValidationOptions, validate_instance
 
 from hub.model.claims import Change
 from hub.model.markings import LEVEL_OF_ID
+from tests import examples
 from tests.promises.histories import History, a_history, histories
 from tests.promises.telling import COLLECTIONS, Telling, a_hub, references_in, what_differs_from_afresh
 from tests.story import Story
 
-MANY = int(os.environ.get("CTIHUB_EXAMPLES", "0"))
-"""How many histories each property is tried on; 0: as many as an everyday run has time for."""
-
 
 def few(number: int) -> settings:
-    """Settings of a property that an everyday run tries ``number`` times, always the same ones."""
-    return settings(
-        max_examples=MANY or number, deadline=None, derandomize=not MANY, database=None, phases=[Phase.generate],
-    )  # fmt: skip
+    """Settings of a property of histories: one that breaks it is printed, and too dear to be made shorter."""
+    return examples.few(number, database=None, phases=[Phase.generate])
 
 
-@few(15)
+@few(10)
 @given(history=histories())
 async def test_what_is_shown_holds_together_after_every_batch(history: History) -> None:
     async with a_hub() as story:
@@ -124,7 +119,7 @@ async def _is_marked(story: Story, name: str, rows: Iterable[Change]) -> None:
 _OPTIONS = ValidationOptions(version="2.1", strict=False, disabled="all", silent=True)
 
 
-@few(8)
+@few(6)
 @given(history=histories())
 async def test_everything_shown_is_valid_stix(history: History) -> None:
     async with a_hub() as story:

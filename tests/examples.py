@@ -1,0 +1,16 @@
+"""How many examples a property is tried on."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from hypothesis import settings
+
+MANY = int(os.environ.get("CTIHUB_EXAMPLES", "0"))
+"""At least so many for each property, ever new ones; 0: as many as an everyday run has time for, always the same."""
+
+
+def few(number: int, **more: Any) -> settings:
+    """Settings of a property that an everyday run tries ``number`` times."""
+    return settings(max_examples=max(MANY, number), deadline=None, **more)
