@@ -167,7 +167,7 @@ def test_a_hub_whose_clock_jumped_dates_nothing_loses_nothing_and_goes_on_by_its
         wait_until(lambda: "ctihub_clock_in_doubt 1" in metrics(hub), within_s=WITHIN_S, what="the metric says so")
         assert is_pending(hub, receipt)
         assert listed(hub) == {"198.51.100.1"}
-        (told,) = doubts(hub)
+        (told,) = wait_until(lambda: doubts(hub), within_s=WITHIN_S, what="the log says so")
         assert told["level"] == "error"
         assert "ctihub clock accept" in told["way_out"]
     assert latest_us(hub) < now_us() + DAY_US
