@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import os
 import signal
@@ -12,13 +13,14 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
-from tests import logs
+from tests import farewell, logs
+from tests.examples import MANY
 
-# A change is judged by the same examples on every machine, however slow that is; long searches set CTIHUB_TEST_ROUNDS
-# and print how to repeat what failed.
+# A change is judged by the same examples on every machine, however slow that is; long searches set CTIHUB_EXAMPLES or
+# CTIHUB_TEST_ROUNDS, and print how to repeat what failed.
 settings.register_profile(
     "same",
-    derandomize="CTIHUB_TEST_ROUNDS" not in os.environ,
+    derandomize=not MANY and "CTIHUB_TEST_ROUNDS" not in os.environ,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
@@ -29,6 +31,7 @@ settings.load_profile("same")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 logs.plain()
+farewell.install()
 
 pytest_plugins = ["tests.servers.fixtures", "tests.flaky"]
 
@@ -47,9 +50,9 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One process more than there are processors: the one that has the tests on Kafka mostly waits."""
+    """Two processes more than there are processors: those that have the tests on brokers mostly wait."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(processors + 1, MOST_PROCESSES)
+    return min(processors + 2, MOST_PROCESSES)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,6 +62,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - not in pytest's types
         if any(one.scope == "module" for several in fixtures for one in several):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: the collector of cycles need not look at it after every test."""
+    gc.collect()
+    gc.freeze()
 
 
 OURS = ["hub", "connectors"]

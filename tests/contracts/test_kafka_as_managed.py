@@ -27,8 +27,6 @@ from tests.servers.brokers import ManagedBrokers, managed_brokers
 from tests.story import an_indicator
 from tests.waiting import WITHIN_S, until
 
-pytestmark = pytest.mark.xdist_group("test_kafka_as_managed.py")
-
 
 @pytest.fixture(scope="module")
 def _brokers() -> Iterator[ManagedBrokers]:
@@ -37,7 +35,7 @@ def _brokers() -> Iterator[ManagedBrokers]:
 
 
 @pytest.fixture
-def brokers(_brokers: ManagedBrokers, _connections_end: None) -> ManagedBrokers:
+def brokers(_brokers: ManagedBrokers) -> ManagedBrokers:
     """Empty, with the provider's and the customer's user."""
     _brokers.wipe()
     return _brokers

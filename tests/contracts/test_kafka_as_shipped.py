@@ -25,8 +25,6 @@ from tests.registry.test_broker import RO, all_of, broker_of
 from tests.servers.brokers import ForeignServer, foreign_broker
 from tests.waiting import until
 
-pytestmark = pytest.mark.xdist_group("test_kafka_as_shipped.py")
-
 
 @pytest.fixture(scope="module")
 def _broker() -> Iterator[ForeignServer]:
@@ -35,7 +33,7 @@ def _broker() -> Iterator[ForeignServer]:
 
 
 @pytest.fixture
-def broker(_broker: ForeignServer, _connections_end: None) -> ForeignServer:
+def broker(_broker: ForeignServer) -> ForeignServer:
     """Empty, with nobody but its administrator."""
     _broker.wipe()
     return _broker

@@ -20,8 +20,6 @@ from tests.contracts.test_kafka_log import address_of
 from tests.servers.brokers import ForeignServer, foreign_broker
 from tests.waiting import until
 
-pytestmark = pytest.mark.xdist_group("test_kafka_as_shipped.py")
-
 
 @pytest.fixture(scope="module")
 def _broker() -> Iterator[ForeignServer]:
@@ -32,7 +30,7 @@ def _broker() -> Iterator[ForeignServer]:
 
 
 @pytest.fixture
-def broker(_broker: ForeignServer, _connections_end: None) -> ForeignServer:
+def broker(_broker: ForeignServer) -> ForeignServer:
     return _broker
 
 

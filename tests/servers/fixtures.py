@@ -2,8 +2,8 @@
 
 A test asks for what it needs by the name of an argument:
 
-- ``kafka``: the broker, empty and for this test alone. The test may kill, freeze and restart it. Under pytest-xdist
-  (``--dist loadgroup``) all that ask for it run in one process, so that there is one broker;
+- ``kafka``: a broker, empty and for this test alone. The test may kill, freeze and restart it. Under pytest-xdist
+  (``--dist loadgroup``) all that ask for it run in two processes, so that there are two brokers and neither takes long;
 - ``postgres_url``: an empty database of its own; ``migrated_url``: one that has the schema already, which is quicker;
 - ``postgres``: the server behind them, which all processes share: only to make databases;
 - ``own_postgres``: a server of this process, which the test may kill and restart.
@@ -14,12 +14,10 @@ A server that cannot be had fails the tests that ask for it, with what to type. 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
@@ -30,14 +28,14 @@ from tests.servers.missing import MissingServer
 from tests.servers.postgres import Postgres, PostgresServer
 from tests.servers.session import Servers, servers
 from tests.stores import a_migrated_database
-from tests.waiting import in_a_thread, until
+from tests.waiting import in_a_thread
 
 T = TypeVar("T")
 ALONE = ("kafka", "own_postgres")
-"""What only one process has; a test that needs both runs where the first is."""
+"""What a process has for itself; a test that needs both runs where the first is."""
+WITH_THE_RELAY = frozenset({"crash", "doors", "promises"})
+"""Folders whose tests share one broker, while all others share another: about half of the time each."""
 SHARED = pytest.StashKey[str]()
-FAREWELL_S = 30.0
-"""A test that left a connection open by mistake waits so long for it at its end."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -62,7 +60,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _alone(item: pytest.Item) -> str | None:
     names = getattr(item, "fixturenames", ())
-    return next((name for name in ALONE if name in names), None)
+    name = next((name for name in ALONE if name in names), None)
+    return f"{name} and relay" if name == "kafka" and item.path.parent.name in WITH_THE_RELAY else name
 
 
 @pytest.fixture(scope="session")
@@ -73,20 +72,7 @@ def own_servers() -> Iterator[Servers]:
 
 
 @pytest.fixture
-async def _connections_end() -> AsyncIterator[None]:
-    """Let connections over TLS end before their loop does.
-
-    Closing one takes a few turns of the loop, for the farewell of TLS; a loop that is closed meanwhile leaves a socket
-    behind, and the warning about it hits whatever test runs when the garbage is collected.
-    """
-    yield
-    sockets = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined] # one is the loop's own
-    with suppress(AssertionError):
-        await until(lambda: len(sockets) <= 1, within_s=FAREWELL_S)
-
-
-@pytest.fixture
-def kafka(own_servers: Servers, _connections_end: None) -> KafkaServer:
+def kafka(own_servers: Servers) -> KafkaServer:
     """An empty broker, with nobody but its administrator. A test may kill, freeze and restart it."""
     server = _found("kafka", lambda: own_servers.kafka)
     if not server.running:
