@@ -7,13 +7,12 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from hub.model.errors import Broken, HubError, TryAgain
 from hub.store.sqlite_errors import access_told, told_plainly
 from tests.cli.admin import Shell
-from tests.running import RunningHub
+from tests.running import RunningHub, fetch
 from tests.waiting import wait_until
 
 
@@ -97,7 +96,7 @@ def test_a_store_that_is_damaged_while_the_hub_runs_is_told_in_its_log(tmp_path:
 
         def told() -> bool:
             asker = {"authorization": f"Bearer {hub.tokens['watch']}"}
-            httpx.get(f"{hub.url}/v1/status", headers=asker, timeout=30, trust_env=False)
+            fetch(f"{hub.url}/v1/status", headers=asker)
             return any(
                 json.loads(line).get("code") == "store.damaged"
                 for line in log.read_text().splitlines()

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.cli.admin import Shell
-from tests.running import RunningHub
+from tests.running import RunningHub, fetch
 from tests.story import TLP, an_indicator
 from tests.waiting import WITHIN_S, wait_until
 
@@ -94,7 +93,7 @@ def test_a_good_version_stands_although_an_older_one_is_let_in_afterwards(hub: R
 
 def listed(hub: RunningHub, query: str = "") -> set[str]:
     """What anybody gets for a firewall."""
-    answer = httpx.get(f"{hub.url}/v1/collections/public/export.txt{query}", timeout=20, trust_env=False)
+    answer = fetch(f"{hub.url}/v1/collections/public/export.txt{query}")
     assert answer.status_code == 200, answer.text
     return set(answer.text.splitlines())
 

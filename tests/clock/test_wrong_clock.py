@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import func, select
 
@@ -20,7 +19,7 @@ from hub.model.times import DAY_US, from_us, parse_us
 from hub.store import tables as t
 from hub.store.clock import _TIMES_OF_ROWS, _TIMES_OF_WORK
 from tests.clock.asked import ask
-from tests.running import RunningHub
+from tests.running import RunningHub, fetch
 from tests.servers.faketime import another_clock, need_faketime, ruled_by
 from tests.servers.ports import free_ports
 from tests.waiting import WITHIN_S, wait_until
@@ -83,18 +82,14 @@ def is_pending(hub: RunningHub, receipt: str) -> bool:
 
 def listed(hub: RunningHub) -> set[str]:
     """The public list that a firewall fetches."""
-    answer = httpx.get(
-        f"{hub.url}/v1/collections/community/export.txt?type=ipv4-addr",
-        headers={"authorization": f"Bearer {hub.tokens['soc']}"}, timeout=30, trust_env=False,
-    )  # fmt: skip
+    url = f"{hub.url}/v1/collections/community/export.txt?type=ipv4-addr"
+    answer = fetch(url, headers={"authorization": f"Bearer {hub.tokens['soc']}"})
     return set(answer.text.split())
 
 
 def notes(hub: RunningHub) -> list[str]:
     """What ``ctihub status`` tells the operator."""
-    answer = httpx.get(
-        f"{hub.url}/v1/status", headers={"authorization": f"Bearer {hub.tokens['watch']}"}, timeout=30, trust_env=False
-    )
+    answer = fetch(f"{hub.url}/v1/status", headers={"authorization": f"Bearer {hub.tokens['watch']}"})
     found: list[str] = answer.json()["notes"]
     return found
 
@@ -141,7 +136,7 @@ def under(hub: RunningHub, clock: dict[str, str]) -> RunningHub:
 def registered_under(hub: RunningHub, clock: dict[str, str]) -> None:
     """Make the hub, and everybody in it, while the clock is another."""
     made = (
-        "import json, sys; from pathlib import Path; from tests.running import RunningHub\n"
+        "import json, sys; from pathlib import Path; from tests.running import RunningHub, fetch\n"
         "hub = RunningHub(Path(sys.argv[1]), json.loads(sys.argv[2]))\n"
         "hub.register(['ro'], default_tlp='green'); print(json.dumps(hub.tokens))"
     )
@@ -242,7 +237,7 @@ def test_a_rest_of_a_month_costs_one_command_at_most(hub: RunningHub, monkeypatc
 def metrics(hub: RunningHub) -> str:
     """What Prometheus is told."""
     inside = f"http://127.0.0.1:{hub.environment['CTIHUB_METRICS_PORT']}"
-    return httpx.get(f"{inside}/metrics", timeout=WITHIN_S, trust_env=False).text
+    return fetch(f"{inside}/metrics").text
 
 
 def latest_of(hub: RunningHub, collection: str) -> int:

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.deploy.test_watching import KNOWN
-from tests.running import RunningHub
+from tests.running import RunningHub, fetch
 from tests.servers.ports import free_ports
 from tests.waiting import WITHIN_S, wait_until
 
@@ -58,7 +58,7 @@ class Roles:
     def get(self, role: str, path: str, *, port: int = 0) -> httpx.Response | None:
         assert self.processes[role].poll() is None, (self.hub.folder / f"{role}.log").read_text()[-3000:]
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"http://127.0.0.1:{port or self.ports[role]}{path}", timeout=WITHIN_S, trust_env=False)
+            return fetch(f"http://127.0.0.1:{port or self.ports[role]}{path}")
         return None
 
     def ready(self, role: str) -> bool:
@@ -184,7 +184,7 @@ def test_an_all_in_one_hub_shows_what_its_worker_counts_on_the_port_for_metrics(
     hub.register([CENTRE], country="RO", default_tlp="green")
 
     def metrics() -> dict[str, float]:
-        return samples(httpx.get(f"http://127.0.0.1:{inside}/metrics", timeout=WITHIN_S, trust_env=False).text)
+        return samples(fetch(f"http://127.0.0.1:{inside}/metrics").text)
 
     with hub.running():
         with hub.client(CENTRE) as client:
@@ -196,4 +196,4 @@ def test_an_all_in_one_hub_shows_what_its_worker_counts_on_the_port_for_metrics(
         assert total(metrics, "ctihub_http_requests_total") > 0
         assert {name.partition("{")[0] for name in found if name.startswith("ctihub_")} <= KNOWN.keys()
         assert found[f'ctihub_centre_objects_total{{centre="{CENTRE}",state="accepted"}}'] == 1
-        assert CENTRE not in httpx.get(f"{hub.url}/metrics", timeout=5, trust_env=False).text
+        assert CENTRE not in fetch(f"{hub.url}/metrics").text

@@ -13,10 +13,10 @@ import pytest
 
 from tests.doors.hubs import Hub, an_indicator
 from tests.doors.streams import open_stream
-from tests.running import RunningHub, push_all
+from tests.running import RunningHub, fetch, push_all
 from tests.servers.ports import free_ports
 from tests.story import an_object
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 OF_THE_PROCESS = re.compile(r"(process|python|ctihub_http_connections)\w*(\{.*\})?")
 """What the process uses and who is connected to it: values that differ from one process to another."""
@@ -34,7 +34,7 @@ def told(text: str) -> dict[str, str]:
 
 def asked(hub: RunningHub, path: str, who: str | None = None, *, port: int = 0) -> httpx.Response:
     headers = {} if who is None else {"Authorization": f"Bearer {hub.tokens[who]}"}
-    return httpx.get(f"http://127.0.0.1:{port or hub.port}{path}", headers=headers, timeout=60, trust_env=False)
+    return fetch(f"http://127.0.0.1:{port or hub.port}{path}", headers=headers)
 
 
 def status(hub: RunningHub, who: str) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def two_hubs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running
             push_all(hubs[1], "ro", [*indicators(tlp, 20), b'{"type":"indicator"}'], batch=7)
         headers = {"Authorization": f"Bearer {hubs[1].tokens['ro']}"}
         url = f"{hubs[1].url}/v1/collections/network/stream"
-        stack.enter_context(httpx.stream("GET", url, headers=headers, timeout=60, trust_env=False))
+        stack.enter_context(httpx.stream("GET", url, headers=headers, timeout=WITHIN_S, trust_env=False))
         yield hubs[0], hubs[1]
 
 
