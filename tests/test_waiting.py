@@ -11,8 +11,10 @@ import pytest
 from tests.waiting import until, wait_until
 
 TESTS = Path(__file__).parent
-WAITS = frozenset({"timeout", "wait", "join"})
-"""``asyncio.timeout(…)``, ``pytest.mark.timeout(…)``, ``process.wait(…)``, ``thread.join(…)``."""
+WAITS = frozenset({"timeout", "wait", "join", "result", "exception"})
+"""``asyncio.timeout(…)``, ``pytest.mark.timeout(…)``, ``process.wait(…)``, ``thread.join(…)``, ``future.result(…)``."""
+BOUNDS = frozenset({"within_s", "timeout"})
+"""``until(…, within_s=…)``, ``httpx.get(…, timeout=…)``."""
 A_MOMENT_S = 1
 """What is cut short on purpose is cut within a second; nothing that must come gets as little."""
 
@@ -21,7 +23,7 @@ def bounds(tree: ast.AST) -> Iterator[tuple[int, float]]:
     """Line and seconds of every bound that is written as a number."""
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         is_wait = isinstance(call.func, ast.Attribute) and call.func.attr in WAITS
-        told = [keyword.value for keyword in call.keywords if keyword.arg == "within_s"]
+        told = [keyword.value for keyword in call.keywords if keyword.arg in BOUNDS]
         for value in [*(call.args[:1] if is_wait else ()), *told]:
             if isinstance(value, ast.Constant) and isinstance(value.value, int | float):
                 yield call.lineno, value.value
@@ -39,8 +41,11 @@ def test_no_bound_of_a_wait_is_a_number_in_a_test() -> None:
 
 
 def test_bounds_are_found_however_they_are_written() -> None:
-    text = "asyncio.timeout(5)\nprocess.wait(20)\nuntil(there, within_s=3.0)\nuntil(there)\nevent.wait()\n"
-    assert [line for line, _ in bounds(ast.parse(text))] == [1, 2, 3]
+    text = (
+        "asyncio.timeout(5)\nprocess.wait(20)\nuntil(there, within_s=3.0)\nfuture.result(2)\nget(url, timeout=9)\n"
+        "until(there)\nevent.wait()\nfuture.result()\n"
+    )
+    assert [line for line, _ in bounds(ast.parse(text))] == [1, 2, 3, 4, 5]
 
 
 async def test_a_wait_that_ends_in_vain_says_for_what() -> None:

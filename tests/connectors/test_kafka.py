@@ -32,7 +32,7 @@ def broker(kafka: KafkaServer) -> Broker:
         NewTopic("collection.community", 1, 1, config=compacted),
     ]
     for future in admin.create_topics(topics).values():
-        future.result(20)
+        future.result(WITHIN_S)
     kafka.add_user("cert-ro", SECRET, (AclOperation.WRITE, ResourceType.TOPIC, "intake.cert-ro"))
     kafka.add_user(
         "soc-1",

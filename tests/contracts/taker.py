@@ -15,6 +15,7 @@ from pathlib import Path
 from hub.log.port import Batch, Positions, Topic, TopicPartition
 from hub.model.errors import TryAgain
 from tests.contracts.appender import open_log
+from tests.waiting import WITHIN_S
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS position (topic TEXT, part INTEGER, next INTEGER, PRIMARY KEY (topic, part));
@@ -27,7 +28,7 @@ class FencedStore:
     """Positions and what was applied, in one SQLite file that all workers share."""
 
     def __init__(self, path: Path) -> None:
-        self.db = sqlite3.connect(path, isolation_level=None, timeout=180)
+        self.db = sqlite3.connect(path, isolation_level=None, timeout=WITHIN_S)
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.executescript(TABLES)
 

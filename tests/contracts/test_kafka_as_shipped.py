@@ -23,7 +23,7 @@ from tests.contracts.foreign import KafkaLogContract, killed_and_equal
 from tests.contracts.test_kafka_log import address_of
 from tests.registry.test_broker import RO, all_of, broker_of
 from tests.servers.brokers import ForeignServer, foreign_broker
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +68,11 @@ async def test_a_topic_that_a_client_made_by_asking_for_it_gets_the_hub_s_settin
 async def _ask_for(broker: ForeignServer, topic: str) -> None:
     """As a plain client does: for a topic that is not there."""
     admin = AdminClient(broker.admin_options() | {"allow.auto.create.topics": "true"})
-    await until(lambda: topic in admin.list_topics(topic, timeout=10).topics and _is_there(admin, topic))
+    await until(lambda: topic in admin.list_topics(topic, timeout=WITHIN_S).topics and _is_there(admin, topic))
 
 
 def _is_there(admin: AdminClient, topic: str) -> bool:
-    return topic in admin.list_topics(timeout=10).topics
+    return topic in admin.list_topics(timeout=WITHIN_S).topics
 
 
 def test_a_connector_that_misspells_its_centre_is_told_and_makes_no_topic(

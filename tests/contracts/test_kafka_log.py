@@ -117,7 +117,7 @@ async def test_a_dead_worker_s_share_is_taken_over(kafka: KafkaServer, tmp_path:
 async def _group_has(kafka: KafkaServer, members: int) -> bool:
     """Whether the group of workers is settled with so many members."""
     admin = AdminClient(kafka.admin_options())
-    described = await asyncio.to_thread(lambda: admin.describe_consumer_groups([GROUP])[GROUP].result(10))
+    described = await asyncio.to_thread(lambda: admin.describe_consumer_groups([GROUP])[GROUP].result())
     return described.state is ConsumerGroupState.STABLE and len(described.members) == members
 
 

@@ -313,13 +313,13 @@ async def _create_topics(kafka: KafkaServer, *names: str) -> None:
     admin = Admin(kafka.admin_options())
     futures = admin.create_topics([NewTopic(name, 1, 1) for name in names])
     await asyncio.to_thread(lambda: [future.result() for future in futures.values()])
-    await until(lambda: set(names) <= admin.list_topics(timeout=5).topics.keys())
+    await until(lambda: set(names) <= admin.list_topics(timeout=WITHIN_S).topics.keys())
 
 
 async def _delete_topic(kafka: KafkaServer, name: str) -> None:
     admin = Admin(kafka.admin_options())
     await asyncio.to_thread(lambda: admin.delete_topics([name])[name].result())
-    await until(lambda: name not in admin.list_topics(timeout=5).topics)
+    await until(lambda: name not in admin.list_topics(timeout=WITHIN_S).topics)
 
 
 async def _set(kafka: KafkaServer, topic: str, settings: dict[str, str]) -> None:

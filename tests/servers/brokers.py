@@ -27,7 +27,7 @@ from tests.servers.certificates import Authority
 from tests.servers.kafka import KafkaServer
 from tests.servers.ports import free_ports
 from tests.servers.reaper import Reaper
-from tests.waiting import wait_until
+from tests.waiting import WITHIN_S, wait_until
 
 SHIPPED = java.PROJECT / "tests" / "data" / "kafka" / "server.properties"
 CUSTOMER, PROVIDER = "ctihub_customer", "provider"
@@ -178,18 +178,18 @@ class ManagedBrokers(KafkaServer):
         ]
         admin = AdminClient(self.nodes[0].admin_options())  # its requests end with it
         for future in admin.create_acls(bindings).values():
-            future.result(20)
+            future.result(WITHIN_S)
 
     def make_topics(self, *names: str, **settings: str) -> None:
         """Topics with the provider's defaults, as a customer makes them in its console, but for ``settings``."""
         config = {name.replace("_", "."): value for name, value in settings.items()}
         admin = AdminClient(self.nodes[0].admin_options())
         for future in admin.create_topics([NewTopic(name, 1, 3, config=config) for name in names]).values():
-            future.result(20)
+            future.result(WITHIN_S)
 
     def _wait_for_all(self) -> None:
         admin = AdminClient(self.nodes[0].admin_options())
-        wait_until(lambda: len(admin.list_topics(timeout=20).brokers) == len(self.nodes))
+        wait_until(lambda: len(admin.list_topics(timeout=WITHIN_S).brokers) == len(self.nodes))
 
 
 @contextlib.contextmanager
