@@ -10,8 +10,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclOperation,
@@ -56,6 +58,9 @@ MANAGED = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "super.users": f"User:{PROVIDER};User:ctihub_broker",
 }
+
+
+_numbers = count(1)
 
 
 def _listening(node: int, ports: tuple[int, int, int], *, quorum: int, controls: bool) -> dict[str, str]:
@@ -163,10 +168,13 @@ class ManagedBrokers(KafkaServer):
         self.nodes[0].stop()
 
     def wipe(self) -> None:
-        """As the provider, who then gives the customer its user and rights again."""
+        """As the provider, who then gives the customer its rights and a user again, which each node knows in the end.
+
+        The password is a new one: a node that is behind would still let the user of before in.
+        """
         self.nodes[0].wipe()
+        self.admin_password = f"only-for-tests-{next(_numbers)}"
         everything = [ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID]
-        self.nodes[0].add_user(self.admin_username, self.admin_password)
         user, allowed, denied = f"User:{self.admin_username}", AclPermissionType.ALLOW, AclPermissionType.DENY
         literal, cluster = ResourcePatternType.LITERAL, (ResourceType.BROKER, "kafka-cluster")
         bindings = [
@@ -179,6 +187,14 @@ class ManagedBrokers(KafkaServer):
         admin = AdminClient(self.nodes[0].admin_options())  # its requests end with it
         for future in admin.create_acls(bindings).values():
             future.result(WITHIN_S)
+        self.nodes[0].add_user(self.admin_username, self.admin_password)
+        for node in self.nodes:
+            self._wait_until_let_in(node)
+
+    def _wait_until_let_in(self, node: ForeignServer) -> None:
+        """A node that knows the user knows what was changed before, since changes reach it in their order."""
+        admin = AdminClient(self.admin_options() | {"bootstrap.servers": node.bootstrap, "log_level": "0"})
+        wait_until(lambda: _answers(admin), what=f"{node.bootstrap} lets {self.admin_username} in")
 
     def make_topics(self, *names: str, **settings: str) -> None:
         """Topics with the provider's defaults, as a customer makes them in its console, but for ``settings``."""
@@ -230,9 +246,16 @@ def managed_brokers() -> Iterator[ManagedBrokers]:
             brokers.stop()
 
 
-def _ports(count: int) -> list[int]:
+def _answers(admin: AdminClient) -> bool:
+    try:
+        return bool(admin.list_topics(timeout=1).brokers)
+    except KafkaException:
+        return False
+
+
+def _ports(number: int) -> list[int]:
     """Not the first free ones: the servers that other tests of this process share may not have taken theirs yet."""
-    return free_ports(8 + count)[8:]
+    return free_ports(8 + number)[8:]
 
 
 @contextlib.contextmanager
