@@ -37,6 +37,7 @@ def test_a_test_that_fails_and_then_passes_is_named_and_counted(tmp_path: Path) 
     code, printed = ran(tmp_path, SUITE)
     assert code == 0
     assert "flaky: test_some.py::test_passes_at_the_second_attempt failed, and passed when it was run again" in printed
+    assert "E       assert not True" in printed
     assert "2 passed, " in printed[-2]
     assert ", 1 rerun in " in printed[-2]
     assert printed[-1] == "2 passed, 0 failed, flaky: 1"
