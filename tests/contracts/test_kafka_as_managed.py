@@ -71,9 +71,13 @@ async def test_a_worker_takes_the_session_that_the_brokers_allow_whether_they_te
     brokers: ManagedBrokers,
 ) -> None:
     """6.5 s at least, here: a user that may read it asks for that, any other for the next longer time that it tries."""
-    asked = {brokers.admin_username: OTHER_SESSIONS_MS[0], brokers.nodes[0].admin_username: 6_500}
-    for username, session_ms in asked.items():
-        log = await KafkaLog.open(**address_of(brokers, username=username))  # type: ignore[arg-type]
+    provider = brokers.nodes[0]
+    asked = [
+        (brokers.admin_username, brokers.admin_password, OTHER_SESSIONS_MS[0]),
+        (provider.admin_username, provider.admin_password, 6_500),
+    ]
+    for username, password, session_ms in asked:
+        log = await KafkaLog.open(**address_of(brokers, username=username, password=password))  # type: ignore[arg-type]
         await log.create(Topic("intake.ro"))
         consumer = log.consumer(Store())
         await take(consumer)
@@ -150,5 +154,6 @@ async def test_what_may_not_be_read_is_a_note_and_what_may_not_be_mended_is_left
     assert any(says.startswith("Quotas cannot be checked") and each.note for says, each in left.items())
     wrong = {says for says, each in left.items() if not each.note}
     assert {says for says in wrong if "intake.ro has " not in says} == {"centre ro has no password on the brokers."}
-    owner = broker_of(brokers, username=brokers.nodes[0].admin_username)
+    provider = brokers.nodes[0]
+    owner = broker_of(brokers, username=provider.admin_username, password=provider.admin_password)
     assert "broker" not in {says for says in said(await owner.repair(wanted)) if "has no password" not in says}
