@@ -50,7 +50,7 @@ test: setup-test
 test-faults: setup-test
 	@CTIHUB_TEST_ROUNDS=20 $(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
-# ever new examples, and many of them: histories of whole hubs, and patterns beside the reference
+# many examples, new ones each time: histories of whole hubs, and patterns compared with the reference
 test-long: setup-test
 	@CTIHUB_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n auto --dist loadgroup tests/promises tests/patterns $(PYTEST_ARGS)
 

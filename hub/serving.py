@@ -1,7 +1,7 @@
 """The roles: what a process of the hub does, from its start to its end.
 
 ``all`` runs the doors in this process and the worker in a child of it, so that a door answers while the worker
-computes (``hub/working.py``). A child that dies is followed by another.
+computes (``hub/worker_process.py``). A child that dies is followed by another.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from hub.listening import Ports
 from hub.log.port import EventLog
 from hub.model.errors import Broken, HubError, Refused
 from hub.store.sql import SqlStore
-from hub.working import CHILD, DRAIN_S, LOOK_EVERY_S, held_lists, within, work
+from hub.worker_process import CHILD, DRAIN_S, LOOK_EVERY_S, held_lists, within, work
 
 _log = structlog.get_logger()
 
@@ -236,7 +236,7 @@ async def _start_child(config: Config) -> asyncio.subprocess.Process:
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "hub.working",
+        "hub.worker_process",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, CHILD: "1"},

@@ -13,7 +13,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
-from tests import farewell, logs
+from tests import closing, logs
 from tests.examples import MANY
 
 # A change is judged by the same examples on every machine, however slow that is; long searches set CTIHUB_EXAMPLES or
@@ -31,7 +31,7 @@ settings.load_profile("same")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 logs.plain()
-farewell.install()
+closing.install()
 
 pytest_plugins = ["tests.servers.fixtures", "tests.flaky"]
 
@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is there now stays to the end: the collector of cycles need not look at it after every test."""
+    """Exclude all that the collection made from garbage collection: it stays to the end."""
     gc.collect()
     gc.freeze()
 

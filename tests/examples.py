@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import settings
 
 MANY = int(os.environ.get("CTIHUB_EXAMPLES", "0"))
-"""At least so many for each property, ever new ones; 0: as many as an everyday run has time for, always the same."""
+"""At least this many for each property, new ones each time; 0: the few of an everyday run, always the same ones."""
 
 
 def few(number: int, **more: Any) -> settings:

@@ -42,7 +42,7 @@ def command(
     ensure_private(options)
 
     from hub import lists, serving, telemetry
-    from hub.working import run
+    from hub.worker_process import run
 
     if role.value in (serving.Role.ALL, serving.Role.WORKER):
         lists.ensure_known(options.held_lists, options.data_dir)

@@ -19,7 +19,7 @@ from hub.model.times import DAY_US
 from hub.serving import Role, Running
 from hub.store import tables as t
 from hub.store.sql import SqlStore
-from hub.working import Chores
+from hub.worker_process import Chores
 
 YEARS_US = 3650 * DAY_US
 

@@ -23,7 +23,7 @@ from tests.story import Story
 
 
 def few(number: int) -> settings:
-    """Settings of a property of histories: one that breaks it is printed, and too dear to be made shorter."""
+    """Settings of a property of histories. One that breaks it is printed as it is: shrinking takes too long."""
     return examples.few(number, database=None, phases=[Phase.generate])
 
 

@@ -168,9 +168,9 @@ class ManagedBrokers(KafkaServer):
         self.nodes[0].stop()
 
     def wipe(self) -> None:
-        """As the provider, who then gives the customer its rights and a user again, which each node knows in the end.
+        """Empty the cluster, give the customer its rights and user again, and wait until every node knows them.
 
-        The password is a new one: a node that is behind would still let the user of before in.
+        The password is a new one: a node that is behind would still accept the previous user.
         """
         self.nodes[0].wipe()
         self.admin_password = f"only-for-tests-{next(_numbers)}"
@@ -189,12 +189,12 @@ class ManagedBrokers(KafkaServer):
             future.result(WITHIN_S)
         self.nodes[0].add_user(self.admin_username, self.admin_password)
         for node in self.nodes:
-            self._wait_until_let_in(node)
+            self._wait_until_accepted(node)
 
-    def _wait_until_let_in(self, node: ForeignServer) -> None:
+    def _wait_until_accepted(self, node: ForeignServer) -> None:
         """A node that knows the user knows what was changed before, since changes reach it in their order."""
         admin = AdminClient(self.admin_options() | {"bootstrap.servers": node.bootstrap, "log_level": "0"})
-        wait_until(lambda: _answers(admin), what=f"{node.bootstrap} lets {self.admin_username} in")
+        wait_until(lambda: _answers(admin), what=f"{node.bootstrap} accepts {self.admin_username}")
 
     def make_topics(self, *names: str, **settings: str) -> None:
         """Topics with the provider's defaults, as a customer makes them in its console, but for ``settings``."""

@@ -1,8 +1,8 @@
 """The MUST rules of STIX 2.1, for objects of every type: what is wrong with a decoded object, as problems with codes.
 
 The rules are tables (``objects``, ``observables``, ``common``). From them one function of each type is made, when the
-first object of that type comes: all of them at import would let every process start later. Patterns are not parsed
-here, and nobody's rights are judged: see ``hub/patterns`` and ``hub/core/admit``.
+first object of that type comes: making all of them at import would delay the start of every process. Patterns are not
+parsed here, and nobody's rights are judged: see ``hub/patterns`` and ``hub/core/admit``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def validate(obj: StixObject, limits: Limits) -> list[Problem]:
     """
     kind = obj.get("type")
     if type(kind) is str and kind in TYPES:
-        check = _of_the_standard(kind)
+        check = _standard_check(kind)
     else:
         if wrong := _wrong_type(obj):
             return wrong
@@ -161,20 +161,20 @@ def _custom_property(name: str, value: Any) -> list[Trouble] | None:
 
 
 @cache
-def _of_the_standard(kind: str) -> ObjectCheck:
+def _standard_check(kind: str) -> ObjectCheck:
     """The function of a type of ``TYPES``."""
     return _compile(TYPES[kind], re.escape(kind))
 
 
 @cache
-def _of_any_other(family: Family) -> ObjectCheck:
+def _custom_check(family: Family) -> ObjectCheck:
     """What holds for every type outside the specification."""
     return _compile(ObjectType("", family, {}), TYPE_NAME)
 
 
 def _custom(kind: str, *, observable: bool) -> ObjectCheck:
     """The function of a type outside the specification; with neither ``created`` nor ``modified`` it is observed."""
-    common = _of_any_other(Family.OBSERVABLE if observable else Family.DOMAIN)
+    common = _custom_check(Family.OBSERVABLE if observable else Family.DOMAIN)
 
     def check(obj: StixObject) -> list[Trouble]:
         troubles = common(obj)

@@ -1,7 +1,7 @@
-"""What a worker's process does: carry batches, and chores beside them; a role of its own, or a child of ``serve``.
+"""A worker's process: it carries batches and does chores. It is a role of its own, or a child of ``serve``.
 
 As a child it hangs on a pipe: when the parent dies, however it dies, the child sees the end and stops. It imports no
-door, so it is ready sooner and smaller.
+door, so it is ready sooner and takes less memory.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ third more memory."""
 _TELL_EVERY_S = 2.0
 """So often a worker that is a child tells what it counted."""
 CHILD = "CTIHUB_CHILD_OF_SERVE"
-"""Set for the child alone."""
+"""Environment variable that is set for the child only."""
 
 
 # ---------------------------------------------------------------- the work
