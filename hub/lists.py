@@ -36,6 +36,8 @@ _POPULARITY = frozenset({"alexa", "cisco_top1000", "cisco_top5k", "cisco_top10k"
                          "google-chrome-crux-1million", "majestic_million", "moz-top500"})  # fmt: skip
 """Lists of which only the very names are meant: what is below a popular name may be anybody's."""
 _HASH_LENGTHS = frozenset({32, 40, 56, 64, 96, 128})
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}", re.ASCII)
+_ADDRESS = re.compile(r"[0-9a-f:./]+")
 _PLAIN_NAME = re.compile(r"(?!.*xn--)[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 _EXAMPLES: dict[str, Any] = {
     "name": "Documentation",
@@ -147,6 +149,11 @@ def _entries(entries: Sequence[str], kind: str, name: str) -> Iterator[tuple[str
 
 
 def _is_network(text: str) -> bool:
+    # most entries are names or plain addresses, and ipaddress takes long for either
+    if not _ADDRESS.fullmatch(text):
+        return False
+    if _IPV4.fullmatch(text):
+        return True
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
