@@ -8,13 +8,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Table, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from hub.store import directory, sqlite_errors
+from hub.store import directory, sqlite_connection, sqlite_errors
 from hub.store.migrations import upgrade
 from hub.store.sql import SqlStore
 
@@ -66,7 +67,7 @@ def _make(path: Path) -> None:
 def _engine(path: Path) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
-        connect_args={"timeout": _BUSY_S},
+        async_creator=partial(sqlite_connection.connect, path, timeout_s=_BUSY_S),
         pool_size=4,
         max_overflow=12,
         pool_use_lifo=True,  # the connection whose cache is warm, rather than each in turn with a cache of its own

@@ -1,0 +1,80 @@
+"""The connection of the store on SQLite goes to its thread once for a statement, and leaves nothing open."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import pytest
+from sqlalchemy import text
+
+from hub.model.errors import TryAgain
+from hub.store.sqlite import SqliteStore
+from tests.stores import a_store
+from tests.waiting import in_a_thread, until
+
+COUNT = text("select count(*) from policy_changes")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    opened = await a_store(tmp_path / "hub.db", now_us=0)
+    async with opened.look() as conn:
+        await conn.execute(COUNT)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def asked(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what the threads of connections were asked."""
+    names: list[str] = []
+    ask = aiosqlite.Connection._execute
+
+    async def noted(self: aiosqlite.Connection, fn: Any, *args: Any, **options: Any) -> Any:
+        names.append(fn.__name__)
+        return await ask(self, fn, *args, **options)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", noted)
+    return names
+
+
+async def test_a_statement_and_its_rows_are_one_question(store: SqliteStore, asked: list[str]) -> None:
+    async with store.look() as conn:
+        for _ in range(3):
+            assert (await conn.execute(COUNT)).scalar_one() >= 0
+    assert asked == ["_run", "_run", "_run", "_run", "commit"]  # the first is BEGIN
+
+
+async def test_a_writer_that_is_cancelled_while_it_waits_leaves_nothing_open(
+    store: SqliteStore, asked: list[str]
+) -> None:
+    async def write() -> None:
+        async with store.begin() as conn:
+            await conn.execute(COUNT)
+
+    with contextlib.closing(sqlite3.connect(store._path, isolation_level=None, check_same_thread=False)) as other:
+        in_a_thread(other.execute, "begin immediate")
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(write())
+            await until(lambda: asked)
+            writing.cancel()
+            in_a_thread(other.execute, "rollback")
+        assert writing.cancelled()
+        # whoever waits for the file comes in, since nobody holds it
+        in_a_thread(other.execute, "begin immediate")
+        in_a_thread(other.execute, "rollback")
+    await write()
+
+
+async def test_a_statement_that_fails_leaves_the_connection_usable(store: SqliteStore) -> None:
+    with pytest.raises(TryAgain, match="no such table"):
+        async with store.begin() as conn:
+            await conn.execute(text("select * from missing"))
+    async with store.begin() as conn:
+        assert (await conn.execute(COUNT)).scalar_one() >= 0
