@@ -30,6 +30,9 @@ settings.load_profile("same")
 # A shell that runs the tests in the background has Ctrl-C ignored, and what they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Collecting the tests makes many objects, and all of them stay: the collector of cycles need not look every 700.
+gc.set_threshold(10_000, 10, 10)
+
 logs.plain()
 closing.install()
 
