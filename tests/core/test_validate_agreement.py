@@ -10,8 +10,9 @@ import io
 import json
 import re
 from collections import Counter
-from functools import cache
+from typing import NamedTuple
 
+import pytest
 from stix2validator import ValidationOptions, validate_instance
 
 from hub.model.problems import Problem
@@ -36,6 +37,14 @@ ONLY_WE_REFUSE = {
 }
 
 
+class Compared(NamedTuple):
+    """How many verdicts agree by what they are, and what one side says where only that side refuses."""
+
+    agreed: Counter[str]
+    theirs_alone: list[str]
+    ours_alone: list[str]
+
+
 def _their_errors(obj: StixObject, version: str) -> list[str]:
     options = ValidationOptions(version=version) if version == "2.0" else ValidationOptions()
     with contextlib.redirect_stdout(io.StringIO()):
@@ -43,10 +52,11 @@ def _their_errors(obj: StixObject, version: str) -> list[str]:
     return [] if found.is_valid else [str(error) for error in found.errors]
 
 
-@cache
-def _compared() -> tuple[Counter[str], list[str], list[str]]:
+@pytest.fixture(scope="module")
+def compared() -> Compared:
     agreed: Counter[str] = Counter()
-    theirs_alone, ours_alone = [], []
+    theirs_alone: list[str] = []
+    ours_alone: list[str] = []
     for folders, version in ((OLD, "2.0"), (NEW, "2.1")):
         for _, obj in sample_objects(*folders):
             errors = _their_errors(obj, version)
@@ -58,28 +68,28 @@ def _compared() -> tuple[Counter[str], list[str], list[str]]:
             else:
                 assert isinstance(found, Problem)
                 ours_alone.append(found.code.value)
-    return agreed, theirs_alone, ours_alone
+    return Compared(agreed, theirs_alone, ours_alone)
 
 
-def test_most_verdicts_agree() -> None:
-    agreed, theirs_alone, ours_alone = _compared()
+def test_most_verdicts_agree(compared: Compared) -> None:
+    agreed, theirs_alone, ours_alone = compared
     differing = len(theirs_alone) + len(ours_alone)
     assert agreed["accepted"] > 650
     assert agreed["refused"] > 20
     assert differing < 0.06 * (agreed.total() + differing)
 
 
-def test_what_only_the_validator_refuses_is_of_a_kind_that_is_written_down() -> None:
-    _, theirs_alone, _ = _compared()
+def test_what_only_the_validator_refuses_is_of_a_kind_that_is_written_down(compared: Compared) -> None:
     unexplained = [
-        error for error in theirs_alone if not any(re.search(kind, error) for kind in ONLY_THEY_REFUSE.values())
+        error
+        for error in compared.theirs_alone
+        if not any(re.search(kind, error) for kind in ONLY_THEY_REFUSE.values())
     ]
     assert unexplained == []
 
 
-def test_what_only_we_refuse_is_of_a_kind_that_is_written_down() -> None:
-    _, _, ours_alone = _compared()
-    assert set(ours_alone) <= set(ONLY_WE_REFUSE.values())
+def test_what_only_we_refuse_is_of_a_kind_that_is_written_down(compared: Compared) -> None:
+    assert set(compared.ours_alone) <= set(ONLY_WE_REFUSE.values())
 
 
 def test_what_we_accept_is_valid_for_the_validator_once_it_is_normalised() -> None:

@@ -95,7 +95,7 @@ def all_markings() -> list[str]:
     return [*TLP.values(), *GROUP_MARKING.values(), *unknown]
 
 
-@few(300)
+@few(100)
 @given(history=histories(operators=False), data=st.data())
 def test_a_granular_marking_shows_nothing_to_anybody_who_did_not_see_it(history: History, data: st.DataObject) -> None:
     policy = policy_of(history)

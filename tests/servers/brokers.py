@@ -38,6 +38,7 @@ SMALL_HEAP = ("-Xms96m", "-Xmx192m")
 """Three nodes share a small machine."""
 SMALL = {
     "log.cleaner.dedupe.buffer.size": "16777216",
+    "metadata.max.idle.interval.ms": "5000",
     "num.network.threads": "2",
     "num.io.threads": "2",
     "offsets.topic.num.partitions": "1",
