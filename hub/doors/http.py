@@ -30,9 +30,10 @@ def make_app(*, store: DoorStore, log: EventLog, registry: Registry, settings: D
     doors = Doors(store=store, log=log, registry=registry, settings=settings)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan(doors))
     app.state.doors = doors
+    # include_router would make each route a second time, when it is first asked for
     for door in (push, catalogue, stream, export, explain, status, taxii, health):
-        app.include_router(door.routes(doors))
-    app.include_router(rules.routes())
+        app.router.routes.extend(door.routes(doors).routes)
+    app.router.routes.extend(rules.routes().routes)
     problems.install(app)
     app.add_middleware(Metered)
     _publish_openapi(app)
