@@ -69,14 +69,14 @@ def test_line_breaks_and_comments_are_read_like_the_reference_reads_them(line: s
         assert isinstance(canonical(said["pattern"], spec_version=version), Canonical) == (said[version] == [])
 
 
-@few(100)
+@few(60)
 @given(patterns())
 def test_generated_patterns_are_taken_by_both(pattern: str) -> None:
     assert is_taken_by_reference(pattern)
     assert isinstance(canonical(pattern), Canonical)
 
 
-@few(100)
+@few(60)
 @given(patterns())
 def test_the_reference_takes_every_canonical_text(pattern: str) -> None:
     found = canonical(pattern)
@@ -103,7 +103,7 @@ def damaged(draw: st.DrawFn) -> str:
     return text
 
 
-@few(300)
+@few(150)
 @given(damaged())
 @example("[a:b = 1 OR]")
 @example("[a:b=1] WITHIN 5 SECONDS WITHIN 5 SECONDS")
@@ -116,7 +116,7 @@ def test_damaged_patterns_are_taken_or_refused_by_both(pattern: str) -> None:
         assert isinstance(ours, Problem), ours
 
 
-@few(100)
+@few(60)
 @given(damaged())
 def test_damaged_patterns_are_taken_or_refused_by_both_as_stix_2_0(pattern: str) -> None:
     ours = canonical(pattern, spec_version="2.0")

@@ -6,11 +6,12 @@ from __future__ import annotations
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from hub.patterns import Canonical, Named, Observable, canonical
 from hub.patterns.observables import is_of_its_kind, meant_type
+from tests.examples import few
 from tests.patterns.reference import Observation, matches
 
 MD5, SHA1 = "d41d8cd98f00b204e9800998ecf8427e", "da39a3ee5e6b4b0d3255bfef95601890afd80709"
@@ -201,7 +202,7 @@ def kind_by_text(value: str) -> str:
     return "ipv6-addr" if ":" in value else "ipv4-addr" if "." in value else "file"
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@few(50, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_an_observation_of_just_that_value_matches_if_and_only_if_it_is_asserted_alone(data: st.DataObject) -> None:
     pattern = data.draw(patterns(count()))
@@ -212,7 +213,7 @@ def test_an_observation_of_just_that_value_matches_if_and_only_if_it_is_asserted
         assert not matches(pattern, [seen_alone(plain(other))]), other
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@few(40, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_value_of_a_pattern_is_asserted_or_named(data: st.DataObject) -> None:
     number: count[int] = count()

@@ -33,13 +33,13 @@ def assert_sound(left: str, right: str, seen: list[Observation]) -> None:
     assert matches(text(left), seen) == truth
 
 
-@few(150)
+@few(80)
 @given(patterns(), observations())
 def test_the_canonical_text_is_true_of_the_same_observations(pattern: str, seen: list[Observation]) -> None:
     assert matches(text(pattern), seen) == matches(pattern, seen)
 
 
-@few(200)
+@few(100)
 @given(patterns())
 def test_a_canonical_text_is_its_own_canonical_text(pattern: str) -> None:
     found = canonical(pattern)
@@ -118,7 +118,7 @@ def test_an_observation_or_itself_is_itself(a: str, seen: list[Observation]) -> 
     assert_sound(f"({a}) OR ({a})", a, seen)
 
 
-@few(100)
+@few(60)
 @given(patterns(0), observations())
 def test_an_observation_and_itself_is_two_observations(a: str, seen: list[Observation]) -> None:
     pattern = f"{a} AND {a}"

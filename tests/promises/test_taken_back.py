@@ -13,12 +13,13 @@ from typing import Any
 import orjson
 import pytest
 import stix2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.hold import HeldLists
 from hub.core.validate import TYPES
 from hub.model.words import Level, Naming
+from tests.examples import few
 from tests.story import EXTENSION, TLP, Story, an_indicator, an_object, malware, moment, uid
 
 COLLECTIONS = ("public", "community", "network")
@@ -105,7 +106,7 @@ async def a_hub() -> AsyncIterator[Story]:
 
 
 @pytest.mark.parametrize("kind", WHOLES)
-@settings(max_examples=10)
+@few(6)
 @given(changed=st.dictionaries(names, values | st.just(AS_IT_WAS), max_size=5), dropped=st.sets(names, max_size=4))
 def test_whatever_else_a_revocation_says_the_thing_is_gone_everywhere(
     kind: str, changed: dict[str, Any], dropped: set[str]
