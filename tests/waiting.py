@@ -19,7 +19,7 @@ WITHIN_S = 180.0
 LONG_S = 5 * WITHIN_S
 """The same for a whole journey of thousands of objects, with parts that are killed meanwhile."""
 FIRST_PAUSE_S = 0.002
-LONGEST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 0.1
 
 
 async def until(condition: Callable[[], T | Awaitable[T]], *, within_s: float = WITHIN_S, what: str = "") -> T:
