@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -262,6 +262,8 @@ class KafkaFollower:
         self._topic = f"collection.{collection}"
         self.trouble: TryLater | None = None
         """Always None: trouble is raised."""
+        self.on_attempt: Callable[[], None] = lambda: None
+        """Called once the consumer has its partitions: before that, silence says nothing."""
 
     async def changes(self) -> AsyncGenerator[Change, None]:
         """Every change after ``seq`` that compaction has left, in order, each once, for ever."""
@@ -277,6 +279,7 @@ class KafkaFollower:
         try:
             async with asyncio.timeout(_START_S):
                 await consumer.start()
+            self.on_attempt()
             async for record in consumer:
                 change = _change(record)
                 if self.seq is None or change.seq > self.seq:

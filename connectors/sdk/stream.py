@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
@@ -115,6 +115,8 @@ class Follower:
         self._failures = 0
         self.trouble: TryLater | None = None
         """Why there is no connection at the moment; None while there is one."""
+        self.on_attempt: Callable[[], None] = lambda: None
+        """Called after each attempt to connect, whatever came of it: before the first, silence says nothing."""
 
     async def changes(self) -> AsyncGenerator[Change, None]:
         """Every change after ``seq``, in order, each once, for ever. Raises PublishRefused when the hub says no.
@@ -144,6 +146,7 @@ class Follower:
                 await response.aread()
                 raise failure(response)
             self.trouble = None
+            self.on_attempt()
             parser = SseParser()
             async for chunk in response.aiter_bytes():
                 for event in parser.feed(chunk):
@@ -161,6 +164,7 @@ class Follower:
 
     async def _pause(self, error: TryLater) -> None:
         self.trouble = error
+        self.on_attempt()
         self._failures += 1
         backoff = min(0.1 * 2 ** min(self._failures, 10), _WAIT_MAX_S)
         wait_s = error.retry_after_s if error.retry_after_s is not None else backoff

@@ -47,6 +47,7 @@ class Via(StrEnum):
 
 class _Follows(Protocol):
     seq: int | None
+    on_attempt: Callable[[], None]
 
     @property
     def trouble(self) -> Exception | None: ...
@@ -162,16 +163,21 @@ async def _follow(follower: _Follows, printer: _Printed, until_idle: float | Non
     from contextlib import aclosing
 
     _end_on_sigterm()
-    async with aclosing(follower.changes()) as changes:
-        while True:
-            try:
-                async with asyncio.timeout(until_idle):
-                    change = await anext(changes)
-            except TimeoutError:
-                if follower.trouble:
-                    raise follower.trouble from None  # silence because nobody is there is not the end of the changes
-                return
-            printer(change)
+    try:
+        async with asyncio.timeout(None) as silence, aclosing(follower.changes()) as changes:
+
+            def count() -> None:
+                if until_idle is not None:
+                    silence.reschedule(asyncio.get_running_loop().time() + until_idle)
+
+            # connecting is no silence; what the follower does later, after a connection that broke, is
+            follower.on_attempt = lambda: count() if silence.when() is None else None
+            async for change in changes:
+                printer(change)
+                count()
+    except TimeoutError:
+        if follower.trouble:
+            raise follower.trouble from None  # silence because nobody is there is not the end of the changes
 
 
 def _jsonl(with_seq: bool) -> Callable[[Change], None]:

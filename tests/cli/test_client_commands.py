@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import json
@@ -10,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.responses import Response
 
+from connectors.sdk.stream import Change
 from hub.cli import run
+from hub.cli.subscribe import _follow, _Printed
 from tests.connectors.small_hub import TOKEN, SmallHub
 from tests.connectors.small_taxii import SmallTaxii
 from tests.connectors.test_stream import changes
-from tests.waiting import WITHIN_S, wait_until
+from tests.waiting import WITHIN_S, until, wait_until
 
 INDICATORS = [json.dumps({"type": "indicator", "id": f"indicator--{n}"}).encode() for n in range(5)]
 
@@ -234,6 +237,29 @@ def test_subscribe_from_now_names_the_newest_change_so_that_no_gap_opens(
     ran = Ran(capfd, "subscribe", "community", "--from", "now", "--until-idle", "3")
     assert (ran.code, ran.out) == (0, "")
     assert hub.connections[0]["last-event-id"] == "6"
+
+
+async def test_connecting_is_no_silence_however_long_it_takes() -> None:
+    idle_s = 0.01
+
+    class Late:
+        seq: int | None = None
+        trouble = None
+
+        def __init__(self) -> None:
+            self.on_attempt: Callable[[], None] = lambda: None
+
+        async def changes(self) -> AsyncGenerator[Change, None]:
+            loop = asyncio.get_running_loop()
+            late_s = loop.time() + 5 * idle_s
+            await until(lambda: loop.time() > late_s)
+            self.on_attempt()
+            yield Change(1, b"{}", None)
+            await asyncio.Event().wait()
+
+    printed: list[int] = []
+    await _follow(Late(), _Printed(lambda change: printed.append(change.seq)), idle_s)
+    assert printed == [1]
 
 
 def test_subscribe_as_a_table_shows_no_control_characters(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
