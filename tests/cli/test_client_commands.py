@@ -132,6 +132,19 @@ def test_push_no_wait_prints_where_the_verdicts_will_be(
     assert ran.out == "https://elsewhere.example/v1/receipts/0\n"
 
 
+def test_what_was_sent_before_a_file_fails_has_its_verdicts_and_then_the_failure_is_told(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = [a_file(tmp_path, INDICATORS), a_file(tmp_path, [b"<html><body>Log in</body></html>"], "other.json")]
+    ran = Ran(capfd, "push", *files)
+    assert (ran.code, ran.out) == (1, "received 5: accepted 5, unchanged 0, held 0, rejected 0\n")
+    assert "other.json" in ran.err
+    ran = Ran(capfd, "push", "--no-wait", *files)
+    assert (ran.code, ran.out) == (1, "https://elsewhere.example/v1/receipts/1\n")
+    ran = Ran(capfd, "push", files[1])
+    assert (ran.code, ran.out) == (1, "")
+
+
 def test_push_survives_a_hub_that_is_busy_or_loses_its_answer(
     hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
