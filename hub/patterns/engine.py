@@ -33,8 +33,7 @@ def canonical(pattern: str, *, spec_version: str = "2.1", limit_chars: int = 65_
     text, kind, path, value, warnings = found
     if len(text) > limit_chars:
         return canonical_in_full(pattern, spec_version=spec_version, limit_chars=limit_chars)
-    single = Observable(kind, path, value)
-    return Canonical(text, (kind,), single, (single,), (), warnings)
+    return Canonical(text, (kind,), (Observable(kind, path, value),), (), warnings)
 
 
 def canonical_in_full(pattern: str, *, spec_version: str = "2.1", limit_chars: int = 65_536) -> Canonical | Problem:
@@ -54,10 +53,8 @@ def canonical_in_full(pattern: str, *, spec_version: str = "2.1", limit_chars: i
             Code.PATTERN_SYNTAX, AT, "The pattern has half of a surrogate pair in it, which is no character."
         )
     asserted, others = values_of(node)
-    alone = node.word == "[]" and node.parts[0].leaf is not None and node.parts[0].leaf.operator == "="
-    single = asserted[0] if alone and len(asserted) == 1 else None
     kinds = tuple(sorted(normaliser.kinds))
-    return Canonical(node.text, kinds, single, asserted, others, _few(normaliser.warnings))
+    return Canonical(node.text, kinds, asserted, others, _few(normaliser.warnings))
 
 
 def _few(warnings: list[Problem]) -> tuple[Problem, ...]:

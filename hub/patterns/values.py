@@ -36,8 +36,6 @@ class Canonical:
     """For example ``[ipv4-addr:value = '198.51.100.7']``."""
     kinds: tuple[str, ...]
     """The object types in the pattern, sorted, each once."""
-    single: Observable | None
-    """Set if and only if the pattern is one comparison, an equality, without NOT and without qualifiers."""
     asserted: tuple[Observable, ...]
     """Values of which each alone makes the pattern true; ``hub/patterns/asserted.py`` says which these are."""
     others: tuple[Named, ...]
