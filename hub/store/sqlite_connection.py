@@ -1,8 +1,8 @@
-"""A connection of aiosqlite that goes to its thread once for a statement, where SQLAlchemy's adapter goes four times.
+"""A connection of aiosqlite that makes one round trip to its thread for a statement; SQLAlchemy's adapter makes four.
 
-Each time costs both threads a wake-up, which is many times what SQLite itself takes for a short statement. The adapter
-asks for a cursor, runs the statement, fetches all rows and closes the cursor; here the statement and its rows are one
-question, and what waits for nobody is done at once.
+A round trip wakes two threads, which takes many times longer than a short statement in SQLite itself. The adapter makes
+a cursor, executes, fetches all rows and closes the cursor in a round trip each. Here executing and fetching are one
+round trip, and cursors are made and closed without any.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ async def connect(path: Path, *, timeout_s: float) -> aiosqlite.Connection:
         return sqlite3.connect(path, timeout=timeout_s, check_same_thread=False)
 
     connection = Connection(connector, iter_chunk_size=64)
-    connection._thread.daemon = True  # a process that ends waits for no connection; SQLAlchemy's own are so too
+    connection._thread.daemon = True  # as in SQLAlchemy: a process that ends does not wait for it
     return await connection
 
 
@@ -33,11 +33,11 @@ class Connection(aiosqlite.Connection):
     """See the head of this module."""
 
     idle = True
-    """Whether the thread has answered all that it was asked. Not so after a question whose asker was cancelled."""
+    """Whether the thread has nothing to do. False once a task was cancelled that waited for it."""
 
     @contextmanager
     async def cursor(self) -> aiosqlite.Cursor:
-        """A cursor, for which nobody waits."""
+        """A cursor, made without a round trip."""
         return Cursor(self, self._conn.cursor())
 
     async def rollback(self) -> None:
@@ -47,19 +47,19 @@ class Connection(aiosqlite.Connection):
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            answer = await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+            result = await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
         except asyncio.CancelledError:
             self.idle = False
             raise
         except BaseException:
             self.idle = True
             raise
-        self.idle = True  # the thread takes one question after another: those before this one are answered too
-        return answer
+        self.idle = True  # calls are done in their order, so those before this one are done too
+        return result
 
 
 class Cursor(aiosqlite.Cursor):
-    """A cursor that has fetched all rows of its statement."""
+    """A cursor that fetches all rows as it executes a statement."""
 
     _conn: Connection
 
@@ -75,13 +75,23 @@ class Cursor(aiosqlite.Cursor):
     def _run(self, sql: str, parameters: Any) -> list[Any]:
         return self._cursor.execute(sql, parameters).fetchall()
 
+    async def fetchone(self) -> Any:
+        """The next row; None after the last."""
+        return next(iter(await self.fetchmany(1)), None)
+
+    async def fetchmany(self, size: int | None = None) -> list[Any]:
+        """The next rows."""
+        number = self._cursor.arraysize if size is None else size
+        rows, self._rows = self._rows[:number], self._rows[number:]
+        return rows
+
     async def fetchall(self) -> list[Any]:
-        """The rows, once."""
+        """The rows that are left."""
         rows, self._rows = self._rows, []
         return rows
 
     async def close(self) -> None:
-        """Close: at once, unless the thread still runs a statement."""
+        """Close, without a round trip unless the thread still runs a statement."""
         if self._conn.idle:
             self._cursor.close()
         else:

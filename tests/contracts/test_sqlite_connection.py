@@ -1,4 +1,4 @@
-"""The connection of the store on SQLite goes to its thread once for a statement, and leaves nothing open."""
+"""The connection of the store on SQLite makes one round trip to its thread for a statement, and leaves nothing open."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 @pytest.fixture
-def asked(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of what the threads of connections were asked."""
+def calls(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the functions that connections have called in their threads."""
     names: list[str] = []
     ask = aiosqlite.Connection._execute
 
@@ -44,15 +44,22 @@ def asked(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-async def test_a_statement_and_its_rows_are_one_question(store: SqliteStore, asked: list[str]) -> None:
+async def test_a_statement_and_its_rows_are_one_round_trip(store: SqliteStore, calls: list[str]) -> None:
     async with store.look() as conn:
         for _ in range(3):
             assert (await conn.execute(COUNT)).scalar_one() >= 0
-    assert asked == ["_run", "_run", "_run", "_run", "commit"]  # the first is BEGIN
+    assert calls == ["_run", "_run", "_run", "_run", "commit"]  # the first is BEGIN
+
+
+async def test_rows_may_be_read_in_parts(store: SqliteStore) -> None:
+    three = text("select value from json_each('[1, 2, 3]')")
+    async with store.look() as conn:
+        result = await conn.stream(three)
+        assert [await result.fetchone(), await result.fetchmany(1), await result.fetchall()] == [(1,), [(2,)], [(3,)]]
 
 
 async def test_a_writer_that_is_cancelled_while_it_waits_leaves_nothing_open(
-    store: SqliteStore, asked: list[str]
+    store: SqliteStore, calls: list[str]
 ) -> None:
     async def write() -> None:
         async with store.begin() as conn:
@@ -62,7 +69,7 @@ async def test_a_writer_that_is_cancelled_while_it_waits_leaves_nothing_open(
         in_a_thread(other.execute, "begin immediate")
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(write())
-            await until(lambda: asked)
+            await until(lambda: calls)
             writing.cancel()
             in_a_thread(other.execute, "rollback")
         assert writing.cancelled()
