@@ -78,6 +78,14 @@ class Runner:
             self._checkpoints.save(end)
         return self.report
 
+    def attempt(self) -> SourceFailed | None:
+        """``run``, but a source that failed is given back: what was read before is published, and is in ``report``."""
+        try:
+            self.run()
+        except SourceFailed as failure:
+            return failure
+        return None
+
     def _batches(self, checkpoint: Checkpoint, trouble: _Trouble) -> Iterator[Batch]:
         items = trouble.until_raised(self._connector.items(checkpoint))
         return batches(items, limit_objects=self._batch_objects, limit_bytes=self._batch_bytes)

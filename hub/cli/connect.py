@@ -223,20 +223,16 @@ def _run(run: _Run, where: _Where, *, every: float | None) -> None:
 
 def _one_round(run: _Run, outlet: _Outlet, voice: Voice) -> None:
     from connectors.sdk.checkpoints import CheckpointFile
-    from connectors.sdk.errors import ConnectorError, SourceFailed
+    from connectors.sdk.errors import ConnectorError
     from connectors.sdk.runner import Runner, RunReport
 
-    failure: SourceFailed | None = None
     report, code = RunReport(), "connector.broken"  # unless we learn better
     checkpoints = CheckpointFile(run.state, connector=run.connector.name)
     try:
         with voice.over(run.connector.name, quiet=run.as_json) as progress:
             runner = Runner(run.connector, outlet.publisher, checkpoints, progress=progress)
             report = runner.report
-            try:
-                runner.run()
-            except SourceFailed as error:  # what it read before is published, and worth a word
-                failure = error
+            failure = runner.attempt()
         if failure := _print_round(run, report, outlet, voice, failure):
             raise failure
         code = ""

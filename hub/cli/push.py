@@ -40,30 +40,25 @@ def command(
     Objects are safe with the hub as soon as they are sent. The command then waits for the verdicts and ends with their
     counts; rejected objects do not make it fail, unless --strict is given.
     """
-    from connectors.sdk.errors import SourceFailed
     from connectors.sdk.http import HttpPublisher
     from connectors.sdk.runner import Runner
     from connectors.stix_file.inputs import Inputs
 
-    failure: SourceFailed | None = None
     voice = Voice()
     with hub_client(url, token, ca_file=ca_file, patience_s=patience, notify=voice) as client:
         publisher = HttpPublisher(client)
         with voice.over("push", quiet=as_json) as progress:
             runner = Runner(Inputs.named(files), publisher, progress=progress)
-            try:
-                runner.run()
-            except SourceFailed as error:  # what was read before it is published, and has receipts
-                failure = error
-        report = runner.report
-        rejected = 0
-        if report.receipts or not failure:
-            if wait:
-                verdicts = verdicts_on(client, publisher, report.receipts, voice, quiet=as_json)
-                print_verdicts(verdicts, as_json=as_json)
-                rejected = verdicts.rejected
-            else:
-                _print_receipts(report.receipts, report.objects, as_json=as_json)
+            failure = runner.attempt()
+        report, rejected = runner.report, 0
+        if failure and not report.receipts:
+            raise failure
+        if wait:
+            verdicts = verdicts_on(client, publisher, report.receipts, voice, quiet=as_json)
+            print_verdicts(verdicts, as_json=as_json)
+            rejected = verdicts.rejected
+        else:
+            _print_receipts(report.receipts, report.objects, as_json=as_json)
     if failure:
         raise failure
     if strict and rejected:
