@@ -7,7 +7,6 @@ round trip, and cursors are made and closed without any.
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -33,7 +32,7 @@ class Connection(aiosqlite.Connection):
     """See the head of this module."""
 
     idle = True
-    """Whether the thread has nothing to do. False once a task was cancelled that waited for it."""
+    """Whether the thread has nothing to do. A cancelled task leaves it busy until a later call has ended."""
 
     @contextmanager
     async def cursor(self) -> aiosqlite.Cursor:
@@ -46,15 +45,13 @@ class Connection(aiosqlite.Connection):
             await super().rollback()
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self.idle = False  # and it stays so if the task is cancelled, since the thread goes on
         try:
             result = await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
-        except asyncio.CancelledError:
-            self.idle = False
-            raise
-        except BaseException:
+        except Exception:
             self.idle = True
             raise
-        self.idle = True  # calls are done in their order, so those before this one are done too
+        self.idle = True  # the thread runs calls in order, so earlier ones have ended too
         return result
 
 
