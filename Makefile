@@ -26,7 +26,7 @@ venv-package:
 
 $(VENV)/.ready: pyproject.toml constraints.txt | $(BIN)/python
 	@$(BIN)/python -m deploy.install "Installing ctihub into $(VENV)" kafka postgres
-	@$(BIN)/python -m compileall -q hub connectors schemas deploy  # else the first processes, side by side, all compile
+	@$(BIN)/python -m compileall -q hub connectors schemas deploy  # once, rather than in each of the processes that start together
 	@touch $@
 
 # Kafka and PostgreSQL as the demo and the tests start them

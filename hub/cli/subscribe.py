@@ -170,7 +170,7 @@ async def _follow(follower: _Follows, printer: _Printed, until_idle: float | Non
                 if until_idle is not None:
                     silence.reschedule(asyncio.get_running_loop().time() + until_idle)
 
-            # connecting is no silence; what the follower does later, after a connection that broke, is
+            # the time of the first attempt to connect does not count, that of later ones does
             follower.on_attempt = lambda: count() if silence.when() is None else None
             async for change in changes:
                 printer(change)

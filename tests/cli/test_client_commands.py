@@ -252,7 +252,7 @@ def test_subscribe_from_now_names_the_newest_change_so_that_no_gap_opens(
     assert hub.connections[0]["last-event-id"] == "6"
 
 
-async def test_connecting_is_no_silence_however_long_it_takes() -> None:
+async def test_the_time_to_connect_does_not_count_as_idle() -> None:
     idle_s = 0.01
 
     class Late:
