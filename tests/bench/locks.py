@@ -37,7 +37,7 @@ from hub.model.words import CentreName, StixId
 from hub.store import directory
 from hub.store.locks import Locks
 from hub.store.postgres import PostgresStore, open_postgres
-from hub.store.sql import SqlTransaction
+from hub.store.transaction import SqlTransaction
 from hub.worker import Worker, WorkerSettings
 from tests.servers.session import servers
 from tests.synthetic import indicators

@@ -14,7 +14,8 @@ from hub.model.errors import TryAgain
 from hub.model.step import ReceiptCounts, Writes
 from hub.model.words import Topic, TopicPartition
 from hub.store import reading
-from hub.store.sql import SqlStore, Stale
+from hub.store.sql import SqlStore
+from hub.store.transaction import Stale
 from tests.contracts.store_at_once import StoreAtOnce
 from tests.contracts.store_content import StoreContent
 from tests.contracts.store_suite import rows_of, seqs

@@ -20,7 +20,7 @@ from hub.model.stix import SCO_TYPES
 from hub.model.times import DAY_US
 from hub.model.words import Level
 from hub.store import tables as t
-from hub.store.sql import _claim, _view
+from hub.store.rows import claim_of, view_of
 from hub.store.sqlite import SqliteStore, _engine
 from hub.worker import WorkerSettings
 from tests.promises.histories import CENTRES, GROUP, Batch, Changed, History, Said
@@ -160,7 +160,7 @@ async def content(story: Story) -> dict[tuple[str, str], Any]:
     """
     policy = await story.store.policy()
     async with story.store.look() as conn:
-        views = [_view(row) for row in (await conn.execute(t.views.select().where(t.views.c.alive))).all()]
+        views = [view_of(row) for row in (await conn.execute(t.views.select().where(t.views.c.alive))).all()]
     names = {no: c.name for no, c in policy.collections.items()}
     found = {}
     for no, name in names.items():
@@ -212,8 +212,8 @@ async def what_differs_from_afresh(story: Story) -> list[Any]:
     """How the stored hub differs from one computed anew from its claims: views, counts of uses, placements."""
     policy = await story.store.policy()
     async with story.store.look() as conn:
-        claims = [_claim(row) for row in (await conn.execute(t.contributions.select())).all()]
-        views = [_view(row) for row in (await conn.execute(t.views.select())).all()]
+        claims = [claim_of(row) for row in (await conn.execute(t.contributions.select())).all()]
+        views = [view_of(row) for row in (await conn.execute(t.views.select())).all()]
         carried = {(r.collection, r.used): r.count for r in await conn.execute(t.carried.select()) if r.count}
         placed = {(r.key, r.collection): r.thing for r in await conn.execute(t.placements.select())}
     found: list[Any] = list(differences(policy, claims, views))

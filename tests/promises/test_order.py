@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 
 from hub.store import tables as t
-from hub.store.sql import Stale
+from hub.store.transaction import Stale
 from tests.promises.histories import CENTRES, VALUES, Batch, History, Said, histories, without
 from tests.promises.telling import COLLECTIONS, Telling, a_hub, rows_of, told, what_differs
 from tests.promises.test_histories import few

@@ -1,0 +1,35 @@
+"""Rows of the tables as values of the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from hub.model.claims import Claim, ClaimState, View
+from hub.model.words import CanonicalKey, Seq, Stamp, StixId
+
+
+def claim_of(row: Row[Any]) -> Claim:
+    """A row of ``contributions``."""
+    key, centre, stix_id, kind, thing, modified_us, stamp, since, state, digest, body = tuple(row)
+    return Claim(
+        key, centre, stix_id, kind, thing, modified_us, Stamp(stamp), Stamp(since), ClaimState(state), digest, body
+    )
+
+
+def view_of(row: Row[Any]) -> View:
+    """A row of ``views``."""
+    thing, collection, object_id, kind, generation, seq, alive, digest, created_us, modified_us, uses = tuple(row)
+    return View(
+        collection, thing, object_id, kind, generation, seq, bool(alive), digest, created_us, modified_us,
+        tuple(uses.split()),
+    )  # fmt: skip
+
+
+def past_view_of(row: Row[Any]) -> View:
+    """A row of ``past_ids``: a view under an id that another id has followed."""
+    return View(
+        row.collection, CanonicalKey(row.thing), StixId(row.object_id), row.type, row.generation, Seq(row.seq), False,
+        b"", 0, 0, (),
+    )  # fmt: skip

@@ -1,0 +1,330 @@
+"""One step of a worker over SQLAlchemy Core: what both dialects share.
+
+Bulk writes go through the driver's own ``executemany``: Core compiles the statement once, the rows are plain tuples.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Row, Table, bindparam, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.claims import ClaimKey, claim_key
+from hub.model.errors import TryAgain
+from hub.model.policy import Policy
+from hub.model.step import REFERRERS, Head, Held, Loaded, Wanted, Writes
+from hub.model.words import CanonicalKey, Positions, Seq
+from hub.store import crowds, waiting
+from hub.store import tables as t
+from hub.store.chunks import chunks
+from hub.store.dialect import Dialect
+from hub.store.port import Sweep
+from hub.store.rows import claim_of, view_of
+
+
+class Stale(TryAgain):
+    """The positions have moved on: another worker has carried this batch."""
+
+    def __init__(self) -> None:
+        super().__init__("worker.stale", "Another worker has carried this batch.", "Rewind and take again.")
+
+
+class SqlTransaction:
+    """See ``hub/store/port.Transaction``."""
+
+    def __init__(self, store: Dialect, conn: AsyncConnection) -> None:
+        self._store = store
+        self.conn = conn
+        self._locks = store.locks(conn)
+        self._prepared: Writes | None = None
+        self._absent: set[Hashable] = set()
+        """Claims, and views by collection and thing, that are not there: locked as they are, nobody else adds them."""
+
+    async def _rows_in(self, table: Table, column: ColumnElement[Any], values: Sequence[Any]) -> Sequence[Row[Any]]:
+        return await self._store.rows_in(self.conn, table, column, values)
+
+    async def policy(self) -> Policy:
+        """See the port."""
+        await self._locks.share()
+        return await self._store.policy_in(self.conn)
+
+    async def load(self, wanted: Wanted, policy: Policy) -> Loaded:
+        """See the port."""
+        loaded = Loaded()
+        await self._locks.wanted(wanted, policy)
+        await self._load_things(wanted, loaded, policy)
+        await self._load_claims(wanted, loaded, policy)
+        await self._load_placements(wanted, loaded)
+        await self._load_rows(wanted, loaded)
+        self._locks.note(loaded, policy)
+        return loaded
+
+    async def _load_things(self, wanted: Wanted, loaded: Loaded, policy: Policy) -> None:
+        if not wanted.things:
+            return
+        things = sorted(wanted.things)
+        loaded.of_thing = {thing: [] for thing in things}
+        for row in await self._rows_in(t.contributions, t.contributions.c.thing, things):
+            loaded.claims[row.key] = claim_of(row)
+            loaded.of_thing[row.thing].append(row.key)
+        for row in await self._rows_in(t.views, t.views.c.thing, things):
+            loaded.views[row.collection, row.thing] = view_of(row)
+        self._absent.update((no, thing) for no in policy.collections for thing in things)
+        self._absent.difference_update(loaded.views)
+
+    async def _load_claims(self, wanted: Wanted, loaded: Loaded, policy: Policy) -> None:
+        keys = set(wanted.claims)
+        if wanted.ids:
+            by_id = {stix_id: [claim_key(centre, stix_id) for centre in policy.centres] for stix_id in wanted.ids}
+            keys.update(key for some in by_id.values() for key in some)
+        else:
+            by_id = {}
+        keys |= await crowds.load_referrers(self.conn, wanted, loaded)
+        for placed in wanted.placed:
+            loaded.placed[placed] = defaultdict(list)
+        p = t.placements
+        for row in await self._rows_in(p, p.c.thing, sorted(wanted.placed)):
+            loaded.placed[row.thing][row.collection].append(row.key)
+            keys.add(row.key)
+        await self._locks.found(key for some in loaded.referrers.values() for key in some)
+        await self._locks.found(key for where in loaded.placed.values() for some in where.values() for key in some)
+        key = t.contributions.c.key
+        for row in await self._rows_in(t.contributions, key, sorted(keys - loaded.claims.keys())):
+            loaded.claims[row.key] = claim_of(row)
+        self._absent.update(wanted.claims - loaded.claims.keys())
+        loaded.of_id = {stix_id: [key for key in some if key in loaded.claims] for stix_id, some in by_id.items()}
+
+    async def _load_placements(self, wanted: Wanted, loaded: Loaded) -> None:
+        loaded.placements = {key: {} for key in wanted.placements}
+        p = t.placements
+        for row in await self._rows_in(p, p.c.key, sorted(wanted.placements)):
+            loaded.placements[row.key][row.collection] = CanonicalKey(row.thing)
+
+    async def _load_rows(self, wanted: Wanted, loaded: Loaded) -> None:
+        await crowds.load_pages(self.conn, wanted, loaded, claim_of)
+        if await self._locks.found(claim.key for page in loaded.pages.values() for claim in page):
+            await crowds.load_pages(self.conn, wanted, loaded, claim_of)
+        await crowds.load_issued(self.conn, wanted, loaded)
+        await crowds.load_past(self.conn, wanted, loaded)
+        await waiting.load_held(self.conn, wanted, loaded)
+        c = t.changes.c
+        by_log: dict[int, list[Seq]] = defaultdict(list)
+        for log, seq in wanted.bodies:
+            by_log[log].append(seq)
+        for log, seqs in by_log.items():
+            for some in chunks(sorted(seqs)):
+                rows = await self.conn.execute(select(c.seq, c.body).where(c.log == log, c.seq.in_(some)))
+                loaded.bodies.update({(log, Seq(row.seq)): row.body for row in rows})
+        u = t.carried
+        loaded.carried = dict.fromkeys(wanted.carried, 0)
+        for row in await self._rows_in(u, u.c.used, sorted({name for _, name in wanted.carried})):
+            log, used, number = tuple(row)
+            loaded.carried[log, used] = number
+
+    async def heads(self, logs: Collection[int]) -> dict[int, Head]:
+        """See the port."""
+        c = t.logs.c
+        # In this order others wait in turn; what they find then is what we have left. SQLite has one writer anyway.
+        locking = select(c.no, c.last_seq, c.last_us).where(c.no.in_(sorted(logs))).order_by(c.no).with_for_update()
+        rows = await self.conn.execute(locking)
+        return {row.no: Head(Seq(row.last_seq), row.last_us) for row in rows}
+
+    async def prepare(self, writes: Writes) -> None:
+        """See the port."""
+        await self._write_claims(writes)
+        self._prepared = writes
+
+    async def write(self, writes: Writes) -> None:
+        """See the port."""
+        if self._prepared is not writes:
+            await self._write_claims(writes)
+        await self._locks.confirm(writes)
+        await self._write_views(writes)
+        await self._write_changes(writes)
+        await self._write_receipts(writes)
+        await crowds.add_sweeps(self.conn, writes.sweeps, writes.cancelled)
+        await self._store.announce(self.conn)
+
+    async def _many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        if rows:
+            await self._store.many(self.conn, sql, rows)
+
+    async def _put(
+        self, table: Table, keys: Sequence[str], rows: Sequence[tuple[Any, ...]], names: Sequence[Hashable]
+    ) -> None:
+        """Write rows, those that are known not to be there by plain inserts, which are cheaper."""
+        new = [row for row, name in zip(rows, names, strict=True) if name in self._absent]
+        old = [row for row, name in zip(rows, names, strict=True) if name not in self._absent]
+        self._absent.difference_update(names)
+        await self._many(self._store.insert(table), new)
+        await self._many(self._store.upsert(table, keys), old)
+
+    async def _write_claims(self, writes: Writes) -> None:
+        rows = sorted(
+            (c.key, c.centre, c.id, c.type, c.thing, c.modified_us, c.stamp, c.since, int(c.state), c.digest, c.body)
+            for c in writes.claims
+        )
+        await self._put(t.contributions, ["key"], rows, [row[0] for row in rows])
+        for table, keys in ((t.referring, list(writes.references)), (t.placements, list(writes.placements))):
+            for some in chunks(sorted(keys)):
+                await self.conn.execute(table.delete().where(table.c.key.in_(some)))
+        pairs = sorted((target, key) for key, targets in writes.references.items() for target in set(targets))
+        await self._many(self._store.insert(t.referring), pairs)
+        placed = sorted((key, no, thing) for key, where in writes.placements.items() for no, thing in where.items())
+        await self._many(self._store.insert(t.placements), placed)
+        values = sorted((value, key, alone) for key, some in writes.values.items() for value, alone in some.items())
+        await self._many(self._store.upsert(t.named_values, ["value", "thing"]), values)
+
+    async def _write_views(self, writes: Writes) -> None:
+        rows = sorted(
+            (v.thing, v.collection, v.object_id, v.type, v.generation, v.seq, v.alive, v.digest, v.created_us,
+             v.modified_us, " ".join(v.uses))
+            for v in writes.views
+        )  # fmt: skip
+        await self._put(t.views, ["thing", "collection"], rows, [(row[1], row[0]) for row in rows])
+        past = sorted((v.object_id, v.collection, v.thing, v.type, v.generation, v.seq) for v in writes.past_ids)
+        await self._many(self._store.upsert(t.past_ids, ["object_id", "collection"]), past)
+        used = sorted((no, name, delta) for (no, name), delta in writes.carried.items() if delta)
+        await self._many(self._store.upsert(t.carried, ["collection", "used"], add=["count"]), used)
+
+    async def _write_changes(self, writes: Writes) -> None:
+        rows = [
+            (c.log, c.seq, c.object_id, c.type, c.withdrawn, c.date_added_us, c.version_us, c.first,
+             t.SHOWN_NEVER if c.withdrawn and not c.body else t.SHOWN_NOW, c.before, c.body)
+            for c in writes.changes
+        ]  # fmt: skip
+        followed = [
+            {"at_log": c.log, "at_seq": c.before}
+            for c in writes.changes
+            if c.before is not None and (c.log, c.seq) not in writes.hidden
+        ]
+        if followed:
+            await self.conn.execute(_FOLLOWED, followed)
+        await self._many(self._store.insert(t.changes), rows)
+        for log, seq in writes.hidden:
+            await self._hide(log, seq)
+        heads = [{"at_no": no, "seq": head.seq, "us": head.date_us} for no, head in sorted(writes.heads.items())]
+        if heads:
+            await self.conn.execute(_HEAD, heads)
+
+    async def _hide(self, log: int, seq: Seq) -> None:
+        """The object of this row has left its collection: none of its versions is shown any more."""
+        c = t.changes.c
+        at: int | None = seq
+        while at is not None:
+            row = (await self.conn.execute(select(c.before, c.shown).where(c.log == log, c.seq == at))).first()
+            if row is None or (row.shown == t.SHOWN_NEVER and at != seq):
+                return
+            await self.conn.execute(update(t.changes).where(c.log == log, c.seq == at).values(shown=t.SHOWN_NEVER))
+            at = row.before
+
+    async def _write_receipts(self, writes: Writes) -> None:
+        parts = [
+            (p.receipt, p.centre, p.counts.accepted, p.counts.unchanged, p.counts.held, p.counts.rejected,
+             min((int(x["index"]) for x in p.problems), default=0), orjson.dumps(p.problems))
+            for p in writes.receipts
+        ]  # fmt: skip
+        await self._many(self._store.insert(t.receipt_parts), parts)
+        totals = [(no, x.accepted, x.unchanged, x.held, x.rejected) for no, x in sorted(writes.counts.items())]
+        columns = ["accepted", "unchanged", "held", "rejected"]
+        await self._many(self._store.upsert(t.counts, ["centre"], add=columns), totals)
+        await waiting.overtake(self.conn, writes.overtaking)
+        names = [column.name for column in t.held.c if column.name != "no"]
+        rows = [
+            (h.centre, h.stix_id, h.code, h.list_name, h.says, h.value, h.stamp, h.receipt, h.index, h.at_us,
+             h.modified_us, h.digest, "waiting")
+            for h in writes.held
+        ]  # fmt: skip
+        await self._many(self._store.insert(t.held, names), rows)
+        if writes.released:
+            await self.conn.execute(update(t.held).where(t.held.c.no.in_(writes.released)).values(state="taken"))
+
+    async def advance(self, start: Positions, end: Positions, now_us: int) -> None:
+        """See the port."""
+        for at in sorted(end):
+            if end[at] == start.get(at, 0):
+                continue
+            c = t.positions.c
+            here = (c.topic == at.topic) & (c.partition == at.partition)
+            moved = await self.conn.execute(
+                update(t.positions).where(here, c.next == start.get(at, 0)).values(next=end[at], moved_us=now_us)
+            )
+            if moved.rowcount == 1:
+                continue
+            first = {"topic": at.topic, "partition": at.partition, "next": end[at], "us": now_us}
+            if (await self.conn.execute(_FIRST_POSITION, first)).rowcount != 1:
+                raise Stale
+
+    async def rejections_log(self, centre: int) -> int:
+        """See the port."""
+        name = select(t.principals.c.name).where(t.principals.c.no == centre).scalar_subquery()
+        found = await self.conn.execute(select(t.logs.c.no).where(t.logs.c.name == "rejected." + name))
+        return int(found.scalar_one())
+
+    async def sweep(self, limit: int) -> tuple[Sweep, list[ClaimKey]] | None:
+        """See the port."""
+        s = t.sweeps.c
+        oldest = select(t.sweeps).where(~s.done, ~s.scope.startswith(REFERRERS)).order_by(s.no).limit(1)
+        if (await self.conn.execute(oldest)).first() is None:
+            return None
+        # A step that began under the policy before must end first: what it adds would be passed over.
+        await self._locks.alone()
+        row = (await self.conn.execute(oldest)).first()
+        if row is None:
+            return None
+        key = t.contributions.c.key
+        query = select(key).where(key > row.cursor).order_by(key).limit(limit)
+        if row.scope.startswith("centre:"):
+            no = int(row.scope.removeprefix("centre:"))
+            query = query.where(key >= no.to_bytes(4, "big"), key < (no + 1).to_bytes(4, "big"))
+        keys = [ClaimKey(found.key) for found in await self.conn.execute(query)]
+        done = len(keys) < limit
+        new = {"done": done, "cursor": keys[-1] if keys else row.cursor}
+        moved = await self.conn.execute(
+            update(t.sweeps).where(s.no == row.no, s.cursor == row.cursor, ~s.done).values(new)
+        )
+        if moved.rowcount != 1:
+            raise Stale
+        return Sweep(row.no, row.scope, row.cursor, row.time_us), keys
+
+    async def left(self) -> list[Sweep]:
+        """See the port."""
+        return await crowds.steps_left(self.conn)
+
+    async def move_left(self, task: Sweep, reached: bytes | None) -> None:
+        """See the port."""
+        if not await crowds.move_left(self.conn, task, reached):
+            raise Stale
+
+    async def released(self, limit: int) -> list[Held]:
+        """See the port."""
+        h = t.held.c
+        query = select(t.held).where(h.state == "released").order_by(h.no).limit(limit)
+        rows = await self.conn.execute(query.with_for_update(skip_locked=True))  # another worker has the others
+        return [
+            Held(r.no, r.centre, r.stix_id, r.code, r.list, r.says, r.value, r.stamp, r.receipt, r.idx, r.at_us)
+            for r in rows
+        ]
+
+
+_HEAD = (
+    update(t.logs).where(t.logs.c.no == bindparam("at_no")).values(last_seq=bindparam("seq"), last_us=bindparam("us"))
+)
+
+_FIRST_POSITION = text(
+    'insert into positions (topic, "partition", "next", moved_us) values (:topic, :partition, :next, :us)'
+    " on conflict do nothing"
+)
+"""Of workers that begin with one partition at once only one has its row."""
+
+_FOLLOWED = (
+    update(t.changes)
+    .where(
+        t.changes.c.log == bindparam("at_log"), t.changes.c.seq == bindparam("at_seq"), t.changes.c.shown == t.SHOWN_NOW
+    )
+    .values(shown=t.SHOWN_BEFORE)
+)
