@@ -21,7 +21,7 @@ _close = asyncio.Runner.close
 
 def install() -> None:
     """Make every runner wait for its connections before it closes its loop."""
-    asyncio.Runner.close = _close_after_connections  # type: ignore[method-assign]
+    asyncio.Runner.close = _close_after_connections  # type: ignore[method-assign, assignment]
 
 
 def _close_after_connections(runner: asyncio.Runner) -> None:

@@ -38,8 +38,8 @@ def licence(name: str) -> str:
     """What a distribution says of its licence: expression, field, classifiers."""
     said = distribution(name).metadata
     classifiers = [one for one in said.get_all("Classifier") or () if one.startswith("License")]
-    field = (said.get("License") or "").splitlines()[:1]
-    stated = [text for text in (said.get("License-Expression"), *classifiers) if text]
+    field = "\n".join(said.get_all("License") or ()).splitlines()[:1]
+    stated = [*(said.get_all("License-Expression") or ()), *classifiers]
     return "; ".join(stated or field)
 
 

@@ -18,10 +18,10 @@ from sqlalchemy import update
 
 from hub.log.port import INTAKE_PREFIX, Batch, Record, StoredRecord, Topic, TopicPartition
 from hub.model.claims import Change
-from hub.model.policy import Centre
+from hub.model.policy import Audience, Centre
 from hub.model.principals import Kind, Principal
 from hub.model.times import from_us, stix_time, to_us
-from hub.model.words import GroupName, Level, Seq, StixId
+from hub.model.words import CollectionName, GroupName, Level, Seq, StixId
 from hub.store import directory
 from hub.store import tables as t
 from hub.store.port import Filter
@@ -56,7 +56,7 @@ def moment(second: float = 0) -> str:
 
 def an_object(kind: str, name: str, /, *, tlp: str | None = "green", at: float = -3600, **more: Any) -> dict[str, Any]:
     """An object of a type with an id of its name; a property given as None is left out."""
-    obj = {
+    obj: dict[str, Any] = {
         "type": kind,
         "spec_version": "2.1",
         "id": f"{kind}--{uid(kind, name)}",
@@ -146,7 +146,7 @@ class Story:
 
     async def collection(self, name: str, level: Level, group: str, **filters: Any) -> None:
         """Make a collection, and fill it."""
-        new = directory.new_collection(name, directory.Audience(level, GroupName(group)), **filters)  # type: ignore[arg-type]
+        new = directory.new_collection(CollectionName(name), Audience(level, GroupName(group)), **filters)
         async with self.store.begin() as conn:
             made = await directory.add_collection(conn, replace(new, id=uid("collections", name)), self.now_us)
             await directory.record_change(conn, "collection.add", {}, f"collection:{made.no}", self.now_us)

@@ -27,7 +27,7 @@ def ran(folder: Path, suite: str) -> tuple[int, list[str]]:
     """Run these tests in a process of their own as ``make test`` does; the exit code and what was printed."""
     file = folder / "test_some.py"
     file.write_text(suite)
-    command = [sys.executable, "-m", "pytest", *PLUGINS, "-n", "1", "--reruns", "1", "--rootdir", folder, file]
+    command = [sys.executable, "-m", "pytest", *PLUGINS, "-n", "1", "--reruns", "1", f"--rootdir={folder}", str(file)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout.splitlines()

@@ -11,7 +11,7 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 WITHIN_S = 180.0
@@ -22,13 +22,18 @@ FIRST_PAUSE_S = 0.002
 LONGEST_PAUSE_S = 0.1
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], *, within_s: float = WITHIN_S, what: str = "") -> T:
+@overload
+async def until(condition: Callable[[], Awaitable[T | None]], *, within_s: float = ..., what: str = ...) -> T: ...
+@overload
+async def until(condition: Callable[[], T | None], *, within_s: float = ..., what: str = ...) -> T: ...
+async def until(condition: Callable[[], Any], *, within_s: float = WITHIN_S, what: str = "") -> Any:
     """What ``condition`` gives as soon as that is true (it may be async). Fails after ``within_s``, saying for what."""
     deadline = time.monotonic() + within_s
     pause = FIRST_PAUSE_S
     while True:
-        value = condition()
-        found = await value if inspect.isawaitable(value) else value
+        found = condition()
+        if inspect.isawaitable(found):
+            found = await found
         if found:
             return found
         if time.monotonic() >= deadline:
@@ -37,7 +42,7 @@ async def until(condition: Callable[[], T | Awaitable[T]], *, within_s: float = 
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
-def wait_until(condition: Callable[[], T], *, within_s: float = WITHIN_S, what: str = "") -> T:
+def wait_until(condition: Callable[[], T | None], *, within_s: float = WITHIN_S, what: str = "") -> T:
     """``until`` for tests that are not async."""
     deadline = time.monotonic() + within_s
     pause = FIRST_PAUSE_S

@@ -126,7 +126,7 @@ class WatchedTransaction(SqlTransaction):
 
     async def heads(self, logs: Collection[int]) -> dict[int, Head]:
         """See ``SqlTransaction``."""
-        watch: Watch = self._store.watch  # type: ignore[attr-defined] - only a watched store makes these
+        watch: Watch = self._store.lock_watch  # type: ignore[attr-defined]  # only a watched store makes these
         with watch.waiting():
             heads = await super().heads(logs)
         watch.all_s = watch.all_s or time.perf_counter()
@@ -136,7 +136,7 @@ class WatchedTransaction(SqlTransaction):
 class WatchedStore(PostgresStore):
     """The store as it is, with a clock on its locks."""
 
-    watch = Watch()
+    lock_watch = Watch()
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[SqlTransaction]:
@@ -146,7 +146,7 @@ class WatchedStore(PostgresStore):
 
     def locks(self, conn: AsyncConnection) -> Any:
         """See ``SqlStore``."""
-        return WatchedLocks(super().locks(conn), self.watch)
+        return WatchedLocks(super().locks(conn), self.lock_watch)
 
 
 async def opened(url: str) -> WatchedStore:
@@ -187,12 +187,12 @@ def batches(objects: int, size: int, centres: Collection[int]) -> Iterator[Batch
 async def work(store: WatchedStore, todo: Iterable[Batch]) -> Spent:
     """Carry batches, one after the other."""
     now_us = [START_US]
-    worker = Worker(None, store, WorkerSettings(), lambda: now_us[0])  # type: ignore[arg-type] - it takes none itself
+    worker = Worker(None, store, WorkerSettings(), lambda: now_us[0])  # type: ignore[arg-type]  # it takes none itself
     spent = Spent()
     for batch in todo:
         now_us[0] += 1_000_000
         while True:
-            watch = store.watch = Watch()
+            watch = store.lock_watch = Watch()
             began = time.perf_counter()
             try:
                 await worker.carry(batch)

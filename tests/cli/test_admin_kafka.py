@@ -42,7 +42,7 @@ def _may_read(kafka: KafkaServer, name: str, token: str, topic: str) -> bool:
 
     async def work() -> bool:
         options = kafka.client_options(name, token)
-        consumer = AIOKafkaConsumer(topic, **options, group_id=f"{name}.x")  # type: ignore[arg-type]
+        consumer = AIOKafkaConsumer(topic, **options, group_id=f"{name}.x")
         try:
             await consumer.start()
             await consumer.getmany(timeout_ms=500)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from connectors.csv.levels import TLP_IDS
 from connectors.sdk.catalogue import make
 from connectors.sdk.connector import LeftOut
+from connectors.sdk.publisher import as_line
 
 DATA = Path(__file__).parent.parent / "data"
 FORMATS = DATA / "csv" / "formats"
@@ -53,7 +55,7 @@ class Read:
 def read_feed(path: Path, mapping: str | Path, **settings: Any) -> Read:
     """Everything in a file. Raises SourceFailed as the connector does."""
     connector = make("csv", {"path": str(path), "mapping": str(mapping), "since": SINCE, **settings})
-    found = [dict(item.body) for item in connector.items({})]  # type: ignore[arg-type]
+    found = [json.loads(as_line(item.body)) for item in connector.items({})]
     return Read(found, dict(connector.left_out()), [warning.says for warning in connector.warnings])
 
 

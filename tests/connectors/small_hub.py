@@ -50,7 +50,7 @@ class Server:
 
     def __init__(self, app: Any, tls: tuple[Path, Path] | None = None) -> None:
         self._app = app
-        self._tls = {"ssl_keyfile": tls[0], "ssl_certfile": tls[1]} if tls else {}
+        self._tls: dict[str, Any] = {"ssl_keyfile": tls[0], "ssl_certfile": tls[1]} if tls else {}
         self._port = 0
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None

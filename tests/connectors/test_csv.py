@@ -24,6 +24,7 @@ from connectors.csv.values import NotAValueError, pattern, read_values, refang
 from connectors.sdk.catalogue import make
 from connectors.sdk.connector import Connector
 from connectors.sdk.errors import SourceFailed, WrongSettings
+from connectors.sdk.publisher import as_line
 from connectors.sdk.testing import ConnectorContract
 
 FORMATS = Path(__file__).parent.parent / "data" / "csv" / "formats"
@@ -37,7 +38,7 @@ def _counts(connector: Connector[Any]) -> dict[str, int]:
 def read(path: Path, mapping: str, **settings: Any) -> tuple[list[dict[str, Any]], Mapping[str, int]]:
     """The indicators of a file, and what was left out of it."""
     connector = make("csv", {"path": str(path), "mapping": mapping, "since": "2026-01-01T00:00:00Z", **settings})
-    return [dict(item.body) for item in connector.items({})], _counts(connector)  # type: ignore[arg-type]
+    return [json.loads(as_line(item.body)) for item in connector.items({})], _counts(connector)
 
 
 def patterns(found: list[dict[str, Any]]) -> list[str]:

@@ -22,9 +22,8 @@ TEXT = (Path(__file__).parent.parent.parent / "docs" / "connectors.md").read_tex
 
 def shown(language: str, containing: str) -> str:
     """The block of code that contains a text."""
-    return next(
-        block for block in re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL) if containing in block
-    )
+    blocks: list[str] = re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+    return next(block for block in blocks if containing in block)
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def test_a_pipe_that_is_full_is_waited_for(buffering: int, blocking: bool) -> No
     reader = threading.Thread(target=read)
     reader.start()
     with open(write_end, "wb", buffering=buffering) as out:  # noqa: PTH123
-        write_out(out, data)  # type: ignore[arg-type]
+        write_out(out, data)
     reader.join()
     os.close(read_end)
     assert bytes(taken) == data
@@ -76,7 +76,7 @@ def test_a_reader_that_goes_before_the_end_is_an_error(buffering: int) -> None:
     reader.start()
     out = open(write_end, "wb", buffering=buffering)  # noqa: PTH123, SIM115
     with pytest.raises(BrokenPipeError):
-        write_out(out, bytes(1 << 20))  # type: ignore[arg-type]
+        write_out(out, bytes(1 << 20))
     reader.join()
     with contextlib.suppress(BrokenPipeError):
         out.close()

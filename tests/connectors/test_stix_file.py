@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from connectors.sdk import CheckpointFile, Connector, LeftOut, Runner, SourceFailed, archives
+from connectors.sdk.publisher import as_line
 from connectors.sdk.testing import ConnectorContract, Kept
 from connectors.stix_file import StixFileConnector, StixFileSettings
 from connectors.stix_file.inputs import Inputs, InputsSettings
@@ -33,7 +34,7 @@ def a_connector(path: Path | str) -> StixFileConnector:
 
 
 def read(path: Path | str) -> list[Any]:
-    return [json.loads(item.body) for item in a_connector(path).items({})]  # type: ignore[arg-type]
+    return [json.loads(as_line(item.body)) for item in a_connector(path).items({})]
 
 
 class TestStixFile(ConnectorContract):
@@ -152,7 +153,7 @@ def test_a_file_is_unpacked_by_what_it_is_not_by_its_name(tmp_path: Path) -> Non
 def read_until_it_fails(path: Path) -> tuple[list[Any], SourceFailed]:
     found: list[Any] = []
     try:
-        found.extend(json.loads(item.body) for item in a_connector(path).items({}))  # type: ignore[arg-type]
+        found.extend(json.loads(as_line(item.body)) for item in a_connector(path).items({}))
     except SourceFailed as failure:
         return found, failure
     raise AssertionError("it does not fail")
@@ -285,7 +286,7 @@ def test_an_archive_may_come_through_a_pipe(tmp_path: Path) -> None:
 
     packed = a_zip(tmp_path / "a", {"a.json": a_bundle(1)}).read_bytes()
     inputs = Inputs(InputsSettings(paths=("-",)), stdin=Pipe(packed))
-    assert [json.loads(item.body) for item in inputs.items({})] == [an_object(1)]  # type: ignore[arg-type]
+    assert [json.loads(as_line(item.body)) for item in inputs.items({})] == [an_object(1)]
 
 
 def test_how_far_an_archive_is_grows_to_the_whole(tmp_path: Path) -> None:
@@ -329,7 +330,7 @@ def test_only_files_that_are_new_or_changed_are_read_again(tmp_path: Path) -> No
     assert list(a_connector(tmp_path).items(end)) == []
     (tmp_path / "b.json").write_bytes(a_bundle(2, 3))
     (tmp_path / "c.json").write_bytes(a_bundle(4))
-    again = [json.loads(item.body)["id"] for item in a_connector(tmp_path).items(end)]  # type: ignore[arg-type]
+    again = [json.loads(as_line(item.body))["id"] for item in a_connector(tmp_path).items(end)]
     assert again == ["indicator--2", "indicator--3", "indicator--4"]
 
 

@@ -44,6 +44,9 @@ def read(server: SmallTaxii, checkpoint: Checkpoint | None = None, **settings: A
 
 
 class TestTaxii(ConnectorContract):
+    server: SmallTaxii
+    others: list[SmallTaxii]
+
     @pytest.fixture(autouse=True)
     def _serve(self, server: SmallTaxii) -> Iterator[None]:
         self.server, self.others = server, []
@@ -87,8 +90,8 @@ def test_all_collections_are_read_page_by_page_then_only_what_is_new(server: Sma
 def test_the_filters_of_the_first_page_go_with_every_page(server: SmallTaxii) -> None:
     server.habits.add("strict")
     server.add(1, 2, 3, 4, 5)
-    only = {"types": ["indicator", "malware"], "since": "2026-01-01T00:00:01.5Z", "collections": "first"}
-    assert read(server, **only)[0] == [2, 3, 4, 5]
+    only: dict[str, Any] = {"types": ["indicator", "malware"], "since": "2026-01-01T00:00:01.5Z"}
+    assert read(server, collections="first", **only)[0] == [2, 3, 4, 5]
     assert [request["match[type]"] for request in server.requests] == ["indicator,malware"] * 2
     assert {request["added_after"] for request in server.requests} == {"2026-01-01T00:00:01.5Z"}
     assert {request["limit"] for request in server.requests} == {"1000"}
@@ -137,9 +140,8 @@ def test_a_server_that_would_be_asked_for_ever_is_given_up_with_what_it_gave(
     server.add(1, 2, 3)
     found: set[int] = set()
     connector = make("taxii", {"url": server.url})
-    items = (found.add(number(item)) for item in connector.items({}))
     with pytest.raises(SourceFailed, match="promises more but gives no way on") as raised:
-        deque(items, maxlen=0)
+        found.update(number(item) for item in connector.items({}))
     assert raised.value.code == "taxii.loop"
     assert found == {1, 2}
     assert len(server.requests) < 5
@@ -241,7 +243,7 @@ def test_the_address_may_be_that_of_a_root_or_of_a_collection(server: SmallTaxii
     ],
 )
 def test_credentials_go_as_they_are_configured(
-    server: SmallTaxii, settings: dict[str, str], header: str | None
+    server: SmallTaxii, settings: dict[str, Any], header: str | None
 ) -> None:
     server.add(1)
     read(server, **settings)

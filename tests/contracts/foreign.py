@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,11 @@ class KafkaLogContract(EventLogContract):
     async def open(self) -> EventLog:
         return await KafkaLog.open(**await self.address())  # type: ignore[arg-type]
 
-    async def test_when_a_consumer_leaves_another_takes_over_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_when_a_consumer_leaves_another_takes_over_at_once(self) -> None:
         """Since it says so: its session would last longer than the test waits."""
-        monkeypatch.setattr("hub.log.kafka_consumer.SESSION_TIMEOUT_MS", int(5 * WITHIN_S * 1000))
-        await super().test_when_a_consumer_leaves_another_takes_over_at_once()
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("hub.log.kafka_consumer.SESSION_TIMEOUT_MS", int(5 * WITHIN_S * 1000))
+            await super().test_when_a_consumer_leaves_another_takes_over_at_once()
 
 
 CENTRES = ("ro", "it")
@@ -59,7 +61,7 @@ def killed_and_equal(
 
     def push_everything() -> None:
         pairs = zip(CENTRES, lines, strict=True)
-        in_threads(*(lambda n=name, some=some: push_all(hub.doors, n, some, batch=50) for name, some in pairs))  # type: ignore[misc]
+        in_threads(*(partial(push_all, hub.doors, name, some, batch=50) for name, some in pairs))
 
     with hub.running():
         in_threads(kill_and_restart, push_everything)

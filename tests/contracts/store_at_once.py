@@ -119,7 +119,7 @@ class StoreAtOnce(StoreSuite):
                 async with asyncio.timeout(WITHIN_S):
                     while (await watching.head(1)).seq < expected:
                         await anext(watch)
-            await watch.aclose()  # type: ignore[attr-defined]
+            await watch.aclose()
 
     # Policy
 

@@ -77,6 +77,7 @@ class StoreContent(StoreSuite):
     @pytest.mark.parametrize("count", [1, 3_000])
     async def test_any_number_of_claims_and_views_is_written_and_found(self, count: int) -> None:
         names = range(count)
+        claims, views = [], []
         async with self.opened() as store:
             for said in ("first", "second"):
                 claims = [a_claim(name, said=said) for name in names]

@@ -326,7 +326,7 @@ async def test_a_batch_that_would_burst_the_memory_is_one_empty_record_and_stall
 class NotUtf8(str):
     """A name for a header as only a client of another make would write it."""
 
-    def encode(self, *_: object) -> bytes:  # type: ignore[override]
+    def encode(self, *_: object) -> bytes:
         return b"\xff\xfe"
 
 

@@ -133,7 +133,7 @@ class TestPostgresStore(StoreContract):
             async with asyncio.timeout(WITHIN_S):
                 while (await store.head(1)).seq < 1:
                     await anext(watch)
-            await watch.aclose()  # type: ignore[attr-defined]
+            await watch.aclose()
 
     async def test_a_notification_wakes_a_watcher_before_it_would_look_by_itself(
         self, monkeypatch: pytest.MonkeyPatch
@@ -145,7 +145,7 @@ class TestPostgresStore(StoreContract):
             for _ in range(10):
                 await append(other, 1)
                 await anext(watch)
-            await watch.aclose()  # type: ignore[attr-defined]
+            await watch.aclose()
 
     async def test_a_frozen_worker_in_the_middle_of_a_step_cannot_write_after_another_has(self) -> None:
         """It wakes after its transaction was ended, and finds out: what it had in hand is stale."""

@@ -16,7 +16,7 @@ from tests.contracts.test_several_workers import CENTRES, Said, said_by
 from tests.story import Story, an_indicator, bytes_of
 
 
-async def told(story: Story, said: dict[str, list[Said]], rng: random.Random) -> dict[str, object]:
+async def told(story: Story, said: dict[str, list[Said]], rng: random.Random) -> dict[str, Any]:
     """Batches of all centres together, the operator's changes between them; all that can be seen afterwards."""
     centres = {name: await story.centre(name) for name in said}
     for batches in zip(*said.values(), strict=True):
@@ -27,7 +27,7 @@ async def told(story: Story, said: dict[str, list[Said]], rng: random.Random) ->
         centres[name] = await story.change_centre(centres[name], trust=rng.randrange(101), suspended=rng.random() < 0.2)
     await story.collection("sure", Level.GREEN, "community", types=frozenset({"indicator"}), min_confidence=40)
     names = ("public", "community", "network", "sure")
-    seen: dict[str, object] = {name: bytes_of(await story.log(name)) for name in names}
+    seen: dict[str, Any] = {name: bytes_of(await story.log(name)) for name in names}
     seen |= {f"shown by {name}": bytes_of(await story.log(name, versions="all")) for name in names}
     for name, centre in centres.items():
         seen[f"counts of {name}"] = await story.counts(centre)
@@ -57,7 +57,7 @@ async def test_both_stores_come_to_the_same_bytes(
     assert found.keys() == expected.keys()
     for what, seen in expected.items():
         assert found[what] == seen, what
-    assert len(expected["network"]) > 20  # type: ignore[arg-type] - a history that shows something
+    assert len(expected["network"]) > 20  # a history that shows something
     assert expected["rejections of ro"]
 
 

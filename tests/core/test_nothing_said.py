@@ -16,7 +16,7 @@ from hub.core.validate import TYPES
 from tests.core.verdicts import DATA, LIMITS, an_indicator, an_object
 
 REAL = DATA / "real-life"
-NOTHING = [None, []]
+NOTHING: list[Any] = [None, []]
 MARKING = an_object("marking-definition", definition_type="statement", definition={"statement": "x"})
 del MARKING["modified"]
 

@@ -249,7 +249,9 @@ def test_an_indicator_of_a_bundle_that_says_its_version_is_taken() -> None:
     silent = {name: value for name, value in an_indicator().items() if name != "spec_version"}
     for said, expected in ((None, ["stix.spec-version"]), ("2.1", []), ("2.0", ["stix.lifted"])):
         record = bundle(silent) if said is None else bundle(silent, spec_version=said)
-        (one,) = split(json.dumps(record).encode(), LIMITS)
+        slices = split(json.dumps(record).encode(), LIMITS)
+        assert isinstance(slices, list)
+        (one,) = slices
         assert [problem.code.value for problem in check(one, LIMITS)] == expected
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_a_hub_that_is_killed_again_and_again_loses_and_doubles_nothing(hub: Run
     def push_everything() -> None:
         nonlocal over
         pairs = zip(CENTRES, lines, strict=True)
-        in_threads(*(lambda n=name, some=some: push_all(hub, n, some, batch=500) for name, some in pairs))  # type: ignore[misc]
+        in_threads(*(partial(push_all, hub, name, some, batch=500) for name, some in pairs))
         over = True
 
     in_threads(kill_and_restart, push_everything)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_killing_any_part_loses_and_doubles_nothing(
 
     def push_everything() -> None:
         pairs = zip(CENTRES, lines, strict=True)
-        in_threads(*(lambda n=name, some=some: push_all(hub.doors, n, some, batch=250) for name, some in pairs))  # type: ignore[misc]
+        in_threads(*(partial(push_all, hub.doors, name, some, batch=250) for name, some in pairs))
 
     with hub.running():
         in_threads(kill_and_restart, push_everything)

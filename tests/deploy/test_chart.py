@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from hub.config import Config
 from hub.log.kafka_topics import settings_of
 from hub.registry.acls import Acl, Operation, Resource, acls_of_the_hub
 from hub.registry.names import name as checked
-from hub.serving import DRAIN_S
+from hub.worker_process import DRAIN_S
 from tests.deploy.files import CHART, server_properties
 
-try:
+HAS_LIBRARY = find_spec("helm_python") is not None
+"""There is no wheel for every machine."""
+if HAS_LIBRARY:
     import helm_python
-except ImportError:  # no wheel for this machine
-    helm_python = None
 
 KUBERNETES = "1.30"
 KAFKA = {"bootstrap": "kafka:9093", "passwordSecret": {"name": "hub"}, "admin": {"passwordSecret": {"name": "admin"}}}
@@ -56,7 +57,7 @@ class NotRendered(Exception):
 
 def render(values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every object that Helm makes of the chart. Raises NotRendered."""
-    text = _with_the_library(values) if helm_python is not None else _with_the_program(values)
+    text = _with_the_library(values) if HAS_LIBRARY else _with_the_program(values)
     return [found for found in yaml.safe_load_all(text) if found]
 
 
@@ -100,7 +101,7 @@ def on_strimzi() -> list[dict[str, Any]]:
     return render(WITH_STRIMZI)
 
 
-@pytest.mark.skipif(helm_python is None, reason="the program lints with another command")
+@pytest.mark.skipif(not HAS_LIBRARY, reason="the program lints with another command")
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
 def test_helm_has_nothing_against_it(values: dict[str, Any]) -> None:
     report = helm_python.lint(CHART, values, strict=True)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft201909Validator
 
-from tests.deploy.files import DEPLOY, PROJECT, compose
+from tests.deploy.files import DEPLOY, compose
+from tests.servers.java import PROJECT
 
 SCHEMA = json.loads((PROJECT / "tests/data/compose-spec/compose-spec.json").read_text("utf-8"))
 STACK = compose()
@@ -159,7 +160,7 @@ def test_the_hub_waits_for_the_provisioning_and_that_for_its_servers() -> None:
 
 
 def test_a_process_has_longer_to_end_than_it_takes() -> None:
-    from hub.serving import DRAIN_S
+    from hub.worker_process import DRAIN_S
 
     for role in ("worker", "doors", "relay"):
         assert int(SERVICES[role]["stop_grace_period"].removesuffix("s")) > DRAIN_S

@@ -10,7 +10,8 @@ import sysconfig
 import zipfile
 from pathlib import Path
 
-from tests.deploy.files import DEPLOY, PROJECT, tracked
+from tests.deploy.files import DEPLOY, tracked
+from tests.servers.java import PROJECT
 
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
 IGNORED = (DEPLOY / "Dockerfile.dockerignore").read_text("utf-8").splitlines()

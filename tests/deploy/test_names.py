@@ -14,7 +14,8 @@ import yaml
 from connectors.sdk import catalogue
 from hub.cli import COMMANDS, load
 from hub.config import BESIDES, Config
-from tests.deploy.files import DEPLOY, PROJECT, VARIABLE, compose, texts
+from tests.deploy.files import DEPLOY, VARIABLE, compose, texts
+from tests.servers.java import PROJECT
 
 PAGES = [(path, path.read_text("utf-8")) for path in (PROJECT / "docs/deploying.md", DEPLOY / "README.md")]
 FOR_THE_STACK = {"VERSION"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_every_tool_of_the_audit_has_a_version() -> None:
 # ---------------------------------------------------------------- the audit
 
 
-def a_report(*dependencies: dict[str, object]) -> str:
+def a_report(*dependencies: Mapping[str, object]) -> str:
     return json.dumps({"dependencies": dependencies, "fixes": []})
 
 

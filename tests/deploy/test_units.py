@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.serving import DRAIN_S, Role
+from hub.serving import Role
+from hub.worker_process import DRAIN_S
 from tests.deploy.files import DEPLOY
 
 FOLDER = DEPLOY / "systemd"

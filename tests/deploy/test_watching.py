@@ -33,7 +33,6 @@ class Silent:
 
 def known() -> dict[str, set[str]]:
     """Every series that the hub's processes show, with its labels."""
-    assert doors_metrics.REQUESTS  # what it has, it registers in the common registry
     gauges = Gauges(Silent(), Silent(), Path())
     found = dict(FROM_PROMETHEUS)
     ours = (doors_metrics.CONNECTIONS, worker_metrics.TOTALS, worker_metrics.BY_CENTRE, gauges._open, gauges._registry)
@@ -54,7 +53,7 @@ KNOWN = known()
 def asked(node: Any) -> Iterator[tuple[str, set[str]]]:
     """(series, labels that are matched) of every selector below a node of the query's tree."""
     if isinstance(node, promql_parser.VectorSelector):
-        yield node.name, {matcher.name for matcher in node.matchers.matchers}
+        yield node.name or "", {matcher.name for matcher in node.matchers.matchers}
     for below in ("lhs", "rhs", "expr", "vector_selector"):
         if (child := getattr(node, below, None)) is not None:
             yield from asked(child)

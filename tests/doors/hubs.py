@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from hub.core.journey import Hold, no_hold
 from hub.doors.http import DoorSettings, make_app
 from hub.log.embedded import EmbeddedLog
-from hub.log.port import Consumer
+from hub.log.port import Consumer, Topic
 from hub.model.times import stix_time
 from hub.registry.centres import Terms
 from hub.registry.service import Registry
@@ -61,7 +61,7 @@ class Hub:
         """Register a centre; returns its token."""
         terms = {"country": "RO", "tlp_max": "amber+strict", **terms}
         added = await self.registry.add_centre(name, Terms(**terms))
-        await self.log.create(f"intake.{name}")
+        await self.log.create(Topic(f"intake.{name}"))
         self.tokens[name] = added.token
         return added.token
 
@@ -94,7 +94,7 @@ class Hub:
         body = b"\n".join(one if isinstance(one, bytes) else orjson.dumps(one) for one in objects)
         answer = await self.post("/v1/intake", who, content=body, headers={"content-type": NDJSON})
         assert answer.status_code == 202, answer.text
-        return answer.json()
+        return dict(answer.json())
 
     async def settle(self) -> None:
         """Let the worker carry all that has been taken in."""
@@ -125,7 +125,7 @@ class Hub:
         """What became of a push."""
         answer = await self.get(f"/v1/receipts/{receipt}", who)
         assert answer.status_code == 200, answer.text
-        return answer.json()
+        return dict(answer.json())
 
     async def collection(self, name: str) -> Any:
         """A collection as the registry has it."""

@@ -117,10 +117,10 @@ class Peer(asyncio.Protocol):
 @contextlib.asynccontextmanager
 async def connected(port: int, *, tls: ssl.SSLContext | None = None, address: str | None = None) -> AsyncIterator[Peer]:
     """A connection for the length of a block, from an address of this machine."""
-    name = {} if tls is None else {"server_hostname": "localhost"}
+    name = None if tls is None else "localhost"
     source = None if address is None else (address, 0)
     loop = asyncio.get_running_loop()
-    _, peer = await loop.create_connection(Peer, "127.0.0.1", port, ssl=tls, local_addr=source, **name)
+    _, peer = await loop.create_connection(Peer, "127.0.0.1", port, ssl=tls, server_hostname=name, local_addr=source)
     try:
         yield peer
     finally:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+from collections.abc import Callable
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from hub.model.words import Limits
 
 LIMIT = 2_000
 ZIP = (Path(__file__).parent.parent / "data" / "real-life" / "packed.json.zip").read_bytes()
+COMPRESS: dict[Encoding, Callable[[bytes], bytes]] = {
+    Encoding.IDENTITY: bytes, Encoding.GZIP: gzip.compress, Encoding.ZSTD: zstandard.compress,
+}  # fmt: skip
 
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
@@ -135,9 +139,8 @@ def test_a_line_that_cannot_be_cut_is_one_object_for_the_hub_to_refuse(line: byt
 @pytest.mark.parametrize("text", ["utf-8", "utf-16", "utf-16-be", "utf-32"])
 @given(places=st.lists(st.integers(min_value=0), max_size=6))
 def test_a_body_is_decompressed_and_decoded_however_it_is_cut(encoding: Encoding, text: str, places: list[int]) -> None:
-    compress = {Encoding.IDENTITY: bytes, Encoding.GZIP: gzip.compress, Encoding.ZSTD: zstandard.compress}[encoding]
     unpacked = Unpacked(encoding)
-    parts = cut(compress('{"name":"naïve"}\n'.encode(text)), places)
+    parts = cut(COMPRESS[encoding]('{"name":"naïve"}\n'.encode(text)), places)
     found = b"".join(block for part in parts for block in unpacked.blocks(part)) + unpacked.end()
     assert found == '{"name":"naïve"}\n'.encode()
 
@@ -157,8 +160,7 @@ def test_a_body_that_is_packed_without_a_word_is_told_so(packed: bytes, places: 
 def test_a_compressed_body_is_the_same_however_it_is_cut(
     encoding: Encoding, data: bytes, places: list[int], members: int
 ) -> None:
-    compress = {Encoding.IDENTITY: bytes, Encoding.GZIP: gzip.compress, Encoding.ZSTD: zstandard.compress}[encoding]
-    body = compress(data) * members
+    body = COMPRESS[encoding](data) * members
     unpacking = inflater(encoding)
     found = b"".join(block for part in cut(body, places) for block in unpacking.blocks(part))
     unpacking.end()

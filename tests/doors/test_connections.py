@@ -74,15 +74,15 @@ def waiting_for(going_on: asyncio.Event) -> ASGIApp:
 
 
 def timed_out(awaited: str) -> float:
-    return metrics.CONNECTIONS_TIMED_OUT.labels(awaited)._value.get()
+    return float(metrics.CONNECTIONS_TIMED_OUT.labels(awaited)._value.get())
 
 
 def refused(ceiling: str) -> float:
-    return metrics.CONNECTIONS_REFUSED.labels(ceiling)._value.get()
+    return float(metrics.CONNECTIONS_REFUSED.labels(ceiling)._value.get())
 
 
 def open_now() -> float:
-    return metrics.CONNECTIONS_OPEN._value.get()
+    return float(metrics.CONNECTIONS_OPEN._value.get())
 
 
 # ---------------------------------------------------------------- what a head may have

@@ -17,7 +17,7 @@ async def explain(hub: Hub, asked: str, who: str = "soc") -> list[Any]:
         return []
     assert answer.status_code == 200, answer.text
     assert answer.json()["asked"] == asked
-    return answer.json()["things"]
+    return list(answer.json()["things"])
 
 
 def view(thing: Any, collection: str = "community") -> Any:

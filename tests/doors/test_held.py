@@ -86,7 +86,7 @@ async def test_a_reader_that_takes_no_page_is_let_go_and_holds_only_its_size_mea
                 reader.taking.clear()
             await sending(message)  # type: ignore[arg-type]
 
-        reader.send = stops  # type: ignore[method-assign,assignment]
+        reader.send = stops  # type: ignore[method-assign]
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ask(hub, reader, await hub.objects_url("community"), "ro"))
             await until(lambda: budget.total_bytes - budget.free_bytes == size, what="the page to wait for its reader")

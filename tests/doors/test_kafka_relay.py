@@ -30,6 +30,7 @@ from hub.doors.kafka import Relay, relay_of
 from hub.doors.metrics import RELAY_FENCES
 from hub.log.kafka_connection import stop_producer
 from hub.model.claims import Change
+from hub.model.policy import Audience
 from hub.model.step import Writes
 from hub.model.words import PUBLIC as PUBLIC_GROUP
 from hub.model.words import CollectionName, Level, Seq
@@ -138,7 +139,7 @@ class Scene:
         at = KafkaPartition(topic, 0)
 
         async def holds() -> bool:
-            return (await consumer.end_offsets([at]))[at] >= count
+            return bool((await consumer.end_offsets([at]))[at] >= count)
 
         async with self.reading() as consumer:
             await until(lambda: self._known(consumer, topic), what=f"a topic {topic}")
@@ -150,7 +151,7 @@ class Scene:
     async def _is_at(self, consumer: AIOKafkaConsumer, at: KafkaPartition, end: int, found: list[Relayed]) -> bool:
         for records in (await consumer.getmany(timeout_ms=50)).values():
             found.extend(seen(record) for record in records)
-        return await consumer.position(at) >= end
+        return bool(await consumer.position(at) >= end)
 
     async def relayed(self, log: int = PUBLIC, topic: str = "collection.public") -> list[Relayed]:
         """All that was relayed, when it is as much as the log holds."""
@@ -469,7 +470,7 @@ async def test_a_collection_that_is_removed_and_made_again_begins_at_one(scene: 
         async with scene.store.begin() as conn:
             await directory.remove_collection(conn, PUBLIC)
         await delete_topic(scene, "collection.public")
-        new = directory.new_collection(CollectionName("public"), directory.Audience(Level.CLEAR, PUBLIC_GROUP))
+        new = directory.new_collection(CollectionName("public"), Audience(Level.CLEAR, PUBLIC_GROUP))
         async with scene.store.begin() as conn:
             log = (await directory.add_collection(conn, new, START_US)).no
         await scene.write(8, log)

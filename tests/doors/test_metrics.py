@@ -39,7 +39,7 @@ def asked(hub: RunningHub, path: str, who: str | None = None, *, port: int = 0) 
 
 def status(hub: RunningHub, who: str) -> dict[str, Any]:
     """What ``/v1/status`` tells, without the time and the ids, which are each hub's own."""
-    answer = asked(hub, "/v1/status", who).json()
+    answer: dict[str, Any] = asked(hub, "/v1/status", who).json()
     del answer["at"]
     for collection in answer["collections"]:
         del collection["id"]

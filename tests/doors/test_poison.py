@@ -161,7 +161,7 @@ def harms(line: str) -> bool:
             return False
         host = re.sub(r":[0-9*]*$", "", host).rpartition("@")[2].strip("[].*%'")
         return host in NAMES or host in IPV4 or host in IPV6
-    return said.prefixlen < 8 or any(one.version == said.version and one.overlaps(said) for one in networks)  # type: ignore[arg-type]
+    return said.prefixlen < 8 or any(one.version == said.version and one.overlaps(said) for one in networks)
 
 
 def test_the_oracle_knows_poison_from_what_is_none() -> None:

@@ -168,7 +168,7 @@ async def test_an_observable_that_no_indicator_stands_for_is_shown_and_in_no_lis
 
 
 async def test_a_list_that_new_warning_lists_change_has_another_etag(tmp_path: Path, default: HeldLists) -> None:
-    tags = []
+    tags: list[tuple[str, str]] = []
     for held in (HeldLists(own_rules=False, version="none"), default):
         async with a_hub(tmp_path, held_lists=lambda held=held: held) as hub:
             if not tags:

@@ -349,7 +349,7 @@ def _kind(one: Said) -> str:
     return one.stix_id.partition("--")[0]
 
 
-def histories(**how: Any) -> st.SearchStrategy[int]:
+def histories(**how: Any) -> st.SearchStrategy[History]:
     """Numbers from which histories grow; nothing is gained by making them smaller."""
     return st.integers(0, 2**32).map(lambda seed: a_history(seed, **how))
 

@@ -114,7 +114,9 @@ class Telling:
         for at, one in enumerate(said):
             place = at if one.place is None else one.place
             value = await self._value(number, place, one)
-            headers = {"receipt": f"{one.centre}-{number}", "index": str(place)} if self.receipts else {}
+            headers: dict[str, Any] = {}
+            if self.receipts:
+                headers = {"receipt": f"{one.centre}-{number}", "index": str(place)}
             records.append(self.story.record(self.centres[one.centre], value, offset=number * 100 + place, **headers))
         if records:
             self.last = await self.story.carry(records)
@@ -162,10 +164,10 @@ async def content(story: Story) -> dict[tuple[str, str], Any]:
     async with story.store.look() as conn:
         views = [view_of(row) for row in (await conn.execute(t.views.select().where(t.views.c.alive))).all()]
     names = {no: c.name for no, c in policy.collections.items()}
-    found = {}
+    found: dict[tuple[str, str], Any] = {}
     for no, name in names.items():
         shown = await story.shown(name)
-        things = {view.object_id: view.thing.hex() for view in views if view.collection == no}
+        things: dict[str, str] = {view.object_id: view.thing.hex() for view in views if view.collection == no}
         for object_id, obj in shown.items():
             text = json.dumps(
                 {key: value for key, value in obj.items() if key not in ("created", "modified")}, sort_keys=True
@@ -214,7 +216,7 @@ async def what_differs_from_afresh(story: Story) -> list[Any]:
     async with story.store.look() as conn:
         claims = [claim_of(row) for row in (await conn.execute(t.contributions.select())).all()]
         views = [view_of(row) for row in (await conn.execute(t.views.select())).all()]
-        carried = {(r.collection, r.used): r.count for r in await conn.execute(t.carried.select()) if r.count}
+        carried = {(no, used): count for no, used, count in await conn.execute(t.carried.select()) if count}
         placed = {(r.key, r.collection): r.thing for r in await conn.execute(t.placements.select())}
     found: list[Any] = list(differences(policy, claims, views))
     new = afresh(policy, [replace(claim) for claim in claims], views)

@@ -139,7 +139,7 @@ def test_whatever_else_a_revocation_says_the_thing_is_gone_everywhere(
 
 
 def _is_other(obj: dict[str, Any]) -> bool:
-    return obj.get("pattern") == SIGHTED["pattern"]
+    return bool(obj.get("pattern") == SIGHTED["pattern"])
 
 
 # ---------------------------------------------------------------- single rules
@@ -289,7 +289,7 @@ async def test_a_revocation_of_what_nobody_may_see_is_seen_by_nobody(story: Stor
     ro, it = await story.centre("ro"), await story.centre("it")
     hidden = an_indicator(name="mine", tlp=None, labels=["tlp:nonsense"])
     await story.batch((ro, hidden), (it, an_indicator(name="its", tlp="amber+strict")))
-    marked = {"labels": None, "object_marking_refs": [TLP["amber+strict"]]}
+    marked: dict[str, Any] = {"labels": None, "object_marking_refs": [TLP["amber+strict"]]}
     await story.batch((ro, revoking(hidden, valid_until=7, **marked)))
     assert "revoked_by" not in (await story.only("network"))["extensions"][EXTENSION]
 

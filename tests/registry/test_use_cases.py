@@ -264,7 +264,7 @@ async def test_kinds_without_types_mean_indicators_and_observables_of_these_kind
     async with a_registry(tmp_path) as registry:
         await registry.add_collection("east", tlp="amber", group="network", types=types, kinds=kinds)
         found = await registry.find_collection("east")
-        assert (found.types, found.kinds) == (shown, set(kinds))
+        assert (found.types, found.kinds) == (frozenset(shown), frozenset(kinds))
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ class ForeignServer(KafkaServer):
             "ssl.keystore.location": str(self.folder / "broker.pem"),
             "ssl.truststore.location": str(self.ca_file),
         }
-        said = shipped | self.settings | own
+        said = {**shipped, **self.settings, **own}
         self.properties.write_text("".join(f"{name}={value}\n" for name, value in said.items()))
         super().start()
         return self

@@ -73,7 +73,7 @@ def check(folder: Path) -> None:
     there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("*.jar")}
     if not there:
         raise MissingServer(NEED_JARS)
-    locked = dict(reversed(line.split()) for line in LOCK.read_text().splitlines())
+    locked = {name: digest for digest, name in map(str.split, LOCK.read_text().splitlines())}
     wrong = sorted(name for name in locked.keys() | there.keys() if locked.get(name) != there.get(name))
     if wrong:
         raise ValueError(f"not what {LOCK.name} says: {', '.join(wrong)}; remove {folder} and fetch the jars again")
@@ -112,7 +112,7 @@ def _all_there() -> bool:
 
 
 def _fetch_with_maven(target: Path, step: Step) -> None:
-    command = ["mvn", "-B", "-f", POM, "dependency:copy-dependencies", f"-DoutputDirectory={target.resolve()}"]
+    command = ["mvn", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={target.resolve()}"]
     printed: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as maven:
         assert maven.stdout is not None

@@ -75,7 +75,7 @@ class Postgres:
         self._run("dropdb", "--force", name)
 
     def _run(self, program: str, *words: str) -> None:
-        command = [binaries() / program, "-h", "127.0.0.1", "-p", str(self.port), "-U", self.username, *words]
+        command = [str(binaries() / program), "-h", "127.0.0.1", "-p", str(self.port), "-U", self.username, *words]
         environment = os.environ | {"PGPASSWORD": self.password}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
