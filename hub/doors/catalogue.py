@@ -5,11 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from hub.doors.collection_info import collection_info
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS
-from hub.model.policy import Collection
-from hub.model.step import Head
-from schemas.api import CollectionInfo, CollectionList
+from schemas.api import CollectionList
 
 
 def routes(doors: Doors) -> APIRouter:
@@ -21,21 +20,7 @@ def routes(doors: Doors) -> APIRouter:
         """The collections that one may read; without credentials those that are open to anyone."""
         readable = await doors.gate.readable(await doors.gate.principal(request))
         heads = await doors.store.heads()
-        body = CollectionList(collections=[info(one, heads.get(one.no)) for one in readable])
+        body = CollectionList(collections=[collection_info(one, heads.get(one.no)) for one in readable])
         return Response(body.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})
 
     return router
-
-
-def info(collection: Collection, head: Head | None) -> CollectionInfo:
-    """A collection as the interface shows it."""
-    return CollectionInfo(
-        name=collection.name,
-        id=collection.id,
-        tlp=collection.audience.level.label,  # type: ignore[arg-type] # the labels are the literals
-        group=collection.audience.group,
-        types=sorted(collection.types),
-        kinds=sorted(collection.kinds),
-        min_confidence=collection.min_confidence,
-        last_seq=head.seq if head else 0,
-    )

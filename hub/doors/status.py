@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from hub.doors import metrics
 from hub.doors.asking import answers, asked
-from hub.doors.catalogue import info
+from hub.doors.collection_info import collection_info
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS
 from hub.doors.version import VERSION
@@ -83,7 +83,7 @@ async def _status(doors: Doors, principal: Principal) -> Status:
         at=stix_time(to_us(datetime.now(UTC))),
         flow=_flow(_sum(intake.counts)) if operator else None,
         centres=[await _centre(doors, one, intake) for one in sorted(seen, key=lambda centre: centre.name)],
-        collections=[info(one, heads.get(one.no)) for one in collections],
+        collections=[collection_info(one, heads.get(one.no)) for one in collections],
         doors=[*await _doors(doors, operator=operator), await _kafka(doors, collections, heads)],
         notes=[*_notes(doors, held), *await _complaints(doors)] if operator else [],
     )
