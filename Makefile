@@ -84,7 +84,7 @@ lock: $(VENV)/.ready-audit
 # what is written from the code: the commands' page, and the documents of what crosses a border
 docs: setup
 	@$(BIN)/python -m hub.cli.reference > docs/commands.md
-	@$(BIN)/python -m hub.core.validate.published > schemas/stix/object.json
+	@$(BIN)/python -m hub.documents
 	@$(BIN)/python -m schemas.generate
 
 clean:

@@ -1,14 +1,12 @@
 """Writes the documents in this folder from the models: ``make docs``. A test finds stale ones.
 
-JSON Schema of the HTTP bodies, of rejections and of the hub's extension; AsyncAPI of the Kafka topics. The OpenAPI
-document needs the doors, which write it (``hub/doors/documents.py``); this only calls them.
+JSON Schema of the HTTP bodies, of rejections and of the hub's extension; AsyncAPI of the Kafka topics. The documents
+that need more than models come from ``hub/documents/``.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +131,6 @@ def main() -> None:
     """Write them all."""
     for name, content in documents().items():
         (HERE / name).write_bytes(content)
-    subprocess.run([sys.executable, "-m", "hub.doors.documents"], check=True, cwd=HERE.parent)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from hub.core.merge.known import EXTENSION_ID
-from hub.doors.documents import PATH, openapi_bytes
+from hub.documents.openapi import PATH, document_bytes
 from schemas import extension, generate
 from tests.doors.hubs import Hub
 from tests.story import an_indicator
@@ -23,7 +23,7 @@ def test_a_document_is_not_stale(name: str) -> None:
 
 
 def test_the_openapi_document_is_not_stale() -> None:
-    assert PATH.read_bytes() == openapi_bytes(), "run make docs"
+    assert PATH.read_bytes() == document_bytes(), "run make docs"
 
 
 def test_every_route_is_in_the_docs() -> None:

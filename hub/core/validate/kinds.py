@@ -1,6 +1,6 @@
 """The words of the validation tables: what a property's value may be, and what properties owe one another.
 
-The tables are data: ``checks`` makes one function of each type's table, ``published`` makes JSON Schema of the same.
+The tables are data: ``checks`` makes one function of each type's table, ``hub/documents`` a JSON Schema.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""The accepted subset of STIX 2.1 as JSON Schema, from the same tables that ``validate`` is made of.
-
-    python -m hub.core.validate.published > schemas/stix/object.json
+"""``schemas/stix/object.json``: the accepted subset of STIX 2.1, from the same tables that ``validate`` is made of.
 
 The schema is never stricter than ``validate``. What JSON Schema cannot say stands in ``$comment``.
 """
@@ -8,7 +6,7 @@ The schema is never stricter than ``validate``. What JSON Schema cannot say stan
 from __future__ import annotations
 
 import json
-import sys
+from pathlib import Path
 from typing import Any, TypeAlias, assert_never
 
 from hub.core.validate import RESERVED_PROPERTIES, TYPES, kinds
@@ -28,6 +26,7 @@ from hub.core.validate.kinds import Family, Kind, ObjectType, Rule
 from hub.core.validate.objects import EXTENSION_TYPES
 from hub.core.validate.timestamps import TIMESTAMP
 
+PATH = Path(__file__).parents[2] / "schemas" / "stix" / "object.json"
 Schema: TypeAlias = dict[str, Any]
 
 _LARGEST = 2**53 - 1
@@ -64,9 +63,9 @@ def document() -> Schema:
     }
 
 
-def text() -> str:
+def document_bytes() -> bytes:
     """The document as it is published: indented, with a line break at its end."""
-    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+    return (json.dumps(document(), indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _of_type(schema: Schema) -> Schema:
@@ -279,7 +278,3 @@ def _extensions(known: Any) -> Schema:
         propertyNames={"pattern": _whole(EXTENSION_KEY)},
         additionalProperties=_filled_object(additionalProperties=_ANYTHING),
     )
-
-
-if __name__ == "__main__":
-    sys.stdout.write(text())

@@ -1,4 +1,4 @@
-"""Writes ``schemas/openapi.json`` from the doors: ``python -m hub.doors.documents``. A test finds a stale one."""
+"""``schemas/openapi.json``: the HTTP interface as its routes and models have it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ from hub.doors.http import DoorSettings, make_app, openapi_document
 PATH = Path(__file__).parents[2] / "schemas" / "openapi.json"
 
 
-def openapi_bytes() -> bytes:
+def document_bytes() -> bytes:
     """The document. No port is asked for it: the routes and the models say all."""
     nothing: Any = None
     app = make_app(store=nothing, log=nothing, registry=nothing, settings=DoorSettings())
     return openapi.dumps(openapi_document(app))
-
-
-if __name__ == "__main__":
-    PATH.write_bytes(openapi_bytes())
