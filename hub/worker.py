@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from hub.model.clock import JUMP_US
 from hub.model.errors import HubError, TryAgain
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem
+from hub.model.record_headers import RecordHeaders, read_headers
 from hub.model.step import (
     CROWD,
     REFERRERS,
@@ -51,9 +51,6 @@ from hub.store.port import Store, Sweep, Transaction
 _log = structlog.get_logger()
 _EXCERPT_BYTES = 512
 _LONGEST_ID = 255
-_LAST_INDEX = 2**31 - 1 - Limits().bundle_objects
-"""What the store counts with; a header of a client of another make may say any number."""
-_is_receipt = re.compile(rb"[0-9A-Za-z-]{1,64}").fullmatch
 _LAG_EVERY_S = 5.0
 _UNFORESEEN_MOST = 20
 """So many records of a batch that nobody foresaw are refused; with more it is rather the hub that is broken."""
@@ -267,36 +264,28 @@ class Worker:
             if centre is None:
                 _log.warning("record.of_nobody", topic=record.topic)
                 continue
-            headers = dict(record.headers)
+            headers = read_headers(record.headers)
             at_us = to_us(record.time)
             if at_us == 0 or at_us > now_us + JUMP_US:  # dated by a wrong clock, or not at all: it came by now at last
                 at_us = misdated[record.topic, record.partition] = now_us
             elif misdated:  # what follows it is later
                 at_us = max(at_us, misdated.get((record.topic, record.partition), 0))
-            receipt = _receipt(headers.get("receipt"))
-            base = _number(headers.get("index"), _LAST_INDEX)
-            refused, values = (
-                (unforeseen, [record.value])
-                if unforeseen
-                else self._values(record, headers, pushed=receipt is not None)
-            )
+            refused, values = (unforeseen, [record.value]) if unforeseen else self._values(record, headers)
             stix_id = _id_in(record.key) if record.key else None
             for i, value in enumerate(values):
                 found.append(
                     Arrival(
                         centre, value, stix_id, stamp(at_us, record.partition, record.offset, i), at_us, record.topic,
-                        record.partition, record.offset, base + i, receipt, refused,
-                        size_bytes=_number(headers.get("too-large")),
+                        record.partition, record.offset, headers.index + i, headers.receipt, refused,
+                        size_bytes=headers.size_bytes or 0,
                     )
                 )  # fmt: skip
         return found
 
-    def _values(
-        self, record: StoredRecord, headers: dict[str, bytes], *, pushed: bool
-    ) -> tuple[Problem | None, Sequence[bytes | None]]:
+    def _values(self, record: StoredRecord, headers: RecordHeaders) -> tuple[Problem | None, Sequence[bytes | None]]:
         """The objects of a record, or why it holds none. What was pushed is split already."""
-        if "too-large" in headers:
-            size, limit = _number(headers["too-large"]), self._settings.limits.object_bytes
+        if headers.size_bytes is not None:
+            size, limit = headers.size_bytes, self._settings.limits.object_bytes
             over = f"the limit is {limit}" if size > limit else "the event log's topic takes no record of this size"
             return Problem(Code.OBJECT_TOO_LARGE, "", f"The object has {size} bytes; {over}."), [record.value]
         if record.value is None:
@@ -305,7 +294,7 @@ class Worker:
                     Code.RECORD_EMPTY, "", "A record without key and value says nothing; key a withdrawal."
                 ), [None]
             return None, [None]
-        if pushed:
+        if headers.receipt is not None:
             return None, [record.value]
         objects = journey.objects_in(record.value, self._settings.limits)
         return (objects, [record.value]) if isinstance(objects, Problem) else (None, objects)
@@ -476,16 +465,6 @@ def _counts(by_state: dict[State, int]) -> ReceiptCounts:
     return ReceiptCounts(
         *(by_state.get(state, 0) for state in (State.ACCEPTED, State.UNCHANGED, State.HELD, State.REJECTED))
     )
-
-
-def _number(header: bytes | None, most: int = 10**15) -> int:
-    number = int(header) if header is not None and header.isdigit() and len(header) < 16 else 0
-    return number if number <= most else 0
-
-
-def _receipt(header: bytes | None) -> str | None:
-    """The receipt in a header; what any other client may have written there names none, and no database takes."""
-    return header.decode("ascii") if header is not None and _is_receipt(header) else None
 
 
 def _id_in(key: bytes) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from hub.doors.kafka_tail import LEFT_OUT
+from hub.doors.kafka_tail import LEFT_OUT, SEQ
 from hub.model.claims import Change
 from hub.model.words import Seq
 
@@ -51,7 +51,7 @@ class Sizes:
 
     def _add(self, page: Page, row: Change) -> bool:
         """False when the batch is full. An empty one takes any row."""
-        headers = [("seq", b"%d" % row.seq)]
+        headers = [(SEQ, b"%d" % row.seq)]
         value = None if row.withdrawn else row.body
         if row.seq in self._left_out[row.log]:
             value, headers = None, [*headers, (LEFT_OUT, b"%d" % len(row.body))]

@@ -19,7 +19,8 @@ TAIL_RECORDS = 1_000
 CHECK_ROWS = 2_000
 """So many rows at the end of what was relayed are compared. Compaction leaves holes: records may reach further back."""
 
-
+SEQ = "seq"
+"""The header with the number of the change, decimal."""
 LEFT_OUT = "too-large"
 """The header of a record that stands for an object larger than the topic takes: its size in bytes, and no value."""
 _ANY_DIGEST = b""
@@ -37,7 +38,7 @@ class TailRecord(NamedTuple):
 
 def tail_record(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> TailRecord:
     """What is kept of a record for comparison."""
-    said = next((text for name, text in headers if name == "seq"), b"")
+    said = next((text for name, text in headers if name == SEQ), b"")
     seq = int(said) if said.isdigit() else -1
     if any(name == LEFT_OUT for name, _ in headers):
         return TailRecord(seq, key, _ANY_DIGEST)

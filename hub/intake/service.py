@@ -1,9 +1,8 @@
 """From a request's bytes to durable records and a receipt; shared by every door through which centres push.
 
-Records carry two headers: ``receipt`` (its uid) and ``index`` (decimal, from 0). A record with an index is one received
-object as it stands, even where it looks like a bundle. Of an object over the limit, or larger than the log takes, only
-the beginning is appended, with its size in the header ``too-large``: it must end as a rejection, and the log need not
-carry megabytes for that.
+A record with a receipt in its headers is one received object as it stands, even where it looks like a bundle. Of an
+object over the limit, or larger than the log takes, only the beginning is appended, with its size in the headers: it
+must end as a rejection, and the log need not carry megabytes for that.
 """
 
 from __future__ import annotations
@@ -21,13 +20,10 @@ from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
 from hub.log.port import INTAKE_PREFIX, EventLog, Record, RecordsTooLarge
 from hub.model.errors import NotFound, Refused, TooLarge
 from hub.model.principals import Principal
+from hub.model.record_headers import headers_of
 from hub.model.words import Limits, Positions, Topic
 
 T = TypeVar("T")
-
-HEADER_RECEIPT = "receipt"
-HEADER_INDEX = "index"
-HEADER_TOO_LARGE = "too-large"
 
 CHUNK_RECORDS = 1_000
 CHUNK_BYTES = 4 << 20
@@ -159,13 +155,12 @@ class _Push:
 
     async def append(self, pieces: Sequence[Piece]) -> None:
         for chunk in _chunks(pieces):
-            await self._append([_record(piece, self._headers(no)) for no, piece in enumerate(chunk, self.received)])
+            await self._append([_record(piece, self.uid, no) for no, piece in enumerate(chunk, self.received)])
 
     async def append_withdrawals(self, ids: Sequence[str]) -> None:
-        await self._append([Record(one.encode(), None, self._headers(no)) for no, one in enumerate(ids, self.received)])
-
-    def _headers(self, index: int) -> tuple[tuple[str, bytes], ...]:
-        return (HEADER_RECEIPT, self.uid.encode()), (HEADER_INDEX, b"%d" % index)
+        await self._append(
+            [Record(one.encode(), None, headers_of(self.uid, no)) for no, one in enumerate(ids, self.received)]
+        )
 
     async def _append(self, records: Sequence[Record]) -> None:
         if not records:
@@ -174,7 +169,7 @@ class _Push:
             self._reach(await self._stored(records))
         except RecordsTooLarge as refused:
             self._reach(refused.positions)
-            self._reach(await self._stored([_cut(records[index]) for index in refused.indices]))
+            self._reach(await self._stored([self._cut(records[index], index) for index in refused.indices]))
         self.received += len(records)
 
     async def _stored(self, records: Sequence[Record]) -> Positions:
@@ -183,6 +178,12 @@ class _Push:
         except NotFound:  # a centre that has only just been added
             await self._log.create(self._topic)
             return await self._log.append(self._topic, records)
+
+    def _cut(self, record: Record, index: int) -> Record:
+        """The beginning of an object that the log does not take: it ends as a rejection."""
+        value = record.value or b""
+        headers = headers_of(self.uid, self.received + index, too_large_bytes=len(value))
+        return Record(None, value[:EXCERPT_BYTES], headers)
 
     def _reach(self, positions: Positions) -> None:
         for at, position in positions.items():
@@ -209,16 +210,10 @@ class _Id(msgspec.Struct):
 _id_of = msgspec.json.Decoder(_Id)
 
 
-def _cut(record: Record) -> Record:
-    """The beginning of an object that the log does not take: it ends as a rejection."""
-    value = record.value or b""
-    return Record(None, value[:EXCERPT_BYTES], (*record.headers, (HEADER_TOO_LARGE, b"%d" % len(value))))
-
-
-def _record(piece: Piece, headers: tuple[tuple[str, bytes], ...]) -> Record:
+def _record(piece: Piece, receipt: str, index: int) -> Record:
     if piece.cut:
-        return Record(None, piece.value, (*headers, (HEADER_TOO_LARGE, b"%d" % piece.size)))
-    return Record(_key(piece.value), piece.value, headers)
+        return Record(None, piece.value, headers_of(receipt, index, too_large_bytes=piece.size))
+    return Record(_key(piece.value), piece.value, headers_of(receipt, index))
 
 
 def _key(value: bytes) -> bytes | None:
