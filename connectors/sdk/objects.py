@@ -11,7 +11,6 @@ import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
-from typing import Any
 
 from connectors.sdk.encodings import as_utf8
 from connectors.sdk.json_text import STRING_REST_TEXT, WHOLE_OBJECT, Head, Read, Scan, end_of
@@ -40,42 +39,6 @@ def split(chunks: Iterable[bytes], *, limit_bytes: int = LIMIT_BYTES) -> Iterato
     for chunk in as_utf8(chunks):
         yield from splitter.feed(chunk)
     yield from splitter.close()
-
-
-def taken_apart(found: Any) -> Iterator[Any]:
-    """What a decoded value is that stands where an object may stand: the object, or those of a bundle, in order.
-
-    Bundles in bundles are taken apart as ``ObjectSplitter`` does it, and hand down their ``spec_version``.
-    """
-    return _taken_apart(found, (), None)
-
-
-def _taken_apart(found: Any, outside: tuple[Any, ...], version: Any) -> Iterator[Any]:
-    objects = _held_by(found)
-    if objects is None:
-        lacks = type(found) is dict and "spec_version" not in found and f'"{version}"'.encode() in _VERSIONS
-        yield {"spec_version": version, **found} if lacks else found
-        return
-    if found.get("type") == "bundle":
-        if len(outside) == BUNDLES_DEEP:
-            for holder in reversed(outside):
-                found = {"type": "bundle", "id": holder.get("id", "bundle--"), "objects": [found]}
-            yield found
-            return
-        outside = (*outside, found)
-    for one in objects:
-        yield from _taken_apart(one, outside, found.get("spec_version", version))
-
-
-def _held_by(found: Any) -> list[Any] | None:
-    """The objects of a bundle or an envelope; None for anything else."""
-    if type(found) is not dict:
-        return None
-    kind = found.get("type")
-    if kind == "bundle" or (kind is None and "objects" in found and not {"created", "modified"} & found.keys()):
-        objects = found.get("objects", [])
-        return objects if type(objects) is list else None
-    return None
 
 
 class ObjectSplitter:

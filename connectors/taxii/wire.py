@@ -216,7 +216,6 @@ def joined(base: httpx.URL, named: object) -> httpx.URL:
 
 
 _TELL = "Tell the server's operator."
-_WRITE_IT = "Write it like https://taxii.example/taxii2/."
 
 
 def _tls(access: Access) -> ssl.SSLContext:

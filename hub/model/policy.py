@@ -6,7 +6,7 @@ Rooms below the registry receive it as a value; ``number`` says which numbered c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from uuid import UUID, uuid5
@@ -107,7 +107,6 @@ class Policy:
     collections: Mapping[int, Collection]
     today: date | None = None
     """The date that the last tick set."""
-    held_lists: tuple[str, ...] = field(default=())
 
     @cached_property
     def centre_of_identity(self) -> Mapping[StixId, Centre]:
@@ -133,8 +132,3 @@ class Policy:
     def group_of_marking(self) -> Mapping[StixId, GroupName]:
         """The group that a hub-issued marking names."""
         return {group.marking: group.name for group in self.groups.values()}
-
-    @cached_property
-    def audiences(self) -> tuple[Audience, ...]:
-        """The distinct audiences of all collections."""
-        return tuple(dict.fromkeys(collection.audience for collection in self.collections.values()))
