@@ -38,11 +38,19 @@ def test_events_are_the_same_however_the_bytes_are_cut(at: list[int]) -> None:
     assert found == EVENTS
 
 
-@given(st.lists(st.binary(max_size=50), max_size=10))
-def test_any_bytes_are_taken(chunks: list[bytes]) -> None:
-    parser = SseParser()
-    for chunk in chunks:
-        parser.feed(chunk)
+LINES = st.sampled_from([b"data", b"data:x", b"id: 1", b"id: \0", b"event: object", b": comment", b""]) | st.binary(
+    max_size=9
+)
+ENDS = st.sampled_from([b"\n", b"\r", b"\r\n"])
+
+
+@given(lines=st.lists(st.tuples(LINES, ENDS).map(b"".join), max_size=12), at=st.sets(st.integers(0, 100), max_size=50))
+def test_any_bytes_give_the_same_events_however_they_are_cut(lines: list[bytes], at: set[int]) -> None:
+    stream = b"".join(lines)
+    cut, whole = SseParser(), SseParser()
+    edges = [0, *sorted(place for place in at if place < len(stream)), len(stream)]
+    found = [event for start, end in pairwise(edges) for event in cut.feed(stream[start:end])]
+    assert found == whole.feed(stream)
 
 
 @pytest.mark.parametrize("line", [b"data: " + b"x" * 50, b"x" * 50])
