@@ -98,9 +98,9 @@ def command(
             follower: _Follows = KafkaFollower(broker, collection, after=after)
         else:
             follower = _http(collection, after, url, token, ca_file)
-        printed = _Printed(_jsonl(with_seq) if format_ is OutputFormat.JSONL else _table())
+        printed = Printed(_jsonl(with_seq) if format_ is OutputFormat.JSONL else _table())
         try:
-            asyncio.run(_follow(follower, printed, until_idle))
+            asyncio.run(follow(follower, printed, until_idle))
         except (KeyboardInterrupt, asyncio.CancelledError):
             pass  # Ctrl-C, SIGTERM: the usual ends
         except BrokenPipeError:
@@ -136,7 +136,7 @@ def _newest(collection: str, url: str, token: str | None, ca_file: str | None) -
     return found[0] if found else "now"
 
 
-class _Printed:
+class Printed:
     """Prints changes, and knows the last that was printed whole: there a later run goes on."""
 
     def __init__(self, write: Callable[[Change], None]) -> None:
@@ -144,6 +144,7 @@ class _Printed:
         self.seq: int | None = None
 
     def __call__(self, change: Change) -> None:
+        """Print one."""
         self._write(change)
         self.seq = change.seq
 
@@ -158,7 +159,8 @@ def _end_on_sigterm() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-async def _follow(follower: _Follows, printer: _Printed, until_idle: float | None) -> None:
+async def follow(follower: _Follows, printer: Printed, until_idle_s: float | None) -> None:
+    """Print changes as they come, until SIGTERM or, where given, ``until_idle_s`` without one."""
     import asyncio
     from contextlib import aclosing
 
@@ -167,8 +169,8 @@ async def _follow(follower: _Follows, printer: _Printed, until_idle: float | Non
         async with asyncio.timeout(None) as silence, aclosing(follower.changes()) as changes:
 
             def count() -> None:
-                if until_idle is not None:
-                    silence.reschedule(asyncio.get_running_loop().time() + until_idle)
+                if until_idle_s is not None:
+                    silence.reschedule(asyncio.get_running_loop().time() + until_idle_s)
 
             # the time of the first attempt to connect does not count, that of later ones does
             follower.on_attempt = lambda: count() if silence.when() is None else None

@@ -74,7 +74,7 @@ class KafkaLog:
         self._group = group
         self._prefix = prefix
         self._compression = compression
-        self._append_within_s = append_within_s
+        self.append_within_s = append_within_s
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._asking = asyncio.Lock()
@@ -124,7 +124,7 @@ class KafkaLog:
         append = _Append(records)
         self._waiting[topic].append(append)
         try:
-            async with asyncio.timeout(self._append_within_s), self._sending[topic]:
+            async with asyncio.timeout(self.append_within_s), self._sending[topic]:
                 if not append.settled:
                     await self._send_waiting(topic)
         except TimeoutError:

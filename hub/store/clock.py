@@ -159,7 +159,7 @@ async def _restamp(conn: AsyncConnection, now_us: int, later_than_us: int) -> in
     of_held = select(h.no, h.stamp).where(h.stamp >= late)
     claims, held = (await conn.execute(of_claims)).all(), (await conn.execute(of_held)).all()
     stamps = [row.stamp for row in (*claims, *held)] + [each for row in claims for each in stamps_in(row.since)]
-    anew = _order_kept((each for each in stamps if each >= late), now_us)
+    anew = order_kept((each for each in stamps if each >= late), now_us)
     new = [{"at_key": r.key, "by": anew(r.stamp), "run": restamped(r.since, anew)} for r in claims]
     for some in chunks(new):
         await conn.execute(_RESTAMPED, list(some))
@@ -169,7 +169,7 @@ async def _restamp(conn: AsyncConnection, now_us: int, later_than_us: int) -> in
     return len(new) + len(waiting)
 
 
-def _order_kept(stamps: Iterable[bytes], now_us: int) -> Callable[[bytes], Stamp]:
+def order_kept(stamps: Iterable[bytes], now_us: int) -> Callable[[bytes], Stamp]:
     """What puts each time in ``stamps`` back so that the latest becomes ``now_us``; other times stay."""
     times = sorted({each[:_TIME_BYTES] for each in stamps})
     new = {time: (now_us - back).to_bytes(_TIME_BYTES, "big") for back, time in enumerate(reversed(times))}

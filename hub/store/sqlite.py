@@ -31,7 +31,7 @@ async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
     Raises TryAgain, or Broken where the file is damaged or may not be used.
     """
     await asyncio.to_thread(_make, path)
-    engine = await asyncio.to_thread(_engine, path)
+    engine = await asyncio.to_thread(sqlite_engine, path)
     store = SqliteStore(engine, path)
     try:
         with sqlite_errors.told_plainly(path):
@@ -64,7 +64,8 @@ def _make(path: Path) -> None:
                 return
 
 
-def _engine(path: Path) -> AsyncEngine:
+def sqlite_engine(path: Path) -> AsyncEngine:
+    """Connections to a file that is made and migrated already, with the settings and transactions of the store."""
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
         async_creator=partial(sqlite_connection.connect, path, timeout_s=_BUSY_S),

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from connectors.sdk.stream import Change
 from hub.cli import run
-from hub.cli.subscribe import _follow, _Printed
+from hub.cli.subscribe import Printed, follow
 from tests.connectors.small_hub import TOKEN, SmallHub
 from tests.connectors.small_taxii import SmallTaxii
 from tests.connectors.test_stream import changes
@@ -271,7 +271,7 @@ async def test_the_time_to_connect_does_not_count_as_idle() -> None:
             await asyncio.Event().wait()
 
     printed: list[int] = []
-    await _follow(Late(), _Printed(lambda change: printed.append(change.seq)), idle_s)
+    await follow(Late(), Printed(lambda change: printed.append(change.seq)), idle_s)
     assert printed == [1]
 
 

@@ -16,7 +16,7 @@ from hub.model.clock import JUMP_US
 from hub.model.times import DAY_US, parse_us, stix_time
 from hub.model.words import stamp
 from hub.store import tables as t
-from hub.store.clock import PutBack, _order_kept
+from hub.store.clock import PutBack, order_kept
 from hub.store.sql import SqlStore
 from tests.story import Story, an_indicator, malware
 
@@ -27,7 +27,7 @@ STAMPS = st.lists(st.builds(stamp, st.integers(1, 2_000), st.integers(0, 3), st.
 @given(late=STAMPS, now=st.integers(2_000, 4_000))
 def test_stamps_that_are_put_back_keep_their_order_and_are_not_later_than_now(late: list[bytes], now: int) -> None:
     ahead = [stamp(int.from_bytes(each[:8], "big") + YEARS_US, 0, 0)[:8] + each[8:] for each in late]
-    anew = _order_kept(ahead, now)
+    anew = order_kept(ahead, now)
     assert [anew(each) for each in sorted(ahead)] == sorted(anew(each) for each in ahead)
     assert all(int.from_bytes(anew(each)[:8], "big") <= now for each in ahead)
     assert len({anew(each) for each in ahead}) == len(set(ahead))

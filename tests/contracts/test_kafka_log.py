@@ -162,7 +162,7 @@ async def test_a_broker_that_is_away_is_told_and_passes(kafka: KafkaServer) -> N
         await log.append(topic, numbered(3))
         consumer = log.consumer(Store())
         assert len(await take_count(consumer, 3)) == 3
-        log._append_within_s = 1.0
+        log.append_within_s = 1.0
         kafka.kill()
         assert not await log.ready()
         async with asyncio.timeout(WITHIN_S):
@@ -172,7 +172,7 @@ async def test_a_broker_that_is_away_is_told_and_passes(kafka: KafkaServer) -> N
             await take(consumer, wait_s=0.5)
         await asyncio.to_thread(kafka.restart)
         await until(log.ready)
-        log._append_within_s = WITHIN_S
+        log.append_within_s = WITHIN_S
         # What was not acknowledged went nowhere or waits before what comes later: never behind it, never twice.
         await until(lambda: _appended(log, topic, b"101"))
         read = await until(lambda: _read_up_to(consumer, b"101"))
@@ -229,14 +229,14 @@ async def test_a_frozen_broker_is_told_and_passes(kafka: KafkaServer) -> None:
     async with opened(kafka) as log:
         await log.create(topic)
         await log.append(topic, numbered(1))
-        log._append_within_s = 2.0
+        log.append_within_s = 2.0
         kafka.freeze()
         try:
             with pytest.raises(TryAgain):
                 await log.append(topic, numbered(1, 1))
         finally:
             kafka.thaw()
-            log._append_within_s = WITHIN_S
+            log.append_within_s = WITHIN_S
         await until(lambda: _appended(log, topic, b"2"))
         consumer = log.consumer(Store())
         assert values(await take_count(consumer, 3)) == [b"0", b"1", b"2"]

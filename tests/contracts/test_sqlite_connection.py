@@ -59,13 +59,15 @@ async def test_rows_may_be_read_in_parts(store: SqliteStore) -> None:
 
 
 async def test_a_writer_that_is_cancelled_while_it_waits_leaves_nothing_open(
-    store: SqliteStore, calls: list[str]
+    tmp_path: Path, store: SqliteStore, calls: list[str]
 ) -> None:
     async def write() -> None:
         async with store.begin() as conn:
             await conn.execute(COUNT)
 
-    with contextlib.closing(sqlite3.connect(store._path, isolation_level=None, check_same_thread=False)) as other:
+    with contextlib.closing(
+        sqlite3.connect(tmp_path / "hub.db", isolation_level=None, check_same_thread=False)
+    ) as other:
         in_a_thread(other.execute, "begin immediate")
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(write())

@@ -21,7 +21,7 @@ from hub.model.times import DAY_US
 from hub.model.words import Level
 from hub.store import tables as t
 from hub.store.rows import claim_of, view_of
-from hub.store.sqlite import SqliteStore, _engine
+from hub.store.sqlite import SqliteStore, sqlite_engine
 from hub.worker import WorkerSettings
 from tests.promises.histories import CENTRES, GROUP, Batch, Changed, History, Said
 from tests.story import SECOND_US, START_US, Story
@@ -61,7 +61,7 @@ async def a_hub(crowd: int = 2) -> AsyncIterator[Story]:
     with TemporaryDirectory(dir=_workshop().name) as folder:
         path = Path(folder) / "hub.db"
         shutil.copy(prepared, path)
-        engine = _engine(path)
+        engine = sqlite_engine(path)
         story = Story(SqliteStore(engine, path), WorkerSettings(crowd=crowd))
         try:
             yield story
