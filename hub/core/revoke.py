@@ -18,11 +18,10 @@ from hub.core.normalise.mend import small
 from hub.core.validate.checks import TYPE_NAME, UUID
 from hub.model.claims import Claim, digest_of
 from hub.model.markings import TLP_IDS
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import stix_type
 from hub.model.times import exact_time, parse_us
 from hub.model.words import Level, StixObject
 
-_UNVERSIONED = SCO_TYPES | {"marking-definition"}
 _NOBODY = [TLP_IDS[Level.RED]]
 """RED without a group is shown to nobody."""
 _is_id = re.compile(rf"({TYPE_NAME})--{UUID}").fullmatch
@@ -40,7 +39,7 @@ def revocation(obj: StixObject) -> StixObject | None:
     modified = _moment(obj.get("modified"))
     if modified is not None:
         counts["modified"] = modified
-    elif kind not in _UNVERSIONED:
+    elif stix_type(kind).versioned:
         return None
     author = obj.get("created_by_ref")
     if author is not None:

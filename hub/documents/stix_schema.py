@@ -22,9 +22,10 @@ from hub.core.validate.checks import (
     UUID,
 )
 from hub.core.validate.common import PROPERTIES, REQUIRED, SAME_EVERYWHERE, VERSIONED_RULES
-from hub.core.validate.kinds import Family, Kind, ObjectType, Rule
+from hub.core.validate.kinds import Kind, ObjectType, Rule
 from hub.core.validate.objects import EXTENSION_TYPES
 from hub.core.validate.timestamps import TIMESTAMP
+from hub.model.stix_types import Excludes, Family, InOrder, stix_type
 
 PATH = Path(__file__).parents[2] / "schemas" / "stix" / "object.json"
 Schema: TypeAlias = dict[str, Any]
@@ -53,10 +54,10 @@ def document() -> Schema:
         ],
         "$defs": {
             **_shared(),
-            **{name: _object(table, TYPES[name].name) for name, table in sorted(TYPES.items())},
-            "custom-object": _object(ObjectType("", Family.DOMAIN, {}), ""),
+            **{name: _object(table, stix_type(name).family) for name, table in sorted(TYPES.items())},
+            "custom-object": _object(ObjectType("", {}), Family.DOMAIN),
             "custom-observable": {
-                **_object(ObjectType("", Family.OBSERVABLE, {}), ""),
+                **_object(ObjectType("", {}), Family.OBSERVABLE),
                 "not": {"anyOf": [{"required": ["created"]}, {"required": ["modified"]}]},
             },
         },
@@ -76,10 +77,11 @@ def _whole(pattern: str) -> str:
     return f"^(?:{pattern})$"
 
 
-def _object(table: ObjectType, name: str) -> Schema:
-    common = {key: kind for key, kind in PROPERTIES[table.family].items() if key not in table.without}
-    needed = [key for key in REQUIRED[table.family] if key not in table.without]
-    rules = table.rules if table.family is Family.OBSERVABLE else (*VERSIONED_RULES, *table.rules)
+def _object(table: ObjectType, family: Family) -> Schema:
+    name = table.name
+    common = {key: kind for key, kind in PROPERTIES[family].items() if key not in table.without}
+    needed = [key for key in REQUIRED[family] if key not in table.without]
+    rules = table.rules if family is Family.OBSERVABLE else (*VERSIONED_RULES, *table.rules)
     schema: Schema = {
         "type": "object",
         "properties": {
@@ -105,10 +107,10 @@ def _object(table: ObjectType, name: str) -> Schema:
 
 
 def _with_rules(schema: Schema, rules: tuple[Rule, ...]) -> Schema:
-    said = [_rule(rule) for rule in rules if not isinstance(rule, kinds.InOrder)]
+    said = [_rule(rule) for rule in rules if not isinstance(rule, InOrder)]
     if said:
         schema["allOf"] = said
-    orders = [rule for rule in rules if isinstance(rule, kinds.InOrder)]
+    orders = [rule for rule in rules if isinstance(rule, InOrder)]
     if orders:
         schema["$comment"] = "; ".join(
             f"{rule.last} is {'after' if rule.strictly else 'not before'} {rule.first}" for rule in orders
@@ -116,7 +118,7 @@ def _with_rules(schema: Schema, rules: tuple[Rule, ...]) -> Schema:
     return schema
 
 
-def _rule(rule: kinds.AnyOf | kinds.OneOf | kinds.Needs | kinds.Excludes) -> Schema:
+def _rule(rule: kinds.AnyOf | kinds.OneOf | kinds.Needs | Excludes) -> Schema:
     match rule:
         case kinds.AnyOf(names):
             return {"anyOf": [{"required": [name]} for name in names]}
@@ -124,7 +126,7 @@ def _rule(rule: kinds.AnyOf | kinds.OneOf | kinds.Needs | kinds.Excludes) -> Sch
             return {"oneOf": [{"required": [name]} for name in names]}
         case kinds.Needs(name, others, when):
             return {"if": _has(name, when), "then": {"required": list(others)}}
-        case kinds.Excludes(name, other, when):
+        case Excludes(name, other, when):
             return {"if": _has(name, when), "then": {"not": {"required": [other]}}}
         case _:
             assert_never(rule)

@@ -24,7 +24,7 @@ from hub.model.errors import NotFound, Refused
 from hub.model.policy import Audience, Collection, Policy
 from hub.model.principals import Kind, Principal
 from hub.model.problems import Problem, cut
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId, StixObject
 from hub.patterns import Observable, canonical, key, keys_asked, pattern_key, value_candidates
 from hub.store import reading

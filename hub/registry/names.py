@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from hub.model.errors import WrongUsage
 from hub.model.principals import Attribute, Rule
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.model.words import Level, Naming, StixId
 
 RESERVED = frozenset({"intake"})

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hub.core.validate import TYPES, kinds
 from hub.core.validate.common import PROPERTIES, REQUIRED
 from hub.core.validate.kinds import Kind, ObjectType, Rule
+from hub.model.stix_types import Excludes, InOrder, stix_type
 from hub.model.words import StixObject
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
@@ -131,7 +132,7 @@ def _owing_nothing(  # noqa: C901 (one case a rule)
     for _ in range(3):
         for rule in rules:
             match rule:
-                case kinds.InOrder(first, last, _):
+                case InOrder(first, last, _):
                     if first in drawn and last in drawn:
                         drawn[first], drawn[last] = "2026-01-31T12:00:00.000Z", "2026-02-01T12:00:00.000Z"
                 case kinds.AnyOf(names):
@@ -147,7 +148,7 @@ def _owing_nothing(  # noqa: C901 (one case a rule)
                     if name in drawn and (when is None or drawn[name] is when):
                         for other in set(others) - drawn.keys():
                             drawn[other] = draw(values(table[other]))
-                case kinds.Excludes(name, other, when):
+                case Excludes(name, other, when):
                     if name in drawn and drawn[name] is when:
                         drawn.pop(other, None)
     return drawn
@@ -157,9 +158,10 @@ def _owing_nothing(  # noqa: C901 (one case a rule)
 def objects(draw: st.DrawFn, name: str) -> StixObject:
     """Good objects of a type."""
     table: ObjectType = TYPES[name]
-    common = {key: kind for key, kind in PROPERTIES[table.family].items() if key not in table.without}
+    family = stix_type(name).family
+    common = {key: kind for key, kind in PROPERTIES[family].items() if key not in table.without}
     everything = {**common, **table.properties}
-    needed = [key for key in REQUIRED[table.family] if key not in table.without and key != "spec_version"]
+    needed = [key for key in REQUIRED[family] if key not in table.without and key != "spec_version"]
     drawn = draw(_properties(everything, (*needed, *table.required)))
     obj = {"type": name, "spec_version": "2.1", "id": f"{name}--{draw(UUIDS)}", **drawn}
     rules = table.rules

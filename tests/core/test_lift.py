@@ -16,9 +16,10 @@ from hub.core.normalise import normalise
 from hub.core.normalise.lift import lift
 from hub.core.normalise.sco import canonical_sco
 from hub.core.validate import validate
+from hub.model.extensions import KEPT_EXTENSION
 from hub.model.markings import TLP_IDS
 from hub.model.problems import Problem
-from hub.model.stix import KEPT_EXTENSION, SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.model.words import Level, StixId, StixObject
 from tests.core.verdicts import IDENTITY, LIMITS, UUID, an_indicator, an_object, sample_objects, verdict, without
 

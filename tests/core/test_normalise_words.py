@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.normalise.vocabulary import OPEN_VOCABULARIES, TYPES_WITH, canonical_word, country, language, mapped
-from hub.core.validate import TYPES, validate
-from hub.core.validate.kinds import Timestamp
-from hub.model.stix import TIMES
+from hub.core.normalise.vocabulary import OPEN_VOCABULARIES, RESPELLED, canonical_word, country, language, mapped
+from hub.core.validate import validate
+from hub.model.stix_types import STIX_TYPES
 from hub.model.words import StixObject
 from tests.core.verdicts import LIMITS, UUID, an_indicator, an_object, sample_objects, without
 
@@ -79,22 +78,10 @@ def test_what_only_has_the_name_of_another_types_property_is_the_senders_own(kin
 
 
 def test_no_custom_property_of_a_known_name_upsets_the_mapping() -> None:
-    for name in TYPES_WITH:
+    for name in RESPELLED:
         for odd in (5, "x", {"a": 1}, [["x"]], [None], True):
             obj = an_object("x-case", **{name: odd})
             assert mapped(obj) == obj
-
-
-def test_the_tables_of_what_is_respelled_are_those_of_validation() -> None:
-    of_types = {kind: table.properties for kind, table in TYPES.items()}
-    times = {
-        kind: frozenset(name for name, one in properties.items() if isinstance(one, Timestamp))
-        for kind, properties in of_types.items()
-    }
-    assert {kind: names for kind, names in times.items() if names} == TIMES
-    for name, kinds in TYPES_WITH.items():
-        assert kinds == {kind for kind, properties in of_types.items() if name in properties}
-    assert TYPES_WITH.keys() == OPEN_VOCABULARIES.keys() | {"country", "kill_chain_phases"}
 
 
 def test_kill_chains_get_the_names_that_stix_and_attack_use() -> None:
@@ -193,7 +180,7 @@ def test_mapping_twice_is_mapping_once_and_leaves_objects_valid() -> None:
 
 @given(st.sampled_from(sorted(OPEN_VOCABULARIES)), st.lists(st.text(max_size=30), min_size=1, max_size=4))
 def test_any_words_give_words(name: str, words: list[Any]) -> None:
-    kind = min(TYPES_WITH[name])
+    kind = min(kind for kind, row in STIX_TYPES.items() if name in row.vocabularies)
     found = mapped(an_object(kind, **{name: words}))[name]
     assert found
     assert all(type(word) is str for word in found)

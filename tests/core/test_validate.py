@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.validate import RESERVED_PROPERTIES, TYPES, validate
-from hub.core.validate.kinds import Extensions, Family
+from hub.core.validate.kinds import Extensions
 from hub.core.validate.timestamps import instant, is_timestamp
+from hub.model.extensions import OBSERVABLE_EXTENSIONS
 from hub.model.problems import Problem
-from hub.model.stix import OBSERVABLE_EXTENSIONS, SCO_TYPES
 from hub.model.words import Limits, StixObject
 from tests.core.verdicts import (
     IDENTITY,
@@ -269,11 +269,6 @@ def test_a_pattern_longer_than_the_limit_is_refused_whatever_its_type() -> None:
     limits = Limits(pattern_chars=10)
     found = validate(an_indicator(pattern="rule " + "x" * 10, pattern_type="yara"), limits)
     assert [problem.code.value for problem in found] == ["pattern.too-long"]
-
-
-def test_the_tables_know_the_types_that_the_specification_defines() -> None:
-    assert {name for name, one in TYPES.items() if one.family is Family.OBSERVABLE} == SCO_TYPES
-    assert len(TYPES) == 19 + 2 + 3 + 18
 
 
 @pytest.mark.parametrize("name", sorted(TYPES))

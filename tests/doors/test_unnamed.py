@@ -13,7 +13,7 @@ import pytest
 from stix2 import parse
 
 from hub.core.merge.references import object_key
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from tests.doors.hubs import Hub, a_hub
 from tests.doors.streams import read_stream
 from tests.story import TLP

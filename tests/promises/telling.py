@@ -16,7 +16,7 @@ from typing import Any
 from hub.core.merge.afresh import afresh, differences
 from hub.log import port as log
 from hub.model.policy import Centre
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.model.times import DAY_US
 from hub.model.words import Level
 from hub.store import tables as t

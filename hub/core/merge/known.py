@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from hub.model.extensions import KEPT_EXTENSION
 from hub.model.markings import TLP_IDS, tlp_definition
 from hub.model.policy import Centre, Policy
-from hub.model.stix import KEPT_EXTENSION
 from hub.model.times import stix_time
 from hub.model.words import Naming, StixId, StixObject
 

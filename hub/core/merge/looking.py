@@ -14,7 +14,7 @@ from hub.core.merge.references import rewritten
 from hub.core.merge.scene import Scene
 from hub.model.claims import Claim, ClaimKey
 from hub.model.policy import Collection, Policy
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId
 
 Seen = Sequence[tuple[Claim, Projection]]

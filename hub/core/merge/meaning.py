@@ -14,7 +14,7 @@ from hub.core.merge.references import LEANING, has_own_meaning, key_in, object_k
 from hub.core.merge.scene import Scene, is_floating, marked_with
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key
 from hub.model.policy import Audience, Policy
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId, StixObject
 from hub.patterns import key as key_of
 

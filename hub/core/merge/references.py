@@ -13,7 +13,7 @@ import orjson
 
 from hub.model.claims import Claim, digest_of
 from hub.model.references import Shown, references_of, rewrite
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId, StixObject
 from hub.patterns import key as key_of
 

@@ -12,7 +12,7 @@ from hub.core.merge.references import has_own_meaning, keyed
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.step import CROWD, Loaded, Wanted
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId
 
 _HUB_AUTHORED = frozenset({"indicator"})

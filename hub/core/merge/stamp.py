@@ -12,7 +12,7 @@ from hub.core.merge.content import Content, digest_of_rendered, rendered, revoke
 from hub.core.merge.weave import Draft
 from hub.model.claims import Change, View
 from hub.model.step import Head
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.model.times import exact_time, parse_us, stix_time
 from hub.model.words import Seq, StixId
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from hub.model.extensions import ACS_EXTENSION, KEPT_EXTENSION, OBSERVABLE_EXTENSIONS, PAP_EXTENSION
 from hub.model.markings import TLP2_EXTENSION
 from hub.model.policy import Centre
-from hub.model.stix import ACS_EXTENSION, KEPT_EXTENSION, OBSERVABLE_EXTENSIONS, PAP_EXTENSION
 from hub.model.words import Naming, StixId, StixObject
 
 _is_time = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z", re.ASCII).fullmatch

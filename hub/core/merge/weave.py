@@ -26,7 +26,7 @@ from hub.core.merge.scene import Missing, Scene, is_floating, is_marking, marked
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View
 from hub.model.policy import Collection, Policy
 from hub.model.step import CROWD, Loaded, Wanted
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId, derived_id
 
 Nos = tuple[int, ...]

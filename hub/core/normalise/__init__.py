@@ -6,18 +6,21 @@ Source: docs/semantics.md, section 4; docs/canonical-key.md.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from hub.core.normalise.mend import defined
 from hub.core.normalise.sco import canonical_sco
 from hub.core.normalise.vocabulary import mapped
 from hub.model.markings import LEVEL_OF_ID, TLP_IDS
 from hub.model.problems import Problem
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import STIX_TYPES, Identity, MergeRule, stix_type
 from hub.model.words import CanonicalKey, Limits, StixObject
 from hub.patterns import Observable, canonical, canonical_text, key, pattern_key
 
-_MERGING_ENDS = SCO_TYPES | {"indicator"}
+_MERGING_ENDS = frozenset(
+    name for name, row in STIX_TYPES.items() if row.identity in (Identity.PATTERN, Identity.VALUE)
+)
+"""Types of ends between which a relationship is a thing of its own, whatever its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +41,20 @@ class Normal:
 
 def normalise(obj: StixObject, limits: Limits) -> Normal | Problem:
     """The object in its one spelling, with its canonical key; a Problem where it has none."""
-    kind = obj["type"]
     found = _with_tlp2_ids(mapped(obj))
-    if kind == "indicator":
-        return _indicator(found, limits)
-    if kind in SCO_TYPES:
-        return _observable(found)
-    if kind == "marking-definition":
-        found, warnings = defined(found)
-        return Normal(found["id"], found, key("object", found["id"]), (), warnings)
-    floats = kind == "relationship" and any(
-        found[end].partition("--")[0] in _MERGING_ENDS for end in ("source_ref", "target_ref")
-    )
-    return Normal(found["id"], found, None if floats else key("object", found["id"]), (), ())
+    row = stix_type(obj["type"])
+    match row.identity:
+        case Identity.PATTERN:
+            return _indicator(found, limits)
+        case Identity.VALUE:
+            return _observable(found)
+        case Identity.ENDS:
+            return _relationship(found)
+        case Identity.ID:
+            found, warnings = defined(found) if row.merge is MergeRule.MARKING else (found, ())
+            return Normal(found["id"], found, key("object", found["id"]), (), warnings)
+        case _:
+            assert_never(row.identity)
 
 
 def _indicator(obj: StixObject, limits: Limits) -> Normal | Problem:
@@ -72,6 +76,11 @@ def _observable(obj: StixObject) -> Normal | Problem:
     value = canonised.get("value")
     single = (Observable(obj["type"], "value", value),) if isinstance(value, str) else ()
     return Normal(obj["id"], canonised, key("object", canonised["id"]), single, warnings)
+
+
+def _relationship(obj: StixObject) -> Normal:
+    floats = any(obj[end].partition("--")[0] in _MERGING_ENDS for end in ("source_ref", "target_ref"))
+    return Normal(obj["id"], obj, None if floats else key("object", obj["id"]), (), ())
 
 
 def _with_tlp2_ids(obj: StixObject) -> StixObject:

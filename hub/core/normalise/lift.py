@@ -13,7 +13,7 @@ from hub.core.normalise.observed import lift_container
 from hub.core.normalise.vocabulary import OPEN_VOCABULARIES, canonical_word
 from hub.model.markings import LEVEL_OF_ID, TLP_IDS
 from hub.model.problems import Code, Problem, cut
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import Family, stix_type
 from hub.model.words import StixObject
 from hub.patterns import canonical
 
@@ -26,19 +26,6 @@ _TYPES_OF_LABELS: Mapping[str, str] = {
 }
 """Types whose ``labels`` held an open vocabulary in STIX 2.0, and the property that holds it in 2.1."""
 
-_SINCE_2_1 = frozenset(
-    {
-        "grouping",
-        "incident",
-        "infrastructure",
-        "location",
-        "malware-analysis",
-        "note",
-        "opinion",
-        "language-content",
-        "extension-definition",
-    }
-)
 _SAYS_2_1 = frozenset(
     {"pattern_type", "pattern_version", "is_family", "confidence", "lang", "extensions", *_TYPES_OF_LABELS.values()}
 )
@@ -60,7 +47,7 @@ def lift(obj: StixObject) -> list[StixObject] | Problem | None:
     if version not in ("2.0", "2.1", None) or ("spec_version" in obj and version is None):
         says = f"{cut(version)} is not a version that is taken: 2.1 or 2.0."
         return Problem(Code.STIX_SPEC_VERSION, "/spec_version", says)
-    if version is None and (kind in SCO_TYPES or "created" not in obj):
+    if version is None and (stix_type(kind).family is Family.OBSERVABLE or "created" not in obj):
         return None
     if version != "2.1" and (problem := _not_2_0(obj, kind)):
         return problem
@@ -74,7 +61,7 @@ def _has_container(obj: StixObject) -> bool:
 
 def _not_2_0(obj: StixObject, kind: str) -> Problem | None:
     """Why an object that does not say 2.1 cannot be 2.0 either."""
-    if kind in _SINCE_2_1:
+    if stix_type(kind).since_2_1:
         return Problem(Code.STIX_SPEC_VERSION, "", f'STIX 2.0 has no {kind}; say "spec_version": "2.1".')
     if "spec_version" not in obj and (new := sorted(_SAYS_2_1 & obj.keys())):
         says = f'Without spec_version this is STIX 2.0, which has no {new[0]}; say "spec_version": "2.1".'

@@ -19,9 +19,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from hub.model.extensions import KEPT_EXTENSION
 from hub.model.problems import Code, Problem
 from hub.model.references import walk
-from hub.model.stix import KEPT_EXTENSION, TIMES
+from hub.model.stix_types import stix_type
 from hub.model.words import StixObject
 
 Mender = Callable[[Any], Any]
@@ -46,7 +47,7 @@ def mender(kind: str, name: str) -> Mender | None:
     """What mends the values of a property of a type; None where nothing is to be mended."""
     if name in _STAMPS:
         return _stamp
-    if name in TIMES.get(kind, ()):
+    if name in stix_type(kind).times:
         return _timestamp
     if name == "id" or name.endswith("_ref"):
         return small

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hub.core.normalise.sco import canonical_sco
+from hub.model.extensions import KEPT_EXTENSION
 from hub.model.markings import TLP_IDS, Marks, marks_of
-from hub.model.observable_ids import CONTRIBUTING
-from hub.model.stix import KEPT_EXTENSION
+from hub.model.stix_types import stix_type
 from hub.model.words import Level, StixId, StixObject
 
 _RENAMED: Mapping[str, Mapping[str, str]] = {
@@ -182,7 +182,7 @@ def _id_of(one: StixObject, ids: Mapping[str, StixId]) -> StixId | None:
 
 
 def _contributing_refs(one: StixObject) -> Iterator[str]:
-    for name in CONTRIBUTING.get(one["type"], ()):
+    for name in stix_type(one["type"]).id_from:
         if name in one:
             yield from _refs_in(name, one[name])
 

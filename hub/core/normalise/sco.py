@@ -10,20 +10,16 @@ from typing import Any
 
 from hub.model.observable_ids import deterministic_id
 from hub.model.problems import Code, Problem
+from hub.model.stix_types import STIX_TYPES, stix_type
 from hub.model.words import StixObject
 from hub.patterns import canonical_observable
+from hub.patterns.observables import rule_for
 from hub.patterns.observables.hashes import algorithm
 
-_VALUES: Mapping[str, str] = {
-    **dict.fromkeys(("ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr"), "value"),
-    "windows-registry-key": "key",
-    "x509-certificate": "serial_number",
-    "cryptocurrency-wallet": "value",
+_SPELLED: Mapping[str, str] = {
+    row.name: name for row in STIX_TYPES.values() for name in row.id_from if rule_for(row.name, name) is not None
 }
 """The property whose value has a canonical form, by type; hashes aside."""
-
-_MUST_CONFORM = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "mac-addr"})
-"""Types whose value MUST be of its kind: what patterns may carry as it is makes an object of these invalid."""
 
 
 def canonical_sco(obj: StixObject) -> tuple[StixObject, tuple[Problem, ...]] | Problem:
@@ -34,7 +30,7 @@ def canonical_sco(obj: StixObject) -> tuple[StixObject, tuple[Problem, ...]] | P
     """
     kind = obj["type"]
     warnings: tuple[Problem, ...] = ()
-    name = _VALUES.get(kind)
+    name = _SPELLED.get(kind)
     if name is not None and type(obj.get(name)) is str:
         found = canonical_observable(kind, name, obj[name])
         if isinstance(found, Problem):
@@ -53,7 +49,7 @@ def canonical_sco(obj: StixObject) -> tuple[StixObject, tuple[Problem, ...]] | P
 
 
 def _not_of_its_kind(kind: str, name: str, warnings: tuple[Problem, ...]) -> Problem | None:
-    if kind in _MUST_CONFORM:
+    if stix_type(kind).value_must_conform:
         for warning in warnings:
             if warning.code is Code.VALUE_NOT_OF_ITS_KIND:
                 says = warning.says.partition(":")[0]

@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from hub.core.normalise.mend import Mender, mended_inside, mended_whole, mender
+from hub.model.stix_types import stix_type
 from hub.model.words import StixObject
 
 
@@ -79,29 +80,10 @@ OPEN_VOCABULARIES: Mapping[str, frozenset[str]] = {
 }
 """The open vocabularies of STIX 2.1 by the property that uses them (section 10)."""
 
-TYPES_WITH: Mapping[str, frozenset[str]] = {
-    "indicator_types": _words("indicator"),
-    "malware_types": _words("malware"),
-    "report_types": _words("report"),
-    "threat_actor_types": _words("threat-actor"),
-    "tool_types": _words("tool"),
-    "infrastructure_types": _words("infrastructure"),
-    "sectors": _words("identity"),
-    "identity_class": _words("identity"),
-    "primary_motivation": _words("intrusion-set threat-actor"),
-    "secondary_motivations": _words("intrusion-set threat-actor"),
-    "personal_motivations": _words("threat-actor"),
-    "resource_level": _words("intrusion-set threat-actor"),
-    "sophistication": _words("threat-actor"),
-    "implementation_languages": _words("malware"),
-    "architecture_execution_envs": _words("malware"),
-    "region": _words("location"),
-    "country": _words("location"),
-    "context": _words("grouping"),
-    "pattern_type": _words("indicator"),
-    "kill_chain_phases": _words("attack-pattern incident indicator infrastructure malware tool"),
-}
-"""The types that have each property in STIX; elsewhere one of its name is a custom one, and the sender's own."""
+RESPELLED = frozenset({*OPEN_VOCABULARIES, "country", "kill_chain_phases"})
+"""The properties that are respelled, on the types that have them in STIX (``StixType.vocabularies``); elsewhere one of
+such a name is a custom one, and the sender's own.
+"""
 
 _SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "indicator_types": {
@@ -265,8 +247,8 @@ def mapped(obj: StixObject) -> StixObject:
 @lru_cache(maxsize=4_096)
 def _respeller(kind: str, name: str) -> Mender | None:
     """What respells the values of a property of a type; remembered, since all objects have the same few names."""
-    if name in TYPES_WITH:
-        return _word_respeller(name) if kind in TYPES_WITH[name] else None
+    if name in RESPELLED:
+        return _word_respeller(name) if name in stix_type(kind).vocabularies else None
     return language if name == "lang" else mender(kind, name)
 
 

@@ -14,12 +14,13 @@ from typing import Any
 
 from hub.core.validate.checks import BINARY, HEX, PROPERTY_NAME, TYPE_NAME, UUID, Check, anything, compile_shape, under
 from hub.core.validate.common import PROPERTIES, REQUIRED, SAME_EVERYWHERE, VERSIONED_RULES
-from hub.core.validate.kinds import Family, ObjectType
+from hub.core.validate.kinds import ObjectType
 from hub.core.validate.objects import OBJECTS
 from hub.core.validate.observables import OBSERVABLES
 from hub.core.validate.rules import Trouble
 from hub.core.validate.special import EVERYWHERE, SPECIAL
 from hub.model.problems import Code, Problem, cut
+from hub.model.stix_types import Family, stix_type
 from hub.model.words import Limits, StixObject
 
 __all__ = ["RESERVED_PROPERTIES", "TYPES", "custom_properties", "validate"]
@@ -95,11 +96,11 @@ def _too_long(obj: StixObject, limits: Limits) -> Trouble | None:
 ObjectCheck = Callable[[StixObject], list[Trouble]]
 
 
-def _compile(table: ObjectType, type_pattern: str) -> ObjectCheck:
+def _compile(table: ObjectType, family: Family, type_pattern: str) -> ObjectCheck:
     """The one function of a type. ``type_pattern`` is what stands before the two hyphens of its ids."""
-    common = {name: kind for name, kind in PROPERTIES[table.family].items() if name not in table.without}
-    needed = tuple(name for name in REQUIRED[table.family] if name not in table.without)
-    rules = table.rules if table.family is Family.OBSERVABLE else (*VERSIONED_RULES, *table.rules)
+    common = {name: kind for name, kind in PROPERTIES[family].items() if name not in table.without}
+    needed = tuple(name for name in REQUIRED[family] if name not in table.without)
+    rules = table.rules if family is Family.OBSERVABLE else (*VERSIONED_RULES, *table.rules)
     properties = {**SAME_EVERYWHERE, **common, **table.properties}
     shape = compile_shape(properties, ("type", "id", *needed, *table.required), rules)
     checks = {**shape.checks, "type": _no_check, "id": _id_check(type_pattern), "spec_version": _spec_version}
@@ -163,13 +164,13 @@ def _custom_property(name: str, value: Any) -> list[Trouble] | None:
 @cache
 def _standard_check(kind: str) -> ObjectCheck:
     """The function of a type of ``TYPES``."""
-    return _compile(TYPES[kind], re.escape(kind))
+    return _compile(TYPES[kind], stix_type(kind).family, re.escape(kind))
 
 
 @cache
 def _custom_check(family: Family) -> ObjectCheck:
     """What holds for every type outside the specification."""
-    return _compile(ObjectType("", family, {}), TYPE_NAME)
+    return _compile(ObjectType("", {}), family, TYPE_NAME)
 
 
 def _custom(kind: str, *, observable: bool) -> ObjectCheck:

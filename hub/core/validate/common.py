@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from hub.core.validate.kinds import (
     AnyOf,
     Extensions,
-    Family,
     Flag,
     Hashes,
-    InOrder,
     Integer,
     Kind,
     ListOf,
@@ -20,6 +18,7 @@ from hub.core.validate.kinds import (
     Text,
     Timestamp,
 )
+from hub.model.stix_types import SCO_TYPES, STIX_TYPES, Family, InOrder
 
 TEXT = Text()
 TIME = Timestamp()
@@ -54,14 +53,10 @@ GRANULAR_MARKING = Record(
 )
 MARKING_REFS = ListOf(Reference(frozenset({"marking-definition"})))
 
-NO_OBSERVABLES = frozenset(
-    {
-        "attack-pattern", "campaign", "course-of-action", "grouping", "identity", "incident", "indicator",
-        "infrastructure", "intrusion-set", "location", "malware", "malware-analysis", "note", "observed-data",
-        "opinion", "report", "threat-actor", "tool", "vulnerability",
-        "bundle", "language-content", "marking-definition", "extension-definition",
-    }
-)  # fmt: skip
+NOT_OBSERVED = frozenset(STIX_TYPES) - SCO_TYPES | {"bundle"}
+"""Types of the specification that are no observables."""
+
+NO_OBSERVABLES = NOT_OBSERVED - {name for name, row in STIX_TYPES.items() if row.family is Family.RELATIONSHIP}
 """Types of the specification that neither are observed nor relate what is (sections 4 and 7)."""
 
 _EVERYWHERE: Mapping[str, Kind] = {

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from types import MappingProxyType
 from typing import TypeAlias
+
+from hub.model.stix_types import Excludes, InOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +128,6 @@ Kind: TypeAlias = String | Other | Holder
 
 
 @dataclass(frozen=True, slots=True)
-class InOrder:
-    """Of two timestamps ``last`` is not before ``first``; with ``strictly`` it is after it."""
-
-    first: str
-    last: str
-    strictly: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class AnyOf:
     """At least one of these properties is there."""
 
@@ -158,33 +150,14 @@ class Needs:
     when: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Excludes:
-    """Where ``name`` is (with the value ``when``, if one is given), ``other`` is not."""
-
-    name: str
-    other: str
-    when: bool | None = None
-
-
 Rule: TypeAlias = InOrder | AnyOf | OneOf | Needs | Excludes
-
-
-class Family(Enum):
-    """The parts of STIX that differ in their common properties (section 3.2)."""
-
-    DOMAIN = "SDO"
-    RELATIONSHIP = "SRO"
-    OBSERVABLE = "SCO"
-    META = "meta"
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectType:
-    """One top-level type: its own properties, the common ones aside."""
+    """The properties of one top-level type, the common ones aside; how it is treated stands in ``StixType``."""
 
     name: str
-    family: Family
     properties: Mapping[str, Kind]
     required: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()

@@ -6,6 +6,7 @@ from hub.core.validate.common import (
     FLAG,
     KILL_CHAIN_PHASES,
     NO_OBSERVABLES,
+    NOT_OBSERVED,
     RELATIONSHIP_NAME,
     SEEN,
     TEXT,
@@ -15,8 +16,6 @@ from hub.core.validate.common import (
 from hub.core.validate.kinds import (
     AnyOf,
     Dictionary,
-    Family,
-    InOrder,
     Integer,
     ListOf,
     Needs,
@@ -27,9 +26,8 @@ from hub.core.validate.kinds import (
     Text,
     Word,
 )
-from hub.core.validate.observables import OBSERVABLES
+from hub.model.stix_types import SCO_TYPES, InOrder
 
-SCO_NAMES = frozenset(OBSERVABLES)
 _NO_THING = frozenset({"relationship", "sighting", "bundle", "marking-definition", "language-content"})
 """What neither end of a relationship may be (section 5.1)."""
 
@@ -40,37 +38,30 @@ _SEEN = {"first_seen": TIME, "last_seen": TIME}
 OPINIONS = frozenset({"strongly-disagree", "disagree", "neutral", "agree", "strongly-agree"})
 EXTENSION_TYPES = frozenset({"new-sdo", "new-sco", "new-sro", "property-extension", "toplevel-property-extension"})
 
-_DOMAIN = Family.DOMAIN
 _OBJECTS_TABLE = (
     ObjectType(
         "attack-pattern",
-        _DOMAIN,
         {**_NAMED, "aliases": TEXTS, "kill_chain_phases": KILL_CHAIN_PHASES},
         ("name",),
         section="4.1",
     ),
-    ObjectType(
-        "campaign", _DOMAIN, {**_NAMED, "aliases": TEXTS, **_SEEN, "objective": TEXT}, ("name",), SEEN, section="4.2"
-    ),
-    ObjectType("course-of-action", _DOMAIN, _NAMED, ("name",), section="4.3"),
+    ObjectType("campaign", {**_NAMED, "aliases": TEXTS, **_SEEN, "objective": TEXT}, ("name",), SEEN, section="4.2"),
+    ObjectType("course-of-action", _NAMED, ("name",), section="4.3"),
     ObjectType(
         "grouping",
-        _DOMAIN,
         {**_NAMED, "context": TEXT, "object_refs": _OBJECTS},
         ("context", "object_refs"),
         section="4.4",
     ),
     ObjectType(
         "identity",
-        _DOMAIN,
         {**_NAMED, "roles": TEXTS, "identity_class": TEXT, "sectors": TEXTS, "contact_information": TEXT},
         ("name",),
         section="4.5",
     ),
-    ObjectType("incident", _DOMAIN, {**_NAMED, "kill_chain_phases": KILL_CHAIN_PHASES}, ("name",), section="4.6"),
+    ObjectType("incident", {**_NAMED, "kill_chain_phases": KILL_CHAIN_PHASES}, ("name",), section="4.6"),
     ObjectType(
         "indicator",
-        _DOMAIN,
         {
             **_NAMED,
             "indicator_types": TEXTS,
@@ -87,7 +78,6 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "infrastructure",
-        _DOMAIN,
         {**_NAMED, "infrastructure_types": TEXTS, "aliases": TEXTS, "kill_chain_phases": KILL_CHAIN_PHASES, **_SEEN},
         ("name",),
         SEEN,
@@ -95,7 +85,6 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "intrusion-set",
-        _DOMAIN,
         {
             **_NAMED,
             "aliases": TEXTS,
@@ -111,7 +100,6 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "location",
-        _DOMAIN,
         {
             **_NAMED,
             "latitude": Number(-90, 90),
@@ -135,7 +123,6 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "malware",
-        _DOMAIN,
         {
             **_NAMED,
             "malware_types": TEXTS,
@@ -155,7 +142,6 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "malware-analysis",
-        _DOMAIN,
         {
             "product": TEXT,
             "version": TEXT,
@@ -171,7 +157,7 @@ _OBJECTS_TABLE = (
             "analysis_ended": TIME,
             "result_name": TEXT,
             "result": TEXT,
-            "analysis_sco_refs": ListOf(Reference(but=NO_OBSERVABLES | {"relationship", "sighting"})),
+            "analysis_sco_refs": ListOf(Reference(but=NOT_OBSERVED)),
             "sample_ref": Reference(frozenset({"artifact", "file", "network-traffic"})),
         },
         ("product",),
@@ -180,14 +166,12 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "note",
-        _DOMAIN,
         {"abstract": TEXT, "content": TEXT, "authors": TEXTS, "object_refs": _OBJECTS},
         ("content", "object_refs"),
         section="4.13",
     ),
     ObjectType(
         "observed-data",
-        _DOMAIN,
         {
             "first_observed": TIME,
             "last_observed": TIME,
@@ -201,21 +185,18 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "opinion",
-        _DOMAIN,
         {"explanation": TEXT, "authors": TEXTS, "opinion": Word(OPINIONS), "object_refs": _OBJECTS},
         ("opinion", "object_refs"),
         section="4.15",
     ),
     ObjectType(
         "report",
-        _DOMAIN,
         {**_NAMED, "report_types": TEXTS, "published": TIME, "object_refs": _OBJECTS},
         ("name", "published", "object_refs"),
         section="4.16",
     ),
     ObjectType(
         "threat-actor",
-        _DOMAIN,
         {
             **_NAMED,
             "threat_actor_types": TEXTS,
@@ -235,7 +216,6 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "tool",
-        _DOMAIN,
         {
             **_NAMED,
             "tool_types": TEXTS,
@@ -246,10 +226,9 @@ _OBJECTS_TABLE = (
         ("name",),
         section="4.18",
     ),
-    ObjectType("vulnerability", _DOMAIN, _NAMED, ("name",), section="4.19"),
+    ObjectType("vulnerability", _NAMED, ("name",), section="4.19"),
     ObjectType(
         "relationship",
-        Family.RELATIONSHIP,
         {
             "relationship_type": Text(RELATIONSHIP_NAME, "a word of a-z, 0-9 and hyphens"),
             "description": TEXT,
@@ -264,12 +243,11 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "sighting",
-        Family.RELATIONSHIP,
         {
             "description": TEXT,
             **_SEEN,
             "count": Integer(0, 999_999_999),
-            "sighting_of_ref": Reference(but=_NO_THING | SCO_NAMES),
+            "sighting_of_ref": Reference(but=_NO_THING | SCO_TYPES),
             "observed_data_refs": ListOf(Reference(frozenset({"observed-data"}))),
             "where_sighted_refs": ListOf(Reference(frozenset({"identity", "location"}))),
             "summary": FLAG,
@@ -280,7 +258,6 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "language-content",
-        Family.META,
         {
             "object_ref": Reference(but=frozenset({"bundle", "language-content"})),
             "object_modified": TIME,
@@ -292,7 +269,6 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "marking-definition",
-        Family.META,
         {"name": TEXT, "definition_type": TEXT, "definition": Dictionary()},
         (),
         (
@@ -305,7 +281,6 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "extension-definition",
-        Family.META,
         {
             **_NAMED,
             "schema": TEXT,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from hub.core.validate.common import FLAG, MIME_TYPE, NO_OBSERVABLES, TEXT, TEXTS, TIME
+from hub.core.validate.common import FLAG, MIME_TYPE, NOT_OBSERVED, TEXT, TEXTS, TIME
 from hub.core.validate.kinds import (
     AnyOf,
     Anything,
     Binary,
     Dictionary,
-    Excludes,
-    Family,
-    InOrder,
     Integer,
     Ipv6,
     Kind,
@@ -36,6 +33,7 @@ from hub.core.validate.observable_extensions import (
     at_least_one,
     to,
 )
+from hub.model.stix_types import STIX_TYPES
 
 _PORT = Integer(0, 65_535)
 _ENCODING = Text(r"[a-zA-Z0-9/.+_:-]{2,250}", "an IANA character set")
@@ -73,7 +71,7 @@ REGISTRY_TYPES = frozenset(
 )
 
 
-_ANY_SCO = ListOf(Reference(but=NO_OBSERVABLES | {"relationship", "sighting"}))
+_ANY_SCO = ListOf(Reference(but=NOT_OBSERVED))
 _X509_V3: dict[str, Kind] = {
     **dict.fromkeys(
         (
@@ -162,12 +160,9 @@ _MIME_PART: dict[str, Kind] = {
     "content_type": TEXT,
     "content_disposition": TEXT,
 }
-_SCO = Family.OBSERVABLE
-
 _TABLE = (
     ObjectType(
         "artifact",
-        _SCO,
         {
             "mime_type": Text(MIME_TYPE, "a MIME type"),
             "payload_bin": Binary(),
@@ -184,17 +179,15 @@ _TABLE = (
         ),
         section="6.1",
     ),
-    ObjectType("autonomous-system", _SCO, {"number": INTEGER, "name": TEXT, "rir": TEXT}, ("number",), section="6.2"),
+    ObjectType("autonomous-system", {"number": INTEGER, "name": TEXT, "rir": TEXT}, ("number",), section="6.2"),
     ObjectType(
         "directory",
-        _SCO,
         {"path": TEXT, "path_enc": _ENCODING, "ctime": TIME, "mtime": TIME, "atime": TIME, "contains_refs": CONTAINED},
         ("path",),
         section="6.3",
     ),
     ObjectType(
         "domain-name",
-        _SCO,
         {
             "value": Text(DOMAIN, "a domain name"),
             "resolves_to_refs": ListOf(to("ipv4-addr", "ipv6-addr", "domain-name")),
@@ -204,14 +197,12 @@ _TABLE = (
     ),
     ObjectType(
         "email-addr",
-        _SCO,
         {"value": Text(EMAIL, "an e-mail address"), "display_name": TEXT, "belongs_to_ref": to("user-account")},
         ("value",),
         section="6.5",
     ),
     ObjectType(
         "email-message",
-        _SCO,
         {
             "is_multipart": FLAG,
             "date": TIME,
@@ -230,12 +221,11 @@ _TABLE = (
             "raw_email_ref": to("artifact"),
         },
         ("is_multipart",),
-        (Excludes("is_multipart", "body", when=True), Excludes("is_multipart", "body_multipart", when=False)),
+        STIX_TYPES["email-message"].clashes,
         section="6.6",
     ),
     ObjectType(
         "file",
-        _SCO,
         {
             "hashes": HASHES,
             "size": COUNT,
@@ -255,13 +245,12 @@ _TABLE = (
         (AnyOf(("hashes", "name")),),
         section="6.7",
     ),
-    ObjectType("ipv4-addr", _SCO, {"value": Text(IPV4, "an IPv4 address"), **_ADDRESS_REFS}, ("value",), section="6.8"),
-    ObjectType("ipv6-addr", _SCO, {"value": Ipv6(), **_ADDRESS_REFS}, ("value",), section="6.9"),
-    ObjectType("mac-addr", _SCO, {"value": Text(MAC, "a MAC address")}, ("value",), section="6.10"),
-    ObjectType("mutex", _SCO, {"name": TEXT}, ("name",), section="6.11"),
+    ObjectType("ipv4-addr", {"value": Text(IPV4, "an IPv4 address"), **_ADDRESS_REFS}, ("value",), section="6.8"),
+    ObjectType("ipv6-addr", {"value": Ipv6(), **_ADDRESS_REFS}, ("value",), section="6.9"),
+    ObjectType("mac-addr", {"value": Text(MAC, "a MAC address")}, ("value",), section="6.10"),
+    ObjectType("mutex", {"name": TEXT}, ("name",), section="6.11"),
     ObjectType(
         "network-traffic",
-        _SCO,
         {
             "start": TIME,
             "end": TIME,
@@ -283,13 +272,12 @@ _TABLE = (
             "extensions": TRAFFIC_EXTENSIONS,
         },
         ("protocols",),
-        (AnyOf(("src_ref", "dst_ref")), InOrder("start", "end"), Excludes("is_active", "end", when=True)),
+        (AnyOf(("src_ref", "dst_ref")), *STIX_TYPES["network-traffic"].clashes),
         section="6.12",
     ),
-    ObjectType("process", _SCO, _PROCESS, (), at_least_one(_PROCESS), section="6.13"),
+    ObjectType("process", _PROCESS, (), at_least_one(_PROCESS), section="6.13"),
     ObjectType(
         "software",
-        _SCO,
         {
             "name": TEXT,
             "cpe": Text(CPE, "a CPE 2.3 name"),
@@ -301,10 +289,10 @@ _TABLE = (
         ("name",),
         section="6.14",
     ),
-    ObjectType("url", _SCO, {"value": Text(URL, "a URL")}, ("value",), section="6.15"),
-    ObjectType("user-account", _SCO, _ACCOUNT, (), at_least_one(_ACCOUNT), section="6.16"),
-    ObjectType("windows-registry-key", _SCO, _REGISTRY, (), at_least_one(_REGISTRY), section="6.17"),
-    ObjectType("x509-certificate", _SCO, _CERTIFICATE, (), at_least_one(_CERTIFICATE), section="6.18"),
+    ObjectType("url", {"value": Text(URL, "a URL")}, ("value",), section="6.15"),
+    ObjectType("user-account", _ACCOUNT, (), at_least_one(_ACCOUNT), section="6.16"),
+    ObjectType("windows-registry-key", _REGISTRY, (), at_least_one(_REGISTRY), section="6.17"),
+    ObjectType("x509-certificate", _CERTIFICATE, (), at_least_one(_CERTIFICATE), section="6.18"),
 )
 
 OBSERVABLES = {one.name: one for one in _TABLE}

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, assert_never
 from hub.core.validate import kinds
 from hub.core.validate.timestamps import instant, is_timestamp
 from hub.model.problems import Code
+from hub.model.stix_types import Excludes, InOrder
 
 
 class Trouble(NamedTuple):
@@ -29,7 +30,7 @@ def compile_rules(rules: Iterable[kinds.Rule]) -> list[Holds]:
 
 def _compile(rule: kinds.Rule) -> Holds:
     match rule:
-        case kinds.InOrder():
+        case InOrder():
             return _in_order(rule)
         case kinds.AnyOf(names):
             return _any_of(names)
@@ -37,13 +38,13 @@ def _compile(rule: kinds.Rule) -> Holds:
             return _one_of(names)
         case kinds.Needs():
             return _needs(rule)
-        case kinds.Excludes():
+        case Excludes():
             return _excludes(rule)
         case _:
             assert_never(rule)
 
 
-def _in_order(rule: kinds.InOrder) -> Holds:
+def _in_order(rule: InOrder) -> Holds:
     first, last, strictly = rule.first, rule.last, rule.strictly
 
     def holds(obj: dict[str, Any]) -> list[Trouble] | None:
@@ -98,7 +99,7 @@ def _needs(rule: kinds.Needs) -> Holds:
     return holds
 
 
-def _excludes(rule: kinds.Excludes) -> Holds:
+def _excludes(rule: Excludes) -> Holds:
     name, other, when = rule.name, rule.other, rule.when
 
     def holds(obj: dict[str, Any]) -> list[Trouble] | None:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from hub.core.validate.common import LANGUAGE_TAG
+from hub.core.validate.kinds import AnyOf
+from hub.core.validate.observables import OBSERVABLES
 from hub.core.validate.rules import Holds, Trouble
-from hub.model.observable_ids import CONTRIBUTING
 from hub.model.problems import Code, cut
+from hub.model.stix_types import STIX_TYPES, StixType
 
 TLP1_IDS: Mapping[str, str] = {
     "white": "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9",
@@ -149,12 +151,15 @@ def _observes_objects(obj: dict[str, Any]) -> list[Trouble] | None:
     return None
 
 
-_MAY_LACK_ALL = ("artifact", "email-message", "process", "user-account", "windows-registry-key", "x509-certificate")
-"""Types whose properties that make the id are all optional (section 2.9 and each type's own)."""
+def _may_lack_all(row: StixType) -> bool:
+    """Whether an observable of a type may have none of the properties that make its id (section 2.9)."""
+    table, names = OBSERVABLES[row.name], frozenset(row.id_from)
+    one_of = (rule.names for rule in table.rules if isinstance(rule, AnyOf))
+    return names.isdisjoint(table.required) and not any(names.issuperset(needed) for needed in one_of)
 
 
-def _random_id(kind: str) -> Holds:
-    contributing = CONTRIBUTING[kind]
+def _random_id(row: StixType) -> Holds:
+    kind, contributing = row.name, row.id_from
 
     def holds(obj: dict[str, Any]) -> list[Trouble] | None:
         stix_id = obj.get("id")
@@ -175,7 +180,7 @@ SPECIAL: Mapping[str, tuple[Holds, ...]] = {
     "extension-definition": (_names_properties_for_the_top,),
     "language-content": (_speaks_languages,),
     "observed-data": (_observes_objects,),
-    **{kind: (_random_id(kind),) for kind in _MAY_LACK_ALL},
+    **{name: (_random_id(STIX_TYPES[name]),) for name in OBSERVABLES if _may_lack_all(STIX_TYPES[name])},
 }
 """The rules of one type that its table does not say."""
 

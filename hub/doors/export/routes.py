@@ -24,7 +24,7 @@ from hub.doors.held import holding
 from hub.doors.openapi import ERRORS, raw
 from hub.model.errors import NotAuthenticated, NotFound, Refused
 from hub.model.policy import Collection, Policy
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.model.times import to_us
 from hub.model.words import Seq
 from hub.store.port import Filter

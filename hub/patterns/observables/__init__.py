@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from hub.model.problems import Code, Problem, cut
-from hub.model.stix import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES
 from hub.patterns.observables import hashes
 from hub.patterns.observables.addresses import (
     canonical_address,
