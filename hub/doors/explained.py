@@ -15,13 +15,13 @@ from hub.core.merge.references import object_key
 from hub.core.merge.voices import voices
 from hub.model.claims import Change, Claim, View
 from hub.model.policy import Centre, Collection, Policy
+from hub.model.stix_types import ViewAuthor, stix_type
 from hub.model.times import DAY_US, exact_time, parse_us
 from hub.model.words import CanonicalKey, Naming, StixObject
 from schemas.api import ExplainedClaim, ExplainedThing, ExplainedView
 
 _SILENT = 50
 """What a claim that states no confidence counts as, once another states one (docs/semantics.md, section 5)."""
-_HUB_MADE = frozenset({"indicator", "relationship"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ def _text(parts: Sequence[Part], shown: Change | None, asker: Asker) -> str:
         return f"{ends.get('source_ref', '?')} {obj.get('relationship_type')} {ends.get('target_ref', '?')}"
     if kind == "file" and isinstance(obj.get("hashes"), dict):
         return ", ".join(f"{algorithm} {value}" for algorithm, value in sorted(obj["hashes"].items()))
-    for name in ("value", "name", "key"):
-        if kind in _NAMED_BY_VALUE and isinstance(obj.get(name), str):
-            return str(obj[name])
+    value = obj.get(stix_type(kind or "").value)
+    if isinstance(value, str):
+        return value
     if shown is not None:
         return shown.object_id
     # nothing is shown of it: its id is for who claims it, and for others where the centre goes by its name
@@ -93,16 +93,11 @@ def _text(parts: Sequence[Part], shown: Change | None, asker: Asker) -> str:
     return said[0] if said else f"{kind} without a view"
 
 
-_NAMED_BY_VALUE = frozenset(
-    {"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr", "mutex", "windows-registry-key"}
-)
-
-
 def _view(part: Part, asker: Asker, policy: Policy) -> ExplainedView:
     live = [p for _, p in part.claims if not p.revoked]
     alive = part.view is not None and part.view.alive
     obj = _object(part.row) if alive else {}
-    merged = bool(part.claims) and part.claims[0][0].type in _HUB_MADE
+    merged = bool(part.claims) and stix_type(part.claims[0][0].type).view_author is not ViewAuthor.OWNER
     first, last = _span(obj)
     return ExplainedView(
         collection=part.collection.name,

@@ -414,6 +414,27 @@ async def test_observed_data_that_is_revoked_takes_what_was_observed_along(story
     assert await values_in(story, "community") == []
 
 
+async def test_an_observable_has_nothing_that_the_best_ranked_claim_rules_out(story: Story) -> None:
+    best, other = await story.centre("ro", trust=100), await story.centre("it", trust=50)
+    message = {
+        "type": "email-message",
+        "spec_version": "2.1",
+        "subject": "Invoice",
+        "object_marking_refs": [TLP["green"]],
+    }
+    message["id"] = f"email-message--{uid('messages', 'invoice')}"
+    plain = {**message, "is_multipart": False, "content_type": "text/plain"}
+    parts = {**message, "is_multipart": True, "body_multipart": [{"body": "a"}], "message_id": "<1@c2.example>"}
+    await story.batch((other, parts), (best, plain))
+    shown = await story.only("community", "email-message")
+    assert (shown["is_multipart"], shown["content_type"], shown["message_id"]) == (
+        False,
+        "text/plain",
+        "<1@c2.example>",
+    )
+    assert "body_multipart" not in shown
+
+
 async def test_the_same_observed_many_times_is_one_view_until_the_last_is_taken_back(story: Story) -> None:
     ro = await story.centre("ro")
     many = [observed("198.51.100.1", id=f"observed-data--{uid('many', n)}") for n in range(20)]

@@ -14,7 +14,7 @@ from hub.core.merge.references import rewritten
 from hub.core.merge.scene import Scene
 from hub.model.claims import Claim, ClaimKey
 from hub.model.policy import Collection, Policy
-from hub.model.stix_types import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES, MergeRule, stix_type
 from hub.model.words import CanonicalKey, StixId
 
 Seen = Sequence[tuple[Claim, Projection]]
@@ -43,12 +43,12 @@ class Looking:
         ]
         if not seen:
             return None
-        kind = seen[0][0].type
-        if kind == "indicator":
+        rule = stix_type(seen[0][0].type).merge
+        if rule is MergeRule.INDICATOR:
             found = self._indicator(collection, thing, seen)
         elif thing in self._meaning.relationships:
             found = self._relationship(collection, seen)
-        elif kind in SCO_TYPES:
+        elif rule is MergeRule.OBSERVABLE:
             found = self._observable(collection, seen)
         else:
             found = self._owners(collection, seen)

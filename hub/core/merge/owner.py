@@ -21,6 +21,7 @@ from hub.core.merge.project import Projection
 from hub.core.merge.unnamed import day_of, marking_name
 from hub.model.observable_ids import deterministic_id
 from hub.model.policy import Policy
+from hub.model.stix_types import Clash, Excludes, InOrder, stix_type
 from hub.model.times import parse_us
 from hub.model.words import StixId, StixObject, derived_id
 
@@ -101,10 +102,13 @@ def vouched(obj: StixObject) -> Content:
 
 def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[StixId]) -> Content:
     """The content of an observable's view: the union of the properties, best-ranked first."""
+    clashes = stix_type(ranked[0].obj["type"]).clashes
     made: StixObject = {}
     for p in ranked:
         for name, value in p.obj.items():
-            if name not in _OBSERVABLE_RULES and name not in made and not _clashes(made, name, value):
+            if name in _OBSERVABLE_RULES or name in made:
+                continue
+            if not any(_clashes(made, name, value, rule) for rule in clashes):
                 made[name] = value
     made = without_hubs_word(made)
     if labels := merged_labels(ranked):
@@ -118,22 +122,21 @@ def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[Sti
     return content(made["type"], made, uses=uses, own={"id": made["id"]})
 
 
-def _clashes(made: StixObject, name: str, value: Any) -> bool:
+def _clashes(made: StixObject, name: str, value: Any, rule: Clash) -> bool:
     """Whether a property of one claim cannot stand beside those of better-ranked ones (STIX 2.1, section 6)."""
-    match made.get("type"), name:
-        case "artifact", "payload_bin":
-            return "url" in made
-        case "artifact", "url":
-            return "payload_bin" in made
-        case "email-message", "body":
-            return made.get("is_multipart") is True
-        case "email-message", "body_multipart":
-            return made.get("is_multipart") is False
-        case "network-traffic", "is_active":
-            return value is True and "end" in made
-        case "network-traffic", "end":
-            return made.get("is_active") is True or ("start" in made and parse_us(value) < parse_us(made["start"]))
-        case "network-traffic", "start":
-            return "end" in made and parse_us(value) > parse_us(made["end"])
+    match rule:
+        case Excludes(first, other, when) if name == first:
+            return other in made and (when is None or value is when)
+        case Excludes(first, other, when) if name == other:
+            return first in made and (when is None or made[first] is when)
+        case InOrder(first, last, strictly) if name == last:
+            return first in made and _are_reversed(made[first], value, strictly=strictly)
+        case InOrder(first, last, strictly) if name == first:
+            return last in made and _are_reversed(value, made[last], strictly=strictly)
         case _:
             return False
+
+
+def _are_reversed(first: str, last: str, *, strictly: bool) -> bool:
+    begins_us, ends_us = parse_us(first), parse_us(last)
+    return ends_us < begins_us or (strictly and ends_us == begins_us)

@@ -14,6 +14,7 @@ from hub.core.merge.unnamed import without_traces
 from hub.model.claims import Claim, ClaimState
 from hub.model.markings import Marks, UnreadableMarking, level_of_definition, pap_of_definition, stated_pap
 from hub.model.policy import Audience, Centre, Policy, covers
+from hub.model.stix_types import stix_type
 from hub.model.words import COMMUNITY, PUBLIC, GroupName, Level, Naming, StixId, StixObject
 
 Definition = Callable[[int, StixId], StixObject | None]
@@ -212,15 +213,12 @@ class Projection:
         return found
 
 
-_AUTHORED_BY_CENTRE = frozenset({"indicator", "relationship", "sighting", "report", "grouping", "note", "opinion"})
-
-
 def author_of(obj: StixObject, centre: Centre, policy: Policy) -> StixId | None:
     """The identity that a claim speaks for; None when nobody says."""
     said = obj.get("created_by_ref")
     if said is not None:
         return centre.identity if policy.aliases.get(said) is centre else StixId(said)
-    return centre.identity if obj["type"] in _AUTHORED_BY_CENTRE else None
+    return centre.identity if stix_type(obj["type"]).centre_is_author else None
 
 
 def project(claim: Claim, audience: Audience, policy: Policy, found: Reach) -> Projection | None:

@@ -13,30 +13,17 @@ import orjson
 
 from hub.model.claims import Claim, digest_of
 from hub.model.references import Shown, references_of, rewrite
-from hub.model.stix_types import SCO_TYPES
+from hub.model.stix_types import REQUIRES_NOTHING, SCO_TYPES, STIX_TYPES, Identity, Required, stix_type
 from hub.model.words import CanonicalKey, StixId, StixObject
 from hub.patterns import key as key_of
 
-REQUIRED_ONE = {
-    "relationship": ("source_ref", "target_ref"),
-    "sighting": ("sighting_of_ref",),
-    "language-content": ("object_ref",),
-}
-"""References without which the referrer has no view."""
-REQUIRED_SOME = frozenset({"report", "grouping", "note", "opinion", "observed-data"})
-"""Types whose ``object_refs`` must keep one at least."""
-_BARE = frozenset({"process", "user-account", "windows-registry-key", "x509-certificate"})
-"""Types that must say something of their own, whatever it is (sections 6.13 and 6.16 to 6.18)."""
-_BARE_OF = frozenset(
-    {"type", "spec_version", "id", "defanged", "object_marking_refs", "granular_markings", "extensions"}
+LEANING = frozenset(
+    name for name, row in STIX_TYPES.items() if row.required.all_of or row.required.some_of or row.required.own_property
 )
-LEANING = frozenset(REQUIRED_ONE) | REQUIRED_SOME | _BARE
-"""Types that can need one another in a circle; a network-traffic needs addresses, which need nothing."""
-_EITHER = {
-    "network-traffic": ("src_ref", "dst_ref"),  # STIX 2.1 section 6.12: one of these must be there
-    "malware-analysis": ("result", "analysis_sco_refs"),  # section 4.12
-}
-_MERGING = SCO_TYPES | {"indicator", "relationship"}
+"""Types that can need one another in a circle."""
+_MERGING = frozenset(name for name, row in STIX_TYPES.items() if row.identity is not Identity.ID)
+_BARE = frozenset({"type", "spec_version", "id", "defanged", "object_marking_refs", "granular_markings", "extensions"})
+"""What every observable may have, and so says nothing of its own (STIX 2.1, sections 6.13 and 6.16 to 6.18)."""
 _KEYED = "key-"
 
 
@@ -89,20 +76,18 @@ def read_as_keys(claim: Claim, issued: Mapping[StixId, CanonicalKey]) -> Claim:
 
 def required_references(obj: StixObject) -> set[StixId]:
     """The references of which one or all must be shown for the object to have a view."""
-    kind = obj["type"]
-    found = {StixId(obj[name]) for name in REQUIRED_ONE.get(kind, ()) if name in obj}
-    if kind in REQUIRED_SOME:
-        found.update(StixId(ref) for ref in obj.get("object_refs") or ())
-    for name in _EITHER.get(kind, ()):
+    required = stix_type(obj["type"]).required
+    found = {StixId(obj[name]) for name in required.all_of if name in obj}
+    for name in (*required.some_of, *required.either_of):
         if name in obj:
             found.update(_named(obj[name]))
-    if kind in _BARE and _is_bare(rewrite(obj, lambda _: None)):
+    if required.own_property and _is_bare(rewrite(obj, lambda _: None)):
         found.update(references_of(obj))
     return found
 
 
 def _is_bare(obj: StixObject) -> bool:
-    return not obj.keys() - _BARE_OF
+    return not obj.keys() - _BARE
 
 
 def _named(value: Any) -> Iterable[StixId]:
@@ -113,29 +98,33 @@ def rewritten(obj: StixObject, shown: Shown) -> StixObject | None:
     """The object with its references as the collection shows them; None where a required one is not shown. ``shown``
     gives the id under which the collection shows what a reference means, None where it shows nothing.
     """
-    kind = obj["type"]
-    found = _mended(kind, rewrite(obj, shown))
-    if any(name not in found for name in REQUIRED_ONE.get(kind, ())):
-        return None
-    if kind in REQUIRED_SOME and "object_refs" in obj and not found.get("object_refs"):
-        return None
-    either = _EITHER.get(kind)
+    row = stix_type(obj["type"])
+    found = _mended(rewrite(obj, shown), row.parts)
+    return found if row.required is REQUIRES_NOTHING or _has_required(found, obj, row.required) else None
+
+
+def _has_required(found: StixObject, obj: StixObject, required: Required) -> bool:
+    """Whether what is ``found`` of an object has what its type requires."""
+    if any(name not in found for name in required.all_of):
+        return False
+    if any(name in obj and not found.get(name) for name in required.some_of):
+        return False
+    either = required.either_of
     if either and any(name in obj for name in either) and not any(name in found for name in either):
-        return None
-    if kind in _BARE and _is_bare(found):
-        return None
-    return found
+        return False
+    return not (required.own_property and _is_bare(found))
 
 
-def _mended(kind: str, obj: StixObject) -> StixObject:
+def _mended(obj: StixObject, parts: Mapping[str, frozenset[str]]) -> StixObject:
     """Take out the parts that a removed reference has left invalid."""
-    if kind == "email-message" and "body_multipart" in obj:  # section 6.6.2: a part has a body or refers to one
-        parts = [part for part in obj["body_multipart"] if "body" in part or "body_raw_ref" in part]
-        obj = {**obj, "body_multipart": parts} if parts else _without(obj, "body_multipart")
+    for name, needed in parts.items():
+        if name in obj:
+            kept = [part for part in obj[name] if not needed.isdisjoint(part)]
+            obj = {**obj, name: kept} if kept else _without(obj, name)
     extensions = obj.get("extensions") or {}
-    kept = {name: one for name, one in extensions.items() if not _is_emptied(name, one)}
-    if len(kept) < len(extensions):
-        obj = {**obj, "extensions": kept} if kept else _without(obj, "extensions")
+    filled = {name: one for name, one in extensions.items() if not _is_emptied(name, one)}
+    if len(filled) < len(extensions):
+        obj = {**obj, "extensions": filled} if filled else _without(obj, "extensions")
     return obj
 
 

@@ -12,10 +12,8 @@ from hub.core.merge.references import has_own_meaning, keyed
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.step import CROWD, Loaded, Wanted
-from hub.model.stix_types import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES, ViewAuthor, stix_type
 from hub.model.words import CanonicalKey, StixId
-
-_HUB_AUTHORED = frozenset({"indicator"})
 
 
 class Missing(Exception):  # not an error: the work is tried again with the answer
@@ -46,7 +44,7 @@ def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
     """The ids whose meaning decides what this claim's views show; empty for a withdrawn one."""
     if not claim.body:
         return ()
-    said = claim.beside_author if claim.type in _HUB_AUTHORED else claim.references
+    said = claim.beside_author if stix_type(claim.type).view_author is ViewAuthor.HUB else claim.references
     refs = [ref for ref in said if ref not in policy.registered and ref != policy.hub_identity]
     refs.extend(marked_with(ref) for ref in claim.marks.others)  # a group's too: it may be removed
     if claim.type == "sighting":

@@ -12,21 +12,13 @@ from hub.core.merge.content import Content, digest_of_rendered, rendered, revoke
 from hub.core.merge.weave import Draft
 from hub.model.claims import Change, View
 from hub.model.step import Head
-from hub.model.stix_types import SCO_TYPES
+from hub.model.stix_types import stix_type
 from hub.model.times import exact_time, parse_us, stix_time
 from hub.model.words import Seq, StixId
 
 _STEP_US = 20
 """Between two rows of a log: at most 50 share a millisecond, so that a client that cuts dates to milliseconds and pages
 by 100 never gets a page of one date (docs/taxii.md)."""
-
-_ORDER = {
-    "extension-definition": 1, "marking-definition": 2, "identity": 3, "location": 3, **dict.fromkeys(SCO_TYPES, 4),
-    "indicator": 7, "malware-analysis": 7, "observed-data": 8, "relationship": 9, "sighting": 10, "grouping": 11,
-    "note": 11, "opinion": 11, "report": 11, "language-content": 12,
-}  # fmt: skip
-_OTHERS = 6
-"""What is referred to comes first: every type that is not named above stands between observables and indicators."""
 
 
 @dataclass(slots=True)
@@ -44,7 +36,7 @@ def _place(draft: Draft, vouched: frozenset[StixId]) -> tuple[int, str]:
     kind = draft.content.type if draft.content is not None else draft.before.type if draft.before else ""
     if kind == "identity" and draft.object_id in vouched:
         return (0, draft.object_id)
-    return (_ORDER.get(kind, _OTHERS), draft.object_id)
+    return (stix_type(kind).order, draft.object_id)
 
 
 def stamp(

@@ -14,16 +14,18 @@ from typing import Any
 from hub.model.extensions import ACS_EXTENSION, KEPT_EXTENSION, OBSERVABLE_EXTENSIONS, PAP_EXTENSION
 from hub.model.markings import TLP2_EXTENSION
 from hub.model.policy import Centre
+from hub.model.stix_types import STIX_TYPES, TimeRole, stix_type
 from hub.model.words import Naming, StixId, StixObject
 
 _is_time = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z", re.ASCII).fullmatch
 _ENDS = frozenset(
-    {
-        "account_expires", "analysis_ended", "end", "last_observed", "last_seen", "private_key_usage_period_not_after",
-        "stop_time", "valid_until", "validity_not_after",
-    }
-)  # fmt: skip
-"""Properties that hold the end of something; every other time counts as a beginning."""
+    name
+    for row in STIX_TYPES.values()
+    for times in (row.times, row.inner_times)
+    for name, role in times.items()
+    if role is TimeRole.ENDS
+)
+"""Properties that hold the end of something, wherever they stand; every other time counts as a beginning."""
 _HUBS = frozenset({"created", "modified"})
 """The hub shows its own, or days."""
 _PUBLISHED = OBSERVABLE_EXTENSIONS | {KEPT_EXTENSION, TLP2_EXTENSION, PAP_EXTENSION, ACS_EXTENSION}
@@ -34,8 +36,9 @@ def without_traces(obj: StixObject) -> StixObject:
     """The object with days for times, and without outside references and extensions that nobody has published."""
     found = {name: value if name in _HUBS else _by_day(name, value) for name, value in obj.items()}
     found.pop("external_references", None)
-    if found["type"] == "language-content":  # an exact time of an object that is shown with others
-        found.pop("object_modified", None)
+    for name, role in stix_type(found["type"]).times.items():
+        if role is TimeRole.OF_ANOTHER:  # an exact time of an object that is shown with others
+            found.pop(name, None)
     extensions = found.get("extensions")
     if extensions:
         kept = {name: one for name, one in extensions.items() if name in _PUBLISHED}

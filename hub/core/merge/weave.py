@@ -26,7 +26,7 @@ from hub.core.merge.scene import Missing, Scene, is_floating, is_marking, marked
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View
 from hub.model.policy import Collection, Policy
 from hub.model.step import CROWD, Loaded, Wanted
-from hub.model.stix_types import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES, ViewAuthor, stix_type
 from hub.model.words import CanonicalKey, StixId, derived_id
 
 Nos = tuple[int, ...]
@@ -517,7 +517,9 @@ class Weave:
 
     def _is_merged(self, thing: CanonicalKey, before: View | None) -> bool:
         """Whether a view is of an indicator, or of a relationship that is merged."""
-        return (before is not None and before.type == "indicator") or thing in self._meaning.relationships
+        if before is not None and stix_type(before.type).view_author is ViewAuthor.HUB:
+            return True
+        return thing in self._meaning.relationships
 
     def _leaves(self, no: int, thing: CanonicalKey, before: View, found: Content | None) -> bool:
         """Whether what was shown is so no more: nothing is, or it goes by another id from now on."""

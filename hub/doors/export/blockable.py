@@ -14,6 +14,7 @@ import orjson
 from hub.core.hold import HeldLists
 from hub.model.markings import LEVEL_OF_ID, PAP_ORDER, stated_pap
 from hub.model.problems import Problem
+from hub.model.stix_types import STIX_TYPES
 from hub.model.times import parse_us
 from hub.model.words import StixObject
 from hub.patterns import Observable, canonical, is_of_its_kind
@@ -27,7 +28,7 @@ HASHES = frozenset(name.lower() for name in ALGORITHMS)
 NETWORK_TYPES = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url"})
 PLAIN_TYPES = NETWORK_TYPES | HASHES
 """What a list has that does not say of each value what it is, unless it is asked for others."""
-_ONE_PROPERTY = NETWORK_TYPES | {"email-addr", "mac-addr"}
+_ONE_PROPERTY = frozenset(name for name, row in STIX_TYPES.items() if row.value == "value")
 """Types that name a kind of value; another one (``file``) is an object with properties, all of which are meant."""
 SILENT_CONFIDENCE = 50
 """Where an indicator without a confidence stands among others (docs/semantics.md, section 5)."""
