@@ -8,7 +8,6 @@ import json
 import sys
 import unicodedata
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,6 +18,7 @@ from hub.doors.export import jsonl, txt
 from hub.doors.export.blockable import Entry
 from hub.doors.export.distinct import _RECENT, Best, Seen
 from hub.doors.export.escape import cell, line, unescaped
+from tests.doors.entries import an_entry
 from tests.doors.hubs import Hub, a_hub, addresses
 from tests.story import TLP, an_indicator, an_object, moment, uid
 
@@ -221,14 +221,6 @@ async def test_formats_say_what_they_are(hub: Hub) -> None:
 
 
 # ---------------------------------------------------------------- how it is written
-
-
-def an_entry(value: str = "198.51.100.7", **more: Any) -> Entry:
-    said = {
-        "type": "ipv4-addr", "confidence": 60, "valid_from": "2026-01-01T00:00:00.000Z", "valid_until": None,
-        "tlp": "green", "modified": "2026-01-01T00:00:00.000Z", "id": "indicator--1", "modified_us": 0,
-    }  # fmt: skip
-    return Entry(value=value, **{**said, **more})
 
 
 NASTY = [
