@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from hub.doors.export.blockable import Entry
+from hypothesis import strategies as st
+
+from hub.doors.export.entry import HASHES, Entry
 
 
 def an_entry(value: str = "198.51.100.7", **more: Any) -> Entry:
@@ -25,3 +28,39 @@ A_LIST = (
     an_entry("; a\tb//", type="x-a:b"),
 )
 """What ``tests/data/exports/list.*`` are the lists of."""
+
+PLAIN = {
+    "ipv4-addr": "198.51.100.7",
+    "ipv6-addr": "2001:db8::7",
+    "domain-name": "c2.example",
+    "url": "http://c2.example/a?b=c",
+    "email-addr": "a@c2.example",
+    "file:name": "a.exe",
+    **dict.fromkeys(sorted(HASHES), "0" * 64),
+}
+"""A value of each kind that no format may have trouble with."""
+
+HOSTILE = (
+    "a\nb", "a\r\nb", "a\n198.51.100.99\nb", "#a", "a #b", ";a", "//a", "!a", "=1+1", "+1", "-1", "@a", "'=1", '"',
+    'a","b', "a,b", "\u2028", "\\u000a", "\\", "\x00", " a ", "a\tb", "'", "$(a)", "`a`", "a;b", "a{}b", "a|b", "<a>",
+    "*", "*.example", "a.example.", "\uff1d1", "c2\u200b.example", "c2\U000e0041.example", "https://c2.example/#x",
+    "http://[2001:db8::7]:8080/", "198.51.100.0/24", "é.example", "\U0001f600",
+)  # fmt: skip
+"""Values by which somebody might break out of a line, a cell, a string or a comment."""
+
+
+def entries(kinds: Collection[str] = ()) -> st.SearchStrategy[Entry]:
+    """Entries of these kinds (none: of any), harmless and hostile."""
+    names = st.sampled_from(sorted(kinds or PLAIN))
+    values = st.one_of(
+        st.sampled_from(HOSTILE),
+        st.sampled_from(sorted(set(PLAIN.values()))),
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30),
+    )
+    return st.builds(
+        an_entry,
+        values,
+        type=names,
+        confidence=st.one_of(st.none(), st.integers(0, 100)),
+        valid_until=st.sampled_from([None, "2026-02-01T00:00:00.000Z"]),
+    )

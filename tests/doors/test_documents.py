@@ -34,6 +34,13 @@ def test_every_route_is_in_the_docs() -> None:
         assert told in docs or shortened in docs, path
 
 
+def test_no_operation_has_two_parameters_of_one_name() -> None:
+    for path, operations in json.loads(PATH.read_bytes())["paths"].items():
+        for operation in operations.values():
+            names = [one["name"] for one in operation.get("parameters", [])]
+            assert len(names) == len(set(names)), path
+
+
 @pytest.mark.parametrize("name", ["api.json", "rejection.json", "ctihub-extension.json"])
 def test_the_schemas_are_schemas(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads((SCHEMAS / name).read_bytes()))

@@ -1,18 +1,142 @@
-"""The formats of exports: what each writes, byte for byte."""
+"""The formats of exports: where they are found, and that each is read back as what was written."""
 
 from __future__ import annotations
 
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from hub.doors.export.routes import FORMATS
-from tests.doors.entries import A_LIST
+from hub.doors.export.entry import Entry
+from hub.doors.export.format import About, Format, Writer
+from hub.doors.export.formats import FORMATS, find, module_name
+from hub.model.words import Seq
+from tests.doors.entries import A_LIST, HOSTILE, PLAIN, an_entry, entries
+from tests.doors.list_readers import reader_of
 
-LISTS = Path(__file__).parents[1] / "data" / "exports"
+DATA = Path(__file__).parents[1] / "data" / "exports"
+every_format = pytest.mark.parametrize("format", FORMATS.values(), ids=lambda one: one.name)
+
+
+def a_writer(format: Format) -> Writer:
+    options = format.options.model_validate(dict(reader_of(format).options))
+    return format.begin(About("community", Seq(7), 1_767_225_600_000_000, frozenset(), None, options))
+
+
+def is_read_back(format: Format, some: Iterable[Entry]) -> None:
+    """Write a list, and compare what its reader sees with what was written."""
+    writer, reader = a_writer(format), reader_of(format)
+    lines = [(entry, line) for entry in some if (line := writer.line(entry)) is not None]
+    for entry, line in lines:
+        assert format.escape(entry.value).encode() in line, "the value stands there as the format's function writes it"
+    content = writer.head + b"".join(line for _, line in lines) + writer.tail()
+    assert reader.read(content) == [reader.says(entry) for entry, _ in lines]
+
+
+def test_every_format_has_a_reader_and_every_reader_a_format() -> None:
+    readers = {path.stem for path in (Path(__file__).parent / "formats").glob("*.py")}
+    assert readers == {module_name(name) for name in FORMATS}, "each format is read back: write what is missing"
+
+
+@every_format
+def test_what_is_read_back_is_what_was_written(format: Format) -> None:
+    @given(some=st.lists(entries(format.kinds), max_size=6))
+    def holds(some: list[Entry]) -> None:
+        is_read_back(format, some)
+
+    holds()
+
+
+@every_format
+def test_every_hostile_value_is_read_back(format: Format) -> None:
+    for kind in sorted(format.kinds or PLAIN):
+        is_read_back(format, [an_entry(value, type=kind) for value in HOSTILE])
+
+
+@every_format
+def test_every_kind_can_be_written(format: Format) -> None:
+    writer = a_writer(format)
+    for kind in sorted(format.kinds or PLAIN):
+        assert writer.line(an_entry(PLAIN[kind], type=kind)) is not None, kind
 
 
 @pytest.mark.parametrize("name", ["csv", "jsonl", "txt"])
 def test_a_list_is_the_same_byte_for_byte(name: str) -> None:
-    written = FORMATS[name].head + b"".join(map(FORMATS[name].write, A_LIST))
-    assert written == (LISTS / f"list.{name}").read_bytes()
+    writer = a_writer(FORMATS[name])
+    written = writer.head + b"".join(map(writer.line, A_LIST)) + writer.tail()  # type: ignore[arg-type]
+    assert written == (DATA / f"list.{name}").read_bytes()
+
+
+# ---------------------------------------------------------------- what the formats of text never write
+
+
+@pytest.mark.parametrize(
+    "char", ["\u00ad", "\u061c", "\u180e", "\U000e0041", "\u2065", "\ufff9", "\u3164", "\U000e0100"]
+)
+@pytest.mark.parametrize("name", ["csv", "txt"])
+def test_what_nobody_sees_is_written_out(name: str, char: str) -> None:
+    line = a_writer(FORMATS[name]).line(an_entry(f"c2{char}.example"))
+    assert line is not None
+    assert char not in line.decode()
+    is_read_back(FORMATS[name], [an_entry(f"c2{char}.example")])
+
+
+@pytest.mark.parametrize("name", ["csv", "txt"])
+def test_every_format_and_control_character_is_written_out(name: str) -> None:
+    hidden = [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in ("Cc", "Cf", "Cs")]
+    assert len(hidden) > 2_000
+    assert [char for char in hidden if FORMATS[name].escape(char) == char] == []
+
+
+@pytest.mark.parametrize("first", ["\uff1d", "\uff0b", "\uff0d", "\uff20", "\u2212", "\ufe66", "="])
+def test_a_cell_that_begins_like_a_formula_in_any_width_is_marked(first: str) -> None:
+    assert FORMATS["csv"].escape(f"{first}1+1") == f"'{first}1+1"
+    is_read_back(FORMATS["csv"], [an_entry(f"{first}1+1")])
+
+
+# ---------------------------------------------------------------- where they are found
+
+A_FORMAT = """
+from hub.doors.export.format import Format, Writer
+
+def begin(about):
+    return Writer(line=lambda entry: b"")
+
+FORMAT = Format(name="{name}", media_type="text/plain", begin=begin, escape=str, says_type=False)
+"""
+
+
+@pytest.fixture
+def a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    def made(package: str, **modules: str) -> list[str]:
+        folder = tmp_path / package
+        folder.mkdir()
+        (folder / "__init__.py").touch()
+        for name, text in modules.items():
+            (folder / f"{name}.py").write_text(text)
+        return [str(folder)]
+
+    monkeypatch.syspath_prepend(tmp_path)
+    return made
+
+
+def test_a_format_is_found_because_it_is_in_the_folder(a_package: Callable[..., list[str]]) -> None:
+    folders = a_package("lists_a", b=A_FORMAT.format(name="b"), a_c=A_FORMAT.format(name="a-c"))
+    assert list(find("lists_a", folders)) == ["a-c", "b"]
+
+
+@pytest.mark.parametrize("text", ["", "FORMAT = None\n"])
+def test_a_module_without_a_format_is_an_error(a_package: Callable[..., list[str]], text: str) -> None:
+    package = f"lists_{len(text)}"
+    with pytest.raises(ImportError, match=r"\.a defines no FORMAT"):
+        find(package, a_package(package, a=text))
+
+
+def test_two_formats_of_one_name_are_an_error(a_package: Callable[..., list[str]]) -> None:
+    folders = a_package("lists_b", a=A_FORMAT.format(name="a"), b=A_FORMAT.format(name="a"))
+    with pytest.raises(ImportError, match=r"The format 'a' belongs in a\.py, not in b\.py"):
+        find("lists_b", folders)

@@ -20,8 +20,10 @@ from hub import lists
 from hub.core import journey
 from hub.core.hold import HeldLists
 from hub.core.normalise import Normal
-from hub.doors.export import csv, jsonl, txt
-from hub.doors.export.blockable import PLAIN_TYPES, Selection
+from hub.doors.export.blockable import Selection
+from hub.doors.export.entry import PLAIN_KINDS
+from hub.doors.export.format import About, Options
+from hub.doors.export.formats import FORMATS
 from hub.model.claims import Change
 from hub.model.words import Limits, Seq, StixId
 from hub.store.reading import Page
@@ -30,6 +32,8 @@ from tests.story import an_indicator
 COUNT = 10_000
 LIMITS = Limits()
 NOTHING = HeldLists(own_rules=False)
+ABOUT = About("community", Seq(1), 1, frozenset(), None, Options())
+WRITERS = {name: format.begin(ABOUT) for name, format in FORMATS.items()}
 
 
 @cache
@@ -185,13 +189,13 @@ def listed(normal: Normal, by: HeldLists) -> set[str]:
     body = orjson.dumps(normal.obj)
     row = Change(1, Seq(1), StixId(normal.obj["id"]), "indicator", False, 1, 1, b"")
     found: set[str] = set()
-    for types in (PLAIN_TYPES, frozenset[str]()):  # a list of some types has some lines of these
-        selection = Selection(types, lists=by)
+    for kinds in (PLAIN_KINDS, frozenset[str]()):  # a list of some kinds has some lines of these
+        selection = Selection(kinds, lists=by)
         for entry in selection.entries(Page([row], [body], more=False)):
             found.add(entry.value)
-            found.add(txt.write(entry).decode().rstrip("\n"))
-            assert csv.write(entry)
-            assert jsonl.write(entry)
+            lines = [WRITERS[name].line(entry) for name in ("txt", "csv", "jsonl")]
+            assert all(lines)
+            found.add((lines[0] or b"").decode().rstrip("\n"))
     return found
 
 

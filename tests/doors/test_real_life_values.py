@@ -14,8 +14,8 @@ import pytest
 
 from hub import lists
 from hub.core.hold import HeldLists
-from hub.doors.export.escape import unescaped
 from tests.doors.hubs import Hub, a_hub
+from tests.doors.list_readers import without_codes
 from tests.story import TLP, an_indicator, moment
 
 INPUTS = Path(__file__).parent.parent / "data" / "real-life"
@@ -50,11 +50,11 @@ async def in_lists(hub: Hub) -> dict[str, set[str]]:
         path = "/v1/collections/public/export."
         text = (await hub.get(f"{path}txt{query}")).text
         name = query.removeprefix("?type=") if "type" in query else ""
-        found.setdefault(name, set()).update(unescaped(line) for line in text.splitlines())
+        found.setdefault(name, set()).update(without_codes(line) for line in text.splitlines())
         rows = list(csv_reader.DictReader(io.StringIO((await hub.get(f"{path}csv{query}")).text)))
         rows += [json.loads(line) for line in (await hub.get(f"{path}jsonl{query}")).text.splitlines()]
         for row in rows:
-            found.setdefault(row["type"], set()).add(unescaped(row["value"]))
+            found.setdefault(row["type"], set()).add(without_codes(row["value"]))
     return found
 
 

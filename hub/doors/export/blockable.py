@@ -12,63 +12,20 @@ from dataclasses import dataclass, field
 import orjson
 
 from hub.core.hold import HeldLists
+from hub.doors.export.entry import NETWORK_KINDS, Entry, type_of
 from hub.model.markings import LEVEL_OF_ID, PAP_ORDER, stated_pap
 from hub.model.problems import Problem
 from hub.model.stix_types import STIX_TYPES
 from hub.model.times import parse_us
 from hub.model.words import StixObject
 from hub.patterns import Observable, canonical, is_of_its_kind
-from hub.patterns.observables.hashes import ALGORITHMS, algorithm
 from hub.store.reading import Page
 
 _BARRING = frozenset(range(PAP_ORDER.index("AMBER"), len(PAP_ORDER)))
 """PAP:AMBER allows passive use only, PAP:RED none that anybody could notice: blocking is active."""
 _HARMLESS = frozenset({"benign"})
-HASHES = frozenset(name.lower() for name in ALGORITHMS)
-NETWORK_TYPES = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url"})
-PLAIN_TYPES = NETWORK_TYPES | HASHES
-"""What a list has that does not say of each value what it is, unless it is asked for others."""
 _ONE_PROPERTY = frozenset(name for name, row in STIX_TYPES.items() if row.value == "value")
 """Types that name a kind of value; another one (``file``) is an object with properties, all of which are meant."""
-SILENT_CONFIDENCE = 50
-"""Where an indicator without a confidence stands among others (docs/semantics.md, section 5)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One value to be blocked."""
-
-    type: str
-    """``ipv4-addr``, ``domain-name``, ``url``, ``sha-256`` …"""
-    value: str
-    confidence: int | None
-    valid_from: str
-    valid_until: str | None
-    tlp: str
-    modified: str
-    id: str
-    """The indicator that asserts it."""
-    modified_us: int
-
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Greater is better: sure before unsure, new before old."""
-        return (SILENT_CONFIDENCE if self.confidence is None else self.confidence, self.modified_us)
-
-
-def type_of(observable: Observable) -> str:
-    """What lists call an observable: its kind, the algorithm of a hash, else kind and property.
-
-    >>> type_of(Observable("file", "hashes.'SHA-256'", "ab")), type_of(Observable("file", "name", "a.exe"))
-    ('sha-256', 'file:name')
-    """
-    if observable.path == "value":
-        return observable.kind
-    if observable.kind == "file" and observable.path.startswith("hashes."):
-        name = algorithm(observable.path.removeprefix("hashes.").strip("'"))
-        if name is not None:
-            return name.lower()
-    return f"{observable.kind}:{observable.path}"
 
 
 def barring_marking(body: bytes) -> bool:
@@ -90,8 +47,8 @@ class Skipped:
 class Selection:
     """What goes into one export."""
 
-    types: frozenset[str] = frozenset()
-    """Names that ``type_of`` gives, or kinds; empty: all."""
+    kinds: frozenset[str] = frozenset()
+    """Names that ``type_of`` gives, or kinds of observable; empty: all."""
     today_us: int | None = None
     """The beginning of the day that the last tick set; None: there was none, and nothing has expired."""
     barred: frozenset[str] = frozenset()
@@ -126,7 +83,7 @@ class Selection:
                 self.skipped.count += 1
 
     def _is_wanted(self, name: str, kind: str) -> bool:
-        return not self.types or name in self.types or (kind in self.types and kind not in _ONE_PROPERTY)
+        return not self.kinds or name in self.kinds or (kind in self.kinds and kind not in _ONE_PROPERTY)
 
     def _is_fit(self, observable: Observable, pattern: str) -> bool:
         """Whether a value is what its type says, and no poison: the net under what is held."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from hub.doors.export.blockable import Entry
+from hub.doors.export.entry import Entry
 
 _RECENT = 65_536
 
@@ -21,6 +21,7 @@ class Seen:
     def __init__(self) -> None:
         self._recent: set[int] = set()
         self._sorted: list[array[int]] = []
+        self._count = 0
 
     def first_time(self, value: str) -> bool:
         """Whether this value has not been before; it has been from now on."""
@@ -28,9 +29,14 @@ class Seen:
         if name in self._recent or any(_has(some, name) for some in self._sorted):
             return False
         self._recent.add(name)
+        self._count += 1
         if len(self._recent) >= _RECENT:
             self._sort()
         return True
+
+    def __len__(self) -> int:
+        """How many different values there have been."""
+        return self._count
 
     def _sort(self) -> None:
         new = array("Q", sorted(self._recent))
@@ -46,22 +52,30 @@ def _has(some: array[int], name: int) -> bool:
 
 
 class Best:
-    """The best ``limit`` entries of any number, each value once."""
+    """The best ``most`` entries of any number, each value once."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, most: int, *, counts_others: bool = False) -> None:
+        self._most = most
         self._kept: dict[tuple[str, str], Entry] = {}
+        self._seen = Seen() if counts_others else None
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Look at further entries."""
         for entry in entries:
+            if self._seen is not None:
+                self._seen.first_time(f"{entry.type} {entry.value}")
             known = self._kept.get((entry.type, entry.value))
             if known is None or entry.rank > known.rank:
                 self._kept[entry.type, entry.value] = entry
-        if len(self._kept) > self._limit + self._limit // 4 + 1_000:
-            self._kept = {(entry.type, entry.value): entry for entry in self.ordered()}
+        if len(self._kept) > self._most + self._most // 4 + 1_000:
+            self._kept = {(entry.type, entry.value): entry for entry in self._ordered()}
 
-    def ordered(self) -> Iterator[Entry]:
-        """The best first; equals by type and value."""
+    def take(self) -> tuple[list[Entry], int]:
+        """The best first, equals by type and value; and how many others there were, if counted. Keeps nothing."""
+        best = self._ordered()
+        self._kept = {}
+        return best, 0 if self._seen is None else len(self._seen) - len(best)
+
+    def _ordered(self) -> list[Entry]:
         by_rank = sorted(self._kept.values(), key=lambda e: (-e.rank[0], -e.rank[1], e.type, e.value))
-        yield from by_rank[: self._limit]
+        return by_rank[: self._most]

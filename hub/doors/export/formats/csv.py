@@ -1,0 +1,45 @@
+"""``export.csv``: a table with a head, safe to open in a spreadsheet. Source: RFC 4180."""
+
+from __future__ import annotations
+
+import re
+
+from hub.doors.export.entry import COLUMNS, Entry
+from hub.doors.export.escape import INVISIBLE, as_code
+from hub.doors.export.format import Format, Writer
+
+_ESCAPED = re.compile(rf"[{INVISIBLE}\\]")
+_FORMULA = re.compile(r"[=+\-@'\t\r\uff1d\uff0b\uff0d\uff20\u2212\ufe62\ufe63\ufe66\ufe6b]")
+"""What spreadsheets take for a formula at the beginning of a cell (OWASP, CSV injection), in full width and as small
+forms too, and our own mark.
+"""
+_QUOTED = re.compile('[",]')
+_HEAD = (",".join(COLUMNS) + "\r\n").encode()
+
+
+def escape(value: str) -> str:
+    """A value as a cell, quoted where it must be: no line break, no control character, no formula.
+
+    >>> escape("=1+1"), escape("198.51.100.7"), escape("a,b")
+    ("'=1+1", '198.51.100.7', '"a,b"')
+    """
+    text = _ESCAPED.sub(as_code, value)
+    if _FORMULA.match(text):
+        text = f"'{text}"
+    if _QUOTED.search(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _line(entry: Entry) -> bytes:
+    values = (getattr(entry, column) for column in COLUMNS)
+    return (",".join("" if value is None else escape(str(value)) for value in values) + "\r\n").encode()
+
+
+FORMAT = Format(
+    name="csv",
+    media_type="text/csv; charset=utf-8; header=present",
+    begin=lambda _: Writer(_line, head=_HEAD),
+    escape=escape,
+    says_type=True,
+)

@@ -1,0 +1,31 @@
+"""``export.jsonl``: one JSON object per line, with what the table has."""
+
+from __future__ import annotations
+
+import orjson
+
+from hub.doors.export.entry import COLUMNS, Entry
+from hub.doors.export.format import Format, Writer
+
+
+def escape(value: str) -> str:
+    """A value as a JSON string.
+
+    >>> escape('a"b')
+    '"a\\\\"b"'
+    """
+    return orjson.dumps(value).decode()
+
+
+def _line(entry: Entry) -> bytes:
+    """What is not known is null. The encoder writes each value as ``escape`` does."""
+    return orjson.dumps({column: getattr(entry, column) for column in COLUMNS}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+FORMAT = Format(
+    name="jsonl",
+    media_type="application/x-ndjson",
+    begin=lambda _: Writer(_line),
+    escape=escape,
+    says_type=True,
+)

@@ -1,0 +1,127 @@
+"""One list on its way out: made page by page from the change log, in constant memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+import structlog
+
+from hub.doors.context import Doors
+from hub.doors.export.asked import Asked
+from hub.doors.export.blockable import Selection, barring_marking
+from hub.doors.export.distinct import Best
+from hub.doors.export.format import Writer
+from hub.doors.export.lines import Lines
+from hub.model.errors import NotAuthenticated
+from hub.model.policy import Collection
+from hub.model.words import Seq
+from hub.store.port import Filter
+from hub.store.reading import Page
+
+_log = structlog.get_logger()
+_PAGE_ROWS = 1_000
+_PAGE_BYTES = 2 << 20
+_INDICATORS = Filter(types=frozenset({"indicator", "marking-definition"}))
+_MARKINGS = Filter(types=frozenset({"marking-definition"}))
+
+
+class Listing:
+    """One list; ``chunks`` makes it, once."""
+
+    def __init__(
+        self, doors: Doors, collection: Collection, asked: Asked, *, writer: Writer, selection: Selection
+    ) -> None:
+        self._doors = doors
+        self._log = collection.no
+        self._name_of_collection = collection.name
+        self._asked = asked
+        self._writer = writer
+        self._selection = selection
+        self._lines = Lines(asked.format, writer, selection.skipped)
+        self.has_chosen = False
+        """Whether all that the list is made of has been looked at, so that the count of what is left out is final."""
+
+    async def chunks(self, still_open: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
+        """The list in parts. Breaks off, so that the reader sees it is not whole, when the reader may read no more."""
+        loop = asyncio.get_running_loop()
+        asked_s = loop.time()
+        async for chunk in self._parts():
+            if loop.time() - asked_s > self._doors.settings.recheck_s:
+                asked_s = loop.time()
+                if not await still_open():
+                    raise NotAuthenticated("auth.ended", "These credentials are not valid any more.")
+            if chunk:
+                yield chunk
+
+    async def _parts(self) -> AsyncIterator[bytes]:
+        yield self._writer.head
+        most = self._asked.most
+        async for chunk in self._all() if most is None else self._best(most):
+            yield chunk
+        yield self._writer.tail()
+
+    async def _all(self) -> AsyncIterator[bytes]:
+        def lines(page: Page, selection: Selection) -> bytes:
+            return self._lines.of(selection.entries(page))
+
+        async for page, selection in self._pages():
+            yield await asyncio.to_thread(lines, page, selection)
+        self._choose()
+
+    async def _best(self, most: int) -> AsyncIterator[bytes]:
+        # the reader knows of its own limit; what the products' limit leaves out is counted
+        best = Best(most, counts_others=self._asked.limit is None)
+
+        def add(page: Page, selection: Selection) -> None:
+            best.add(selection.entries(page))
+
+        async for page, selection in self._pages():
+            await asyncio.to_thread(add, page, selection)
+        chunks = await asyncio.to_thread(self._written, best)
+        self._choose()
+        for chunk in chunks:
+            yield chunk
+
+    def _written(self, best: Best) -> list[bytes]:
+        """All lines of the best: they take the place of the entries in memory."""
+        entries, others = best.take()
+        self._selection.skipped.count += others
+        entries.reverse()
+        chunks = []
+        while entries:
+            chunks.append(self._lines.of(reversed(entries[-_PAGE_ROWS:])))
+            del entries[-_PAGE_ROWS:]
+        return chunks
+
+    def _choose(self) -> None:
+        self.has_chosen = True
+        if count := self._selection.skipped.count:
+            _log.info("export.values_left_out", collection=self._name_of_collection, count=count)
+
+    async def _pages(self) -> AsyncIterator[tuple[Page, Selection]]:
+        """All indicators, each with what bars it known: the markings that stand now, and those met on the way."""
+        barred: set[str] = set()
+        async for page in self._read(_MARKINGS):
+            barred.update(_barring(page))
+        async for page in self._read(_INDICATORS):
+            barred.update(_barring(page))
+            yield page, replace(self._selection, barred=frozenset(barred))
+
+    async def _read(self, by: Filter) -> AsyncIterator[Page]:
+        after, more = Seq(0), True
+        while more:
+            page = await self._doors.page(self._log, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=by)
+            if page.rows:
+                yield page
+                after = page.rows[-1].seq
+            more = page.more
+
+
+def _barring(page: Page) -> set[str]:
+    return {
+        row.object_id
+        for row, body in zip(page.rows, page.bodies, strict=True)
+        if row.type == "marking-definition" and barring_marking(body)
+    }

@@ -1,0 +1,42 @@
+"""How tests read lists back: as the products do, with none of the code that wrote them.
+
+Each format has a module in ``tests/doors/formats/``, called like its own, that defines ``READER``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from hub.doors.export.entry import Entry
+from hub.doors.export.format import Format
+from hub.doors.export.formats import module_name
+
+_CODE = re.compile(r"\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the lists of one format."""
+
+    read: Callable[[bytes], list[Any]]
+    """What a whole list says, entry by entry. Fails where its least careful reader would see anything else."""
+    says: Callable[[Entry], Any]
+    """What a list must say of an entry."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Query parameters with which the tests ask for lists of this format."""
+
+
+def reader_of(format: Format) -> Reader:
+    """The reader of a format."""
+    found = import_module(f"tests.doors.formats.{module_name(format.name)}").READER
+    assert isinstance(found, Reader)
+    return found
+
+
+def without_codes(text: str) -> str:
+    r"""A value that some format has written with ``\uXXXX`` and ``\UXXXXXXXX``."""
+    return _CODE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
