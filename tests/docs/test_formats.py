@@ -1,0 +1,86 @@
+"""Every format of exports has its page, which says what the format says of itself and shows what it writes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hub.doors.export.format import About, Format
+from hub.doors.export.formats import FORMATS
+from hub.model.words import Seq
+from tests.doors.entries import an_entry
+from tests.doors.list_readers import reader_of
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = re.compile(
+    r"# (?P<name>\S+)\n\n(?P<says>[^\n]+)\n\n(?P<facts>(?:\|[^\n]+\n)+)\n## Example\n\n```\n(?P<example>.+?)```\n"
+    r"\n## How values are written\n\n.+",
+    re.DOTALL,
+)
+EXAMPLE = (
+    an_entry("198.51.100.7", type="ipv4-addr"),
+    an_entry("c2.example", type="domain-name", confidence=None, valid_until="2026-02-01T00:00:00.000Z"),
+    an_entry("http://c2.example/a b#c,d", type="url", confidence=90, tlp="amber"),
+    an_entry("d41d8cd98f00b204e9800998ecf8427e", type="md5"),
+    an_entry('=1+"1"\n', type="file:name"),
+)
+every_format = pytest.mark.parametrize("format", FORMATS.values(), ids=lambda one: one.name)
+
+
+def page(format: Format) -> re.Match[str]:
+    path = DOCS.parent / format.page
+    assert path.is_file(), f"The format {format.name} has no page: write {format.page}."
+    found = PAGE.fullmatch(path.read_text("utf-8"))
+    assert found is not None, f"{format.page} has not the sections of a format, as docs/formats/txt.md has them."
+    return found
+
+
+def facts(format: Format) -> str:
+    """The table of a format's page."""
+    kinds = ", ".join(f"`{kind}`" for kind in sorted(format.kinds)) or "all"
+    limits = [
+        f"{most:,} {what}"
+        for most, what in ((format.limits.lines, "lines"), (format.limits.line_bytes, "bytes for each line"))
+        if most is not None
+    ]
+    rows = {
+        "path": f"`/v1/collections/{{name}}/{format.path.replace('{format}', format.name)}`",
+        "media type": f"`{format.media_type}`",
+        "kinds": kinds + (", one for each list" if format.one_kind else ""),
+        "limits": ", ".join(limits) or "none",
+        "options": ", ".join(f"`{name}`" for name in sorted(format.options.model_fields)) or "none",
+    }
+    return "| | |\n|---|---|\n" + "".join(f"| {name} | {said} |\n" for name, said in rows.items())
+
+
+def example(format: Format) -> str:
+    """The values of EXAMPLE that the format takes, as it writes them."""
+    options = format.options.model_validate(dict(reader_of(format).options))
+    writer = format.begin(About("community", Seq(7), 1_767_225_600_000_000, frozenset(), None, options))
+    some = [entry for entry in EXAMPLE if not format.kinds or entry.type in format.kinds]
+    written = writer.head + b"".join(writer.line(entry) or b"" for entry in some) + writer.tail()
+    return written.decode().replace("\r\n", "\n")
+
+
+@every_format
+def test_every_format_has_a_page_with_its_name_and_facts(format: Format) -> None:
+    found = page(format)
+    assert found["name"] == format.name
+    assert found["facts"] == facts(format)
+
+
+@every_format
+def test_the_example_is_what_the_format_writes(format: Format) -> None:
+    assert page(format)["example"] == example(format)
+
+
+@every_format
+def test_every_format_stands_in_the_table_of_exports(format: Format) -> None:
+    row = f"| [`{format.name}`](formats/{format.name}.md) | {page(format)['says']} |\n"
+    assert row in (DOCS / "exports.md").read_text("utf-8"), f"docs/exports.md lacks the row {row}"
+
+
+def test_every_page_is_that_of_a_format() -> None:
+    assert {path.stem for path in (DOCS / "formats").glob("*")} == set(FORMATS)
