@@ -123,6 +123,39 @@ class CollectionList(Body):
     collections: list[CollectionInfo]
 
 
+class ExportLimits(Body):
+    """What the products that read a format can take; null: as much as there is."""
+
+    lines: Count | None
+    """Of a longer list they get the best."""
+    line_bytes: Count | None
+    """Values whose line is longer are left out."""
+
+
+class ExportInfo(Body):
+    """One format of exports."""
+
+    name: str
+    path: str
+    """Where a collection's list is; ``{name}`` stands for the collection."""
+    media_type: str
+    kinds: list[str]
+    """What ``type`` may be; empty means all."""
+    one_kind: bool
+    """``type`` must be one of them."""
+    limits: ExportLimits
+    options: list[str]
+    """Further query parameters."""
+    page: str
+    """Where it is described, from the root of the source tree."""
+
+
+class ExportList(Body):
+    """``GET /v1/exports``: by name."""
+
+    exports: list[ExportInfo]
+
+
 class Withdrawn(Body):
     """The data of the stream's event ``withdrawn``."""
 

@@ -146,6 +146,21 @@ async def test_of_more_than_the_products_take_they_get_the_best(hub: Hub, http: 
     assert (answer.status_code, answer.json()["code"]) == (400, "export.limit")
 
 
+async def test_the_list_of_formats_tells_what_each_takes(http: httpx.AsyncClient) -> None:
+    exports = {one["name"]: one for one in (await http.get("/v1/exports")).json()["exports"]}
+    assert list(exports) == ["zone", "other", "zone-file", *FORMATS]
+    assert exports["zone"] == {
+        "name": "zone",
+        "path": "/v1/collections/{name}/export.zone",
+        "media_type": "text/dns; charset=utf-8",
+        "kinds": ["domain-name", "ipv4-addr"],
+        "one_kind": True,
+        "limits": {"lines": 3, "line_bytes": 30},
+        "options": ["action", "zone"],
+        "page": "docs/formats/zone.md",
+    }
+
+
 async def test_the_openapi_document_tells_formats_media_types_and_options(http: httpx.AsyncClient) -> None:
     document = (await http.get("/openapi.json")).json()
     export = document["paths"]["/v1/collections/{name}/export.{format}"]["get"]
@@ -166,7 +181,9 @@ async def test_a_format_may_have_a_path_of_its_own_with_options_in_it(hub: Hub, 
     assert answer.text.splitlines()[2] == "a.example CNAME rpz-drop."
     assert (await http.get("/v1/collections/public/zones/RPZ.drop")).json()["code"] == "export.option"
     assert (await http.get("/v1/collections/public/export.zone-file")).json()["code"] == "export.format"
-    path = (await http.get("/openapi.json")).json()["paths"]["/v1/collections/{name}/zones/{zone}.{action}"]["get"]
+    [listed] = [one for one in (await http.get("/v1/exports")).json()["exports"] if one["name"] == "zone-file"]
+    assert listed["path"] == "/v1/collections/{name}/zones/{zone}.{action}"
+    path = (await http.get("/openapi.json")).json()["paths"][listed["path"]]["get"]
     assert {one["name"]: one["in"] for one in path["parameters"]} == {
         "name": "path", "zone": "path", "action": "path", "type": "query", "limit": "query",
     }  # fmt: skip

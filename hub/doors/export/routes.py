@@ -1,4 +1,4 @@
-"""``/v1/collections/{name}/export.{format}``, made from the formats that were found."""
+"""``/v1/collections/{name}/export.{format}`` and ``/v1/exports``, made from the formats that were found."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from hub.doors.openapi import ERRORS
 from hub.model.policy import Collection, Policy
 from hub.model.step import Head
 from hub.model.times import to_us
+from schemas.api import ExportInfo, ExportLimits, ExportList
 
 _BELOW = "/v1/collections/{name}/"
 _ROOM_BYTES = 8 << 20
@@ -32,7 +33,7 @@ _ENTRY_BYTES = 1_000
 
 
 def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
-    """The exports of all collections."""
+    """The exports of all collections, and the list of formats."""
     router = APIRouter(tags=["collections"], default_response_class=Response)
     net = Net(doors)
     for path in dict.fromkeys(one.path for one in formats.values()):
@@ -42,6 +43,14 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
         described: dict[str, Any] = {"parameters": _parameters(here, path)}
         router.add_api_route(_BELOW + path, export, methods=["GET"], responses=answers, openapi_extra=described)
         router.add_api_route(_BELOW + path, export, methods=["HEAD"], include_in_schema=False)
+
+    @router.get("/v1/exports", responses={200: {"model": ExportList}, **ERRORS})
+    async def list_exports() -> Response:
+        """The formats of exports; open to anyone."""
+        body = ExportList(exports=[_info(one) for one in formats.values()])
+        headers = {"cache-control": "max-age=3600"}
+        return Response(body.model_dump_json(), media_type="application/json", headers=headers)
+
     return router
 
 
@@ -133,6 +142,19 @@ def _matches(if_none_match: str | None, etag: str) -> bool:
 
 
 # ---------------------------------------------------------------- what is said of the formats
+
+
+def _info(format: Format) -> ExportInfo:
+    return ExportInfo(
+        name=format.name,
+        path=_BELOW + format.path.replace("{format}", format.name),
+        media_type=format.media_type,
+        kinds=sorted(format.kinds),
+        one_kind=format.one_kind,
+        limits=ExportLimits(lines=format.limits.lines, line_bytes=format.limits.line_bytes),
+        options=sorted(format.options.model_fields),
+        page=format.page,
+    )
 
 
 def _contents(formats: Mapping[str, Format]) -> dict[str, Any]:
