@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from hub.core.hold import HeldLists
-from hub.doors.export.entry import NETWORK_KINDS, Entry, type_of
+from hub.doors.export.entry import Entry, type_of
 from hub.model.markings import LEVEL_OF_ID, PAP_ORDER, stated_pap
 from hub.model.problems import Problem
 from hub.model.stix_types import STIX_TYPES
