@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from hub.log.port import INTAKE_PREFIX
-from hub.model.step import ReceiptCounts
 from hub.model.words import TopicPartition
+from hub.model.writes import ReceiptCounts
 
 TOTALS = CollectorRegistry()
 """The hub as a whole."""

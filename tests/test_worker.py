@@ -12,8 +12,8 @@ import pytest
 
 from hub.log.port import StoredRecord, Topic
 from hub.model.policy import Centre
-from hub.model.step import ReceiptCounts
 from hub.model.times import from_us
+from hub.model.writes import ReceiptCounts
 from hub.store import reading
 from tests.story import Story, an_indicator
 

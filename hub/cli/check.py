@@ -102,14 +102,15 @@ def _objects(files: Sequence[str], limits: Limits) -> Iterator[bytes]:
 
 def _judge(config: Config, own: Own, *, lists: bool) -> Callable[[bytes], Verdict]:
     """What says for one object its id, where something is to be said of it, and what."""
-    from hub.core import journey
+    from hub.core.admission import no_hold
+    from hub.core.judge import judge
     from hub.lists import load
 
-    hold = load(config.held_lists, config.data_dir)[0].holds if lists else journey.no_hold
+    hold = load(config.held_lists, config.data_dir)[0].holds if lists else no_hold
     limits = config.limits
 
     def judged(value: bytes) -> Verdict:
-        found = journey.judge(value, limits)
+        found = judge(value, limits)
         match found:
             case tuple():
                 problems = [found[0]]

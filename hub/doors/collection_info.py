@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.model.policy import Collection
-from hub.model.step import Head
+from hub.model.writes import Head
 from schemas.api import CollectionInfo
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from hub.core.merge.project import Projection, project, reach
+from hub.core.merge.project import Projection, decision_of, project
+from hub.core.merge.reach import Decided, reach
 from hub.core.normalise.sco import canonical_sco
 from hub.doors.context import Doors
 from hub.doors.explained import Asker, Part, explained_thing
@@ -206,9 +207,8 @@ class _Explaining:
         if claim.state is ClaimState.WITHDRAWN:
             return None
 
-        def definition(centre: int, marking: StixId) -> StixObject | None:
-            found = definitions.get(claim_key(centre, marking))
-            return found.obj if found is not None and found.state is not ClaimState.WITHDRAWN else None
+        def decision(centre: int, marking: StixId) -> Decided:
+            return decision_of(definitions.get(claim_key(centre, marking)))
 
-        found = reach(claim, self._policy, definition)
+        found = reach(claim, self._policy, decision)
         return None if found is None else project(claim, audience, self._policy, found)

@@ -12,8 +12,8 @@ from typing import Protocol
 import structlog
 
 from hub.model.errors import HubError
-from hub.model.step import Head
 from hub.model.words import Seq
+from hub.model.writes import Head
 
 _RETRY_S = 0.5
 _log = structlog.get_logger()

@@ -20,9 +20,9 @@ from hub.log.kafka_topics import COLLECTION_PREFIX
 from hub.log.port import INTAKE_PREFIX
 from hub.model.policy import Centre, Collection
 from hub.model.principals import Kind, Principal
-from hub.model.step import Head, ReceiptCounts
 from hub.model.times import stix_time, to_us
 from hub.model.words import Positions, Seq, TopicPartition
+from hub.model.writes import Head, ReceiptCounts
 from hub.store import reading
 from hub.store.port import Filter
 from hub.store.reading import Reached

@@ -20,8 +20,8 @@ from typing import Any, Protocol
 
 from hub.log.port import INTAKE_PREFIX
 from hub.model.errors import NotFound
-from hub.model.step import ReceiptCounts
 from hub.model.words import Positions, Topic, TopicPartition
+from hub.model.writes import ReceiptCounts
 from hub.store import reading
 from hub.store.reading import Readable
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from hub.model.errors import TooLarge
+from hub.model.event_log import INTAKE_PREFIX, Batch, Record, StoredRecord
 from hub.model.words import Positions, Topic, TopicPartition
 
 __all__ = [
@@ -25,49 +26,8 @@ __all__ = [
     "TopicPartition",
 ]
 
-INTAKE_PREFIX = "intake."
-
 StoredPositions = Callable[[Collection[TopicPartition]], Awaitable[Positions]]
 """Asks the store where to go on; a partition that it does not name starts at its beginning."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What somebody hands in: one STIX object or bundle as bytes, or a null value keyed by an id (a withdrawal)."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRecord:
-    """A record with what the log added on receipt. ``time`` is aware UTC, cut to milliseconds."""
-
-    topic: Topic
-    partition: int
-    offset: int
-    time: datetime
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Records in the order of their partitions, and the positions before and after them."""
-
-    records: tuple[StoredRecord, ...]
-    start: Positions
-    end: Positions
-
-    def halves(self) -> tuple[Batch, Batch]:
-        """The batch in two, each with the positions before and after it."""
-        first, second = self.records[: len(self.records) // 2], self.records[len(self.records) // 2 :]
-        between = dict(self.start)
-        for record in first:
-            between[TopicPartition(record.topic, record.partition)] = record.offset + 1
-        return Batch(first, self.start, between), Batch(second, between, self.end)
 
 
 class RecordsTooLarge(TooLarge):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NewType
+from typing import NewType, Protocol
 
 import orjson
 
@@ -33,6 +33,78 @@ class ClaimState(IntEnum):
     LIVE = 0
     REVOKED = 1
     WITHDRAWN = 2
+
+
+class ClaimHead(Protocol):
+    """What may be known of a claim without asking who may see its content: what it is filed under, and its markings.
+
+    The engine of the merge works on these. The content is reached through ``hub/core/merge/project`` alone.
+    """
+
+    @property
+    def key(self) -> ClaimKey:
+        """Names the claim."""
+        ...
+
+    @property
+    def centre(self) -> int:
+        """The number of the centre that makes it."""
+        ...
+
+    @property
+    def id(self) -> StixId:
+        """The STIX id that it is made under."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """The STIX type of its object."""
+        ...
+
+    @property
+    def thing(self) -> CanonicalKey | None:
+        """What it is about; None where that depends on the collection."""
+        ...
+
+    @property
+    def stamp(self) -> Stamp:
+        """When it came."""
+        ...
+
+    @property
+    def since(self) -> Stamp:
+        """When the run of its live versions began."""
+        ...
+
+    @property
+    def state(self) -> ClaimState:
+        """Whether it counts."""
+        ...
+
+    @property
+    def marks(self) -> Marks:
+        """What its markings say, before any policy."""
+        ...
+
+    @property
+    def object_id(self) -> StixId:
+        """The id that its object has: of an observable the one that its value gives."""
+        ...
+
+    @property
+    def references(self) -> tuple[StixId, ...]:
+        """The ids that it refers to, whoever may see that."""
+        ...
+
+    @property
+    def beside_author(self) -> tuple[StixId, ...]:
+        """The same without the author."""
+        ...
+
+    @property
+    def sighted(self) -> StixId | None:
+        """The id that a sighting is of."""
+        ...
 
 
 @dataclass(slots=True)
@@ -75,6 +147,16 @@ class Claim:
         """Take over what was read from the same body elsewhere."""
         if self is not other and self.body:
             self.parsed, self._marks, self._beside_author = other.obj, other.marks, other.beside_author
+
+    @property
+    def object_id(self) -> StixId:
+        """The id that its object has: of an observable the one that its value gives, whatever it was sent under."""
+        return StixId(self.obj.get("id", self.id))
+
+    @property
+    def sighted(self) -> StixId | None:
+        """What a sighting is of; None for every other claim, and for a withdrawn one."""
+        return StixId(self.obj["sighting_of_ref"]) if self.type == "sighting" and self.body else None
 
     @property
     def references(self) -> tuple[StixId, ...]:

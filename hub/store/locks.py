@@ -11,7 +11,8 @@ from typing import Protocol
 
 from hub.model.claims import ClaimKey
 from hub.model.policy import Policy
-from hub.model.step import Loaded, Wanted, Writes
+from hub.model.questions import Answers, Questions
+from hub.model.writes import Writes
 
 
 class Locks(Protocol):
@@ -25,11 +26,11 @@ class Locks(Protocol):
         """Wait for every step that takes part, and let none begin until this one ends."""
         ...
 
-    async def wanted(self, wanted: Wanted, policy: Policy) -> None:
-        """Wait for steps that change what is wanted. Raises TryAgain when there is too much of it to lock by name."""
+    async def before(self, questions: Questions, policy: Policy) -> None:
+        """Wait for steps that change what is asked. Raises TryAgain when there is too much of it to lock by name."""
         ...
 
-    def note(self, loaded: Loaded, policy: Policy) -> None:
+    def note(self, answers: Answers, policy: Policy) -> None:
         """Note what was read without a lock."""
         ...
 
@@ -51,10 +52,10 @@ class NoLocks:
     async def alone(self) -> None:
         """See ``Locks``."""
 
-    async def wanted(self, wanted: Wanted, policy: Policy) -> None:
+    async def before(self, questions: Questions, policy: Policy) -> None:
         """See ``Locks``."""
 
-    def note(self, loaded: Loaded, policy: Policy) -> None:
+    def note(self, answers: Answers, policy: Policy) -> None:
         """See ``Locks``."""
 
     async def confirm(self, writes: Writes) -> None:

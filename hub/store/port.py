@@ -9,8 +9,9 @@ from typing import NamedTuple, Protocol
 
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.policy import Policy
-from hub.model.step import Head, Held, Loaded, Wanted, Writes
+from hub.model.questions import Answers, Questions
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
+from hub.model.writes import Head, Held, Writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class Transaction(Protocol):
         """The policy in force, read inside this transaction."""
         ...
 
-    async def load(self, wanted: Wanted, policy: Policy) -> Loaded:
-        """Look up all that is wanted."""
+    async def load(self, questions: Questions, policy: Policy) -> Answers:
+        """Look up all that is asked."""
         ...
 
     async def heads(self, logs: Collection[int]) -> dict[int, Head]:
@@ -59,10 +60,6 @@ class Transaction(Protocol):
 
     async def advance(self, start: Positions, end: Positions, now_us: int) -> None:
         """Move the log positions. Raises Stale when they are not at ``start`` any more: another worker was here."""
-        ...
-
-    async def rejections_log(self, centre: int) -> int:
-        """The number of the centre's log of rejections."""
         ...
 
     async def sweep(self, limit: int) -> tuple[Sweep, list[ClaimKey]] | None:

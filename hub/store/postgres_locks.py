@@ -14,8 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import ClaimKey, claim_key
 from hub.model.policy import Policy
-from hub.model.step import Loaded, Wanted, Writes
+from hub.model.questions import CLAIM, PLACEMENT, REPLACED, THING, UNDER_ID, Answers, Questions
 from hub.model.words import CanonicalKey, StixId
+from hub.model.writes import Writes
 from hub.store.postgres_errors import Contended, Crowded
 from hub.store.vouched import Told, vouched_things
 
@@ -64,7 +65,6 @@ class AdvisoryLocks:
         self._room = room
         self._takes_part = False
         self._is_alone = False
-        self._begun = False
         self._vouched: frozenset[CanonicalKey] | None = None
         self._told = Told()
         self._exclusive: set[int] = set()
@@ -87,24 +87,23 @@ class AdvisoryLocks:
             await self._conn.exec_driver_sql(_ALONE, _GATE)
             self._takes_part = self._is_alone = True
 
-    async def wanted(self, wanted: Wanted, policy: Policy) -> None:
-        """See ``Locks``. The contributions that a step asks for first are those that it replaces; others it reads."""
+    async def before(self, questions: Questions, policy: Policy) -> None:
+        """See ``Locks``."""
         await self.share()
         if self._is_alone:
             return
         if self._vouched is None:
             self._vouched = vouched_things(policy)
-        changed = {_name_of_thing(thing) for thing in wanted.things - self._vouched}
-        changed.update(_name_of_claim(key) for key in wanted.placements)
-        read = {_name_of_id(stix_id) for stix_id in wanted.ids}
-        (read if self._begun else changed).update(_name_of_claim(key) for key in wanted.claims)
-        self._begun = True
+        changed = {_name_of_thing(thing) for thing in questions.about(THING) - self._vouched}
+        changed.update(_name_of_claim(key) for key in questions.about(PLACEMENT) | questions.about(REPLACED))
+        read = {_name_of_id(stix_id) for stix_id in questions.about(UNDER_ID)}
+        read.update(_name_of_claim(key) for key in questions.about(CLAIM))
         await self._take(changed, read)
 
-    def note(self, loaded: Loaded, policy: Policy) -> None:
+    def note(self, answers: Answers, policy: Policy) -> None:
         """See ``Locks``."""
         if self._vouched is not None:
-            self._told.note(loaded, self._vouched, policy)
+            self._told.note(answers, self._vouched, policy)
 
     async def confirm(self, writes: Writes) -> None:
         """See ``Locks``."""

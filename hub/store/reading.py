@@ -16,8 +16,8 @@ from sqlalchemy import column as sql_column
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import Change
-from hub.model.step import Head, ReceiptCounts
 from hub.model.words import CanonicalKey, Seq, StixId, TopicPartition
+from hub.model.writes import Head, ReceiptCounts
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.port import Filter

@@ -12,9 +12,9 @@ from hub.model.claims import Change, Claim, View, claim_key
 from hub.model.clock import Alive, Seen
 from hub.model.errors import HubError
 from hub.model.policy import Policy
-from hub.model.step import Head
 from hub.model.times import from_us
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
+from hub.model.writes import Head
 from hub.store import clock, directory, reading
 from hub.store import tables as t
 from hub.store.clock import PutBack

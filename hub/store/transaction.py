@@ -5,25 +5,25 @@ Bulk writes go through the driver's own ``executemany``: Core compiles the state
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Hashable, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Table, bindparam, select, text, update
+from sqlalchemy import Table, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.claims import ClaimKey, claim_key
+from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
 from hub.model.policy import Policy
-from hub.model.step import REFERRERS, Head, Held, Loaded, Wanted, Writes
-from hub.model.words import CanonicalKey, Positions, Seq
+from hub.model.questions import REPLACED, THING, Answers, Questions
+from hub.model.words import Positions, Seq
+from hub.model.writes import REFERRERS, Head, Held, Writes
 from hub.store import crowds, waiting
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
+from hub.store.loading import Loading
 from hub.store.port import Sweep
-from hub.store.rows import claim_of, view_of
 
 
 class Stale(TryAgain):
@@ -44,89 +44,28 @@ class SqlTransaction:
         self._absent: set[Hashable] = set()
         """Claims, and views by collection and thing, that are not there: locked as they are, nobody else adds them."""
 
-    async def _rows_in(self, table: Table, column: ColumnElement[Any], values: Sequence[Any]) -> Sequence[Row[Any]]:
-        return await self._store.rows_in(self.conn, table, column, values)
-
     async def policy(self) -> Policy:
         """See the port."""
         await self._locks.share()
         return await self._store.policy_in(self.conn)
 
-    async def load(self, wanted: Wanted, policy: Policy) -> Loaded:
+    async def load(self, questions: Questions, policy: Policy) -> Answers:
         """See the port."""
-        loaded = Loaded()
-        await self._locks.wanted(wanted, policy)
-        await self._load_things(wanted, loaded, policy)
-        await self._load_claims(wanted, loaded, policy)
-        await self._load_placements(wanted, loaded)
-        await self._load_rows(wanted, loaded)
-        self._locks.note(loaded, policy)
-        return loaded
+        await self._locks.before(questions, policy)
+        answers = await Loading(self._store, self.conn, self._locks).answer(questions, policy)
+        self._locks.note(answers, policy)
+        self._note_absent(answers, policy)
+        return answers
 
-    async def _load_things(self, wanted: Wanted, loaded: Loaded, policy: Policy) -> None:
-        if not wanted.things:
-            return
-        things = sorted(wanted.things)
-        loaded.of_thing = {thing: [] for thing in things}
-        for row in await self._rows_in(t.contributions, t.contributions.c.thing, things):
-            loaded.claims[row.key] = claim_of(row)
-            loaded.of_thing[row.thing].append(row.key)
-        for row in await self._rows_in(t.views, t.views.c.thing, things):
-            loaded.views[row.collection, row.thing] = view_of(row)
-        self._absent.update((no, thing) for no in policy.collections for thing in things)
-        self._absent.difference_update(loaded.views)
-
-    async def _load_claims(self, wanted: Wanted, loaded: Loaded, policy: Policy) -> None:
-        keys = set(wanted.claims)
-        if wanted.ids:
-            by_id = {stix_id: [claim_key(centre, stix_id) for centre in policy.centres] for stix_id in wanted.ids}
-            keys.update(key for some in by_id.values() for key in some)
-        else:
-            by_id = {}
-        keys |= await crowds.load_referrers(self.conn, wanted, loaded)
-        for placed in wanted.placed:
-            loaded.placed[placed] = defaultdict(list)
-        p = t.placements
-        for row in await self._rows_in(p, p.c.thing, sorted(wanted.placed)):
-            loaded.placed[row.thing][row.collection].append(row.key)
-            keys.add(row.key)
-        await self._locks.found(key for some in loaded.referrers.values() for key in some)
-        await self._locks.found(key for where in loaded.placed.values() for some in where.values() for key in some)
-        key = t.contributions.c.key
-        for row in await self._rows_in(t.contributions, key, sorted(keys - loaded.claims.keys())):
-            loaded.claims[row.key] = claim_of(row)
-        self._absent.update(wanted.claims - loaded.claims.keys())
-        loaded.of_id = {stix_id: [key for key in some if key in loaded.claims] for stix_id, some in by_id.items()}
-
-    async def _load_placements(self, wanted: Wanted, loaded: Loaded) -> None:
-        loaded.placements = {key: {} for key in wanted.placements}
-        p = t.placements
-        for row in await self._rows_in(p, p.c.key, sorted(wanted.placements)):
-            loaded.placements[row.key][row.collection] = CanonicalKey(row.thing)
-
-    async def _load_rows(self, wanted: Wanted, loaded: Loaded) -> None:
-        await crowds.load_pages(self.conn, wanted, loaded, claim_of)
-        if await self._locks.found(claim.key for page in loaded.pages.values() for claim in page):
-            await crowds.load_pages(self.conn, wanted, loaded, claim_of)
-        await crowds.load_issued(self.conn, wanted, loaded)
-        await crowds.load_past(self.conn, wanted, loaded)
-        await waiting.load_held(self.conn, wanted, loaded)
-        c = t.changes.c
-        by_log: dict[int, list[Seq]] = defaultdict(list)
-        for log, seq in wanted.bodies:
-            by_log[log].append(seq)
-        for log, seqs in by_log.items():
-            for some in chunks(sorted(seqs)):
-                rows = await self.conn.execute(select(c.seq, c.body).where(c.log == log, c.seq.in_(some)))
-                loaded.bodies.update({(log, Seq(row.seq)): row.body for row in rows})
-        u = t.carried
-        loaded.carried = dict.fromkeys(wanted.carried, 0)
-        for row in await self._rows_in(u, u.c.used, sorted({name for _, name in wanted.carried})):
-            log, used, number = tuple(row)
-            loaded.carried[log, used] = number
+    def _note_absent(self, answers: Answers, policy: Policy) -> None:
+        self._absent.update(key for key, claim in answers.of(REPLACED).items() if claim is None)
+        for thing, record in answers.of(THING).items():
+            self._absent.update((no, thing) for no in policy.collections if no not in record.views)
 
     async def heads(self, logs: Collection[int]) -> dict[int, Head]:
         """See the port."""
+        if not logs:
+            return {}
         c = t.logs.c
         # In this order others wait in turn; what they find then is what we have left. SQLite has one writer anyway.
         locking = select(c.no, c.last_seq, c.last_us).where(c.no.in_(sorted(logs))).order_by(c.no).with_for_update()
@@ -258,12 +197,6 @@ class SqlTransaction:
             first = {"topic": at.topic, "partition": at.partition, "next": end[at], "us": now_us}
             if (await self.conn.execute(_FIRST_POSITION, first)).rowcount != 1:
                 raise Stale
-
-    async def rejections_log(self, centre: int) -> int:
-        """See the port."""
-        name = select(t.principals.c.name).where(t.principals.c.no == centre).scalar_subquery()
-        found = await self.conn.execute(select(t.logs.c.no).where(t.logs.c.name == "rejected." + name))
-        return int(found.scalar_one())
 
     async def sweep(self, limit: int) -> tuple[Sweep, list[ClaimKey]] | None:
         """See the port."""

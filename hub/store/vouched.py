@@ -14,8 +14,9 @@ from hub.core.merge.known import known_objects
 from hub.core.merge.references import object_key
 from hub.model.claims import View
 from hub.model.policy import Policy
-from hub.model.step import Loaded, Writes
+from hub.model.questions import THING, USES, Answers
 from hub.model.words import CanonicalKey
+from hub.model.writes import Writes
 from hub.store import tables as t
 
 
@@ -31,12 +32,13 @@ class Told:
         self._views: dict[tuple[int, CanonicalKey], tuple[int, bool] | None] = {}
         self._counts: dict[tuple[int, str], int] = {}
 
-    def note(self, loaded: Loaded, things: frozenset[CanonicalKey], policy: Policy) -> None:
-        """Note what was loaded of these things, the first time."""
-        for thing in things & loaded.of_thing.keys():
+    def note(self, answers: Answers, things: frozenset[CanonicalKey], policy: Policy) -> None:
+        """Note what was told of these things, the first time."""
+        records = answers.of(THING)
+        for thing in things & records.keys():
             for no in policy.collections:
-                self._views.setdefault((no, thing), _state(loaded.views.get((no, thing))))
-        for at, count in loaded.carried.items():
+                self._views.setdefault((no, thing), _state(records[thing].views.get(no)))
+        for at, count in answers.of(USES).items():
             self._counts.setdefault(at, count)
 
     async def still_holds(self, conn: AsyncConnection, writes: Writes) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.step import Loaded, Wanted, Word
+from hub.model.questions import HeldRecord
 from hub.model.words import StixId
+from hub.model.writes import Word
 from hub.store import tables as t
 from hub.store.chunks import chunks
 
@@ -70,19 +72,21 @@ _OVERTAKEN = (
 )  # fmt: skip
 
 
-async def load_held(conn: AsyncConnection, wanted: Wanted, loaded: Loaded) -> None:
-    """What waits, or was refused, under the ids asked for."""
-    if not wanted.held:
-        return
+async def load_held(conn: AsyncConnection, names: Set[tuple[int, StixId]]) -> dict[tuple[int, StixId], HeldRecord]:
+    """What waits, or was refused, under these centres and ids."""
     h = t.held.c
     states = h.state.in_((*_WAITS, HeldState.REFUSED))
-    for names in chunks(sorted(wanted.held), _AT_ONCE):
-        asked = tuple_(h.centre, h.stix_id).in_(names)
+    waits: set[tuple[int, StixId]] = set()
+    refused: dict[tuple[int, StixId], set[bytes]] = defaultdict(set)
+    for some in chunks(sorted(names), _AT_ONCE):
+        asked = tuple_(h.centre, h.stix_id).in_(some)
         for row in await conn.execute(select(h.centre, h.stix_id, h.digest, h.state).where(asked, states)):
+            at = (row.centre, StixId(row.stix_id))
             if row.state == HeldState.REFUSED:
-                loaded.refused.add((row.centre, StixId(row.stix_id), bytes(row.digest)))
+                refused[at].add(bytes(row.digest))
             else:
-                loaded.waits.add((row.centre, StixId(row.stix_id)))
+                waits.add(at)
+    return {at: HeldRecord(at in waits, frozenset(refused.get(at, ()))) for at in names}
 
 
 async def overtake(conn: AsyncConnection, said: Mapping[tuple[int, StixId], Sequence[Word]]) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import stix2
 
-from hub.core.journey import judge
+from hub.core.judge import judge
 from hub.core.read import read
 from hub.core.validate import validate
 from hub.model.problems import Problem

@@ -30,9 +30,9 @@ from hub.doors.http import DoorSettings, make_app
 from hub.doors.server import HttpServer
 from hub.log.embedded import EmbeddedLog
 from hub.model.claims import Change
-from hub.model.step import Head, Writes
 from hub.model.times import stix_time
 from hub.model.words import Seq, StixId
+from hub.model.writes import Head, Writes
 from hub.registry.centres import Terms
 from hub.registry.service import Registry
 from hub.store.sqlite import SqliteStore, open_sqlite

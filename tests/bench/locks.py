@@ -31,9 +31,10 @@ from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
 from hub.model.policy import Centre, Policy
 from hub.model.principals import Kind, Principal
-from hub.model.step import Head, Loaded, Wanted, Writes
+from hub.model.questions import Answers, Questions
 from hub.model.times import from_us
 from hub.model.words import CentreName, StixId
+from hub.model.writes import Head, Writes
 from hub.store import directory
 from hub.store.locks import Locks
 from hub.store.postgres import PostgresStore, open_postgres
@@ -100,15 +101,15 @@ class WatchedLocks:
         with self._watch.waiting():
             await self._locks.alone()
 
-    async def wanted(self, wanted: Wanted, policy: Policy) -> None:
+    async def before(self, questions: Questions, policy: Policy) -> None:
         """See ``Locks``."""
         with self._watch.waiting():
-            await self._locks.wanted(wanted, policy)
+            await self._locks.before(questions, policy)
         self._watch.own_s = self._watch.own_s or time.perf_counter()
 
-    def note(self, loaded: Loaded, policy: Policy) -> None:
+    def note(self, answers: Answers, policy: Policy) -> None:
         """See ``Locks``."""
-        self._locks.note(loaded, policy)
+        self._locks.note(answers, policy)
 
     async def confirm(self, writes: Writes) -> None:
         """See ``Locks``."""

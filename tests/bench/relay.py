@@ -29,8 +29,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from hub.doors.kafka import Relay, relay_of
 from hub.model.claims import Change
-from hub.model.step import Head, Writes
 from hub.model.words import Seq, StixId
+from hub.model.writes import Head, Writes
 from hub.store.postgres import open_postgres
 from hub.store.sql import SqlStore
 from hub.store.sqlite import open_sqlite

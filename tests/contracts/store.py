@@ -11,8 +11,8 @@ import signal
 import pytest
 
 from hub.model.errors import TryAgain
-from hub.model.step import ReceiptCounts, Writes
 from hub.model.words import Topic, TopicPartition
+from hub.model.writes import ReceiptCounts, Writes
 from hub.store import reading
 from hub.store.sql import SqlStore
 from hub.store.transaction import Stale

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import update
 
 from hub.model.errors import TryAgain
-from hub.model.step import Held, Wanted, Writes
+from hub.model.questions import REJECTIONS_LOG, THING, Questions
 from hub.model.words import Topic, TopicPartition
+from hub.model.writes import Held, Writes
 from hub.store import directory, reading
 from hub.store import tables as t
 from hub.store.sql import SqlStore
@@ -91,7 +92,7 @@ class StoreAtOnce(StoreSuite):
                     async with store.transaction() as tx:
                         policy = await tx.policy()
                         for number in order:
-                            await tx.load(Wanted(things={a_thing(number)}), policy)
+                            await tx.load(Questions().update(THING, (a_thing(number),)), policy)
                         await append_in(tx, 1)
                         return
                 except TryAgain:
@@ -221,6 +222,7 @@ class StoreAtOnce(StoreSuite):
             await add_centres(store, 2)
             centre = next(c for c in (await store.policy()).centres.values() if c.name == "c2")
             async with store.transaction() as tx:
-                log = await tx.rejections_log(centre.no)
+                asked = Questions().update(REJECTIONS_LOG, (centre.no,))
+                log = (await tx.load(asked, await tx.policy())).of(REJECTIONS_LOG)[centre.no]
             async with store.look() as conn:
                 assert await reading.log_number(conn, "rejected.c2") == log

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
-from hub.model.claims import ClaimState
-from hub.model.step import ReceiptCounts, Wanted, Writes
+from hub.model.claims import Claim, ClaimKey, ClaimState
+from hub.model.questions import CLAIM, PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, Questions
 from hub.model.words import Seq, StixId
+from hub.model.writes import ReceiptCounts, Writes
 from hub.patterns.lookup import value_key
 from hub.store import reading
 from hub.store.port import Filter
@@ -26,6 +28,10 @@ from tests.contracts.store_values import (
 )
 
 
+def _by_key(claims: Iterable[Claim]) -> dict[ClaimKey, Claim]:
+    return {claim.key: claim for claim in claims}
+
+
 class StoreContent(StoreSuite):
     """One test per promise."""
 
@@ -39,17 +45,16 @@ class StoreContent(StoreSuite):
             await self.write(store, Writes(claims=[*claims, floating]))
             async with store.transaction() as tx:
                 policy = await tx.policy()
-                by_key = await tx.load(Wanted(claims={floating.key, a_claim("none").key}), policy)
-                assert by_key.claims == {floating.key: floating}
-                by_thing = await tx.load(Wanted(things={a_thing("a"), a_thing("none")}), policy)
-                assert {thing: set(keys) for thing, keys in by_thing.of_thing.items()} == {
-                    a_thing("a"): {claims[0].key, claims[1].key},
-                    a_thing("none"): set(),
-                }
-                assert by_thing.claims == {claim.key: claim for claim in claims[:2]}
-                by_id = await tx.load(Wanted(ids={an_id("a"), an_id("none")}), policy)
-                assert set(by_id.of_id[an_id("a")]) == {claims[0].key, claims[1].key}
-                assert by_id.of_id[an_id("none")] == []
+                keys = (floating.key, a_claim("none").key)
+                by_key = await tx.load(Questions().update(CLAIM, keys), policy)
+                assert by_key.of(CLAIM) == {floating.key: floating, a_claim("none").key: None}
+                things = (a_thing("a"), a_thing("none"))
+                by_thing = (await tx.load(Questions().update(THING, things), policy)).of(THING)
+                assert _by_key(by_thing[a_thing("a")].claims) == _by_key(claims[:2])
+                assert by_thing[a_thing("none")].claims == []
+                by_id = (await tx.load(Questions().update(UNDER_ID, (an_id("a"), an_id("none"))), policy)).of(UNDER_ID)
+                assert _by_key(by_id[an_id("a")]) == _by_key(claims[:2])
+                assert by_id[an_id("none")] == []
             found = await store.find_claims([a_thing("b")], [an_id("a")])
             assert sorted(claim.key for claim in found) == sorted(claim.key for claim in claims)
 
@@ -59,9 +64,10 @@ class StoreContent(StoreSuite):
             newer = a_claim("a", thing=a_thing("b"), said="newer")
             await self.write(store, Writes(claims=[newer]))
             async with store.transaction() as tx:
-                found = await tx.load(Wanted(things={a_thing("a"), a_thing("b")}), await tx.policy())
-                assert found.of_thing[a_thing("a")] == []
-                assert found.claims == {newer.key: newer, a_claim("b").key: a_claim("b")}
+                things = (a_thing("a"), a_thing("b"))
+                found = (await tx.load(Questions().update(THING, things), await tx.policy())).of(THING)
+                assert found[a_thing("a")].claims == []
+                assert _by_key(found[a_thing("b")].claims) == _by_key([newer, a_claim("b")])
 
     async def test_things_are_found_by_the_values_in_their_patterns_those_that_assert_them_first(self) -> None:
         one, other = value_key("198.51.100.1"), value_key("198.51.100.2")
@@ -84,9 +90,12 @@ class StoreContent(StoreSuite):
                 views = [a_view(name, collection, seq=2 + len(said)) for name in names for collection in (1, 2)]
                 await self.write(store, Writes(claims=claims, views=views))
             async with store.transaction() as tx:
-                found = await tx.load(Wanted(things={a_thing(name) for name in names}), await tx.policy())
-            assert found.claims == {claim.key: claim for claim in claims}
-            assert found.views == {(view.collection, view.thing): view for view in views}
+                things = [a_thing(name) for name in names]
+                found = (await tx.load(Questions().update(THING, things), await tx.policy())).of(THING)
+            assert _by_key(claim for record in found.values() for claim in record.claims) == _by_key(claims)
+            assert {(no, thing): view for thing, record in found.items() for no, view in record.views.items()} == {
+                (view.collection, view.thing): view for view in views
+            }
 
     async def test_references_and_placements_are_those_of_the_last_write(self) -> None:
         r, s = a_claim("r", thing=None), a_claim("s")
@@ -101,27 +110,21 @@ class StoreContent(StoreSuite):
             )  # fmt: skip
             await self.write(store, Writes(references={r.key: (n,)}, placements={r.key: {1: a_thing("z")}}))
             async with store.transaction() as tx:
-                wanted = Wanted(
-                    referrers={m, n}, placements={r.key, s.key}, placed={a_thing("x"), a_thing("y"), a_thing("z")}
-                )
-                found = await tx.load(wanted, await tx.policy())
-            assert found.referrers == {m: [s.key], n: [r.key]}
-            assert found.claims == {r.key: r, s.key: s}
-            assert found.placements == {r.key: {1: a_thing("z")}, s.key: {}}
-            assert {thing: dict(where) for thing, where in found.placed.items()} == {
-                a_thing("x"): {}, a_thing("y"): {}, a_thing("z"): {1: [r.key]},
-            }  # fmt: skip
+                questions = Questions().update(REFERRERS, (m, n)).update(PLACEMENT, (r.key, s.key))
+                questions.update(PLACED, (a_thing("x"), a_thing("y"), a_thing("z")))
+                found = await tx.load(questions, await tx.policy())
+            assert found.of(REFERRERS) == {m: [s], n: [r]}
+            assert found.of(PLACEMENT) == {r.key: {1: a_thing("z")}, s.key: {}}
+            assert found.of(PLACED) == {a_thing("x"): {}, a_thing("y"): {}, a_thing("z"): {1: [r]}}
 
     async def test_uses_are_counted_up_and_down(self) -> None:
         async with self.opened() as store:
             await self.write(store, Writes(carried={(1, "tlp"): 5, (2, "tlp"): 1}))
             await self.write(store, Writes(carried={(1, "tlp"): -3, (1, "other"): 2}))
             async with store.transaction() as tx:
-                wanted = {(1, "tlp"), (2, "tlp"), (1, "other"), (2, "other")}
-                found = (await tx.load(Wanted(carried=wanted), await tx.policy())).carried
-                assert {at: found[at] for at in wanted} == {
-                    (1, "tlp"): 2, (2, "tlp"): 1, (1, "other"): 2, (2, "other"): 0,
-                }  # fmt: skip
+                asked = ((1, "tlp"), (2, "tlp"), (1, "other"), (2, "other"))
+                found = (await tx.load(Questions().update(USES, asked), await tx.policy())).of(USES)
+                assert found == {(1, "tlp"): 2, (2, "tlp"): 1, (1, "other"): 2, (2, "other"): 0}
 
     async def test_receipts_and_counts_add_up(self) -> None:
         problem = {"index": 3, "id": None, "state": "rejected", "code": "x", "message": "y"}

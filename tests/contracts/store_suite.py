@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from hub.model.claims import Change
-from hub.model.step import Writes
 from hub.model.words import Seq
+from hub.model.writes import Writes
 from hub.store.port import Filter
 from hub.store.sql import SqlStore
 from tests.contracts.store_writer import open_store

@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 from hub.model.claims import Change, Claim, ClaimState, View, claim_key, digest_of
 from hub.model.policy import Centre
 from hub.model.principals import Kind, Principal
-from hub.model.step import Head, ReceiptCounts, ReceiptPart, Wanted, Writes
+from hub.model.questions import REPLACED, THING, Questions
 from hub.model.words import CanonicalKey, CentreName, Seq, StixId, Topic, TopicPartition, stamp
+from hub.model.writes import Head, ReceiptCounts, ReceiptPart, Writes
 from hub.store import directory
 from hub.store import tables as t
 from hub.store.port import Filter, Store, Transaction
@@ -99,10 +100,11 @@ async def count_up(store: Store, names: Sequence[str], logs: Sequence[int], at: 
         policy = await tx.policy()
         await tx.advance({at: start}, {at: start + len(names)}, 1)
         claims = [a_claim(name) for name in names]
-        before = (await tx.load(Wanted(claims={claim.key for claim in claims}), policy)).claims
-        things = {claim.thing for claim in claims if claim.thing is not None}
-        found = (await tx.load(Wanted(things=things), policy)).of_thing
-        assert sum(map(len, found.values())) == len(before), "claims are found by their things too"
+        asked = Questions().update(REPLACED, [claim.key for claim in claims])
+        before = {key: claim for key, claim in (await tx.load(asked, policy)).of(REPLACED).items() if claim is not None}
+        things = [claim.thing for claim in claims if claim.thing is not None]
+        found = (await tx.load(Questions().update(THING, things), policy)).of(THING)
+        assert sum(len(record.claims) for record in found.values()) == len(before), "claims are found by things too"
         said = [b"%d" % (int(before[claim.key].body) + 1 if claim.key in before else 1) for claim in claims]
         await _write_counts(tx, claims, said, logs)
     return start + len(names)

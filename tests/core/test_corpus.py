@@ -17,7 +17,7 @@ import pytest
 import stix2
 
 from connectors.sdk.catalogue import make
-from hub.core import journey
+from hub.core import judge
 from hub.core.normalise import Normal
 from hub.core.records import split
 from hub.core.validate import TYPES
@@ -38,7 +38,7 @@ def verdicts(path: Path) -> Iterator[Verdict]:
     objects = split(gzip.decompress(raw) if path.suffix == ".gz" else raw, LIMITS)
     assert isinstance(objects, list), path
     for one in objects:
-        found = journey.judge(one, LIMITS)
+        found = judge.judge(one, LIMITS)
         yield found[0] if isinstance(found, tuple) else found
 
 
@@ -68,7 +68,7 @@ def test_what_is_accepted_stays_what_it_is_and_can_be_read_by_stix2(folder: Path
             for normal in [] if isinstance(verdict, Problem) else verdict:
                 body = orjson.dumps(normal.obj)
                 stix2.parse(body, allow_custom=True, version="2.1")
-                found = journey.judge(body, LIMITS)
+                found = judge.judge(body, LIMITS)
                 assert isinstance(found, list)
                 (again,) = found
                 assert (again.obj, again.thing) == (normal.obj, normal.thing)
@@ -115,7 +115,7 @@ def things(found: list[Verdict], beginning: str) -> set[CanonicalKey]:
 def test_two_feeds_of_one_campaign_in_two_formats_are_about_the_same_domains() -> None:
     connector = make("csv", {"path": str(DEMO / "maltrail" / "apt_pegasus.txt"), "mapping": "list"})
     bodies = [item.body for item in connector.items({}) if not isinstance(item.body, bytes)]
-    rows = [journey.judge_object(dict(body), LIMITS) for body in bodies]
+    rows = [judge.judge_object(dict(body), LIMITS) for body in bodies]
     trails = things(rows, "[domain-name:value = ")
     reported = things(list(verdicts(DEMO / "amnesty" / "pegasus.json.gz")), "[domain-name:value = ")
     assert len(reported) == 1_438

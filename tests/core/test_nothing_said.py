@@ -10,7 +10,7 @@ import stix2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.journey import check, judge, objects_in
+from hub.core.judge import check, judge, objects_in
 from hub.core.normalise.nothing import without_nothing
 from hub.core.validate import TYPES
 from tests.core.verdicts import DATA, LIMITS, an_indicator, an_object

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.encodings import Decoder, utf8
-from hub.core.journey import check
+from hub.core.judge import check
 from hub.core.read import read
 from hub.core.records import split
 from hub.model.problems import Problem

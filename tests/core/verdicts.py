@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hub.core.journey import judge, objects_in
+from hub.core.judge import judge, objects_in
 from hub.core.validate import validate
 from hub.model.problems import Problem
 from hub.model.words import Limits, StixObject

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.core.journey import judge
+from hub.core.judge import judge
 from hub.core.records import split
 from hub.model.problems import Code, Problem, state_of
 from hub.model.words import Limits, State

@@ -14,7 +14,7 @@ import httpx
 import orjson
 from fastapi import FastAPI
 
-from hub.core.journey import Hold, no_hold
+from hub.core.admission import Hold, no_hold
 from hub.doors.http import DoorSettings, make_app
 from hub.log.embedded import EmbeddedLog
 from hub.log.port import Consumer, Topic

@@ -31,9 +31,9 @@ from hub.doors.metrics import RELAY_FENCES
 from hub.log.kafka_connection import stop_producer
 from hub.model.claims import Change
 from hub.model.policy import Audience
-from hub.model.step import Writes
 from hub.model.words import PUBLIC as PUBLIC_GROUP
 from hub.model.words import CollectionName, Level, Seq
+from hub.model.writes import Writes
 from hub.registry.acls import Resource, acls_of_the_hub
 from hub.registry.broker import KafkaBroker
 from hub.store import directory

@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from hub import lists
-from hub.core import journey
+from hub.core import judge
 from hub.core.hold import HeldLists
 from hub.core.normalise import Normal
 from hub.doors.export.blockable import Selection
@@ -180,7 +180,7 @@ def test_the_oracle_knows_poison_from_what_is_none() -> None:
 
 def judged(pattern: str) -> Normal | None:
     """The indicator as the hub takes it; None where it is refused."""
-    found = journey.judge(orjson.dumps(an_indicator(pattern)), LIMITS)
+    found = judge.judge(orjson.dumps(an_indicator(pattern)), LIMITS)
     return found[0] if isinstance(found, list) else None
 
 

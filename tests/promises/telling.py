@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hub.core.merge.afresh import afresh, differences
+from hub.core.merge.recompute import afresh, differences
 from hub.log import port as log
 from hub.model.policy import Centre
 from hub.model.stix_types import SCO_TYPES

@@ -15,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.journey import Admitted, Arrival, admitted, no_hold
-from hub.core.merge.project import project, reach
+from hub.core.admission import Admitted, admitted, no_hold
+from hub.core.arrivals import Arrival
+from hub.core.merge.project import project
+from hub.core.merge.reach import Decided, decided_by, reach
 from hub.model.claims import Claim
 from hub.model.markings import TLP_IDS
 from hub.model.policy import Audience, Centre, Collection, Group, Policy
@@ -80,10 +82,14 @@ def taken(said: Said, obj: StixObject | None, policy: Policy) -> Admitted:
 
 def seen(claims: Iterable[Claim], policy: Policy, definitions: dict[tuple[int, StixId], StixObject]) -> set[Any]:
     """Which things are visible to which audiences."""
+
+    def deciding(centre: int, ref: StixId) -> Decided:
+        return decided_by(definitions.get((centre, ref)))
+
     return {
         (claim.thing or claim.id, no)
         for claim in claims
-        if (found := reach(claim, policy, lambda centre, ref: definitions.get((centre, ref)))) is not None
+        if (found := reach(claim, policy, deciding)) is not None
         for no, collection in policy.collections.items()
         if project(claim, collection.audience, policy, found) is not None
     }

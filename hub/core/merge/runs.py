@@ -33,14 +33,15 @@ def runs_on(old: Claim, new: Claim) -> Stamp:
     return Stamp(begun[0][0] + (_packed(begun[1:]) if len(begun) > 1 else b""))
 
 
-def began(claim: Claim, sees: Callable[[Marks], bool]) -> bytes:
-    """The stamp of the first version of the run that the claim, which is visible, stands in."""
-    first = claim.since[:_STAMP_BYTES]
-    if len(claim.since) > _STAMP_BYTES:
-        for stamp, marks in _earlier(claim.since):
-            if not sees(marks):
-                break
-            first = stamp
+def began(since: bytes, sees: Callable[[Marks], bool]) -> bytes:
+    """The stamp of the first version of the run that a visible claim with this ``since`` stands in."""
+    if len(since) == _STAMP_BYTES:
+        return since
+    first = since[:_STAMP_BYTES]
+    for stamp, marks in _earlier(since):
+        if not sees(marks):
+            break
+        first = stamp
     return first
 
 

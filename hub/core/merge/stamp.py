@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from hub.core.merge.content import Content, digest_of_rendered, rendered, revoked_version
-from hub.core.merge.weave import Draft
+from hub.core.merge.engine import Draft
 from hub.model.claims import Change, View
-from hub.model.step import Head
 from hub.model.stix_types import stix_type
 from hub.model.times import exact_time, parse_us, stix_time
 from hub.model.words import Seq, StixId
+from hub.model.writes import Head
 
 _STEP_US = 20
 """Between two rows of a log: at most 50 share a millisecond, so that a client that cuts dates to milliseconds and pages

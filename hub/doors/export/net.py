@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from hub.core.hold import HeldLists
-from hub.core.journey import judge
+from hub.core.judge import judge
 from hub.doors.context import Doors
 from hub.model.words import Limits
 from hub.store.waiting import read_released

@@ -21,8 +21,8 @@ from hub.doors.export.net import Net
 from hub.doors.held import holding
 from hub.doors.openapi import ERRORS
 from hub.model.policy import Collection, Policy
-from hub.model.step import Head
 from hub.model.times import to_us
+from hub.model.writes import Head
 from schemas.api import ExportInfo, ExportLimits, ExportList
 
 _BELOW = "/v1/collections/{name}/"

@@ -20,7 +20,7 @@ from hub.doors.taxii.query import Query, query_of, require_acceptable
 from hub.model.errors import NotAllowed, NotFound, Refused
 from hub.model.policy import Collection
 from hub.model.principals import Principal
-from hub.model.step import Head
+from hub.model.writes import Head
 from hub.store import reading
 from hub.store.reading import Page
 

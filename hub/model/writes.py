@@ -1,4 +1,4 @@
-"""What one step of a worker reads and writes: the core asks with ``Wanted`` and answers with ``Writes``."""
+"""What one step of a worker writes, in one transaction."""
 
 from __future__ import annotations
 
@@ -11,69 +11,8 @@ from typing import Any
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.words import CanonicalKey, Seq, StixId
 
-CROWD = 500
-"""More referrers of one id than this are looked up page by page, and what need not happen at once happens in steps."""
-
 REFERRERS = "referrers:"
 """Begins the scope of what a step leaves for later ones: ``referrers:COLLECTION:ID``."""
-
-
-@dataclass(slots=True)
-class Wanted:
-    """What a step needs to know of the store. Empty means nothing."""
-
-    claims: set[ClaimKey] = field(default_factory=set)
-    things: set[CanonicalKey] = field(default_factory=set)
-    """All contributions about these things, and their views in every collection."""
-    ids: set[StixId] = field(default_factory=set)
-    """All contributions under these ids, of whatever centre."""
-    referrers: set[StixId] = field(default_factory=set)
-    """All contributions that refer to these ids."""
-    placements: set[ClaimKey] = field(default_factory=set)
-    """Where these relationships stand, in every collection."""
-    placed: set[CanonicalKey] = field(default_factory=set)
-    """Which relationships stand under these things, in every collection."""
-    bodies: set[tuple[int, Seq]] = field(default_factory=set)
-    """The bytes of these rows of these logs."""
-    carried: set[tuple[int, str]] = field(default_factory=set)
-    """How many views of a collection use something."""
-    pages: set[tuple[StixId, bytes]] = field(default_factory=set)
-    """Of these ids the next ``crowd`` referring contributions above a key, in the order of their keys."""
-    issued: set[StixId] = field(default_factory=set)
-    """The things for which a collection made these ids, if it did."""
-    past: set[tuple[int, StixId]] = field(default_factory=set)
-    """The last row of these collections under these ids, which another id has followed since."""
-    held: set[tuple[int, StixId]] = field(default_factory=set)
-    """What waits for the operator, or was refused by one, of these centres under these ids."""
-    crowd: int = CROWD
-    """Of ``referrers`` none are given where there are more than this."""
-
-    def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in self.__slots__ if name != "crowd")
-
-
-@dataclass(slots=True)
-class Loaded:
-    """The answer to ``Wanted``, in full: what is not in it is not there."""
-
-    claims: dict[ClaimKey, Claim] = field(default_factory=dict)
-    of_thing: dict[CanonicalKey, list[ClaimKey]] = field(default_factory=dict)
-    views: dict[tuple[int, CanonicalKey], View] = field(default_factory=dict)
-    of_id: dict[StixId, list[ClaimKey]] = field(default_factory=dict)
-    referrers: dict[StixId, list[ClaimKey]] = field(default_factory=dict)
-    placements: dict[ClaimKey, dict[int, CanonicalKey]] = field(default_factory=dict)
-    placed: dict[CanonicalKey, dict[int, list[ClaimKey]]] = field(default_factory=dict)
-    bodies: dict[tuple[int, Seq], bytes] = field(default_factory=dict)
-    carried: dict[tuple[int, str], int] = field(default_factory=dict)
-    refused: set[tuple[int, StixId, bytes]] = field(default_factory=set)
-    """Centre, id, and the digest of what an operator has refused."""
-    waits: set[tuple[int, StixId]] = field(default_factory=set)
-    """Of what was asked as ``held``, under which centres and ids something waits."""
-    crowds: set[StixId] = field(default_factory=set)
-    """The ids with too many referrers; ``referrers`` lacks them."""
-    pages: dict[tuple[StixId, bytes], list[Claim]] = field(default_factory=dict)
-    issued: dict[StixId, CanonicalKey] = field(default_factory=dict)
-    past: dict[tuple[int, StixId], Change] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -82,19 +21,6 @@ class Head:
 
     seq: Seq
     date_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one received object came to, for its receipt: nothing more is kept of an object without a code."""
-
-    receipt: str | None
-    index: int
-    state: str
-    id: str | None
-    code: str | None
-    says: str
-    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from hub.core.merge.weave import Draft, Weave
+from hub.core.merge.engine import Draft, Engine
 from hub.model.claims import Claim, ClaimKey, View
 from hub.model.policy import Policy
-from hub.model.step import Loaded, Wanted
+from hub.model.questions import (
+    CLAIM,
+    PAGE,
+    PAST,
+    PLACED,
+    PLACEMENT,
+    REFERRERS,
+    THING,
+    UNDER_ID,
+    USES,
+    Answers,
+    Questions,
+    ThingRecord,
+)
 from hub.model.words import CanonicalKey, StixId
 
 
@@ -30,13 +43,13 @@ def afresh(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -> Af
     view has ended is history, which the claims do not tell.
     """
     ended = {(view.collection, view.thing): replace(view, alive=False, uses=()) for view in views}
-    weave = Weave(policy, {claim.key: (None, claim) for claim in claims})
-    while wanted := weave.wanted():
-        weave.give(_nothing_but(ended, wanted, list(policy.collections)))
+    engine = Engine(policy, {claim.key: (None, claim) for claim in claims})
+    while questions := engine.ask():
+        engine.tell(_nothing_but(ended, questions, list(policy.collections)))
     return Afresh(
-        {(draft.collection.no, draft.thing): draft for draft in weave.drafts()},
-        {at: number for at, number in weave.carried.items() if number},
-        {key: where for key, where in weave.placements.items() if where},
+        {(draft.collection.no, draft.thing): draft for draft in engine.drafts()},
+        {at: number for at, number in engine.carried.items() if number},
+        {key: where for key, where in engine.placements.items() if where},
     )
 
 
@@ -73,15 +86,20 @@ def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) 
     return found
 
 
-def _nothing_but(views: dict[tuple[int, CanonicalKey], View], wanted: Wanted, nos: Sequence[int]) -> Loaded:
-    """The answer of a store in which nobody has claimed anything, but views have ended."""
-    return Loaded(
-        of_thing={thing: [] for thing in wanted.things},
-        views={(no, thing): view for thing in wanted.things for no in nos if (view := views.get((no, thing)))},
-        of_id={stix_id: [] for stix_id in wanted.ids},
-        referrers={stix_id: [] for stix_id in wanted.referrers},
-        placements={key: {} for key in wanted.placements},
-        placed={thing: {} for thing in wanted.placed},
-        carried=dict.fromkeys(wanted.carried, 0),
-        pages={at: [] for at in wanted.pages},
+def _nothing_but(views: dict[tuple[int, CanonicalKey], View], questions: Questions, nos: Sequence[int]) -> Answers:
+    """The answers of a store in which nobody has claimed anything, but views have ended."""
+    answers = Answers()
+    things = questions.about(THING)
+    answers.put(
+        THING,
+        {thing: ThingRecord([], {no: view for no in nos if (view := views.get((no, thing)))}) for thing in things},
     )
+    answers.put(UNDER_ID, {stix_id: [] for stix_id in questions.about(UNDER_ID)})
+    answers.put(REFERRERS, {stix_id: [] for stix_id in questions.about(REFERRERS)})
+    answers.put(PLACEMENT, {key: {} for key in questions.about(PLACEMENT)})
+    answers.put(PLACED, {thing: {} for thing in questions.about(PLACED)})
+    answers.put(USES, dict.fromkeys(questions.about(USES), 0))
+    answers.put(PAGE, {at: [] for at in questions.about(PAGE)})
+    answers.put(CLAIM, dict.fromkeys(questions.about(CLAIM)))
+    answers.put(PAST, dict.fromkeys(questions.about(PAST)))
+    return answers

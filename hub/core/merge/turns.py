@@ -9,10 +9,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import NamedTuple
 
-from hub.core.merge.meaning import Meaning
-from hub.core.merge.scene import Missing, Scene
-from hub.model.claims import Claim
-from hub.model.policy import Policy
+from hub.core.merge.facts import Facts, Missing
+from hub.core.merge.resolver import Resolver
+from hub.model.claims import Claim, ClaimHead
 from hub.model.words import StixId
 
 
@@ -21,11 +20,11 @@ class Touched(NamedTuple):
 
     no: int
     name: StixId
-    claim: Claim
+    claim: ClaimHead
     ended: bool
 
 
-class _March:
+class _Walk:
     """One walk over the referrers of an id in one collection."""
 
     __slots__ = ("after", "at_once", "ended", "resumed", "seen")
@@ -39,15 +38,14 @@ class _March:
         self.seen: list[Claim] = []
 
 
-class Crowds:
+class Turns:
     """The walks that one step has to do."""
 
-    def __init__(self, policy: Policy, scene: Scene, meaning: Meaning, crowd: int) -> None:
-        self._policy = policy
-        self._scene = scene
-        self._meaning = meaning
+    def __init__(self, facts: Facts, resolver: Resolver, crowd: int) -> None:
+        self._facts = facts
+        self._resolver = resolver
         self._crowd = crowd
-        self._marches: dict[tuple[int, StixId], _March] = {}
+        self._walks: dict[tuple[int, StixId], _Walk] = {}
         self.left_so_far: dict[tuple[int, StixId], None] = {}
         """What this step leaves to later ones, if it has a view at the end."""
         self._gone: set[tuple[int, StixId]] = set()
@@ -73,13 +71,13 @@ class Crowds:
             self._gone.discard((no, name))
         if not at_once and (no, name) in self.left_so_far:
             return
-        march = self._marches.get((no, name))
-        if march is None or (ended, at_once) > (march.ended, march.at_once):
-            self._marches[no, name] = _March(ended=ended, at_once=at_once)
+        walk = self._walks.get((no, name))
+        if walk is None or (ended, at_once) > (walk.ended, walk.at_once):
+            self._walks[no, name] = _Walk(ended=ended, at_once=at_once)
 
     def resume(self, no: int, name: StixId, after: bytes) -> None:
         """Go on with what an earlier step has left, above the key of the last one touched."""
-        self._marches[no, name] = _March(ended=False, at_once=False, after=after, resumed=True)
+        self._walks[no, name] = _Walk(ended=False, at_once=False, after=after, resumed=True)
 
     def cancel(self, no: int, name: StixId) -> None:
         """Note that it has no view now. Its referrers go on waiting until the end of the step, when this is known.
@@ -87,7 +85,7 @@ class Crowds:
         If they saw it in between, they would appear and disappear with it. Where it needs one of them in turn, the step
         would never end.
         """
-        if (no, name) in self._meaning.pending:
+        if (no, name) in self._resolver.pending:
             self._gone.add((no, name))
 
     def restore(self, no: int, name: StixId) -> None:
@@ -97,51 +95,50 @@ class Crowds:
     def forget(self, no: int, name: StixId) -> None:
         """Let its referrers wait no longer."""
         self._gone.discard((no, name))
-        if self._meaning.pending.pop((no, name), None) is not None and (no, name) not in self.left_so_far:
+        if self._resolver.pending.pop((no, name), None) is not None and (no, name) not in self.left_so_far:
             self._forgotten.add((no, name))
         self.left_so_far.pop((no, name), None)
 
     def done(self) -> bool:
         """Whether all have been touched or left for later."""
-        return not self._marches
+        return not self._walks
 
     def advance(self) -> list[Touched]:
         """Go on as far as what was looked up reaches; gives those to touch."""
         found: list[Touched] = []
-        for (no, name), march in list(self._marches.items()):
+        for (no, name), walk in list(self._walks.items()):
             with suppress(Missing):
-                while self._walk(no, name, march, found):
+                while self._walk(no, name, walk, found):
                     pass
-                del self._marches[no, name]
+                del self._walks[no, name]
         return found
 
-    def _walk(self, no: int, name: StixId, march: _March, found: list[Touched]) -> bool:
+    def _walk(self, no: int, name: StixId, walk: _Walk, found: list[Touched]) -> bool:
         """Do one page, whole or not at all; says whether there may be another."""
-        page = self._scene.page(name, march.after)
-        some = [claim for claim in page if not self._scene.is_changed(claim)]  # those the step looks at anyway
-        if march.at_once:
-            found.extend(Touched(no, name, self._scene.add(claim), march.ended) for claim in some)
+        page = self._facts.page(name, walk.after)
+        some = [claim for claim in page if not self._facts.is_changed(claim)]  # those the step looks at anyway
+        if walk.at_once:
+            found.extend(Touched(no, name, self._facts.add(claim), walk.ended) for claim in some)
         else:
             # what goes along with what carries it has no audience of its own, so it is neither counted nor made to wait
-            audience = self._policy.collections[no].audience
-            own = [one for one in some if not self._meaning.goes_along(one)]
-            march.seen.extend([one for one in own if self._meaning.project_in_turn(one, audience) is not None])
+            own = [one for one in some if not self._resolver.goes_along(one)]
+            walk.seen.extend([one for one in own if self._resolver.project_in_turn(one, no) is not None])
             found.extend(
-                Touched(no, name, self._scene.add(one), ended=False) for one in some if self._meaning.goes_along(one)
+                Touched(no, name, self._facts.add(one), ended=False) for one in some if self._resolver.goes_along(one)
             )
-        if len(march.seen) > self._crowd and not march.resumed:
+        if len(walk.seen) > self._crowd and not walk.resumed:
             self.left_so_far[no, name] = None
-            self._meaning.pending[no, name] = b""
+            self._resolver.pending[no, name] = b""
             return False
-        if len(march.seen) > self._crowd:
-            march.seen = march.seen[: self._crowd]
-            self.reached = march.seen[-1].key
-            self._meaning.pending[no, name] = self.reached
+        if len(walk.seen) > self._crowd:
+            walk.seen = walk.seen[: self._crowd]
+            self.reached = walk.seen[-1].key
+            self._resolver.pending[no, name] = self.reached
             page = []
-        elif march.resumed and len(page) < self._crowd:
-            self._meaning.pending.pop((no, name), None)
+        elif walk.resumed and len(page) < self._crowd:
+            self._resolver.pending.pop((no, name), None)
         if len(page) == self._crowd:
-            march.after = page[-1].key
+            walk.after = page[-1].key
             return True
-        found.extend(Touched(no, name, self._scene.add(claim), ended=False) for claim in march.seen)
+        found.extend(Touched(no, name, self._facts.add(claim), ended=False) for claim in walk.seen)
         return False

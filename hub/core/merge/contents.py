@@ -7,52 +7,60 @@ from dataclasses import replace
 
 from hub.core.merge import hubmade, owner
 from hub.core.merge.content import Content
+from hub.core.merge.facts import Facts
 from hub.core.merge.known import hidden_identities, known_objects
-from hub.core.merge.meaning import Meaning
-from hub.core.merge.project import Projection, as_definition, no_stricter, view_groups
+from hub.core.merge.project import Projection, no_stricter, view_groups
+from hub.core.merge.projections import Projections
 from hub.core.merge.references import rewritten
-from hub.core.merge.scene import Scene
-from hub.model.claims import Claim, ClaimKey
+from hub.core.merge.resolver import Resolver
+from hub.model.claims import ClaimHead
 from hub.model.policy import Collection, Policy
 from hub.model.stix_types import SCO_TYPES, MergeRule, stix_type
 from hub.model.words import CanonicalKey, StixId
 
-Seen = Sequence[tuple[Claim, Projection]]
+Seen = Sequence[tuple[ClaimHead, Projection]]
 ShownAs = Callable[[int, CanonicalKey], StixId | None]
 """The id under which a collection shows a thing now, as far as the step has come."""
 
 
-class Looking:
+class Contents:
     """See the head of this module. Every answer may raise ``Missing``."""
 
-    def __init__(self, policy: Policy, scene: Scene, meaning: Meaning, shown_as: ShownAs) -> None:
+    def __init__(
+        self, policy: Policy, facts: Facts, projections: Projections, resolver: Resolver, shown_as: ShownAs
+    ) -> None:
         self._policy = policy
-        self._scene = scene
-        self._meaning = meaning
+        self._facts = facts
+        self._projections = projections
+        self._resolver = resolver
         self._shown_as = shown_as
         self._known = known_objects(policy)
         self._hidden = hidden_identities(policy)
-        self._pages: dict[tuple[CanonicalKey, int, tuple[ClaimKey, ...]], Content] = {}
+        self._indicators: dict[tuple[int, tuple[Projection, ...]], Content] = {}
+        """By how often it was sighted and by what is seen of its claims: audiences that see the same share the work."""
 
     def content(self, collection: Collection, thing: CanonicalKey) -> Content | None:
         """What the collection shows of a thing; None for nothing."""
         seen = [
             (claim, p)
-            for claim in self._meaning.about(collection.no, thing)
-            if (p := self._meaning.project(claim, collection.no)) is not None
+            for claim in self._resolver.about(collection.no, thing)
+            if (p := self._resolver.project(claim, collection.no)) is not None
         ]
         if not seen:
             return None
-        rule = stix_type(seen[0][0].type).merge
-        if rule is MergeRule.INDICATOR:
-            found = self._indicator(collection, thing, seen)
-        elif thing in self._meaning.relationships:
-            found = self._relationship(collection, seen)
-        elif rule is MergeRule.OBSERVABLE:
-            found = self._observable(collection, seen)
-        else:
-            found = self._owners(collection, seen)
+        found = self._merged(collection, thing, seen)
         return None if found is None or _refuses(collection, found) else found
+
+    def _merged(self, collection: Collection, thing: CanonicalKey, seen: Seen) -> Content | None:
+        match stix_type(seen[0][0].type).merge:
+            case MergeRule.INDICATOR:
+                return self._indicator(collection, thing, seen)
+            case MergeRule.RELATIONSHIP if thing in self._resolver.relationships:
+                return self._relationship(collection, seen)
+            case MergeRule.OBSERVABLE:
+                return self._observable(collection, seen)
+            case MergeRule.OWNER | MergeRule.RELATIONSHIP | MergeRule.MARKING:
+                return self._owners(collection, seen)
 
     # ------------------------------------------------------------ one rule for each kind
 
@@ -66,11 +74,10 @@ class Looking:
             known: dict[StixId, None] = {}
             live = self._rewritten(collection, [(claim, _without_author(p)) for claim, p in seen], known)
             return _using(hubmade.indicator(live, revoked, self._policy, sightings), known)
-        # one audience differs from another by the claims that it sees: those that see the same share the work
-        at = (thing, sightings, tuple(claim.key for claim, _ in seen))
-        if at not in self._pages:
-            self._pages[at] = hubmade.indicator(live, revoked, self._policy, sightings)
-        return self._pages[at]
+        at = (sightings, tuple(p for _, p in seen))
+        if at not in self._indicators:
+            self._indicators[at] = hubmade.indicator(live, revoked, self._policy, sightings)
+        return self._indicators[at]
 
     def _relationship(self, collection: Collection, seen: Seen) -> Content | None:
         known: dict[StixId, None] = {}
@@ -85,9 +92,9 @@ class Looking:
     def _observable(self, collection: Collection, seen: Seen) -> Content | None:
         known: dict[StixId, None] = {}
         # what was observed again and again is said in the same words, of which a union needs the best-ranked
-        distinct: dict[tuple[int, bytes], tuple[Claim, Projection]] = {}
+        distinct: dict[tuple[int, bytes], tuple[ClaimHead, Projection]] = {}
         for claim, p in sorted(seen, key=lambda pair: pair[1].rank):
-            distinct.setdefault((claim.centre, claim.digest), (claim, p))
+            distinct.setdefault((claim.centre, p.digest), (claim, p))
         live = self._rewritten(collection, list(distinct.values()), known)
         return owner.observable(live, self._policy, known) if live else None
 
@@ -98,9 +105,9 @@ class Looking:
         obj = rewritten(chosen.obj, self.resolver(collection.no, claim, known))
         return None if obj is None else owner.owners(chosen, obj, self._policy, known)
 
-    def marking(self, no: int, claims: Sequence[Claim]) -> Content | None:
+    def marking(self, no: int, claims: Sequence[ClaimHead]) -> Content | None:
         """A centre's own marking-definition, as it goes with what carries it in a collection."""
-        chosen = owner.owners_choice([as_definition(claim, self._policy) for claim in claims])
+        chosen = owner.owners_choice([self._projections.definition(claim) for claim in claims])
         claim = next(claim for claim in claims if (claim.centre, claim.id) == chosen.of)
         known: dict[StixId, None] = {}
         obj = rewritten(chosen.obj, self.resolver(no, claim, known))
@@ -116,9 +123,9 @@ class Looking:
             if not p.revoked and (obj := rewritten(p.obj, self.resolver(collection.no, claim, known))) is not None
         ]
 
-    def resolver(self, no: int, said_by: Claim, known: dict[StixId, None]) -> Callable[[StixId], StixId | None]:
+    def resolver(self, no: int, said_by: ClaimHead, known: dict[StixId, None]) -> Callable[[StixId], StixId | None]:
         """How a claim's references are shown in a collection; those to objects of the hub are noted in ``known``."""
-        waits = bool(self._meaning.pending) and not self._meaning.goes_along(said_by)
+        waits = bool(self._resolver.pending) and not self._resolver.goes_along(said_by)
 
         def shown(ref: StixId) -> StixId | None:
             if ref in self._known:
@@ -126,9 +133,9 @@ class Looking:
                 return ref
             if ref in self._hidden:
                 return None
-            if waits and self._meaning.waits(no, ref, said_by.key):
+            if waits and self._resolver.waits(no, ref, said_by.key):
                 return None
-            thing = self._meaning.means(no, said_by, ref)
+            thing = self._resolver.means(no, said_by, ref)
             return None if thing is None else self._shown_as(no, thing)
 
         return shown
@@ -138,17 +145,17 @@ class Looking:
     def _sightings(self, collection: Collection, thing: CanonicalKey, seen: Seen, live: Sequence[Projection]) -> int:
         """How many visible sightings there are of a thing, marked no more strictly than its view."""
         names: dict[StixId, None] = {claim.id: None for claim, _ in seen}
-        names.update(dict.fromkeys(self._scene.keyed_names("indicator", thing)))
-        sightings = self._scene.sightings(names)
+        names.update(dict.fromkeys(self._facts.keyed_names("indicator", thing)))
+        sightings = self._facts.sightings(names)
         if not sightings:
             return 0
         level, groups = max(p.level for p in live), view_groups(live)
         counted: set[StixId] = set()
         for name, claim in sightings:
-            p = self._meaning.project(claim, collection.no)
+            p = self._resolver.project(claim, collection.no)
             if p is None or p.revoked or not no_stricter(p, level, groups):
                 continue
-            if self._meaning.means(collection.no, claim, name) == thing:
+            if self._resolver.means(collection.no, claim, name) == thing:
                 counted.add(claim.id)
         return len(counted)
 

@@ -14,18 +14,19 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
-from hub.core.merge.carried import Carried, Place
 from hub.core.merge.content import Content
-from hub.core.merge.crowd import Crowds, Touched
+from hub.core.merge.contents import Contents
+from hub.core.merge.facts import Facts, Missing, is_floating, is_marking, marked_with
 from hub.core.merge.known import known_objects
-from hub.core.merge.looking import Looking
-from hub.core.merge.meaning import Meaning
-from hub.core.merge.project import decided_by
+from hub.core.merge.project import decision_of
+from hub.core.merge.projections import Projections
 from hub.core.merge.references import LEANING, has_own_meaning, key_in, object_key, required_references
-from hub.core.merge.scene import Missing, Scene, is_floating, is_marking, marked_with
-from hub.model.claims import Change, Claim, ClaimKey, ClaimState, View
+from hub.core.merge.resolver import Resolver
+from hub.core.merge.turns import Touched, Turns
+from hub.core.merge.uses import Place, Uses
+from hub.model.claims import Change, Claim, ClaimHead, ClaimKey, ClaimState, View
 from hub.model.policy import Collection, Policy
-from hub.model.step import CROWD, Loaded, Wanted
+from hub.model.questions import CROWD, Answers, Questions
 from hub.model.stix_types import SCO_TYPES, ViewAuthor, stix_type
 from hub.model.words import CanonicalKey, StixId, derived_id
 
@@ -52,7 +53,7 @@ class Draft:
     """The last object shown under this id, where the view has gone by another since."""
 
 
-class Weave:
+class Engine:
     """See the head of this module."""
 
     def __init__(
@@ -72,12 +73,12 @@ class Weave:
         """
         self._policy = policy
         self._nos = tuple(policy.collections) if only is None else (only,)
-        self._scene = Scene(policy, {key: new for key, (_, new) in changed.items()}, crowd)
-        before = {key: old for key, (old, _) in changed.items()}
-        self._meaning = Meaning(policy, self._scene, before, dict(pending or {}))
-        self._looking = Looking(policy, self._scene, self._meaning, self._shown_as)
-        self._carried = Carried(policy, self._scene, self._looking)
-        self._crowds = Crowds(policy, self._scene, self._meaning, crowd)
+        self._facts = Facts(policy, {key: new for key, (_, new) in changed.items()}, crowd)
+        projections = Projections(policy, self._facts, {key: old for key, (old, _) in changed.items()})
+        self._resolver = Resolver(policy, self._facts, projections, dict(pending or {}))
+        self._contents = Contents(policy, self._facts, projections, self._resolver, self._shown_as)
+        self._uses = Uses(policy, self._facts, self._contents)
+        self._turns = Turns(self._facts, self._resolver, crowd)
         self._known = known_objects(policy)
         self._result: dict[Place, Content | None] = {}
         self._to_place: dict[ClaimKey, None] = {}
@@ -90,7 +91,7 @@ class Weave:
         self._ids_changed: dict[StixId, tuple[bool, Nos]] = {}
         """Ids and markings (``marked_with``) whose meaning may have changed. True: only if others claim the id too."""
         self._sighted: dict[StixId, Nos] = {}
-        self._touched: dict[tuple[int, ClaimKey], Claim] = {}
+        self._touched: dict[tuple[int, ClaimKey], ClaimHead] = {}
         """What this step looks at anew anyway, by collection."""
         self._markings: set[str] = set()
         """Marking-definitions that may have other content now, by their names (``marking_name``)."""
@@ -101,24 +102,24 @@ class Weave:
         self._uncounted: dict[Place, None] = {}
         """Places whose result has changed since what they carry was counted."""
         for old, new in changed.values():
-            self._scene.prefetch(new)
+            self._facts.prefetch(new)
             for one in (old, new):
                 if one is not None and one.thing is not None:
-                    self._scene.want_thing(one.thing)
+                    self._facts.want_thing(one.thing)
         for claim in again:
-            self._start(self._scene.add(claim), self._nos)
+            self._start(self._facts.add(claim), self._nos)
             self._id_changes(claim.id, self._nos)
-            self._scene.prefetch(claim)
+            self._facts.prefetch(claim)
         if again:
             self._markings.update(self._known)
 
     def resume(self, no: int, name: StixId, after: bytes) -> None:
         """Take up the next of those that refer to ``name``, ``left`` by an earlier step; see ``reached``."""
-        self._crowds.resume(no, name, after)
+        self._turns.resume(no, name, after)
 
     # ------------------------------------------------------------ the outside
 
-    def wanted(self) -> Wanted:
+    def ask(self) -> Questions:
         """What must be looked up before the work can go on; empty when it is done."""
         for _ in range(_ROUNDS):
             wanted = self._work()
@@ -128,15 +129,15 @@ class Weave:
                 return found
         raise RuntimeError("the merge of this step does not come to an end")
 
-    def give(self, loaded: Loaded) -> None:
+    def tell(self, answers: Answers) -> None:
         """Take what was looked up."""
-        self._scene.take(loaded)
+        self._facts.tell(answers)
 
     def drafts(self) -> list[Draft]:
         """The views that differ from what the store has."""
         found = []
         for (no, thing), new in self._result.items():
-            before = self._scene.view(no, thing)
+            before = self._facts.view(no, thing)
             alive = before is not None and before.alive
             collection, merged = self._policy.collections[no], self._is_merged(thing, before)
             if new is None:
@@ -152,38 +153,38 @@ class Weave:
     @property
     def placements(self) -> dict[ClaimKey, dict[int, CanonicalKey]]:
         """Where relationships stand now, for those that moved."""
-        return self._scene.placing
+        return self._facts.placing
 
     @property
     def carried(self) -> dict[tuple[int, str], int]:
         """By how much the count of what views carry changes."""
-        return self._carried.changes
+        return self._uses.changes
 
     @property
     def left(self) -> list[tuple[int, StixId]]:
         """Collections, and ids in them that so many refer to that the referrers' turn comes in steps after this one."""
-        return self._crowds.left
+        return self._turns.left
 
     @property
     def cancelled(self) -> list[tuple[int, StixId]]:
         """What earlier steps have left, and nothing waits for any more."""
-        return self._crowds.cancelled
+        return self._turns.cancelled
 
     @property
     def reached(self) -> bytes | None:
         """After which key the next step must ``resume``; None when all have had their turn."""
-        return self._crowds.reached
+        return self._turns.reached
 
     def body(self, draft: Draft) -> bytes:
         """The newest bytes of the view that a draft ends."""
-        return b"" if draft.before is None else self._scene.body(draft.collection.no, draft.before)
+        return b"" if draft.before is None else self._facts.body(draft.collection.no, draft.before)
 
     # ------------------------------------------------------------ what there is to do
 
     def _begin(self, key: ClaimKey) -> None:
         """A claim has changed: for those who see it now or saw it before. What others see, it must not even stir."""
         old, new = self._changed[key]
-        nos = tuple(no for no in self._nos if self._meaning.sees(no, new) or self._meaning.saw(no, new))
+        nos = tuple(no for no in self._nos if self._resolver.sees(no, new) or self._resolver.saw(no, new))
         self._start(new, nos)
         if new.type == "marking-definition":
             self._redefine(old, new)
@@ -191,35 +192,35 @@ class Weave:
             self._id_changes(new.id, nos, quiet=old is not None and _means_the_same(old, new))
         if old is None:
             return
-        if old.type == "sighting" and old.body:
-            self._sight(StixId(old.obj["sighting_of_ref"]), nos)
+        if old.sighted is not None:
+            self._sight(old.sighted, nos)
         if old.thing != new.thing:
             if old.thing is None:
                 self._to_place[old.key] = None
             else:
                 self._look_at(old.thing, nos)
 
-    def _redefine(self, old: Claim | None, new: Claim) -> None:
+    def _redefine(self, old: ClaimHead | None, new: ClaimHead) -> None:
         """A marking may mean something else to what carries it."""
-        before = decided_by(old.obj if old is not None and old.body else None)
-        if before != decided_by(new.obj if new.body else None):
+        before = decision_of(old)
+        if before != decision_of(new):
             name = marked_with(new.id)
             self._id_changes(name, self._nos)
             if before.readable:
                 self._redecided.add(name)
 
-    def _start(self, claim: Claim, nos: Nos) -> None:
+    def _start(self, claim: ClaimHead, nos: Nos) -> None:
         if is_floating(claim):
             self._to_place[claim.key] = None
-        elif self._meaning.goes_along(claim):
+        elif self._resolver.goes_along(claim):
             self._markings.update((claim.id, f"{claim.id}/{claim.centre}"))
         elif claim.thing is not None:
             self._look_at(claim.thing, nos)
-        if claim.type == "sighting" and claim.body:
-            self._sight(StixId(claim.obj["sighting_of_ref"]), nos)
+        if claim.sighted is not None:
+            self._sight(claim.sighted, nos)
         self._note(claim, nos)
 
-    def _note(self, claim: Claim, nos: Nos) -> None:
+    def _note(self, claim: ClaimHead, nos: Nos) -> None:
         for no in nos:
             self._touched[no, claim.key] = claim
 
@@ -231,7 +232,7 @@ class Weave:
         self._sighted[ref] = tuple(dict.fromkeys((*self._sighted.get(ref, ()), *nos)))
 
     def _look_at(self, thing: CanonicalKey, nos: Nos) -> None:
-        self._scene.want_thing(thing)
+        self._facts.want_thing(thing)
         for no in nos:
             self._to_look[no, thing] = None
 
@@ -242,9 +243,9 @@ class Weave:
         """Whether it is still open what must be looked at."""
         return bool(
             self._to_begin or self._ids_changed or self._sighted or self._to_place or self._to_spread or self._to_touch
-        ) or not self._crowds.done()  # fmt: skip
+        ) or not self._turns.done()  # fmt: skip
 
-    def _work(self) -> Wanted:
+    def _work(self) -> Questions:
         """One pass over all there is to do; what lacks an answer stays."""
         for key in list(self._to_begin):
             with suppress(Missing):
@@ -266,41 +267,41 @@ class Weave:
             with suppress(Missing):
                 self._spread(no, thing, ended=ended)
                 del self._to_spread[no, thing]
-        self._march()
+        self._walk()
         if not self._is_stirring():
             for at in list(self._to_look):
                 with suppress(Missing):
                     self._look(*at)
-        return self._scene.wanted()
+        return self._facts.asked()
 
     @staticmethod
     def _forget_if_done(todo: dict[StixId, T], name: StixId, done: T) -> None:
         if todo[name] == done:  # else more has come to it meanwhile
             del todo[name]
 
-    def _march(self) -> None:
+    def _walk(self) -> None:
         """Touch those of the crowds whose turn it is."""
-        known = len(self._crowds.left_so_far)
-        self._to_touch.extend(self._crowds.advance())
-        for no, name in list(self._crowds.left_so_far)[known:]:
+        known = len(self._turns.left_so_far)
+        self._to_touch.extend(self._turns.advance())
+        for no, name in list(self._turns.left_so_far)[known:]:
             # some may have been looked at already, after it had come and before it was known that they must wait
             for (where, _), claim in list(self._touched.items()):
                 if where == no and (name in claim.references or is_marking(name)):
                     self._to_touch.append(Touched(no, name, claim, ended=False))
         self._to_touch = [touched for touched in self._to_touch if not self._is_touched(touched)]
 
-    def _touch(self, claim: Claim, nos: Nos) -> None:
+    def _touch(self, claim: ClaimHead, nos: Nos) -> None:
         """Something that this claim refers to has changed there."""
         self._note(claim, nos)
-        if claim.type == "sighting" and claim.body:  # it may count now where it did not
-            self._sight(StixId(claim.obj["sighting_of_ref"]), nos)
+        if claim.sighted is not None:  # it may count now where it did not
+            self._sight(claim.sighted, nos)
         if is_floating(claim):
             self._to_place[claim.key] = None
-            for no, thing in self._scene.placement(claim.key).items():
-                self._meaning.relationships.add(thing)
+            for no, thing in self._facts.placement(claim.key).items():
+                self._resolver.relationships.add(thing)
                 if no in nos:
                     self._to_look[no, thing] = None
-        elif self._meaning.goes_along(claim):
+        elif self._resolver.goes_along(claim):
             self._markings.update((claim.id, f"{claim.id}/{claim.centre}"))
         elif claim.thing is not None:
             self._look_at(claim.thing, nos)
@@ -309,21 +310,21 @@ class Weave:
 
     def _spread_id(self, name: StixId, nos: Nos, *, quiet: bool) -> None:
         """What an id means may have changed: for all that refers to it, or only where centres contest it."""
-        referrers = self._scene.referrers(name)
+        referrers = self._facts.referrers(name)
         if referrers is not None and not referrers:
             return
-        if quiet and len(self._scene.claims_of_id(name)) == 1:
+        if quiet and len(self._facts.claims_of_id(name)) == 1:
             return
         for no in nos if is_marking(name) else ():
-            self._crowds.forget(no, name)
-        for claim in referrers if referrers is not None else self._scene.new_referrers(name):
+            self._turns.forget(no, name)
+        for claim in referrers if referrers is not None else self._facts.changed_referrers(name):
             for no in nos:
                 self._touch_referrer(no, name, claim, ended=False)
         if referrers is None:
             # a marking that can be read at last shows what waited for it; what was decided otherwise must not wait
             may_wait = is_marking(name) and name not in self._redecided
             for no in nos:
-                self._crowds.add(no, name, ended=not may_wait, at_once=not may_wait)
+                self._turns.add(no, name, ended=not may_wait, at_once=not may_wait)
 
     def _look_at_sighted(self, ref: StixId, nos: Nos) -> None:
         """Sightings of this id have changed: so may have what is said of each indicator that it may mean."""
@@ -333,7 +334,7 @@ class Weave:
         if thing is not None:
             self._look_at(thing, nos)
         else:
-            for claim in self._scene.claims_of_id(ref):
+            for claim in self._facts.claims_of_id(ref):
                 if claim.thing is not None:
                     self._look_at(claim.thing, nos)
 
@@ -341,11 +342,11 @@ class Weave:
         """A view has come, gone, or changed its id: so may what refers to it."""
         names: dict[StixId, None] = {}
         kind = None
-        for claim in self._meaning.about(no, thing):
+        for claim in self._resolver.about(no, thing):
             kind = claim.type
             names[claim.id] = None
-            names[StixId(claim.obj.get("id", claim.id))] = None
-        before, now = self._scene.view(no, thing), self._result.get((no, thing))
+            names[claim.object_id] = None
+        before, now = self._facts.view(no, thing), self._result.get((no, thing))
         if before is not None:
             names[before.object_id] = None
             kind = before.type
@@ -354,23 +355,23 @@ class Weave:
             kind = now.type
         names.pop(StixId(""), None)
         if kind is not None and kind not in SCO_TYPES:
-            names.update(dict.fromkeys(self._scene.keyed_names(kind, thing)))
+            names.update(dict.fromkeys(self._facts.keyed_names(kind, thing)))
         for name in names:
             if ended and now is not None:  # under another id, for which nobody waits
-                self._crowds.forget(no, name)
+                self._turns.forget(no, name)
             self._spread_name(no, name, ended=ended, is_new=before is None or not before.alive)
 
     def _spread_name(self, no: int, name: StixId, *, ended: bool, is_new: bool) -> None:
-        referrers = self._scene.referrers(name)
+        referrers = self._facts.referrers(name)
         if ended:
-            self._crowds.cancel(no, name)
+            self._turns.cancel(no, name)
         elif not is_new:
-            self._crowds.restore(no, name)
-        for claim in referrers if referrers is not None else self._scene.new_referrers(name):
+            self._turns.restore(no, name)
+        for claim in referrers if referrers is not None else self._facts.changed_referrers(name):
             self._touch_referrer(no, name, claim, ended=ended)
         if referrers is None:
             # what was only taken down for a moment must not leave its referrers without it
-            self._crowds.add(no, name, ended=ended, at_once=ended or not is_new)
+            self._turns.add(no, name, ended=ended, at_once=ended or not is_new)
 
     def _is_touched(self, touched: Touched) -> bool:
         """Touch one of a crowd; says whether all that it takes was known."""
@@ -380,16 +381,17 @@ class Weave:
             return False
         return True
 
-    def _touch_referrer(self, no: int, name: StixId, claim: Claim, *, ended: bool) -> None:
+    def _touch_referrer(self, no: int, name: StixId, claim: ClaimHead, *, ended: bool) -> None:
         revealed = is_marking(name)
-        sees = self._meaning.sees(no, claim) or self._meaning.goes_along(claim)
-        if not sees and not (revealed and self._meaning.saw(no, claim)):
+        sees = self._resolver.sees(no, claim) or self._resolver.goes_along(claim)
+        if not sees and not (revealed and self._resolver.saw(no, claim)):
             return
         self._touch(claim, (no,))
         if revealed and has_own_meaning(claim.id):  # who sees it has changed, and so what its own id means
             self._id_changes(claim.id, (no,))
-        if ended and claim.body and name in required_references(claim.obj):
-            thing = self._scene.placement(claim.key).get(no) if is_floating(claim) else claim.thing
+        p = self._resolver.project(claim, no) if ended else None
+        if p is not None and name in required_references(p.obj):
+            thing = self._facts.placement(claim.key).get(no) if is_floating(claim) else claim.thing
             if thing is not None:
                 self._take_down(no, thing)
 
@@ -406,7 +408,7 @@ class Weave:
     def _id_of(self, no: int, thing: CanonicalKey, found: Content) -> StixId:
         if found.own_id is not None:
             return found.own_id
-        before = self._scene.view(no, thing)
+        before = self._facts.view(no, thing)
         at = (no, thing, 0 if before is None else before.generation)
         if at not in self._ids:
             name = f"{self._policy.collections[no].id} {thing.hex()} {at[2]}"
@@ -418,36 +420,36 @@ class Weave:
         if (no, thing) in self._result:
             found = self._result[no, thing]
             return None if found is None else self._id_of(no, thing, found)
-        before = self._scene.view(no, thing)
+        before = self._facts.view(no, thing)
         return before.object_id if before is not None and before.alive else None
 
     def _past(self, no: int, thing: CanonicalKey, new: Content) -> Change | None:
         """What was last shown under an owner's id, if the view has gone by another id since."""
-        before = self._scene.view(no, thing)
+        before = self._facts.view(no, thing)
         if new.own_id is None or before is None or before.object_id == new.own_id:
             return None
-        return self._scene.past(no, new.own_id)
+        return self._facts.past(no, new.own_id)
 
     # ------------------------------------------------------------ relationships find their things
 
     def _place(self, key: ClaimKey) -> None:
-        claim = self._scene.claim(key)
+        claim = self._facts.claim(key)
         if claim is None:
             return
-        old = self._scene.placement(key)
+        old = self._facts.placement(key)
         where = {no: thing for no, thing in old.items() if no not in self._nos}
         for no in self._nos:
-            thing = self._meaning.stands_for(no, claim) if is_floating(claim) else None
+            thing = self._resolver.stands_for(no, claim) if is_floating(claim) else None
             if thing is not None:
                 where[no] = thing
-        self._meaning.relationships.update(where.values(), old.values())
+        self._resolver.relationships.update(where.values(), old.values())
         for no in self._nos:
             for place in (old.get(no), where.get(no)):
                 if place is not None:
-                    self._scene.want_thing(place)
+                    self._facts.want_thing(place)
                     self._to_look[no, place] = None
         if where != old:
-            self._scene.place(key, where)
+            self._facts.place(key, where)
             self._id_changes(claim.id, tuple(no for no in self._nos if where.get(no) != old.get(no)))
 
     # ------------------------------------------------------------ looking at one thing in one collection
@@ -455,10 +457,10 @@ class Weave:
     def _look(self, no: int, thing: CanonicalKey) -> None:
         first = (no, thing) not in self._result
         shown_before = self._shown_as(no, thing)
-        found = self._looking.content(self._policy.collections[no], thing)
+        found = self._contents.content(self._policy.collections[no], thing)
         if (
             first and found is not None and shown_before is not None
-            and found.type in LEANING and self._meaning.may_need_itself(no, thing)
+            and found.type in LEANING and self._resolver.may_need_itself(no, thing)
         ):  # fmt: skip
             self._take_down(no, thing)
             return
@@ -472,20 +474,20 @@ class Weave:
 
     # ------------------------------------------------------------ what goes along with what carries it
 
-    def _carry(self) -> Wanted | None:
+    def _carry(self) -> Questions | None:
         """Bring in what newly shown objects carry, take out what nothing carries any more; None: there is more."""
         self._counting = False
         for at in self._uncounted:
-            self._counting |= self._carried.count(at, self._result[at])
+            self._counting |= self._uses.count(at, self._result[at])
         self._uncounted.clear()
-        names = self._carried.names()
+        names = self._uses.names()
         for marking in self._markings:
             for no in self._nos:
                 names[no, marking] = None
         for no, name in names:
             with suppress(Missing):
                 self._look_at_carried(no, name)
-        wanted = self._scene.wanted()
+        wanted = self._facts.asked()
         if wanted:
             return wanted
         if self._counting or self._is_busy():
@@ -493,40 +495,40 @@ class Weave:
         return self._last_wants()
 
     def _look_at_carried(self, no: int, name: str) -> None:
-        if self._carried.stays(no, name):
+        if self._uses.stays(no, name):
             return
         thing = object_key(name)
         shown_before = self._shown_as(no, thing)
-        found = self._carried.content(no, name)
+        found = self._uses.content(no, name)
         self._result[no, thing] = found
-        self._counting |= self._carried.count((no, thing), found)
+        self._counting |= self._uses.count((no, thing), found)
         if (found is None) != (shown_before is None):
             self._to_spread[no, thing] = found is None
 
-    def _last_wants(self) -> Wanted:
+    def _last_wants(self) -> Questions:
         """The bytes and dates that the stamps need."""
         for (no, thing), found in self._result.items():
             with suppress(Missing):
                 if found is not None:
                     self._past(no, thing, found)
             with suppress(Missing):
-                before = self._scene.view(no, thing)
+                before = self._facts.view(no, thing)
                 if before is not None and self._leaves(no, thing, before, found) and self._is_merged(thing, before):
-                    self._scene.body(no, before)
-        return self._scene.wanted()
+                    self._facts.body(no, before)
+        return self._facts.asked()
 
     def _is_merged(self, thing: CanonicalKey, before: View | None) -> bool:
         """Whether a view is of an indicator, or of a relationship that is merged."""
         if before is not None and stix_type(before.type).view_author is ViewAuthor.HUB:
             return True
-        return thing in self._meaning.relationships
+        return thing in self._resolver.relationships
 
     def _leaves(self, no: int, thing: CanonicalKey, before: View, found: Content | None) -> bool:
         """Whether what was shown is so no more: nothing is, or it goes by another id from now on."""
         return before.alive and (found is None or self._id_of(no, thing, found) != before.object_id)
 
 
-def _means_the_same(old: Claim, new: Claim) -> bool:
+def _means_the_same(old: ClaimHead, new: ClaimHead) -> bool:
     """Whether an id that one centre alone claims means after a change what it meant before it, to everyone."""
     return (
         old.thing == new.thing

@@ -9,9 +9,9 @@ from collections import defaultdict
 
 from hub.core.merge import owner
 from hub.core.merge.content import Content
+from hub.core.merge.contents import Contents
+from hub.core.merge.facts import Facts
 from hub.core.merge.known import known_objects
-from hub.core.merge.looking import Looking
-from hub.core.merge.scene import Scene
 from hub.core.merge.unnamed import marking_in
 from hub.model.claims import ClaimState, claim_key
 from hub.model.policy import Policy
@@ -20,13 +20,13 @@ from hub.model.words import CanonicalKey, StixId
 Place = tuple[int, CanonicalKey]
 
 
-class Carried:
+class Uses:
     """The uses that one step adds and takes away, and what the used ones then look like. May raise ``Missing``."""
 
-    def __init__(self, policy: Policy, scene: Scene, looking: Looking) -> None:
+    def __init__(self, policy: Policy, facts: Facts, contents: Contents) -> None:
         self._policy = policy
-        self._scene = scene
-        self._looking = looking
+        self._facts = facts
+        self._contents = contents
         self._known = known_objects(policy)
         self._counted: dict[Place, tuple[str, ...]] = {}
         """What each view's uses were when they were last counted in this step."""
@@ -36,7 +36,7 @@ class Carried:
 
     def count(self, at: Place, found: Content | None) -> bool:
         """Note by how much the uses of what a view carries change; says whether they do."""
-        before = self._scene.view(*at)
+        before = self._facts.view(*at)
         old = self._counted.get(at, before.uses if before is not None and before.alive else ())
         new = () if found is None else found.uses
         if old == new:
@@ -65,10 +65,10 @@ class Carried:
             return owner.vouched(known) if self._in_use(no, name) else None
         users = [centre for centre in self._policy.centres if self._in_use(no, f"{name}@{centre}")]
         claims = [
-            claim for centre in users if (claim := self._scene.claim(claim_key(centre, marking_in(name)))) is not None
+            claim for centre in users if (claim := self._facts.claim(claim_key(centre, marking_in(name)))) is not None
         ]
         claims = [claim for claim in claims if claim.state is not ClaimState.WITHDRAWN]
-        return self._looking.marking(no, claims) if claims else None
+        return self._contents.marking(no, claims) if claims else None
 
     def _in_use(self, no: int, used: str) -> bool:
-        return self._scene.carried(no, used) + self.changes.get((no, used), 0) > 0
+        return self._facts.uses(no, used) + self.changes.get((no, used), 0) > 0

@@ -1,0 +1,129 @@
+"""Arrivals to what their sources may claim: judged, admitted, and held where an operator should look first.
+
+Nothing here knows what the store knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from hub.core.admit import admit
+from hub.core.arrivals import Arrival
+from hub.core.hold import Hit
+from hub.core.judge import judge, revoking
+from hub.core.normalise import Normal
+from hub.core.normalise.mend import small
+from hub.core.revoke import revocation, revocation_in
+from hub.model.claims import Claim, ClaimState, claim_key, digest_of
+from hub.model.policy import Policy
+from hub.model.problems import Code, Problem
+from hub.model.times import parse_us
+from hub.model.words import Limits, State, StixId, StixObject
+from hub.patterns import Observable
+
+Hold = Callable[[StixObject, Sequence[Observable]], Hit | None]
+"""Says why an operator should look at an object before anybody sees it; None for nothing."""
+
+
+def no_hold(_: StixObject, __: Sequence[Observable]) -> None:
+    """Nothing is held."""
+
+
+@dataclass(slots=True)
+class Admitted:
+    """What the stages before the merge made of an arrival."""
+
+    arrival: Arrival
+    problems: tuple[Problem, ...]
+    claims: tuple[Claim, ...] = ()
+    """Empty when refused or held. Several where one object became several (observed-data with its objects inside): the
+    whole, then its parts, which come and go with it."""
+    stix_id: str | None = None
+    retracts: bool = False
+    """Refused in a way that takes back what stood before: marked above the ceiling."""
+    held_on: str = ""
+    """The list that holds it."""
+    only_revokes: bool = False
+    """Nothing counts of its one claim but that it revokes what stood."""
+    would_claim: tuple[Claim, ...] = ()
+    """When held: what it claims once it is released, and may claim already where it was released before. When refused
+    for its marking: what it would replace, and so takes back."""
+
+
+def admitted(arrivals: Iterable[Arrival], policy: Policy, limits: Limits, hold: Hold) -> list[Admitted]:
+    """Take arrivals as far as they go without knowing what the store knows."""
+    return [_admitted(arrival, policy, limits, hold) for arrival in arrivals]
+
+
+def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> Admitted:
+    if arrival.refused is not None:
+        revokes = revocation_in(arrival.value or b"") if arrival.refused.code in _OF_TEXT else None
+        if revokes is not None:
+            return _revoked(arrival, revoking(revokes, arrival.refused), policy, limits)
+        return Admitted(arrival, (arrival.refused,), stix_id=arrival.stix_id)
+    if arrival.value is None:
+        return Admitted(arrival, (), stix_id=_meant(arrival.stix_id))
+    found = judge(arrival.value, limits)
+    if isinstance(found, tuple):
+        return Admitted(arrival, (found[0],), stix_id=found[1])
+    if isinstance(found, Problem):
+        return Admitted(arrival, (found,), stix_id=None)
+    if found[0].obj.get("revoked") is True:
+        return _revoked(arrival, found[0], policy, limits)
+    claims = tuple(_claim(normal, arrival) for normal in found)
+    warnings: list[Problem] = []
+    for normal in found:
+        said = admit(normal.obj, arrival.centre, policy, arrival.at_us, limits)
+        refusal = next((problem for problem in said if problem.state is State.REJECTED), None)
+        if refusal is not None:
+            retracts = refusal.code is Code.MARKING_ABOVE_CEILING
+            would_claim = claims if retracts else ()
+            return Admitted(arrival, (refusal,), stix_id=claims[0].id, retracts=retracts, would_claim=would_claim)
+        warnings += (*normal.warnings, *said)
+    hit = None if arrival.released else _first_hit(found, hold)
+    if hit is not None:
+        return Admitted(arrival, (hit.problem,), stix_id=claims[0].id, held_on=hit.list_name, would_claim=claims)
+    return Admitted(arrival, tuple(warnings), claims, claims[0].id)
+
+
+_OF_TEXT = frozenset({Code.JSON_DUPLICATE_KEY, Code.JSON_NESTING, Code.JSON_NOT_UTF8, Code.JSON_NUMBER})
+"""What the text of a record is refused for although it may be read as far as a revocation needs."""
+
+
+def _meant(said: str | None) -> str | None:
+    """The id that a withdrawal names: serialisers of JSON quote it, people add blanks and capitals."""
+    return None if said is None else small(said.strip().strip('"').strip())
+
+
+def _revoked(arrival: Arrival, normal: Normal, policy: Policy, limits: Limits) -> Admitted:
+    """A revocation is refused only where it is in another's name; whatever else is wrong with it is a warning."""
+    said = admit(normal.obj, arrival.centre, policy, arrival.at_us, limits)
+    refusals = [problem for problem in said if problem.state is State.REJECTED]
+    for refusal in refusals:
+        if refusal.code is Code.AUTHOR_IMPERSONATION:
+            return Admitted(arrival, (refusal,), stix_id=normal.said_id)
+    if refusals and not normal.only_revokes and (revokes := revocation(normal.obj)) is not None:
+        normal = revoking(revokes, refusals[0])
+    warnings = (*normal.warnings, *(problem for problem in said if problem.state is not State.REJECTED))
+    claim = _claim(normal, arrival)
+    return Admitted(arrival, warnings, (claim,), claim.id, only_revokes=normal.only_revokes)
+
+
+def _first_hit(found: Sequence[Normal], hold: Hold) -> Hit | None:
+    return next((hit for normal in found if (hit := hold(normal.obj, normal.observables)) is not None), None)
+
+
+def _claim(normal: Normal, arrival: Arrival) -> Claim:
+    obj = normal.obj
+    body = orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
+    stix_id = StixId(normal.said_id)
+    modified = obj.get("modified")
+    return Claim(
+        key=claim_key(arrival.centre.no, stix_id), centre=arrival.centre.no, id=stix_id, type=obj["type"],
+        thing=normal.thing, modified_us=None if modified is None else parse_us(modified), stamp=arrival.stamp,
+        since=arrival.stamp, state=ClaimState.REVOKED if obj.get("revoked") is True else ClaimState.LIVE,
+        digest=digest_of(body), body=body, parsed=obj,
+    )  # fmt: skip

@@ -1,0 +1,122 @@
+"""Records of the event log to arrivals: one for each object or withdrawal that a record holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from hub.core.judge import objects_in
+from hub.model.clock import JUMP_US
+from hub.model.event_log import INTAKE_PREFIX, StoredRecord
+from hub.model.policy import Centre, Policy
+from hub.model.problems import Code, Problem
+from hub.model.record_headers import RecordHeaders, read_headers
+from hub.model.times import to_us
+from hub.model.words import Limits, Stamp, stamp
+from hub.model.writes import Held
+
+_LONGEST_ID = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One received object, or a withdrawal (``value`` None), with where it came from."""
+
+    centre: Centre
+    value: bytes | None
+    stix_id: str | None
+    """Of a withdrawal; of an object only where the record's key says it."""
+    stamp: Stamp
+    at_us: int
+    topic: str
+    partition: int
+    offset: int
+    index: int
+    """Which object of the push, or of the record."""
+    receipt: str | None
+    refused: Problem | None = None
+    """What was found before the object was looked at, such as a size over the limit."""
+    released: bool = False
+    """The operator has let it pass: lists are not asked again."""
+
+
+def arrivals_in(
+    records: Sequence[StoredRecord], policy: Policy, limits: Limits, now_us: int, unforeseen: Problem | None = None
+) -> list[Arrival]:
+    """What records hold, in order. ``unforeseen``: why none of them is looked at."""
+    by_topic = {INTAKE_PREFIX + centre.name: centre for centre in policy.centres.values()}
+    found: list[Arrival] = []
+    times = _Times(now_us)
+    for record in records:
+        at_us = times.of(record)
+        centre = by_topic.get(record.topic)
+        if centre is not None:
+            found.extend(_arrivals(record, centre, at_us, limits, unforeseen))
+    return found
+
+
+def released_arrivals(held: Iterable[Held], policy: Policy) -> list[Arrival]:
+    """Objects that an operator has let pass, as they came."""
+    return [
+        Arrival(
+            policy.centres[one.centre], one.value, one.stix_id, Stamp(one.stamp), one.at_us, "", 0, 0, one.index, None,
+            released=True,
+        )
+        for one in held
+        if one.centre in policy.centres
+    ]  # fmt: skip
+
+
+class _Times:
+    """When records came. One that is dated by a wrong clock, or not at all, came by now at the latest."""
+
+    def __init__(self, now_us: int) -> None:
+        self._now_us = now_us
+        self._misdated: dict[tuple[str, int], int] = {}
+
+    def of(self, record: StoredRecord) -> int:
+        """In microseconds since 1970; what follows a misdated record in its partition is later."""
+        at_us, partition = to_us(record.time), (record.topic, record.partition)
+        if at_us == 0 or at_us > self._now_us + JUMP_US:
+            at_us = self._misdated[partition] = self._now_us
+        elif self._misdated:
+            at_us = max(at_us, self._misdated.get(partition, 0))
+        return at_us
+
+
+def _arrivals(
+    record: StoredRecord, centre: Centre, at_us: int, limits: Limits, unforeseen: Problem | None
+) -> Iterator[Arrival]:
+    headers = read_headers(record.headers)
+    refused, values = (unforeseen, [record.value]) if unforeseen else _values(record, headers, limits)
+    stix_id = _id_in(record.key) if record.key else None
+    for i, value in enumerate(values):
+        yield Arrival(
+            centre, value, stix_id, stamp(at_us, record.partition, record.offset, i), at_us, record.topic,
+            record.partition, record.offset, headers.index + i, headers.receipt, refused,
+        )  # fmt: skip
+
+
+def _values(
+    record: StoredRecord, headers: RecordHeaders, limits: Limits
+) -> tuple[Problem | None, Sequence[bytes | None]]:
+    """The objects of a record, or why it holds none. What was pushed is split already."""
+    if headers.size_bytes is not None:
+        size, limit = headers.size_bytes, limits.object_bytes
+        over = f"the limit is {limit}" if size > limit else "the event log's topic takes no record of this size"
+        return Problem(Code.OBJECT_TOO_LARGE, "", f"The object has {size} bytes; {over}."), [record.value]
+    if record.value is None:
+        if record.key is None:
+            says = "A record without key and value says nothing; key a withdrawal."
+            return Problem(Code.RECORD_EMPTY, "", says), [None]
+        return None, [None]
+    if headers.receipt is not None:
+        return None, [record.value]
+    objects = objects_in(record.value, limits)
+    return (objects, [record.value]) if isinstance(objects, Problem) else (None, objects)
+
+
+def _id_in(key: bytes) -> str:
+    """The id that a record's key is. Any other key is nobody's id: it is quoted, cut to what may be stored."""
+    text = key.decode("utf-8", "replace")
+    return text if len(text) <= _LONGEST_ID and text.strip().isprintable() else ascii(text)[:_LONGEST_ID]

@@ -1,0 +1,263 @@
+"""Which claim counts from now on under each key, and the one end of each arrival.
+
+Source: docs/semantics.md, sections 1 ("contribution") and 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hub.core.admission import Admitted
+from hub.core.judge import revoking
+from hub.core.merge.newest import newest, withdrawal
+from hub.core.merge.reach import decided_by
+from hub.core.merge.references import perhaps_issued, read_as_keys
+from hub.core.normalise.observed import part_id
+from hub.core.revoke import revoked
+from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key
+from hub.model.policy import Policy
+from hub.model.problems import Code, Problem, cut
+from hub.model.questions import CLAIM, HELD, ISSUED, REPLACED, Answers, HeldRecord, Questions
+from hub.model.words import CanonicalKey, Stamp, State, StixId
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one arrival."""
+
+    admitted: Admitted
+    state: State
+    problems: tuple[Problem, ...]
+
+    @property
+    def supersedes(self) -> bool:
+        """Whether what waits for the operator under the same id is not the newest that its source says any more."""
+        withdraws = self.admitted.arrival.value is None or self.admitted.retracts
+        return self.state in (State.ACCEPTED, State.HELD) or withdraws
+
+
+# ---------------------------------------------------------------- what the store must say first
+
+
+def questions_about(batch: Sequence[Admitted], policy: Policy) -> Questions:
+    """What decides which claims of a batch count: the claims that they may replace, the sources' own definitions of
+    markings, what waits or was refused under their ids, and what references mean that a collection may have made.
+    """
+    questions = Questions()
+    for one in batch:
+        centre = one.arrival.centre.no
+        if one.stix_id is not None:
+            questions.add(REPLACED, claim_key(centre, one.stix_id))
+            if one.held_on or one.arrival.value is None:
+                questions.add(HELD, (centre, StixId(one.stix_id)))
+        for claim in (*one.claims, *one.would_claim):
+            questions.add(REPLACED, claim.key)
+            questions.update(ISSUED, perhaps_issued(claim))
+        for claim in one.claims:
+            questions.update(CLAIM, (claim_key(centre, ref) for ref in _own_markings(claim, policy)))
+    return questions
+
+
+def questions_about_parts(answers: Answers) -> Questions:
+    """The parts of the claims that are there, which may have to go with them."""
+    known = answers.of(REPLACED)
+    parts = {key for claim in known.values() for key in _parts_of(claim)}
+    return Questions().update(REPLACED, parts - known.keys())
+
+
+def _parts_of(whole: Claim | None) -> list[ClaimKey]:
+    """What may be claimed as a part of it: of observed-data that came without parts nothing is there under these."""
+    if whole is None or whole.type != "observed-data" or not whole.body:
+        return []
+    return [claim_key(whole.centre, part_id(whole.id, ref)) for ref in whole.obj.get("object_refs", ())]
+
+
+def _own_markings(claim: Claim, policy: Policy) -> list[StixId]:
+    """Markings that only the centre itself can have defined."""
+    return [ref for ref in claim.marks.others if ref not in policy.group_of_marking]
+
+
+# ---------------------------------------------------------------- what counts
+
+
+class Contributions:
+    """The claims that a batch is about, as they are after each of its arrivals."""
+
+    def __init__(self, policy: Policy, answers: Answers) -> None:
+        """``answers``: to ``questions_about`` and ``questions_about_parts``."""
+        self._policy = policy
+        replaced, others = answers.of(REPLACED), answers.of(CLAIM)
+        self._before: Mapping[ClaimKey, Claim | None] = replaced
+        self._now = {key: claim for some in (others, replaced) for key, claim in some.items() if claim is not None}
+        self._held: dict[tuple[int, StixId], HeldRecord] = dict(answers.of(HELD))
+        issued = answers.of(ISSUED)
+        self._issued: dict[StixId, CanonicalKey] = {ref: key for ref, key in issued.items() if key is not None}
+        self.changed: dict[ClaimKey, tuple[Claim | None, Claim]] = {}
+        """Old and new claim, by key."""
+
+    def take(self, one: Admitted) -> Outcome:
+        """Let an arrival count, after those before it."""
+        if self._issued:
+            one = replace(one, claims=self._as_keys(one.claims), would_claim=self._as_keys(one.would_claim))
+        at = (one.arrival.centre.no, StixId(one.stix_id or ""))
+        waits = at in self._held and self._held[at].waits
+        outcome = self._outcome(one)
+        if _withdraws(one) and waits:  # it takes back what nobody has seen yet
+            outcome = Outcome(one, State.ACCEPTED, _as_meant(one))
+        if one.held_on and outcome.state is State.HELD:
+            self._held[at] = self._held[at]._replace(waits=True)
+        elif outcome.supersedes and at in self._held:
+            self._held[at] = self._held[at]._replace(waits=False)
+        return outcome
+
+    def _as_keys(self, claims: Sequence[Claim]) -> tuple[Claim, ...]:
+        return tuple(read_as_keys(claim, self._issued) for claim in claims)
+
+    def _outcome(self, one: Admitted) -> Outcome:
+        if _withdraws(one):
+            return self._withdraw(one)
+        stands = self._stands_already(one)
+        if stands is not None:
+            return Outcome(one, State.UNCHANGED, (stands,))
+        if one.claims:
+            return self._accept(one)
+        if self._takes_back(one):
+            self._withdraw(one)
+        refused = self._was_refused(one)
+        if refused is not None:
+            return Outcome(one, State.UNCHANGED, (refused,))
+        return Outcome(one, one.problems[0].state if one.problems else State.REJECTED, one.problems)
+
+    def _put(self, claim: Claim) -> None:
+        self._now[claim.key] = claim
+        self.changed[claim.key] = (self._before.get(claim.key), claim)
+
+    # ------------------------------------------------------------ withdrawals
+
+    def _withdraw(self, one: Admitted) -> Outcome:
+        old = self._now.get(claim_key(one.arrival.centre.no, one.stix_id or ""))
+        gone = None if old is None else withdrawal(old, one.arrival.stamp)
+        if old is None or gone is None:
+            says = f"You have nothing live under {cut(one.stix_id)}; nothing was withdrawn."
+            return Outcome(one, State.UNCHANGED, (Problem(Code.WITHDRAWAL_UNKNOWN, "", says),))
+        self._put(gone)
+        self._withdraw_parts(_parts_of(old), one.arrival.stamp)
+        return Outcome(one, State.ACCEPTED, _as_meant(one))
+
+    def _withdraw_parts(self, parts: Iterable[ClaimKey], stamp: Stamp) -> None:
+        for key in parts:
+            part = self._now.get(key)
+            gone = None if part is None else withdrawal(part, max(stamp, part.stamp))
+            if gone is not None:
+                self._put(gone)
+
+    # ------------------------------------------------------------ what is held or refused
+
+    def _stands_already(self, one: Admitted) -> Problem | None:
+        """Why there is nothing to hold: an operator has released this very claim, or a newer one stands.
+
+        A feed that sends all it has every day would otherwise ask the operator again about what was decided.
+        """
+        if one.retracts or not one.would_claim:
+            return None
+        replaces, code = newest(self._now.get(one.would_claim[0].key), one.would_claim[0])
+        return None if replaces is not None or code is None else _said(code, one.would_claim[0])
+
+    def _was_refused(self, one: Admitted) -> Problem | None:
+        """Why this is not asked again: an operator has refused this very claim."""
+        if not one.held_on:
+            return None
+        at = (one.arrival.centre.no, one.would_claim[0].id)
+        if at not in self._held or one.would_claim[0].digest not in self._held[at].refused:
+            return None
+        says = f"An operator of this hub has refused this object ({one.problems[0].says.rstrip('.')}); it stays out."
+        return Problem(Code.HELD_REFUSED, "", says)
+
+    def _takes_back(self, one: Admitted) -> bool:
+        """Whether nobody may see any more what stands: it is refused for its marking and would have replaced it, or it
+        is held and would change who sees it, until the operator has decided.
+        """
+        if one.retracts:
+            return newest(self._now.get(one.would_claim[0].key), one.would_claim[0])[0] is not None
+        return any(
+            old.state is not ClaimState.WITHDRAWN and old.marks != claim.marks
+            for claim in one.would_claim
+            if (old := self._now.get(claim.key)) is not None
+        )
+
+    # ------------------------------------------------------------ what is accepted
+
+    def _accept(self, one: Admitted) -> Outcome:
+        whole, *parts = one.claims
+        old = self._now.get(whole.key)
+        if one.only_revokes:
+            whole = revoked(whole, old, one.arrival.centre.default_level)
+        replaces, code = newest(old, whole)
+        moved = [part for part in (_following(self._now.get(part.key), part) for part in parts) if part is not None]
+        if replaces is None and code is Code.VERSION_SAME and moved:
+            replaces, code = whole, Code.VERSION_NOT_INCREMENTED
+        said = () if code is None else (_said(code, whole),)
+        if replaces is None:
+            return Outcome(one, State.UNCHANGED, said)
+        for claim in (replaces, *moved):
+            self._put(claim)
+        left_out = set(_parts_of(old)) - {part.key for part in parts}
+        self._withdraw_parts(sorted(left_out), one.arrival.stamp)
+        trouble = None if one.only_revokes else self._marking_trouble(whole)
+        if trouble is not None and whole.state is ClaimState.REVOKED:
+            return Outcome(one, State.ACCEPTED, (*one.problems, *revoking(whole.obj, trouble).warnings, *said))
+        if trouble is not None:
+            return Outcome(one, State.HELD, (trouble,))
+        return Outcome(one, State.ACCEPTED, (*one.problems, *said))
+
+    def _marking_trouble(self, claim: Claim) -> Problem | None:
+        """What hides a claim from everyone until its centre defines its marking, or otherwise than it has."""
+        if claim.marks.unreadable:
+            says = "A label states a TLP that is no level of it; nobody sees this object until that is mended."
+            return Problem(Code.MARKING_UNKNOWN, "/labels", says)
+        for ref in _own_markings(claim, self._policy):
+            hides = self._hides(claim.centre, ref)
+            if hides is not None:
+                at = "/object_marking_refs" if ref in claim.marks.own else "/granular_markings"
+                return Problem(Code.MARKING_UNKNOWN, at, hides)
+        return None
+
+    def _hides(self, centre: int, marking: StixId) -> str | None:
+        """Why a marking of a centre's own hides what carries it."""
+        definition = self._now.get(claim_key(centre, marking))
+        if definition is None or definition.state is ClaimState.WITHDRAWN:
+            return f"You have not defined the marking {cut(marking)}; nobody sees this object until you send it."
+        decided = decided_by(definition.obj)
+        name = f"Your marking {cut(marking)}"
+        if not decided.readable:
+            return f"{name} states a TLP that is no level of it, or nothing; nobody sees this object."
+        if decided.level is not None and decided.level > self._policy.centres[centre].ceiling:
+            return f"{name} is TLP:{decided.level.label.upper()}, above your ceiling; nobody sees this."
+        return None
+
+
+def _withdraws(one: Admitted) -> bool:
+    return one.arrival.value is None and not one.problems
+
+
+def _as_meant(one: Admitted) -> tuple[Problem, ...]:
+    """What is said of a withdrawal that names an id in another spelling."""
+    if one.arrival.value is not None or one.stix_id == one.arrival.stix_id:
+        return ()
+    says = f"{cut(one.arrival.stix_id)} was read as {cut(one.stix_id)}."
+    return (Problem(Code.WITHDRAWAL_LENIENT, "", says),)
+
+
+def _following(old: Claim | None, part: Claim) -> Claim | None:
+    """The claim of a part whose whole counts from now on, whatever came between; None where it is as it was."""
+    return newest(old, part if old is None else replace(part, stamp=max(part.stamp, old.stamp)))[0]
+
+
+def _said(code: Code, claim: Claim) -> Problem:
+    says = {
+        Code.VERSION_OLDER: "A newer version, or a withdrawal, stands already.",
+        Code.VERSION_SAME: "The same claim stands already.",
+        Code.VERSION_NOT_INCREMENTED: "It differs from the version before under the same modified, and counts.",
+    }[code]
+    return Problem(code, "/modified" if claim.modified_us is not None else "", says)

@@ -1,0 +1,279 @@
+"""What one step knows of the store so far, with the step's own changes laid over it.
+
+Every question either has its answer or raises ``Missing`` and notes what must be looked up. The claims that the step
+changes replace what the store says, when an answer is taken: whoever asks sees one state, that after the step.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hub.core.merge.references import has_own_meaning, keyed
+from hub.model.claims import Change, Claim, ClaimHead, ClaimKey, View
+from hub.model.policy import Policy
+from hub.model.questions import (
+    BODY,
+    CLAIM,
+    CROWD,
+    PAGE,
+    PAST,
+    PLACED,
+    PLACEMENT,
+    REFERRERS,
+    THING,
+    UNDER_ID,
+    USES,
+    A,
+    Answers,
+    K,
+    Question,
+    Questions,
+)
+from hub.model.stix_types import SCO_TYPES, ViewAuthor, stix_type
+from hub.model.words import CanonicalKey, StixId
+
+_AS_THEY_ARE: tuple[Question[Any, Any], ...] = (PAGE, PLACEMENT, BODY, USES, PAST)
+"""What the step's own changes do not alter, or is overlaid when it is asked."""
+
+
+class Missing(Exception):  # not an error: the work is tried again with the answer
+    """What is asked has not been looked up yet.
+
+    Whoever may raise it is called again from the start: what it has changed until then must bear being done twice.
+    """
+
+
+def is_floating(claim: ClaimHead) -> bool:
+    """Whether it is a relationship whose thing depends on what its ends mean in each collection."""
+    return claim.thing is None
+
+
+def sighting_of(stix_id: str) -> StixId:
+    """The name under which the index keeps the sightings of an id, apart from everything that refers to it."""
+    return StixId(f"sighting-of:{stix_id}")
+
+
+def marked_with(marking: str) -> StixId:
+    """The name under which the index keeps what carries a marking of its centre's own."""
+    return StixId(f"marked:{marking}")
+
+
+def is_marking(name: StixId) -> bool:
+    """Whether a name of the index stands for what carries a marking."""
+    return name.startswith("marked:")
+
+
+def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
+    """The ids whose meaning decides what this claim's views show; empty for a withdrawn one."""
+    if not claim.body:
+        return ()
+    said = claim.beside_author if stix_type(claim.type).view_author is ViewAuthor.HUB else claim.references
+    refs = [ref for ref in said if ref not in policy.registered and ref != policy.hub_identity]
+    refs.extend(marked_with(ref) for ref in claim.marks.others)  # a group's too: it may be removed
+    if claim.sighted is not None:
+        refs.append(sighting_of(claim.sighted))
+    return tuple(dict.fromkeys(refs))
+
+
+class Facts:
+    """See the head of this module."""
+
+    def __init__(self, policy: Policy, changed: Mapping[ClaimKey, Claim], crowd: int = CROWD) -> None:
+        """``changed``: the claims that the step changes. ``crowd``: more referrers of one id come page by page."""
+        self._policy = policy
+        self._crowd = crowd
+        self._asked = Questions(crowd)
+        self._changed = changed
+        self._claims: dict[ClaimKey, Claim] = dict(changed)
+        self._known: dict[Question[Any, Any], dict[Any, Any]] = defaultdict(dict)
+        self._known[CLAIM].update(changed)
+        self._by_digest: dict[bytes, Claim] = {}
+        """Observables by what is said of them: many are said in the same words."""
+        self._of_thing: dict[CanonicalKey, list[Claim]] = defaultdict(list)
+        self._of_id: dict[StixId, list[Claim]] = defaultdict(list)
+        self._referring: dict[StixId, list[Claim]] = defaultdict(list)
+        """Of the claims that the step changes, those about a thing, under an id, and that refer to an id."""
+        self._newly_placed: dict[tuple[int, CanonicalKey], dict[ClaimKey, None]] = defaultdict(dict)
+        self.placing: dict[ClaimKey, dict[int, CanonicalKey]] = {}
+        self._keyed_names: dict[CanonicalKey, list[StixId]] = {}
+        for claim in changed.values():
+            if claim.thing is not None:
+                self._of_thing[claim.thing].append(claim)
+            self._of_id[claim.id].append(claim)
+            for target in indexed_references(claim, policy):
+                self._referring[target].append(claim)
+
+    # ------------------------------------------------------------ asking
+
+    def _get(self, question: Question[K, A], key: K) -> A:
+        """The answer, as the step has it."""
+        found = self._known[question]
+        if key not in found:
+            self._asked.add(question, key)
+            raise Missing
+        answer: A = found[key]
+        return answer
+
+    def _ask_ahead(self, question: Question[K, Any], keys: Iterable[K]) -> None:
+        """Note what is sure to be needed, so that it comes with the first look-up."""
+        known = self._known[question]
+        self._asked.update(question, [key for key in keys if key not in known])
+
+    def asked(self) -> Questions:
+        """What has been noted since the last time."""
+        found, self._asked = self._asked, Questions(self._crowd)
+        return found
+
+    def prefetch(self, claim: ClaimHead) -> None:
+        """Note what a claim that is looked at is sure to need."""
+        names = (claim.id, marked_with(claim.id)) if claim.type == "marking-definition" else (claim.id,)
+        self._ask_ahead(REFERRERS, names)
+        if is_floating(claim):
+            self._ask_ahead(PLACEMENT, (claim.key,))
+        if claim.type != "indicator":
+            self.want_ids(claim.references)
+
+    def want_ids(self, refs: Iterable[StixId]) -> None:
+        """Note that what these ids mean will be needed."""
+        self._ask_ahead(UNDER_ID, [ref for ref in refs if has_own_meaning(ref)])
+
+    def want_thing(self, thing: CanonicalKey) -> None:
+        """Note that a thing's claims and views will be needed."""
+        self._ask_ahead(THING, (thing,))
+
+    # ------------------------------------------------------------ being told
+
+    def add(self, claim: Claim) -> ClaimHead:
+        """A claim as the store has it; returns it as the step has it."""
+        kept = self._claims.setdefault(claim.key, claim)
+        self._known[CLAIM][claim.key] = kept
+        return kept
+
+    def tell(self, answers: Answers) -> None:
+        """Take answers, with the step's own changes laid over them."""
+        claims = self._known[CLAIM]
+        for key, claim in answers.of(CLAIM).items():
+            claims.setdefault(key, claim if claim is None else self._kept(claim))
+        for thing, record in answers.of(THING).items():
+            about = {old.key: claim for old in record.claims if (claim := self._kept(old)).thing == thing}
+            about |= {claim.key: claim for claim in self._of_thing.get(thing, ())}
+            self._known[THING][thing] = record._replace(claims=list(about.values()))
+        for stix_id, under in answers.of(UNDER_ID).items():
+            found = {claim.key: self._kept(claim) for claim in under}
+            found |= {claim.key: claim for claim in self._of_id.get(stix_id, ())}
+            self._known[UNDER_ID][stix_id] = list(found.values())
+        for name, referring in answers.of(REFERRERS).items():
+            kept = None if referring is None else [self._kept(one) for one in referring if one.key not in self._changed]
+            self._known[REFERRERS][name] = None if kept is None else [*kept, *self._referring.get(name, ())]
+        for thing, placed in answers.of(PLACED).items():
+            self._known[PLACED][thing] = {no: [self._kept(claim) for claim in some] for no, some in placed.items()}
+        for question in _AS_THEY_ARE:
+            self._known[question].update(answers.of(question))
+
+    def _kept(self, claim: Claim) -> Claim:
+        """A claim as the step has it."""
+        kept = self._claims.get(claim.key)
+        if kept is None:
+            if claim.type in SCO_TYPES:
+                claim.share(self._by_digest.setdefault(claim.digest, claim))
+            kept = self._claims[claim.key] = claim
+        return kept
+
+    # ------------------------------------------------------------ claims
+
+    def claim(self, key: ClaimKey) -> ClaimHead | None:
+        """The claim under this key."""
+        kept = self._claims.get(key)
+        return kept if kept is not None else self._get(CLAIM, key)
+
+    def claims_of_thing(self, thing: CanonicalKey) -> Sequence[ClaimHead]:
+        """All claims about a thing."""
+        return self._get(THING, thing).claims
+
+    def claims_of_id(self, stix_id: StixId) -> Sequence[ClaimHead]:
+        """All claims under a STIX id, of whatever centre."""
+        return self._get(UNDER_ID, stix_id)
+
+    def referrers(self, name: StixId) -> Sequence[ClaimHead] | None:
+        """All claims that refer to a STIX id; None when they are too many to look up at once."""
+        return self._get(REFERRERS, name)
+
+    def changed_referrers(self, name: StixId) -> Sequence[ClaimHead]:
+        """The claims that the step changes and that refer to a STIX id."""
+        return self._referring.get(name, ())
+
+    def page(self, name: StixId, after: bytes) -> list[Claim]:
+        """The next claims of the store, of those that the step does not change, that refer to a STIX id.
+
+        They are not kept: ``add`` those that matter. The last one's key is where the next page begins.
+        """
+        found = self._get(PAGE, (name, after))
+        del self._known[PAGE][name, after]
+        return found
+
+    def is_changed(self, claim: ClaimHead) -> bool:
+        """Whether the step changes the claim."""
+        return claim.key in self._changed
+
+    def sightings(self, names: Iterable[StixId]) -> list[tuple[StixId, ClaimHead]]:
+        """All claims of sightings of these ids, each with the id."""
+        found: list[tuple[StixId, ClaimHead]] = []
+        missing = False
+        referrers = self._known[REFERRERS]
+        for stix_id in names:
+            if referrers.get(stix_id, True) == []:  # nothing refers to it, so no sighting does
+                continue
+            try:
+                found.extend((stix_id, claim) for claim in self.referrers(sighting_of(stix_id)) or ())
+            except Missing:  # ask for all of them at once
+                missing = True
+        if missing:
+            raise Missing
+        return found
+
+    # ------------------------------------------------------------ views
+
+    def view(self, collection: int, thing: CanonicalKey) -> View | None:
+        """What the store has of a thing's view."""
+        return self._get(THING, thing).views.get(collection)
+
+    def keyed_names(self, kind: str, thing: CanonicalKey) -> list[StixId]:
+        """How references name a thing by its key: not at all before some collection has shown it."""
+        if thing not in self._keyed_names:
+            shown = any(self.view(no, thing) is not None for no in self._policy.collections)
+            self._keyed_names[thing] = [keyed(kind, thing)] if shown else []
+        return self._keyed_names[thing]
+
+    def body(self, collection: int, view: View) -> bytes:
+        """The newest bytes of a view."""
+        return self._get(BODY, (collection, view.seq))
+
+    def past(self, collection: int, object_id: StixId) -> Change | None:
+        """The last object that a collection showed under an id which another id of the same view followed."""
+        return self._get(PAST, (collection, object_id))
+
+    def uses(self, collection: int, used: str) -> int:
+        """How many views of a collection use something, before this step."""
+        return self._get(USES, (collection, used))
+
+    # ------------------------------------------------------------ relationships
+
+    def placement(self, key: ClaimKey) -> dict[int, CanonicalKey]:
+        """The thing that a relationship stands for, by collection."""
+        placed = self.placing.get(key)
+        return self._get(PLACEMENT, key) if placed is None else placed
+
+    def place(self, key: ClaimKey, where: dict[int, CanonicalKey]) -> None:
+        """Let a relationship stand for these things from now on."""
+        for collection, thing in self.placement(key).items():
+            self._newly_placed[collection, thing].pop(key, None)
+        self.placing[key] = where
+        for collection, thing in where.items():
+            self._newly_placed[collection, thing][key] = None
+
+    def placed(self, collection: int, thing: CanonicalKey) -> list[ClaimHead]:
+        """The relationships that stand for a thing in a collection."""
+        here = [claim for claim in self._get(PLACED, thing).get(collection, ()) if claim.key not in self.placing]
+        return [*here, *(self._claims[key] for key in self._newly_placed.get((collection, thing), ()))]

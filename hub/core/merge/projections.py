@@ -1,0 +1,73 @@
+"""The projections of one step's claims, each made once.
+
+Audiences that see the same part of a claim share one projection, and audiences that see different parts have different
+ones. What is computed from projections may therefore be kept by the projections themselves, whoever it is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hub.core.merge.facts import Facts
+from hub.core.merge.project import Part, Projection, as_definition, decision_of, part_for, projected
+from hub.core.merge.reach import Decided, Reach, reach, reaches
+from hub.model.claims import ClaimHead, ClaimKey, ClaimState, claim_key
+from hub.model.policy import Audience, Policy
+from hub.model.words import StixId
+
+
+class Projections:
+    """See the head of this module. Every answer may raise ``Missing``."""
+
+    def __init__(self, policy: Policy, facts: Facts, before: Mapping[ClaimKey, ClaimHead | None]) -> None:
+        """``before``: the claims that the step changes, as they were."""
+        self._policy = policy
+        self._facts = facts
+        self._before = before
+        self._redefined = any(claim is not None and claim.type == "marking-definition" for claim in before.values())
+        self._reaches: dict[ClaimKey, Reach | None] = {}
+        self._seen: dict[tuple[ClaimKey, Audience], Projection | None] = {}
+        self._made: dict[tuple[ClaimKey, Part], Projection] = {}
+
+    def of(self, claim: ClaimHead, audience: Audience) -> Projection | None:
+        """What an audience sees of a claim; None for nothing."""
+        at = (claim.key, audience)
+        if at not in self._seen:
+            self._seen[at] = self._project(claim, audience)
+        return self._seen[at]
+
+    def _project(self, claim: ClaimHead, audience: Audience) -> Projection | None:
+        if claim.state is ClaimState.WITHDRAWN:
+            return None
+        if claim.key not in self._reaches:
+            self._reaches[claim.key] = reach(claim, self._policy, self._decision)
+        found = self._reaches[claim.key]
+        part = None if found is None else part_for(claim, audience, self._policy, found)
+        if part is None:
+            return None
+        at = (claim.key, part)
+        if at not in self._made:
+            self._made[at] = projected(claim, part, self._policy)
+        return self._made[at]
+
+    def definition(self, claim: ClaimHead) -> Projection:
+        """A marking-definition as it goes along with what carries it."""
+        return as_definition(claim, self._policy)
+
+    def was_visible(self, claim: ClaimHead, audience: Audience) -> bool:
+        """Whether an audience saw, before this step, what stood where the claim stands."""
+        if claim.key not in self._before and not self._redefined:
+            return self.of(claim, audience) is not None
+        old = self._before.get(claim.key, claim)
+        if old is None or old.state is ClaimState.WITHDRAWN:
+            return False
+        found = reach(old, self._policy, self._decision_before)
+        return found is not None and reaches(found, self._policy.centres[old.centre], audience)
+
+    def _decision(self, centre: int, marking: StixId) -> Decided:
+        """What the marking-definition decides that a centre claims under an id."""
+        return decision_of(self._facts.claim(claim_key(centre, marking)))
+
+    def _decision_before(self, centre: int, marking: StixId) -> Decided:
+        key = claim_key(centre, marking)
+        return decision_of(self._before[key]) if key in self._before else self._decision(centre, marking)

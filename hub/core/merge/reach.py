@@ -1,0 +1,165 @@
+"""How far a claim may travel: its level and the groups that it is for, by its markings and its source's policy.
+
+Source: docs/semantics.md, section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from hub.model.claims import ClaimHead
+from hub.model.markings import Marks, UnreadableMarking, level_of_definition, pap_of_definition
+from hub.model.policy import Audience, Centre, Policy, covers
+from hub.model.words import COMMUNITY, PUBLIC, GroupName, Level, StixId, StixObject
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reach:
+    """How far a claim may travel, policy and definitions taken into account."""
+
+    level: Level
+    """The strictest that holds anywhere in it."""
+    own_level: Level
+    """The level of the object as a whole, granular markings aside."""
+    groups: tuple[GroupName, ...]
+    """The groups that the object's own markings name, each of which may see it; empty: by level."""
+    granular_groups: tuple[GroupName, ...] = ()
+    """The groups that its granular markings name: who may see the whole is in all of them."""
+    statements: tuple[StixId, ...] = ()
+    """Markings that do not restrict; they travel along."""
+    pap: int | None = None
+    """The strictest PAP that the statements state, as a place in ``PAP_ORDER``."""
+
+    @property
+    def restrictions(self) -> tuple[tuple[GroupName, ...], ...]:
+        """Sets of groups of which each must have one that covers whoever is to see the claim."""
+        own = (self.groups,) if self.groups else ()
+        return (*own, *((group,) for group in self.granular_groups))
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a marking-definition decides about the claims of its centre that carry it."""
+
+    readable: bool
+    level: Level | None = None
+    pap: int | None = None
+
+
+Deciding = Callable[[int, StixId], Decided]
+"""What the marking-definition decides that a centre claims under an id."""
+
+_NOT_READABLE = Decided(readable=False)
+_DEFINING = frozenset({"definition", "extensions"})
+"""One of these is in every marking-definition (STIX 2.1, section 7.2.1)."""
+
+
+def decided_by(definition: StixObject | None) -> Decided:
+    """What a centre's own definition decides; one that is not there, or cannot be read, hides what carries it. So does
+    one of which no more is known than that it was revoked.
+    """
+    if definition is None or not definition.keys() & _DEFINING:
+        return _NOT_READABLE
+    try:
+        return Decided(True, level_of_definition(definition), pap_of_definition(definition))
+    except UnreadableMarking:
+        return _NOT_READABLE
+
+
+def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
+    """How far a claim may travel; None hides it from everyone: an unresolved marking, a suspended centre."""
+    centre = policy.centres.get(claim.centre)
+    marks = claim.marks
+    if centre is None or centre.suspended or marks.unreadable:
+        return None
+    whole = _resolved(marks.own, claim.centre, policy, deciding)
+    parts = _resolved(marks.granular, claim.centre, policy, deciding)
+    if whole is None or parts is None:
+        return None
+    own_level = strictest(marks.level, *whole.levels)
+    own_level = centre.default_level if own_level is None else own_level
+    level = max((own_level, *parts.levels, *(() if marks.granular_level is None else (marks.granular_level,))))
+    if level > centre.ceiling:
+        return None  # the ceiling was lowered after it came
+    return Reach(
+        level, own_level, whole.groups, parts.groups,
+        tuple(dict.fromkeys((*whole.statements, *parts.statements))), strictest(*whole.paps, *parts.paps),
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Resolved:
+    """What some markings that are no TLP come to."""
+
+    groups: tuple[GroupName, ...] = ()
+    statements: tuple[StixId, ...] = ()
+    levels: tuple[Level, ...] = ()
+    paps: tuple[int, ...] = ()
+
+
+def _resolved(refs: tuple[StixId, ...], centre: int, policy: Policy, deciding: Deciding) -> _Resolved | None:
+    """What these markings of a centre come to; None when one of them cannot be resolved."""
+    found = _Resolved()
+    for ref in refs:
+        group = policy.group_of_marking.get(ref)
+        if group is not None:
+            found.groups += (group,)
+            continue
+        decided = deciding(centre, ref)
+        if not decided.readable:
+            return None
+        if decided.level is not None:
+            found.levels += (decided.level,)
+            continue
+        found.statements += (ref,)
+        if decided.pap is not None:
+            found.paps += (decided.pap,)
+    return found
+
+
+N = TypeVar("N", bound=int)
+
+
+def strictest(*found: N | None) -> N | None:
+    """The greatest that is there."""
+    return max((one for one in found if one is not None), default=None)
+
+
+def would_see(marks: Marks, centre: Centre, audience: Audience, policy: Policy) -> bool:
+    """Whether an audience may see a version marked like this. Only a claim itself is worth looking up what its centre's
+    own markings mean: an earlier version with one counts as not seen.
+    """
+    if marks.unreadable or any(ref not in policy.group_of_marking for ref in marks.others):
+        return False
+    own_level = centre.default_level if marks.level is None else marks.level
+    own, granular = (tuple(policy.group_of_marking[ref] for ref in refs) for refs in (marks.own, marks.granular))
+    found = Reach(marks.strictest(centre.default_level), own_level, own, granular)
+    return found.level <= centre.ceiling and reaches(found, centre, audience)
+
+
+def reaches(found: Reach, centre: Centre, audience: Audience) -> bool:
+    """Whether a claim that travels this far gets to an audience: the whole object and each part of it."""
+    return (
+        found.level <= audience.level
+        and all(_reaches_by_level(level, found.groups, centre, audience) for level in {found.own_level, found.level})
+        and all(covers(group, audience.group) for group in found.granular_groups)
+    )
+
+
+def _reaches_by_level(level: Level, groups: tuple[GroupName, ...], centre: Centre, audience: Audience) -> bool:
+    """Whether one of these groups, or with none one of the recipients of the level, covers an audience's group."""
+    return any(covers(to, audience.group) for to in groups or _recipients(level, centre))
+
+
+def _recipients(level: Level, centre: Centre) -> tuple[GroupName, ...]:
+    match level:
+        case Level.CLEAR:
+            return (PUBLIC,)
+        case Level.GREEN:
+            return (COMMUNITY,)
+        case Level.AMBER | Level.AMBER_STRICT:
+            return centre.amber_to
+        case Level.RED:
+            return ()

@@ -1,0 +1,111 @@
+"""What the outcomes of a batch leave: parts of receipts, counts, objects that wait for the operator, rejections."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from hub.core.admission import Admitted
+from hub.core.contributions import Outcome
+from hub.model.problems import Problem
+from hub.model.words import State, StixId
+from hub.model.writes import Held, ReceiptCounts, ReceiptPart, Word, Writes, is_overtaken, last_words
+
+_EXCERPT_BYTES = 512
+
+
+def account(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
+    """Write the receipts' counts and problems, the centres' counts, and what waits for the operator."""
+    parts: dict[tuple[str, int], tuple[Counter[State], list[dict[str, object]]]] = {}
+    totals: dict[int, Counter[State]] = {}
+    for outcome in outcomes:
+        arrival = outcome.admitted.arrival
+        centre = arrival.centre.no
+        if not arrival.released:
+            totals.setdefault(centre, Counter())[outcome.state] += 1
+        if arrival.receipt is not None:
+            # by centre as well: what a centre writes into its records' headers concerns its own receipts only
+            by_state, said = parts.setdefault((arrival.receipt, centre), (Counter(), []))
+            by_state[outcome.state] += 1
+            said.extend(_problem(outcome, problem) for problem in outcome.problems)
+    for (receipt, centre), (by_state, said) in parts.items():
+        writes.receipts.append(ReceiptPart(receipt, centre, _counts(by_state), tuple(said)))
+    writes.counts = {centre: _counts(by_state) for centre, by_state in totals.items()}
+    _hold(outcomes, writes, now_us)
+
+
+def _hold(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
+    """What waits for the operator from now on, and what waits no longer since its source has said something newer."""
+    said: dict[tuple[int, StixId], list[Word]] = {}
+    for outcome in outcomes:
+        admitted = outcome.admitted
+        if outcome.supersedes:
+            said.setdefault((admitted.arrival.centre.no, StixId(admitted.stix_id or "")), []).append(_word(admitted))
+    writes.overtaking = {at: last_words(words) for at, words in said.items()}
+    held = [_held(one, now_us) for one in outcomes if one.state is State.HELD and not one.admitted.claims]
+    writes.held = [
+        one
+        for one in held
+        if not is_overtaken(writes.overtaking[one.centre, StixId(one.stix_id)], one.stamp, one.modified_us)
+    ]
+
+
+def _problem(outcome: Outcome, problem: Problem) -> dict[str, object]:
+    return {
+        "index": outcome.admitted.arrival.index,
+        "id": outcome.admitted.stix_id,
+        "state": outcome.state.value,
+        "code": problem.code.value,
+        "message": problem.says,
+    }
+
+
+def _word(admitted: Admitted) -> Word:
+    said = (*admitted.claims, *admitted.would_claim)
+    return Word(admitted.arrival.stamp, said[0].modified_us if said else None)
+
+
+def _held(outcome: Outcome, now_us: int) -> Held:
+    admitted, problem = outcome.admitted, outcome.problems[0]
+    arrival = admitted.arrival
+    return Held(
+        0, arrival.centre.no, admitted.stix_id or "", problem.code.value, admitted.held_on, problem.says,
+        arrival.value or b"", arrival.stamp, arrival.receipt, arrival.index, arrival.at_us or now_us,
+        admitted.would_claim[0].modified_us, admitted.would_claim[0].digest,
+    )  # fmt: skip
+
+
+def _counts(by_state: Mapping[State, int]) -> ReceiptCounts:
+    return ReceiptCounts(
+        *(by_state.get(state, 0) for state in (State.ACCEPTED, State.UNCHANGED, State.HELD, State.REJECTED))
+    )
+
+
+# ---------------------------------------------------------------- rejections
+
+
+def rejections(outcomes: Sequence[Outcome], rules_url: str) -> dict[int, list[dict[str, object]]]:
+    """The entries of the centres' logs of rejections, by centre, without number and time."""
+    found: dict[int, list[dict[str, object]]] = {}
+    for outcome in outcomes:
+        if outcome.state is State.REJECTED:
+            found.setdefault(outcome.admitted.arrival.centre.no, []).append(_rejection(outcome, rules_url))
+    return found
+
+
+def _rejection(outcome: Outcome, rules_url: str) -> dict[str, object]:
+    arrival, problem = outcome.admitted.arrival, outcome.problems[0]
+    return {
+        "centre": arrival.centre.name,
+        "receipt": arrival.receipt,
+        "topic": arrival.topic,
+        "partition": arrival.partition,
+        "offset": arrival.offset,
+        "index": arrival.index,
+        "id": outcome.admitted.stix_id,
+        "code": problem.code.value,
+        "pointer": problem.at,
+        "message": problem.says,
+        "rule_url": rules_url + problem.code.value,
+        "excerpt": (arrival.value or b"")[:_EXCERPT_BYTES].decode("utf-8", "replace"),
+    }

@@ -1,0 +1,222 @@
+"""One step of a worker, without input and output: from records, or from work that was left, to what is written.
+
+A step asks questions (``ask``), is told the answers (``tell``) until it has no more, and gives what to write: first
+what needs no number (``writes``), then, told where the logs end, all of it (``finish``). Its stages, in this order:
+
+1. ``arrivals``: a record is cut into the objects that it holds, each with its source.
+2. ``judge``: read, lift, validate, normalise one object.
+3. ``admission``: what the source may say, and what waits for an operator.
+4. ``contributions``: which claim counts from now on, and the one end of each arrival.
+5. ``outcomes``: receipts, counts, what waits, rejections.
+6. ``merge``: from the claims that changed to the views that change, per audience.
+
+Admission judges what a stage before has made valid and canonical: a marking or an author that is written in another
+spelling must not slip past it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from hub.core.admission import Hold, admitted, no_hold
+from hub.core.arrivals import Arrival, arrivals_in, released_arrivals
+from hub.core.contributions import Contributions, questions_about, questions_about_parts
+from hub.core.merge.engine import Draft, Engine
+from hub.core.merge.facts import indexed_references
+from hub.core.merge.known import known_objects
+from hub.core.merge.stamp import stamp
+from hub.core.outcomes import account, rejections
+from hub.model.claims import Change, Claim, ClaimKey
+from hub.model.event_log import StoredRecord
+from hub.model.policy import Policy
+from hub.model.problems import Problem
+from hub.model.questions import CROWD, REJECTIONS_LOG, REPLACED, TURNS, Answers, Questions
+from hub.model.times import stix_time
+from hub.model.words import Limits, Seq, StixId
+from hub.model.writes import REFERRERS, Head, Held, Writes
+from hub.patterns import values_in
+
+Changed = Mapping[ClaimKey, tuple[Claim | None, Claim]]
+"""Old and new claim, by key."""
+Rounds = Generator[Questions, Answers, None]
+"""Asks, and is sent the answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSettings:
+    """What every step is told."""
+
+    limits: Limits = field(default_factory=Limits)
+    hold: Hold = no_hold
+    crowd: int = CROWD
+    """More referrers of one late id than this have their turn in steps after the batch that brought it."""
+    rules_url: str = "/rules/"
+
+
+class Step:
+    """See the head of this module. Made by one of its class methods; all of them judge at once, before any question."""
+
+    def __init__(self, policy: Policy, settings: StepSettings, now_us: int) -> None:
+        self.policy = policy
+        self._settings = settings
+        self._now_us = now_us
+        self.writes = Writes()
+        """What is to be written; complete but for numbers and dates when there are no more questions."""
+        self._rounds: Rounds | None = None
+        self._asked = Questions()
+        self._engine: Engine | None = None
+        self._drafts: list[Draft] = []
+        self._rejections: dict[int, list[dict[str, object]]] = {}
+        """By log."""
+        self.reached: bytes | None = None
+        """Of a step of ``referrers``: after which key the next one begins; None when all have had their turn."""
+
+    # ------------------------------------------------------------ what there is to do
+
+    @classmethod
+    def of_records(
+        cls,
+        policy: Policy,
+        settings: StepSettings,
+        now_us: int,
+        records: Sequence[StoredRecord],
+        unforeseen: Problem | None = None,
+    ) -> Step:
+        """Carry records of the event log. ``unforeseen``: why none of them is looked at."""
+        step = cls(policy, settings, now_us)
+        arrivals = arrivals_in(records, policy, settings.limits, now_us, unforeseen)
+        return step._begin(step._carry(arrivals))
+
+    @classmethod
+    def of_released(cls, policy: Policy, settings: StepSettings, now_us: int, held: Sequence[Held]) -> Step:
+        """Take up objects that an operator has let pass."""
+        step = cls(policy, settings, now_us)
+        step.writes.released = [one.no for one in held]
+        return step._begin(step._carry(released_arrivals(held, policy)))
+
+    @classmethod
+    def of_claims(cls, policy: Policy, settings: StepSettings, now_us: int, keys: Collection[ClaimKey]) -> Step:
+        """Look again at what these claims come to, since the policy has changed."""
+        step = cls(policy, settings, now_us)
+        return step._begin(step._look_again(keys))
+
+    @classmethod
+    def of_referrers(
+        cls, policy: Policy, settings: StepSettings, now_us: int, collection: int, name: StixId, after: bytes
+    ) -> Step:
+        """Let the next of those that refer to ``name`` have their turn in a collection, above the key ``after``."""
+        step = cls(policy, settings, now_us)
+        return step._begin(step._take_turn(collection, name, after))
+
+    def _begin(self, rounds: Rounds) -> Step:
+        self._rounds = rounds
+        self._asked = next(rounds)
+        return self
+
+    # ------------------------------------------------------------ the outside
+
+    def ask(self) -> Questions:
+        """What must be looked up before the step can go on; empty when it is done."""
+        return self._asked
+
+    def tell(self, answers: Answers) -> None:
+        """Go on with the answers to what was asked."""
+        assert self._rounds is not None  # noqa: S101 - _begin
+        try:
+            self._asked = self._rounds.send(answers)
+        except StopIteration:
+            self._asked = Questions()
+
+    @property
+    def logs(self) -> set[int]:
+        """The logs that get new rows."""
+        return {draft.collection.no for draft in self._drafts} | self._rejections.keys()
+
+    def finish(self, heads: Mapping[int, Head]) -> Writes:
+        """All that is to be written. ``heads``: where the ``logs`` end."""
+        writes = self.writes
+        if self._engine is not None:
+            vouched = frozenset(name for name in known_objects(self.policy) if name.startswith("identity--"))
+            out = stamp(self._drafts, heads, self._now_us, vouched, self._engine.body)
+            writes.changes, writes.views, writes.past_ids = out.changes, out.views, out.past_ids
+            writes.hidden, writes.heads = out.hidden, out.heads
+        for log, entries in self._rejections.items():
+            writes.heads[log] = self._reject(log, heads[log], entries)
+        return writes
+
+    # ------------------------------------------------------------ the kinds of step
+
+    def _carry(self, arrivals: Iterable[Arrival]) -> Rounds:
+        policy, settings = self.policy, self._settings
+        ready = admitted(arrivals, policy, settings.limits, settings.hold)
+        answers = yield questions_about(ready, policy).update(TURNS, (None,))
+        if parts := questions_about_parts(answers):
+            answers.put(REPLACED, (yield parts).of(REPLACED))
+        contributions = Contributions(policy, answers)
+        outcomes = [contributions.take(one) for one in ready]
+        self._write_claims(contributions.changed)
+        account(outcomes, self.writes, self._now_us)
+        if refused := rejections(outcomes, settings.rules_url):
+            logs = (yield Questions().update(REJECTIONS_LOG, refused)).of(REJECTIONS_LOG)
+            self._rejections = {logs[centre]: entries for centre, entries in refused.items()}
+        yield from self._merge(Engine(policy, contributions.changed, crowd=settings.crowd, pending=_turns(answers)))
+
+    def _look_again(self, keys: Collection[ClaimKey]) -> Rounds:
+        answers = yield Questions().update(REPLACED, keys).update(TURNS, (None,))
+        again = [claim for claim in answers.of(REPLACED).values() if claim is not None]
+        crowd = self._settings.crowd
+        yield from self._merge(Engine(self.policy, {}, again, crowd=crowd, pending=_turns(answers)))
+
+    def _take_turn(self, collection: int, name: StixId, after: bytes) -> Rounds:
+        answers = yield Questions().update(TURNS, (None,))
+        crowd = self._settings.crowd
+        engine = Engine(self.policy, {}, only=collection, crowd=crowd, pending=_turns(answers))
+        engine.resume(collection, name, after)
+        yield from self._merge(engine)
+        self.reached = engine.reached
+
+    # ------------------------------------------------------------ what is written
+
+    def _write_claims(self, changed: Changed) -> None:
+        """The claims that count from now on, with what the store looks them up by."""
+        writes, policy = self.writes, self.policy
+        writes.claims = [new for _, new in changed.values()]
+        for key, (old, new) in changed.items():
+            refs = indexed_references(new, policy)
+            if refs or (old is not None and indexed_references(old, policy)):
+                writes.references[key] = refs
+            if new.thing is not None and (old is None or old.thing != new.thing) and (values := _values(new)):
+                writes.values[new.thing] = values
+
+    def _merge(self, engine: Engine) -> Rounds:
+        """From the claims to the views that differ."""
+        while questions := engine.ask():
+            engine.tell((yield questions))
+        self._engine, self._drafts = engine, engine.drafts()
+        writes = self.writes
+        writes.placements = engine.placements
+        writes.sweeps = [(f"{REFERRERS}{no}:{name}", self._now_us) for no, name in engine.left]
+        writes.cancelled = [f"{REFERRERS}{no}:{name}" for no, name in engine.cancelled]
+        writes.carried = {at: delta for at, delta in engine.carried.items() if delta}
+
+    def _reject(self, log: int, head: Head, entries: Sequence[dict[str, object]]) -> Head:
+        for entry in entries:
+            head = Head(Seq(head.seq + 1), max(self._now_us, head.date_us + 20))
+            body = orjson.dumps({"seq": head.seq, "at": stix_time(head.date_us), **entry})
+            stix_id = StixId(str(entry["id"] or ""))
+            change = Change(log, head.seq, stix_id, "rejection", False, head.date_us, head.date_us, body)
+            self.writes.changes.append(change)
+        return head
+
+
+def _turns(answers: Answers) -> dict[tuple[int, StixId], bytes]:
+    return answers.of(TURNS).get(None, {})
+
+
+def _values(claim: Claim) -> Mapping[bytes, bool]:
+    """What the pattern of an indicator names, for those who look a value up."""
+    obj = claim.obj
+    return values_in(obj["pattern"]) if claim.type == "indicator" and obj.get("pattern_type") == "stix" else {}

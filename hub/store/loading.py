@@ -1,0 +1,171 @@
+"""The answers to a step's questions, read inside its transaction.
+
+Contributions are read once for all questions that lead to them: a round trip costs more than the rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Table, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.claims import Claim, ClaimKey, claim_key
+from hub.model.policy import Policy
+from hub.model.questions import (
+    BODY,
+    CLAIM,
+    HELD,
+    ISSUED,
+    PAGE,
+    PAST,
+    PLACED,
+    PLACEMENT,
+    REFERRERS,
+    REJECTIONS_LOG,
+    REPLACED,
+    THING,
+    TURNS,
+    UNDER_ID,
+    USES,
+    Answers,
+    Question,
+    Questions,
+    ThingRecord,
+)
+from hub.model.words import CanonicalKey, Seq
+from hub.store import crowds, referring, waiting
+from hub.store import tables as t
+from hub.store.chunks import chunks
+from hub.store.dialect import Dialect
+from hub.store.locks import Locks
+from hub.store.rows import claim_of, view_of
+
+
+class Loading:
+    """Answers the questions of one round."""
+
+    def __init__(self, dialect: Dialect, conn: AsyncConnection, locks: Locks) -> None:
+        self._dialect = dialect
+        self._conn = conn
+        self._locks = locks
+        self._claims: dict[ClaimKey, Claim] = {}
+        self._loaders: dict[Question[Any, Any], Callable[[Set[Any]], Awaitable[dict[Any, Any]]]] = {
+            PLACEMENT: self._placements,
+            ISSUED: lambda ids: referring.load_issued(conn, ids),
+            PAST: lambda ids: referring.load_past(conn, ids),
+            HELD: lambda ids: waiting.load_held(conn, ids),
+            BODY: self._bodies,
+            USES: self._uses,
+            REJECTIONS_LOG: self._rejection_logs,
+            TURNS: lambda _: crowds.load_turns(conn),
+        }
+
+    async def answer(self, questions: Questions, policy: Policy) -> Answers:
+        """All answers."""
+        answers = Answers()
+        if things := questions.about(THING):
+            answers.put(THING, await self._things(things))
+        await self._answer_by_key(questions, policy, answers)
+        for question, load in self._loaders.items():
+            if keys := questions.about(question):
+                answers.put(question, await load(keys))
+        if pages := questions.about(PAGE):
+            answers.put(PAGE, await self._pages(pages, questions.crowd))
+        return answers
+
+    async def _rows(self, table: Table, column: ColumnElement[Any], values: Iterable[Any]) -> Sequence[Row[Any]]:
+        return await self._dialect.rows_in(self._conn, table, column, sorted(values))
+
+    # ------------------------------------------------------------ contributions
+
+    async def _things(self, things: Set[CanonicalKey]) -> dict[CanonicalKey, ThingRecord]:
+        found = {thing: ThingRecord([], {}) for thing in things}
+        for row in await self._rows(t.contributions, t.contributions.c.thing, things):
+            claim = self._claims[row.key] = claim_of(row)
+            found[row.thing].claims.append(claim)
+        for row in await self._rows(t.views, t.views.c.thing, things):
+            found[row.thing].views[row.collection] = view_of(row)
+        return found
+
+    async def _answer_by_key(self, questions: Questions, policy: Policy, answers: Answers) -> None:
+        """What leads to contributions by their keys: directly, by an id, or by an index."""
+        by_id = {
+            stix_id: [claim_key(centre, stix_id) for centre in policy.centres] for stix_id in questions.about(UNDER_ID)
+        }
+        referrers = await referring.load_referrers(self._conn, questions.about(REFERRERS), questions.crowd)
+        placed = await self._placed(questions.about(PLACED))
+        await self._locks.found(key for keys in referrers.values() for key in keys or ())
+        await self._locks.found(key for where in placed.values() for keys in where.values() for key in keys)
+        direct = questions.about(CLAIM) | questions.about(REPLACED)
+        await self._fetch(
+            {
+                *direct,
+                *(key for keys in by_id.values() for key in keys),
+                *(key for keys in referrers.values() for key in keys or ()),
+                *(key for where in placed.values() for keys in where.values() for key in keys),
+            }
+        )
+        for question in (CLAIM, REPLACED):
+            answers.put(question, {key: self._claims.get(key) for key in questions.about(question)})
+        answers.put(UNDER_ID, {stix_id: self._among(keys) for stix_id, keys in by_id.items()})
+        answers.put(REFERRERS, {name: None if keys is None else self._among(keys) for name, keys in referrers.items()})
+        answers.put(
+            PLACED, {thing: {no: self._among(keys) for no, keys in where.items()} for thing, where in placed.items()}
+        )
+
+    async def _fetch(self, keys: Set[ClaimKey]) -> None:
+        for row in await self._rows(t.contributions, t.contributions.c.key, keys - self._claims.keys()):
+            self._claims[row.key] = claim_of(row)
+
+    def _among(self, keys: Iterable[ClaimKey]) -> list[Claim]:
+        return [self._claims[key] for key in keys if key in self._claims]
+
+    async def _pages(self, pages: Set[tuple[Any, bytes]], crowd: int) -> dict[tuple[Any, bytes], list[Claim]]:
+        found = await referring.load_pages(self._conn, pages, crowd)
+        if await self._locks.found(claim.key for page in found.values() for claim in page):
+            return await referring.load_pages(self._conn, pages, crowd)
+        return found
+
+    # ------------------------------------------------------------ relationships
+
+    async def _placements(self, keys: Set[ClaimKey]) -> dict[ClaimKey, dict[int, CanonicalKey]]:
+        found: dict[ClaimKey, dict[int, CanonicalKey]] = {key: {} for key in keys}
+        for row in await self._rows(t.placements, t.placements.c.key, keys):
+            found[row.key][row.collection] = CanonicalKey(row.thing)
+        return found
+
+    async def _placed(self, things: Set[CanonicalKey]) -> dict[CanonicalKey, dict[int, list[ClaimKey]]]:
+        found: dict[CanonicalKey, dict[int, list[ClaimKey]]] = {thing: defaultdict(list) for thing in things}
+        for row in await self._rows(t.placements, t.placements.c.thing, things):
+            found[row.thing][row.collection].append(row.key)
+        return found
+
+    # ------------------------------------------------------------ logs and counts
+
+    async def _bodies(self, rows: Set[tuple[int, Seq]]) -> dict[tuple[int, Seq], bytes]:
+        c = t.changes.c
+        by_log: dict[int, list[Seq]] = defaultdict(list)
+        for log, seq in rows:
+            by_log[log].append(seq)
+        found: dict[tuple[int, Seq], bytes] = {}
+        for log, seqs in by_log.items():
+            for some in chunks(sorted(seqs)):
+                read = await self._conn.execute(select(c.seq, c.body).where(c.log == log, c.seq.in_(some)))
+                found.update({(log, Seq(row.seq)): row.body for row in read})
+        return found
+
+    async def _uses(self, wanted: Set[tuple[int, str]]) -> dict[tuple[int, str], int]:
+        found = dict.fromkeys(wanted, 0)
+        for row in await self._rows(t.carried, t.carried.c.used, {used for _, used in wanted}):
+            collection, used, count = tuple(row)  # not by name: a row has a method ``count``
+            found[collection, used] = count
+        return {at: found[at] for at in wanted}
+
+    async def _rejection_logs(self, centres: Set[int]) -> dict[int, int]:
+        p = t.principals.c
+        names = select(p.no, t.logs.c.no.label("log")).join(t.logs, t.logs.c.name == "rejected." + p.name)
+        rows = await self._conn.execute(names.where(p.no.in_(sorted(centres))))
+        return {row.no: row.log for row in rows}

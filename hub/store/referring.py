@@ -1,0 +1,81 @@
+"""Statements on who refers to what, and on ids that collections made.
+
+Functions over a connection that is inside a transaction already; neutral to the dialect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.claims import Change, Claim, ClaimKey
+from hub.model.words import CanonicalKey, StixId
+from hub.store import reading
+from hub.store import tables as t
+from hub.store.chunks import chunks
+from hub.store.rows import claim_of
+
+_COUNTED = "sighting-of:"
+"""Begins the names whose referrers are counted, all of them (hub/core/merge/facts.sighting_of)."""
+
+
+async def load_referrers(conn: AsyncConnection, names: Set[StixId], crowd: int) -> dict[StixId, list[ClaimKey] | None]:
+    """The keys of who refers to each name; None where there are more than ``crowd``."""
+    r = t.referring.c
+    found: dict[StixId, list[ClaimKey] | None] = {}
+    few: dict[StixId, list[ClaimKey]] = {}
+    for some in chunks(sorted(names)):
+        found.update((name, []) for name in some)
+        counted = select(r.target, func.count()).where(r.target.in_(some)).group_by(r.target)
+        for target, number in await conn.execute(counted):
+            if number <= crowd or target.startswith(_COUNTED):
+                few[target] = []
+            else:
+                found[target] = None
+    for some in chunks(sorted(few)):
+        for target, key in await conn.execute(select(r.target, r.key).where(r.target.in_(some))):
+            few[target].append(key)
+    return found | few
+
+
+async def load_pages(
+    conn: AsyncConnection, pages: Set[tuple[StixId, bytes]], crowd: int
+) -> dict[tuple[StixId, bytes], list[Claim]]:
+    """Of those that refer to each name the next ``crowd`` contributions above a key, in the order of their keys."""
+    r, c = t.referring.c, t.contributions.c
+    found = {}
+    for target, after in sorted(pages):
+        keys = select(r.key).where(r.target == target, r.key > after).order_by(r.key).limit(crowd)
+        some = [row.key for row in await conn.execute(keys)]
+        rows = await conn.execute(select(t.contributions).where(c.key.in_(some)).order_by(c.key))
+        found[target, after] = [claim_of(row) for row in rows]
+    return found
+
+
+async def load_issued(conn: AsyncConnection, ids: Set[StixId]) -> dict[StixId, CanonicalKey | None]:
+    """The things for which a collection made these ids, now or in the past."""
+    found: dict[StixId, CanonicalKey | None] = dict.fromkeys(ids)
+    for some in chunks(sorted(ids)):
+        for table in (t.past_ids, t.views):
+            rows = await conn.execute(select(table.c.object_id, table.c.thing).where(table.c.object_id.in_(some)))
+            found.update({StixId(row.object_id): CanonicalKey(row.thing) for row in rows})
+    return found
+
+
+async def load_past(conn: AsyncConnection, wanted: Set[tuple[int, StixId]]) -> dict[tuple[int, StixId], Change | None]:
+    """The last objects shown under ids that another id of the same view has followed."""
+    p, c = t.past_ids.c, t.changes.c
+    found: dict[tuple[int, StixId], Change | None] = dict.fromkeys(wanted)
+    for some in chunks(sorted({object_id for _, object_id in wanted})):
+        where = (p.object_id.in_(some), c.log == p.collection, c.seq == p.seq)
+        for row in (await conn.execute(select(t.changes).where(*where))).all():
+            if row.body or row.before is None:
+                last = row
+            else:  # it had been withdrawn before the other id came
+                last = (await conn.execute(select(t.changes).where(c.log == row.log, c.seq == row.before))).one()
+            at = (row.log, StixId(row.object_id))
+            if at in found:
+                found[at] = reading.whole(last)
+    return found
