@@ -19,15 +19,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors.sdk.client import HubClient
 from tests.running import RunningHub
 from tests.synthetic import indicators
 
 CENTRES = ("ro", "it", "pl")
 _BATCH = 1_000
+_LOOK_AT_MEMORY_EVERY_S = 0.1
 LEAST_RATE = 3_000
 """For up to 100,000 objects; of more it is the curve that counts."""
 LEAST_FLAT = 0.8
 MOST_MB = 500
+LOOK_EVERY_S = 1.0
+"""So often the hub is asked how far it is: an answer costs the doors as much as several objects."""
+LOOK_LAST_S = 0.1
+"""At the end, whose moment is half of the figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +83,10 @@ def run(objects: int, *, pin: bool, environment: dict[str, str] | None = None) -
         if pin:
             os.sched_setaffinity(0, everywhere - {min(everywhere)} or everywhere)
         try:
-            watch = _Watch(hub)
+            watch = _Watch(hub, objects)
             started = time.monotonic()
             _push(hub, lines)
-            curve = watch.until(objects)
+            curve = watch.until_done()
             peak_mb, doors_s, worker_s = watch.stop()
             _ensure(hub, truth.live)
         finally:
@@ -127,13 +133,29 @@ def _ensure(hub: RunningHub, live: dict[str, int]) -> None:
         assert shown == expected, f"{name} shows {shown}, not {expected}"
 
 
-class _Watch:
-    """How many objects are done, and what the hub's processes take, looked at ten times a second."""
+def received(client: HubClient) -> int:
+    """How many objects the hub is done with."""
+    flow = client.status().flow
+    return 0 if flow is None else flow.received
 
-    def __init__(self, hub: RunningHub) -> None:
+
+def pause_s(curve: Sequence[tuple[float, int]], objects: int) -> float:
+    """How long to wait before the next look at a curve of (time, objects done) that ends at ``objects``."""
+    if len(curve) < 2:
+        return LOOK_EVERY_S
+    (before, had), (now, has) = curve[-2:]
+    left_s = (objects - has) * (now - before) / (has - had) if has > had else LOOK_EVERY_S
+    return min(max(left_s, LOOK_LAST_S), LOOK_EVERY_S)
+
+
+class _Watch:
+    """How many objects are done, and what memory the hub's processes take."""
+
+    def __init__(self, hub: RunningHub, objects: int) -> None:
         if hub.process is None:
             raise RuntimeError("the hub does not run")
         self._root = hub.process.pid
+        self._objects = objects
         self._client = hub.client("watch")
         self._peak_kb = 0
         self.curve: list[tuple[float, int]] = [(time.monotonic(), 0)]
@@ -141,9 +163,9 @@ class _Watch:
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
-    def until(self, objects: int) -> list[tuple[float, int]]:
-        """Wait until so many are done; (time, how many) of each look."""
-        while self.curve[-1][1] < objects:
+    def until_done(self) -> list[tuple[float, int]]:
+        """Wait until all are done; (time, how many) of each look."""
+        while self.curve[-1][1] < self._objects:
             time.sleep(0.02)
         return self.curve
 
@@ -155,10 +177,12 @@ class _Watch:
         return self._peak_kb / 1024, cpu_s(self._root), sum(map(cpu_s, children(self._root)))
 
     def _look(self) -> None:
-        while not self._stop.wait(0.1):
-            flow = self._client.status().flow
-            self.curve.append((time.monotonic(), 0 if flow is None else flow.received))
+        due = self.curve[-1][0] + LOOK_EVERY_S
+        while not self._stop.wait(_LOOK_AT_MEMORY_EVERY_S):
             self._peak_kb = max(self._peak_kb, sum(map(_resident_kb, (self._root, *children(self._root)))))
+            if time.monotonic() >= due:
+                self.curve.append((time.monotonic(), received(self._client)))
+                due = self.curve[-1][0] + pause_s(self.curve, self._objects)
 
 
 def cpu_s(pid: int) -> float:

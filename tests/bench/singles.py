@@ -18,12 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from tests.bench.ingest import children, cpu_s
+from tests.bench.ingest import children, cpu_s, pause_s, received
 from tests.running import RunningHub, in_threads
 from tests.story import an_indicator, uid
-from tests.waiting import wait_until
 
 MOST = 12
 """Times as much as in pushes of a thousand."""
@@ -80,16 +78,14 @@ def _run(lines: Sequence[bytes], batch: int, connections: int) -> Run:
 
         with hub.running(), hub.client("watch") as watch:
             before_s, begun = _cpu_s(hub), time.monotonic()
+            curve = [(begun, 0)]
             in_threads(*(partial(push_share, first) for first in range(connections)))
-            wait_until(lambda: _received(watch) >= len(lines), within_s=_WITHIN_S, what="all is processed")
+            while (done := received(watch)) < len(lines):
+                curve.append((time.monotonic(), done))
+                time.sleep(pause_s(curve, len(lines)))
             run = Run(_cpu_s(hub) - before_s, time.monotonic() - begun)
             _ensure_none_is_lost(hub, receipts, len(lines))
     return run
-
-
-def _received(watch: Any) -> int:
-    flow = watch.status().flow
-    return 0 if flow is None else int(flow.received)
 
 
 def _cpu_s(hub: RunningHub) -> float:
