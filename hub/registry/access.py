@@ -9,10 +9,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from hub.model.errors import NotFound
 from hub.model.policy import Collection
 from hub.model.principals import Principal, Roll
-from hub.model.words import CollectionName
 from hub.registry import grants
 from hub.registry.port import Directory
 from hub.registry.tokens import digest_of, same
@@ -69,20 +67,6 @@ class Access:
             and there.no == collection.no
             and grants.may_read(_as_of(roll, principal), there, roll.groups)
         )
-
-    async def collection(self, principal: Principal | None, name_or_id: str) -> Collection:
-        """The readable collection of this name or TAXII id. Raises NotFound, the same for none and for a hidden one."""
-        roll = await self.roll()
-        found = roll.collections.get(CollectionName(name_or_id)) or next(
-            (each for each in roll.collections.values() if each.id == name_or_id), None
-        )
-        if found is None or not grants.may_read(_as_of(roll, principal), found, roll.groups):
-            raise NotFound(
-                "collection.unknown",
-                "There is no such collection, or none that you may read.",
-                "GET /v1/collections names those that you may.",
-            )
-        return found
 
     async def roll(self) -> Roll:
         """Everybody and everything, at most ``OLDEST_S`` old."""

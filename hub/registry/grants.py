@@ -66,11 +66,6 @@ def may_explain(principal: Principal | None, collection: Collection, groups: Map
     return operator or may_read(principal, collection, groups)
 
 
-def may_push(principal: Principal | None) -> bool:
-    """Whether a principal may publish: centres, into their own intake."""
-    return principal is not None and principal.kind is Kind.CENTRE and not principal.suspended
-
-
 def groups_of(principal: Principal | None, groups: Mapping[GroupName, GroupRules]) -> frozenset[GroupName]:
     """All groups that a principal belongs to."""
     return frozenset(name for name in groups if in_group(principal, name, groups))

@@ -99,6 +99,16 @@ async def test_collections_are_those_that_one_may_read(hub: Hub) -> None:
     assert (public["tlp"], public["group"]) == ("clear", "public")
 
 
+@pytest.mark.parametrize("what", ["stream", "export.txt", "export.jsonl"])
+async def test_a_collection_that_one_may_not_read_looks_like_none(hub: Hub, what: str) -> None:
+    hidden, none = [await hub.get(f"/v1/collections/{name}/{what}", "soc") for name in ("network", "nothing")]
+    assert hidden.status_code == none.status_code == 404
+    assert hidden.content == none.content
+    hidden, none = [await hub.get(f"/v1/collections/{name}/{what}") for name in ("network", "nothing")]
+    assert hidden.status_code == none.status_code == 401
+    assert hidden.content == none.content
+
+
 async def test_a_proxys_word_counts_only_where_there_is_one(tmp_path: Path) -> None:
     headers = {"x-forwarded-proto": "https", "x-forwarded-host": "evil.example, cti.example"}
     for behind_proxy, expected in ((True, "https://cti.example/"), (False, "http://hub.example/")):

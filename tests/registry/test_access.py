@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from hub.model.errors import NotFound
 from hub.model.principals import Kind
 from hub.registry.service import Registry
 from hub.store.sqlite import SqliteStore
@@ -120,30 +119,11 @@ async def test_what_is_readable_follows_groups_and_collections(tmp_path: Path) -
         clock.now_s += 1.0
         assert [each.name for each in await door.readable(member)] == ["public", "community", "pilot"]
         assert [each.name for each in await door.readable(None)] == ["public"]
-        pilot = await door.collection(member, "pilot")
+        pilot = await door.find_collection("pilot")
         assert await door.may_read(member, pilot)
         await desk.leave("pilot", ["soc"])
         clock.now_s += 1.0
         assert not await door.may_read(member, pilot)
-
-
-async def test_a_hidden_collection_and_none_are_refused_in_the_same_words(tmp_path: Path) -> None:
-    async with a_store(tmp_path) as store:
-        door = _registry(store)
-        hidden = (await door.find_collection("network")).id
-        said = set()
-        for name in ("network", hidden, "nothing", ""):
-            with pytest.raises(NotFound) as caught:
-                await door.collection(None, name)
-            said.add((caught.value.code, str(caught.value)))
-        assert len(said) == 1
-
-
-async def test_a_collection_is_found_by_its_name_and_by_its_id(tmp_path: Path) -> None:
-    async with a_store(tmp_path) as store:
-        door = _registry(store)
-        public = await door.collection(None, "public")
-        assert await door.collection(None, public.id) == public
 
 
 async def test_an_operator_may_ask_why_of_every_collection_and_read_the_public_one(tmp_path: Path) -> None:

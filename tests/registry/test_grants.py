@@ -6,7 +6,7 @@ import pytest
 
 from hub.model.principals import Kind, Principal
 from hub.model.words import GroupName, Level
-from hub.registry.grants import groups_of, in_group, may_explain, may_push, may_read
+from hub.registry.grants import groups_of, in_group, may_explain, may_read
 from tests.registry.builders import a_collection, a_principal, some_groups
 
 MEMBER = a_principal("soc", Kind.MEMBER)
@@ -70,8 +70,3 @@ def test_an_operator_reads_what_is_public_and_may_ask_why_of_everything() -> Non
     assert may_explain(OPERATOR, network, GROUPS)
     assert not may_explain(MEMBER, network, GROUPS)
     assert not may_explain(None, network, GROUPS)
-
-
-def test_only_centres_that_are_not_suspended_push() -> None:
-    assert may_push(CENTRE)
-    assert not any(map(may_push, (MEMBER, OPERATOR, SUSPENDED, None)))
