@@ -18,11 +18,11 @@ from sqlalchemy import update
 
 from hub.log.port import INTAKE_PREFIX, Batch, Record, StoredRecord, Topic, TopicPartition
 from hub.model.claims import Change
-from hub.model.policy import Audience, Centre
+from hub.model.policy import Audience, Centre, Collection, Group
 from hub.model.principals import Kind, Principal
 from hub.model.times import from_us, stix_time, to_us
 from hub.model.words import CollectionName, GroupName, Level, Seq, StixId
-from hub.store import directory
+from hub.store import policy_changes
 from hub.store import tables as t
 from hub.store.port import Filter
 from hub.store.sql import SqlStore
@@ -117,54 +117,51 @@ class Story:
                 for row in (await conn.execute(table.select())).all():
                     new = {column: kind + uid(table.name, row.name)}
                     await conn.execute(update(table).where(table.c.name == row.name).values(new))
-            await directory.record_change(conn, "test", {}, None, START_US)
+            await policy_changes.record_change(conn, "test", {}, None, START_US)
 
     async def centre(self, name: str, **more: Any) -> Centre:
         """Register a centre; ``more`` are fields of ``policy.Centre``."""
         identity = StixId(f"identity--{uid('centre', name)}")
         principal = Principal(0, name, Kind.CENTRE, identity, more.pop("country", "RO"), created_us=START_US)
         centre = Centre(0, name, identity, "RO", START_US, **more)  # type: ignore[arg-type]
-        async with self.store.begin() as conn:
-            row = await directory.add_principal(
-                conn, principal, hashlib.sha256(name.encode()).digest(), directory.settings_of(centre)
-            )
-            await directory.record_change(conn, "centre.add", {"name": name}, None, START_US)
+        async with self.store.change_directory() as directory:
+            row = await directory.add_principal(principal, hashlib.sha256(name.encode()).digest(), centre)
+            await directory.record("centre.add", {"name": name}, None, START_US)
         return replace(centre, no=row.no)
 
     async def change_centre(self, centre: Centre, **fields: Any) -> Centre:
         """Let the operator change a centre, and carry it out."""
         new = replace(centre, **fields)
-        async with self.store.begin() as conn:
-            await directory.change_principal(
-                conn, centre.no, settings=directory.settings_of(new), suspended=new.suspended
-            )
+        async with self.store.change_directory() as directory:
+            principal = (await directory.snapshot()).principals[centre.name]
+            await directory.update_principal(replace(principal, suspended=new.suspended), new)
             seen_by_others = {"naming", "alias", "speaks_for"} & fields.keys()
-            scope = directory.SCOPE_ALL if seen_by_others else directory.scope_of_centre(centre.no)
-            await directory.record_change(conn, "centre.set", {}, scope, self.now_us)
+            scope = policy_changes.SCOPE_ALL if seen_by_others else policy_changes.scope_of_centre(centre.no)
+            await directory.record("centre.set", {}, scope, self.now_us)
         await self.sweep()
         return new
 
     async def collection(self, name: str, level: Level, group: str, **filters: Any) -> None:
         """Make a collection, and fill it."""
-        new = directory.new_collection(CollectionName(name), Audience(level, GroupName(group)), **filters)
-        async with self.store.begin() as conn:
-            made = await directory.add_collection(conn, replace(new, id=uid("collections", name)), self.now_us)
-            await directory.record_change(conn, "collection.add", {}, f"collection:{made.no}", self.now_us)
+        audience = Audience(level, GroupName(group))
+        new = Collection(0, CollectionName(name), uid("collections", name), audience, **filters)
+        async with self.store.change_directory() as directory:
+            made = await directory.add_collection(new, self.now_us)
+            await directory.record("collection.add", {}, f"collection:{made.no}", self.now_us)
         await self.sweep()
 
     async def group(self, name: str) -> None:
         """Make a group whose marking is always the same."""
-        async with self.store.begin() as conn:
-            made = await directory.add_group(conn, GroupName(name), (), START_US)
-            marking = f"marking-definition--{uid('groups', name)}"
-            await conn.execute(update(t.groups).where(t.groups.c.no == made.no).values(marking=marking))
-            await directory.record_change(conn, "group.add", {"name": name}, None, START_US)
+        marking = StixId(f"marking-definition--{uid('groups', name)}")
+        async with self.store.change_directory() as directory:
+            await directory.add_group(Group(GroupName(name), marking, START_US), ())
+            await directory.record("group.add", {"name": name}, None, START_US)
 
     async def remove_group(self, name: str) -> None:
         """Forget a group, and carry it out."""
-        async with self.store.begin() as conn:
-            await directory.remove_group(conn, (await directory.read_groups(conn))[GroupName(name)].no)
-            await directory.record_change(conn, "group.remove", {"name": name}, directory.SCOPE_ALL, self.now_us)
+        async with self.store.change_directory() as directory:
+            await directory.remove_group((await directory.snapshot()).groups[GroupName(name)].no)
+            await directory.record("group.remove", {"name": name}, policy_changes.SCOPE_ALL, self.now_us)
         await self.sweep()
 
     async def sweep(self) -> None:

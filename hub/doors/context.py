@@ -15,7 +15,8 @@ from hub.doors.settings import DoorSettings
 from hub.intake import Budget, Intake, ReceiptCodec
 from hub.log.port import EventLog
 from hub.model.words import Seq
-from hub.store import directory, reading
+from hub.store import reading
+from hub.store.directory import SqlDirectory
 from hub.store.port import Filter, Store
 from hub.store.reading import Page, Readable
 
@@ -59,7 +60,7 @@ class Doors:
         """The hub's secret for what clients bring back (cursors, receipts); read once."""
         if self._key is None:
             async with self.store.look() as conn:
-                self._key = await directory.cursor_key(conn)
+                self._key = await SqlDirectory(conn).cursor_key()
         return self._key
 
     async def page(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> Page:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Any
 from uuid import UUID, uuid5
 
 from hub.model.words import (
@@ -53,6 +54,19 @@ class Centre:
                 return "anonymous"
 
 
+def terms_of(centre: Centre) -> dict[str, Any]:
+    """What an operator has said of a centre, as JSON."""
+    return {
+        "ceiling": centre.ceiling.label,
+        "default_level": centre.default_level.label,
+        "amber_to": list(centre.amber_to),
+        "trust": centre.trust,
+        "naming": centre.naming,
+        "alias": centre.alias,
+        "speaks_for": sorted(centre.speaks_for),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """A named set of principals, and the marking that names it on objects."""
@@ -77,7 +91,7 @@ class Collection:
     no: int
     name: CollectionName
     id: str
-    """The TAXII id, a UUIDv4."""
+    """The TAXII id, a UUIDv4, since some TAXII clients refuse others."""
     audience: Audience
     types: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()

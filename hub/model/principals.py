@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hub.model.policy import Collection, Group
-from hub.model.words import CollectionName, GroupName, StixId
+from hub.model.policy import Centre, Collection, Group
+from hub.model.words import CentreName, CollectionName, GroupName, StixId
 
 
 class Kind(StrEnum):
@@ -65,12 +65,18 @@ class GroupRules:
 
 
 @dataclass(frozen=True)
-class Roll:
-    """All principals, groups and collections as of one numbered change: what decides who is who and who reads what."""
+class RegistrySnapshot:
+    """The whole registry as of one numbered change: it decides who is who and who reads what."""
 
     number: int
+    hub_identity: StixId
     principals: Mapping[str, Principal]
+    """By name in order."""
     by_digest: Mapping[bytes, Principal]
     """By the SHA-256 of their tokens."""
+    centres: Mapping[CentreName, Centre]
+    """What the centres among the principals may say, by name in order."""
     groups: Mapping[GroupName, GroupRules]
+    """The built-in ones, then the others by name."""
     collections: Mapping[CollectionName, Collection]
+    """In the order of their making."""

@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable
 
 from hub.model.policy import Collection
-from hub.model.principals import Principal, Roll
+from hub.model.principals import Principal, RegistrySnapshot
 from hub.registry import grants
-from hub.registry.port import Directory
+from hub.registry.port import RegistryStore
 from hub.registry.tokens import digest_of, same
-from hub.store import directory as rows
 
 OLDEST_S = 1.0
 """How old an answer may be."""
@@ -23,10 +22,10 @@ OLDEST_S = 1.0
 class Access:
     """The doors' half of the registry. Every method may raise TryAgain, when the store is away for longer than that."""
 
-    def __init__(self, directory: Directory, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        self._store = directory
+    def __init__(self, store: RegistryStore, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
         self._monotonic_s = monotonic_s
-        self._roll: Roll | None = None
+        self._newest: RegistrySnapshot | None = None
         self._looked_s = float("-inf")
         self._one_looks = asyncio.Lock()
 
@@ -38,8 +37,8 @@ class Access:
         digest = digest_of(token)
         if digest is None:
             return None
-        roll = await self.roll()
-        found = roll.by_digest.get(digest)
+        snapshot = await self.snapshot()
+        found = snapshot.by_digest.get(digest)
         if found is None or found.suspended:
             return None
         if name is not None and not same(name.encode(), found.name.encode()):
@@ -48,51 +47,48 @@ class Access:
 
     async def readable(self, principal: Principal | None) -> list[Collection]:
         """The collections that a principal (None: anybody) may read now, in the order of their making."""
-        roll = await self.roll()
-        now = _as_of(roll, principal)
-        return [found for found in roll.collections.values() if grants.may_read(now, found, roll.groups)]
+        snapshot = await self.snapshot()
+        now = _as_of(snapshot, principal)
+        return [found for found in snapshot.collections.values() if grants.may_read(now, found, snapshot.groups)]
 
     async def explainable(self, principal: Principal | None) -> list[Collection]:
         """The collections of which a principal may ask why they show a thing: those it reads; an operator all."""
-        roll = await self.roll()
-        now = _as_of(roll, principal)
-        return [found for found in roll.collections.values() if grants.may_explain(now, found, roll.groups)]
+        snapshot = await self.snapshot()
+        now = _as_of(snapshot, principal)
+        return [found for found in snapshot.collections.values() if grants.may_explain(now, found, snapshot.groups)]
 
     async def may_read(self, principal: Principal | None, collection: Collection) -> bool:
         """Whether a principal (None: anybody) may read a collection now; False as well when it is no more."""
-        roll = await self.roll()
-        there = roll.collections.get(collection.name)
+        snapshot = await self.snapshot()
+        there = snapshot.collections.get(collection.name)
         return (
             there is not None
             and there.no == collection.no
-            and grants.may_read(_as_of(roll, principal), there, roll.groups)
+            and grants.may_read(_as_of(snapshot, principal), there, snapshot.groups)
         )
 
-    async def roll(self) -> Roll:
+    async def snapshot(self) -> RegistrySnapshot:
         """Everybody and everything, at most ``OLDEST_S`` old."""
-        roll = self._fresh()
-        if roll is not None:
-            return roll
+        found = self._fresh()
+        if found is not None:
+            return found
         async with self._one_looks:
-            roll = self._fresh()
-            return await self._look() if roll is None else roll
+            return self._fresh() or await self._look()
 
-    def _fresh(self) -> Roll | None:
-        return self._roll if self._monotonic_s() - self._looked_s < OLDEST_S else None
+    def _fresh(self) -> RegistrySnapshot | None:
+        return self._newest if self._monotonic_s() - self._looked_s < OLDEST_S else None
 
-    async def _look(self) -> Roll:
+    async def _look(self) -> RegistrySnapshot:
         asked_s = self._monotonic_s()
-        async with self._store.look() as conn:
-            number = await rows.policy_number(conn)
-            if self._roll is None or self._roll.number != number:
-                self._roll = await rows.read_roll(conn)
+        async with self._store.directory() as directory:
+            self._newest = await directory.snapshot(self._newest)
         self._looked_s = asked_s
-        return self._roll
+        return self._newest
 
 
-def _as_of(roll: Roll, principal: Principal | None) -> Principal | None:
+def _as_of(snapshot: RegistrySnapshot, principal: Principal | None) -> Principal | None:
     """The principal as it is now: whoever holds an older value of it gets no older rights."""
     if principal is None:
         return None
-    now = roll.principals.get(principal.name)
+    now = snapshot.principals.get(principal.name)
     return now if now is not None and now.no == principal.no and not now.suspended else None

@@ -8,13 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 from hub.model.errors import Refused, WrongUsage
-from hub.model.policy import Centre
-from hub.model.principals import Kind, Principal, Roll
+from hub.model.policy import Centre, terms_of
+from hub.model.principals import Kind, Principal, RegistrySnapshot
 from hub.model.words import NETWORK, CentreName, GroupName, Naming, StixId
 from hub.registry import names
-from hub.registry.desk import Added, Change, Desk, ensure_free, ensure_group, find_principal, settle
+from hub.registry.desk import Added, Desk, ensure_free, ensure_group, find_principal, settle
 from hub.registry.tokens import digest_of, new_token
-from hub.store import directory as rows
+from hub.store.policy_changes import SCOPE_ALL, scope_of_centre
 
 _SEEN_BY_OTHERS = frozenset({"country", "naming", "alias", "speaks_for"})
 """What can change views of things that the centre itself claims nothing about: its identity object, references to it,
@@ -62,17 +62,16 @@ class Centres(Desk):
         async with self._change() as change:
             ensure_free(change.before, name)
             centre = _checked(change.before, _with(blank, terms))
-            await self._ensure_identities(change, centre)
-            principal = await rows.add_principal(
-                change.conn,
+            _ensure_identities(change.before, centre)
+            principal = await change.directory.add_principal(
                 Principal(0, name, Kind.CENTRE, centre.identity, centre.country, created_us=change.now_us),
                 digest_of(token) or b"",
-                rows.settings_of(centre),
+                centre,
             )
             chosen = identity is not None or bool(centre.speaks_for)
             body = {"name": name, "identity": centre.identity, "country": centre.country}
             # a fresh identity is new to everybody; one that claims name already changes whose voices those are
-            await change.record("centre.add", body | rows.settings_of(centre), rows.SCOPE_ALL if chosen else None)
+            await change.record("centre.add", body | terms_of(centre), SCOPE_ALL if chosen else None)
             change.new_token = (name, token)
         made = CentreEntry(principal, replace(centre, no=principal.no, created_us=principal.created_us))
         return Added(made, token, change.complaint)
@@ -81,49 +80,46 @@ class Centres(Desk):
         """Change a centre's terms. Raises NotFound, WrongUsage, Refused, TryAgain."""
         async with self._change() as change:
             principal = change.principal(name, Kind.CENTRE)
-            old = (await rows.read_centres(change.conn))[name]
+            old = change.before.centres[CentreName(name)]
             new = _checked(change.before, _with(old, terms))
             changed = {field.name for field in fields(Centre) if getattr(old, field.name) != getattr(new, field.name)}
             if changed:
-                await self._ensure_identities(change, new)
-                await rows.change_principal(
-                    change.conn, principal.no, country=new.country, settings=rows.settings_of(new)
-                )
-                body = {"name": name, "country": new.country} | rows.settings_of(new)
-                scope = rows.SCOPE_ALL if changed & _SEEN_BY_OTHERS else rows.scope_of_centre(principal.no)
+                _ensure_identities(change.before, new)
+                await change.directory.update_principal(replace(principal, country=new.country), new)
+                body = {"name": name, "country": new.country} | terms_of(new)
+                scope = SCOPE_ALL if changed & _SEEN_BY_OTHERS else scope_of_centre(principal.no)
                 await change.record("centre.set", body, scope)
         settle(change)
         return CentreEntry(replace(principal, country=new.country), new)
 
     async def centres(self) -> list[CentreEntry]:
         """All centres, by name."""
-        async with self._directory.look() as conn:
-            principals = await rows.read_principals(conn)
-            return [CentreEntry(principals[name], centre) for name, centre in (await rows.read_centres(conn)).items()]
+        snapshot = await self._read()
+        return [CentreEntry(snapshot.principals[name], centre) for name, centre in snapshot.centres.items()]
 
     async def centre(self, name: str) -> CentreEntry:
         """One centre. Raises NotFound."""
-        async with self._directory.look() as conn:
-            principal = find_principal(await rows.read_roll(conn), name, Kind.CENTRE)
-            return CentreEntry(principal, (await rows.read_centres(conn))[name])
+        snapshot = await self._read()
+        principal = find_principal(snapshot, name, Kind.CENTRE)
+        return CentreEntry(principal, snapshot.centres[CentreName(name)])
 
-    async def _ensure_identities(self, change: Change, centre: Centre) -> None:
-        """An identity is, or is spoken for by, one centre only."""
-        mine = {centre.identity, *centre.speaks_for}
-        policy = await rows.read_policy(change.conn)
-        others = {
-            identity: f"the {principal.kind} {principal.name!r}"
-            for principal in change.before.principals.values()
-            if principal.name != centre.name and (identity := principal.identity) is not None
-        }
-        for other in policy.centres.values():
-            if other.name != centre.name:
-                others |= dict.fromkeys(other.speaks_for, f"the centre {other.name!r}, which speaks for it")
-        others[policy.hub_identity] = "the hub itself"
-        if taken := sorted(mine & others.keys()):
-            raise Refused(
-                "identity.taken", f"{taken[0]} is {others[taken[0]]}.", "One identity belongs to one centre only."
-            )
+
+def _ensure_identities(snapshot: RegistrySnapshot, centre: Centre) -> None:
+    """An identity is, or is spoken for by, one centre only. Raises Refused."""
+    mine = {centre.identity, *centre.speaks_for}
+    others = {
+        identity: f"the {principal.kind} {principal.name!r}"
+        for principal in snapshot.principals.values()
+        if principal.name != centre.name and (identity := principal.identity) is not None
+    }
+    for other in snapshot.centres.values():
+        if other.name != centre.name:
+            others |= dict.fromkeys(other.speaks_for, f"the centre {other.name!r}, which speaks for it")
+    others[snapshot.hub_identity] = "the hub itself"
+    if taken := sorted(mine & others.keys()):
+        raise Refused(
+            "identity.taken", f"{taken[0]} is {others[taken[0]]}.", "One identity belongs to one centre only."
+        )
 
 
 def _with(centre: Centre, terms: Terms) -> Centre:
@@ -149,10 +145,10 @@ def _with(centre: Centre, terms: Terms) -> Centre:
     return replace(centre, **said)
 
 
-def _checked(roll: Roll, centre: Centre) -> Centre:
+def _checked(snapshot: RegistrySnapshot, centre: Centre) -> Centre:
     """The centre, if its terms fit one another and what there is. Raises WrongUsage, NotFound."""
     for group in centre.amber_to:
-        ensure_group(roll, group)
+        ensure_group(snapshot, group)
     if centre.naming is Naming.ALIAS and centre.alias is None:
         raise WrongUsage("alias.missing", "A centre under an alias needs one.", "Say --alias TEXT.")
     return centre

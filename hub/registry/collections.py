@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 from hub.model.errors import NotFound, Refused
 from hub.model.policy import Audience, Collection
-from hub.model.principals import Roll
+from hub.model.principals import RegistrySnapshot
 from hub.model.words import CollectionName
 from hub.registry import names
 from hub.registry.desk import Desk, ensure_group, settle
-from hub.store import directory as rows
+from hub.store.policy_changes import scope_of_collection
 
 
 class Collections(Desk):
@@ -43,17 +44,19 @@ class Collections(Desk):
                     f"There is a collection {name!r} already.",
                     f"See ctihub collection show {name}.",
                 )
-            wanted = rows.new_collection(
-                named,
-                Audience(level, ensure_group(change.before, group)),
+            wanted = Collection(
+                no=0,
+                name=named,
+                id=str(uuid4()),
+                audience=Audience(level, ensure_group(change.before, group)),
                 types=of_types,
                 kinds=of_kinds,
                 min_confidence=names.percent(min_confidence, what="confidence"),
             )
-            made = await rows.add_collection(change.conn, wanted, change.now_us)
+            made = await change.directory.add_collection(wanted, change.now_us)
             body = {"name": name, "id": made.id, "level": level.label, "group": group, "min_confidence": min_confidence}
             body |= {"types": sorted(made.types), "kinds": sorted(made.kinds)}
-            await change.record("collection.add", body, rows.scope_of_collection(made.no))
+            await change.record("collection.add", body, scope_of_collection(made.no))
         settle(change)
         return made
 
@@ -61,7 +64,7 @@ class Collections(Desk):
         """Forget a collection on every door; one made later under its name begins anew. Raises NotFound, TryAgain."""
         async with self._change() as change:
             found = _find(change.before, name)
-            await rows.remove_collection(change.conn, found.no)
+            await change.directory.remove_collection(found.no)
             await change.record("collection.remove", {"name": name, "id": found.id})
         settle(change)
 
@@ -74,10 +77,10 @@ class Collections(Desk):
         return _find(await self._read(), name)
 
 
-def _find(roll: Roll, name: str) -> Collection:
-    found = roll.collections.get(CollectionName(name))
+def _find(snapshot: RegistrySnapshot, name: str) -> Collection:
+    found = snapshot.collections.get(CollectionName(name))
     if found is None:
         raise NotFound(
-            "collection.unknown", f"There is no collection {name!r}.", f"There are: {', '.join(roll.collections)}."
+            "collection.unknown", f"There is no collection {name!r}.", f"There are: {', '.join(snapshot.collections)}."
         )
     return found

@@ -8,15 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from hub.model.errors import Broken, HubError, NotFound, Refused
-from hub.model.principals import Kind, Principal, Roll
+from hub.model.principals import Kind, Principal, RegistrySnapshot
 from hub.model.words import GroupName
 from hub.registry.entitlements import brought_up, entitlements
-from hub.registry.port import NO_GRANTS, Broker, Directory
+from hub.registry.port import NO_GRANTS, Broker, DirectoryWriter, RegistryStore
 from hub.registry.tokens import Token
-from hub.store import directory as rows
 
 T = TypeVar("T")
 
@@ -38,10 +35,10 @@ class Added(Generic[T]):
 
 @dataclass(slots=True)
 class Change:
-    """A change of the registry in the making: what stood before it, and the connection to make it on."""
+    """A change of the registry in the making: what stood before it, and where it is written."""
 
-    conn: AsyncConnection
-    before: Roll
+    directory: DirectoryWriter
+    before: RegistrySnapshot
     now_us: int
     new_token: tuple[str, Token] | None = None
     """Whose password on the broker is to be set after the commit."""
@@ -50,7 +47,7 @@ class Change:
 
     async def record(self, kind: str, body: dict[str, Any], scope: str | None = None) -> None:
         """Number it. Without a scope no view can change because of it, only who reads."""
-        await rows.record_change(self.conn, kind, body, scope, self.now_us)
+        await self.directory.record(kind, body, scope, self.now_us)
 
     def principal(self, name: str, *kinds: Kind) -> Principal:
         """The principal of this name, of one of these kinds. Raises NotFound."""
@@ -61,9 +58,9 @@ class Desk:
     """Where operators' changes are made."""
 
     def __init__(
-        self, directory: Directory, *, broker: Broker | None = None, now_us: Callable[[], int] = wall_clock_us
+        self, store: RegistryStore, *, broker: Broker | None = None, now_us: Callable[[], int] = wall_clock_us
     ) -> None:
-        self._directory = directory
+        self._store = store
         self._broker = broker
         self._now_us = now_us
 
@@ -73,11 +70,10 @@ class Desk:
 
         What the broker says against it stands in ``complaint``: the commit holds, and the registry is the truth.
         """
-        async with self._directory.begin() as conn:
-            await rows.lock(conn)
-            change = Change(conn, await rows.read_roll(conn), self._now_us())
+        async with self._store.change_directory() as directory:
+            change = Change(directory, await directory.snapshot(), self._now_us())
             yield change
-            after = await rows.read_roll(conn) if self._broker is not None else None
+            after = await directory.snapshot() if self._broker is not None else None
         if self._broker is not None and after is not None:
             try:
                 await brought_up(self._broker, entitlements(change.before), entitlements(after), change.new_token)
@@ -90,9 +86,9 @@ class Desk:
                     "When the broker is back, run ctihub doctor --fix; a password that it lost, rotate mends.",
                 )
 
-    async def _read(self) -> Roll:
-        async with self._directory.look() as conn:
-            return await rows.read_roll(conn)
+    async def _read(self) -> RegistrySnapshot:
+        async with self._store.directory() as directory:
+            return await directory.snapshot()
 
 
 def settle(change: Change) -> None:
@@ -101,19 +97,19 @@ def settle(change: Change) -> None:
         raise change.complaint
 
 
-def find_principal(roll: Roll, name: str, *kinds: Kind) -> Principal:
+def find_principal(snapshot: RegistrySnapshot, name: str, *kinds: Kind) -> Principal:
     """The principal of this name, of one of these kinds (none: any). Raises NotFound, naming those there are."""
-    found = roll.principals.get(name)
+    found = snapshot.principals.get(name)
     if found is not None and (not kinds or found.kind in kinds):
         return found
     what = " or ".join(kinds) if kinds else "principal"
-    there = [principal.name for principal in roll.principals.values() if not kinds or principal.kind in kinds]
+    there = [principal.name for principal in snapshot.principals.values() if not kinds or principal.kind in kinds]
     raise NotFound(f"{kinds[0] if kinds else 'principal'}.unknown", f"There is no {what} {name!r}.", _these(there))
 
 
-def ensure_free(roll: Roll, name: str) -> None:
+def ensure_free(snapshot: RegistrySnapshot, name: str) -> None:
     """Principals share one name space. Raises Refused."""
-    if (there := roll.principals.get(name)) is not None:
+    if (there := snapshot.principals.get(name)) is not None:
         raise Refused(
             "name.taken",
             f"There is a {there.kind} {name!r} already.",
@@ -121,10 +117,10 @@ def ensure_free(roll: Roll, name: str) -> None:
         )
 
 
-def ensure_group(roll: Roll, name: str) -> GroupName:
+def ensure_group(snapshot: RegistrySnapshot, name: str) -> GroupName:
     """The name of a group that exists. Raises NotFound."""
-    if GroupName(name) not in roll.groups:
-        raise NotFound("group.unknown", f"There is no group {name!r}.", _these(list(roll.groups)))
+    if GroupName(name) not in snapshot.groups:
+        raise NotFound("group.unknown", f"There is no group {name!r}.", _these(list(snapshot.groups)))
     return GroupName(name)
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterator
 
 from hub.model.errors import Broken
-from hub.model.principals import Kind, Roll
+from hub.model.principals import Kind, RegistrySnapshot
 from hub.model.words import CentreName
 from hub.registry.grants import may_read
 from hub.registry.port import Broker, Entitlement, Entitlements
 from hub.registry.tokens import Token
 
 
-def entitlements(roll: Roll) -> Entitlements:
+def entitlements(snapshot: RegistrySnapshot) -> Entitlements:
     """Users, grants and topics as the registry has them. Operators have no business on the broker."""
-    on_broker = [principal for principal in roll.principals.values() if principal.kind is not Kind.OPERATOR]
+    on_broker = [principal for principal in snapshot.principals.values() if principal.kind is not Kind.OPERATOR]
     return Entitlements(
         principals=tuple(
             Entitlement(
@@ -23,14 +23,14 @@ def entitlements(roll: Roll) -> Entitlements:
                 suspended=principal.suspended,
                 collections=frozenset(
                     name
-                    for name, collection in roll.collections.items()
-                    if not principal.suspended and may_read(principal, collection, roll.groups)
+                    for name, collection in snapshot.collections.items()
+                    if not principal.suspended and may_read(principal, collection, snapshot.groups)
                 ),
             )
             for principal in on_broker
         ),
         centres=tuple(CentreName(principal.name) for principal in on_broker if principal.kind is Kind.CENTRE),
-        collections=tuple(roll.collections),
+        collections=tuple(snapshot.collections),
     )
 
 

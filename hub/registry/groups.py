@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from hub.model.errors import Refused
-from hub.model.policy import Centre
-from hub.model.principals import GroupRules, Kind, Roll
-from hub.model.words import BUILT_IN_GROUPS, GroupName
+from hub.model.policy import Group
+from hub.model.principals import GroupRules, Kind, RegistrySnapshot
+from hub.model.words import BUILT_IN_GROUPS, GroupName, StixId
 from hub.registry import names
 from hub.registry.desk import Desk, ensure_group, settle
 from hub.registry.grants import follows, in_group
 from hub.registry.members import ensure_list
-from hub.store import directory as rows
+from hub.store.policy_changes import SCOPE_ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,10 @@ class Groups(Desk):
         async with self._change() as change:
             if group in change.before.groups:
                 raise Refused("group.exists", f"There is a group {name!r} already.", f"See ctihub group show {name}.")
-            made = await rows.add_group(change.conn, group, wanted, change.now_us)
+            marking = StixId(f"marking-definition--{uuid4()}")
+            made = await change.directory.add_group(Group(group, marking, change.now_us), wanted)
             # nobody can have used a marking that was made just now: no view changes
-            body = {"name": name, "rules": [str(rule) for rule in wanted], "marking": made.group.marking}
+            body = {"name": name, "rules": [str(rule) for rule in wanted], "marking": marking}
             await change.record("group.add", body)
         settle(change)
         return _entry(replace(change.before, groups={**change.before.groups, group: made}), group)
@@ -51,9 +53,9 @@ class Groups(Desk):
         """Forget a group; what carries its marking is hidden from everyone. Raises NotFound, Refused, TryAgain."""
         async with self._change() as change:
             group = ensure_list(change.before, name)
-            await _ensure_unused(change.before, await rows.read_centres(change.conn), group)
-            await rows.remove_group(change.conn, change.before.groups[group].no)
-            await change.record("group.remove", {"name": name}, rows.SCOPE_ALL)
+            _ensure_unused(change.before, group)
+            await change.directory.remove_group(change.before.groups[group].no)
+            await change.record("group.remove", {"name": name}, SCOPE_ALL)
         settle(change)
 
     async def join(self, name: str, principals: Sequence[str]) -> GroupEntry:
@@ -63,10 +65,10 @@ class Groups(Desk):
             found = [change.principal(each, Kind.CENTRE, Kind.MEMBER) for each in dict.fromkeys(principals)]
             new = [principal for principal in found if group not in principal.joined]
             for principal in new:
-                await rows.join(change.conn, change.before.groups[group].no, principal.no)
+                await change.directory.join(change.before.groups[group].no, principal.no)
             if new:
                 await change.record("group.join", {"name": name, "principals": [each.name for each in new]})
-            after = await rows.read_roll(change.conn)
+            after = await change.directory.snapshot()
         settle(change)
         return _entry(after, group)
 
@@ -85,33 +87,35 @@ class Groups(Desk):
                     )
             gone = [principal for principal in found if group in principal.joined]
             for principal in gone:
-                await rows.leave(change.conn, change.before.groups[group].no, principal.no)
+                await change.directory.leave(change.before.groups[group].no, principal.no)
             if gone:
                 await change.record("group.leave", {"name": name, "principals": [each.name for each in gone]})
-            after = await rows.read_roll(change.conn)
+            after = await change.directory.snapshot()
         settle(change)
         return _entry(after, group)
 
     async def groups(self) -> list[GroupEntry]:
         """All groups: the built-in ones, then the others by name."""
-        roll = await self._read()
-        return [_entry(roll, name) for name in roll.groups]
+        snapshot = await self._read()
+        return [_entry(snapshot, name) for name in snapshot.groups]
 
     async def group(self, name: str) -> GroupEntry:
         """One group. Raises NotFound."""
-        roll = await self._read()
-        return _entry(roll, ensure_group(roll, name))
+        snapshot = await self._read()
+        return _entry(snapshot, ensure_group(snapshot, name))
 
 
-def _entry(roll: Roll, name: GroupName) -> GroupEntry:
-    there = [replace(principal, suspended=False) for principal in roll.principals.values()]
-    inside = tuple(each.name for each in there if each.kind is not Kind.OPERATOR and in_group(each, name, roll.groups))
-    return GroupEntry(roll.groups[name], inside)
+def _entry(snapshot: RegistrySnapshot, name: GroupName) -> GroupEntry:
+    there = [replace(principal, suspended=False) for principal in snapshot.principals.values()]
+    inside = tuple(
+        each.name for each in there if each.kind is not Kind.OPERATOR and in_group(each, name, snapshot.groups)
+    )
+    return GroupEntry(snapshot.groups[name], inside)
 
 
-async def _ensure_unused(roll: Roll, centres: Mapping[str, Centre], group: GroupName) -> None:
-    reading = [collection.name for collection in roll.collections.values() if collection.audience.group == group]
-    sharing = [centre.name for centre in centres.values() if group in centre.amber_to]
+def _ensure_unused(snapshot: RegistrySnapshot, group: GroupName) -> None:
+    reading = [collection.name for collection in snapshot.collections.values() if collection.audience.group == group]
+    sharing = [centre.name for centre in snapshot.centres.values() if group in centre.amber_to]
     if reading:
         raise Refused(
             "group.in-use",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hub.model.errors import NotFound, WrongUsage
 from hub.model.principals import Kind
 from hub.registry.desk import Change, Desk, find_principal
-from hub.store.waiting import Choice, HeldObject, HeldState, read_held, settle_held
+from hub.store.waiting import Choice, HeldObject, HeldState
 
 MOST_LISTED = 10_000
 
@@ -20,13 +20,13 @@ class HeldObjects(Desk):
     ) -> Sequence[HeldObject]:
         """Held objects, the oldest first, at most ``MOST_LISTED``; ``state`` None means any. Raises NotFound."""
         no = find_principal(await self._read(), centre, Kind.CENTRE).no if centre else None
-        async with self._directory.look() as conn:
-            return await read_held(conn, Choice((), list_name, no), state=state, limit=MOST_LISTED)
+        async with self._store.directory() as directory:
+            return await directory.held(Choice((), list_name, no), state=state, limit=MOST_LISTED)
 
     async def held_object(self, number: int) -> HeldObject:
         """One held object, with its bytes. Raises NotFound."""
-        async with self._directory.look() as conn:
-            found = await read_held(conn, Choice([number]), state=None, limit=1, with_value=True)
+        async with self._store.directory() as directory:
+            found = await directory.held(Choice([number]), state=None, limit=1, with_value=True)
         if not found:
             raise NotFound("held.unknown", f"No held object has the number {number}.", "See ctihub held list.")
         return found[0]
@@ -61,7 +61,7 @@ class HeldObjects(Desk):
         async with self._change() as change:
             no = change.principal(centre, Kind.CENTRE).no if centre else None
             await _ensure_there(change, numbers)
-            count = await settle_held(change.conn, Choice(numbers, list_name, no), state)
+            count = await change.directory.settle_held(Choice(numbers, list_name, no), state)
             if count:
                 body = {"numbers": list(numbers), "list": list_name, "centre": centre, "count": count}
                 await change.record(f"held.{state}", body)
@@ -71,6 +71,6 @@ class HeldObjects(Desk):
 async def _ensure_there(change: Change, numbers: Sequence[int]) -> None:
     if not numbers:
         return
-    there = {each.no for each in await read_held(change.conn, Choice(numbers), state=None, limit=len(numbers))}
+    there = {each.no for each in await change.directory.held(Choice(numbers), state=None, limit=len(numbers))}
     if missing := [number for number in numbers if number not in there]:
         raise NotFound("held.unknown", f"No held object has the number {missing[0]}.", "See ctihub held list.")

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from hub.model.errors import Refused
-from hub.model.principals import Kind, Principal, Roll
+from hub.model.principals import Kind, Principal, RegistrySnapshot
 from hub.model.words import BUILT_IN_GROUPS, GroupName, StixId
 from hub.registry import names
 from hub.registry.desk import Added, Desk, ensure_free, ensure_group, find_principal, settle
 from hub.registry.grants import groups_of
 from hub.registry.tokens import digest_of, new_token
-from hub.store import directory as rows
+from hub.store.policy_changes import scope_of_centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +49,12 @@ class Members(Desk):
             centre = change.principal(accredited_by, Kind.CENTRE)
             listed = [ensure_list(change.before, group) for group in dict.fromkeys(groups)]
             identity = StixId(f"identity--{uuid4()}")
-            principal = await rows.add_principal(
-                change.conn,
+            principal = await change.directory.add_principal(
                 Principal(0, name, Kind.MEMBER, identity, country, sector, centre.no, created_us=change.now_us),
                 digest_of(token) or b"",
-                {},
             )
             for group in listed:
-                await rows.join(change.conn, change.before.groups[group].no, principal.no)
+                await change.directory.join(change.before.groups[group].no, principal.no)
             body = {"name": name, "identity": identity, "country": country, "sector": sector}
             await change.record("member.add", body | {"accredited_by": accredited_by, "groups": listed})
             change.new_token = (name, token)
@@ -86,20 +84,20 @@ class Members(Desk):
             )
             if new != old:
                 said = {"country": new.country, "sector": new.sector, "accredited_by": new.accredited_by}
-                await rows.change_principal(change.conn, old.no, **said)
+                await change.directory.update_principal(new)
                 await change.record("member.set", {"name": name} | said)
         settle(change)
         return _entry(new, _name_of(change.before, new.accredited_by), change.before)
 
     async def members(self) -> list[MemberEntry]:
         """All members, by name."""
-        roll = await self._read()
-        return [_of(roll, found) for found in roll.principals.values() if found.kind is Kind.MEMBER]
+        snapshot = await self._read()
+        return [_of(snapshot, found) for found in snapshot.principals.values() if found.kind is Kind.MEMBER]
 
     async def member(self, name: str) -> MemberEntry:
         """One member. Raises NotFound."""
-        roll = await self._read()
-        return _of(roll, find_principal(roll, name, Kind.MEMBER))
+        snapshot = await self._read()
+        return _of(snapshot, find_principal(snapshot, name, Kind.MEMBER))
 
 
 def _changed(said: str | None, read: Callable[[str], str], old: str | None) -> str | None:
@@ -124,8 +122,8 @@ class Principals(Desk):
         async with self._change() as change:
             principal = change.principal(name, kind)
             if principal.suspended != suspended:
-                await rows.change_principal(change.conn, principal.no, suspended=suspended)
-                scope = rows.scope_of_centre(principal.no) if kind is Kind.CENTRE else None
+                await change.directory.update_principal(replace(principal, suspended=suspended))
+                scope = scope_of_centre(principal.no) if kind is Kind.CENTRE else None
                 await change.record(f"{kind}.{'suspend' if suspended else 'resume'}", {"name": name}, scope)
         settle(change)
 
@@ -134,7 +132,7 @@ class Principals(Desk):
         token = new_token()
         async with self._change() as change:
             principal = change.principal(name, kind)
-            await rows.change_principal(change.conn, principal.no, token_digest=digest_of(token))
+            await change.directory.set_token(principal.no, digest_of(token) or b"")
             await change.record(f"{kind}.rotate", {"name": name})
             change.new_token = (name, token) if kind is not Kind.OPERATOR else None
         return Added(principal, token, change.complaint)
@@ -150,14 +148,14 @@ class Operators(Desk):
         async with self._change() as change:
             ensure_free(change.before, name)
             blank = Principal(0, name, Kind.OPERATOR, created_us=change.now_us)
-            principal = await rows.add_principal(change.conn, blank, digest_of(token) or b"", {})
+            principal = await change.directory.add_principal(blank, digest_of(token) or b"")
             await change.record("operator.add", {"name": name})
         return Added(principal, token, change.complaint)
 
     async def remove_operator(self, name: str) -> None:
         """Forget an operator. Raises NotFound."""
         async with self._change() as change:
-            await rows.remove_principal(change.conn, change.principal(name, Kind.OPERATOR).no)
+            await change.directory.remove_operator(change.principal(name, Kind.OPERATOR).no)
             await change.record("operator.remove", {"name": name})
         settle(change)
 
@@ -166,9 +164,9 @@ class Operators(Desk):
         return [found for found in (await self._read()).principals.values() if found.kind is Kind.OPERATOR]
 
 
-def ensure_list(roll: Roll, name: str) -> GroupName:
+def ensure_list(snapshot: RegistrySnapshot, name: str) -> GroupName:
     """The name of a group whose list can be written. Raises NotFound, Refused."""
-    group = ensure_group(roll, name)
+    group = ensure_group(snapshot, name)
     if group in BUILT_IN_GROUPS:
         raise Refused(
             "group.built-in",
@@ -178,14 +176,14 @@ def ensure_list(roll: Roll, name: str) -> GroupName:
     return group
 
 
-def _of(roll: Roll, principal: Principal) -> MemberEntry:
-    return _entry(principal, _name_of(roll, principal.accredited_by), roll)
+def _of(snapshot: RegistrySnapshot, principal: Principal) -> MemberEntry:
+    return _entry(principal, _name_of(snapshot, principal.accredited_by), snapshot)
 
 
-def _entry(principal: Principal, accredited_by: str, roll: Roll) -> MemberEntry:
-    belongs = groups_of(replace(principal, suspended=False), roll.groups)
-    return MemberEntry(principal, accredited_by, tuple(name for name in roll.groups if name in belongs))
+def _entry(principal: Principal, accredited_by: str, snapshot: RegistrySnapshot) -> MemberEntry:
+    belongs = groups_of(replace(principal, suspended=False), snapshot.groups)
+    return MemberEntry(principal, accredited_by, tuple(name for name in snapshot.groups if name in belongs))
 
 
-def _name_of(roll: Roll, no: int | None) -> str:
-    return next((found.name for found in roll.principals.values() if found.no == no), "")
+def _name_of(snapshot: RegistrySnapshot, no: int | None) -> str:
+    return next((found.name for found in snapshot.principals.values() if found.no == no), "")

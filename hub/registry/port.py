@@ -1,31 +1,107 @@
-"""What the registry needs of others: a store to keep it, and, in the scaled deployment, a broker that enforces it."""
+"""What the registry needs: a store that keeps it, and, in the scaled deployment, a broker that enforces it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from hub.model.principals import Kind
+from hub.model import policy
+from hub.model.policy import Centre, Group
+from hub.model.principals import GroupRules, Kind, Principal, RegistrySnapshot, Rule
 from hub.model.words import CentreName, CollectionName
 from hub.registry.tokens import Token
+from hub.store.waiting import Choice, HeldObject, HeldState
 
 NO_GRANTS = "broker.open"
 """What a broker says that has no users or grants at all, as in development: there is nothing to follow."""
 
 
 class Directory(Protocol):
-    """Where the registry's tables are; ``hub/store/sql.SqlStore`` is one."""
+    """What the store keeps of the registry, read at one moment."""
 
-    def begin(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction that may write: committed at the end of the block, undone by an exception. Raises TryAgain."""
+    async def snapshot(self, known: RegistrySnapshot | None = None) -> RegistrySnapshot:
+        """Everybody and everything; ``known`` itself, cheaply, when it is still the newest."""
         ...
 
-    def look(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction that only reads, all of it at one moment. Raises TryAgain."""
+    async def held(
+        self, choice: Choice, *, state: HeldState | None, limit: int, with_value: bool = False
+    ) -> Sequence[HeldObject]:
+        """Held objects, the oldest first, at most ``limit``; ``state`` None means any."""
+        ...
+
+
+class DirectoryWriter(Directory, Protocol):
+    """The same inside a transaction that writes. Numbers are those that the store gave: ``no`` of the values."""
+
+    async def add_principal(self, principal: Principal, digest: bytes, terms: Centre | None = None) -> Principal:
+        """A new principal with the digest of its token, and the log of rejections that a centre has.
+
+        ``terms`` is what a centre may say. Returns it with its number.
+        """
+        ...
+
+    async def update_principal(self, principal: Principal, terms: Centre | None = None) -> None:
+        """Country, sector, who accredited it, whether it is suspended; a centre's ``terms`` where they are given."""
+        ...
+
+    async def set_token(self, principal: int, digest: bytes) -> None:
+        """Another token."""
+        ...
+
+    async def remove_operator(self, principal: int) -> None:
+        """Forget an operator. Centres and members are suspended instead: their claims and reports name them."""
+        ...
+
+    async def add_group(self, group: Group, rules: tuple[Rule, ...]) -> GroupRules:
+        """A new group; returns it with its number."""
+        ...
+
+    async def remove_group(self, group: int) -> None:
+        """Forget a group and who joined it."""
+        ...
+
+    async def join(self, group: int, principal: int) -> None:
+        """Put a principal, not in it yet, on the list of a group."""
+        ...
+
+    async def leave(self, group: int, principal: int) -> None:
+        """Take a principal off the list of a group."""
+        ...
+
+    async def add_collection(self, collection: policy.Collection, now_us: int) -> policy.Collection:
+        """A new collection with an empty change log; returns it with its number."""
+        ...
+
+    async def remove_collection(self, collection: int) -> None:
+        """Forget a collection; its change log is nobody's any more."""
+        ...
+
+    async def settle_held(self, choice: Choice, state: HeldState) -> int:
+        """Give the waiting objects among these another state; returns how many they were."""
+        ...
+
+    async def record(self, kind: str, body: Mapping[str, Any], scope: str | None, now_us: int) -> int:
+        """Append a numbered change, and what is to be looked at again because of it; returns the number.
+
+        ``scope`` is one of ``hub/store/policy_changes.py``, or None where no view can change.
+        """
+        ...
+
+
+class RegistryStore(Protocol):
+    """Where the registry is kept; ``hub/store/sql.SqlStore`` is one."""
+
+    def directory(self) -> AbstractAsyncContextManager[Directory]:
+        """Look at it, all of it at one moment. Raises TryAgain."""
+        ...
+
+    def change_directory(self) -> AbstractAsyncContextManager[DirectoryWriter]:
+        """Change it: committed at the end of the block, undone by an exception. Others that change it wait meanwhile.
+
+        Raises TryAgain.
+        """
         ...
 
 

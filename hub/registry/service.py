@@ -13,7 +13,7 @@ from hub.registry.entitlements import entitlements
 from hub.registry.groups import Groups
 from hub.registry.held import HeldObjects
 from hub.registry.members import Members, Operators, Principals
-from hub.registry.port import Broker, Directory, Entitlements
+from hub.registry.port import Broker, Entitlements, RegistryStore
 
 
 class Registry(Access, Centres, Members, Principals, Operators, Groups, Collections, HeldObjects):
@@ -24,14 +24,14 @@ class Registry(Access, Centres, Members, Principals, Operators, Groups, Collecti
 
     def __init__(
         self,
-        directory: Directory,
+        store: RegistryStore,
         *,
         broker: Broker | None = None,
         now_us: Callable[[], int] = wall_clock_us,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        Access.__init__(self, directory, monotonic_s=monotonic_s)
-        Centres.__init__(self, directory, broker=broker, now_us=now_us)
+        Access.__init__(self, store, monotonic_s=monotonic_s)
+        Centres.__init__(self, store, broker=broker, now_us=now_us)
 
     async def entitlements(self) -> Entitlements:
         """What a broker should have, now."""

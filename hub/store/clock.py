@@ -19,9 +19,10 @@ from hub.core.merge.runs import restamped, stamps_in
 from hub.model.clock import Alive, Seen
 from hub.model.times import from_us, stix_time
 from hub.model.words import Seq, Stamp, stamp
-from hub.store import directory
+from hub.store import policy_changes
 from hub.store import tables as t
 from hub.store.chunks import chunks
+from hub.store.directory import SqlDirectoryWriter, read_collections
 
 _KEPT_ALIVE = 1_000
 """So many starts of machines are remembered: in a cluster every node has its own, and they come and go."""
@@ -75,7 +76,7 @@ async def put_back(conn: AsyncConnection, now_us: int, *, later_than_us: int) ->
     What a collection has shown is never dated anew under the same id: whoever has read it would take the right dates
     for old ones. So a collection with such rows begins anew, with a new id, as one that is removed and made again.
     """
-    await directory.lock(conn)
+    await policy_changes.lock(conn)
     days = await _count(conn, delete(t.ticks).where(t.ticks.c.day > from_us(later_than_us).date().isoformat()))
     changes = 0
     for column in _TIMES_OF_ROWS:
@@ -92,7 +93,7 @@ async def put_back(conn: AsyncConnection, now_us: int, *, later_than_us: int) ->
     found = PutBack(collections, days, claims, rejections, changes, int(later.scalar_one()))
     if replace(found, modified_later=0) != PutBack():
         said = {"collections": list(collections), "days": days, "claims": claims, "rejections": rejections}
-        await directory.record_change(conn, "clock.put-back", said, None, now_us)
+        await policy_changes.record_change(conn, "clock.put-back", said, None, now_us)
     return found
 
 
@@ -104,21 +105,22 @@ async def _begin_anew(conn: AsyncConnection, now_us: int, later_than_us: int) ->
     """Collections whose logs have rows that are dated later: their content comes again, by sweeps."""
     late = select(t.logs.c.no).where(t.logs.c.last_us > later_than_us)
     numbers = set((await conn.execute(late)).scalars())
-    again = [each for each in (await directory.read_collections(conn)).values() if each.no in numbers]
+    again = [each for each in (await read_collections(conn)).values() if each.no in numbers]
+    directory = SqlDirectoryWriter(conn)
     for collection in again:
         await _forget(conn, collection.no)
-        made = await directory.add_collection(conn, replace(collection, no=0, id=str(uuid4())), now_us)
+        made = await directory.add_collection(replace(collection, no=0, id=str(uuid4())), now_us)
         said = {"name": made.name, "id": made.id, "instead_of": collection.id}
-        await directory.record_change(conn, "collection.anew", said, directory.scope_of_collection(made.no), now_us)
+        await directory.record("collection.anew", said, policy_changes.scope_of_collection(made.no), now_us)
     return tuple(each.name for each in again)
 
 
 async def _forget(conn: AsyncConnection, no: int) -> None:
-    await directory.remove_collection(conn, no)
+    await SqlDirectoryWriter(conn).remove_collection(no)
     await conn.execute(delete(t.changes).where(t.changes.c.log == no))
     for table in (t.views, t.past_ids, t.carried, t.placements):
         await conn.execute(delete(table).where(table.c.collection == no))
-    await conn.execute(delete(t.sweeps).where(t.sweeps.c.scope == directory.scope_of_collection(no)))
+    await conn.execute(delete(t.sweeps).where(t.sweeps.c.scope == policy_changes.scope_of_collection(no)))
 
 
 async def _redate_rejections(conn: AsyncConnection, now_us: int, later_than_us: int) -> int:

@@ -15,7 +15,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.model.policy import Policy
-from hub.store import directory
+from hub.store.bootstrap import bootstrap
+from hub.store.directory import read_policy
 from hub.store.migrations import upgrade
 from hub.store.postgres_address import CONNECT_WITHIN_S, Address
 from hub.store.postgres_bulk import Bulk
@@ -51,7 +52,7 @@ async def open_postgres(url: str, *, now_us: int) -> PostgresStore:
                 room = await room_of(conn)
         store = PostgresStore(engine, address, room)
         async with store.begin() as conn:
-            await directory.bootstrap(conn, now_us)
+            await bootstrap(conn, now_us)
     except BaseException:
         await engine.dispose()
         raise
@@ -110,7 +111,7 @@ class PostgresStore(SqlStore):
     async def read_policy(self, conn: AsyncConnection) -> Policy:  # noqa: ARG002 - it may see many moments
         """See ``SqlStore``: read in many statements, at one moment all the same."""
         async with self.look() as still:
-            return await directory.read_policy(still)
+            return await read_policy(still)
 
     def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str] = ()) -> str:
         """See ``SqlStore``."""

@@ -15,10 +15,11 @@ from hub.model.policy import Policy
 from hub.model.times import from_us
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head
-from hub.store import clock, directory, reading
+from hub.store import clock, policy_changes, reading
 from hub.store import tables as t
 from hub.store.clock import PutBack
 from hub.store.dialect import Dialect
+from hub.store.directory import SqlDirectory, SqlDirectoryWriter, read_policy
 from hub.store.port import Filter, LogEnd
 from hub.store.rows import claim_of, past_view_of, view_of
 from hub.store.transaction import SqlTransaction
@@ -65,7 +66,7 @@ class SqlStore(Dialect):
         if day <= (last or from_us(made_us).date().isoformat()):
             return False
         async with self.begin() as conn:
-            return await directory.tick(conn, day, now_us)
+            return await policy_changes.tick(conn, day, now_us)
 
     # ------------------------------------------------------------ clock
 
@@ -84,7 +85,20 @@ class SqlStore(Dialect):
         async with self.begin() as conn:
             return await clock.put_back(conn, now_us, later_than_us=later_than_us)
 
-    # ------------------------------------------------------------ policy
+    # ------------------------------------------------------------ registry, policy
+
+    @contextlib.asynccontextmanager
+    async def directory(self) -> AsyncIterator[SqlDirectory]:
+        """See ``hub/registry/port.RegistryStore``."""
+        async with self.look() as conn:
+            yield SqlDirectory(conn)
+
+    @contextlib.asynccontextmanager
+    async def change_directory(self) -> AsyncIterator[SqlDirectoryWriter]:
+        """See ``hub/registry/port.RegistryStore``."""
+        async with self.begin() as conn:
+            await policy_changes.lock(conn)
+            yield SqlDirectoryWriter(conn)
 
     async def policy(self) -> Policy:
         """See the port."""
@@ -93,14 +107,14 @@ class SqlStore(Dialect):
 
     async def policy_in(self, conn: AsyncConnection) -> Policy:
         """The policy as this transaction sees it."""
-        number = await directory.policy_number(conn)
+        number = await policy_changes.policy_number(conn)
         if self._policy is None or self._policy.number != number:
             self._policy = await self.read_policy(conn)
         return self._policy
 
     async def read_policy(self, conn: AsyncConnection) -> Policy:
         """The whole policy as of one moment, not before that of this transaction's last statement."""
-        return await directory.read_policy(conn)
+        return await read_policy(conn)
 
     # ------------------------------------------------------------ doors
 

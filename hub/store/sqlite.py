@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import Table, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from hub.store import directory, sqlite_connection, sqlite_errors
+from hub.store import sqlite_connection, sqlite_errors
+from hub.store.bootstrap import bootstrap
 from hub.store.migrations import upgrade
 from hub.store.sql import SqlStore
 
@@ -37,7 +38,7 @@ async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
         with sqlite_errors.told_plainly(path):
             await upgrade(engine)
         async with store.begin() as conn:
-            await directory.bootstrap(conn, now_us)
+            await bootstrap(conn, now_us)
     except BaseException:
         await store.close()
         raise

@@ -35,7 +35,6 @@ from hub.model.questions import Answers, Questions
 from hub.model.times import from_us
 from hub.model.words import CentreName, StixId
 from hub.model.writes import Head, Writes
-from hub.store import directory
 from hub.store.locks import Locks
 from hub.store.postgres import PostgresStore, open_postgres
 from hub.store.transaction import SqlTransaction
@@ -158,12 +157,12 @@ async def opened(url: str) -> WatchedStore:
 
 async def register(store: PostgresStore) -> None:
     """Make the centres."""
-    async with store.begin() as conn:
+    async with store.change_directory() as directory:
         for no in range(CENTRES):
             centre = Centre(0, CentreName(f"c{no}"), StixId(f"identity--{no:08x}-0000-4000-8000-000000000000"), "RO")
             principal = Principal(0, centre.name, Kind.CENTRE, centre.identity)
-            await directory.add_principal(conn, principal, b"%d" % no, directory.settings_of(centre))
-        await directory.record_change(conn, "centre.add", {}, None, START_US)
+            await directory.add_principal(principal, b"%d" % no, centre)
+        await directory.record("centre.add", {}, None, START_US)
 
 
 def batches(objects: int, size: int, centres: Collection[int]) -> Iterator[Batch]:

@@ -15,8 +15,9 @@ from hub.model.errors import TryAgain
 from hub.model.questions import REJECTIONS_LOG, THING, Questions
 from hub.model.words import Topic, TopicPartition
 from hub.model.writes import Held, Writes
-from hub.store import directory, reading
+from hub.store import reading
 from hub.store import tables as t
+from hub.store.policy_changes import scope_of_centre
 from hub.store.sql import SqlStore
 from tests.contracts.store_suite import StoreSuite, rows_of, seqs
 from tests.contracts.store_values import (
@@ -135,11 +136,11 @@ class StoreAtOnce(StoreSuite):
 
     async def test_a_change_of_policy_is_carried_out_in_bounded_steps_over_what_it_concerns(self) -> None:
         claims = [a_claim(name, centre) for centre in (1, 2) for name in range(25)]
-        for scope, expected in (("all", claims), (directory.scope_of_centre(2), claims[25:])):
+        for scope, expected in (("all", claims), (scope_of_centre(2), claims[25:])):
             async with self.opened() as store:
                 await self.write(store, Writes(claims=claims))
-                async with store.begin() as conn:
-                    await directory.record_change(conn, "test", {}, scope, START_US)
+                async with store.change_directory() as directory:
+                    await directory.record("test", {}, scope, START_US)
                 found = [keys async for keys in self._sweeps(store, limit=10)]
                 assert all(len(keys) <= 10 for keys in found)
                 assert [key for keys in found for key in keys] == sorted(claim.key for claim in expected)
@@ -155,8 +156,8 @@ class StoreAtOnce(StoreSuite):
     async def test_a_step_of_a_sweep_that_failed_is_done_again(self) -> None:
         async with self.opened() as store:
             await self.write(store, Writes(claims=[a_claim(name) for name in range(5)]))
-            async with store.begin() as conn:
-                await directory.record_change(conn, "test", {}, "all", START_US)
+            async with store.change_directory() as directory:
+                await directory.record("test", {}, "all", START_US)
             tried: list[object] = []
             for _ in range(2):
                 with pytest.raises(ZeroDivisionError):
@@ -181,8 +182,8 @@ class StoreAtOnce(StoreSuite):
                 await tx.write(Writes(claims=[a_claim("late")]))
 
         async def change_and_sweep(store: SqlStore) -> None:
-            async with store.begin() as conn:
-                await directory.record_change(conn, "test", {}, "all", START_US)
+            async with store.change_directory() as directory:
+                await directory.record("test", {}, "all", START_US)
             async for keys in self._sweeps(store, limit=10):
                 swept.extend(keys)
 

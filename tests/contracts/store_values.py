@@ -15,7 +15,6 @@ from hub.model.principals import Kind, Principal
 from hub.model.questions import REPLACED, THING, Questions
 from hub.model.words import CanonicalKey, CentreName, Seq, StixId, Topic, TopicPartition, stamp
 from hub.model.writes import Head, ReceiptCounts, ReceiptPart, Writes
-from hub.store import directory
 from hub.store import tables as t
 from hub.store.port import Filter, Store, Transaction
 from hub.store.sql import SqlStore
@@ -69,12 +68,12 @@ def head_after(changes: Sequence[Change]) -> dict[int, Head]:
 
 async def add_centres(store: SqlStore, count: int) -> None:
     """Register centres ``c1``, ``c2`` …, each with its log of rejections."""
-    async with store.begin() as conn:
+    async with store.change_directory() as directory:
         for number in range(1, count + 1):
             centre = Centre(0, CentreName(f"c{number}"), StixId(f"identity--{number}"), "RO")
             principal = Principal(0, centre.name, Kind.CENTRE, centre.identity)
-            await directory.add_principal(conn, principal, b"%d" % number, directory.settings_of(centre))
-        await directory.record_change(conn, "centre.add", {}, None, START_US)
+            await directory.add_principal(principal, b"%d" % number, centre)
+        await directory.record("centre.add", {}, None, START_US)
 
 
 async def append(store: Store, count: int, log: int = 1, **more: Any) -> None:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -30,13 +31,12 @@ from hub.doors.kafka import Relay, relay_of
 from hub.doors.metrics import RELAY_FENCES
 from hub.log.kafka_connection import stop_producer
 from hub.model.claims import Change
-from hub.model.policy import Audience
+from hub.model.policy import Audience, Collection
 from hub.model.words import PUBLIC as PUBLIC_GROUP
 from hub.model.words import CollectionName, Level, Seq
 from hub.model.writes import Writes
 from hub.registry.acls import Resource, acls_of_the_hub
 from hub.registry.broker import KafkaBroker
-from hub.store import directory
 from hub.store.port import Filter
 from hub.store.sql import SqlStore
 from tests.contracts.store_values import START_US, a_change, add_centres, an_id, append, head_after
@@ -467,11 +467,11 @@ async def test_a_collection_that_is_removed_and_made_again_begins_at_one(scene: 
     await scene.write(12)
     async with scene.relaying():
         await scene.relayed()
-        async with scene.store.begin() as conn:
-            await directory.remove_collection(conn, PUBLIC)
+        async with scene.store.change_directory() as directory:
+            await directory.remove_collection(PUBLIC)
         await delete_topic(scene, "collection.public")
-        new = directory.new_collection(CollectionName("public"), Audience(Level.CLEAR, PUBLIC_GROUP))
-        async with scene.store.begin() as conn:
-            log = (await directory.add_collection(conn, new, START_US)).no
+        new = Collection(0, CollectionName("public"), str(uuid4()), Audience(Level.CLEAR, PUBLIC_GROUP))
+        async with scene.store.change_directory() as directory:
+            log = (await directory.add_collection(new, START_US)).no
         await scene.write(8, log)
         assert await scene.relayed(log) == await scene.expected(log)

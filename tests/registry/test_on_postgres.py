@@ -12,7 +12,7 @@ from hub.model.errors import Refused
 from hub.model.principals import Kind
 from hub.registry.service import Registry
 from hub.store import tables as t
-from hub.store.directory import policy_number
+from hub.store.policy_changes import policy_number
 from hub.store.postgres import PostgresStore, open_postgres
 from tests.registry.builders import NOON_US, terms
 from tests.waiting import until
@@ -40,7 +40,7 @@ async def test_of_two_operators_that_take_one_name_one_is_refused(postgres_url: 
             one.add_centre("ro-cert", terms()), other.add_operator("ro-cert"), return_exceptions=True
         )
         assert sum(isinstance(each, Refused) for each in said) == 1
-        assert len((await one.roll()).principals) == 1
+        assert len((await one.snapshot()).principals) == 1
 
 
 async def test_who_has_seen_a_number_has_seen_all_below_it(postgres_url: str) -> None:

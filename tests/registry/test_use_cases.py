@@ -14,17 +14,17 @@ from hub.model.principals import Kind
 from hub.model.questions import REJECTIONS_LOG, Questions
 from hub.model.words import Level, Naming
 from hub.registry.service import Registry
-from hub.store import directory
 from hub.store import tables as t
+from hub.store.bootstrap import bootstrap
 from hub.store.sqlite import SqliteStore
 from tests.registry.builders import NOON_US, a_registry, a_store, terms
 
 OTHER = "identity--6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 
 
-async def _changes(registry: Registry) -> list[tuple[str, str | None]]:
+async def _changes(folder: Path) -> list[tuple[str, str | None]]:
     """Every numbered change with the scope that it has looked at anew."""
-    async with registry._directory.look() as conn:
+    async with a_store(folder) as store, store.look() as conn:
         kinds = [row.kind for row in await conn.execute(select(t.policy_changes).order_by(t.policy_changes.c.no))]
         scopes = [row.scope for row in await conn.execute(select(t.sweeps).order_by(t.sweeps.c.no))]
     return [(kind, scopes.pop(0) if _has_scope(kind) and scopes else None) for kind in kinds]
@@ -51,7 +51,7 @@ async def test_opening_a_store_again_makes_nothing_new(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         assert astuple(await store.policy()) == before
         async with store.begin() as conn:
-            await directory.bootstrap(conn, NOON_US + 1)
+            await bootstrap(conn, NOON_US + 1)
         assert astuple(await store.policy()) == before
 
 
@@ -100,7 +100,7 @@ async def test_a_refused_change_leaves_nothing_behind(tmp_path: Path) -> None:
         with pytest.raises(NotFound, match="no group 'east'"):
             await registry.add_member("soc", accredited_by="ro-cert", groups=["east"])
         assert await registry.members() == []
-        assert [kind for kind, _ in await _changes(registry)] == ["centre.add"]
+        assert [kind for kind, _ in await _changes(tmp_path)] == ["centre.add"]
 
 
 async def test_an_identity_belongs_to_one_centre_only(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ async def test_a_change_of_a_centre_names_the_views_that_it_can_change(
     async with a_registry(tmp_path) as registry:
         await registry.add_centre("ro-cert", terms())
         await registry.set_centre("ro-cert", terms(**said))
-        assert await _changes(registry) == [("centre.add", None), ("centre.set", scope)]
+        assert await _changes(tmp_path) == [("centre.add", None), ("centre.set", scope)]
 
 
 async def test_a_change_that_changes_nothing_is_none(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ async def test_a_change_that_changes_nothing_is_none(tmp_path: Path) -> None:
         await registry.add_group("east")
         await registry.join("east", ["ro-cert"])
         await registry.join("east", ["ro-cert", "ro-cert"])
-        assert [kind for kind, _ in await _changes(registry)] == ["centre.add", "group.add", "group.join"]
+        assert [kind for kind, _ in await _changes(tmp_path)] == ["centre.add", "group.add", "group.join"]
 
 
 async def test_suspending_and_resuming_a_centre_look_at_its_claims_anew(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ async def test_suspending_and_resuming_a_centre_look_at_its_claims_anew(tmp_path
         assert (await registry.centre("ro-cert")).terms.suspended
         await registry.resume("ro-cert", Kind.CENTRE)
         assert not (await registry.centre("ro-cert")).terms.suspended
-        assert (await _changes(registry))[1:] == [("centre.suspend", "centre:1"), ("centre.resume", "centre:1")]
+        assert (await _changes(tmp_path))[1:] == [("centre.suspend", "centre:1"), ("centre.resume", "centre:1")]
 
 
 async def test_members_and_groups_change_no_view(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ async def test_members_and_groups_change_no_view(tmp_path: Path) -> None:
         await registry.add_group("energy", ["sector=energy"])
         await registry.add_member("soc", accredited_by="ro-cert", sector="energy")
         await registry.suspend("soc", Kind.MEMBER)
-        async with registry._directory.look() as conn:
+        async with a_store(tmp_path) as store, store.look() as conn:
             assert (await conn.execute(select(t.sweeps))).all() == []
 
 
@@ -223,7 +223,7 @@ async def test_a_group_that_is_used_is_not_removed(tmp_path: Path) -> None:
             await registry.remove_group("east")
         await registry.set_centre("ro-cert", terms(amber_to=["network"]))
         await registry.remove_group("east")
-        assert (await _changes(registry))[-1] == ("group.remove", "all")
+        assert (await _changes(tmp_path))[-1] == ("group.remove", "all")
         with pytest.raises(NotFound):
             await registry.group("east")
 
@@ -248,7 +248,7 @@ async def test_a_collection_made_again_begins_anew_under_another_number(tmp_path
 async def test_a_new_collection_is_filled_by_a_sweep_over_it_alone(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
         made = await registry.add_collection("east", tlp="amber", group="network")
-        assert await _changes(registry) == [("collection.add", f"collection:{made.no}")]
+        assert await _changes(tmp_path) == [("collection.add", f"collection:{made.no}")]
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ async def _checkpoint(store: SqliteStore) -> None:
 async def test_changes_say_what_was_changed(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
         await registry.add_centre("ro-cert", terms(trust=70))
-        async with registry._directory.look() as conn:
+        async with a_store(tmp_path) as store, store.look() as conn:
             row = (await conn.execute(select(t.policy_changes))).one()
         body = json.loads(row.body)
         assert (row.at_us, row.kind, body["name"], body["trust"]) == (NOON_US, "centre.add", "ro-cert", 70)

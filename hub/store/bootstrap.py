@@ -1,0 +1,55 @@
+"""What a new hub has from its first moment on: its own row, the built-in groups, the default collections."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.policy import Audience, Collection, Group
+from hub.model.words import BUILT_IN_GROUPS, COMMUNITY, NETWORK, PUBLIC, CollectionName, Level, StixId
+from hub.store import tables as t
+from hub.store.directory import SqlDirectoryWriter
+
+DEFAULT_COLLECTIONS: tuple[tuple[CollectionName, Audience], ...] = (
+    (CollectionName("public"), Audience(Level.CLEAR, PUBLIC)),
+    (CollectionName("community"), Audience(Level.GREEN, COMMUNITY)),
+    (CollectionName("network"), Audience(Level.AMBER_STRICT, NETWORK)),
+)
+"""Source: docs/semantics.md, section 1, "collection"."""
+
+_CURSOR_KEY_BYTES = 32
+
+
+async def bootstrap(conn: AsyncConnection, now_us: int) -> None:
+    """Make all this, unless somebody has. ``conn`` is inside a transaction that may write.
+
+    Two processes may do it at once: the hub's row comes first, and its key lets only one of them go on.
+    """
+    if (await conn.execute(select(t.hub.c.one))).first() is not None:
+        return
+    try:
+        async with conn.begin_nested():
+            await conn.execute(insert(t.hub).values(_new_hub(now_us)))
+    except IntegrityError:
+        return
+    directory = SqlDirectoryWriter(conn)
+    for group in BUILT_IN_GROUPS:
+        await directory.add_group(Group(group, StixId(f"marking-definition--{uuid4()}"), now_us), ())
+    for name, audience in DEFAULT_COLLECTIONS:
+        await directory.add_collection(Collection(0, name, str(uuid4()), audience), now_us)
+
+
+def _new_hub(now_us: int) -> Mapping[str, Any]:
+    return {
+        "one": 1,
+        "namespace": str(uuid4()),
+        "identity": f"identity--{uuid4()}",
+        "cursor_key": secrets.token_bytes(_CURSOR_KEY_BYTES),
+        "created_us": now_us,
+    }
