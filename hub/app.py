@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from hub.clock import Clock
+from hub.clock import Clock, wall_clock_us
 from hub.config import Config, PostgresAt, SqliteAt
 from hub.log.embedded import EmbeddedLog
 from hub.log.port import EventLog
 from hub.model.errors import Broken
-from hub.registry.desk import wall_clock_us
 from hub.registry.port import Broker
 from hub.registry.service import Registry
 from hub.store.sql import SqlStore

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from hub.model.clock import JUMP_US, Alive, Doubt, Seen, Witness, doubt
 from hub.model.errors import TryAgain
-from hub.registry.desk import wall_clock_us
 
 IN_DOUBT = "clock.in-doubt"
 AGREES_US = 60_000_000
@@ -25,6 +24,11 @@ _TIME_ERROR = 5
 """What ``adjtimex`` returns of a clock that is not synchronised; below, it is. Source: adjtimex(2)."""
 _TIMEX_BYTES = 512
 """More than ``struct timex`` has on any machine."""
+
+
+def wall_clock_us() -> int:
+    """Microseconds since 1970, as this machine has it."""
+    return time.time_ns() // 1_000
 
 
 def since_start_us() -> int:

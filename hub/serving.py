@@ -84,7 +84,7 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
         doors = role in (Role.ALL, Role.DOORS)
         app: ASGIApp
         if doors:
-            app = make_app(store=store, log=log, registry=registry, settings=door_settings(config))
+            app = make_app(store=store, log=log, access=registry.access, settings=door_settings(config))
             app.state.doors.others_troubles = running.troubles
             app.state.doors.others_notes = running.notes
             app.state.doors.metrics = running.open_metrics

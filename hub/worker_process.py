@@ -22,14 +22,13 @@ import structlog
 
 from hub import lists, telemetry, worker_metrics
 from hub.app import opened_by_clock
-from hub.clock import Clock, alive_now
+from hub.clock import Clock, alive_now, wall_clock_us
 from hub.config import Config
 from hub.core.hold import HeldLists
 from hub.log.port import EventLog
 from hub.model.clock import JUMP_US, Doubt
 from hub.model.errors import Broken, HubError, TryAgain
 from hub.model.times import from_us
-from hub.registry.desk import wall_clock_us
 from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings
 

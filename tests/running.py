@@ -57,10 +57,10 @@ class RunningHub:
         async def work() -> None:
             async with opened(self.options()) as (_, _, registry):
                 for name in centres:
-                    added = await registry.add_centre(name, Terms(**{"country": "RO", **terms}))
+                    added = await registry.centres.add(name, Terms(**{"country": "RO", **terms}))
                     self.tokens[name] = str(added.token)
-                self.tokens[member] = str((await registry.add_member(member, accredited_by=centres[0])).token)
-                self.tokens["watch"] = str((await registry.add_operator("watch")).token)
+                self.tokens[member] = str((await registry.members.add(member, accredited_by=centres[0])).token)
+                self.tokens["watch"] = str((await registry.operators.add("watch")).token)
 
         asyncio.run(work())
 

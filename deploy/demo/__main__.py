@@ -217,18 +217,18 @@ async def register(hub: Hub) -> dict[str, str]:
     async with opened(hub.config) as (_, _, registry):
         for centre in CENTRES:
             terms = Terms(country=centre.country, default_tlp=centre.default_tlp)
-            added = await registry.add_centre(centre.name, terms, identity=centre.identity)
+            added = await registry.centres.add(centre.name, terms, identity=centre.identity)
             tokens[centre.name] = centre.token = str(added.token)
-        tokens["soc"] = str((await registry.add_member("soc", accredited_by="ro")).token)
-        tokens["watch"] = str((await registry.add_operator("watch")).token)
+        tokens["soc"] = str((await registry.members.add("soc", accredited_by="ro")).token)
+        tokens["watch"] = str((await registry.operators.add("watch")).token)
     return tokens
 
 
 async def register_partner(hub: Hub) -> dict[str, str]:
     """The partner's hub has a centre that publishes, and Poland's centre as a reader."""
     async with opened(hub.config) as (_, _, registry):
-        partner = await registry.add_centre("partner", Terms(country="FR", default_tlp="amber"))
-        reader = await registry.add_centre("pl", Terms(country="PL"))
+        partner = await registry.centres.add("partner", Terms(country="FR", default_tlp="amber"))
+        reader = await registry.centres.add("pl", Terms(country="PL"))
         return {"partner": str(partner.token), "reader": str(reader.token)}
 
 

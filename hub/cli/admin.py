@@ -14,7 +14,7 @@ from hub.cli.client import AsJson, say
 if TYPE_CHECKING:
     from hub.config import Config
     from hub.model.principals import Kind, Principal
-    from hub.registry.desk import Added
+    from hub.registry.context import Added
     from hub.registry.service import Registry
 
 __all__ = ["AsJson", "ConfigFile", "Name", "administer", "configured", "hub_url", "principal_commands", "show_added"]
@@ -72,7 +72,7 @@ def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, 
     @app.command(help=f"Shut a {kind} out of every door until it is resumed.")
     def suspend(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
         async def work(registry: Registry) -> show.Row:
-            await registry.suspend(name, _kind(kind))
+            await registry.principals.suspend(name, _kind(kind))
             return await row_of(registry, name)
 
         row = administer(config, work)
@@ -81,7 +81,7 @@ def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, 
     @app.command(help=f"Let a suspended {kind} in again, with the token that it has.")
     def resume(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
         async def work(registry: Registry) -> show.Row:
-            await registry.resume(name, _kind(kind))
+            await registry.principals.resume(name, _kind(kind))
             return await row_of(registry, name)
 
         show.one(administer(config, work), as_json=as_json, done=f"{name} is back")
@@ -89,7 +89,7 @@ def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, 
     @app.command(help=f"Give a {kind} a new token; the old one is worth nothing within a second.")
     def rotate(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
         async def work(registry: Registry) -> tuple[Added[Principal], show.Row]:
-            return await registry.rotate(name, _kind(kind)), await row_of(registry, name)
+            return await registry.principals.rotate(name, _kind(kind)), await row_of(registry, name)
 
         added, row = administer(config, work)
         show_added(added, row, as_json=as_json, done=f"{name} has a new token")

@@ -60,7 +60,7 @@ def add(
 ) -> None:
     """Register a centre. Its token is shown this once."""
     terms = _terms(country, tlp_max, default_tlp, amber_to, trust, naming, alias, speaks_for)
-    added = administer(config, lambda registry: registry.add_centre(name, terms, identity=identity))
+    added = administer(config, lambda registry: registry.centres.add(name, terms, identity=identity))
     then = [
         "# at the centre:",
         f"export CTIHUB_URL={hub_url(config)} CTIHUB_TOKEN={added.token}",
@@ -86,14 +86,14 @@ def set_(
 ) -> None:
     """Change a centre's terms; what is not said stays. What it has sent is looked at anew."""
     terms = _terms(country, tlp_max, default_tlp, amber_to, trust, naming, alias, speaks_for)
-    entry = administer(config, lambda registry: registry.set_centre(name, terms))
+    entry = administer(config, lambda registry: registry.centres.set(name, terms))
     show.one(row_of(entry), as_json=as_json, then=_notes(entry))
 
 
 @app.command("list")
 def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
     """All centres."""
-    entries = administer(config, lambda registry: registry.centres())
+    entries = administer(config, lambda registry: registry.centres.all())
     rows = [row_of(entry) for entry in entries]
     show.listing(rows, COLUMNS, as_json=as_json, nothing="No centre yet: ctihub centre add NAME --country RO")
 
@@ -101,11 +101,11 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 @app.command("show")
 def show_(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """One centre."""
-    show.one(row_of(administer(config, lambda registry: registry.centre(name))), as_json=as_json)
+    show.one(row_of(administer(config, lambda registry: registry.centres.find(name))), as_json=as_json)
 
 
 async def _row(registry: Registry, name: str) -> show.Row:
-    return row_of(await registry.centre(name))
+    return row_of(await registry.centres.find(name))
 
 
 principal_commands(app, "centre", _row)

@@ -86,9 +86,8 @@ def _date(said: str) -> date:
 
 async def _shown(config: Config) -> tuple[show.Row, Doubt | None]:
     from hub.app import open_store
-    from hub.clock import Clock
+    from hub.clock import Clock, wall_clock_us
     from hub.model.times import stix_time
-    from hub.registry.desk import wall_clock_us
 
     store = await open_store(config)
     try:
@@ -107,11 +106,10 @@ async def _shown(config: Config) -> tuple[show.Row, Doubt | None]:
 
 async def _accepted(config: Config, today: date) -> PutBack:
     from hub.app import open_store
-    from hub.clock import Clock, alive_now
+    from hub.clock import Clock, alive_now, wall_clock_us
     from hub.model.clock import JUMP_US
     from hub.model.errors import WrongUsage
     from hub.model.times import from_us
-    from hub.registry.desk import wall_clock_us
 
     now_us = wall_clock_us()
     here = from_us(now_us).date()

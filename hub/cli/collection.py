@@ -51,7 +51,7 @@ def add(
     """Make a collection. The hub fills it with what it holds already."""
     made = administer(
         config,
-        lambda registry: registry.add_collection(
+        lambda registry: registry.collections.add(
             name, tlp=tlp, group=group, types=type_ or [], kinds=kind or [], min_confidence=min_confidence
         ),
     )
@@ -67,20 +67,20 @@ def add(
 @app.command("list")
 def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
     """All collections."""
-    rows = [row_of(each) for each in administer(config, lambda registry: registry.collections())]
+    rows = [row_of(each) for each in administer(config, lambda registry: registry.collections.all())]
     show.listing(rows, COLUMNS, as_json=as_json, nothing="No collection: ctihub collection add NAME --tlp … --group …")
 
 
 @app.command("show")
 def show_(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """One collection."""
-    show.one(row_of(administer(config, lambda registry: registry.find_collection(name))), as_json=as_json)
+    show.one(row_of(administer(config, lambda registry: registry.collections.find(name))), as_json=as_json)
 
 
 @app.command()
 def remove(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Forget a collection, on every door. One made later under its name begins anew."""
-    administer(config, lambda registry: registry.remove_collection(name))
+    administer(config, lambda registry: registry.collections.remove(name))
     show.one({"name": name}, as_json=as_json, done=f"{name} is no more")
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from hub.app import open_log, open_store, opened_broker
 from hub.cli.certificate import examine
-from hub.clock import Clock
+from hub.clock import Clock, wall_clock_us
 from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
 from hub.data_dir import open_to_others
 from hub.lists import ensure_known
@@ -247,7 +247,7 @@ async def _broker(config: Config, store: SqlStore, *, fix: bool) -> list[Finding
     async with opened_broker(config) as broker:
         if broker is None:
             return []
-        return await _compared(broker, Registry(store), fix=fix)
+        return await _compared(broker, Registry(store, now_us=wall_clock_us), fix=fix)
 
 
 async def _compared(broker: Broker, registry: Registry, *, fix: bool) -> list[Finding]:

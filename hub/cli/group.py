@@ -32,7 +32,7 @@ def add(
     config: ConfigFile = None,
 ) -> None:
     """Make a group. Values of one attribute are alternatives; of several attributes, each must fit."""
-    entry = administer(config, lambda registry: registry.add_group(name, rule or []))
+    entry = administer(config, lambda registry: registry.groups.add(name, rule or []))
     then = [
         f"ctihub group join {name} MEMBER",
         f"ctihub collection add {name} --tlp amber --group {name}",
@@ -44,32 +44,32 @@ def add(
 @app.command()
 def join(group: Group, name: Names, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Put centres and members on a group's list."""
-    show.one(row_of(administer(config, lambda registry: registry.join(group, name))), as_json=as_json)
+    show.one(row_of(administer(config, lambda registry: registry.groups.join(group, name))), as_json=as_json)
 
 
 @app.command()
 def leave(group: Group, name: Names, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Take centres and members off a group's list."""
-    show.one(row_of(administer(config, lambda registry: registry.leave(group, name))), as_json=as_json)
+    show.one(row_of(administer(config, lambda registry: registry.groups.leave(group, name))), as_json=as_json)
 
 
 @app.command("list")
 def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
     """All groups."""
-    rows = [row_of(entry) for entry in administer(config, lambda registry: registry.groups())]
+    rows = [row_of(entry) for entry in administer(config, lambda registry: registry.groups.all())]
     show.listing(rows, COLUMNS, as_json=as_json, nothing="No group.")
 
 
 @app.command("show")
 def show_(group: Group, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """One group: who is in it, and its marking."""
-    show.one(row_of(administer(config, lambda registry: registry.group(group))), as_json=as_json)
+    show.one(row_of(administer(config, lambda registry: registry.groups.find(group))), as_json=as_json)
 
 
 @app.command()
 def remove(group: Group, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Forget a group. What carries its marking is hidden from everyone."""
-    administer(config, lambda registry: registry.remove_group(group))
+    administer(config, lambda registry: registry.groups.remove(group))
     show.one({"name": group}, as_json=as_json, done=f"{group} is no more")
 
 

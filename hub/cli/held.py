@@ -35,7 +35,7 @@ def list_(
     from hub.store.waiting import HeldState
 
     state = None if all_ else HeldState.WAITING
-    found = administer(config, lambda registry: registry.held(list_name=list_name, centre=centre, state=state))
+    found = administer(config, lambda registry: registry.held.all(list_name=list_name, centre=centre, state=state))
     show.listing([row_of(each) for each in found], COLUMNS, as_json=as_json, nothing="Nothing waits.")
 
 
@@ -46,7 +46,7 @@ def show_(
     config: ConfigFile = None,
 ) -> None:
     """One held object, as it came."""
-    found = administer(config, lambda registry: registry.held_object(number))
+    found = administer(config, lambda registry: registry.held.find(number))
     row = {**row_of(found), "value": found.value.decode("utf-8", "replace")}
     then = [f"ctihub held release {number}", f"ctihub held refuse {number}"] if found.state == "waiting" else []
     show.one(row, as_json=as_json, done=f"held {number}", then=then)
@@ -64,7 +64,7 @@ def release(
     """Let them in, as if nothing had been against them."""
     count = administer(
         config,
-        lambda registry: registry.release(number or [], list_name=list_name, centre=centre, all_=all_),
+        lambda registry: registry.held.release(number or [], list_name=list_name, centre=centre, all_=all_),
     )
     _say_how_many("released", count, as_json=as_json)
 
@@ -81,7 +81,7 @@ def refuse(
     """Keep them out for good."""
     count = administer(
         config,
-        lambda registry: registry.refuse(number or [], list_name=list_name, centre=centre, all_=all_),
+        lambda registry: registry.held.refuse(number or [], list_name=list_name, centre=centre, all_=all_),
     )
     _say_how_many("refused", count, as_json=as_json)
 

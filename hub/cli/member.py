@@ -40,7 +40,7 @@ def add(
     """Register a member. Its token is shown this once."""
     added = administer(
         config,
-        lambda registry: registry.add_member(
+        lambda registry: registry.members.add(
             name, accredited_by=accredited_by, groups=group or [], country=country, sector=sector
         ),
     )
@@ -69,7 +69,7 @@ def set_(
     """
     entry = administer(
         config,
-        lambda registry: registry.set_member(name, accredited_by=accredited_by, country=country, sector=sector),
+        lambda registry: registry.members.set(name, accredited_by=accredited_by, country=country, sector=sector),
     )
     show.one(row_of(entry), as_json=as_json)
 
@@ -77,7 +77,7 @@ def set_(
 @app.command("list")
 def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
     """All members."""
-    rows = [row_of(entry) for entry in administer(config, lambda registry: registry.members())]
+    rows = [row_of(entry) for entry in administer(config, lambda registry: registry.members.all())]
     nothing = "No member yet: ctihub member add NAME --accredited-by CENTRE"
     show.listing(rows, COLUMNS, as_json=as_json, nothing=nothing)
 
@@ -85,11 +85,11 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 @app.command("show")
 def show_(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """One member."""
-    show.one(row_of(administer(config, lambda registry: registry.member(name))), as_json=as_json)
+    show.one(row_of(administer(config, lambda registry: registry.members.find(name))), as_json=as_json)
 
 
 async def _row(registry: Registry, name: str) -> show.Row:
-    return row_of(await registry.member(name))
+    return row_of(await registry.members.find(name))
 
 
 principal_commands(app, "member", _row)

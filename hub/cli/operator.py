@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operators: w
 @app.command()
 def add(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Register an operator. Its token is shown this once."""
-    added = administer(config, lambda registry: registry.add_operator(name))
+    added = administer(config, lambda registry: registry.operators.add(name))
     then = [f"export CTIHUB_URL={hub_url(config)} CTIHUB_TOKEN={added.token}", "ctihub status"]
     show_added(added, row_of(added.made), as_json=as_json, done=f"{name} is an operator", then=then)
 
@@ -27,7 +27,7 @@ def add(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
 @app.command("list")
 def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
     """All operators."""
-    rows = [row_of(each) for each in administer(config, lambda registry: registry.operators())]
+    rows = [row_of(each) for each in administer(config, lambda registry: registry.operators.all())]
     show.listing(rows, ("name", "created"), as_json=as_json, nothing="No operator yet: ctihub operator add NAME")
 
 
@@ -36,14 +36,14 @@ def rotate(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> No
     """Give an operator a new token; the old one is worth nothing within a second."""
     from hub.model.principals import Kind
 
-    added = administer(config, lambda registry: registry.rotate(name, Kind.OPERATOR))
+    added = administer(config, lambda registry: registry.principals.rotate(name, Kind.OPERATOR))
     show_added(added, row_of(added.made), as_json=as_json, done=f"{name} has a new token")
 
 
 @app.command()
 def remove(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Forget an operator."""
-    administer(config, lambda registry: registry.remove_operator(name))
+    administer(config, lambda registry: registry.operators.remove(name))
     show.one({"name": name}, as_json=as_json, done=f"{name} is no more")
 
 

@@ -14,5 +14,5 @@ PATH = Path(__file__).parents[2] / "schemas" / "openapi.json"
 def document_bytes() -> bytes:
     """The document. No port is asked for it: the routes and the models say all."""
     nothing: Any = None
-    app = make_app(store=nothing, log=nothing, registry=nothing, settings=DoorSettings())
+    app = make_app(store=nothing, log=nothing, access=nothing, settings=DoorSettings())
     return openapi.dumps(openapi_document(app))

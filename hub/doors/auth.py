@@ -8,35 +8,15 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import Protocol
 
 from starlette.requests import Request
 
 from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
 from hub.model.policy import Collection
 from hub.model.principals import Kind, Principal
+from hub.registry.access import Access
 
 _LONGEST_HEADER = 4_096
-
-
-class Registry(Protocol):
-    """What doors ask the registry (``hub/registry/service.py``)."""
-
-    async def authenticate(self, token: str, name: str | None = None) -> Principal | None:
-        """Whose token it is; None for nobody's, a suspended one's, or one of another name."""
-        ...
-
-    async def readable(self, principal: Principal | None) -> list[Collection]:
-        """The collections that it may read; None is anybody."""
-        ...
-
-    async def explainable(self, principal: Principal | None) -> list[Collection]:
-        """The collections of which it may ask why they show a thing."""
-        ...
-
-    async def may_read(self, principal: Principal | None, collection: Collection) -> bool:
-        """Whether it may read this very collection now."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +76,8 @@ def _no_credentials() -> NotAuthenticated:
 class Gate:
     """Answers who asks, and what it may read."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self, access: Access) -> None:
+        self._access = access
 
     async def principal(self, request: Request) -> Principal | None:
         """Who asks; None without credentials. Raises NotAuthenticated for wrong ones."""
@@ -107,7 +87,7 @@ class Gate:
         """Whose credentials they are now; they may have been valid a moment ago. Raises NotAuthenticated."""
         if credentials is None:
             return None
-        principal = await self._registry.authenticate(credentials.token, credentials.name)
+        principal = await self._access.authenticate(credentials.token, credentials.name)
         if principal is None:
             raise wrong_credentials()
         return principal
@@ -128,11 +108,11 @@ class Gate:
 
     async def readable(self, principal: Principal | None) -> list[Collection]:
         """The collections that somebody may read, by name."""
-        return sorted(await self._registry.readable(principal), key=lambda collection: collection.name)
+        return sorted(await self._access.readable(principal), key=lambda collection: collection.name)
 
     async def explainable(self, principal: Principal | None) -> list[Collection]:
         """The collections of which somebody may ask why they show a thing, by name."""
-        return sorted(await self._registry.explainable(principal), key=lambda collection: collection.name)
+        return sorted(await self._access.explainable(principal), key=lambda collection: collection.name)
 
     async def still_open(self, credentials: Credentials | None, collection: Collection) -> bool:
         """Whether a connection that is open already may go on. Raises TryAgain when the store is away."""
@@ -140,7 +120,7 @@ class Gate:
             principal = await self.recognise(credentials)
         except NotAuthenticated:
             return False
-        return await self._registry.may_read(principal, collection)
+        return await self._access.may_read(principal, collection)
 
     async def collection(self, request: Request, name: str) -> Collection:
         """A collection that whoever asks may read."""

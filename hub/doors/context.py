@@ -9,12 +9,13 @@ from typing import Protocol
 from starlette.requests import Request
 
 from hub.doors import metrics
-from hub.doors.auth import Gate, Registry
+from hub.doors.auth import Gate
 from hub.doors.pulse import Pulse
 from hub.doors.settings import DoorSettings
 from hub.intake import Budget, Intake, ReceiptCodec
 from hub.log.port import EventLog
 from hub.model.words import Seq
+from hub.registry.access import Access
 from hub.store import reading
 from hub.store.directory import SqlDirectory
 from hub.store.port import Filter, Store
@@ -33,11 +34,11 @@ async def process_metrics() -> bytes:
 class Doors:
     """Shared by all doors; holds no state of a request."""
 
-    def __init__(self, *, store: DoorStore, log: EventLog, registry: Registry, settings: DoorSettings) -> None:
+    def __init__(self, *, store: DoorStore, log: EventLog, access: Access, settings: DoorSettings) -> None:
         self.store = store
         self.log = log
         self.settings = settings
-        self.gate = Gate(registry)
+        self.gate = Gate(access)
         self.pulse = Pulse(store)
         self.answers = Budget(
             settings.answers_bytes,

@@ -11,23 +11,23 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from hub.doors import catalogue, explain, export, health, openapi, problems, push, rules, status, stream, taxii
-from hub.doors.auth import Registry
 from hub.doors.context import Doors, DoorStore
 from hub.doors.metrics import Metered
 from hub.doors.settings import DoorSettings
 from hub.log.port import EventLog
+from hub.registry.access import Access
 from schemas.api import Withdrawals, Withdrawn
 
 __all__ = ["DoorSettings", "make_app", "stop_streams"]
 
 
-def make_app(*, store: DoorStore, log: EventLog, registry: Registry, settings: DoorSettings) -> FastAPI:
+def make_app(*, store: DoorStore, log: EventLog, access: Access, settings: DoorSettings) -> FastAPI:
     """The application. Its lifespan must run: it follows the store for the live streams.
 
     The adapters stay the caller's to close, after the lifespan has ended. Call ``stop_streams`` first when going down,
     as servers wait for open answers.
     """
-    doors = Doors(store=store, log=log, registry=registry, settings=settings)
+    doors = Doors(store=store, log=log, access=access, settings=settings)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan(doors))
     app.state.doors = doors
     # include_router would make each route a second time, when it is first asked for

@@ -12,7 +12,8 @@ from hub.model.policy import Centre, terms_of
 from hub.model.principals import Kind, Principal, RegistrySnapshot
 from hub.model.words import NETWORK, CentreName, GroupName, Naming, StixId
 from hub.registry import names
-from hub.registry.desk import Added, Desk, ensure_free, ensure_group, find_principal, settle
+from hub.registry.context import Added, RegistryContext
+from hub.registry.finding import ensure_free, find_group, find_principal
 from hub.registry.tokens import digest_of, new_token
 from hub.store.policy_changes import SCOPE_ALL, scope_of_centre
 
@@ -44,10 +45,13 @@ class Terms:
     """``("none",)`` takes all of them away."""
 
 
-class Centres(Desk):
+class Centres:
     """Use cases about centres."""
 
-    async def add_centre(self, name: str, terms: Terms, *, identity: str | None = None) -> Added[CentreEntry]:
+    def __init__(self, context: RegistryContext) -> None:
+        self._context = context
+
+    async def add(self, name: str, terms: Terms, *, identity: str | None = None) -> Added[CentreEntry]:
         """Register a centre, with a fresh identity if need be. Raises WrongUsage, Refused, NotFound, TryAgain."""
         if terms.country is None:
             raise WrongUsage("centre.no-country", "A centre has a country.", "Say --country, such as RO.")
@@ -59,7 +63,7 @@ class Centres(Desk):
             amber_to=(NETWORK,),
         )
         token = new_token()
-        async with self._change() as change:
+        async with self._context.change() as change:
             ensure_free(change.before, name)
             centre = _checked(change.before, _with(blank, terms))
             _ensure_identities(change.before, centre)
@@ -76,10 +80,10 @@ class Centres(Desk):
         made = CentreEntry(principal, replace(centre, no=principal.no, created_us=principal.created_us))
         return Added(made, token, change.complaint)
 
-    async def set_centre(self, name: str, terms: Terms) -> CentreEntry:
+    async def set(self, name: str, terms: Terms) -> CentreEntry:
         """Change a centre's terms. Raises NotFound, WrongUsage, Refused, TryAgain."""
-        async with self._change() as change:
-            principal = change.principal(name, Kind.CENTRE)
+        async with self._context.change() as change:
+            principal = find_principal(change.before, name, Kind.CENTRE)
             old = change.before.centres[CentreName(name)]
             new = _checked(change.before, _with(old, terms))
             changed = {field.name for field in fields(Centre) if getattr(old, field.name) != getattr(new, field.name)}
@@ -89,17 +93,16 @@ class Centres(Desk):
                 body = {"name": name, "country": new.country} | terms_of(new)
                 scope = SCOPE_ALL if changed & _SEEN_BY_OTHERS else scope_of_centre(principal.no)
                 await change.record("centre.set", body, scope)
-        settle(change)
         return CentreEntry(replace(principal, country=new.country), new)
 
-    async def centres(self) -> list[CentreEntry]:
+    async def all(self) -> list[CentreEntry]:
         """All centres, by name."""
-        snapshot = await self._read()
+        snapshot = await self._context.snapshot()
         return [CentreEntry(snapshot.principals[name], centre) for name, centre in snapshot.centres.items()]
 
-    async def centre(self, name: str) -> CentreEntry:
+    async def find(self, name: str) -> CentreEntry:
         """One centre. Raises NotFound."""
-        snapshot = await self._read()
+        snapshot = await self._context.snapshot()
         principal = find_principal(snapshot, name, Kind.CENTRE)
         return CentreEntry(principal, snapshot.centres[CentreName(name)])
 
@@ -148,7 +151,7 @@ def _with(centre: Centre, terms: Terms) -> Centre:
 def _checked(snapshot: RegistrySnapshot, centre: Centre) -> Centre:
     """The centre, if its terms fit one another and what there is. Raises WrongUsage, NotFound."""
     for group in centre.amber_to:
-        ensure_group(snapshot, group)
+        find_group(snapshot, group)
     if centre.naming is Naming.ALIAS and centre.alias is None:
         raise WrongUsage("alias.missing", "A centre under an alias needs one.", "Say --alias TEXT.")
     return centre

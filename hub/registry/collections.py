@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import uuid4
 
-from hub.model.errors import NotFound, Refused
+from hub.model.errors import Refused
 from hub.model.policy import Audience, Collection
-from hub.model.principals import RegistrySnapshot
 from hub.model.words import CollectionName
 from hub.registry import names
-from hub.registry.desk import Desk, ensure_group, settle
+from hub.registry.context import RegistryContext
+from hub.registry.finding import find_collection, find_group
 from hub.store.policy_changes import scope_of_collection
 
 
-class Collections(Desk):
+class Collections:
     """Use cases about collections."""
 
-    async def add_collection(
+    def __init__(self, context: RegistryContext) -> None:
+        self._context = context
+
+    async def add(
         self,
         name: str,
         *,
@@ -37,7 +40,7 @@ class Collections(Desk):
             of_types = of_kinds | {"indicator"}
         named = CollectionName(names.name(name, what="name of a collection"))
         level = names.level(tlp)
-        async with self._change() as change:
+        async with self._context.change() as change:
             if named in change.before.collections:
                 raise Refused(
                     "collection.exists",
@@ -48,7 +51,7 @@ class Collections(Desk):
                 no=0,
                 name=named,
                 id=str(uuid4()),
-                audience=Audience(level, ensure_group(change.before, group)),
+                audience=Audience(level, find_group(change.before, group)),
                 types=of_types,
                 kinds=of_kinds,
                 min_confidence=names.percent(min_confidence, what="confidence"),
@@ -57,30 +60,19 @@ class Collections(Desk):
             body = {"name": name, "id": made.id, "level": level.label, "group": group, "min_confidence": min_confidence}
             body |= {"types": sorted(made.types), "kinds": sorted(made.kinds)}
             await change.record("collection.add", body, scope_of_collection(made.no))
-        settle(change)
         return made
 
-    async def remove_collection(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Forget a collection on every door; one made later under its name begins anew. Raises NotFound, TryAgain."""
-        async with self._change() as change:
-            found = _find(change.before, name)
+        async with self._context.change() as change:
+            found = find_collection(change.before, name)
             await change.directory.remove_collection(found.no)
             await change.record("collection.remove", {"name": name, "id": found.id})
-        settle(change)
 
-    async def collections(self) -> list[Collection]:
+    async def all(self) -> list[Collection]:
         """All collections, in the order of their making."""
-        return list((await self._read()).collections.values())
+        return list((await self._context.snapshot()).collections.values())
 
-    async def find_collection(self, name: str) -> Collection:
+    async def find(self, name: str) -> Collection:
         """One collection. Raises NotFound."""
-        return _find(await self._read(), name)
-
-
-def _find(snapshot: RegistrySnapshot, name: str) -> Collection:
-    found = snapshot.collections.get(CollectionName(name))
-    if found is None:
-        raise NotFound(
-            "collection.unknown", f"There is no collection {name!r}.", f"There are: {', '.join(snapshot.collections)}."
-        )
-    return found
+        return find_collection(await self._context.snapshot(), name)

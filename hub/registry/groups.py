@@ -8,12 +8,12 @@ from uuid import uuid4
 
 from hub.model.errors import Refused
 from hub.model.policy import Group
-from hub.model.principals import GroupRules, Kind, RegistrySnapshot
+from hub.model.principals import GroupRules, Kind, Principal, RegistrySnapshot
 from hub.model.words import BUILT_IN_GROUPS, GroupName, StixId
 from hub.registry import names
-from hub.registry.desk import Desk, ensure_group, settle
+from hub.registry.context import RegistryContext
+from hub.registry.finding import find_group, find_listed_group, find_principal
 from hub.registry.grants import follows, in_group
-from hub.registry.members import ensure_list
 from hub.store.policy_changes import SCOPE_ALL
 
 
@@ -31,14 +31,17 @@ class GroupEntry:
         return self.group.group.name in BUILT_IN_GROUPS
 
 
-class Groups(Desk):
+class Groups:
     """Use cases about groups."""
 
-    async def add_group(self, name: str, rules: Sequence[str] = ()) -> GroupEntry:
+    def __init__(self, context: RegistryContext) -> None:
+        self._context = context
+
+    async def add(self, name: str, rules: Sequence[str] = ()) -> GroupEntry:
         """A new group with a fresh marking. Raises WrongUsage, Refused, TryAgain."""
         wanted = tuple(dict.fromkeys(names.rule(rule) for rule in rules))
         group = GroupName(names.name(name, what="name of a group"))
-        async with self._change() as change:
+        async with self._context.change() as change:
             if group in change.before.groups:
                 raise Refused("group.exists", f"There is a group {name!r} already.", f"See ctihub group show {name}.")
             marking = StixId(f"marking-definition--{uuid4()}")
@@ -46,38 +49,35 @@ class Groups(Desk):
             # nobody can have used a marking that was made just now: no view changes
             body = {"name": name, "rules": [str(rule) for rule in wanted], "marking": marking}
             await change.record("group.add", body)
-        settle(change)
         return _entry(replace(change.before, groups={**change.before.groups, group: made}), group)
 
-    async def remove_group(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Forget a group; what carries its marking is hidden from everyone. Raises NotFound, Refused, TryAgain."""
-        async with self._change() as change:
-            group = ensure_list(change.before, name)
+        async with self._context.change() as change:
+            group = find_listed_group(change.before, name)
             _ensure_unused(change.before, group)
             await change.directory.remove_group(change.before.groups[group].no)
             await change.record("group.remove", {"name": name}, SCOPE_ALL)
-        settle(change)
 
     async def join(self, name: str, principals: Sequence[str]) -> GroupEntry:
         """Put centres and members on a group's list; who is on it stays. Raises NotFound, Refused, TryAgain."""
-        async with self._change() as change:
-            group = ensure_list(change.before, name)
-            found = [change.principal(each, Kind.CENTRE, Kind.MEMBER) for each in dict.fromkeys(principals)]
+        async with self._context.change() as change:
+            group = find_listed_group(change.before, name)
+            found = _find_all(change.before, principals)
             new = [principal for principal in found if group not in principal.joined]
             for principal in new:
                 await change.directory.join(change.before.groups[group].no, principal.no)
             if new:
                 await change.record("group.join", {"name": name, "principals": [each.name for each in new]})
             after = await change.directory.snapshot()
-        settle(change)
         return _entry(after, group)
 
     async def leave(self, name: str, principals: Sequence[str]) -> GroupEntry:
         """Take centres and members off a group's list. Raises NotFound, Refused, TryAgain."""
-        async with self._change() as change:
-            group = ensure_list(change.before, name)
+        async with self._context.change() as change:
+            group = find_listed_group(change.before, name)
             rules = change.before.groups[group].rules
-            found = [change.principal(each, Kind.CENTRE, Kind.MEMBER) for each in dict.fromkeys(principals)]
+            found = _find_all(change.before, principals)
             for principal in found:
                 if group not in principal.joined and follows(principal, rules):
                     raise Refused(
@@ -91,18 +91,17 @@ class Groups(Desk):
             if gone:
                 await change.record("group.leave", {"name": name, "principals": [each.name for each in gone]})
             after = await change.directory.snapshot()
-        settle(change)
         return _entry(after, group)
 
-    async def groups(self) -> list[GroupEntry]:
+    async def all(self) -> list[GroupEntry]:
         """All groups: the built-in ones, then the others by name."""
-        snapshot = await self._read()
+        snapshot = await self._context.snapshot()
         return [_entry(snapshot, name) for name in snapshot.groups]
 
-    async def group(self, name: str) -> GroupEntry:
+    async def find(self, name: str) -> GroupEntry:
         """One group. Raises NotFound."""
-        snapshot = await self._read()
-        return _entry(snapshot, ensure_group(snapshot, name))
+        snapshot = await self._context.snapshot()
+        return _entry(snapshot, find_group(snapshot, name))
 
 
 def _entry(snapshot: RegistrySnapshot, name: GroupName) -> GroupEntry:
@@ -111,6 +110,11 @@ def _entry(snapshot: RegistrySnapshot, name: GroupName) -> GroupEntry:
         each.name for each in there if each.kind is not Kind.OPERATOR and in_group(each, name, snapshot.groups)
     )
     return GroupEntry(snapshot.groups[name], inside)
+
+
+def _find_all(snapshot: RegistrySnapshot, principals: Sequence[str]) -> list[Principal]:
+    """The centres and members of these names, each once. Raises NotFound."""
+    return [find_principal(snapshot, name, Kind.CENTRE, Kind.MEMBER) for name in dict.fromkeys(principals)]
 
 
 def _ensure_unused(snapshot: RegistrySnapshot, group: GroupName) -> None:

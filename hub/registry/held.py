@@ -6,26 +6,30 @@ from collections.abc import Sequence
 
 from hub.model.errors import NotFound, WrongUsage
 from hub.model.principals import Kind
-from hub.registry.desk import Change, Desk, find_principal
+from hub.registry.context import RegistryChange, RegistryContext
+from hub.registry.finding import find_principal
 from hub.store.waiting import Choice, HeldObject, HeldState
 
 MOST_LISTED = 10_000
 
 
-class HeldObjects(Desk):
+class HeldObjects:
     """Use cases about held objects."""
 
-    async def held(
+    def __init__(self, context: RegistryContext) -> None:
+        self._context = context
+
+    async def all(
         self, *, list_name: str | None = None, centre: str | None = None, state: HeldState | None = HeldState.WAITING
     ) -> Sequence[HeldObject]:
         """Held objects, the oldest first, at most ``MOST_LISTED``; ``state`` None means any. Raises NotFound."""
-        no = find_principal(await self._read(), centre, Kind.CENTRE).no if centre else None
-        async with self._store.directory() as directory:
+        async with self._context.store.directory() as directory:
+            no = find_principal(await directory.snapshot(), centre, Kind.CENTRE).no if centre else None
             return await directory.held(Choice((), list_name, no), state=state, limit=MOST_LISTED)
 
-    async def held_object(self, number: int) -> HeldObject:
+    async def find(self, number: int) -> HeldObject:
         """One held object, with its bytes. Raises NotFound."""
-        async with self._store.directory() as directory:
+        async with self._context.store.directory() as directory:
             found = await directory.held(Choice([number]), state=None, limit=1, with_value=True)
         if not found:
             raise NotFound("held.unknown", f"No held object has the number {number}.", "See ctihub held list.")
@@ -58,8 +62,8 @@ class HeldObjects(Desk):
     ) -> int:
         if not (numbers or list_name or centre or all_):
             raise WrongUsage("held.which", "It is not said which objects.", "Say numbers, --list, --centre or --all.")
-        async with self._change() as change:
-            no = change.principal(centre, Kind.CENTRE).no if centre else None
+        async with self._context.change() as change:
+            no = find_principal(change.before, centre, Kind.CENTRE).no if centre else None
             await _ensure_there(change, numbers)
             count = await change.directory.settle_held(Choice(numbers, list_name, no), state)
             if count:
@@ -68,7 +72,7 @@ class HeldObjects(Desk):
         return count
 
 
-async def _ensure_there(change: Change, numbers: Sequence[int]) -> None:
+async def _ensure_there(change: RegistryChange, numbers: Sequence[int]) -> None:
     if not numbers:
         return
     there = {each.no for each in await change.directory.held(Choice(numbers), state=None, limit=len(numbers))}

@@ -1,4 +1,4 @@
-"""Members: who receives, accredited by a centre; and what is the same for all principals: suspend, resume, rotate."""
+"""Members: who receives, accredited by a centre."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
-from hub.model.errors import Refused
 from hub.model.principals import Kind, Principal, RegistrySnapshot
-from hub.model.words import BUILT_IN_GROUPS, GroupName, StixId
+from hub.model.words import GroupName, StixId
 from hub.registry import names
-from hub.registry.desk import Added, Desk, ensure_free, ensure_group, find_principal, settle
+from hub.registry.context import Added, RegistryContext
+from hub.registry.finding import ensure_free, find_listed_group, find_principal
 from hub.registry.grants import groups_of
 from hub.registry.tokens import digest_of, new_token
-from hub.store.policy_changes import scope_of_centre
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,13 @@ class MemberEntry:
     """All that it belongs to: built in, joined, by rule."""
 
 
-class Members(Desk):
+class Members:
     """Use cases about members."""
 
-    async def add_member(
+    def __init__(self, context: RegistryContext) -> None:
+        self._context = context
+
+    async def add(
         self,
         name: str,
         *,
@@ -44,10 +46,10 @@ class Members(Desk):
         country = names.country(country) if country is not None else None
         sector = names.sector(sector) if sector is not None else None
         token = new_token()
-        async with self._change() as change:
+        async with self._context.change() as change:
             ensure_free(change.before, name)
-            centre = change.principal(accredited_by, Kind.CENTRE)
-            listed = [ensure_list(change.before, group) for group in dict.fromkeys(groups)]
+            centre = find_principal(change.before, accredited_by, Kind.CENTRE)
+            listed = [find_listed_group(change.before, group) for group in dict.fromkeys(groups)]
             identity = StixId(f"identity--{uuid4()}")
             principal = await change.directory.add_principal(
                 Principal(0, name, Kind.MEMBER, identity, country, sector, centre.no, created_us=change.now_us),
@@ -61,7 +63,7 @@ class Members(Desk):
         made = _entry(replace(principal, joined=frozenset(listed)), centre.name, change.before)
         return Added(made, token, change.complaint)
 
-    async def set_member(
+    async def set(
         self,
         name: str,
         *,
@@ -73,9 +75,9 @@ class Members(Desk):
 
         Raises NotFound, WrongUsage, TryAgain.
         """
-        async with self._change() as change:
-            old = change.principal(name, Kind.MEMBER)
-            centre = change.principal(accredited_by, Kind.CENTRE) if accredited_by else None
+        async with self._context.change() as change:
+            old = find_principal(change.before, name, Kind.MEMBER)
+            centre = find_principal(change.before, accredited_by, Kind.CENTRE) if accredited_by else None
             new = replace(
                 old,
                 country=_changed(country, names.country, old.country),
@@ -86,17 +88,16 @@ class Members(Desk):
                 said = {"country": new.country, "sector": new.sector, "accredited_by": new.accredited_by}
                 await change.directory.update_principal(new)
                 await change.record("member.set", {"name": name} | said)
-        settle(change)
         return _entry(new, _name_of(change.before, new.accredited_by), change.before)
 
-    async def members(self) -> list[MemberEntry]:
+    async def all(self) -> list[MemberEntry]:
         """All members, by name."""
-        snapshot = await self._read()
+        snapshot = await self._context.snapshot()
         return [_of(snapshot, found) for found in snapshot.principals.values() if found.kind is Kind.MEMBER]
 
-    async def member(self, name: str) -> MemberEntry:
+    async def find(self, name: str) -> MemberEntry:
         """One member. Raises NotFound."""
-        snapshot = await self._read()
+        snapshot = await self._context.snapshot()
         return _of(snapshot, find_principal(snapshot, name, Kind.MEMBER))
 
 
@@ -105,75 +106,6 @@ def _changed(said: str | None, read: Callable[[str], str], old: str | None) -> s
     if said is None:
         return old
     return None if said == "none" else read(said)
-
-
-class Principals(Desk):
-    """What is the same for centres, members and operators."""
-
-    async def suspend(self, name: str, kind: Kind) -> None:
-        """Shut a principal out of every door, and take a centre's claims out of every view, until ``resume``."""
-        await self._suspended(name, kind, suspended=True)
-
-    async def resume(self, name: str, kind: Kind) -> None:
-        """Let a suspended principal in again, with the token that it has."""
-        await self._suspended(name, kind, suspended=False)
-
-    async def _suspended(self, name: str, kind: Kind, *, suspended: bool) -> None:
-        async with self._change() as change:
-            principal = change.principal(name, kind)
-            if principal.suspended != suspended:
-                await change.directory.update_principal(replace(principal, suspended=suspended))
-                scope = scope_of_centre(principal.no) if kind is Kind.CENTRE else None
-                await change.record(f"{kind}.{'suspend' if suspended else 'resume'}", {"name": name}, scope)
-        settle(change)
-
-    async def rotate(self, name: str, kind: Kind) -> Added[Principal]:
-        """A new token; the old one is worth nothing within a second."""
-        token = new_token()
-        async with self._change() as change:
-            principal = change.principal(name, kind)
-            await change.directory.set_token(principal.no, digest_of(token) or b"")
-            await change.record(f"{kind}.rotate", {"name": name})
-            change.new_token = (name, token) if kind is not Kind.OPERATOR else None
-        return Added(principal, token, change.complaint)
-
-
-class Operators(Desk):
-    """Use cases about operators."""
-
-    async def add_operator(self, name: str) -> Added[Principal]:
-        """Register an operator. Raises WrongUsage, Refused, TryAgain."""
-        names.name(name, what="name of an operator")
-        token = new_token()
-        async with self._change() as change:
-            ensure_free(change.before, name)
-            blank = Principal(0, name, Kind.OPERATOR, created_us=change.now_us)
-            principal = await change.directory.add_principal(blank, digest_of(token) or b"")
-            await change.record("operator.add", {"name": name})
-        return Added(principal, token, change.complaint)
-
-    async def remove_operator(self, name: str) -> None:
-        """Forget an operator. Raises NotFound."""
-        async with self._change() as change:
-            await change.directory.remove_operator(change.principal(name, Kind.OPERATOR).no)
-            await change.record("operator.remove", {"name": name})
-        settle(change)
-
-    async def operators(self) -> list[Principal]:
-        """All operators, by name."""
-        return [found for found in (await self._read()).principals.values() if found.kind is Kind.OPERATOR]
-
-
-def ensure_list(snapshot: RegistrySnapshot, name: str) -> GroupName:
-    """The name of a group whose list can be written. Raises NotFound, Refused."""
-    group = ensure_group(snapshot, name)
-    if group in BUILT_IN_GROUPS:
-        raise Refused(
-            "group.built-in",
-            f"Who is in {group} follows from the registry.",
-            "Every centre and member is in community, every centre in network, everybody in public.",
-        )
-    return group
 
 
 def _of(snapshot: RegistrySnapshot, principal: Principal) -> MemberEntry:

@@ -8,31 +8,41 @@ from collections.abc import Callable
 from hub.registry.access import Access
 from hub.registry.centres import Centres
 from hub.registry.collections import Collections
-from hub.registry.desk import wall_clock_us
+from hub.registry.context import RegistryContext
 from hub.registry.entitlements import entitlements
 from hub.registry.groups import Groups
 from hub.registry.held import HeldObjects
-from hub.registry.members import Members, Operators, Principals
+from hub.registry.members import Members
+from hub.registry.operators import Operators
 from hub.registry.port import Broker, Entitlements, RegistryStore
+from hub.registry.principals import Principals
 
 
-class Registry(Access, Centres, Members, Principals, Operators, Groups, Collections, HeldObjects):
-    """Who exists and who may, over the tables of a store.
+class Registry:
+    """Who exists and who may, a service for each noun: ``registry.centres.add(…)``, ``registry.groups.join(…)``.
 
-    Doors use what ``Access`` has; changes hold from their commit on, in every process within a second.
+    Doors use ``access`` alone. Changes hold from their commit on, in every process within a second.
     """
 
     def __init__(
         self,
         store: RegistryStore,
         *,
+        now_us: Callable[[], int],
         broker: Broker | None = None,
-        now_us: Callable[[], int] = wall_clock_us,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        Access.__init__(self, store, monotonic_s=monotonic_s)
-        Centres.__init__(self, store, broker=broker, now_us=now_us)
+        """``now_us`` dates changes, in microseconds since 1970; ``monotonic_s`` tells how old an answer is."""
+        self._context = RegistryContext(store, broker, now_us)
+        self.access = Access(store, monotonic_s=monotonic_s)
+        self.principals = Principals(self._context)
+        self.centres = Centres(self._context)
+        self.members = Members(self._context)
+        self.operators = Operators(self._context)
+        self.groups = Groups(self._context)
+        self.collections = Collections(self._context)
+        self.held = HeldObjects(self._context)
 
     async def entitlements(self) -> Entitlements:
-        """What a broker should have, now."""
-        return entitlements(await self._read())
+        """What a broker should have, now. Raises TryAgain."""
+        return entitlements(await self._context.snapshot())

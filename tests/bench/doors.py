@@ -92,14 +92,14 @@ async def fill(store: SqliteStore, log: int, objects: int) -> None:
 async def _serve(folder: Path, objects: int, told: Connection) -> None:
     store = await open_sqlite(folder / "hub.db", now_us=START_US)
     log = await EmbeddedLog.open(folder / "log.db")
-    registry = Registry(store)
-    token = (await registry.add_centre("ro", Terms(country="RO"))).token
+    registry = Registry(store, now_us=lambda: START_US)
+    token = (await registry.centres.add("ro", Terms(country="RO"))).token
     urls = {}
     for name, count in (("community", objects), ("public", objects // 10)):
-        collection = await registry.find_collection(name)
+        collection = await registry.collections.find(name)
         await fill(store, collection.no, count)
         urls[name] = f"/taxii2/root/collections/{collection.id}/objects/"
-    app = make_app(store=store, log=log, registry=registry, settings=DoorSettings())
+    app = make_app(store=store, log=log, access=registry.access, settings=DoorSettings())
     listening = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY only where it sees this
     listening.bind(("127.0.0.1", 0))
     listening.listen()

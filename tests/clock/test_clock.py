@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hub.clock import IN_DOUBT, Clock, examine
+from hub.clock import IN_DOUBT, Clock, examine, wall_clock_us
 from hub.log.embedded import EmbeddedLog
 from hub.log.port import Record, Topic, TopicPartition
 from hub.model.clock import Seen, Witness
 from hub.model.errors import TryAgain
 from hub.model.times import DAY_US, from_us, parse_us
-from hub.registry.desk import wall_clock_us
 
 NOW_US = parse_us("2026-11-28T09:00:00Z")
 HOUR_US = DAY_US // 24

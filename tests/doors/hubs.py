@@ -60,19 +60,19 @@ class Hub:
     async def centre(self, name: str = "ro", **terms: Any) -> str:
         """Register a centre; returns its token."""
         terms = {"country": "RO", "tlp_max": "amber+strict", **terms}
-        added = await self.registry.add_centre(name, Terms(**terms))
+        added = await self.registry.centres.add(name, Terms(**terms))
         await self.log.create(Topic(f"intake.{name}"))
         self.tokens[name] = added.token
         return added.token
 
     async def member(self, name: str = "soc", by: str = "ro", **more: Any) -> str:
         """Register a member; returns its token."""
-        self.tokens[name] = (await self.registry.add_member(name, accredited_by=by, **more)).token
+        self.tokens[name] = (await self.registry.members.add(name, accredited_by=by, **more)).token
         return self.tokens[name]
 
     async def operator(self, name: str = "ops") -> str:
         """Register an operator; returns its token."""
-        self.tokens[name] = (await self.registry.add_operator(name)).token
+        self.tokens[name] = (await self.registry.operators.add(name)).token
         return self.tokens[name]
 
     def auth(self, who: str | None) -> dict[str, str]:
@@ -129,7 +129,7 @@ class Hub:
 
     async def collection(self, name: str) -> Any:
         """A collection as the registry has it."""
-        return await self.registry.find_collection(name)
+        return await self.registry.collections.find(name)
 
     async def objects_url(self, name: str) -> str:
         """Where TAXII has a collection's objects."""
@@ -155,7 +155,7 @@ async def a_hub(
         stack.push_async_callback(log.close)
         ticking = iter(range(0, 1 << 40, 10))
         registry = Registry(store, now_us=clock, monotonic_s=lambda: float(next(ticking)))
-        app = make_app(store=store, log=log, registry=registry, settings=DoorSettings(**settings))
+        app = make_app(store=store, log=log, access=registry.access, settings=DoorSettings(**settings))
         await stack.enter_async_context(app.router.lifespan_context(app))
         transport = httpx.ASGITransport(app=app)
         http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=URL))

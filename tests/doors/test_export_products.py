@@ -77,7 +77,7 @@ OTHER = Format(name="other", media_type="text/dns", begin=begin, escape=str, say
 @pytest_asyncio.fixture
 async def http(hub: Hub) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    doors = Doors(store=hub.store, log=hub.log, registry=hub.registry, settings=DoorSettings())
+    doors = Doors(store=hub.store, log=hub.log, access=hub.registry.access, settings=DoorSettings())
     app.router.routes.extend(routes(doors, {"zone": ZONE, "other": OTHER, "zone-file": FILE, **FORMATS}).routes)
     problems.install(app)
     app.get("/openapi.json")(lambda: openapi.describe(app, extra_models=()))

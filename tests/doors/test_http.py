@@ -47,7 +47,7 @@ async def test_every_error_is_a_problem_with_its_code(
     async def fails(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(hub.registry, "readable", fails)
+    monkeypatch.setattr(hub.registry.access, "readable", fails)
     hub.http._transport.raise_app_exceptions = False  # type: ignore[attr-defined]
     answer = await hub.get("/v1/collections", "soc")
     assert answer.status_code == status

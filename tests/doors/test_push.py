@@ -187,7 +187,7 @@ async def test_only_centres_push(hub: Hub, who: str | None) -> None:
 
 
 async def test_a_suspended_centre_pushes_no_more(hub: Hub) -> None:
-    await hub.registry.suspend("ro", Kind.CENTRE)
+    await hub.registry.principals.suspend("ro", Kind.CENTRE)
     assert (await push(hub, lines(an_indicator()))).status_code == 401
 
 

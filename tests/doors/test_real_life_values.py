@@ -152,7 +152,7 @@ async def test_what_an_operator_released_is_in_the_lists(hub: Hub) -> None:
     assert (await hub.tell("ro", said))["held"] == 1
     first = await hub.get("/v1/collections/public/export.txt")
     assert first.text == ""
-    assert await hub.registry.release([1]) == 1
+    assert await hub.registry.held.release([1]) == 1
     await hub.settle()
     found = await in_lists(hub)
     assert found["ipv4-addr"] == found[""] == {"8.8.8.8", "198.51.100.7"}
@@ -214,7 +214,7 @@ async def test_a_type_that_names_a_kind_of_value_gives_no_other_property(hub: Hu
 
 
 async def test_a_collection_of_addresses_has_those_that_an_annotated_end_of_traffic_asserts(hub: Hub) -> None:
-    await hub.registry.add_collection("addresses", tlp="clear", group="public", kinds=["ipv4-addr"])
+    await hub.registry.collections.add("addresses", tlp="clear", group="public", kinds=["ipv4-addr"])
     await hub.tell("ro", *objects("misp-network-traffic.json"))
     text = (await hub.get("/v1/collections/addresses/export.txt")).text
     assert set(text.split()) == {"198.51.100.31", "198.51.100.32"}

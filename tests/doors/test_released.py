@@ -26,7 +26,7 @@ async def released(hub: Hub) -> dict[str, Any]:
     """What was held, and let in by the operator."""
     said = an_indicator(NETWORK)
     await hub.tell("ro", said)
-    await hub.registry.release([1])
+    await hub.registry.held.release([1])
     await hub.settle()
     return said
 
@@ -34,11 +34,11 @@ async def released(hub: Hub) -> dict[str, Any]:
 async def test_a_released_claim_sent_again_is_unchanged(hub: Hub) -> None:
     said = an_indicator(NETWORK)
     assert (await hub.tell("ro", said))["held"] == 1
-    await hub.registry.release([1])
+    await hub.registry.held.release([1])
     again = await hub.tell("ro", said)
     assert (again["unchanged"], again["held"]) == (1, 0)
     assert [problem["code"] for problem in again["problems"]] == ["version.same"]
-    assert await hub.registry.held() == []
+    assert await hub.registry.held.all() == []
 
 
 async def test_a_new_version_of_a_released_claim_waits_again_and_the_old_one_stands(hub: Hub) -> None:
@@ -59,7 +59,7 @@ async def test_what_was_withdrawn_while_it_waited_cannot_be_released_any_more(hu
     said = an_indicator(NETWORK)
     assert (await hub.tell("ro", said))["held"] == 1
     await hub.withdraw("ro", said["id"])
-    assert await hub.registry.held() == []
+    assert await hub.registry.held.all() == []
     assert (await hub.tell("ro", said))["held"] == 1
 
 
@@ -67,7 +67,7 @@ async def test_what_is_sent_again_while_it_waits_waits_once(hub: Hub) -> None:
     said = an_indicator(NETWORK)
     for _ in range(3):
         assert (await hub.tell("ro", said))["held"] == 1
-    assert len(await hub.registry.held()) == 1
+    assert len(await hub.registry.held.all()) == 1
 
 
 async def test_a_newer_version_that_nothing_holds_overtakes_the_one_that_waits(hub: Hub) -> None:
@@ -75,7 +75,7 @@ async def test_a_newer_version_that_nothing_holds_overtakes_the_one_that_waits(h
     await hub.tell("ro", said)
     mended = {**said, "pattern": "[ipv4-addr:value = '198.51.100.9']", "modified": moment(-60)}
     assert (await hub.tell("ro", mended))["accepted"] == 1
-    assert await hub.registry.held() == []
+    assert await hub.registry.held.all() == []
 
 
 async def test_one_batch_overtakes_all_that_waits(hub: Hub) -> None:
@@ -86,16 +86,16 @@ async def test_one_batch_overtakes_all_that_waits(hub: Hub) -> None:
         for i, one in enumerate(said)
     ]
     assert (await hub.tell("ro", *mended[:2]))["accepted"] == 2
-    assert [one.stix_id for one in await hub.registry.held()] == [said[2]["id"]]
+    assert [one.stix_id for one in await hub.registry.held.all()] == [said[2]["id"]]
 
 
 async def test_what_an_operator_refused_is_not_asked_again_until_it_changes(hub: Hub) -> None:
     said = an_indicator(NETWORK)
     await hub.tell("ro", said)
-    assert await hub.registry.refuse(all_=True) == 1
+    assert await hub.registry.held.refuse(all_=True) == 1
     again = await hub.tell("ro", said)
     assert (again["unchanged"], again["problems"][0]["code"]) == (1, "held.refused")
-    assert await hub.registry.held() == []
+    assert await hub.registry.held.all() == []
     assert (await hub.tell("ro", {**said, "modified": moment(-60)}))["held"] == 1
 
 
@@ -104,7 +104,7 @@ async def test_taking_back_what_waits_is_no_mistake(hub: Hub) -> None:
     await hub.tell("ro", said)
     assert (await hub.withdraw("ro", said["id"]))["accepted"] == 1
     assert (await hub.withdraw("ro", said["id"]))["unchanged"] == 1
-    assert await hub.registry.held() == []
+    assert await hub.registry.held.all() == []
 
 
 async def test_an_older_version_does_not_overtake_the_one_that_waits(hub: Hub) -> None:
@@ -113,4 +113,4 @@ async def test_an_older_version_does_not_overtake_the_one_that_waits(hub: Hub) -
     await hub.tell("ro", {**said, "pattern": good, "modified": moment(-300)})
     assert (await hub.tell("ro", said))["held"] == 1
     assert (await hub.tell("ro", {**said, "pattern": good, "modified": moment(-200)}))["accepted"] == 1
-    assert [one.stix_id for one in await hub.registry.held()] == [said["id"]]
+    assert [one.stix_id for one in await hub.registry.held.all()] == [said["id"]]

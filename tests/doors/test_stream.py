@@ -107,7 +107,7 @@ async def test_who_may_not_read_any_more_is_cut_off(tmp_path: Path, how: str) ->
         await hub.member()
         async with open_stream(hub, "community", "soc") as reader:
             await until(lambda: reader.status == 200)
-            await getattr(hub.registry, how)("soc", Kind.MEMBER)
+            await getattr(hub.registry.principals, how)("soc", Kind.MEMBER)
             await until(lambda: reader.ended, what="the stream to end")
             await hub.tell("ro", an_indicator())
             assert reader.events == []
@@ -116,12 +116,12 @@ async def test_who_may_not_read_any_more_is_cut_off(tmp_path: Path, how: str) ->
 async def test_who_leaves_the_group_is_cut_off(tmp_path: Path) -> None:
     async with a_hub(tmp_path, recheck_s=0.05) as hub:
         await hub.centre()
-        await hub.registry.add_group("banks")
+        await hub.registry.groups.add("banks")
         await hub.member(groups=["banks"])
-        await hub.registry.add_collection("banking", tlp="green", group="banks")
+        await hub.registry.collections.add("banking", tlp="green", group="banks")
         async with open_stream(hub, "banking", "soc") as reader:
             await until(lambda: reader.status == 200)
-            await hub.registry.leave("banks", ["soc"])
+            await hub.registry.groups.leave("banks", ["soc"])
             await until(lambda: reader.ended, what="the stream to end")
 
 

@@ -229,7 +229,7 @@ async def test_an_amber_claim_changes_no_byte_of_a_green_page(hub: Hub) -> None:
 
 
 async def test_a_suspended_member_is_out(hub: Hub) -> None:
-    await hub.registry.suspend("soc", Kind.MEMBER)
+    await hub.registry.principals.suspend("soc", Kind.MEMBER)
     assert (await hub.get("/taxii2/", "soc")).status_code == 401
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from hub.registry import names
 from hub.registry.centres import Terms
 from hub.registry.port import Broker
 from hub.registry.service import Registry
+from hub.store.sql import SqlStore
 from hub.store.sqlite import SqliteStore
 from tests.stores import a_store as new_store
 
@@ -51,11 +52,16 @@ async def a_store(folder: Path) -> AsyncIterator[SqliteStore]:
         await store.close()
 
 
+def registry_on(store: SqlStore, *, broker: Broker | None = None, **more: Callable[[], float]) -> Registry:
+    """A registry on this store, with a clock that stands still."""
+    return Registry(store, now_us=lambda: NOON_US, broker=broker, **more)
+
+
 @asynccontextmanager
 async def a_registry(folder: Path, *, broker: Broker | None = None) -> AsyncIterator[Registry]:
     """A registry on a fresh store, with a clock that stands still."""
     async with a_store(folder) as store:
-        yield Registry(store, broker=broker, now_us=lambda: NOON_US)
+        yield registry_on(store, broker=broker)
 
 
 def terms(**said: object) -> Terms:

@@ -10,7 +10,7 @@ from sqlalchemy import event
 from hub.model.principals import Kind
 from hub.registry.service import Registry
 from hub.store.sqlite import SqliteStore
-from tests.registry.builders import NOON_US, a_store, terms
+from tests.registry.builders import a_store, registry_on, terms
 
 
 class Clock:
@@ -24,84 +24,84 @@ class Clock:
 
 
 def _registry(store: SqliteStore, clock: Clock | None = None) -> Registry:
-    return Registry(store, now_us=lambda: NOON_US, monotonic_s=clock or Clock())
+    return registry_on(store, monotonic_s=clock or Clock())
 
 
 async def test_a_token_names_its_principal(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
-        added = await _registry(store).add_centre("ro-cert", terms())
-        found = await _registry(store).authenticate(added.token)
+        added = await _registry(store).centres.add("ro-cert", terms())
+        found = await _registry(store).access.authenticate(added.token)
         assert found == added.made.principal
 
 
 async def test_with_a_name_the_name_must_match(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
-        token = (await _registry(store).add_centre("ro-cert", terms())).token
+        token = (await _registry(store).centres.add("ro-cert", terms())).token
         door = _registry(store)
-        assert await door.authenticate(token, "ro-cert")
-        assert await door.authenticate(token, "it-cert") is None
-        assert await door.authenticate(token, "") is None
+        assert await door.access.authenticate(token, "ro-cert")
+        assert await door.access.authenticate(token, "it-cert") is None
+        assert await door.access.authenticate(token, "") is None
 
 
 @pytest.mark.parametrize("wrong", ["", "ctihub_", "ctihub_" + "A" * 43, "Bearer x", "ctihub_\u00e9" + "A" * 42])
 async def test_any_other_token_is_nobodys(tmp_path: Path, wrong: str) -> None:
     async with a_store(tmp_path) as store:
-        await _registry(store).add_operator("root")
-        assert await _registry(store).authenticate(wrong) is None
+        await _registry(store).operators.add("root")
+        assert await _registry(store).access.authenticate(wrong) is None
 
 
 async def test_a_suspended_principal_is_out_within_a_second_and_back_with_the_same_token(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         desk, clock = _registry(store), Clock()
         door = _registry(store, clock)
-        await desk.add_centre("ro-cert", terms())
-        token = (await desk.add_member("soc", accredited_by="ro-cert")).token
-        member = await door.authenticate(token)
+        await desk.centres.add("ro-cert", terms())
+        token = (await desk.members.add("soc", accredited_by="ro-cert")).token
+        member = await door.access.authenticate(token)
         assert member
-        await desk.suspend("soc", Kind.MEMBER)
+        await desk.principals.suspend("soc", Kind.MEMBER)
         clock.now_s += 1.0
-        assert await door.authenticate(token) is None
-        assert [each.name for each in await door.readable(member)] == ["public"]
-        await desk.resume("soc", Kind.MEMBER)
+        assert await door.access.authenticate(token) is None
+        assert [each.name for each in await door.access.readable(member)] == ["public"]
+        await desk.principals.resume("soc", Kind.MEMBER)
         clock.now_s += 1.0
-        assert await door.authenticate(token) == member
+        assert await door.access.authenticate(token) == member
 
 
 async def test_after_rotation_only_the_new_token_is_good(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         desk, clock = _registry(store), Clock()
         door = _registry(store, clock)
-        old = (await desk.add_operator("root")).token
-        assert await door.authenticate(old)
-        new = (await desk.rotate("root", Kind.OPERATOR)).token
+        old = (await desk.operators.add("root")).token
+        assert await door.access.authenticate(old)
+        new = (await desk.principals.rotate("root", Kind.OPERATOR)).token
         clock.now_s += 1.0
-        assert await door.authenticate(old) is None
-        assert await door.authenticate(new)
+        assert await door.access.authenticate(old) is None
+        assert await door.access.authenticate(new)
 
 
 async def test_a_removed_operator_is_out(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         desk, clock = _registry(store), Clock()
         door = _registry(store, clock)
-        token = (await desk.add_operator("root")).token
-        assert await door.authenticate(token)
-        await desk.remove_operator("root")
+        token = (await desk.operators.add("root")).token
+        assert await door.access.authenticate(token)
+        await desk.operators.remove("root")
         clock.now_s += 1.0
-        assert await door.authenticate(token) is None
+        assert await door.access.authenticate(token) is None
 
 
 async def test_within_a_second_the_store_is_not_asked_again(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
-        token = (await _registry(store).add_operator("root")).token
+        token = (await _registry(store).operators.add("root")).token
         clock, asked = Clock(), []
         door = _registry(store, clock)
         event.listen(store.engine.sync_engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
         for _ in range(5):
-            assert await door.authenticate(token)
-            await door.readable(None)
+            assert await door.access.authenticate(token)
+            await door.access.readable(None)
         first = len(asked)
         clock.now_s += 1.0
-        assert await door.authenticate(token)
+        assert await door.access.authenticate(token)
         assert len(asked) == first + 2  # BEGIN, and only the number of the newest change, as nothing has changed
 
 
@@ -109,38 +109,38 @@ async def test_what_is_readable_follows_groups_and_collections(tmp_path: Path) -
     async with a_store(tmp_path) as store:
         desk, clock = _registry(store), Clock()
         door = _registry(store, clock)
-        await desk.add_centre("ro-cert", terms())
-        added = await desk.add_member("soc", accredited_by="ro-cert")
+        await desk.centres.add("ro-cert", terms())
+        added = await desk.members.add("soc", accredited_by="ro-cert")
         member = added.made.principal
-        assert [each.name for each in await door.readable(member)] == ["public", "community"]
-        await desk.add_group("pilot")
-        await desk.add_collection("pilot", tlp="red", group="pilot")
-        await desk.join("pilot", ["soc"])
+        assert [each.name for each in await door.access.readable(member)] == ["public", "community"]
+        await desk.groups.add("pilot")
+        await desk.collections.add("pilot", tlp="red", group="pilot")
+        await desk.groups.join("pilot", ["soc"])
         clock.now_s += 1.0
-        assert [each.name for each in await door.readable(member)] == ["public", "community", "pilot"]
-        assert [each.name for each in await door.readable(None)] == ["public"]
-        pilot = await door.find_collection("pilot")
-        assert await door.may_read(member, pilot)
-        await desk.leave("pilot", ["soc"])
+        assert [each.name for each in await door.access.readable(member)] == ["public", "community", "pilot"]
+        assert [each.name for each in await door.access.readable(None)] == ["public"]
+        pilot = await door.collections.find("pilot")
+        assert await door.access.may_read(member, pilot)
+        await desk.groups.leave("pilot", ["soc"])
         clock.now_s += 1.0
-        assert not await door.may_read(member, pilot)
+        assert not await door.access.may_read(member, pilot)
 
 
 async def test_an_operator_may_ask_why_of_every_collection_and_read_the_public_one(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         door = _registry(store)
-        operator = (await door.add_operator("root")).made
-        assert [each.name for each in await door.readable(operator)] == ["public"]
-        assert [each.name for each in await door.explainable(operator)] == ["public", "community", "network"]
+        operator = (await door.operators.add("root")).made
+        assert [each.name for each in await door.access.readable(operator)] == ["public"]
+        assert [each.name for each in await door.access.explainable(operator)] == ["public", "community", "network"]
 
 
 async def test_a_removed_collection_is_not_readable_under_its_old_number(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         desk, clock = _registry(store), Clock()
         door = _registry(store, clock)
-        old = await desk.add_collection("open", tlp="clear", group="public")
-        assert await door.may_read(None, old)
-        await desk.remove_collection("open")
-        await desk.add_collection("open", tlp="clear", group="public")
+        old = await desk.collections.add("open", tlp="clear", group="public")
+        assert await door.access.may_read(None, old)
+        await desk.collections.remove("open")
+        await desk.collections.add("open", tlp="clear", group="public")
         clock.now_s += 1.0
-        assert not await door.may_read(None, old)
+        assert not await door.access.may_read(None, old)

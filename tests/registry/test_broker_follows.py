@@ -68,7 +68,7 @@ class Ledger:
 async def test_a_centre_gets_topics_grants_and_a_password(tmp_path: Path) -> None:
     broker = Ledger()
     async with a_registry(tmp_path, broker=broker) as registry:
-        added = await registry.add_centre("ro-cert", terms())
+        added = await registry.centres.add("ro-cert", terms())
         assert broker.calls == [
             "topics ro-cert public community network",
             "password ro-cert",
@@ -81,30 +81,30 @@ async def test_a_centre_gets_topics_grants_and_a_password(tmp_path: Path) -> Non
 async def test_a_group_or_a_rule_grants_to_those_whom_it_concerns_alone(tmp_path: Path) -> None:
     broker = Ledger()
     async with a_registry(tmp_path, broker=broker) as registry:
-        await registry.add_centre("ro-cert", terms())
-        await registry.add_member("soc", accredited_by="ro-cert")
-        await registry.add_member("plant", accredited_by="ro-cert", sector="energy")
-        await registry.add_group("energy", ["sector=energy"])
+        await registry.centres.add("ro-cert", terms())
+        await registry.members.add("soc", accredited_by="ro-cert")
+        await registry.members.add("plant", accredited_by="ro-cert", sector="energy")
+        await registry.groups.add("energy", ["sector=energy"])
         broker.calls.clear()
-        await registry.add_collection("energy", tlp="amber", group="energy")
+        await registry.collections.add("energy", tlp="amber", group="energy")
         assert broker.calls == ["topics public community network energy", "grant plant"]
-        await registry.join("energy", ["soc"])
+        await registry.groups.join("energy", ["soc"])
         assert broker.grants["soc"].collections == {"public", "community", "energy"}
-        await registry.set_member("plant", sector="water")
+        await registry.members.set("plant", sector="water")
         assert broker.grants["plant"].collections == {"public", "community"}
         broker.calls.clear()
-        await registry.remove_collection("energy")
+        await registry.collections.remove("energy")
         assert broker.calls == ["remove energy", "grant soc"]
 
 
 async def test_suspension_takes_every_grant_away_and_resuming_gives_them_back(tmp_path: Path) -> None:
     broker = Ledger()
     async with a_registry(tmp_path, broker=broker) as registry:
-        await registry.add_centre("ro-cert", terms())
+        await registry.centres.add("ro-cert", terms())
         before = broker.grants["ro-cert"]
-        await registry.suspend("ro-cert", Kind.CENTRE)
+        await registry.principals.suspend("ro-cert", Kind.CENTRE)
         assert broker.grants["ro-cert"] == Entitlement("ro-cert", Kind.CENTRE, True, frozenset())
-        await registry.resume("ro-cert", Kind.CENTRE)
+        await registry.principals.resume("ro-cert", Kind.CENTRE)
         assert broker.grants["ro-cert"] == before
         assert "password ro-cert" not in broker.calls[3:]
 
@@ -112,9 +112,9 @@ async def test_suspension_takes_every_grant_away_and_resuming_gives_them_back(tm
 async def test_rotation_changes_the_password_alone(tmp_path: Path) -> None:
     broker = Ledger()
     async with a_registry(tmp_path, broker=broker) as registry:
-        await registry.add_centre("ro-cert", terms())
+        await registry.centres.add("ro-cert", terms())
         broker.calls.clear()
-        rotated = await registry.rotate("ro-cert", Kind.CENTRE)
+        rotated = await registry.principals.rotate("ro-cert", Kind.CENTRE)
         assert broker.calls == ["password ro-cert"]
         assert broker.passwords["ro-cert"] == rotated.token
 
@@ -122,18 +122,18 @@ async def test_rotation_changes_the_password_alone(tmp_path: Path) -> None:
 async def test_operators_are_not_on_the_broker(tmp_path: Path) -> None:
     broker = Ledger()
     async with a_registry(tmp_path, broker=broker) as registry:
-        await registry.add_operator("root")
-        await registry.rotate("root", Kind.OPERATOR)
+        await registry.operators.add("root")
+        await registry.principals.rotate("root", Kind.OPERATOR)
         assert broker.calls == []
 
 
 async def test_a_change_that_concerns_no_grant_does_not_call_the_broker(tmp_path: Path) -> None:
     broker = Ledger()
     async with a_registry(tmp_path, broker=broker) as registry:
-        await registry.add_centre("ro-cert", terms())
+        await registry.centres.add("ro-cert", terms())
         broker.calls.clear()
-        await registry.set_centre("ro-cert", terms(trust=3))
-        await registry.add_group("empty")
+        await registry.centres.set("ro-cert", terms(trust=3))
+        await registry.groups.add("empty")
         assert broker.calls == []
 
 
@@ -141,20 +141,20 @@ async def test_while_the_broker_is_away_a_token_is_still_given_and_the_registry_
     broker = Ledger()
     broker.away = True
     async with a_registry(tmp_path, broker=broker) as registry:
-        added = await registry.add_centre("ro-cert", terms())
+        added = await registry.centres.add("ro-cert", terms())
         assert added.complaint is not None
         assert "doctor --fix" in added.complaint.way_out
-        assert await registry.authenticate(added.token)
+        assert await registry.access.authenticate(added.token)
         with pytest.raises(Broken, match="The registry has it"):
-            await registry.suspend("ro-cert", Kind.CENTRE)
-        assert (await registry.centre("ro-cert")).terms.suspended
+            await registry.principals.suspend("ro-cert", Kind.CENTRE)
+        assert (await registry.centres.find("ro-cert")).terms.suspended
 
 
 async def test_a_broker_that_enforces_nothing_gets_its_topics_and_no_complaint_is_made(tmp_path: Path) -> None:
     broker = Ledger()
     broker.open = True
     async with a_registry(tmp_path, broker=broker) as registry:
-        assert (await registry.add_centre("ro-cert", terms())).complaint is None
+        assert (await registry.centres.add("ro-cert", terms())).complaint is None
         assert broker.topics == {"ro-cert", "public", "community", "network"}
 
 
@@ -162,7 +162,7 @@ async def test_what_the_broker_should_have_is_all_of_it(tmp_path: Path) -> None:
     broker = Ledger()
     async with a_registry(tmp_path, broker=broker) as registry:
         broker.away = True
-        await registry.add_centre("ro-cert", terms())
+        await registry.centres.add("ro-cert", terms())
         broker.away = False
         wanted = await registry.entitlements()
         assert await broker.compare(wanted)
@@ -175,7 +175,7 @@ async def test_what_the_broker_refuses_keeps_back_nothing_of_the_rest(tmp_path: 
     broker = Ledger()
     broker.refuses = what
     async with a_registry(tmp_path, broker=broker) as registry:
-        added = await registry.add_centre("ro-cert", terms())
+        added = await registry.centres.add("ro-cert", terms())
         assert [call.split()[0] for call in broker.calls] == ["topics", "password", "grant"]
         assert added.complaint is not None
         assert f"It does not allow: {what}" in added.complaint.says

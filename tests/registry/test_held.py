@@ -12,7 +12,7 @@ from hub.registry.service import Registry
 from hub.store import tables as t
 from hub.store.sqlite import SqliteStore
 from hub.store.waiting import HeldState
-from tests.registry.builders import NOON_US, a_store, terms
+from tests.registry.builders import NOON_US, a_store, registry_on, terms
 
 
 async def _held(store: SqliteStore, centre: int, list_name: str, stix_id: str) -> None:
@@ -24,9 +24,9 @@ async def _held(store: SqliteStore, centre: int, list_name: str, stix_id: str) -
 
 
 async def _some(store: SqliteStore) -> Registry:
-    registry = Registry(store, now_us=lambda: NOON_US)
-    ro = (await registry.add_centre("ro-cert", terms())).made.principal.no
-    it = (await registry.add_centre("it-cert", terms())).made.principal.no
+    registry = registry_on(store)
+    ro = (await registry.centres.add("ro-cert", terms())).made.principal.no
+    it = (await registry.centres.add("it-cert", terms())).made.principal.no
     for centre, list_name, stix_id in ((ro, "dns", "a"), (ro, "top", "b"), (it, "dns", "c"), (it, "top", "d")):
         await _held(store, centre, list_name, stix_id)
     return registry
@@ -35,28 +35,28 @@ async def _some(store: SqliteStore) -> Registry:
 async def test_what_waits_is_listed_by_list_and_by_centre(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         registry = await _some(store)
-        assert [each.stix_id for each in await registry.held()] == ["a", "b", "c", "d"]
-        assert [each.stix_id for each in await registry.held(list_name="dns")] == ["a", "c"]
-        assert [each.stix_id for each in await registry.held(list_name="dns", centre="it-cert")] == ["c"]
+        assert [each.stix_id for each in await registry.held.all()] == ["a", "b", "c", "d"]
+        assert [each.stix_id for each in await registry.held.all(list_name="dns")] == ["a", "c"]
+        assert [each.stix_id for each in await registry.held.all(list_name="dns", centre="it-cert")] == ["c"]
         with pytest.raises(NotFound):
-            await registry.held(centre="pl-cert")
+            await registry.held.all(centre="pl-cert")
 
 
 async def test_one_held_object_is_shown_as_it_came(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         registry = await _some(store)
-        found = await registry.held_object(2)
+        found = await registry.held.find(2)
         assert (found.centre, found.stix_id, found.value) == ("ro-cert", "b", b'{"id": "x"}')
         with pytest.raises(NotFound):
-            await registry.held_object(99)
+            await registry.held.find(99)
 
 
 async def test_released_objects_are_handed_to_the_worker(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         registry = await _some(store)
-        assert await registry.release([1, 3]) == 2
-        assert await registry.release([1]) == 0
-        assert [each.stix_id for each in await registry.held()] == ["b", "d"]
+        assert await registry.held.release([1, 3]) == 2
+        assert await registry.held.release([1]) == 0
+        assert [each.stix_id for each in await registry.held.all()] == ["b", "d"]
         async with store.transaction() as tx:
             assert [each.stix_id for each in await tx.released(10)] == ["a", "c"]
 
@@ -64,9 +64,9 @@ async def test_released_objects_are_handed_to_the_worker(tmp_path: Path) -> None
 async def test_refusing_in_bulk_keeps_to_the_list_and_the_centre(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         registry = await _some(store)
-        assert await registry.refuse(list_name="top", centre="it-cert") == 1
-        assert await registry.refuse(list_name="dns") == 2
-        everything = {each.stix_id: each.state for each in await registry.held(state=None)}
+        assert await registry.held.refuse(list_name="top", centre="it-cert") == 1
+        assert await registry.held.refuse(list_name="dns") == 2
+        everything = {each.stix_id: each.state for each in await registry.held.all(state=None)}
         assert everything == {
             "a": HeldState.REFUSED,
             "b": HeldState.WAITING,
@@ -79,22 +79,22 @@ async def test_saying_nothing_is_not_saying_all(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         registry = await _some(store)
         with pytest.raises(WrongUsage):
-            await registry.release()
-        assert await registry.release(all_=True) == 4
+            await registry.held.release()
+        assert await registry.held.release(all_=True) == 4
 
 
 async def test_a_number_that_does_not_exist_releases_nothing(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         registry = await _some(store)
         with pytest.raises(NotFound, match="99"):
-            await registry.release([1, 99])
-        assert len(await registry.held()) == 4
+            await registry.held.release([1, 99])
+        assert len(await registry.held.all()) == 4
 
 
 async def test_a_decision_is_a_numbered_change_that_touches_no_view(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         registry = await _some(store)
-        await registry.release([1])
+        await registry.held.release([1])
         async with store.look() as conn:
             assert (await conn.execute(select(t.policy_changes.c.kind))).scalars().all()[-1] == "held.released"
             assert (await conn.execute(select(t.sweeps))).all() == []

@@ -14,7 +14,7 @@ from hub.registry.service import Registry
 from hub.store import tables as t
 from hub.store.policy_changes import policy_number
 from hub.store.postgres import PostgresStore, open_postgres
-from tests.registry.builders import NOON_US, terms
+from tests.registry.builders import NOON_US, registry_on, terms
 from tests.waiting import until
 
 
@@ -35,12 +35,12 @@ async def test_many_may_make_a_new_hub_at_once(postgres_url: str) -> None:
 
 async def test_of_two_operators_that_take_one_name_one_is_refused(postgres_url: str) -> None:
     async with AsyncExitStack() as stack:
-        one, other = map(Registry, await _stores(stack, postgres_url, 2))
+        one, other = map(registry_on, await _stores(stack, postgres_url, 2))
         said = await asyncio.gather(
-            one.add_centre("ro-cert", terms()), other.add_operator("ro-cert"), return_exceptions=True
+            one.centres.add("ro-cert", terms()), other.operators.add("ro-cert"), return_exceptions=True
         )
         assert sum(isinstance(each, Refused) for each in said) == 1
-        assert len((await one.snapshot()).principals) == 1
+        assert len((await one.access.snapshot()).principals) == 1
 
 
 async def test_who_has_seen_a_number_has_seen_all_below_it(postgres_url: str) -> None:
@@ -58,7 +58,7 @@ async def test_who_has_seen_a_number_has_seen_all_below_it(postgres_url: str) ->
 
         async def make(store: PostgresStore, prefix: str) -> None:
             for number in range(8):
-                await Registry(store).add_group(f"{prefix}-{number}")
+                await registry_on(store).groups.add(f"{prefix}-{number}")
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(look())
@@ -77,29 +77,29 @@ async def _count(store: PostgresStore, wanted: int) -> bool:
 
 async def test_a_principal_is_known_and_shut_out_in_another_process(postgres_url: str) -> None:
     async with AsyncExitStack() as stack:
-        desk, door = map(Registry, await _stores(stack, postgres_url, 2))
-        token = (await desk.add_centre("ro-cert", terms())).token
-        await until(lambda: door.authenticate(token))
-        await desk.suspend("ro-cert", Kind.CENTRE)
+        desk, door = map(registry_on, await _stores(stack, postgres_url, 2))
+        token = (await desk.centres.add("ro-cert", terms())).token
+        await until(lambda: door.access.authenticate(token))
+        await desk.principals.suspend("ro-cert", Kind.CENTRE)
         await until(lambda: _is_out(door, token))
 
 
 async def _is_out(door: Registry, token: str) -> bool:
-    return await door.authenticate(token) is None
+    return await door.access.authenticate(token) is None
 
 
 @pytest.mark.parametrize("name", ["ro-cert", "it-cert"])
 async def test_what_was_registered_is_read_as_it_was(postgres_url: str, name: str) -> None:
     async with AsyncExitStack() as stack:
         (store,) = await _stores(stack, postgres_url, 1)
-        registry = Registry(store, now_us=lambda: NOON_US)
-        await registry.add_group("east", ["country=RO"])
-        added = await registry.add_centre(name, terms(amber_to=["east"], trust=3, naming="alias", alias="Ä"))
-        assert await registry.centre(name) == added.made
-        member = await registry.add_member("soc", accredited_by=name, country="RO", sector="energy")
-        assert member.made == await registry.member("soc")
+        registry = registry_on(store)
+        await registry.groups.add("east", ["country=RO"])
+        added = await registry.centres.add(name, terms(amber_to=["east"], trust=3, naming="alias", alias="Ä"))
+        assert await registry.centres.find(name) == added.made
+        member = await registry.members.add("soc", accredited_by=name, country="RO", sector="energy")
+        assert member.made == await registry.members.find("soc")
         assert member.made.groups == ("public", "community", "east")
-        made = await registry.add_collection("east", tlp="red", group="east", types=["indicator"], kinds=["url"])
-        assert await registry.find_collection("east") == made
-        await registry.remove_collection("east")
-        assert (await registry.add_collection("east", tlp="red", group="east")).no != made.no
+        made = await registry.collections.add("east", tlp="red", group="east", types=["indicator"], kinds=["url"])
+        assert await registry.collections.find("east") == made
+        await registry.collections.remove("east")
+        assert (await registry.collections.add("east", tlp="red", group="east")).no != made.no

@@ -13,11 +13,10 @@ from hub.model.errors import NotFound, Refused, WrongUsage
 from hub.model.principals import Kind
 from hub.model.questions import REJECTIONS_LOG, Questions
 from hub.model.words import Level, Naming
-from hub.registry.service import Registry
 from hub.store import tables as t
 from hub.store.bootstrap import bootstrap
 from hub.store.sqlite import SqliteStore
-from tests.registry.builders import NOON_US, a_registry, a_store, terms
+from tests.registry.builders import NOON_US, a_registry, a_store, registry_on, terms
 
 OTHER = "identity--6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 
@@ -36,8 +35,8 @@ def _has_scope(kind: str) -> bool:
 
 async def test_a_fresh_hub_has_the_built_in_groups_and_the_default_collections(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        assert [entry.group.group.name for entry in await registry.groups()] == ["public", "community", "network"]
-        found = [(each.name, each.audience.level, each.audience.group) for each in await registry.collections()]
+        assert [entry.group.group.name for entry in await registry.groups.all()] == ["public", "community", "network"]
+        found = [(each.name, each.audience.level, each.audience.group) for each in await registry.collections.all()]
         assert found == [
             ("public", Level.CLEAR, "public"),
             ("community", Level.GREEN, "community"),
@@ -57,17 +56,17 @@ async def test_opening_a_store_again_makes_nothing_new(tmp_path: Path) -> None:
 
 async def test_a_centre_gets_the_defaults_of_the_semantics(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        added = await registry.add_centre("ro-cert", terms())
+        added = await registry.centres.add("ro-cert", terms())
         centre = added.made.terms
         assert (centre.ceiling, centre.default_level) == (Level.AMBER_STRICT, Level.AMBER)
         assert (centre.amber_to, centre.trust, centre.naming) == (("network",), 100, Naming.NAMED)
         assert centre.identity.startswith("identity--")
-        assert await registry.centre("ro-cert") == added.made
+        assert await registry.centres.find("ro-cert") == added.made
 
 
 async def test_a_centre_has_a_log_of_rejections_from_the_start(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
-        added = await Registry(store).add_centre("ro-cert", terms())
+        added = await registry_on(store).centres.add("ro-cert", terms())
         async with store.transaction() as tx:
             no = added.made.principal.no
             asked = Questions().update(REJECTIONS_LOG, (no,))
@@ -76,10 +75,10 @@ async def test_a_centre_has_a_log_of_rejections_from_the_start(tmp_path: Path) -
 
 async def test_the_policy_shows_a_centre_as_it_was_registered(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
-        registry = Registry(store)
-        await registry.add_group("east")
+        registry = registry_on(store)
+        await registry.groups.add("east")
         said = terms(tlp_max="green", default_tlp="green", amber_to=["east"], trust=40, naming="alias", alias="A Team")
-        added = await registry.add_centre("ro-cert", said, identity=OTHER)
+        added = await registry.centres.add("ro-cert", said, identity=OTHER)
         policy = await store.policy()
         assert policy.centres == {added.made.principal.no: added.made.terms}
         assert policy.registered[added.made.terms.identity].shown_name == "A Team"
@@ -87,29 +86,29 @@ async def test_the_policy_shows_a_centre_as_it_was_registered(tmp_path: Path) ->
 
 async def test_principals_share_one_name_space(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_centre("ro-cert", terms())
+        await registry.centres.add("ro-cert", terms())
         with pytest.raises(Refused, match="already"):
-            await registry.add_operator("ro-cert")
+            await registry.operators.add("ro-cert")
         with pytest.raises(Refused, match="already"):
-            await registry.add_member("ro-cert", accredited_by="ro-cert")
+            await registry.members.add("ro-cert", accredited_by="ro-cert")
 
 
 async def test_a_refused_change_leaves_nothing_behind(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_centre("ro-cert", terms())
+        await registry.centres.add("ro-cert", terms())
         with pytest.raises(NotFound, match="no group 'east'"):
-            await registry.add_member("soc", accredited_by="ro-cert", groups=["east"])
-        assert await registry.members() == []
+            await registry.members.add("soc", accredited_by="ro-cert", groups=["east"])
+        assert await registry.members.all() == []
         assert [kind for kind, _ in await _changes(tmp_path)] == ["centre.add"]
 
 
 async def test_an_identity_belongs_to_one_centre_only(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_centre("ro-cert", terms(speaks_for=[OTHER]))
+        await registry.centres.add("ro-cert", terms(speaks_for=[OTHER]))
         with pytest.raises(Refused, match="ro-cert"):
-            await registry.add_centre("it-cert", terms(), identity=OTHER)
-        await registry.set_centre("ro-cert", terms(speaks_for=["none"]))
-        assert (await registry.add_centre("it-cert", terms(), identity=OTHER)).made.terms.identity == OTHER
+            await registry.centres.add("it-cert", terms(), identity=OTHER)
+        await registry.centres.set("ro-cert", terms(speaks_for=["none"]))
+        assert (await registry.centres.add("it-cert", terms(), identity=OTHER)).made.terms.identity == OTHER
 
 
 @pytest.mark.parametrize(
@@ -129,125 +128,125 @@ async def test_a_change_of_a_centre_names_the_views_that_it_can_change(
     tmp_path: Path, said: dict[str, object], scope: str
 ) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_centre("ro-cert", terms())
-        await registry.set_centre("ro-cert", terms(**said))
+        await registry.centres.add("ro-cert", terms())
+        await registry.centres.set("ro-cert", terms(**said))
         assert await _changes(tmp_path) == [("centre.add", None), ("centre.set", scope)]
 
 
 async def test_a_change_that_changes_nothing_is_none(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_centre("ro-cert", terms())
-        await registry.set_centre("ro-cert", terms(trust=100, naming="named"))
-        await registry.resume("ro-cert", Kind.CENTRE)
-        await registry.add_group("east")
-        await registry.join("east", ["ro-cert"])
-        await registry.join("east", ["ro-cert", "ro-cert"])
+        await registry.centres.add("ro-cert", terms())
+        await registry.centres.set("ro-cert", terms(trust=100, naming="named"))
+        await registry.principals.resume("ro-cert", Kind.CENTRE)
+        await registry.groups.add("east")
+        await registry.groups.join("east", ["ro-cert"])
+        await registry.groups.join("east", ["ro-cert", "ro-cert"])
         assert [kind for kind, _ in await _changes(tmp_path)] == ["centre.add", "group.add", "group.join"]
 
 
 async def test_suspending_and_resuming_a_centre_look_at_its_claims_anew(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_centre("ro-cert", terms())
-        await registry.suspend("ro-cert", Kind.CENTRE)
-        assert (await registry.centre("ro-cert")).terms.suspended
-        await registry.resume("ro-cert", Kind.CENTRE)
-        assert not (await registry.centre("ro-cert")).terms.suspended
+        await registry.centres.add("ro-cert", terms())
+        await registry.principals.suspend("ro-cert", Kind.CENTRE)
+        assert (await registry.centres.find("ro-cert")).terms.suspended
+        await registry.principals.resume("ro-cert", Kind.CENTRE)
+        assert not (await registry.centres.find("ro-cert")).terms.suspended
         assert (await _changes(tmp_path))[1:] == [("centre.suspend", "centre:1"), ("centre.resume", "centre:1")]
 
 
 async def test_members_and_groups_change_no_view(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_centre("ro-cert", terms())
-        await registry.add_group("energy", ["sector=energy"])
-        await registry.add_member("soc", accredited_by="ro-cert", sector="energy")
-        await registry.suspend("soc", Kind.MEMBER)
+        await registry.centres.add("ro-cert", terms())
+        await registry.groups.add("energy", ["sector=energy"])
+        await registry.members.add("soc", accredited_by="ro-cert", sector="energy")
+        await registry.principals.suspend("soc", Kind.MEMBER)
         async with a_store(tmp_path) as store, store.look() as conn:
             assert (await conn.execute(select(t.sweeps))).all() == []
 
 
 async def test_a_member_belongs_to_what_it_joined_and_to_what_its_rule_says(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_centre("ro-cert", terms())
-        await registry.add_group("energy", ["sector=energy"])
-        await registry.add_group("pilot")
-        added = await registry.add_member("soc", accredited_by="ro-cert", groups=["pilot"], sector="energy")
+        await registry.centres.add("ro-cert", terms())
+        await registry.groups.add("energy", ["sector=energy"])
+        await registry.groups.add("pilot")
+        added = await registry.members.add("soc", accredited_by="ro-cert", groups=["pilot"], sector="energy")
         assert added.made.groups == ("public", "community", "energy", "pilot")
-        assert added.made == await registry.member("soc")
-        assert (await registry.set_member("soc", sector="water")).groups == ("public", "community", "pilot")
-        await registry.leave("pilot", ["soc"])
-        assert (await registry.member("soc")).groups == ("public", "community")
+        assert added.made == await registry.members.find("soc")
+        assert (await registry.members.set("soc", sector="water")).groups == ("public", "community", "pilot")
+        await registry.groups.leave("pilot", ["soc"])
+        assert (await registry.members.find("soc")).groups == ("public", "community")
 
 
 async def test_a_member_needs_a_centre_that_accredits_it(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_operator("root")
+        await registry.operators.add("root")
         with pytest.raises(NotFound, match="no centre 'root'"):
-            await registry.add_member("soc", accredited_by="root")
+            await registry.members.add("soc", accredited_by="root")
 
 
 async def test_who_is_in_a_built_in_group_cannot_be_written(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_centre("ro-cert", terms())
+        await registry.centres.add("ro-cert", terms())
         for built_in in ("public", "community", "network"):
             with pytest.raises(Refused, match="follows from the registry"):
-                await registry.join(built_in, ["ro-cert"])
+                await registry.groups.join(built_in, ["ro-cert"])
             with pytest.raises(Refused):
-                await registry.remove_group(built_in)
+                await registry.groups.remove(built_in)
 
 
 async def test_leaving_a_group_that_a_rule_decides_is_refused(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_centre("ro-cert", terms())
-        await registry.add_group("east", ["country=RO"])
+        await registry.centres.add("ro-cert", terms())
+        await registry.groups.add("east", ["country=RO"])
         with pytest.raises(Refused, match="country=RO"):
-            await registry.leave("east", ["ro-cert"])
+            await registry.groups.leave("east", ["ro-cert"])
 
 
 async def test_an_operator_joins_no_group(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_operator("root")
-        await registry.add_group("pilot")
+        await registry.operators.add("root")
+        await registry.groups.add("pilot")
         with pytest.raises(NotFound):
-            await registry.join("pilot", ["root"])
+            await registry.groups.join("pilot", ["root"])
 
 
 async def test_a_group_that_is_used_is_not_removed(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_group("east")
-        await registry.add_collection("east", tlp="amber", group="east")
-        await registry.add_centre("ro-cert", terms(amber_to=["east"]))
+        await registry.groups.add("east")
+        await registry.collections.add("east", tlp="amber", group="east")
+        await registry.centres.add("ro-cert", terms(amber_to=["east"]))
         with pytest.raises(Refused, match="collection 'east'"):
-            await registry.remove_group("east")
-        await registry.remove_collection("east")
+            await registry.groups.remove("east")
+        await registry.collections.remove("east")
         with pytest.raises(Refused, match="ro-cert"):
-            await registry.remove_group("east")
-        await registry.set_centre("ro-cert", terms(amber_to=["network"]))
-        await registry.remove_group("east")
+            await registry.groups.remove("east")
+        await registry.centres.set("ro-cert", terms(amber_to=["network"]))
+        await registry.groups.remove("east")
         assert (await _changes(tmp_path))[-1] == ("group.remove", "all")
         with pytest.raises(NotFound):
-            await registry.group("east")
+            await registry.groups.find("east")
 
 
 async def test_a_group_made_again_has_another_marking(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        first = await registry.add_group("east")
-        await registry.remove_group("east")
-        assert (await registry.add_group("east")).group.group.marking != first.group.group.marking
+        first = await registry.groups.add("east")
+        await registry.groups.remove("east")
+        assert (await registry.groups.add("east")).group.group.marking != first.group.group.marking
 
 
 async def test_a_collection_made_again_begins_anew_under_another_number(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        first = await registry.add_collection("east", tlp="amber", group="network", types=["indicator"])
-        await registry.remove_collection("east")
-        again = await registry.add_collection("east", tlp="green", group="community")
+        first = await registry.collections.add("east", tlp="amber", group="network", types=["indicator"])
+        await registry.collections.remove("east")
+        again = await registry.collections.add("east", tlp="green", group="community")
         assert again.no != first.no
         assert again.id != first.id
-        assert (await registry.find_collection("east")) == again
+        assert (await registry.collections.find("east")) == again
 
 
 async def test_a_new_collection_is_filled_by_a_sweep_over_it_alone(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        made = await registry.add_collection("east", tlp="amber", group="network")
+        made = await registry.collections.add("east", tlp="amber", group="network")
         assert await _changes(tmp_path) == [("collection.add", f"collection:{made.no}")]
 
 
@@ -265,8 +264,8 @@ async def test_kinds_without_types_mean_indicators_and_observables_of_these_kind
     tmp_path: Path, types: list[str], kinds: list[str], shown: set[str]
 ) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_collection("east", tlp="amber", group="network", types=types, kinds=kinds)
-        found = await registry.find_collection("east")
+        await registry.collections.add("east", tlp="amber", group="network", types=types, kinds=kinds)
+        found = await registry.collections.find("east")
         assert (found.types, found.kinds) == (frozenset(shown), frozenset(kinds))
 
 
@@ -277,15 +276,15 @@ async def test_kinds_without_types_mean_indicators_and_observables_of_these_kind
 async def test_a_collection_with_a_wrong_filter_is_wrong_usage(tmp_path: Path, said: dict[str, object]) -> None:
     async with a_registry(tmp_path) as registry:
         with pytest.raises(WrongUsage):
-            await registry.add_collection("east", **({"tlp": "green", "group": "community"} | said))  # type: ignore[arg-type]
+            await registry.collections.add("east", **({"tlp": "green", "group": "community"} | said))  # type: ignore[arg-type]
 
 
 async def test_no_change_records_a_token(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
-        registry = Registry(store)
-        tokens = [(await registry.add_centre("ro-cert", terms())).token, (await registry.add_operator("root")).token]
-        tokens.append((await registry.add_member("soc", accredited_by="ro-cert")).token)
-        tokens.append((await registry.rotate("soc", Kind.MEMBER)).token)
+        registry = registry_on(store)
+        tokens = [(await registry.centres.add("ro-cert", terms())).token, (await registry.operators.add("root")).token]
+        tokens.append((await registry.members.add("soc", accredited_by="ro-cert")).token)
+        tokens.append((await registry.principals.rotate("soc", Kind.MEMBER)).token)
         await _checkpoint(store)
         everything = b"".join(path.read_bytes() for path in tmp_path.iterdir())
         for token in tokens:
@@ -300,7 +299,7 @@ async def _checkpoint(store: SqliteStore) -> None:
 
 async def test_changes_say_what_was_changed(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
-        await registry.add_centre("ro-cert", terms(trust=70))
+        await registry.centres.add("ro-cert", terms(trust=70))
         async with a_store(tmp_path) as store, store.look() as conn:
             row = (await conn.execute(select(t.policy_changes))).one()
         body = json.loads(row.body)

@@ -1,0 +1,47 @@
+"""What is the same for centres, members and operators: suspend, resume, rotate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hub.model.principals import Kind, Principal
+from hub.registry.context import Added, RegistryContext
+from hub.registry.finding import find_principal
+from hub.registry.tokens import digest_of, new_token
+from hub.store.policy_changes import scope_of_centre
+
+
+class Principals:
+    """Use cases about principals of any kind."""
+
+    def __init__(self, context: RegistryContext) -> None:
+        self._context = context
+
+    async def suspend(self, name: str, kind: Kind) -> None:
+        """Shut a principal out of every door, and take a centre's claims out of every view, until ``resume``.
+
+        Raises NotFound, TryAgain.
+        """
+        await self._set_suspended(name, kind, suspended=True)
+
+    async def resume(self, name: str, kind: Kind) -> None:
+        """Let a suspended principal in again, with the token that it has. Raises NotFound, TryAgain."""
+        await self._set_suspended(name, kind, suspended=False)
+
+    async def _set_suspended(self, name: str, kind: Kind, *, suspended: bool) -> None:
+        async with self._context.change() as change:
+            principal = find_principal(change.before, name, kind)
+            if principal.suspended != suspended:
+                await change.directory.update_principal(replace(principal, suspended=suspended))
+                scope = scope_of_centre(principal.no) if kind is Kind.CENTRE else None
+                await change.record(f"{kind}.{'suspend' if suspended else 'resume'}", {"name": name}, scope)
+
+    async def rotate(self, name: str, kind: Kind) -> Added[Principal]:
+        """A new token; the old one is worth nothing within a second. Raises NotFound, TryAgain."""
+        token = new_token()
+        async with self._context.change() as change:
+            principal = find_principal(change.before, name, kind)
+            await change.directory.set_token(principal.no, digest_of(token) or b"")
+            await change.record(f"{kind}.rotate", {"name": name})
+            change.new_token = (name, token) if kind is not Kind.OPERATOR else None
+        return Added(principal, token, change.complaint)
