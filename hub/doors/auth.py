@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from hub.model.credentials import Credentials, TokenCredentials
 from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
 from hub.model.policy import Collection
 from hub.model.principals import Kind, Principal
@@ -19,17 +19,9 @@ from hub.registry.access import Access
 _LONGEST_HEADER = 4_096
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """What a request says about who it is from."""
-
-    token: str
-    name: str | None
-    """With Basic; it must be the principal's."""
-
-
-def credentials_of(header: str | None) -> Credentials | None:
-    """The credentials in an ``Authorization`` header; None where there is none. Raises NotAuthenticated."""
+def credentials_of(request: Request) -> Credentials | None:
+    """The credentials in a request; None where there are none. Raises NotAuthenticated."""
+    header = request.headers.get("authorization")
     if header is None:
         return None
     scheme, _, rest = header.strip().partition(" ")
@@ -37,7 +29,7 @@ def credentials_of(header: str | None) -> Credentials | None:
     if rest and len(header) <= _LONGEST_HEADER:
         match scheme.lower():
             case "bearer" | "token":
-                return Credentials(rest, None)
+                return TokenCredentials(rest)
             case "basic":
                 return _basic(rest)
             case _:
@@ -45,7 +37,7 @@ def credentials_of(header: str | None) -> Credentials | None:
     raise wrong_credentials()
 
 
-def _basic(encoded: str) -> Credentials:
+def _basic(encoded: str) -> TokenCredentials:
     try:
         pair = base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError):
@@ -53,7 +45,7 @@ def _basic(encoded: str) -> Credentials:
     name, colon, token = pair.partition(":")
     if not colon:
         raise wrong_credentials()
-    return Credentials(token, name)
+    return TokenCredentials(token, name)
 
 
 def wrong_credentials() -> NotAuthenticated:
@@ -81,13 +73,13 @@ class Gate:
 
     async def principal(self, request: Request) -> Principal | None:
         """Who asks; None without credentials. Raises NotAuthenticated for wrong ones."""
-        return await self.recognise(credentials_of(request.headers.get("authorization")))
+        return await self.recognise(credentials_of(request))
 
     async def recognise(self, credentials: Credentials | None) -> Principal | None:
         """Whose credentials they are now; they may have been valid a moment ago. Raises NotAuthenticated."""
         if credentials is None:
             return None
-        principal = await self._access.authenticate(credentials.token, credentials.name)
+        principal = await self._access.authenticate(credentials)
         if principal is None:
             raise wrong_credentials()
         return principal

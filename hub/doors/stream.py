@@ -20,9 +20,10 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hub.doors import metrics
-from hub.doors.auth import Credentials, credentials_of
+from hub.doors.auth import credentials_of
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS, raw
+from hub.model.credentials import Credentials
 from hub.model.errors import Refused, TryAgain
 from hub.model.policy import Collection
 from hub.model.words import Seq
@@ -55,8 +56,8 @@ def routes(doors: Doors) -> APIRouter:
         start: Annotated[str, Query(alias="from", description="start, now, or the last change number seen")] = "start",
     ) -> Response:
         """Follow a collection. ``Last-Event-ID`` goes before ``from``."""
-        credentials = credentials_of(request.headers.get("authorization"))
-        principal = await doors.gate.principal(request)
+        credentials = credentials_of(request)
+        principal = await doors.gate.recognise(credentials)
         collection = await doors.gate.open_to(principal, name)
         head = (await doors.store.head(collection.no)).seq
         after = start_of(request.headers.get("last-event-id"), start, head)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import assert_never
 
+from hub.model.credentials import Credentials, TokenCredentials
 from hub.model.policy import Collection
 from hub.model.principals import Principal, RegistrySnapshot
 from hub.registry import grants
@@ -29,21 +31,17 @@ class Access:
         self._looked_s = float("-inf")
         self._one_looks = asyncio.Lock()
 
-    async def authenticate(self, token: str, name: str | None = None) -> Principal | None:
-        """Whose token this is; None for nobody's and for a suspended principal's. ``name``, where given, must match.
+    async def authenticate(self, credentials: Credentials) -> Principal | None:
+        """Whose they are; None for nobody's and for a suspended principal's.
 
         A door that keeps a connection open asks again every second.
         """
-        digest = digest_of(token)
-        if digest is None:
-            return None
-        snapshot = await self.snapshot()
-        found = snapshot.by_digest.get(digest)
-        if found is None or found.suspended:
-            return None
-        if name is not None and not same(name.encode(), found.name.encode()):
-            return None
-        return found
+        match credentials:
+            case TokenCredentials():
+                found = await self._holder(credentials)
+            case _:
+                assert_never(credentials)
+        return None if found is None or found.suspended else found
 
     async def readable(self, principal: Principal | None) -> list[Collection]:
         """The collections that a principal (None: anybody) may read now, in the order of their making."""
@@ -66,6 +64,16 @@ class Access:
             and there.no == collection.no
             and grants.may_read(_as_of(snapshot, principal), there, snapshot.groups)
         )
+
+    async def _holder(self, sent: TokenCredentials) -> Principal | None:
+        """Whose token it is, under the name that was sent with it."""
+        digest = digest_of(sent.token)
+        if digest is None:
+            return None
+        found = (await self.snapshot()).by_digest.get(digest)
+        if found is None or (sent.name is not None and not same(sent.name.encode(), found.name.encode())):
+            return None
+        return found
 
     async def snapshot(self) -> RegistrySnapshot:
         """Everybody and everything, at most ``OLDEST_S`` old."""

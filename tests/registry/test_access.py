@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
+from hub.model.credentials import TokenCredentials
 from hub.model.principals import Kind
 from hub.registry.service import Registry
 from hub.store.sqlite import SqliteStore
@@ -30,7 +31,7 @@ def _registry(store: SqliteStore, clock: Clock | None = None) -> Registry:
 async def test_a_token_names_its_principal(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         added = await _registry(store).centres.add("ro-cert", terms())
-        found = await _registry(store).access.authenticate(added.token)
+        found = await _registry(store).access.authenticate(TokenCredentials(added.token))
         assert found == added.made.principal
 
 
@@ -38,16 +39,20 @@ async def test_with_a_name_the_name_must_match(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         token = (await _registry(store).centres.add("ro-cert", terms())).token
         door = _registry(store)
-        assert await door.access.authenticate(token, "ro-cert")
-        assert await door.access.authenticate(token, "it-cert") is None
-        assert await door.access.authenticate(token, "") is None
+        assert await door.access.authenticate(TokenCredentials(token, "ro-cert"))
+        assert await door.access.authenticate(TokenCredentials(token, "it-cert")) is None
+        assert await door.access.authenticate(TokenCredentials(token, "")) is None
+
+
+def test_a_token_does_not_show_where_its_credentials_are_printed() -> None:
+    assert "ctihub_" not in f"{TokenCredentials('ctihub_abc', 'soc')!r} {TokenCredentials('ctihub_abc', 'soc')}"
 
 
 @pytest.mark.parametrize("wrong", ["", "ctihub_", "ctihub_" + "A" * 43, "Bearer x", "ctihub_\u00e9" + "A" * 42])
 async def test_any_other_token_is_nobodys(tmp_path: Path, wrong: str) -> None:
     async with a_store(tmp_path) as store:
         await _registry(store).operators.add("root")
-        assert await _registry(store).access.authenticate(wrong) is None
+        assert await _registry(store).access.authenticate(TokenCredentials(wrong)) is None
 
 
 async def test_a_suspended_principal_is_out_within_a_second_and_back_with_the_same_token(tmp_path: Path) -> None:
@@ -56,15 +61,15 @@ async def test_a_suspended_principal_is_out_within_a_second_and_back_with_the_sa
         door = _registry(store, clock)
         await desk.centres.add("ro-cert", terms())
         token = (await desk.members.add("soc", accredited_by="ro-cert")).token
-        member = await door.access.authenticate(token)
+        member = await door.access.authenticate(TokenCredentials(token))
         assert member
         await desk.principals.suspend("soc", Kind.MEMBER)
         clock.now_s += 1.0
-        assert await door.access.authenticate(token) is None
+        assert await door.access.authenticate(TokenCredentials(token)) is None
         assert [each.name for each in await door.access.readable(member)] == ["public"]
         await desk.principals.resume("soc", Kind.MEMBER)
         clock.now_s += 1.0
-        assert await door.access.authenticate(token) == member
+        assert await door.access.authenticate(TokenCredentials(token)) == member
 
 
 async def test_after_rotation_only_the_new_token_is_good(tmp_path: Path) -> None:
@@ -72,11 +77,11 @@ async def test_after_rotation_only_the_new_token_is_good(tmp_path: Path) -> None
         desk, clock = _registry(store), Clock()
         door = _registry(store, clock)
         old = (await desk.operators.add("root")).token
-        assert await door.access.authenticate(old)
+        assert await door.access.authenticate(TokenCredentials(old))
         new = (await desk.principals.rotate("root", Kind.OPERATOR)).token
         clock.now_s += 1.0
-        assert await door.access.authenticate(old) is None
-        assert await door.access.authenticate(new)
+        assert await door.access.authenticate(TokenCredentials(old)) is None
+        assert await door.access.authenticate(TokenCredentials(new))
 
 
 async def test_a_removed_operator_is_out(tmp_path: Path) -> None:
@@ -84,10 +89,10 @@ async def test_a_removed_operator_is_out(tmp_path: Path) -> None:
         desk, clock = _registry(store), Clock()
         door = _registry(store, clock)
         token = (await desk.operators.add("root")).token
-        assert await door.access.authenticate(token)
+        assert await door.access.authenticate(TokenCredentials(token))
         await desk.operators.remove("root")
         clock.now_s += 1.0
-        assert await door.access.authenticate(token) is None
+        assert await door.access.authenticate(TokenCredentials(token)) is None
 
 
 async def test_within_a_second_the_store_is_not_asked_again(tmp_path: Path) -> None:
@@ -97,11 +102,11 @@ async def test_within_a_second_the_store_is_not_asked_again(tmp_path: Path) -> N
         door = _registry(store, clock)
         event.listen(store.engine.sync_engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
         for _ in range(5):
-            assert await door.access.authenticate(token)
+            assert await door.access.authenticate(TokenCredentials(token))
             await door.access.readable(None)
         first = len(asked)
         clock.now_s += 1.0
-        assert await door.access.authenticate(token)
+        assert await door.access.authenticate(TokenCredentials(token))
         assert len(asked) == first + 2  # BEGIN, and only the number of the newest change, as nothing has changed
 
 

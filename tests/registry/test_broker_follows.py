@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.model.credentials import TokenCredentials
 from hub.model.errors import Broken, TryAgain
 from hub.model.principals import Kind
 from hub.model.words import CentreName, CollectionName
@@ -144,7 +145,7 @@ async def test_while_the_broker_is_away_a_token_is_still_given_and_the_registry_
         added = await registry.centres.add("ro-cert", terms())
         assert added.complaint is not None
         assert "doctor --fix" in added.complaint.way_out
-        assert await registry.access.authenticate(added.token)
+        assert await registry.access.authenticate(TokenCredentials(added.token))
         with pytest.raises(Broken, match="The registry has it"):
             await registry.principals.suspend("ro-cert", Kind.CENTRE)
         assert (await registry.centres.find("ro-cert")).terms.suspended

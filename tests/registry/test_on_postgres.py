@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import pytest
 from sqlalchemy import select
 
+from hub.model.credentials import TokenCredentials
 from hub.model.errors import Refused
 from hub.model.principals import Kind
 from hub.registry.service import Registry
@@ -79,13 +80,13 @@ async def test_a_principal_is_known_and_shut_out_in_another_process(postgres_url
     async with AsyncExitStack() as stack:
         desk, door = map(registry_on, await _stores(stack, postgres_url, 2))
         token = (await desk.centres.add("ro-cert", terms())).token
-        await until(lambda: door.access.authenticate(token))
+        await until(lambda: door.access.authenticate(TokenCredentials(token)))
         await desk.principals.suspend("ro-cert", Kind.CENTRE)
         await until(lambda: _is_out(door, token))
 
 
 async def _is_out(door: Registry, token: str) -> bool:
-    return await door.access.authenticate(token) is None
+    return await door.access.authenticate(TokenCredentials(token)) is None
 
 
 @pytest.mark.parametrize("name", ["ro-cert", "it-cert"])

@@ -94,7 +94,7 @@ async def _answer(doors: Doors, net: Net, request: Request, collection: Collecti
     selection = Selection(kinds, _today_us(policy), lists=lists, released=released)
     writer = asked.format.begin(About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options))
     listing = Listing(doors, collection, asked, writer=writer, selection=selection)
-    credentials = credentials_of(request.headers.get("authorization"))
+    credentials = credentials_of(request)
     async with holding(doors.answers, _ROOM_BYTES + (asked.most or 0) * _ENTRY_BYTES) as held:
         chunks = listing.chunks(lambda: doors.gate.still_open(credentials, collection))
         begun, is_whole = await _begun(chunks, doors.settings.export_kept_bytes)
