@@ -28,12 +28,15 @@ from hub.config import Config
 from hub.data_dir import open_to_others
 from hub.doors import metrics, vitals
 from hub.doors.asking import silent
+from hub.doors.context import Doors, ProcessReports
 from hub.doors.gauges import Gauges
-from hub.doors.http import DoorSettings, make_app, stop_streams
+from hub.doors.http import make_app
+from hub.doors.settings import DoorSettings
 from hub.intake import IntakeLimits
 from hub.listening import Ports
 from hub.log.port import EventLog
 from hub.model.errors import Broken, HubError, Refused
+from hub.registry.access import Access
 from hub.store.sql import SqlStore
 from hub.worker_process import CHILD, DRAIN_S, LOOK_EVERY_S, held_lists, within, work
 
@@ -81,14 +84,10 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
         await asyncio.to_thread(_tell_of_readers, config.data_dir)
         store, log, registry, clock = await stack.enter_async_context(opened_by_clock(config))
         running = Running(config, store, log, clock, Gauges(store, log, config.data_dir), role)
-        doors = role in (Role.ALL, Role.DOORS)
+        doors = await _doors(running, registry.access) if role in (Role.ALL, Role.DOORS) else None
         app: ASGIApp
-        if doors:
-            app = make_app(store=store, log=log, access=registry.access, settings=door_settings(config))
-            app.state.doors.others_troubles = running.troubles
-            app.state.doors.others_notes = running.notes
-            app.state.doors.metrics = running.open_metrics
-            app.state.doors.relayed = await _relayed(config)
+        if doors is not None:
+            app = make_app(doors)
         else:
             shown = running.metrics if ports.inside is None else running.open_metrics
             app = vitals.make_app(running.why_not_ready, shown)
@@ -104,10 +103,29 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
                 started(_url(config, ports.http))
             await _first(stop, serving)
             stop.set()
-            if doors:
-                stop_streams(app)  # type: ignore[arg-type]  # in these roles it is the FastAPI application
+            if doors is not None:
+                doors.stop_streams()
             for server in servers:
                 server.stop()
+
+
+async def _doors(running: Running, access: Access) -> Doors:
+    config = running.config
+    async with running.store.directory() as directory:
+        key = await directory.cursor_key()
+    return Doors(
+        store=running.store,
+        log=running.log,
+        access=access,
+        key=key,
+        settings=door_settings(config),
+        process=ProcessReports(
+            troubles=running.troubles,
+            notes=running.notes,
+            metrics=running.open_metrics,
+            relayed=await _relayed(config),
+        ),
+    )
 
 
 def _parts(running: Running, stop: asyncio.Event) -> Iterator[Coroutine[None, None, None]]:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hub.doors import openapi
-from hub.doors.http import DoorSettings, make_app, openapi_document
+from hub.doors.context import Doors
+from hub.doors.http import make_app, openapi_document
+from hub.doors.settings import DoorSettings
 
 PATH = Path(__file__).parents[2] / "schemas" / "openapi.json"
 
@@ -14,5 +16,5 @@ PATH = Path(__file__).parents[2] / "schemas" / "openapi.json"
 def document_bytes() -> bytes:
     """The document. No port is asked for it: the routes and the models say all."""
     nothing: Any = None
-    app = make_app(store=nothing, log=nothing, access=nothing, settings=DoorSettings())
+    app = make_app(Doors(store=nothing, log=nothing, access=nothing, key=b"", settings=DoorSettings()))
     return openapi.dumps(openapi_document(app))

@@ -1,9 +1,10 @@
-"""What every door works with: the ports, who may what, the settings; made once per process by ``http.make_app``."""
+"""What every door works with: the ports, who may what, the settings; made whole, once per process."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from starlette.requests import Request
@@ -17,7 +18,6 @@ from hub.log.port import EventLog
 from hub.model.words import Seq
 from hub.registry.access import Access
 from hub.store import reading
-from hub.store.directory import SqlDirectory
 from hub.store.port import Filter, Store
 from hub.store.reading import Page, Readable
 
@@ -31,54 +31,61 @@ async def process_metrics() -> bytes:
     return await asyncio.to_thread(metrics.process_text)
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessReports:
+    """What the doors are told of the process around them, asked anew each time."""
+
+    troubles: Callable[[], list[str]] = list
+    """What does not work of its other parts, a clause each."""
+    notes: Callable[[], list[str]] = list
+    """What an operator should see to although the process does its work, a clause each."""
+    metrics: Callable[[], Awaitable[bytes]] = process_metrics
+    """What ``/metrics`` shows to anybody, as text."""
+    relayed: Callable[[], Awaitable[Mapping[str, int]]] | None = None
+    """The last row of each log that is on its Kafka topic, by the log's name; None without Kafka."""
+
+
 class Doors:
     """Shared by all doors; holds no state of a request."""
 
-    def __init__(self, *, store: DoorStore, log: EventLog, access: Access, settings: DoorSettings) -> None:
+    def __init__(
+        self,
+        *,
+        store: DoorStore,
+        log: EventLog,
+        access: Access,
+        key: bytes,
+        settings: DoorSettings,
+        process: ProcessReports | None = None,
+    ) -> None:
+        """``key`` is the hub's secret for what clients bring back: cursors, receipts."""
         self.store = store
         self.log = log
         self.settings = settings
+        self.key = key
         self.gate = Gate(access)
         self.pulse = Pulse(store)
+        self.intake = Intake(log, ReceiptCodec(key), settings.intake)
         self.answers = Budget(
             settings.answers_bytes,
             wait_s=settings.answers_wait_s,
             code="answers.overloaded",
             says="More answers are on their way at once than the hub has room for.",
         )
-        self.others_troubles: Callable[[], list[str]] = list
-        """What does not work of the other parts of this process, a clause each; whoever runs it says so."""
-        self.others_notes: Callable[[], list[str]] = list
-        """What an operator should see to although this process does its work, a clause each."""
-        self.relayed: Callable[[], Awaitable[Mapping[str, int]]] | None = None
-        """The last row of each log that is on its Kafka topic, by the log's name; None without Kafka."""
-        self.metrics: Callable[[], Awaitable[bytes]] = process_metrics
-        """What ``/metrics`` shows to anybody, as text; whoever runs the process may know more."""
-        self._key: bytes | None = None
-        self._intake: Intake | None = None
-
-    async def key(self) -> bytes:
-        """The hub's secret for what clients bring back (cursors, receipts); read once."""
-        if self._key is None:
-            async with self.store.look() as conn:
-                self._key = await SqlDirectory(conn).cursor_key()
-        return self._key
+        self.process = process or ProcessReports()
 
     async def page(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> Page:
         """The rows of a log above ``after`` that pass ``by``, with their bytes."""
         async with self.store.look() as conn:
             return await reading.page(conn, log, after, limit=limit, limit_bytes=limit_bytes, by=by)
 
-    async def intake(self) -> Intake:
-        """The one intake of this process."""
-        key = await self.key()
-        if self._intake is None:
-            self._intake = Intake(self.log, ReceiptCodec(key), self.settings.intake)
-        return self._intake
-
     def troubles(self) -> list[str]:
         """What does not work of this process itself, a clause each."""
-        return [*self.others_troubles(), *(["this process is going down"] if self.pulse.stopping else [])]
+        return [*self.process.troubles(), *(["this process is going down"] if self.pulse.stopping else [])]
+
+    def stop_streams(self) -> None:
+        """End all live streams: their readers come back, to another process or later. New ones end at once."""
+        self.pulse.stop()
 
     def base_url(self, request: Request) -> str:
         """Under which address the asker reaches the hub, without a slash at its end."""

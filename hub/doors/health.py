@@ -33,7 +33,7 @@ def routes(doors: Doors) -> APIRouter:
     @router.get("/metrics", responses=raw("text/plain", "Prometheus metrics."))
     async def metrics() -> Response:
         """What this process itself does; METRICS_PORT has the rest."""
-        return Response(await doors.metrics(), headers={"content-type": CONTENT_TYPE_LATEST})
+        return Response(await doors.process.metrics(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     for path, answer in (("/healthz", alive), ("/readyz", ready), ("/metrics", metrics)):
         router.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)

@@ -11,25 +11,18 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 from hub.doors import catalogue, explain, export, health, openapi, problems, push, rules, status, stream, taxii
-from hub.doors.context import Doors, DoorStore
+from hub.doors.context import Doors
 from hub.doors.metrics import Metered
-from hub.doors.settings import DoorSettings
-from hub.log.port import EventLog
-from hub.registry.access import Access
 from schemas.api import Withdrawals, Withdrawn
 
-__all__ = ["DoorSettings", "make_app", "stop_streams"]
 
-
-def make_app(*, store: DoorStore, log: EventLog, access: Access, settings: DoorSettings) -> FastAPI:
+def make_app(doors: Doors) -> FastAPI:
     """The application. Its lifespan must run: it follows the store for the live streams.
 
-    The adapters stay the caller's to close, after the lifespan has ended. Call ``stop_streams`` first when going down,
-    as servers wait for open answers.
+    The adapters stay the caller's to close, after the lifespan has ended. Call ``doors.stop_streams`` first when going
+    down, as servers wait for open answers.
     """
-    doors = Doors(store=store, log=log, access=access, settings=settings)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan(doors))
-    app.state.doors = doors
     # include_router would make each route a second time, when it is first asked for
     for door in (push, catalogue, stream, export, explain, status, taxii, health):
         app.router.routes.extend(door.routes(doors).routes)
@@ -38,11 +31,6 @@ def make_app(*, store: DoorStore, log: EventLog, access: Access, settings: DoorS
     app.add_middleware(Metered)
     _publish_openapi(app)
     return app
-
-
-def stop_streams(app: FastAPI) -> None:
-    """End all live streams: their readers come back, to another process or later. New ones end at once."""
-    app.state.doors.pulse.stop()
 
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
@@ -70,7 +58,7 @@ def _lifespan(doors: Doors) -> Any:
             try:
                 yield
             finally:
-                doors.pulse.stop()
+                doors.stop_streams()
                 following.cancel()
 
     return lifespan

@@ -44,8 +44,7 @@ def routes(doors: Doors) -> APIRouter:
         """Push STIX: a bundle, an object, or NDJSON; gzip and zstd are taken. 202 once everything in it is durable."""
         centre = await doors.gate.centre(request)
         form = form_of(request.headers.get("content-type"))
-        intake = await doors.intake()
-        taken = await intake.push(
+        taken = await doors.intake.push(
             centre, request.stream(), form=form, encoding=encoding_of(request), length=length_of(request)
         )
         _note(centre, taken)
@@ -58,9 +57,8 @@ def routes(doors: Doors) -> APIRouter:
         """Take back contributions by their STIX ids."""
         centre = await doors.gate.centre(request)
         _require_json(request.headers.get("content-type"))
-        intake = await doors.intake()
-        body = await intake.read(request.stream(), encoding=encoding_of(request), length=length_of(request))
-        taken = await intake.withdraw(centre, await asyncio.to_thread(lambda: _withdrawals(body).ids))
+        body = await doors.intake.read(request.stream(), encoding=encoding_of(request), length=length_of(request))
+        taken = await doors.intake.withdraw(centre, await asyncio.to_thread(lambda: _withdrawals(body).ids))
         _note(centre, taken)
         return _receipt_for(taken, doors.base_url(request))
 
@@ -183,7 +181,7 @@ def _receipt_for(taken: Taken, base: str) -> Response:
 
 
 async def _own(doors: Doors, centre: Principal, text: str) -> receipts.ReceiptName:
-    name = (await doors.intake()).codec.decode(text)
+    name = doors.intake.codec.decode(text)
     if name.centre != centre.no:
         raise receipts.unknown_receipt()
     return name

@@ -91,7 +91,7 @@ async def _status(doors: Doors, principal: Principal) -> Status:
 
 def _notes(doors: Doors, held: int) -> list[str]:
     waiting = [f"{held:,} objects are held and wait for an operator: ctihub held list."] if held else []
-    return waiting + [f"{clause}." for clause in (*doors.troubles(), *doors.others_notes())]
+    return waiting + [f"{clause}." for clause in (*doors.troubles(), *doors.process.notes())]
 
 
 async def _complaints(doors: Doors) -> list[str]:
@@ -159,9 +159,9 @@ async def _doors(doors: Doors, *, operator: bool) -> list[DoorStatus]:
 
 async def _kafka(doors: Doors, collections: Sequence[Collection], heads: Mapping[int, Head]) -> DoorStatus:
     """How far the relay is behind the change logs of these collections, whichever process it runs in."""
-    if doors.relayed is None:
+    if doors.process.relayed is None:
         return DoorStatus(name="kafka", state="off")
-    relayed = await asked(doors.relayed)
+    relayed = await asked(doors.process.relayed)
     if relayed is None:
         return DoorStatus(name="kafka", state="down")
     behind = (

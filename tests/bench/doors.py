@@ -26,8 +26,9 @@ from typing import Any
 import orjson
 
 from hub.doors.connections import ConnectionLimits
-from hub.doors.http import DoorSettings, make_app
+from hub.doors.http import make_app
 from hub.doors.server import HttpServer
+from hub.doors.settings import DoorSettings
 from hub.log.embedded import EmbeddedLog
 from hub.model.claims import Change
 from hub.model.times import stix_time
@@ -36,6 +37,7 @@ from hub.model.writes import Head, Writes
 from hub.registry.centres import Terms
 from hub.registry.service import Registry
 from hub.store.sqlite import SqliteStore, open_sqlite
+from tests.doors.hubs import doors_of
 
 MUST_REACH = 100_000
 PAGE = 1_000
@@ -99,7 +101,7 @@ async def _serve(folder: Path, objects: int, told: Connection) -> None:
         collection = await registry.collections.find(name)
         await fill(store, collection.no, count)
         urls[name] = f"/taxii2/root/collections/{collection.id}/objects/"
-    app = make_app(store=store, log=log, access=registry.access, settings=DoorSettings())
+    app = make_app(await doors_of(store, log, registry, settings=DoorSettings()))
     listening = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY only where it sees this
     listening.bind(("127.0.0.1", 0))
     listening.listen()

@@ -15,9 +15,11 @@ import orjson
 from fastapi import FastAPI
 
 from hub.core.admission import Hold, no_hold
-from hub.doors.http import DoorSettings, make_app
+from hub.doors.context import Doors, ProcessReports
+from hub.doors.http import make_app
+from hub.doors.settings import DoorSettings
 from hub.log.embedded import EmbeddedLog
-from hub.log.port import Consumer, Topic
+from hub.log.port import Consumer, EventLog, Topic
 from hub.model.times import stix_time
 from hub.registry.centres import Terms
 from hub.registry.service import Registry
@@ -50,6 +52,7 @@ class Hub:
     store: SqlStore
     log: EmbeddedLog
     registry: Registry
+    doors: Doors
     app: FastAPI
     http: httpx.AsyncClient
     worker: Worker
@@ -138,11 +141,16 @@ class Hub:
 
 @contextlib.asynccontextmanager
 async def a_hub(
-    folder: Path, *, database: str | None = None, hold: Hold = no_hold, **settings: Any
+    folder: Path,
+    *,
+    database: str | None = None,
+    hold: Hold = no_hold,
+    process: ProcessReports | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Hub]:
     """A hub in this folder (and in this PostgreSQL database, where one is named), its application running in memory.
 
-    ``hold`` is what waits for the operator; ``settings`` are the doors'.
+    ``hold`` is what waits for the operator; ``process`` and ``settings`` are the doors'.
     """
     clock = Clock()
     async with contextlib.AsyncExitStack() as stack:
@@ -155,14 +163,22 @@ async def a_hub(
         stack.push_async_callback(log.close)
         ticking = iter(range(0, 1 << 40, 10))
         registry = Registry(store, now_us=clock, monotonic_s=lambda: float(next(ticking)))
-        app = make_app(store=store, log=log, access=registry.access, settings=DoorSettings(**settings))
+        doors = await doors_of(store, log, registry, settings=DoorSettings(**settings), process=process)
+        app = make_app(doors)
         await stack.enter_async_context(app.router.lifespan_context(app))
         transport = httpx.ASGITransport(app=app)
         http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=URL))
         consumer = log.consumer(store.positions)
         stack.push_async_callback(consumer.close)
         worker = Worker(consumer, store, WorkerSettings(hold=hold), clock)
-        yield Hub(store, log, registry, app, http, worker, consumer, clock)
+        yield Hub(store, log, registry, doors, app, http, worker, consumer, clock)
+
+
+async def doors_of(store: SqlStore, log: EventLog, registry: Registry, **more: Any) -> Doors:
+    """The doors of a process on this store and log."""
+    async with store.directory() as directory:
+        key = await directory.cursor_key()
+    return Doors(store=store, log=log, access=registry.access, key=key, **more)
 
 
 def basic(name: str, token: str) -> dict[str, str]:

@@ -16,13 +16,12 @@ from fastapi import FastAPI
 from pydantic import Field
 
 from hub.doors import openapi, problems
-from hub.doors.context import Doors
 from hub.doors.export.entry import Entry
 from hub.doors.export.format import About, Format, Options, ProductLimits, Writer
 from hub.doors.export.formats import FORMATS
 from hub.doors.export.routes import routes
 from hub.doors.settings import DoorSettings
-from tests.doors.hubs import Hub
+from tests.doors.hubs import Hub, doors_of
 from tests.story import an_indicator
 
 PATH = "/v1/collections/public/export.zone"
@@ -77,7 +76,7 @@ OTHER = Format(name="other", media_type="text/dns", begin=begin, escape=str, say
 @pytest_asyncio.fixture
 async def http(hub: Hub) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    doors = Doors(store=hub.store, log=hub.log, access=hub.registry.access, settings=DoorSettings())
+    doors = await doors_of(hub.store, hub.log, hub.registry, settings=DoorSettings())
     app.router.routes.extend(routes(doors, {"zone": ZONE, "other": OTHER, "zone-file": FILE, **FORMATS}).routes)
     problems.install(app)
     app.get("/openapi.json")(lambda: openapi.describe(app, extra_models=()))

@@ -53,7 +53,7 @@ async def test_when_answers_fill_the_room_others_wait_and_are_asked_to_come_agai
         await hub.centre()
         await hub.tell("ro", an_indicator())
         url = await hub.objects_url("community") if path == "OBJECTS" else path
-        budget = hub.app.state.doors.answers
+        budget = hub.doors.answers
         async with budget.share() as everything:
             await everything.grow_to(budget.total_bytes)
             answer = await hub.get(url, "ro")
@@ -65,7 +65,7 @@ async def test_when_answers_fill_the_room_others_wait_and_are_asked_to_come_agai
 
 
 async def test_room_is_given_back_after_errors_too(hub: Hub) -> None:
-    budget = hub.app.state.doors.answers
+    budget = hub.doors.answers
     for path in ("indicator--00000000-0000-4000-8000-000000000000/", "?match[type]=x", "?limit=0"):
         await hub.get(await hub.objects_url("community") + path, "soc")
     assert budget.free_bytes == budget.total_bytes
@@ -75,7 +75,7 @@ async def test_a_reader_that_takes_no_page_is_let_go_and_holds_only_its_size_mea
     async with a_hub(tmp_path, stall_s=0.2) as hub:
         await hub.centre()
         await hub.tell("ro", *addresses(500))
-        budget = hub.app.state.doors.answers
+        budget = hub.doors.answers
         size = len((await hub.get(await hub.objects_url("community"), "ro")).content)
         reader = a_reader()
         reader._block = lambda block: None  # type: ignore[method-assign]
@@ -104,7 +104,7 @@ async def test_an_export_breaks_off_when_its_reader_may_read_no_more(tmp_path: P
         reader.taking.clear()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ask(hub, reader, "/v1/collections/community/export.csv", "soc"))
-            await until(lambda: hub.app.state.doors.answers.free_bytes < hub.app.state.doors.answers.total_bytes)
+            await until(lambda: hub.doors.answers.free_bytes < hub.doors.answers.total_bytes)
             await hub.registry.principals.suspend("soc", Kind.MEMBER)
             reader.taking.set()
         assert not reader.ended, "no last part: the reader sees that it is not whole"

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from hub.doors import metrics
+from hub.doors.context import ProcessReports
 from hub.doors.http import openapi_document
 from hub.doors.rules import page_of
 from hub.log.port import Complaint, Record
@@ -150,14 +151,14 @@ async def test_status_counts_what_waits_whoever_took_it_in(hub: Hub) -> None:
     assert after["centres"][0]["last_received"] > before["centres"][0]["last_received"]
 
 
-async def test_what_does_not_work_of_a_process_is_told_to_watchers_and_operators(hub: Hub) -> None:
-    hub.app.state.doors.others_troubles = lambda: ["collection.public is not relayed: the topic is not there"]
-    answer = await hub.get("/readyz")
-    assert answer.text == "not ready: collection.public is not relayed: the topic is not there\n"
-    await hub.operator()
-    notes = (await hub.get("/v1/status", "ops")).json()["notes"]
-    assert notes == ["collection.public is not relayed: the topic is not there."]
-    assert (await hub.get("/v1/status", "ro")).json()["notes"] == []
+async def test_what_does_not_work_of_a_process_is_told_to_watchers_and_operators(tmp_path: Path) -> None:
+    trouble = "collection.public is not relayed: the topic is not there"
+    async with a_hub(tmp_path, process=ProcessReports(troubles=lambda: [trouble])) as hub:
+        await hub.centre()
+        assert (await hub.get("/readyz")).text == f"not ready: {trouble}\n"
+        await hub.operator()
+        assert (await hub.get("/v1/status", "ops")).json()["notes"] == [f"{trouble}."]
+        assert (await hub.get("/v1/status", "ro")).json()["notes"] == []
 
 
 async def test_what_to_change_about_the_log_s_servers_is_told_to_operators(

@@ -280,7 +280,7 @@ async def test_a_sender_that_stalls_is_let_go(tmp_path: Path, small: IntakeLimit
 async def test_overload_says_when_to_come_again(tmp_path: Path, small: IntakeLimits) -> None:
     async with a_hub(tmp_path, intake=small) as hub:
         await hub.centre()
-        intake = await hub.app.state.doors.intake()
+        intake = hub.doors.intake
         async with intake._budget.share() as everything:
             await everything.grow_to(intake.limits.in_flight_bytes)
             answer = await push(hub, lines(an_indicator()))

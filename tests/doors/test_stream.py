@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from hub.doors.http import stop_streams
 from hub.model.principals import Kind
 from hub.store import reading
 from tests.doors.hubs import Hub, a_hub, addresses
@@ -152,7 +151,7 @@ async def test_a_slow_reader_keeps_nobody_waiting(hub: Hub) -> None:
 async def test_going_down_ends_the_streams(hub: Hub) -> None:
     async with open_stream(hub, "community", "soc") as reader:
         await until(lambda: reader.status == 200)
-        stop_streams(hub.app)
+        hub.doors.stop_streams()
         await until(lambda: reader.ended)
     assert (await hub.get("/readyz")).status_code == 503
 

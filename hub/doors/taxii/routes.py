@@ -164,7 +164,7 @@ class _Taxii:
             head, page = await self._read(collection, query, object_id, default=default, bodies=whole)
             following = None
             if page.more:
-                following = cursor.encode(query.cursor(collection.no, page.rows[-1].seq), await doors.key())
+                following = cursor.encode(query.cursor(collection.no, page.rows[-1].seq), doors.key)
             otherwise_us = query.added_after_us if query.added_after_us is not None else head.date_us
             answer = _answer(write(page, following), dict(resources.date_headers(page.rows, otherwise_us)))
             return held.hand_over(answer, stall_s=doors.settings.stall_s)
@@ -192,7 +192,7 @@ class _Taxii:
 
     async def _cursor(self, request: Request, said: str, collection: Collection) -> cursor.Cursor:
         try:
-            found = cursor.decode(said, await self._doors.key())
+            found = cursor.decode(said, self._doors.key)
         except cursor.BadCursor:
             raise Refused("taxii.next", "next is none of this hub's.", "Begin without it.") from None
         if found.log != collection.no:
