@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,15 +10,7 @@ import typer
 
 from hub.cli.admin import ConfigFile
 from hub.cli.client import say
-
-
-class Role(StrEnum):
-    """What a process does; ``hub/serving.py`` has the same, behind imports that take a while."""
-
-    ALL = "all"
-    WORKER = "worker"
-    DOORS = "doors"
-    RELAY = "relay"
+from hub.role import Role
 
 
 def command(
@@ -44,10 +35,10 @@ def command(
     from hub import lists, serving, telemetry
     from hub.worker_process import run
 
-    if role.value in (serving.Role.ALL, serving.Role.WORKER):
+    if role in (Role.ALL, Role.WORKER):
         lists.ensure_known(options.held_lists, options.data_dir)
     telemetry.configure(options.log_level, options.log_format)
-    run(serving.serve(options, serving.Role(role.value), started=_started))
+    run(serving.serve(options, role, started=_started))
 
 
 def _started(url: str) -> None:

@@ -16,7 +16,8 @@ from hub.config import Config
 from hub.doors.gauges import Gauges
 from hub.log.port import EventLog, Record, Topic
 from hub.model.times import DAY_US
-from hub.serving import Role, Running
+from hub.role import Role
+from hub.running import Running
 from hub.store import tables as t
 from hub.store.sql import SqlStore
 from hub.worker_process import Chores

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.serving import Role
+from hub.role import Role
 from hub.worker_process import DRAIN_S
 from tests.deploy.files import DEPLOY
 

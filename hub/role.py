@@ -1,0 +1,14 @@
+"""What a process of the hub may be."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    ALL = "all"
+    WORKER = "worker"
+    DOORS = "doors"
+    RELAY = "relay"
