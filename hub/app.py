@@ -72,7 +72,7 @@ async def opened_by_clock(config: Config) -> AsyncIterator[tuple[SqlStore, Event
         log = await open_log(config, clock.is_in_doubt)
         stack.push_async_callback(log.close)
         broker = await stack.enter_async_context(opened_broker(config))
-        yield store, log, Registry(store, broker=broker, now_us=clock.change_us), clock
+        yield store, log, Registry(store.registry, broker=broker, now_us=clock.change_us), clock
 
 
 def kafka_credentials(config: Config) -> dict[str, str | None]:

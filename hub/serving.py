@@ -93,13 +93,11 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
 
 async def _doors(running: Running, access: Access) -> Doors:
     config = running.config
-    async with running.store.directory() as directory:
-        key = await directory.cursor_key()
     return Doors(
         store=running.store,
         log=running.log,
         access=access,
-        key=key,
+        key=await running.store.key(),
         settings=door_settings(config),
         process=ProcessReports(
             troubles=running.troubles,

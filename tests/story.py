@@ -124,7 +124,7 @@ class Story:
         identity = StixId(f"identity--{uid('centre', name)}")
         principal = Principal(0, name, Kind.CENTRE, identity, more.pop("country", "RO"), created_us=START_US)
         centre = Centre(0, name, identity, "RO", START_US, **more)  # type: ignore[arg-type]
-        async with self.store.change_directory() as directory:
+        async with self.store.registry.change() as directory:
             row = await directory.add_principal(principal, hashlib.sha256(name.encode()).digest(), centre)
             await directory.record("centre.add", {"name": name}, None, START_US)
         return replace(centre, no=row.no)
@@ -132,7 +132,7 @@ class Story:
     async def change_centre(self, centre: Centre, **fields: Any) -> Centre:
         """Let the operator change a centre, and carry it out."""
         new = replace(centre, **fields)
-        async with self.store.change_directory() as directory:
+        async with self.store.registry.change() as directory:
             principal = (await directory.snapshot()).principals[centre.name]
             await directory.update_principal(replace(principal, suspended=new.suspended), new)
             seen_by_others = {"naming", "alias", "speaks_for"} & fields.keys()
@@ -145,7 +145,7 @@ class Story:
         """Make a collection, and fill it."""
         audience = Audience(level, GroupName(group))
         new = Collection(0, CollectionName(name), uid("collections", name), audience, **filters)
-        async with self.store.change_directory() as directory:
+        async with self.store.registry.change() as directory:
             made = await directory.add_collection(new, self.now_us)
             await directory.record("collection.add", {}, f"collection:{made.no}", self.now_us)
         await self.sweep()
@@ -153,13 +153,13 @@ class Story:
     async def group(self, name: str) -> None:
         """Make a group whose marking is always the same."""
         marking = StixId(f"marking-definition--{uid('groups', name)}")
-        async with self.store.change_directory() as directory:
+        async with self.store.registry.change() as directory:
             await directory.add_group(Group(GroupName(name), marking, START_US), ())
             await directory.record("group.add", {"name": name}, None, START_US)
 
     async def remove_group(self, name: str) -> None:
         """Forget a group, and carry it out."""
-        async with self.store.change_directory() as directory:
+        async with self.store.registry.change() as directory:
             await directory.remove_group((await directory.snapshot()).groups[GroupName(name)].no)
             await directory.record("group.remove", {"name": name}, policy_changes.SCOPE_ALL, self.now_us)
         await self.sweep()

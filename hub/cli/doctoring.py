@@ -247,7 +247,7 @@ async def _broker(config: Config, store: SqlStore, *, fix: bool) -> list[Finding
     async with opened_broker(config) as broker:
         if broker is None:
             return []
-        return await _compared(broker, Registry(store, now_us=wall_clock_us), fix=fix)
+        return await _compared(broker, Registry(store.registry, now_us=wall_clock_us), fix=fix)
 
 
 async def _compared(broker: Broker, registry: Registry, *, fix: bool) -> list[Finding]:

@@ -21,6 +21,6 @@ async def opened_registry(config: Config) -> AsyncIterator[Registry]:
             clock = Clock(store)
             if (found := await clock.judge()) is not None:
                 say(f"Warning: {found.says} {found.way_out}")
-            yield Registry(store, broker=broker, now_us=clock.change_us)
+            yield Registry(store.registry, broker=broker, now_us=clock.change_us)
         finally:
             await store.close()

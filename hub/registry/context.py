@@ -53,7 +53,7 @@ class RegistryContext:
 
     async def snapshot(self) -> RegistrySnapshot:
         """The registry as it is now. Raises TryAgain."""
-        async with self.store.directory() as directory:
+        async with self.store.look() as directory:
             return await directory.snapshot()
 
     @asynccontextmanager
@@ -63,7 +63,7 @@ class RegistryContext:
         What the broker says against it is raised at the end, although the commit holds: the registry is the truth. A
         change that made a token must show it first, so its ``complaint`` keeps the error instead.
         """
-        async with self.store.change_directory() as directory:
+        async with self.store.change() as directory:
             change = RegistryChange(directory, await directory.snapshot(), self._now_us())
             yield change
             after = await directory.snapshot() if self._broker is not None else None

@@ -91,13 +91,13 @@ class DirectoryWriter(Directory, Protocol):
 
 
 class RegistryStore(Protocol):
-    """Where the registry is kept; ``hub/store/sql.SqlStore`` is one."""
+    """Where the registry is kept; ``hub/store/directory.SqlRegistry`` is one."""
 
-    def directory(self) -> AbstractAsyncContextManager[Directory]:
+    def look(self) -> AbstractAsyncContextManager[Directory]:
         """Look at it, all of it at one moment. Raises TryAgain."""
         ...
 
-    def change_directory(self) -> AbstractAsyncContextManager[DirectoryWriter]:
+    def change(self) -> AbstractAsyncContextManager[DirectoryWriter]:
         """Change it: committed at the end of the block, undone by an exception. Others that change it wait meanwhile.
 
         Raises TryAgain.

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -20,8 +21,29 @@ from hub.model.policy import Audience, Centre, Collection, Group, Policy, terms_
 from hub.model.principals import Attribute, GroupRules, Kind, Principal, RegistrySnapshot, Rule
 from hub.model.words import BUILT_IN_GROUPS, CentreName, CollectionName, GroupName, Level, Naming, StixId
 from hub.store import tables as t
-from hub.store.policy_changes import insert_row, policy_number, record_change
+from hub.store.dialect import Dialect
+from hub.store.policy_changes import insert_row, lock, policy_number, record_change
 from hub.store.waiting import Choice, HeldObject, HeldState, read_held, settle_held
+
+
+class SqlRegistry:
+    """See ``hub/registry/port.RegistryStore``."""
+
+    def __init__(self, database: Dialect) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[SqlDirectory]:
+        """See the port."""
+        async with self._database.look() as conn:
+            yield SqlDirectory(conn)
+
+    @asynccontextmanager
+    async def change(self) -> AsyncIterator[SqlDirectoryWriter]:
+        """See the port."""
+        async with self._database.begin() as conn:
+            await lock(conn)
+            yield SqlDirectoryWriter(conn)
 
 
 class SqlDirectory:
@@ -40,10 +62,6 @@ class SqlDirectory:
     ) -> Sequence[HeldObject]:
         """See the port."""
         return await read_held(self._conn, choice, state=state, limit=limit, with_value=with_value)
-
-    async def cursor_key(self) -> bytes:
-        """The secret with which doors sign what they hand out to come back with; all processes share it."""
-        return bytes((await self._conn.execute(select(t.hub.c.cursor_key))).scalar_one())
 
 
 class SqlDirectoryWriter(SqlDirectory):

@@ -153,6 +153,10 @@ class Store(Protocol):
         """What these collections show of a thing."""
         ...
 
+    async def key(self) -> bytes:
+        """The hub's secret for what clients bring back (cursors, receipts); the same for all its processes."""
+        ...
+
     async def ready(self) -> bool:
         """Whether a read would work now."""
         ...

@@ -19,7 +19,7 @@ from hub.store import clock, policy_changes, reading
 from hub.store import tables as t
 from hub.store.clock import PutBack
 from hub.store.dialect import Dialect
-from hub.store.directory import SqlDirectory, SqlDirectoryWriter, read_policy
+from hub.store.directory import SqlRegistry, read_policy
 from hub.store.port import Filter, LogEnd
 from hub.store.rows import claim_of, past_view_of, view_of
 from hub.store.transaction import SqlTransaction
@@ -30,6 +30,7 @@ class SqlStore(Dialect):
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self.registry = SqlRegistry(self)
         self._policy: Policy | None = None
 
     # ------------------------------------------------------------ worker
@@ -85,20 +86,7 @@ class SqlStore(Dialect):
         async with self.begin() as conn:
             return await clock.put_back(conn, now_us, later_than_us=later_than_us)
 
-    # ------------------------------------------------------------ registry, policy
-
-    @contextlib.asynccontextmanager
-    async def directory(self) -> AsyncIterator[SqlDirectory]:
-        """See ``hub/registry/port.RegistryStore``."""
-        async with self.look() as conn:
-            yield SqlDirectory(conn)
-
-    @contextlib.asynccontextmanager
-    async def change_directory(self) -> AsyncIterator[SqlDirectoryWriter]:
-        """See ``hub/registry/port.RegistryStore``."""
-        async with self.begin() as conn:
-            await policy_changes.lock(conn)
-            yield SqlDirectoryWriter(conn)
+    # ------------------------------------------------------------ policy
 
     async def policy(self) -> Policy:
         """See the port."""
@@ -176,6 +164,11 @@ class SqlStore(Dialect):
         async with self.look() as conn:
             things = select(v.thing).where(v.value.in_(list(values))).order_by(v.alone.desc(), v.thing).limit(limit)
             return list(dict.fromkeys((await conn.execute(things)).scalars()))
+
+    async def key(self) -> bytes:
+        """See the port."""
+        async with self.look() as conn:
+            return bytes((await conn.execute(select(t.hub.c.cursor_key))).scalar_one())
 
     async def ready(self) -> bool:
         """See the port."""

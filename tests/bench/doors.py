@@ -94,7 +94,7 @@ async def fill(store: SqliteStore, log: int, objects: int) -> None:
 async def _serve(folder: Path, objects: int, told: Connection) -> None:
     store = await open_sqlite(folder / "hub.db", now_us=START_US)
     log = await EmbeddedLog.open(folder / "log.db")
-    registry = Registry(store, now_us=lambda: START_US)
+    registry = Registry(store.registry, now_us=lambda: START_US)
     token = (await registry.centres.add("ro", Terms(country="RO"))).token
     urls = {}
     for name, count in (("community", objects), ("public", objects // 10)):

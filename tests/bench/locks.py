@@ -157,7 +157,7 @@ async def opened(url: str) -> WatchedStore:
 
 async def register(store: PostgresStore) -> None:
     """Make the centres."""
-    async with store.change_directory() as directory:
+    async with store.registry.change() as directory:
         for no in range(CENTRES):
             centre = Centre(0, CentreName(f"c{no}"), StixId(f"identity--{no:08x}-0000-4000-8000-000000000000"), "RO")
             principal = Principal(0, centre.name, Kind.CENTRE, centre.identity)

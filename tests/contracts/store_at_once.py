@@ -139,7 +139,7 @@ class StoreAtOnce(StoreSuite):
         for scope, expected in (("all", claims), (scope_of_centre(2), claims[25:])):
             async with self.opened() as store:
                 await self.write(store, Writes(claims=claims))
-                async with store.change_directory() as directory:
+                async with store.registry.change() as directory:
                     await directory.record("test", {}, scope, START_US)
                 found = [keys async for keys in self._sweeps(store, limit=10)]
                 assert all(len(keys) <= 10 for keys in found)
@@ -156,7 +156,7 @@ class StoreAtOnce(StoreSuite):
     async def test_a_step_of_a_sweep_that_failed_is_done_again(self) -> None:
         async with self.opened() as store:
             await self.write(store, Writes(claims=[a_claim(name) for name in range(5)]))
-            async with store.change_directory() as directory:
+            async with store.registry.change() as directory:
                 await directory.record("test", {}, "all", START_US)
             tried: list[object] = []
             for _ in range(2):
@@ -182,7 +182,7 @@ class StoreAtOnce(StoreSuite):
                 await tx.write(Writes(claims=[a_claim("late")]))
 
         async def change_and_sweep(store: SqlStore) -> None:
-            async with store.change_directory() as directory:
+            async with store.registry.change() as directory:
                 await directory.record("test", {}, "all", START_US)
             async for keys in self._sweeps(store, limit=10):
                 swept.extend(keys)

@@ -68,7 +68,7 @@ def head_after(changes: Sequence[Change]) -> dict[int, Head]:
 
 async def add_centres(store: SqlStore, count: int) -> None:
     """Register centres ``c1``, ``c2`` …, each with its log of rejections."""
-    async with store.change_directory() as directory:
+    async with store.registry.change() as directory:
         for number in range(1, count + 1):
             centre = Centre(0, CentreName(f"c{number}"), StixId(f"identity--{number}"), "RO")
             principal = Principal(0, centre.name, Kind.CENTRE, centre.identity)

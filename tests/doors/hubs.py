@@ -162,7 +162,7 @@ async def a_hub(
         log = await a_log(folder / "log.db")
         stack.push_async_callback(log.close)
         ticking = iter(range(0, 1 << 40, 10))
-        registry = Registry(store, now_us=clock, monotonic_s=lambda: float(next(ticking)))
+        registry = Registry(store.registry, now_us=clock, monotonic_s=lambda: float(next(ticking)))
         doors = await doors_of(store, log, registry, settings=DoorSettings(**settings), process=process)
         app = make_app(doors)
         await stack.enter_async_context(app.router.lifespan_context(app))
@@ -176,9 +176,7 @@ async def a_hub(
 
 async def doors_of(store: SqlStore, log: EventLog, registry: Registry, **more: Any) -> Doors:
     """The doors of a process on this store and log."""
-    async with store.directory() as directory:
-        key = await directory.cursor_key()
-    return Doors(store=store, log=log, access=registry.access, key=key, **more)
+    return Doors(store=store, log=log, access=registry.access, key=await store.key(), **more)
 
 
 def basic(name: str, token: str) -> dict[str, str]:

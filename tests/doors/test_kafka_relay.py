@@ -467,11 +467,11 @@ async def test_a_collection_that_is_removed_and_made_again_begins_at_one(scene: 
     await scene.write(12)
     async with scene.relaying():
         await scene.relayed()
-        async with scene.store.change_directory() as directory:
+        async with scene.store.registry.change() as directory:
             await directory.remove_collection(PUBLIC)
         await delete_topic(scene, "collection.public")
         new = Collection(0, CollectionName("public"), str(uuid4()), Audience(Level.CLEAR, PUBLIC_GROUP))
-        async with scene.store.change_directory() as directory:
+        async with scene.store.registry.change() as directory:
             log = (await directory.add_collection(new, START_US)).no
         await scene.write(8, log)
         assert await scene.relayed(log) == await scene.expected(log)

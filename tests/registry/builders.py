@@ -54,7 +54,7 @@ async def a_store(folder: Path) -> AsyncIterator[SqliteStore]:
 
 def registry_on(store: SqlStore, *, broker: Broker | None = None, **more: Callable[[], float]) -> Registry:
     """A registry on this store, with a clock that stands still."""
-    return Registry(store, now_us=lambda: NOON_US, broker=broker, **more)
+    return Registry(store.registry, now_us=lambda: NOON_US, broker=broker, **more)
 
 
 @asynccontextmanager
