@@ -11,7 +11,7 @@ from hub.cli.admin import AsJson, ConfigFile, administer
 from hub.model.times import stix_time
 
 if TYPE_CHECKING:
-    from hub.store.waiting import HeldObject
+    from hub.model.held import HeldObject
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Objects that wait for the operator.")
 
@@ -32,7 +32,7 @@ def list_(
     config: ConfigFile = None,
 ) -> None:
     """What waits, the oldest first."""
-    from hub.store.waiting import HeldState
+    from hub.model.held import HeldState
 
     state = None if all_ else HeldState.WAITING
     found = administer(config, lambda registry: registry.held.all(list_name=list_name, centre=centre, state=state))

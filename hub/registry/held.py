@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub.model.errors import NotFound, WrongUsage
+from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.principals import Kind
 from hub.registry.context import RegistryChange, RegistryContext
 from hub.registry.finding import find_principal
-from hub.store.waiting import Choice, HeldObject, HeldState
 
 MOST_LISTED = 10_000
 
@@ -25,12 +25,12 @@ class HeldObjects:
         """Held objects, the oldest first, at most ``MOST_LISTED``; ``state`` None means any. Raises NotFound."""
         async with self._context.store.look() as directory:
             no = find_principal(await directory.snapshot(), centre, Kind.CENTRE).no if centre else None
-            return await directory.held(Choice((), list_name, no), state=state, limit=MOST_LISTED)
+            return await directory.held(HeldChoice((), list_name, no), state=state, limit=MOST_LISTED)
 
     async def find(self, number: int) -> HeldObject:
         """One held object, with its bytes. Raises NotFound."""
         async with self._context.store.look() as directory:
-            found = await directory.held(Choice([number]), state=None, limit=1, with_value=True)
+            found = await directory.held(HeldChoice([number]), state=None, limit=1, with_value=True)
         if not found:
             raise NotFound("held.unknown", f"No held object has the number {number}.", "See ctihub held list.")
         return found[0]
@@ -65,7 +65,7 @@ class HeldObjects:
         async with self._context.change() as change:
             no = find_principal(change.before, centre, Kind.CENTRE).no if centre else None
             await _ensure_there(change, numbers)
-            count = await change.directory.settle_held(Choice(numbers, list_name, no), state)
+            count = await change.directory.settle_held(HeldChoice(numbers, list_name, no), state)
             if count:
                 body = {"numbers": list(numbers), "list": list_name, "centre": centre, "count": count}
                 await change.record(f"held.{state}", body)
@@ -75,6 +75,6 @@ class HeldObjects:
 async def _ensure_there(change: RegistryChange, numbers: Sequence[int]) -> None:
     if not numbers:
         return
-    there = {each.no for each in await change.directory.held(Choice(numbers), state=None, limit=len(numbers))}
+    there = {each.no for each in await change.directory.held(HeldChoice(numbers), state=None, limit=len(numbers))}
     if missing := [number for number in numbers if number not in there]:
         raise NotFound("held.unknown", f"No held object has the number {missing[0]}.", "See ctihub held list.")

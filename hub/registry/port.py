@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hub.model import policy
+from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Centre, Group
 from hub.model.principals import GroupRules, Kind, Principal, RegistrySnapshot, Rule
 from hub.model.words import CentreName, CollectionName
 from hub.registry.tokens import Token
-from hub.store.waiting import Choice, HeldObject, HeldState
 
 NO_GRANTS = "broker.open"
 """What a broker says that has no users or grants at all, as in development: there is nothing to follow."""
@@ -26,7 +26,7 @@ class Directory(Protocol):
         ...
 
     async def held(
-        self, choice: Choice, *, state: HeldState | None, limit: int, with_value: bool = False
+        self, choice: HeldChoice, *, state: HeldState | None, limit: int, with_value: bool = False
     ) -> Sequence[HeldObject]:
         """Held objects, the oldest first, at most ``limit``; ``state`` None means any."""
         ...
@@ -78,7 +78,7 @@ class DirectoryWriter(Directory, Protocol):
         """Forget a collection; its change log is nobody's any more."""
         ...
 
-    async def settle_held(self, choice: Choice, state: HeldState) -> int:
+    async def settle_held(self, choice: HeldChoice, state: HeldState) -> int:
         """Give the waiting objects among these another state; returns how many they were."""
         ...
 

@@ -17,13 +17,14 @@ from uuid import UUID
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Audience, Centre, Collection, Group, Policy, terms_of
 from hub.model.principals import Attribute, GroupRules, Kind, Principal, RegistrySnapshot, Rule
 from hub.model.words import BUILT_IN_GROUPS, CentreName, CollectionName, GroupName, Level, Naming, StixId
 from hub.store import tables as t
 from hub.store.dialect import Dialect
 from hub.store.policy_changes import insert_row, lock, policy_number, record_change
-from hub.store.waiting import Choice, HeldObject, HeldState, read_held, settle_held
+from hub.store.waiting import read_held, settle_held
 
 
 class SqlRegistry:
@@ -58,7 +59,7 @@ class SqlDirectory:
         return known if known is not None and known.number == number else await _read_snapshot(self._conn, number)
 
     async def held(
-        self, choice: Choice, *, state: HeldState | None, limit: int, with_value: bool = False
+        self, choice: HeldChoice, *, state: HeldState | None, limit: int, with_value: bool = False
     ) -> Sequence[HeldObject]:
         """See the port."""
         return await read_held(self._conn, choice, state=state, limit=limit, with_value=with_value)
@@ -157,7 +158,7 @@ class SqlDirectoryWriter(SqlDirectory):
 
     # ------------------------------------------------------------ held objects, changes
 
-    async def settle_held(self, choice: Choice, state: HeldState) -> int:
+    async def settle_held(self, choice: HeldChoice, state: HeldState) -> int:
         """See the port."""
         return await settle_held(self._conn, choice, state)
 

@@ -4,57 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.questions import HeldRecord
 from hub.model.words import StixId
 from hub.model.writes import Word
 from hub.store import tables as t
 from hub.store.chunks import chunks
-
-
-class HeldState(StrEnum):
-    """Where a held object stands."""
-
-    WAITING = "waiting"
-    RELEASED = "released"
-    """A worker takes it up soon."""
-    TAKEN = "taken"
-    REFUSED = "refused"
-    SUPERSEDED = "superseded"
-    """Its centre has said something newer under the same id."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeldObject:
-    """An object that is or was held."""
-
-    no: int
-    centre: str
-    stix_id: str
-    code: str
-    list_name: str
-    says: str
-    at_us: int
-    state: HeldState
-    receipt: str | None
-    value: bytes
-    """The object as it came; empty in listings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which held objects are meant; empty means all."""
-
-    numbers: Collection[int] = ()
-    list_name: str | None = None
-    centre: int | None = None
-
 
 _AT_ONCE = 500
 """Pairs in one query: PostgreSQL's planner takes no more than some thousands."""
@@ -107,7 +67,7 @@ async def overtake(conn: AsyncConnection, said: Mapping[tuple[int, StixId], Sequ
 
 
 async def read_held(
-    conn: AsyncConnection, choice: Choice, *, state: HeldState | None, limit: int, with_value: bool = False
+    conn: AsyncConnection, choice: HeldChoice, *, state: HeldState | None, limit: int, with_value: bool = False
 ) -> Sequence[HeldObject]:
     """Held objects, the oldest first, at most ``limit``."""
     h, p = t.held.c, t.principals.c
@@ -131,13 +91,13 @@ async def read_released(conn: AsyncConnection, known: Collection[int]) -> dict[i
     return found
 
 
-async def settle_held(conn: AsyncConnection, choice: Choice, state: HeldState) -> int:
+async def settle_held(conn: AsyncConnection, choice: HeldChoice, state: HeldState) -> int:
     """Give the waiting objects among these another state; returns how many they were."""
     waiting = t.held.c.state == HeldState.WAITING
     return (await conn.execute(update(t.held).where(waiting, _chosen(choice)).values(state=state))).rowcount
 
 
-def _chosen(choice: Choice) -> ColumnElement[bool]:
+def _chosen(choice: HeldChoice) -> ColumnElement[bool]:
     h = t.held.c
     said = [h.no > 0]
     if choice.numbers:

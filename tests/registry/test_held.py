@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import insert, select
 
 from hub.model.errors import NotFound, WrongUsage
+from hub.model.held import HeldState
 from hub.registry.service import Registry
 from hub.store import tables as t
 from hub.store.sqlite import SqliteStore
-from hub.store.waiting import HeldState
 from tests.registry.builders import NOON_US, a_store, registry_on, terms
 
 
