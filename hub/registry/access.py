@@ -15,7 +15,7 @@ from hub.model.policy import Collection
 from hub.model.principals import Principal, RegistrySnapshot
 from hub.registry import grants
 from hub.registry.port import RegistryStore
-from hub.registry.tokens import digest_of, same
+from hub.registry.tokens import as_token, same, token_digest
 
 OLDEST_S = 1.0
 """How old an answer may be."""
@@ -67,10 +67,10 @@ class Access:
 
     async def _holder(self, sent: TokenCredentials) -> Principal | None:
         """Whose token it is, under the name that was sent with it."""
-        digest = digest_of(sent.token)
-        if digest is None:
+        token = as_token(sent.token)
+        if token is None:
             return None
-        found = (await self.snapshot()).by_digest.get(digest)
+        found = (await self.snapshot()).by_digest.get(token_digest(token))
         if found is None or (sent.name is not None and not same(sent.name.encode(), found.name.encode())):
             return None
         return found

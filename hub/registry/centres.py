@@ -14,7 +14,7 @@ from hub.model.words import NETWORK, CentreName, GroupName, Naming, StixId
 from hub.registry import names
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import ensure_free, find_group, find_principal
-from hub.registry.tokens import digest_of, new_token
+from hub.registry.tokens import new_token, token_digest
 from hub.store.policy_changes import SCOPE_ALL, scope_of_centre
 
 _SEEN_BY_OTHERS = frozenset({"country", "naming", "alias", "speaks_for"})
@@ -69,7 +69,7 @@ class Centres:
             _ensure_identities(change.before, centre)
             principal = await change.directory.add_principal(
                 Principal(0, name, Kind.CENTRE, centre.identity, centre.country, created_us=change.now_us),
-                digest_of(token) or b"",
+                token_digest(token),
                 centre,
             )
             chosen = identity is not None or bool(centre.speaks_for)

@@ -34,10 +34,7 @@ class Collections:
 
         Kinds of observables without types mean indicators about them, and the observables themselves.
         """
-        of_kinds = frozenset(names.observable_kind(each) for each in kinds)
-        of_types = frozenset(names.object_type(each) for each in types)
-        if of_kinds and not of_types:
-            of_types = of_kinds | {"indicator"}
+        of_types, of_kinds = _filter(types, kinds)
         named = CollectionName(names.name(name, what="name of a collection"))
         level = names.level(tlp)
         async with self._context.change() as change:
@@ -76,3 +73,12 @@ class Collections:
     async def find(self, name: str) -> Collection:
         """One collection. Raises NotFound."""
         return find_collection(await self._context.snapshot(), name)
+
+
+def _filter(types: Sequence[str], kinds: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """The types and the kinds that a collection shows. Raises WrongUsage."""
+    of_kinds = frozenset(names.observable_kind(each) for each in kinds)
+    of_types = frozenset(names.object_type(each) for each in types)
+    if of_kinds and not of_types:
+        of_types = of_kinds | {"indicator"}
+    return of_types, of_kinds

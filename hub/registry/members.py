@@ -12,7 +12,7 @@ from hub.registry import names
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import ensure_free, find_listed_group, find_principal
 from hub.registry.grants import groups_of
-from hub.registry.tokens import digest_of, new_token
+from hub.registry.tokens import new_token, token_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Members:
             identity = StixId(f"identity--{uuid4()}")
             principal = await change.directory.add_principal(
                 Principal(0, name, Kind.MEMBER, identity, country, sector, centre.no, created_us=change.now_us),
-                digest_of(token) or b"",
+                token_digest(token),
             )
             for group in listed:
                 await change.directory.join(change.before.groups[group].no, principal.no)

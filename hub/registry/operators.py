@@ -6,7 +6,7 @@ from hub.model.principals import Kind, Principal
 from hub.registry import names
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import ensure_free, find_principal
-from hub.registry.tokens import digest_of, new_token
+from hub.registry.tokens import new_token, token_digest
 
 
 class Operators:
@@ -22,7 +22,7 @@ class Operators:
         async with self._context.change() as change:
             ensure_free(change.before, name)
             blank = Principal(0, name, Kind.OPERATOR, created_us=change.now_us)
-            principal = await change.directory.add_principal(blank, digest_of(token) or b"")
+            principal = await change.directory.add_principal(blank, token_digest(token))
             await change.record("operator.add", {"name": name})
         return Added(principal, token, change.complaint)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hub.model.principals import Kind, Principal
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import find_principal
-from hub.registry.tokens import digest_of, new_token
+from hub.registry.tokens import new_token, token_digest
 from hub.store.policy_changes import scope_of_centre
 
 
@@ -41,7 +41,7 @@ class Principals:
         token = new_token()
         async with self._context.change() as change:
             principal = find_principal(change.before, name, kind)
-            await change.directory.set_token(principal.no, digest_of(token) or b"")
+            await change.directory.set_token(principal.no, token_digest(token))
             await change.record(f"{kind}.rotate", {"name": name})
             change.new_token = (name, token) if kind is not Kind.OPERATOR else None
         return Added(principal, token, change.complaint)

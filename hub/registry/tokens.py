@@ -24,10 +24,14 @@ def new_token() -> Token:
     return Token(PREFIX + secrets.token_urlsafe(_RANDOM_BYTES))
 
 
-def digest_of(token: str) -> bytes | None:
-    """The SHA-256 under which a token is kept; None for what cannot be a token of ours."""
-    if not token.startswith(PREFIX) or len(token) > _LONGEST or not token.isascii():
-        return None
+def as_token(sent: str) -> Token | None:
+    """What somebody sent as a token; None for what cannot be one of ours."""
+    may_be = sent.startswith(PREFIX) and len(sent) <= _LONGEST and sent.isascii()
+    return Token(sent) if may_be else None
+
+
+def token_digest(token: Token) -> bytes:
+    """The SHA-256 under which a token is kept."""
     return hashlib.sha256(token.encode("ascii")).digest()
 
 
