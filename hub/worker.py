@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import assert_never
 
 import structlog
 
@@ -20,9 +21,9 @@ from hub.core.step import Step, StepSettings
 from hub.log.port import Batch, Consumer
 from hub.model.errors import HubError, TryAgain
 from hub.model.problems import Code, Problem
-from hub.model.words import StixId
+from hub.model.tasks import DueTask, Recompute, SetDate, TakeReleased, TakeTurns
 from hub.model.writes import Writes
-from hub.store.port import Store, Sweep, Transaction
+from hub.store.port import Store, Transaction
 
 _log = structlog.get_logger()
 _LAG_EVERY_S = 5.0
@@ -39,7 +40,8 @@ class WorkerSettings(StepSettings):
 
     batch_records: int = 1_000
     batch_bytes: int = 4 << 20
-    sweep_claims: int = 500
+    task_claims: int = 500
+    """Contributions, or released objects, of one step of a task."""
     wait_s: float = 0.25
 
 
@@ -81,16 +83,16 @@ class Worker:
                 await _sleep(stop, pause if error.code != "worker.stale" else 0)
 
     async def step(self) -> int:
-        """Carry one batch and one part of a sweep; returns how many records, contributions and releases it did."""
+        """Carry one batch and a part of what is due; returns how many records, contributions and objects it was."""
         self.steps += 1
-        swept = await self.sweep() if await self._store.has_chores() else 0
+        done = await self.do_tasks() if await self._store.has_due(self._now_us()) else 0
         settings = self._settings
         batch = await self._consumer.take(
-            limit=settings.batch_records, limit_bytes=settings.batch_bytes, wait_s=0 if swept else settings.wait_s
+            limit=settings.batch_records, limit_bytes=settings.batch_bytes, wait_s=0 if done else settings.wait_s
         )
         if batch.records:
             await self.carry(batch)
-        return swept + len(batch.records)
+        return done + len(batch.records)
 
     async def carry(self, batch: Batch) -> None:
         """Carry a batch from the log into the store, whole or not at all.
@@ -155,48 +157,81 @@ class Worker:
             with contextlib.suppress(TryAgain):
                 worker_metrics.note_lag(await self._consumer.lag())
 
-    async def sweep(self) -> int:
-        """Carry out a bounded part of the oldest change of policy and of what earlier steps have left, and take up what
-        the operator released.
-        """
-        done = await self._release() + await self._sweep_policy()
+    async def do_tasks(self) -> int:
+        """Carry out a bounded part of what is due; returns how many contributions and objects it was."""
         async with self._store.transaction() as tx:
-            left = await tx.left()
-        oldest = {task.scope.split(":")[1]: task for task in reversed(left)}
-        for task in oldest.values():  # one step for each collection: none learns how much the others have to do
-            done += await self._step_left(task)
-        return done
+            due = await tx.due(self._now_us())
+        return sum([await self._do(task) for task in _next_of_each(due)])
 
-    async def _sweep_policy(self) -> int:
+    async def _do(self, due: DueTask) -> int:
         async with self._store.transaction() as tx:
-            found = await tx.sweep(self._settings.sweep_claims)
-            if found is None:
-                return 0
-            task, keys = found
-            now_us = max(task.time_us, self._now_us())
-            await _run(tx, Step.of_claims(await tx.policy(), self._settings, now_us, keys))
-            return max(len(keys), 1)
+            match due.task:
+                case Recompute() as task:
+                    return await self._recompute(tx, due, task)
+                case TakeTurns() as task:
+                    return await self._take_turns(tx, due, task)
+                case TakeReleased():
+                    return await self._take_released(tx, due)
+                case SetDate():
+                    return await self._set_date(tx, due)
+                case _ as never:
+                    assert_never(never)
 
-    async def _step_left(self, task: Sweep) -> int:
+    async def _recompute(self, tx: Transaction, due: DueTask, task: Recompute) -> int:
+        await tx.alone()  # a step that began under the policy before must end first: what it adds would be passed over
+        policy = await tx.policy()
+        if not await tx.take(due):
+            return 0
+        if task.collection is not None and task.collection not in policy.collections:
+            await tx.move(due, None)
+            return 1
+        limit = self._settings.task_claims
+        keys = await tx.claims_above(due.cursor, task.source, limit)
+        await tx.move(due, keys[-1] if len(keys) == limit else None)
+        now_us = max(due.time_us, self._now_us())
+        await _run(tx, Step.of_claims(policy, self._settings, now_us, keys, task.collection))
+        return max(len(keys), 1)
+
+    async def _take_turns(self, tx: Transaction, due: DueTask, task: TakeTurns) -> int:
         """The next of those that wait for an id in a collection; their rows carry the time of the batch it came in."""
-        _, no, name = task.scope.split(":", 2)
-        async with self._store.transaction() as tx:
-            policy = await tx.policy()
-            if int(no) not in policy.collections:
-                await tx.move_left(task, None)
-                return 1
-            step = Step.of_referrers(policy, self._settings, task.time_us, int(no), StixId(name), task.cursor)
-            await _answer(tx, step)
-            await tx.move_left(task, step.reached)
-            await _write(tx, step)
+        policy = await tx.policy()
+        if not await tx.take(due):
+            return 0
+        if task.collection not in policy.collections:
+            await tx.move(due, None)
+            return 1
+        settings = self._settings
+        step = Step.of_referrers(policy, settings, due.time_us, task.collection, task.name, due.cursor)
+        await _answer(tx, step)
+        await tx.move(due, step.reached)
+        await _write(tx, step)
         return 1
 
-    async def _release(self) -> int:
-        async with self._store.transaction() as tx:
-            waiting = await tx.released(self._settings.sweep_claims)
-            if waiting:
-                await _run(tx, Step.of_released(await tx.policy(), self._settings, self._now_us(), waiting))
-            return len(waiting)
+    async def _take_released(self, tx: Transaction, due: DueTask) -> int:
+        policy = await tx.policy()
+        if not await tx.take(due):
+            return 0
+        waiting = await tx.released(self._settings.task_claims)
+        if waiting:
+            await _run(tx, Step.of_released(policy, self._settings, self._now_us(), waiting))
+        else:
+            await tx.move(due, None)
+        return len(waiting)
+
+    async def _set_date(self, tx: Transaction, due: DueTask) -> int:
+        if not await tx.take(due):
+            return 0
+        await tx.set_date(due, self._now_us())
+        return 1
+
+
+def _next_of_each(due: Iterable[DueTask]) -> list[DueTask]:
+    """The oldest task of each kind; of turns the oldest of each collection, so that none learns what the others do."""
+    found: dict[object, DueTask] = {}
+    for one in due:
+        task = one.task
+        found.setdefault((TakeTurns, task.collection) if isinstance(task, TakeTurns) else type(task), one)
+    return list(found.values())
 
 
 async def _run(tx: Transaction, step: Step) -> Writes:

@@ -97,7 +97,7 @@ async def _wait(stop: asyncio.Event) -> None:
 
 
 class Chores:
-    """What a worker does besides: judge the clock, set the date at midnight, let go of what was carried and is old."""
+    """What a worker does besides: judge the clock, let go of what was carried and is old."""
 
     def __init__(self, store: SqlStore, log: EventLog, clock: Clock) -> None:
         self._store = store
@@ -130,7 +130,6 @@ class Chores:
             self._clock.trust()
             if witness.boot is not None:
                 await self._store.mark_alive(witness.boot, alive_now(witness, now_us))
-            await self._store.tick(self._clock.now_us())
             await self._log.trim(await self._store.all_positions(), older_than=from_us(now_us - KEEP_S * 1_000_000))
         except TryAgain as error:
             _log.info("chores.again", code=error.code)

@@ -1,4 +1,4 @@
-"""A hub driven batch by batch with given times: the real store, worker and core, without log and doors.
+"""A hub driven batch by batch with given times: worker and core, in memory or on a real store, without log and doors.
 
 Stories are how the promises are tested: the same history can be told twice, and every byte compared.
 """
@@ -8,25 +8,37 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from hub.log.port import INTAKE_PREFIX, Batch, Record, StoredRecord, Topic, TopicPartition
-from hub.model.claims import Change
-from hub.model.policy import Audience, Centre, Collection, Group
+from hub.model.claims import Change, Claim, ClaimKey, View
+from hub.model.policy import Audience, Centre, Collection, Group, Policy
+from hub.model.policy_changes import (
+    CollectionAdded,
+    GroupAdded,
+    GroupRemoved,
+    SourceAdded,
+    SourceChanged,
+    TimesPutBack,
+)
 from hub.model.principals import Kind, Principal
 from hub.model.times import from_us, stix_time, to_us
-from hub.model.words import CollectionName, GroupName, Level, Seq, StixId
+from hub.model.words import BUILT_IN_GROUPS, CanonicalKey, CentreName, CollectionName, GroupName, Level, Seq, StixId
+from hub.model.writes import ReceiptCounts
 from hub.store import policy_changes
 from hub.store import tables as t
+from hub.store.bootstrap import DEFAULT_COLLECTIONS
 from hub.store.port import Filter
+from hub.store.rows import claim_of, view_of
 from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings
+from tests.memory import MemoryStore
 from tests.stores import a_store
 
 START_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
@@ -87,10 +99,68 @@ async def open_store(path: Path) -> SqlStore:
 
 
 @dataclass
+class Stored:
+    """All that a hub remembers of what was said, as values that can be compared."""
+
+    claims: list[Claim]
+    views: list[View]
+    uses: dict[tuple[int, str], int]
+    placements: dict[tuple[ClaimKey, int], CanonicalKey]
+    receipts: list[tuple[str, int, ReceiptCounts]]
+    other: list[Any]
+    """Changes, references, past ids, and what is left to be done."""
+
+
+class Place(Protocol):
+    """Where a story takes place: a store, and what operators do there."""
+
+    @property
+    def store(self) -> Any:
+        """The store that the worker works on."""
+        ...
+
+    async def add_centre(self, centre: Centre) -> int:
+        """A new centre; its number."""
+        ...
+
+    async def set_centre(self, centre: Centre, fields: Sequence[str], now_us: int) -> None:
+        """Other terms for a centre."""
+        ...
+
+    async def add_collection(self, collection: Collection, now_us: int) -> None:
+        """A new collection."""
+        ...
+
+    async def add_group(self, group: Group) -> None:
+        """A new group."""
+        ...
+
+    async def remove_group(self, name: GroupName, now_us: int) -> None:
+        """Forget a group."""
+        ...
+
+    async def rows(self, log: str, by: Filter) -> list[Change]:
+        """The rows of a log."""
+        ...
+
+    async def counts(self, centre: int) -> ReceiptCounts:
+        """How many of a centre's objects ended how."""
+        ...
+
+    async def stored(self) -> Stored:
+        """All that is remembered."""
+        ...
+
+    async def close(self) -> None:
+        """Leave it."""
+        ...
+
+
+@dataclass
 class Story:
     """One hub and what is told to it."""
 
-    store: SqlStore
+    place: Place
     settings: WorkerSettings = field(default_factory=WorkerSettings)
     now_us: int = START_US
     offsets: dict[str, int] = field(default_factory=dict)
@@ -99,45 +169,33 @@ class Story:
     reached: dict[TopicPartition, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.worker = Worker(None, self.store, self.settings, lambda: self.now_us)  # type: ignore[arg-type]
+        self.worker = Worker(None, self.place.store, self.settings, lambda: self.now_us)  # type: ignore[arg-type]
+
+    @property
+    def store(self) -> SqlStore:
+        """The real store that the story takes place on."""
+        store = self.place.store
+        assert isinstance(store, SqlStore)
+        return store
 
     @classmethod
-    async def begin(cls, path: Path, **settings: Any) -> Story:
-        """A new hub whose secrets and ids are always the same, so that two can be compared byte for byte."""
-        store = await open_store(path)
-        story = cls(store, WorkerSettings(**settings))
-        await story.settle_identity()
-        return story
-
-    async def settle_identity(self) -> None:
-        """Replace all that is drawn at random when a hub is made."""
-        async with self.store.begin() as conn:
-            await conn.execute(update(t.hub).values(namespace=str(NAMESPACE), identity=f"identity--{uid('hub')}"))
-            for table, column, kind in ((t.groups, "marking", "marking-definition--"), (t.collections, "id", "")):
-                for row in (await conn.execute(table.select())).all():
-                    new = {column: kind + uid(table.name, row.name)}
-                    await conn.execute(update(table).where(table.c.name == row.name).values(new))
-            await policy_changes.record_change(conn, "test", {}, None, START_US)
+    async def begin(cls, path: Path | None = None, **settings: Any) -> Story:
+        """A new hub whose secrets and ids are always the same, so that two can be compared byte for byte: on a real
+        store in a folder, or in memory.
+        """
+        place = InMemory() if path is None else await InStore.new(await open_store(path))
+        return cls(place, WorkerSettings(**settings))
 
     async def centre(self, name: str, **more: Any) -> Centre:
         """Register a centre; ``more`` are fields of ``policy.Centre``."""
         identity = StixId(f"identity--{uid('centre', name)}")
-        principal = Principal(0, name, Kind.CENTRE, identity, more.pop("country", "RO"), created_us=START_US)
-        centre = Centre(0, name, identity, "RO", START_US, **more)  # type: ignore[arg-type]
-        async with self.store.registry.change() as directory:
-            row = await directory.add_principal(principal, hashlib.sha256(name.encode()).digest(), centre)
-            await directory.record("centre.add", {"name": name}, None, START_US)
-        return replace(centre, no=row.no)
+        centre = Centre(0, CentreName(name), identity, more.pop("country", "RO"), START_US, **more)
+        return replace(centre, no=await self.place.add_centre(centre))
 
     async def change_centre(self, centre: Centre, **fields: Any) -> Centre:
         """Let the operator change a centre, and carry it out."""
         new = replace(centre, **fields)
-        async with self.store.registry.change() as directory:
-            principal = (await directory.snapshot()).principals[centre.name]
-            await directory.update_principal(replace(principal, suspended=new.suspended), new)
-            seen_by_others = {"naming", "alias", "speaks_for"} & fields.keys()
-            scope = policy_changes.SCOPE_ALL if seen_by_others else policy_changes.scope_of_centre(centre.no)
-            await directory.record("centre.set", {}, scope, self.now_us)
+        await self.place.set_centre(new, list(fields), self.now_us)
         await self.sweep()
         return new
 
@@ -145,28 +203,30 @@ class Story:
         """Make a collection, and fill it."""
         audience = Audience(level, GroupName(group))
         new = Collection(0, CollectionName(name), uid("collections", name), audience, **filters)
-        async with self.store.registry.change() as directory:
-            made = await directory.add_collection(new, self.now_us)
-            await directory.record("collection.add", {}, f"collection:{made.no}", self.now_us)
+        await self.place.add_collection(new, self.now_us)
         await self.sweep()
 
     async def group(self, name: str) -> None:
         """Make a group whose marking is always the same."""
-        marking = StixId(f"marking-definition--{uid('groups', name)}")
-        async with self.store.registry.change() as directory:
-            await directory.add_group(Group(GroupName(name), marking, START_US), ())
-            await directory.record("group.add", {"name": name}, None, START_US)
+        await self.place.add_group(Group(GroupName(name), marking_of(name), START_US))
 
     async def remove_group(self, name: str) -> None:
         """Forget a group, and carry it out."""
-        async with self.store.registry.change() as directory:
-            await directory.remove_group((await directory.snapshot()).groups[GroupName(name)].no)
-            await directory.record("group.remove", {"name": name}, policy_changes.SCOPE_ALL, self.now_us)
+        await self.place.remove_group(GroupName(name), self.now_us)
         await self.sweep()
+
+    async def policy(self) -> Policy:
+        """The policy in force."""
+        policy: Policy = await self.place.store.policy()
+        return policy
+
+    async def stored(self) -> Stored:
+        """All that the hub remembers."""
+        return await self.place.stored()
 
     async def sweep(self) -> None:
         """Carry out what the operator changed, to its end."""
-        while await self.worker.sweep():
+        while await self.worker.do_tasks():
             pass
 
     def record(
@@ -204,11 +264,7 @@ class Story:
 
     async def log(self, name: str, **by: Any) -> list[Change]:
         """All rows of a collection's change log, or what TAXII shows of it by a filter."""
-        policy = await self.store.policy()
-        no = next(c.no for c in policy.collections.values() if c.name == name)
-        return await self.store.read(
-            no, Seq(0), limit=1_000_000, limit_bytes=1 << 40, by=Filter(**(by or {"log": True}))
-        )
+        return await self.place.rows(f"collection.{name}", Filter(**(by or {"log": True})))
 
     async def shown(self, name: str, kind: str | None = None) -> dict[str, dict[str, Any]]:
         """What a collection holds now, by id: the fold of its log."""
@@ -228,20 +284,191 @@ class Story:
 
     async def rejections(self, centre: Centre) -> list[dict[str, Any]]:
         """The centre's log of rejections."""
-        async with self.store.begin() as conn:
-            row = (await conn.execute(t.logs.select().where(t.logs.c.name == f"rejected.{centre.name}"))).one()
-        rows = await self.store.read(row.no, Seq(0), limit=1_000_000, limit_bytes=1 << 40, by=Filter(log=True))
-        return [json.loads(row.body) for row in rows]
+        return [json.loads(row.body) for row in await self.place.rows(f"rejected.{centre.name}", Filter(log=True))]
 
     async def counts(self, centre: Centre) -> dict[str, int]:
         """How many of its objects ended how."""
-        async with self.store.look() as conn:
-            row = (await conn.execute(t.counts.select().where(t.counts.c.centre == centre.no))).first()
-        names = ("accepted", "unchanged", "held", "rejected")
-        return dict.fromkeys(names, 0) if row is None else {name: row._mapping[name] for name in names}
+        return asdict(await self.place.counts(centre.no))
 
     async def close(self) -> None:
         """Close the store."""
+        await self.place.close()
+
+
+# ---------------------------------------------------------------- places
+
+
+def marking_of(group: str) -> StixId:
+    """The marking that a group has in every story."""
+    return StixId(f"marking-definition--{uid('groups', group)}")
+
+
+class InMemory:
+    """A hub over dictionaries."""
+
+    def __init__(self) -> None:
+        collections = {
+            no: Collection(no, name, uid("collections", name), audience)
+            for no, (name, audience) in enumerate(DEFAULT_COLLECTIONS, 1)
+        }
+        groups = {name: Group(name, marking_of(name), START_US) for name in BUILT_IN_GROUPS}
+        hub = StixId(f"identity--{uid('hub')}")
+        policy = Policy(1, NAMESPACE, hub, START_US, {}, groups, collections)
+        self.store = MemoryStore(policy, {f"collection.{one.name}": no for no, one in collections.items()})
+
+    def _new_log(self, name: str) -> int:
+        return self.store.logs.setdefault(name, len(self.store.logs) + 1)
+
+    async def add_centre(self, centre: Centre) -> int:
+        """See ``Place``."""
+        policy = await self.store.policy()
+        no = len(policy.centres) + 1
+        self._new_log(f"rejected.{centre.name}")
+        change = SourceAdded(centre.name, no, was_named=False, said={})
+        self.store.change(change, START_US, centres={**policy.centres, no: replace(centre, no=no)})
+        return no
+
+    async def set_centre(self, centre: Centre, fields: Sequence[str], now_us: int) -> None:
+        """See ``Place``."""
+        policy = await self.store.policy()
+        change = SourceChanged(centre.name, centre.no, list(fields), {})
+        self.store.change(change, now_us, centres={**policy.centres, centre.no: centre})
+
+    async def add_collection(self, collection: Collection, now_us: int) -> None:
+        """See ``Place``."""
+        policy = await self.store.policy()
+        no = self._new_log(f"collection.{collection.name}")
+        change = CollectionAdded(collection.name, no, {})
+        self.store.change(change, now_us, collections={**policy.collections, no: replace(collection, no=no)})
+
+    async def add_group(self, group: Group) -> None:
+        """See ``Place``."""
+        policy = await self.store.policy()
+        self.store.change(GroupAdded(group.name, {}), START_US, groups={**policy.groups, group.name: group})
+
+    async def remove_group(self, name: GroupName, now_us: int) -> None:
+        """See ``Place``."""
+        policy = await self.store.policy()
+        groups = {other: group for other, group in policy.groups.items() if other != name}
+        self.store.change(GroupRemoved(name), now_us, groups=groups)
+
+    async def rows(self, log: str, by: Filter) -> list[Change]:
+        """See ``Place``."""
+        assert by == Filter(log=True), "the doors' filters are the real stores'"
+        return list(self.store.tables.changes[self.store.logs[log]])
+
+    async def counts(self, centre: int) -> ReceiptCounts:
+        """See ``Place``."""
+        return self.store.tables.counts.get(centre, ReceiptCounts())
+
+    async def stored(self) -> Stored:
+        """See ``Place``."""
+        tables = self.store.tables
+        tasks = sorted((repr(due.task), due.cursor, due.time_us) for due in tables.tasks.values())
+        return Stored(
+            claims=sorted(tables.claims.values(), key=lambda claim: claim.key),
+            views=sorted(tables.views.values(), key=lambda view: (view.collection, view.thing)),
+            uses={at: count for at, count in tables.uses.items() if count},
+            placements={(key, no): thing for key, where in tables.placements.items() for no, thing in where.items()},
+            receipts=sorted((part.receipt, part.centre, part.counts) for part in tables.receipts),
+            other=[
+                {no: list(rows) for no, rows in tables.changes.items()},
+                {key: names for key, names in tables.references.items() if names},
+                dict(tables.past_ids),
+                tasks,
+            ],
+        )
+
+    async def close(self) -> None:
+        """See ``Place``."""
+
+
+class InStore:
+    """A hub on a real store."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self.store = store
+
+    @classmethod
+    async def new(cls, store: SqlStore) -> InStore:
+        """Replace all that is drawn at random when a hub is made."""
+        async with store.begin() as conn:
+            await conn.execute(update(t.hub).values(namespace=str(NAMESPACE), identity=f"identity--{uid('hub')}"))
+            for table, column, kind in ((t.groups, "marking", "marking-definition--"), (t.collections, "id", "")):
+                for row in (await conn.execute(table.select())).all():
+                    new = {column: kind + uid(table.name, row.name)}
+                    await conn.execute(update(table).where(table.c.name == row.name).values(new))
+            await policy_changes.record(conn, TimesPutBack({}), START_US)
+        return cls(store)
+
+    async def add_centre(self, centre: Centre) -> int:
+        """See ``Place``."""
+        principal = Principal(0, centre.name, Kind.CENTRE, centre.identity, centre.country, created_us=START_US)
+        async with self.store.registry.change() as directory:
+            row = await directory.add_principal(principal, hashlib.sha256(centre.name.encode()).digest(), centre)
+            await directory.record(SourceAdded(centre.name, row.no, was_named=False, said={}), START_US)
+        return row.no
+
+    async def set_centre(self, centre: Centre, fields: Sequence[str], now_us: int) -> None:
+        """See ``Place``."""
+        async with self.store.registry.change() as directory:
+            principal = (await directory.snapshot()).principals[centre.name]
+            await directory.update_principal(replace(principal, suspended=centre.suspended), centre)
+            await directory.record(SourceChanged(centre.name, centre.no, list(fields), {}), now_us)
+
+    async def add_collection(self, collection: Collection, now_us: int) -> None:
+        """See ``Place``."""
+        async with self.store.registry.change() as directory:
+            made = await directory.add_collection(collection, now_us)
+            await directory.record(CollectionAdded(made.name, made.no, {}), now_us)
+
+    async def add_group(self, group: Group) -> None:
+        """See ``Place``."""
+        async with self.store.registry.change() as directory:
+            await directory.add_group(group, ())
+            await directory.record(GroupAdded(group.name, {}), START_US)
+
+    async def remove_group(self, name: GroupName, now_us: int) -> None:
+        """See ``Place``."""
+        async with self.store.registry.change() as directory:
+            await directory.remove_group((await directory.snapshot()).groups[name].no)
+            await directory.record(GroupRemoved(name), now_us)
+
+    async def rows(self, log: str, by: Filter) -> list[Change]:
+        """See ``Place``."""
+        async with self.store.look() as conn:
+            no = (await conn.execute(select(t.logs.c.no).where(t.logs.c.name == log))).scalar_one()
+        return await self.store.read(no, Seq(0), limit=1_000_000, limit_bytes=1 << 40, by=by)
+
+    async def counts(self, centre: int) -> ReceiptCounts:
+        """See ``Place``."""
+        async with self.store.look() as conn:
+            row = (await conn.execute(t.counts.select().where(t.counts.c.centre == centre))).first()
+        return ReceiptCounts() if row is None else ReceiptCounts(*tuple(row)[1:])
+
+    async def stored(self) -> Stored:
+        """See ``Place``."""
+        async with self.store.look() as conn:
+            claims = [claim_of(row) for row in await conn.execute(t.contributions.select())]
+            views = [view_of(row) for row in await conn.execute(t.views.select())]
+            uses = [tuple(row) for row in await conn.execute(t.carried.select())]
+            placed = [tuple(row) for row in await conn.execute(t.placements.select())]
+            parts = [tuple(row) for row in await conn.execute(t.receipt_parts.select())]
+            other = [
+                sorted(tuple(row) for row in await conn.execute(table.select()))
+                for table in (t.changes, t.referring, t.past_ids, t.tasks)
+            ]
+        return Stored(
+            claims=sorted(claims, key=lambda claim: claim.key),
+            views=sorted(views, key=lambda view: (view.collection, view.thing)),
+            uses={(no, used): count for no, used, count in uses if count},
+            placements={(key, no): thing for key, no, thing in placed},
+            receipts=sorted((part[0], part[1], ReceiptCounts(*part[2:6])) for part in parts),
+            other=other,
+        )
+
+    async def close(self) -> None:
+        """See ``Place``."""
         await self.store.close()
 
 

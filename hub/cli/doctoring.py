@@ -22,6 +22,7 @@ from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
 from hub.data_dir import open_to_others
 from hub.lists import ensure_known
 from hub.model.errors import HubError, WrongUsage
+from hub.model.tasks import Recompute
 from hub.registry.port import Broker, Difference
 from hub.registry.service import Registry
 from hub.store import tables as t
@@ -232,11 +233,11 @@ async def _clock(store: SqlStore) -> Finding:
 
 async def _work_left(store: SqlStore) -> list[Finding]:
     async with store.look() as conn:
-        sweeps = (await conn.execute(select(func.count()).where(~t.sweeps.c.done))).scalar_one()
+        changes = (await conn.execute(select(func.count()).where(t.tasks.c.kind == Recompute.__name__))).scalar_one()
         held = (await conn.execute(select(func.count()).where(t.held.c.state == "waiting"))).scalar_one()
     found = []
-    if sweeps:
-        says = f"{sweeps:,} changes of policy are being carried out."
+    if changes:
+        says = f"{changes:,} changes of policy are being carried out."
         found.append(Finding("policy", Health.NOTE, says, "A running worker finishes them."))
     if held:
         found.append(Finding("held", Health.NOTE, f"{held:,} objects wait for you.", "ctihub held list"))

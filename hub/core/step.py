@@ -34,9 +34,10 @@ from hub.model.event_log import StoredRecord
 from hub.model.policy import Policy
 from hub.model.problems import Problem
 from hub.model.questions import CROWD, REJECTIONS_LOG, REPLACED, TURNS, Answers, Questions
+from hub.model.tasks import TakeTurns
 from hub.model.times import stix_time
 from hub.model.words import Limits, Seq, StixId
-from hub.model.writes import REFERRERS, Head, Held, Writes
+from hub.model.writes import Head, Held, Writes
 from hub.patterns import values_in
 
 Changed = Mapping[ClaimKey, tuple[Claim | None, Claim]]
@@ -98,10 +99,17 @@ class Step:
         return step._begin(step._carry(released_arrivals(held, policy)))
 
     @classmethod
-    def of_claims(cls, policy: Policy, settings: StepSettings, now_us: int, keys: Collection[ClaimKey]) -> Step:
-        """Look again at what these claims come to, since the policy has changed."""
+    def of_claims(
+        cls,
+        policy: Policy,
+        settings: StepSettings,
+        now_us: int,
+        keys: Collection[ClaimKey],
+        collection: int | None = None,
+    ) -> Step:
+        """Look again at what these claims come to, in one collection or in all, since the policy has changed."""
         step = cls(policy, settings, now_us)
-        return step._begin(step._look_again(keys))
+        return step._begin(step._look_again(keys, collection))
 
     @classmethod
     def of_referrers(
@@ -164,11 +172,11 @@ class Step:
             self._rejections = {logs[centre]: entries for centre, entries in refused.items()}
         yield from self._merge(Engine(policy, contributions.changed, crowd=settings.crowd, pending=_turns(answers)))
 
-    def _look_again(self, keys: Collection[ClaimKey]) -> Rounds:
+    def _look_again(self, keys: Collection[ClaimKey], collection: int | None) -> Rounds:
         answers = yield Questions().update(REPLACED, keys).update(TURNS, (None,))
         again = [claim for claim in answers.of(REPLACED).values() if claim is not None]
-        crowd = self._settings.crowd
-        yield from self._merge(Engine(self.policy, {}, again, crowd=crowd, pending=_turns(answers)))
+        crowd, turns = self._settings.crowd, _turns(answers)
+        yield from self._merge(Engine(self.policy, {}, again, only=collection, crowd=crowd, pending=turns))
 
     def _take_turn(self, collection: int, name: StixId, after: bytes) -> Rounds:
         answers = yield Questions().update(TURNS, (None,))
@@ -198,8 +206,9 @@ class Step:
         self._engine, self._drafts = engine, engine.drafts()
         writes = self.writes
         writes.placements = engine.placements
-        writes.sweeps = [(f"{REFERRERS}{no}:{name}", self._now_us) for no, name in engine.left]
-        writes.cancelled = [f"{REFERRERS}{no}:{name}" for no, name in engine.cancelled]
+        writes.time_us = self._now_us
+        writes.tasks = [TakeTurns(no, name) for no, name in engine.left]
+        writes.cancelled = [TakeTurns(no, name) for no, name in engine.cancelled]
         writes.carried = {at: delta for at, delta in engine.carried.items() if delta}
 
     def _reject(self, log: int, head: Head, entries: Sequence[dict[str, object]]) -> Head:

@@ -74,3 +74,8 @@ def taxii_time(us: int) -> str:
 def exact_time(us: int) -> str:
     """With three digits where they suffice, else six: the shortest spelling that loses nothing."""
     return stix_time(us) if us % 1000 == 0 else taxii_time(us)
+
+
+def midnight_after(us: int) -> int:
+    """The beginning of the next day, UTC."""
+    return (us // DAY_US + 1) * DAY_US

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub.model.claims import Change, Claim, ClaimKey, View
+from hub.model.tasks import Task
 from hub.model.words import CanonicalKey, Seq, StixId
-
-REFERRERS = "referrers:"
-"""Begins the scope of what a step leaves for later ones: ``referrers:COLLECTION:ID``."""
 
 
 @dataclass(slots=True)
@@ -122,7 +120,9 @@ class Writes:
     """Numbers of held objects that were taken up."""
     counts: dict[int, ReceiptCounts] = field(default_factory=dict)
     """Per centre, what is to be added."""
-    sweeps: list[tuple[str, int]] = field(default_factory=list)
-    """Scopes of what is left for bounded steps after this one, and the time that their rows carry."""
-    cancelled: list[str] = field(default_factory=list)
-    """Scopes that earlier steps have left and that nothing waits for any more."""
+    tasks: list[Task] = field(default_factory=list)
+    """What is left for later steps."""
+    cancelled: list[Task] = field(default_factory=list)
+    """What earlier steps have left and nothing waits for any more."""
+    time_us: int = 0
+    """When the step was: what it leaves was caused then."""

@@ -9,17 +9,13 @@ from uuid import uuid4
 
 from hub.model.errors import Refused, WrongUsage
 from hub.model.policy import Centre, terms_of
+from hub.model.policy_changes import SourceAdded, SourceChanged
 from hub.model.principals import Kind, Principal, RegistrySnapshot
 from hub.model.words import NETWORK, CentreName, GroupName, Naming, StixId
 from hub.registry import names
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import ensure_free, find_group, find_principal
 from hub.registry.tokens import new_token, token_digest
-from hub.store.policy_changes import SCOPE_ALL, scope_of_centre
-
-_SEEN_BY_OTHERS = frozenset({"country", "naming", "alias", "speaks_for"})
-"""What can change views of things that the centre itself claims nothing about: its identity object, references to it,
-whose voice a relayed claim is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +69,9 @@ class Centres:
                 centre,
             )
             chosen = identity is not None or bool(centre.speaks_for)
-            body = {"name": name, "identity": centre.identity, "country": centre.country}
+            said = {"identity": centre.identity, "country": centre.country} | terms_of(centre)
             # a fresh identity is new to everybody; one that claims name already changes whose voices those are
-            await change.record("centre.add", body | terms_of(centre), SCOPE_ALL if chosen else None)
+            await change.record(SourceAdded(name, principal.no, chosen, said))
             change.new_token = (name, token)
         made = CentreEntry(principal, replace(centre, no=principal.no, created_us=principal.created_us))
         return Added(made, token, change.complaint)
@@ -90,9 +86,8 @@ class Centres:
             if changed:
                 _ensure_identities(change.before, new)
                 await change.directory.update_principal(replace(principal, country=new.country), new)
-                body = {"name": name, "country": new.country} | terms_of(new)
-                scope = SCOPE_ALL if changed & _SEEN_BY_OTHERS else scope_of_centre(principal.no)
-                await change.record("centre.set", body, scope)
+                said = {"country": new.country} | terms_of(new)
+                await change.record(SourceChanged(name, principal.no, sorted(changed), said))
         return CentreEntry(replace(principal, country=new.country), new)
 
     async def all(self) -> list[CentreEntry]:

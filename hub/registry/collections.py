@@ -7,11 +7,11 @@ from uuid import uuid4
 
 from hub.model.errors import Refused
 from hub.model.policy import Audience, Collection
+from hub.model.policy_changes import CollectionAdded, CollectionRemoved
 from hub.model.words import CollectionName
 from hub.registry import names
 from hub.registry.context import RegistryContext
 from hub.registry.finding import find_collection, find_group
-from hub.store.policy_changes import scope_of_collection
 
 
 class Collections:
@@ -54,9 +54,9 @@ class Collections:
                 min_confidence=names.percent(min_confidence, what="confidence"),
             )
             made = await change.directory.add_collection(wanted, change.now_us)
-            body = {"name": name, "id": made.id, "level": level.label, "group": group, "min_confidence": min_confidence}
-            body |= {"types": sorted(made.types), "kinds": sorted(made.kinds)}
-            await change.record("collection.add", body, scope_of_collection(made.no))
+            said = {"id": made.id, "level": level.label, "group": group, "min_confidence": min_confidence}
+            said |= {"types": sorted(made.types), "kinds": sorted(made.kinds)}
+            await change.record(CollectionAdded(name, made.no, said))
         return made
 
     async def remove(self, name: str) -> None:
@@ -64,7 +64,7 @@ class Collections:
         async with self._context.change() as change:
             found = find_collection(change.before, name)
             await change.directory.remove_collection(found.no)
-            await change.record("collection.remove", {"name": name, "id": found.id})
+            await change.record(CollectionRemoved(name, found.no))
 
     async def all(self) -> list[Collection]:
         """All collections, in the order of their making."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from hub.model.errors import Broken, HubError
+from hub.model.policy_changes import PolicyChange
 from hub.model.principals import RegistrySnapshot
 from hub.registry.entitlements import brought_up, entitlements
 from hub.registry.port import NO_GRANTS, Broker, DirectoryWriter, RegistryStore
@@ -38,9 +39,9 @@ class RegistryChange:
     complaint: HubError | None = None
     """Known after the block."""
 
-    async def record(self, kind: str, body: dict[str, Any], scope: str | None = None) -> None:
-        """Number it. Without a scope no view can change because of it, only who reads."""
-        await self.directory.record(kind, body, scope, self.now_us)
+    async def record(self, change: PolicyChange) -> None:
+        """Number it, and leave what it affects to be looked at again."""
+        await self.directory.record(change, self.now_us)
 
 
 class RegistryContext:

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 from hub.model.errors import Refused
 from hub.model.policy import Group
+from hub.model.policy_changes import GroupAdded, GroupMembersChanged, GroupRemoved
 from hub.model.principals import GroupRules, Kind, Principal, RegistrySnapshot
 from hub.model.words import BUILT_IN_GROUPS, GroupName, StixId
 from hub.registry import names
 from hub.registry.context import RegistryContext
 from hub.registry.finding import find_group, find_listed_group, find_principal
 from hub.registry.grants import follows, in_group
-from hub.store.policy_changes import SCOPE_ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Groups:
             marking = StixId(f"marking-definition--{uuid4()}")
             made = await change.directory.add_group(Group(group, marking, change.now_us), wanted)
             # nobody can have used a marking that was made just now: no view changes
-            body = {"name": name, "rules": [str(rule) for rule in wanted], "marking": marking}
-            await change.record("group.add", body)
+            said = {"rules": [str(rule) for rule in wanted], "marking": marking}
+            await change.record(GroupAdded(name, said))
         return _entry(replace(change.before, groups={**change.before.groups, group: made}), group)
 
     async def remove(self, name: str) -> None:
@@ -57,7 +57,7 @@ class Groups:
             group = find_listed_group(change.before, name)
             _ensure_unused(change.before, group)
             await change.directory.remove_group(change.before.groups[group].no)
-            await change.record("group.remove", {"name": name}, SCOPE_ALL)
+            await change.record(GroupRemoved(name))
 
     async def join(self, name: str, principals: Sequence[str]) -> GroupEntry:
         """Put centres and members on a group's list; who is on it stays. Raises NotFound, Refused, TryAgain."""
@@ -68,7 +68,7 @@ class Groups:
             for principal in new:
                 await change.directory.join(change.before.groups[group].no, principal.no)
             if new:
-                await change.record("group.join", {"name": name, "principals": [each.name for each in new]})
+                await change.record(GroupMembersChanged(name, joined=[each.name for each in new], left=[]))
             after = await change.directory.snapshot()
         return _entry(after, group)
 
@@ -89,7 +89,7 @@ class Groups:
             for principal in gone:
                 await change.directory.leave(change.before.groups[group].no, principal.no)
             if gone:
-                await change.record("group.leave", {"name": name, "principals": [each.name for each in gone]})
+                await change.record(GroupMembersChanged(name, joined=[], left=[each.name for each in gone]))
             after = await change.directory.snapshot()
         return _entry(after, group)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hub.model.errors import NotFound, WrongUsage
 from hub.model.held import HeldChoice, HeldObject, HeldState
+from hub.model.policy_changes import HeldSettled
 from hub.model.principals import Kind
 from hub.registry.context import RegistryChange, RegistryContext
 from hub.registry.finding import find_principal
@@ -67,8 +68,8 @@ class HeldObjects:
             await _ensure_there(change, numbers)
             count = await change.directory.settle_held(HeldChoice(numbers, list_name, no), state)
             if count:
-                body = {"numbers": list(numbers), "list": list_name, "centre": centre, "count": count}
-                await change.record(f"held.{state}", body)
+                said = {"numbers": list(numbers), "list": list_name, "centre": centre}
+                await change.record(HeldSettled(state, count, said))
         return count
 
 

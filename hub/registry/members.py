@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
+from hub.model.policy_changes import PrincipalChanged
 from hub.model.principals import Kind, Principal, RegistrySnapshot
 from hub.model.words import GroupName, StixId
 from hub.registry import names
@@ -58,7 +59,8 @@ class Members:
             for group in listed:
                 await change.directory.join(change.before.groups[group].no, principal.no)
             body = {"name": name, "identity": identity, "country": country, "sector": sector}
-            await change.record("member.add", body | {"accredited_by": accredited_by, "groups": listed})
+            said = body | {"accredited_by": accredited_by, "groups": listed}
+            await change.record(PrincipalChanged(name, Kind.MEMBER, "add", said))
             change.new_token = (name, token)
         made = _entry(replace(principal, joined=frozenset(listed)), centre.name, change.before)
         return Added(made, token, change.complaint)
@@ -87,7 +89,7 @@ class Members:
             if new != old:
                 said = {"country": new.country, "sector": new.sector, "accredited_by": new.accredited_by}
                 await change.directory.update_principal(new)
-                await change.record("member.set", {"name": name} | said)
+                await change.record(PrincipalChanged(name, Kind.MEMBER, "set", dict(said)))
         return _entry(new, _name_of(change.before, new.accredited_by), change.before)
 
     async def all(self) -> list[MemberEntry]:

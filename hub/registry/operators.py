@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub.model.policy_changes import PrincipalChanged
 from hub.model.principals import Kind, Principal
 from hub.registry import names
 from hub.registry.context import Added, RegistryContext
@@ -23,14 +24,14 @@ class Operators:
             ensure_free(change.before, name)
             blank = Principal(0, name, Kind.OPERATOR, created_us=change.now_us)
             principal = await change.directory.add_principal(blank, token_digest(token))
-            await change.record("operator.add", {"name": name})
+            await change.record(PrincipalChanged(name, Kind.OPERATOR, "add", {}))
         return Added(principal, token, change.complaint)
 
     async def remove(self, name: str) -> None:
         """Forget an operator. Raises NotFound, TryAgain."""
         async with self._context.change() as change:
             await change.directory.remove_operator(find_principal(change.before, name, Kind.OPERATOR).no)
-            await change.record("operator.remove", {"name": name})
+            await change.record(PrincipalChanged(name, Kind.OPERATOR, "remove", {}))
 
     async def all(self) -> list[Principal]:
         """All operators, by name."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from hub.model import policy
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Centre, Group
+from hub.model.policy_changes import PolicyChange
 from hub.model.principals import GroupRules, Kind, Principal, RegistrySnapshot, Rule
 from hub.model.words import CentreName, CollectionName
 from hub.registry.tokens import Token
@@ -82,11 +83,8 @@ class DirectoryWriter(Directory, Protocol):
         """Give the waiting objects among these another state; returns how many they were."""
         ...
 
-    async def record(self, kind: str, body: Mapping[str, Any], scope: str | None, now_us: int) -> int:
-        """Append a numbered change, and what is to be looked at again because of it; returns the number.
-
-        ``scope`` is one of ``hub/store/policy_changes.py``, or None where no view can change.
-        """
+    async def record(self, change: PolicyChange, now_us: int) -> int:
+        """Append a numbered change, and leave what it affects to be looked at again; returns the number."""
         ...
 
 

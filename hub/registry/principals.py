@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hub.model.policy_changes import PrincipalChanged, SourceSuspended
 from hub.model.principals import Kind, Principal
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import find_principal
 from hub.registry.tokens import new_token, token_digest
-from hub.store.policy_changes import scope_of_centre
 
 
 class Principals:
@@ -33,8 +33,10 @@ class Principals:
             principal = find_principal(change.before, name, kind)
             if principal.suspended != suspended:
                 await change.directory.update_principal(replace(principal, suspended=suspended))
-                scope = scope_of_centre(principal.no) if kind is Kind.CENTRE else None
-                await change.record(f"{kind}.{'suspend' if suspended else 'resume'}", {"name": name}, scope)
+                if kind is Kind.CENTRE:
+                    await change.record(SourceSuspended(name, principal.no, suspended))
+                else:
+                    await change.record(PrincipalChanged(name, kind, "suspend" if suspended else "resume", {}))
 
     async def rotate(self, name: str, kind: Kind) -> Added[Principal]:
         """A new token; the old one is worth nothing within a second. Raises NotFound, TryAgain."""
@@ -42,6 +44,6 @@ class Principals:
         async with self._context.change() as change:
             principal = find_principal(change.before, name, kind)
             await change.directory.set_token(principal.no, token_digest(token))
-            await change.record(f"{kind}.rotate", {"name": name})
+            await change.record(PrincipalChanged(name, kind, "rotate", {}))
             change.new_token = (name, token) if kind is not Kind.OPERATOR else None
         return Added(principal, token, change.complaint)

@@ -12,8 +12,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.policy import Audience, Collection, Group
+from hub.model.tasks import SetDate
+from hub.model.times import midnight_after
 from hub.model.words import BUILT_IN_GROUPS, COMMUNITY, NETWORK, PUBLIC, CollectionName, Level, StixId
 from hub.store import tables as t
+from hub.store import tasks
 from hub.store.directory import SqlDirectoryWriter
 
 DEFAULT_COLLECTIONS: tuple[tuple[CollectionName, Audience], ...] = (
@@ -43,6 +46,7 @@ async def bootstrap(conn: AsyncConnection, now_us: int) -> None:
         await directory.add_group(Group(group, StixId(f"marking-definition--{uuid4()}"), now_us), ())
     for name, audience in DEFAULT_COLLECTIONS:
         await directory.add_collection(Collection(0, name, str(uuid4()), audience), now_us)
+    await tasks.add(conn, [SetDate()], now_us, due_us=midnight_after(now_us))
 
 
 def _new_hub(now_us: int) -> Mapping[str, Any]:

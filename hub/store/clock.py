@@ -17,9 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.merge.runs import restamped, stamps_in
 from hub.model.clock import Alive, Seen
-from hub.model.times import from_us, stix_time
+from hub.model.policy_changes import CollectionAdded, TimesPutBack
+from hub.model.tasks import Recompute
+from hub.model.times import from_us, midnight_after, stix_time
 from hub.model.words import Seq, Stamp, stamp
-from hub.store import policy_changes
+from hub.store import policy_changes, tasks
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.directory import SqlDirectoryWriter, read_collections
@@ -81,6 +83,8 @@ async def put_back(conn: AsyncConnection, now_us: int, *, later_than_us: int) ->
     changes = 0
     for column in _TIMES_OF_ROWS:
         changes += await _count(conn, update(column.table).where(column > later_than_us).values({column.name: now_us}))
+    due = t.tasks.c.due_us
+    await conn.execute(update(t.tasks).where(due > midnight_after(now_us)).values(due_us=now_us))
     a = t.alive.c
     await conn.execute(delete(t.alive).where(a.at_us > later_than_us))
     claims = await _restamp(conn, now_us, later_than_us)
@@ -93,7 +97,7 @@ async def put_back(conn: AsyncConnection, now_us: int, *, later_than_us: int) ->
     found = PutBack(collections, days, claims, rejections, changes, int(later.scalar_one()))
     if replace(found, modified_later=0) != PutBack():
         said = {"collections": list(collections), "days": days, "claims": claims, "rejections": rejections}
-        await policy_changes.record_change(conn, "clock.put-back", said, None, now_us)
+        await policy_changes.record(conn, TimesPutBack(said), now_us)
     return found
 
 
@@ -102,7 +106,7 @@ async def _count(conn: AsyncConnection, statement: Any) -> int:
 
 
 async def _begin_anew(conn: AsyncConnection, now_us: int, later_than_us: int) -> tuple[str, ...]:
-    """Collections whose logs have rows that are dated later: their content comes again, by sweeps."""
+    """Collections whose logs have rows that are dated later: their content comes again, step by step."""
     late = select(t.logs.c.no).where(t.logs.c.last_us > later_than_us)
     numbers = set((await conn.execute(late)).scalars())
     again = [each for each in (await read_collections(conn)).values() if each.no in numbers]
@@ -110,8 +114,8 @@ async def _begin_anew(conn: AsyncConnection, now_us: int, later_than_us: int) ->
     for collection in again:
         await _forget(conn, collection.no)
         made = await directory.add_collection(replace(collection, no=0, id=str(uuid4())), now_us)
-        said = {"name": made.name, "id": made.id, "instead_of": collection.id}
-        await directory.record("collection.anew", said, policy_changes.scope_of_collection(made.no), now_us)
+        said = {"id": made.id, "instead_of": collection.id}
+        await directory.record(CollectionAdded(made.name, made.no, said), now_us)
     return tuple(each.name for each in again)
 
 
@@ -120,7 +124,7 @@ async def _forget(conn: AsyncConnection, no: int) -> None:
     await conn.execute(delete(t.changes).where(t.changes.c.log == no))
     for table in (t.views, t.past_ids, t.carried, t.placements):
         await conn.execute(delete(table).where(table.c.collection == no))
-    await conn.execute(delete(t.sweeps).where(t.sweeps.c.scope == policy_changes.scope_of_collection(no)))
+    await tasks.cancel(conn, [Recompute(collection=no)])
 
 
 async def _redate_rejections(conn: AsyncConnection, now_us: int, later_than_us: int) -> int:
@@ -204,7 +208,7 @@ _TIMES_OF_ROWS: tuple[Column[Any], ...] = (
     t.hub.c.created_us,
     t.policy_changes.c.at_us,
     t.ticks.c.at_us,
-    t.sweeps.c.time_us,
+    t.tasks.c.time_us,
     t.positions.c.moved_us,
     t.principals.c.created_us,
     t.groups.c.created_us,

@@ -19,11 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Audience, Centre, Collection, Group, Policy, terms_of
+from hub.model.policy_changes import PolicyChange
 from hub.model.principals import Attribute, GroupRules, Kind, Principal, RegistrySnapshot, Rule
 from hub.model.words import BUILT_IN_GROUPS, CentreName, CollectionName, GroupName, Level, Naming, StixId
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.policy_changes import insert_row, lock, policy_number, record_change
+from hub.store.policy_changes import insert_row, lock, policy_number, record
 from hub.store.waiting import read_held, settle_held
 
 
@@ -162,9 +163,9 @@ class SqlDirectoryWriter(SqlDirectory):
         """See the port."""
         return await settle_held(self._conn, choice, state)
 
-    async def record(self, kind: str, body: Mapping[str, Any], scope: str | None, now_us: int) -> int:
+    async def record(self, change: PolicyChange, now_us: int) -> int:
         """See the port."""
-        return await record_change(self._conn, kind, body, scope, now_us)
+        return await record(self._conn, change, now_us)
 
 
 # ---------------------------------------------------------------- reading, within this room

@@ -36,7 +36,7 @@ from hub.model.questions import (
     ThingRecord,
 )
 from hub.model.words import CanonicalKey, Seq
-from hub.store import crowds, referring, waiting
+from hub.store import referring, tasks, waiting
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
@@ -60,7 +60,7 @@ class Loading:
             BODY: self._bodies,
             USES: self._uses,
             REJECTIONS_LOG: self._rejection_logs,
-            TURNS: lambda _: crowds.load_turns(conn),
+            TURNS: lambda _: tasks.load_turns(conn),
         }
 
     async def answer(self, questions: Questions, policy: Policy) -> Answers:

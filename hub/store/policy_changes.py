@@ -5,26 +5,18 @@ Functions over a connection that is inside a transaction already; neutral to the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Table, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.policy_changes import DateSet, PolicyChange, affected
 from hub.store import tables as t
+from hub.store import tasks
+from hub.store.typed_json import TypedJson
 
-SCOPE_ALL = "all"
-
-
-def scope_of_centre(no: int) -> str:
-    """The scope of a change that concerns one centre's contributions."""
-    return f"centre:{no}"
-
-
-def scope_of_collection(no: int) -> str:
-    """The scope of a change that concerns one collection's views."""
-    return f"collection:{no}"
+_json: TypedJson[PolicyChange] = TypedJson(PolicyChange)
 
 
 async def lock(conn: AsyncConnection) -> None:
@@ -41,31 +33,22 @@ async def policy_number(conn: AsyncConnection) -> int:
     return int((await conn.execute(select(func.coalesce(func.max(t.policy_changes.c.no), 0)))).scalar_one())
 
 
-async def record_change(
-    conn: AsyncConnection, kind: str, body: Mapping[str, Any], scope: str | None, now_us: int
-) -> int:
-    """Append a numbered change of policy, and what is to be looked at again because of it; returns the number.
-
-    ``scope`` is ``all``, ``centre:NUMBER``, ``collection:NUMBER``, or None where no view can change.
-    """
+async def record(conn: AsyncConnection, change: PolicyChange, now_us: int) -> int:
+    """Append a numbered change, and leave what it affects to be looked at again; returns the number."""
     await lock(conn)
-    row = {"at_us": now_us, "kind": kind, "body": json.dumps(body, sort_keys=True)}
+    row = {"at_us": now_us, "kind": type(change).__name__, "body": _json.encode(change)}
     number = await insert_row(conn, t.policy_changes, row)
-    if scope is not None:
-        sweep = {"scope": scope, "cursor": b"", "time_us": now_us, "done": False}
-        await conn.execute(insert(t.sweeps).values(sweep))
+    await tasks.add(conn, affected(change), now_us)
     return number
 
 
-async def tick(conn: AsyncConnection, day: str, now_us: int) -> bool:
-    """Set the date (``YYYY-MM-DD``); an earlier one than the latest, or the same, is ignored. Whether it was set."""
+async def set_date(conn: AsyncConnection, day: str, now_us: int) -> None:
+    """Set the date (``YYYY-MM-DD``), unless it is that day already, or later."""
     await lock(conn)
     last = (await conn.execute(select(func.max(t.ticks.c.day)))).scalar_one()
-    if last is not None and last >= day:
-        return False
-    await conn.execute(insert(t.ticks).values({"day": day, "at_us": now_us}))
-    await record_change(conn, "tick", {"day": day}, None, now_us)
-    return True
+    if last is None or last < day:
+        await conn.execute(insert(t.ticks).values({"day": day, "at_us": now_us}))
+        await record(conn, DateSet(day), now_us)
 
 
 async def insert_row(conn: AsyncConnection, table: Table, row: Mapping[str, Any]) -> int:

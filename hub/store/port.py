@@ -10,19 +10,9 @@ from typing import NamedTuple, Protocol
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.questions import Answers, Questions
+from hub.model.tasks import DueTask
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, Writes
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """A change of policy to be carried out over the contributions that it concerns, in bounded steps."""
-
-    no: int
-    scope: str
-    """``all``, ``centre:NUMBER``, ``collection:NUMBER``, or ``referrers:COLLECTION:ID`` for what a batch has left."""
-    cursor: bytes
-    time_us: int
 
 
 class LogEnd(NamedTuple):
@@ -62,16 +52,28 @@ class Transaction(Protocol):
         """Move the log positions. Raises Stale when they are not at ``start`` any more: another worker was here."""
         ...
 
-    async def sweep(self, limit: int) -> tuple[Sweep, list[ClaimKey]] | None:
-        """The oldest unfinished sweep and the next of its contributions; its cursor moves on with the commit."""
+    async def due(self, now_us: int) -> list[DueTask]:
+        """The tasks that are to be done now, the oldest first."""
         ...
 
-    async def left(self) -> list[Sweep]:
-        """The steps that earlier ones have left (``Writes.sweeps``), the oldest first."""
+    async def take(self, task: DueTask) -> bool:
+        """Keep other workers from a task until the commit; False when one has it, or has got further with it."""
         ...
 
-    async def move_left(self, task: Sweep, reached: bytes | None) -> None:
-        """Such a step is done as far as this key, None: to its end. Raises Stale when another worker was faster."""
+    async def move(self, task: DueTask, cursor: bytes | None) -> None:
+        """A task that was taken is done as far as this; None: to its end."""
+        ...
+
+    async def alone(self) -> None:
+        """Wait for every other step, and let none begin before the commit. Come first."""
+        ...
+
+    async def claims_above(self, key: bytes, source: int | None, limit: int) -> list[ClaimKey]:
+        """The next contributions, of one source or of all, in the order of their keys."""
+        ...
+
+    async def set_date(self, task: DueTask, now_us: int) -> None:
+        """Set the date to that of ``now_us``, unless one as late is set, and have the task done again at midnight."""
         ...
 
     async def released(self, limit: int) -> list[Held]:
@@ -105,8 +107,8 @@ class Store(Protocol):
         """Begin; commit at the end of the block, roll back on an exception. Raises TryAgain."""
         ...
 
-    async def has_chores(self) -> bool:
-        """Whether there is anything to sweep, or released by the operator: one look, where a transaction would wait."""
+    async def has_due(self, now_us: int) -> bool:
+        """Whether there is a task to be done: one look, where a transaction would wait."""
         ...
 
     async def policy(self) -> Policy:

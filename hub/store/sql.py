@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterable
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.model.claims import Change, Claim, View, claim_key
 from hub.model.clock import Alive, Seen
 from hub.model.errors import HubError
 from hub.model.policy import Policy
-from hub.model.times import from_us
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head
-from hub.store import clock, policy_changes, reading
+from hub.store import clock, policy_changes, reading, tasks
 from hub.store import tables as t
 from hub.store.clock import PutBack
 from hub.store.dialect import Dialect
@@ -46,28 +45,15 @@ class SqlStore(Dialect):
         wanted = set(partitions)
         return {at: position for at, position in (await self.all_positions()).items() if at in wanted}
 
-    async def has_chores(self) -> bool:
+    async def has_due(self, now_us: int) -> bool:
         """See the port."""
-        swept = select(t.sweeps.c.no).where(~t.sweeps.c.done).exists()
-        released = select(t.held.c.no).where(t.held.c.state == "released").exists()
         async with self.look() as conn:
-            return bool((await conn.execute(select(swept | released))).scalar_one())
+            return bool((await conn.execute(select(tasks.is_due(now_us)))).scalar_one())
 
     async def all_positions(self) -> Positions:
         """How far every partition has been carried."""
         async with self.look() as conn:
             return {at: reached.next for at, reached in (await reading.reached(conn)).items()}
-
-    async def tick(self, now_us: int) -> bool:
-        """Set the date, once a day: first the one after the hub was made. Whether this call did."""
-        day = from_us(now_us).date().isoformat()
-        async with self.look() as conn:
-            made_us = (await conn.execute(select(t.hub.c.created_us))).scalar_one()
-            last = (await conn.execute(select(func.max(t.ticks.c.day)))).scalar_one()
-        if day <= (last or from_us(made_us).date().isoformat()):
-            return False
-        async with self.begin() as conn:
-            return await policy_changes.tick(conn, day, now_us)
 
     # ------------------------------------------------------------ clock
 

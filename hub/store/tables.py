@@ -229,15 +229,18 @@ policy_changes = Table(
     Column("body", Text, nullable=False),  # JSON, without secrets
 )
 
-sweeps = Table(
-    "sweeps",
+tasks = Table(
+    "tasks",
     metadata,
     Column("no", _Serial, primary_key=True),
-    Column("scope", Text, nullable=False),
-    Column("cursor", LargeBinary, nullable=False),
-    Column("time_us", BigInteger, nullable=False),
-    Column("done", Boolean, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("task", Text, nullable=False),  # JSON, hub.store.typed_json
+    Column("cursor", LargeBinary, nullable=False),  # how far it has come
+    Column("time_us", BigInteger, nullable=False),  # when it was caused
+    Column("due_us", BigInteger, nullable=False),
+    Index("ix_tasks_due_us", "due_us"),
 )
+"""What is left for later steps, and when it is to be done."""
 
 ticks = Table("ticks", metadata, Column("day", Text, primary_key=True), Column("at_us", BigInteger, nullable=False))
 

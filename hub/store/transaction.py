@@ -16,14 +16,15 @@ from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
 from hub.model.policy import Policy
 from hub.model.questions import REPLACED, THING, Answers, Questions
+from hub.model.tasks import DueTask
+from hub.model.times import from_us, midnight_after
 from hub.model.words import Positions, Seq
-from hub.model.writes import REFERRERS, Head, Held, Writes
-from hub.store import crowds, waiting
+from hub.model.writes import Head, Held, Writes
+from hub.store import policy_changes, tasks, waiting
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
 from hub.store.loading import Loading
-from hub.store.port import Sweep
 
 
 class Stale(TryAgain):
@@ -85,7 +86,8 @@ class SqlTransaction:
         await self._write_views(writes)
         await self._write_changes(writes)
         await self._write_receipts(writes)
-        await crowds.add_sweeps(self.conn, writes.sweeps, writes.cancelled)
+        await tasks.cancel(self.conn, writes.cancelled)
+        await tasks.add(self.conn, writes.tasks, writes.time_us)
         await self._store.announce(self.conn)
 
     async def _many(self, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -198,40 +200,37 @@ class SqlTransaction:
             if (await self.conn.execute(_FIRST_POSITION, first)).rowcount != 1:
                 raise Stale
 
-    async def sweep(self, limit: int) -> tuple[Sweep, list[ClaimKey]] | None:
+    async def due(self, now_us: int) -> list[DueTask]:
         """See the port."""
-        s = t.sweeps.c
-        oldest = select(t.sweeps).where(~s.done, ~s.scope.startswith(REFERRERS)).order_by(s.no).limit(1)
-        if (await self.conn.execute(oldest)).first() is None:
-            return None
-        # A step that began under the policy before must end first: what it adds would be passed over.
+        return await tasks.due(self.conn, now_us)
+
+    async def take(self, task: DueTask) -> bool:
+        """See the port."""
+        return await tasks.take(self.conn, task)
+
+    async def move(self, task: DueTask, cursor: bytes | None) -> None:
+        """See the port."""
+        if cursor is None:
+            await tasks.finish(self.conn, task)
+        else:
+            await tasks.move(self.conn, task, cursor)
+
+    async def alone(self) -> None:
+        """See the port."""
         await self._locks.alone()
-        row = (await self.conn.execute(oldest)).first()
-        if row is None:
-            return None
-        key = t.contributions.c.key
-        query = select(key).where(key > row.cursor).order_by(key).limit(limit)
-        if row.scope.startswith("centre:"):
-            no = int(row.scope.removeprefix("centre:"))
-            query = query.where(key >= no.to_bytes(4, "big"), key < (no + 1).to_bytes(4, "big"))
-        keys = [ClaimKey(found.key) for found in await self.conn.execute(query)]
-        done = len(keys) < limit
-        new = {"done": done, "cursor": keys[-1] if keys else row.cursor}
-        moved = await self.conn.execute(
-            update(t.sweeps).where(s.no == row.no, s.cursor == row.cursor, ~s.done).values(new)
-        )
-        if moved.rowcount != 1:
-            raise Stale
-        return Sweep(row.no, row.scope, row.cursor, row.time_us), keys
 
-    async def left(self) -> list[Sweep]:
+    async def claims_above(self, key: bytes, source: int | None, limit: int) -> list[ClaimKey]:
         """See the port."""
-        return await crowds.steps_left(self.conn)
+        c = t.contributions.c
+        query = select(c.key).where(c.key > key).order_by(c.key).limit(limit)
+        if source is not None:  # the keys of one source stand together
+            query = query.where(c.key >= source.to_bytes(4, "big"), c.key < (source + 1).to_bytes(4, "big"))
+        return [ClaimKey(row.key) for row in await self.conn.execute(query)]
 
-    async def move_left(self, task: Sweep, reached: bytes | None) -> None:
+    async def set_date(self, task: DueTask, now_us: int) -> None:
         """See the port."""
-        if not await crowds.move_left(self.conn, task, reached):
-            raise Stale
+        await policy_changes.set_date(self.conn, from_us(now_us).date().isoformat(), now_us)
+        await tasks.defer(self.conn, task, midnight_after(now_us))
 
     async def released(self, limit: int) -> list[Held]:
         """See the port."""

@@ -30,6 +30,7 @@ from hub.log.port import INTAKE_PREFIX, Batch, StoredRecord, Topic, TopicPartiti
 from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
 from hub.model.policy import Centre, Policy
+from hub.model.policy_changes import GroupAdded
 from hub.model.principals import Kind, Principal
 from hub.model.questions import Answers, Questions
 from hub.model.times import from_us
@@ -162,7 +163,7 @@ async def register(store: PostgresStore) -> None:
             centre = Centre(0, CentreName(f"c{no}"), StixId(f"identity--{no:08x}-0000-4000-8000-000000000000"), "RO")
             principal = Principal(0, centre.name, Kind.CENTRE, centre.identity)
             await directory.add_principal(principal, b"%d" % no, centre)
-        await directory.record("centre.add", {}, None, START_US)
+        await directory.record(GroupAdded("g", {}), START_US)
 
 
 def batches(objects: int, size: int, centres: Collection[int]) -> Iterator[Batch]:

@@ -68,7 +68,7 @@ async def test_a_store_that_was_written_ahead_is_put_back_and_goes_on(tmp_path: 
             await story.batch((ro, an_indicator("198.51.100.1", confidence=30)), (it, malware("m")))
         right_us = story.now_us + 1_000_000
         story.now_us += YEARS_US
-        await story.store.tick(story.now_us)
+        await story.sweep()  # the date is set
         await story.batch((ro, an_indicator("198.51.100.2")), (ro, b"no JSON"), (it, malware("n")))
         await story.batch((it, an_indicator("198.51.100.2", "other", confidence=70)))
         before = await shown(story, "community")

@@ -11,13 +11,17 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
+from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
-from hub.model.questions import REJECTIONS_LOG, THING, Questions
+from hub.model.policy_changes import GroupRemoved, SourceSuspended
+from hub.model.questions import REJECTIONS_LOG, THING, TURNS, Questions
+from hub.model.tasks import Recompute, SetDate, TakeTurns
+from hub.model.times import DAY_US, midnight_after, stix_time
 from hub.model.words import Topic, TopicPartition
 from hub.model.writes import Held, Writes
 from hub.store import reading
 from hub.store import tables as t
-from hub.store.policy_changes import scope_of_centre
+from hub.store.port import Transaction
 from hub.store.sql import SqlStore
 from tests.contracts.store_suite import StoreSuite, rows_of, seqs
 from tests.contracts.store_values import (
@@ -136,42 +140,55 @@ class StoreAtOnce(StoreSuite):
 
     async def test_a_change_of_policy_is_carried_out_in_bounded_steps_over_what_it_concerns(self) -> None:
         claims = [a_claim(name, centre) for centre in (1, 2) for name in range(25)]
-        for scope, expected in (("all", claims), (scope_of_centre(2), claims[25:])):
+        for change, expected in ((GroupRemoved("g"), claims), (SourceSuspended("c2", 2, True), claims[25:])):
             async with self.opened() as store:
                 await self.write(store, Writes(claims=claims))
                 async with store.registry.change() as directory:
-                    await directory.record("test", {}, scope, START_US)
-                found = [keys async for keys in self._sweeps(store, limit=10)]
+                    await directory.record(change, START_US)
+                found = [keys async for keys in self._recomputed(store, limit=10)]
                 assert all(len(keys) <= 10 for keys in found)
                 assert [key for keys in found for key in keys] == sorted(claim.key for claim in expected)
 
-    async def _sweeps(self, store: SqlStore, limit: int) -> AsyncIterator[list[bytes]]:
+    async def _recomputed(self, store: SqlStore, limit: int) -> AsyncIterator[list[ClaimKey]]:
+        """What each step looks at again, until nothing is left."""
         while True:
             async with store.transaction() as tx:
-                step = await tx.sweep(limit)
-            if step is None:
+                keys = await self._recompute(tx, limit)
+            if keys is None:
                 return
-            yield list(step[1])
+            yield keys
 
-    async def test_a_step_of_a_sweep_that_failed_is_done_again(self) -> None:
+    async def _recompute(self, tx: Transaction, limit: int) -> list[ClaimKey] | None:
+        """One step, as a worker does it; None when nothing is due."""
+        await tx.alone()
+        due = next((one for one in await tx.due(START_US) if isinstance(one.task, Recompute)), None)
+        if due is None:
+            return None
+        assert isinstance(due.task, Recompute)
+        assert await tx.take(due)
+        keys = await tx.claims_above(due.cursor, due.task.source, limit)
+        await tx.move(due, keys[-1] if len(keys) == limit else None)
+        return keys
+
+    async def test_a_step_of_a_task_that_failed_is_done_again(self) -> None:
         async with self.opened() as store:
             await self.write(store, Writes(claims=[a_claim(name) for name in range(5)]))
             async with store.registry.change() as directory:
-                await directory.record("test", {}, "all", START_US)
+                await directory.record(GroupRemoved("g"), START_US)
             tried: list[object] = []
             for _ in range(2):
                 with pytest.raises(ZeroDivisionError):
-                    await self._fail_in_a_sweep(store, tried)
+                    await self._fail_in_a_step(store, tried)
             assert tried[0] == tried[1] is not None
 
-    async def _fail_in_a_sweep(self, store: SqlStore, tried: list[object]) -> None:
+    async def _fail_in_a_step(self, store: SqlStore, tried: list[object]) -> None:
         async with store.transaction() as tx:
-            tried.append(await tx.sweep(3))
+            tried.append(await self._recompute(tx, 3))
             raise ZeroDivisionError
 
-    async def test_a_sweep_passes_over_nothing_that_a_step_under_the_policy_before_adds(self) -> None:
+    async def test_a_task_passes_over_nothing_that_a_step_under_the_policy_before_adds(self) -> None:
         """That step has read the policy and is slow; meanwhile the operator changes it and workers carry that out."""
-        swept: list[bytes] = []
+        found: list[ClaimKey] = []
         read, go_on = asyncio.Event(), asyncio.Event()
 
         async def slow_step(store: SqlStore) -> None:
@@ -181,19 +198,57 @@ class StoreAtOnce(StoreSuite):
                 await go_on.wait()
                 await tx.write(Writes(claims=[a_claim("late")]))
 
-        async def change_and_sweep(store: SqlStore) -> None:
+        async def change_and_recompute(store: SqlStore) -> None:
             async with store.registry.change() as directory:
-                await directory.record("test", {}, "all", START_US)
-            async for keys in self._sweeps(store, limit=10):
-                swept.extend(keys)
+                await directory.record(GroupRemoved("g"), START_US)
+            async for keys in self._recomputed(store, limit=10):
+                found.extend(keys)
 
         async with self.opened() as one, self.opened() as two, asyncio.TaskGroup() as tasks:
             tasks.create_task(slow_step(one))
             await read.wait()
-            sweeping = tasks.create_task(change_and_sweep(two))
-            await until(lambda: self._done_or_waiting(sweeping), what="a sweep that waits for the step")
+            working = tasks.create_task(change_and_recompute(two))
+            await until(lambda: self._done_or_waiting(working), what="a task that waits for the step")
             go_on.set()
-        assert swept == [a_claim("late").key]
+        assert found == [a_claim("late").key]
+
+    async def test_tasks_are_due_at_their_time_and_are_taken_by_one_worker(self) -> None:
+        async with self.opened() as one, self.opened() as two:
+            await self.write(one, Writes(tasks=[TakeTurns(1, an_id("a")), TakeTurns(1, an_id("b"))], time_us=7))
+            await self.write(one, Writes(cancelled=[TakeTurns(1, an_id("b"))]))
+            async with one.transaction() as tx:
+                (due,) = [task for task in await tx.due(START_US) if isinstance(task.task, TakeTurns)]
+                assert (due.task, due.time_us, due.cursor) == (TakeTurns(1, an_id("a")), 7, b"")
+                assert await tx.take(due)
+                await tx.move(due, b"k")
+            async with two.transaction() as tx:
+                assert not await tx.take(due), "it has come further meanwhile"
+            async with two.transaction() as tx:
+                assert (await tx.load(Questions().update(TURNS, (None,)), await tx.policy())).of(TURNS) == {
+                    None: {(1, an_id("a")): b"k"}
+                }
+                (further,) = [task for task in await tx.due(START_US) if isinstance(task.task, TakeTurns)]
+                assert await tx.take(further)
+                await tx.move(further, None)
+            async with two.transaction() as tx:
+                assert [task for task in await tx.due(START_US) if isinstance(task.task, TakeTurns)] == []
+
+    async def test_the_date_is_set_at_midnight_and_again_at_the_next(self) -> None:
+        midnight_us = midnight_after(START_US)
+        async with self.opened() as store:
+            assert not await store.has_due(midnight_us - 1)
+            for days in (0, 3):  # a worker that was away sets the date once
+                now_us = midnight_us + days * DAY_US
+                assert await store.has_due(now_us)
+                async with store.transaction() as tx:
+                    (due,) = await tx.due(now_us)
+                    assert due.task == SetDate()
+                    assert await tx.take(due)
+                    await tx.set_date(due, now_us)
+                today = (await store.policy()).today
+                assert today is not None
+                assert today.isoformat() == stix_time(now_us)[:10]
+                assert not await store.has_due(now_us + DAY_US - 1)
 
     async def _done_or_waiting(self, task: asyncio.Task[None]) -> bool:
         return task.done() or await self.someone_waits()

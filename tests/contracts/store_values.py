@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from hub.model.claims import Change, Claim, ClaimState, View, claim_key, digest_of
 from hub.model.policy import Centre
+from hub.model.policy_changes import GroupAdded
 from hub.model.principals import Kind, Principal
 from hub.model.questions import REPLACED, THING, Questions
 from hub.model.words import CanonicalKey, CentreName, Seq, StixId, Topic, TopicPartition, stamp
@@ -73,7 +74,7 @@ async def add_centres(store: SqlStore, count: int) -> None:
             centre = Centre(0, CentreName(f"c{number}"), StixId(f"identity--{number}"), "RO")
             principal = Principal(0, centre.name, Kind.CENTRE, centre.identity)
             await directory.add_principal(principal, b"%d" % number, centre)
-        await directory.record("centre.add", {}, None, START_US)
+        await directory.record(GroupAdded("g", {}), START_US)
 
 
 async def append(store: Store, count: int, log: int = 1, **more: Any) -> None:

@@ -64,12 +64,12 @@ class Hub:
                 await asyncio.sleep(0)
 
     async def tell(self, centre: Centre, batches: Iterable[Said], store: SqlStore) -> None:
-        settings = WorkerSettings(crowd=CROWD, sweep_claims=7)
+        settings = WorkerSettings(crowd=CROWD, task_claims=7)
         worker = Worker(None, store, settings, lambda: START_US)  # type: ignore[arg-type]
         for said in batches:
             await self.carry(worker, [self.story.record(centre, one) for one in said])
             try:
-                await worker.sweep()
+                await worker.do_tasks()
             except TryAgain as error:
                 self.retried.append(error.code)
 

@@ -101,7 +101,7 @@ class Hub:
 
     async def settle(self) -> None:
         """Let the worker carry all that has been taken in."""
-        while await self.worker.sweep():
+        while await self.worker.do_tasks():
             pass
         while True:
             batch = await self.consumer.take(limit=1_000, limit_bytes=1 << 22, wait_s=0)

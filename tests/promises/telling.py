@@ -1,16 +1,13 @@
-"""Histories told to hubs: the real store, worker and core, on a copy of one prepared database."""
+"""Histories told to hubs: worker and core, in memory or on a real store."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from hub.core.merge.recompute import afresh, differences
@@ -19,10 +16,6 @@ from hub.model.policy import Centre
 from hub.model.stix_types import SCO_TYPES
 from hub.model.times import DAY_US
 from hub.model.words import Level
-from hub.store import tables as t
-from hub.store.rows import claim_of, view_of
-from hub.store.sqlite import SqliteStore, sqlite_engine
-from hub.worker import WorkerSettings
 from tests.promises.histories import CENTRES, GROUP, Batch, Changed, History, Said
 from tests.story import SECOND_US, START_US, Story
 
@@ -30,17 +23,11 @@ COLLECTIONS = ("public", "community", "network", GROUP, "sure", "red")
 """All that a hub of these tests has; ``sure`` has a filter, ``health`` and ``red`` are for one group."""
 
 
-@cache
-def _workshop() -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="ctihub-histories-")
-
-
-async def _prepared() -> Path:
-    """A database with centres, a group and collections, made once."""
-    path = Path(_workshop().name) / "prepared"
-    if not path.exists():
-        making = Path(_workshop().name) / "making"
-        story = await Story.begin(making)
+@asynccontextmanager
+async def a_hub(crowd: int = 2, path: Path | None = None) -> AsyncIterator[Story]:
+    """A new hub, in memory or on a real store. Its crowds are small, so that what is left for later is left often."""
+    story = await Story.begin(path, crowd=crowd)
+    try:
         for name in CENTRES:
             await story.centre(name)
         await story.group(GROUP)
@@ -49,24 +36,9 @@ async def _prepared() -> Path:
             "sure", Level.GREEN, "community", types=frozenset({"indicator", "identity"}), min_confidence=40
         )
         await story.collection("red", Level.RED, GROUP)
+        yield story
+    finally:
         await story.close()
-        making.rename(path)
-    return path / "hub.db"
-
-
-@asynccontextmanager
-async def a_hub(crowd: int = 2) -> AsyncIterator[Story]:
-    """A new hub. Its crowds are small, so that what is left for later steps is left often."""
-    prepared = await _prepared()
-    with TemporaryDirectory(dir=_workshop().name) as folder:
-        path = Path(folder) / "hub.db"
-        shutil.copy(prepared, path)
-        engine = sqlite_engine(path)
-        story = Story(SqliteStore(engine, path), WorkerSettings(crowd=crowd))
-        try:
-            yield story
-        finally:
-            await story.close()
 
 
 class Telling:
@@ -83,7 +55,7 @@ class Telling:
 
     async def begin(self) -> None:
         """The centres as they are at first."""
-        policy = await self.story.store.policy()
+        policy = await self.story.policy()
         self.centres = {centre.name: centre for centre in policy.centres.values()}
         for name, fields in self.history.settings.items():
             self.centres[name] = await self.story.change_centre(self.centres[name], **fields)
@@ -120,7 +92,7 @@ class Telling:
             records.append(self.story.record(self.centres[one.centre], value, offset=number * 100 + place, **headers))
         if records:
             self.last = await self.story.carry(records)
-        await self.story.worker.sweep()
+        await self.story.worker.do_tasks()
 
     async def _value(self, number: int, place: int, one: Said) -> Any:
         if one.obj is None:
@@ -160,9 +132,8 @@ async def content(story: Story) -> dict[tuple[str, str], Any]:
     """What every collection shows: by collection and thing the object without ``created`` and ``modified``, ids that
     the hub made read as the things that they stand for.
     """
-    policy = await story.store.policy()
-    async with story.store.look() as conn:
-        views = [view_of(row) for row in (await conn.execute(t.views.select().where(t.views.c.alive))).all()]
+    policy = await story.policy()
+    views = [view for view in (await story.stored()).views if view.alive]
     names = {no: c.name for no, c in policy.collections.items()}
     found: dict[tuple[str, str], Any] = {}
     for no, name in names.items():
@@ -203,28 +174,14 @@ def references_in(value: Any) -> Iterator[str]:
             yield from references_in(inside)
 
 
-async def rows_of(story: Story, table: Any, *but: str) -> list[tuple[Any, ...]]:
-    """A table's rows, sorted, without some columns."""
-    columns = [column for column in table.c if column.name not in but]
-    async with story.store.look() as conn:
-        return sorted(tuple(row) for row in await conn.execute(table.select().with_only_columns(*columns)))
-
-
 async def what_differs_from_afresh(story: Story) -> list[Any]:
     """How the stored hub differs from one computed anew from its claims: views, counts of uses, placements."""
-    policy = await story.store.policy()
-    async with story.store.look() as conn:
-        claims = [claim_of(row) for row in (await conn.execute(t.contributions.select())).all()]
-        views = [view_of(row) for row in (await conn.execute(t.views.select())).all()]
-        carried = {(no, used): count for no, used, count in await conn.execute(t.carried.select()) if count}
-        placed = {(r.key, r.collection): r.thing for r in await conn.execute(t.placements.select())}
-    found: list[Any] = list(differences(policy, claims, views))
-    new = afresh(policy, [replace(claim) for claim in claims], views)
-    if new.carried != carried:
-        found.append(
-            {at: (carried.get(at), new.carried.get(at)) for at in carried.keys() ^ new.carried.keys() or carried}
-        )
+    policy, stored = await story.policy(), await story.stored()
+    found: list[Any] = list(differences(policy, stored.claims, stored.views))
+    new = afresh(policy, [replace(claim) for claim in stored.claims], stored.views)
+    if new.carried != stored.uses:
+        found.append(("uses", new.carried, stored.uses))
     new_placed = {(key, no): thing for key, where in new.placements.items() for no, thing in where.items()}
-    if new_placed != placed:
-        found.append(("placements", new_placed, placed))
+    if new_placed != stored.placements:
+        found.append(("placements", new_placed, stored.placements))
     return found

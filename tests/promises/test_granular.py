@@ -162,7 +162,7 @@ def _replaced(text: str, names: dict[str, str]) -> str:
 
 
 async def _with_health(tmp_path: Path) -> Story:
-    story = await Story.begin(tmp_path)
+    story = await Story.begin()
     await story.group("health")
     await story.collection("health", Level.AMBER_STRICT, "health")
     await story.collection("red", Level.RED, "health")
@@ -211,7 +211,7 @@ def test_a_label_that_states_no_level_is_held_whatever_the_ceiling(number: int) 
 
 
 async def test_what_is_held_for_its_label_is_told_so_and_shown_nowhere(tmp_path: Path) -> None:
-    story = await Story.begin(tmp_path)
+    story = await Story.begin()
     for number, case in enumerate(read("sem-unreadable-label.json")["cases"]):
         ceiling = Level.AMBER_STRICT if number == 0 else Level.GREEN
         centre = await story.centre(f"c{number}", ceiling=ceiling, default_level=Level.AMBER)
@@ -244,7 +244,7 @@ async def test_what_goes_along_is_referred_to(history: History) -> None:
         for number in range(len(history.events)):
             await telling.event(number)
         await story.sweep()
-        policy = await story.store.policy()
+        policy = await story.policy()
         vouched = {policy.hub_identity, *policy.registered, *policy.aliases}
         for name in AUDIENCES:
             shown = await story.shown(name)
@@ -269,13 +269,13 @@ def _used_by(value: Any) -> Iterable[str]:
 
 async def test_a_merged_relationship_brings_no_author_that_it_does_not_name(tmp_path: Path) -> None:
     case = read("sem-relationship-brings-author.json")
-    story = await Story.begin(tmp_path)
+    story = await Story.begin()
     centres = {name: await story.centre(name) for name in ("ro", "it")}
     text = json.dumps(case["messages"]).replace("<RO>", centres["ro"].identity)
     await story.batch(*((centres[name], obj) for name, obj in json.loads(text)))
     shown = await story.shown("community")
     relationship = next(obj for obj in shown.values() if obj["type"] == "relationship")
-    assert relationship["created_by_ref"] == (await story.store.policy()).hub_identity
+    assert relationship["created_by_ref"] == (await story.policy()).hub_identity
     assert centres["ro"].identity not in shown
     assert sorted(obj["type"] for obj in shown.values()) == [
         "extension-definition", "identity", "indicator", "malware", "marking-definition", "relationship",

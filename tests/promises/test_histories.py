@@ -104,7 +104,7 @@ def _instant(text: str) -> str:
 
 async def _is_marked(story: Story, name: str, rows: Iterable[Change]) -> None:
     """INV-11: with one level, never above the collection's."""
-    policy = await story.store.policy()
+    policy = await story.policy()
     collection = next(c for c in policy.collections.values() if c.name == name)
     for row in rows:
         obj = json.loads(row.body or b"{}")

@@ -16,7 +16,7 @@ from tests.story import Story, an_indicator, an_object, malware, moment, uid
 
 @pytest.fixture
 async def story(tmp_path: Path) -> AsyncIterator[Story]:
-    found = await Story.begin(tmp_path)
+    found = await Story.begin()
     yield found
     await found.close()
 

@@ -16,7 +16,7 @@ from tests.story import EXTENSION, TLP, Story, an_indicator, an_object, bytes_of
 
 @pytest.fixture
 async def story(tmp_path: Path) -> AsyncIterator[Story]:
-    found = await Story.begin(tmp_path)
+    found = await Story.begin()
     yield found
     await found.close()
 
@@ -141,7 +141,7 @@ async def test_suspending_a_centre_withdraws_its_claims_and_resuming_brings_them
 
 
 async def test_what_a_list_holds_leaves_the_old_version_unless_it_is_marked_otherwise(tmp_path: Path) -> None:
-    story = await Story.begin(tmp_path, hold=HeldLists().holds)
+    story = await Story.begin(hold=HeldLists().holds)
     ro = await story.centre("ro")
     said = an_indicator("198.51.100.7", "a")
     poison = {**said, "pattern": "[ipv4-addr:value = '0.0.0.0/0']"}
@@ -281,7 +281,7 @@ async def test_a_centre_that_becomes_anonymous_leaves_under_its_ids(story: Story
 async def test_many_that_wait_have_their_turn_and_carry_the_time_of_what_they_waited_for(tmp_path: Path) -> None:
     logs = []
     for more in (0, 20):  # as many again that nobody in community may see
-        story = await Story.begin(tmp_path / str(more), crowd=5)
+        story = await Story.begin(crowd=5)
         ro, it = await story.centre("ro"), await story.centre("it")
         target = malware()
         sources = [malware(f"source {i}") for i in range(23)]
@@ -293,7 +293,7 @@ async def test_many_that_wait_have_their_turn_and_carry_the_time_of_what_they_wa
         late_us = story.now_us
         assert await story.shown("community", "relationship") == {}
         story.now_us += 60_000_000
-        await story.worker.sweep()
+        await story.worker.do_tasks()
         assert len(await story.shown("community", "relationship")) == 5
         await story.sweep()
         rows = await story.log("community", log=True)

@@ -7,7 +7,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -28,7 +27,7 @@ REAL = Path(__file__).parent.parent / "data" / "real-life"
 
 @pytest.fixture
 async def story(tmp_path: Path) -> AsyncIterator[Story]:
-    found = await Story.begin(tmp_path)
+    found = await Story.begin()
     yield found
     await found.close()
 
@@ -99,10 +98,9 @@ AS_IT_WAS = object()
 
 @asynccontextmanager
 async def a_hub() -> AsyncIterator[Story]:
-    with TemporaryDirectory() as folder:
-        story = await Story.begin(Path(folder))
-        yield story
-        await story.close()
+    story = await Story.begin()
+    yield story
+    await story.close()
 
 
 @pytest.mark.parametrize("kind", WHOLES)

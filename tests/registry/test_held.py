@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 
 from hub.model.errors import NotFound, WrongUsage
 from hub.model.held import HeldState
+from hub.model.tasks import TakeReleased
 from hub.registry.service import Registry
 from hub.store import tables as t
 from hub.store.sqlite import SqliteStore
@@ -96,5 +97,6 @@ async def test_a_decision_is_a_numbered_change_that_touches_no_view(tmp_path: Pa
         registry = await _some(store)
         await registry.held.release([1])
         async with store.look() as conn:
-            assert (await conn.execute(select(t.policy_changes.c.kind))).scalars().all()[-1] == "held.released"
-            assert (await conn.execute(select(t.sweeps))).all() == []
+            assert (await conn.execute(select(t.policy_changes.c.kind))).scalars().all()[-1] == "HeldSettled"
+        async with store.transaction() as tx:
+            assert [due.task for due in await tx.due(NOON_US)] == [TakeReleased()]

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from hub.model.errors import NotFound, Refused, WrongUsage
 from hub.model.principals import Kind
 from hub.model.questions import REJECTIONS_LOG, Questions
+from hub.model.tasks import Recompute, Task
 from hub.model.words import Level, Naming
 from hub.store import tables as t
 from hub.store.bootstrap import bootstrap
@@ -21,16 +22,16 @@ from tests.registry.builders import NOON_US, a_registry, a_store, registry_on, t
 OTHER = "identity--6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 
 
-async def _changes(folder: Path) -> list[tuple[str, str | None]]:
-    """Every numbered change with the scope that it has looked at anew."""
+async def _changes(folder: Path) -> list[str]:
+    """The kind of every numbered change."""
     async with a_store(folder) as store, store.look() as conn:
-        kinds = [row.kind for row in await conn.execute(select(t.policy_changes).order_by(t.policy_changes.c.no))]
-        scopes = [row.scope for row in await conn.execute(select(t.sweeps).order_by(t.sweeps.c.no))]
-    return [(kind, scopes.pop(0) if _has_scope(kind) and scopes else None) for kind in kinds]
+        return [row.kind for row in await conn.execute(select(t.policy_changes).order_by(t.policy_changes.c.no))]
 
 
-def _has_scope(kind: str) -> bool:
-    return kind in {"centre.set", "centre.suspend", "centre.resume", "collection.add", "group.remove"}
+async def _left(folder: Path) -> list[Task]:
+    """What the changes have left to be done."""
+    async with a_store(folder) as store, store.transaction() as tx:
+        return [due.task for due in await tx.due(NOON_US)]
 
 
 async def test_a_fresh_hub_has_the_built_in_groups_and_the_default_collections(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ async def test_a_refused_change_leaves_nothing_behind(tmp_path: Path) -> None:
         with pytest.raises(NotFound, match="no group 'east'"):
             await registry.members.add("soc", accredited_by="ro-cert", groups=["east"])
         assert await registry.members.all() == []
-        assert [kind for kind, _ in await _changes(tmp_path)] == ["centre.add"]
+        assert await _changes(tmp_path) == ["SourceAdded"]
 
 
 async def test_an_identity_belongs_to_one_centre_only(tmp_path: Path) -> None:
@@ -112,25 +113,26 @@ async def test_an_identity_belongs_to_one_centre_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "scope"),
+    ("said", "left"),
     [
-        ({"trust": 50}, "centre:1"),
-        ({"tlp_max": "green"}, "centre:1"),
-        ({"default_tlp": "green"}, "centre:1"),
-        ({"amber_to": ["community"]}, "centre:1"),
-        ({"naming": "anonymous"}, "all"),
-        ({"alias": "A"}, "all"),
-        ({"country": "MD"}, "all"),
-        ({"speaks_for": [OTHER]}, "all"),
+        ({"trust": 50}, Recompute(source=1)),
+        ({"tlp_max": "green"}, Recompute(source=1)),
+        ({"default_tlp": "green"}, Recompute(source=1)),
+        ({"amber_to": ["community"]}, Recompute(source=1)),
+        ({"naming": "anonymous"}, Recompute()),
+        ({"alias": "A"}, Recompute()),
+        ({"country": "MD"}, Recompute()),
+        ({"speaks_for": [OTHER]}, Recompute()),
     ],
 )
 async def test_a_change_of_a_centre_names_the_views_that_it_can_change(
-    tmp_path: Path, said: dict[str, object], scope: str
+    tmp_path: Path, said: dict[str, object], left: Task
 ) -> None:
     async with a_registry(tmp_path) as registry:
         await registry.centres.add("ro-cert", terms())
         await registry.centres.set("ro-cert", terms(**said))
-        assert await _changes(tmp_path) == [("centre.add", None), ("centre.set", scope)]
+        assert await _changes(tmp_path) == ["SourceAdded", "SourceChanged"]
+        assert await _left(tmp_path) == [left]
 
 
 async def test_a_change_that_changes_nothing_is_none(tmp_path: Path) -> None:
@@ -141,7 +143,7 @@ async def test_a_change_that_changes_nothing_is_none(tmp_path: Path) -> None:
         await registry.groups.add("east")
         await registry.groups.join("east", ["ro-cert"])
         await registry.groups.join("east", ["ro-cert", "ro-cert"])
-        assert [kind for kind, _ in await _changes(tmp_path)] == ["centre.add", "group.add", "group.join"]
+        assert await _changes(tmp_path) == ["SourceAdded", "GroupAdded", "GroupMembersChanged"]
 
 
 async def test_suspending_and_resuming_a_centre_look_at_its_claims_anew(tmp_path: Path) -> None:
@@ -151,7 +153,8 @@ async def test_suspending_and_resuming_a_centre_look_at_its_claims_anew(tmp_path
         assert (await registry.centres.find("ro-cert")).terms.suspended
         await registry.principals.resume("ro-cert", Kind.CENTRE)
         assert not (await registry.centres.find("ro-cert")).terms.suspended
-        assert (await _changes(tmp_path))[1:] == [("centre.suspend", "centre:1"), ("centre.resume", "centre:1")]
+        assert (await _changes(tmp_path))[1:] == ["SourceSuspended", "SourceSuspended"]
+        assert await _left(tmp_path) == [Recompute(source=1)]
 
 
 async def test_members_and_groups_change_no_view(tmp_path: Path) -> None:
@@ -160,8 +163,7 @@ async def test_members_and_groups_change_no_view(tmp_path: Path) -> None:
         await registry.groups.add("energy", ["sector=energy"])
         await registry.members.add("soc", accredited_by="ro-cert", sector="energy")
         await registry.principals.suspend("soc", Kind.MEMBER)
-        async with a_store(tmp_path) as store, store.look() as conn:
-            assert (await conn.execute(select(t.sweeps))).all() == []
+        assert await _left(tmp_path) == []
 
 
 async def test_a_member_belongs_to_what_it_joined_and_to_what_its_rule_says(tmp_path: Path) -> None:
@@ -222,7 +224,8 @@ async def test_a_group_that_is_used_is_not_removed(tmp_path: Path) -> None:
             await registry.groups.remove("east")
         await registry.centres.set("ro-cert", terms(amber_to=["network"]))
         await registry.groups.remove("east")
-        assert (await _changes(tmp_path))[-1] == ("group.remove", "all")
+        assert (await _changes(tmp_path))[-1] == "GroupRemoved"
+        assert Recompute() in await _left(tmp_path)
         with pytest.raises(NotFound):
             await registry.groups.find("east")
 
@@ -244,10 +247,11 @@ async def test_a_collection_made_again_begins_anew_under_another_number(tmp_path
         assert (await registry.collections.find("east")) == again
 
 
-async def test_a_new_collection_is_filled_by_a_sweep_over_it_alone(tmp_path: Path) -> None:
+async def test_a_new_collection_is_filled_by_a_task_for_it_alone(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
         made = await registry.collections.add("east", tlp="amber", group="network")
-        assert await _changes(tmp_path) == [("collection.add", f"collection:{made.no}")]
+        assert await _changes(tmp_path) == ["CollectionAdded"]
+        assert await _left(tmp_path) == [Recompute(collection=made.no)]
 
 
 @pytest.mark.parametrize(
@@ -303,4 +307,5 @@ async def test_changes_say_what_was_changed(tmp_path: Path) -> None:
         async with a_store(tmp_path) as store, store.look() as conn:
             row = (await conn.execute(select(t.policy_changes))).one()
         body = json.loads(row.body)
-        assert (row.at_us, row.kind, body["name"], body["trust"]) == (NOON_US, "centre.add", "ro-cert", 70)
+        assert (row.at_us, row.kind, body["kind"], body["schema"]) == (NOON_US, "SourceAdded", "SourceAdded", 1)
+        assert (body["value"]["name"], body["value"]["said"]["trust"]) == ("ro-cert", 70)

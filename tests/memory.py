@@ -1,0 +1,325 @@
+"""The worker's half of the store over dictionaries, so that whole hubs run without a database.
+
+It keeps what a step writes as values and answers a step's questions from them. Nothing is ever lost or repeated here:
+what a real store promises beyond that is tested on the real ones.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from hub.model.claims import Change, Claim, ClaimKey, View, claim_key
+from hub.model.policy import Policy
+from hub.model.policy_changes import DateSet, PolicyChange, affected
+from hub.model.questions import (
+    BODY,
+    CLAIM,
+    HELD,
+    ISSUED,
+    PAGE,
+    PAST,
+    PLACED,
+    PLACEMENT,
+    REFERRERS,
+    REJECTIONS_LOG,
+    REPLACED,
+    THING,
+    TURNS,
+    UNDER_ID,
+    USES,
+    Answers,
+    HeldRecord,
+    Questions,
+    ThingRecord,
+)
+from hub.model.tasks import DueTask, TakeTurns, Task
+from hub.model.times import DAY_US, from_us
+from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
+from hub.model.writes import Head, Held, ReceiptCounts, ReceiptPart, Writes
+from hub.store.transaction import Stale
+
+
+@dataclass
+class Tables:
+    """All that a hub remembers."""
+
+    claims: dict[ClaimKey, Claim] = field(default_factory=dict)
+    references: dict[ClaimKey, frozenset[StixId]] = field(default_factory=dict)
+    placements: dict[ClaimKey, dict[int, CanonicalKey]] = field(default_factory=dict)
+    views: dict[tuple[int, CanonicalKey], View] = field(default_factory=dict)
+    past_ids: dict[tuple[int, StixId], View] = field(default_factory=dict)
+    uses: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
+    changes: dict[int, list[Change]] = field(default_factory=lambda: defaultdict(list))
+    heads: dict[int, Head] = field(default_factory=dict)
+    receipts: list[ReceiptPart] = field(default_factory=list)
+    counts: dict[int, ReceiptCounts] = field(default_factory=dict)
+    held: dict[int, Held] = field(default_factory=dict)
+    tasks: dict[int, DueTask] = field(default_factory=dict)
+    positions: dict[TopicPartition, int] = field(default_factory=dict)
+    due_us: dict[int, int] = field(default_factory=dict)
+    """When tasks that are not due yet will be."""
+
+
+class MemoryStore:
+    """See the head of this module."""
+
+    def __init__(self, policy: Policy, logs: Mapping[str, int]) -> None:
+        """``logs``: the numbers of the logs, by name."""
+        self.tables = Tables()
+        self.logs = dict(logs)
+        self._policy = policy
+        self._about: dict[CanonicalKey, dict[ClaimKey, None]] = defaultdict(dict)
+        self._referring: dict[StixId, set[ClaimKey]] = defaultdict(set)
+        self._placed: dict[CanonicalKey, set[ClaimKey]] = defaultdict(set)
+        self._things_of: dict[StixId, CanonicalKey] = {}
+        self._last_task = 0
+
+    # ------------------------------------------------------------ the port
+
+    async def policy(self) -> Policy:
+        """The policy in force."""
+        return self._policy
+
+    async def has_due(self, now_us: int) -> bool:
+        """Whether there is a task to be done."""
+        return any(self._due(now_us))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[MemoryTransaction]:
+        """One step."""
+        yield MemoryTransaction(self)
+
+    # ------------------------------------------------------------ changes
+
+    def change(self, change: PolicyChange, now_us: int, **fields: Any) -> None:
+        """Let another policy hold, and leave what it affects."""
+        self._policy = replace(self._policy, number=self._policy.number + 1, **fields)
+        self.leave(affected(change), now_us)
+
+    def leave(self, tasks: Collection[Task], time_us: int) -> None:
+        """Leave tasks, each from its beginning."""
+        self.cancel(tasks)
+        for task in tasks:
+            self._last_task += 1
+            self.tables.tasks[self._last_task] = DueTask(self._last_task, task, b"", time_us)
+
+    def cancel(self, tasks: Collection[Task]) -> None:
+        """Let these be done no more."""
+        kept = {no: due for no, due in self.tables.tasks.items() if due.task not in tasks}
+        self.tables.tasks = kept
+
+    def _due(self, now_us: int) -> Iterator[DueTask]:
+        later = self.tables.due_us
+        return (due for no, due in self.tables.tasks.items() if later.get(no, 0) <= now_us)
+
+    def set_date(self, task: DueTask, now_us: int) -> None:
+        """Set the date to that of now, and have the task done again at midnight."""
+        day = from_us(now_us).date()
+        if self._policy.today is None or self._policy.today < day:
+            self.change(DateSet(day.isoformat()), now_us, today=date.fromordinal(day.toordinal()))
+        self.tables.due_us[task.no] = (now_us // DAY_US + 1) * DAY_US
+
+    # ------------------------------------------------------------ answers
+
+    def answer(self, questions: Questions) -> Answers:
+        """All answers."""
+        tables, answers = self.tables, Answers()
+        answers.put(CLAIM, {key: tables.claims.get(key) for key in questions.about(CLAIM)})
+        answers.put(REPLACED, {key: tables.claims.get(key) for key in questions.about(REPLACED)})
+        answers.put(THING, {thing: self._record(thing) for thing in questions.about(THING)})
+        answers.put(UNDER_ID, {stix_id: self._under(stix_id) for stix_id in questions.about(UNDER_ID)})
+        answers.put(REFERRERS, {name: self._referrers(name, questions.crowd) for name in questions.about(REFERRERS)})
+        answers.put(PAGE, {at: self._page(*at, questions.crowd) for at in questions.about(PAGE)})
+        answers.put(PLACEMENT, {key: dict(tables.placements.get(key, {})) for key in questions.about(PLACEMENT)})
+        answers.put(PLACED, {thing: self._standing(thing) for thing in questions.about(PLACED)})
+        answers.put(BODY, {(no, seq): tables.changes[no][seq - 1].body for no, seq in questions.about(BODY)})
+        answers.put(USES, {at: tables.uses.get(at, 0) for at in questions.about(USES)})
+        answers.put(ISSUED, {stix_id: self._things_of.get(stix_id) for stix_id in questions.about(ISSUED)})
+        answers.put(PAST, {at: self._past(at) for at in questions.about(PAST)})
+        answers.put(HELD, {at: self._held(at) for at in questions.about(HELD)})
+        names = {no: self._policy.centres[no].name for no in questions.about(REJECTIONS_LOG)}
+        answers.put(REJECTIONS_LOG, {no: self.logs[f"rejected.{name}"] for no, name in names.items()})
+        answers.put(TURNS, dict.fromkeys(questions.about(TURNS), self._turns()))
+        return answers
+
+    def _record(self, thing: CanonicalKey) -> ThingRecord:
+        views = {no: view for no in self._policy.collections if (view := self.tables.views.get((no, thing)))}
+        return ThingRecord([self.tables.claims[key] for key in self._about.get(thing, ())], views)
+
+    def _under(self, stix_id: StixId) -> list[Claim]:
+        keys = [claim_key(no, stix_id) for no in self._policy.centres]
+        return [claim for key in keys if (claim := self.tables.claims.get(key)) is not None]
+
+    def _referrers(self, name: StixId, crowd: int) -> list[Claim] | None:
+        keys = sorted(self._referring.get(name, ()))
+        many = len(keys) > crowd and not name.startswith("sighting-of:")
+        return None if many else [self.tables.claims[key] for key in keys]
+
+    def _page(self, name: StixId, after: bytes, crowd: int) -> list[Claim]:
+        keys = sorted(key for key in self._referring.get(name, ()) if key > after)
+        return [self.tables.claims[key] for key in keys[:crowd]]
+
+    def _standing(self, thing: CanonicalKey) -> dict[int, list[Claim]]:
+        found: dict[int, list[Claim]] = defaultdict(list)
+        for key in sorted(self._placed.get(thing, ())):
+            for no, placed in self.tables.placements[key].items():
+                if placed == thing:
+                    found[no].append(self.tables.claims[key])
+        return found
+
+    def _past(self, at: tuple[int, StixId]) -> Change | None:
+        view = self.tables.past_ids.get(at)
+        if view is None:
+            return None
+        rows = self.tables.changes[at[0]]
+        last = rows[view.seq - 1]
+        return last if last.body or last.before is None else rows[last.before - 1]
+
+    def _held(self, at: tuple[int, StixId]) -> HeldRecord:
+        waits = any((held.centre, held.stix_id) == at for held in self.tables.held.values())
+        return HeldRecord(waits, frozenset())  # no story refuses
+
+    def _turns(self) -> dict[tuple[int, StixId], bytes]:
+        tasks = [(due.task, due.cursor) for due in self.tables.tasks.values()]
+        return {(task.collection, task.name): cursor for task, cursor in tasks if isinstance(task, TakeTurns)}
+
+    # ------------------------------------------------------------ writing
+
+    def write(self, writes: Writes) -> None:
+        """All that a step writes."""
+        for claim in writes.claims:
+            self._write_claim(claim)
+        for key, names in writes.references.items():
+            for name in self.tables.references.get(key, ()):
+                self._referring[name].discard(key)
+            self.tables.references[key] = frozenset(names)
+            for name in names:
+                self._referring[name].add(key)
+        for key, where in writes.placements.items():
+            for thing in self.tables.placements.get(key, {}).values():
+                self._placed[thing].discard(key)
+            self.tables.placements[key] = where
+            for thing in where.values():
+                self._placed[thing].add(key)
+        self._write_views(writes)
+        self._write_receipts(writes)
+        self.cancel(writes.cancelled)
+        self.leave(writes.tasks, writes.time_us)
+
+    def _write_claim(self, claim: Claim) -> None:
+        old = self.tables.claims.get(claim.key)
+        if old is not None and old.thing is not None:
+            self._about[old.thing].pop(claim.key, None)
+        # decoded again when it is read, as from a real store
+        kept = replace(claim, parsed=None, _marks=None, _beside_author=None)
+        self.tables.claims[claim.key] = kept
+        if claim.thing is not None:
+            self._about[claim.thing][claim.key] = None
+
+    def _write_views(self, writes: Writes) -> None:
+        tables = self.tables
+        for view in writes.views:
+            tables.views[view.collection, view.thing] = view
+            self._things_of[view.object_id] = view.thing
+        tables.past_ids.update({(view.collection, view.object_id): view for view in writes.past_ids})
+        for change in sorted(writes.changes, key=lambda change: (change.log, change.seq)):
+            rows = tables.changes[change.log]
+            assert change.seq == len(rows) + 1, "a log has no gap"
+            rows.append(change)
+        tables.heads.update(writes.heads)
+        for at, delta in writes.carried.items():
+            tables.uses[at] += delta
+
+    def _write_receipts(self, writes: Writes) -> None:
+        tables = self.tables
+        tables.receipts.extend(writes.receipts)
+        for no, more in writes.counts.items():
+            tables.counts[no] = _sum(tables.counts.get(no, ReceiptCounts()), more)
+        for at, words in writes.overtaking.items():
+            for no, held in list(tables.held.items()):
+                if (held.centre, held.stix_id) == at and any(
+                    held.stamp < word.stamp and (held.modified_us is None or held.modified_us <= word.reaches)
+                    for word in words
+                ):
+                    del tables.held[no]
+        for held in writes.held:
+            tables.held[len(tables.held) + 1 + max(tables.held, default=0)] = held
+
+
+def _sum(one: ReceiptCounts, other: ReceiptCounts) -> ReceiptCounts:
+    return ReceiptCounts(
+        one.accepted + other.accepted,
+        one.unchanged + other.unchanged,
+        one.held + other.held,
+        one.rejected + other.rejected,
+    )
+
+
+class MemoryTransaction:
+    """One step; what it is given is written at once, since a step writes when it can fail no more."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    async def policy(self) -> Policy:
+        """See the port."""
+        return await self._store.policy()
+
+    async def load(self, questions: Questions, policy: Policy) -> Answers:
+        """See the port."""
+        return self._store.answer(questions)
+
+    async def heads(self, logs: Collection[int]) -> dict[int, Head]:
+        """See the port."""
+        return {no: self._store.tables.heads.get(no, Head(Seq(0), 0)) for no in logs}
+
+    async def prepare(self, writes: Writes) -> None:
+        """See the port."""
+
+    async def write(self, writes: Writes) -> None:
+        """See the port."""
+        self._store.write(writes)
+
+    async def advance(self, start: Positions, end: Positions, now_us: int) -> None:
+        """See the port."""
+        positions = self._store.tables.positions
+        if any(positions.get(at, start[at]) != start[at] for at in end):
+            raise Stale
+        positions.update(end)
+
+    async def due(self, now_us: int) -> list[DueTask]:
+        """See the port."""
+        return list(self._store._due(now_us))
+
+    async def take(self, task: DueTask) -> bool:
+        """See the port."""
+        return self._store.tables.tasks.get(task.no) == task
+
+    async def move(self, task: DueTask, cursor: bytes | None) -> None:
+        """See the port."""
+        tasks = self._store.tables.tasks
+        if cursor is None:
+            tasks.pop(task.no, None)
+        elif task.no in tasks:
+            tasks[task.no] = replace(task, cursor=cursor)
+
+    async def alone(self) -> None:
+        """See the port."""
+
+    async def claims_above(self, key: bytes, source: int | None, limit: int) -> list[ClaimKey]:
+        """See the port."""
+        claims = self._store.tables.claims
+        return sorted(k for k, claim in claims.items() if k > key and source in (None, claim.centre))[:limit]
+
+    async def set_date(self, task: DueTask, now_us: int) -> None:
+        """See the port."""
+        self._store.set_date(task, now_us)
+
+    async def released(self, limit: int) -> list[Held]:
+        """See the port."""
+        return []
