@@ -207,7 +207,7 @@ class Step:
         writes = self.writes
         writes.placements = engine.placements
         writes.time_us = self._now_us
-        writes.tasks = [TakeTurns(no, name) for no, name in engine.left]
+        writes.tasks = [TakeTurns(no, name) for no, name in sorted(engine.left)]
         writes.cancelled = [TakeTurns(no, name) for no, name in engine.cancelled]
         writes.carried = {at: delta for at, delta in engine.carried.items() if delta}
 

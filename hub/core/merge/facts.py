@@ -239,6 +239,11 @@ class Facts:
         """What the store has of a thing's view."""
         return self._get(THING, thing).views.get(collection)
 
+    def is_shown(self, collection: int, thing: CanonicalKey) -> bool:
+        """Whether the store has a view of a thing that has not ended."""
+        view = self.view(collection, thing)
+        return view is not None and view.alive
+
     def keyed_names(self, kind: str, thing: CanonicalKey) -> list[StixId]:
         """How references name a thing by its key: not at all before some collection has shown it."""
         if thing not in self._keyed_names:

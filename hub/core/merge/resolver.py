@@ -12,7 +12,7 @@ from hub.core.merge.facts import Facts, is_floating, marked_with
 from hub.core.merge.known import hidden_identities, known_objects
 from hub.core.merge.project import Projection
 from hub.core.merge.projections import Projections
-from hub.core.merge.references import LEANING, has_own_meaning, key_in, object_key, required_references
+from hub.core.merge.references import has_own_meaning, key_in, object_key
 from hub.model.claims import ClaimHead, ClaimKey
 from hub.model.policy import Policy
 from hub.model.stix_types import SCO_TYPES
@@ -126,20 +126,3 @@ class Resolver:
                 return None
             ends.append(thing.hex())
         return key_of("relationship", " ".join((p.obj["relationship_type"], *ends)))
-
-    def may_need_itself(self, no: int, thing: CanonicalKey) -> bool:
-        """Whether what a thing needs to be shown may need the thing in turn."""
-        seen, todo = {thing}, [thing]
-        while todo:
-            for claim in self.about(no, todo.pop()):
-                p = self.project(claim, no) if claim.type in LEANING else None
-                for ref in required_references(p.obj) if p is not None else ():
-                    if ref.partition("--")[0] not in LEANING:
-                        continue
-                    target = self.means(no, claim, ref)
-                    if target == thing:
-                        return True
-                    if target is not None and target not in seen:
-                        seen.add(target)
-                        todo.append(target)
-        return False

@@ -12,12 +12,11 @@ from hub.core.merge.content import Content
 from hub.core.merge.contents import Contents
 from hub.core.merge.facts import Facts
 from hub.core.merge.known import known_objects
+from hub.core.merge.solution import Place
 from hub.core.merge.unnamed import marking_in
 from hub.model.claims import ClaimState, claim_key
 from hub.model.policy import Policy
-from hub.model.words import CanonicalKey, StixId
-
-Place = tuple[int, CanonicalKey]
+from hub.model.words import StixId
 
 
 class Uses:

@@ -1,0 +1,169 @@
+"""What the affected things show: the least solution, computed from nothing.
+
+A view may need another one to be shown. So nothing is taken to be shown at first, and each place is looked at again
+when something that it read has come or gone: a circle of things that need only each other never comes into being.
+Outside the affected places all stands as the store has it. A place that joins them begins from nothing too, and then
+everything that may owe its existence to it does so once more.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from hub.core.merge.content import Content
+from hub.core.merge.facts import Facts, Missing
+from hub.core.merge.references import LEANING
+from hub.model.policy import Policy
+from hub.model.stix_types import stix_type
+from hub.model.words import CanonicalKey, StixId, derived_id
+
+Place = tuple[int, CanonicalKey]
+"""A collection and a thing: where there may be a view."""
+Look = Callable[[int, CanonicalKey], Content | None]
+"""What a collection shows of a thing, as far as the solution has come. May raise ``Missing``."""
+
+
+class Solution:
+    """See the head of this module."""
+
+    def __init__(self, policy: Policy, facts: Facts) -> None:
+        self._policy = policy
+        self._facts = facts
+        self._found: dict[Place, Content | None] = {}
+        """The affected places, and what is shown there; None from the beginning on."""
+        self._leaning: dict[Place, None] = {}
+        """Those whose existence may depend on one another."""
+        self._todo: dict[Place, None] = {}
+        self._readers: dict[Place, dict[Place, None]] = defaultdict(dict)
+        """By place, who has asked what is shown there."""
+        self._reading: Place | None = None
+        self._read: list[Place] = []
+        """Who is looked at now, and what it has asked for."""
+        self._lost = False
+        """Something is shown no more that others may owe their existence to."""
+        self._ids: dict[tuple[int, CanonicalKey, int], StixId] = {}
+
+    # ------------------------------------------------------------ what is affected
+
+    def affect(self, at: Place) -> None:
+        """Look at a place, again if it was looked at before."""
+        if at not in self._found:
+            if self._readers.get(at):
+                self._forget(at, was_shown=self._facts.is_shown(*at))
+            self._found[at] = None
+        self._todo[at] = None
+
+    def doubt(self, collection: int) -> None:
+        """Look again at all affected places of a collection: others may be seen there than before."""
+        self._todo.update(dict.fromkeys(at for at in self._found if at[0] == collection))
+        self._lost = True
+
+    def set(self, at: Place, content: Content | None) -> None:
+        """Say what is shown at a place for another reason than what refers to it."""
+        before = self.shown_as(*at)
+        self._found[at] = content
+        if self.shown_as(*at) != before:
+            self._forget(at, was_shown=before is not None)
+
+    def _forget(self, at: Place, *, was_shown: bool) -> None:
+        self._todo.update(self._readers.get(at, {}))
+        self._lost |= was_shown
+
+    # ------------------------------------------------------------ what is shown
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there are places to be looked at."""
+        return bool(self._todo) or self._lost
+
+    def solve(self, look: Look) -> None:
+        """Go on as far as what was looked up reaches; places that lack an answer stay."""
+        waiting: dict[Place, None] = {}
+        while self._todo or self._lost:
+            if self._lost:
+                self._begin_again()
+            for at in sorted(self._todo, key=self._order):
+                del self._todo[at]
+                try:
+                    self._look(at, look)
+                except Missing:
+                    waiting[at] = None
+                if self._lost:
+                    break
+        self._todo.update(waiting)
+
+    def _begin_again(self) -> None:
+        """What may owe its existence to what was shown before has none for now."""
+        self._lost = False
+        for at in self._leaning:
+            self._todo[at] = None
+            if self._found[at] is not None:
+                self._found[at] = None
+                self._todo.update(self._readers.get(at, {}))
+
+    def _look(self, at: Place, look: Look) -> None:
+        before = self.shown_as(*at)
+        self._reading, self._read = at, []
+        try:
+            found = look(*at)
+        finally:
+            self._reading = None
+        self._found[at] = found
+        if found is not None and found.type in LEANING:
+            self._leaning[at] = None
+            self._affect_needed(at)
+        now = self.shown_as(*at)
+        if now != before:
+            self._forget(at, was_shown=before is not None and now is None)
+
+    def _affect_needed(self, at: Place) -> None:
+        """What a view may need, and may need it in turn, must not be taken to be shown."""
+        if not self._facts.is_shown(*at):
+            return  # nothing outside the affected places can have needed it
+        for place in self._read:
+            view = None if place in self._found else self._facts.view(*place)
+            if view is not None and view.alive and view.type in LEANING:
+                self.affect(place)
+
+    def _order(self, at: Place) -> int:
+        """What is referred to comes first, so that few places are looked at twice."""
+        try:
+            claims = self._facts.claims_of_thing(at[1])
+            return stix_type(claims[0].type).order if claims else _LAST
+        except Missing:
+            return _LAST
+
+    def shown_as(self, collection: int, thing: CanonicalKey) -> StixId | None:
+        """The id under which a collection shows a thing, as far as the solution has come."""
+        at = (collection, thing)
+        if self._reading is not None:
+            self._readers[at][self._reading] = None
+            self._read.append(at)
+        if at in self._found:
+            found = self._found[at]
+            return None if found is None else self.id_of(at, found)
+        before = self._facts.view(*at)
+        return before.object_id if before is not None and before.alive else None
+
+    def id_of(self, at: Place, content: Content) -> StixId:
+        """The id under which this content is shown."""
+        if content.own_id is not None:
+            return content.own_id
+        before = self._facts.view(*at)
+        name = (*at, 0 if before is None else before.generation)
+        if name not in self._ids:
+            text = f"{self._policy.collections[at[0]].id} {at[1].hex()} {name[2]}"
+            self._ids[name] = derived_id(content.type, self._policy.namespace, text)
+        return self._ids[name]
+
+    def found(self) -> Iterator[tuple[Place, Content | None]]:
+        """The affected places, and what is shown there."""
+        return iter(self._found.items())
+
+    def content(self, at: Place) -> Content | None:
+        """What is shown at an affected place."""
+        return self._found.get(at)
+
+
+_LAST = 99
