@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Literal
 
 import orjson
@@ -12,16 +11,13 @@ import orjson
 from hub.core.merge.known import EXTENSION_ID
 from hub.core.merge.project import Projection
 from hub.core.merge.references import object_key
-from hub.core.merge.voices import voices
+from hub.core.merge.voices import voices, weight
 from hub.model.claims import Change, Claim, View
 from hub.model.policy import Centre, Collection, Policy
 from hub.model.stix_types import ViewAuthor, stix_type
-from hub.model.times import DAY_US, exact_time, parse_us
+from hub.model.times import exact_time, has_passed, parse_us
 from hub.model.words import CanonicalKey, Naming, StixObject
 from schemas.api import ExplainedClaim, ExplainedThing, ExplainedView
-
-_SILENT = 50
-"""What a claim that states no confidence counts as, once another states one (docs/semantics.md, section 5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +129,13 @@ def _how(live: Sequence[Projection], policy: Policy) -> str:
 
     Source: docs/semantics.md, section 5, ``confidence``.
     """
-    best = [max(_counted(p) for p in claims) for claims in voices(live, policy.centre_of_identity).values()]
+    best = [max(weight(p) for p in claims) for claims in voices(live, policy.centre_of_identity).values()]
     numbers = [_number(value) for value in sorted(best, reverse=True)]
     if len(numbers) == 1:
         return numbers[0]
     doubts = " * ".join(f"(100 - {number})" for number in numbers)
     power = "" if len(numbers) == 2 else "^" + str(len(numbers) - 1)
     return f"100 - {doubts} / 100{power}"
-
-
-def _counted(p: Projection) -> int:
-    """Trust times confidence, in ten thousandths."""
-    return p.centre.trust * int(p.obj.get("confidence", _SILENT))
 
 
 def _number(ten_thousandths: int) -> str:
@@ -176,11 +167,4 @@ def _moment(said: Any, *, exact: bool) -> str | None:
 def _claim_state(p: Projection, policy: Policy) -> str:
     if p.revoked:
         return "revoked"
-    until = p.obj.get("valid_until")
-    if until is not None and policy.today is not None and parse_us(until) <= _today_us(policy):
-        return "expired"
-    return "live"
-
-
-def _today_us(policy: Policy) -> int:
-    return 0 if policy.today is None else (policy.today - date(1970, 1, 1)).days * DAY_US
+    return "expired" if has_passed(p.obj.get("valid_until"), policy.today_us) else "live"

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid5
 
+from hub.model.times import DAY_US
 from hub.model.words import (
     COMMUNITY,
     PUBLIC,
@@ -22,6 +23,8 @@ from hub.model.words import (
     Naming,
     StixId,
 )
+
+_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,11 @@ class Policy:
     collections: Mapping[int, Collection]
     today: date | None = None
     """The date that the last tick set."""
+
+    @cached_property
+    def today_us(self) -> int | None:
+        """The beginning of ``today``, in microseconds since 1970; None before the first tick: nothing has expired."""
+        return None if self.today is None else (self.today - _EPOCH).days * DAY_US
 
     @cached_property
     def centre_of_identity(self) -> Mapping[StixId, Centre]:

@@ -46,6 +46,11 @@ _short_us = lru_cache(maxsize=65_536)(_us)
 """A timestamp may have a million digits, and nothing that grows with what somebody sends is remembered."""
 
 
+def has_passed(time: str | None, now_us: int | None) -> bool:
+    """Whether this RFC 3339 time is not after ``now_us``; False where either is None. Raises ValueError."""
+    return time is not None and now_us is not None and parse_us(time) <= now_us
+
+
 def to_us(moment: datetime) -> int:
     """Microseconds since 1970 of an aware datetime."""
     return (moment - _EPOCH) // MICROSECOND

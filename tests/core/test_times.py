@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.model import times
-from hub.model.times import exact_time, parse_us, taxii_time
+from hub.model.times import exact_time, has_passed, parse_us, taxii_time
 
 
 def test_a_timestamp_of_many_digits_is_read_and_not_remembered() -> None:
@@ -17,6 +17,15 @@ def test_a_timestamp_of_many_digits_is_read_and_not_remembered() -> None:
     for digits in range(40, 60):
         assert parse_us(f"2026-01-31T12:00:00.{'1' * digits}Z") == parse_us("2026-01-31T12:00:00.111111Z")
     assert times._short_us.cache_info().currsize <= before + 1
+
+
+def test_a_time_has_passed_from_that_moment_on() -> None:
+    now_us = parse_us("2026-01-31T00:00:00Z")
+    assert has_passed("2026-01-30T23:59:59.999Z", now_us)
+    assert has_passed("2026-01-31T00:00:00Z", now_us)
+    assert not has_passed("2026-01-31T00:00:00.001Z", now_us)
+    assert not has_passed(None, now_us)
+    assert not has_passed("2026-01-01T00:00:00Z", None)
 
 
 @settings(deadline=None)

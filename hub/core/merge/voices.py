@@ -8,7 +8,7 @@ from hub.core.merge.project import Projection
 from hub.model.policy import Centre
 from hub.model.words import StixId
 
-_SILENT = 50
+SILENT_CONFIDENCE = 50
 """What a claim without a confidence counts as, before trust, once another states one."""
 
 
@@ -34,6 +34,11 @@ def _name(p: Projection, spoken_for: Mapping[StixId, Centre]) -> str:
     return p.author if spokesman is None else f"centre {spokesman.no}"
 
 
+def weight(p: Projection) -> int:
+    """Trust times confidence of a claim, in ten thousandths."""
+    return p.centre.trust * int(p.obj.get("confidence", SILENT_CONFIDENCE))
+
+
 def confidence(by_voice: Mapping[str, Sequence[Projection]]) -> int | None:
     """Merged confidence, 0 to 100, exact and rounded down; None where no claim states one.
 
@@ -43,7 +48,7 @@ def confidence(by_voice: Mapping[str, Sequence[Projection]]) -> int | None:
         return None
     doubt, scale = 1, 1
     for claims in by_voice.values():
-        doubt *= 10_000 - max(p.centre.trust * p.obj.get("confidence", _SILENT) for p in claims)
+        doubt *= 10_000 - max(weight(p) for p in claims)
         scale *= 10_000
     # 100 - 100 * doubt / scale, rounded down
     return (100 * scale - 100 * doubt) // scale

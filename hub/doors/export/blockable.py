@@ -16,7 +16,7 @@ from hub.doors.export.entry import Entry, type_of
 from hub.model.markings import LEVEL_OF_ID, PAP_ORDER, stated_pap
 from hub.model.problems import Problem
 from hub.model.stix_types import STIX_TYPES
-from hub.model.times import parse_us
+from hub.model.times import has_passed
 from hub.model.words import StixObject
 from hub.patterns import Observable, canonical, is_of_its_kind
 from hub.store.reading import Page
@@ -93,11 +93,10 @@ class Selection:
 
     def _asserts(self, obj: StixObject) -> bool:
         """Whether an indicator says today that something is bad."""
-        until = obj.get("valid_until")
         return (
             obj.get("pattern_type") == "stix"
             and obj.get("revoked") is not True
-            and not (until is not None and self.today_us is not None and parse_us(until) <= self.today_us)
+            and not has_passed(obj.get("valid_until"), self.today_us)
             and not (obj.get("indicator_types") and _HARMLESS.issuperset(obj["indicator_types"]))
         )
 

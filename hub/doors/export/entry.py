@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hub.core.merge.voices import SILENT_CONFIDENCE
 from hub.patterns import Observable
 from hub.patterns.observables.hashes import ALGORITHMS, algorithm
 
@@ -11,8 +12,6 @@ HASHES = frozenset(name.lower() for name in ALGORITHMS)
 NETWORK_KINDS = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url"})
 PLAIN_KINDS = NETWORK_KINDS | HASHES
 """Kinds that no product takes for one another: what a list has that does not say of each value what it is."""
-SILENT_CONFIDENCE = 50
-"""Where an indicator without a confidence stands among others (docs/semantics.md, section 5)."""
 COLUMNS = ("type", "value", "confidence", "valid_from", "valid_until", "tlp", "modified", "id")
 """What formats that say more than the value have of an entry, in this order."""
 
@@ -35,7 +34,7 @@ class Entry:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Greater is better: sure before unsure, new before old."""
+        """Greater is better: sure before unsure, new before old. Silence counts as in ``hub/core/merge/voices.py``."""
         return (SILENT_CONFIDENCE if self.confidence is None else self.confidence, self.modified_us)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import UTC, datetime, time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -21,7 +20,6 @@ from hub.doors.export.net import Net
 from hub.doors.held import holding
 from hub.doors.openapi import ERRORS
 from hub.model.policy import Collection, Policy
-from hub.model.times import to_us
 from hub.model.writes import Head
 from schemas.api import ExportInfo, ExportLimits, ExportList
 
@@ -91,7 +89,7 @@ async def _answer(doors: Doors, net: Net, request: Request, collection: Collecti
         return Response(headers=headers)
     released = await net.released()
     kinds = asked.kinds or asked.format.usual_kinds
-    selection = Selection(kinds, _today_us(policy), lists=lists, released=released)
+    selection = Selection(kinds, policy.today_us, lists=lists, released=released)
     writer = asked.format.begin(About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options))
     listing = Listing(doors, collection, asked, writer=writer, selection=selection)
     credentials = credentials_of(request)
@@ -121,10 +119,6 @@ async def _rest(begun: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[byt
     yield begun
     async for chunk in chunks:
         yield chunk
-
-
-def _today_us(policy: Policy) -> int | None:
-    return None if policy.today is None else to_us(datetime.combine(policy.today, time(), UTC))
 
 
 def _etag(collection: Collection, head: Head, policy: Policy, asked: Asked, lists: str) -> str:
