@@ -148,7 +148,7 @@ async def _relay(running: Running, stop: asyncio.Event) -> None:
     from hub.doors.kafka import relay_of
 
     relay = await relay_of(
-        config.kafka_bootstrap, kafka_credentials(config), running.store, replication=config.kafka_replication
+        config.kafka_bootstrap, kafka_credentials(config), running.store.logs, replication=config.kafka_replication
     )
     running.relay_problems = lambda: list(relay.problems)
     await relay.run(stop)
@@ -158,7 +158,7 @@ async def _relayed(config: Config) -> Callable[[], Awaitable[Mapping[str, int]]]
     """How the doors learn how far the relay is, which may run elsewhere; None without Kafka."""
     if config.kafka_bootstrap is None:
         return None
-    from hub.doors.kafka import relayed_of
+    from hub.doors.kafka_back import relayed_of
 
     return await relayed_of(config.kafka_bootstrap, kafka_credentials(config))
 

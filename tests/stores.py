@@ -13,12 +13,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.log.embedded import EmbeddedLog
+from hub.model.claims import Change
+from hub.model.words import Seq
+from hub.store import tables as t
 from hub.store.migrations import upgrade
+from hub.store.port import WHOLE_LOG, Filter
 from hub.store.postgres_address import Address
+from hub.store.sql import SqlStore
 from hub.store.sqlite import SqliteStore, open_sqlite
 from tests.servers.postgres import Postgres
 from tests.waiting import in_a_thread
@@ -41,6 +46,30 @@ async def a_log(path: Path) -> EmbeddedLog:
     log = await EmbeddedLog.open(path)
     await log._in_thread(lambda: _without_fsync(log._db))
     return log
+
+
+async def rows_of_log(
+    store: SqlStore,
+    log: int = 1,
+    after: int = 0,
+    by: Filter = WHOLE_LOG,
+    *,
+    limit: int = 1_000_000,
+    limit_bytes: int = 1 << 40,
+) -> list[Change]:
+    """A page of a log, everything by default, with what the table says of each row besides."""
+    page = await store.logs.page(log, Seq(after), limit=limit, limit_bytes=limit_bytes, by=by)
+    c = t.changes.c
+    async with store.look() as conn:
+        chained = (await conn.execute(select(c.seq, c.first, c.before).where(c.log == log))).all()
+    chain = {row.seq: (bool(row.first), row.before) for row in chained}
+    return [
+        Change(
+            log, row.seq, row.object_id, row.type, bool(row.withdrawn), row.date_added_us, row.version_us, body,
+            *chain[row.seq],
+        )
+        for row, body in page.with_bodies()
+    ]  # fmt: skip
 
 
 def a_migrated_database(postgres: Postgres, name: str) -> str:

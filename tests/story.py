@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from hub.log.port import INTAKE_PREFIX, Batch, Record, StoredRecord, Topic, TopicPartition
 from hub.model.claims import Change, Claim, ClaimKey, View
@@ -29,17 +29,17 @@ from hub.model.policy_changes import (
 )
 from hub.model.principals import Kind, Principal
 from hub.model.times import from_us, stix_time, to_us
-from hub.model.words import BUILT_IN_GROUPS, CanonicalKey, CentreName, CollectionName, GroupName, Level, Seq, StixId
+from hub.model.words import BUILT_IN_GROUPS, CanonicalKey, CentreName, CollectionName, GroupName, Level, StixId
 from hub.model.writes import ReceiptCounts
 from hub.store import policy_changes
 from hub.store import tables as t
 from hub.store.bootstrap import DEFAULT_COLLECTIONS
-from hub.store.port import Filter
+from hub.store.port import WHOLE_LOG, Filter
 from hub.store.rows import claim_of, view_of
 from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings
 from tests.memory import MemoryStore
-from tests.stores import a_store
+from tests.stores import a_store, rows_of_log
 
 START_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 SECOND_US = 1_000_000
@@ -264,7 +264,7 @@ class Story:
 
     async def log(self, name: str, **by: Any) -> list[Change]:
         """All rows of a collection's change log, or what TAXII shows of it by a filter."""
-        return await self.place.rows(f"collection.{name}", Filter(**(by or {"log": True})))
+        return await self.place.rows(f"collection.{name}", Filter(**by) if by else WHOLE_LOG)
 
     async def shown(self, name: str, kind: str | None = None) -> dict[str, dict[str, Any]]:
         """What a collection holds now, by id: the fold of its log."""
@@ -284,7 +284,7 @@ class Story:
 
     async def rejections(self, centre: Centre) -> list[dict[str, Any]]:
         """The centre's log of rejections."""
-        return [json.loads(row.body) for row in await self.place.rows(f"rejected.{centre.name}", Filter(log=True))]
+        return [json.loads(row.body) for row in await self.place.rows(f"rejected.{centre.name}", WHOLE_LOG)]
 
     async def counts(self, centre: Centre) -> dict[str, int]:
         """How many of its objects ended how."""
@@ -354,7 +354,7 @@ class InMemory:
 
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """See ``Place``."""
-        assert by == Filter(log=True), "the doors' filters are the real stores'"
+        assert by == WHOLE_LOG, "the doors' filters are the real stores'"
         return list(self.store.tables.changes[self.store.logs[log]])
 
     async def counts(self, centre: int) -> ReceiptCounts:
@@ -436,9 +436,9 @@ class InStore:
 
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """See ``Place``."""
-        async with self.store.look() as conn:
-            no = (await conn.execute(select(t.logs.c.no).where(t.logs.c.name == log))).scalar_one()
-        return await self.store.read(no, Seq(0), limit=1_000_000, limit_bytes=1 << 40, by=by)
+        no = await self.store.logs.number(log)
+        assert no is not None
+        return await rows_of_log(self.store, no, by=by)
 
     async def counts(self, centre: int) -> ReceiptCounts:
         """See ``Place``."""

@@ -14,7 +14,6 @@ from hub.log.port import StoredRecord, Topic
 from hub.model.policy import Centre
 from hub.model.times import from_us
 from hub.model.writes import ReceiptCounts
-from hub.store import reading
 from tests.story import Story, an_indicator
 
 GOOD = json.dumps(an_indicator()).encode()
@@ -89,11 +88,10 @@ async def test_a_forged_receipt_adds_nothing_to_another_centres(story: Story) ->
     mine = [a_record(story, ro, GOOD, receipt=uid.encode(), index=b"0")]
     forged = [a_record(story, it, bad, receipt=uid.encode(), index=b"%d" % index) for index in range(3)]
     await story.carry(forged[:1] + mine + forged[1:])
-    async with story.store.look() as conn:
-        assert await reading.receipt_counts(conn, uid, ro.no) == ReceiptCounts(1, 0, 0, 0)
-        assert await reading.receipt_counts(conn, uid, it.no) == ReceiptCounts(0, 0, 0, 3)
-        said: list[Any] = await reading.problem_parts(conn, uid, ro.no)
-    assert said == []
+    intake = story.store.intake
+    assert await intake.receipt_counts(uid, ro.no) == ReceiptCounts(1, 0, 0, 0)
+    assert await intake.receipt_counts(uid, it.no) == ReceiptCounts(0, 0, 0, 3)
+    assert [one async for one in intake.problems(uid, ro.no, from_index=0, in_one_partition=True)] == []
 
 
 async def test_a_record_that_nobody_foresaw_is_refused_alone(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from enum import StrEnum
 from pathlib import Path
 
 import httpx
-from sqlalchemy import func, select
 
 from hub.app import open_log, open_store, opened_broker
 from hub.cli.certificate import examine
@@ -22,10 +21,8 @@ from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
 from hub.data_dir import open_to_others
 from hub.lists import ensure_known
 from hub.model.errors import HubError, WrongUsage
-from hub.model.tasks import Recompute
 from hub.registry.port import Broker, Difference
 from hub.registry.service import Registry
-from hub.store import tables as t
 from hub.store.migrations import HEAD
 from hub.store.sql import SqlStore
 
@@ -232,14 +229,11 @@ async def _clock(store: SqlStore) -> Finding:
 
 
 async def _work_left(store: SqlStore) -> list[Finding]:
-    async with store.look() as conn:
-        changes = (await conn.execute(select(func.count()).where(t.tasks.c.kind == Recompute.__name__))).scalar_one()
-        held = (await conn.execute(select(func.count()).where(t.held.c.state == "waiting"))).scalar_one()
     found = []
-    if changes:
+    if changes := await store.changes_left():
         says = f"{changes:,} changes of policy are being carried out."
         found.append(Finding("policy", Health.NOTE, says, "A running worker finishes them."))
-    if held:
+    if held := await store.intake.waiting():
         found.append(Finding("held", Health.NOTE, f"{held:,} objects wait for you.", "ctihub held list"))
     return found
 

@@ -19,8 +19,8 @@ def routes(doors: Doors) -> APIRouter:
     async def list_collections(request: Request) -> Response:
         """The collections that one may read; without credentials those that are open to anyone."""
         readable = await doors.gate.readable(await doors.gate.principal(request))
-        heads = await doors.store.heads()
-        body = CollectionList(collections=[collection_info(one, heads.get(one.no)) for one in readable])
+        ends = await doors.store.logs.ends()
+        body = CollectionList(collections=[collection_info(one, ends.get(one.no)) for one in readable])
         return Response(body.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})
 
     return router

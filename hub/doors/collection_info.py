@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hub.model.policy import Collection
-from hub.model.writes import Head
+from hub.store.port import LogEnd
 from schemas.api import CollectionInfo
 
 
-def collection_info(collection: Collection, head: Head | None) -> CollectionInfo:
-    """What a reader is told of a collection; ``head`` is None where its change log is empty."""
+def collection_info(collection: Collection, end: LogEnd | None) -> CollectionInfo:
+    """What a reader is told of a collection; ``end`` is None where its change log is empty."""
     return CollectionInfo(
         name=collection.name,
         id=collection.id,
@@ -17,5 +17,5 @@ def collection_info(collection: Collection, head: Head | None) -> CollectionInfo
         types=sorted(collection.types),
         kinds=sorted(collection.kinds),
         min_confidence=collection.min_confidence,
-        last_seq=head.seq if head else 0,
+        last_seq=end.seq if end else 0,
     )

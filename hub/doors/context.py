@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from starlette.requests import Request
 
@@ -15,15 +14,8 @@ from hub.doors.pulse import Pulse
 from hub.doors.settings import DoorSettings
 from hub.intake import Budget, Intake, ReceiptCodec
 from hub.log.port import EventLog
-from hub.model.words import Seq
 from hub.registry.access import Access
-from hub.store import reading
-from hub.store.port import Filter, Store
-from hub.store.reading import Page, Readable
-
-
-class DoorStore(Store, Readable, Protocol):
-    """The store as doors use it: its port, and a look at its tables for ``hub/store/reading.py``."""
+from hub.store.port import Store
 
 
 async def process_metrics() -> bytes:
@@ -51,7 +43,7 @@ class Doors:
     def __init__(
         self,
         *,
-        store: DoorStore,
+        store: Store,
         log: EventLog,
         access: Access,
         key: bytes,
@@ -73,11 +65,6 @@ class Doors:
             says="More answers are on their way at once than the hub has room for.",
         )
         self.process = process or ProcessReports()
-
-    async def page(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> Page:
-        """The rows of a log above ``after`` that pass ``by``, with their bytes."""
-        async with self.store.look() as conn:
-            return await reading.page(conn, log, after, limit=limit, limit_bytes=limit_bytes, by=by)
 
     def troubles(self) -> list[str]:
         """What does not work of this process itself, a clause each."""

@@ -20,7 +20,7 @@ from hub.core.normalise.sco import canonical_sco
 from hub.doors.context import Doors
 from hub.doors.explained import Asker, Part, explained_thing
 from hub.doors.openapi import ERRORS
-from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
+from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key
 from hub.model.errors import NotFound, Refused
 from hub.model.policy import Audience, Collection, Policy
 from hub.model.principals import Kind, Principal
@@ -28,7 +28,7 @@ from hub.model.problems import Problem, cut
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId, StixObject
 from hub.patterns import Observable, canonical, key, keys_asked, pattern_key, value_candidates
-from hub.store import reading
+from hub.store.port import ShownView
 from schemas.api import ExplainedThing, Explanation
 
 _LONGEST = 70_000
@@ -102,7 +102,7 @@ def _object_of(observable: Observable) -> StixObject:
 class _Known:
     """What the store said about the things asked for."""
 
-    views: dict[tuple[int, CanonicalKey], View] = field(default_factory=dict)
+    shown: dict[tuple[int, CanonicalKey], ShownView] = field(default_factory=dict)
     claims: dict[CanonicalKey, dict[ClaimKey, Claim]] = field(default_factory=dict)
     placed: dict[tuple[int, CanonicalKey], set[ClaimKey]] = field(default_factory=dict)
     """Of merged relationships, whose claims stand for them depends on the collection."""
@@ -114,7 +114,7 @@ class _Explaining:
 
     def __init__(self, doors: Doors, principal: Principal, policy: Policy) -> None:
         self._doors = doors
-        self._store = doors.store
+        self._reader = doors.store.things
         self._policy = policy
         self._principal = principal
         centre = policy.centres.get(principal.no) if principal.kind is Kind.CENTRE else None
@@ -125,7 +125,7 @@ class _Explaining:
         collections = await self._doors.gate.explainable(self._principal)
         things = await self._things(asked.strip(), collections)
         found = await self._explained(things, collections)
-        others = await self._store.things_naming(keys_asked(asked), _MOST_THINGS)
+        others = await self._reader.naming(keys_asked(asked), _MOST_THINGS)
         others = [thing for thing in others if thing not in things]
         for at in range(0, len(others), _ENOUGH):  # most of what is looked at may be nothing to the asker
             if len(found) >= _ENOUGH:
@@ -136,7 +136,7 @@ class _Explaining:
     async def _explained(self, things: Some[CanonicalKey], collections: Some[Collection]) -> list[ExplainedThing]:
         known = await self._known(things, collections)
         found = [
-            explained_thing(thing, await self._parts(thing, known, collections), self._asker, self._policy)
+            explained_thing(thing, self._parts(thing, known, collections), self._asker, self._policy)
             for thing in things
         ]
         return [thing for thing in found if thing is not None]
@@ -145,51 +145,31 @@ class _Explaining:
         if _STIX_ID.fullmatch(said) is None:
             named = things_named(said)
             return [] if isinstance(named, Problem) else named  # a value may begin like a pattern, or like an id
-        views = await self._store.find_views(StixId(said), [one.no for one in collections])
+        views = await self._reader.views_under(StixId(said), [one.no for one in collections])
         things = {view.thing: None for view in views}
-        mine = [claim for claim in await self._store.find_claims((), [StixId(said)]) if self._asker.owns(claim)]
+        mine = [claim for claim in await self._reader.claims_under([StixId(said)]) if self._asker.owns(claim)]
         things.update({claim.thing: None for claim in mine if claim.thing is not None})
         floating = [claim.key for claim in mine if claim.thing is None]
         if floating:
-            async with self._store.look() as conn:
-                things.update(dict.fromkeys(await reading.placements(conn, floating)))
+            things.update(dict.fromkeys(await self._reader.relationships_of(floating)))
         return list(things)
 
     async def _known(self, things: Some[CanonicalKey], collections: Some[Collection]) -> _Known:
-        known = _Known()
-        for thing in things:
-            for view in await self._store.views_of(thing, [one.no for one in collections]):
-                known.views[view.collection, thing] = view
-            known.claims[thing] = {}
-        for claim in await self._store.find_claims(things, ()):
+        known = _Known(claims={thing: {} for thing in things})
+        for shown in await self._reader.shown(things, [one.no for one in collections]):
+            known.shown[shown.view.collection, shown.view.thing] = shown
+        for claim in await self._reader.claims_about(things):
             if claim.thing is not None:
                 known.claims[claim.thing][claim.key] = claim
-        await self._add_relationships(things, known)
+        for placed in await self._reader.placed(things):
+            known.placed.setdefault((placed.collection, placed.thing), set()).add(placed.claim.key)
+            known.claims[placed.thing][placed.claim.key] = placed.claim
         markings = {ref for some in known.claims.values() for claim in some.values() for ref in claim.marks.others}
-        known.definitions = {claim.key: claim for claim in await self._store.find_claims((), markings)}
+        known.definitions = {claim.key: claim for claim in await self._reader.claims_under(markings)}
         return known
 
-    async def _add_relationships(self, things: Some[CanonicalKey], known: _Known) -> None:
-        async with self._store.look() as conn:
-            placed = await reading.placed(conn, things)
-        claims = {claim.key: claim for claim in await self._store.find_claims((), {one.id for one in placed})}
-        for one in placed:
-            name = claim_key(one.centre, one.id)
-            known.placed.setdefault((one.collection, one.thing), set()).add(name)
-            if name in claims:
-                known.claims[one.thing][name] = claims[name]
-
-    async def _parts(self, thing: CanonicalKey, known: _Known, collections: Some[Collection]) -> list[Part]:
-        parts = []
-        for collection in collections:
-            view = known.views.get((collection.no, thing))
-            row = None
-            if view is not None:
-                async with self._store.look() as conn:
-                    row = await reading.change_at(conn, collection.no, view.seq)
-            claims = self._visible(thing, collection, known)
-            parts.append(Part(collection, view, row, claims))
-        return parts
+    def _parts(self, thing: CanonicalKey, known: _Known, collections: Some[Collection]) -> list[Part]:
+        return [Part(one, known.shown.get((one.no, thing)), self._visible(thing, one, known)) for one in collections]
 
     def _visible(self, thing: CanonicalKey, collection: Collection, known: _Known) -> list[tuple[Claim, Projection]]:
         """The claims about a thing that this collection's audience may see, and what remains of them."""

@@ -12,11 +12,12 @@ from hub.core.merge.known import EXTENSION_ID
 from hub.core.merge.project import Projection
 from hub.core.merge.references import object_key
 from hub.core.merge.voices import voices, weight
-from hub.model.claims import Change, Claim, View
+from hub.model.claims import Claim, View
 from hub.model.policy import Centre, Collection, Policy
 from hub.model.stix_types import ViewAuthor, stix_type
 from hub.model.times import exact_time, has_passed, parse_us
 from hub.model.words import CanonicalKey, Naming, StixObject
+from hub.store.port import ShownView
 from schemas.api import ExplainedClaim, ExplainedThing, ExplainedView
 
 
@@ -34,11 +35,10 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One collection's part: its view, the row with its newest bytes, and the claims that its audience may see."""
+    """One collection's part: what it shows, and the claims that its audience may see."""
 
     collection: Collection
-    view: View | None
-    row: Change | None
+    shown: ShownView | None
     claims: Sequence[tuple[Claim, Projection]]
     """By rank."""
 
@@ -46,29 +46,29 @@ class Part:
 def explained_thing(thing: CanonicalKey, parts: Sequence[Part], asker: Asker, policy: Policy) -> ExplainedThing | None:
     """A thing as the asker may see it; None when there is nothing of it that it may see."""
     about = next((claim for part in parts for claim, _ in part.claims), None)
-    shown = next((part.row for part in parts if part.row is not None), None)
+    shown = next((part.shown for part in parts if part.shown is not None), None)
     if about is None and shown is None:
         return None
-    kind = about.type if about is not None else (shown.type if shown is not None else "")
+    kind = about.type if about is not None else (shown.view.type if shown is not None else "")
     own = any(asker.owns(claim) for part in parts for claim, _ in part.claims)
     return ExplainedThing(
         key=thing.hex() if own or _is_told(thing, kind, shown) else None,
         type=kind,
         text=_text(parts, shown, asker),
-        views=[_view(part, asker, policy) for part in parts if part.view is not None or part.claims],
+        views=[_view(part, asker, policy) for part in parts if part.shown is not None or part.claims],
     )
 
 
-def _is_told(thing: CanonicalKey, kind: str, shown: Change | None) -> bool:
+def _is_told(thing: CanonicalKey, kind: str, shown: ShownView | None) -> bool:
     """Whether the key says no more than what is shown: it must not confirm a guess of an id that is not."""
-    return kind == "indicator" or (shown is not None and thing == object_key(shown.object_id))
+    return kind == "indicator" or (shown is not None and thing == object_key(shown.view.object_id))
 
 
-def _object(row: Change | None) -> StixObject:
-    return orjson.loads(row.body) if row is not None and row.body else {}
+def _object(shown: ShownView | None) -> StixObject:
+    return orjson.loads(shown.body) if shown is not None and shown.body else {}
 
 
-def _text(parts: Sequence[Part], shown: Change | None, asker: Asker) -> str:
+def _text(parts: Sequence[Part], shown: ShownView | None, asker: Asker) -> str:
     """What names the thing: its pattern or value, else the id under which a collection shows it."""
     obj = next((p.obj for part in parts for _, p in part.claims), None) or _object(shown)
     kind = obj.get("type")
@@ -83,7 +83,7 @@ def _text(parts: Sequence[Part], shown: Change | None, asker: Asker) -> str:
     if isinstance(value, str):
         return value
     if shown is not None:
-        return shown.object_id
+        return shown.view.object_id
     # nothing is shown of it: its id is for who claims it, and for others where the centre goes by its name
     said = [claim.id for part in parts for claim, p in part.claims if asker.owns(claim) or not p.unnamed]
     return said[0] if said else f"{kind} without a view"
@@ -91,15 +91,16 @@ def _text(parts: Sequence[Part], shown: Change | None, asker: Asker) -> str:
 
 def _view(part: Part, asker: Asker, policy: Policy) -> ExplainedView:
     live = [p for _, p in part.claims if not p.revoked]
-    alive = part.view is not None and part.view.alive
-    obj = _object(part.row) if alive else {}
+    view = None if part.shown is None else part.shown.view
+    alive = view is not None and view.alive
+    obj = _object(part.shown) if alive else {}
     merged = bool(part.claims) and stix_type(part.claims[0][0].type).view_author is not ViewAuthor.OWNER
     first, last = _span(obj)
     return ExplainedView(
         collection=part.collection.name,
-        id=part.view.object_id if alive and part.view is not None else None,
-        state=_state(part.view),
-        seq=part.view.seq if part.view is not None else 0,
+        id=view.object_id if alive and view is not None else None,
+        state=_state(view),
+        seq=view.seq if view is not None else 0,
         version=obj.get("modified"),
         first=first,
         last=last,

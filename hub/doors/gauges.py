@@ -10,25 +10,31 @@ import asyncio
 import math
 import shutil
 import time
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.doors.asking import Server, answers, asked
-from hub.store import reading
 
 FRESH_S = 2.0
 """So long a measurement serves everyone who asks."""
 
 
+class AskedIntake(Protocol):
+    """What is asked of ``hub/store/port.IntakeReader``."""
+
+    async def waiting(self) -> int:
+        """See there."""
+        ...
+
+
 class AskedStore(Server, Protocol):
     """The store, as far as it is measured."""
 
-    def look(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """See ``hub/store/reading.Readable``."""
+    @property
+    def intake(self) -> AskedIntake:
+        """See ``hub/store/port.Store``."""
         ...
 
 
@@ -64,7 +70,7 @@ class Gauges:
     async def _measure(self) -> None:
         self._up.labels("store").set(await answers(self._store.ready))
         self._up.labels("log").set(await answers(self._log.ready))
-        waiting = await asked(self._waiting)
+        waiting = await asked(self._store.intake.waiting)
         self._held.set(math.nan if waiting is None else waiting)
         try:
             usage = await asyncio.to_thread(shutil.disk_usage, self._data_dir)
@@ -74,10 +80,6 @@ class Gauges:
         else:
             self._free.set(usage.free)
             self._size.set(usage.total)
-
-    async def _waiting(self) -> int:
-        async with self._store.look() as conn:
-            return await reading.waiting(conn)
 
     def _gauge(self, name: str, says: str, *labels: str, shown: CollectorRegistry | None = None) -> Gauge:
         return Gauge(name, says, labels, registry=self._registry if shown is None else shown)

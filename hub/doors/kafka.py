@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -23,12 +23,12 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     ProducerFenced,
     TopicAlreadyExistsError,
-    UnknownTopicOrPartitionError,
     for_code,
 )
 
-from hub.doors.kafka_page import BATCH_BYTES, Page, Sizes
-from hub.doors.kafka_tail import CHECK_ROWS, TAIL_RECORDS, TailRecord, Verdict, judge, last_seq, tail_record
+from hub.doors.kafka_back import GROUP, read_back
+from hub.doors.kafka_batch import BATCH_BYTES, Sizes, TopicBatch
+from hub.doors.kafka_tail import CHECK_ROWS, RelayedRow, TailRecord, Verdict, judge, last_seq, relayed_row
 from hub.doors.metrics import RELAY_FENCES, RELAY_LAG, RELAYED
 from hub.log.kafka_batches import replace_codecs
 from hub.log.kafka_connection import (
@@ -37,17 +37,13 @@ from hub.log.kafka_connection import (
     few_replicas,
     hub_error,
     stop_producer,
-    told_plainly,
 )
 from hub.log.kafka_needs import REFRESH_S, TRANSACTION_TIMEOUT_MS
 from hub.log.kafka_topics import COLLECTION_PREFIX, REJECTED_PREFIX, settings_of
-from hub.model.claims import Change
 from hub.model.errors import Broken, HubError, TryAgain
 from hub.model.words import Seq
-from hub.store.port import Filter, LogEnd
+from hub.store.port import LogEnd, LogReader
 
-GROUP = "_ctihub.relay"
-"""Kafka keeps the positions as offsets of this group, which has no members: of a topic's partition 0, the last row."""
 TRANSACTIONAL_ID = "_ctihub.relay.{shard}"
 
 PAGE_ROWS = 1_000
@@ -67,50 +63,12 @@ FENCED_BACKOFF_S = (5.0, 15.0, 60.0)
 
 replace_codecs()
 
-_ALL = Filter(log=True)
 _log = structlog.get_logger()
 
 
-class ChangeLogs(Protocol):
-    """What the relay needs of the store."""
-
-    async def log_ends(self) -> Mapping[int, LogEnd]:
-        """The name of every log and where it ends now."""
-        ...
-
-    async def read(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> list[Change]:
-        """See ``hub/store/port.Store``."""
-        ...
-
-    def watch(self) -> AsyncGenerator[None, None]:
-        """See ``hub/store/port.Store``."""
-        ...
-
-
-async def relay_of(bootstrap: str, credentials: Mapping[str, str | None], logs: ChangeLogs, **more: Any) -> Relay:
+async def relay_of(bootstrap: str, credentials: Mapping[str, str | None], logs: LogReader, **more: Any) -> Relay:
     """A relay to these brokers; ``credentials`` as ``KafkaConnection.of`` takes them, ``more`` as ``Relay`` does."""
     return Relay(await KafkaConnection.of(bootstrap, **credentials), logs, **more)
-
-
-class Relayed:
-    """How far any relay has got, whichever process it runs in."""
-
-    def __init__(self, kafka: KafkaConnection) -> None:
-        self._kafka = kafka
-        self._asking = asyncio.Lock()
-        """Who asks often waits for itself: each question is a connection."""
-
-    async def __call__(self) -> dict[str, int]:
-        """Of each log, by its name, the last row that is on its topic. Raises TryAgain."""
-        with told_plainly():
-            async with self._asking, self._kafka.admin() as admin:
-                said = await admin.list_consumer_group_offsets(GROUP)
-        return {at.topic: offset.offset for at, offset in said.items()}
-
-
-async def relayed_of(bootstrap: str, credentials: Mapping[str, str | None]) -> Relayed:
-    """Asks these brokers; ``credentials`` as ``KafkaConnection.of`` takes them."""
-    return Relayed(await KafkaConnection.of(bootstrap, **credentials))
 
 
 @dataclass(slots=True)
@@ -127,7 +85,7 @@ class Relay:
     def __init__(
         self,
         kafka: KafkaConnection,
-        logs: ChangeLogs,
+        logs: LogReader,
         *,
         shard: int = 0,
         shards: int = 1,
@@ -232,7 +190,7 @@ class Relay:
 
     async def _round(self, producer: AIOKafkaProducer, stop: asyncio.Event) -> bool:
         """One transaction for each log that has grown; whether there was any."""
-        ends = {no: end for no, end in (await self._logs.log_ends()).items() if self._is_mine(no, end)}
+        ends = {no: end for no, end in (await self._logs.ends()).items() if self._is_mine(no, end)}
         await self._look_at_new(ends)
         RELAY_LAG.set(sum(end.seq - self._places.get(no, 0) for no, end in ends.items()))
         grown = [no for no, end in ends.items() if no in self._places and end.seq > self._places[no]]
@@ -255,15 +213,16 @@ class Relay:
 
     async def _carry_page(self, producer: AIOKafkaProducer, no: int, topic: str) -> None:
         after = self._places[no]
-        rows = await self._logs.read(no, after, limit=PAGE_ROWS, limit_bytes=PAGE_BYTES, by=_ALL)
-        if [row.seq for row in rows] != list(range(after + 1, after + len(rows) + 1)):
+        page = await self._logs.page(no, after, limit=PAGE_ROWS, limit_bytes=PAGE_BYTES)
+        if [row.seq for row in page.rows] != list(range(after + 1, after + len(page.rows) + 1)):
             raise Broken("store.gap", f"The log {topic} has a gap after {after}.", "Restore the store from a backup.")
+        last = page.rows[-1].seq
         try:
             async with _transaction(producer):
-                pages = self._sizes.pages(producer, rows)
-                sent = [await producer.send_batch(page.builder, topic, partition=0) for page in pages]
-                self._heed_refusals(pages, topic, await asyncio.gather(*sent, return_exceptions=True))
-                await producer.send_offsets_to_transaction({KafkaPartition(topic, 0): rows[-1].seq}, GROUP)
+                batches = self._sizes.batches(producer, no, page)
+                sent = [await producer.send_batch(batch.builder, topic, partition=0) for batch in batches]
+                self._heed_refusals(batches, topic, await asyncio.gather(*sent, return_exceptions=True))
+                await producer.send_offsets_to_transaction({KafkaPartition(topic, 0): last}, GROUP)
         except TimeoutError:
             raise await few_replicas(producer.client, topic) or TimeoutError from None
         except KafkaError as error:
@@ -272,16 +231,16 @@ class Relay:
                 self._refused.add(no)
                 self._set_aside(no, topic, told.says, _FOR_THE_OPERATOR[told.code])
             raise
-        self._places[no] = rows[-1].seq
+        self._places[no] = last
         self._refused.discard(no)
         self._moved = True
-        RELAYED.inc(len(rows))
+        RELAYED.inc(len(page.rows))
 
-    def _heed_refusals(self, pages: Sequence[Page], topic: str, outcomes: Sequence[Any]) -> None:
+    def _heed_refusals(self, batches: Sequence[TopicBatch], topic: str, outcomes: Sequence[Any]) -> None:
         """Raise the first: a transaction commits without a batch that the broker refused, unless we look."""
-        for page, outcome in zip(pages, outcomes, strict=True):
+        for batch, outcome in zip(batches, outcomes, strict=True):
             if isinstance(outcome, MessageSizeTooLargeError):
-                self._sizes.refused(page, topic)
+                self._sizes.refused(batch, topic)
                 self._moved = True  # smaller at once: that is no reason to wait
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -308,7 +267,7 @@ class Relay:
             return
         async with asyncio.timeout(CHECK_WITHIN_S), self._reading() as reader:
             there = await self._make_topics(reader, new)
-            positions, tails = await _read_back(reader, [end.name for end in there.values()])
+            positions, tails = await read_back(reader, [end.name for end in there.values()])
         for no, end in there.items():
             at = KafkaPartition(end.name, 0)
             self._heed(no, end, await self._judge(no, end, positions[at], tails[at]))
@@ -323,12 +282,12 @@ class Relay:
 
     async def _judge(self, no: int, end: LogEnd, position: int | None, tail: Sequence[TailRecord]) -> Verdict:
         last = min(last_seq(tail, position), end.seq)
-        rows: list[Change] = []
+        rows: list[RelayedRow] = []
         after = Seq(max(0, last - CHECK_ROWS))
         while after < last:
-            page = await self._logs.read(no, after, limit=min(500, last - after), limit_bytes=PAGE_BYTES, by=_ALL)
-            rows.extend(page)
-            after = page[-1].seq
+            page = await self._logs.page(no, after, limit=min(500, last - after), limit_bytes=PAGE_BYTES)
+            rows.extend(relayed_row(row, body) for row, body in page.with_bodies())
+            after = page.rows[-1].seq
         return judge(tail, position, rows, head=end.seq, compacted=end.name.startswith(COLLECTION_PREFIX))
 
     def _heed(self, no: int, end: LogEnd, verdict: Verdict) -> None:
@@ -381,43 +340,6 @@ _FOR_THE_OPERATOR = {
 }
 """Errors that concern one topic until somebody acts, and how."""
 _REFILL = "Delete the topic; ctihub doctor --fix makes it anew, and the relay fills it again."
-
-
-async def _read_back(
-    reader: AIOKafkaConsumer, topics: Sequence[str]
-) -> tuple[dict[KafkaPartition, int | None], dict[KafkaPartition, list[TailRecord]]]:
-    """Of each topic the relay's position, and its last records as a reader of what is committed gets them."""
-    partitions = [KafkaPartition(topic, 0) for topic in topics]
-    if not partitions:
-        return {}, {}
-    begin = await reader.beginning_offsets(partitions)
-    ends = await reader.end_offsets(partitions)
-    # A topic without an offset was made anew, whatever the position says.
-    positions = {at: await reader.committed(at) if ends[at] > 0 else None for at in partitions}
-    tails: dict[KafkaPartition, list[TailRecord]] = {at: [] for at in partitions}
-    for at in partitions:
-        window = TAIL_RECORDS
-        while not tails[at] and begin[at] < ends[at]:
-            start = max(begin[at], ends[at] - window)
-            tails[at] = await _records(reader, at, start, ends[at])
-            if start == begin[at]:
-                break
-            window *= 8  # nothing but marks of transactions there
-    return positions, tails
-
-
-async def _records(reader: AIOKafkaConsumer, at: KafkaPartition, start: int, end: int) -> list[TailRecord]:
-    """The committed records from one offset up to another."""
-    reader.assign([at])
-    reader.seek(at, start)
-    found: list[TailRecord] = []
-    while await reader.position(at) < end:
-        read = await reader.getmany(at, timeout_ms=200)
-        if not read and at.topic not in await reader.topics():  # deleted: the client would look for ever
-            raise UnknownTopicOrPartitionError(at.topic)
-        for records in read.values():
-            found.extend(tail_record(record.key, record.value, record.headers) for record in records)
-    return found
 
 
 async def _pause(stop: asyncio.Event, pauses_s: Sequence[float], failed: int) -> None:

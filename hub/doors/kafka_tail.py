@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from hub.model.claims import Change, digest_of
+from hub.model.claims import digest_of
 from hub.model.words import Seq
+from hub.store.port import LogRow
 
 TAIL_RECORDS = 1_000
 """So many offsets of a topic's end are read back: a transaction at its fullest."""
@@ -45,6 +46,20 @@ def tail_record(key: bytes | None, value: bytes | None, headers: Sequence[tuple[
     return TailRecord(seq, key, None if value is None else digest_of(value))
 
 
+class RelayedRow(NamedTuple):
+    """A row of the change log, as its record must be."""
+
+    seq: int
+    object_id: str
+    digest: bytes | None
+    """None for a withdrawal."""
+
+
+def relayed_row(row: LogRow, body: bytes) -> RelayedRow:
+    """What is kept of a row for comparison."""
+    return RelayedRow(row.seq, row.object_id, None if row.withdrawn else digest_of(body))
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Where to go on, or why not."""
@@ -63,14 +78,14 @@ def last_seq(records: Sequence[TailRecord], position: int | None) -> int:
 
 
 def judge(
-    records: Sequence[TailRecord], position: int | None, rows: Sequence[Change], *, head: Seq, compacted: bool
+    records: Sequence[TailRecord], position: int | None, rows: Sequence[RelayedRow], *, head: Seq, compacted: bool
 ) -> Verdict:
     """Compare a topic's end with the change log.
 
     ``records``: the last of the topic, in their order. ``position``: the last row by Kafka's account of the relay, None
     where it has forgotten. ``rows``: the last ``CHECK_ROWS`` rows up to ``last_seq``, in their order.
     """
-    by_seq = {int(row.seq): row for row in rows}
+    by_seq = {row.seq: row for row in rows}
     foreign = next((record for record in records if not _is_ours(record, by_seq, rows, head)), None)
     if foreign is not None:
         return Verdict(Seq(0), differs=f"a record with the number {foreign.seq} that the change log does not know")
@@ -85,24 +100,23 @@ def judge(
     return Verdict(Seq(last), noted=noted)
 
 
-def _is_ours(record: TailRecord, by_seq: dict[int, Change], rows: Sequence[Change], head: Seq) -> bool:
+def _is_ours(record: TailRecord, by_seq: dict[int, RelayedRow], rows: Sequence[RelayedRow], head: Seq) -> bool:
     if not 0 < record.seq <= head:
         return False
     row = by_seq.get(record.seq)
     if row is None:  # further back than is compared
         return bool(rows) and record.seq < rows[0].seq
-    digest = None if row.withdrawn else digest_of(row.body)
-    return (record.key or b"") == row.object_id.encode() and record.digest in (digest, _ANY_DIGEST)
+    return (record.key or b"") == row.object_id.encode() and record.digest in (row.digest, _ANY_DIGEST)
 
 
-def _lost(rows: Sequence[Change], *, after: int, compacted: bool) -> bool:
+def _lost(rows: Sequence[RelayedRow], *, after: int, compacted: bool) -> bool:
     """Whether a row above ``after`` must be in the topic. Of a compacted one tombstones may have gone, and what they
     cover; in another nothing goes from the end.
     """
     later = [row for row in rows if row.seq > after]
     if not compacted:
         return bool(later)
-    newest = {row.object_id: row.withdrawn for row in later}
+    newest = {row.object_id: row.digest is None for row in later}
     return not all(newest.values())
 
 
@@ -113,13 +127,13 @@ def _disorder(seqs: Sequence[int]) -> str:
     return ""
 
 
-def _hole(seqs: Sequence[int], rows: Sequence[Change], *, compacted: bool) -> str:
+def _hole(seqs: Sequence[int], rows: Sequence[RelayedRow], *, compacted: bool) -> str:
     """A row between the first and the last of these records that is missing and that no compaction took."""
     if not seqs:
         return ""
     there, covered = set(seqs), set[str]()
     for row in reversed(rows):
-        may_be_gone = compacted and (row.withdrawn or row.object_id in covered)
+        may_be_gone = compacted and (row.digest is None or row.object_id in covered)
         if min(seqs) < row.seq < max(seqs) and row.seq not in there and not may_be_gone:
             return f"number {row.seq} is missing"
         covered.add(row.object_id)

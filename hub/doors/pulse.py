@@ -6,37 +6,24 @@ Each commit costs one query here, however many readers there are; a reader looks
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from collections.abc import Mapping
 
 import structlog
 
 from hub.model.errors import HubError
 from hub.model.words import Seq
-from hub.model.writes import Head
+from hub.store.port import LogEnd, Store
 
 _RETRY_S = 0.5
 _log = structlog.get_logger()
 
 
-class Watchable(Protocol):
-    """What the pulse needs of the store."""
-
-    def watch(self) -> AsyncIterator[None]:
-        """See ``hub/store/port.Store``."""
-        ...
-
-    async def heads(self) -> Mapping[int, Head]:
-        """See ``hub/store/port.Store``."""
-        ...
-
-
 class Pulse:
     """Where every log ends, as of the last commit; ``run`` keeps it so."""
 
-    def __init__(self, store: Watchable) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._heads: Mapping[int, Head] = {}
+        self._ends: Mapping[int, LogEnd] = {}
         self._grown = asyncio.Event()
         self.stopping = False
 
@@ -44,8 +31,8 @@ class Pulse:
         """Follow the store until cancelled, also over times when it is away."""
         while True:
             try:
-                async for _ in self._store.watch():
-                    self._heads = await self._store.heads()
+                async for _ in self._store.logs.watch():
+                    self._ends = await self._store.logs.ends()
                     self._ring()
             except HubError as error:
                 _log.info("pulse.store_away", code=error.code)
@@ -58,8 +45,8 @@ class Pulse:
 
     def seq(self, log: int) -> Seq:
         """Where a log ended at the last commit."""
-        head = self._heads.get(log)
-        return head.seq if head else Seq(0)
+        end = self._ends.get(log)
+        return end.seq if end else Seq(0)
 
     async def beyond(self, log: int, seq: Seq, *, within_s: float) -> bool:
         """Whether the log has a row above ``seq``; waits for it so long. False at once when the process goes down."""

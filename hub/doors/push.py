@@ -19,8 +19,7 @@ from hub.intake import Encoding, Form, Taken, receipts
 from hub.model.errors import Refused, WrongType
 from hub.model.principals import Principal
 from hub.model.words import Seq
-from hub.store import reading
-from hub.store.port import Filter
+from hub.store.port import ObjectProblem
 from schemas.api import ProblemPage, PushAccepted, Receipt, ReceiptProblem, RejectionPage, Withdrawals
 
 JSON = "application/json"
@@ -30,7 +29,6 @@ FORMS = {
     "application/x-ndjson": Form.LINES,
     "application/ndjson": Form.LINES,
 }
-_EVERYTHING = Filter(log=True)
 _PAGE_REJECTIONS = 1_000
 _log = structlog.get_logger()
 
@@ -191,24 +189,23 @@ def _problems_url(base: str, text: str, after: receipts.Place) -> str:
     return f"{base}/v1/receipts/{quote(text)}/problems?after={after}"
 
 
-def _problem(said: Any, base: str) -> ReceiptProblem:
+def _problem(said: ObjectProblem, base: str) -> ReceiptProblem:
     return ReceiptProblem(
-        index=said["index"],
-        id=said["id"],
-        state=said["state"],
-        code=said["code"],
-        message=said["message"],
-        rule_url=f"{base}/rules/{said['code']}",
+        index=said.index,
+        id=said.id,
+        state=said.state,  # type: ignore[arg-type] # the states are the literals
+        code=said.code,
+        message=said.message,
+        rule_url=f"{base}/rules/{said.code}",
     )
 
 
 async def _rejections(doors: Doors, centre: Principal, after: Seq, limit: int) -> bytes:
     """A ``RejectionPage`` out of the stored bytes."""
-    async with doors.store.look() as conn:
-        log = await reading.log_number(conn, f"rejected.{centre.name}")
+    log = await doors.store.logs.number(f"rejected.{centre.name}")
     if log is None:
         return b'{"rejections":[],"next_after":%d,"more":false}' % after
-    page = await doors.page(log, after, limit=limit, limit_bytes=doors.settings.page_bytes, by=_EVERYTHING)
+    page = await doors.store.logs.page(log, after, limit=limit, limit_bytes=doors.settings.page_bytes)
     last = page.rows[-1].seq if page.rows else after
     more = b"true" if page.more else b"false"
     return b'{"rejections":[%s],"next_after":%d,"more":%s}' % (b",".join(page.bodies), last, more)

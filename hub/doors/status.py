@@ -22,10 +22,8 @@ from hub.model.policy import Centre, Collection
 from hub.model.principals import Kind, Principal
 from hub.model.times import stix_time, to_us
 from hub.model.words import Positions, Seq, TopicPartition
-from hub.model.writes import Head, ReceiptCounts
-from hub.store import reading
-from hub.store.port import Filter
-from hub.store.reading import Reached
+from hub.model.writes import ReceiptCounts
+from hub.store.port import LogEnd, Reached
 from schemas.api import CentreStatus, DoorStatus, Flow, Status
 
 _NOTHING = ReceiptCounts()
@@ -72,10 +70,10 @@ async def _status(doors: Doors, principal: Principal) -> Status:
     operator = principal.kind is Kind.OPERATOR
     policy = await doors.store.policy()
     ends = await asked(doors.log.ends)  # before the positions: what they pass meanwhile is no lag
-    async with doors.store.look() as conn:
-        intake = _Intake(ends, await reading.reached(conn), await reading.counts(conn))
-        held = await reading.waiting(conn) if operator else 0
-    heads = await doors.store.heads()
+    store = doors.store
+    intake = _Intake(ends, await store.intake.reached(), await store.intake.counts())
+    held = await store.intake.waiting() if operator else 0
+    log_ends = await store.logs.ends()
     seen = [centre for centre in policy.centres.values() if operator or centre.no == principal.no]
     collections = await doors.gate.explainable(principal)
     return Status(
@@ -83,8 +81,8 @@ async def _status(doors: Doors, principal: Principal) -> Status:
         at=stix_time(to_us(datetime.now(UTC))),
         flow=_flow(_sum(intake.counts)) if operator else None,
         centres=[await _centre(doors, one, intake) for one in sorted(seen, key=lambda centre: centre.name)],
-        collections=[collection_info(one, heads.get(one.no)) for one in collections],
-        doors=[*await _doors(doors, operator=operator), await _kafka(doors, collections, heads)],
+        collections=[collection_info(one, log_ends.get(one.no)) for one in collections],
+        doors=[*await _doors(doors, operator=operator), await _kafka(doors, collections, log_ends)],
         notes=[*_notes(doors, held), *await _complaints(doors)] if operator else [],
     )
 
@@ -132,15 +130,15 @@ async def _centre(doors: Doors, centre: Centre, intake: _Intake) -> CentreStatus
 
 
 async def _last_code(doors: Doors, centre: Centre) -> str | None:
-    async with doors.store.look() as conn:
-        log = await reading.log_number(conn, f"rejected.{centre.name}")
+    logs = doors.store.logs
+    log = await logs.number(f"rejected.{centre.name}")
     if log is None:
         return None
-    head = await doors.store.head(log)
+    head = await logs.head(log)
     if head.seq == 0:
         return None
-    rows = await doors.store.read(log, Seq(head.seq - 1), limit=1, limit_bytes=1, by=Filter(log=True))
-    return str(orjson.loads(rows[-1].body)["code"]) if rows else None
+    page = await logs.page(log, Seq(head.seq - 1), limit=1, limit_bytes=1)
+    return str(orjson.loads(page.bodies[-1])["code"])
 
 
 async def _doors(doors: Doors, *, operator: bool) -> list[DoorStatus]:
@@ -157,14 +155,12 @@ async def _doors(doors: Doors, *, operator: bool) -> list[DoorStatus]:
     ]
 
 
-async def _kafka(doors: Doors, collections: Sequence[Collection], heads: Mapping[int, Head]) -> DoorStatus:
+async def _kafka(doors: Doors, collections: Sequence[Collection], ends: Mapping[int, LogEnd]) -> DoorStatus:
     """How far the relay is behind the change logs of these collections, whichever process it runs in."""
     if doors.process.relayed is None:
         return DoorStatus(name="kafka", state="off")
     relayed = await asked(doors.process.relayed)
     if relayed is None:
         return DoorStatus(name="kafka", state="down")
-    behind = (
-        heads[one.no].seq - relayed.get(COLLECTION_PREFIX + one.name, 0) for one in collections if one.no in heads
-    )
+    behind = (ends[one.no].seq - relayed.get(COLLECTION_PREFIX + one.name, 0) for one in collections if one.no in ends)
     return DoorStatus(name="kafka", state="up", lag=sum(max(0, count) for count in behind))

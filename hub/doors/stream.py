@@ -27,12 +27,10 @@ from hub.model.credentials import Credentials
 from hub.model.errors import Refused, TryAgain
 from hub.model.policy import Collection
 from hub.model.words import Seq
-from hub.store.port import Filter
-from hub.store.reading import Page
+from hub.store.port import LogPage, Store
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT = b": still here\n\n"
-_WHOLE_LOG = Filter(log=True)
 _PAGE_ROWS = 500
 _PAGE_BYTES = 128 << 10
 _SHARED_PAGES = 64
@@ -43,7 +41,7 @@ _log = structlog.get_logger()
 def routes(doors: Doors) -> APIRouter:
     """``/v1/collections/{name}/stream``."""
     router = APIRouter(tags=["collections"], default_response_class=Response)
-    pages = Pages(doors)
+    pages = Pages(doors.store)
     seats = Seats(doors.settings.streams, doors.settings.streams_each)
 
     @router.get(
@@ -59,7 +57,7 @@ def routes(doors: Doors) -> APIRouter:
         credentials = credentials_of(request)
         principal = await doors.gate.recognise(credentials)
         collection = await doors.gate.open_to(principal, name)
-        head = (await doors.store.head(collection.no)).seq
+        head = (await doors.store.logs.head(collection.no)).seq
         after = start_of(request.headers.get("last-event-id"), start, head)
         seat = seats.take("" if principal is None else principal.name)
         return EventStream(doors, pages, seat, collection, credentials, after)
@@ -85,13 +83,13 @@ def start_of(last_event_id: str | None, start: str, head: Seq) -> Seq:
     return Seq(int(said))
 
 
-def events_of(page: Page) -> bytes:
+def events_of(page: LogPage) -> bytes:
     """Changes as server-sent events. JSON as stored has no line break, so each event has one ``data`` line."""
     return b"".join(
         b"id: %d\nevent: withdrawn\ndata: %s\n\n" % (row.seq, orjson.dumps({"id": row.object_id}))
         if row.withdrawn
         else b"id: %d\nevent: object\ndata: %s\n\n" % (row.seq, body)
-        for row, body in zip(page.rows, page.bodies, strict=True)
+        for row, body in page.with_bodies()
     )
 
 
@@ -108,8 +106,8 @@ class Events:
 class Pages:
     """Pages of events, read and written once for all readers who stand at the same place: at the tip, most do."""
 
-    def __init__(self, doors: Doors) -> None:
-        self._doors = doors
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._recent: OrderedDict[tuple[int, Seq], Events] = OrderedDict()
         self._reading: dict[tuple[int, Seq], asyncio.Lock] = {}
 
@@ -120,7 +118,7 @@ class Pages:
         try:
             async with lock:
                 if place not in self._recent:
-                    page = await self._doors.page(log, seq, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=_WHOLE_LOG)
+                    page = await self._store.logs.page(log, seq, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES)
                     if not page.rows:
                         return Events(b"", seq, False)
                     self._keep(place, Events(events_of(page), page.rows[-1].seq, page.more))

@@ -9,21 +9,18 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import heapq
 import hmac
 import secrets
 import struct
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 from hub.log.port import INTAKE_PREFIX
 from hub.model.errors import NotFound
 from hub.model.words import Positions, Topic, TopicPartition
 from hub.model.writes import ReceiptCounts
-from hub.store import reading
-from hub.store.reading import Readable
+from hub.store.port import ObjectProblem, Store
 
 PROBLEM_PAGE = 1_000
 """How many problems are given at once."""
@@ -94,14 +91,6 @@ def unknown_receipt() -> NotFound:
     return NotFound("receipt.unknown", "There is no such receipt.", "Use the text that the push was answered with.")
 
 
-class ReceiptStore(Readable, Protocol):
-    """What receipts need of the store."""
-
-    async def positions(self, partitions: Collection[TopicPartition]) -> Positions:
-        """See ``hub/store/port.Store``."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What became of a push so far."""
@@ -110,7 +99,7 @@ class Progress:
     counts: ReceiptCounts
 
 
-async def progress(store: ReceiptStore, name: ReceiptName, centre_name: str) -> Progress:
+async def progress(store: Store, name: ReceiptName, centre_name: str) -> Progress:
     """Whether all of it is committed, and the counts.
 
     The positions are read first: what they have passed is counted then, whatever commits in between.
@@ -118,8 +107,7 @@ async def progress(store: ReceiptStore, name: ReceiptName, centre_name: str) -> 
     ends = name.positions(centre_name)
     reached = await store.positions(list(ends))
     complete = all(reached.get(at, 0) >= end for at, end in ends.items())
-    async with store.look() as conn:
-        return Progress(complete, await reading.receipt_counts(conn, name.uid, name.centre))
+    return Progress(complete, await store.intake.receipt_counts(name.uid, name.centre))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -133,41 +121,19 @@ class Place:
         return f"{self.index}.{self.count}"
 
 
-async def problems(store: Readable, name: ReceiptName, after: Place) -> tuple[list[Mapping[str, Any]], Place | None]:
+async def problems(store: Store, name: ReceiptName, after: Place) -> tuple[list[ObjectProblem], Place | None]:
     """The next ``PROBLEM_PAGE`` problems by index, and the place where to go on; None when there are no more."""
-    found: list[Mapping[str, Any]] = []
+    found: list[ObjectProblem] = []
     place = after
     at, passed = after.index, 0
-    async with aclosing(_in_order(store, name, after.index)) as ordered:
+    ordered = store.intake.problems(name.uid, name.centre, from_index=after.index, in_one_partition=len(name.ends) <= 1)
+    async with aclosing(ordered):
         async for problem in ordered:
-            index = int(problem["index"])
-            at, passed = index, passed + 1 if index == at else 1
-            if Place(index, passed) <= after:
+            at, passed = problem.index, passed + 1 if problem.index == at else 1
+            if Place(problem.index, passed) <= after:
                 continue
             if len(found) == PROBLEM_PAGE:
                 return found, place
             found.append(problem)
-            place = Place(index, passed)
+            place = Place(problem.index, passed)
     return found, None
-
-
-async def _in_order(store: Readable, name: ReceiptName, from_index: int) -> AsyncGenerator[Mapping[str, Any], None]:
-    """All problems at or above an index, ordered. Parts are opened as they are reached, since each may be large.
-
-    The parts of several partitions overlap, which the heap sorts out.
-    """
-    async with store.look() as conn:
-        parts = await reading.problem_parts(conn, name.uid, name.centre)
-        if len(name.ends) <= 1:  # one partition: the parts follow one another, and those wholly below can be left out
-            below = [no for no, part in enumerate(parts) if part.first_index < from_index]
-            parts = parts[below[-1] :] if below else parts
-        heap: list[tuple[int, int, int, Mapping[str, Any]]] = []
-        for no, part in enumerate(parts):
-            while heap and heap[0][0] < part.first_index:
-                yield heapq.heappop(heap)[3]
-            opened = await reading.problems_of(conn, part)
-            for place, problem in enumerate(opened):
-                if int(problem["index"]) >= from_index:
-                    heapq.heappush(heap, (int(problem["index"]), no, place, problem))
-        while heap:
-            yield heapq.heappop(heap)[3]

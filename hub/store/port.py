@@ -1,18 +1,22 @@
-"""The store's port: what every adapter promises. Contributions and views inside, change logs for the doors."""
+"""The store's port: what every adapter promises. Contributions and views inside, change logs for the doors.
+
+``Transaction`` is how a worker writes. Everybody else reads through the readers of ``Store``, each of one subject. They
+give values: no connection and no row of a database leaves the store.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from hub.model.claims import Change, Claim, ClaimKey, View
+from hub.model.claims import Claim, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.questions import Answers, Questions
 from hub.model.tasks import DueTask
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
-from hub.model.writes import Head, Held, Writes
+from hub.model.writes import Head, Held, ReceiptCounts, Writes
 
 
 class LogEnd(NamedTuple):
@@ -81,27 +85,223 @@ class Transaction(Protocol):
         ...
 
 
+# ---------------------------------------------------------------- reading logs
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """What a reader of a collection asks for. Empty means all."""
 
     ids: frozenset[str] = frozenset()
+    """Objects that the collection shows; not with ``log``."""
     types: frozenset[str] = frozenset()
-    versions: str = "last"
-    """``last``, ``first``, ``all``, or a version in microseconds as text."""
+    versions: tuple[str, ...] = ("last",)
+    """Any of ``last``, ``first``, ``all``, and versions in microseconds as text."""
     after_us: int | None = None
     """Only rows whose ``date_added`` is later."""
     log: bool = False
     """The whole change log, withdrawals included, instead of what the collection holds."""
 
 
+WHOLE_LOG = Filter(log=True)
+
+
+class LogRow(NamedTuple):
+    """What a reader of a log is told of a row besides its body. See ``hub/model/claims.Change``."""
+
+    seq: Seq
+    date_added_us: int
+    version_us: int
+    object_id: StixId
+    type: str
+    withdrawn: bool
+    size: int
+    """Of its body, in bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Rows of a log in their order, with their bodies where these were asked for, and whether more follow."""
+
+    rows: Sequence[LogRow]
+    bodies: Sequence[bytes]
+    more: bool
+    end: Head | None = None
+    """Of a page without rows: where the log ended at that moment. Nothing up to there passes the filter."""
+
+    def with_bodies(self) -> Iterator[tuple[LogRow, bytes]]:
+        """Each row with its body, where these were asked for."""
+        return zip(self.rows, self.bodies, strict=True)
+
+
+class LogReader(Protocol):
+    """The change logs of collections and the logs of rejections. Promises:
+
+    - a log has no gap, and who has read up to N never later meets a new row at or below N;
+    - what was committed is read by every process at once.
+    """
+
+    async def page(
+        self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter = WHOLE_LOG, bodies: bool = True
+    ) -> LogPage:
+        """The rows above ``after`` that pass ``by``, as many as the limits allow, one at least if there is one.
+
+        However large the objects, no more than ``limit_bytes`` of them (or one object) are read.
+        """
+        ...
+
+    async def head(self, log: int) -> Head:
+        """Where a log ends now."""
+        ...
+
+    async def ends(self) -> Mapping[int, LogEnd]:
+        """The name of every log and where it ends now."""
+        ...
+
+    async def number(self, name: str) -> int | None:
+        """The number of the log ``collection.<name>`` or ``rejected.<centre>``; None when there is none."""
+        ...
+
+    async def shows(self, log: int, object_id: str) -> bool:
+        """Whether a collection shows an object, in whatever version."""
+        ...
+
+    def watch(self) -> AsyncGenerator[None, None]:
+        """Yields soon after each commit that another process or this one made; may yield without one."""
+        ...
+
+
+# ---------------------------------------------------------------- questions about things
+
+
+class ShownView(NamedTuple):
+    """A view, and the bytes of the row that it points to."""
+
+    view: View
+    body: bytes
+
+
+class Placed(NamedTuple):
+    """A contribution that stands for a merged relationship in one collection."""
+
+    thing: CanonicalKey
+    collection: int
+    claim: Claim
+
+
+class ThingReader(Protocol):
+    """What the hub knows of single things: what collections show of them, and what is claimed about them."""
+
+    async def shown(self, things: Collection[CanonicalKey], collections: Collection[int]) -> Sequence[ShownView]:
+        """What these collections show, or last showed, of these things."""
+        ...
+
+    async def views_under(self, object_id: StixId, collections: Collection[int]) -> Sequence[View]:
+        """The views that show or once showed an object under this id."""
+        ...
+
+    async def claims_about(self, things: Collection[CanonicalKey]) -> Sequence[Claim]:
+        """Contributions about these things; see ``placed`` for those about merged relationships."""
+        ...
+
+    async def claims_under(self, ids: Collection[StixId]) -> Sequence[Claim]:
+        """Contributions under these ids, of whatever centre."""
+        ...
+
+    async def placed(self, things: Collection[CanonicalKey]) -> Sequence[Placed]:
+        """The contributions that stand for these merged relationships, by collection."""
+        ...
+
+    async def relationships_of(self, keys: Collection[ClaimKey]) -> Collection[CanonicalKey]:
+        """The merged relationships for which these contributions stand, in whatever collection."""
+        ...
+
+    async def naming(self, values: Collection[bytes], limit: int) -> Sequence[CanonicalKey]:
+        """Things in whose pattern one of these values stands (``hub.patterns.lookup``), those that assert one first."""
+        ...
+
+
+# ---------------------------------------------------------------- what came in, and what became of it
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a partition of the event log has been carried into the store, and when that last moved."""
+
+    next: int
+    moved_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectProblem:
+    """What is said of one object of a push, in its receipt."""
+
+    index: int
+    """Which object of the push, from 0."""
+    id: str | None
+    state: str
+    """``accepted`` means a warning."""
+    code: str
+    message: str
+
+
+class IntakeReader(Protocol):
+    """What came in, and what became of it."""
+
+    async def reached(self) -> Mapping[TopicPartition, Reached]:
+        """Every partition of which something has been carried."""
+        ...
+
+    async def counts(self) -> Mapping[int, ReceiptCounts]:
+        """Per centre, what all that it ever sent came to."""
+        ...
+
+    async def receipt_counts(self, receipt: str, centre: int) -> ReceiptCounts:
+        """What a receipt came to so far, summed over its parts."""
+        ...
+
+    def problems(
+        self, receipt: str, centre: int, *, from_index: int, in_one_partition: bool
+    ) -> AsyncGenerator[ObjectProblem, None]:
+        """The problems of a receipt at or above an index, ordered by it. Close the generator: it holds a transaction.
+
+        ``in_one_partition``: all that was pushed went into one partition, so that it was carried in its order.
+        """
+        ...
+
+    async def waiting(self) -> int:
+        """How many objects wait for the operator."""
+        ...
+
+    async def released(self, known: Collection[int]) -> Mapping[int, bytes]:
+        """The objects that operators have let pass, as they came, by their numbers; without the ``known`` ones."""
+        ...
+
+
+# ---------------------------------------------------------------- the store
+
+
 class Store(Protocol):
     """What the hub knows. Promises, each a test in ``tests/contracts/store.py``:
 
     - a transaction is whole or absent, also after the death of any process at any moment;
-    - a log has no gap, and who has read up to N never later meets a new row at or below N;
-    - what was committed is read by every process at once.
+    - those of its readers, by subject.
     """
+
+    @property
+    def logs(self) -> LogReader:
+        """What collections show, change by change, and what was rejected."""
+        ...
+
+    @property
+    def things(self) -> ThingReader:
+        """What is known of single things."""
+        ...
+
+    @property
+    def intake(self) -> IntakeReader:
+        """What became of what was sent."""
+        ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin; commit at the end of the block, roll back on an exception. Raises TryAgain."""
@@ -111,48 +311,12 @@ class Store(Protocol):
         """Whether there is a task to be done: one look, where a transaction would wait."""
         ...
 
-    async def policy(self) -> Policy:
-        """The policy in force; cheap, reads again only when it has a new number."""
-        ...
-
     async def positions(self, partitions: Collection[TopicPartition]) -> Positions:
         """Where to go on in these partitions; one that nobody has read is left out."""
         ...
 
-    async def read(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> list[Change]:
-        """Rows above ``after`` in their order, as many as the limits allow, one at least if there is one."""
-        ...
-
-    async def head(self, log: int) -> Head:
-        """Where a log ends now."""
-        ...
-
-    async def heads(self) -> Mapping[int, Head]:
-        """Where every log ends now."""
-        ...
-
-    async def log_ends(self) -> Mapping[int, LogEnd]:
-        """The name of every log and where it ends now."""
-        ...
-
-    def watch(self) -> AsyncGenerator[None, None]:
-        """Yields soon after each commit that another process or this one made; may yield without one."""
-        ...
-
-    async def find_views(self, object_id: StixId, collections: Iterable[int]) -> list[View]:
-        """The views that show or once showed an object under this id."""
-        ...
-
-    async def find_claims(self, things: Collection[CanonicalKey], ids: Collection[StixId]) -> Sequence[Claim]:
-        """Contributions about things, or under ids."""
-        ...
-
-    async def things_naming(self, values: Collection[bytes], limit: int) -> Sequence[CanonicalKey]:
-        """Things in whose pattern one of these values stands (``hub.patterns.lookup``), those that assert one first."""
-        ...
-
-    async def views_of(self, thing: CanonicalKey, collections: Iterable[int]) -> list[View]:
-        """What these collections show of a thing."""
+    async def policy(self) -> Policy:
+        """The policy in force; cheap, reads again only when it has a new number."""
         ...
 
     async def key(self) -> bytes:

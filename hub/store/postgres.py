@@ -108,7 +108,7 @@ class PostgresStore(SqlStore):
                 await asyncio.sleep(RECONNECT_S[min(failed, len(RECONNECT_S) - 1)])
                 failed += 1
 
-    async def read_policy(self, conn: AsyncConnection) -> Policy:  # noqa: ARG002 - it may see many moments
+    async def _read_policy(self, conn: AsyncConnection) -> Policy:  # noqa: ARG002 - it may see many moments
         """See ``SqlStore``: read in many statements, at one moment all the same."""
         async with self.look() as still:
             return await read_policy(still)

@@ -12,10 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import Change, Claim, ClaimKey
 from hub.model.words import CanonicalKey, StixId
-from hub.store import reading
 from hub.store import tables as t
 from hub.store.chunks import chunks
-from hub.store.rows import claim_of
+from hub.store.rows import change_of, claim_of
 
 _COUNTED = "sighting-of:"
 """Begins the names whose referrers are counted, all of them (hub/core/merge/facts.sighting_of)."""
@@ -77,5 +76,5 @@ async def load_past(conn: AsyncConnection, wanted: Set[tuple[int, StixId]]) -> d
                 last = (await conn.execute(select(t.changes).where(c.log == row.log, c.seq == row.before))).one()
             at = (row.log, StixId(row.object_id))
             if at in found:
-                found[at] = reading.whole(last)
+                found[at] = change_of(last)
     return found

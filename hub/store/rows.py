@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from hub.model.claims import Claim, ClaimState, View
+from hub.model.claims import Change, Claim, ClaimState, View
 from hub.model.words import CanonicalKey, Seq, Stamp, StixId
 
 
@@ -32,4 +32,12 @@ def past_view_of(row: Row[Any]) -> View:
     return View(
         row.collection, CanonicalKey(row.thing), StixId(row.object_id), row.type, row.generation, Seq(row.seq), False,
         b"", 0, 0, (),
+    )  # fmt: skip
+
+
+def change_of(row: Row[Any]) -> Change:
+    """A row of ``changes``."""
+    return Change(
+        row.log, Seq(row.seq), StixId(row.object_id), row.type, bool(row.withdrawn), row.date_added_us, row.version_us,
+        row.body, bool(row.first), row.before,
     )  # fmt: skip

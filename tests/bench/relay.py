@@ -78,7 +78,7 @@ async def append(store: SqlStore, first: int, count: int) -> None:
 async def relaying(kafka: KafkaServer, store: SqlStore) -> AsyncIterator[Relay]:
     """A relay that runs meanwhile."""
     credentials = {"username": kafka.admin_username, "password": kafka.admin_password, "ca_file": str(kafka.ca_file)}
-    relay = await relay_of(kafka.bootstrap, credentials, store)
+    relay = await relay_of(kafka.bootstrap, credentials, store.logs)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(relay.run(stop))

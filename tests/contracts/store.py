@@ -13,12 +13,11 @@ import pytest
 from hub.model.errors import TryAgain
 from hub.model.words import Topic, TopicPartition
 from hub.model.writes import ReceiptCounts, Writes
-from hub.store import reading
 from hub.store.sql import SqlStore
 from hub.store.transaction import Stale
 from tests.contracts.store_at_once import StoreAtOnce
 from tests.contracts.store_content import StoreContent
-from tests.contracts.store_suite import rows_of, seqs
+from tests.contracts.store_suite import seqs
 from tests.contracts.store_values import (
     INTAKE,
     a_claim,
@@ -30,6 +29,7 @@ from tests.contracts.store_values import (
     check_counts,
 )
 from tests.contracts.store_writer import LOGS
+from tests.stores import rows_of_log
 from tests.waiting import WITHIN_S, until
 
 
@@ -42,7 +42,8 @@ class StoreContract(StoreContent, StoreAtOnce):
         async with self.opened() as store:
             policy = await store.policy()
             assert [c.name for c in policy.collections.values()] == ["public", "community", "network"]
-            assert {no: head.seq for no, head in (await store.heads()).items()} == dict.fromkeys(policy.collections, 0)
+            names = {no: f"collection.{c.name}" for no, c in policy.collections.items()}
+            assert await store.logs.ends() == {no: (name, 0) for no, name in names.items()}
             assert await store.ready()
 
     async def test_processes_that_open_a_new_store_at_once_find_one_hub(self) -> None:
@@ -65,7 +66,7 @@ class StoreContract(StoreContent, StoreAtOnce):
             await append(store, 3)
             before = await store.policy()
         async with self.opened() as store:
-            assert seqs(await rows_of(store)) == [1, 2, 3]
+            assert seqs(await rows_of_log(store)) == [1, 2, 3]
             assert (await store.policy()).namespace == before.namespace
 
     # A transaction is whole or absent
@@ -75,11 +76,11 @@ class StoreContract(StoreContent, StoreAtOnce):
             with pytest.raises(ZeroDivisionError):
                 await self._fail_after_writing(store)
             assert await store.positions([INTAKE]) == {}
-            assert await rows_of(store) == []
-            assert (await store.head(1)).seq == 0
-            assert await store.find_claims([a_thing(1)], [an_id(1)]) == []
-            async with store.look() as conn:
-                assert await reading.counts(conn) == {}
+            assert await rows_of_log(store) == []
+            assert (await store.logs.head(1)).seq == 0
+            assert await store.things.claims_about([a_thing(1)]) == []
+            assert await store.things.claims_under([an_id(1)]) == []
+            assert await store.intake.counts() == {}
 
     async def _fail_after_writing(self, store: SqlStore) -> None:
         async with store.transaction() as tx:
@@ -105,7 +106,7 @@ class StoreContract(StoreContent, StoreAtOnce):
                 task.cancel()
             async with asyncio.timeout(WITHIN_S):
                 await append(store, 1)
-            assert seqs(await rows_of(store)) == [1]
+            assert seqs(await rows_of_log(store)) == [1]
 
     async def test_steps_survive_kill_9_whole_or_not_at_all(self) -> None:
         """Two real processes work on the same claims; each is killed at a random moment and followed by another."""
@@ -127,7 +128,7 @@ class StoreContract(StoreContent, StoreAtOnce):
 
     async def _readable(self, store: SqlStore) -> bool:
         try:
-            await store.heads()
+            await store.logs.ends()
         except TryAgain:
             return False
         return True
@@ -183,7 +184,7 @@ class StoreContract(StoreContent, StoreAtOnce):
                 for worker in range(6):
                     tasks.create_task(carry((one, two)[worker % 2], worker))
             assert len(carried) == 1
-            assert seqs(await rows_of(one)) == [1, 2, 3]
+            assert seqs(await rows_of_log(one)) == [1, 2, 3]
 
     # Away
 
@@ -192,4 +193,4 @@ class StoreContract(StoreContent, StoreAtOnce):
             async with self.opened() as store:
                 await append(store, 1)
         async with self.opened() as store:
-            assert seqs(await rows_of(store)) == [1, 2, 3]
+            assert seqs(await rows_of_log(store)) == [1, 2, 3]

@@ -19,11 +19,10 @@ from hub.model.tasks import Recompute, SetDate, TakeTurns
 from hub.model.times import DAY_US, midnight_after, stix_time
 from hub.model.words import Topic, TopicPartition
 from hub.model.writes import Held, Writes
-from hub.store import reading
 from hub.store import tables as t
 from hub.store.port import Transaction
 from hub.store.sql import SqlStore
-from tests.contracts.store_suite import StoreSuite, rows_of, seqs
+from tests.contracts.store_suite import StoreSuite, seqs
 from tests.contracts.store_values import (
     START_US,
     a_claim,
@@ -36,6 +35,7 @@ from tests.contracts.store_values import (
     count_up,
 )
 from tests.contracts.store_writer import LOGS, NAMES
+from tests.stores import rows_of_log
 from tests.waiting import WITHIN_S, until
 
 
@@ -58,7 +58,7 @@ class StoreAtOnce(StoreSuite):
             log, own = LOGS[reader % 2], seen[reader]
             while True:
                 last_look = done.is_set()
-                rows = await rows_of(store, log, after=own[-1] if own else 0, limit=7)
+                rows = await rows_of_log(store, log, after=own[-1] if own else 0, limit=7)
                 own.extend(seqs(rows))
                 if last_look and not rows:
                     return
@@ -70,9 +70,9 @@ class StoreAtOnce(StoreSuite):
                 for writer in range(writers):
                     tasks.create_task(write((one, two)[writer % 2]))
             done.set()
-            heads = await one.heads()
+            ends = await one.logs.ends()
         for reader, own in seen.items():
-            assert own == list(range(1, heads[LOGS[reader % 2]].seq + 1))
+            assert own == list(range(1, ends[LOGS[reader % 2]].seq + 1))
 
     async def test_steps_on_the_same_claims_lose_nothing_of_one_another(self) -> None:
         async def work(store: SqlStore, name: str) -> None:
@@ -107,14 +107,14 @@ class StoreAtOnce(StoreSuite):
             async with asyncio.TaskGroup() as tasks:
                 for writer in range(6):
                     tasks.create_task(work((one, two)[writer % 2], random.sample(range(12), 12)))
-            assert seqs(await rows_of(one)) == [1, 2, 3, 4, 5, 6]
+            assert seqs(await rows_of_log(one)) == [1, 2, 3, 4, 5, 6]
 
     async def test_what_was_committed_is_read_by_another_process_at_once(self) -> None:
         async with self.opened() as store, self.a_writer("ro") as child:
             for _ in range(5):
                 position = await self.next_number(child)
-                assert (await store.head(LOGS[0])).seq >= position
-                assert len(await rows_of(store, LOGS[0])) >= position
+                assert (await store.logs.head(LOGS[0])).seq >= position
+                assert len(await rows_of_log(store, LOGS[0])) >= position
 
     async def test_a_watcher_hears_of_a_commit_of_another_process(self) -> None:
         async with self.opened() as watching, self.opened() as other:
@@ -123,7 +123,7 @@ class StoreAtOnce(StoreSuite):
             for expected in range(1, 6):
                 await append(other, 1)
                 async with asyncio.timeout(WITHIN_S):
-                    while (await watching.head(1)).seq < expected:
+                    while (await watching.logs.head(1)).seq < expected:
                         await anext(watch)
             await watch.aclose()
 
@@ -272,6 +272,9 @@ class StoreAtOnce(StoreSuite):
                 for worker in range(4):
                     tasks.create_task(take_up((one, two)[worker % 2]))
             assert taken == [1]
+            assert await two.intake.waiting() == 1
+            assert await two.intake.released(()) == {1: b"{}"}
+            assert await two.intake.released((1,)) == {}
 
     async def test_rejections_have_a_log_of_their_own(self) -> None:
         async with self.opened() as store:
@@ -280,5 +283,4 @@ class StoreAtOnce(StoreSuite):
             async with store.transaction() as tx:
                 asked = Questions().update(REJECTIONS_LOG, (centre.no,))
                 log = (await tx.load(asked, await tx.policy())).of(REJECTIONS_LOG)[centre.no]
-            async with store.look() as conn:
-                assert await reading.log_number(conn, "rejected.c2") == log
+            assert await store.logs.number("rejected.c2") == log

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from hub.model.claims import Claim, ClaimKey, ClaimState
+from hub.model.claims import Change, Claim, ClaimKey, ClaimState
 from hub.model.questions import CLAIM, PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, Questions
 from hub.model.words import Seq, StixId
 from hub.model.writes import ReceiptCounts, Writes
 from hub.patterns.lookup import value_key
-from hub.store import reading
-from hub.store.port import Filter
-from tests.contracts.store_suite import StoreSuite, rows_of, seqs
+from hub.store.port import Filter, ObjectProblem
+from hub.store.sql import SqlStore
+from tests.contracts.store_suite import StoreSuite, seqs
 from tests.contracts.store_values import (
     a_change,
     a_claim,
@@ -26,6 +27,7 @@ from tests.contracts.store_values import (
     append,
     head_after,
 )
+from tests.stores import rows_of_log
 
 
 def _by_key(claims: Iterable[Claim]) -> dict[ClaimKey, Claim]:
@@ -55,7 +57,7 @@ class StoreContent(StoreSuite):
                 by_id = (await tx.load(Questions().update(UNDER_ID, (an_id("a"), an_id("none"))), policy)).of(UNDER_ID)
                 assert _by_key(by_id[an_id("a")]) == _by_key(claims[:2])
                 assert by_id[an_id("none")] == []
-            found = await store.find_claims([a_thing("b")], [an_id("a")])
+            found = [*await store.things.claims_about([a_thing("b")]), *await store.things.claims_under([an_id("a")])]
             assert sorted(claim.key for claim in found) == sorted(claim.key for claim in claims)
 
     async def test_a_claim_written_again_replaces_the_one_before(self) -> None:
@@ -74,11 +76,11 @@ class StoreContent(StoreSuite):
         async with self.opened() as store:
             await self.write(store, Writes(values={a_thing("a"): {one: False, other: True}}))
             await self.write(store, Writes(values={a_thing("b"): {one: True}, a_thing("a"): {one: False, other: True}}))
-            assert list(await store.things_naming([one], 10)) == [a_thing("b"), a_thing("a")]
-            assert list(await store.things_naming([other], 10)) == [a_thing("a")]
-            assert set(await store.things_naming([one, other], 10)) == {a_thing("a"), a_thing("b")}
-            assert list(await store.things_naming([one], 1)) == [a_thing("b")]
-            assert list(await store.things_naming([value_key("none")], 10)) == []
+            assert list(await store.things.naming([one], 10)) == [a_thing("b"), a_thing("a")]
+            assert list(await store.things.naming([other], 10)) == [a_thing("a")]
+            assert set(await store.things.naming([one, other], 10)) == {a_thing("a"), a_thing("b")}
+            assert list(await store.things.naming([one], 1)) == [a_thing("b")]
+            assert list(await store.things.naming([value_key("none")], 10)) == []
 
     @pytest.mark.parametrize("count", [1, 3_000])
     async def test_any_number_of_claims_and_views_is_written_and_found(self, count: int) -> None:
@@ -117,6 +119,18 @@ class StoreContent(StoreSuite):
             assert found.of(PLACEMENT) == {r.key: {1: a_thing("z")}, s.key: {}}
             assert found.of(PLACED) == {a_thing("x"): {}, a_thing("y"): {}, a_thing("z"): {1: [r]}}
 
+    async def test_what_stands_for_a_merged_relationship_is_found_from_both_ends(self) -> None:
+        r, s = a_claim("r", thing=None), a_claim("s", thing=None)
+        x, y = a_thing("x"), a_thing("y")
+        async with self.opened() as store:
+            await self.write(store, Writes(claims=[r, s], placements={r.key: {1: x, 2: y}, s.key: {1: x}}))
+            found = await store.things.placed([x, y, a_thing("none")])
+            assert sorted((one.collection, one.thing, one.claim.key) for one in found) == sorted(
+                [(1, x, r.key), (2, y, r.key), (1, x, s.key)]
+            )
+            assert {one.claim.key: one.claim for one in found} == {r.key: r, s.key: s}
+            assert set(await store.things.relationships_of([r.key, a_claim("none").key])) == {x, y}
+
     async def test_uses_are_counted_up_and_down(self) -> None:
         async with self.opened() as store:
             await self.write(store, Writes(carried={(1, "tlp"): 5, (2, "tlp"): 1}))
@@ -132,11 +146,10 @@ class StoreContent(StoreSuite):
         async with self.opened() as store:
             await self.write(store, Writes(receipts=[first], counts={1: ReceiptCounts(1, 0, 0, 1)}))
             await self.write(store, Writes(receipts=[a_receipt("r", held=2)], counts={1: ReceiptCounts(0, 0, 2, 0)}))
-            async with store.look() as conn:
-                assert await reading.receipt_counts(conn, "r", 1) == ReceiptCounts(1, 0, 2, 1)
-                assert await reading.counts(conn) == {1: ReceiptCounts(1, 0, 2, 1)}
-                parts = await reading.problem_parts(conn, "r", 1)
-                assert [await reading.problems_of(conn, part) for part in parts] == [[problem]]
+            assert await store.intake.receipt_counts("r", 1) == ReceiptCounts(1, 0, 2, 1)
+            assert await store.intake.counts() == {1: ReceiptCounts(1, 0, 2, 1)}
+            said = store.intake.problems("r", 1, from_index=0, in_one_partition=True)
+            assert [one async for one in said] == [ObjectProblem(3, None, "rejected", "x", "y")]
 
     async def test_the_text_of_an_object_that_makes_no_sense_stops_no_batch(self) -> None:
         odd = StixId("\0 half a surrogate is not text \0")
@@ -144,7 +157,7 @@ class StoreContent(StoreSuite):
             await self.write(
                 store, Writes(changes=[replace(a_change(1), object_id=odd)], heads=head_after([a_change(1)]))
             )
-            assert len(await rows_of(store)) == 1
+            assert len(await rows_of_log(store)) == 1
 
     # Logs: numbers without gap, rows in order
 
@@ -152,38 +165,96 @@ class StoreContent(StoreSuite):
         async with self.opened() as store:
             await append(store, 250, body=b"x" * 100)
             await append(store, 3, log=2)
-            assert seqs(await rows_of(store)) == list(range(1, 251))
-            assert seqs(await rows_of(store, after=10, limit=5)) == [11, 12, 13, 14, 15]
-            assert seqs(await rows_of(store, limit_bytes=350)) == [1, 2, 3]
-            assert seqs(await rows_of(store, after=7, limit_bytes=1)) == [8]
-            assert await rows_of(store, after=250) == []
-            assert await rows_of(store, log=99) == []
-            assert {no: head.seq for no, head in (await store.heads()).items()} == {1: 250, 2: 3, 3: 0}
-            assert await store.head(2) == head_after([a_change(3, log=2)])[2]
+            assert seqs(await rows_of_log(store)) == list(range(1, 251))
+            assert seqs(await rows_of_log(store, after=10, limit=5)) == [11, 12, 13, 14, 15]
+            assert seqs(await rows_of_log(store, limit_bytes=350)) == [1, 2, 3]
+            assert seqs(await rows_of_log(store, after=7, limit_bytes=1)) == [8]
+            assert await rows_of_log(store, after=250) == []
+            assert await rows_of_log(store, log=99) == []
+            assert {no: end.seq for no, end in (await store.logs.ends()).items()} == {1: 250, 2: 3, 3: 0}
+            assert await store.logs.head(2) == head_after([a_change(3, log=2)])[2]
 
     async def test_a_row_comes_out_as_it_went_in(self) -> None:
         row = a_change(1, withdrawn=True, body=b'{"\x00\xff', first=False, version_us=5)
         async with self.opened() as store:
             await self.write(store, Writes(changes=[row], heads=head_after([row])))
-            assert await rows_of(store) == [row]
+            assert await rows_of_log(store) == [row]
 
     async def test_versions_that_newer_ones_follow_are_told_from_the_newest(self) -> None:
+        async with self.opened() as store:
+            first, _ = await self._three_rows(store)
+            assert await self._found(store, versions=("last",)) == [2, 3]
+            assert await self._found(store, versions=("all",)) == [1, 2, 3]
+            assert await self._found(store, versions=("first",)) == [1, 2]
+            assert await self._found(store, versions=(str(first.version_us),)) == [1]
+            assert await self._found(store, types=frozenset({"malware"})) == [2]
+            assert await self._found(store, types=frozenset({"malware", "indicator"})) == [2, 3]
+            assert await self._found(store, after_us=first.date_added_us, versions=("all",)) == [2, 3]
+            assert await self._found(store, after_us=first.date_added_us - 1, versions=("all",)) == [1, 2, 3]
+            assert await store.logs.number("collection.public") == 1
+
+    async def test_several_versions_are_one_page_that_passes_nothing_over(self) -> None:
+        async with self.opened() as store:
+            await self._three_rows(store)
+            asked = Filter(versions=("first", "last"))
+            assert seqs(await rows_of_log(store, by=asked)) == [1, 2, 3]
+            after, found = Seq(0), []
+            while True:
+                page = await store.logs.page(1, after, limit=1, limit_bytes=1 << 20, by=asked)
+                found += [row.seq for row in page.rows]
+                if not page.more:
+                    break
+                after = page.rows[-1].seq
+            assert found == [1, 2, 3]
+
+    async def test_objects_are_found_by_their_ids_where_they_are_shown(self) -> None:
+        async with self.opened() as store:
+            first, other = await self._three_rows(store)
+            one, both = frozenset({first.object_id}), frozenset({first.object_id, other.object_id, an_id("none")})
+            assert await self._found(store, ids=one, versions=("all",)) == [1, 3]
+            assert await self._found(store, ids=one, versions=("first",)) == [1]
+            assert await self._found(store, ids=one, versions=("last", str(first.version_us))) == [1, 3]
+            assert await self._found(store, ids=one, after_us=first.date_added_us, versions=("all",)) == [3]
+            assert await self._found(store, ids=both) == [2, 3]
+            assert await self._found(store, ids=both, types=frozenset({"malware"})) == [2]
+            assert seqs(await rows_of_log(store, after=2, by=Filter(ids=both))) == [3]
+            page = await store.logs.page(1, Seq(0), limit=1, limit_bytes=1 << 20, by=Filter(ids=both))
+            assert ([row.seq for row in page.rows], page.more) == ([2], True)
+            assert await store.logs.shows(1, first.object_id)
+            assert not await store.logs.shows(2, first.object_id)
+            assert not await store.logs.shows(1, an_id("none"))
+
+    async def _three_rows(self, store: SqlStore) -> tuple[Change, Change]:
+        """Two objects, and a newer version of the first; returns the rows that show them first."""
         a1, b1 = a_change(1, "a"), a_change(2, "b", type="malware")
         a2 = a_change(3, "a", first=False, before=Seq(1), body=b"newer")
+        await self.write(store, Writes(changes=[a1, b1], heads=head_after([a1, b1])))
+        await self.write(
+            store, Writes(changes=[a2], heads=head_after([a2]), views=[a_view("a", seq=3), a_view("b", seq=2)])
+        )
+        return a1, b1
+
+    async def _found(self, store: SqlStore, **by: Any) -> list[int]:
+        return seqs(await rows_of_log(store, by=Filter(**by)))
+
+    async def test_a_page_has_bodies_where_they_are_asked_for(self) -> None:
         async with self.opened() as store:
-            await self.write(store, Writes(changes=[a1, b1], heads=head_after([a1, b1])))
-            await self.write(store, Writes(changes=[a2], heads=head_after([a2])))
-            found = {
-                name: seqs(await rows_of(store, by=Filter(versions=name)))
-                for name in ("last", "all", "first", str(a1.version_us))
-            }
-            assert found == {"last": [2, 3], "all": [1, 2, 3], "first": [1, 2], str(a1.version_us): [1]}
-            assert seqs(await rows_of(store, by=Filter(types=frozenset({"malware"})))) == [2]
-            assert seqs(await rows_of(store, by=Filter(ids=frozenset({a1.object_id}), versions="all"))) == [1, 3]
-            assert seqs(await rows_of(store, by=Filter(after_us=a1.date_added_us, versions="all"))) == [2, 3]
-            assert seqs(await rows_of(store, by=Filter(after_us=a1.date_added_us - 1, versions="all"))) == [1, 2, 3]
-            async with store.look() as conn:
-                assert await reading.log_number(conn, "collection.public") == 1
+            await append(store, 4, body=b"x" * 100)
+            page = await store.logs.page(1, Seq(0), limit=3, limit_bytes=150, bodies=False)
+            assert ([row.seq for row in page.rows], list(page.bodies), page.more) == ([1, 2, 3], [], True)
+            page = await store.logs.page(1, Seq(0), limit=3, limit_bytes=250)
+            assert ([(row.seq, body) for row, body in page.with_bodies()], page.more) == (
+                [(1, b"x" * 100), (2, b"x" * 100)],
+                True,
+            )
+            assert [row.size for row in page.rows] == [100, 100]
+
+    async def test_a_page_without_rows_says_where_the_log_ended(self) -> None:
+        async with self.opened() as store:
+            await append(store, 3)
+            for by in (Filter(types=frozenset({"malware"})), Filter(ids=frozenset({an_id("none")}))):
+                page = await store.logs.page(1, Seq(0), limit=3, limit_bytes=1 << 20, by=by)
+                assert (list(page.rows), page.more, page.end) == ([], False, head_after([a_change(3)])[1])
 
     async def test_an_object_that_has_left_is_shown_in_no_version_but_stays_in_the_log(self) -> None:
         first = a_change(1, "a")
@@ -193,12 +264,18 @@ class StoreContent(StoreSuite):
             for row in (first, newer):
                 await self.write(store, Writes(changes=[row], heads=head_after([row])))
             await self.write(store, Writes(changes=[gone], hidden={(1, Seq(3))}, heads=head_after([gone])))
-            assert await rows_of(store, by=Filter(versions="all")) == []
-            assert seqs(await rows_of(store)) == [1, 2, 3]
+            assert await rows_of_log(store, by=Filter(versions=("all",))) == []
+            assert seqs(await rows_of_log(store)) == [1, 2, 3]
 
     async def test_views_are_found_by_the_ids_that_they_have_and_had(self) -> None:
         async with self.opened() as store:
             await self.write(store, Writes(views=[a_view("a"), a_view("a", 2)], past_ids=[a_view("old", 1)]))
-            assert [view.collection for view in await store.find_views(an_id("a"), [1, 3])] == [1]
-            assert [view.alive for view in await store.find_views(an_id("old"), [1])] == [False]
-            assert len(await store.views_of(a_thing("a"), [1, 2, 3])) == 2
+            assert [view.collection for view in await store.things.views_under(an_id("a"), [1, 3])] == [1]
+            assert [view.alive for view in await store.things.views_under(an_id("old"), [1])] == [False]
+
+    async def test_views_come_with_what_they_show(self) -> None:
+        row = a_change(5, "a", log=2, body=b"what is shown")
+        async with self.opened() as store:
+            await self.write(store, Writes(views=[a_view("a"), a_view("a", 2, seq=5)], changes=[row]))
+            shown = await store.things.shown([a_thing("a"), a_thing("none")], [2, 3])
+            assert [(one.view, one.body) for one in shown] == [(a_view("a", 2, seq=5), b"what is shown")]

@@ -10,19 +10,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from hub.model.claims import Change
-from hub.model.words import Seq
 from hub.model.writes import Writes
-from hub.store.port import Filter
 from hub.store.sql import SqlStore
 from tests.contracts.store_writer import open_store
 from tests.waiting import WITHIN_S
-
-ALL = Filter(log=True)
-
-
-async def rows_of(store: SqlStore, log: int = 1, after: int = 0, by: Filter = ALL, **limits: int) -> list[Change]:
-    limits = {"limit": 1_000_000, "limit_bytes": 1 << 40} | limits
-    return await store.read(log, Seq(after), by=by, **limits)
 
 
 def seqs(rows: Sequence[Change]) -> list[int]:

@@ -17,8 +17,9 @@ from hub.model.questions import REPLACED, THING, Questions
 from hub.model.words import CanonicalKey, CentreName, Seq, StixId, Topic, TopicPartition, stamp
 from hub.model.writes import Head, ReceiptCounts, ReceiptPart, Writes
 from hub.store import tables as t
-from hub.store.port import Filter, Store, Transaction
+from hub.store.port import Store, Transaction
 from hub.store.sql import SqlStore
+from tests.stores import rows_of_log
 
 START_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 INTAKE = TopicPartition(Topic("intake.ro"), 0)
@@ -144,9 +145,9 @@ async def check_counts(store: Any, logs: Sequence[int]) -> int:
     assert set(carried) <= {total}
     assert len(views) == len(claims) * len(logs)
     for log in logs:
-        rows = await store.read(log, Seq(0), limit=total, limit_bytes=1 << 40, by=Filter(log=True)) if total else []
+        rows = await rows_of_log(store, log, limit=total) if total else []
         assert [row.seq for row in rows] == list(range(1, total + 1))
-        assert (await store.head(log)).seq >= total
+        assert (await store.logs.head(log)).seq >= total
         last = {row.object_id: row.seq for row in rows}
         assert {row.object_id: row.seq for row in views if row.collection == log} == last
         for object_id in last:  # each step saw what the one before had written

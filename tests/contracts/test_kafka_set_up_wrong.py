@@ -66,7 +66,7 @@ async def test_a_relay_that_gets_no_transaction_says_which_setting_is_wrong(
     store = await open_store({"path": str(tmp_path / "hub.db")})
     address = address_of(broker)
     del address["append_within_s"]  # of the log alone
-    relay = await relay_of(str(address.pop("bootstrap")), address, store)  # type: ignore[arg-type]
+    relay = await relay_of(str(address.pop("bootstrap")), address, store.logs)  # type: ignore[arg-type]
     stop = asyncio.Event()
     with capture_logs() as lines:
         async with asyncio.TaskGroup() as tasks:

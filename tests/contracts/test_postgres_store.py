@@ -14,7 +14,7 @@ import pytest
 
 from hub.model.errors import Broken, Refused, TryAgain
 from hub.model.questions import REPLACED, THING, UNDER_ID, Questions
-from hub.model.words import Topic, TopicPartition
+from hub.model.words import StixId, Topic, TopicPartition
 from hub.model.writes import Writes
 from hub.store.port import Transaction
 from hub.store.postgres import PostgresStore, open_postgres
@@ -92,11 +92,11 @@ class TestPostgresStore(StoreContract):
                     with pytest.raises(TryAgain):
                         await append(store, 1)
                     with pytest.raises(TryAgain):
-                        await store.heads()
+                        await store.logs.ends()
             await self.revive()
             await until(store.ready)
             await append(store, 1)
-            assert (await store.head(1)).seq == 2
+            assert (await store.logs.head(1)).seq == 2
 
     async def test_a_step_whose_server_dies_in_the_middle_is_tried_again(self) -> None:
         async with self.opened() as store:
@@ -106,7 +106,7 @@ class TestPostgresStore(StoreContract):
                 await self.revive()
                 await until(store.ready)
             await append(store, 1)
-            assert (await store.head(1)).seq == 1
+            assert (await store.logs.head(1)).seq == 1
 
     async def _append_while_the_server_dies(self, store: SqlStore, moment: int) -> None:
         async with store.transaction() as tx:
@@ -132,7 +132,7 @@ class TestPostgresStore(StoreContract):
             await until(store.ready)
             await append(store, 1)
             async with asyncio.timeout(WITHIN_S):
-                while (await store.head(1)).seq < 1:
+                while (await store.logs.head(1)).seq < 1:
                     await anext(watch)
             await watch.aclose()
 
@@ -262,11 +262,11 @@ class TestPostgresStore(StoreContract):
     async def test_a_name_with_a_null_character_names_nothing(self) -> None:
         async with self.opened() as store:
             with pytest.raises(Refused):
-                await store.find_views("\0", [1])  # type: ignore[arg-type]
+                await store.things.views_under(StixId("\0"), [1])
 
     async def test_many_rows_with_odd_texts_are_written(self) -> None:
         changes = [a_change(seq, f"\0{seq}") for seq in range(1, 400)]
         odd = [a_change(change.seq, object_id=f"x\0{change.seq}") for change in changes]
         async with self.opened() as store:
             await self.write(store, Writes(changes=odd, heads=head_after(odd)))
-            assert (await store.head(1)).seq == 399
+            assert (await store.logs.head(1)).seq == 399

@@ -28,7 +28,7 @@ async def told(story: Story, said: dict[str, list[Said]], rng: random.Random) ->
     await story.collection("sure", Level.GREEN, "community", types=frozenset({"indicator"}), min_confidence=40)
     names = ("public", "community", "network", "sure")
     seen: dict[str, Any] = {name: bytes_of(await story.log(name)) for name in names}
-    seen |= {f"shown by {name}": bytes_of(await story.log(name, versions="all")) for name in names}
+    seen |= {f"shown by {name}": bytes_of(await story.log(name, versions=("all",))) for name in names}
     for name, centre in centres.items():
         seen[f"counts of {name}"] = await story.counts(centre)
         seen[f"rejections of {name}"] = await story.rejections(centre)

@@ -27,7 +27,8 @@ class Silent:
     async def ready(self) -> bool:
         return True
 
-    def look(self) -> Any:
+    @property
+    def intake(self) -> Any:
         raise NotImplementedError
 
 

@@ -12,7 +12,7 @@ from tests.contracts.store_writer import open_store
 
 async def main(store: str, kafka: str) -> None:
     options = json.loads(kafka)
-    relay = await relay_of(options.pop("bootstrap"), options, await open_store(json.loads(store)))
+    relay = await relay_of(options.pop("bootstrap"), options, (await open_store(json.loads(store))).logs)
     print("started", flush=True)
     await relay.run(asyncio.Event())
 

@@ -99,7 +99,7 @@ async def read_stream(hub: Hub, collection: str, who: str | None, query: str = "
     """All changes that there are now."""
     from tests.waiting import until
 
-    head = (await hub.store.head((await hub.collection(collection)).no)).seq
+    head = (await hub.store.logs.head((await hub.collection(collection)).no)).seq
     async with open_stream(hub, collection, who, query) as reader:
         if head:
             await until(lambda: reader.events and reader.events[-1].seq >= head, what="the stream to come to its end")

@@ -90,7 +90,7 @@ async def tell(hub: Hub, *names: str, **more: object) -> None:
 
 async def test_a_list_has_a_head_and_a_tail(hub: Hub, http: httpx.AsyncClient) -> None:
     await tell(hub, "a.example", "b.example")
-    head = await hub.store.head((await hub.collection("public")).no)
+    head = await hub.store.logs.head((await hub.collection("public")).no)
     answer = await http.get(ASKED)
     assert answer.headers["content-type"] == "text/dns; charset=utf-8"
     first, second, *lines, last = answer.text.splitlines()

@@ -27,6 +27,7 @@ from confluent_kafka.admin import (
 )
 
 from hub.doors import kafka as relaying
+from hub.doors import kafka_back
 from hub.doors.kafka import Relay, relay_of
 from hub.doors.metrics import RELAY_FENCES
 from hub.log.kafka_connection import stop_producer
@@ -37,7 +38,6 @@ from hub.model.words import CollectionName, Level, Seq
 from hub.model.writes import Writes
 from hub.registry.acls import Resource, acls_of_the_hub
 from hub.registry.broker import KafkaBroker
-from hub.store.port import Filter
 from hub.store.sql import SqlStore
 from tests.contracts.store_values import START_US, a_change, add_centres, an_id, append, head_after
 from tests.contracts.store_writer import open_store
@@ -75,13 +75,13 @@ class Scene:
         return a_change(seq, f"{seq % KEYS}", log, withdrawn=gone, body=b"" if gone else b'{"seq":%d}' % seq)
 
     async def expected(self, log: int = PUBLIC) -> list[Relayed]:
-        rows = await self.store.read(log, Seq(0), limit=10_000_000, limit_bytes=1 << 40, by=Filter(log=True))
-        return [(row.seq, row.object_id, None if row.withdrawn else row.body) for row in rows]
+        page = await self.store.logs.page(log, Seq(0), limit=10_000_000, limit_bytes=1 << 40)
+        return [(row.seq, row.object_id, None if row.withdrawn else body) for row, body in page.with_bodies()]
 
     @asynccontextmanager
     async def relaying(self, **more: object) -> AsyncIterator[Relay]:
         options = dict(self.options)
-        relay = await relay_of(options.pop("bootstrap"), options, self.store, **more)
+        relay = await relay_of(options.pop("bootstrap"), options, self.store.logs, **more)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(relay.run(stop))
@@ -226,7 +226,7 @@ async def test_a_topic_folds_to_what_the_collection_holds_also_when_compacted(sc
 
 async def test_rejections_go_to_their_centre_s_topic_with_and_without_an_id(scene: Scene) -> None:
     await add_centres(scene.store, 1)
-    ends = await scene.store.log_ends()
+    ends = await scene.store.logs.ends()
     log = next(no for no, end in ends.items() if end.name == "rejected.c1")
     rows = [a_change(1, "a", log, type="rejection"), a_change(2, log=log, type="rejection")]
     rows[1] = a_change(2, log=log, type="rejection", object_id="")
@@ -241,7 +241,7 @@ async def test_rejections_go_to_their_centre_s_topic_with_and_without_an_id(scen
 async def test_what_others_read_needs_no_library_but_aiokafka(scene: Scene, topic: str) -> None:
     """lz4, zstd and snappy are extras of most clients; gzip is in all of them."""
     await add_centres(scene.store, 1)
-    log = next(no for no, end in (await scene.store.log_ends()).items() if end.name == topic)
+    log = next(no for no, end in (await scene.store.logs.ends()).items() if end.name == topic)
     rows = [a_change(seq, f"{seq}", log, body=b'{"all": "alike"}' * 100) for seq in range(1, 101)]
     async with scene.store.transaction() as tx:
         await tx.policy()
@@ -371,7 +371,7 @@ async def test_a_topic_that_is_deleted_while_it_is_read_back_stalls_nothing(scen
     async with asyncio.timeout(WITHIN_S), scene.reading() as reader:
         assert "collection.public" not in await reader.topics()
         with pytest.raises(UnknownTopicOrPartitionError):
-            await relaying._records(reader, KafkaPartition("collection.public", 0), 0, 3)
+            await kafka_back.committed_records(reader, KafkaPartition("collection.public", 0), 0, 3)
 
 
 async def test_positions_that_kafka_has_forgotten_are_read_from_the_topics(scene: Scene) -> None:
@@ -379,7 +379,7 @@ async def test_positions_that_kafka_has_forgotten_are_read_from_the_topics(scene
     async with scene.relaying():
         await scene.relayed()
     admin = AdminClient(scene.kafka.admin_options())
-    for future in admin.delete_consumer_groups([relaying.GROUP]).values():
+    for future in admin.delete_consumer_groups([kafka_back.GROUP]).values():
         await asyncio.to_thread(future.result)
     await scene.write(20)
     async with scene.relaying():

@@ -6,19 +6,26 @@ from collections.abc import Iterable
 
 import pytest
 
-from hub.doors.kafka_tail import TailRecord, judge, tail_record
-from hub.model.claims import Change
+from hub.doors.kafka_tail import RelayedRow, TailRecord, judge, relayed_row, tail_record
 from hub.model.words import Seq
-from tests.contracts.store_values import a_change
+from hub.store.port import LogRow
+from tests.contracts.store_values import START_US, an_id
 
 
-def rows_up_to(last: int) -> list[Change]:
-    return [a_change(seq, f"{seq % 5}", body=b"%d" % seq) for seq in range(1, last + 1)]
+def a_row(seq: int, *, withdrawn: bool = False) -> RelayedRow:
+    body = b"" if withdrawn else b"%d" % seq
+    object_id = an_id(f"{seq % 5}")
+    return relayed_row(LogRow(Seq(seq), START_US, START_US, object_id, "indicator", withdrawn, len(body)), body)
 
 
-def records_of(rows: list[Change], *seqs: int) -> list[TailRecord]:
-    def record(row: Change) -> TailRecord:
-        return tail_record(row.object_id.encode(), None if row.withdrawn else row.body, [("seq", b"%d" % row.seq)])
+def rows_up_to(last: int) -> list[RelayedRow]:
+    return [a_row(seq) for seq in range(1, last + 1)]
+
+
+def records_of(rows: list[RelayedRow], *seqs: int) -> list[TailRecord]:
+    def record(row: RelayedRow) -> TailRecord:
+        value = None if row.digest is None else b"%d" % row.seq
+        return tail_record(row.object_id.encode(), value, [("seq", b"%d" % row.seq)])
 
     return [record(rows[seq - 1]) for seq in seqs]
 
@@ -45,7 +52,7 @@ def test_the_relay_goes_on_after_the_last_row_that_the_topic_has(
 
 
 def test_tombstones_at_the_end_may_have_been_compacted_away_with_what_they_cover() -> None:
-    rows = [*rows_up_to(8), *(a_change(seq, f"{seq % 5}", withdrawn=True, body=b"") for seq in (9, 10))]
+    rows = [*rows_up_to(8), *(a_row(seq, withdrawn=True) for seq in (9, 10))]
     there = records_of(rows, 6, 7, 8)
     assert judge(there, 10, rows, head=Seq(10), compacted=True).place == 10
     assert judge(there, 10, rows, head=Seq(10), compacted=False).place == 8

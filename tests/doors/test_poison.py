@@ -24,9 +24,8 @@ from hub.doors.export.blockable import Selection
 from hub.doors.export.entry import PLAIN_KINDS
 from hub.doors.export.format import About, Options
 from hub.doors.export.formats import FORMATS
-from hub.model.claims import Change
-from hub.model.words import Limits, Seq, StixId
-from hub.store.reading import Page
+from hub.model.words import Limits, Seq
+from hub.store.port import LogPage, LogRow
 from tests.story import an_indicator
 
 COUNT = 10_000
@@ -184,14 +183,22 @@ def judged(pattern: str) -> Normal | None:
     return found[0] if isinstance(found, list) else None
 
 
+def a_page(*objects: dict[str, Any]) -> LogPage:
+    bodies = [orjson.dumps(one) for one in objects]
+    rows = [
+        LogRow(Seq(no), 1, 1, one["id"], "indicator", False, len(body))
+        for no, (one, body) in enumerate(zip(objects, bodies, strict=True), 1)
+    ]
+    return LogPage(rows, bodies, more=False)
+
+
 def listed(normal: Normal, by: HeldLists) -> set[str]:
     """What all lists together have of an indicator, in every format, with and without types."""
-    body = orjson.dumps(normal.obj)
-    row = Change(1, Seq(1), StixId(normal.obj["id"]), "indicator", False, 1, 1, b"")
+    page = a_page(normal.obj)
     found: set[str] = set()
     for kinds in (PLAIN_KINDS, frozenset[str]()):  # a list of some kinds has some lines of these
         selection = Selection(kinds, lists=by)
-        for entry in selection.entries(Page([row], [body], more=False)):
+        for entry in selection.entries(page):
             found.add(entry.value)
             lines = [WRITERS[name].line(entry) for name in ("txt", "csv", "jsonl")]
             assert all(lines)
@@ -238,11 +245,6 @@ def test_what_is_no_poison_gets_out(pattern: str) -> None:
     assert default().holds(normal.obj, normal.observables) is None
     assert listed(normal, default())
     assert listed(normal, default()) == listed(normal, NOTHING)
-
-
-def a_page(*objects: dict[str, Any]) -> Page:
-    rows = [Change(1, Seq(no), one["id"], "indicator", False, 1, 1, b"") for no, one in enumerate(objects, 1)]
-    return Page(rows, [orjson.dumps(one) for one in objects], more=False)
 
 
 def test_what_a_list_leaves_out_is_counted() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hub.model.principals import Kind
-from hub.store import reading
+from hub.store.logs import SqlLogs
+from hub.store.port import LogPage
 from tests.doors.hubs import Hub, a_hub, addresses
 from tests.doors.streams import open_stream, read_stream
 from tests.story import an_indicator, an_object
@@ -158,14 +160,14 @@ async def test_going_down_ends_the_streams(hub: Hub) -> None:
 
 async def test_many_readers_at_the_tip_cost_one_read_per_commit(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = 0
-    read = reading.page
+    read = SqlLogs.page
 
-    async def counting(*args: object, **more: object) -> object:
+    async def counting(*args: Any, **more: Any) -> LogPage:
         nonlocal reads
         reads += 1
-        return await read(*args, **more)  # type: ignore[arg-type]
+        return await read(*args, **more)
 
-    monkeypatch.setattr(reading, "page", counting)
+    monkeypatch.setattr(SqlLogs, "page", counting)
     async with contextlib.AsyncExitStack() as stack:
         readers = [await stack.enter_async_context(open_stream(hub, "community", "soc", "from=now")) for _ in range(20)]
         await until(lambda: reads == 20, what="every reader to have looked once")

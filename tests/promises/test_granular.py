@@ -302,6 +302,6 @@ async def test_an_owners_relationship_of_an_anonymous_centre_leaves_like_its_mal
         ("relationship", True, b""),
     ]
     assert sorted(obj["name"] for obj in (await story.shown("community", "malware")).values()) == ["m1", "m2"]
-    listed = await story.log("community", versions="last")
+    listed = await story.log("community", versions=("last",))
     assert [row for row in listed if row.type == "relationship"] == []
     await story.close()

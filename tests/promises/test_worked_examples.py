@@ -40,7 +40,7 @@ async def test_three_spellings_are_one_thing(story: Story) -> None:
 
     await story.batch((ro, ro_said | {"revoked": True, "modified": moment(11)}))
     assert await story.shown("community", "indicator") == {}
-    last = (await story.log("community", versions="last", types=frozenset({"indicator"})))[-1]
+    last = (await story.log("community", versions=("last",), types=frozenset({"indicator"})))[-1]
     assert b'"revoked":true' in last.body
     amber = await story.only("network")
     assert amber["confidence"] == 80

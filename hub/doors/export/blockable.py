@@ -19,7 +19,7 @@ from hub.model.stix_types import STIX_TYPES
 from hub.model.times import has_passed
 from hub.model.words import StixObject
 from hub.patterns import Observable, canonical, is_of_its_kind
-from hub.store.reading import Page
+from hub.store.port import LogPage
 
 _BARRING = frozenset(range(PAP_ORDER.index("AMBER"), len(PAP_ORDER)))
 """PAP:AMBER allows passive use only, PAP:RED none that anybody could notice: blocking is active."""
@@ -60,9 +60,9 @@ class Selection:
     skipped: Skipped = field(default_factory=Skipped)
     """Counts what was asked for and left out: not of its kind, not to be blocked (PAP), or held by the lists."""
 
-    def entries(self, page: Page) -> Iterator[Entry]:
+    def entries(self, page: LogPage) -> Iterator[Entry]:
         """The values of a page's indicators that may be blocked."""
-        for row, body in zip(page.rows, page.bodies, strict=True):
+        for row, body in page.with_bodies():
             if row.type == "indicator" and not row.withdrawn:
                 yield from self._of(orjson.loads(body), row.version_us)
 

@@ -17,8 +17,7 @@ from hub.doors.export.lines import Lines
 from hub.model.errors import NotAuthenticated
 from hub.model.policy import Collection
 from hub.model.words import Seq
-from hub.store.port import Filter
-from hub.store.reading import Page
+from hub.store.port import Filter, LogPage
 
 _log = structlog.get_logger()
 _PAGE_ROWS = 1_000
@@ -63,7 +62,7 @@ class Listing:
         yield self._writer.tail()
 
     async def _all(self) -> AsyncIterator[bytes]:
-        def lines(page: Page, selection: Selection) -> bytes:
+        def lines(page: LogPage, selection: Selection) -> bytes:
             return self._lines.of(selection.entries(page))
 
         async for page, selection in self._pages():
@@ -74,7 +73,7 @@ class Listing:
         # the reader knows of its own limit; what the products' limit leaves out is counted
         best = Best(most, counts_others=self._asked.limit is None)
 
-        def add(page: Page, selection: Selection) -> None:
+        def add(page: LogPage, selection: Selection) -> None:
             best.add(selection.entries(page))
 
         async for page, selection in self._pages():
@@ -100,7 +99,7 @@ class Listing:
         if count := self._selection.skipped.count:
             _log.info("export.values_left_out", collection=self._name_of_collection, count=count)
 
-    async def _pages(self) -> AsyncIterator[tuple[Page, Selection]]:
+    async def _pages(self) -> AsyncIterator[tuple[LogPage, Selection]]:
         """All indicators, each with what bars it known: the markings that stand now, and those met on the way."""
         barred: set[str] = set()
         async for page in self._read(_MARKINGS):
@@ -109,19 +108,18 @@ class Listing:
             barred.update(_barring(page))
             yield page, replace(self._selection, barred=frozenset(barred))
 
-    async def _read(self, by: Filter) -> AsyncIterator[Page]:
+    async def _read(self, by: Filter) -> AsyncIterator[LogPage]:
+        logs = self._doors.store.logs
         after, more = Seq(0), True
         while more:
-            page = await self._doors.page(self._log, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=by)
+            page = await logs.page(self._log, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=by)
             if page.rows:
                 yield page
                 after = page.rows[-1].seq
             more = page.more
 
 
-def _barring(page: Page) -> set[str]:
+def _barring(page: LogPage) -> set[str]:
     return {
-        row.object_id
-        for row, body in zip(page.rows, page.bodies, strict=True)
-        if row.type == "marking-definition" and barring_marking(body)
+        row.object_id for row, body in page.with_bodies() if row.type == "marking-definition" and barring_marking(body)
     }

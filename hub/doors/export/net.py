@@ -12,7 +12,6 @@ from hub.core.hold import HeldLists
 from hub.core.judge import judge
 from hub.doors.context import Doors
 from hub.model.words import Limits
-from hub.store.waiting import read_released
 
 
 class Net:
@@ -35,8 +34,7 @@ class Net:
     async def released(self) -> frozenset[str]:
         """The patterns that operators have let pass until now. Ask after the head of the collection is known."""
         async with self._reading:
-            async with self._doors.store.look() as conn:
-                found = await read_released(conn, self._released)
+            found = await self._doors.store.intake.released(self._released)
             limits = self._doors.settings.intake.objects
             self._released.update(await asyncio.to_thread(lambda: {no: _pattern(v, limits) for no, v in found.items()}))
             return frozenset(pattern for pattern in self._released.values() if pattern is not None)

@@ -78,7 +78,7 @@ def _export(doors: Doors, net: Net, formats: Mapping[str, Format]) -> Callable[.
 async def _answer(doors: Doors, net: Net, request: Request, collection: Collection, asked: Asked) -> Response:
     """A list, or that it has not changed."""
     policy = await doors.store.policy()
-    head = await doors.store.head(collection.no)
+    head = await doors.store.logs.head(collection.no)
     lists = await net.lists()
     etag = _etag(collection, head, policy, asked, lists.version)
     headers = {"etag": etag, "cache-control": "no-cache", "x-content-type-options": "nosniff"}

@@ -15,6 +15,7 @@ from hub.doors.taxii.cursor import Cursor
 from hub.model.errors import Refused
 from hub.model.times import parse_us
 from hub.model.words import Seq
+from hub.store.port import Filter
 
 SPEC_VERSION = "2.1"
 _BEGINNING = Seq(0)
@@ -51,6 +52,15 @@ class Query:
     def nothing_passes(self) -> bool:
         """Whether the specification's versions asked for leave out ours, which everything here has."""
         return bool(self.spec_versions) and SPEC_VERSION not in self.spec_versions
+
+    def filter(self, default: str) -> Filter:
+        """What passes; ``default`` is the version where none is stated."""
+        return Filter(
+            ids=frozenset(self.ids),
+            types=frozenset(self.types),
+            versions=self.versions or (default,),
+            after_us=self.added_after_us,
+        )
 
     def cursor(self, log: int, after: Seq) -> Cursor:
         """Where the page after this one begins, with all that it needs to know of this request."""

@@ -10,7 +10,7 @@ import orjson
 from hub.doors.taxii.query import SPEC_VERSION
 from hub.model.policy import Collection
 from hub.model.times import exact_time, taxii_time
-from hub.store.reading import Page, Shown
+from hub.store.port import LogPage, LogRow
 
 STIX_JSON = f"application/stix+json;version={SPEC_VERSION}"
 _NAMES = {"clear": "TLP:CLEAR", "green": "TLP:GREEN", "amber": "TLP:AMBER", "amber+strict": "TLP:AMBER+STRICT"}
@@ -60,7 +60,7 @@ def collections(readable: Sequence[Collection]) -> bytes:
     return orjson.dumps({"collections": [collection(one) for one in readable]})
 
 
-def envelope(page: Page, following: str | None) -> bytes:
+def envelope(page: LogPage, following: str | None) -> bytes:
     """Section 3.7: the stored bytes joined, never parsed. ``following`` is the ``next`` of a page with more behind it.
 
     An empty one has its ``objects`` all the same: clients read them unasked, and two bytes ``{}`` have been taken for a
@@ -69,7 +69,7 @@ def envelope(page: Page, following: str | None) -> bytes:
     return b"%s%s]}" % (_opening(following, b"objects"), b",".join(page.bodies))
 
 
-def manifest(page: Page, following: str | None) -> bytes:
+def manifest(page: LogPage, following: str | None) -> bytes:
     """Section 5.3.1, with ``next`` as envelopes have it: clients page manifests the same way."""
     records = [
         {
@@ -83,7 +83,7 @@ def manifest(page: Page, following: str | None) -> bytes:
     return b"%s%s]}" % (_opening(following, b"objects"), orjson.dumps(records)[1:-1])
 
 
-def versions(page: Page, following: str | None) -> bytes:
+def versions(page: LogPage, following: str | None) -> bytes:
     """Section 5.8.1, with ``next``."""
     times = [exact_time(row.version_us) for row in page.rows]
     return b"%s%s]}" % (_opening(following, b"versions"), orjson.dumps(times)[1:-1])
@@ -95,7 +95,7 @@ def _opening(following: str | None, name: bytes) -> bytes:
     return b'{"more":true,"next":"%s","%s":[' % (following.encode(), name)
 
 
-def date_headers(rows: Sequence[Shown], otherwise_us: int) -> Mapping[str, str]:
+def date_headers(rows: Sequence[LogRow], otherwise_us: int) -> Mapping[str, str]:
     """Section 3.4 and 5.4: ``date_added`` of the first and last object; of an empty page the time up to which nothing
     is missing, since clients without the header go by their own clocks.
     """

@@ -15,14 +15,12 @@ from hub.doors.context import Doors
 from hub.doors.held import holding
 from hub.doors.openapi import raw
 from hub.doors.problems import TAXII_JSON
-from hub.doors.taxii import cursor, pages, resources
+from hub.doors.taxii import cursor, resources
 from hub.doors.taxii.query import Query, query_of, require_acceptable
 from hub.model.errors import NotAllowed, NotFound, Refused
 from hub.model.policy import Collection
 from hub.model.principals import Principal
-from hub.model.writes import Head
-from hub.store import reading
-from hub.store.reading import Page
+from hub.store.port import LogPage
 
 DISCOVERY = "/taxii2/"
 ROOT = "/taxii2/root/"
@@ -34,7 +32,7 @@ _LAST, _ALL = "last", "all"
 _ROOM_WITHOUT_BODIES = 1 << 20
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-Writer = Callable[[Page, str | None], bytes]
+Writer = Callable[[LogPage, str | None], bytes]
 
 
 def routes(doors: Doors) -> APIRouter:
@@ -161,25 +159,28 @@ class _Taxii:
         # The bytes are there twice for a moment: as rows, and joined.
         room = 2 * doors.settings.page_bytes if whole else _ROOM_WITHOUT_BODIES
         async with holding(doors.answers, room) as held:
-            head, page = await self._read(collection, query, object_id, default=default, bodies=whole)
+            page = await self._read(collection, query, default=default, bodies=whole)
+            if object_id is not None and not page.rows and not await doors.store.logs.shows(collection.no, object_id):
+                raise NotFound("taxii.object", "There is no such object in this collection.")
             following = None
             if page.more:
                 following = cursor.encode(query.cursor(collection.no, page.rows[-1].seq), doors.key)
-            otherwise_us = query.added_after_us if query.added_after_us is not None else head.date_us
+            otherwise_us = query.added_after_us
+            if otherwise_us is None:
+                otherwise_us = page.end.date_us if page.end is not None else 0
             answer = _answer(write(page, following), dict(resources.date_headers(page.rows, otherwise_us)))
             return held.hand_over(answer, stall_s=doors.settings.stall_s)
 
-    async def _read(
-        self, collection: Collection, query: Query, object_id: str | None, *, default: str, bodies: bool
-    ) -> tuple[Head, Page]:
-        """The page, and where the log ended at the moment that it shows. Raises NotFound for an unknown object."""
+    async def _read(self, collection: Collection, query: Query, *, default: str, bodies: bool) -> LogPage:
+        """The page. ``default`` stands for ``match[version]`` where it is not stated."""
+        logs = self._doors.store.logs
+        if query.nothing_passes:
+            return LogPage((), (), more=False, end=await logs.head(collection.no))
         limit_bytes = self._doors.settings.page_bytes
-        async with self._doors.store.look() as conn:
-            head = await reading.head(conn, collection.no)
-            page = await pages.page(conn, collection.no, query, default=default, limit_bytes=limit_bytes, bodies=bodies)
-            if object_id is not None and not page.rows and not await pages.exists(conn, collection.no, object_id):
-                raise NotFound("taxii.object", "There is no such object in this collection.")
-        return head, page
+        by = query.filter(default)
+        return await logs.page(
+            collection.no, query.after, limit=query.limit, limit_bytes=limit_bytes, by=by, bodies=bodies
+        )
 
     async def _query(self, request: Request, collection: Collection, object_id: str | None) -> Query:
         """What is asked for, its cursor included."""

@@ -8,7 +8,6 @@ needs it reads it at another door.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +15,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from hub.doors.kafka_tail import LEFT_OUT, SEQ
-from hub.model.claims import Change
 from hub.model.words import Seq
+from hub.store.port import LogPage, LogRow
 
 BATCH_BYTES = 1 << 20
 """Before compression."""
@@ -26,11 +25,12 @@ _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Page:
-    """Rows that travel together."""
+class TopicBatch:
+    """Rows of one log that travel together."""
 
+    log: int
     builder: Any
-    rows: list[Change] = field(default_factory=list)
+    rows: list[LogRow] = field(default_factory=list)
 
 
 class Sizes:
@@ -40,37 +40,38 @@ class Sizes:
         self._most_bytes: defaultdict[int, int] = defaultdict(lambda: BATCH_BYTES)
         self._left_out: defaultdict[int, set[Seq]] = defaultdict(set)
 
-    def pages(self, producer: AIOKafkaProducer, rows: Sequence[Change]) -> list[Page]:
-        """The rows as batches of one partition, in their order."""
-        pages: list[Page] = []
-        for row in rows:
-            if not pages or not self._add(pages[-1], row):
-                pages.append(Page(producer.create_batch()))
-                self._add(pages[-1], row)
-        return pages
+    def batches(self, producer: AIOKafkaProducer, log: int, page: LogPage) -> list[TopicBatch]:
+        """The rows of a page as batches of one partition, in their order."""
+        found: list[TopicBatch] = []
+        for row, body in page.with_bodies():
+            if not found or not self._add(found[-1], row, body):
+                found.append(TopicBatch(log, producer.create_batch()))
+                self._add(found[-1], row, body)
+        return found
 
-    def _add(self, page: Page, row: Change) -> bool:
+    def _add(self, batch: TopicBatch, row: LogRow, body: bytes) -> bool:
         """False when the batch is full. An empty one takes any row."""
         headers = [(SEQ, b"%d" % row.seq)]
-        value = None if row.withdrawn else row.body
-        if row.seq in self._left_out[row.log]:
-            value, headers = None, [*headers, (LEFT_OUT, b"%d" % len(row.body))]
-        if page.rows and page.builder.size() + len(value or b"") > self._most_bytes[row.log]:
+        value = None if row.withdrawn else body
+        if row.seq in self._left_out[batch.log]:
+            value, headers = None, [*headers, (LEFT_OUT, b"%d" % row.size)]
+        if batch.rows and batch.builder.size() + len(value or b"") > self._most_bytes[batch.log]:
             return False
         key = row.object_id.encode() or None
-        if page.builder.append(timestamp=None, key=key, value=value, headers=headers) is None:
+        if batch.builder.append(timestamp=None, key=key, value=value, headers=headers) is None:
             return False
-        page.rows.append(row)
+        batch.rows.append(row)
         return True
 
-    def refused(self, page: Page, topic: str) -> None:
+    def refused(self, batch: TopicBatch, topic: str) -> None:
         """The topic takes no batch as large as this."""
-        last = page.rows[-1]
-        if len(page.rows) > 1:
-            self._most_bytes[last.log] = min(sum(len(row.body) for row in page.rows), self._most_bytes[last.log]) // 2
+        last = batch.rows[-1]
+        if len(batch.rows) > 1:
+            most = self._most_bytes[batch.log]
+            self._most_bytes[batch.log] = min(sum(row.size for row in batch.rows), most) // 2
             return
-        self._left_out[last.log].add(last.seq)
-        _log.error("relay.left_out", collection=topic, seq=last.seq, bytes=len(last.body), way_out=_WAY_OUT)
+        self._left_out[batch.log].add(last.seq)
+        _log.error("relay.left_out", collection=topic, seq=last.seq, bytes=last.size, way_out=_WAY_OUT)
 
     def forget(self, log: int) -> None:
         """The collection was removed."""

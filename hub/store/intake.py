@@ -1,0 +1,100 @@
+"""Reading what came in, and what became of it. See ``hub/store/port.IntakeReader``."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import AsyncGenerator, Collection
+
+import orjson
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.words import TopicPartition
+from hub.model.writes import ReceiptCounts
+from hub.store import tables as t
+from hub.store.dialect import Dialect
+from hub.store.port import ObjectProblem, Reached
+from hub.store.waiting import HeldState, read_released
+
+
+class SqlIntake:
+    """See the port."""
+
+    def __init__(self, database: Dialect) -> None:
+        self._database = database
+
+    async def reached(self) -> dict[TopicPartition, Reached]:
+        """See the port."""
+        async with self._database.look() as conn:
+            rows = await conn.execute(select(t.positions))
+            return {TopicPartition(row.topic, row.partition): Reached(row.next, row.moved_us) for row in rows}
+
+    async def counts(self) -> dict[int, ReceiptCounts]:
+        """See the port."""
+        async with self._database.look() as conn:
+            rows = await conn.execute(select(t.counts))
+            return {row.centre: ReceiptCounts(row.accepted, row.unchanged, row.held, row.rejected) for row in rows}
+
+    async def receipt_counts(self, receipt: str, centre: int) -> ReceiptCounts:
+        """See the port."""
+        p = t.receipt_parts.c
+        sums = [func.coalesce(func.sum(column), 0) for column in (p.accepted, p.unchanged, p.held, p.rejected)]
+        async with self._database.look() as conn:
+            row = (await conn.execute(select(*sums).where(_are_of(receipt, centre)))).one()
+        return ReceiptCounts(*(int(value) for value in row))
+
+    async def problems(
+        self, receipt: str, centre: int, *, from_index: int, in_one_partition: bool
+    ) -> AsyncGenerator[ObjectProblem, None]:
+        """See the port. Parts are opened as they are reached, since each may be large.
+
+        The parts of several partitions overlap, which the heap sorts out.
+        """
+        part_of = and_(_are_of(receipt, centre), t.receipt_parts.c.problems != b"[]")
+        async with self._database.look() as conn:
+            starts = await _starts(conn, part_of)
+            if in_one_partition:  # the parts follow one another, and those wholly below can be left out
+                below = [no for no, start in enumerate(starts) if start < from_index]
+                starts = starts[below[-1] :] if below else starts
+            heap: list[tuple[int, int, int, ObjectProblem]] = []
+            for no, start in enumerate(starts):
+                while heap and heap[0][0] < start:
+                    yield heapq.heappop(heap)[3]
+                for place, problem in enumerate(await _problems_from(conn, part_of, start)):
+                    if problem.index >= from_index:
+                        heapq.heappush(heap, (problem.index, no, place, problem))
+            while heap:
+                yield heapq.heappop(heap)[3]
+
+    async def waiting(self) -> int:
+        """See the port."""
+        waits = t.held.c.state == HeldState.WAITING
+        async with self._database.look() as conn:
+            return int((await conn.execute(select(func.count()).where(waits))).scalar_one())
+
+    async def released(self, known: Collection[int]) -> dict[int, bytes]:
+        """See the port."""
+        async with self._database.look() as conn:
+            return await read_released(conn, known)
+
+
+def _are_of(receipt: str, centre: int) -> ColumnElement[bool]:
+    p = t.receipt_parts.c
+    return and_(p.receipt == receipt, p.centre == centre)
+
+
+async def _starts(conn: AsyncConnection, part_of: ColumnElement[bool]) -> list[int]:
+    """The indexes at which parts with problems begin; equal ones once."""
+    first = t.receipt_parts.c.first_index
+    return list((await conn.execute(select(first).where(part_of).order_by(first).distinct())).scalars())
+
+
+async def _problems_from(conn: AsyncConnection, part_of: ColumnElement[bool], start: int) -> list[ObjectProblem]:
+    """The problems of the parts that begin at this index."""
+    p = t.receipt_parts.c
+    rows = await conn.execute(select(p.problems).where(part_of, p.first_index == start))
+    return [
+        ObjectProblem(said["index"], said["id"], said["state"], said["code"], said["message"])
+        for row in rows
+        for said in orjson.loads(row.problems)
+    ]

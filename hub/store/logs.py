@@ -1,0 +1,62 @@
+"""Reading logs: the change logs of collections and the logs of rejections. See ``hub/store/port.LogReader``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.model.words import Seq
+from hub.model.writes import Head
+from hub.store import pages
+from hub.store import tables as t
+from hub.store.dialect import Dialect
+from hub.store.port import WHOLE_LOG, Filter, LogEnd, LogPage
+
+
+class SqlLogs:
+    """See the port."""
+
+    def __init__(self, database: Dialect) -> None:
+        self._database = database
+
+    async def page(
+        self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter = WHOLE_LOG, bodies: bool = True
+    ) -> LogPage:
+        """See the port."""
+        async with self._database.look() as conn:
+            asked = pages.Asked(conn, log, after, by, limit, limit_bytes if bodies else None)
+            page = await pages.read(asked)
+            return page if page.rows else replace(page, end=await _head(conn, log))
+
+    async def head(self, log: int) -> Head:
+        """See the port."""
+        async with self._database.look() as conn:
+            return await _head(conn, log)
+
+    async def ends(self) -> dict[int, LogEnd]:
+        """See the port."""
+        async with self._database.look() as conn:
+            rows = await conn.execute(select(t.logs.c.no, t.logs.c.name, t.logs.c.last_seq))
+            return {row.no: LogEnd(row.name, Seq(row.last_seq)) for row in rows}
+
+    async def number(self, name: str) -> int | None:
+        """See the port."""
+        async with self._database.look() as conn:
+            return (await conn.execute(select(t.logs.c.no).where(t.logs.c.name == name))).scalar()
+
+    async def shows(self, log: int, object_id: str) -> bool:
+        """See the port."""
+        async with self._database.look() as conn:
+            return bool(await pages.versions(conn, log, [object_id]))
+
+    def watch(self) -> AsyncGenerator[None, None]:
+        """See the port."""
+        return self._database.watch()
+
+
+async def _head(conn: AsyncConnection, log: int) -> Head:
+    row = (await conn.execute(select(t.logs.c.last_seq, t.logs.c.last_us).where(t.logs.c.no == log))).first()
+    return Head(Seq(row.last_seq), row.last_us) if row else Head(Seq(0), 0)
