@@ -10,9 +10,9 @@ from hub import worker_metrics
 from hub.clock import Clock
 from hub.config import Config
 from hub.doors import metrics
-from hub.doors.asking import silent
 from hub.doors.gauges import Gauges
 from hub.log.port import EventLog
+from hub.questions.servers import silent
 from hub.role import Role
 from hub.store.sql import SqlStore
 from hub.worker_child import WorkerChild

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from hub.doors.collection_info import collection_info
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS
+from hub.questions.catalogue import list_collections
 from schemas.api import CollectionList
 
 
@@ -15,12 +16,12 @@ def routes(doors: Doors) -> APIRouter:
     """``/v1/collections``."""
     router = APIRouter(tags=["collections"], default_response_class=Response)
 
-    @router.get("/v1/collections", responses={200: {"model": CollectionList}, **ERRORS})
-    async def list_collections(request: Request) -> Response:
+    @router.get("/v1/collections", responses={200: {"model": CollectionList}, **ERRORS}, name="list_collections")
+    async def read_collections(request: Request) -> Response:
         """The collections that one may read; without credentials those that are open to anyone."""
         readable = await doors.gate.readable(await doors.gate.principal(request))
-        ends = await doors.store.logs.ends()
-        body = CollectionList(collections=[collection_info(one, ends.get(one.no)) for one in readable])
+        found = await list_collections(doors.store.logs, readable)
+        body = CollectionList(collections=[collection_info(one) for one in found])
         return Response(body.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})
 
     return router

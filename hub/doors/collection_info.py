@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hub.model.policy import Collection
-from hub.store.port import LogEnd
+from hub.questions.catalogue import ListedCollection
 from schemas.api import CollectionInfo
 
 
-def collection_info(collection: Collection, end: LogEnd | None) -> CollectionInfo:
-    """What a reader is told of a collection; ``end`` is None where its change log is empty."""
+def collection_info(one: ListedCollection) -> CollectionInfo:
+    """What a reader is told of a collection."""
+    collection = one.collection
     return CollectionInfo(
         name=collection.name,
         id=collection.id,
@@ -17,5 +17,5 @@ def collection_info(collection: Collection, end: LogEnd | None) -> CollectionInf
         types=sorted(collection.types),
         kinds=sorted(collection.kinds),
         min_confidence=collection.min_confidence,
-        last_seq=end.seq if end else 0,
+        last_seq=one.last_seq,
     )

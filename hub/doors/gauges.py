@@ -15,7 +15,7 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from hub.doors.asking import Server, answers, asked
+from hub.questions.servers import Server, answers, asked
 
 FRESH_S = 2.0
 """So long a measurement serves everyone who asks."""

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from hub.doors.asking import silent
 from hub.doors.context import Doors
 from hub.doors.openapi import raw
+from hub.questions.servers import silent
 
 _PLAIN = "text/plain; charset=utf-8"
 

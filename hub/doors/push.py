@@ -15,10 +15,12 @@ from hub.doors import metrics
 from hub.doors.context import Doors
 from hub.doors.held import holding
 from hub.doors.openapi import ERRORS, binary_body
-from hub.intake import Encoding, Form, Taken, receipts
+from hub.intake import Encoding, Form, Taken
 from hub.model.errors import Refused, WrongType
 from hub.model.principals import Principal
 from hub.model.words import Seq
+from hub.questions import receipts
+from hub.questions.receipts import ProblemPlace
 from hub.store.port import ObjectProblem
 from schemas.api import ProblemPage, PushAccepted, Receipt, ReceiptProblem, RejectionPage, Withdrawals
 
@@ -36,7 +38,13 @@ _log = structlog.get_logger()
 def routes(doors: Doors) -> APIRouter:
     """``/v1/intake``, ``/v1/withdrawals``, ``/v1/receipts``, ``/v1/rejections``."""
     router = APIRouter(tags=["push"], default_response_class=Response)
+    _add_ways_in(router, doors)
+    _add_receipts(router, doors)
+    _add_rejections(router, doors)
+    return router
 
+
+def _add_ways_in(router: APIRouter, doors: Doors) -> None:
     @router.post("/v1/intake", status_code=202, responses=_accepted(), openapi_extra=binary_body(FORMS))
     async def push(request: Request) -> Response:
         """Push STIX: a bundle, an object, or NDJSON; gzip and zstd are taken. 202 once everything in it is durable."""
@@ -60,23 +68,24 @@ def routes(doors: Doors) -> APIRouter:
         _note(centre, taken)
         return _receipt_for(taken, doors.base_url(request))
 
+
+def _add_receipts(router: APIRouter, doors: Doors) -> None:
     @router.get("/v1/receipts/{receipt}", responses={200: {"model": Receipt}, **ERRORS})
     async def read_receipt(request: Request, receipt: str) -> Response:
         """What became of a push of one's own."""
         centre = await doors.gate.centre(request)
-        name = await _own(doors, centre, receipt)
-        progress = await receipts.progress(doors.store, name, centre.name)
-        problems, more = await receipts.problems(doors.store, name, receipts.Place())
+        codec = doors.intake.codec
+        told = await receipts.receipt(doors.store, codec, centre, receipt)
         base = doors.base_url(request)
         body = Receipt(
-            state="complete" if progress.complete else "pending",
-            received=name.received,
-            accepted=progress.counts.accepted,
-            unchanged=progress.counts.unchanged,
-            held=progress.counts.held,
-            rejected=progress.counts.rejected,
-            problems=[_problem(one, base) for one in problems],
-            problems_url=_problems_url(base, receipt, more) if more else None,
+            state="complete" if told.complete else "pending",
+            received=told.received,
+            accepted=told.counts.accepted,
+            unchanged=told.counts.unchanged,
+            held=told.counts.held,
+            rejected=told.counts.rejected,
+            problems=[_problem(one, base) for one in told.first.problems],
+            problems_url=_problems_url(base, receipt, told.first.more),
         )
         return Response(body.model_dump_json(), media_type=JSON, headers=_PRIVATE)
 
@@ -86,16 +95,19 @@ def routes(doors: Doors) -> APIRouter:
     ) -> Response:
         """The problems of a receipt beyond those that it carries itself; follow ``next_url``."""
         centre = await doors.gate.centre(request)
-        name = await _own(doors, centre, receipt)
+        codec = doors.intake.codec
         index, _, count = after.partition(".")
-        problems, more = await receipts.problems(doors.store, name, receipts.Place(int(index), int(count)))
+        place = ProblemPlace(int(index), int(count))
+        told = await receipts.problems(doors.store, codec, centre, receipt, after=place)
         base = doors.base_url(request)
         body = ProblemPage(
-            problems=[_problem(one, base) for one in problems],
-            next_url=_problems_url(base, receipt, more) if more else None,
+            problems=[_problem(one, base) for one in told.problems],
+            next_url=_problems_url(base, receipt, told.more),
         )
         return Response(body.model_dump_json(), media_type=JSON, headers=_PRIVATE)
 
+
+def _add_rejections(router: APIRouter, doors: Doors) -> None:
     @router.get("/v1/rejections", responses={200: {"model": RejectionPage}, **ERRORS})
     async def read_rejections(
         request: Request,
@@ -108,8 +120,6 @@ def routes(doors: Doors) -> APIRouter:
             body = await _rejections(doors, centre, Seq(after), limit)
             answer = Response(body, media_type=JSON, headers=_PRIVATE)
             return held.hand_over(answer, stall_s=doors.settings.stall_s)
-
-    return router
 
 
 _PRIVATE = {"cache-control": "no-store"}
@@ -178,15 +188,8 @@ def _receipt_for(taken: Taken, base: str) -> Response:
     return Response(body.model_dump_json(), 202, {"location": url, **_PRIVATE}, JSON)
 
 
-async def _own(doors: Doors, centre: Principal, text: str) -> receipts.ReceiptName:
-    name = doors.intake.codec.decode(text)
-    if name.centre != centre.no:
-        raise receipts.unknown_receipt()
-    return name
-
-
-def _problems_url(base: str, text: str, after: receipts.Place) -> str:
-    return f"{base}/v1/receipts/{quote(text)}/problems?after={after}"
+def _problems_url(base: str, text: str, after: ProblemPlace | None) -> str | None:
+    return None if after is None else f"{base}/v1/receipts/{quote(text)}/problems?after={after}"
 
 
 def _problem(said: ObjectProblem, base: str) -> ReceiptProblem:
@@ -202,10 +205,7 @@ def _problem(said: ObjectProblem, base: str) -> ReceiptProblem:
 
 async def _rejections(doors: Doors, centre: Principal, after: Seq, limit: int) -> bytes:
     """A ``RejectionPage`` out of the stored bytes."""
-    log = await doors.store.logs.number(f"rejected.{centre.name}")
-    if log is None:
-        return b'{"rejections":[],"next_after":%d,"more":false}' % after
-    page = await doors.store.logs.page(log, after, limit=limit, limit_bytes=doors.settings.page_bytes)
-    last = page.rows[-1].seq if page.rows else after
-    more = b"true" if page.more else b"false"
-    return b'{"rejections":[%s],"next_after":%d,"more":%s}' % (b",".join(page.bodies), last, more)
+    limit_bytes = doors.settings.page_bytes
+    told = await receipts.rejections(doors.store, centre, after, limit=limit, limit_bytes=limit_bytes)
+    more = b"true" if told.more else b"false"
+    return b'{"rejections":[%s],"next_after":%d,"more":%s}' % (b",".join(told.rejections), told.next_after, more)

@@ -1,7 +1,7 @@
 """Receipts: a name that carries all it needs to answer (centre, count, log positions), so that nothing more is written.
 
-The store counts what became of the objects (``receipt_parts``); a receipt is complete when the store's positions have
-passed those in its name, which also holds after any crash. The name is signed: a mangled one is nobody's.
+The store counts what became of the objects; a receipt is complete when the store's positions have passed those in its
+name, which also holds after any crash (``hub/questions/receipts.py``). The name is signed: a mangled one is nobody's.
 """
 
 from __future__ import annotations
@@ -13,17 +13,12 @@ import hmac
 import secrets
 import struct
 from collections.abc import Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from hub.log.port import INTAKE_PREFIX
 from hub.model.errors import NotFound
 from hub.model.words import Positions, Topic, TopicPartition
-from hub.model.writes import ReceiptCounts
-from hub.store.port import ObjectProblem, Store
 
-PROBLEM_PAGE = 1_000
-"""How many problems are given at once."""
 _UID_BYTES = 12
 _MAC_BYTES = 8
 _HEAD = struct.Struct(">BIIH")
@@ -89,51 +84,3 @@ class ReceiptCodec:
 def unknown_receipt() -> NotFound:
     """The same for a receipt that never was and for one of another centre."""
     return NotFound("receipt.unknown", "There is no such receipt.", "Use the text that the push was answered with.")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What became of a push so far."""
-
-    complete: bool
-    counts: ReceiptCounts
-
-
-async def progress(store: Store, name: ReceiptName, centre_name: str) -> Progress:
-    """Whether all of it is committed, and the counts.
-
-    The positions are read first: what they have passed is counted then, whatever commits in between.
-    """
-    ends = name.positions(centre_name)
-    reached = await store.positions(list(ends))
-    complete = all(reached.get(at, 0) >= end for at, end in ends.items())
-    return Progress(complete, await store.intake.receipt_counts(name.uid, name.centre))
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """A place among the problems of a receipt: after ``count`` problems of the object ``index``."""
-
-    index: int = -1
-    count: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.index}.{self.count}"
-
-
-async def problems(store: Store, name: ReceiptName, after: Place) -> tuple[list[ObjectProblem], Place | None]:
-    """The next ``PROBLEM_PAGE`` problems by index, and the place where to go on; None when there are no more."""
-    found: list[ObjectProblem] = []
-    place = after
-    at, passed = after.index, 0
-    ordered = store.intake.problems(name.uid, name.centre, from_index=after.index, in_one_partition=len(name.ends) <= 1)
-    async with aclosing(ordered):
-        async for problem in ordered:
-            at, passed = problem.index, passed + 1 if problem.index == at else 1
-            if Place(problem.index, passed) <= after:
-                continue
-            if len(found) == PROBLEM_PAGE:
-                return found, place
-            found.append(problem)
-            place = Place(problem.index, passed)
-    return found, None

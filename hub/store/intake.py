@@ -9,12 +9,13 @@ import orjson
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.held import HeldState
 from hub.model.words import TopicPartition
 from hub.model.writes import ReceiptCounts
 from hub.store import tables as t
 from hub.store.dialect import Dialect
 from hub.store.port import ObjectProblem, Reached
-from hub.store.waiting import HeldState, read_released
+from hub.store.waiting import read_released
 
 
 class SqlIntake:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from connectors.sdk.objects import split
 from hub.intake.body import EXCERPT_BYTES, Encoding, Lines, Piece, Unpacked, inflater, objects_of, objects_on
 from hub.intake.budget import Budget
-from hub.intake.receipts import Place, ReceiptCodec, ReceiptName, new_uid
+from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
 from hub.model.errors import NotFound, Refused, TryAgain, WrongType
 from hub.model.words import Limits
 
@@ -282,8 +282,3 @@ def test_a_receipts_text_says_its_name(name: ReceiptName) -> None:
 def test_any_text_is_a_receipt_or_not_found(text: str) -> None:
     with pytest.raises(NotFound):
         ReceiptCodec(b"k" * 32).decode(text)
-
-
-def test_places_are_ordered_by_index_and_count() -> None:
-    assert Place() < Place(0, 1) < Place(0, 2) < Place(1, 1)
-    assert str(Place(3, 2)) == "3.2"

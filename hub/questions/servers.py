@@ -1,4 +1,4 @@
-"""Asking the servers of this process, never for long."""
+"""Whether the servers of this process answer: asked, and never waited for long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer of ``explain``, composed: from views and visible projections to what the interface says. No I/O."""
+"""The answer of ``explain``, composed from views and visible projections. No I/O."""
 
 from __future__ import annotations
 
@@ -16,9 +16,64 @@ from hub.model.claims import Claim, View
 from hub.model.policy import Centre, Collection, Policy
 from hub.model.stix_types import ViewAuthor, stix_type
 from hub.model.times import exact_time, has_passed, parse_us
-from hub.model.words import CanonicalKey, Naming, StixObject
+from hub.model.words import CanonicalKey, Level, Naming, Seq, StixId, StixObject
 from hub.store.port import ShownView
-from schemas.api import ExplainedClaim, ExplainedThing, ExplainedView
+
+# ---------------------------------------------------------------- the answer
+
+
+@dataclass(frozen=True, slots=True)
+class KnownClaim:
+    """One contribution behind a view, as the asker may know it. Times are STIX text, or days where that is all."""
+
+    centre: str
+    """The name under which it is shown to the asker."""
+    level: Level
+    id: StixId | None
+    """The centre's own id; only for that centre and for operators."""
+    created: str | None
+    modified: str | None
+    confidence: int | None
+    """As claimed, 0 to 100."""
+    state: str
+    """``live``, ``revoked`` or ``expired``."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownView:
+    """What one collection shows of a thing, and out of what it was made."""
+
+    collection: Collection
+    id: StixId | None
+    """None while the collection shows nothing."""
+    state: Literal["live", "withdrawn", "none"]
+    seq: Seq
+    """The change that made the present state; 0 when there never was one."""
+    version: str | None
+    first: str | None
+    """When its sources first spoke of it, as the view says."""
+    last: str | None
+    confidence: int | None
+    how: str
+    """How the confidence came about, as a formula with the numbers put in; empty where there is none."""
+    voices: int
+    claims: tuple[KnownClaim, ...]
+    """By rank, the best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownThing:
+    """A thing as the asker may know it."""
+
+    key: CanonicalKey | None
+    """None where it would tell more than what is shown."""
+    type: str
+    text: str
+    """What names it: a pattern, a value, or the id under which it is shown."""
+    views: tuple[KnownView, ...]
+
+
+# ---------------------------------------------------------------- composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +98,19 @@ class Part:
     """By rank."""
 
 
-def explained_thing(thing: CanonicalKey, parts: Sequence[Part], asker: Asker, policy: Policy) -> ExplainedThing | None:
-    """A thing as the asker may see it; None when there is nothing of it that it may see."""
+def known_thing(thing: CanonicalKey, parts: Sequence[Part], asker: Asker, policy: Policy) -> KnownThing | None:
+    """A thing as the asker may know it; None when there is nothing of it that it may know."""
     about = next((claim for part in parts for claim, _ in part.claims), None)
     shown = next((part.shown for part in parts if part.shown is not None), None)
     if about is None and shown is None:
         return None
     kind = about.type if about is not None else (shown.view.type if shown is not None else "")
     own = any(asker.owns(claim) for part in parts for claim, _ in part.claims)
-    return ExplainedThing(
-        key=thing.hex() if own or _is_told(thing, kind, shown) else None,
+    return KnownThing(
+        key=thing if own or _is_told(thing, kind, shown) else None,
         type=kind,
         text=_text(parts, shown, asker),
-        views=[_view(part, asker, policy) for part in parts if part.shown is not None or part.claims],
+        views=tuple(_view(part, asker, policy) for part in parts if part.shown is not None or part.claims),
     )
 
 
@@ -89,25 +144,25 @@ def _text(parts: Sequence[Part], shown: ShownView | None, asker: Asker) -> str:
     return said[0] if said else f"{kind} without a view"
 
 
-def _view(part: Part, asker: Asker, policy: Policy) -> ExplainedView:
+def _view(part: Part, asker: Asker, policy: Policy) -> KnownView:
     live = [p for _, p in part.claims if not p.revoked]
     view = None if part.shown is None else part.shown.view
     alive = view is not None and view.alive
     obj = _object(part.shown) if alive else {}
     merged = bool(part.claims) and stix_type(part.claims[0][0].type).view_author is not ViewAuthor.OWNER
     first, last = _span(obj)
-    return ExplainedView(
-        collection=part.collection.name,
-        id=view.object_id if alive and view is not None else None,
+    return KnownView(
+        collection=part.collection,
+        id=view.object_id if view is not None and alive else None,
         state=_state(view),
-        seq=view.seq if view is not None else 0,
+        seq=view.seq if view is not None else Seq(0),
         version=obj.get("modified"),
         first=first,
         last=last,
         confidence=obj.get("confidence"),
         how=_how(live, policy) if alive and merged and "confidence" in obj else "",
         voices=len(voices(live, policy.centre_of_identity)) if alive else 0,
-        claims=[_claim(claim, p, asker, policy) for claim, p in part.claims],
+        claims=tuple(_claim(claim, p, asker, policy) for claim, p in part.claims),
     )
 
 
@@ -144,12 +199,12 @@ def _number(ten_thousandths: int) -> str:
     return str(whole) if rest == 0 else f"{whole}.{rest:02d}".rstrip("0")
 
 
-def _claim(claim: Claim, p: Projection, asker: Asker, policy: Policy) -> ExplainedClaim:
+def _claim(claim: Claim, p: Projection, asker: Asker, policy: Policy) -> KnownClaim:
     own = asker.owns(claim)
     exact = own or p.centre.naming is Naming.NAMED
-    return ExplainedClaim(
+    return KnownClaim(
         centre=p.centre.name if own else p.centre.shown_name,
-        level=p.level.label,  # type: ignore[arg-type] # the labels are the literals
+        level=p.level,
         id=claim.id if own else None,
         created=_moment(p.obj.get("created"), exact=exact),
         modified=_moment(p.obj.get("modified"), exact=exact),

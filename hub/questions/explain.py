@@ -1,0 +1,130 @@
+"""Why the hub shows what it shows, as far as whoever asks may see it.
+
+Here the store is asked; ``explained`` composes the answer. Only projections onto the audiences of collections that the
+asker may read go into it, the centre's own claims aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Some
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hub.model.claims import Claim, ClaimKey
+from hub.model.errors import NotFound, Refused
+from hub.model.policy import Collection, Policy
+from hub.model.principals import Kind, Principal
+from hub.model.problems import Problem, cut
+from hub.model.words import CanonicalKey, StixId
+from hub.patterns import keys_asked
+from hub.questions.explained import Asker, KnownThing, Part, known_thing
+from hub.questions.naming import is_stix_id, read_as, things_named
+from hub.questions.visible import seen_by
+from hub.store.port import ShownView, Store, ThingReader
+
+_LONGEST = 70_000
+_ENOUGH = 50
+"""Of things that only name a value: further ones are left out."""
+_MOST_THINGS = 5_000
+"""So many patterns that name a value are looked at for some that the asker may see."""
+
+
+async def explain(
+    store: Store, principal: Principal, collections: Sequence[Collection], asked: str
+) -> list[KnownThing]:
+    """What a STIX id, a value or a pattern names, what these collections show of it, and out of whose claims.
+
+    ``collections``: those of which the principal may ask. Raises Refused for what cannot be asked, NotFound where there
+    is nothing that the principal may know of.
+    """
+    said = asked.strip()
+    if not said or len(said) > _LONGEST:
+        raise Refused("explain.asked", "Ask for a STIX id, a value or a pattern.", "Percent-encode it in the path.")
+    things = await _Explaining(store.things, await store.policy(), principal, collections).explain(asked)
+    if not things:
+        if isinstance(named := things_named(said), Problem):
+            raise Refused(named.code, named.says)
+        raise NotFound("explain.unknown", f"No collection that you may read shows {cut(said)}.", read_as(said))
+    return things
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the store said about the things asked for."""
+
+    shown: dict[tuple[int, CanonicalKey], ShownView] = field(default_factory=dict)
+    claims: dict[CanonicalKey, dict[ClaimKey, Claim]] = field(default_factory=dict)
+    placed: dict[tuple[int, CanonicalKey], set[ClaimKey]] = field(default_factory=dict)
+    """Of merged relationships, whose claims stand for them depends on the collection."""
+    definitions: dict[ClaimKey, Claim] = field(default_factory=dict)
+
+    def standing(self, thing: CanonicalKey, collection: Collection) -> list[Claim]:
+        """The claims about a thing, as far as a collection may have to do with them."""
+        placed = self.placed.get((collection.no, thing))
+        claims = self.claims[thing].values()
+        return [claim for claim in claims if claim.thing is not None or placed is None or claim.key in placed]
+
+
+class _Explaining:
+    """One question of one principal."""
+
+    def __init__(
+        self, things: ThingReader, policy: Policy, principal: Principal, collections: Sequence[Collection]
+    ) -> None:
+        self._things = things
+        self._policy = policy
+        self._collections = collections
+        self._numbers = [collection.no for collection in collections]
+        centre = policy.centres.get(principal.no) if principal.kind is Kind.CENTRE else None
+        self._asker = Asker(centre=centre, operator=principal.kind is Kind.OPERATOR)
+
+    async def explain(self, asked: str) -> list[KnownThing]:
+        """The answer; empty where there is nothing that the asker may know of."""
+        things = await self._named(asked.strip())
+        found = await self._explained(things)
+        others = [thing for thing in await self._things.naming(keys_asked(asked), _MOST_THINGS) if thing not in things]
+        for at in range(0, len(others), _ENOUGH):  # most of what is looked at may be nothing to the asker
+            if len(found) >= _ENOUGH:
+                break
+            found += await self._explained(others[at : at + _ENOUGH])
+        return found
+
+    async def _named(self, said: str) -> list[CanonicalKey]:
+        if not is_stix_id(said):
+            named = things_named(said)
+            return [] if isinstance(named, Problem) else named  # a value may begin like a pattern, or like an id
+        things = {view.thing: None for view in await self._things.views_under(StixId(said), self._numbers)}
+        mine = [claim for claim in await self._things.claims_under([StixId(said)]) if self._asker.owns(claim)]
+        things.update({claim.thing: None for claim in mine if claim.thing is not None})
+        if floating := [claim.key for claim in mine if claim.thing is None]:
+            things.update(dict.fromkeys(await self._things.relationships_of(floating)))
+        return list(things)
+
+    async def _explained(self, things: Some[CanonicalKey]) -> list[KnownThing]:
+        known = await self._known(things)
+        found = [known_thing(thing, self._parts(thing, known), self._asker, self._policy) for thing in things]
+        return [thing for thing in found if thing is not None]
+
+    async def _known(self, things: Some[CanonicalKey]) -> _Known:
+        known = _Known(claims={thing: {} for thing in things})
+        for shown in await self._things.shown(things, self._numbers):
+            known.shown[shown.view.collection, shown.view.thing] = shown
+        for claim in await self._things.claims_about(things):
+            if claim.thing is not None:
+                known.claims[claim.thing][claim.key] = claim
+        for placed in await self._things.placed(things):
+            known.placed.setdefault((placed.collection, placed.thing), set()).add(placed.claim.key)
+            known.claims[placed.thing][placed.claim.key] = placed.claim
+        markings = {ref for some in known.claims.values() for claim in some.values() for ref in claim.marks.others}
+        known.definitions = {claim.key: claim for claim in await self._things.claims_under(markings)}
+        return known
+
+    def _parts(self, thing: CanonicalKey, known: _Known) -> list[Part]:
+        return [
+            Part(
+                collection,
+                known.shown.get((collection.no, thing)),
+                seen_by(collection.audience, known.standing(thing, collection), known.definitions, self._policy),
+            )
+            for collection in self._collections
+        ]

@@ -1,0 +1,55 @@
+"""Which things a text names: a STIX id, a value in any spelling, or a pattern. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from hub.core.normalise.sco import canonical_sco
+from hub.model.problems import Problem
+from hub.model.stix_types import SCO_TYPES
+from hub.model.words import CanonicalKey, StixObject
+from hub.patterns import Observable, canonical, key, pattern_key, value_candidates
+
+_STIX_ID = re.compile(r"[a-z0-9][a-z0-9-]{1,249}--[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+def is_stix_id(said: str) -> bool:
+    """Whether a text can only be a STIX id."""
+    return _STIX_ID.fullmatch(said) is not None
+
+
+def things_named(said: str) -> list[CanonicalKey] | Problem:
+    """The things that a pattern or a bare value may name; a Problem for a pattern that is none."""
+    if said.startswith("["):
+        found = canonical(said)
+        return found if isinstance(found, Problem) else [pattern_key("stix", found.text)]
+    return [thing for candidate in value_candidates(said) for thing in _things_of(candidate)]
+
+
+def read_as(said: str) -> str:
+    """How a text was understood, for who finds nothing of it."""
+    if is_stix_id(said) or said.startswith("["):
+        return "Nothing that you may see has this id or this pattern; ids differ from collection to collection."
+    kinds = dict.fromkeys(candidate.kind for candidate in value_candidates(said))
+    if not kinds:
+        return "It was looked for as a text, in every pattern; write an address, name, URL or hash as STIX does."
+    return f"It was looked for as {' or '.join(kinds)}, and in every pattern; nothing that you may see names it."
+
+
+def _things_of(observable: Observable) -> list[CanonicalKey]:
+    """The indicator and the observable object of one value."""
+    escaped = observable.value.replace("\\", "\\\\").replace("'", "\\'")
+    pattern = canonical(f"[{observable.kind}:{observable.path} = '{escaped}']")
+    things = [] if isinstance(pattern, Problem) else [pattern_key("stix", pattern.text)]
+    if observable.kind in SCO_TYPES:
+        found = canonical_sco(_object_of(observable))
+        if not isinstance(found, Problem):
+            things.append(key("object", found[0]["id"]))
+    return things
+
+
+def _object_of(observable: Observable) -> StixObject:
+    made: StixObject = {"type": observable.kind, "spec_version": "2.1", "id": f"{observable.kind}--none"}
+    if observable.path.startswith("hashes."):
+        return {**made, "hashes": {observable.path.removeprefix("hashes.").strip("'"): observable.value}}
+    return {**made, observable.path: int(observable.value) if observable.path == "number" else observable.value}

@@ -1,0 +1,109 @@
+"""What became of what a centre sent: the receipt of one push with its problems, and the centre's rejections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from hub.intake.receipts import ReceiptCodec, ReceiptName, unknown_receipt
+from hub.log.kafka_topics import REJECTED_PREFIX
+from hub.model.principals import Principal
+from hub.model.words import Seq
+from hub.model.writes import ReceiptCounts
+from hub.store.port import IntakeReader, ObjectProblem, Store
+
+PROBLEM_PAGE = 1_000
+"""How many problems are given at once."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ProblemPlace:
+    """A place among the problems of a receipt: after ``count`` problems of the object ``index``."""
+
+    index: int = -1
+    count: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.index}.{self.count}"
+
+
+@dataclass(frozen=True, slots=True)
+class ToldProblems:
+    """The next problems of a receipt, by index."""
+
+    problems: tuple[ObjectProblem, ...]
+    more: ProblemPlace | None
+    """Where to go on; None when there are no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldReceipt:
+    """What became of a push so far."""
+
+    complete: bool
+    received: int
+    counts: ReceiptCounts
+    first: ToldProblems
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRejections:
+    """A centre's rejections in their order, as they are stored (JSON), and where to go on."""
+
+    rejections: Sequence[bytes]
+    next_after: Seq
+    more: bool
+
+
+async def receipt(store: Store, codec: ReceiptCodec, centre: Principal, text: str) -> ToldReceipt:
+    """What became of a push of this centre. Raises NotFound, also for a receipt of another centre.
+
+    The positions are read first: what they have passed is counted then, whatever commits in between.
+    """
+    name = _own(codec, centre, text)
+    ends = name.positions(centre.name)
+    reached = await store.positions(list(ends))
+    complete = all(reached.get(at, 0) >= end for at, end in ends.items())
+    counts = await store.intake.receipt_counts(name.uid, name.centre)
+    return ToldReceipt(complete, name.received, counts, await _problems(store.intake, name, ProblemPlace()))
+
+
+async def problems(
+    store: Store, codec: ReceiptCodec, centre: Principal, text: str, *, after: ProblemPlace
+) -> ToldProblems:
+    """The next ``PROBLEM_PAGE`` problems of a receipt of this centre. Raises NotFound."""
+    return await _problems(store.intake, _own(codec, centre, text), after)
+
+
+async def rejections(store: Store, centre: Principal, after: Seq, *, limit: int, limit_bytes: int) -> ToldRejections:
+    """This centre's rejections above a number."""
+    log = await store.logs.number(REJECTED_PREFIX + centre.name)
+    if log is None:
+        return ToldRejections((), after, more=False)
+    page = await store.logs.page(log, after, limit=limit, limit_bytes=limit_bytes)
+    return ToldRejections(page.bodies, page.rows[-1].seq if page.rows else after, page.more)
+
+
+def _own(codec: ReceiptCodec, centre: Principal, text: str) -> ReceiptName:
+    name = codec.decode(text)
+    if name.centre != centre.no:
+        raise unknown_receipt()
+    return name
+
+
+async def _problems(intake: IntakeReader, name: ReceiptName, after: ProblemPlace) -> ToldProblems:
+    found: list[ObjectProblem] = []
+    place = after
+    at, passed = after.index, 0
+    ordered = intake.problems(name.uid, name.centre, from_index=after.index, in_one_partition=len(name.ends) <= 1)
+    async with aclosing(ordered):
+        async for problem in ordered:
+            at, passed = problem.index, passed + 1 if problem.index == at else 1
+            if ProblemPlace(problem.index, passed) <= after:
+                continue
+            if len(found) == PROBLEM_PAGE:
+                return ToldProblems(tuple(found), place)
+            found.append(problem)
+            place = ProblemPlace(problem.index, passed)
+    return ToldProblems(tuple(found), None)

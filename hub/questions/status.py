@@ -1,0 +1,181 @@
+"""How the hub is: what came in and how it ended, how far it is carried, and what an operator should see to."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import orjson
+
+from hub.log.kafka_topics import COLLECTION_PREFIX, REJECTED_PREFIX
+from hub.log.port import INTAKE_PREFIX, EventLog
+from hub.model.policy import Centre, Collection
+from hub.model.principals import Kind, Principal
+from hub.model.words import Positions, Seq, TopicPartition
+from hub.model.writes import ReceiptCounts
+from hub.questions.catalogue import ListedCollection, listed
+from hub.questions.servers import answers, asked
+from hub.store.port import LogEnd, LogReader, Reached, Store
+
+_NOTHING = ReceiptCounts()
+
+AskRelay = Callable[[], Awaitable[Mapping[str, int]]]
+"""Gives the last row of each log that is on its Kafka topic, by the log's name. Without Kafka there is none."""
+
+
+class RelayState(StrEnum):
+    """Whether changes reach Kafka."""
+
+    UP = "up"
+    DOWN = "down"
+    OFF = "off"
+    """There is no Kafka."""
+
+
+@dataclass(frozen=True, slots=True)
+class CentreFlow:
+    """One centre's part of what came in."""
+
+    centre: Centre
+    counts: ReceiptCounts
+    """How all that it ever sent ended."""
+    lag: int | None
+    """How many of its records wait to be carried; None while the event log does not answer."""
+    last_received_us: int | None
+    """When the hub last took up something that it sent."""
+    last_code: str | None
+    """The code of its newest rejection."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubStatus:
+    """An operator sees all, a centre its own part of the flow, a member its collections."""
+
+    total: ReceiptCounts | None
+    """Of all centres; None for who may not see it."""
+    centres: tuple[CentreFlow, ...]
+    """By name."""
+    collections: tuple[ListedCollection, ...]
+    takes_pushes: bool
+    readers: int | None
+    """How many live streams are open here; None for who may not see it."""
+    relay: RelayState
+    relay_lag: int | None
+    """Changes of these collections that are not on their topics yet; None unless the relay is up."""
+    notes: tuple[str, ...]
+    """What an operator should see to, one sentence each; empty for others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What the process that is asked knows of itself. Operators are told."""
+
+    readers: int = 0
+    """Live streams."""
+    clauses: Sequence[str] = ()
+    """What does not work, or should be seen to."""
+
+
+async def status(
+    store: Store,
+    log: EventLog,
+    principal: Principal,
+    collections: Sequence[Collection],
+    *,
+    here: Here,
+    relayed: AskRelay | None = None,
+) -> HubStatus:
+    """How the hub is, as far as a principal may see it. ``collections``: those of which it may ask."""
+    operator = principal.kind is Kind.OPERATOR
+    policy = await store.policy()
+    arrived = await asked(log.ends)  # before the positions: what they pass meanwhile is no lag
+    flow = _Flow(arrived, await store.intake.reached(), await store.intake.counts())
+    held = await store.intake.waiting() if operator else 0
+    ends = await store.logs.ends()
+    seen = [centre for centre in policy.centres.values() if operator or centre.no == principal.no]
+    codes = await _last_codes(store.logs, ends, seen)
+    relay, relay_lag = await _relay(relayed, collections, ends)
+    return HubStatus(
+        total=_sum(flow.counts.values()) if operator else None,
+        centres=tuple(flow.of(centre, codes.get(centre.no)) for centre in sorted(seen, key=lambda one: one.name)),
+        collections=tuple(listed(collections, ends)),
+        takes_pushes=await answers(log.ready),
+        readers=here.readers if operator else None,
+        relay=relay,
+        relay_lag=relay_lag,
+        notes=(*_notes(held, here), *await _complaints(log)) if operator else (),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """What came in, and how far the workers are with it."""
+
+    arrived: Positions | None
+    """Where the event log's partitions end; None while it does not answer."""
+    reached: Mapping[TopicPartition, Reached]
+    counts: Mapping[int, ReceiptCounts]
+
+    def of(self, centre: Centre, last_code: str | None) -> CentreFlow:
+        counts = self.counts.get(centre.no, _NOTHING)
+        return CentreFlow(centre, counts, self._lag(centre), self._last_received_us(centre), last_code)
+
+    def _lag(self, centre: Centre) -> int | None:
+        if self.arrived is None:
+            return None
+        waiting = (
+            end - (self.reached[at].next if at in self.reached else 0)
+            for at, end in self.arrived.items()
+            if at.topic == INTAKE_PREFIX + centre.name
+        )
+        return sum(max(0, count) for count in waiting)
+
+    def _last_received_us(self, centre: Centre) -> int | None:
+        moved = (at.moved_us for part, at in self.reached.items() if part.topic == INTAKE_PREFIX + centre.name)
+        return max(moved, default=None)
+
+
+def _sum(counts: Iterable[ReceiptCounts]) -> ReceiptCounts:
+    every = list(counts)
+    return ReceiptCounts(
+        sum(one.accepted for one in every),
+        sum(one.unchanged for one in every),
+        sum(one.held for one in every),
+        sum(one.rejected for one in every),
+    )
+
+
+async def _last_codes(logs: LogReader, ends: Mapping[int, LogEnd], centres: Iterable[Centre]) -> dict[int, str]:
+    """The code of the newest rejection of each centre that has one, by its number."""
+    last = {end.name: (no, end.seq) for no, end in ends.items() if end.seq}
+    found = {}
+    for centre in centres:
+        if (at := last.get(REJECTED_PREFIX + centre.name)) is not None:
+            log, seq = at
+            page = await logs.page(log, Seq(seq - 1), limit=1, limit_bytes=1)
+            found[centre.no] = str(orjson.loads(page.bodies[-1])["code"])
+    return found
+
+
+async def _relay(
+    relayed: AskRelay | None, collections: Sequence[Collection], ends: Mapping[int, LogEnd]
+) -> tuple[RelayState, int | None]:
+    """How far the relay is behind the change logs of these collections, whichever process it runs in."""
+    if relayed is None:
+        return RelayState.OFF, None
+    reached = await asked(relayed)
+    if reached is None:
+        return RelayState.DOWN, None
+    behind = (ends[one.no].seq - reached.get(COLLECTION_PREFIX + one.name, 0) for one in collections if one.no in ends)
+    return RelayState.UP, sum(max(0, count) for count in behind)
+
+
+def _notes(held: int, here: Here) -> list[str]:
+    waiting = [f"{held:,} objects are held and wait for an operator: ctihub held list."] if held else []
+    return waiting + [f"{clause}." for clause in here.clauses]
+
+
+async def _complaints(log: EventLog) -> list[str]:
+    """What an operator should change about the servers of the event log."""
+    return [f"{each.says} {each.way_out}" for each in await asked(log.complaints) or ()]

@@ -1,0 +1,31 @@
+"""Which claims an audience may see, and what remains of them: the core's own rules. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from hub.core.merge.project import Projection, decision_of, project
+from hub.core.merge.reach import Decided, reach
+from hub.model.claims import Claim, ClaimKey, claim_key
+from hub.model.policy import Audience, Policy
+from hub.model.words import StixId
+
+
+def seen_by(
+    audience: Audience, claims: Iterable[Claim], definitions: Mapping[ClaimKey, Claim], policy: Policy
+) -> list[tuple[Claim, Projection]]:
+    """The claims that an audience may see, each with what remains of it, by rank.
+
+    ``definitions``: the claims about the marking-definitions that these claims carry.
+    """
+
+    def decision(centre: int, marking: StixId) -> Decided:
+        return decision_of(definitions.get(claim_key(centre, marking)))
+
+    seen = []
+    for claim in claims:
+        may_travel = reach(claim, policy, decision)
+        projection = None if may_travel is None else project(claim, audience, policy, may_travel)
+        if projection is not None:
+            seen.append((claim, projection))
+    return sorted(seen, key=lambda pair: pair[1].rank)

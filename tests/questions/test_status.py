@@ -1,0 +1,81 @@
+"""``status`` without a door: who is told what, and where the figures come from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest_asyncio
+
+from hub.model.errors import TryAgain
+from hub.model.principals import Kind, Principal
+from hub.model.writes import ReceiptCounts
+from hub.questions.status import AskRelay, Here, HubStatus, RelayState, status
+from tests.doors.hubs import Hub, a_hub
+from tests.story import an_indicator
+
+HERE = Here(readers=3, clauses=["a part does not work"])
+
+
+@pytest_asyncio.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
+    async with a_hub(tmp_path) as made:
+        await made.centre("ro")
+        await made.centre("it", country="IT")
+        yield made
+
+
+async def ask(hub: Hub, name: str, kind: Kind, relayed: AskRelay | None = None) -> HubStatus:
+    """The status as a principal of this name may know it, who may ask of all collections."""
+    policy = await hub.store.policy()
+    no = next((centre.no for centre in policy.centres.values() if centre.name == name), 99)
+    collections = list(policy.collections.values())
+    return await status(hub.store, hub.log, Principal(no, name, kind), collections, here=HERE, relayed=relayed)
+
+
+async def test_an_operator_is_told_all_a_centre_its_part_and_a_member_neither(hub: Hub) -> None:
+    await hub.tell("ro", an_indicator(), {"type": "indicator", "id": "broken"})
+    await hub.tell("it", an_indicator(confidence=50))
+    operator, centre, member = (
+        await ask(hub, "ops", Kind.OPERATOR), await ask(hub, "ro", Kind.CENTRE), await ask(hub, "soc", Kind.MEMBER),
+    )  # fmt: skip
+    assert operator.total == ReceiptCounts(accepted=2, rejected=1)
+    assert [one.centre.name for one in operator.centres] == ["it", "ro"]
+    assert (operator.readers, operator.notes) == (3, ("a part does not work.",))
+    assert [(one.centre.name, one.counts) for one in centre.centres] == [("ro", ReceiptCounts(accepted=1, rejected=1))]
+    assert member.centres == ()
+    for other in (centre, member):
+        assert (other.total, other.readers, other.notes) == (None, None, ())
+    last = {str(one.collection.name): one.last_seq for one in member.collections}
+    assert last["community"] > last["public"] == 0
+
+
+async def test_a_centres_lag_is_what_waits_in_the_log_and_its_last_code_that_of_its_newest_rejection(hub: Hub) -> None:
+    await hub.push("ro", an_indicator(), {"type": "indicator", "id": "broken"})
+    (waits,) = (await ask(hub, "ro", Kind.CENTRE)).centres
+    assert (waits.lag, waits.last_received_us, waits.last_code) == (2, None, None)
+    await hub.settle()
+    (carried,) = (await ask(hub, "ro", Kind.CENTRE)).centres
+    assert (carried.lag, carried.last_code) == (0, await last_code(hub))
+    assert carried.last_received_us is not None
+
+
+async def last_code(hub: Hub) -> str:
+    return str((await hub.get("/v1/rejections", "ro")).json()["rejections"][-1]["code"])
+
+
+async def test_the_relay_is_behind_by_what_its_topics_lack(hub: Hub) -> None:
+    await hub.tell("ro", an_indicator(tlp="clear"))
+
+    async def some() -> Mapping[str, int]:
+        return {"collection.public": 1, "collection.community": 1 << 30}
+
+    async def away() -> Mapping[str, int]:
+        raise TryAgain("log.away", "No broker answers.")
+
+    ends = {end.name: end.seq for end in (await hub.store.logs.ends()).values()}
+    up = await ask(hub, "ops", Kind.OPERATOR, some)
+    assert (up.relay, up.relay_lag) == (RelayState.UP, ends["collection.public"] - 1 + ends["collection.network"])
+    down, off = await ask(hub, "ops", Kind.OPERATOR, away), await ask(hub, "ops", Kind.OPERATOR)
+    assert (down.relay, down.relay_lag) == (RelayState.DOWN, None)
+    assert (off.relay, off.relay_lag) == (RelayState.OFF, None)
