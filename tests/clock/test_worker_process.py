@@ -15,11 +15,13 @@ from hub.clock import Clock
 from hub.config import Config
 from hub.doors.gauges import Gauges
 from hub.log.port import EventLog, Record, Topic
+from hub.model.errors import TryAgain
 from hub.model.times import DAY_US
 from hub.role import Role
 from hub.running import Running
 from hub.store import tables as t
 from hub.store.sql import SqlStore
+from hub.worker import Worker, WorkerSettings
 from hub.worker_process import Chores
 
 YEARS_US = 3650 * DAY_US
@@ -43,6 +45,13 @@ class Process:
             await conn.execute(update(t.alive).values(at_us=t.alive.c.at_us + by_us))
             await conn.execute(update(t.ticks).values(at_us=t.ticks.c.at_us + by_us))
             await conn.execute(update(t.policy_changes).values(at_us=t.policy_changes.c.at_us + by_us))
+            await conn.execute(update(t.tasks).values(due_us=t.tasks.c.due_us + by_us))
+
+    async def work(self) -> None:
+        """What its loop does of the tasks that are due."""
+        worker = Worker(self.log.consumer(self.store.positions), self.store, WorkerSettings(), self.clock.now_us)
+        while await worker.do_tasks():
+            pass
 
     async def ticks(self) -> int:
         """How many days were set."""
@@ -68,6 +77,8 @@ async def test_in_doubt_a_worker_is_not_ready_sets_no_day_and_says_why(process: 
     assert await process.running.why_not_ready() == []
     process.running.role = Role.WORKER
     assert b"ctihub_clock_in_doubt 1.0" in worker_metrics.text(by_centre=False)
+    with pytest.raises(TryAgain, match="clock"):
+        await process.work()
     assert await process.ticks() == 0
     await process.shift(-by_us)
     await process.chores.once()
@@ -77,10 +88,11 @@ async def test_in_doubt_a_worker_is_not_ready_sets_no_day_and_says_why(process: 
 
 async def test_a_day_after_the_hub_was_made_is_set_when_the_clock_is_believed(process: Process) -> None:
     await process.chores.once()  # leaves a sign of life
+    await process.work()
     assert await process.ticks() == 0
     async with process.store.begin() as conn:
-        await conn.execute(update(t.hub).values(created_us=t.hub.c.created_us - DAY_US))
-    await process.chores.once()
+        await conn.execute(update(t.tasks).values(due_us=t.tasks.c.due_us - DAY_US))
+    await process.work()
     assert await process.ticks() == 1
 
 
