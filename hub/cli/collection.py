@@ -55,13 +55,17 @@ def add(
             name, tlp=tlp, group=group, types=type_ or [], kinds=kind or [], min_confidence=min_confidence
         ),
     )
-    then = [
+    show.one(row_of(made), as_json=as_json, done=f"{name} is a collection", then=_next(made, hub_url(config)))
+
+
+def _next(made: Collection, url: str) -> list[str]:
+    """What to do with a new collection."""
+    return [
         f"# {_filter(made)}",
         "# for its readers:",
-        f"ctihub subscribe {name}",
-        f"# or TAXII: {hub_url(config)}/taxii2/",
+        f"ctihub subscribe {made.name}",
+        f"# or TAXII: {url}/taxii2/",
     ]
-    show.one(row_of(made), as_json=as_json, done=f"{name} is a collection", then=then)
 
 
 @app.command("list")

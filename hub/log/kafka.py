@@ -9,21 +9,18 @@ ones; a record that is too large alone is told to whoever appended it.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import zip_longest
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, TopicAlreadyExistsError, for_code
-from aiokafka.partitioner import murmur2
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from hub.log.kafka_append import Append, AppendBatch, deliver, filled, first_of
 from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, few_replicas, stop_producer, told_plainly
 from hub.log.kafka_consumer import KafkaConsumer
 from hub.log.kafka_needs import GROUPS_TOPIC, Brokers, brokers_of, judged
@@ -79,7 +76,7 @@ class KafkaLog:
         self._starting = asyncio.Lock()
         self._asking = asyncio.Lock()
         """Who asks often waits for itself: each question is a connection."""
-        self._waiting: defaultdict[Topic, deque[_Append]] = defaultdict(deque)
+        self._waiting: defaultdict[Topic, deque[Append]] = defaultdict(deque)
         self._sending: defaultdict[Topic, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._batch_bytes: defaultdict[Topic, int] = defaultdict(lambda: BATCH_BYTES)
         """How large a batch may be, before compression, as far as the topic has refused any."""
@@ -121,7 +118,7 @@ class KafkaLog:
         """See ``EventLog.append``. Records of one key share a partition; those without keep to one per append."""
         if not records:
             return {}
-        append = _Append(records)
+        append = Append(records)
         self._waiting[topic].append(append)
         try:
             async with asyncio.timeout(self.append_within_s), self._sending[topic]:
@@ -217,7 +214,7 @@ class KafkaLog:
 
     async def _send_waiting(self, topic: Topic) -> None:
         """Send every append that waits for ``topic``, this caller's and others', and settle them all."""
-        group = list(_first_of(self._waiting[topic]))
+        group = list(first_of(self._waiting[topic], GROUP_BYTES))
         outcome: HubError | None = _in_doubt()
         try:
             with told_plainly():
@@ -233,14 +230,14 @@ class KafkaLog:
         missing = await few_replicas(self._producer.client, topic) if self._producer is not None else None
         return missing or _in_doubt()
 
-    async def _send(self, topic: Topic, group: Sequence[_Append]) -> None:
+    async def _send(self, topic: Topic, group: Sequence[Append]) -> None:
         left = [(append, index) for append in group for index in range(len(append.records))]
         while left:
             producer = await self._started()
             partitions = await _partitions_of(producer, topic)
-            batches = _filled(producer, topic, partitions, left, self._batch_bytes[topic])
+            batches = filled(producer, topic, partitions, left, self._batch_bytes[topic])
             try:
-                too_large = await _deliver(batches)
+                too_large = await deliver(batches)
             except KafkaError:
                 # The number of a batch that failed is used up, and Kafka would refuse all later ones: begin anew.
                 await self._discard(producer)
@@ -251,7 +248,7 @@ class KafkaLog:
                 await self._discard(producer)
             left = [item for part in batches for batch in part if not batch.settled for item in batch.items]
 
-    def _note_too_large(self, topic: Topic, batch: _Batch) -> None:
+    def _note_too_large(self, topic: Topic, batch: AppendBatch) -> None:
         if len(batch.items) > 1:
             self._batch_bytes[topic] = min(self._batch_bytes[topic], batch.size_bytes // 2)
             return
@@ -289,109 +286,6 @@ def _in_doubt() -> TryAgain:
     return TryAgain("log.away", "Kafka did not acknowledge in time.", retry_after_s=2)
 
 
-@dataclass(slots=True, eq=False)
-class _Append:
-    records: Sequence[Record]
-    settled: bool = False
-    error: HubError | None = None
-    gone: bool = False
-    """Nobody waits for it any more."""
-    ends: dict[int, int] = field(default_factory=dict)
-    """For each partition that got a record the position after its last one."""
-    refused: list[int] = field(default_factory=list)
-    """Which records are larger than the topic takes."""
-    spread: float = field(default_factory=random.random)
-    """Which partition its records without a key go to: nothing secret, it spreads the load."""
-
-    def positions(self, topic: Topic) -> Positions:
-        """Where the records ended up."""
-        return {TopicPartition(topic, number): position for number, position in self.ends.items()}
-
-
-_Item = tuple[_Append, int]
-"""One record: its append, and which of its records."""
-
-
-class _Batch:
-    """Records of one partition that travel together."""
-
-    def __init__(self, producer: AIOKafkaProducer, topic: Topic, partition: int, most_bytes: int) -> None:
-        self._producer = producer
-        self._topic = topic
-        self._partition = partition
-        self._most_bytes = most_bytes
-        self._builder = producer.create_batch()
-        self._sent: asyncio.Future[Any]
-        self.items: list[_Item] = []
-        self.size_bytes = 0
-        """Before compression."""
-        self.settled = False
-        """Nothing of it is to be sent again."""
-
-    def add(self, item: _Item) -> bool:
-        """False when the batch is full. An empty batch takes any record."""
-        append, index = item
-        record = append.records[index]
-        if self.items and self._builder.size() + len(record.value or b"") > self._most_bytes:
-            return False
-        headers = list(record.headers)
-        if self._builder.append(timestamp=None, key=record.key, value=record.value, headers=headers) is None:
-            return False
-        self.items.append(item)
-        return True
-
-    async def send(self) -> None:
-        """Hand over to the producer; waits while an earlier batch of the partition has not gone out."""
-        self.size_bytes = self._builder.size()
-        self._sent = await self._producer.send_batch(self._builder, self._topic, partition=self._partition)
-
-    async def stored(self) -> bool:
-        """Wait until Kafka has stored the batch; False when it is larger than the topic takes."""
-        try:
-            first = (await self._sent).offset
-        except MessageSizeTooLargeError:
-            return False
-        if first < 0:  # stored, but so long ago that Kafka forgot where: nobody can say the positions
-            raise TryAgain("log.away", "Kafka could not say where it stored the records.")
-        for place, (append, _) in enumerate(self.items, first + 1):
-            append.ends[self._partition] = place
-        self.settled = True
-        return True
-
-
-async def _deliver(batches: Sequence[Sequence[_Batch]]) -> list[_Batch]:
-    """Send the batches of each partition one after the other; stops at those that the topic does not take, and says."""
-    for turn in zip_longest(*batches):
-        sending = [batch for batch in turn if batch is not None]
-        for batch in sending:
-            await batch.send()
-        if too_large := [batch for batch in sending if not await batch.stored()]:
-            return too_large
-    return []
-
-
-def _filled(
-    producer: AIOKafkaProducer, topic: Topic, partitions: Sequence[int], items: Sequence[_Item], most_bytes: int
-) -> list[list[_Batch]]:
-    """The records in batches, in their order; one list a partition."""
-    batches: dict[int, list[_Batch]] = {}
-    for item in items:
-        append, index = item
-        key = append.records[index].key
-        at = int(append.spread * len(partitions)) if key is None else _place_of(key, len(partitions))
-        filling = batches.setdefault(partitions[at], [])
-        if not filling or not filling[-1].add(item):
-            filling.append(_Batch(producer, topic, partitions[at], most_bytes))
-            filling[-1].add(item)
-    return list(batches.values())
-
-
-def _place_of(key: bytes, partitions: int) -> int:
-    """As every Kafka client chooses, so that a centre's own producer and the hub's doors agree."""
-    hashed: int = murmur2(key) & 0x7FFFFFFF if partitions > 1 else 0
-    return hashed % partitions
-
-
 async def _partitions_of(producer: AIOKafkaProducer, topic: Topic) -> list[int]:
     """The partitions of a topic. Raises NotFound at once, where the producer would wait for the topic to be made."""
     known = producer.client.cluster.partitions_for_topic(topic)
@@ -403,13 +297,3 @@ async def _partitions_of(producer: AIOKafkaProducer, topic: Topic) -> list[int]:
     if known is None:
         raise NotFound("log.no-topic", f"There is no topic {topic}.", "Add the centre first.")
     return sorted(known)
-
-
-def _first_of(waiting: deque[_Append]) -> Iterator[_Append]:
-    """The appends that go out together, those whose caller has gone left out."""
-    size = 0
-    while waiting and size < GROUP_BYTES:
-        append = waiting.popleft()
-        if not append.gone:
-            size += sum(len(record.value or b"") for record in append.records)
-            yield append
