@@ -24,7 +24,8 @@ import orjson
 from hub.core.admission import Hold, admitted, no_hold
 from hub.core.arrivals import Arrival, arrivals_in, released_arrivals
 from hub.core.contributions import Contributions, questions_about, questions_about_parts
-from hub.core.merge.engine import Draft, Engine
+from hub.core.merge.drafts import Draft
+from hub.core.merge.engine import Engine
 from hub.core.merge.facts import indexed_references
 from hub.core.merge.known import known_objects
 from hub.core.merge.stamp import stamp

@@ -145,8 +145,8 @@ class Contents:
     def _sightings(self, collection: Collection, thing: CanonicalKey, seen: Seen, live: Sequence[Projection]) -> int:
         """How many visible sightings there are of a thing, marked no more strictly than its view."""
         names: dict[StixId, None] = {claim.id: None for claim, _ in seen}
-        names.update(dict.fromkeys(self._facts.keyed_names("indicator", thing)))
-        sightings = self._facts.sightings(names)
+        names.update(dict.fromkeys(self._facts.views.keyed_names("indicator", thing)))
+        sightings = self._facts.index.sightings(names)
         if not sightings:
             return 0
         level, groups = max(p.level for p in live), view_groups(live)

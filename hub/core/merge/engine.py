@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from hub.core.merge.content import Content
 from hub.core.merge.contents import Contents
+from hub.core.merge.drafts import Draft, Drafts
 from hub.core.merge.facts import Facts, Missing, is_floating, is_marking, marked_with
 from hub.core.merge.known import known_objects
 from hub.core.merge.project import decision_of
@@ -23,75 +23,15 @@ from hub.core.merge.resolver import Resolver
 from hub.core.merge.solution import Place, Solution
 from hub.core.merge.turns import Referrer, Turns
 from hub.core.merge.uses import Uses
-from hub.model.claims import Change, Claim, ClaimHead, ClaimKey, ClaimState, View
-from hub.model.policy import Collection, Policy
+from hub.core.merge.work import ClaimChanged, MayMove, MeaningChanged, Nos, Sighted, ViewChanged, Work
+from hub.model.claims import Claim, ClaimHead, ClaimKey, ClaimState, View
+from hub.model.policy import Policy
 from hub.model.questions import CROWD, Answers, Questions
-from hub.model.stix_types import SCO_TYPES, ViewAuthor, stix_type
+from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId
-
-Nos = tuple[int, ...]
-"""Collections, by number."""
 
 _ROUNDS = 200_000
 """Passes over the queue in one step, after which something must be wrong: it takes far fewer."""
-
-
-@dataclass(slots=True)
-class Draft:
-    """A view that differs from the one before: ``content`` None ends it."""
-
-    collection: Collection
-    thing: CanonicalKey
-    before: View | None
-    content: Content | None
-    object_id: StixId
-    is_merged: bool
-    """It is an indicator or a merged relationship, which leaves with a last, revoked version."""
-    past: Change | None = None
-    """The last object shown under this id, where the view has gone by another since."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimChanged:
-    """The step changes a claim."""
-
-    key: ClaimKey
-
-
-@dataclass(frozen=True, slots=True)
-class MeaningChanged:
-    """An id, or a marking (``marked_with``), may mean something else."""
-
-    name: StixId
-    nos: Nos
-    if_contested: bool
-    """Only where others claim the id too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sighted:
-    """Sightings of an id have changed."""
-
-    name: StixId
-    nos: Nos
-
-
-@dataclass(frozen=True, slots=True)
-class MayMove:
-    """A relationship may stand for another thing."""
-
-    key: ClaimKey
-
-
-@dataclass(frozen=True, slots=True)
-class ViewChanged:
-    """A view has come, gone, or changed its id."""
-
-    place: Place
-    now: StixId | None
-
-
-Work: TypeAlias = ClaimChanged | MeaningChanged | Sighted | MayMove | ViewChanged | Referrer
 
 
 class Engine:
@@ -120,6 +60,7 @@ class Engine:
         self._resolver = Resolver(policy, self._facts, projections, dict(pending or {}))
         self._solution = Solution(policy, self._facts)
         self._contents = Contents(policy, self._facts, projections, self._resolver, self._solution.shown_as)
+        self._drafts = Drafts(policy, self._facts, self._resolver, self._solution)
         self._uses = Uses(policy, self._facts, self._contents)
         self._turns = Turns(self._facts, self._resolver, crowd)
         self._queue: dict[Work, None] = dict.fromkeys(map(ClaimChanged, changed))
@@ -160,7 +101,7 @@ class Engine:
                 self._carry()
                 questions = self._facts.asked()
                 if questions or not self._is_busy():
-                    return questions or self._last_questions()
+                    return questions or self._drafts.questions()
         raise RuntimeError("the merge of this step does not come to an end")
 
     def tell(self, answers: Answers) -> None:
@@ -169,25 +110,12 @@ class Engine:
 
     def drafts(self) -> list[Draft]:
         """The views that differ from what the store has."""
-        found = []
-        for (no, thing), new in self._solution.found():
-            before = self._facts.view(no, thing)
-            alive = before is not None and before.alive
-            collection, merged = self._policy.collections[no], self._is_merged(thing, before)
-            if new is None:
-                if before is not None and alive:
-                    found.append(Draft(collection, thing, before, None, before.object_id, merged))
-                continue
-            object_id = self._solution.id_of((no, thing), new)
-            if before is not None and alive and before.digest == new.digest and before.object_id == object_id:
-                continue
-            found.append(Draft(collection, thing, before, new, object_id, merged, self._past(no, thing, new)))
-        return found
+        return self._drafts.all()
 
     @property
     def placements(self) -> dict[ClaimKey, dict[int, CanonicalKey]]:
         """Where relationships stand now, for those that moved."""
-        return self._facts.placing
+        return self._facts.placements.moved
 
     @property
     def carried(self) -> dict[tuple[int, str], int]:
@@ -211,7 +139,7 @@ class Engine:
 
     def body(self, draft: Draft) -> bytes:
         """The newest bytes of the view that a draft ends."""
-        return b"" if draft.before is None else self._facts.body(draft.collection.no, draft.before)
+        return self._drafts.body(draft)
 
     # ------------------------------------------------------------ the queue
 
@@ -243,7 +171,7 @@ class Engine:
     def _note_changes(self) -> None:
         """Views that have come, gone or changed their id: so may what refers to them."""
         for place, _ in self._solution.found():
-            before, now = self._facts.view(*place), self._solution.shown_as(*place)
+            before, now = self._facts.views.of(*place), self._solution.shown_as(*place)
             if now != (before.object_id if before is not None and before.alive else None):
                 work = ViewChanged(place, now)
                 if work not in self._done:
@@ -314,7 +242,7 @@ class Engine:
 
     def _change_meaning(self, name: StixId, nos: Nos, *, if_contested: bool) -> None:
         """For all that refers to the id."""
-        referrers = self._facts.referrers(name)
+        referrers = self._facts.index.referrers(name)
         if referrers is not None and not referrers:
             return
         if if_contested and len(self._facts.claims_of_id(name)) == 1:
@@ -345,7 +273,7 @@ class Engine:
         claim = self._facts.claim(key)
         if claim is None:
             return
-        old = self._facts.placement(key)
+        old = self._facts.placements.of(key)
         where = {no: thing for no, thing in old.items() if no not in self._nos}
         for no in self._nos:
             thing = self._resolver.stands_for(no, claim) if is_floating(claim) else None
@@ -357,7 +285,7 @@ class Engine:
                 if thing is not None:
                     self._affect(thing, (no,))
         if where != old:
-            self._facts.place(key, where)
+            self._facts.placements.place(key, where)
             moved = tuple(no for no in self._nos if where.get(no) != old.get(no))
             self._put(MeaningChanged(claim.id, moved, if_contested=False))
 
@@ -365,14 +293,14 @@ class Engine:
 
     def _change_view(self, no: int, thing: CanonicalKey) -> None:
         """For all that refers to a view under any of its names."""
-        before, now = self._facts.view(no, thing), self._solution.content((no, thing))
+        before, now = self._facts.views.of(no, thing), self._solution.content((no, thing))
         was_shown = before is not None and before.alive
         for name in self._names(no, thing, before, now):
             if was_shown and now is not None:  # under another id, for which nobody waits
                 self._turns.end(no, name)
             self._turns.note(no, name, (no, thing))
             self._look_at_referrers(name, (no,))
-            if self._facts.referrers(name) is None:
+            if self._facts.index.referrers(name) is None:
                 self._turns.add(no, name, at_once=was_shown)
 
     def _names(self, no: int, thing: CanonicalKey, before: View | None, now: Content | None) -> list[StixId]:
@@ -390,13 +318,13 @@ class Engine:
             if now.own_id is not None:
                 names[now.own_id] = None
         if kind is not None and kind not in SCO_TYPES:
-            names.update(dict.fromkeys(self._facts.keyed_names(kind, thing)))
+            names.update(dict.fromkeys(self._facts.views.keyed_names(kind, thing)))
         return list(names)
 
     def _look_at_referrers(self, name: StixId, nos: Nos) -> None:
         """Those that are few enough; of others those that the step changes."""
-        referrers = self._facts.referrers(name)
-        for claim in self._facts.changed_referrers(name) if referrers is None else referrers:
+        referrers = self._facts.index.referrers(name)
+        for claim in self._facts.index.changed(name) if referrers is None else referrers:
             for no in nos:
                 self._look_at_referrer(no, name, claim.key)
 
@@ -410,7 +338,7 @@ class Engine:
             return
         self._look_at_claim(claim, (no,))
         if is_floating(claim):
-            thing = self._facts.placement(key).get(no)
+            thing = self._facts.placements.of(key).get(no)
             if thing is not None:
                 self._resolver.relationships.add(thing)
                 self._affect(thing, (no,))
@@ -430,39 +358,8 @@ class Engine:
                     self._solution.set((no, object_key(name)), self._uses.content(no, name))
         self._note_changes()
 
-    # ------------------------------------------------------------ the end of the step
-
-    def _last_questions(self) -> Questions:
-        """The bytes and dates that the stamps need."""
-        for (no, thing), found in self._solution.found():
-            with suppress(Missing):
-                if found is not None:
-                    self._past(no, thing, found)
-            with suppress(Missing):
-                before = self._facts.view(no, thing)
-                if before is not None and self._leaves(no, thing, before, found) and self._is_merged(thing, before):
-                    self._facts.body(no, before)
-        return self._facts.asked()
-
-    def _past(self, no: int, thing: CanonicalKey, new: Content) -> Change | None:
-        """What was last shown under an owner's id, if the view has gone by another id since."""
-        before = self._facts.view(no, thing)
-        if new.own_id is None or before is None or before.object_id == new.own_id:
-            return None
-        return self._facts.past(no, new.own_id)
-
     def _is_shown(self, place: Place) -> bool:
         return self._solution.shown_as(*place) is not None
-
-    def _is_merged(self, thing: CanonicalKey, before: View | None) -> bool:
-        """Whether a view is of an indicator, or of a relationship that is merged."""
-        if before is not None and stix_type(before.type).view_author is ViewAuthor.HUB:
-            return True
-        return thing in self._resolver.relationships
-
-    def _leaves(self, no: int, thing: CanonicalKey, before: View, found: Content | None) -> bool:
-        """Whether what was shown is so no more: nothing is, or it goes by another id from now on."""
-        return before.alive and (found is None or self._solution.id_of((no, thing), found) != before.object_id)
 
 
 def _means_the_same(old: ClaimHead, new: ClaimHead) -> bool:

@@ -82,7 +82,6 @@ class Facts:
 
     def __init__(self, policy: Policy, changed: Mapping[ClaimKey, Claim], crowd: int = CROWD) -> None:
         """``changed``: the claims that the step changes. ``crowd``: more referrers of one id come page by page."""
-        self._policy = policy
         self._crowd = crowd
         self._asked = Questions(crowd)
         self._changed = changed
@@ -95,9 +94,9 @@ class Facts:
         self._of_id: dict[StixId, list[Claim]] = defaultdict(list)
         self._referring: dict[StixId, list[Claim]] = defaultdict(list)
         """Of the claims that the step changes, those about a thing, under an id, and that refer to an id."""
-        self._newly_placed: dict[tuple[int, CanonicalKey], dict[ClaimKey, None]] = defaultdict(dict)
-        self.placing: dict[ClaimKey, dict[int, CanonicalKey]] = {}
-        self._keyed_names: dict[CanonicalKey, list[StixId]] = {}
+        self.index = Index(self)
+        self.views = StoredViews(self, policy)
+        self.placements = Placements(self)
         for claim in changed.values():
             if claim.thing is not None:
                 self._of_thing[claim.thing].append(claim)
@@ -107,7 +106,7 @@ class Facts:
 
     # ------------------------------------------------------------ asking
 
-    def _get(self, question: Question[K, A], key: K) -> A:
+    def get(self, question: Question[K, A], key: K) -> A:
         """The answer, as the step has it."""
         found = self._known[question]
         if key not in found:
@@ -116,7 +115,7 @@ class Facts:
         answer: A = found[key]
         return answer
 
-    def _ask_ahead(self, question: Question[K, Any], keys: Iterable[K]) -> None:
+    def ask_ahead(self, question: Question[K, Any], keys: Iterable[K]) -> None:
         """Note what is sure to be needed, so that it comes with the first look-up."""
         known = self._known[question]
         self._asked.update(question, [key for key in keys if key not in known])
@@ -129,19 +128,19 @@ class Facts:
     def prefetch(self, claim: ClaimHead) -> None:
         """Note what a claim that is looked at is sure to need."""
         names = (claim.id, marked_with(claim.id)) if claim.type == "marking-definition" else (claim.id,)
-        self._ask_ahead(REFERRERS, names)
+        self.ask_ahead(REFERRERS, names)
         if is_floating(claim):
-            self._ask_ahead(PLACEMENT, (claim.key,))
+            self.ask_ahead(PLACEMENT, (claim.key,))
         if claim.type != "indicator":
-            self.want_ids(claim.references)
+            self._want_ids(claim.references)
 
-    def want_ids(self, refs: Iterable[StixId]) -> None:
+    def _want_ids(self, refs: Iterable[StixId]) -> None:
         """Note that what these ids mean will be needed."""
-        self._ask_ahead(UNDER_ID, [ref for ref in refs if has_own_meaning(ref)])
+        self.ask_ahead(UNDER_ID, [ref for ref in refs if has_own_meaning(ref)])
 
     def want_thing(self, thing: CanonicalKey) -> None:
         """Note that a thing's claims and views will be needed."""
-        self._ask_ahead(THING, (thing,))
+        self.ask_ahead(THING, (thing,))
 
     # ------------------------------------------------------------ being told
 
@@ -186,44 +185,66 @@ class Facts:
     def claim(self, key: ClaimKey) -> ClaimHead | None:
         """The claim under this key."""
         kept = self._claims.get(key)
-        return kept if kept is not None else self._get(CLAIM, key)
+        return kept if kept is not None else self.get(CLAIM, key)
 
     def claims_of_thing(self, thing: CanonicalKey) -> Sequence[ClaimHead]:
         """All claims about a thing."""
-        return self._get(THING, thing).claims
+        return self.get(THING, thing).claims
 
     def claims_of_id(self, stix_id: StixId) -> Sequence[ClaimHead]:
         """All claims under a STIX id, of whatever centre."""
-        return self._get(UNDER_ID, stix_id)
+        return self.get(UNDER_ID, stix_id)
+
+    def is_changed(self, claim: ClaimHead) -> bool:
+        """Whether the step changes the claim."""
+        return claim.key in self._changed
+
+    def changed_referring(self, name: StixId) -> Sequence[ClaimHead]:
+        """The claims that the step changes and that refer to a STIX id."""
+        return self._referring.get(name, ())
+
+    def kept(self, key: ClaimKey) -> ClaimHead:
+        """A claim that is known to be there."""
+        return self._claims[key]
+
+    def known(self, question: Question[K, A], key: K) -> A | None:
+        """The answer, if there is one already."""
+        return self._known[question].get(key)
+
+    def forget(self, question: Question[K, Any], key: K) -> None:
+        """Keep an answer no longer."""
+        del self._known[question][key]
+
+
+class Index:
+    """Who refers to what. Every answer may raise ``Missing``."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
 
     def referrers(self, name: StixId) -> Sequence[ClaimHead] | None:
         """All claims that refer to a STIX id; None when they are too many to look up at once."""
-        return self._get(REFERRERS, name)
+        return self._facts.get(REFERRERS, name)
 
-    def changed_referrers(self, name: StixId) -> Sequence[ClaimHead]:
+    def changed(self, name: StixId) -> Sequence[ClaimHead]:
         """The claims that the step changes and that refer to a STIX id."""
-        return self._referring.get(name, ())
+        return self._facts.changed_referring(name)
 
     def page(self, name: StixId, after: bytes) -> list[Claim]:
         """The next claims of the store, of those that the step does not change, that refer to a STIX id.
 
         They are not kept: ``add`` those that matter. The last one's key is where the next page begins.
         """
-        found = self._get(PAGE, (name, after))
-        del self._known[PAGE][name, after]
+        found = self._facts.get(PAGE, (name, after))
+        self._facts.forget(PAGE, (name, after))
         return found
-
-    def is_changed(self, claim: ClaimHead) -> bool:
-        """Whether the step changes the claim."""
-        return claim.key in self._changed
 
     def sightings(self, names: Iterable[StixId]) -> list[tuple[StixId, ClaimHead]]:
         """All claims of sightings of these ids, each with the id."""
         found: list[tuple[StixId, ClaimHead]] = []
         missing = False
-        referrers = self._known[REFERRERS]
         for stix_id in names:
-            if referrers.get(stix_id, True) == []:  # nothing refers to it, so no sighting does
+            if self._facts.known(REFERRERS, stix_id) == []:  # nothing refers to it, so no sighting does
                 continue
             try:
                 found.extend((stix_id, claim) for claim in self.referrers(sighting_of(stix_id)) or ())
@@ -233,52 +254,67 @@ class Facts:
             raise Missing
         return found
 
-    # ------------------------------------------------------------ views
 
-    def view(self, collection: int, thing: CanonicalKey) -> View | None:
+class StoredViews:
+    """What the store has of views. Every answer may raise ``Missing``."""
+
+    def __init__(self, facts: Facts, policy: Policy) -> None:
+        self._facts = facts
+        self._collections = policy.collections
+        self._keyed_names: dict[CanonicalKey, list[StixId]] = {}
+
+    def of(self, collection: int, thing: CanonicalKey) -> View | None:
         """What the store has of a thing's view."""
-        return self._get(THING, thing).views.get(collection)
+        return self._facts.get(THING, thing).views.get(collection)
 
     def is_shown(self, collection: int, thing: CanonicalKey) -> bool:
         """Whether the store has a view of a thing that has not ended."""
-        view = self.view(collection, thing)
+        view = self.of(collection, thing)
         return view is not None and view.alive
 
     def keyed_names(self, kind: str, thing: CanonicalKey) -> list[StixId]:
         """How references name a thing by its key: not at all before some collection has shown it."""
         if thing not in self._keyed_names:
-            shown = any(self.view(no, thing) is not None for no in self._policy.collections)
+            shown = any(self.of(no, thing) is not None for no in self._collections)
             self._keyed_names[thing] = [keyed(kind, thing)] if shown else []
         return self._keyed_names[thing]
 
     def body(self, collection: int, view: View) -> bytes:
         """The newest bytes of a view."""
-        return self._get(BODY, (collection, view.seq))
+        return self._facts.get(BODY, (collection, view.seq))
 
     def past(self, collection: int, object_id: StixId) -> Change | None:
         """The last object that a collection showed under an id which another id of the same view followed."""
-        return self._get(PAST, (collection, object_id))
+        return self._facts.get(PAST, (collection, object_id))
 
     def uses(self, collection: int, used: str) -> int:
         """How many views of a collection use something, before this step."""
-        return self._get(USES, (collection, used))
+        return self._facts.get(USES, (collection, used))
 
-    # ------------------------------------------------------------ relationships
 
-    def placement(self, key: ClaimKey) -> dict[int, CanonicalKey]:
+class Placements:
+    """What relationships stand for, by collection. Every answer may raise ``Missing``."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self.moved: dict[ClaimKey, dict[int, CanonicalKey]] = {}
+        """What those stand for that the step has looked at."""
+        self._newly: dict[tuple[int, CanonicalKey], dict[ClaimKey, None]] = defaultdict(dict)
+
+    def of(self, key: ClaimKey) -> dict[int, CanonicalKey]:
         """The thing that a relationship stands for, by collection."""
-        placed = self.placing.get(key)
-        return self._get(PLACEMENT, key) if placed is None else placed
+        placed = self.moved.get(key)
+        return self._facts.get(PLACEMENT, key) if placed is None else placed
 
     def place(self, key: ClaimKey, where: dict[int, CanonicalKey]) -> None:
         """Let a relationship stand for these things from now on."""
-        for collection, thing in self.placement(key).items():
-            self._newly_placed[collection, thing].pop(key, None)
-        self.placing[key] = where
+        for collection, thing in self.of(key).items():
+            self._newly[collection, thing].pop(key, None)
+        self.moved[key] = where
         for collection, thing in where.items():
-            self._newly_placed[collection, thing][key] = None
+            self._newly[collection, thing][key] = None
 
-    def placed(self, collection: int, thing: CanonicalKey) -> list[ClaimHead]:
+    def under(self, collection: int, thing: CanonicalKey) -> list[ClaimHead]:
         """The relationships that stand for a thing in a collection."""
-        here = [claim for claim in self._get(PLACED, thing).get(collection, ()) if claim.key not in self.placing]
-        return [*here, *(self._claims[key] for key in self._newly_placed.get((collection, thing), ()))]
+        here = [claim for claim in self._facts.get(PLACED, thing).get(collection, ()) if claim.key not in self.moved]
+        return [*here, *(self._facts.kept(key) for key in self._newly.get((collection, thing), ()))]

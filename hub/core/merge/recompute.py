@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from hub.core.merge.engine import Draft, Engine
+from hub.core.merge.drafts import Draft
+from hub.core.merge.engine import Engine
 from hub.model.claims import Claim, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.questions import (

@@ -76,7 +76,7 @@ class Resolver:
     def about(self, no: int, thing: CanonicalKey) -> Sequence[ClaimHead]:
         """All claims about a thing, as far as a collection may have to do with them."""
         if thing in self.relationships:
-            return self._facts.placed(no, thing)
+            return self._facts.placements.under(no, thing)
         return self._facts.claims_of_thing(thing)
 
     # ------------------------------------------------------------ what a reference means
@@ -109,7 +109,7 @@ class Resolver:
         """The thing that a claim is about in a collection; None for a relationship that stands nowhere there."""
         if not is_floating(claim):
             return claim.thing
-        thing = self._facts.placement(claim.key).get(no)
+        thing = self._facts.placements.of(claim.key).get(no)
         if thing is not None:
             self.relationships.add(thing)
         return thing

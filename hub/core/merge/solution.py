@@ -50,7 +50,7 @@ class Solution:
         """Look at a place, again if it was looked at before."""
         if at not in self._found:
             if self._readers.get(at):
-                self._forget(at, was_shown=self._facts.is_shown(*at))
+                self._forget(at, was_shown=self._facts.views.is_shown(*at))
             self._found[at] = None
         self._todo[at] = None
 
@@ -119,10 +119,10 @@ class Solution:
 
     def _affect_needed(self, at: Place) -> None:
         """What a view may need, and may need it in turn, must not be taken to be shown."""
-        if not self._facts.is_shown(*at):
+        if not self._facts.views.is_shown(*at):
             return  # nothing outside the affected places can have needed it
         for place in self._read:
-            view = None if place in self._found else self._facts.view(*place)
+            view = None if place in self._found else self._facts.views.of(*place)
             if view is not None and view.alive and view.type in LEANING:
                 self.affect(place)
 
@@ -143,14 +143,14 @@ class Solution:
         if at in self._found:
             found = self._found[at]
             return None if found is None else self.id_of(at, found)
-        before = self._facts.view(*at)
+        before = self._facts.views.of(*at)
         return before.object_id if before is not None and before.alive else None
 
     def id_of(self, at: Place, content: Content) -> StixId:
         """The id under which this content is shown."""
         if content.own_id is not None:
             return content.own_id
-        before = self._facts.view(*at)
+        before = self._facts.views.of(*at)
         name = (*at, 0 if before is None else before.generation)
         if name not in self._ids:
             text = f"{self._policy.collections[at[0]].id} {at[1].hex()} {name[2]}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from hub.core.merge.content import Content, digest_of_rendered, rendered, revoked_version
-from hub.core.merge.engine import Draft
+from hub.core.merge.drafts import Draft
 from hub.model.claims import Change, View
 from hub.model.stix_types import stix_type
 from hub.model.times import exact_time, parse_us, stix_time

@@ -114,7 +114,7 @@ class Turns:
 
     def _walk(self, no: int, name: StixId, walk: _Walk, found: list[Referrer]) -> bool:
         """Do one page, whole or not at all; says whether there may be another."""
-        page = self._facts.page(name, walk.after)
+        page = self._facts.index.page(name, walk.after)
         some = [claim for claim in page if not self._facts.is_changed(claim)]  # those the step looks at anyway
         if walk.at_once:
             found.extend(Referrer(no, name, self._facts.add(claim).key) for claim in some)

@@ -35,7 +35,7 @@ class Uses:
 
     def count(self, at: Place, found: Content | None) -> bool:
         """Note by how much the uses of what a view carries change; says whether they do."""
-        before = self._facts.view(*at)
+        before = self._facts.views.of(*at)
         old = self._counted.get(at, before.uses if before is not None and before.alive else ())
         new = () if found is None else found.uses
         if old == new:
@@ -70,4 +70,4 @@ class Uses:
         return self._contents.marking(no, claims) if claims else None
 
     def _in_use(self, no: int, used: str) -> bool:
-        return self._facts.uses(no, used) + self.changes.get((no, used), 0) > 0
+        return self._facts.views.uses(no, used) + self.changes.get((no, used), 0) > 0

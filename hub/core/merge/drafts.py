@@ -1,0 +1,91 @@
+"""The views that differ at the end of a step from what the store has, before they are numbered and dated."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from hub.core.merge.content import Content
+from hub.core.merge.facts import Facts, Missing
+from hub.core.merge.resolver import Resolver
+from hub.core.merge.solution import Solution
+from hub.model.claims import Change, View
+from hub.model.policy import Collection, Policy
+from hub.model.questions import Questions
+from hub.model.stix_types import ViewAuthor, stix_type
+from hub.model.words import CanonicalKey, StixId
+
+
+@dataclass(slots=True)
+class Draft:
+    """A view that differs from the one before: ``content`` None ends it."""
+
+    collection: Collection
+    thing: CanonicalKey
+    before: View | None
+    content: Content | None
+    object_id: StixId
+    is_merged: bool
+    """It is an indicator or a merged relationship, which leaves with a last, revoked version."""
+    past: Change | None = None
+    """The last object shown under this id, where the view has gone by another since."""
+
+
+class Drafts:
+    """See the head of this module."""
+
+    def __init__(self, policy: Policy, facts: Facts, resolver: Resolver, solution: Solution) -> None:
+        self._policy = policy
+        self._facts = facts
+        self._resolver = resolver
+        self._solution = solution
+
+    def all(self) -> list[Draft]:
+        """The views that differ from what the store has."""
+        found = []
+        for (no, thing), new in self._solution.found():
+            before = self._facts.views.of(no, thing)
+            alive = before is not None and before.alive
+            collection, merged = self._policy.collections[no], self._is_merged(thing, before)
+            if new is None:
+                if before is not None and alive:
+                    found.append(Draft(collection, thing, before, None, before.object_id, merged))
+                continue
+            object_id = self._solution.id_of((no, thing), new)
+            if before is not None and alive and before.digest == new.digest and before.object_id == object_id:
+                continue
+            found.append(Draft(collection, thing, before, new, object_id, merged, self._past(no, thing, new)))
+        return found
+
+    def questions(self) -> Questions:
+        """The bytes and dates that the stamps need."""
+        for (no, thing), found in self._solution.found():
+            with suppress(Missing):
+                if found is not None:
+                    self._past(no, thing, found)
+            with suppress(Missing):
+                before = self._facts.views.of(no, thing)
+                if before is not None and self._leaves(no, thing, before, found) and self._is_merged(thing, before):
+                    self._facts.views.body(no, before)
+        return self._facts.asked()
+
+    def _past(self, no: int, thing: CanonicalKey, new: Content) -> Change | None:
+        """What was last shown under an owner's id, if the view has gone by another id since."""
+        before = self._facts.views.of(no, thing)
+        if new.own_id is None or before is None or before.object_id == new.own_id:
+            return None
+        return self._facts.views.past(no, new.own_id)
+
+    def body(self, draft: Draft) -> bytes:
+        """The newest bytes of the view that a draft ends."""
+        return b"" if draft.before is None else self._facts.views.body(draft.collection.no, draft.before)
+
+    def _is_merged(self, thing: CanonicalKey, before: View | None) -> bool:
+        """Whether a view is of an indicator, or of a relationship that is merged."""
+        if before is not None and stix_type(before.type).view_author is ViewAuthor.HUB:
+            return True
+        return thing in self._resolver.relationships
+
+    def _leaves(self, no: int, thing: CanonicalKey, before: View, found: Content | None) -> bool:
+        """Whether what was shown is so no more: nothing is, or it goes by another id from now on."""
+        return before.alive and (found is None or self._solution.id_of((no, thing), found) != before.object_id)
