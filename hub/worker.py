@@ -20,6 +20,7 @@ from hub.clock import IN_DOUBT
 from hub.core.step import Step, StepSettings
 from hub.log.port import Batch, Consumer
 from hub.model.errors import HubError, TryAgain
+from hub.model.policy import NOBODY
 from hub.model.problems import Code, Problem
 from hub.model.tasks import DueTask, Recompute, SetDate, TakeReleased, TakeTurns
 from hub.model.writes import Writes
@@ -148,7 +149,9 @@ class Worker:
             writes = await _run(tx, step)
             ran = time.perf_counter()
         worker_metrics.note_batch(len(batch.records), time.perf_counter() - began, ran - running)
-        worker_metrics.note_objects({now.centres[no].name: of_centre for no, of_centre in writes.counts.items()})
+        worker_metrics.note_objects(
+            {now.sources.get(no, NOBODY).name: of_source for no, of_source in writes.counts.items()}
+        )
 
     async def _note_lag(self) -> None:
         """Say how far behind we are, now and then; a log that is away just then says so in the next step."""

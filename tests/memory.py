@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any
 
 from hub.model.claims import Change, Claim, ClaimKey, View, claim_key
-from hub.model.policy import Policy
+from hub.model.policy import NOBODY, Policy
 from hub.model.policy_changes import DateSet, PolicyChange, affected
 from hub.model.questions import (
     BODY,
@@ -41,6 +41,7 @@ from hub.model.tasks import DueTask, TakeTurns, Task
 from hub.model.times import DAY_US, from_us
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, ReceiptCounts, ReceiptPart, Writes
+from hub.store.port import LOG_OF_NOBODY
 from hub.store.transaction import Stale
 
 
@@ -142,17 +143,20 @@ class MemoryStore:
         answers.put(ISSUED, {stix_id: self._things_of.get(stix_id) for stix_id in questions.about(ISSUED)})
         answers.put(PAST, {at: self._past(at) for at in questions.about(PAST)})
         answers.put(HELD, {at: self._held(at) for at in questions.about(HELD)})
-        names = {no: self._policy.centres[no].name for no in questions.about(REJECTIONS_LOG)}
-        answers.put(REJECTIONS_LOG, {no: self.logs[f"rejected.{name}"] for no, name in names.items()})
+        answers.put(REJECTIONS_LOG, {no: self._rejections(no) for no in questions.about(REJECTIONS_LOG)})
         answers.put(TURNS, dict.fromkeys(questions.about(TURNS), self._turns()))
         return answers
+
+    def _rejections(self, source: int) -> int:
+        name = LOG_OF_NOBODY if source == NOBODY.no else f"rejected.{self._policy.sources[source].name}"
+        return self.logs[name]
 
     def _record(self, thing: CanonicalKey) -> ThingRecord:
         views = {no: view for no in self._policy.collections if (view := self.tables.views.get((no, thing)))}
         return ThingRecord([self.tables.claims[key] for key in self._about.get(thing, ())], views)
 
     def _under(self, stix_id: StixId) -> list[Claim]:
-        keys = [claim_key(no, stix_id) for no in self._policy.centres]
+        keys = [claim_key(no, stix_id) for no in self._policy.sources]
         return [claim for key in keys if (claim := self.tables.claims.get(key)) is not None]
 
     def _referrers(self, name: StixId, crowd: int) -> list[Claim] | None:
@@ -181,7 +185,7 @@ class MemoryStore:
         return last if last.body or last.before is None else rows[last.before - 1]
 
     def _held(self, at: tuple[int, StixId]) -> HeldRecord:
-        waits = any((held.centre, held.stix_id) == at for held in self.tables.held.values())
+        waits = any((held.source, held.stix_id) == at for held in self.tables.held.values())
         return HeldRecord(waits, frozenset())  # no story refuses
 
     def _turns(self) -> dict[tuple[int, StixId], bytes]:
@@ -242,7 +246,7 @@ class MemoryStore:
             tables.counts[no] = _sum(tables.counts.get(no, ReceiptCounts()), more)
         for at, words in writes.overtaking.items():
             for no, held in list(tables.held.items()):
-                if (held.centre, held.stix_id) == at and any(
+                if (held.source, held.stix_id) == at and any(
                     held.stamp < word.stamp and (held.modified_us is None or held.modified_us <= word.reaches)
                     for word in words
                 ):
@@ -314,7 +318,7 @@ class MemoryTransaction:
     async def claims_above(self, key: bytes, source: int | None, limit: int) -> list[ClaimKey]:
         """See the port."""
         claims = self._store.tables.claims
-        return sorted(k for k, claim in claims.items() if k > key and source in (None, claim.centre))[:limit]
+        return sorted(k for k, claim in claims.items() if k > key and source in (None, claim.source))[:limit]
 
     async def set_date(self, task: DueTask, now_us: int) -> None:
         """See the port."""

@@ -18,7 +18,7 @@ from sqlalchemy import update
 
 from hub.log.port import INTAKE_PREFIX, Batch, Record, StoredRecord, Topic, TopicPartition
 from hub.model.claims import Change, Claim, ClaimKey, View
-from hub.model.policy import Audience, Centre, Collection, Group, Policy
+from hub.model.policy import Audience, Collection, Group, Policy, Source
 from hub.model.policy_changes import (
     CollectionAdded,
     GroupAdded,
@@ -29,12 +29,12 @@ from hub.model.policy_changes import (
 )
 from hub.model.principals import Kind, Principal
 from hub.model.times import from_us, stix_time, to_us
-from hub.model.words import BUILT_IN_GROUPS, CanonicalKey, CentreName, CollectionName, GroupName, Level, StixId
+from hub.model.words import BUILT_IN_GROUPS, CanonicalKey, CollectionName, GroupName, Level, SourceName, StixId
 from hub.model.writes import ReceiptCounts
 from hub.store import policy_changes
 from hub.store import tables as t
 from hub.store.bootstrap import DEFAULT_COLLECTIONS
-from hub.store.port import WHOLE_LOG, Filter
+from hub.store.port import LOG_OF_NOBODY, WHOLE_LOG, Filter
 from hub.store.rows import claim_of, view_of
 from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings
@@ -119,11 +119,11 @@ class Place(Protocol):
         """The store that the worker works on."""
         ...
 
-    async def add_centre(self, centre: Centre) -> int:
+    async def add_centre(self, centre: Source) -> int:
         """A new centre; its number."""
         ...
 
-    async def set_centre(self, centre: Centre, fields: Sequence[str], now_us: int) -> None:
+    async def set_centre(self, centre: Source, fields: Sequence[str], now_us: int) -> None:
         """Other terms for a centre."""
         ...
 
@@ -186,13 +186,13 @@ class Story:
         place = InMemory() if path is None else await InStore.new(await open_store(path))
         return cls(place, WorkerSettings(**settings))
 
-    async def centre(self, name: str, **more: Any) -> Centre:
-        """Register a centre; ``more`` are fields of ``policy.Centre``."""
+    async def centre(self, name: str, **more: Any) -> Source:
+        """Register a centre; ``more`` are fields of ``policy.Source``."""
         identity = StixId(f"identity--{uid('centre', name)}")
-        centre = Centre(0, CentreName(name), identity, more.pop("country", "RO"), START_US, **more)
+        centre = Source(0, SourceName(name), identity, more.pop("country", "RO"), START_US, **more)
         return replace(centre, no=await self.place.add_centre(centre))
 
-    async def change_centre(self, centre: Centre, **fields: Any) -> Centre:
+    async def change_centre(self, centre: Source, **fields: Any) -> Source:
         """Let the operator change a centre, and carry it out."""
         new = replace(centre, **fields)
         await self.place.set_centre(new, list(fields), self.now_us)
@@ -230,7 +230,7 @@ class Story:
             pass
 
     def record(
-        self, centre: Centre, said: Any, *, at_us: int | None = None, offset: int | None = None, **headers: str
+        self, centre: Source, said: Any, *, at_us: int | None = None, offset: int | None = None, **headers: str
     ) -> StoredRecord:
         """A record of the event log: an object, bytes as they are, or an id to withdraw."""
         topic = Topic(INTAKE_PREFIX + centre.name)
@@ -243,7 +243,7 @@ class Story:
         time = from_us((self.now_us if at_us is None else at_us) // 1000 * 1000)
         return StoredRecord(topic, 0, offset, time, made.key, made.value, made.headers)
 
-    async def batch(self, *said: tuple[Centre, Any], seconds: float = 1) -> None:
+    async def batch(self, *said: tuple[Source, Any], seconds: float = 1) -> None:
         """One batch of (centre, object | bytes | id to withdraw), some seconds after the one before."""
         self.now_us += int(seconds * SECOND_US)
         await self.carry([self.record(centre, one) for centre, one in said])
@@ -282,11 +282,11 @@ class Story:
         assert len(found) == 1, found
         return found[0]
 
-    async def rejections(self, centre: Centre) -> list[dict[str, Any]]:
+    async def rejections(self, centre: Source) -> list[dict[str, Any]]:
         """The centre's log of rejections."""
         return [json.loads(row.body) for row in await self.place.rows(f"rejected.{centre.name}", WHOLE_LOG)]
 
-    async def counts(self, centre: Centre) -> dict[str, int]:
+    async def counts(self, centre: Source) -> dict[str, int]:
         """How many of its objects ended how."""
         return asdict(await self.place.counts(centre.no))
 
@@ -314,25 +314,26 @@ class InMemory:
         groups = {name: Group(name, marking_of(name), START_US) for name in BUILT_IN_GROUPS}
         hub = StixId(f"identity--{uid('hub')}")
         policy = Policy(1, NAMESPACE, hub, START_US, {}, groups, collections)
-        self.store = MemoryStore(policy, {f"collection.{one.name}": no for no, one in collections.items()})
+        logs = [*(f"collection.{one.name}" for one in collections.values()), LOG_OF_NOBODY]
+        self.store = MemoryStore(policy, {name: no for no, name in enumerate(logs, 1)})
 
     def _new_log(self, name: str) -> int:
         return self.store.logs.setdefault(name, len(self.store.logs) + 1)
 
-    async def add_centre(self, centre: Centre) -> int:
+    async def add_centre(self, centre: Source) -> int:
         """See ``Place``."""
         policy = await self.store.policy()
-        no = len(policy.centres) + 1
+        no = len(policy.sources) + 1
         self._new_log(f"rejected.{centre.name}")
         change = SourceAdded(centre.name, no, was_named=False, said={})
-        self.store.change(change, START_US, centres={**policy.centres, no: replace(centre, no=no)})
+        self.store.change(change, START_US, sources={**policy.sources, no: replace(centre, no=no)})
         return no
 
-    async def set_centre(self, centre: Centre, fields: Sequence[str], now_us: int) -> None:
+    async def set_centre(self, centre: Source, fields: Sequence[str], now_us: int) -> None:
         """See ``Place``."""
         policy = await self.store.policy()
         change = SourceChanged(centre.name, centre.no, list(fields), {})
-        self.store.change(change, now_us, centres={**policy.centres, centre.no: centre})
+        self.store.change(change, now_us, sources={**policy.sources, centre.no: centre})
 
     async def add_collection(self, collection: Collection, now_us: int) -> None:
         """See ``Place``."""
@@ -370,7 +371,7 @@ class InMemory:
             views=sorted(tables.views.values(), key=lambda view: (view.collection, view.thing)),
             uses={at: count for at, count in tables.uses.items() if count},
             placements={(key, no): thing for key, where in tables.placements.items() for no, thing in where.items()},
-            receipts=sorted((part.receipt, part.centre, part.counts) for part in tables.receipts),
+            receipts=sorted((part.receipt, part.source, part.counts) for part in tables.receipts),
             other=[
                 {no: list(rows) for no, rows in tables.changes.items()},
                 {key: names for key, names in tables.references.items() if names},
@@ -401,7 +402,7 @@ class InStore:
             await policy_changes.record(conn, TimesPutBack({}), START_US)
         return cls(store)
 
-    async def add_centre(self, centre: Centre) -> int:
+    async def add_centre(self, centre: Source) -> int:
         """See ``Place``."""
         principal = Principal(0, centre.name, Kind.CENTRE, centre.identity, centre.country, created_us=START_US)
         async with self.store.registry.change() as directory:
@@ -409,7 +410,7 @@ class InStore:
             await directory.record(SourceAdded(centre.name, row.no, was_named=False, said={}), START_US)
         return row.no
 
-    async def set_centre(self, centre: Centre, fields: Sequence[str], now_us: int) -> None:
+    async def set_centre(self, centre: Source, fields: Sequence[str], now_us: int) -> None:
         """See ``Place``."""
         async with self.store.registry.change() as directory:
             principal = (await directory.snapshot()).principals[centre.name]
@@ -443,7 +444,7 @@ class InStore:
     async def counts(self, centre: int) -> ReceiptCounts:
         """See ``Place``."""
         async with self.store.look() as conn:
-            row = (await conn.execute(t.counts.select().where(t.counts.c.centre == centre))).first()
+            row = (await conn.execute(t.counts.select().where(t.counts.c.source == centre))).first()
         return ReceiptCounts() if row is None else ReceiptCounts(*tuple(row)[1:])
 
     async def stored(self) -> Stored:

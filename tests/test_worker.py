@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.log.port import StoredRecord, Topic
-from hub.model.policy import Centre
+from hub.model.policy import NOBODY, Source
 from hub.model.times import from_us
+from hub.model.words import SourceName
 from hub.model.writes import ReceiptCounts
+from hub.store.port import LOG_OF_NOBODY, WHOLE_LOG
 from tests.story import Story, an_indicator
 
 GOOD = json.dumps(an_indicator()).encode()
@@ -27,7 +30,7 @@ async def story(tmp_path: Path) -> AsyncIterator[Story]:
 
 
 def a_record(
-    story: Story, centre: Centre, value: bytes | None, key: bytes | None = None, /, **headers: bytes
+    story: Story, centre: Source, value: bytes | None, key: bytes | None = None, /, **headers: bytes
 ) -> StoredRecord:
     """The next record of a centre's topic, as the log gives it."""
     topic = Topic(f"intake.{centre.name}")
@@ -128,3 +131,16 @@ async def test_when_no_record_can_be_carried_none_is_refused_for_it(tmp_path: Pa
             await story.batch(*((ro, an_indicator(f"198.51.100.{i}")) for i in range(40)))
     finally:
         await story.close()
+
+
+async def test_a_record_in_a_topic_of_nobody_is_rejected_where_operators_see_it(story: Story) -> None:
+    ro = await story.centre("ro")
+    stranger = replace(ro, name=SourceName("stranger"))
+    await story.carry([a_record(story, stranger, GOOD), a_record(story, ro, GOOD), a_record(story, stranger, None)])
+    found = [json.loads(row.body) for row in await story.place.rows(LOG_OF_NOBODY, WHOLE_LOG)]
+    assert [(one["code"], one["topic"], one["offset"]) for one in found] == [
+        ("record.of-nobody", "intake.stranger", 0), ("record.of-nobody", "intake.stranger", 1),
+    ]  # fmt: skip
+    assert (await story.place.counts(NOBODY.no)).rejected == 2
+    assert await story.counts(ro) == {"accepted": 1, "unchanged": 0, "held": 0, "rejected": 0}
+    assert len(await story.shown("community", "indicator")) == 1

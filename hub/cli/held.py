@@ -97,7 +97,7 @@ def row_of(held: HeldObject) -> show.Row:
     """A held object as scripts read it."""
     return {
         "no": held.no,
-        "centre": held.centre,
+        "centre": held.source,
         "id": held.stix_id,
         "code": held.code,
         "list": held.list_name,

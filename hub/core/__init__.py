@@ -1,1 +1,1 @@
-"""The meaning of the hub: pure functions from what centres say to what collections show."""
+"""The meaning of the hub: pure functions from what sources say to what collections show."""

@@ -76,7 +76,7 @@ def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> A
     claims = tuple(_claim(normal, arrival) for normal in found)
     warnings: list[Problem] = []
     for normal in found:
-        said = admit(normal.obj, arrival.centre, policy, arrival.at_us, limits)
+        said = admit(normal.obj, arrival.source, policy, arrival.at_us, limits)
         refusal = next((problem for problem in said if problem.state is State.REJECTED), None)
         if refusal is not None:
             retracts = refusal.code is Code.MARKING_ABOVE_CEILING
@@ -100,7 +100,7 @@ def _meant(said: str | None) -> str | None:
 
 def _revoked(arrival: Arrival, normal: Normal, policy: Policy, limits: Limits) -> Admitted:
     """A revocation is refused only where it is in another's name; whatever else is wrong with it is a warning."""
-    said = admit(normal.obj, arrival.centre, policy, arrival.at_us, limits)
+    said = admit(normal.obj, arrival.source, policy, arrival.at_us, limits)
     refusals = [problem for problem in said if problem.state is State.REJECTED]
     for refusal in refusals:
         if refusal.code is Code.AUTHOR_IMPERSONATION:
@@ -122,7 +122,7 @@ def _claim(normal: Normal, arrival: Arrival) -> Claim:
     stix_id = StixId(normal.said_id)
     modified = obj.get("modified")
     return Claim(
-        key=claim_key(arrival.centre.no, stix_id), centre=arrival.centre.no, id=stix_id, type=obj["type"],
+        key=claim_key(arrival.source.no, stix_id), source=arrival.source.no, id=stix_id, type=obj["type"],
         thing=normal.thing, modified_us=None if modified is None else parse_us(modified), stamp=arrival.stamp,
         since=arrival.stamp, state=ClaimState.REVOKED if obj.get("revoked") is True else ClaimState.LIVE,
         digest=digest_of(body), body=body, parsed=obj,

@@ -1,4 +1,4 @@
-"""Who may say what: a centre speaks for itself, within its ceiling, about the past.
+"""Who may say what: a source speaks for itself, within its ceiling, about the past.
 
 Source: docs/semantics.md, sections 2 and 3.
 """
@@ -6,17 +6,20 @@ Source: docs/semantics.md, sections 2 and 3.
 from __future__ import annotations
 
 from hub.model.markings import Marks, marks_of
-from hub.model.policy import Centre, Policy
+from hub.model.policy import Policy, Source
 from hub.model.problems import Code, Problem, cut
 from hub.model.times import parse_us, stix_time
 from hub.model.words import Limits, StixId, StixObject
 
 
-def admit(obj: StixObject, centre: Centre, policy: Policy, at_us: int, limits: Limits) -> list[Problem]:
-    """What a valid object of a centre gets told. ``at_us``: when the event log received it."""
-    found = _authors(obj, centre, policy)
+def admit(obj: StixObject, source: Source, policy: Policy, at_us: int, limits: Limits) -> list[Problem]:
+    """What a valid object of a source gets told. ``at_us``: when the event log received it."""
+    if source.may_claim is not None and obj["type"] not in source.may_claim:
+        says = f"You may send {', '.join(sorted(source.may_claim))} to this hub, no {cut(obj['type'])}."
+        return [Problem(Code.TYPE_NOT_YOURS, "/type", says)]
+    found = _authors(obj, source, policy)
     if obj["type"] != "marking-definition":  # it has no level of its own
-        found += _ceiling(marks_of(obj), centre)
+        found += _ceiling(marks_of(obj), source)
     modified = obj.get("modified")
     if modified is not None and parse_us(modified) > at_us + limits.future_s * 1_000_000:
         says = (
@@ -27,17 +30,17 @@ def admit(obj: StixObject, centre: Centre, policy: Policy, at_us: int, limits: L
     return found
 
 
-def _authors(obj: StixObject, centre: Centre, policy: Policy) -> list[Problem]:
+def _authors(obj: StixObject, source: Source, policy: Policy) -> list[Problem]:
     found = []
     author = obj.get("created_by_ref")
-    if author is not None and _is_anothers(author, centre, policy):
+    if author is not None and _is_anothers(author, source, policy):
         says = f"created_by_ref {cut(author)} is {_whose(author, policy)}, who alone may speak for itself."
         found.append(Problem(Code.AUTHOR_IMPERSONATION, "/created_by_ref", says))
     if obj["type"] == "identity":
-        if _is_anothers(obj["id"], centre, policy):
+        if _is_anothers(obj["id"], source, policy):
             says = f"The identity {cut(obj['id'])} is {_whose(obj['id'], policy)}; only the registry describes it."
             found.append(Problem(Code.AUTHOR_IMPERSONATION, "/id", says))
-        elif obj["id"] == centre.identity:
+        elif obj["id"] == source.identity:
             says = "Members see your identity as the registry of the hub has it, not this object."
             found.append(Problem(Code.IDENTITY_REGISTRY_SHOWN, "", says))
     return found
@@ -47,17 +50,17 @@ def _whose(identity: str, policy: Policy) -> str:
     return "the hub itself" if identity == policy.hub_identity else "another centre of this hub"
 
 
-def _is_anothers(identity: str, centre: Centre, policy: Policy) -> bool:
+def _is_anothers(identity: str, source: Source, policy: Policy) -> bool:
     if identity == policy.hub_identity:
         return True
     other = policy.registered.get(StixId(identity)) or policy.aliases.get(StixId(identity))
-    return other is not None and other.no != centre.no
+    return other is not None and other.no != source.no
 
 
-def _ceiling(marks: Marks, centre: Centre) -> list[Problem]:
+def _ceiling(marks: Marks, source: Source) -> list[Problem]:
     # the default is for objects that state no level, not for a label that cannot be read
-    level = marks.granular_level if marks.unreadable else marks.strictest(centre.default_level)
-    if level is None or level <= centre.ceiling:
+    level = marks.granular_level if marks.unreadable else marks.strictest(source.default_level)
+    if level is None or level <= source.ceiling:
         return []
-    says = f"TLP:{level.label.upper()} is above your ceiling at this hub, TLP:{centre.ceiling.label.upper()}."
+    says = f"TLP:{level.label.upper()} is above your ceiling at this hub, TLP:{source.ceiling.label.upper()}."
     return [Problem(Code.MARKING_ABOVE_CEILING, "/object_marking_refs", says)]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hub.core.judge import objects_in
 from hub.model.clock import JUMP_US
 from hub.model.event_log import INTAKE_PREFIX, StoredRecord
-from hub.model.policy import Centre, Policy
-from hub.model.problems import Code, Problem
+from hub.model.policy import NOBODY, Policy, Source
+from hub.model.problems import Code, Problem, cut
 from hub.model.record_headers import RecordHeaders, read_headers
 from hub.model.times import to_us
 from hub.model.words import Limits, Stamp, stamp
@@ -22,7 +22,7 @@ _LONGEST_ID = 255
 class Arrival:
     """One received object, or a withdrawal (``value`` None), with where it came from."""
 
-    centre: Centre
+    source: Source
     value: bytes | None
     stix_id: str | None
     """Of a withdrawal; of an object only where the record's key says it."""
@@ -44,14 +44,14 @@ def arrivals_in(
     records: Sequence[StoredRecord], policy: Policy, limits: Limits, now_us: int, unforeseen: Problem | None = None
 ) -> list[Arrival]:
     """What records hold, in order. ``unforeseen``: why none of them is looked at."""
-    by_topic = {INTAKE_PREFIX + centre.name: centre for centre in policy.centres.values()}
+    by_topic = {INTAKE_PREFIX + source.name: source for source in policy.sources.values()}
     found: list[Arrival] = []
     times = _Times(now_us)
     for record in records:
         at_us = times.of(record)
-        centre = by_topic.get(record.topic)
-        if centre is not None:
-            found.extend(_arrivals(record, centre, at_us, limits, unforeseen))
+        source = by_topic.get(record.topic, NOBODY)
+        refused = unforeseen if source is not NOBODY else _of_nobody(record)
+        found.extend(_arrivals(record, source, at_us, limits, refused))
     return found
 
 
@@ -59,12 +59,17 @@ def released_arrivals(held: Iterable[Held], policy: Policy) -> list[Arrival]:
     """Objects that an operator has let pass, as they came."""
     return [
         Arrival(
-            policy.centres[one.centre], one.value, one.stix_id, Stamp(one.stamp), one.at_us, "", 0, 0, one.index, None,
+            policy.sources[one.source], one.value, one.stix_id, Stamp(one.stamp), one.at_us, "", 0, 0, one.index, None,
             released=True,
         )
         for one in held
-        if one.centre in policy.centres
+        if one.source in policy.sources
     ]  # fmt: skip
+
+
+def _of_nobody(record: StoredRecord) -> Problem:
+    says = f"The topic {cut(record.topic)} belongs to nobody here; add the centre, or stop whoever writes there."
+    return Problem(Code.RECORD_OF_NOBODY, "", says)
 
 
 class _Times:
@@ -85,14 +90,16 @@ class _Times:
 
 
 def _arrivals(
-    record: StoredRecord, centre: Centre, at_us: int, limits: Limits, unforeseen: Problem | None
+    record: StoredRecord, source: Source, at_us: int, limits: Limits, refused: Problem | None
 ) -> Iterator[Arrival]:
     headers = read_headers(record.headers)
-    refused, values = (unforeseen, [record.value]) if unforeseen else _values(record, headers, limits)
+    values: Sequence[bytes | None] = [record.value]
+    if refused is None:
+        refused, values = _values(record, headers, limits)
     stix_id = _id_in(record.key) if record.key else None
     for i, value in enumerate(values):
         yield Arrival(
-            centre, value, stix_id, stamp(at_us, record.partition, record.offset, i), at_us, record.topic,
+            source, value, stix_id, stamp(at_us, record.partition, record.offset, i), at_us, record.topic,
             record.partition, record.offset, headers.index + i, headers.receipt, refused,
         )  # fmt: skip
 

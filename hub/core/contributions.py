@@ -46,16 +46,16 @@ def questions_about(batch: Sequence[Admitted], policy: Policy) -> Questions:
     """
     questions = Questions()
     for one in batch:
-        centre = one.arrival.centre.no
+        source = one.arrival.source.no
         if one.stix_id is not None:
-            questions.add(REPLACED, claim_key(centre, one.stix_id))
+            questions.add(REPLACED, claim_key(source, one.stix_id))
             if one.held_on or one.arrival.value is None:
-                questions.add(HELD, (centre, StixId(one.stix_id)))
+                questions.add(HELD, (source, StixId(one.stix_id)))
         for claim in (*one.claims, *one.would_claim):
             questions.add(REPLACED, claim.key)
             questions.update(ISSUED, perhaps_issued(claim))
         for claim in one.claims:
-            questions.update(CLAIM, (claim_key(centre, ref) for ref in _own_markings(claim, policy)))
+            questions.update(CLAIM, (claim_key(source, ref) for ref in _own_markings(claim, policy)))
     return questions
 
 
@@ -70,11 +70,11 @@ def _parts_of(whole: Claim | None) -> list[ClaimKey]:
     """What may be claimed as a part of it: of observed-data that came without parts nothing is there under these."""
     if whole is None or whole.type != "observed-data" or not whole.body:
         return []
-    return [claim_key(whole.centre, part_id(whole.id, ref)) for ref in whole.obj.get("object_refs", ())]
+    return [claim_key(whole.source, part_id(whole.id, ref)) for ref in whole.obj.get("object_refs", ())]
 
 
 def _own_markings(claim: Claim, policy: Policy) -> list[StixId]:
-    """Markings that only the centre itself can have defined."""
+    """Markings that only the source itself can have defined."""
     return [ref for ref in claim.marks.others if ref not in policy.group_of_marking]
 
 
@@ -100,7 +100,7 @@ class Contributions:
         """Let an arrival count, after those before it."""
         if self._issued:
             one = replace(one, claims=self._as_keys(one.claims), would_claim=self._as_keys(one.would_claim))
-        at = (one.arrival.centre.no, StixId(one.stix_id or ""))
+        at = (one.arrival.source.no, StixId(one.stix_id or ""))
         waits = at in self._held and self._held[at].waits
         outcome = self._outcome(one)
         if _withdraws(one) and waits:  # it takes back what nobody has seen yet
@@ -136,7 +136,7 @@ class Contributions:
     # ------------------------------------------------------------ withdrawals
 
     def _withdraw(self, one: Admitted) -> Outcome:
-        old = self._now.get(claim_key(one.arrival.centre.no, one.stix_id or ""))
+        old = self._now.get(claim_key(one.arrival.source.no, one.stix_id or ""))
         gone = None if old is None else withdrawal(old, one.arrival.stamp)
         if old is None or gone is None:
             says = f"You have nothing live under {cut(one.stix_id)}; nothing was withdrawn."
@@ -168,7 +168,7 @@ class Contributions:
         """Why this is not asked again: an operator has refused this very claim."""
         if not one.held_on:
             return None
-        at = (one.arrival.centre.no, one.would_claim[0].id)
+        at = (one.arrival.source.no, one.would_claim[0].id)
         if at not in self._held or one.would_claim[0].digest not in self._held[at].refused:
             return None
         says = f"An operator of this hub has refused this object ({one.problems[0].says.rstrip('.')}); it stays out."
@@ -192,7 +192,7 @@ class Contributions:
         whole, *parts = one.claims
         old = self._now.get(whole.key)
         if one.only_revokes:
-            whole = revoked(whole, old, one.arrival.centre.default_level)
+            whole = revoked(whole, old, one.arrival.source.default_level)
         replaces, code = newest(old, whole)
         moved = [part for part in (_following(self._now.get(part.key), part) for part in parts) if part is not None]
         if replaces is None and code is Code.VERSION_SAME and moved:
@@ -212,27 +212,27 @@ class Contributions:
         return Outcome(one, State.ACCEPTED, (*one.problems, *said))
 
     def _marking_trouble(self, claim: Claim) -> Problem | None:
-        """What hides a claim from everyone until its centre defines its marking, or otherwise than it has."""
+        """What hides a claim from everyone until its source defines its marking, or otherwise than it has."""
         if claim.marks.unreadable:
             says = "A label states a TLP that is no level of it; nobody sees this object until that is mended."
             return Problem(Code.MARKING_UNKNOWN, "/labels", says)
         for ref in _own_markings(claim, self._policy):
-            hides = self._hides(claim.centre, ref)
+            hides = self._hides(claim.source, ref)
             if hides is not None:
                 at = "/object_marking_refs" if ref in claim.marks.own else "/granular_markings"
                 return Problem(Code.MARKING_UNKNOWN, at, hides)
         return None
 
-    def _hides(self, centre: int, marking: StixId) -> str | None:
-        """Why a marking of a centre's own hides what carries it."""
-        definition = self._now.get(claim_key(centre, marking))
+    def _hides(self, source: int, marking: StixId) -> str | None:
+        """Why a marking of a source's own hides what carries it."""
+        definition = self._now.get(claim_key(source, marking))
         if definition is None or definition.state is ClaimState.WITHDRAWN:
             return f"You have not defined the marking {cut(marking)}; nobody sees this object until you send it."
         decided = decided_by(definition.obj)
         name = f"Your marking {cut(marking)}"
         if not decided.readable:
             return f"{name} states a TLP that is no level of it, or nothing; nobody sees this object."
-        if decided.level is not None and decided.level > self._policy.centres[centre].ceiling:
+        if decided.level is not None and decided.level > self._policy.sources[source].ceiling:
             return f"{name} is TLP:{decided.level.label.upper()}, above your ceiling; nobody sees this."
         return None
 

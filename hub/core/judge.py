@@ -97,7 +97,7 @@ def id_of(obj: StixObject) -> str | None:
 
 
 def check(value: bytes, limits: Limits) -> list[Problem]:
-    """The verdicts on one object that need no centre and no hub; the first that refuses it, or its warnings."""
+    """The verdicts on one object that need no source and no hub; the first that refuses it, or its warnings."""
     found = judge(value, limits)
     if isinstance(found, Problem):
         return [found]

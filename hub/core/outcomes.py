@@ -15,22 +15,22 @@ _EXCERPT_BYTES = 512
 
 
 def account(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
-    """Write the receipts' counts and problems, the centres' counts, and what waits for the operator."""
+    """Write the receipts' counts and problems, the sources' counts, and what waits for the operator."""
     parts: dict[tuple[str, int], tuple[Counter[State], list[dict[str, object]]]] = {}
     totals: dict[int, Counter[State]] = {}
     for outcome in outcomes:
         arrival = outcome.admitted.arrival
-        centre = arrival.centre.no
+        source = arrival.source.no
         if not arrival.released:
-            totals.setdefault(centre, Counter())[outcome.state] += 1
+            totals.setdefault(source, Counter())[outcome.state] += 1
         if arrival.receipt is not None:
-            # by centre as well: what a centre writes into its records' headers concerns its own receipts only
-            by_state, said = parts.setdefault((arrival.receipt, centre), (Counter(), []))
+            # by source as well: what a source writes into its records' headers concerns its own receipts only
+            by_state, said = parts.setdefault((arrival.receipt, source), (Counter(), []))
             by_state[outcome.state] += 1
             said.extend(_problem(outcome, problem) for problem in outcome.problems)
-    for (receipt, centre), (by_state, said) in parts.items():
-        writes.receipts.append(ReceiptPart(receipt, centre, _counts(by_state), tuple(said)))
-    writes.counts = {centre: _counts(by_state) for centre, by_state in totals.items()}
+    for (receipt, source), (by_state, said) in parts.items():
+        writes.receipts.append(ReceiptPart(receipt, source, _counts(by_state), tuple(said)))
+    writes.counts = {source: _counts(by_state) for source, by_state in totals.items()}
     _hold(outcomes, writes, now_us)
 
 
@@ -40,13 +40,13 @@ def _hold(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
     for outcome in outcomes:
         admitted = outcome.admitted
         if outcome.supersedes:
-            said.setdefault((admitted.arrival.centre.no, StixId(admitted.stix_id or "")), []).append(_word(admitted))
+            said.setdefault((admitted.arrival.source.no, StixId(admitted.stix_id or "")), []).append(_word(admitted))
     writes.overtaking = {at: last_words(words) for at, words in said.items()}
     held = [_held(one, now_us) for one in outcomes if one.state is State.HELD and not one.admitted.claims]
     writes.held = [
         one
         for one in held
-        if not is_overtaken(writes.overtaking[one.centre, StixId(one.stix_id)], one.stamp, one.modified_us)
+        if not is_overtaken(writes.overtaking[one.source, StixId(one.stix_id)], one.stamp, one.modified_us)
     ]
 
 
@@ -69,7 +69,7 @@ def _held(outcome: Outcome, now_us: int) -> Held:
     admitted, problem = outcome.admitted, outcome.problems[0]
     arrival = admitted.arrival
     return Held(
-        0, arrival.centre.no, admitted.stix_id or "", problem.code.value, admitted.held_on, problem.says,
+        0, arrival.source.no, admitted.stix_id or "", problem.code.value, admitted.held_on, problem.says,
         arrival.value or b"", arrival.stamp, arrival.receipt, arrival.index, arrival.at_us or now_us,
         admitted.would_claim[0].modified_us, admitted.would_claim[0].digest,
     )  # fmt: skip
@@ -85,18 +85,18 @@ def _counts(by_state: Mapping[State, int]) -> ReceiptCounts:
 
 
 def rejections(outcomes: Sequence[Outcome], rules_url: str) -> dict[int, list[dict[str, object]]]:
-    """The entries of the centres' logs of rejections, by centre, without number and time."""
+    """The entries of the sources' logs of rejections, by source, without number and time."""
     found: dict[int, list[dict[str, object]]] = {}
     for outcome in outcomes:
         if outcome.state is State.REJECTED:
-            found.setdefault(outcome.admitted.arrival.centre.no, []).append(_rejection(outcome, rules_url))
+            found.setdefault(outcome.admitted.arrival.source.no, []).append(_rejection(outcome, rules_url))
     return found
 
 
 def _rejection(outcome: Outcome, rules_url: str) -> dict[str, object]:
     arrival, problem = outcome.admitted.arrival, outcome.problems[0]
     return {
-        "centre": arrival.centre.name,
+        "centre": arrival.source.name,
         "receipt": arrival.receipt,
         "topic": arrival.topic,
         "partition": arrival.partition,

@@ -170,7 +170,7 @@ class Step:
         account(outcomes, self.writes, self._now_us)
         if refused := rejections(outcomes, settings.rules_url):
             logs = (yield Questions().update(REJECTIONS_LOG, refused)).of(REJECTIONS_LOG)
-            self._rejections = {logs[centre]: entries for centre, entries in refused.items()}
+            self._rejections = {logs[source]: entries for source, entries in refused.items()}
         yield from self._merge(Engine(policy, contributions.changed, crowd=settings.crowd, pending=_turns(answers)))
 
     def _look_again(self, keys: Collection[ClaimKey], collection: int | None) -> Rounds:

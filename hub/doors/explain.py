@@ -54,7 +54,7 @@ def _view(known: KnownView) -> ExplainedView:
 
 def _claim(known: KnownClaim) -> ExplainedClaim:
     return ExplainedClaim(
-        centre=known.centre,
+        centre=known.source,
         level=known.level.label,  # type: ignore[arg-type] # the labels are the literals
         id=known.id,
         created=known.created,

@@ -17,7 +17,7 @@ from hub.doors.held import holding
 from hub.doors.openapi import ERRORS, binary_body
 from hub.intake import Encoding, Form, Taken
 from hub.model.errors import Refused, WrongType
-from hub.model.principals import Principal
+from hub.model.principals import Kind, Principal
 from hub.model.words import Seq
 from hub.questions import receipts
 from hub.questions.receipts import ProblemPlace
@@ -114,10 +114,12 @@ def _add_rejections(router: APIRouter, doors: Doors) -> None:
         after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
         limit: Annotated[int, Query(ge=1, le=_PAGE_REJECTIONS)] = _PAGE_REJECTIONS,
     ) -> Response:
-        """The calling centre's rejections above a number, in order."""
-        centre = await doors.gate.centre(request)
+        """The calling centre's rejections above a number, in order. An operator's are those of nobody's records."""
+        principal = await doors.gate.required(request)
+        if principal.kind is not Kind.OPERATOR:
+            principal = await doors.gate.centre(request)
         async with holding(doors.answers, 2 * doors.settings.page_bytes) as held:
-            body = await _rejections(doors, centre, Seq(after), limit)
+            body = await _rejections(doors, principal, Seq(after), limit)
             answer = Response(body, media_type=JSON, headers=_PRIVATE)
             return held.hand_over(answer, stall_s=doors.settings.stall_s)
 
@@ -203,9 +205,9 @@ def _problem(said: ObjectProblem, base: str) -> ReceiptProblem:
     )
 
 
-async def _rejections(doors: Doors, centre: Principal, after: Seq, limit: int) -> bytes:
+async def _rejections(doors: Doors, principal: Principal, after: Seq, limit: int) -> bytes:
     """A ``RejectionPage`` out of the stored bytes."""
     limit_bytes = doors.settings.page_bytes
-    told = await receipts.rejections(doors.store, centre, after, limit=limit, limit_bytes=limit_bytes)
+    told = await receipts.rejections(doors.store, principal, after, limit=limit, limit_bytes=limit_bytes)
     more = b"true" if told.more else b"false"
     return b'{"rejections":[%s],"next_after":%d,"more":%s}' % (b",".join(told.rejections), told.next_after, more)

@@ -45,7 +45,7 @@ def _status(found: HubStatus) -> Status:
         version=VERSION,
         at=stix_time(to_us(datetime.now(UTC))),
         flow=None if found.total is None else _flow(found.total),
-        centres=[_centre(one) for one in found.centres],
+        centres=[_centre(one) for one in found.sources],
         collections=[collection_info(one) for one in found.collections],
         doors=_doors(found),
         notes=list(found.notes),
@@ -65,8 +65,8 @@ def _flow(counts: ReceiptCounts) -> Flow:
 
 def _centre(one: CentreFlow) -> CentreStatus:
     return CentreStatus(
-        centre=one.centre.name,
-        suspended=one.centre.suspended,
+        centre=one.source.name,
+        suspended=one.source.suspended,
         flow=_flow(one.counts),
         lag=one.lag,
         last_received=None if one.last_received_us is None else stix_time(one.last_received_us),

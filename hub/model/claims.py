@@ -14,12 +14,12 @@ from hub.model.references import references_of
 from hub.model.words import CanonicalKey, Seq, Stamp, StixId, StixObject
 
 ClaimKey = NewType("ClaimKey", bytes)
-"""Names one contribution: the centre's number (4 bytes), then a digest of the STIX id (16 bytes)."""
+"""Names one contribution: the source's number (4 bytes), then a digest of the STIX id (16 bytes)."""
 
 
-def claim_key(centre: int, stix_id: str) -> ClaimKey:
-    """The key of ``(centre, id)``. Keys of one centre stand together, so that a sweep over a centre is a range."""
-    return ClaimKey(centre.to_bytes(4, "big") + hashlib.blake2b(stix_id.encode(), digest_size=16).digest())
+def claim_key(source: int, stix_id: str) -> ClaimKey:
+    """The key of ``(source, id)``. Keys of one source stand together, so that a sweep over a source is a range."""
+    return ClaimKey(source.to_bytes(4, "big") + hashlib.blake2b(stix_id.encode(), digest_size=16).digest())
 
 
 def digest_of(body: bytes) -> bytes:
@@ -28,7 +28,7 @@ def digest_of(body: bytes) -> bytes:
 
 
 class ClaimState(IntEnum):
-    """What a centre's newest word on one id is."""
+    """What a source's newest word on one id is."""
 
     LIVE = 0
     REVOKED = 1
@@ -47,8 +47,8 @@ class ClaimHead(Protocol):
         ...
 
     @property
-    def centre(self) -> int:
-        """The number of the centre that makes it."""
+    def source(self) -> int:
+        """The number of the source that makes it."""
         ...
 
     @property
@@ -109,10 +109,10 @@ class ClaimHead(Protocol):
 
 @dataclass(slots=True)
 class Claim:
-    """A contribution: the newest claim of one centre about one STIX id. Treat as frozen."""
+    """A contribution: the newest claim of one source about one STIX id. Treat as frozen."""
 
     key: ClaimKey
-    centre: int
+    source: int
     id: StixId
     type: str
     thing: CanonicalKey | None
@@ -200,7 +200,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row of a collection's change log, or of a centre's log of rejections."""
+    """One row of a collection's change log, or of a source's log of rejections."""
 
     log: int
     seq: Seq

@@ -16,7 +16,7 @@ class HeldState(StrEnum):
     TAKEN = "taken"
     REFUSED = "refused"
     SUPERSEDED = "superseded"
-    """Its centre has said something newer under the same id."""
+    """Its source has said something newer under the same id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class HeldObject:
     """An object that is or was held."""
 
     no: int
-    centre: str
+    source: str
     stix_id: str
     code: str
     list_name: str
@@ -42,4 +42,4 @@ class HeldChoice:
 
     numbers: Collection[int] = ()
     list_name: str | None = None
-    centre: int | None = None
+    source: int | None = None

@@ -107,7 +107,7 @@ class Marks:
     """
 
     level: Level | None
-    """The strictest TLP that the object itself states; None: the centre's default."""
+    """The strictest TLP that the object itself states; None: the source's default."""
     own: tuple[StixId, ...] = ()
     """Markings of the whole object that are no TLP: groups', statements', unknown ones; sorted."""
     granular_level: Level | None = None
@@ -123,7 +123,7 @@ class Marks:
         return tuple(sorted({*self.own, *self.granular})) if self.granular else self.own
 
     def strictest(self, default: Level) -> Level:
-        """The strictest level that holds anywhere in the object, where the centre's ``default`` holds for the rest."""
+        """The strictest level that holds anywhere in the object, where the source's ``default`` holds for the rest."""
         whole = default if self.level is None else self.level
         return whole if self.granular_level is None else max(whole, self.granular_level)
 

@@ -1,4 +1,4 @@
-"""The operator's policy as one frozen snapshot: who the centres are, which groups and collections there are.
+"""The operator's policy as one frozen snapshot: who the sources are, which groups and collections there are.
 
 Rooms below the registry receive it as a value; ``number`` says which numbered change it includes.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from functools import cached_property
 from typing import Any
 from uuid import UUID, uuid5
@@ -16,26 +17,36 @@ from hub.model.times import DAY_US
 from hub.model.words import (
     COMMUNITY,
     PUBLIC,
-    CentreName,
     CollectionName,
     GroupName,
     Level,
     Naming,
+    SourceName,
     StixId,
 )
 
 _EPOCH = date(1970, 1, 1)
 
 
+class SourceKind(StrEnum):
+    """What a source is."""
+
+    CENTRE = "centre"
+    """A national centre, which has an intake topic of its own."""
+
+
 @dataclass(frozen=True, slots=True)
-class Centre:
-    """A national centre: what it may say, and under what name it is shown."""
+class Source:
+    """Who may make claims: what it may say, and under what name it is shown."""
 
     no: int
-    name: CentreName
+    name: SourceName
     identity: StixId
     country: str
     created_us: int = 0
+    kind: SourceKind = SourceKind.CENTRE
+    may_claim: frozenset[str] | None = None
+    """The STIX types that it may make claims of; None: any."""
     ceiling: Level = Level.AMBER_STRICT
     default_level: Level = Level.AMBER
     amber_to: tuple[GroupName, ...] = (GroupName("network"),)
@@ -47,7 +58,7 @@ class Centre:
 
     @property
     def shown_name(self) -> str:
-        """The name under which others see this centre's claims."""
+        """The name under which others see this source's claims."""
         match self.naming:
             case Naming.NAMED:
                 return self.name
@@ -57,17 +68,21 @@ class Centre:
                 return "anonymous"
 
 
-def terms_of(centre: Centre) -> dict[str, Any]:
-    """What an operator has said of a centre, as JSON."""
+def terms_of(source: Source) -> dict[str, Any]:
+    """What an operator has said of a source, as JSON."""
     return {
-        "ceiling": centre.ceiling.label,
-        "default_level": centre.default_level.label,
-        "amber_to": list(centre.amber_to),
-        "trust": centre.trust,
-        "naming": centre.naming,
-        "alias": centre.alias,
-        "speaks_for": sorted(centre.speaks_for),
+        "ceiling": source.ceiling.label,
+        "default_level": source.default_level.label,
+        "amber_to": list(source.amber_to),
+        "trust": source.trust,
+        "naming": source.naming,
+        "alias": source.alias,
+        "speaks_for": sorted(source.speaks_for),
     }
+
+
+NOBODY = Source(0, SourceName("nobody"), StixId("identity--00000000-0000-0000-0000-000000000000"), "")
+"""Whose the records of an intake topic are that belongs to no source. They are rejected, for operators to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +134,7 @@ class Policy:
     """Secret; ids of what the hub makes derive from it, so that nobody computes back from an id."""
     hub_identity: StixId
     hub_created_us: int
-    centres: Mapping[int, Centre]
+    sources: Mapping[int, Source]
     groups: Mapping[GroupName, Group]
     collections: Mapping[int, Collection]
     today: date | None = None
@@ -131,24 +146,24 @@ class Policy:
         return None if self.today is None else (self.today - _EPOCH).days * DAY_US
 
     @cached_property
-    def centre_of_identity(self) -> Mapping[StixId, Centre]:
-        """The centre that an identity is, or that speaks for it."""
-        found = {identity: centre for centre in self.centres.values() for identity in centre.speaks_for}
-        return found | {centre.identity: centre for centre in self.centres.values()}
+    def source_of_identity(self) -> Mapping[StixId, Source]:
+        """The source that an identity is, or that speaks for it."""
+        found = {identity: source for source in self.sources.values() for identity in source.speaks_for}
+        return found | {source.identity: source for source in self.sources.values()}
 
     @cached_property
-    def registered(self) -> Mapping[StixId, Centre]:
-        """The centres by their own identity."""
-        return {centre.identity: centre for centre in self.centres.values()}
+    def registered(self) -> Mapping[StixId, Source]:
+        """The sources by their own identity."""
+        return {source.identity: source for source in self.sources.values()}
 
-    def alias_identity(self, centre: Centre) -> StixId:
-        """The identity under which objects of an alias centre are shown; nobody computes the centre from it."""
-        return StixId(f"identity--{uuid5(self.namespace, f'alias {centre.no} {centre.alias}')}")
+    def alias_identity(self, source: Source) -> StixId:
+        """The identity under which objects of an alias source are shown; nobody computes the source from it."""
+        return StixId(f"identity--{uuid5(self.namespace, f'alias {source.no} {source.alias}')}")
 
     @cached_property
-    def aliases(self) -> Mapping[StixId, Centre]:
-        """The centres that go by an alias, by the identity that stands for them."""
-        return {self.alias_identity(c): c for c in self.centres.values() if c.naming is Naming.ALIAS}
+    def aliases(self) -> Mapping[StixId, Source]:
+        """The sources that go by an alias, by the identity that stands for them."""
+        return {self.alias_identity(c): c for c in self.sources.values() if c.naming is Naming.ALIAS}
 
     @cached_property
     def group_of_marking(self) -> Mapping[StixId, GroupName]:

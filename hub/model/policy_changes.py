@@ -33,7 +33,7 @@ class SourceChanged:
     name: str
     no: int
     fields: list[str]
-    """What has another value now, by the names of ``policy.Centre``."""
+    """What has another value now, by the names of ``policy.Source``."""
     said: Said
 
 

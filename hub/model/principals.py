@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hub.model.policy import Centre, Collection, Group
-from hub.model.words import CentreName, CollectionName, GroupName, StixId
+from hub.model.policy import Collection, Group, Source
+from hub.model.words import CollectionName, GroupName, SourceName, StixId
 
 
 class Kind(StrEnum):
@@ -38,7 +38,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody with a token. What a centre may say stands in ``policy.Centre`` under the same number."""
+    """Somebody with a token. What a centre may say stands in ``policy.Source`` under the same number."""
 
     no: int
     name: str
@@ -74,7 +74,7 @@ class RegistrySnapshot:
     """By name in order."""
     by_digest: Mapping[bytes, Principal]
     """By the SHA-256 of their tokens."""
-    centres: Mapping[CentreName, Centre]
+    centres: Mapping[SourceName, Source]
     """What the centres among the principals may say, by name in order."""
     groups: Mapping[GroupName, GroupRules]
     """The built-in ones, then the others by name."""

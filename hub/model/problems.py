@@ -27,6 +27,7 @@ class Code(StrEnum):
     BUNDLE_TOO_DEEP = "bundle.too-deep"
     RECORD_EMPTY = "record.empty"
     RECORD_NOT_PROCESSED = "record.not-processed"
+    RECORD_OF_NOBODY = "record.of-nobody"
 
     # hub/core/validate: the MUST rules of STIX
     STIX_SPEC_VERSION = "stix.spec-version"
@@ -51,6 +52,7 @@ class Code(StrEnum):
     VALUE_AMBIGUOUS = "value.ambiguous"
 
     # hub/core/admit: who may say what
+    TYPE_NOT_YOURS = "type.not-yours"
     AUTHOR_IMPERSONATION = "author.impersonation"
     MARKING_ABOVE_CEILING = "marking.above-ceiling"
     MARKING_UNKNOWN = "marking.unknown"
@@ -122,7 +124,7 @@ class Problem:
     at: str
     """JSON pointer into the object (RFC 6901); ``""`` is the whole object."""
     says: str
-    """One sentence to the centre: what is wrong and what to do about it."""
+    """One sentence to the source: what is wrong and what to do about it."""
 
     @property
     def state(self) -> State:

@@ -1,4 +1,4 @@
-"""The headers of records that centres publish: what the intake writes into them, and what anybody reads in them.
+"""The headers of records that sources publish: what the intake writes into them, and what anybody reads in them.
 
 A push writes ``receipt`` (its uid) and ``index`` (the object's place in it, decimal, from 0), and ``too-large`` (a size
 in bytes, decimal) where the record holds only the beginning of an object. Any other client may write anything there.

@@ -120,8 +120,8 @@ class StixType:
     """Its place in a batch, from 1: what others refer to comes first. 0 is for identities that the hub vouches for."""
     versioned: bool = True
     """Whether it has ``modified``."""
-    centre_is_author: bool = False
-    """Whether a claim without ``created_by_ref`` is its centre's own."""
+    source_is_author: bool = False
+    """Whether a claim without ``created_by_ref`` is its source's own."""
     view_author: ViewAuthor = ViewAuthor.OWNER
     required: Required = REQUIRES_NOTHING
     times: Mapping[str, TimeRole] = field(default_factory=_nothing)
@@ -152,7 +152,7 @@ _SOME_OBJECTS = Required(some_of=("object_refs",))
 _OWN_PROPERTY = Required(own_property=True)
 
 _domain = partial(StixType, family=Family.DOMAIN)
-_relationship = partial(StixType, family=Family.RELATIONSHIP, centre_is_author=True)
+_relationship = partial(StixType, family=Family.RELATIONSHIP, source_is_author=True)
 _meta = partial(StixType, family=Family.META)
 _observable = partial(
     StixType,
@@ -176,7 +176,7 @@ _ROWS = (
     _domain(
         "grouping",
         order=11,
-        centre_is_author=True,
+        source_is_author=True,
         required=_SOME_OBJECTS,
         vocabularies=frozenset({"context"}),
         since_2_1=True,
@@ -188,7 +188,7 @@ _ROWS = (
         identity=Identity.PATTERN,
         merge=MergeRule.INDICATOR,
         order=7,
-        centre_is_author=True,
+        source_is_author=True,
         view_author=ViewAuthor.HUB,
         times={"valid_from": _BEGINS, "valid_until": _ENDS},
         vocabularies=_KILL_CHAINS | {"indicator_types", "pattern_type"},
@@ -212,18 +212,18 @@ _ROWS = (
         times={"submitted": _NEITHER, "analysis_started": _BEGINS, "analysis_ended": _ENDS},
         since_2_1=True,
     ),
-    _domain("note", order=11, centre_is_author=True, required=_SOME_OBJECTS, since_2_1=True),
+    _domain("note", order=11, source_is_author=True, required=_SOME_OBJECTS, since_2_1=True),
     _domain(
         "observed-data",
         order=8,
         required=_SOME_OBJECTS,
         times={"first_observed": _BEGINS, "last_observed": _ENDS},
     ),
-    _domain("opinion", order=11, centre_is_author=True, required=_SOME_OBJECTS, since_2_1=True),
+    _domain("opinion", order=11, source_is_author=True, required=_SOME_OBJECTS, since_2_1=True),
     _domain(
         "report",
         order=11,
-        centre_is_author=True,
+        source_is_author=True,
         required=_SOME_OBJECTS,
         times={"published": _NEITHER},
         vocabularies=frozenset({"report_types"}),

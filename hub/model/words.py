@@ -1,4 +1,4 @@
-"""The nouns that every room shares. A centre contributes, a thing has a canonical key, a collection shows views."""
+"""The nouns that every room shares. A source contributes, a thing has a canonical key, a collection shows views."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Literal, NamedTuple, NewType
 from uuid import UUID
 
-CentreName = NewType("CentreName", str)
+SourceName = NewType("SourceName", str)
 GroupName = NewType("GroupName", str)
 CollectionName = NewType("CollectionName", str)
 StixId = NewType("StixId", str)
@@ -84,7 +84,7 @@ class State(StrEnum):
 
 
 class Naming(StrEnum):
-    """Under what name a centre's claims are shown."""
+    """Under what name a source's claims are shown."""
 
     NAMED = "named"
     ALIAS = "alias"

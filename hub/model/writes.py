@@ -36,7 +36,7 @@ class ReceiptPart:
     """What one batch made of one receipt's objects."""
 
     receipt: str
-    centre: int
+    source: int
     counts: ReceiptCounts
     problems: tuple[Mapping[str, Any], ...]
     """``index``, ``id``, ``state``, ``code``, ``message``, in the order of the indexes."""
@@ -47,7 +47,7 @@ class Held:
     """An object that waits for the operator: the bytes as they came, and why."""
 
     no: int
-    centre: int
+    source: int
     stix_id: str
     code: str
     list_name: str
@@ -64,8 +64,8 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """What a centre said under an id: its stamp, and the ``modified`` of the object; None where it has none, or the
-    centre took back what it had said.
+    """What a source said under an id: its stamp, and the ``modified`` of the object; None where it has none, or the
+    source took back what it had said.
     """
 
     stamp: bytes
@@ -119,7 +119,7 @@ class Writes:
     released: list[int] = field(default_factory=list)
     """Numbers of held objects that were taken up."""
     counts: dict[int, ReceiptCounts] = field(default_factory=dict)
-    """Per centre, what is to be added."""
+    """Per source, what is to be added."""
     tasks: list[Task] = field(default_factory=list)
     """What is left for later steps."""
     cancelled: list[Task] = field(default_factory=list)

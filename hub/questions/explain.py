@@ -1,7 +1,7 @@
 """Why the hub shows what it shows, as far as whoever asks may see it.
 
 Here the store is asked; ``explained`` composes the answer. Only projections onto the audiences of collections that the
-asker may read go into it, the centre's own claims aside.
+asker may read go into it, the source's own claims aside.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ class _Explaining:
         self._policy = policy
         self._collections = collections
         self._numbers = [collection.no for collection in collections]
-        centre = policy.centres.get(principal.no) if principal.kind is Kind.CENTRE else None
-        self._asker = Asker(centre=centre, operator=principal.kind is Kind.OPERATOR)
+        source = policy.sources.get(principal.no) if principal.kind is Kind.CENTRE else None
+        self._asker = Asker(source=source, operator=principal.kind is Kind.OPERATOR)
 
     async def explain(self, asked: str) -> list[KnownThing]:
         """The answer; empty where there is nothing that the asker may know of."""

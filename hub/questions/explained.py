@@ -13,7 +13,7 @@ from hub.core.merge.project import Projection
 from hub.core.merge.references import object_key
 from hub.core.merge.voices import voices, weight
 from hub.model.claims import Claim, View
-from hub.model.policy import Centre, Collection, Policy
+from hub.model.policy import Collection, Policy, Source
 from hub.model.stix_types import ViewAuthor, stix_type
 from hub.model.times import exact_time, has_passed, parse_us
 from hub.model.words import CanonicalKey, Level, Naming, Seq, StixId, StixObject
@@ -26,11 +26,11 @@ from hub.store.port import ShownView
 class KnownClaim:
     """One contribution behind a view, as the asker may know it. Times are STIX text, or days where that is all."""
 
-    centre: str
+    source: str
     """The name under which it is shown to the asker."""
     level: Level
     id: StixId | None
-    """The centre's own id; only for that centre and for operators."""
+    """The source's own id; only for that source and for operators."""
     created: str | None
     modified: str | None
     confidence: int | None
@@ -80,12 +80,12 @@ class KnownThing:
 class Asker:
     """Who wants to know."""
 
-    centre: Centre | None = None
+    source: Source | None = None
     operator: bool = False
 
     def owns(self, claim: Claim) -> bool:
-        """Whether the asker may know a claim under its own id: its centre, and operators."""
-        return self.operator or (self.centre is not None and self.centre.no == claim.centre)
+        """Whether the asker may know a claim under its own id: its source, and operators."""
+        return self.operator or (self.source is not None and self.source.no == claim.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def _text(parts: Sequence[Part], shown: ShownView | None, asker: Asker) -> str:
         return value
     if shown is not None:
         return shown.view.object_id
-    # nothing is shown of it: its id is for who claims it, and for others where the centre goes by its name
+    # nothing is shown of it: its id is for who claims it, and for others where the source goes by its name
     said = [claim.id for part in parts for claim, p in part.claims if asker.owns(claim) or not p.unnamed]
     return said[0] if said else f"{kind} without a view"
 
@@ -161,7 +161,7 @@ def _view(part: Part, asker: Asker, policy: Policy) -> KnownView:
         last=last,
         confidence=obj.get("confidence"),
         how=_how(live, policy) if alive and merged and "confidence" in obj else "",
-        voices=len(voices(live, policy.centre_of_identity)) if alive else 0,
+        voices=len(voices(live, policy.source_of_identity)) if alive else 0,
         claims=tuple(_claim(claim, p, asker, policy) for claim, p in part.claims),
     )
 
@@ -185,7 +185,7 @@ def _how(live: Sequence[Projection], policy: Policy) -> str:
 
     Source: docs/semantics.md, section 5, ``confidence``.
     """
-    best = [max(weight(p) for p in claims) for claims in voices(live, policy.centre_of_identity).values()]
+    best = [max(weight(p) for p in claims) for claims in voices(live, policy.source_of_identity).values()]
     numbers = [_number(value) for value in sorted(best, reverse=True)]
     if len(numbers) == 1:
         return numbers[0]
@@ -201,9 +201,9 @@ def _number(ten_thousandths: int) -> str:
 
 def _claim(claim: Claim, p: Projection, asker: Asker, policy: Policy) -> KnownClaim:
     own = asker.owns(claim)
-    exact = own or p.centre.naming is Naming.NAMED
+    exact = own or p.source.naming is Naming.NAMED
     return KnownClaim(
-        centre=p.centre.name if own else p.centre.shown_name,
+        source=p.source.name if own else p.source.shown_name,
         level=p.level,
         id=claim.id if own else None,
         created=_moment(p.obj.get("created"), exact=exact),

@@ -1,4 +1,4 @@
-"""What became of what a centre sent: the receipt of one push with its problems, and the centre's rejections."""
+"""What became of what a source sent: the receipt of one push with its problems, and the source's rejections."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from hub.intake.receipts import ReceiptCodec, ReceiptName, unknown_receipt
 from hub.log.kafka_topics import REJECTED_PREFIX
-from hub.model.principals import Principal
+from hub.model.principals import Kind, Principal
 from hub.model.words import Seq
 from hub.model.writes import ReceiptCounts
-from hub.store.port import IntakeReader, ObjectProblem, Store
+from hub.store.port import LOG_OF_NOBODY, IntakeReader, ObjectProblem, Store
 
 PROBLEM_PAGE = 1_000
 """How many problems are given at once."""
@@ -49,20 +49,20 @@ class ToldReceipt:
 
 @dataclass(frozen=True, slots=True)
 class ToldRejections:
-    """A centre's rejections in their order, as they are stored (JSON), and where to go on."""
+    """A source's rejections in their order, as they are stored (JSON), and where to go on."""
 
     rejections: Sequence[bytes]
     next_after: Seq
     more: bool
 
 
-async def receipt(store: Store, codec: ReceiptCodec, centre: Principal, text: str) -> ToldReceipt:
-    """What became of a push of this centre. Raises NotFound, also for a receipt of another centre.
+async def receipt(store: Store, codec: ReceiptCodec, source: Principal, text: str) -> ToldReceipt:
+    """What became of a push of this source. Raises NotFound, also for a receipt of another source.
 
     The positions are read first: what they have passed is counted then, whatever commits in between.
     """
-    name = _own(codec, centre, text)
-    ends = name.positions(centre.name)
+    name = _own(codec, source, text)
+    ends = name.positions(source.name)
     reached = await store.positions(list(ends))
     complete = all(reached.get(at, 0) >= end for at, end in ends.items())
     counts = await store.intake.receipt_counts(name.uid, name.centre)
@@ -70,24 +70,25 @@ async def receipt(store: Store, codec: ReceiptCodec, centre: Principal, text: st
 
 
 async def problems(
-    store: Store, codec: ReceiptCodec, centre: Principal, text: str, *, after: ProblemPlace
+    store: Store, codec: ReceiptCodec, source: Principal, text: str, *, after: ProblemPlace
 ) -> ToldProblems:
-    """The next ``PROBLEM_PAGE`` problems of a receipt of this centre. Raises NotFound."""
-    return await _problems(store.intake, _own(codec, centre, text), after)
+    """The next ``PROBLEM_PAGE`` problems of a receipt of this source. Raises NotFound."""
+    return await _problems(store.intake, _own(codec, source, text), after)
 
 
-async def rejections(store: Store, centre: Principal, after: Seq, *, limit: int, limit_bytes: int) -> ToldRejections:
-    """This centre's rejections above a number."""
-    log = await store.logs.number(REJECTED_PREFIX + centre.name)
+async def rejections(store: Store, principal: Principal, after: Seq, *, limit: int, limit_bytes: int) -> ToldRejections:
+    """The rejections of this source above a number; to an operator those of records that belong to no source."""
+    operator = principal.kind is Kind.OPERATOR
+    log = await store.logs.number(LOG_OF_NOBODY if operator else REJECTED_PREFIX + principal.name)
     if log is None:
         return ToldRejections((), after, more=False)
     page = await store.logs.page(log, after, limit=limit, limit_bytes=limit_bytes)
     return ToldRejections(page.bodies, page.rows[-1].seq if page.rows else after, page.more)
 
 
-def _own(codec: ReceiptCodec, centre: Principal, text: str) -> ReceiptName:
+def _own(codec: ReceiptCodec, source: Principal, text: str) -> ReceiptName:
     name = codec.decode(text)
-    if name.centre != centre.no:
+    if name.centre != source.no:
         raise unknown_receipt()
     return name
 

@@ -10,7 +10,7 @@ import orjson
 
 from hub.log.kafka_topics import COLLECTION_PREFIX, REJECTED_PREFIX
 from hub.log.port import INTAKE_PREFIX, EventLog
-from hub.model.policy import Centre, Collection
+from hub.model.policy import NOBODY, Collection, Source
 from hub.model.principals import Kind, Principal
 from hub.model.words import Positions, Seq, TopicPartition
 from hub.model.writes import ReceiptCounts
@@ -35,9 +35,9 @@ class RelayState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CentreFlow:
-    """One centre's part of what came in."""
+    """One source's part of what came in."""
 
-    centre: Centre
+    source: Source
     counts: ReceiptCounts
     """How all that it ever sent ended."""
     lag: int | None
@@ -50,11 +50,11 @@ class CentreFlow:
 
 @dataclass(frozen=True, slots=True)
 class HubStatus:
-    """An operator sees all, a centre its own part of the flow, a member its collections."""
+    """An operator sees all, a source its own part of the flow, a member its collections."""
 
     total: ReceiptCounts | None
-    """Of all centres; None for who may not see it."""
-    centres: tuple[CentreFlow, ...]
+    """Of all sources; None for who may not see it."""
+    sources: tuple[CentreFlow, ...]
     """By name."""
     collections: tuple[ListedCollection, ...]
     takes_pushes: bool
@@ -93,18 +93,18 @@ async def status(
     flow = _Flow(arrived, await store.intake.reached(), await store.intake.counts())
     held = await store.intake.waiting() if operator else 0
     ends = await store.logs.ends()
-    seen = [centre for centre in policy.centres.values() if operator or centre.no == principal.no]
+    seen = [source for source in policy.sources.values() if operator or source.no == principal.no]
     codes = await _last_codes(store.logs, ends, seen)
     relay, relay_lag = await _relay(relayed, collections, ends)
     return HubStatus(
         total=_sum(flow.counts.values()) if operator else None,
-        centres=tuple(flow.of(centre, codes.get(centre.no)) for centre in sorted(seen, key=lambda one: one.name)),
+        sources=tuple(flow.of(source, codes.get(source.no)) for source in sorted(seen, key=lambda one: one.name)),
         collections=tuple(listed(collections, ends)),
         takes_pushes=await answers(log.ready),
         readers=here.readers if operator else None,
         relay=relay,
         relay_lag=relay_lag,
-        notes=(*_notes(held, here), *await _complaints(log)) if operator else (),
+        notes=(*_notes(held, flow.of_nobody, here), *await _complaints(log)) if operator else (),
     )
 
 
@@ -117,22 +117,27 @@ class _Flow:
     reached: Mapping[TopicPartition, Reached]
     counts: Mapping[int, ReceiptCounts]
 
-    def of(self, centre: Centre, last_code: str | None) -> CentreFlow:
-        counts = self.counts.get(centre.no, _NOTHING)
-        return CentreFlow(centre, counts, self._lag(centre), self._last_received_us(centre), last_code)
+    @property
+    def of_nobody(self) -> int:
+        """How many records were rejected since their topic belongs to no source."""
+        return self.counts.get(NOBODY.no, _NOTHING).rejected
 
-    def _lag(self, centre: Centre) -> int | None:
+    def of(self, source: Source, last_code: str | None) -> CentreFlow:
+        counts = self.counts.get(source.no, _NOTHING)
+        return CentreFlow(source, counts, self._lag(source), self._last_received_us(source), last_code)
+
+    def _lag(self, source: Source) -> int | None:
         if self.arrived is None:
             return None
         waiting = (
             end - (self.reached[at].next if at in self.reached else 0)
             for at, end in self.arrived.items()
-            if at.topic == INTAKE_PREFIX + centre.name
+            if at.topic == INTAKE_PREFIX + source.name
         )
         return sum(max(0, count) for count in waiting)
 
-    def _last_received_us(self, centre: Centre) -> int | None:
-        moved = (at.moved_us for part, at in self.reached.items() if part.topic == INTAKE_PREFIX + centre.name)
+    def _last_received_us(self, source: Source) -> int | None:
+        moved = (at.moved_us for part, at in self.reached.items() if part.topic == INTAKE_PREFIX + source.name)
         return max(moved, default=None)
 
 
@@ -146,15 +151,15 @@ def _sum(counts: Iterable[ReceiptCounts]) -> ReceiptCounts:
     )
 
 
-async def _last_codes(logs: LogReader, ends: Mapping[int, LogEnd], centres: Iterable[Centre]) -> dict[int, str]:
-    """The code of the newest rejection of each centre that has one, by its number."""
+async def _last_codes(logs: LogReader, ends: Mapping[int, LogEnd], sources: Iterable[Source]) -> dict[int, str]:
+    """The code of the newest rejection of each source that has one, by its number."""
     last = {end.name: (no, end.seq) for no, end in ends.items() if end.seq}
     found = {}
-    for centre in centres:
-        if (at := last.get(REJECTED_PREFIX + centre.name)) is not None:
+    for source in sources:
+        if (at := last.get(REJECTED_PREFIX + source.name)) is not None:
             log, seq = at
             page = await logs.page(log, Seq(seq - 1), limit=1, limit_bytes=1)
-            found[centre.no] = str(orjson.loads(page.bodies[-1])["code"])
+            found[source.no] = str(orjson.loads(page.bodies[-1])["code"])
     return found
 
 
@@ -171,9 +176,11 @@ async def _relay(
     return RelayState.UP, sum(max(0, count) for count in behind)
 
 
-def _notes(held: int, here: Here) -> list[str]:
-    waiting = [f"{held:,} objects are held and wait for an operator: ctihub held list."] if held else []
-    return waiting + [f"{clause}." for clause in here.clauses]
+def _notes(held: int, of_nobody: int, here: Here) -> list[str]:
+    notes = [f"{held:,} objects are held and wait for an operator: ctihub held list."] if held else []
+    if of_nobody:
+        notes.append(f"{of_nobody:,} records were rejected whose topic belongs to nobody: see /v1/rejections.")
+    return notes + [f"{clause}." for clause in here.clauses]
 
 
 async def _complaints(log: EventLog) -> list[str]:

@@ -19,8 +19,8 @@ def seen_by(
     ``definitions``: the claims about the marking-definitions that these claims carry.
     """
 
-    def decision(centre: int, marking: StixId) -> Decided:
-        return decision_of(definitions.get(claim_key(centre, marking)))
+    def decision(source: int, marking: StixId) -> Decided:
+        return decision_of(definitions.get(claim_key(source, marking)))
 
     seen = []
     for claim in claims:

@@ -14,7 +14,7 @@ from hub.log.kafka_needs import brokers_of, judged
 from hub.log.kafka_topics import COLLECTION_PREFIX, PREFIXES, REJECTED_PREFIX, fits, settings_of
 from hub.log.port import INTAKE_PREFIX
 from hub.model.errors import Broken
-from hub.model.words import CentreName, CollectionName
+from hub.model.words import CollectionName, SourceName
 from hub.registry.acls import Acl, Resource, acls_of, acls_of_the_hub
 from hub.registry.kafka_admin import Grants, KafkaAdmin, TopicState
 from hub.registry.kafka_quotas import DEFAULT_QUOTAS, Quotas, read_quotas, set_quotas
@@ -66,7 +66,7 @@ class KafkaBroker:
         self._refuse_own(name)
         await _in_thread(lambda: self._admin.set_password(name, token))
 
-    async def make_topics(self, centres: Collection[CentreName], collections: Collection[CollectionName]) -> None:
+    async def make_topics(self, centres: Collection[SourceName], collections: Collection[CollectionName]) -> None:
         """See ``Broker.make_topics``."""
         await _in_thread(lambda: self._make_topics(_topics(centres, collections)))
 

@@ -8,10 +8,10 @@ from typing import Any
 from uuid import uuid4
 
 from hub.model.errors import Refused, WrongUsage
-from hub.model.policy import Centre, terms_of
+from hub.model.policy import Source, terms_of
 from hub.model.policy_changes import SourceAdded, SourceChanged
 from hub.model.principals import Kind, Principal, RegistrySnapshot
-from hub.model.words import NETWORK, CentreName, GroupName, Naming, StixId
+from hub.model.words import NETWORK, GroupName, Naming, SourceName, StixId
 from hub.registry import names
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import ensure_free, find_group, find_principal
@@ -23,7 +23,7 @@ class CentreEntry:
     """A centre as an operator sees it."""
 
     principal: Principal
-    terms: Centre
+    terms: Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,9 @@ class Centres:
         """Register a centre, with a fresh identity if need be. Raises WrongUsage, Refused, NotFound, TryAgain."""
         if terms.country is None:
             raise WrongUsage("centre.no-country", "A centre has a country.", "Say --country, such as RO.")
-        blank = Centre(
+        blank = Source(
             no=0,
-            name=CentreName(names.name(name, what="name of a centre")),
+            name=SourceName(names.name(name, what="name of a centre")),
             identity=names.identity(identity) if identity else StixId(f"identity--{uuid4()}"),
             country="",
             amber_to=(NETWORK,),
@@ -80,9 +80,9 @@ class Centres:
         """Change a centre's terms. Raises NotFound, WrongUsage, Refused, TryAgain."""
         async with self._context.change() as change:
             principal = find_principal(change.before, name, Kind.CENTRE)
-            old = change.before.centres[CentreName(name)]
+            old = change.before.centres[SourceName(name)]
             new = _checked(change.before, _with(old, terms))
-            changed = {field.name for field in fields(Centre) if getattr(old, field.name) != getattr(new, field.name)}
+            changed = {field.name for field in fields(Source) if getattr(old, field.name) != getattr(new, field.name)}
             if changed:
                 _ensure_identities(change.before, new)
                 await change.directory.update_principal(replace(principal, country=new.country), new)
@@ -99,10 +99,10 @@ class Centres:
         """One centre. Raises NotFound."""
         snapshot = await self._context.snapshot()
         principal = find_principal(snapshot, name, Kind.CENTRE)
-        return CentreEntry(principal, snapshot.centres[CentreName(name)])
+        return CentreEntry(principal, snapshot.centres[SourceName(name)])
 
 
-def _ensure_identities(snapshot: RegistrySnapshot, centre: Centre) -> None:
+def _ensure_identities(snapshot: RegistrySnapshot, centre: Source) -> None:
     """An identity is, or is spoken for by, one centre only. Raises Refused."""
     mine = {centre.identity, *centre.speaks_for}
     others = {
@@ -120,7 +120,7 @@ def _ensure_identities(snapshot: RegistrySnapshot, centre: Centre) -> None:
         )
 
 
-def _with(centre: Centre, terms: Terms) -> Centre:
+def _with(centre: Source, terms: Terms) -> Source:
     """The centre under these terms, each of them well formed. Raises WrongUsage."""
     said: dict[str, Any] = {}
     if terms.country is not None:
@@ -143,7 +143,7 @@ def _with(centre: Centre, terms: Terms) -> Centre:
     return replace(centre, **said)
 
 
-def _checked(snapshot: RegistrySnapshot, centre: Centre) -> Centre:
+def _checked(snapshot: RegistrySnapshot, centre: Source) -> Source:
     """The centre, if its terms fit one another and what there is. Raises WrongUsage, NotFound."""
     for group in centre.amber_to:
         find_group(snapshot, group)

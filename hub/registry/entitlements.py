@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Iterator
 
 from hub.model.errors import Broken
 from hub.model.principals import Kind, RegistrySnapshot
-from hub.model.words import CentreName
+from hub.model.words import SourceName
 from hub.registry.grants import may_read
 from hub.registry.port import Broker, Entitlement, Entitlements
 from hub.registry.tokens import Token
@@ -29,7 +29,7 @@ def entitlements(snapshot: RegistrySnapshot) -> Entitlements:
             )
             for principal in on_broker
         ),
-        centres=tuple(CentreName(principal.name) for principal in on_broker if principal.kind is Kind.CENTRE),
+        centres=tuple(SourceName(principal.name) for principal in on_broker if principal.kind is Kind.CENTRE),
         collections=tuple(snapshot.collections),
     )
 

@@ -9,10 +9,10 @@ from typing import Protocol
 
 from hub.model import policy
 from hub.model.held import HeldChoice, HeldObject, HeldState
-from hub.model.policy import Centre, Group
+from hub.model.policy import Group, Source
 from hub.model.policy_changes import PolicyChange
 from hub.model.principals import GroupRules, Kind, Principal, RegistrySnapshot, Rule
-from hub.model.words import CentreName, CollectionName
+from hub.model.words import CollectionName, SourceName
 from hub.registry.tokens import Token
 
 NO_GRANTS = "broker.open"
@@ -36,14 +36,14 @@ class Directory(Protocol):
 class DirectoryWriter(Directory, Protocol):
     """The same inside a transaction that writes. Numbers are those that the store gave: ``no`` of the values."""
 
-    async def add_principal(self, principal: Principal, digest: bytes, terms: Centre | None = None) -> Principal:
+    async def add_principal(self, principal: Principal, digest: bytes, terms: Source | None = None) -> Principal:
         """A new principal with the digest of its token, and the log of rejections that a centre has.
 
         ``terms`` is what a centre may say. Returns it with its number.
         """
         ...
 
-    async def update_principal(self, principal: Principal, terms: Centre | None = None) -> None:
+    async def update_principal(self, principal: Principal, terms: Source | None = None) -> None:
         """Country, sector, who accredited it, whether it is suspended; a centre's ``terms`` where they are given."""
         ...
 
@@ -122,7 +122,7 @@ class Entitlements:
 
     principals: tuple[Entitlement, ...]
     """By name."""
-    centres: tuple[CentreName, ...]
+    centres: tuple[SourceName, ...]
     """The topics ``intake.NAME`` and ``rejected.NAME`` are to exist for these."""
     collections: tuple[CollectionName, ...]
     """The topics ``collection.NAME`` are to exist for these."""
@@ -152,7 +152,7 @@ class Broker(Protocol):
         """Make sure that this user exists, with this token as its password (SCRAM-SHA-512)."""
         ...
 
-    async def make_topics(self, centres: Collection[CentreName], collections: Collection[CollectionName]) -> None:
+    async def make_topics(self, centres: Collection[SourceName], collections: Collection[CollectionName]) -> None:
         """Make sure that the topics of these centres and collections exist."""
         ...
 

@@ -18,6 +18,8 @@ from hub.model.words import BUILT_IN_GROUPS, COMMUNITY, NETWORK, PUBLIC, Collect
 from hub.store import tables as t
 from hub.store import tasks
 from hub.store.directory import SqlDirectoryWriter
+from hub.store.policy_changes import insert_row
+from hub.store.port import LOG_OF_NOBODY
 
 DEFAULT_COLLECTIONS: tuple[tuple[CollectionName, Audience], ...] = (
     (CollectionName("public"), Audience(Level.CLEAR, PUBLIC)),
@@ -46,6 +48,7 @@ async def bootstrap(conn: AsyncConnection, now_us: int) -> None:
         await directory.add_group(Group(group, StixId(f"marking-definition--{uuid4()}"), now_us), ())
     for name, audience in DEFAULT_COLLECTIONS:
         await directory.add_collection(Collection(0, name, str(uuid4()), audience), now_us)
+    await insert_row(conn, t.logs, {"name": LOG_OF_NOBODY})
     await tasks.add(conn, [SetDate()], now_us, due_us=midnight_after(now_us))
 
 

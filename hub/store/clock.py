@@ -25,6 +25,7 @@ from hub.store import policy_changes, tasks
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.directory import SqlDirectoryWriter, read_collections
+from hub.store.port import LOG_OF_NOBODY
 
 _KEPT_ALIVE = 1_000
 """So many starts of machines are remembered: in a cluster every node has its own, and they come and go."""
@@ -32,7 +33,7 @@ _STEP_US = 20
 """Between two rows of a log, as ``hub/core/merge/stamp.py`` has it."""
 _TIME_BYTES = 8
 _LATER_US = 600_000_000
-"""So far ahead of the clock what a centre calls ``modified`` may be, unless the configuration says otherwise."""
+"""So far ahead of the clock what a source calls ``modified`` may be, unless the configuration says otherwise."""
 
 
 async def read_seen(conn: AsyncConnection) -> Seen:
@@ -69,7 +70,7 @@ class PutBack:
     changes: int = 0
     """Changes of the registry and what they made."""
     modified_later: int = 0
-    """Contributions whose own centre says ``modified`` later than the clock: they stay as they are."""
+    """Contributions whose own source says ``modified`` later than the clock: they stay as they are."""
 
 
 async def put_back(conn: AsyncConnection, now_us: int, *, later_than_us: int) -> PutBack:
@@ -128,9 +129,11 @@ async def _forget(conn: AsyncConnection, no: int) -> None:
 
 
 async def _redate_rejections(conn: AsyncConnection, now_us: int, later_than_us: int) -> int:
-    """Rejections keep their numbers, by which their centre reads on; only it has seen their dates."""
+    """Rejections keep their numbers, by which their source reads on; only it has seen their dates."""
     c, logs = t.changes.c, t.logs.c
-    of_centres = select(logs.no).where(logs.last_us > later_than_us, logs.name.startswith("rejected."))
+    of_centres = select(logs.no).where(
+        logs.last_us > later_than_us, or_(logs.name.startswith("rejected."), logs.name == LOG_OF_NOBODY)
+    )
     done = 0
     for no in (await conn.execute(of_centres)).scalars().all():
         rows = (await conn.execute(select(c.seq, c.date_added_us).where(c.log == no).order_by(c.seq))).all()

@@ -18,10 +18,10 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.held import HeldChoice, HeldObject, HeldState
-from hub.model.policy import Audience, Centre, Collection, Group, Policy, terms_of
+from hub.model.policy import Audience, Collection, Group, Policy, Source, terms_of
 from hub.model.policy_changes import PolicyChange
 from hub.model.principals import Attribute, GroupRules, Kind, Principal, RegistrySnapshot, Rule
-from hub.model.words import BUILT_IN_GROUPS, CentreName, CollectionName, GroupName, Level, Naming, StixId
+from hub.model.words import BUILT_IN_GROUPS, CollectionName, GroupName, Level, Naming, SourceName, StixId
 from hub.store import tables as t
 from hub.store.dialect import Dialect
 from hub.store.policy_changes import insert_row, lock, policy_number, record
@@ -71,7 +71,7 @@ class SqlDirectoryWriter(SqlDirectory):
 
     # ------------------------------------------------------------ principals
 
-    async def add_principal(self, principal: Principal, digest: bytes, terms: Centre | None = None) -> Principal:
+    async def add_principal(self, principal: Principal, digest: bytes, terms: Source | None = None) -> Principal:
         """See the port."""
         row = {
             "name": principal.name,
@@ -90,7 +90,7 @@ class SqlDirectoryWriter(SqlDirectory):
             await insert_row(self._conn, t.logs, {"name": f"rejected.{principal.name}"})
         return replace(principal, no=no)
 
-    async def update_principal(self, principal: Principal, terms: Centre | None = None) -> None:
+    async def update_principal(self, principal: Principal, terms: Source | None = None) -> None:
         """See the port."""
         row = {
             "country": principal.country,
@@ -175,14 +175,14 @@ async def read_policy(conn: AsyncConnection) -> Policy:
     """The policy in force, whole."""
     hub = (await conn.execute(select(t.hub))).one()
     number = await policy_number(conn)
-    centres = await conn.execute(select(t.principals).where(t.principals.c.kind == Kind.CENTRE))
+    sources = await conn.execute(select(t.principals).where(t.principals.c.kind == Kind.CENTRE))
     day = (await conn.execute(select(func.max(t.ticks.c.day)))).scalar_one()
     return Policy(
         number=number,
         namespace=UUID(hub.namespace),
         hub_identity=StixId(hub.identity),
         hub_created_us=hub.created_us,
-        centres={row.no: _centre(row) for row in centres},
+        sources={row.no: _centre(row) for row in sources},
         groups={name: group.group for name, group in (await _read_groups(conn)).items()},
         collections={collection.no: collection for collection in (await read_collections(conn)).values()},
         today=date.fromisoformat(day) if day else None,
@@ -205,7 +205,7 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
         hub_identity=StixId(hub_identity),
         principals=principals,
         by_digest={row.token_digest: principals[row.name] for row in rows if row.token_digest is not None},
-        centres={CentreName(row.name): _centre(row) for row in rows if row.kind == Kind.CENTRE},
+        centres={SourceName(row.name): _centre(row) for row in rows if row.kind == Kind.CENTRE},
         groups=await _read_groups(conn),
         collections=await read_collections(conn),
     )
@@ -246,11 +246,11 @@ def _principal(row: Row[Any], joined: Mapping[int, frozenset[GroupName]]) -> Pri
     )
 
 
-def _centre(row: Row[Any]) -> Centre:
+def _centre(row: Row[Any]) -> Source:
     said = json.loads(row.settings)
-    return Centre(
+    return Source(
         no=row.no,
-        name=CentreName(row.name),
+        name=SourceName(row.name),
         identity=StixId(row.identity),
         country=row.country,
         created_us=row.created_us,

@@ -34,24 +34,24 @@ class SqlIntake:
         """See the port."""
         async with self._database.look() as conn:
             rows = await conn.execute(select(t.counts))
-            return {row.centre: ReceiptCounts(row.accepted, row.unchanged, row.held, row.rejected) for row in rows}
+            return {row.source: ReceiptCounts(row.accepted, row.unchanged, row.held, row.rejected) for row in rows}
 
-    async def receipt_counts(self, receipt: str, centre: int) -> ReceiptCounts:
+    async def receipt_counts(self, receipt: str, source: int) -> ReceiptCounts:
         """See the port."""
         p = t.receipt_parts.c
         sums = [func.coalesce(func.sum(column), 0) for column in (p.accepted, p.unchanged, p.held, p.rejected)]
         async with self._database.look() as conn:
-            row = (await conn.execute(select(*sums).where(_are_of(receipt, centre)))).one()
+            row = (await conn.execute(select(*sums).where(_are_of(receipt, source)))).one()
         return ReceiptCounts(*(int(value) for value in row))
 
     async def problems(
-        self, receipt: str, centre: int, *, from_index: int, in_one_partition: bool
+        self, receipt: str, source: int, *, from_index: int, in_one_partition: bool
     ) -> AsyncGenerator[ObjectProblem, None]:
         """See the port. Parts are opened as they are reached, since each may be large.
 
         The parts of several partitions overlap, which the heap sorts out.
         """
-        part_of = and_(_are_of(receipt, centre), t.receipt_parts.c.problems != b"[]")
+        part_of = and_(_are_of(receipt, source), t.receipt_parts.c.problems != b"[]")
         async with self._database.look() as conn:
             starts = await _starts(conn, part_of)
             if in_one_partition:  # the parts follow one another, and those wholly below can be left out
@@ -79,9 +79,9 @@ class SqlIntake:
             return await read_released(conn, known)
 
 
-def _are_of(receipt: str, centre: int) -> ColumnElement[bool]:
+def _are_of(receipt: str, source: int) -> ColumnElement[bool]:
     p = t.receipt_parts.c
-    return and_(p.receipt == receipt, p.centre == centre)
+    return and_(p.receipt == receipt, p.source == source)
 
 
 async def _starts(conn: AsyncConnection, part_of: ColumnElement[bool]) -> list[int]:

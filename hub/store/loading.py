@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import Claim, ClaimKey, claim_key
-from hub.model.policy import Policy
+from hub.model.policy import NOBODY, Policy
 from hub.model.questions import (
     BODY,
     CLAIM,
@@ -41,6 +41,7 @@ from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
 from hub.store.locks import Locks
+from hub.store.port import LOG_OF_NOBODY
 from hub.store.rows import claim_of, view_of
 
 
@@ -93,7 +94,7 @@ class Loading:
     async def _answer_by_key(self, questions: Questions, policy: Policy, answers: Answers) -> None:
         """What leads to contributions by their keys: directly, by an id, or by an index."""
         by_id = {
-            stix_id: [claim_key(centre, stix_id) for centre in policy.centres] for stix_id in questions.about(UNDER_ID)
+            stix_id: [claim_key(source, stix_id) for source in policy.sources] for stix_id in questions.about(UNDER_ID)
         }
         referrers = await referring.load_referrers(self._conn, questions.about(REFERRERS), questions.crowd)
         placed = await self._placed(questions.about(PLACED))
@@ -164,8 +165,12 @@ class Loading:
             found[collection, used] = count
         return {at: found[at] for at in wanted}
 
-    async def _rejection_logs(self, centres: Set[int]) -> dict[int, int]:
+    async def _rejection_logs(self, sources: Set[int]) -> dict[int, int]:
         p = t.principals.c
         names = select(p.no, t.logs.c.no.label("log")).join(t.logs, t.logs.c.name == "rejected." + p.name)
-        rows = await self._conn.execute(names.where(p.no.in_(sorted(centres))))
-        return {row.no: row.log for row in rows}
+        rows = await self._conn.execute(names.where(p.no.in_(sorted(sources))))
+        found = {row.no: row.log for row in rows}
+        if NOBODY.no in sources:
+            named = select(t.logs.c.no).where(t.logs.c.name == LOG_OF_NOBODY)
+            found[NOBODY.no] = (await self._conn.execute(named)).scalar_one()
+        return found

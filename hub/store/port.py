@@ -23,7 +23,7 @@ class LogEnd(NamedTuple):
     """A log and where it ends."""
 
     name: str
-    """``collection.<name>`` or ``rejected.<centre>``; another name for one whose collection was removed."""
+    """``collection.<name>`` or ``rejected.<source>``; another name for one whose collection was removed."""
     seq: Seq
 
 
@@ -105,6 +105,9 @@ class Filter:
 
 WHOLE_LOG = Filter(log=True)
 
+LOG_OF_NOBODY = "rejections"
+"""The name of the log of what was rejected in intake topics that belong to no source."""
+
 
 class LogRow(NamedTuple):
     """What a reader of a log is told of a row besides its body. See ``hub/model/claims.Change``."""
@@ -159,7 +162,7 @@ class LogReader(Protocol):
         ...
 
     async def number(self, name: str) -> int | None:
-        """The number of the log ``collection.<name>`` or ``rejected.<centre>``; None when there is none."""
+        """The number of the log ``collection.<name>`` or ``rejected.<source>``; None when there is none."""
         ...
 
     async def shows(self, log: int, object_id: str) -> bool:
@@ -205,7 +208,7 @@ class ThingReader(Protocol):
         ...
 
     async def claims_under(self, ids: Collection[StixId]) -> Sequence[Claim]:
-        """Contributions under these ids, of whatever centre."""
+        """Contributions under these ids, of whatever source."""
         ...
 
     async def placed(self, things: Collection[CanonicalKey]) -> Sequence[Placed]:
@@ -253,15 +256,15 @@ class IntakeReader(Protocol):
         ...
 
     async def counts(self) -> Mapping[int, ReceiptCounts]:
-        """Per centre, what all that it ever sent came to."""
+        """Per source, what all that it ever sent came to."""
         ...
 
-    async def receipt_counts(self, receipt: str, centre: int) -> ReceiptCounts:
+    async def receipt_counts(self, receipt: str, source: int) -> ReceiptCounts:
         """What a receipt came to so far, summed over its parts."""
         ...
 
     def problems(
-        self, receipt: str, centre: int, *, from_index: int, in_one_partition: bool
+        self, receipt: str, source: int, *, from_index: int, in_one_partition: bool
     ) -> AsyncGenerator[ObjectProblem, None]:
         """The problems of a receipt at or above an index, ordered by it. Close the generator: it holds a transaction.
 

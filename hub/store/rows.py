@@ -12,9 +12,9 @@ from hub.model.words import CanonicalKey, Seq, Stamp, StixId
 
 def claim_of(row: Row[Any]) -> Claim:
     """A row of ``contributions``."""
-    key, centre, stix_id, kind, thing, modified_us, stamp, since, state, digest, body = tuple(row)
+    key, source, stix_id, kind, thing, modified_us, stamp, since, state, digest, body = tuple(row)
     return Claim(
-        key, centre, stix_id, kind, thing, modified_us, Stamp(stamp), Stamp(since), ClaimState(state), digest, body
+        key, source, stix_id, kind, thing, modified_us, Stamp(stamp), Stamp(since), ClaimState(state), digest, body
     )
 
 

@@ -28,13 +28,13 @@ metadata = MetaData(
 )
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
-# ---------------------------------------------------------------- what centres claim
+# ---------------------------------------------------------------- what sources claim
 
 contributions = Table(
     "contributions",
     metadata,
     Column("key", LargeBinary, nullable=False),  # model/claims.claim_key
-    Column("centre", Integer, nullable=False),
+    Column("source", Integer, nullable=False),
     Column("id", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("thing", LargeBinary),
@@ -124,7 +124,7 @@ logs = Table(
     "logs",
     metadata,
     Column("no", _Serial, primary_key=True),
-    Column("name", Text, nullable=False),  # collection.<name> or rejected.<centre>
+    Column("name", Text, nullable=False),  # collection.<name> or rejected.<source>
     Column("last_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("last_us", BigInteger, nullable=False, server_default=text("0")),
     Index("uq_logs_name", "name", unique=True),
@@ -167,7 +167,7 @@ receipt_parts = Table(
     "receipt_parts",
     metadata,
     Column("receipt", Text, nullable=False),
-    Column("centre", Integer, nullable=False),
+    Column("source", Integer, nullable=False),
     Column("accepted", Integer, nullable=False),
     Column("unchanged", Integer, nullable=False),
     Column("held", Integer, nullable=False),
@@ -180,7 +180,7 @@ receipt_parts = Table(
 counts = Table(
     "counts",
     metadata,
-    Column("centre", Integer, primary_key=True, autoincrement=False),
+    Column("source", Integer, primary_key=True, autoincrement=False),
     Column("accepted", BigInteger, nullable=False),
     Column("unchanged", BigInteger, nullable=False),
     Column("held", BigInteger, nullable=False),
@@ -191,7 +191,7 @@ held = Table(
     "held",
     metadata,
     Column("no", _Serial, primary_key=True),
-    Column("centre", Integer, nullable=False),
+    Column("source", Integer, nullable=False),
     Column("stix_id", Text, nullable=False),
     Column("code", Text, nullable=False),
     Column("list", Text, nullable=False),
@@ -205,7 +205,7 @@ held = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("state", Text, nullable=False),  # waiting, released, taken, refused, superseded
     Index("ix_held_state_no", "state", "no"),
-    Index("ix_held_centre_stix_id", "centre", "stix_id"),
+    Index("ix_held_source_stix_id", "source", "stix_id"),
 )
 
 # ---------------------------------------------------------------- who exists and who may
@@ -257,7 +257,7 @@ principals = Table(
     metadata,
     Column("no", _Serial, primary_key=True),
     Column("name", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # centre, member, operator
+    Column("kind", Text, nullable=False),  # source, member, operator
     Column("identity", Text),
     Column("country", Text),
     Column("sector", Text),
@@ -265,7 +265,7 @@ principals = Table(
     Column("token_digest", LargeBinary),  # SHA-256 of a 256-bit random token
     Column("suspended", Boolean, nullable=False),
     Column("created_us", BigInteger, nullable=False),
-    Column("settings", Text, nullable=False),  # JSON: what only a centre has
+    Column("settings", Text, nullable=False),  # JSON: what only a source has
     Index("uq_principals_name", "name", unique=True),
     Index("ix_principals_token_digest", "token_digest"),
 )

@@ -52,7 +52,7 @@ class SqlThings:
         """See the port."""
         async with self._database.look() as conn:
             policy = await self._database.policy_in(conn)
-            keys = [claim_key(centre, stix_id) for stix_id in ids for centre in policy.centres]
+            keys = [claim_key(source, stix_id) for stix_id in ids for source in policy.sources]
             rows = await self._database.rows_in(conn, t.contributions, t.contributions.c.key, keys)
         return [claim_of(row) for row in rows]
 

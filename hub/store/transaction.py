@@ -106,7 +106,7 @@ class SqlTransaction:
 
     async def _write_claims(self, writes: Writes) -> None:
         rows = sorted(
-            (c.key, c.centre, c.id, c.type, c.thing, c.modified_us, c.stamp, c.since, int(c.state), c.digest, c.body)
+            (c.key, c.source, c.id, c.type, c.thing, c.modified_us, c.stamp, c.since, int(c.state), c.digest, c.body)
             for c in writes.claims
         )
         await self._put(t.contributions, ["key"], rows, [row[0] for row in rows])
@@ -165,18 +165,18 @@ class SqlTransaction:
 
     async def _write_receipts(self, writes: Writes) -> None:
         parts = [
-            (p.receipt, p.centre, p.counts.accepted, p.counts.unchanged, p.counts.held, p.counts.rejected,
+            (p.receipt, p.source, p.counts.accepted, p.counts.unchanged, p.counts.held, p.counts.rejected,
              min((int(x["index"]) for x in p.problems), default=0), orjson.dumps(p.problems))
             for p in writes.receipts
         ]  # fmt: skip
         await self._many(self._store.insert(t.receipt_parts), parts)
         totals = [(no, x.accepted, x.unchanged, x.held, x.rejected) for no, x in sorted(writes.counts.items())]
         columns = ["accepted", "unchanged", "held", "rejected"]
-        await self._many(self._store.upsert(t.counts, ["centre"], add=columns), totals)
+        await self._many(self._store.upsert(t.counts, ["source"], add=columns), totals)
         await waiting.overtake(self.conn, writes.overtaking)
         names = [column.name for column in t.held.c if column.name != "no"]
         rows = [
-            (h.centre, h.stix_id, h.code, h.list_name, h.says, h.value, h.stamp, h.receipt, h.index, h.at_us,
+            (h.source, h.stix_id, h.code, h.list_name, h.says, h.value, h.stamp, h.receipt, h.index, h.at_us,
              h.modified_us, h.digest, "waiting")
             for h in writes.held
         ]  # fmt: skip
@@ -238,7 +238,7 @@ class SqlTransaction:
         query = select(t.held).where(h.state == "released").order_by(h.no).limit(limit)
         rows = await self.conn.execute(query.with_for_update(skip_locked=True))  # another worker has the others
         return [
-            Held(r.no, r.centre, r.stix_id, r.code, r.list, r.says, r.value, r.stamp, r.receipt, r.idx, r.at_us)
+            Held(r.no, r.source, r.stix_id, r.code, r.list, r.says, r.value, r.stamp, r.receipt, r.idx, r.at_us)
             for r in rows
         ]
 

@@ -24,7 +24,7 @@ _WAITS = (HeldState.WAITING, HeldState.RELEASED)
 _OVERTAKEN = (
     update(t.held)
     .where(
-        t.held.c.centre == bindparam("of_centre"), t.held.c.stix_id == bindparam("under_id"),
+        t.held.c.source == bindparam("of_source"), t.held.c.stix_id == bindparam("under_id"),
         t.held.c.stamp < bindparam("by_stamp"), or_(*(t.held.c.state == state for state in _WAITS)),  # IN has no many
         or_(t.held.c.modified_us.is_(None), t.held.c.modified_us <= bindparam("by_modified_us")),
     )
@@ -33,15 +33,15 @@ _OVERTAKEN = (
 
 
 async def load_held(conn: AsyncConnection, names: Set[tuple[int, StixId]]) -> dict[tuple[int, StixId], HeldRecord]:
-    """What waits, or was refused, under these centres and ids."""
+    """What waits, or was refused, under these sources and ids."""
     h = t.held.c
     states = h.state.in_((*_WAITS, HeldState.REFUSED))
     waits: set[tuple[int, StixId]] = set()
     refused: dict[tuple[int, StixId], set[bytes]] = defaultdict(set)
     for some in chunks(sorted(names), _AT_ONCE):
-        asked = tuple_(h.centre, h.stix_id).in_(some)
-        for row in await conn.execute(select(h.centre, h.stix_id, h.digest, h.state).where(asked, states)):
-            at = (row.centre, StixId(row.stix_id))
+        asked = tuple_(h.source, h.stix_id).in_(some)
+        for row in await conn.execute(select(h.source, h.stix_id, h.digest, h.state).where(asked, states)):
+            at = (row.source, StixId(row.stix_id))
             if row.state == HeldState.REFUSED:
                 refused[at].add(bytes(row.digest))
             else:
@@ -50,17 +50,17 @@ async def load_held(conn: AsyncConnection, names: Set[tuple[int, StixId]]) -> di
 
 
 async def overtake(conn: AsyncConnection, said: Mapping[tuple[int, StixId], Sequence[Word]]) -> None:
-    """Let nothing wait under a centre's id that is not newer than what the centre said there."""
+    """Let nothing wait under a source's id that is not newer than what the source said there."""
     if not said or (await conn.execute(select(t.held.c.no).where(t.held.c.state.in_(_WAITS)).limit(1))).first() is None:
         return
     rows = [
         {
-            "of_centre": centre,
+            "of_source": source,
             "under_id": stix_id,
             "by_stamp": word.stamp,
             "by_modified_us": _NEVER_US if word.modified_us is None else word.modified_us,
         }
-        for (centre, stix_id), words in sorted(said.items())
+        for (source, stix_id), words in sorted(said.items())
         for word in words
     ]
     await conn.execute(_OVERTAKEN, rows)
@@ -73,7 +73,7 @@ async def read_held(
     h, p = t.held.c, t.principals.c
     columns = [h.no, p.name, h.stix_id, h.code, h.list, h.says, h.at_us, h.state, h.receipt]
     query = select(*columns, h.value if with_value else literal(b"").label("value"))
-    query = query.join(t.principals, p.no == h.centre).where(_chosen(choice)).order_by(h.no).limit(limit)
+    query = query.join(t.principals, p.no == h.source).where(_chosen(choice)).order_by(h.no).limit(limit)
     if state is not None:
         query = query.where(h.state == state)
     return [_held(row) for row in await conn.execute(query)]
@@ -104,8 +104,8 @@ def _chosen(choice: HeldChoice) -> ColumnElement[bool]:
         said.append(h.no.in_(list(choice.numbers)))
     if choice.list_name is not None:
         said.append(h.list == choice.list_name)
-    if choice.centre is not None:
-        said.append(h.centre == choice.centre)
+    if choice.source is not None:
+        said.append(h.source == choice.source)
     return and_(*said)
 
 

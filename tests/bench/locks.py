@@ -29,12 +29,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.log.port import INTAKE_PREFIX, Batch, StoredRecord, Topic, TopicPartition
 from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
-from hub.model.policy import Centre, Policy
+from hub.model.policy import Policy, Source
 from hub.model.policy_changes import GroupAdded
 from hub.model.principals import Kind, Principal
 from hub.model.questions import Answers, Questions
 from hub.model.times import from_us
-from hub.model.words import CentreName, StixId
+from hub.model.words import SourceName, StixId
 from hub.model.writes import Head, Writes
 from hub.store.locks import Locks
 from hub.store.postgres import PostgresStore, open_postgres
@@ -160,7 +160,7 @@ async def register(store: PostgresStore) -> None:
     """Make the centres."""
     async with store.registry.change() as directory:
         for no in range(CENTRES):
-            centre = Centre(0, CentreName(f"c{no}"), StixId(f"identity--{no:08x}-0000-4000-8000-000000000000"), "RO")
+            centre = Source(0, SourceName(f"c{no}"), StixId(f"identity--{no:08x}-0000-4000-8000-000000000000"), "RO")
             principal = Principal(0, centre.name, Kind.CENTRE, centre.identity)
             await directory.add_principal(principal, b"%d" % no, centre)
         await directory.record(GroupAdded("g", {}), START_US)

@@ -13,6 +13,7 @@ import pytest
 from hub.model.errors import TryAgain
 from hub.model.words import Topic, TopicPartition
 from hub.model.writes import ReceiptCounts, Writes
+from hub.store.port import LOG_OF_NOBODY
 from hub.store.sql import SqlStore
 from hub.store.transaction import Stale
 from tests.contracts.store_at_once import StoreAtOnce
@@ -42,7 +43,7 @@ class StoreContract(StoreContent, StoreAtOnce):
         async with self.opened() as store:
             policy = await store.policy()
             assert [c.name for c in policy.collections.values()] == ["public", "community", "network"]
-            names = {no: f"collection.{c.name}" for no, c in policy.collections.items()}
+            names = {no: f"collection.{c.name}" for no, c in policy.collections.items()} | {4: LOG_OF_NOBODY}
             assert await store.logs.ends() == {no: (name, 0) for no, name in names.items()}
             assert await store.ready()
 

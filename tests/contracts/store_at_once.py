@@ -136,7 +136,7 @@ class StoreAtOnce(StoreSuite):
             await add_centres(one, 2)
             after = await two.policy()
             assert after.number > before.number
-            assert [centre.name for centre in after.centres.values()] == ["c1", "c2"]
+            assert [centre.name for centre in after.sources.values()] == ["c1", "c2"]
 
     async def test_a_change_of_policy_is_carried_out_in_bounded_steps_over_what_it_concerns(self) -> None:
         claims = [a_claim(name, centre) for centre in (1, 2) for name in range(25)]
@@ -279,7 +279,7 @@ class StoreAtOnce(StoreSuite):
     async def test_rejections_have_a_log_of_their_own(self) -> None:
         async with self.opened() as store:
             await add_centres(store, 2)
-            centre = next(c for c in (await store.policy()).centres.values() if c.name == "c2")
+            centre = next(c for c in (await store.policy()).sources.values() if c.name == "c2")
             async with store.transaction() as tx:
                 asked = Questions().update(REJECTIONS_LOG, (centre.no,))
                 log = (await tx.load(asked, await tx.policy())).of(REJECTIONS_LOG)[centre.no]

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import func, select
 
 from hub.model.claims import Change, Claim, ClaimState, View, claim_key, digest_of
-from hub.model.policy import Centre
+from hub.model.policy import Source
 from hub.model.policy_changes import GroupAdded
 from hub.model.principals import Kind, Principal
 from hub.model.questions import REPLACED, THING, Questions
-from hub.model.words import CanonicalKey, CentreName, Seq, StixId, Topic, TopicPartition, stamp
+from hub.model.words import CanonicalKey, Seq, SourceName, StixId, Topic, TopicPartition, stamp
 from hub.model.writes import Head, ReceiptCounts, ReceiptPart, Writes
 from hub.store import tables as t
 from hub.store.port import Store, Transaction
@@ -72,7 +72,7 @@ async def add_centres(store: SqlStore, count: int) -> None:
     """Register centres ``c1``, ``c2`` …, each with its log of rejections."""
     async with store.registry.change() as directory:
         for number in range(1, count + 1):
-            centre = Centre(0, CentreName(f"c{number}"), StixId(f"identity--{number}"), "RO")
+            centre = Source(0, SourceName(f"c{number}"), StixId(f"identity--{number}"), "RO")
             principal = Principal(0, centre.name, Kind.CENTRE, centre.identity)
             await directory.add_principal(principal, b"%d" % number, centre)
         await directory.record(GroupAdded("g", {}), START_US)

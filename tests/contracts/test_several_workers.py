@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from hub.log.port import Batch, StoredRecord, TopicPartition
 from hub.model.errors import TryAgain
-from hub.model.policy import Centre
+from hub.model.policy import Source
 from hub.store import tables as t
 from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings
@@ -63,7 +63,7 @@ class Hub:
                 self.retried.append(error.code)
                 await asyncio.sleep(0)
 
-    async def tell(self, centre: Centre, batches: Iterable[Said], store: SqlStore) -> None:
+    async def tell(self, centre: Source, batches: Iterable[Said], store: SqlStore) -> None:
         settings = WorkerSettings(crowd=CROWD, task_claims=7)
         worker = Worker(None, store, settings, lambda: START_US)  # type: ignore[arg-type]
         for said in batches:
@@ -248,7 +248,7 @@ async def changed(hub: Hub, said: dict[str, list[Said]], *, at_once: bool) -> di
     return await hub.content()
 
 
-async def change(hub: Hub, centre: Centre, **fields: Any) -> Centre:
+async def change(hub: Hub, centre: Source, **fields: Any) -> Source:
     """Let the operator change a centre while workers work; a sweep that is in another's way is tried again."""
     new = replace(centre, **fields)
     try:

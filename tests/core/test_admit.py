@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from hub.core.admit import admit
-from hub.model.policy import Centre, Policy
+from hub.model.policy import Policy, Source
 from hub.model.problems import Code
 from hub.model.times import parse_us, stix_time
-from hub.model.words import CentreName, Level, Limits, Naming, StixId
+from hub.model.words import Level, Limits, Naming, SourceName, StixId
 from tests.story import TLP, an_indicator, an_object, uid
 
 RO, IT, PL, HUB, VENDOR = (StixId(f"identity--{uid(name)}") for name in ("ro", "it", "pl", "hub", "vendor"))
-ro = Centre(1, CentreName("ro"), RO, "RO", ceiling=Level.GREEN, default_level=Level.GREEN)
-it = Centre(2, CentreName("it"), IT, "IT", speaks_for=frozenset({VENDOR}))
-pl = Centre(3, CentreName("pl"), PL, "PL", naming=Naming.ALIAS, alias="north")
+ro = Source(1, SourceName("ro"), RO, "RO", ceiling=Level.GREEN, default_level=Level.GREEN)
+it = Source(2, SourceName("it"), IT, "IT", speaks_for=frozenset({VENDOR}))
+pl = Source(3, SourceName("pl"), PL, "PL", naming=Naming.ALIAS, alias="north")
 policy = Policy(1, UUID(int=7), HUB, 0, {centre.no: centre for centre in (ro, it, pl)}, {}, {})
 AT_US = parse_us("2026-01-01T00:00:00Z")
 
 
-def codes(obj: dict[str, Any], centre: Centre = ro, at_us: int = AT_US) -> list[Code]:
+def codes(obj: dict[str, Any], centre: Source = ro, at_us: int = AT_US) -> list[Code]:
     return [problem.code for problem in admit(obj, centre, policy, at_us, Limits())]
 
 
@@ -47,7 +48,7 @@ def test_the_ceiling_holds_for_markings_labels_and_what_is_not_marked() -> None:
     assert codes(an_indicator(tlp=None, labels=["tlp:red"])) == [Code.MARKING_ABOVE_CEILING]
     assert codes(an_indicator(tlp="green", labels=["tlp:red"])) == []  # the marking counts, not the label
     assert codes(an_indicator(tlp=None)) == []
-    strict = Centre(1, CentreName("ro"), RO, "RO", ceiling=Level.GREEN, default_level=Level.AMBER)
+    strict = Source(1, SourceName("ro"), RO, "RO", ceiling=Level.GREEN, default_level=Level.AMBER)
     assert codes(an_indicator(tlp=None), strict) == [Code.MARKING_ABOVE_CEILING]
 
 
@@ -66,3 +67,9 @@ def test_a_marking_definition_has_no_level_of_its_own() -> None:
 def test_a_version_may_be_ten_minutes_ahead_of_its_receipt_and_no_more() -> None:
     assert codes(an_indicator(modified=stix_time(AT_US + 600_000_000))) == []
     assert codes(an_indicator(modified=stix_time(AT_US + 600_001_000))) == [Code.VERSION_FUTURE]
+
+
+def test_a_source_that_is_limited_to_some_types_makes_claims_of_these_alone() -> None:
+    limited = replace(ro, may_claim=frozenset({"note", "sighting"}))
+    assert codes(an_indicator(), limited) == [Code.TYPE_NOT_YOURS]
+    assert codes(an_object("note", "n", content="x", object_refs=[an_indicator()["id"]]), limited) == []

@@ -43,6 +43,8 @@ DECIDED_ELSEWHERE = {
     Code.TEXT_OWN_NAME,
     Code.TEXT_CUSTOM_NAME,
     Code.RECORD_NOT_PROCESSED,
+    Code.RECORD_OF_NOBODY,
+    Code.TYPE_NOT_YOURS,
 }
 """Codes that depend on the centre, on what stands already or on lists; their examples are only read here."""
 

@@ -116,7 +116,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
 
 
 async def identity_of(hub: Hub) -> str:
-    return next(c.identity for c in (await hub.store.policy()).centres.values() if c.name == NAME)
+    return next(c.identity for c in (await hub.store.policy()).sources.values() if c.name == NAME)
 
 
 async def told(hub: Hub, naming: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hub.core.merge.recompute import afresh, differences
 from hub.log import port as log
-from hub.model.policy import Centre
+from hub.model.policy import Source
 from hub.model.stix_types import SCO_TYPES
 from hub.model.times import DAY_US
 from hub.model.words import Level
@@ -47,7 +47,7 @@ class Telling:
     def __init__(self, story: Story, history: History) -> None:
         self.story = story
         self.history = history
-        self.centres: dict[str, Centre] = {}
+        self.centres: dict[str, Source] = {}
         self.hub_ids: dict[tuple[int, int], str] = {}
         """What the references by hub-made ids came to, by event and place in it."""
         self.last: log.Batch | None = None
@@ -56,7 +56,7 @@ class Telling:
     async def begin(self) -> None:
         """The centres as they are at first."""
         policy = await self.story.policy()
-        self.centres = {centre.name: centre for centre in policy.centres.values()}
+        self.centres = {centre.name: centre for centre in policy.sources.values()}
         for name, fields in self.history.settings.items():
             self.centres[name] = await self.story.change_centre(self.centres[name], **fields)
 

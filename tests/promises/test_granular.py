@@ -21,15 +21,15 @@ from hub.core.merge.project import project
 from hub.core.merge.reach import Decided, decided_by, reach
 from hub.model.claims import Claim
 from hub.model.markings import TLP_IDS
-from hub.model.policy import Audience, Centre, Collection, Group, Policy
+from hub.model.policy import Audience, Collection, Group, Policy, Source
 from hub.model.problems import Code
 from hub.model.words import (
-    CentreName,
     CollectionName,
     GroupName,
     Level,
     Limits,
     Naming,
+    SourceName,
     Stamp,
     State,
     StixId,
@@ -62,7 +62,7 @@ def read(name: str) -> Any:
 def policy_of(history: History) -> Policy:
     """The centres of a history at its beginning, the groups and all collections."""
     centres = {
-        no: Centre(no, CentreName(name), StixId(IDENTITY[name]), "RO", **history.settings[name])
+        no: Source(no, SourceName(name), StixId(IDENTITY[name]), "RO", **history.settings[name])
         for no, name in enumerate(CENTRES, 1)
     }
     groups = {GroupName(name): Group(GroupName(name), StixId(marking)) for name, marking in GROUP_MARKING.items()}
@@ -75,7 +75,7 @@ def policy_of(history: History) -> Policy:
 
 
 def taken(said: Said, obj: StixObject | None, policy: Policy) -> Admitted:
-    centre = next(centre for centre in policy.centres.values() if centre.name == said.centre)
+    centre = next(centre for centre in policy.sources.values() if centre.name == said.centre)
     at = Arrival(centre, orjson.dumps(obj), None, Stamp(bytes(24)), START_US, "intake", 0, 0, 0, None)
     return next(iter(admitted([at], policy, Limits(), no_hold)))
 
@@ -203,8 +203,8 @@ def test_a_label_that_states_no_level_is_held_whatever_the_ceiling(number: int) 
     level, default = (Level.AMBER_STRICT, Level.AMBER) if number == 0 else (Level.GREEN, Level.AMBER)
     history = a_history(0)
     policy = policy_of(history)
-    ro = replace(policy.centres[1], ceiling=level, default_level=default)
-    policy = replace(policy, centres={**policy.centres, 1: ro})
+    ro = replace(policy.sources[1], ceiling=level, default_level=default)
+    policy = replace(policy, sources={**policy.sources, 1: ro})
     found = taken(Said("ro", case["message"]["id"], None), case["message"], policy)
     assert found.problems == () or all(problem.state is not State.REJECTED for problem in found.problems)
     assert seen(found.claims, policy, {}) == set()
@@ -224,8 +224,8 @@ async def test_what_is_held_for_its_label_is_told_so_and_shown_nowhere(tmp_path:
 
 def test_a_granular_marking_above_the_ceiling_is_told_even_where_the_label_cannot_be_read() -> None:
     policy = policy_of(a_history(0))
-    ro = replace(policy.centres[1], ceiling=Level.GREEN)
-    policy = replace(policy, centres={**policy.centres, 1: ro})
+    ro = replace(policy.sources[1], ceiling=Level.GREEN)
+    policy = replace(policy, sources={**policy.sources, 1: ro})
     part = {"marking_ref": TLP_IDS[Level.RED], "selectors": ["labels"]}
     said = an_indicator(tlp=None, labels=["tlp:mauve"], granular_markings=[part])
     assert [p.code for p in taken(Said("ro", said["id"], None), said, policy).problems] == [Code.MARKING_ABOVE_CEILING]

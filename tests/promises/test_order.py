@@ -102,7 +102,7 @@ async def _stands(telling: Telling, one: Said) -> bool:
     """Whether what is said is what its centre claims now; anything else is not a replay but another word."""
     no = telling.centres[one.centre].no
     claims = (await telling.story.stored()).claims
-    claim = next((claim for claim in claims if claim.id == one.stix_id and claim.centre == no), None)
+    claim = next((claim for claim in claims if claim.id == one.stix_id and claim.source == no), None)
     if one.obj is None or claim is None or not claim.body:
         return False
     kept = claim.obj
@@ -137,7 +137,7 @@ async def test_what_a_centre_is_told_and_claims_depends_on_itself_alone(history:
 async def _of_its_own(telling: Telling, name: str) -> list[Any]:
     story, centre = telling.story, telling.centres[name]
     stored = await story.stored()
-    claims = [claim for claim in stored.claims if claim.centre == centre.no]
+    claims = [claim for claim in stored.claims if claim.source == centre.no]
     receipts = [part for part in stored.receipts if part[1] == centre.no]
     return [claims, receipts, await story.rejections(centre), await story.counts(centre)]
 

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from hub.model.errors import NotFound, Refused
-from hub.model.policy import Centre, Collection
+from hub.model.policy import Collection, Source
 from hub.model.principals import Kind, Principal
 from hub.model.words import Naming
 from hub.questions.explain import explain
@@ -47,7 +47,7 @@ async def test_the_answer_is_a_value_that_nobody_can_change(story: Story) -> Non
     (thing,) = await ask(story, "198.51.100.7", "community")
     assert thing == (await ask(story, "198.51.100.7", "community"))[0]
     assert (type(thing.views), type(thing.views[0].claims)) == (tuple, tuple)
-    for value, field in ((thing, "text"), (thing.views[0], "state"), (thing.views[0].claims[0], "centre")):
+    for value, field in ((thing, "text"), (thing.views[0], "state"), (thing.views[0].claims[0], "source")):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(value, field, "another")
 
@@ -91,7 +91,7 @@ def computed(formula: str) -> int:
     return math.floor(value)
 
 
-def what_many_say(rng: Random, centres: Sequence[Centre], definition: str) -> list[tuple[Centre, dict[str, Any]]]:
+def what_many_say(rng: Random, centres: Sequence[Source], definition: str) -> list[tuple[Source, dict[str, Any]]]:
     """Indicators of three values in any mixture of markings and confidences; some carry their centre's definition."""
     said = []
     for number in range(60):
@@ -125,7 +125,7 @@ async def test_what_is_said_to_stand_behind_a_view_is_what_was_merged_into_it(st
         for object_id, shown in (await story.shown(collection.name, "indicator")).items():
             (thing,) = await ask(story, object_id, collection.name, who=STRANGER)
             view, said = thing.views[0], said_of(shown)
-            live = {claim.centre for claim in view.claims if claim.state == "live"}
+            live = {claim.source for claim in view.claims if claim.state == "live"}
             assert (view.id, view.state, thing.text) == (object_id, "live", shown["pattern"])
             assert (view.voices, live) == (said["voices"], {source["name"] for source in said["sources"]})
             agrees_on_confidence(view, shown.get("confidence"))

@@ -28,7 +28,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
 async def ask(hub: Hub, name: str, kind: Kind, relayed: AskRelay | None = None) -> HubStatus:
     """The status as a principal of this name may know it, who may ask of all collections."""
     policy = await hub.store.policy()
-    no = next((centre.no for centre in policy.centres.values() if centre.name == name), 99)
+    no = next((centre.no for centre in policy.sources.values() if centre.name == name), 99)
     collections = list(policy.collections.values())
     return await status(hub.store, hub.log, Principal(no, name, kind), collections, here=HERE, relayed=relayed)
 
@@ -40,10 +40,10 @@ async def test_an_operator_is_told_all_a_centre_its_part_and_a_member_neither(hu
         await ask(hub, "ops", Kind.OPERATOR), await ask(hub, "ro", Kind.CENTRE), await ask(hub, "soc", Kind.MEMBER),
     )  # fmt: skip
     assert operator.total == ReceiptCounts(accepted=2, rejected=1)
-    assert [one.centre.name for one in operator.centres] == ["it", "ro"]
+    assert [one.source.name for one in operator.sources] == ["it", "ro"]
     assert (operator.readers, operator.notes) == (3, ("a part does not work.",))
-    assert [(one.centre.name, one.counts) for one in centre.centres] == [("ro", ReceiptCounts(accepted=1, rejected=1))]
-    assert member.centres == ()
+    assert [(one.source.name, one.counts) for one in centre.sources] == [("ro", ReceiptCounts(accepted=1, rejected=1))]
+    assert member.sources == ()
     for other in (centre, member):
         assert (other.total, other.readers, other.notes) == (None, None, ())
     last = {str(one.collection.name): one.last_seq for one in member.collections}
@@ -52,10 +52,10 @@ async def test_an_operator_is_told_all_a_centre_its_part_and_a_member_neither(hu
 
 async def test_a_centres_lag_is_what_waits_in_the_log_and_its_last_code_that_of_its_newest_rejection(hub: Hub) -> None:
     await hub.push("ro", an_indicator(), {"type": "indicator", "id": "broken"})
-    (waits,) = (await ask(hub, "ro", Kind.CENTRE)).centres
+    (waits,) = (await ask(hub, "ro", Kind.CENTRE)).sources
     assert (waits.lag, waits.last_received_us, waits.last_code) == (2, None, None)
     await hub.settle()
-    (carried,) = (await ask(hub, "ro", Kind.CENTRE)).centres
+    (carried,) = (await ask(hub, "ro", Kind.CENTRE)).sources
     assert (carried.lag, carried.last_code) == (0, await last_code(hub))
     assert carried.last_received_us is not None
 

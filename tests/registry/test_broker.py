@@ -26,7 +26,7 @@ from hub.log.kafka_topics import PREFIXES
 from hub.log.port import Record, Topic
 from hub.model.errors import Broken, TryAgain
 from hub.model.principals import Kind
-from hub.model.words import CentreName, CollectionName
+from hub.model.words import CollectionName, SourceName
 from hub.registry.broker import KafkaBroker
 from hub.registry.kafka_admin import _hub_error
 from hub.registry.port import Difference, Entitlement, Entitlements
@@ -45,7 +45,7 @@ def a_member(name: str, *collections: str, suspended: bool = False) -> Entitleme
 
 
 def all_of(*principals: Entitlement, collections: Iterable[str] = ("community", "network")) -> Entitlements:
-    centres = tuple(CentreName(principal.name) for principal in principals if principal.kind is Kind.CENTRE)
+    centres = tuple(SourceName(principal.name) for principal in principals if principal.kind is Kind.CENTRE)
     return Entitlements(principals, centres, tuple(map(CollectionName, collections)))
 
 
@@ -237,7 +237,7 @@ async def test_the_intake_topics_of_the_hub_s_log_are_the_same(kafka: KafkaServe
     await log.close()
     pl = a_centre("pl", "community", "network")
     broker = broker_of(kafka)
-    await broker.make_topics([CentreName("pl")], [])
+    await broker.make_topics([SourceName("pl")], [])
     await broker.grant([pl])
     await broker.set_password("pl", new_token())
     assert await broker.compare(all_of(*EVERYBODY.principals, pl)) == []
@@ -420,7 +420,7 @@ async def test_an_administrator_without_rights_is_told_which_it_needs_and_what_w
     limited = broker_of(kafka, username="limited", password="secret")
     for refused, right in (
         (limited.set_password("ro", new_token()), "ALTER on the cluster"),
-        (limited.make_topics([CentreName("pl")], []), "CREATE on the topic intake.pl"),
+        (limited.make_topics([SourceName("pl")], []), "CREATE on the topic intake.pl"),
         (limited.grant([RO]), "DESCRIBE and ALTER on the cluster"),
     ):
         with pytest.raises(Broken) as told:
@@ -439,7 +439,7 @@ async def test_a_topic_with_other_settings_than_the_hub_s_gets_them_when_its_cen
 ) -> None:
     await _create_topics(kafka, "intake.ro")
     broker = broker_of(kafka)
-    await broker.make_topics([CentreName("ro")], [])
+    await broker.make_topics([SourceName("ro")], [])
     await until(lambda: _has_our_settings(broker), what="the topic has the hub's settings")
 
 

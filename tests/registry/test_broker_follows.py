@@ -10,7 +10,7 @@ import pytest
 from hub.model.credentials import TokenCredentials
 from hub.model.errors import Broken, TryAgain
 from hub.model.principals import Kind
-from hub.model.words import CentreName, CollectionName
+from hub.model.words import CollectionName, SourceName
 from hub.registry.port import Difference, Entitlement, Entitlements
 from hub.registry.tokens import Token
 from tests.registry.builders import a_registry, terms
@@ -39,7 +39,7 @@ class Ledger:
         self._called(f"password {name}")
         self.passwords[name] = token
 
-    async def make_topics(self, centres: Collection[CentreName], collections: Collection[CollectionName]) -> None:
+    async def make_topics(self, centres: Collection[SourceName], collections: Collection[CollectionName]) -> None:
         self._called(f"topics {' '.join([*centres, *collections])}")
         self.topics |= {*centres, *collections}
 

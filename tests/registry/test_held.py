@@ -17,7 +17,7 @@ from tests.registry.builders import NOON_US, a_store, registry_on, terms
 
 
 async def _held(store: SqliteStore, centre: int, list_name: str, stix_id: str) -> None:
-    row = {"centre": centre, "stix_id": stix_id, "code": "list.hit", "list": list_name, "says": "On a list."}
+    row = {"source": centre, "stix_id": stix_id, "code": "list.hit", "list": list_name, "says": "On a list."}
     row |= {"value": b'{"id": "x"}', "stamp": b"s", "receipt": None, "idx": 0, "at_us": NOON_US, "digest": b"d"}
     row |= {"state": "waiting"}
     async with store.begin() as conn:
@@ -47,7 +47,7 @@ async def test_one_held_object_is_shown_as_it_came(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
         registry = await _some(store)
         found = await registry.held.find(2)
-        assert (found.centre, found.stix_id, found.value) == ("ro-cert", "b", b'{"id": "x"}')
+        assert (found.source, found.stix_id, found.value) == ("ro-cert", "b", b'{"id": "x"}')
         with pytest.raises(NotFound):
             await registry.held.find(99)
 

@@ -81,7 +81,7 @@ async def test_the_policy_shows_a_centre_as_it_was_registered(tmp_path: Path) ->
         said = terms(tlp_max="green", default_tlp="green", amber_to=["east"], trust=40, naming="alias", alias="A Team")
         added = await registry.centres.add("ro-cert", said, identity=OTHER)
         policy = await store.policy()
-        assert policy.centres == {added.made.principal.no: added.made.terms}
+        assert policy.sources == {added.made.principal.no: added.made.terms}
         assert policy.registered[added.made.terms.identity].shown_name == "A Team"
 
 

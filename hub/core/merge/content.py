@@ -54,7 +54,7 @@ def content(
 
 
 def _rest(obj: StixObject) -> bytes:
-    """Sorted, so that a claim fresh from its centre and the same claim from the store make the same bytes."""
+    """Sorted, so that a claim fresh from its source and the same claim from the store make the same bytes."""
     rest = {name: value for name, value in obj.items() if name not in STAMPS}
     return orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)[1:]
 

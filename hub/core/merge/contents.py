@@ -94,7 +94,7 @@ class Contents:
         # what was observed again and again is said in the same words, of which a union needs the best-ranked
         distinct: dict[tuple[int, bytes], tuple[ClaimHead, Projection]] = {}
         for claim, p in sorted(seen, key=lambda pair: pair[1].rank):
-            distinct.setdefault((claim.centre, p.digest), (claim, p))
+            distinct.setdefault((claim.source, p.digest), (claim, p))
         live = self._rewritten(collection, list(distinct.values()), known)
         return owner.observable(live, self._policy, known) if live else None
 
@@ -106,9 +106,9 @@ class Contents:
         return None if obj is None else owner.owners(chosen, obj, self._policy, known)
 
     def marking(self, no: int, claims: Sequence[ClaimHead]) -> Content | None:
-        """A centre's own marking-definition, as it goes with what carries it in a collection."""
+        """A source's own marking-definition, as it goes with what carries it in a collection."""
         chosen = owner.owners_choice([self._projections.definition(claim) for claim in claims])
-        claim = next(claim for claim in claims if (claim.centre, claim.id) == chosen.of)
+        claim = next(claim for claim in claims if (claim.source, claim.id) == chosen.of)
         known: dict[StixId, None] = {}
         obj = rewritten(chosen.obj, self.resolver(no, claim, known))
         return None if obj is None else owner.marking(chosen, obj, self._policy, known)

@@ -209,7 +209,7 @@ class Engine:
         if is_floating(claim):
             self._put(MayMove(claim.key))
         elif self._resolver.goes_along(claim):
-            self._markings.update((claim.id, f"{claim.id}/{claim.centre}"))
+            self._markings.update((claim.id, f"{claim.id}/{claim.source}"))
         elif claim.thing is not None:
             self._affect(claim.thing, nos)
 
@@ -363,7 +363,7 @@ class Engine:
 
 
 def _means_the_same(old: ClaimHead, new: ClaimHead) -> bool:
-    """Whether an id that one centre alone claims means after a change what it meant before it, to everyone."""
+    """Whether an id that one source alone claims means after a change what it meant before it, to everyone."""
     return (
         old.thing == new.thing
         and old.thing is not None

@@ -56,7 +56,7 @@ def sighting_of(stix_id: str) -> StixId:
 
 
 def marked_with(marking: str) -> StixId:
-    """The name under which the index keeps what carries a marking of its centre's own."""
+    """The name under which the index keeps what carries a marking of its source's own."""
     return StixId(f"marked:{marking}")
 
 
@@ -192,7 +192,7 @@ class Facts:
         return self.get(THING, thing).claims
 
     def claims_of_id(self, stix_id: StixId) -> Sequence[ClaimHead]:
-        """All claims under a STIX id, of whatever centre."""
+        """All claims under a STIX id, of whatever source."""
         return self.get(UNDER_ID, stix_id)
 
     def is_changed(self, claim: ClaimHead) -> bool:

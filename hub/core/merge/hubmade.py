@@ -92,7 +92,7 @@ def _merged(
     more: StixObject,
     kinds: tuple[str, ...],
 ) -> Content:
-    by_voice = voices(ranked, policy.centre_of_identity)
+    by_voice = voices(ranked, policy.source_of_identity)
     labels = merged_labels(ranked)
     if labels:
         made["labels"] = labels
@@ -108,7 +108,7 @@ def _merged(
     extensions: dict[str, Any] = {}
     for p in ranked:
         for name, value in (p.obj.get("extensions") or {}).items():
-            extensions.setdefault(name, value)  # what a centre says in the hub's own name is overwritten below
+            extensions.setdefault(name, value)  # what a source says in the hub's own name is overwritten below
         for name, value in p.obj.items():
             if name not in _MERGED:
                 made.setdefault(name, value)
@@ -198,13 +198,13 @@ def external_references(ranked: Sequence[Projection]) -> list[Any]:
 
 def marking_refs(ranked: Sequence[Projection], policy: Policy) -> list[StixId]:
     """The strictest TLP, the groups that a view of these is restricted to, and the statements."""
-    statements = {shown_marking(marking_name(ref, p.centre), policy) for p in ranked for ref in p.statements}
+    statements = {shown_marking(marking_name(ref, p.source), policy) for p in ranked for ref in p.statements}
     return [*_vouched_markings(ranked, policy), *sorted(statements)]
 
 
 def uses_of_markings(ranked: Sequence[Projection], policy: Policy) -> tuple[str, ...]:
-    """The markings as ``Content.uses`` names them: a statement with the centre that defines it for this view."""
-    statements = {f"{marking_name(ref, p.centre)}@{p.centre.no}" for p in ranked for ref in p.statements}
+    """The markings as ``Content.uses`` names them: a statement with the source that defines it for this view."""
+    statements = {f"{marking_name(ref, p.source)}@{p.source.no}" for p in ranked for ref in p.statements}
     return (*_vouched_markings(ranked, policy), *sorted(statements))
 
 
@@ -214,7 +214,7 @@ def _vouched_markings(ranked: Sequence[Projection], policy: Policy) -> list[Stix
 
 
 def shown_marking(name: str, policy: Policy) -> StixId:
-    """The id under which a centre's own marking-definition is shown, by its name."""
+    """The id under which a source's own marking-definition is shown, by its name."""
     marking = marking_in(name)
     return marking if name == marking else derived_id("marking-definition", policy.namespace, f"marking {name}")
 
@@ -226,19 +226,19 @@ def floor(ranked: Sequence[Projection]) -> Any:
 
 
 def sources(ranked: Sequence[Projection]) -> list[StixObject]:
-    """For each centre its name and the first and last of its claims' times; days only for who hides them."""
+    """For each source its name and the first and last of its claims' times; days only for who hides them."""
     found = []
-    by_centre: dict[int, list[Projection]] = {}
+    by_source: dict[int, list[Projection]] = {}
     for p in ranked:
-        by_centre.setdefault(p.centre.no, []).append(p)
-    for claims in by_centre.values():
-        centre = claims[0].centre
+        by_source.setdefault(p.source.no, []).append(p)
+    for claims in by_source.values():
+        source = claims[0].source
         first = min(_time_us(p, "created") for p in claims)
         last = max(_time_us(p, "modified") for p in claims)
-        exact = centre.naming.value == "named"
+        exact = source.naming.value == "named"
         found.append(
             {
-                "name": centre.shown_name,
+                "name": source.shown_name,
                 "first": stix_time(first) if exact else stix_time(first)[:10],
                 "last": stix_time(last) if exact else stix_time(last)[:10],
             }

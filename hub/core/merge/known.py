@@ -1,4 +1,4 @@
-"""The objects that the hub itself vouches for: its identity, the centres', TLP and group markings, its extension.
+"""The objects that the hub itself vouches for: its identity, the sources', TLP and group markings, its extension.
 
 They come from the policy, never from a claim, and are in a collection while an object there carries them.
 """
@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from hub.model.extensions import KEPT_EXTENSION
 from hub.model.markings import TLP_IDS, tlp_definition
-from hub.model.policy import Centre, Policy
+from hub.model.policy import Policy, Source
 from hub.model.times import stix_time
 from hub.model.words import Naming, StixId, StixObject
 
@@ -56,13 +56,13 @@ def uses_of_extensions(obj: StixObject) -> tuple[StixId, ...]:
     return tuple(one for one in (EXTENSION_ID, StixId(KEPT_EXTENSION)) if one in extensions) if extensions else ()
 
 
-def shown_author(centre: Centre, policy: Policy) -> StixId:
-    """Whose name stands on what a centre itself says."""
-    match centre.naming:
+def shown_author(source: Source, policy: Policy) -> StixId:
+    """Whose name stands on what a source itself says."""
+    match source.naming:
         case Naming.NAMED:
-            return centre.identity
+            return source.identity
         case Naming.ALIAS:
-            return policy.alias_identity(centre)
+            return policy.alias_identity(source)
         case Naming.ANONYMOUS:
             return policy.hub_identity
 
@@ -98,15 +98,15 @@ def known_objects(policy: Policy) -> dict[StixId, StixObject]:
             "name": f"group {group.name}",
             "definition": {"statement": f"For the group {group.name} of this hub only"},
         }
-    for centre in policy.centres.values():
-        if centre.naming is Naming.NAMED:
-            found[centre.identity] = _identity(centre.identity, centre.name, centre.created_us)
-        elif centre.naming is Naming.ALIAS:
-            alias = policy.alias_identity(centre)
-            found[alias] = _identity(alias, centre.shown_name, policy.hub_created_us)
+    for source in policy.sources.values():
+        if source.naming is Naming.NAMED:
+            found[source.identity] = _identity(source.identity, source.name, source.created_us)
+        elif source.naming is Naming.ALIAS:
+            alias = policy.alias_identity(source)
+            found[alias] = _identity(alias, source.shown_name, policy.hub_created_us)
     return found
 
 
 def hidden_identities(policy: Policy) -> frozenset[StixId]:
-    """Identities that no reference may show: those of centres that do not go by their name."""
-    return frozenset(c.identity for c in policy.centres.values() if c.naming is not Naming.NAMED)
+    """Identities that no reference may show: those of sources that do not go by their name."""
+    return frozenset(c.identity for c in policy.sources.values() if c.naming is not Naming.NAMED)

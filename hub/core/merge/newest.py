@@ -1,4 +1,4 @@
-"""Which claim of one centre about one id counts: the greatest (modified, stamp). See docs/semantics.md, section 1."""
+"""Which claim of one source about one id counts: the greatest (modified, stamp). See docs/semantics.md, section 1."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hub.model.problems import Code
 
 
 def newest(old: Claim | None, new: Claim) -> tuple[Claim | None, Code | None]:
-    """The claim to store from now on (None: ``old`` stays), and what the centre should know about it."""
+    """The claim to store from now on (None: ``old`` stays), and what the source should know about it."""
     if old is None:
         return new, None
     if old.state is ClaimState.WITHDRAWN:
@@ -37,6 +37,6 @@ def withdrawal(old: Claim, stamp: bytes) -> Claim | None:
     if old.state is ClaimState.WITHDRAWN or stamp < old.stamp:
         return None
     return Claim(
-        key=old.key, centre=old.centre, id=old.id, type=old.type, thing=old.thing, modified_us=old.modified_us,
+        key=old.key, source=old.source, id=old.id, type=old.type, thing=old.thing, modified_us=old.modified_us,
         stamp=type(old.stamp)(stamp), since=type(old.stamp)(stamp), state=ClaimState.WITHDRAWN, digest=b"", body=b"",
     )  # fmt: skip

@@ -30,18 +30,18 @@ _OBSERVABLE_RULES = frozenset({"granular_markings", "object_marking_refs", "exte
 
 
 def owners_choice(visible: Sequence[Projection]) -> Projection:
-    """The claim that is shown: of one author the own before the relayed; of several authors the one whom most centres
+    """The claim that is shown: of one author the own before the relayed; of several authors the one whom most sources
     name, then whose claim has stood longest; then greatest ``modified``, trust, content hash.
     """
     by_author: dict[str, list[Projection]] = {}
     for p in visible:
-        by_author.setdefault(p.author or f"unknown {p.centre.no}", []).append(p)
+        by_author.setdefault(p.author or f"unknown {p.source.no}", []).append(p)
     if len(by_author) == 1:
         return _best(visible)
     claims = min(
         by_author.values(),
         key=lambda some: (
-            -len({p.centre.no for p in some}), min((p.since for p in some if not p.revoked), default=_NEVER),
+            -len({p.source.no for p in some}), min((p.since for p in some if not p.revoked), default=_NEVER),
             _greatest(_best(some)),
         ),
     )  # fmt: skip
@@ -57,7 +57,7 @@ def _best(claims: Sequence[Projection]) -> Projection:
 
 
 def _greatest(p: Projection) -> tuple[int, int, bytes]:
-    return (-p.modified_us, -p.centre.trust, bytes(255 - byte for byte in p.digest))
+    return (-p.modified_us, -p.source.trust, bytes(255 - byte for byte in p.digest))
 
 
 def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[StixId]) -> Content:
@@ -68,15 +68,15 @@ def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[
     made["object_marking_refs"] = marking_refs([chosen], policy)
     uses = [*uses_of_markings([chosen], policy), *uses_of_extensions(made), *known]
     if chosen.unnamed and chosen.own:
-        made["created_by_ref"] = shown_author(chosen.centre, policy)
+        made["created_by_ref"] = shown_author(chosen.source, policy)
         uses.append(made["created_by_ref"])
     return content(obj["type"], made, uses=tuple(dict.fromkeys(uses)), own=None if chosen.unnamed else obj)
 
 
 def marking(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[StixId]) -> Content:
-    """The content of a marking-definition of a centre, which has no marking itself."""
+    """The content of a marking-definition of a source, which has no marking itself."""
     made = without_hubs_word({name: value for name, value in obj.items() if name not in _NOT_OF_MARKINGS})
-    made["id"] = shown_marking(marking_name(chosen.of[1], chosen.centre), policy)
+    made["id"] = shown_marking(marking_name(chosen.of[1], chosen.source), policy)
     if chosen.unnamed:
         made.pop("created_by_ref", None)
         made["created"] = day_of(made["created"])

@@ -14,7 +14,7 @@ from hub.core.merge.runs import began
 from hub.core.merge.unnamed import without_traces
 from hub.model.claims import Claim, ClaimHead, ClaimState
 from hub.model.markings import stated_pap
-from hub.model.policy import Audience, Centre, Policy, covers
+from hub.model.policy import Audience, Policy, Source, covers
 from hub.model.stix_types import stix_type
 from hub.model.words import GroupName, Level, Naming, StixId, StixObject
 
@@ -24,31 +24,31 @@ class Projection:
     """What remains of a claim for one audience. Only this module makes one; two are equal if they are the same one."""
 
     of: tuple[int, StixId]
-    """Centre and id, for the order of equals; never shown."""
-    centre: Centre
+    """Source and id, for the order of equals; never shown."""
+    source: Source
     obj: StixObject
     level: Level
     restrictions: tuple[tuple[GroupName, ...], ...]
     """See ``Reach``."""
     statements: tuple[StixId, ...]
     author: StixId | None
-    """None: unknown, and then another than the unknown author of the next centre."""
+    """None: unknown, and then another than the unknown author of the next source."""
     own: bool
-    """The author is the centre, or an identity that it speaks for."""
+    """The author is the source, or an identity that it speaks for."""
     modified_us: int
     since: bytes
     digest: bytes
     revoked: bool
     statement_pap: int | None = None
     unnamed: bool = False
-    """Its centre does not go by its name, and it is the centre's own, or nobody says whose it is: ``obj`` is what
-    ``without_traces`` leaves, and no id of the centre's own is shown.
+    """Its source does not go by its name, and it is the source's own, or nobody says whose it is: ``obj`` is what
+    ``without_traces`` leaves, and no id of the source's own is shown.
     """
 
     @property
     def rank(self) -> tuple[int, int, str, str]:
-        """Best first: trust and ``modified`` descending, centre and id ascending."""
-        return (-self.centre.trust, -self.modified_us, self.centre.identity, self.of[1])
+        """Best first: trust and ``modified`` descending, source and id ascending."""
+        return (-self.source.trust, -self.modified_us, self.source.identity, self.of[1])
 
     @property
     def pap(self) -> int | None:
@@ -59,12 +59,12 @@ class Projection:
         return found
 
 
-def author_of(obj: StixObject, centre: Centre, policy: Policy) -> StixId | None:
+def author_of(obj: StixObject, source: Source, policy: Policy) -> StixId | None:
     """The identity that a claim speaks for; None when nobody says."""
     said = obj.get("created_by_ref")
     if said is not None:
-        return centre.identity if policy.aliases.get(said) is centre else StixId(said)
-    return centre.identity if stix_type(obj["type"]).centre_is_author else None
+        return source.identity if policy.aliases.get(said) is source else StixId(said)
+    return source.identity if stix_type(obj["type"]).source_is_author else None
 
 
 class Part(NamedTuple):
@@ -77,10 +77,10 @@ class Part(NamedTuple):
 
 def part_for(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach) -> Part | None:
     """The part that an audience sees of a claim that travels as far as ``found``; None for nothing."""
-    centre = policy.centres[claim.centre]
-    if claim.state is ClaimState.WITHDRAWN or not reaches(found, centre, audience):
+    source = policy.sources[claim.source]
+    if claim.state is ClaimState.WITHDRAWN or not reaches(found, source, audience):
         return None
-    return Part(found, began(claim.since, lambda marks: would_see(marks, centre, audience, policy)))
+    return Part(found, began(claim.since, lambda marks: would_see(marks, source, audience, policy)))
 
 
 def projected(claim: ClaimHead, part: Part, policy: Policy) -> Projection:
@@ -104,7 +104,7 @@ def as_definition(claim: ClaimHead, policy: Policy) -> Projection:
 
 
 def decision_of(definition: ClaimHead | None) -> Decided:
-    """What a marking-definition, as its centre claims it, decides about what carries it."""
+    """What a marking-definition, as its source claims it, decides about what carries it."""
     if definition is None or definition.state is ClaimState.WITHDRAWN:
         return decided_by(None)
     return decided_by(_opened(definition).obj)
@@ -126,12 +126,12 @@ def _projection(
     statements: tuple[StixId, ...] = (),
     statement_pap: int | None = None,
 ) -> Projection:
-    centre = policy.centres[claim.centre]
-    author = author_of(claim.obj, centre, policy)
-    own = author is not None and (author == centre.identity or author in centre.speaks_for)
-    unnamed = (own or author is None) and centre.naming is not Naming.NAMED
+    source = policy.sources[claim.source]
+    author = author_of(claim.obj, source, policy)
+    own = author is not None and (author == source.identity or author in source.speaks_for)
+    unnamed = (own or author is None) and source.naming is not Naming.NAMED
     return Projection(
-        of=(claim.centre, claim.id), centre=centre, obj=without_traces(claim.obj) if unnamed else claim.obj,
+        of=(claim.source, claim.id), source=source, obj=without_traces(claim.obj) if unnamed else claim.obj,
         level=level, restrictions=restrictions, statements=statements, author=author, own=own,
         modified_us=claim.modified_us or 0, since=since, digest=claim.digest,
         revoked=claim.state is ClaimState.REVOKED, statement_pap=statement_pap, unnamed=unnamed,

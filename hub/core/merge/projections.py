@@ -62,12 +62,12 @@ class Projections:
         if old is None or old.state is ClaimState.WITHDRAWN:
             return False
         found = reach(old, self._policy, self._decision_before)
-        return found is not None and reaches(found, self._policy.centres[old.centre], audience)
+        return found is not None and reaches(found, self._policy.sources[old.source], audience)
 
-    def _decision(self, centre: int, marking: StixId) -> Decided:
-        """What the marking-definition decides that a centre claims under an id."""
-        return decision_of(self._facts.claim(claim_key(centre, marking)))
+    def _decision(self, source: int, marking: StixId) -> Decided:
+        """What the marking-definition decides that a source claims under an id."""
+        return decision_of(self._facts.claim(claim_key(source, marking)))
 
-    def _decision_before(self, centre: int, marking: StixId) -> Decided:
-        key = claim_key(centre, marking)
-        return decision_of(self._before[key]) if key in self._before else self._decision(centre, marking)
+    def _decision_before(self, source: int, marking: StixId) -> Decided:
+        key = claim_key(source, marking)
+        return decision_of(self._before[key]) if key in self._before else self._decision(source, marking)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from hub.model.claims import ClaimHead
 from hub.model.markings import Marks, UnreadableMarking, level_of_definition, pap_of_definition
-from hub.model.policy import Audience, Centre, Policy, covers
+from hub.model.policy import Audience, Policy, Source, covers
 from hub.model.words import COMMUNITY, PUBLIC, GroupName, Level, StixId, StixObject
 
 
@@ -41,7 +41,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a marking-definition decides about the claims of its centre that carry it."""
+    """What a marking-definition decides about the claims of its source that carry it."""
 
     readable: bool
     level: Level | None = None
@@ -49,7 +49,7 @@ class Decided:
 
 
 Deciding = Callable[[int, StixId], Decided]
-"""What the marking-definition decides that a centre claims under an id."""
+"""What the marking-definition decides that a source claims under an id."""
 
 _NOT_READABLE = Decided(readable=False)
 _DEFINING = frozenset({"definition", "extensions"})
@@ -57,7 +57,7 @@ _DEFINING = frozenset({"definition", "extensions"})
 
 
 def decided_by(definition: StixObject | None) -> Decided:
-    """What a centre's own definition decides; one that is not there, or cannot be read, hides what carries it. So does
+    """What a source's own definition decides; one that is not there, or cannot be read, hides what carries it. So does
     one of which no more is known than that it was revoked.
     """
     if definition is None or not definition.keys() & _DEFINING:
@@ -69,19 +69,19 @@ def decided_by(definition: StixObject | None) -> Decided:
 
 
 def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
-    """How far a claim may travel; None hides it from everyone: an unresolved marking, a suspended centre."""
-    centre = policy.centres.get(claim.centre)
+    """How far a claim may travel; None hides it from everyone: an unresolved marking, a suspended source."""
+    source = policy.sources.get(claim.source)
     marks = claim.marks
-    if centre is None or centre.suspended or marks.unreadable:
+    if source is None or source.suspended or marks.unreadable:
         return None
-    whole = _resolved(marks.own, claim.centre, policy, deciding)
-    parts = _resolved(marks.granular, claim.centre, policy, deciding)
+    whole = _resolved(marks.own, claim.source, policy, deciding)
+    parts = _resolved(marks.granular, claim.source, policy, deciding)
     if whole is None or parts is None:
         return None
     own_level = strictest(marks.level, *whole.levels)
-    own_level = centre.default_level if own_level is None else own_level
+    own_level = source.default_level if own_level is None else own_level
     level = max((own_level, *parts.levels, *(() if marks.granular_level is None else (marks.granular_level,))))
-    if level > centre.ceiling:
+    if level > source.ceiling:
         return None  # the ceiling was lowered after it came
     return Reach(
         level, own_level, whole.groups, parts.groups,
@@ -99,15 +99,15 @@ class _Resolved:
     paps: tuple[int, ...] = ()
 
 
-def _resolved(refs: tuple[StixId, ...], centre: int, policy: Policy, deciding: Deciding) -> _Resolved | None:
-    """What these markings of a centre come to; None when one of them cannot be resolved."""
+def _resolved(refs: tuple[StixId, ...], source: int, policy: Policy, deciding: Deciding) -> _Resolved | None:
+    """What these markings of a source come to; None when one of them cannot be resolved."""
     found = _Resolved()
     for ref in refs:
         group = policy.group_of_marking.get(ref)
         if group is not None:
             found.groups += (group,)
             continue
-        decided = deciding(centre, ref)
+        decided = deciding(source, ref)
         if not decided.readable:
             return None
         if decided.level is not None:
@@ -127,39 +127,39 @@ def strictest(*found: N | None) -> N | None:
     return max((one for one in found if one is not None), default=None)
 
 
-def would_see(marks: Marks, centre: Centre, audience: Audience, policy: Policy) -> bool:
-    """Whether an audience may see a version marked like this. Only a claim itself is worth looking up what its centre's
+def would_see(marks: Marks, source: Source, audience: Audience, policy: Policy) -> bool:
+    """Whether an audience may see a version marked like this. Only a claim itself is worth looking up what its source's
     own markings mean: an earlier version with one counts as not seen.
     """
     if marks.unreadable or any(ref not in policy.group_of_marking for ref in marks.others):
         return False
-    own_level = centre.default_level if marks.level is None else marks.level
+    own_level = source.default_level if marks.level is None else marks.level
     own, granular = (tuple(policy.group_of_marking[ref] for ref in refs) for refs in (marks.own, marks.granular))
-    found = Reach(marks.strictest(centre.default_level), own_level, own, granular)
-    return found.level <= centre.ceiling and reaches(found, centre, audience)
+    found = Reach(marks.strictest(source.default_level), own_level, own, granular)
+    return found.level <= source.ceiling and reaches(found, source, audience)
 
 
-def reaches(found: Reach, centre: Centre, audience: Audience) -> bool:
+def reaches(found: Reach, source: Source, audience: Audience) -> bool:
     """Whether a claim that travels this far gets to an audience: the whole object and each part of it."""
     return (
         found.level <= audience.level
-        and all(_reaches_by_level(level, found.groups, centre, audience) for level in {found.own_level, found.level})
+        and all(_reaches_by_level(level, found.groups, source, audience) for level in {found.own_level, found.level})
         and all(covers(group, audience.group) for group in found.granular_groups)
     )
 
 
-def _reaches_by_level(level: Level, groups: tuple[GroupName, ...], centre: Centre, audience: Audience) -> bool:
+def _reaches_by_level(level: Level, groups: tuple[GroupName, ...], source: Source, audience: Audience) -> bool:
     """Whether one of these groups, or with none one of the recipients of the level, covers an audience's group."""
-    return any(covers(to, audience.group) for to in groups or _recipients(level, centre))
+    return any(covers(to, audience.group) for to in groups or _recipients(level, source))
 
 
-def _recipients(level: Level, centre: Centre) -> tuple[GroupName, ...]:
+def _recipients(level: Level, source: Source) -> tuple[GroupName, ...]:
     match level:
         case Level.CLEAR:
             return (PUBLIC,)
         case Level.GREEN:
             return (COMMUNITY,)
         case Level.AMBER | Level.AMBER_STRICT:
-            return centre.amber_to
+            return source.amber_to
         case Level.RED:
             return ()

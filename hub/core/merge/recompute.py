@@ -1,4 +1,4 @@
-"""Everything that the hub shows, computed again from what centres claim and from nothing else.
+"""Everything that the hub shows, computed again from what sources claim and from nothing else.
 
 What a collection shows is a pure function of the claims and the policy, so this is how a stored hub is verified: the
 step-by-step merge must have come to the same. Holds all claims in memory.

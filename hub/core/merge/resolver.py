@@ -82,7 +82,7 @@ class Resolver:
     # ------------------------------------------------------------ what a reference means
 
     def means(self, no: int, said_by: ClaimHead, ref: StixId) -> CanonicalKey | None:
-        """The thing that a reference means in a collection: what the same centre claims under this id, else the
+        """The thing that a reference means in a collection: what the same source claims under this id, else the
         observable of this id, else what the owner of the id claims.
         """
         keyed = key_in(ref)
@@ -92,7 +92,7 @@ class Resolver:
             return object_key(ref)
         visible = [(claim, p) for claim in self._facts.claims_of_id(ref) if (p := self.project(claim, no))]
         seen = [pair for pair in visible if not pair[1].revoked] or visible
-        mine = next((claim for claim, _ in seen if claim.centre == said_by.centre), None)
+        mine = next((claim for claim, _ in seen if claim.source == said_by.source), None)
         if mine is not None:
             return self.thing_of(no, mine)
         if ref.partition("--")[0] in SCO_TYPES:

@@ -46,7 +46,7 @@ def stamp(
     vouched: frozenset[StixId],
     body: Callable[[Draft], bytes],
 ) -> Stamped:
-    """Number and date the drafts. ``vouched`` are the identities of the hub and the centres, which stand before
+    """Number and date the drafts. ``vouched`` are the identities of the hub and the sources, which stand before
     others; ``body`` gives the newest bytes of a view that ends.
     """
     out = Stamped()

@@ -1,4 +1,4 @@
-"""What is left of a claim whose centre does not go by its name: nothing that identifies the centre.
+"""What is left of a claim whose source does not go by its name: nothing that identifies the source.
 
 Its own ids are replaced where the views are made (``owner``, ``carried``); free text and the names and values of
 properties that STIX does not define are its own care.
@@ -13,7 +13,7 @@ from typing import Any
 
 from hub.model.extensions import ACS_EXTENSION, KEPT_EXTENSION, OBSERVABLE_EXTENSIONS, PAP_EXTENSION
 from hub.model.markings import TLP2_EXTENSION
-from hub.model.policy import Centre
+from hub.model.policy import Source
 from hub.model.stix_types import STIX_TYPES, TimeRole, stix_type
 from hub.model.words import Naming, StixId, StixObject
 
@@ -29,7 +29,7 @@ _ENDS = frozenset(
 _HUBS = frozenset({"created", "modified"})
 """The hub shows its own, or days."""
 _PUBLISHED = OBSERVABLE_EXTENSIONS | {KEPT_EXTENSION, TLP2_EXTENSION, PAP_EXTENSION, ACS_EXTENSION}
-"""Extensions that say the same whoever uses them; others are a centre's, or name its software and accounts."""
+"""Extensions that say the same whoever uses them; others are a source's, or name its software and accounts."""
 
 
 def without_traces(obj: StixObject) -> StixObject:
@@ -66,13 +66,13 @@ def day_of(moment: str, *, ends: bool = False) -> str:
 # ---------------------------------------------------------------- the names of markings
 
 
-def marking_name(marking: StixId, centre: Centre) -> str:
-    """Under which name a centre's own marking-definition is used: its id, but of a centre that does not go by its name
-    one for that centre alone.
+def marking_name(marking: StixId, source: Source) -> str:
+    """Under which name a source's own marking-definition is used: its id, but of a source that does not go by its name
+    one for that source alone.
     """
-    return marking if centre.naming is Naming.NAMED else f"{marking}/{centre.no}"
+    return marking if source.naming is Naming.NAMED else f"{marking}/{source.no}"
 
 
 def marking_in(name: str) -> StixId:
-    """The id under which a centre claims the marking-definition of a name."""
+    """The id under which a source claims the marking-definition of a name."""
     return StixId(name.partition("/")[0])

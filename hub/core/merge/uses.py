@@ -62,9 +62,9 @@ class Uses:
         known = self._known.get(StixId(name))
         if known is not None:
             return owner.vouched(known) if self._in_use(no, name) else None
-        users = [centre for centre in self._policy.centres if self._in_use(no, f"{name}@{centre}")]
+        users = [source for source in self._policy.sources if self._in_use(no, f"{name}@{source}")]
         claims = [
-            claim for centre in users if (claim := self._facts.claim(claim_key(centre, marking_in(name)))) is not None
+            claim for source in users if (claim := self._facts.claim(claim_key(source, marking_in(name)))) is not None
         ]
         claims = [claim for claim in claims if claim.state is not ClaimState.WITHDRAWN]
         return self._contents.marking(no, claims) if claims else None

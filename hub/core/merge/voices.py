@@ -5,38 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hub.core.merge.project import Projection
-from hub.model.policy import Centre
+from hub.model.policy import Source
 from hub.model.words import StixId
 
 SILENT_CONFIDENCE = 50
 """What a claim without a confidence counts as, before trust, once another states one."""
 
 
-def voices(projections: Sequence[Projection], spoken_for: Mapping[StixId, Centre]) -> dict[str, list[Projection]]:
-    """The projections by voice: a centre's own, and what only it sends, are one; an author whom several centres send is
-    one of its own. ``spoken_for`` maps identities to the centres that are or speak for them, whose voice theirs is.
+def voices(projections: Sequence[Projection], spoken_for: Mapping[StixId, Source]) -> dict[str, list[Projection]]:
+    """The projections by voice: a source's own, and what only it sends, are one; an author whom several sources send is
+    one of its own. ``spoken_for`` maps identities to the sources that are or speak for them, whose voice theirs is.
     """
     named = [_name(p, spoken_for) for p in projections]
     sent_by: dict[str, set[int]] = {}
     for p, name in zip(projections, named, strict=True):
-        sent_by.setdefault(name, set()).add(p.centre.no)
+        sent_by.setdefault(name, set()).add(p.source.no)
     found: dict[str, list[Projection]] = {}
     for p, name in zip(projections, named, strict=True):
-        found.setdefault(name if len(sent_by[name]) > 1 else f"centre {p.centre.no}", []).append(p)
+        found.setdefault(name if len(sent_by[name]) > 1 else f"source {p.source.no}", []).append(p)
     return found
 
 
-def _name(p: Projection, spoken_for: Mapping[StixId, Centre]) -> str:
-    """Whose voice a claim is, if several centres send it."""
+def _name(p: Projection, spoken_for: Mapping[StixId, Source]) -> str:
+    """Whose voice a claim is, if several sources send it."""
     if p.author is None:
-        return f"centre {p.centre.no}"
+        return f"source {p.source.no}"
     spokesman = spoken_for.get(p.author)
-    return p.author if spokesman is None else f"centre {spokesman.no}"
+    return p.author if spokesman is None else f"source {spokesman.no}"
 
 
 def weight(p: Projection) -> int:
     """Trust times confidence of a claim, in ten thousandths."""
-    return p.centre.trust * int(p.obj.get("confidence", SILENT_CONFIDENCE))
+    return p.source.trust * int(p.obj.get("confidence", SILENT_CONFIDENCE))
 
 
 def confidence(by_voice: Mapping[str, Sequence[Projection]]) -> int | None:

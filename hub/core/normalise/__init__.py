@@ -28,7 +28,7 @@ class Normal:
     """A normalised object, and what it is about."""
 
     said_id: str
-    """The id under which the centre said it; an observable is shown under the one that its value gives."""
+    """The id under which the source said it; an observable is shown under the one that its value gives."""
     obj: StixObject
     thing: CanonicalKey | None
     """None for a relationship with an end that merges: its thing depends on what the ends mean to an audience."""

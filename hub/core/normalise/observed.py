@@ -231,7 +231,7 @@ def shaped_id(kind: str, *parts: str) -> StixId:
 
 
 def part_id(container: str, shown: str) -> StixId:
-    """The id under which a centre claims an object that came inside observed-data: one of the container's own, so that
+    """The id under which a source claims an object that came inside observed-data: one of the container's own, so that
     it comes and goes with it, whatever other containers hold the same. ``shown`` is the id that its value gives.
     """
     return shaped_id(shown.partition("--")[0], container, shown)

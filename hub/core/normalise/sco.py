@@ -1,6 +1,6 @@
 """Cyber-observable objects in canonical form, under the deterministic id that STIX 2.1 gives to what they hold.
 
-Two centres that saw one address then speak of one object, whatever they called it.
+Two sources that saw one address then speak of one object, whatever they called it.
 """
 
 from __future__ import annotations
