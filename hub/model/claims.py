@@ -195,7 +195,7 @@ class View:
     created_us: int
     modified_us: int
     uses: tuple[str, ...]
-    """What it carries along: markings, identities and extension definitions, see ``hub/core/merge/carried``."""
+    """What it carries along: markings, identities and extension definitions, see ``hub/core/merge/uses``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What is left of a claim whose source does not go by its name: nothing that identifies the source.
 
-Its own ids are replaced where the views are made (``owner``, ``carried``); free text and the names and values of
+Its own ids are replaced where the views are made (``owner``, ``uses``); free text and the names and values of
 properties that STIX does not define are its own care.
 
 Source: docs/semantics.md, section 5, "Centres that do not go by their name".
