@@ -67,6 +67,13 @@ def test_every_connector_and_every_mapping_is_told_of() -> None:
         assert f"`{mapping}`" in TEXT
 
 
+@pytest.mark.parametrize("name", names())
+def test_every_connector_is_held_to_the_contract(name: str) -> None:
+    suite = Path(__file__).parent / f"test_{name.replace('-', '_')}.py"
+    assert suite.is_file(), f"write {suite.name} with a subclass of ConnectorContract"
+    assert "(ConnectorContract):" in suite.read_text(encoding="utf-8")
+
+
 def test_every_setting_of_a_server_is_told_of() -> None:
     for setting in connector_class("taxii").Settings.model_fields:
         assert f"`{setting}`" in TEXT, setting

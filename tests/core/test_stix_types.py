@@ -37,10 +37,11 @@ from tests.core.verdicts import problems_of
 OF_STIX2: Mapping[str, Any] = {**STIX2_OBJ_MAPS["2.1"]["objects"], **STIX2_OBJ_MAPS["2.1"]["observables"]}
 ROWS = [pytest.param(row, id=name) for name, row in sorted(STIX_TYPES.items())]
 OBSERVABLES = [pytest.param(STIX_TYPES[name], id=name) for name in sorted(SCO_TYPES)]
+KNOWN_TO_STIX2 = [pytest.param(row, id=name) for name, row in sorted(STIX_TYPES.items()) if name in OF_STIX2]
 
 
-def test_every_type_of_the_specification_has_a_row_and_a_validation_table() -> None:
-    assert OF_STIX2.keys() - {"bundle"} == STIX_TYPES.keys() == TYPES.keys()
+def test_every_type_of_the_specification_has_a_row_and_every_row_a_validation_table() -> None:
+    assert OF_STIX2.keys() - {"bundle"} <= STIX_TYPES.keys() == TYPES.keys()
 
 
 def test_a_type_outside_the_specification_is_an_owners_object_named_by_its_id() -> None:
@@ -51,7 +52,7 @@ def test_a_type_outside_the_specification_is_an_owners_object_named_by_its_id() 
 # ---------------------------------------------------------------- what stix2 knows
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", KNOWN_TO_STIX2)
 def test_a_type_is_of_the_family_and_versioned_as_stix2_has_it(row: StixType) -> None:
     bases = {Family.DOMAIN: _DomainObject, Family.RELATIONSHIP: _RelationshipObject, Family.OBSERVABLE: _Observable}
     of_stix2 = OF_STIX2[row.name]
@@ -60,20 +61,20 @@ def test_a_type_is_of_the_family_and_versioned_as_stix2_has_it(row: StixType) ->
     assert row.versioned == ("modified" in of_stix2._properties)
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", KNOWN_TO_STIX2)
 def test_stix_2_0_has_what_is_not_new(row: StixType) -> None:
     if row.family is not Family.OBSERVABLE:  # which STIX 2.0 keeps inside observed-data
         assert row.since_2_1 == (row.name not in STIX2_OBJ_MAPS["2.0"]["objects"])
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", KNOWN_TO_STIX2)
 def test_its_times_are_the_timestamps_of_stix2(row: StixType) -> None:
     properties = OF_STIX2[row.name]._properties
     times = {name for name, one in properties.items() if isinstance(one, TimestampProperty)}
     assert row.times.keys() == times - {"created", "modified"}
 
 
-@pytest.mark.parametrize("row", OBSERVABLES)
+@pytest.mark.parametrize("row", [one for one in OBSERVABLES if one in KNOWN_TO_STIX2])
 def test_an_observables_id_is_made_of_what_stix2_makes_it_of(row: StixType) -> None:
     assert set(row.id_from) == set(OF_STIX2[row.name]._id_contributing_properties)
 
@@ -82,7 +83,7 @@ def _refers(one: Any) -> bool:
     return isinstance(one, ReferenceProperty) or (isinstance(one, ListProperty) and _refers(one.contained))
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", KNOWN_TO_STIX2)
 def test_it_requires_the_references_that_stix2_requires(row: StixType) -> None:
     properties = OF_STIX2[row.name]._properties
     required = {name for name, one in properties.items() if one.required and _refers(one)} - {"created_by_ref"}
@@ -92,7 +93,7 @@ def test_it_requires_the_references_that_stix2_requires(row: StixType) -> None:
     assert not any(isinstance(properties[name], ListProperty) for name in row.required.all_of)
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", KNOWN_TO_STIX2)
 @settings(max_examples=4, suppress_health_check=list(HealthCheck), deadline=None)
 @given(data=st.data())
 def test_where_stix2_requires_one_of_some_references_so_does_the_row(row: StixType, data: st.DataObject) -> None:
