@@ -17,14 +17,14 @@ from connectors.csv.indicators import IndicatorMaker
 from connectors.csv.json_rows import read_json
 from connectors.csv.lines import read_lines
 from connectors.csv.list_rows import read_list
-from connectors.csv.mapping import FeedMapping, load
-from connectors.csv.rows import Place, Row, has, rows_below
+from connectors.csv.mapping import FeedMapping, load_mapping
+from connectors.csv.rows import FilePlace, Row, has, rows_below
 from connectors.csv.table import read_table
 from connectors.sdk.connector import ConnectorSettings, LeftOutCounts, SourceWarning, shortened
 from connectors.sdk.errors import SourceFailed
 from connectors.sdk.files import FilesConnector, FilesSettings, SeenFile
+from connectors.sdk.inputs import Input
 from connectors.sdk.recognise import instead
-from connectors.sdk.sources import Source
 
 
 class CsvSettings(FilesSettings):
@@ -62,12 +62,12 @@ class CsvConnector(FilesConnector[CsvSettings]):
 
     def __init__(self, settings: CsvSettings) -> None:
         super().__init__(settings)
-        asked = load(settings.mapping)
-        self._mappings = tuple(_overridden(one, settings) for one in (asked, *map(load, asked.instead)))
+        asked = load_mapping(settings.mapping)
+        self._mappings = tuple(_overridden(one, settings) for one in (asked, *map(load_mapping, asked.instead)))
         self._as_meant = False
         """Whether every row of the last input that gave nothing was left out because the mapping says so."""
 
-    def bodies(self, source: Source, file: SeenFile) -> Iterator[Mapping[str, Any]]:
+    def bodies(self, source: Input, file: SeenFile) -> Iterator[Mapping[str, Any]]:
         """The indicators of one input. Raises SourceFailed where it has rows and none can be used."""
         told = _Told(self._left_out, source.name if source.name != self.settings.path else "")
         published = False
@@ -82,7 +82,7 @@ class CsvConnector(FilesConnector[CsvSettings]):
             rows.ensure_known(source)
             self._as_meant = self._may_be_empty and told.reasons() <= {rule.reason for rule in mapping.leave_out}
 
-    def _rows(self, source: Source, chunks: Iterator[bytes], told: _Told) -> tuple[FeedMapping, Iterator[Row]]:
+    def _rows(self, source: Input, chunks: Iterator[bytes], told: _Told) -> tuple[FeedMapping, Iterator[Row]]:
         mapping = self._mappings[0]
         layout = mapping.file
         match layout.format:
@@ -127,7 +127,7 @@ class CsvConnector(FilesConnector[CsvSettings]):
     def _may_be_empty(self) -> bool:
         return self.settings.allow_empty or self._mappings[0].file.may_be_empty
 
-    def _refuse_nothing(self, source: Source, *, something: bool) -> None:
+    def _refuse_nothing(self, source: Input, *, something: bool) -> None:
         if not (self._may_be_empty and (self._as_meant or not something)):
             super()._refuse_nothing(source, something=something)
 
@@ -147,7 +147,7 @@ class _Told:
         self._reasons: set[str] = set()
         self._notes: dict[tuple[str, str], tuple[int, str]] = {}
 
-    def leave_out(self, reason: str, place: Place | None) -> None:
+    def leave_out(self, reason: str, place: FilePlace | None) -> None:
         """One more for this reason; only the first place is put into words."""
         is_first = reason not in self._reasons and place is not None
         self._reasons.add(reason)
@@ -157,7 +157,7 @@ class _Told:
         """All reasons so far."""
         return self._reasons
 
-    def note(self, code: str, text: str, place: Place | None) -> None:
+    def note(self, code: str, text: str, place: FilePlace | None) -> None:
         """One more of this kind; ``text`` goes on behind the file's name."""
         count, first = self._notes.get((code, text), (0, "" if place is None else self._where(place)))
         self._notes[code, text] = count + 1, first
@@ -168,7 +168,7 @@ class _Told:
             where = f" ({count:,}, first: {shortened(first)})" if first else ""
             yield SourceWarning(code, f"{path} {text}{where}.")
 
-    def _where(self, place: Place) -> str:
+    def _where(self, place: FilePlace) -> str:
         return f"{Path(self._name).name}, {place.where()}" if self._name else place.where()
 
 
@@ -187,7 +187,7 @@ class _Watched:
             self._known = self._known or any(has(row, column) for column in self._columns)
             yield row
 
-    def ensure_known(self, source: Source) -> None:
+    def ensure_known(self, source: Input) -> None:
         """Raises SourceFailed where there are rows, and none of them has a column that is read."""
         if self._known is not False or self._first is None:
             return

@@ -9,7 +9,7 @@ import ijson
 import orjson
 
 from connectors.csv.levels import is_level_column, is_tag_column
-from connectors.csv.rows import LeaveOut, Place, Row
+from connectors.csv.rows import FilePlace, LeaveOut, Row
 from connectors.sdk.connector import shortened
 from connectors.sdk.encodings import as_utf8
 from connectors.sdk.errors import SourceFailed
@@ -39,7 +39,7 @@ def _top(chunks: Iterable[bytes], leave_out: LeaveOut) -> Iterator[Row]:
     number = 0
     for raw in split(chunks):
         number += 1
-        place = Place("row", number, raw[:400].decode("utf-8", "replace"))
+        place = FilePlace("row", number, raw[:400].decode("utf-8", "replace"))
         if len(raw) >= LIMIT_BYTES:
             leave_out("an object over 16 MiB; if rows are in it, say where: [file] rows", place)
             continue
@@ -52,7 +52,7 @@ def _top(chunks: Iterable[bytes], leave_out: LeaveOut) -> Iterator[Row]:
             yield from _row(one, place, leave_out)
 
 
-def _row(content: Any, place: Place, leave_out: LeaveOut) -> Iterator[Row]:
+def _row(content: Any, place: FilePlace, leave_out: LeaveOut) -> Iterator[Row]:
     if isinstance(content, dict):
         yield Row(content, place)
     elif isinstance(content, str):  # a list of values
@@ -164,12 +164,12 @@ class _Reader:
 
     def _built(self, event: Event, said: Mapping[str, Any]) -> Iterator[Row]:
         self._number += 1
-        place = Place("row", self._number, "")
+        place = FilePlace("row", self._number, "")
         content, fits = self._value(event)
         if not fits:
             self._leave_out("a row over 1 MiB, or with too much in it", place)
             return
-        place = Place("row", self._number, orjson.dumps(content, default=str).decode()[:400])
+        place = FilePlace("row", self._number, orjson.dumps(content, default=str).decode()[:400])
         for row in _row(content, place, self._leave_out):
             yield Row({**said, **row.cells}, place)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-HASHES = {32: "MD5", 40: "SHA-1", 64: "SHA-256", 128: "SHA-512"}
+HASH_OF_LENGTH = {32: "MD5", 40: "SHA-1", 64: "SHA-256", 128: "SHA-512"}
 """Algorithms by the number of hexadecimal digits."""
 KINDS = frozenset(
-    {"detect", "ip", "ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "hash", *HASHES.values()}
+    {"detect", "ip", "ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "hash", *HASH_OF_LENGTH.values()}
 )
 Parts = tuple[str, ...]
 """The kinds of a value's parts, parted by ``|``; "" is a part that names no observable, such as a port."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from connectors.csv.levels import level_remarks, level_tags
 from connectors.csv.lines import Line
 from connectors.csv.mapping import Layout
-from connectors.csv.rows import LeaveOut, Place, Row
+from connectors.csv.rows import FilePlace, LeaveOut, Row
 
 _HOSTS = re.compile(
     r"(?:0\.0\.0\.0|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|255\.255\.255\.255|::1?|fe80::1\S*|ff0\d::\d)\s+(\S.*)"
@@ -25,7 +25,7 @@ def read_list(lines: Iterable[Line], layout: Layout, leave_out: LeaveOut) -> Ite
     """One row a line, with the column ``value``; a level in a remark is that of its line, or of the lines below it."""
     above: list[str] = []
     for line in lines:
-        place = Place("line", line.number, line.text or "")
+        place = FilePlace("line", line.number, line.text or "")
         if line.text is None:
             leave_out("a line over 1 MiB", place)
             continue

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from connectors.csv.kinds import KINDS
 from connectors.sdk.errors import WrongSettings
 
-Percent = Annotated[int, Field(ge=0, le=100)]
+_Percent = Annotated[int, Field(ge=0, le=100)]
 Columns = tuple[str, ...]
 FIELD = re.compile(r"\{([^{}]+)\}")
 """A column in a template."""
@@ -115,9 +115,9 @@ class IndicatorRule(_Part):
     whose level cannot be read is left out."""
     tlp_words: dict[str, Literal["clear", "green", "amber", "amber+strict", "red"]] = {}
     """The feed's words for levels."""
-    confidence: Percent | None = None
+    confidence: _Percent | None = None
     confidence_column: str | None = None
-    confidence_words: dict[str, Percent] = {"low": 15, "medium": 50, "high": 85}
+    confidence_words: dict[str, _Percent] = {"low": 15, "medium": 50, "high": 85}
     """Words for numbers. Source of those that are known: STIX 2.1, appendix A, "Low/Med/High"."""
     first_seen: Columns = ()
     """Columns, the first with a date counts: ``created`` and ``valid_from``."""
@@ -202,7 +202,7 @@ def plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name.casefold())
 
 
-def load(name: str) -> FeedMapping:
+def load_mapping(name: str) -> FeedMapping:
     """A mapping by the name of a built-in one, or by path. Raises WrongSettings in words."""
     try:
         # by way of JSON: in strict mode a TOML list is no tuple, a JSON one is

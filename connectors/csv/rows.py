@@ -15,7 +15,7 @@ _TAG_KEYS = ("name", "tag", "label", "value", "definition")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FilePlace:
     """Where in a file something stands."""
 
     unit: str
@@ -34,12 +34,12 @@ class Row:
     """What one row says, by column."""
 
     cells: Mapping[str, Any]
-    place: Place
+    place: FilePlace
 
 
-LeaveOut = Callable[[str, Place | None], None]
+LeaveOut = Callable[[str, FilePlace | None], None]
 """Is told the reason for what gives no object, and where it stands."""
-Note = Callable[[str, str, Place | None], None]
+Note = Callable[[str, str, FilePlace | None], None]
 """Is told a code and what was read, but not quite as it stands."""
 
 

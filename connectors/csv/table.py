@@ -13,11 +13,11 @@ from typing import Any
 from connectors.csv.levels import is_level_column, level_remarks
 from connectors.csv.lines import LINE_BYTES, Line
 from connectors.csv.mapping import FeedMapping, Layout
-from connectors.csv.rows import LeaveOut, Note, Place, Row
+from connectors.csv.rows import FilePlace, LeaveOut, Note, Row
 from connectors.sdk.connector import shortened
 from connectors.sdk.errors import SourceFailed
+from connectors.sdk.inputs import Input
 from connectors.sdk.recognise import instead
-from connectors.sdk.sources import Source
 
 RECORD_CHARS = LINE_BYTES
 RECORD_LINES = RECORD_CELLS = 4096
@@ -35,11 +35,11 @@ csv.field_size_limit(RECORD_CHARS)
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class CsvRecord:
     """The cells of one record."""
 
     cells: list[str]
-    place: Place
+    place: FilePlace
     after_break: bool = False
     """Whether its line stood behind a quote that never ended."""
     is_open: bool = False
@@ -47,7 +47,7 @@ class Record:
 
 
 def read_table(
-    lines: Iterator[Line], mappings: tuple[FeedMapping, ...], source: Source, leave_out: LeaveOut, note: Note
+    lines: Iterator[Line], mappings: tuple[FeedMapping, ...], source: Input, leave_out: LeaveOut, note: Note
 ) -> tuple[FeedMapping, Iterator[Row]]:
     """The mapping that fits, and the rows as it names their columns.
 
@@ -109,7 +109,7 @@ class _Head:
 
 
 def _names(
-    head: _Head, first: Record | None, delimiter: str, mappings: tuple[FeedMapping, ...], source: Source
+    head: _Head, first: CsvRecord | None, delimiter: str, mappings: tuple[FeedMapping, ...], source: Input
 ) -> tuple[FeedMapping, list[str], bool]:
     """The mapping, the columns as it calls them, and whether the first record is what names them.
 
@@ -139,7 +139,7 @@ def _names(
     )
 
 
-def _ensure_as_wide(ahead: list[Record], names: list[str], path: str) -> None:
+def _ensure_as_wide(ahead: list[CsvRecord], names: list[str], path: str) -> None:
     whole = [_without_empty_tail(record.cells, names) for record in ahead if not record.after_break]
     surplus = {len(cells) - len(names) for cells in whole}
     if len(whole) > 1 and len(surplus) == 1 and (more := surplus.pop()) > 0:
@@ -154,7 +154,7 @@ def _ensure_as_wide(ahead: list[Record], names: list[str], path: str) -> None:
 
 
 def _rows(
-    records: Iterable[Record],
+    records: Iterable[CsvRecord],
     mapping: FeedMapping,
     names: list[str],
     delimiter: str,
@@ -183,7 +183,7 @@ def _rows(
         yield Row(dict(zip(names, cells, strict=False)), record.place)
 
 
-def _is_cut_off(record: Record, missing: list[str], mapping: FeedMapping) -> bool:
+def _is_cut_off(record: CsvRecord, missing: list[str], mapping: FeedMapping) -> bool:
     """Whether a download ended in the middle of the row, and its level, if it had one, is lost."""
     states_level = any(is_level_column(name) or name == mapping.indicator.tlp_column for name in missing)
     return states_level and record.is_open
@@ -236,7 +236,7 @@ class _Lines:
                 raise _BrokenOffError
             line = self._next()
             if line.text is None:
-                self._leave_out("a line over 1 MiB", Place("line", line.number, ""))
+                self._leave_out("a line over 1 MiB", FilePlace("line", line.number, ""))
                 if self.taken:
                     raise _BrokenOffError
                 continue
@@ -268,7 +268,7 @@ class _Records:
         self._dialect = _dialect(delimiter, layout)
         self._leave_out = leave_out
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[CsvRecord]:
         reader = csv.reader(self._lines, strict=True, **self._dialect)
         while True:
             after_break = self._lines.repeats
@@ -288,7 +288,7 @@ class _Records:
                 self._leave_out(f"a row of over {RECORD_CELLS:,} cells", place)
             else:
                 is_open = not (taken[-1].text or "").endswith(("\n", "\r"))
-                yield Record(cells, place, after_break, is_open)
+                yield CsvRecord(cells, place, after_break, is_open)
 
     def _mended(self, *, ended_early: bool) -> list[str] | None:
         """The cells of a single line with stray quotes in it; None where the first line is lost."""
@@ -305,16 +305,16 @@ class _Records:
         return both[0] if len(both) == 2 else None
 
 
-def _place(lines: list[Line]) -> Place:
-    return Place("line", lines[0].number, "".join(line.text or "" for line in lines[:2]))
+def _place(lines: list[Line]) -> FilePlace:
+    return FilePlace("line", lines[0].number, "".join(line.text or "" for line in lines[:2]))
 
 
-def _blank_separated(lines: Iterable[Line], layout: Layout, leave_out: LeaveOut) -> Iterator[Record]:
+def _blank_separated(lines: Iterable[Line], layout: Layout, leave_out: LeaveOut) -> Iterator[CsvRecord]:
     for line in lines:
         if line.text is None:
-            leave_out("a line over 1 MiB", Place("line", line.number, ""))
+            leave_out("a line over 1 MiB", FilePlace("line", line.number, ""))
         elif line.text.strip() and not (layout.comments and line.text.startswith(layout.comments)):
-            yield Record(line.text.split(), _place([line]))
+            yield CsvRecord(line.text.split(), _place([line]))
 
 
 def _dialect(delimiter: str, layout: Layout) -> dict[str, Any]:

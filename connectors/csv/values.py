@@ -12,9 +12,9 @@ from functools import cache, lru_cache
 
 from publicsuffixlist import PublicSuffixList
 
-from connectors.csv.kinds import HASHES, KINDS
+from connectors.csv.kinds import HASH_OF_LENGTH, KINDS
 
-__all__ = ["HASHES", "KINDS", "NotAValueError", "pattern", "read_cell", "read_values", "refang", "without_secrets"]
+__all__ = ["KINDS", "NotAValueError", "pattern", "read_cell", "read_values", "refang", "without_secrets"]
 
 Value = tuple[str, str]
 """Its kind (of those that a pattern can assert) and itself."""
@@ -118,8 +118,8 @@ def _read_parts(text: str, kind: str, reason: str) -> tuple[list[Value], list[st
     if mail and not all("email-addr" in one for one in are):
         values, _ = _read_each([mail[1]], kind)
         return values, ["what follows an e-mail address, most likely a password"] if values else [reason]
-    digest = _HASH_AND_MORE.fullmatch(text) if kind in ("detect", "hash", *HASHES.values()) else None
-    if digest and not all(one & {*HASHES.values()} for one in are):
+    digest = _HASH_AND_MORE.fullmatch(text) if kind in ("detect", "hash", *HASH_OF_LENGTH.values()) else None
+    if digest and not all(one & {*HASH_OF_LENGTH.values()} for one in are):
         return _read_each([digest[1]], kind)
     if len(parts) > 1 and all(are) and (kind != "detect" or len({"email-addr" in one for one in are}) == 1):
         return _read_each(parts, kind)
@@ -185,8 +185,8 @@ def _one(value: str, kind: str) -> Value:
             return kind, name.lower()
     if kind == "email-addr" and _EMAIL.fullmatch(value):
         return kind, value
-    if kind in ("hash", *HASHES.values()) and _HEX.fullmatch(value):
-        algorithm = HASHES.get(len(value))
+    if kind in ("hash", *HASH_OF_LENGTH.values()) and _HEX.fullmatch(value):
+        algorithm = HASH_OF_LENGTH.get(len(value))
         if algorithm and kind in ("hash", algorithm):
             return algorithm, value.lower()
     raise NotAValueError(_none_of(kind))
@@ -194,8 +194,8 @@ def _one(value: str, kind: str) -> Value:
 
 def _detected(value: str) -> list[Value]:
     """By the looks alone: stricter than where a feed states the kind."""
-    if len(value) in HASHES and _HEX.fullmatch(value):
-        return [(HASHES[len(value)], value.lower())]
+    if len(value) in HASH_OF_LENGTH and _HEX.fullmatch(value):
+        return [(HASH_OF_LENGTH[len(value)], value.lower())]
     if _URL.fullmatch(value):
         return [_detected_url(value)]
     if _EMAIL.fullmatch(value) and _is_top_level(value):
@@ -309,6 +309,6 @@ def pattern(kind: str, value: str) -> str:
     >>> pattern("SHA-256", "00ff")
     "[file:hashes.'SHA-256' = '00ff']"
     """
-    path = f"file:hashes.'{kind}'" if kind in HASHES.values() else f"{kind}:value"
+    path = f"file:hashes.'{kind}'" if kind in HASH_OF_LENGTH.values() else f"{kind}:value"
     quoted = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"[{path} = '{quoted}']"

@@ -23,8 +23,8 @@ from connectors.sdk.connector import (
     SourceWarning,
 )
 from connectors.sdk.errors import SourceFailed
+from connectors.sdk.inputs import Input
 from connectors.sdk.recognise import instead, not_a_feed
-from connectors.sdk.sources import Source
 
 _WAITING_BODIES, _WAITING_BYTES = 1_000, 1 << 20
 """How many pieces of a file wait for the first that is an object: a page of text is not sent line by line."""
@@ -81,13 +81,13 @@ class FilesConnector(Connector[FilesSettingsT]):
         super().__init__(settings)
         self._total_bytes = 0
         self._done_bytes = 0
-        self._in_hand: tuple[SeenFile, Source] | None = None
+        self._in_hand: tuple[SeenFile, Input] | None = None
         self._done: list[_Done] = []
         """Only ever appended to, so that a checkpoint may say "the first n of these"; of one path the last counts."""
         self._left_out = LeftOutCounts()
 
     @abstractmethod
-    def bodies(self, source: Source, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
+    def bodies(self, source: Input, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
         """The STIX objects of one file (or of one in an archive), in an order that only it and ``reading`` decide."""
 
     def reading(self) -> str:
@@ -128,7 +128,7 @@ class FilesConnector(Connector[FilesSettingsT]):
             raise _together(failures, len(todo))
 
     def _file_items(self, file: SeenFile, skip: int) -> Iterator[Item]:
-        source = Source.open(Path(file.path))
+        source = Input.open(Path(file.path))
         self._in_hand = file, source
         count = 0
         for count, body in enumerate(self._usable(source, file), start=1):
@@ -138,7 +138,7 @@ class FilesConnector(Connector[FilesSettingsT]):
         self._done.append(_Done(file, count))
         self._done_bytes += file.size
 
-    def _usable(self, source: Source, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
+    def _usable(self, source: Input, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
         """The bodies of a file, or of all files in an archive. Raises SourceFailed at the end for those without one."""
         failures: list[SourceFailed] = []
         part = None
@@ -153,7 +153,7 @@ class FilesConnector(Connector[FilesSettingsT]):
         if failures:
             raise failures[0]
 
-    def _of_part(self, part: Source, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
+    def _of_part(self, part: Input, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
         """The bodies of one input. Raises SourceFailed where it is something else, or holds no object."""
         left_out = self._left_out.total()
         waiting: list[bytes | Mapping[str, Any]] = []
@@ -178,7 +178,7 @@ class FilesConnector(Connector[FilesSettingsT]):
         if not usable:
             self._refuse_nothing(part, something=bool(waiting) or self._left_out.total() > left_out)
 
-    def _refuse_nothing(self, source: Source, *, something: bool) -> None:
+    def _refuse_nothing(self, source: Input, *, something: bool) -> None:
         """A file without an object has failed, unless it is empty and may be."""
         _refuse_something_else(source)
         found = instead(source.start)
@@ -282,7 +282,7 @@ class FilesConnector(Connector[FilesSettingsT]):
         return path.name.lower().removesuffix(".gz").endswith((*self.suffixes, ".zip"))
 
 
-def _refuse_something_else(source: Source) -> None:
+def _refuse_something_else(source: Input) -> None:
     """Raises SourceFailed where the source's first bytes are those of no feed."""
     if found := not_a_feed(source.start):
         raise SourceFailed("source.not-a-feed", f"{source.name} is {found.what}.", found.way_out)

@@ -85,7 +85,7 @@ class Read(Enum):
     END = auto()
 
 
-class Head:
+class PropertyReader:
     """Reads the properties of an object until it ends or turns out to be what holds the objects."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from connectors.sdk.client import PATIENCE_S, Notify, retries
 from connectors.sdk.errors import ConnectorError, PublishRefused, TryLater, WrongSettings
 from connectors.sdk.publisher import Acknowledged
-from connectors.sdk.stream import Change
+from connectors.sdk.stream import ReceivedChange
 
 try:
     import aiokafka
@@ -37,8 +37,8 @@ except ImportError as error:
 # a name that was misspelt would vanish.
 aiokafka.client.MetadataRequest = partial(aiokafka.client.MetadataRequest, allow_auto_topic_creation=False)
 
-Protocol = Literal["SASL_SSL", "SASL_PLAINTEXT", "PLAINTEXT"]
-PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+_SecurityProtocol = Literal["SASL_SSL", "SASL_PLAINTEXT", "PLAINTEXT"]
+PROTOCOLS: tuple[_SecurityProtocol, ...] = get_args(_SecurityProtocol)
 _REQUEST_TIMEOUT_MS = 30_000
 _MAX_BATCH_BYTES = 256 << 10
 """Small beside an object of the largest size, so that a record that is too large stands alone in its batch."""
@@ -64,14 +64,14 @@ _AWAY = (
 
 
 @dataclass(frozen=True, slots=True)
-class Broker:
+class KafkaAccess:
     """How to reach Kafka, and as whom. The user is the principal's name, the password its token (SCRAM-SHA-512)."""
 
     bootstrap: str
     user: str
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
-    protocol: Protocol = "SASL_SSL"
+    protocol: _SecurityProtocol = "SASL_SSL"
 
     def options(self) -> dict[str, Any]:
         """As aiokafka takes them. Raises WrongSettings."""
@@ -129,7 +129,7 @@ class KafkaPublisher:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: KafkaAccess,
         *,
         centre: str | None = None,
         patience_s: float | None = PATIENCE_S,
@@ -256,7 +256,7 @@ def _key(body: bytes) -> bytes | None:
 class KafkaFollower:
     """Reads ``collection.<name>`` like any member's Kafka client would: committed records only, rising ``seq`` only."""
 
-    def __init__(self, broker: Broker, collection: str, *, after: int | Literal["now"] = 0) -> None:
+    def __init__(self, broker: KafkaAccess, collection: str, *, after: int | Literal["now"] = 0) -> None:
         self.seq: int | None = None if after == "now" else after
         self._broker = broker
         self._topic = f"collection.{collection}"
@@ -265,7 +265,7 @@ class KafkaFollower:
         self.on_attempt: Callable[[], None] = lambda: None
         """Called once the consumer has its partitions: before that, silence says nothing."""
 
-    async def changes(self) -> AsyncGenerator[Change, None]:
+    async def changes(self) -> AsyncGenerator[ReceivedChange, None]:
         """Every change after ``seq`` that compaction has left, in order, each once, for ever."""
         consumer = aiokafka.AIOKafkaConsumer(
             # subscribe, never assign: on a topic without the right to read, assign spins and does not raise
@@ -291,10 +291,10 @@ class KafkaFollower:
             await consumer.stop()
 
 
-def _change(record: Any) -> Change:
+def _change(record: Any) -> ReceivedChange:
     """A record as a change. Raises PublishRefused for one that no hub wrote."""
     seq = next((int(value) for name, value in record.headers if name == "seq" and value.isdigit()), None)
     if seq is None or record.key is None:
         raise PublishRefused("stream.unreadable", f"The topic {record.topic} holds a record that is not a hub's.")
     withdrawn = record.key.decode("utf-8", "replace") if record.value is None else None
-    return Change(seq, record.value, withdrawn)
+    return ReceivedChange(seq, record.value, withdrawn)

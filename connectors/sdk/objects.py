@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 
 from connectors.sdk.encodings import as_utf8
-from connectors.sdk.json_text import STRING_REST_TEXT, WHOLE_OBJECT, Head, Read, Scan, end_of
+from connectors.sdk.json_text import STRING_REST_TEXT, WHOLE_OBJECT, PropertyReader, Read, Scan, end_of
 
 LIMIT_BYTES = 16 << 20
 """An object longer than this comes out cut to it. The hub takes 1 MiB unless its operator says otherwise."""
@@ -49,7 +49,7 @@ class ObjectSplitter:
 
     def __init__(self, *, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit = limit_bytes
-        self._open: list[Head] = []
+        self._open: list[PropertyReader] = []
         """What holds the value in hand, from the outside in; a list at the top is none."""
         self._rest = b""
         self._reached = 0
@@ -67,7 +67,7 @@ class ObjectSplitter:
         self._waiting_bytes = 0
         self._impatient = False
         """Whether more waited than may, so that nothing does until the outermost bundle ends."""
-        self._head = Head()
+        self._head = PropertyReader()
         """Of the value in hand, at the top."""
         self._line_before = False
         self._undecided = False
@@ -151,7 +151,7 @@ class ObjectSplitter:
             self._line_before = b"\n" not in whole.group()
             self._rest = rest[whole.end() :]
             return True
-        self._head, self._reached, self._line_before = Head(), 0, False
+        self._head, self._reached, self._line_before = PropertyReader(), 0, False
         self._step = self._value
         return True
 
@@ -189,7 +189,7 @@ class ObjectSplitter:
             self._let_go()
         return False
 
-    def _enter(self, head: Head, at: int) -> None:
+    def _enter(self, head: PropertyReader, at: int) -> None:
         """Go on inside the list of what turned out to hold objects."""
         head.first_waiting = len(self._waiting)
         self._open.append(head)
@@ -210,7 +210,7 @@ class ObjectSplitter:
         self._step = self._list if self._open or self._in_list else self._top
         return True
 
-    def _leave(self, head: Head) -> None:
+    def _leave(self, head: PropertyReader) -> None:
         """Objects that wait for the version of their bundle have it now, if it says one."""
         if head.spec_version:
             waiting = self._waiting[head.first_waiting :]
@@ -250,7 +250,7 @@ class ObjectSplitter:
         if not _may_hold_objects(raw):
             self._emit(raw)
             return
-        head, level = Head(), len(self._open)
+        head, level = PropertyReader(), len(self._open)
         at, what = head.read(raw, 0)
         if what is not Read.LIST or not _holds(head, raw, at, last=True):
             if not head.is_empty_bundle:
@@ -266,7 +266,7 @@ class ObjectSplitter:
 
     def _start_element(self, rest: bytes, last: bool) -> bool:
         """An object of a list that is not whole yet, nests deeply, or is broken: it may be a bundle."""
-        head = Head()
+        head = PropertyReader()
         at, what = head.read(rest[:_SNIFF_BYTES], 0)
         if what is Read.MORE and len(rest) < _SNIFF_BYTES and not last:
             return False
@@ -352,7 +352,7 @@ class ObjectSplitter:
         return outside + raw + b"]}" * self._bundles()
 
 
-def _holds(head: Head, data: bytes, at: int, last: bool) -> bool | None:
+def _holds(head: PropertyReader, data: bytes, at: int, last: bool) -> bool | None:
     """Whether what has a list called ``objects``, which begins before ``at``, is a bundle or an envelope.
 
     Where keys are sorted the type stands behind the list, and as much is looked through for it as is looked at before

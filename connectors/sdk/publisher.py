@@ -18,7 +18,7 @@ BATCH_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class ItemBatch:
     """Objects that are published together, in order, and how far the connector is once they are."""
 
     bodies: tuple[bytes, ...]
@@ -72,7 +72,7 @@ class LinesPublisher:
         """The stream belongs to who gave it."""
 
 
-def batches(items: Iterable[Item], *, limit_objects: int, limit_bytes: int) -> Iterator[Batch]:
+def batches(items: Iterable[Item], *, limit_objects: int, limit_bytes: int) -> Iterator[ItemBatch]:
     """Items in batches below both limits (one item at least, however long it is)."""
     bodies: list[bytes] = []
     size = 0
@@ -90,9 +90,9 @@ def batches(items: Iterable[Item], *, limit_objects: int, limit_bytes: int) -> I
         yield _batch(bodies, last, size)
 
 
-def _batch(bodies: list[bytes], last: Item | None, size: int) -> Batch:
+def _batch(bodies: list[bytes], last: Item | None, size: int) -> ItemBatch:
     checkpoint = last.checkpoint if last else None
-    return Batch(tuple(bodies), checkpoint() if callable(checkpoint) else checkpoint, size)
+    return ItemBatch(tuple(bodies), checkpoint() if callable(checkpoint) else checkpoint, size)
 
 
 def as_line(body: bytes | Mapping[str, Any]) -> bytes:

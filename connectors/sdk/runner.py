@@ -16,7 +16,7 @@ from connectors.sdk.checkpoints import Checkpoints, NoCheckpoints
 from connectors.sdk.connector import Checkpoint, Connector, SourceWarning
 from connectors.sdk.errors import ConnectorError, SourceFailed
 from connectors.sdk.progress import Progress, Quiet
-from connectors.sdk.publisher import BATCH_BYTES, BATCH_OBJECTS, Acknowledged, Batch, Publisher, batches
+from connectors.sdk.publisher import BATCH_BYTES, BATCH_OBJECTS, Acknowledged, ItemBatch, Publisher, batches
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class Runner:
         self.report.warnings = self._connector.warnings
         self._connector.warnings.clear()
         checkpoint = self._checkpoints.load()
-        under_way: tuple[Batch, Future[Acknowledged]] | None = None
+        under_way: tuple[ItemBatch, Future[Acknowledged]] | None = None
         for batch in self._batches(checkpoint, trouble):
             if under_way:
                 self._acknowledge(*under_way)
@@ -86,11 +86,11 @@ class Runner:
             return failure
         return None
 
-    def _batches(self, checkpoint: Checkpoint, trouble: _Trouble) -> Iterator[Batch]:
+    def _batches(self, checkpoint: Checkpoint, trouble: _Trouble) -> Iterator[ItemBatch]:
         items = trouble.until_raised(self._connector.items(checkpoint))
         return batches(items, limit_objects=self._batch_objects, limit_bytes=self._batch_bytes)
 
-    def _send(self, batch: Batch) -> Future[Acknowledged]:
+    def _send(self, batch: ItemBatch) -> Future[Acknowledged]:
         sent: Future[Acknowledged] = Future()
 
         def publish() -> None:
@@ -103,7 +103,7 @@ class Runner:
         Thread(target=publish, name="publish", daemon=True).start()
         return sent
 
-    def _acknowledge(self, batch: Batch, sent: Future[Acknowledged]) -> None:
+    def _acknowledge(self, batch: ItemBatch, sent: Future[Acknowledged]) -> None:
         acknowledged = sent.result()
         if batch.checkpoint is not None:
             self._checkpoints.save(batch.checkpoint)

@@ -33,7 +33,7 @@ class SseEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ReceivedChange:
     """One change of a collection: an object's JSON as the hub sent it, or (``object`` is None) a withdrawn id."""
 
     seq: int
@@ -118,7 +118,7 @@ class Follower:
         self.on_attempt: Callable[[], None] = lambda: None
         """Called after each attempt to connect, whatever came of it: before the first, silence says nothing."""
 
-    async def changes(self) -> AsyncGenerator[Change, None]:
+    async def changes(self) -> AsyncGenerator[ReceivedChange, None]:
         """Every change after ``seq``, in order, each once, for ever. Raises PublishRefused when the hub says no.
 
         Whoever leaves early closes it: ``async with contextlib.aclosing(follower.changes()) as changes``.
@@ -140,7 +140,7 @@ class Follower:
                 except TryLater as error:
                     await self._pause(error)
 
-    async def _connected(self, http: httpx.AsyncClient) -> AsyncGenerator[Change, None]:
+    async def _connected(self, http: httpx.AsyncClient) -> AsyncGenerator[ReceivedChange, None]:
         async with http.stream("GET", self._url, headers=self._position(), params=self._start()) as response:
             if not response.is_success:
                 await response.aread()
@@ -172,7 +172,7 @@ class Follower:
         await asyncio.sleep(wait_s + secrets.randbelow(250) / 1_000)
 
 
-def _change(event: SseEvent) -> Change | None:
+def _change(event: SseEvent) -> ReceivedChange | None:
     if event.event not in ("object", "withdrawn"):
         return None  # a kind of event that a later hub may have
     try:
@@ -182,4 +182,4 @@ def _change(event: SseEvent) -> Change | None:
         raise PublishRefused(
             "stream.unreadable", "The stream sent an event that is not a hub's.", "Check that --url names a ctihub."
         ) from error
-    return Change(seq, event.data if withdrawn is None else None, withdrawn)
+    return ReceivedChange(seq, event.data if withdrawn is None else None, withdrawn)

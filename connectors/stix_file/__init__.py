@@ -10,8 +10,8 @@ from pydantic_settings import SettingsConfigDict
 
 from connectors.sdk.connector import ConnectorSettings
 from connectors.sdk.files import FilesConnector, FilesSettings, SeenFile
+from connectors.sdk.inputs import Input
 from connectors.sdk.objects import split
-from connectors.sdk.sources import Source
 
 _STIX_ID = re.compile(rb'"id"\s*:\s*"[a-z0-9-]+--')
 _STIX_TYPE = re.compile(rb'"type"\s*:\s*"[a-z0-9-]+"')
@@ -32,7 +32,7 @@ class StixFileConnector(FilesConnector[StixFileSettings]):
     Settings: ClassVar[type[ConnectorSettings]] = StixFileSettings
     suffixes = (".json", ".jsonl", ".ndjson", ".stix", ".stix2")
 
-    def bodies(self, source: Source, file: SeenFile) -> Iterator[bytes]:
+    def bodies(self, source: Input, file: SeenFile) -> Iterator[bytes]:
         """Each object as one line of bytes."""
         del file
         return split(source.chunks())

@@ -9,9 +9,9 @@ from typing import Any, BinaryIO, ClassVar, Self
 
 from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, Item
 from connectors.sdk.errors import SourceFailed
+from connectors.sdk.inputs import Input
 from connectors.sdk.objects import split
 from connectors.sdk.recognise import not_a_feed
-from connectors.sdk.sources import Source
 from connectors.stix_file import StixFileConnector, StixFileSettings
 
 STDIN = "-"
@@ -56,7 +56,7 @@ class Inputs(Connector[InputsSettings]):
             self._done += 1
 
     def _from_stdin(self) -> Iterator[Item]:
-        source = Source(self._stdin or sys.stdin.buffer, name="standard input", size_bytes=None)
+        source = Input(self._stdin or sys.stdin.buffer, name="standard input", size_bytes=None)
         with closing(source.parts(StixFileConnector.suffixes)) as parts:
             for part in parts:
                 for number, body in enumerate(split(part.chunks())):

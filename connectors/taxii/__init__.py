@@ -15,7 +15,7 @@ from pydantic_settings import SettingsConfigDict
 from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, Item
 from connectors.sdk.errors import SourceFailed, WrongSettings
 from connectors.taxii.reader import Position, Readable, TaxiiReader, earlier
-from connectors.taxii.wire import ANSWER_S, Access
+from connectors.taxii.wire import ANSWER_S, ServerAccess
 
 OVERLAP_S = 1.0
 """How far a round reaches back into the one before: servers give one date to several objects, or set it before they
@@ -180,9 +180,9 @@ class TaxiiConnector(Connector[TaxiiSettings]):
         return done / of if of > 1 else None
 
 
-def access(settings: TaxiiSettings, patience_s: float) -> Access:
+def access(settings: TaxiiSettings, patience_s: float) -> ServerAccess:
     """The settings as the reader takes them."""
-    return Access(
+    return ServerAccess(
         settings.url,
         _authorization(settings),
         settings.ca_file,

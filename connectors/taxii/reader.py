@@ -22,13 +22,13 @@ import orjson
 from connectors.sdk.client import Notify, retries, retry_after_s
 from connectors.sdk.encodings import as_utf8
 from connectors.sdk.errors import SourceFailed, TryLater
+from connectors.sdk.inputs import Input
 from connectors.sdk.objects import split
 from connectors.sdk.recognise import instead, not_a_feed
-from connectors.sdk.sources import Source
 from connectors.taxii.envelope import EnvelopeError, EnvelopeScanner
-from connectors.taxii.wire import Access, Answer, Wire, joined
+from connectors.taxii.wire import Answer, ServerAccess, Wire, joined
 
-__all__ = ["Access", "Page", "Position", "Readable", "TaxiiReader", "earlier"]
+__all__ = ["Page", "Position", "Readable", "ServerAccess", "TaxiiReader", "earlier"]
 
 ANSWER_BYTES = 256 << 20
 """One page at most, unpacked. OpenCTI serves pages of 500 objects, others whole collections in one answer."""
@@ -111,7 +111,7 @@ class _Envelope:
 class TaxiiReader:
     """One server. Close it when done."""
 
-    def __init__(self, access: Access, notify: Notify | None = None) -> None:
+    def __init__(self, access: ServerAccess, notify: Notify | None = None) -> None:
         self._access = access
         self._notify = notify or (lambda _: None)
         self._wire = Wire(access)
@@ -216,7 +216,7 @@ class TaxiiReader:
             unless_whole.pop_all()
             return _Envelope(around, inside, scanner.objects, answer.headers)
 
-    def _content(self, body: Source) -> Iterator[bytes]:
+    def _content(self, body: Input) -> Iterator[bytes]:
         """The bytes of an answer. Raises SourceFailed, in the words of TAXII, where they cannot be unpacked."""
         try:
             yield from body.chunks()
@@ -289,7 +289,7 @@ class TaxiiReader:
             raise TryLater(f"taxii.{status}", says, retry_after_s=retry_after_s(answer.headers.get("Retry-After")))
         raise SourceFailed(f"taxii.{status}", says, _WAYS_OUT.get(status, _NAME_IT))
 
-    def _no_taxii(self, why: str, body: Source | None = None) -> SourceFailed:
+    def _no_taxii(self, why: str, body: Input | None = None) -> SourceFailed:
         """Something else than TAXII, called by its name where it is known."""
         url, start = self._access.url, body.start if body else b""
         if (page := not_a_feed(start)) is not None:

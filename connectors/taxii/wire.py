@@ -20,9 +20,9 @@ import httpx
 from connectors.sdk.client import is_loopback
 from connectors.sdk.connector import SOURCE_PATIENCE_S
 from connectors.sdk.errors import ConnectorError, SourceFailed, TryLater, WrongSettings
+from connectors.sdk.inputs import Input
 from connectors.sdk.no_answer import causes, distrusted, other_scheme, why
-from connectors.sdk.sources import Source
-from connectors.taxii.places import difference, on_same_server
+from connectors.taxii.origins import difference, on_same_server
 
 MEDIA_TYPE = "application/taxii+json;version=2.1"
 ANSWER_S = 60.0
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ServerAccess:
     """How to reach a server."""
 
     url: str
@@ -61,13 +61,13 @@ class Answer:
     status: int
     reason: str
     headers: httpx.Headers
-    body: Source
+    body: Input
 
 
 class Wire:
     """GET requests with our credentials. Close it when done."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: ServerAccess) -> None:
         self._access = access
         self.url = parsed(access.url)
         self._loop = asyncio.Runner()
@@ -162,7 +162,7 @@ class Wire:
 class _Clock:
     """How much of the time for one answer is left."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: ServerAccess) -> None:
         self._left_s = access.answer_s
 
     async def bounded(self, step: Coroutine[Any, Any, T]) -> T:
@@ -175,7 +175,7 @@ class _Clock:
             self._left_s -= time.monotonic() - began
 
 
-class _Body(Source):
+class _Body(Input):
     """What a server answers, as it comes."""
 
     def __init__(self, chunks: Generator[bytes, None, None], *, name: str) -> None:
@@ -218,7 +218,7 @@ def joined(base: httpx.URL, named: object) -> httpx.URL:
 _TELL = "Tell the server's operator."
 
 
-def _tls(access: Access) -> ssl.SSLContext:
+def _tls(access: ServerAccess) -> ssl.SSLContext:
     ca_file = access.ca_file
     try:
         context = ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()

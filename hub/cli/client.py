@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from connectors.sdk.client import HubClient, Notify
     from connectors.sdk.errors import ConnectorError
-    from connectors.sdk.kafka import Broker
+    from connectors.sdk.kafka import KafkaAccess
     from connectors.sdk.progress import Progress
     from connectors.sdk.publisher import Publisher
     from connectors.sdk.verdicts import Verdicts
@@ -166,16 +166,16 @@ def verdicts_on(client: HubClient, publisher: Publisher, receipts: list[str], vo
 
 def kafka_broker(
     bootstrap: str | None, user: str | None, token: str | None, ca_file: str | None, protocol: str
-) -> Broker:
+) -> KafkaAccess:
     """Kafka as the options name it. Raises WrongUsage."""
-    from connectors.sdk.kafka import PROTOCOLS, Broker
+    from connectors.sdk.kafka import PROTOCOLS, KafkaAccess
 
     if not user or not bootstrap:
         raise WrongUsage("kafka.unnamed", "Kafka needs --user and --bootstrap.", "The user is your name at the hub.")
     known = next((one for one in PROTOCOLS if one == protocol), None)
     if known is None:
         raise WrongUsage("kafka.protocol", f"There is no protocol {protocol}.", f"There are {', '.join(PROTOCOLS)}.")
-    return Broker(bootstrap, user, token if known == "PLAINTEXT" else require_token(token), ca_file, known)
+    return KafkaAccess(bootstrap, user, token if known == "PLAINTEXT" else require_token(token), ca_file, known)
 
 
 def console() -> Console:

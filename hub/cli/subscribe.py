@@ -26,7 +26,7 @@ from hub.cli.client import (
 from hub.model.errors import HubError, WrongUsage
 
 if TYPE_CHECKING:
-    from connectors.sdk.stream import Change
+    from connectors.sdk.stream import ReceivedChange
 
 After = int | Literal["now"]
 
@@ -52,7 +52,7 @@ class _Follows(Protocol):
     @property
     def trouble(self) -> Exception | None: ...
 
-    def changes(self) -> AsyncGenerator[Change, None]: ...
+    def changes(self) -> AsyncGenerator[ReceivedChange, None]: ...
 
 
 Collection = Annotated[str, typer.Argument(help="The collection's name.")]
@@ -139,11 +139,11 @@ def _newest(collection: str, url: str, token: str | None, ca_file: str | None) -
 class Printed:
     """Prints changes, and knows the last that was printed whole: there a later run goes on."""
 
-    def __init__(self, write: Callable[[Change], None]) -> None:
+    def __init__(self, write: Callable[[ReceivedChange], None]) -> None:
         self._write = write
         self.seq: int | None = None
 
-    def __call__(self, change: Change) -> None:
+    def __call__(self, change: ReceivedChange) -> None:
         """Print one."""
         self._write(change)
         self.seq = change.seq
@@ -182,18 +182,18 @@ async def follow(follower: _Follows, printer: Printed, until_idle_s: float | Non
             raise follower.trouble from None  # silence because nobody is there is not the end of the changes
 
 
-def _jsonl(with_seq: bool) -> Callable[[Change], None]:
+def _jsonl(with_seq: bool) -> Callable[[ReceivedChange], None]:
     from connectors.sdk.output import write_out
 
     out = sys.stdout.buffer
 
-    def write(change: Change) -> None:
+    def write(change: ReceivedChange) -> None:
         write_out(out, _line(change, with_seq))
 
     return write
 
 
-def _line(change: Change, with_seq: bool) -> bytes:
+def _line(change: ReceivedChange, with_seq: bool) -> bytes:
     import orjson
 
     if change.object is None:
@@ -203,12 +203,12 @@ def _line(change: Change, with_seq: bool) -> bytes:
     return change.object + b"\n"
 
 
-def _table() -> Callable[[Change], None]:
+def _table() -> Callable[[ReceivedChange], None]:
     import orjson
 
     print(f"{'SEQ':>8}  {'WHAT':9}  {'TYPE':16}  {'CONF':>4}  SHOWS")
 
-    def write(change: Change) -> None:
+    def write(change: ReceivedChange) -> None:
         if change.object is None:
             kind = (change.withdrawn or "").partition("--")[0]
             print(f"{change.seq:>8}  {'withdrawn':9}  {printable(kind):16.16}  {'':>4}  {printable(change.withdrawn)}")

@@ -19,7 +19,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.responses import Response
 
-from connectors.sdk.stream import Change
+from connectors.sdk.stream import ReceivedChange
 from hub.cli import run
 from hub.cli.subscribe import Printed, follow
 from tests.connectors.small_hub import TOKEN, SmallHub
@@ -262,12 +262,12 @@ async def test_the_time_to_connect_does_not_count_as_idle() -> None:
         def __init__(self) -> None:
             self.on_attempt: Callable[[], None] = lambda: None
 
-        async def changes(self) -> AsyncGenerator[Change, None]:
+        async def changes(self) -> AsyncGenerator[ReceivedChange, None]:
             loop = asyncio.get_running_loop()
             late_s = loop.time() + 5 * idle_s
             await until(lambda: loop.time() > late_s)
             self.on_attempt()
-            yield Change(1, b"{}", None)
+            yield ReceivedChange(1, b"{}", None)
             await asyncio.Event().wait()
 
     printed: list[int] = []

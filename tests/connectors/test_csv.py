@@ -19,7 +19,7 @@ from stix2patterns.validator import run_validator
 from connectors.csv.indicators import NAMESPACE, stix_id
 from connectors.csv.kinds import KINDS
 from connectors.csv.levels import TLP_IDS
-from connectors.csv.mapping import built_in, load
+from connectors.csv.mapping import built_in, load_mapping
 from connectors.csv.values import NotAValueError, pattern, read_values, refang
 from connectors.sdk.catalogue import make
 from connectors.sdk.connector import Connector
@@ -259,20 +259,20 @@ def test_a_mapping_that_is_wrong_is_told_where(tmp_path: Path, text: str, says: 
     path = tmp_path / "mapping.toml"
     path.write_text(text)
     with pytest.raises(WrongSettings) as raised:
-        load(str(path))
+        load_mapping(str(path))
     assert says in str(raised.value)
 
 
 def test_a_mapping_that_is_not_there_is_told_with_the_nearest() -> None:
     with pytest.raises(WrongSettings, match="Did you mean urlhaus"):
-        load("urlhaus2")
+        load_mapping("urlhaus2")
 
 
 def test_every_mapping_that_comes_along_is_right() -> None:
     assert len(built_in()) >= 12
     for name in built_in():
-        assert load(name).feed
-        assert {*load(name).instead} <= {*built_in()}
+        assert load_mapping(name).feed
+        assert {*load_mapping(name).instead} <= {*built_in()}
 
 
 def test_cells_that_are_no_csv_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.csv.lines import read_lines
-from connectors.csv.mapping import load
-from connectors.csv.rows import Place
+from connectors.csv.mapping import load_mapping
+from connectors.csv.rows import FilePlace
 from connectors.csv.table import read_table
 from connectors.sdk.errors import SourceFailed
-from connectors.sdk.sources import Source
+from connectors.sdk.inputs import Input
 from tests.connectors.csv_feeds import FORMATS, a_mapping, read_feed, read_text
 
 TABLE = "Indicator,Type,TLP,Comment\n"
@@ -25,13 +25,13 @@ def cells(data: bytes, *, chunk: int = 1 << 20, mapping: str = "table") -> tuple
     """The rows of a table cut into chunks, and the reasons for what is no row."""
     reasons: list[str] = []
     pieces = [data[at : at + chunk] for at in range(0, len(data), chunk)]
-    source = Source(io.BytesIO(data), name="feed.csv", size_bytes=None)
+    source = Input(io.BytesIO(data), name="feed.csv", size_bytes=None)
 
-    def leave_out(reason: str, place: Place | None) -> None:
+    def leave_out(reason: str, place: FilePlace | None) -> None:
         reasons.append(reason)
 
     lines = read_lines(iter(pieces), ("utf-8", "cp1252"))
-    _, rows = read_table(lines, (load(mapping),), source, leave_out, lambda *_: None)
+    _, rows = read_table(lines, (load_mapping(mapping),), source, leave_out, lambda *_: None)
     return [dict(row.cells) for row in rows], reasons
 
 

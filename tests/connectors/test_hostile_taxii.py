@@ -29,7 +29,7 @@ from connectors.sdk.testing import Kept
 from connectors.taxii import envelope as envelope_module
 from connectors.taxii import reader as reader_module
 from connectors.taxii.envelope import NESTING, EnvelopeError, EnvelopeScanner
-from connectors.taxii.places import difference, on_same_server
+from connectors.taxii.origins import difference, on_same_server
 from tests.connectors.small_hub import Server
 from tests.connectors.small_taxii import TAXII, SmallTaxii
 from tests.servers.certificates import Authority

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from confluent_kafka.admin import AclOperation, AdminClient, NewTopic, ResourceType
 
 from connectors.sdk import CheckpointFile, PublishRefused, Runner, TryLater
-from connectors.sdk.kafka import Broker, KafkaFollower, KafkaPublisher
+from connectors.sdk.kafka import KafkaAccess, KafkaFollower, KafkaPublisher
 from connectors.stix_file import StixFileConnector, StixFileSettings
 from hub.cli import run
 from tests.servers.kafka import KafkaServer
@@ -22,7 +22,7 @@ SECRET = "centre-token"
 
 
 @pytest.fixture
-def broker(kafka: KafkaServer) -> Broker:
+def broker(kafka: KafkaServer) -> KafkaAccess:
     """cert-ro with the grants of a centre, soc-1 with those of a member, and their topics."""
     admin = AdminClient(kafka.admin_options())
     compacted = {"cleanup.policy": "compact"}
@@ -40,11 +40,11 @@ def broker(kafka: KafkaServer) -> Broker:
         (AclOperation.READ, ResourceType.TOPIC, "collection.community"),
         (AclOperation.READ, ResourceType.GROUP, "soc-1.*"),
     )
-    return Broker(kafka.bootstrap, "cert-ro", SECRET, str(kafka.ca_file))
+    return KafkaAccess(kafka.bootstrap, "cert-ro", SECRET, str(kafka.ca_file))
 
 
 @pytest.fixture
-def publisher(broker: Broker) -> Iterator[KafkaPublisher]:
+def publisher(broker: KafkaAccess) -> Iterator[KafkaPublisher]:
     with KafkaPublisher(broker, patience_s=WITHIN_S) as one:
         yield one
 
@@ -90,15 +90,15 @@ async def test_an_object_that_the_topic_does_not_take_is_noted_and_the_others_ar
     assert [value for _, value in await records(kafka, "intake.cert-ro", 9)] == numbered(3) * 3
 
 
-def test_a_centre_cannot_write_where_it_has_no_right(broker: Broker) -> None:
+def test_a_centre_cannot_write_where_it_has_no_right(broker: KafkaAccess) -> None:
     with KafkaPublisher(broker, centre="cert-it", patience_s=WITHIN_S) as publisher:
         with pytest.raises(PublishRefused, match=r"cert-ro has no right on the topic intake\.cert-it") as raised:
             publisher.publish(numbered(1))
         assert raised.value.code == "kafka.not-allowed"
 
 
-def test_a_wrong_token_is_told_once_patience_ends(broker: Broker) -> None:
-    wrong = Broker(broker.bootstrap, "cert-ro", "wrong", broker.ca_file)
+def test_a_wrong_token_is_told_once_patience_ends(broker: KafkaAccess) -> None:
+    wrong = KafkaAccess(broker.bootstrap, "cert-ro", "wrong", broker.ca_file)
     with KafkaPublisher(wrong, patience_s=0.1) as publisher:
         with pytest.raises(TryLater, match="does not take what is sent") as raised:
             publisher.publish(numbered(1))
@@ -140,9 +140,9 @@ async def write_changes(kafka: KafkaServer, seqs: list[int]) -> None:
         await producer.stop()
 
 
-async def test_a_member_reads_what_is_committed_each_change_once(kafka: KafkaServer, broker: Broker) -> None:
+async def test_a_member_reads_what_is_committed_each_change_once(kafka: KafkaServer, broker: KafkaAccess) -> None:
     await write_changes(kafka, [1, 2, 3, 3, 2, 4, 5, 6])  # a relay that began anew repeats
-    member = Broker(broker.bootstrap, "soc-1", SECRET, broker.ca_file)
+    member = KafkaAccess(broker.bootstrap, "soc-1", SECRET, broker.ca_file)
     follower = KafkaFollower(member, "community", after=1)
     found = []
     async with asyncio.timeout(WITHIN_S), aclosing(follower.changes()) as changes:
@@ -160,8 +160,8 @@ async def test_a_member_reads_what_is_committed_each_change_once(kafka: KafkaSer
     assert follower.seq == 6
 
 
-async def test_a_member_without_the_right_is_told_so(broker: Broker) -> None:
-    member = Broker(broker.bootstrap, "soc-1", SECRET, broker.ca_file)
+async def test_a_member_without_the_right_is_told_so(broker: KafkaAccess) -> None:
+    member = KafkaAccess(broker.bootstrap, "soc-1", SECRET, broker.ca_file)
     async with asyncio.timeout(WITHIN_S), aclosing(KafkaFollower(member, "network").changes()) as changes:
         with pytest.raises(PublishRefused, match=r"soc-1 has no right on the topic collection\.network"):
             await anext(changes)
@@ -169,7 +169,7 @@ async def test_a_member_without_the_right_is_told_so(broker: Broker) -> None:
 
 def test_the_commands_speak_kafka_when_they_are_told_to(
     kafka: KafkaServer,
-    broker: Broker,
+    broker: KafkaAccess,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

@@ -15,7 +15,7 @@ from connectors.sdk.catalogue import make
 from connectors.sdk.connector import Checkpoint, Connector, Item
 from connectors.sdk.errors import SourceFailed, TryLater, WrongSettings
 from connectors.sdk.testing import ConnectorContract
-from connectors.taxii.reader import Access, TaxiiReader, earlier
+from connectors.taxii.reader import ServerAccess, TaxiiReader, earlier
 from tests.connectors.small_taxii import FIRST_ID, SECOND_ID, SmallTaxii
 
 REAL_LIFE = Path(__file__).parent.parent / "data" / "real-life"
@@ -196,7 +196,7 @@ def test_a_busy_server_is_asked_again(server: SmallTaxii) -> None:
 def test_whoever_waits_for_a_server_that_is_away_is_told(server: SmallTaxii) -> None:
     server.stop()
     told: list[str] = []
-    reader = TaxiiReader(Access(server.url, patience_s=3), told.append)
+    reader = TaxiiReader(ServerAccess(server.url, patience_s=3), told.append)
     with pytest.raises(TryLater, match=r"No answer from the TAXII server at http://\S+: Connection refused\. Check"):
         reader.collections()
     assert told

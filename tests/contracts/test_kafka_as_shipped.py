@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from connectors.sdk import PublishRefused, TryLater
-from connectors.sdk.kafka import Broker, KafkaPublisher
+from connectors.sdk.kafka import KafkaAccess, KafkaPublisher
 from hub.log.kafka import GROUP, UNREAD, KafkaLog
 from hub.log.port import Topic
 from hub.model.errors import Broken
@@ -79,7 +79,7 @@ def test_a_connector_that_misspells_its_centre_is_told_and_makes_no_topic(
     broker: ForeignServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("connectors.sdk.kafka._REQUEST_TIMEOUT_MS", 2_000)
-    told = Broker(broker.bootstrap, broker.admin_username, broker.admin_password, str(broker.ca_file))
+    told = KafkaAccess(broker.bootstrap, broker.admin_username, broker.admin_password, str(broker.ca_file))
     with KafkaPublisher(told, centre="rro", patience_s=0.1) as publisher, pytest.raises((PublishRefused, TryLater)):
         publisher.publish([b"{}"])
     assert not _is_there(AdminClient(broker.admin_options()), "intake.rro")

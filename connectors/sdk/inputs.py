@@ -19,7 +19,7 @@ from connectors.sdk.recognise import START_BYTES
 _GZIP = b"\x1f\x8b"
 
 
-class Source:
+class Input:
     """One input. ``share_read`` is by the bytes of the file itself, packed or not."""
 
     def __init__(self, file: BinaryIO, *, name: str, size_bytes: int | None) -> None:
@@ -33,7 +33,7 @@ class Source:
         """The first bytes of the content, as far as it was read: what the source is, where it is no feed."""
 
     @classmethod
-    def open(cls, path: Path) -> Source:
+    def open(cls, path: Path) -> Input:
         """A file. Raises SourceFailed."""
         try:
             file = path.open("rb", buffering=0)
@@ -46,7 +46,7 @@ class Source:
         """0 to 1; None for what has no size (standard input)."""
         return min(self._read / self._size, 1.0) if self._size else None
 
-    def parts(self, suffixes: tuple[str, ...]) -> Generator[Source, None, None]:
+    def parts(self, suffixes: tuple[str, ...]) -> Generator[Input, None, None]:
         """The files of a ZIP archive that are called ``suffixes``, or its only one; of anything else itself.
 
         Each part is read before the next is asked for. Raises SourceFailed for an archive that is not to be read.
@@ -94,7 +94,7 @@ class Source:
                 raise _failed(self.name, error) from error
 
 
-class _Part(Source):
+class _Part(Input):
     """A file of an archive. How far it is, the archive knows."""
 
     def __init__(self, member: Member) -> None:

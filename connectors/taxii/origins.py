@@ -12,7 +12,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Origin:
     """Where an address leads: the host in lower case, in ASCII, without the dot at its end."""
 
     scheme: str
@@ -20,8 +20,8 @@ class Place:
     port: int
 
     @classmethod
-    def of(cls, url: httpx.URL) -> Place:
-        """The place of an absolute address."""
+    def of(cls, url: httpx.URL) -> Origin:
+        """The origin of an absolute address."""
         host = url.raw_host.decode("ascii").lower().removesuffix(".")
         with suppress(ValueError):  # a name
             host = ipaddress.ip_address(host).compressed
@@ -38,7 +38,7 @@ def on_same_server(ours: httpx.URL, named: httpx.URL) -> httpx.URL | None:
 
     By https where either says https: behind a proxy that ends TLS, servers call themselves by http.
     """
-    here, there = Place.of(ours), Place.of(named)
+    here, there = Origin.of(ours), Origin.of(named)
     if here.host != there.host or {here.scheme, there.scheme} - _DEFAULT_PORTS.keys():
         return None
     if here.port == there.port or (here.has_default_port and there.has_default_port):
@@ -50,7 +50,7 @@ def on_same_server(ours: httpx.URL, named: httpx.URL) -> httpx.URL | None:
 
 def difference(ours: httpx.URL, named: httpx.URL) -> str:
     """What makes the named address another server, to be read after "sends us to"."""
-    here, there = Place.of(ours), Place.of(named)
+    here, there = Origin.of(ours), Origin.of(named)
     if there.scheme not in _DEFAULT_PORTS:
         return f"an address of {there.scheme or 'no scheme'} instead of {here.scheme}"
     if here.host != there.host:
