@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from hub.model.clock import JUMP_US, Alive, Doubt, Seen, Witness, doubt
+from hub.model.clock import JUMP_US, Alive, Doubt, StoredTimes, Witness, doubt
 from hub.model.errors import TryAgain
 
 IN_DOUBT = "clock.in-doubt"
@@ -63,10 +63,10 @@ def alive_now(witness: Witness, now_us: int) -> Alive:
     return Alive(now_us, witness.uptime_us)
 
 
-class SeenStore(Protocol):
+class TimesStore(Protocol):
     """The store, as far as it knows times."""
 
-    async def seen(self) -> Seen:
+    async def stored_times(self) -> StoredTimes:
         """The times that it holds. Raises TryAgain."""
         ...
 
@@ -76,7 +76,7 @@ class Clock:
 
     def __init__(
         self,
-        store: SeenStore,
+        store: TimesStore,
         *,
         wall_us: Callable[[], int] = wall_clock_us,
         passed_us: Callable[[], int] = since_start_us,
@@ -93,7 +93,7 @@ class Clock:
 
     async def look(self) -> tuple[Doubt | None, Witness]:
         """Judge it by the store, and say who spoke for it. A doubt holds at once; ``trust`` ends one."""
-        seen = await self._store.seen()
+        seen = await self._store.stored_times()
         now_us = self._wall_us()
         witness = await asyncio.to_thread(self._witness, now_us)
         found = doubt(now_us, seen, witness)

@@ -25,7 +25,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from hub.config_values import Count, Patience, Protocol, Size, Span, Words, lower
+from hub.config_values import Duration, PositiveCount, SecurityProtocol, Size, Timeout, Words, lower
 from hub.model.errors import WrongUsage
 from hub.model.words import Limits
 
@@ -50,7 +50,7 @@ class PostgresAt:
 
 
 class Config(BaseSettings):
-    """All options. Made by ``load``; made by hand it reads nothing but its arguments."""
+    """All options. Made by ``load_config``; made by hand it reads nothing but its arguments."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
@@ -72,14 +72,14 @@ class Config(BaseSettings):
         le=65_535,
         description="A port of its own for all metrics, and for health.",
     )
-    max_connections: Count | None = Field(None, description="The most HTTP connections at once.")
-    max_connections_per_address: Count | None = Field(
+    max_connections: PositiveCount | None = Field(None, description="The most HTTP connections at once.")
+    max_connections_per_address: PositiveCount | None = Field(
         None, description="The most of them from one address, or one /64 network of IPv6."
     )
-    head_timeout: Patience = Field(
+    head_timeout: Timeout = Field(
         timedelta(seconds=20), description="How long a connection may take for the head of a request, TLS included."
     )
-    idle_timeout: Patience = Field(
+    idle_timeout: Timeout = Field(
         timedelta(seconds=75), description="How long a connection may wait between two requests."
     )
     database_url: SecretStr | None = Field(
@@ -88,7 +88,9 @@ class Config(BaseSettings):
     kafka_bootstrap: str | None = Field(
         None, description="Kafka brokers, `host:port,host:port`; without, the event log is a file."
     )
-    kafka_security_protocol: Protocol = Field("PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.")
+    kafka_security_protocol: SecurityProtocol = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL."
+    )
     kafka_username: str | None = Field(None, description="The hub's user on the brokers (SCRAM-SHA-512).")
     kafka_password: SecretStr | None = Field(None, description="Its password.")
     kafka_ca_file: Path | None = Field(None, description="Certificates (PEM) to trust instead of the system's.")
@@ -109,10 +111,10 @@ class Config(BaseSettings):
     )
     max_object_bytes: Size = Field(1 << 20, description="The largest object.")
     max_push_bytes: Size = Field(64 << 20, description="The largest push, unpacked.")
-    max_bundle_objects: Count = Field(100_000, description="The most objects in one bundle.")
-    max_pattern_chars: Count = Field(65_536, description="The longest pattern.")
-    max_future: Span = Field(timedelta(minutes=10), description="How far ahead of us `modified` may be.")
-    page_objects: Count = Field(1_000, le=10_000, description="The most objects on one page.")
+    max_bundle_objects: PositiveCount = Field(100_000, description="The most objects in one bundle.")
+    max_pattern_chars: PositiveCount = Field(65_536, description="The longest pattern.")
+    max_future: Duration = Field(timedelta(minutes=10), description="How far ahead of us `modified` may be.")
+    page_objects: PositiveCount = Field(1_000, le=10_000, description="The most objects on one page.")
     page_bytes: Size = Field(8 << 20, description="The largest page.")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = Field(
         "info", description="debug, info, warning or error."
@@ -130,7 +132,7 @@ class Config(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing is read behind our back: ``load`` puts the sources together."""
+        """Nothing is read behind our back: ``load_config`` puts the sources together."""
         return (init_settings,)
 
     @field_validator("public_url")
@@ -258,7 +260,7 @@ def ensure_private(config: Config) -> None:
 # ---------------------------------------------------------------- reading
 
 
-def load(
+def load_config(
     file: Path | None = None,
     *,
     overrides: Mapping[str, Any] | None = None,

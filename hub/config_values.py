@@ -46,8 +46,8 @@ def lower(said: object) -> object:
 
 
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
-Count = Annotated[int, BeforeValidator(_size), Field(gt=0)]
-Span = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0))]
-Patience = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(seconds=1), le=timedelta(hours=1))]
+PositiveCount = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+Duration = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0))]
+Timeout = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(seconds=1), le=timedelta(hours=1))]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
-Protocol = Annotated[Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)]
+SecurityProtocol = Annotated[Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)]

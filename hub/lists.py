@@ -57,7 +57,7 @@ class Loaded:
     entries: int
 
 
-def load(names: Sequence[str], data_dir: Path, own_hosts: Sequence[str] = ()) -> tuple[HeldLists, list[Loaded]]:
+def load_lists(names: Sequence[str], data_dir: Path, own_hosts: Sequence[str] = ()) -> tuple[HeldLists, list[Loaded]]:
     """The lists of these names (``default``, ``none``, or lists' own names). Raises WrongUsage for an unknown one."""
     if "none" in names:
         return HeldLists(own_rules=False, version="none"), []

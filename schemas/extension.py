@@ -12,7 +12,7 @@ EXTENSION_ID = "extension-definition--2c1f5a0e-6b1d-4c8e-9d57-0a7cf1c2e4b3"
 """Its extension-definition."""
 
 
-class Source(Body):
+class ViewSource(Body):
     """One centre whose claims the view shows."""
 
     name: str
@@ -38,7 +38,7 @@ class CtihubExtension(Body):
     """What the hub knows of a merged object beyond what STIX has a property for."""
 
     extension_type: Literal["property-extension"]
-    sources: list[Source] = Field(min_length=1)
+    sources: list[ViewSource] = Field(min_length=1)
     voices: int = Field(ge=1)
     """How many of the sources are independent."""
     floor: LevelLabel

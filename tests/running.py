@@ -21,7 +21,7 @@ import httpx
 from connectors.sdk.client import HubClient
 from connectors.sdk.stream import Follower
 from hub.app import opened
-from hub.config import load
+from hub.config import load_config
 from hub.registry.centres import Terms
 from tests.servers.ports import free_ports
 from tests.waiting import LONG_S, WITHIN_S, wait_until
@@ -49,7 +49,7 @@ class RunningHub:
     def options(self) -> Any:
         """Its configuration, as its own process reads it."""
         told = {name.removeprefix("CTIHUB_").lower(): value for name, value in self.environment.items()}
-        return load(overrides={**told, "data_dir": self.folder, "http_port": self.port})
+        return load_config(overrides={**told, "data_dir": self.folder, "http_port": self.port})
 
     def register(self, centres: Sequence[str], member: str = "soc", **terms: Any) -> None:
         """Centres, a member, an operator; their tokens stand in ``tokens``."""

@@ -27,7 +27,7 @@ from hub.model.policy_changes import (
     SourceChanged,
     TimesPutBack,
 )
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.model.times import from_us, stix_time, to_us
 from hub.model.words import BUILT_IN_GROUPS, CanonicalKey, CollectionName, GroupName, Level, SourceName, StixId
 from hub.model.writes import ReceiptCounts
@@ -404,7 +404,9 @@ class InStore:
 
     async def add_centre(self, centre: Source) -> int:
         """See ``Place``."""
-        principal = Principal(0, centre.name, Kind.CENTRE, centre.identity, centre.country, created_us=START_US)
+        principal = Principal(
+            0, centre.name, PrincipalKind.CENTRE, centre.identity, centre.country, created_us=START_US
+        )
         async with self.store.registry.change() as directory:
             row = await directory.add_principal(principal, hashlib.sha256(centre.name.encode()).digest(), centre)
             await directory.record(SourceAdded(centre.name, row.no, was_named=False, said={}), START_US)

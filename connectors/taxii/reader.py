@@ -26,7 +26,7 @@ from connectors.sdk.inputs import Input
 from connectors.sdk.objects import split
 from connectors.sdk.recognise import instead, not_a_feed
 from connectors.taxii.envelope import EnvelopeError, EnvelopeScanner
-from connectors.taxii.wire import Answer, ServerAccess, Wire, joined
+from connectors.taxii.wire import Answer, ServerAccess, Wire, absolute_url
 
 __all__ = ["Page", "Position", "Readable", "ServerAccess", "TaxiiReader", "earlier"]
 
@@ -129,7 +129,7 @@ class TaxiiReader:
         if "can_read" in found:
             return self._readable([found], lambda _: url)
         named = found.get("api_roots") or ([found["default"]] if "default" in found else [])
-        roots = [self._wire.own(joined(url, root)) for root in named] if isinstance(named, list) else []
+        roots = [self._wire.own(absolute_url(url, root)) for root in named] if isinstance(named, list) else []
         if not roots and "versions" in found:
             roots = [url]
         if not roots:
@@ -137,12 +137,12 @@ class TaxiiReader:
         return [readable for root in roots for readable in self._of_root(_folder(root))]
 
     def _of_root(self, root: httpx.URL) -> list[Readable]:
-        found, _ = self._resource(joined(root, "collections/"))
+        found, _ = self._resource(absolute_url(root, "collections/"))
         listed = found.get("collections") or []
         if not isinstance(listed, list):
             raise self._no_taxii("names its collections in a strange way")
         return self._readable(
-            listed, lambda one: joined(root, f"collections/{quote(str(one.get('id', '')), safe='')}/")
+            listed, lambda one: absolute_url(root, f"collections/{quote(str(one.get('id', '')), safe='')}/")
         )
 
     def _readable(self, listed: list[Any], url: Callable[[Mapping[str, Any]], httpx.URL]) -> list[Readable]:
@@ -164,7 +164,7 @@ class TaxiiReader:
 
         A new round (no cursor is kept) begins ``overlap_s`` before the last date of the round before.
         """
-        url = joined(httpx.URL(collection_url), "objects/")
+        url = absolute_url(httpx.URL(collection_url), "objects/")
         if position.next is None:
             position = _round_after(position, overlap_s)
         cursors: set[bytes] = set()

@@ -103,7 +103,7 @@ class Wire:
                     body = _Body(chunks, name=str(url))
                     yield Answer(url, response.status_code, response.reason_phrase, response.headers, body)
                     return
-                url = self.own(joined(url, response.headers["location"]), redirected=True)
+                url = self.own(absolute_url(url, response.headers["location"]), redirected=True)
             finally:
                 self._run(response.aclose(), _Clock(self._access))
         raise SourceFailed(
@@ -205,7 +205,7 @@ def parsed(url: str) -> httpx.URL:
     return found
 
 
-def joined(base: httpx.URL, named: object) -> httpx.URL:
+def absolute_url(base: httpx.URL, named: object) -> httpx.URL:
     """An address that a server named, relative to where it did. Raises SourceFailed where it is none."""
     try:
         return base.join(str(named))

@@ -28,7 +28,7 @@ from connectors.sdk.stream import Follower
 from connectors.sdk.verdicts import Verdicts, collect
 from deploy.demo.show import Screen, said_at_the_end
 from hub.app import opened
-from hub.config import Config, load
+from hub.config import Config, load_config
 from hub.registry.centres import Terms
 
 HERE = Path(__file__).parent / "data"
@@ -135,7 +135,7 @@ class Hub:
     def config(self) -> Config:
         """Its options, as its own process has them."""
         told = {name.removeprefix("CTIHUB_").lower(): value for name, value in self.environment.items()}
-        return load(overrides={**told, "data_dir": self.folder.resolve(), "http_port": self.port})
+        return load_config(overrides={**told, "data_dir": self.folder.resolve(), "http_port": self.port})
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

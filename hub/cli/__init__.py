@@ -70,13 +70,13 @@ class Lazy(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """The real command instead of what the overview shows of it."""
         if args and args[0] in COMMANDS:
-            command = load(args[0])
+            command = load_command(args[0])
             show_brackets(command)
             return args[0], command, args[1:]
         return super().resolve_command(ctx, args)
 
 
-def load(name: str) -> Any:
+def load_command(name: str) -> Any:
     """The command of this name, imported."""
     module = importlib.import_module(f"hub.cli.{name}")
     sub_commands = getattr(module, "app", None)

@@ -13,11 +13,20 @@ from hub.cli.client import AsJson, say
 
 if TYPE_CHECKING:
     from hub.config import Config
-    from hub.model.principals import Kind, Principal
+    from hub.model.principals import Principal, PrincipalKind
     from hub.registry.context import Added
     from hub.registry.service import Registry
 
-__all__ = ["AsJson", "ConfigFile", "Name", "administer", "configured", "hub_url", "principal_commands", "show_added"]
+__all__ = [
+    "AsJson",
+    "ConfigFile",
+    "NameArgument",
+    "administer",
+    "configured",
+    "hub_url",
+    "principal_commands",
+    "show_added",
+]
 
 T = TypeVar("T")
 
@@ -28,14 +37,14 @@ ConfigFile = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
-Name = Annotated[str, typer.Argument(help="Its name: small letters, digits, hyphens.", show_default=False)]
+NameArgument = Annotated[str, typer.Argument(help="Its name: small letters, digits, hyphens.", show_default=False)]
 
 
 def configured(file: Path | None) -> Config:
     """The configuration; what is odd in the environment goes to stderr."""
-    from hub.config import load
+    from hub.config import load_config
 
-    return load(file, warn=lambda text: say(f"Warning: {text}"))
+    return load_config(file, warn=lambda text: say(f"Warning: {text}"))
 
 
 def administer(file: Path | None, work: Callable[[Registry], Awaitable[T]]) -> T:
@@ -52,7 +61,7 @@ async def _administer(config: Config, work: Callable[[Registry], Awaitable[T]]) 
         return await work(registry)
 
 
-def show_added(added: Added[T], row: show.Row, *, as_json: bool, done: str, then: list[str] | None = None) -> None:
+def show_added(added: Added[T], row: show.JsonRow, *, as_json: bool, done: str, then: list[str] | None = None) -> None:
     """Show something new with its token, this once; then what the broker said against it, if anything."""
     show.one(row, as_json=as_json, done=done, token=added.token, then=then or [])
     if added.complaint is not None:
@@ -61,17 +70,17 @@ def show_added(added: Added[T], row: show.Row, *, as_json: bool, done: str, then
 
 def hub_url(file: Path | None) -> str:
     """How others reach the configured hub."""
-    from hub.config import load
+    from hub.config import load_config
 
-    return load(file).url
+    return load_config(file).url
 
 
-def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, str], Awaitable[show.Row]]) -> None:
+def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, str], Awaitable[show.JsonRow]]) -> None:
     """``suspend``, ``resume`` and ``rotate``, which centres and members have alike."""
 
     @app.command(help=f"Shut a {kind} out of every door until it is resumed.")
-    def suspend(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
-        async def work(registry: Registry) -> show.Row:
+    def suspend(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
+        async def work(registry: Registry) -> show.JsonRow:
             await registry.principals.suspend(name, _kind(kind))
             return await row_of(registry, name)
 
@@ -79,23 +88,23 @@ def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, 
         show.one(row, as_json=as_json, done=f"{name} is suspended", then=[f"ctihub {kind} resume {name}"])
 
     @app.command(help=f"Let a suspended {kind} in again, with the token that it has.")
-    def resume(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
-        async def work(registry: Registry) -> show.Row:
+    def resume(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
+        async def work(registry: Registry) -> show.JsonRow:
             await registry.principals.resume(name, _kind(kind))
             return await row_of(registry, name)
 
         show.one(administer(config, work), as_json=as_json, done=f"{name} is back")
 
     @app.command(help=f"Give a {kind} a new token; the old one is worth nothing within a second.")
-    def rotate(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
-        async def work(registry: Registry) -> tuple[Added[Principal], show.Row]:
+    def rotate(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
+        async def work(registry: Registry) -> tuple[Added[Principal], show.JsonRow]:
             return await registry.principals.rotate(name, _kind(kind)), await row_of(registry, name)
 
         added, row = administer(config, work)
         show_added(added, row, as_json=as_json, done=f"{name} has a new token")
 
 
-def _kind(kind: str) -> Kind:
-    from hub.model.principals import Kind
+def _kind(kind: str) -> PrincipalKind:
+    from hub.model.principals import PrincipalKind
 
-    return Kind(kind)
+    return PrincipalKind(kind)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli import show
-from hub.cli.admin import AsJson, ConfigFile, Name, administer, hub_url, principal_commands, show_added
+from hub.cli.admin import AsJson, ConfigFile, NameArgument, administer, hub_url, principal_commands, show_added
 from hub.model.times import stix_time
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ COLUMNS = ("name", "country", "tlp_max", "default_tlp", "amber_to", "trust", "na
 
 @app.command()
 def add(
-    name: Name,
+    name: NameArgument,
     country: Country,
     identity: Identity = None,
     tlp_max: TlpMax = None,
@@ -72,7 +72,7 @@ def add(
 
 @app.command("set")
 def set_(
-    name: Name,
+    name: NameArgument,
     country: Annotated[str | None, typer.Option("--country", metavar="RO", help="Two letters (ISO 3166-1).")] = None,
     tlp_max: TlpMax = None,
     default_tlp: DefaultTlp = None,
@@ -99,19 +99,19 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 
 
 @app.command("show")
-def show_(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+def show_(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """One centre."""
     show.one(row_of(administer(config, lambda registry: registry.centres.find(name))), as_json=as_json)
 
 
-async def _row(registry: Registry, name: str) -> show.Row:
+async def _row(registry: Registry, name: str) -> show.JsonRow:
     return row_of(await registry.centres.find(name))
 
 
 principal_commands(app, "centre", _row)
 
 
-def row_of(entry: CentreEntry) -> show.Row:
+def row_of(entry: CentreEntry) -> show.JsonRow:
     """A centre as scripts read it."""
     centre = entry.terms
     return {

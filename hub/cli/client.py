@@ -30,7 +30,7 @@ _TOLD_FIRST = ("rejected", "held", "accepted")
 _WIDE = 300
 
 Url = Annotated[str, typer.Option("--url", envvar="CTIHUB_URL", help="Where the hub is.", rich_help_panel="The hub")]
-Token = Annotated[
+TokenOption = Annotated[
     str | None,
     typer.Option("--token", envvar="CTIHUB_TOKEN", help="Your token.", show_default=False, rich_help_panel="The hub"),
 ]
@@ -47,7 +47,7 @@ Bootstrap = Annotated[
 KafkaProtocol = Annotated[
     str, typer.Option("--protocol", help="SASL_SSL, SASL_PLAINTEXT or PLAINTEXT.", rich_help_panel="Kafka")
 ]
-Patience = Annotated[
+PatienceOption = Annotated[
     float, typer.Option("--patience", min=0, metavar="SECONDS", help="How long to try again while the hub is away.")
 ]
 

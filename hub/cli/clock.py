@@ -84,7 +84,7 @@ def _date(said: str) -> date:
         raise WrongUsage("clock.date", f"{said!r} is no date.", "Write today's as YYYY-MM-DD.") from None
 
 
-async def _shown(config: Config) -> tuple[show.Row, Doubt | None]:
+async def _shown(config: Config) -> tuple[show.JsonRow, Doubt | None]:
     from hub.app import open_store
     from hub.clock import Clock, wall_clock_us
     from hub.model.times import stix_time
@@ -92,7 +92,7 @@ async def _shown(config: Config) -> tuple[show.Row, Doubt | None]:
     store = await open_store(config)
     try:
         doubt, witness = await Clock(store).look()
-        seen = await store.seen()
+        seen = await store.stored_times()
     finally:
         await store.close()
     row = {

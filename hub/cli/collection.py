@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli import show
-from hub.cli.admin import AsJson, ConfigFile, Name, administer, hub_url
+from hub.cli.admin import AsJson, ConfigFile, NameArgument, administer, hub_url
 
 if TYPE_CHECKING:
     from hub.model.policy import Collection
@@ -19,7 +19,7 @@ COLUMNS = ("name", "id", "tlp", "group", "types", "kinds", "min_confidence")
 
 @app.command()
 def add(
-    name: Name,
+    name: NameArgument,
     tlp: Annotated[
         str,
         typer.Option("--tlp", metavar="LEVEL", help="Up to which level: clear … red.", show_default=False),
@@ -76,13 +76,13 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 
 
 @app.command("show")
-def show_(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+def show_(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """One collection."""
     show.one(row_of(administer(config, lambda registry: registry.collections.find(name))), as_json=as_json)
 
 
 @app.command()
-def remove(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+def remove(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Forget a collection, on every door. One made later under its name begins anew."""
     administer(config, lambda registry: registry.collections.remove(name))
     show.one({"name": name}, as_json=as_json, done=f"{name} is no more")
@@ -101,7 +101,7 @@ def _filter(collection: Collection) -> str:
     return says
 
 
-def row_of(collection: Collection) -> show.Row:
+def row_of(collection: Collection) -> show.JsonRow:
     """A collection as scripts read it."""
     return {
         "name": collection.name,

@@ -36,10 +36,10 @@ def command(fix: Fix = False, as_json: AsJson = False, config: ConfigFile = None
 
 async def _findings(fix: bool, config: ConfigFile) -> Sequence[Finding]:
     from hub.cli.doctoring import Finding, Health, examined, good
-    from hub.config import load
+    from hub.config import load_config
 
     odd: list[str] = []
-    options = load(config, warn=odd.append)
+    options = load_config(config, warn=odd.append)
     findings = [Finding("configuration", Health.NOTE, each, "See docs/configuration.md.") for each in odd]
     findings = findings or [good("configuration", "Every option is known and fits the others.")]
     return [*findings, *[each async for each in examined(options, fix=fix)]]

@@ -21,7 +21,7 @@ from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
 from hub.data_dir import open_to_others
 from hub.lists import ensure_known
 from hub.model.errors import HubError, WrongUsage
-from hub.registry.port import Broker, Difference
+from hub.registry.port import Broker, BrokerDifference
 from hub.registry.service import Registry
 from hub.store.migrations import HEAD
 from hub.store.sql import SqlStore
@@ -71,10 +71,10 @@ async def examined(config: Config, *, fix: bool) -> AsyncIterator[Finding]:
             yield finding
 
 
-Check = Callable[[Config], Awaitable[list[Finding]]]
+_Check = Callable[[Config], Awaitable[list[Finding]]]
 
 
-async def _safely(check: Check, config: Config) -> AsyncIterator[Finding]:
+async def _safely(check: _Check, config: Config) -> AsyncIterator[Finding]:
     name = check.__name__.strip("_").replace("_", " ")
     try:
         for finding in await check(config):
@@ -221,7 +221,7 @@ async def _clock(store: SqlStore) -> Finding:
     """A jump stops the hub. Behind by less, versions would be ordered by the clock only after it has caught up."""
     if (found := await Clock(store).judge()) is not None:
         return Finding("clock", Health.BAD, f"{found.says} Nothing is processed or dated.", found.way_out)
-    behind_s = (await store.seen()).latest_us / 1e6 - time.time()
+    behind_s = (await store.stored_times()).latest_us / 1e6 - time.time()
     if behind_s > CLOCK_BEHIND_S:
         says = f"The clock is {behind_s:,.0f} s behind what the store has seen."
         return Finding("clock", Health.BAD, says, "Set the clock of this machine (NTP).")
@@ -258,7 +258,7 @@ async def _compared(broker: Broker, registry: Registry, *, fix: bool) -> list[Fi
     return found
 
 
-def _finding(difference: Difference) -> Finding:
+def _finding(difference: BrokerDifference) -> Finding:
     health = Health.NOTE if difference.note else Health.BAD
     way_out = difference.way_out or ("ctihub doctor --fix" if difference.repairable else "")
     return Finding("broker", health, difference.says, way_out)

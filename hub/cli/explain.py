@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli.client import DEFAULT_URL, AsJson, CaFile, Token, Url, console, hub_client, print_json, printable
+from hub.cli.client import DEFAULT_URL, AsJson, CaFile, TokenOption, Url, console, hub_client, print_json, printable
 from hub.model.errors import NotFound
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ Asked = Annotated[str, typer.Argument(help="A STIX id, a value (198.51.100.7), o
 
 
 def command(
-    asked: Asked, as_json: AsJson = False, url: Url = DEFAULT_URL, token: Token = None, ca_file: CaFile = None
+    asked: Asked, as_json: AsJson = False, url: Url = DEFAULT_URL, token: TokenOption = None, ca_file: CaFile = None
 ) -> None:
     """Show what stands behind a thing: the claims that you may see, how they were merged, and the versions."""
     with hub_client(url, token, needs_token=False, ca_file=ca_file, patience_s=5.0) as client:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli import show
-from hub.cli.admin import AsJson, ConfigFile, Name, administer
+from hub.cli.admin import AsJson, ConfigFile, NameArgument, administer
 from hub.model.times import stix_time
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ COLUMNS = ("name", "id", "rules", "members")
 
 @app.command()
 def add(
-    name: Name,
+    name: NameArgument,
     rule: Annotated[
         list[str] | None,
         typer.Option("--rule", metavar="country=RO", help="Who fits is in it: country=RO, sector=energy; repeatable."),
@@ -73,7 +73,7 @@ def remove(group: Group, as_json: AsJson = False, config: ConfigFile = None) -> 
     show.one({"name": group}, as_json=as_json, done=f"{group} is no more")
 
 
-def row_of(entry: GroupEntry) -> show.Row:
+def row_of(entry: GroupEntry) -> show.JsonRow:
     """A group as scripts read it; of ``public``, those who are known."""
     group = entry.group.group
     return {

@@ -93,7 +93,7 @@ def _say_how_many(what: str, count: int, *, as_json: bool) -> None:
         print(f"{count:,} {what}." if count else f"0 {what}: nothing that waits is meant. See ctihub held list.")
 
 
-def row_of(held: HeldObject) -> show.Row:
+def row_of(held: HeldObject) -> show.JsonRow:
     """A held object as scripts read it."""
     return {
         "no": held.no,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli import show
-from hub.cli.admin import AsJson, ConfigFile, Name, administer, hub_url, principal_commands, show_added
+from hub.cli.admin import AsJson, ConfigFile, NameArgument, administer, hub_url, principal_commands, show_added
 from hub.model.times import stix_time
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ COLUMNS = ("name", "accredited_by", "country", "sector", "groups", "suspended")
 
 @app.command()
 def add(
-    name: Name,
+    name: NameArgument,
     accredited_by: Annotated[
         str,
         typer.Option("--accredited-by", metavar="CENTRE", help="The centre that vouches for it.", show_default=False),
@@ -54,7 +54,7 @@ def add(
 
 @app.command("set")
 def set_(
-    name: Name,
+    name: NameArgument,
     accredited_by: Annotated[
         str | None, typer.Option("--accredited-by", metavar="CENTRE", help="The centre that vouches for it.")
     ] = None,
@@ -83,19 +83,19 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 
 
 @app.command("show")
-def show_(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+def show_(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """One member."""
     show.one(row_of(administer(config, lambda registry: registry.members.find(name))), as_json=as_json)
 
 
-async def _row(registry: Registry, name: str) -> show.Row:
+async def _row(registry: Registry, name: str) -> show.JsonRow:
     return row_of(await registry.members.find(name))
 
 
 principal_commands(app, "member", _row)
 
 
-def row_of(entry: MemberEntry) -> show.Row:
+def row_of(entry: MemberEntry) -> show.JsonRow:
     """A member as scripts read it."""
     principal = entry.principal
     return {

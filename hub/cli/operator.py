@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from hub.cli import show
-from hub.cli.admin import AsJson, ConfigFile, Name, administer, hub_url, show_added
+from hub.cli.admin import AsJson, ConfigFile, NameArgument, administer, hub_url, show_added
 from hub.model.times import stix_time
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operators: w
 
 
 @app.command()
-def add(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+def add(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Register an operator. Its token is shown this once."""
     added = administer(config, lambda registry: registry.operators.add(name))
     then = [f"export CTIHUB_URL={hub_url(config)} CTIHUB_TOKEN={added.token}", "ctihub status"]
@@ -32,21 +32,21 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 
 
 @app.command()
-def rotate(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+def rotate(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Give an operator a new token; the old one is worth nothing within a second."""
-    from hub.model.principals import Kind
+    from hub.model.principals import PrincipalKind
 
-    added = administer(config, lambda registry: registry.principals.rotate(name, Kind.OPERATOR))
+    added = administer(config, lambda registry: registry.principals.rotate(name, PrincipalKind.OPERATOR))
     show_added(added, row_of(added.made), as_json=as_json, done=f"{name} has a new token")
 
 
 @app.command()
-def remove(name: Name, as_json: AsJson = False, config: ConfigFile = None) -> None:
+def remove(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Forget an operator."""
     administer(config, lambda registry: registry.operators.remove(name))
     show.one({"name": name}, as_json=as_json, done=f"{name} is no more")
 
 
-def row_of(principal: Principal) -> show.Row:
+def row_of(principal: Principal) -> show.JsonRow:
     """An operator as scripts read it; it has no STIX identity."""
     return {"name": principal.name, "id": None, "created": stix_time(principal.created_us)}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.cli.client import DEFAULT_URL, CaFile, Patience, Token, Url, require_token, say, speaking
+from hub.cli.client import DEFAULT_URL, CaFile, PatienceOption, TokenOption, Url, require_token, say, speaking
 from hub.model.errors import NotFound
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def command(
     page: PageObjects = 1_000,
     all_versions: Versions = False,
     url: Url = DEFAULT_URL,
-    token: Token = None,
+    token: TokenOption = None,
     ca_file: CaFile = None,
-    patience: Patience = 60.0,
+    patience: PatienceOption = 60.0,
 ) -> None:
     """Print a collection's objects, one JSON line each; with --state only those that are new since the last pull.
 

@@ -10,8 +10,8 @@ from hub.cli.client import (
     DEFAULT_URL,
     AsJson,
     CaFile,
-    Patience,
-    Token,
+    PatienceOption,
+    TokenOption,
     Url,
     Voice,
     hub_client,
@@ -31,9 +31,9 @@ def command(
     wait: Wait = True,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
-    token: Token = None,
+    token: TokenOption = None,
     ca_file: CaFile = None,
-    patience: Patience = 300.0,
+    patience: PatienceOption = 300.0,
 ) -> None:
     """Publish STIX: bundles, single objects, lists, NDJSON, packed with gzip or ZIP or not.
 

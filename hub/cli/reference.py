@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hub.cli import COMMANDS, load
+from hub.cli import COMMANDS, load_command
 
 _HEAD = """# Commands
 
@@ -25,7 +25,7 @@ def pages() -> str:
         if said.panel != panel:
             panel = said.panel
             parts.append(f"## {panel}\n")
-        parts.extend(_described(f"ctihub {name}", load(name), deep=3))
+        parts.extend(_described(f"ctihub {name}", load_command(name), deep=3))
     return "\n".join(parts)
 
 

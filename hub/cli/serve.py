@@ -26,10 +26,10 @@ def command(
     ] = False,
 ) -> None:
     """Run the hub until Ctrl-C. Every role answers /healthz, /readyz and /metrics on HTTP_HOST:HTTP_PORT."""
-    from hub.config import ensure_private, load
+    from hub.config import ensure_private, load_config
 
     overrides = {"http_host": host, "http_port": port, "data_dir": data_dir, "behind_proxy": behind_proxy or None}
-    options = load(config, overrides=overrides, warn=lambda text: say(f"Warning: {text}"))
+    options = load_config(config, overrides=overrides, warn=lambda text: say(f"Warning: {text}"))
     ensure_private(options)
 
     from hub import lists, serving, telemetry

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-Row = Mapping[str, Any]
+JsonRow = Mapping[str, Any]
 
 _PIPE_WIDTH = 160
 
 
-def listing(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool, nothing: str) -> None:
+def listing(rows: Sequence[JsonRow], columns: Sequence[str], *, as_json: bool, nothing: str) -> None:
     """All rows: as one JSON array, or these columns as a table; ``nothing`` is the sentence for none."""
     if as_json:
         print_json(list(rows))
@@ -36,7 +36,7 @@ def listing(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool, nothi
     _console().print(table)
 
 
-def one(row: Row, *, as_json: bool, done: str = "", then: Sequence[str] = (), token: str | None = None) -> None:
+def one(row: JsonRow, *, as_json: bool, done: str = "", then: Sequence[str] = (), token: str | None = None) -> None:
     """One row: as a JSON object, the token within it, or as a panel with what to do next.
 
     ``done`` says what was done; ``then`` are command lines or sentences.
@@ -60,7 +60,7 @@ def one(row: Row, *, as_json: bool, done: str = "", then: Sequence[str] = (), to
         console.print(line, soft_wrap=True)
 
 
-def _properties(row: Row) -> RenderableType:
+def _properties(row: JsonRow) -> RenderableType:
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hub.cli.client import DEFAULT_URL, AsJson, CaFile, Token, Url, console, hub_client, print_json, printable
+from hub.cli.client import DEFAULT_URL, AsJson, CaFile, TokenOption, Url, console, hub_client, print_json, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _INTAKE = ("centre", "received", "accepted", "unchanged", "held", "rejected", "lag", "last received")
 
 
-def command(as_json: AsJson = False, url: Url = DEFAULT_URL, token: Token = None, ca_file: CaFile = None) -> None:
+def command(as_json: AsJson = False, url: Url = DEFAULT_URL, token: TokenOption = None, ca_file: CaFile = None) -> None:
     """Show flow, lag, rejections, collections and doors, as far as you may see them."""
     with hub_client(url, token, needs_token=False, ca_file=ca_file, patience_s=5.0) as client:
         status = client.status()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.client import DEFAULT_URL, AsJson, CaFile, Patience, Token, Url, hub_client, print_verdicts
+from hub.cli.client import DEFAULT_URL, AsJson, CaFile, PatienceOption, TokenOption, Url, hub_client, print_verdicts
 from hub.model.errors import WrongUsage
 
 _IDS_AT_ONCE = 10_000
@@ -18,9 +18,9 @@ def command(
     ids: Ids,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
-    token: Token = None,
+    token: TokenOption = None,
     ca_file: CaFile = None,
-    patience: Patience = 60.0,
+    patience: PatienceOption = 60.0,
 ) -> None:
     """Take back contributions of yours, by the STIX ids under which you published them."""
     from connectors.sdk.verdicts import collect

@@ -12,7 +12,7 @@ from hub.model.policy import NOBODY, Policy, Source
 from hub.model.problems import Code, Problem, cut
 from hub.model.record_headers import RecordHeaders, read_headers
 from hub.model.times import to_us
-from hub.model.words import Limits, Stamp, stamp
+from hub.model.words import Limits, Stamp, stamp_of
 from hub.model.writes import Held
 
 _LONGEST_ID = 255
@@ -99,7 +99,7 @@ def _arrivals(
     stix_id = _id_in(record.key) if record.key else None
     for i, value in enumerate(values):
         yield Arrival(
-            source, value, stix_id, stamp(at_us, record.partition, record.offset, i), at_us, record.topic,
+            source, value, stix_id, stamp_of(at_us, record.partition, record.offset, i), at_us, record.topic,
             record.partition, record.offset, headers.index + i, headers.receipt, refused,
         )  # fmt: skip
 

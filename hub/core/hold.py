@@ -19,7 +19,7 @@ from typing import NamedTuple
 from hub.model.problems import Code, Problem, cut
 from hub.model.words import StixObject
 from hub.patterns import Named, Observable
-from hub.patterns.readings import Name, Span, is_network_property, readings, span_of
+from hub.patterns.readings import DomainName, Span, is_network_property, readings, span_of
 
 OWN_RULES = "ctihub"
 """The name of the hub's own rules among the lists."""
@@ -169,7 +169,7 @@ class HeldLists:
         name = self._ranges[span.version].touching(span.first, span.last)
         return None if name is None else _hit(Code.LIST_HIT, one, span.text, f"is on the list {name}", name)
 
-    def _domain(self, name: Name, one: Observable) -> Hit | None:
+    def _domain(self, name: DomainName, one: Observable) -> Hit | None:
         """A URL of a whole site says as much as its name; one with a path is a place of its own on it."""
         if self.own_rules:
             hit = self._special(name, one) if is_network_property(one.kind, one.path) else None
@@ -189,7 +189,7 @@ class HeldLists:
             or self._below(name.text, one)
         )
 
-    def _special(self, name: Name, one: Observable) -> Hit | None:
+    def _special(self, name: DomainName, one: Observable) -> Hit | None:
         last = name.text.rpartition(".")[2]
         if last in _SPECIAL_NAMES:
             return _hit(Code.POISON_RESERVED, one, name.text, "is no name of the public Internet")
@@ -209,7 +209,7 @@ class HeldLists:
         return None
 
 
-def _concerns(name: Name, host: str) -> bool:
+def _concerns(name: DomainName, host: str) -> bool:
     """Whether blocking a name, or a place on it, hits a host: its own name, or one above."""
     return host == name.text or (not name.is_place and host.endswith("." + name.text))
 

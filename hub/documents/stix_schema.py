@@ -14,15 +14,15 @@ from hub.core.validate.checks import (
     BINARY,
     EXTENSION_KEY,
     HASH_NAME,
-    HASHES,
-    HEX,
+    HASH_PATTERNS,
+    HEX_PATTERN,
     IDENTIFIER,
     PROPERTY_NAME,
     TYPE_NAME,
     UUID,
 )
 from hub.core.validate.common import PROPERTIES, REQUIRED, SAME_EVERYWHERE, VERSIONED_RULES
-from hub.core.validate.kinds import Kind, ObjectType, Rule
+from hub.core.validate.kinds import ObjectType, PropertyRule, ValueKind
 from hub.core.validate.objects import EXTENSION_TYPES
 from hub.core.validate.timestamps import TIMESTAMP
 from hub.model.stix_types import Excludes, Family, InOrder, stix_type
@@ -93,7 +93,7 @@ def _object(table: ObjectType, family: Family) -> Schema:
         "required": ["type", "id", *needed, *table.required],
         "patternProperties": {
             "_bin$": {"type": "string", "pattern": _whole(BINARY)},
-            "_hex$": {"type": "string", "pattern": _whole(HEX)},
+            "_hex$": {"type": "string", "pattern": _whole(HEX_PATTERN)},
         },
         "propertyNames": {
             "pattern": _whole(f"id|{PROPERTY_NAME}"),
@@ -106,7 +106,7 @@ def _object(table: ObjectType, family: Family) -> Schema:
     return _with_rules(schema, rules)
 
 
-def _with_rules(schema: Schema, rules: tuple[Rule, ...]) -> Schema:
+def _with_rules(schema: Schema, rules: tuple[PropertyRule, ...]) -> Schema:
     said = [_rule(rule) for rule in rules if not isinstance(rule, InOrder)]
     if said:
         schema["allOf"] = said
@@ -138,7 +138,7 @@ def _has(name: str, when: bool | None) -> Schema:
 
 def _shared() -> dict[str, Schema]:
     """The definitions of what many types hold, by the name that ``_name`` gives it."""
-    waiting: list[Kind] = [kind for table in TYPES.values() for kind in table.properties.values()]
+    waiting: list[ValueKind] = [kind for table in TYPES.values() for kind in table.properties.values()]
     waiting += [kind for common in PROPERTIES.values() for kind in common.values()]
     shared: dict[str, Schema] = {}
     while waiting:
@@ -149,7 +149,7 @@ def _shared() -> dict[str, Schema]:
         match kind:
             case kinds.Dictionary(of) | kinds.ListOf(of) if of is not None:
                 waiting.append(of)
-            case kinds.Record():
+            case kinds.Embedded():
                 waiting += kind.properties.values()
             case kinds.Extensions(known):
                 waiting += known.values()
@@ -158,10 +158,10 @@ def _shared() -> dict[str, Schema]:
     return dict(sorted(shared.items()))
 
 
-def _name(kind: Kind) -> str | None:
+def _name(kind: ValueKind) -> str | None:
     """The name of a definition that several places share; None for what is said where it stands."""
     match kind:
-        case kinds.Record():
+        case kinds.Embedded():
             return kind.name
         case kinds.Timestamp():
             return "timestamp"
@@ -173,14 +173,14 @@ def _name(kind: Kind) -> str | None:
             return None
 
 
-def _kind(kind: Kind) -> Schema:
+def _kind(kind: ValueKind) -> Schema:
     name = _name(kind)
     return _in_full(kind) if name is None else {"$ref": f"#/$defs/{name}"}
 
 
-def _in_full(kind: Kind) -> Schema:
+def _in_full(kind: ValueKind) -> Schema:
     match kind:
-        case kinds.Dictionary() | kinds.ListOf() | kinds.Record() | kinds.Extensions():
+        case kinds.Dictionary() | kinds.ListOf() | kinds.Embedded() | kinds.Extensions():
             return _holder(kind)
         case kinds.Flag() | kinds.Integer() | kinds.Number() | kinds.Hashes() | kinds.Anything():
             return _other(kind)
@@ -195,7 +195,7 @@ def _holder(kind: kinds.Holder) -> Schema:
             return _filled_object(propertyNames={"pattern": _whole(keys)}, additionalProperties=values)
         case kinds.ListOf(of):
             return {"type": "array", "minItems": 1, "items": _kind(of)}
-        case kinds.Record():
+        case kinds.Embedded():
             return _record(kind)
         case kinds.Extensions(known):
             return _extensions(known)
@@ -218,7 +218,7 @@ def _other(kind: kinds.Other) -> Schema:
             return {"type": "number"} | {key: value for key, value in limits.items() if value is not None}
         case kinds.Hashes():
             return _filled_object(
-                properties={name: {"pattern": _whole(pattern)} for name, pattern in HASHES.items()},
+                properties={name: {"pattern": _whole(pattern)} for name, pattern in HASH_PATTERNS.items()},
                 propertyNames={"pattern": _whole(HASH_NAME)},
                 additionalProperties={"type": "string"},
             )
@@ -239,12 +239,12 @@ def _string(kind: kinds.String) -> Schema:
             return {"type": "string", "pattern": _reference(types, but)}
         case kinds.Ipv6():
             return {"type": "string", "pattern": _whole(_IPV6)}
-        case kinds.Word(of):
+        case kinds.EnumValue(of):
             return {"enum": sorted(of)}
         case kinds.Binary():
             return {"type": "string", "pattern": _whole(BINARY)}
         case kinds.Hex():
-            return {"type": "string", "pattern": _whole(HEX)}
+            return {"type": "string", "pattern": _whole(HEX_PATTERN)}
         case _:
             assert_never(kind)
 
@@ -260,7 +260,7 @@ def _filled_object(**more: Any) -> Schema:
     return {"type": "object", "minProperties": 1, **more}
 
 
-def _record(kind: kinds.Record) -> Schema:
+def _record(kind: kinds.Embedded) -> Schema:
     properties = {name: _kind(one) for name, one in kind.properties.items()}
     schema = _filled_object(properties=properties, additionalProperties=_ANYTHING)
     if kind.required:

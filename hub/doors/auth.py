@@ -13,7 +13,7 @@ from starlette.requests import Request
 from hub.model.credentials import Credentials, TokenCredentials
 from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
 from hub.model.policy import Collection
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.registry.access import Access
 
 _LONGEST_HEADER = 4_096
@@ -94,7 +94,7 @@ class Gate:
     async def centre(self, request: Request) -> Principal:
         """The centre that asks. Raises NotAuthenticated, or NotAllowed for another kind of principal."""
         principal = await self.required(request)
-        if principal.kind is not Kind.CENTRE:
+        if principal.kind is not PrincipalKind.CENTRE:
             raise NotAllowed("auth.centre-only", "Only a centre may do this.", "Use a centre's token.")
         return principal
 

@@ -27,8 +27,8 @@ from aiokafka.errors import (
 )
 
 from hub.doors.kafka_back import GROUP, read_back
-from hub.doors.kafka_batch import BATCH_BYTES, Sizes, TopicBatch
-from hub.doors.kafka_tail import CHECK_ROWS, RelayedRow, TailRecord, Verdict, judge, last_seq, relayed_row
+from hub.doors.kafka_batch import RELAY_BATCH_BYTES, Sizes, TopicBatch
+from hub.doors.kafka_tail import CHECK_ROWS, RelayedRow, TailRecord, Verdict, compare_tail, last_seq, relayed_row
 from hub.doors.metrics import RELAY_FENCES, RELAY_LAG, RELAYED
 from hub.log.kafka_batches import replace_codecs
 from hub.log.kafka_connection import (
@@ -171,7 +171,7 @@ class Relay:
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             acks="all",
             compression_type="gzip",  # which every client library of members reads by itself
-            max_batch_size=BATCH_BYTES,
+            max_batch_size=RELAY_BATCH_BYTES,
         )
         try:
             await self._start(producer)
@@ -277,7 +277,7 @@ class Relay:
         """A reader of what is committed, and of the positions. It joins nothing: topics are assigned by hand."""
         return self._kafka.reader(
             group_id=GROUP, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest",
-            max_partition_fetch_bytes=BATCH_BYTES, fetch_max_bytes=4 * BATCH_BYTES,
+            max_partition_fetch_bytes=RELAY_BATCH_BYTES, fetch_max_bytes=4 * RELAY_BATCH_BYTES,
         )  # fmt: skip
 
     async def _judge(self, no: int, end: LogEnd, position: int | None, tail: Sequence[TailRecord]) -> Verdict:
@@ -288,7 +288,7 @@ class Relay:
             page = await self._logs.page(no, after, limit=min(500, last - after), limit_bytes=PAGE_BYTES)
             rows.extend(relayed_row(row, body) for row, body in page.with_bodies())
             after = page.rows[-1].seq
-        return judge(tail, position, rows, head=end.seq, compacted=end.name.startswith(COLLECTION_PREFIX))
+        return compare_tail(tail, position, rows, head=end.seq, compacted=end.name.startswith(COLLECTION_PREFIX))
 
     def _heed(self, no: int, end: LogEnd, verdict: Verdict) -> None:
         if verdict.differs:

@@ -18,7 +18,7 @@ from hub.doors.kafka_tail import LEFT_OUT, SEQ
 from hub.model.words import Seq
 from hub.store.port import LogPage, LogRow
 
-BATCH_BYTES = 1 << 20
+RELAY_BATCH_BYTES = 1 << 20
 """Before compression."""
 
 _log = structlog.get_logger()
@@ -37,7 +37,7 @@ class Sizes:
     """What the topics take, as far as they have refused anything. Lives as long as the relay."""
 
     def __init__(self) -> None:
-        self._most_bytes: defaultdict[int, int] = defaultdict(lambda: BATCH_BYTES)
+        self._most_bytes: defaultdict[int, int] = defaultdict(lambda: RELAY_BATCH_BYTES)
         self._left_out: defaultdict[int, set[Seq]] = defaultdict(set)
 
     def batches(self, producer: AIOKafkaProducer, log: int, page: LogPage) -> list[TopicBatch]:

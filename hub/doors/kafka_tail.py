@@ -77,7 +77,7 @@ def last_seq(records: Sequence[TailRecord], position: int | None) -> int:
     return max([position or 0, *(record.seq for record in records)])
 
 
-def judge(
+def compare_tail(
     records: Sequence[TailRecord], position: int | None, rows: Sequence[RelayedRow], *, head: Seq, compacted: bool
 ) -> Verdict:
     """Compare a topic's end with the change log.

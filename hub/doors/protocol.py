@@ -26,7 +26,7 @@ _LINGER_S = 2.0
 _LINGER_BYTES = 1 << 20
 """A peer that is refused while it still sends is listened to for so long, or it would lose the answer to a reset."""
 
-Reading = Literal["nothing", "head", "body"]
+_Reading = Literal["nothing", "head", "body"]
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -53,7 +53,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._handed_on = False
         self._head_bytes = 0
         self._fields = 0
-        self._reading: Reading = "nothing"
+        self._reading: _Reading = "nothing"
         self._refused_bytes: int | None = None  # received since this connection was refused; None: it is not
         self._closing_since: float | None = None
 

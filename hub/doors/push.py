@@ -12,12 +12,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from hub.doors import metrics
+from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
-from hub.doors.held import holding
 from hub.doors.openapi import ERRORS, binary_body
 from hub.intake import Encoding, Form, Taken
 from hub.model.errors import Refused, WrongType
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.model.words import Seq
 from hub.questions import receipts
 from hub.questions.receipts import ProblemPlace
@@ -116,12 +116,12 @@ def _add_rejections(router: APIRouter, doors: Doors) -> None:
     ) -> Response:
         """The calling centre's rejections above a number, in order. An operator's are those of nobody's records."""
         principal = await doors.gate.required(request)
-        if principal.kind is not Kind.OPERATOR:
+        if principal.kind is not PrincipalKind.OPERATOR:
             principal = await doors.gate.centre(request)
-        async with holding(doors.answers, 2 * doors.settings.page_bytes) as held:
+        async with share_of(doors.answers, 2 * doors.settings.page_bytes) as share:
             body = await _rejections(doors, principal, Seq(after), limit)
             answer = Response(body, media_type=JSON, headers=_PRIVATE)
-            return held.hand_over(answer, stall_s=doors.settings.stall_s)
+            return share.hand_over(answer, stall_s=doors.settings.stall_s)
 
 
 _PRIVATE = {"cache-control": "no-store"}

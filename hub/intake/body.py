@@ -216,7 +216,7 @@ def _cut_off() -> Refused:
     return Refused("push.encoding", "The compressed body is cut off.", "Send it whole.")
 
 
-class Lines:
+class NdjsonLines:
     """NDJSON to objects; a bundle, envelope or list on a line is taken apart. Holds at most one unfinished line, of
     which nothing over the limit is kept: ``limits.object_bytes``, or for what holds objects ``holder_bytes``.
     """

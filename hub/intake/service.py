@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from hub.intake.body import BLOCK_BYTES, EXCERPT_BYTES, Encoding, Form, Lines, Piece, Unpacked, objects_of
+from hub.intake.body import BLOCK_BYTES, EXCERPT_BYTES, Encoding, Form, NdjsonLines, Piece, Unpacked, objects_of
 from hub.intake.budget import Budget, Share
 from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
 from hub.log.port import INTAKE_PREFIX, EventLog, Record, RecordsTooLarge
@@ -114,7 +114,7 @@ class Intake:
         # What is held is bounded whatever the body's size: a chunk, an unfinished line, a block.
         most = CHUNK_BYTES + self.limits.objects.object_bytes + 2 * BLOCK_BYTES
         await share.grow_to(most if length is None else min(length, most))
-        lines = Lines(self.limits.objects, self.limits.push_bytes)
+        lines = NdjsonLines(self.limits.objects, self.limits.push_bytes)
         waiting: list[Piece] = []
         async for block in blocks:
             if lines.held_bytes > self.limits.objects.object_bytes:  # a long bundle: it, and its objects beside it

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from hub.log.embedded_consumer import EmbeddedConsumer
-from hub.log.embedded_file import OFFSET_BITS, TABLES, connect, encode_headers, fsync_folder, hub_error, run
+from hub.log.embedded_file import OFFSET_BITS, TABLES, connect, encode_headers, fsync_folder, hub_error, run_in_thread
 from hub.log.port import INTAKE_PREFIX, Complaint, Positions, Record, StoredPositions, Topic, TopicPartition
 from hub.model.errors import Broken, HubError, NotFound
 
@@ -128,7 +128,7 @@ class EmbeddedLog:
         self._thread.shutdown(wait=False)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await run(self._loop, self._thread, work)
+        return await run_in_thread(self._loop, self._thread, work)
 
     # All below runs in the writer's thread.
 

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from hub.log.embedded_file import OFFSET_BITS, connect, decode_headers, run
+from hub.log.embedded_file import OFFSET_BITS, connect, decode_headers, run_in_thread
 from hub.log.gap import gap
 from hub.log.port import INTAKE_PREFIX, Batch, StoredPositions, StoredRecord, Topic, TopicPartition
 from hub.log.shares import in_turn, share_out, size_of
@@ -123,7 +123,7 @@ class EmbeddedConsumer:
         self._thread.shutdown(wait=False)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await run(self._loop, self._thread, work)
+        return await run_in_thread(self._loop, self._thread, work)
 
     async def _seek(self, new: Collection[_Waiting]) -> None:
         if not new:

@@ -32,7 +32,7 @@ encode_headers = msgspec.msgpack.Encoder().encode
 decode_headers = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...]).decode
 
 
-async def run(loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+async def run_in_thread(loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
     """What ``work`` gives in the thread; errors of SQLite as the caller may treat them."""
     try:
         return await loop.run_in_executor(thread, work)

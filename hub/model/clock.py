@@ -24,7 +24,7 @@ class Alive:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StoredTimes:
     """The times that the store holds."""
 
     latest_us: int
@@ -79,7 +79,7 @@ class Doubt:
         )
 
 
-def doubt(now_us: int, seen: Seen, witness: Witness) -> Doubt | None:
+def doubt(now_us: int, seen: StoredTimes, witness: Witness) -> Doubt | None:
     """What speaks against a clock that says ``now_us``; None where it may be believed.
 
     Behind the store either of the two is wrong, and no witness tells which is to be mended. Ahead of it the hub may
@@ -94,7 +94,7 @@ def doubt(now_us: int, seen: Seen, witness: Witness) -> Doubt | None:
     return Doubt(now_us, seen.latest_us)
 
 
-def _has_passed(now_us: int, seen: Seen, witness: Witness) -> bool:
+def _has_passed(now_us: int, seen: StoredTimes, witness: Witness) -> bool:
     """Whether the machine itself has counted the time since a worker last worked on it."""
     before = seen.alive.get(witness.boot) if witness.boot is not None else None
     if before is None:

@@ -10,7 +10,7 @@ from hub.model.policy import Collection, Group, Source
 from hub.model.words import CollectionName, GroupName, SourceName, StixId
 
 
-class Kind(StrEnum):
+class PrincipalKind(StrEnum):
     """What a principal is."""
 
     CENTRE = "centre"
@@ -26,7 +26,7 @@ class Attribute(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class GroupRule:
     """One condition of a group over the registry, such as ``country=RO``."""
 
     attribute: Attribute
@@ -42,7 +42,7 @@ class Principal:
 
     no: int
     name: str
-    kind: Kind
+    kind: PrincipalKind
     identity: StixId | None = None
     """Its STIX identity; None for an operator."""
     country: str | None = None
@@ -60,7 +60,7 @@ class GroupRules:
     """A group, and by which rules principals belong to it; lists of names stand at the principals."""
 
     group: Group
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[GroupRule, ...] = ()
     no: int = 0
 
 

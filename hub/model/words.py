@@ -95,7 +95,7 @@ Stamp = NewType("Stamp", bytes)
 """What the event log adds on receipt, packed so that bytes order as (time, partition, offset, index in the record)."""
 
 
-def stamp(time_us: int, partition: int, offset: int, index: int = 0) -> Stamp:
+def stamp_of(time_us: int, partition: int, offset: int, index: int = 0) -> Stamp:
     """Pack a stamp; ``index`` says which object of the record, for a record that holds several (a bundle)."""
     return Stamp(struct.pack(">QIQI", time_us, partition, offset, index))
 

@@ -37,7 +37,7 @@ class Index:
     text: str
 
 
-Step = str | Index
+PathStep = str | Index
 """A key, unquoted and unescaped, or an index."""
 
 
@@ -46,7 +46,7 @@ class Path:
     """An object path: the object's type and at least one step, the first of them a key."""
 
     type: str
-    steps: tuple[Step, ...]
+    steps: tuple[PathStep, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub.patterns.ast import Path, Step
+from hub.patterns.ast import Path, PathStep
 
 _RENAMED = {
     ("directory", "created"): "ctime",
@@ -39,7 +39,7 @@ def lifted(path: Path) -> Path:
     Path(type='process', steps=('image_ref', 'parent_directory_ref', 'ctime'))
     """
     kind: str | None = path.type
-    steps: list[Step] = []
+    steps: list[PathStep] = []
     for step in path.steps:
         if not isinstance(step, str):
             steps.append(step)

@@ -27,7 +27,7 @@ from hub.patterns.ast import (
 from hub.patterns.constants import normal_constant, written
 from hub.patterns.lift import lifted
 from hub.patterns.nodes import Leaf, Node, check_size, check_whole, joined, leaf_node, observation, qualified
-from hub.patterns.observables import Rule, canonical_by, meant_type, rule_for
+from hub.patterns.observables import ObservableRule, canonical_by, meant_type, rule_for
 from hub.patterns.observables.addresses import canonical_address
 from hub.patterns.observables.hashes import canonical_digest, checked_algorithm
 from hub.patterns.paths import normal_path, written_steps
@@ -161,7 +161,9 @@ class Normaliser:
             raise _negated_set(leaf, mixed=len(by_kind) > 1)
         return joined("OR", _sorted_once(nodes), frozenset((leaf.kind,)), self._limit_chars)
 
-    def _canonical_values(self, rule: Rule | None, operator: str, constants: list[Constant]) -> list[Constant]:
+    def _canonical_values(
+        self, rule: ObservableRule | None, operator: str, constants: list[Constant]
+    ) -> list[Constant]:
         if rule is None or not (
             operator in _CANONICAL_OPERATORS or (rule.is_network and operator in _NETWORK_OPERATORS)
         ):
@@ -169,7 +171,7 @@ class Normaliser:
         found = [self._canonical_value(rule, constant) for constant in constants]
         return [_as_network(constant) for constant in found] if operator == "ISSUBSET" else found
 
-    def _canonical_value(self, rule: Rule, constant: Constant) -> Constant:
+    def _canonical_value(self, rule: ObservableRule, constant: Constant) -> Constant:
         if constant.kind is not ConstantKind.STRING:
             return constant
         found = canonical_by(rule, constant.text, AT)

@@ -18,11 +18,11 @@ from hub.patterns.ast import (
     Observation,
     ObservationExpression,
     Path,
+    PathStep,
     Qualified,
     Qualifier,
     Repeats,
     StartStop,
-    Step,
     Within,
 )
 from hub.patterns.tokens import (
@@ -30,7 +30,7 @@ from hub.patterns.tokens import (
     KEY_WORDS,
     KEY_WORDS_20,
     PatternError,
-    Token,
+    PatternToken,
     ends_too_early,
     syntax_error,
     tokens_of,
@@ -90,7 +90,7 @@ class _Parser:
 
     __slots__ = ("_at", "_depth", "_may_repeat_qualifiers", "_pattern", "_tokens")
 
-    def __init__(self, pattern: str, tokens: list[Token], *, may_repeat_qualifiers: bool) -> None:
+    def __init__(self, pattern: str, tokens: list[PatternToken], *, may_repeat_qualifiers: bool) -> None:
         self._pattern = pattern
         self._tokens = tokens
         self._at = 0
@@ -239,7 +239,7 @@ class _Parser:
             self._at -= 1
             raise self._unexpected("an object path such as ipv4-addr:value, EXISTS or '('")
         self._take(":", "':' after the object type")
-        steps: list[Step] = [self._key()]
+        steps: list[PathStep] = [self._key()]
         while True:
             if len(steps) > MAX_STEPS:
                 raise _too_costly(f"has an object path of more than {MAX_STEPS} steps")
@@ -272,7 +272,7 @@ class _Parser:
     def _kind(self) -> str:
         return self._tokens[self._at].kind
 
-    def _next(self) -> Token:
+    def _next(self) -> PatternToken:
         token = self._tokens[self._at]
         self._at += 1
         return token

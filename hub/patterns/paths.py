@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hub.patterns.ast import Index, Path, Step
+from hub.patterns.ast import Index, Path, PathStep
 from hub.patterns.constants import quoted
 from hub.patterns.observables.hashes import algorithm
 from hub.patterns.tokens import KEY_WORDS
@@ -17,7 +17,7 @@ def normal_path(path: Path) -> Path:
 
     The key of a digest is the last step, behind one called ``hashes`` or ``…_hashes`` (STIX 2.1, section 2.7).
     """
-    steps: list[Step] = [Index(step.text.lstrip("+")) if isinstance(step, Index) else step for step in path.steps]
+    steps: list[PathStep] = [Index(step.text.lstrip("+")) if isinstance(step, Index) else step for step in path.steps]
     if len(steps) > 1:
         last, before = steps[-1], steps[-2]
         if isinstance(last, str) and isinstance(before, str) and (before == "hashes" or before.endswith("_hashes")):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from hub.model.problems import Problem
-from hub.patterns.observables import Rule, canonical_by, hashes, rule_for
+from hub.patterns.observables import ObservableRule, canonical_by, hashes, rule_for
 
 _AT = "/pattern"
 _SINGLE = re.compile(r"\[[ \t\r\n]*+([a-z0-9-]++:[A-Za-z0-9.'-]++)[ \t\r\n]*+=[ \t\r\n]*+'([^'\\]*+)'[ \t\r\n]*+\]")
@@ -18,7 +18,7 @@ Quick = tuple[str, str, str, str, tuple[Problem, ...]]
 """Canonical text, kind, path, value, warnings."""
 
 
-def _known() -> dict[str, tuple[str, str, str, Rule]]:
+def _known() -> dict[str, tuple[str, str, str, ObservableRule]]:
     """By the path as people write it: the canonical text up to the value, the kind, the path, the rule."""
     values = ("ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr")
     paths = [(f"{kind}:value", kind, "value") for kind in values]

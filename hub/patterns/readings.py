@@ -46,7 +46,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class DomainName:
     """A domain name in canonical form."""
 
     text: str
@@ -54,7 +54,7 @@ class Name:
     """See ``Span``."""
 
 
-Reading = Span | Name
+Reading = Span | DomainName
 
 _ADDRESS: dict[int, type[ipaddress.IPv4Address] | type[ipaddress.IPv6Address]] = {
     4: ipaddress.IPv4Address,
@@ -154,12 +154,12 @@ def _quick(one: Observable) -> Reading | None:
         case "ipv4-addr" | "ipv6-addr":
             return span_of(one.value)
         case "domain-name":
-            return Name(one.value) if canonical_domain(one.value) == one.value else None
+            return DomainName(one.value) if canonical_domain(one.value) == one.value else None
         case "url" if found := _PLAIN_URL.fullmatch(one.value):
             host, path = found.groups()
             if path and "://" in path and _BETWEEN_URLS.search(path):
                 return None
-            return Name(host, is_place=not _is_whole(path or ""))
+            return DomainName(host, is_place=not _is_whole(path or ""))
         case _:
             return None
 
@@ -251,8 +251,8 @@ def _place(reading: Reading) -> Reading:
     match reading:
         case Span(version, first, last):
             return Span(version, first, last, is_place=True)
-        case Name(text):
-            return Name(text, is_place=True)
+        case DomainName(text):
+            return DomainName(text, is_place=True)
 
 
 def _host(host: str, *, network: bool) -> Iterator[Reading]:
@@ -290,7 +290,7 @@ def _spans(host: str, *, network: bool) -> Iterator[Span]:
         yield from _loose(host)
 
 
-def _name(host: str) -> Name | None:
+def _name(host: str) -> DomainName | None:
     """The name that a host is, or that it begins or ends with where the rest may vary."""
     name = host.strip("*%").lstrip(".")
     if name.endswith("."):  # 'google.*': whatever else it is, it is this one
@@ -298,7 +298,7 @@ def _name(host: str) -> Name | None:
     elif host[-1:] in ("*", "%") and "." not in name:
         return None
     domain = canonical_domain(name) if _NAME_LIKE.fullmatch(name) else None
-    return None if domain is None else Name(domain)
+    return None if domain is None else DomainName(domain)
 
 
 def _numbers(host: str) -> list[str]:

@@ -55,7 +55,7 @@ HOW_STRINGS_ARE_WRITTEN = r"In a string a backslash is written \\ and an apostro
 _OPENING = re.compile(rf"[({WHITE}]*+")
 
 
-class Token(NamedTuple):
+class PatternToken(NamedTuple):
     """A token. ``kind`` is the name of its group, the mark or the key word itself, or ``end``."""
 
     kind: str
@@ -82,13 +82,13 @@ def syntax_error(pattern: str, at: int, expected: str, hint: str = "") -> Patter
     return PatternError(Code.PATTERN_SYNTAX, f"{says} {hint}" if hint else says)
 
 
-def ends_too_early(string: Token, following: Token) -> bool:
+def ends_too_early(string: PatternToken, following: PatternToken) -> bool:
     """Whether a string seems to end at an apostrophe that belongs into it: a word follows at once."""
     adjoins = following.at == string.at + len(string.text)
     return string.kind == "string" and adjoins and following.kind in _NOT_BEHIND_A_STRING
 
 
-def _no_token(pattern: str, at: int, before: list[Token]) -> PatternError:
+def _no_token(pattern: str, at: int, before: list[PatternToken]) -> PatternError:
     """Why no token begins at offset ``at``: of a string, what is wrong in it or before it."""
     inside = _INSIDE.match(pattern, at)
     if inside is None:
@@ -100,7 +100,7 @@ def _no_token(pattern: str, at: int, before: list[Token]) -> PatternError:
     return syntax_error(pattern, at, "a string that ends with an apostrophe", hint)
 
 
-def tokens_of(pattern: str, key_words: frozenset[str] = KEY_WORDS) -> list[Token]:
+def tokens_of(pattern: str, key_words: frozenset[str] = KEY_WORDS) -> list[PatternToken]:
     """The tokens of a pattern, white space and comments left out, ``end`` last. Raises PatternError.
 
     A comment before the first bracket is refused, as stix2-patterns does: everything that members run on what the
@@ -110,7 +110,7 @@ def tokens_of(pattern: str, key_words: frozenset[str] = KEY_WORDS) -> list[Token
     start = opening.end() if opening else 0
     if not pattern.startswith("[", start):
         raise syntax_error(pattern, start, "'[' (a STIX pattern begins with it, or with '(')")
-    found: list[Token] = []
+    found: list[PatternToken] = []
     for match in _TOKEN.finditer(pattern):
         # Exactly one group has matched: the last alternative takes whatever no other one does.
         group, kind = match.lastindex or 0, match.lastgroup or "none"
@@ -119,5 +119,5 @@ def tokens_of(pattern: str, key_words: frozenset[str] = KEY_WORDS) -> list[Token
             kind = text
         elif kind == "none":
             raise _no_token(pattern, match.start(group), found)
-        found.append(Token(kind, text, match.start(group)))
+        found.append(PatternToken(kind, text, match.start(group)))
     return found

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from hub.model.claims import Claim, ClaimKey
 from hub.model.errors import NotFound, Refused
 from hub.model.policy import Collection, Policy
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.model.problems import Problem, cut
 from hub.model.words import CanonicalKey, StixId
 from hub.patterns import keys_asked
-from hub.questions.explained import Asker, KnownThing, Part, known_thing
+from hub.questions.explained import Asker, CollectionPart, KnownThing, known_thing
 from hub.questions.naming import is_stix_id, read_as, things_named
 from hub.questions.visible import seen_by
 from hub.store.port import ShownView, Store, ThingReader
@@ -75,8 +75,8 @@ class _Explaining:
         self._policy = policy
         self._collections = collections
         self._numbers = [collection.no for collection in collections]
-        source = policy.sources.get(principal.no) if principal.kind is Kind.CENTRE else None
-        self._asker = Asker(source=source, operator=principal.kind is Kind.OPERATOR)
+        source = policy.sources.get(principal.no) if principal.kind is PrincipalKind.CENTRE else None
+        self._asker = Asker(source=source, operator=principal.kind is PrincipalKind.OPERATOR)
 
     async def explain(self, asked: str) -> list[KnownThing]:
         """The answer; empty where there is nothing that the asker may know of."""
@@ -119,9 +119,9 @@ class _Explaining:
         known.definitions = {claim.key: claim for claim in await self._things.claims_under(markings)}
         return known
 
-    def _parts(self, thing: CanonicalKey, known: _Known) -> list[Part]:
+    def _parts(self, thing: CanonicalKey, known: _Known) -> list[CollectionPart]:
         return [
-            Part(
+            CollectionPart(
                 collection,
                 known.shown.get((collection.no, thing)),
                 seen_by(collection.audience, known.standing(thing, collection), known.definitions, self._policy),

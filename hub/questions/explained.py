@@ -89,7 +89,7 @@ class Asker:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CollectionPart:
     """One collection's part: what it shows, and the claims that its audience may see."""
 
     collection: Collection
@@ -98,7 +98,9 @@ class Part:
     """By rank."""
 
 
-def known_thing(thing: CanonicalKey, parts: Sequence[Part], asker: Asker, policy: Policy) -> KnownThing | None:
+def known_thing(
+    thing: CanonicalKey, parts: Sequence[CollectionPart], asker: Asker, policy: Policy
+) -> KnownThing | None:
     """A thing as the asker may know it; None when there is nothing of it that it may know."""
     about = next((claim for part in parts for claim, _ in part.claims), None)
     shown = next((part.shown for part in parts if part.shown is not None), None)
@@ -123,7 +125,7 @@ def _object(shown: ShownView | None) -> StixObject:
     return orjson.loads(shown.body) if shown is not None and shown.body else {}
 
 
-def _text(parts: Sequence[Part], shown: ShownView | None, asker: Asker) -> str:
+def _text(parts: Sequence[CollectionPart], shown: ShownView | None, asker: Asker) -> str:
     """What names the thing: its pattern or value, else the id under which a collection shows it."""
     obj = next((p.obj for part in parts for _, p in part.claims), None) or _object(shown)
     kind = obj.get("type")
@@ -144,7 +146,7 @@ def _text(parts: Sequence[Part], shown: ShownView | None, asker: Asker) -> str:
     return said[0] if said else f"{kind} without a view"
 
 
-def _view(part: Part, asker: Asker, policy: Policy) -> KnownView:
+def _view(part: CollectionPart, asker: Asker, policy: Policy) -> KnownView:
     live = [p for _, p in part.claims if not p.revoked]
     view = None if part.shown is None else part.shown.view
     alive = view is not None and view.alive

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from hub.intake.receipts import ReceiptCodec, ReceiptName, unknown_receipt
 from hub.log.kafka_topics import REJECTED_PREFIX
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.model.words import Seq
 from hub.model.writes import ReceiptCounts
 from hub.store.port import LOG_OF_NOBODY, IntakeReader, ObjectProblem, Store
@@ -78,7 +78,7 @@ async def problems(
 
 async def rejections(store: Store, principal: Principal, after: Seq, *, limit: int, limit_bytes: int) -> ToldRejections:
     """The rejections of this source above a number; to an operator those of records that belong to no source."""
-    operator = principal.kind is Kind.OPERATOR
+    operator = principal.kind is PrincipalKind.OPERATOR
     log = await store.logs.number(LOG_OF_NOBODY if operator else REJECTED_PREFIX + principal.name)
     if log is None:
         return ToldRejections((), after, more=False)

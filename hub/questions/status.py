@@ -11,7 +11,7 @@ import orjson
 from hub.log.kafka_topics import COLLECTION_PREFIX, REJECTED_PREFIX
 from hub.log.port import INTAKE_PREFIX, EventLog
 from hub.model.policy import NOBODY, Collection, Source
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.model.words import Positions, Seq, TopicPartition
 from hub.model.writes import ReceiptCounts
 from hub.questions.catalogue import ListedCollection, listed
@@ -87,7 +87,7 @@ async def status(
     relayed: AskRelay | None = None,
 ) -> HubStatus:
     """How the hub is, as far as a principal may see it. ``collections``: those of which it may ask."""
-    operator = principal.kind is Kind.OPERATOR
+    operator = principal.kind is PrincipalKind.OPERATOR
     policy = await store.policy()
     arrived = await asked(log.ends)  # before the positions: what they pass meanwhile is no lag
     flow = _Flow(arrived, await store.intake.reached(), await store.intake.counts())

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from hub.log.kafka_topics import COLLECTION_PREFIX, PREFIXES, REJECTED_PREFIX
 from hub.log.port import INTAKE_PREFIX
-from hub.model.principals import Kind
+from hub.model.principals import PrincipalKind
 from hub.registry.port import Entitlement
 
 HUB_NAMES = "_ctihub."
@@ -60,7 +60,7 @@ def acls_of(entitlement: Entitlement) -> frozenset[Acl]:
     granted = {Acl(user, Operation.READ, Resource.TOPIC, COLLECTION_PREFIX + name) for name in entitlement.collections}
     # The point belongs to the name: without it, the grant of soc1 would cover the groups of soc10.
     granted.add(Acl(user, Operation.READ, Resource.GROUP, f"{user}.", prefixed=True))
-    if entitlement.kind is Kind.CENTRE:
+    if entitlement.kind is PrincipalKind.CENTRE:
         granted.add(Acl(user, Operation.WRITE, Resource.TOPIC, INTAKE_PREFIX + user))
         granted.add(Acl(user, Operation.READ, Resource.TOPIC, REJECTED_PREFIX + user))
     return frozenset(granted)

@@ -19,7 +19,7 @@ from hub.registry.acls import Acl, Resource, acls_of, acls_of_the_hub
 from hub.registry.kafka_admin import Grants, KafkaAdmin, TopicState
 from hub.registry.kafka_quotas import DEFAULT_QUOTAS, Quotas, read_quotas, set_quotas
 from hub.registry.kafka_users import read_users
-from hub.registry.port import NO_GRANTS, Difference, Entitlement, Entitlements
+from hub.registry.port import NO_GRANTS, BrokerDifference, Entitlement, Entitlements
 from hub.registry.tokens import Token
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class KafkaBroker:
         """See ``Broker.remove_collection``."""
         await _in_thread(lambda: self._remove_collection(COLLECTION_PREFIX + name))
 
-    async def compare(self, wanted: Entitlements) -> Sequence[Difference]:
+    async def compare(self, wanted: Entitlements) -> Sequence[BrokerDifference]:
         """See ``Broker.compare``. What may not be read is a note, and the rest is compared."""
         topics = await _in_thread(lambda: self._admin.topics(PREFIXES))
         return [
@@ -93,7 +93,7 @@ class KafkaBroker:
             *await self._settings_differences(),
         ]
 
-    async def repair(self, wanted: Entitlements) -> Sequence[Difference]:
+    async def repair(self, wanted: Entitlements) -> Sequence[BrokerDifference]:
         """See ``Broker.repair``. What the brokers refuse to change is left, with what their administrator needs."""
         refusal = await _in_thread(lambda: self._repair(wanted))
         with suppress(Broken):
@@ -107,39 +107,41 @@ class KafkaBroker:
     async def close(self) -> None:
         """See ``Broker.close``. The library closes its connections when the object goes."""
 
-    async def _user_differences(self, wanted: Entitlements) -> list[Difference]:
+    async def _user_differences(self, wanted: Entitlements) -> list[BrokerDifference]:
         try:
             users = await read_users(await self._connection())
         except Broken as error:
             return [_unchecked("Users", error)]
         return list(self._missing_users(wanted, users))
 
-    def _missing_users(self, wanted: Entitlements, users: frozenset[str]) -> Iterator[Difference]:
+    def _missing_users(self, wanted: Entitlements, users: frozenset[str]) -> Iterator[BrokerDifference]:
         for principal in wanted.principals:
             if principal.name in self._own:
                 way_out = "Give the hub's users on the brokers other names, such as ctihub_admin."
-                yield Difference(
+                yield BrokerDifference(
                     f"{principal.kind} {principal.name} has the name of a user of the hub.", False, way_out
                 )
             elif principal.name not in users:
                 way_out = f"Give it a new token: ctihub {principal.kind} rotate {principal.name}."
-                yield Difference(f"{principal.kind} {principal.name} has no password on the brokers.", False, way_out)
+                yield BrokerDifference(
+                    f"{principal.kind} {principal.name} has no password on the brokers.", False, way_out
+                )
 
-    async def _quota_differences(self, wanted: Entitlements) -> list[Difference]:
+    async def _quota_differences(self, wanted: Entitlements) -> list[BrokerDifference]:
         try:
             names = await self._without_quotas(wanted)
         except Broken as error:
             return [_unchecked("Quotas", error)]
-        return [Difference(f"{name} has not the quotas that the hub gives.", repairable=True) for name in names]
+        return [BrokerDifference(f"{name} has not the quotas that the hub gives.", repairable=True) for name in names]
 
-    async def _settings_differences(self) -> list[Difference]:
+    async def _settings_differences(self) -> list[BrokerDifference]:
         with told_plainly():
             brokers = await brokers_of(await self._connection())
         if not brokers.settings:
             says = "The brokers' settings cannot be checked: the hub's administrator may not read them."
             way_out = "Compare them with docs/kafka.md, or give it DESCRIBE_CONFIGS on the cluster."
-            return [Difference(says, False, way_out, note=True)]
-        return [Difference(each.says, False, each.way_out, note=not each.stops) for each in judged(brokers)]
+            return [BrokerDifference(says, False, way_out, note=True)]
+        return [BrokerDifference(each.says, False, each.way_out, note=not each.stops) for each in judged(brokers)]
 
     async def _without_quotas(self, wanted: Entitlements) -> list[str]:
         there = await read_quotas(await self._connection())
@@ -208,42 +210,44 @@ class KafkaBroker:
         self._admin.remove_grants(self._surplus(wanted, grants))
         self._admin.add_grants(self._wanted(wanted) - grants.allowed)
 
-    def _topic_differences(self, wanted: Entitlements, topics: dict[str, TopicState]) -> Iterator[Difference]:
+    def _topic_differences(self, wanted: Entitlements, topics: dict[str, TopicState]) -> Iterator[BrokerDifference]:
         expected = _topics(wanted.centres, wanted.collections)
         for topic in sorted(expected - topics.keys()):
-            yield Difference(f"There is no topic {topic}.", repairable=True)
+            yield BrokerDifference(f"There is no topic {topic}.", repairable=True)
         for topic in sorted(expected & topics.keys()):
             if topics[topic].settings is None:
                 way_out = f"Compare them with docs/kafka.md, or give it DESCRIBE_CONFIGS on the topic {topic}."
-                yield Difference(f"The settings of {topic} may not be read.", False, way_out, note=True)
+                yield BrokerDifference(f"The settings of {topic} may not be read.", False, way_out, note=True)
             for name, (said, right) in sorted(_wrong_settings(topic, topics[topic]).items()):
-                yield Difference(f"{topic} has {name}={said} instead of {right}.", repairable=True)
+                yield BrokerDifference(f"{topic} has {name}={said} instead of {right}.", repairable=True)
             if not topic.startswith(INTAKE_PREFIX) and topics[topic].partitions != 1:
                 way_out = "Delete it; ctihub doctor --fix makes it anew, and the relay fills it again."
-                yield Difference(f"{topic} has more than one partition, which loses its order.", False, way_out)
+                yield BrokerDifference(f"{topic} has more than one partition, which loses its order.", False, way_out)
         for topic in _stray_collections(wanted, topics):
-            yield Difference(f"{topic} belongs to no collection.", repairable=True)
+            yield BrokerDifference(f"{topic} belongs to no collection.", repairable=True)
         for topic in sorted(topics.keys() - expected - set(_stray_collections(wanted, topics))):
-            yield Difference(f"{topic} belongs to no centre.", False, "Look at what it holds, then delete it.")
+            yield BrokerDifference(f"{topic} belongs to no centre.", False, "Look at what it holds, then delete it.")
 
-    def _grant_differences(self, wanted: Entitlements) -> Iterator[Difference]:
+    def _grant_differences(self, wanted: Entitlements) -> Iterator[BrokerDifference]:
         try:
             grants = self._admin.grants()
         except Broken as error:
             yield (
-                Difference(error.says, False, error.way_out) if error.code == NO_GRANTS else _unchecked("Grants", error)
+                BrokerDifference(error.says, False, error.way_out)
+                if error.code == NO_GRANTS
+                else _unchecked("Grants", error)
             )
             return
         for acl in sorted(self._wanted(wanted) - grants.allowed):
-            yield Difference(f"{acl.user} may not {acl}.", repairable=True)
+            yield BrokerDifference(f"{acl.user} may not {acl}.", repairable=True)
         surplus = self._surplus(wanted, grants)
         for acl in sorted(surplus):
-            yield Difference(f"{acl.user} may {acl} and should not.", repairable=True)
+            yield BrokerDifference(f"{acl.user} may {acl} and should not.", repairable=True)
         for acl in sorted(self._foreign(wanted, grants)):
-            yield Difference(f"{acl.user}, whom the registry does not know, may {acl}.", False, BY_HAND)
+            yield BrokerDifference(f"{acl.user}, whom the registry does not know, may {acl}.", False, BY_HAND)
         for sentence in grants.other:
             if any(f"User:{principal.name} " in sentence for principal in wanted.principals):
-                yield Difference(f"A grant that the hub did not make {sentence}.", False, BY_HAND)
+                yield BrokerDifference(f"A grant that the hub did not make {sentence}.", False, BY_HAND)
 
     def _wanted(self, wanted: Entitlements) -> frozenset[Acl]:
         principals = (acls_of(principal) for principal in wanted.principals if principal.name not in self._own)
@@ -291,5 +295,5 @@ def _wrong_settings(topic: str, state: TopicState) -> dict[str, tuple[str | None
     }
 
 
-def _unchecked(what: str, error: Broken) -> Difference:
-    return Difference(f"{what} cannot be checked: {error.says}", False, error.way_out, note=True)
+def _unchecked(what: str, error: Broken) -> BrokerDifference:
+    return BrokerDifference(f"{what} cannot be checked: {error.says}", False, error.way_out, note=True)

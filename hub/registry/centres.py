@@ -10,7 +10,7 @@ from uuid import uuid4
 from hub.model.errors import Refused, WrongUsage
 from hub.model.policy import Source, terms_of
 from hub.model.policy_changes import SourceAdded, SourceChanged
-from hub.model.principals import Kind, Principal, RegistrySnapshot
+from hub.model.principals import Principal, PrincipalKind, RegistrySnapshot
 from hub.model.words import NETWORK, GroupName, Naming, SourceName, StixId
 from hub.registry import names
 from hub.registry.context import Added, RegistryContext
@@ -64,7 +64,7 @@ class Centres:
             centre = _checked(change.before, _with(blank, terms))
             _ensure_identities(change.before, centre)
             principal = await change.directory.add_principal(
-                Principal(0, name, Kind.CENTRE, centre.identity, centre.country, created_us=change.now_us),
+                Principal(0, name, PrincipalKind.CENTRE, centre.identity, centre.country, created_us=change.now_us),
                 token_digest(token),
                 centre,
             )
@@ -79,7 +79,7 @@ class Centres:
     async def set(self, name: str, terms: Terms) -> CentreEntry:
         """Change a centre's terms. Raises NotFound, WrongUsage, Refused, TryAgain."""
         async with self._context.change() as change:
-            principal = find_principal(change.before, name, Kind.CENTRE)
+            principal = find_principal(change.before, name, PrincipalKind.CENTRE)
             old = change.before.centres[SourceName(name)]
             new = _checked(change.before, _with(old, terms))
             changed = {field.name for field in fields(Source) if getattr(old, field.name) != getattr(new, field.name)}
@@ -98,7 +98,7 @@ class Centres:
     async def find(self, name: str) -> CentreEntry:
         """One centre. Raises NotFound."""
         snapshot = await self._context.snapshot()
-        principal = find_principal(snapshot, name, Kind.CENTRE)
+        principal = find_principal(snapshot, name, PrincipalKind.CENTRE)
         return CentreEntry(principal, snapshot.centres[SourceName(name)])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterator
 
 from hub.model.errors import Broken
-from hub.model.principals import Kind, RegistrySnapshot
+from hub.model.principals import PrincipalKind, RegistrySnapshot
 from hub.model.words import SourceName
 from hub.registry.grants import may_read
 from hub.registry.port import Broker, Entitlement, Entitlements
@@ -14,7 +14,9 @@ from hub.registry.tokens import Token
 
 def entitlements(snapshot: RegistrySnapshot) -> Entitlements:
     """Users, grants and topics as the registry has them. Operators have no business on the broker."""
-    on_broker = [principal for principal in snapshot.principals.values() if principal.kind is not Kind.OPERATOR]
+    on_broker = [
+        principal for principal in snapshot.principals.values() if principal.kind is not PrincipalKind.OPERATOR
+    ]
     return Entitlements(
         principals=tuple(
             Entitlement(
@@ -29,7 +31,7 @@ def entitlements(snapshot: RegistrySnapshot) -> Entitlements:
             )
             for principal in on_broker
         ),
-        centres=tuple(SourceName(principal.name) for principal in on_broker if principal.kind is Kind.CENTRE),
+        centres=tuple(SourceName(principal.name) for principal in on_broker if principal.kind is PrincipalKind.CENTRE),
         collections=tuple(snapshot.collections),
     )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from hub.model.errors import NotFound, Refused
 from hub.model.policy import Collection
-from hub.model.principals import Kind, Principal, RegistrySnapshot
+from hub.model.principals import Principal, PrincipalKind, RegistrySnapshot
 from hub.model.words import BUILT_IN_GROUPS, CollectionName, GroupName
 
 _MOST_NAMED = 12
 
 
-def find_principal(snapshot: RegistrySnapshot, name: str, *kinds: Kind) -> Principal:
+def find_principal(snapshot: RegistrySnapshot, name: str, *kinds: PrincipalKind) -> Principal:
     """The principal of this name, of one of these kinds (none: any). Raises NotFound, naming those there are."""
     found = snapshot.principals.get(name)
     if found is not None and (not kinds or found.kind in kinds):

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from hub.model.policy import Collection
-from hub.model.principals import Attribute, GroupRules, Kind, Principal, Rule
+from hub.model.principals import Attribute, GroupRule, GroupRules, Principal, PrincipalKind
 from hub.model.words import COMMUNITY, NETWORK, PUBLIC, GroupName
 
-_ACCREDITED = frozenset({Kind.CENTRE, Kind.MEMBER})
+_ACCREDITED = frozenset({PrincipalKind.CENTRE, PrincipalKind.MEMBER})
 
 
 def in_group(principal: Principal | None, name: GroupName, groups: Mapping[GroupName, GroupRules]) -> bool:
@@ -31,12 +31,12 @@ def in_group(principal: Principal | None, name: GroupName, groups: Mapping[Group
     if name == COMMUNITY:
         return True
     if name == NETWORK:
-        return principal.kind is Kind.CENTRE
+        return principal.kind is PrincipalKind.CENTRE
     group = groups.get(name)
     return group is not None and (name in principal.joined or follows(principal, group.rules))
 
 
-def follows(principal: Principal, rules: Iterable[Rule]) -> bool:
+def follows(principal: Principal, rules: Iterable[GroupRule]) -> bool:
     """Whether the rules take a principal in: one of the values of every attribute that they name. No rules: nobody.
 
     ``country=RO country=MD sector=energy`` is energy of Romania or Moldova. What is not known fits no rule.
@@ -62,7 +62,7 @@ def may_read(principal: Principal | None, collection: Collection, groups: Mappin
 
 def may_explain(principal: Principal | None, collection: Collection, groups: Mapping[GroupName, GroupRules]) -> bool:
     """Whether a principal may ask why a collection shows a thing: who reads it, and operators, who answer for it."""
-    operator = principal is not None and principal.kind is Kind.OPERATOR and not principal.suspended
+    operator = principal is not None and principal.kind is PrincipalKind.OPERATOR and not principal.suspended
     return operator or may_read(principal, collection, groups)
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from hub.model.errors import Refused
 from hub.model.policy import Group
 from hub.model.policy_changes import GroupAdded, GroupMembersChanged, GroupRemoved
-from hub.model.principals import GroupRules, Kind, Principal, RegistrySnapshot
+from hub.model.principals import GroupRules, Principal, PrincipalKind, RegistrySnapshot
 from hub.model.words import BUILT_IN_GROUPS, GroupName, StixId
 from hub.registry import names
 from hub.registry.context import RegistryContext
@@ -107,14 +107,16 @@ class Groups:
 def _entry(snapshot: RegistrySnapshot, name: GroupName) -> GroupEntry:
     there = [replace(principal, suspended=False) for principal in snapshot.principals.values()]
     inside = tuple(
-        each.name for each in there if each.kind is not Kind.OPERATOR and in_group(each, name, snapshot.groups)
+        each.name for each in there if each.kind is not PrincipalKind.OPERATOR and in_group(each, name, snapshot.groups)
     )
     return GroupEntry(snapshot.groups[name], inside)
 
 
 def _find_all(snapshot: RegistrySnapshot, principals: Sequence[str]) -> list[Principal]:
     """The centres and members of these names, each once. Raises NotFound."""
-    return [find_principal(snapshot, name, Kind.CENTRE, Kind.MEMBER) for name in dict.fromkeys(principals)]
+    return [
+        find_principal(snapshot, name, PrincipalKind.CENTRE, PrincipalKind.MEMBER) for name in dict.fromkeys(principals)
+    ]
 
 
 def _ensure_unused(snapshot: RegistrySnapshot, group: GroupName) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from hub.model.policy_changes import PrincipalChanged
-from hub.model.principals import Kind, Principal, RegistrySnapshot
+from hub.model.principals import Principal, PrincipalKind, RegistrySnapshot
 from hub.model.words import GroupName, StixId
 from hub.registry import names
 from hub.registry.context import Added, RegistryContext
@@ -49,18 +49,20 @@ class Members:
         token = new_token()
         async with self._context.change() as change:
             ensure_free(change.before, name)
-            centre = find_principal(change.before, accredited_by, Kind.CENTRE)
+            centre = find_principal(change.before, accredited_by, PrincipalKind.CENTRE)
             listed = [find_listed_group(change.before, group) for group in dict.fromkeys(groups)]
             identity = StixId(f"identity--{uuid4()}")
             principal = await change.directory.add_principal(
-                Principal(0, name, Kind.MEMBER, identity, country, sector, centre.no, created_us=change.now_us),
+                Principal(
+                    0, name, PrincipalKind.MEMBER, identity, country, sector, centre.no, created_us=change.now_us
+                ),
                 token_digest(token),
             )
             for group in listed:
                 await change.directory.join(change.before.groups[group].no, principal.no)
             body = {"name": name, "identity": identity, "country": country, "sector": sector}
             said = body | {"accredited_by": accredited_by, "groups": listed}
-            await change.record(PrincipalChanged(name, Kind.MEMBER, "add", said))
+            await change.record(PrincipalChanged(name, PrincipalKind.MEMBER, "add", said))
             change.new_token = (name, token)
         made = _entry(replace(principal, joined=frozenset(listed)), centre.name, change.before)
         return Added(made, token, change.complaint)
@@ -78,8 +80,8 @@ class Members:
         Raises NotFound, WrongUsage, TryAgain.
         """
         async with self._context.change() as change:
-            old = find_principal(change.before, name, Kind.MEMBER)
-            centre = find_principal(change.before, accredited_by, Kind.CENTRE) if accredited_by else None
+            old = find_principal(change.before, name, PrincipalKind.MEMBER)
+            centre = find_principal(change.before, accredited_by, PrincipalKind.CENTRE) if accredited_by else None
             new = replace(
                 old,
                 country=_changed(country, names.country, old.country),
@@ -89,18 +91,18 @@ class Members:
             if new != old:
                 said = {"country": new.country, "sector": new.sector, "accredited_by": new.accredited_by}
                 await change.directory.update_principal(new)
-                await change.record(PrincipalChanged(name, Kind.MEMBER, "set", dict(said)))
+                await change.record(PrincipalChanged(name, PrincipalKind.MEMBER, "set", dict(said)))
         return _entry(new, _name_of(change.before, new.accredited_by), change.before)
 
     async def all(self) -> list[MemberEntry]:
         """All members, by name."""
         snapshot = await self._context.snapshot()
-        return [_of(snapshot, found) for found in snapshot.principals.values() if found.kind is Kind.MEMBER]
+        return [_of(snapshot, found) for found in snapshot.principals.values() if found.kind is PrincipalKind.MEMBER]
 
     async def find(self, name: str) -> MemberEntry:
         """One member. Raises NotFound."""
         snapshot = await self._context.snapshot()
-        return _of(snapshot, find_principal(snapshot, name, Kind.MEMBER))
+        return _of(snapshot, find_principal(snapshot, name, PrincipalKind.MEMBER))
 
 
 def _changed(said: str | None, read: Callable[[str], str], old: str | None) -> str | None:

@@ -9,7 +9,7 @@ import re
 from difflib import get_close_matches
 
 from hub.model.errors import WrongUsage
-from hub.model.principals import Attribute, Rule
+from hub.model.principals import Attribute, GroupRule
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import Level, Naming, StixId
 
@@ -67,7 +67,7 @@ def sector(said: str) -> str:
     return word
 
 
-def rule(said: str) -> Rule:
+def rule(said: str) -> GroupRule:
     """A group's rule such as ``country=RO``."""
     key, equals, value = said.partition("=")
     try:
@@ -76,7 +76,7 @@ def rule(said: str) -> Rule:
         attribute = None
     if attribute is None or not equals:
         raise WrongUsage("rule.syntax", f"{said!r} is no rule.", "A rule is country=RO or sector=energy.")
-    return Rule(attribute, country(value) if attribute is Attribute.COUNTRY else sector(value))
+    return GroupRule(attribute, country(value) if attribute is Attribute.COUNTRY else sector(value))
 
 
 def level(said: str) -> Level:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.model.policy_changes import PrincipalChanged
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.registry import names
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import ensure_free, find_principal
@@ -22,18 +22,18 @@ class Operators:
         token = new_token()
         async with self._context.change() as change:
             ensure_free(change.before, name)
-            blank = Principal(0, name, Kind.OPERATOR, created_us=change.now_us)
+            blank = Principal(0, name, PrincipalKind.OPERATOR, created_us=change.now_us)
             principal = await change.directory.add_principal(blank, token_digest(token))
-            await change.record(PrincipalChanged(name, Kind.OPERATOR, "add", {}))
+            await change.record(PrincipalChanged(name, PrincipalKind.OPERATOR, "add", {}))
         return Added(principal, token, change.complaint)
 
     async def remove(self, name: str) -> None:
         """Forget an operator. Raises NotFound, TryAgain."""
         async with self._context.change() as change:
-            await change.directory.remove_operator(find_principal(change.before, name, Kind.OPERATOR).no)
-            await change.record(PrincipalChanged(name, Kind.OPERATOR, "remove", {}))
+            await change.directory.remove_operator(find_principal(change.before, name, PrincipalKind.OPERATOR).no)
+            await change.record(PrincipalChanged(name, PrincipalKind.OPERATOR, "remove", {}))
 
     async def all(self) -> list[Principal]:
         """All operators, by name."""
         snapshot = await self._context.snapshot()
-        return [found for found in snapshot.principals.values() if found.kind is Kind.OPERATOR]
+        return [found for found in snapshot.principals.values() if found.kind is PrincipalKind.OPERATOR]

@@ -11,7 +11,7 @@ from hub.model import policy
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Group, Source
 from hub.model.policy_changes import PolicyChange
-from hub.model.principals import GroupRules, Kind, Principal, RegistrySnapshot, Rule
+from hub.model.principals import GroupRule, GroupRules, Principal, PrincipalKind, RegistrySnapshot
 from hub.model.words import CollectionName, SourceName
 from hub.registry.tokens import Token
 
@@ -55,7 +55,7 @@ class DirectoryWriter(Directory, Protocol):
         """Forget an operator. Centres and members are suspended instead: their claims and reports name them."""
         ...
 
-    async def add_group(self, group: Group, rules: tuple[Rule, ...]) -> GroupRules:
+    async def add_group(self, group: Group, rules: tuple[GroupRule, ...]) -> GroupRules:
         """A new group; returns it with its number."""
         ...
 
@@ -108,7 +108,7 @@ class Entitlement:
     """What one principal may do on the broker: a user of its name, whose consumer groups begin with ``NAME.``."""
 
     name: str
-    kind: Kind
+    kind: PrincipalKind
     """CENTRE or MEMBER; a centre also writes ``intake.NAME`` and reads ``rejected.NAME``. No operators here."""
     suspended: bool
     """Nothing is granted, and live connections are to be cut off; its password stays."""
@@ -129,7 +129,7 @@ class Entitlements:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class BrokerDifference:
     """Something that the broker has otherwise than the registry says."""
 
     says: str
@@ -164,11 +164,11 @@ class Broker(Protocol):
         """Delete the topic of a collection that is no more, and all grants on it."""
         ...
 
-    async def compare(self, wanted: Entitlements) -> Sequence[Difference]:
+    async def compare(self, wanted: Entitlements) -> Sequence[BrokerDifference]:
         """What differs from this, users, topics and grants that should not be there included."""
         ...
 
-    async def repair(self, wanted: Entitlements) -> Sequence[Difference]:
+    async def repair(self, wanted: Entitlements) -> Sequence[BrokerDifference]:
         """Mend all that can be mended; returns what still differs."""
         ...
 

@@ -16,11 +16,11 @@ from sqlalchemy import Column, bindparam, delete, func, insert, or_, select, uni
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.merge.runs import restamped, stamps_in
-from hub.model.clock import Alive, Seen
+from hub.model.clock import Alive, StoredTimes
 from hub.model.policy_changes import CollectionAdded, TimesPutBack
 from hub.model.tasks import Recompute
 from hub.model.times import from_us, midnight_after, stix_time
-from hub.model.words import Seq, Stamp, stamp
+from hub.model.words import Seq, Stamp, stamp_of
 from hub.store import policy_changes, tasks
 from hub.store import tables as t
 from hub.store.chunks import chunks
@@ -36,12 +36,12 @@ _LATER_US = 600_000_000
 """So far ahead of the clock what a source calls ``modified`` may be, unless the configuration says otherwise."""
 
 
-async def read_seen(conn: AsyncConnection) -> Seen:
+async def read_times(conn: AsyncConnection) -> StoredTimes:
     """The greatest time that the store holds, and when workers were alive."""
     latest = union_all(*(select(func.max(column)) for column in _TIMES_OF_WORK)).subquery()
     latest_us = (await conn.execute(select(func.max(latest.c[0])))).scalar_one()
     rows = await conn.execute(select(t.alive))
-    return Seen(int(latest_us or 0), {row.boot: Alive(row.at_us, row.uptime_us) for row in rows})
+    return StoredTimes(int(latest_us or 0), {row.boot: Alive(row.at_us, row.uptime_us) for row in rows})
 
 
 async def mark_alive(conn: AsyncConnection, boot: str, alive: Alive) -> None:
@@ -162,7 +162,7 @@ def _dated(rejection: bytes, us: int) -> bytes:
 
 async def _restamp(conn: AsyncConnection, now_us: int, later_than_us: int) -> int:
     """Put back the stamps of what arrived later than the clock says: they keep their order, one microsecond apart."""
-    late = bytes(stamp(later_than_us + 1, 0, 0))
+    late = bytes(stamp_of(later_than_us + 1, 0, 0))
     c, h = t.contributions.c, t.held.c
     of_claims = select(c.key, c.stamp, c.since).where(or_(c.stamp >= late, c.since >= late))
     of_held = select(h.no, h.stamp).where(h.stamp >= late)

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Audience, Collection, Group, Policy, Source, terms_of
 from hub.model.policy_changes import PolicyChange
-from hub.model.principals import Attribute, GroupRules, Kind, Principal, RegistrySnapshot, Rule
+from hub.model.principals import Attribute, GroupRule, GroupRules, Principal, PrincipalKind, RegistrySnapshot
 from hub.model.words import BUILT_IN_GROUPS, CollectionName, GroupName, Level, Naming, SourceName, StixId
 from hub.store import tables as t
 from hub.store.dialect import Dialect
@@ -86,7 +86,7 @@ class SqlDirectoryWriter(SqlDirectory):
             "settings": "{}" if terms is None else json.dumps(terms_of(terms), sort_keys=True),
         }
         no = await insert_row(self._conn, t.principals, row)
-        if principal.kind is Kind.CENTRE:
+        if principal.kind is PrincipalKind.CENTRE:
             await insert_row(self._conn, t.logs, {"name": f"rejected.{principal.name}"})
         return replace(principal, no=no)
 
@@ -109,11 +109,11 @@ class SqlDirectoryWriter(SqlDirectory):
     async def remove_operator(self, principal: int) -> None:
         """See the port."""
         p = t.principals.c
-        await self._conn.execute(delete(t.principals).where(p.no == principal, p.kind == Kind.OPERATOR))
+        await self._conn.execute(delete(t.principals).where(p.no == principal, p.kind == PrincipalKind.OPERATOR))
 
     # ------------------------------------------------------------ groups
 
-    async def add_group(self, group: Group, rules: tuple[Rule, ...]) -> GroupRules:
+    async def add_group(self, group: Group, rules: tuple[GroupRule, ...]) -> GroupRules:
         """See the port."""
         said = json.dumps([[rule.attribute, rule.value] for rule in rules])
         row = {"name": group.name, "marking": group.marking, "rules": said, "created_us": group.created_us}
@@ -175,7 +175,7 @@ async def read_policy(conn: AsyncConnection) -> Policy:
     """The policy in force, whole."""
     hub = (await conn.execute(select(t.hub))).one()
     number = await policy_number(conn)
-    sources = await conn.execute(select(t.principals).where(t.principals.c.kind == Kind.CENTRE))
+    sources = await conn.execute(select(t.principals).where(t.principals.c.kind == PrincipalKind.CENTRE))
     day = (await conn.execute(select(func.max(t.ticks.c.day)))).scalar_one()
     return Policy(
         number=number,
@@ -205,7 +205,7 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
         hub_identity=StixId(hub_identity),
         principals=principals,
         by_digest={row.token_digest: principals[row.name] for row in rows if row.token_digest is not None},
-        centres={SourceName(row.name): _centre(row) for row in rows if row.kind == Kind.CENTRE},
+        sources={SourceName(row.name): _centre(row) for row in rows if row.kind == PrincipalKind.CENTRE},
         groups=await _read_groups(conn),
         collections=await read_collections(conn),
     )
@@ -235,7 +235,7 @@ def _principal(row: Row[Any], joined: Mapping[int, frozenset[GroupName]]) -> Pri
     return Principal(
         no=row.no,
         name=row.name,
-        kind=Kind(row.kind),
+        kind=PrincipalKind(row.kind),
         identity=StixId(row.identity) if row.identity else None,
         country=row.country,
         sector=row.sector,
@@ -266,7 +266,7 @@ def _centre(row: Row[Any]) -> Source:
 
 
 def _group(row: Row[Any]) -> GroupRules:
-    rules = tuple(Rule(Attribute(attribute), value) for attribute, value in json.loads(row.rules))
+    rules = tuple(GroupRule(Attribute(attribute), value) for attribute, value in json.loads(row.rules))
     return GroupRules(Group(GroupName(row.name), StixId(row.marking), row.created_us), rules, row.no)
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Collection
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from hub.model.clock import Alive, Seen
+from hub.model.clock import Alive, StoredTimes
 from hub.model.errors import HubError
 from hub.model.policy import Policy
 from hub.model.tasks import Recompute
@@ -67,10 +67,10 @@ class SqlStore(Dialect):
 
     # ------------------------------------------------------------ clock
 
-    async def seen(self) -> Seen:
+    async def stored_times(self) -> StoredTimes:
         """The times that the store holds, by which a clock is judged."""
         async with self.look() as conn:
-            return await clock.read_seen(conn)
+            return await clock.read_times(conn)
 
     async def mark_alive(self, boot: str, alive: Alive) -> None:
         """Note that a worker works now."""

@@ -23,12 +23,12 @@ async def connect(path: Path, *, timeout_s: float) -> aiosqlite.Connection:
         # cursors are made and closed in the event loop's thread, while no statement runs
         return sqlite3.connect(path, timeout=timeout_s, check_same_thread=False)
 
-    connection = Connection(connector, iter_chunk_size=64)
+    connection = SqliteConnection(connector, iter_chunk_size=64)
     connection._thread.daemon = True  # as in SQLAlchemy: a process that ends does not wait for it
     return await connection
 
 
-class Connection(aiosqlite.Connection):
+class SqliteConnection(aiosqlite.Connection):
     """See the head of this module."""
 
     idle = True
@@ -37,7 +37,7 @@ class Connection(aiosqlite.Connection):
     @contextmanager
     async def cursor(self) -> aiosqlite.Cursor:
         """A cursor, made without a round trip."""
-        return Cursor(self, self._conn.cursor())
+        return SqliteCursor(self, self._conn.cursor())
 
     async def rollback(self) -> None:
         """Roll back what is open; the pool calls this for every connection that comes back to it."""
@@ -55,16 +55,16 @@ class Connection(aiosqlite.Connection):
         return result
 
 
-class Cursor(aiosqlite.Cursor):
+class SqliteCursor(aiosqlite.Cursor):
     """A cursor that fetches all rows as it executes a statement."""
 
-    _conn: Connection
+    _conn: SqliteConnection
 
-    def __init__(self, connection: Connection, cursor: sqlite3.Cursor) -> None:
+    def __init__(self, connection: SqliteConnection, cursor: sqlite3.Cursor) -> None:
         super().__init__(connection, cursor)
         self._rows: list[Any] = []
 
-    async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> Cursor:
+    async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> SqliteCursor:
         """Run one statement and fetch its rows."""
         self._rows = await self._conn._execute(self._run, sql, () if parameters is None else parameters)
         return self

@@ -31,7 +31,7 @@ from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
 from hub.model.policy import Policy, Source
 from hub.model.policy_changes import GroupAdded
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.model.questions import Answers, Questions
 from hub.model.times import from_us
 from hub.model.words import SourceName, StixId
@@ -161,7 +161,7 @@ async def register(store: PostgresStore) -> None:
     async with store.registry.change() as directory:
         for no in range(CENTRES):
             centre = Source(0, SourceName(f"c{no}"), StixId(f"identity--{no:08x}-0000-4000-8000-000000000000"), "RO")
-            principal = Principal(0, centre.name, Kind.CENTRE, centre.identity)
+            principal = Principal(0, centre.name, PrincipalKind.CENTRE, centre.identity)
             await directory.add_principal(principal, b"%d" % no, centre)
         await directory.record(GroupAdded("g", {}), START_US)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import Config, PostgresAt, SqliteAt, ensure_private, load
+from hub.config import Config, PostgresAt, SqliteAt, ensure_private, load_config
 from hub.listening import connection_limits
 from hub.model.errors import WrongUsage
 
@@ -24,7 +24,7 @@ def _file(tmp_path: Path, text: str) -> Path:
 
 
 def test_without_anything_the_defaults_hold() -> None:
-    config = load()
+    config = load_config()
     assert (config.http_host, config.http_port, config.data_dir) == ("127.0.0.1", 8480, Path("ctihub-data"))
     assert config.database == SqliteAt(Path("ctihub-data/store.sqlite"))
     assert config.kafka_bootstrap is None
@@ -36,18 +36,18 @@ def test_without_anything_the_defaults_hold() -> None:
 
 def test_the_file_here_is_read_and_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _file(tmp_path, 'HTTP_PORT = 9000\nlog_level = "DEBUG"\n')
-    assert (load().http_port, load().log_level) == (9000, "debug")
+    assert (load_config().http_port, load_config().log_level) == (9000, "debug")
     monkeypatch.setenv("CTIHUB_HTTP_PORT", "9001")
-    assert load().http_port == 9001
-    assert load(overrides={"http_port": 9002, "http_host": None}).http_port == 9002
+    assert load_config().http_port == 9001
+    assert load_config(overrides={"http_port": 9002, "http_host": None}).http_port == 9002
 
 
 def test_another_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = tmp_path / "other.toml"
     other.write_text("HTTP_PORT = 9000")
-    assert load(other).http_port == 9000
+    assert load_config(other).http_port == 9000
     monkeypatch.setenv("CTIHUB_CONFIG", str(other))
-    assert load().http_port == 9000
+    assert load_config().http_port == 9000
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_another_file_may_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 )
 def test_an_unknown_key_of_the_file_names_the_nearest_known_one(tmp_path: Path, key: str, near: str) -> None:
     with pytest.raises(WrongUsage) as caught:
-        load(_file(tmp_path, f"{key} = 1"))
+        load_config(_file(tmp_path, f"{key} = 1"))
     assert f"unknown key {key}; did you mean {near}" in str(caught.value)
 
 
@@ -65,7 +65,7 @@ def test_an_unknown_variable_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> No
     for known in ("URL", "TOKEN"):
         monkeypatch.setenv(f"CTIHUB_{known}", "x")
     said: list[str] = []
-    load(warn=said.append)
+    load_config(warn=said.append)
     assert len(said) == 2
     assert "CTIHUB_HTTP_PROT is no option of the hub; did you mean CTIHUB_HTTP_PORT?" in said
 
@@ -88,7 +88,7 @@ def test_values_are_read_as_people_write_them(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, field: str, read: object
 ) -> None:
     monkeypatch.setenv(f"CTIHUB_{name}", value)
-    assert getattr(load(), field) == read
+    assert getattr(load_config(), field) == read
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_wrong_value_names_the_option_and_where_it_stands(
 ) -> None:
     monkeypatch.setenv(f"CTIHUB_{name}", value)
     with pytest.raises(WrongUsage) as caught:
-        load()
+        load_config()
     assert name in str(caught.value)
     assert f"CTIHUB_{name}" in str(caught.value)
     assert "hunter2" not in str(caught.value)
@@ -133,29 +133,29 @@ def test_options_that_go_together_are_asked_for_together(
     for name, value in said.items():
         monkeypatch.setenv(f"CTIHUB_{name}", value)
     with pytest.raises(WrongUsage, match=missing):
-        load()
+        load_config()
 
 
 def test_the_protocol_follows_the_user_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CTIHUB_KAFKA_BOOTSTRAP", "k:1")
-    assert load().kafka_security_protocol == "PLAINTEXT"
+    assert load_config().kafka_security_protocol == "PLAINTEXT"
     monkeypatch.setenv("CTIHUB_KAFKA_USERNAME", "u")
     monkeypatch.setenv("CTIHUB_KAFKA_PASSWORD", "p")
-    assert load().kafka_security_protocol == "SASL_SSL"
+    assert load_config().kafka_security_protocol == "SASL_SSL"
     monkeypatch.setenv("CTIHUB_KAFKA_SECURITY_PROTOCOL", "sasl_plaintext")
-    assert load().kafka_security_protocol == "SASL_PLAINTEXT"
+    assert load_config().kafka_security_protocol == "SASL_PLAINTEXT"
 
 
 def test_no_password_shows_in_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CTIHUB_DATABASE_URL", "postgresql://hub:hunter2@db/hub")
-    config = load(overrides={"kafka_bootstrap": "k:1", "kafka_username": "u", "kafka_password": "hunter2"})
+    config = load_config(overrides={"kafka_bootstrap": "k:1", "kafka_username": "u", "kafka_password": "hunter2"})
     assert isinstance(config.database, PostgresAt)
     assert config.database.url == "postgresql://hub:hunter2@db/hub"
     assert "hunter2" not in repr(config) + str(config) + repr(config.database)
 
 
 def test_options_survive_the_way_to_a_child_process() -> None:
-    config = load(overrides={"database_url": "postgresql://hub:hunter2@db/hub", "max_future": "2 h"})
+    config = load_config(overrides={"database_url": "postgresql://hub:hunter2@db/hub", "max_future": "2 h"})
     assert Config.of_line(config.as_line()) == config
 
 
@@ -174,7 +174,7 @@ def test_options_survive_the_way_to_a_child_process() -> None:
     ],
 )
 def test_the_network_is_listened_to_only_with_tls_or_behind_a_proxy(said: dict[str, object], private: bool) -> None:
-    config = load(overrides=said)
+    config = load_config(overrides=said)
     if private:
         ensure_private(config)
     else:
@@ -184,15 +184,15 @@ def test_the_network_is_listened_to_only_with_tls_or_behind_a_proxy(said: dict[s
 
 def test_a_broken_file_is_said_to_be_broken(tmp_path: Path) -> None:
     with pytest.raises(WrongUsage, match="no TOML"):
-        load(_file(tmp_path, "HTTP_PORT = = 1"))
+        load_config(_file(tmp_path, "HTTP_PORT = = 1"))
     with pytest.raises(WrongUsage, match="twice"):
-        load(_file(tmp_path, "HTTP_PORT = 1\nhttp_port = 2"))
+        load_config(_file(tmp_path, "HTTP_PORT = 1\nhttp_port = 2"))
 
 
 def test_urls_name_the_scheme_and_bracket_ipv6() -> None:
-    assert load(overrides={"http_host": "::1"}).url == "http://[::1]:8480"
-    assert load(overrides={"tls_cert": "c", "tls_key": "k"}).url == "https://127.0.0.1:8480"
-    assert load(overrides={"public_url": "https://hub.example"}).url == "https://hub.example"
+    assert load_config(overrides={"http_host": "::1"}).url == "http://[::1]:8480"
+    assert load_config(overrides={"tls_cert": "c", "tls_key": "k"}).url == "https://127.0.0.1:8480"
+    assert load_config(overrides={"public_url": "https://hub.example"}).url == "https://hub.example"
 
 
 def test_behind_a_proxy_its_own_address_has_no_ceiling() -> None:

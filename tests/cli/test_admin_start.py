@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hub.cli import COMMANDS, load
+from hub.cli import COMMANDS, load_command
 from tests.cli.admin import Shell
 
 HEAVY = (
@@ -42,7 +42,7 @@ def test_every_command_has_help_of_its_own(shell: Shell, name: str) -> None:
     answer = shell(name, "--help")
     assert answer.code == 0
     assert f"ctihub {name}" in answer.out
-    assert load(name).help
+    assert load_command(name).help
 
 
 def test_help_shows_the_defaults_that_stand_in_brackets(shell: Shell) -> None:

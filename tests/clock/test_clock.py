@@ -11,7 +11,7 @@ import pytest
 from hub.clock import IN_DOUBT, Clock, examine, wall_clock_us
 from hub.log.embedded import EmbeddedLog
 from hub.log.port import Record, Topic, TopicPartition
-from hub.model.clock import Seen, Witness
+from hub.model.clock import StoredTimes, Witness
 from hub.model.errors import TryAgain
 from hub.model.times import DAY_US, from_us, parse_us
 
@@ -29,9 +29,9 @@ class Machine:
     seen_us: int = NOW_US
     witness: Witness = field(default_factory=Witness)
 
-    async def seen(self) -> Seen:
-        """See ``SeenStore``."""
-        return Seen(self.seen_us, {})
+    async def stored_times(self) -> StoredTimes:
+        """See ``TimesStore``."""
+        return StoredTimes(self.seen_us, {})
 
     def clock(self) -> Clock:
         """A process's clock on it."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.model.clock import JUMP_US, Alive, Seen, Witness, doubt
+from hub.model.clock import JUMP_US, Alive, StoredTimes, Witness, doubt
 from hub.model.times import DAY_US, parse_us
 
 NOW_US = parse_us("2026-11-28T09:00:00Z")
@@ -16,8 +16,8 @@ NOBODY = Witness()
 DISTANCES = st.integers(-40 * 365 * DAY_US, 40 * 365 * DAY_US)
 
 
-def seen(ago_us: int, **alive: Alive) -> Seen:
-    return Seen(NOW_US - ago_us, alive)
+def seen(ago_us: int, **alive: Alive) -> StoredTimes:
+    return StoredTimes(NOW_US - ago_us, alive)
 
 
 @given(ago_us=DISTANCES)
@@ -29,7 +29,7 @@ def test_without_a_witness_a_clock_is_in_doubt_exactly_when_it_jumped_by_more_th
 @given(ago_us=st.integers(-40 * 365 * DAY_US, -JUMP_US - 1), uptime_us=st.integers(0, DAY_US))
 def test_no_witness_lets_a_clock_go_back(ago_us: int, uptime_us: int) -> None:
     witness = Witness(BOOT, uptime_us, synchronised=True)
-    assert doubt(NOW_US, Seen(NOW_US - ago_us, {BOOT: Alive(NOW_US - DAY_US, 0)}), witness) is not None
+    assert doubt(NOW_US, StoredTimes(NOW_US - ago_us, {BOOT: Alive(NOW_US - DAY_US, 0)}), witness) is not None
 
 
 @given(ago_us=st.integers(0, 400 * DAY_US))
@@ -39,23 +39,23 @@ def test_a_long_rest_on_a_synchronised_machine_needs_nobody(ago_us: int) -> None
 
 @given(rest_us=st.integers(0, 400 * DAY_US), before_us=st.integers(0, 400 * DAY_US))
 def test_a_long_rest_of_the_hub_on_a_machine_that_ran_on_needs_nobody(rest_us: int, before_us: int) -> None:
-    store = Seen(NOW_US - rest_us, {BOOT: Alive(NOW_US - rest_us, before_us)})
+    store = StoredTimes(NOW_US - rest_us, {BOOT: Alive(NOW_US - rest_us, before_us)})
     assert doubt(NOW_US, store, Witness(BOOT, before_us + rest_us)) is None
 
 
 @given(jump_us=st.integers(JUMP_US + HOUR_US, 40 * 365 * DAY_US), rest_us=st.integers(0, HOUR_US))
 def test_a_clock_that_ran_faster_than_its_machine_is_in_doubt(jump_us: int, rest_us: int) -> None:
-    store = Seen(NOW_US, {BOOT: Alive(NOW_US, HOUR_US)})
+    store = StoredTimes(NOW_US, {BOOT: Alive(NOW_US, HOUR_US)})
     assert doubt(NOW_US + jump_us, store, Witness(BOOT, HOUR_US + rest_us)) is not None
 
 
 def test_another_start_of_the_machine_says_nothing_of_the_time_between() -> None:
-    store = Seen(NOW_US - 30 * DAY_US, {BOOT: Alive(NOW_US - 30 * DAY_US, 0)})
+    store = StoredTimes(NOW_US - 30 * DAY_US, {BOOT: Alive(NOW_US - 30 * DAY_US, 0)})
     assert doubt(NOW_US, store, Witness("another", 30 * DAY_US)) is not None
 
 
 def test_an_empty_store_doubts_no_clock_that_made_it() -> None:
-    assert doubt(NOW_US, Seen(NOW_US, {}), NOBODY) is None
+    assert doubt(NOW_US, StoredTimes(NOW_US, {}), NOBODY) is None
 
 
 @pytest.mark.parametrize("ago_us", [3650 * DAY_US, -3650 * DAY_US])

@@ -14,19 +14,19 @@ from sqlalchemy import select
 from hub.model.claims import Change
 from hub.model.clock import JUMP_US
 from hub.model.times import DAY_US, parse_us, stix_time
-from hub.model.words import stamp
+from hub.model.words import stamp_of
 from hub.store import tables as t
 from hub.store.clock import PutBack, order_kept
 from hub.store.sql import SqlStore
 from tests.story import Story, an_indicator, malware
 
 YEARS_US = 3650 * DAY_US
-STAMPS = st.lists(st.builds(stamp, st.integers(1, 2_000), st.integers(0, 3), st.integers(0, 50), st.integers(0, 3)))
+STAMPS = st.lists(st.builds(stamp_of, st.integers(1, 2_000), st.integers(0, 3), st.integers(0, 50), st.integers(0, 3)))
 
 
 @given(late=STAMPS, now=st.integers(2_000, 4_000))
 def test_stamps_that_are_put_back_keep_their_order_and_are_not_later_than_now(late: list[bytes], now: int) -> None:
-    ahead = [stamp(int.from_bytes(each[:8], "big") + YEARS_US, 0, 0)[:8] + each[8:] for each in late]
+    ahead = [stamp_of(int.from_bytes(each[:8], "big") + YEARS_US, 0, 0)[:8] + each[8:] for each in late]
     anew = order_kept(ahead, now)
     assert [anew(each) for each in sorted(ahead)] == sorted(anew(each) for each in ahead)
     assert all(int.from_bytes(anew(each)[:8], "big") <= now for each in ahead)
@@ -77,7 +77,7 @@ async def test_a_store_that_was_written_ahead_is_put_back_and_goes_on(tmp_path: 
         assert done.collections == ("community", "network")
         assert (done.days, done.rejections, done.claims) == (1, 1, 3)
         assert (await story.store.put_back(story.now_us, later_than_us=story.now_us)) == PutBack()
-        assert (await story.store.seen()).latest_us <= story.now_us
+        assert (await story.store.stored_times()).latest_us <= story.now_us
         await story.sweep()
         assert await shown(story, "community") == before
         ensure_in_order(await story.log("community"), story.now_us)

@@ -12,9 +12,9 @@ from sqlalchemy import func, select
 from hub.model.claims import Change, Claim, ClaimState, View, claim_key, digest_of
 from hub.model.policy import Source
 from hub.model.policy_changes import GroupAdded
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.model.questions import REPLACED, THING, Questions
-from hub.model.words import CanonicalKey, Seq, SourceName, StixId, Topic, TopicPartition, stamp
+from hub.model.words import CanonicalKey, Seq, SourceName, StixId, Topic, TopicPartition, stamp_of
 from hub.model.writes import Head, ReceiptCounts, ReceiptPart, Writes
 from hub.store import tables as t
 from hub.store.port import Store, Transaction
@@ -37,7 +37,7 @@ def an_id(name: object, kind: str = "indicator") -> StixId:
 def a_claim(name: object, centre: int = 1, **more: Any) -> Claim:
     stix_id = an_id(name)
     body = str(more.pop("said", name)).encode()
-    at = stamp(START_US, 0, 0)
+    at = stamp_of(START_US, 0, 0)
     claim = Claim(
         claim_key(centre, stix_id), centre, stix_id, "indicator", a_thing(name), START_US, at, at, ClaimState.LIVE,
         digest_of(body), body,
@@ -73,7 +73,7 @@ async def add_centres(store: SqlStore, count: int) -> None:
     async with store.registry.change() as directory:
         for number in range(1, count + 1):
             centre = Source(0, SourceName(f"c{number}"), StixId(f"identity--{number}"), "RO")
-            principal = Principal(0, centre.name, Kind.CENTRE, centre.identity)
+            principal = Principal(0, centre.name, PrincipalKind.CENTRE, centre.identity)
             await directory.add_principal(principal, b"%d" % number, centre)
         await directory.record(GroupAdded("g", {}), START_US)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hub.core.validate import TYPES, kinds
 from hub.core.validate.common import PROPERTIES, REQUIRED
-from hub.core.validate.kinds import Kind, ObjectType, Rule
+from hub.core.validate.kinds import ObjectType, PropertyRule, ValueKind
 from hub.model.stix_types import Excludes, InOrder, stix_type
 from hub.model.words import StixObject
 
@@ -41,7 +41,7 @@ HASHES = {
 }
 
 
-def values(kind: Kind) -> st.SearchStrategy[Any]:  # noqa: C901 (one case a kind)
+def values(kind: ValueKind) -> st.SearchStrategy[Any]:  # noqa: C901 (one case a kind)
     """Values of a kind."""
     match kind:
         case kinds.Text(pattern, what, filled):
@@ -61,7 +61,7 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:  # noqa: C901 (one case a kind
         case kinds.Ipv6():
             # the validator does not know how RFC 5952 writes mapped addresses
             return st.ip_addresses(network="2001:db8::/32").map(str)
-        case kinds.Word(of):
+        case kinds.EnumValue(of):
             return st.sampled_from(sorted(of))
         case kinds.Binary():
             return st.sampled_from(["QUJD", "QUI=", "QQ=="])
@@ -81,7 +81,7 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:  # noqa: C901 (one case a kind
             return TEXTS
         case kinds.ListOf(of):
             return st.lists(values(of), min_size=1, max_size=2)
-        case kinds.Record():
+        case kinds.Embedded():
             return _records(kind)
         case kinds.Extensions(known):
             return st.sampled_from(sorted(known)).flatmap(partial(_extension, known)) if known else DEFINED
@@ -89,7 +89,7 @@ def values(kind: Kind) -> st.SearchStrategy[Any]:  # noqa: C901 (one case a kind
             assert_never(kind)
 
 
-def _extension(known: Mapping[str, kinds.Record], name: str) -> st.SearchStrategy[Any]:
+def _extension(known: Mapping[str, kinds.Embedded], name: str) -> st.SearchStrategy[Any]:
     return values(known[name]).map(lambda value: {name: value})
 
 
@@ -110,7 +110,7 @@ _NOT_DRAWN = {
 
 
 @st.composite
-def _records(draw: st.DrawFn, kind: kinds.Record) -> dict[str, Any]:
+def _records(draw: st.DrawFn, kind: kinds.Embedded) -> dict[str, Any]:
     drawn = draw(_properties(kind.properties, kind.required))
     return _owing_nothing(draw, drawn, kind.rules, kind.properties)
 
@@ -126,7 +126,7 @@ def _properties(draw: st.DrawFn, table: Any, required: tuple[str, ...]) -> dict[
 
 
 def _owing_nothing(  # noqa: C901 (one case a rule)
-    draw: st.DrawFn, drawn: dict[str, Any], rules: tuple[Rule, ...], table: Any
+    draw: st.DrawFn, drawn: dict[str, Any], rules: tuple[PropertyRule, ...], table: Any
 ) -> dict[str, Any]:
     """The properties, changed until they keep the rules."""
     for _ in range(3):

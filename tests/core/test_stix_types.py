@@ -16,7 +16,7 @@ from stix2.v21.base import _DomainObject, _Observable, _RelationshipObject
 from hub.core.merge.references import rewritten
 from hub.core.normalise.vocabulary import RESPELLED
 from hub.core.validate import TYPES
-from hub.core.validate.kinds import AnyOf, Extensions, Kind, ListOf, OneOf, Record, Reference, Timestamp
+from hub.core.validate.kinds import AnyOf, Embedded, Extensions, ListOf, OneOf, Reference, Timestamp, ValueKind
 from hub.model.references import references_of
 from hub.model.stix_types import (
     OTHER,
@@ -113,12 +113,12 @@ def test_where_stix2_requires_one_of_some_references_so_does_the_row(row: StixTy
 # ---------------------------------------------------------------- what the validation tables know
 
 
-def _deeper(kind: Kind) -> Iterator[tuple[str, Kind]]:
+def _deeper(kind: ValueKind) -> Iterator[tuple[str, ValueKind]]:
     """The properties of the types and extensions embedded in a property."""
     match kind:
         case ListOf(of):
             yield from _deeper(of)
-        case Record():
+        case Embedded():
             for name, one in kind.properties.items():
                 yield name, one
                 yield from _deeper(one)
@@ -183,7 +183,7 @@ def test_an_embedded_object_must_keep_what_one_of_is_required(row: StixType) -> 
     parts = {
         name: frozenset(rule.names)
         for name, kind in TYPES[row.name].properties.items()
-        if isinstance(kind, ListOf) and isinstance(kind.of, Record)
+        if isinstance(kind, ListOf) and isinstance(kind.of, Embedded)
         for rule in kind.of.rules
         if isinstance(rule, AnyOf | OneOf) and any(one.endswith("_ref") for one in rule.names)
     }

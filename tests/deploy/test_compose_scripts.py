@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from hub.config import load
+from hub.config import load_config
 from tests.deploy.files import DEPLOY, compose, prepare
 
 SCRIPTS = sorted((DEPLOY / "compose").glob("*.sh"))
@@ -88,7 +88,7 @@ def test_the_configuration_files_are_taken_by_the_hub_with_the_environment_of_th
                 monkeypatch.setenv(variable, str(value))
         file = secrets / Path(services[role]["environment"]["CTIHUB_CONFIG"]).name
         warnings: list[str] = []
-        config = load(file, warn=warnings.append)
+        config = load_config(file, warn=warnings.append)
         assert warnings == []
         assert config.open_host is None
         assert config.kafka_security_protocol == "SASL_SSL"

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from connectors.sdk import catalogue
-from hub.cli import COMMANDS, load
+from hub.cli import COMMANDS, load_command
 from hub.config import BESIDES, Config
 from tests.deploy.files import DEPLOY, VARIABLE, compose, texts
 from tests.servers.java import PROJECT
@@ -65,7 +65,7 @@ def _in_text(text: str) -> Iterator[list[str]]:
 
 def known(words: list[str]) -> None:
     """Fail when there is no such command, or it has no such option."""
-    command: Any = load(words[0])
+    command: Any = load_command(words[0])
     rest = words[1:]
     while getattr(command, "commands", None) and rest and rest[0].isalpha():
         if rest[0] in command.commands:

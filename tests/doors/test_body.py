@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.sdk.objects import split
-from hub.intake.body import EXCERPT_BYTES, Encoding, Lines, Piece, Unpacked, inflater, objects_of, objects_on
+from hub.intake.body import EXCERPT_BYTES, Encoding, NdjsonLines, Piece, Unpacked, inflater, objects_of, objects_on
 from hub.intake.budget import Budget
 from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
 from hub.model.errors import NotFound, Refused, TryAgain, WrongType
@@ -36,7 +36,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 
 def pieces(parts: list[bytes], limit: int = LIMIT) -> list[Piece]:
-    lines = Lines(Limits(object_bytes=limit), 10 * limit)
+    lines = NdjsonLines(Limits(object_bytes=limit), 10 * limit)
     found = [piece for part in parts for piece in lines.feed(part)]
     return found + lines.end()
 
@@ -67,7 +67,7 @@ def test_blanks_around_a_line_do_not_count() -> None:
 
 
 def test_an_endless_line_holds_no_more_than_the_limit() -> None:
-    lines = Lines(Limits(object_bytes=LIMIT), 10 * LIMIT)
+    lines = NdjsonLines(Limits(object_bytes=LIMIT), 10 * LIMIT)
     for _ in range(10_000):
         assert lines.feed(b"x" * 1_000) == []
     assert len(lines._held) <= LIMIT + EXCERPT_BYTES

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from hub.doors.kafka_tail import RelayedRow, TailRecord, judge, relayed_row, tail_record
+from hub.doors.kafka_tail import RelayedRow, TailRecord, compare_tail, relayed_row, tail_record
 from hub.model.words import Seq
 from hub.store.port import LogRow
 from tests.contracts.store_values import START_US, an_id
@@ -47,32 +47,32 @@ def test_the_relay_goes_on_after_the_last_row_that_the_topic_has(
     there: Iterable[int], position: int | None, place: int
 ) -> None:
     rows = rows_up_to(10)
-    verdict = judge(records_of(rows, *there), position, rows, head=Seq(12), compacted=True)
+    verdict = compare_tail(records_of(rows, *there), position, rows, head=Seq(12), compacted=True)
     assert (verdict.place, verdict.differs, verdict.noted) == (place, "", "")
 
 
 def test_tombstones_at_the_end_may_have_been_compacted_away_with_what_they_cover() -> None:
     rows = [*rows_up_to(8), *(a_row(seq, withdrawn=True) for seq in (9, 10))]
     there = records_of(rows, 6, 7, 8)
-    assert judge(there, 10, rows, head=Seq(10), compacted=True).place == 10
-    assert judge(there, 10, rows, head=Seq(10), compacted=False).place == 8
-    assert judge([], 10, rows, head=Seq(10), compacted=False).place == 10  # let go by their age
+    assert compare_tail(there, 10, rows, head=Seq(10), compacted=True).place == 10
+    assert compare_tail(there, 10, rows, head=Seq(10), compacted=False).place == 8
+    assert compare_tail([], 10, rows, head=Seq(10), compacted=False).place == 10  # let go by their age
 
 
 def test_a_row_that_no_compaction_took_is_missed() -> None:
     rows = rows_up_to(10)
     missing = records_of(rows, 1, 2, 3, 4, 5, 6, 7, 9, 10)
     compact = records_of(rows, 1, 6, 7, 8, 9, 10)
-    assert "8 is missing" in judge(missing, 10, rows, head=Seq(10), compacted=True).noted
-    assert "8 is missing" in judge(missing, 10, rows, head=Seq(10), compacted=False).noted
-    assert not judge(compact, 10, rows, head=Seq(10), compacted=True).noted
-    assert "5 is missing" in judge(compact, 10, rows, head=Seq(10), compacted=False).noted
+    assert "8 is missing" in compare_tail(missing, 10, rows, head=Seq(10), compacted=True).noted
+    assert "8 is missing" in compare_tail(missing, 10, rows, head=Seq(10), compacted=False).noted
+    assert not compare_tail(compact, 10, rows, head=Seq(10), compacted=True).noted
+    assert "5 is missing" in compare_tail(compact, 10, rows, head=Seq(10), compacted=False).noted
 
 
 def test_numbers_that_fall_or_repeat_are_noted() -> None:
     rows = rows_up_to(5)
     for seqs in ((1, 2, 3, 3, 4, 5), (1, 2, 4, 3, 5)):
-        verdict = judge(records_of(rows, *seqs), 5, rows, head=Seq(5), compacted=True)
+        verdict = compare_tail(records_of(rows, *seqs), 5, rows, head=Seq(5), compacted=True)
         assert "stands after" in verdict.noted
         assert verdict.place == 5
 
@@ -81,14 +81,14 @@ def test_a_record_that_the_change_log_does_not_know_stops_the_relay_of_its_topic
     rows = rows_up_to(5)
     *before, last = records_of(rows, 1, 2, 3, 4, 5)
     for wrong in ({"digest": b"other"}, {"digest": None}, {"key": b"other"}, {"seq": 9}, {"seq": -1}, {"seq": 4}):
-        assert judge([*before, last._replace(**wrong)], 5, rows, head=Seq(6), compacted=True).differs, wrong
-    assert judge([*before, last], 9, rows, head=Seq(5), compacted=True).differs
+        assert compare_tail([*before, last._replace(**wrong)], 5, rows, head=Seq(6), compacted=True).differs, wrong
+    assert compare_tail([*before, last], 9, rows, head=Seq(5), compacted=True).differs
 
 
 def test_an_object_that_was_left_out_is_one_that_the_topic_has() -> None:
     rows = rows_up_to(5)
     left_out = tail_record(rows[4].object_id.encode(), None, [("seq", b"5"), ("too-large", b"2000000")])
-    verdict = judge([*records_of(rows, 1, 2, 3, 4), left_out], 5, rows, head=Seq(5), compacted=True)
+    verdict = compare_tail([*records_of(rows, 1, 2, 3, 4), left_out], 5, rows, head=Seq(5), compacted=True)
     assert (verdict.place, verdict.differs, verdict.noted) == (5, "", "")
 
 

@@ -37,7 +37,7 @@ WRITERS = {name: format.begin(ABOUT) for name, format in FORMATS.items()}
 
 @cache
 def default() -> HeldLists:
-    return lists.load(("default",), Path("/nonexistent"))[0]
+    return lists.load_lists(("default",), Path("/nonexistent"))[0]
 
 
 # ---------------------------------------------------------------- what is poison, and how it is written

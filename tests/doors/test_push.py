@@ -14,7 +14,7 @@ import zstandard
 
 from hub.intake import IntakeLimits
 from hub.log.port import TopicPartition
-from hub.model.principals import Kind
+from hub.model.principals import PrincipalKind
 from hub.model.words import Limits, Topic
 from tests.doors.hubs import NDJSON, STIX, Hub, a_bundle, a_hub, addresses, lines
 from tests.story import an_indicator, an_object
@@ -187,7 +187,7 @@ async def test_only_centres_push(hub: Hub, who: str | None) -> None:
 
 
 async def test_a_suspended_centre_pushes_no_more(hub: Hub) -> None:
-    await hub.registry.principals.suspend("ro", Kind.CENTRE)
+    await hub.registry.principals.suspend("ro", PrincipalKind.CENTRE)
     assert (await push(hub, lines(an_indicator()))).status_code == 401
 
 

@@ -24,7 +24,7 @@ KINDS = ("ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "md5", "s
 
 @pytest.fixture(scope="module")
 def default() -> HeldLists:
-    return lists.load(("default",), Path("/nonexistent"))[0]
+    return lists.load_lists(("default",), Path("/nonexistent"))[0]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub.model.principals import Kind
+from hub.model.principals import PrincipalKind
 from hub.store.logs import SqlLogs
 from hub.store.port import LogPage
 from tests.doors.hubs import Hub, a_hub, addresses
@@ -108,7 +108,7 @@ async def test_who_may_not_read_any_more_is_cut_off(tmp_path: Path, how: str) ->
         await hub.member()
         async with open_stream(hub, "community", "soc") as reader:
             await until(lambda: reader.status == 200)
-            await getattr(hub.registry.principals, how)("soc", Kind.MEMBER)
+            await getattr(hub.registry.principals, how)("soc", PrincipalKind.MEMBER)
             await until(lambda: reader.ended, what="the stream to end")
             await hub.tell("ro", an_indicator())
             assert reader.events == []

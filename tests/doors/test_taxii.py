@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from hub.model.principals import Kind
+from hub.model.principals import PrincipalKind
 from hub.model.times import parse_us
 from tests.doors.hubs import Hub, addresses, ids
 from tests.doors.streams import read_stream
@@ -229,7 +229,7 @@ async def test_an_amber_claim_changes_no_byte_of_a_green_page(hub: Hub) -> None:
 
 
 async def test_a_suspended_member_is_out(hub: Hub) -> None:
-    await hub.registry.principals.suspend("soc", Kind.MEMBER)
+    await hub.registry.principals.suspend("soc", PrincipalKind.MEMBER)
     assert (await hub.get("/taxii2/", "soc")).status_code == 401
 
 

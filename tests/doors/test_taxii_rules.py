@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from hub.doors.connections import ConnectionLimits
-from hub.model.principals import Kind
+from hub.model.principals import PrincipalKind
 from hub.model.times import parse_us, taxii_time
 from tests.doors.hubs import Hub, a_hub, addresses, basic, ids
 from tests.story import an_indicator, an_object
@@ -443,8 +443,8 @@ async def test_r19_a_page_has_a_thousand_objects_and_eight_megabytes_at_most(tmp
         await hub.tell("ro", *addresses(1_100))
         assert len((await page(hub)).json()["objects"]) == 1_000
     async with a_hub(tmp_path, page_bytes=20_000) as hub:
-        await hub.registry.principals.rotate("soc", Kind.MEMBER)
-        hub.tokens["soc"] = (await hub.registry.principals.rotate("soc", Kind.MEMBER)).token
+        await hub.registry.principals.rotate("soc", PrincipalKind.MEMBER)
+        hub.tokens["soc"] = (await hub.registry.principals.rotate("soc", PrincipalKind.MEMBER)).token
         answer = await page(hub)
         assert answer.json()["more"] is True
         assert 10_000 < len(answer.content) < 21_000

@@ -16,14 +16,14 @@ import pytest_asyncio
 
 from hub.model.errors import NotFound, Refused
 from hub.model.policy import Collection, Source
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.model.words import Naming
 from hub.questions.explain import explain
 from hub.questions.explained import KnownThing, KnownView
 from tests.story import TLP, Story, an_indicator, an_object, malware, said_of, uid
 
-OPERATOR = Principal(99, "ops", Kind.OPERATOR)
-STRANGER = Principal(98, "soc", Kind.MEMBER)
+OPERATOR = Principal(99, "ops", PrincipalKind.OPERATOR)
+STRANGER = Principal(98, "soc", PrincipalKind.MEMBER)
 
 
 @pytest_asyncio.fixture

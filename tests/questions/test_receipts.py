@@ -8,7 +8,7 @@ import pytest
 
 from hub.intake.receipts import ReceiptCodec, ReceiptName
 from hub.model.errors import NotFound
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.model.words import Seq, Topic, TopicPartition
 from hub.model.writes import ReceiptCounts, ReceiptPart, Writes
 from hub.questions import receipts
@@ -18,7 +18,7 @@ from tests.stores import a_store
 from tests.story import START_US
 
 CODEC = ReceiptCodec(b"k" * 32)
-RO, IT = Principal(1, "ro", Kind.CENTRE), Principal(2, "it", Kind.CENTRE)
+RO, IT = Principal(1, "ro", PrincipalKind.CENTRE), Principal(2, "it", PrincipalKind.CENTRE)
 UID = "0123456789abcdef01234567"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest_asyncio
 
 from hub.model.errors import TryAgain
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.model.writes import ReceiptCounts
 from hub.questions.status import AskRelay, Here, HubStatus, RelayState, status
 from tests.doors.hubs import Hub, a_hub
@@ -25,7 +25,7 @@ async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
         yield made
 
 
-async def ask(hub: Hub, name: str, kind: Kind, relayed: AskRelay | None = None) -> HubStatus:
+async def ask(hub: Hub, name: str, kind: PrincipalKind, relayed: AskRelay | None = None) -> HubStatus:
     """The status as a principal of this name may know it, who may ask of all collections."""
     policy = await hub.store.policy()
     no = next((centre.no for centre in policy.sources.values() if centre.name == name), 99)
@@ -36,9 +36,9 @@ async def ask(hub: Hub, name: str, kind: Kind, relayed: AskRelay | None = None) 
 async def test_an_operator_is_told_all_a_centre_its_part_and_a_member_neither(hub: Hub) -> None:
     await hub.tell("ro", an_indicator(), {"type": "indicator", "id": "broken"})
     await hub.tell("it", an_indicator(confidence=50))
-    operator, centre, member = (
-        await ask(hub, "ops", Kind.OPERATOR), await ask(hub, "ro", Kind.CENTRE), await ask(hub, "soc", Kind.MEMBER),
-    )  # fmt: skip
+    operator = await ask(hub, "ops", PrincipalKind.OPERATOR)
+    centre = await ask(hub, "ro", PrincipalKind.CENTRE)
+    member = await ask(hub, "soc", PrincipalKind.MEMBER)
     assert operator.total == ReceiptCounts(accepted=2, rejected=1)
     assert [one.source.name for one in operator.sources] == ["it", "ro"]
     assert (operator.readers, operator.notes) == (3, ("a part does not work.",))
@@ -52,10 +52,10 @@ async def test_an_operator_is_told_all_a_centre_its_part_and_a_member_neither(hu
 
 async def test_a_centres_lag_is_what_waits_in_the_log_and_its_last_code_that_of_its_newest_rejection(hub: Hub) -> None:
     await hub.push("ro", an_indicator(), {"type": "indicator", "id": "broken"})
-    (waits,) = (await ask(hub, "ro", Kind.CENTRE)).sources
+    (waits,) = (await ask(hub, "ro", PrincipalKind.CENTRE)).sources
     assert (waits.lag, waits.last_received_us, waits.last_code) == (2, None, None)
     await hub.settle()
-    (carried,) = (await ask(hub, "ro", Kind.CENTRE)).sources
+    (carried,) = (await ask(hub, "ro", PrincipalKind.CENTRE)).sources
     assert (carried.lag, carried.last_code) == (0, await last_code(hub))
     assert carried.last_received_us is not None
 
@@ -74,8 +74,8 @@ async def test_the_relay_is_behind_by_what_its_topics_lack(hub: Hub) -> None:
         raise TryAgain("log.away", "No broker answers.")
 
     ends = {end.name: end.seq for end in (await hub.store.logs.ends()).values()}
-    up = await ask(hub, "ops", Kind.OPERATOR, some)
+    up = await ask(hub, "ops", PrincipalKind.OPERATOR, some)
     assert (up.relay, up.relay_lag) == (RelayState.UP, ends["collection.public"] - 1 + ends["collection.network"])
-    down, off = await ask(hub, "ops", Kind.OPERATOR, away), await ask(hub, "ops", Kind.OPERATOR)
+    down, off = await ask(hub, "ops", PrincipalKind.OPERATOR, away), await ask(hub, "ops", PrincipalKind.OPERATOR)
     assert (down.relay, down.relay_lag) == (RelayState.DOWN, None)
     assert (off.relay, off.relay_lag) == (RelayState.OFF, None)

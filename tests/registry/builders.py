@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from hub.model.policy import Audience, Collection, Group
-from hub.model.principals import GroupRules, Kind, Principal
+from hub.model.principals import GroupRules, Principal, PrincipalKind
 from hub.model.words import BUILT_IN_GROUPS, CollectionName, GroupName, Level, StixId
 from hub.registry import names
 from hub.registry.centres import Terms
@@ -21,7 +21,7 @@ NOON_US = 1_790_000_000_000_000
 """The fixed time of these tests: September 2026."""
 
 
-def a_principal(name: str = "soc", kind: Kind = Kind.MEMBER, **overrides: object) -> Principal:
+def a_principal(name: str = "soc", kind: PrincipalKind = PrincipalKind.MEMBER, **overrides: object) -> Principal:
     """A member, unless said otherwise."""
     said: dict[str, object] = {"no": 1, "name": name, "kind": kind} | overrides
     return Principal(**said)  # type: ignore[arg-type]

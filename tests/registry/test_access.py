@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from hub.model.credentials import TokenCredentials
-from hub.model.principals import Kind
+from hub.model.principals import PrincipalKind
 from hub.registry.service import Registry
 from hub.store.sqlite import SqliteStore
 from tests.registry.builders import a_store, registry_on, terms
@@ -63,11 +63,11 @@ async def test_a_suspended_principal_is_out_within_a_second_and_back_with_the_sa
         token = (await desk.members.add("soc", accredited_by="ro-cert")).token
         member = await door.access.authenticate(TokenCredentials(token))
         assert member
-        await desk.principals.suspend("soc", Kind.MEMBER)
+        await desk.principals.suspend("soc", PrincipalKind.MEMBER)
         clock.now_s += 1.0
         assert await door.access.authenticate(TokenCredentials(token)) is None
         assert [each.name for each in await door.access.readable(member)] == ["public"]
-        await desk.principals.resume("soc", Kind.MEMBER)
+        await desk.principals.resume("soc", PrincipalKind.MEMBER)
         clock.now_s += 1.0
         assert await door.access.authenticate(TokenCredentials(token)) == member
 
@@ -78,7 +78,7 @@ async def test_after_rotation_only_the_new_token_is_good(tmp_path: Path) -> None
         door = _registry(store, clock)
         old = (await desk.operators.add("root")).token
         assert await door.access.authenticate(TokenCredentials(old))
-        new = (await desk.principals.rotate("root", Kind.OPERATOR)).token
+        new = (await desk.principals.rotate("root", PrincipalKind.OPERATOR)).token
         clock.now_s += 1.0
         assert await door.access.authenticate(TokenCredentials(old)) is None
         assert await door.access.authenticate(TokenCredentials(new))

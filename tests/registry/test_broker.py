@@ -25,11 +25,11 @@ from hub.log.kafka import KafkaLog
 from hub.log.kafka_topics import PREFIXES
 from hub.log.port import Record, Topic
 from hub.model.errors import Broken, TryAgain
-from hub.model.principals import Kind
+from hub.model.principals import PrincipalKind
 from hub.model.words import CollectionName, SourceName
 from hub.registry.broker import KafkaBroker
 from hub.registry.kafka_admin import _hub_error
-from hub.registry.port import Difference, Entitlement, Entitlements
+from hub.registry.port import BrokerDifference, Entitlement, Entitlements
 from hub.registry.tokens import Token, new_token
 from tests.contracts.event_log import Store, take_count
 from tests.servers.kafka import KafkaServer
@@ -37,15 +37,15 @@ from tests.waiting import WITHIN_S, until, wait_until
 
 
 def a_centre(name: str, *collections: str, suspended: bool = False) -> Entitlement:
-    return Entitlement(name, Kind.CENTRE, suspended, frozenset(map(CollectionName, collections)))
+    return Entitlement(name, PrincipalKind.CENTRE, suspended, frozenset(map(CollectionName, collections)))
 
 
 def a_member(name: str, *collections: str, suspended: bool = False) -> Entitlement:
-    return replace(a_centre(name, *collections, suspended=suspended), kind=Kind.MEMBER)
+    return replace(a_centre(name, *collections, suspended=suspended), kind=PrincipalKind.MEMBER)
 
 
 def all_of(*principals: Entitlement, collections: Iterable[str] = ("community", "network")) -> Entitlements:
-    centres = tuple(SourceName(principal.name) for principal in principals if principal.kind is Kind.CENTRE)
+    centres = tuple(SourceName(principal.name) for principal in principals if principal.kind is PrincipalKind.CENTRE)
     return Entitlements(principals, centres, tuple(map(CollectionName, collections)))
 
 
@@ -246,7 +246,7 @@ async def test_the_intake_topics_of_the_hub_s_log_are_the_same(kafka: KafkaServe
 # Comparing and mending
 
 
-def said(differences: Iterable[Difference]) -> set[str]:
+def said(differences: Iterable[BrokerDifference]) -> set[str]:
     return {difference.says for difference in differences}
 
 

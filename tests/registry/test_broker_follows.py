@@ -9,9 +9,9 @@ import pytest
 
 from hub.model.credentials import TokenCredentials
 from hub.model.errors import Broken, TryAgain
-from hub.model.principals import Kind
+from hub.model.principals import PrincipalKind
 from hub.model.words import CollectionName, SourceName
-from hub.registry.port import Difference, Entitlement, Entitlements
+from hub.registry.port import BrokerDifference, Entitlement, Entitlements
 from hub.registry.tokens import Token
 from tests.registry.builders import a_registry, terms
 
@@ -53,11 +53,11 @@ class Ledger:
         self._called(f"remove {name}")
         self.topics.discard(name)
 
-    async def compare(self, wanted: Entitlements) -> Sequence[Difference]:
+    async def compare(self, wanted: Entitlements) -> Sequence[BrokerDifference]:
         missing = [each for each in wanted.principals if self.grants.get(each.name) != each]
-        return [Difference(f"{each.name} has other grants", repairable=True) for each in missing]
+        return [BrokerDifference(f"{each.name} has other grants", repairable=True) for each in missing]
 
-    async def repair(self, wanted: Entitlements) -> Sequence[Difference]:
+    async def repair(self, wanted: Entitlements) -> Sequence[BrokerDifference]:
         await self.make_topics(wanted.centres, wanted.collections)
         await self.grant(wanted.principals)
         return await self.compare(wanted)
@@ -103,9 +103,9 @@ async def test_suspension_takes_every_grant_away_and_resuming_gives_them_back(tm
     async with a_registry(tmp_path, broker=broker) as registry:
         await registry.centres.add("ro-cert", terms())
         before = broker.grants["ro-cert"]
-        await registry.principals.suspend("ro-cert", Kind.CENTRE)
-        assert broker.grants["ro-cert"] == Entitlement("ro-cert", Kind.CENTRE, True, frozenset())
-        await registry.principals.resume("ro-cert", Kind.CENTRE)
+        await registry.principals.suspend("ro-cert", PrincipalKind.CENTRE)
+        assert broker.grants["ro-cert"] == Entitlement("ro-cert", PrincipalKind.CENTRE, True, frozenset())
+        await registry.principals.resume("ro-cert", PrincipalKind.CENTRE)
         assert broker.grants["ro-cert"] == before
         assert "password ro-cert" not in broker.calls[3:]
 
@@ -115,7 +115,7 @@ async def test_rotation_changes_the_password_alone(tmp_path: Path) -> None:
     async with a_registry(tmp_path, broker=broker) as registry:
         await registry.centres.add("ro-cert", terms())
         broker.calls.clear()
-        rotated = await registry.principals.rotate("ro-cert", Kind.CENTRE)
+        rotated = await registry.principals.rotate("ro-cert", PrincipalKind.CENTRE)
         assert broker.calls == ["password ro-cert"]
         assert broker.passwords["ro-cert"] == rotated.token
 
@@ -124,7 +124,7 @@ async def test_operators_are_not_on_the_broker(tmp_path: Path) -> None:
     broker = Ledger()
     async with a_registry(tmp_path, broker=broker) as registry:
         await registry.operators.add("root")
-        await registry.principals.rotate("root", Kind.OPERATOR)
+        await registry.principals.rotate("root", PrincipalKind.OPERATOR)
         assert broker.calls == []
 
 
@@ -147,7 +147,7 @@ async def test_while_the_broker_is_away_a_token_is_still_given_and_the_registry_
         assert "doctor --fix" in added.complaint.way_out
         assert await registry.access.authenticate(TokenCredentials(added.token))
         with pytest.raises(Broken, match="The registry has it"):
-            await registry.principals.suspend("ro-cert", Kind.CENTRE)
+            await registry.principals.suspend("ro-cert", PrincipalKind.CENTRE)
         assert (await registry.centres.find("ro-cert")).terms.suspended
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from hub.model.principals import Kind, Principal
+from hub.model.principals import Principal, PrincipalKind
 from hub.model.words import GroupName, Level
 from hub.registry.grants import groups_of, in_group, may_explain, may_read
 from tests.registry.builders import a_collection, a_principal, some_groups
 
-MEMBER = a_principal("soc", Kind.MEMBER)
-CENTRE = a_principal("ro-cert", Kind.CENTRE)
-OPERATOR = a_principal("root", Kind.OPERATOR)
-SUSPENDED = a_principal("gone", Kind.CENTRE, suspended=True)
+MEMBER = a_principal("soc", PrincipalKind.MEMBER)
+CENTRE = a_principal("ro-cert", PrincipalKind.CENTRE)
+OPERATOR = a_principal("root", PrincipalKind.OPERATOR)
+SUSPENDED = a_principal("gone", PrincipalKind.CENTRE, suspended=True)
 GROUPS = some_groups(energy=["sector=energy"], listed=[])
 
 

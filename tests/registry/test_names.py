@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.model.errors import WrongUsage
-from hub.model.principals import Attribute, Rule
+from hub.model.principals import Attribute, GroupRule
 from hub.registry import names
 
 
@@ -39,12 +39,12 @@ def test_any_text_is_a_name_or_wrong_usage(said: str) -> None:
 @pytest.mark.parametrize(
     ("said", "rule"),
     [
-        ("country=RO", Rule(Attribute.COUNTRY, "RO")),
-        ("country=ro", Rule(Attribute.COUNTRY, "RO")),
-        ("Sector = Energy", Rule(Attribute.SECTOR, "energy")),
+        ("country=RO", GroupRule(Attribute.COUNTRY, "RO")),
+        ("country=ro", GroupRule(Attribute.COUNTRY, "RO")),
+        ("Sector = Energy", GroupRule(Attribute.SECTOR, "energy")),
     ],
 )
-def test_a_rule_is_read_without_regard_to_case(said: str, rule: Rule) -> None:
+def test_a_rule_is_read_without_regard_to_case(said: str, rule: GroupRule) -> None:
     assert names.rule(said) == rule
 
 

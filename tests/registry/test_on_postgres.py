@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from hub.model.credentials import TokenCredentials
 from hub.model.errors import Refused
-from hub.model.principals import Kind
+from hub.model.principals import PrincipalKind
 from hub.registry.service import Registry
 from hub.store import tables as t
 from hub.store.policy_changes import policy_number
@@ -81,7 +81,7 @@ async def test_a_principal_is_known_and_shut_out_in_another_process(postgres_url
         desk, door = map(registry_on, await _stores(stack, postgres_url, 2))
         token = (await desk.centres.add("ro-cert", terms())).token
         await until(lambda: door.access.authenticate(TokenCredentials(token)))
-        await desk.principals.suspend("ro-cert", Kind.CENTRE)
+        await desk.principals.suspend("ro-cert", PrincipalKind.CENTRE)
         await until(lambda: _is_out(door, token))
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from hub.model.errors import NotFound, Refused, WrongUsage
-from hub.model.principals import Kind
+from hub.model.principals import PrincipalKind
 from hub.model.questions import REJECTIONS_LOG, Questions
 from hub.model.tasks import Recompute, Task
 from hub.model.words import Level, Naming
@@ -139,7 +139,7 @@ async def test_a_change_that_changes_nothing_is_none(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
         await registry.centres.add("ro-cert", terms())
         await registry.centres.set("ro-cert", terms(trust=100, naming="named"))
-        await registry.principals.resume("ro-cert", Kind.CENTRE)
+        await registry.principals.resume("ro-cert", PrincipalKind.CENTRE)
         await registry.groups.add("east")
         await registry.groups.join("east", ["ro-cert"])
         await registry.groups.join("east", ["ro-cert", "ro-cert"])
@@ -149,9 +149,9 @@ async def test_a_change_that_changes_nothing_is_none(tmp_path: Path) -> None:
 async def test_suspending_and_resuming_a_centre_look_at_its_claims_anew(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
         await registry.centres.add("ro-cert", terms())
-        await registry.principals.suspend("ro-cert", Kind.CENTRE)
+        await registry.principals.suspend("ro-cert", PrincipalKind.CENTRE)
         assert (await registry.centres.find("ro-cert")).terms.suspended
-        await registry.principals.resume("ro-cert", Kind.CENTRE)
+        await registry.principals.resume("ro-cert", PrincipalKind.CENTRE)
         assert not (await registry.centres.find("ro-cert")).terms.suspended
         assert (await _changes(tmp_path))[1:] == ["SourceSuspended", "SourceSuspended"]
         assert await _left(tmp_path) == [Recompute(source=1)]
@@ -162,7 +162,7 @@ async def test_members_and_groups_change_no_view(tmp_path: Path) -> None:
         await registry.centres.add("ro-cert", terms())
         await registry.groups.add("energy", ["sector=energy"])
         await registry.members.add("soc", accredited_by="ro-cert", sector="energy")
-        await registry.principals.suspend("soc", Kind.MEMBER)
+        await registry.principals.suspend("soc", PrincipalKind.MEMBER)
         assert await _left(tmp_path) == []
 
 
@@ -288,7 +288,7 @@ async def test_no_change_records_a_token(tmp_path: Path) -> None:
         registry = registry_on(store)
         tokens = [(await registry.centres.add("ro-cert", terms())).token, (await registry.operators.add("root")).token]
         tokens.append((await registry.members.add("soc", accredited_by="ro-cert")).token)
-        tokens.append((await registry.principals.rotate("soc", Kind.MEMBER)).token)
+        tokens.append((await registry.principals.rotate("soc", PrincipalKind.MEMBER)).token)
         await _checkpoint(store)
         everything = b"".join(path.read_bytes() for path in tmp_path.iterdir())
         for token in tokens:

@@ -12,7 +12,17 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from hub.core.validate.checks import BINARY, HEX, PROPERTY_NAME, TYPE_NAME, UUID, Check, anything, compile_shape, under
+from hub.core.validate.checks import (
+    BINARY,
+    HEX_PATTERN,
+    PROPERTY_NAME,
+    TYPE_NAME,
+    UUID,
+    Check,
+    anything,
+    compile_shape,
+    under,
+)
 from hub.core.validate.common import PROPERTIES, REQUIRED, SAME_EVERYWHERE, VERSIONED_RULES
 from hub.core.validate.kinds import ObjectType
 from hub.core.validate.objects import OBJECTS
@@ -38,7 +48,7 @@ _MOST_PROBLEMS = 20
 _type_name = re.compile(TYPE_NAME).fullmatch
 _property_name = re.compile(PROPERTY_NAME).fullmatch
 _base64 = re.compile(BINARY).fullmatch
-_hexadecimal = re.compile(HEX).fullmatch
+_hexadecimal = re.compile(HEX_PATTERN).fullmatch
 
 
 def validate(obj: StixObject, limits: Limits) -> list[Problem]:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, assert_never
 
 from hub.core.validate import kinds
-from hub.core.validate.kinds import Kind
+from hub.core.validate.kinds import ValueKind
 from hub.core.validate.rules import Trouble, compile_rules
 from hub.core.validate.timestamps import is_timestamp
 from hub.model.problems import Code, cut
@@ -29,8 +29,8 @@ IDENTIFIER = rf"({TYPE_NAME})--{UUID}"
 PROPERTY_NAME = r"[a-z][a-z0-9_]{2,249}"
 EXTENSION_KEY = rf"extension-definition--{UUID}|{TYPE_NAME}-ext"
 BINARY = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)"
-HEX = r"(?:[0-9a-fA-F]{2})+"
-HASHES: Mapping[str, str] = {
+HEX_PATTERN = r"(?:[0-9a-fA-F]{2})+"
+HASH_PATTERNS: Mapping[str, str] = {
     "MD5": r"[0-9a-fA-F]{32}",
     "SHA-1": r"[0-9a-fA-F]{40}",
     "SHA-256": r"[0-9a-fA-F]{64}",
@@ -47,10 +47,10 @@ _REPORTED = 10
 """How many troubles of one list or object are told: the first ten say what is the matter."""
 
 
-def compile_kind(kind: Kind) -> Check:
+def compile_kind(kind: ValueKind) -> Check:
     """The check of a kind."""
     match kind:
-        case kinds.Dictionary() | kinds.ListOf() | kinds.Record() | kinds.Extensions():
+        case kinds.Dictionary() | kinds.ListOf() | kinds.Embedded() | kinds.Extensions():
             return _compile_holder(kind)
         case kinds.Flag() | kinds.Integer() | kinds.Number() | kinds.Hashes() | kinds.Anything():
             return _compile_other(kind)
@@ -64,7 +64,7 @@ def _compile_holder(kind: kinds.Holder) -> Check:
             return _dictionary(anything if of is None else compile_kind(of), re.compile(keys).fullmatch)
         case kinds.ListOf(of):
             return _list(compile_kind(of), texts=of == kinds.Text())
-        case kinds.Record():
+        case kinds.Embedded():
             return _record(kind)
         case kinds.Extensions(known):
             return _extensions({name: compile_kind(one) for name, one in known.items()})
@@ -98,12 +98,12 @@ def _compile_string(kind: kinds.String) -> Check:
             return _reference_to(next(iter(types))) if len(types) == 1 else _reference(types, but)
         case kinds.Ipv6():
             return _ipv6
-        case kinds.Word(of):
+        case kinds.EnumValue(of):
             return _word(of)
         case kinds.Binary():
             return _matching(BINARY, "base64")
         case kinds.Hex():
-            return _matching(HEX, "hexadecimal digits in pairs")
+            return _matching(HEX_PATTERN, "hexadecimal digits in pairs")
         case _:
             assert_never(kind)
 
@@ -258,7 +258,7 @@ def _word(of: frozenset[str]) -> Check:
 
 
 _hash_name = re.compile(HASH_NAME).fullmatch
-_digests = {name: re.compile(pattern).fullmatch for name, pattern in HASHES.items()}
+_digests = {name: re.compile(pattern).fullmatch for name, pattern in HASH_PATTERNS.items()}
 
 
 def _hashes(value: Any) -> list[Trouble] | None:
@@ -326,7 +326,9 @@ class Shape(NamedTuple):
         return [Trouble(Code.STIX_REQUIRED, "", f"The property {name} is missing.") for name in absent]
 
 
-def compile_shape(properties: Mapping[str, Kind], required: tuple[str, ...], rules: tuple[kinds.Rule, ...]) -> Shape:
+def compile_shape(
+    properties: Mapping[str, ValueKind], required: tuple[str, ...], rules: tuple[kinds.PropertyRule, ...]
+) -> Shape:
     """The checks of a table."""
     checks = {name: compile_kind(kind) for name, kind in properties.items()}
     return Shape(checks, frozenset(required), tuple(compile_rules(rules)))
@@ -347,7 +349,7 @@ def check_properties(shape: Shape, value: dict[str, Any]) -> list[Trouble]:
     return troubles
 
 
-def _record(kind: kinds.Record) -> Check:
+def _record(kind: kinds.Embedded) -> Check:
     shape = compile_shape(kind.properties, kind.required, kind.rules)
 
     def check(value: Any) -> list[Trouble] | None:

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 from hub.core.validate.kinds import (
     AnyOf,
+    Embedded,
     Extensions,
     Flag,
     Hashes,
     Integer,
-    Kind,
     ListOf,
     OneOf,
-    Record,
     Reference,
     Text,
     Timestamp,
+    ValueKind,
 )
 from hub.model.stix_types import SCO_TYPES, STIX_TYPES, Family, InOrder
 
@@ -33,15 +33,15 @@ RELATIONSHIP_NAME = r"[a-z0-9-]+"
 
 LANGUAGE = Text(LANGUAGE_TAG, "an RFC 5646 language tag")
 KILL_CHAIN_PHASES = ListOf(
-    Record("kill-chain-phase", {"kill_chain_name": TEXT, "phase_name": TEXT}, ("kill_chain_name", "phase_name"))
+    Embedded("kill-chain-phase", {"kill_chain_name": TEXT, "phase_name": TEXT}, ("kill_chain_name", "phase_name"))
 )
-EXTERNAL_REFERENCE = Record(
+EXTERNAL_REFERENCE = Embedded(
     "external-reference",
     {"source_name": TEXT, "description": TEXT, "url": TEXT, "hashes": Hashes(), "external_id": TEXT},
     ("source_name",),
     (AnyOf(("description", "url", "external_id")),),
 )
-GRANULAR_MARKING = Record(
+GRANULAR_MARKING = Embedded(
     "granular-marking",
     {
         "lang": LANGUAGE,
@@ -59,12 +59,12 @@ NOT_OBSERVED = frozenset(STIX_TYPES) - SCO_TYPES | {"bundle"}
 NO_OBSERVABLES = NOT_OBSERVED - {name for name, row in STIX_TYPES.items() if row.family is Family.RELATIONSHIP}
 """Types of the specification that neither are observed nor relate what is (sections 4 and 7)."""
 
-_EVERYWHERE: Mapping[str, Kind] = {
+_EVERYWHERE: Mapping[str, ValueKind] = {
     "object_marking_refs": MARKING_REFS,
     "granular_markings": ListOf(GRANULAR_MARKING),
     "extensions": Extensions(),
 }
-_VERSIONED: Mapping[str, Kind] = {
+_VERSIONED: Mapping[str, ValueKind] = {
     "created_by_ref": Reference(frozenset({"identity"})),
     "created": TIME,
     "modified": TIME,
@@ -76,7 +76,7 @@ _VERSIONED: Mapping[str, Kind] = {
     **_EVERYWHERE,
 }
 
-PROPERTIES: Mapping[Family, Mapping[str, Kind]] = {
+PROPERTIES: Mapping[Family, Mapping[str, ValueKind]] = {
     Family.DOMAIN: _VERSIONED,
     Family.RELATIONSHIP: _VERSIONED,
     Family.META: _VERSIONED,

@@ -63,7 +63,7 @@ class Ipv6:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class EnumValue:
     """One of a closed set of words (an ``-enum`` of the specification; open vocabularies are plain text)."""
 
     of: frozenset[str]
@@ -88,7 +88,7 @@ class Hashes:
 class Dictionary:
     """An object with free keys (section 2.4), each value ``of`` a kind."""
 
-    of: Kind | None = None
+    of: ValueKind | None = None
     keys: str = r"[a-zA-Z0-9_-]{1,250}"
 
 
@@ -101,30 +101,30 @@ class Anything:
 class ListOf:
     """A list that is not empty (section 2.12)."""
 
-    of: Kind
+    of: ValueKind
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Embedded:
     """An object with known properties: a type embedded in others."""
 
     name: str
-    properties: Mapping[str, Kind]
+    properties: Mapping[str, ValueKind]
     required: tuple[str, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[PropertyRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
     """Extensions by their definition's id or, older, by name (section 7.3); ``known`` ones have a table."""
 
-    known: Mapping[str, Record] = field(default_factory=lambda: MappingProxyType({}))
+    known: Mapping[str, Embedded] = field(default_factory=lambda: MappingProxyType({}))
 
 
-String: TypeAlias = Text | Timestamp | Reference | Ipv6 | Word | Binary | Hex
+String: TypeAlias = Text | Timestamp | Reference | Ipv6 | EnumValue | Binary | Hex
 Other: TypeAlias = Flag | Integer | Number | Hashes | Anything
-Holder: TypeAlias = Dictionary | ListOf | Record | Extensions
-Kind: TypeAlias = String | Other | Holder
+Holder: TypeAlias = Dictionary | ListOf | Embedded | Extensions
+ValueKind: TypeAlias = String | Other | Holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Needs:
     when: bool | None = None
 
 
-Rule: TypeAlias = InOrder | AnyOf | OneOf | Needs | Excludes
+PropertyRule: TypeAlias = InOrder | AnyOf | OneOf | Needs | Excludes
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +158,9 @@ class ObjectType:
     """The properties of one top-level type, the common ones aside; how it is treated stands in ``StixType``."""
 
     name: str
-    properties: Mapping[str, Kind]
+    properties: Mapping[str, ValueKind]
     required: tuple[str, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[PropertyRule, ...] = ()
     section: str = ""
     """Where STIX 2.1 defines it."""
     without: frozenset[str] = frozenset()

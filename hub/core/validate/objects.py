@@ -16,6 +16,7 @@ from hub.core.validate.common import (
 from hub.core.validate.kinds import (
     AnyOf,
     Dictionary,
+    EnumValue,
     Integer,
     ListOf,
     Needs,
@@ -24,7 +25,6 @@ from hub.core.validate.kinds import (
     OneOf,
     Reference,
     Text,
-    Word,
 )
 from hub.model.stix_types import SCO_TYPES, InOrder
 
@@ -185,7 +185,7 @@ _OBJECTS_TABLE = (
     ),
     ObjectType(
         "opinion",
-        {"explanation": TEXT, "authors": TEXTS, "opinion": Word(OPINIONS), "object_refs": _OBJECTS},
+        {"explanation": TEXT, "authors": TEXTS, "opinion": EnumValue(OPINIONS), "object_refs": _OBJECTS},
         ("opinion", "object_refs"),
         section="4.15",
     ),
@@ -285,7 +285,7 @@ _OBJECTS_TABLE = (
             **_NAMED,
             "schema": TEXT,
             "version": TEXT,
-            "extension_types": ListOf(Word(EXTENSION_TYPES)),
+            "extension_types": ListOf(EnumValue(EXTENSION_TYPES)),
             "extension_properties": TEXTS,
         },
         ("created_by_ref", "name", "schema", "version", "extension_types"),

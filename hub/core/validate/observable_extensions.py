@@ -6,21 +6,21 @@ from hub.core.validate.common import FLAG, TEXT, TEXTS, TIME
 from hub.core.validate.kinds import (
     AnyOf,
     Dictionary,
+    Embedded,
+    EnumValue,
     Extensions,
     Hashes,
     Hex,
     Integer,
-    Kind,
     ListOf,
     Number,
-    Record,
+    PropertyRule,
     Reference,
-    Rule,
-    Word,
+    ValueKind,
 )
 
 HEX = Hex()
-HASHES = Hashes()
+DIGESTS = Hashes()
 INTEGER = Integer()
 COUNT = Integer(0)
 SOCKET_OPTION = r"(?:SO|ICMP|ICMP6|IP|IPV6|MCAST|TCP|IRLMP)(?:_[A-Z0-9]+)+"
@@ -55,32 +55,32 @@ def to(*types: str) -> Reference:
     return Reference(frozenset(types))
 
 
-def at_least_one(properties: dict[str, Kind]) -> tuple[Rule, ...]:
+def at_least_one(properties: dict[str, ValueKind]) -> tuple[PropertyRule, ...]:
     """The rule that one of these properties is there."""
     return (AnyOf(tuple(properties)),)
 
 
 CONTAINED = ListOf(to("file", "directory"))
-_NTFS: dict[str, Kind] = {
+_NTFS: dict[str, ValueKind] = {
     "sid": TEXT,
     "alternate_data_streams": ListOf(
-        Record("alternate-data-stream-type", {"name": TEXT, "hashes": HASHES, "size": COUNT}, ("name",))
+        Embedded("alternate-data-stream-type", {"name": TEXT, "hashes": DIGESTS, "size": COUNT}, ("name",))
     ),
 }
-_PDF: dict[str, Kind] = {
+_PDF: dict[str, ValueKind] = {
     "version": TEXT,
     "is_optimized": FLAG,
     "document_info_dict": Dictionary(TEXT),
     "pdfid0": TEXT,
     "pdfid1": TEXT,
 }
-_IMAGE: dict[str, Kind] = {
+_IMAGE: dict[str, ValueKind] = {
     "image_height": INTEGER,
     "image_width": INTEGER,
     "bits_per_pixel": INTEGER,
     "exif_tags": Dictionary(keys=r"[A-Z][a-zA-Z0-9_-]{1,249}"),  # section 6.7.6: a tag's name as EXIF writes it
 }
-_OPTIONAL_HEADER: dict[str, Kind] = {
+_OPTIONAL_HEADER: dict[str, ValueKind] = {
     **dict.fromkeys(
         (
             "magic_hex",
@@ -126,9 +126,9 @@ _OPTIONAL_HEADER: dict[str, Kind] = {
         ),
         COUNT,
     ),
-    "hashes": HASHES,
+    "hashes": DIGESTS,
 }
-_PE: dict[str, Kind] = {
+_PE: dict[str, ValueKind] = {
     "pe_type": TEXT,
     "imphash": TEXT,
     "machine_hex": HEX,
@@ -138,23 +138,25 @@ _PE: dict[str, Kind] = {
     "number_of_symbols": COUNT,
     "size_of_optional_header": COUNT,
     "characteristics_hex": HEX,
-    "file_header_hashes": HASHES,
-    "optional_header": Record("windows-pe-optional-header-type", _OPTIONAL_HEADER, (), at_least_one(_OPTIONAL_HEADER)),
+    "file_header_hashes": DIGESTS,
+    "optional_header": Embedded(
+        "windows-pe-optional-header-type", _OPTIONAL_HEADER, (), at_least_one(_OPTIONAL_HEADER)
+    ),
     "sections": ListOf(
-        Record(
+        Embedded(
             "windows-pe-section-type",
-            {"name": TEXT, "size": COUNT, "entropy": Number(), "hashes": HASHES},
+            {"name": TEXT, "size": COUNT, "entropy": Number(), "hashes": DIGESTS},
             ("name",),
         )
     ),
 }
 FILE_EXTENSIONS = Extensions(
     {
-        "archive-ext": Record("archive-ext", {"contains_refs": CONTAINED, "comment": TEXT}, ("contains_refs",)),
-        "ntfs-ext": Record("ntfs-ext", _NTFS, (), at_least_one(_NTFS)),
-        "pdf-ext": Record("pdf-ext", _PDF, (), at_least_one(_PDF)),
-        "raster-image-ext": Record("raster-image-ext", _IMAGE, (), at_least_one(_IMAGE)),
-        "windows-pebinary-ext": Record(
+        "archive-ext": Embedded("archive-ext", {"contains_refs": CONTAINED, "comment": TEXT}, ("contains_refs",)),
+        "ntfs-ext": Embedded("ntfs-ext", _NTFS, (), at_least_one(_NTFS)),
+        "pdf-ext": Embedded("pdf-ext", _PDF, (), at_least_one(_PDF)),
+        "raster-image-ext": Embedded("raster-image-ext", _IMAGE, (), at_least_one(_IMAGE)),
+        "windows-pebinary-ext": Embedded(
             "windows-pebinary-ext",
             _PE,
             ("pe_type",),
@@ -162,10 +164,10 @@ FILE_EXTENSIONS = Extensions(
         ),
     }
 )
-_TCP: dict[str, Kind] = {"src_flags_hex": HEX, "dst_flags_hex": HEX}
+_TCP: dict[str, ValueKind] = {"src_flags_hex": HEX, "dst_flags_hex": HEX}
 TRAFFIC_EXTENSIONS = Extensions(
     {
-        "http-request-ext": Record(
+        "http-request-ext": Embedded(
             "http-request-ext",
             {
                 "request_method": TEXT,
@@ -177,49 +179,49 @@ TRAFFIC_EXTENSIONS = Extensions(
             },
             ("request_method", "request_value"),
         ),
-        "icmp-ext": Record(
+        "icmp-ext": Embedded(
             "icmp-ext", {"icmp_type_hex": HEX, "icmp_code_hex": HEX}, ("icmp_type_hex", "icmp_code_hex")
         ),
-        "socket-ext": Record(
+        "socket-ext": Embedded(
             "socket-ext",
             {
-                "address_family": Word(ADDRESS_FAMILIES),
+                "address_family": EnumValue(ADDRESS_FAMILIES),
                 "is_blocking": FLAG,
                 "is_listening": FLAG,
                 "options": Dictionary(INTEGER, keys=SOCKET_OPTION),
-                "socket_type": Word(SOCKET_TYPES),
+                "socket_type": EnumValue(SOCKET_TYPES),
                 "socket_descriptor": COUNT,
                 "socket_handle": INTEGER,
             },
             ("address_family",),
         ),
-        "tcp-ext": Record("tcp-ext", _TCP, (), at_least_one(_TCP)),
+        "tcp-ext": Embedded("tcp-ext", _TCP, (), at_least_one(_TCP)),
     }
 )
-_WINDOWS_PROCESS: dict[str, Kind] = {
+_WINDOWS_PROCESS: dict[str, ValueKind] = {
     "aslr_enabled": FLAG,
     "dep_enabled": FLAG,
     "priority": TEXT,
     "owner_sid": TEXT,
     "window_title": TEXT,
     "startup_info": Dictionary(),
-    "integrity_level": Word(INTEGRITY_LEVELS),
+    "integrity_level": EnumValue(INTEGRITY_LEVELS),
 }
-_WINDOWS_SERVICE: dict[str, Kind] = {
+_WINDOWS_SERVICE: dict[str, ValueKind] = {
     "service_name": TEXT,
     "descriptions": TEXTS,
     "display_name": TEXT,
     "group_name": TEXT,
-    "start_type": Word(START_TYPES),
+    "start_type": EnumValue(START_TYPES),
     "service_dll_refs": ListOf(to("file")),
-    "service_type": Word(SERVICE_TYPES),
-    "service_status": Word(SERVICE_STATES),
+    "service_type": EnumValue(SERVICE_TYPES),
+    "service_status": EnumValue(SERVICE_STATES),
 }
 PROCESS_EXTENSIONS = Extensions(
     {
-        "windows-process-ext": Record("windows-process-ext", _WINDOWS_PROCESS, (), at_least_one(_WINDOWS_PROCESS)),
-        "windows-service-ext": Record("windows-service-ext", _WINDOWS_SERVICE, (), at_least_one(_WINDOWS_SERVICE)),
+        "windows-process-ext": Embedded("windows-process-ext", _WINDOWS_PROCESS, (), at_least_one(_WINDOWS_PROCESS)),
+        "windows-service-ext": Embedded("windows-service-ext", _WINDOWS_SERVICE, (), at_least_one(_WINDOWS_SERVICE)),
     }
 )
-_UNIX: dict[str, Kind] = {"gid": Number(), "groups": TEXTS, "home_dir": TEXT, "shell": TEXT}
-ACCOUNT_EXTENSIONS = Extensions({"unix-account-ext": Record("unix-account-ext", _UNIX, (), at_least_one(_UNIX))})
+_UNIX: dict[str, ValueKind] = {"gid": Number(), "groups": TEXTS, "home_dir": TEXT, "shell": TEXT}
+ACCOUNT_EXTENSIONS = Extensions({"unix-account-ext": Embedded("unix-account-ext", _UNIX, (), at_least_one(_UNIX))})

@@ -8,24 +8,24 @@ from hub.core.validate.kinds import (
     Anything,
     Binary,
     Dictionary,
+    Embedded,
+    EnumValue,
     Integer,
     Ipv6,
-    Kind,
     ListOf,
     Needs,
     ObjectType,
     OneOf,
-    Record,
     Reference,
     Text,
-    Word,
+    ValueKind,
 )
 from hub.core.validate.observable_extensions import (
     ACCOUNT_EXTENSIONS,
     CONTAINED,
     COUNT,
+    DIGESTS,
     FILE_EXTENSIONS,
-    HASHES,
     HEX,
     INTEGER,
     PROCESS_EXTENSIONS,
@@ -72,7 +72,7 @@ REGISTRY_TYPES = frozenset(
 
 
 _ANY_SCO = ListOf(Reference(but=NOT_OBSERVED))
-_X509_V3: dict[str, Kind] = {
+_X509_V3: dict[str, ValueKind] = {
     **dict.fromkeys(
         (
             "basic_constraints",
@@ -95,9 +95,9 @@ _X509_V3: dict[str, Kind] = {
     "private_key_usage_period_not_before": TIME,
     "private_key_usage_period_not_after": TIME,
 }
-_CERTIFICATE: dict[str, Kind] = {
+_CERTIFICATE: dict[str, ValueKind] = {
     "is_self_signed": FLAG,
-    "hashes": HASHES,
+    "hashes": DIGESTS,
     "version": TEXT,
     "serial_number": TEXT,
     "signature_algorithm": TEXT,
@@ -108,9 +108,9 @@ _CERTIFICATE: dict[str, Kind] = {
     "subject_public_key_algorithm": TEXT,
     "subject_public_key_modulus": TEXT,
     "subject_public_key_exponent": INTEGER,
-    "x509_v3_extensions": Record("x509-v3-extensions-type", _X509_V3, (), at_least_one(_X509_V3)),
+    "x509_v3_extensions": Embedded("x509-v3-extensions-type", _X509_V3, (), at_least_one(_X509_V3)),
 }
-_PROCESS: dict[str, Kind] = {
+_PROCESS: dict[str, ValueKind] = {
     "is_hidden": FLAG,
     "pid": INTEGER,
     "created_time": TIME,
@@ -124,7 +124,7 @@ _PROCESS: dict[str, Kind] = {
     "child_refs": ListOf(to("process")),
     "extensions": PROCESS_EXTENSIONS,
 }
-_ACCOUNT: dict[str, Kind] = {
+_ACCOUNT: dict[str, ValueKind] = {
     "user_id": TEXT,
     "credential": TEXT,
     "account_login": TEXT,
@@ -141,20 +141,20 @@ _ACCOUNT: dict[str, Kind] = {
     "account_last_login": TIME,
     "extensions": ACCOUNT_EXTENSIONS,
 }
-_REGISTRY_VALUE: dict[str, Kind] = {"name": TEXT, "data": TEXT, "data_type": Word(REGISTRY_TYPES)}
-_REGISTRY: dict[str, Kind] = {
+_REGISTRY_VALUE: dict[str, ValueKind] = {"name": TEXT, "data": TEXT, "data_type": EnumValue(REGISTRY_TYPES)}
+_REGISTRY: dict[str, ValueKind] = {
     "key": TEXT,
-    "values": ListOf(Record("windows-registry-value-type", _REGISTRY_VALUE, (), at_least_one(_REGISTRY_VALUE))),
+    "values": ListOf(Embedded("windows-registry-value-type", _REGISTRY_VALUE, (), at_least_one(_REGISTRY_VALUE))),
     "modified_time": TIME,
     "creator_user_ref": to("user-account"),
     "number_of_subkeys": INTEGER,
 }
 _ENDPOINT = to("ipv4-addr", "ipv6-addr", "mac-addr", "domain-name")
-_ADDRESS_REFS: dict[str, Kind] = {
+_ADDRESS_REFS: dict[str, ValueKind] = {
     "resolves_to_refs": ListOf(to("mac-addr")),
     "belongs_to_refs": ListOf(to("autonomous-system")),
 }
-_MIME_PART: dict[str, Kind] = {
+_MIME_PART: dict[str, ValueKind] = {
     "body": TEXT,
     "body_raw_ref": to("artifact", "file"),
     "content_type": TEXT,
@@ -167,8 +167,8 @@ _TABLE = (
             "mime_type": Text(MIME_TYPE, "a MIME type"),
             "payload_bin": Binary(),
             "url": Text(URL, "a URL"),
-            "hashes": HASHES,
-            "encryption_algorithm": Word(ENCRYPTION_ALGORITHMS),
+            "hashes": DIGESTS,
+            "encryption_algorithm": EnumValue(ENCRYPTION_ALGORITHMS),
             "decryption_key": TEXT,
         },
         (),
@@ -217,7 +217,7 @@ _TABLE = (
             "received_lines": TEXTS,
             "additional_header_fields": Dictionary(Anything(), keys=r".+"),
             "body": TEXT,
-            "body_multipart": ListOf(Record("mime-part-type", _MIME_PART, (), (OneOf(("body", "body_raw_ref")),))),
+            "body_multipart": ListOf(Embedded("mime-part-type", _MIME_PART, (), (OneOf(("body", "body_raw_ref")),))),
             "raw_email_ref": to("artifact"),
         },
         ("is_multipart",),
@@ -227,7 +227,7 @@ _TABLE = (
     ObjectType(
         "file",
         {
-            "hashes": HASHES,
+            "hashes": DIGESTS,
             "size": COUNT,
             "name": TEXT,
             "name_enc": _ENCODING,

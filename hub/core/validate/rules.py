@@ -23,12 +23,12 @@ Holds = Callable[[dict[str, Any]], list[Trouble] | None]
 """What an object owes: None when it keeps it."""
 
 
-def compile_rules(rules: Iterable[kinds.Rule]) -> list[Holds]:
+def compile_rules(rules: Iterable[kinds.PropertyRule]) -> list[Holds]:
     """The functions of rules."""
     return [_compile(rule) for rule in rules]
 
 
-def _compile(rule: kinds.Rule) -> Holds:
+def _compile(rule: kinds.PropertyRule) -> Holds:
     match rule:
         case InOrder():
             return _in_order(rule)

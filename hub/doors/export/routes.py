@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from hub.doors.auth import credentials_of
+from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
 from hub.doors.export.asked import Asked, format_of, kinds_of, limit_of, options_of
 from hub.doors.export.blockable import Selection
@@ -17,7 +18,6 @@ from hub.doors.export.format import About, Format
 from hub.doors.export.formats import FORMATS
 from hub.doors.export.listing import Listing
 from hub.doors.export.net import Net
-from hub.doors.held import holding
 from hub.doors.openapi import ERRORS
 from hub.model.policy import Collection, Policy
 from hub.model.writes import Head
@@ -93,7 +93,7 @@ async def _answer(doors: Doors, net: Net, request: Request, collection: Collecti
     writer = asked.format.begin(About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options))
     listing = Listing(doors, collection, asked, writer=writer, selection=selection)
     credentials = credentials_of(request)
-    async with holding(doors.answers, _ROOM_BYTES + (asked.most or 0) * _ENTRY_BYTES) as held:
+    async with share_of(doors.answers, _ROOM_BYTES + (asked.most or 0) * _ENTRY_BYTES) as share:
         chunks = listing.chunks(lambda: doors.gate.still_open(credentials, collection))
         begun, is_whole = await _begun(chunks, doors.settings.export_kept_bytes)
         if listing.has_chosen:
@@ -102,7 +102,7 @@ async def _answer(doors: Doors, net: Net, request: Request, collection: Collecti
         answer = (
             Response(body, headers=headers) if is_whole else StreamingResponse(_rest(body, chunks), headers=headers)
         )
-        return held.hand_over(answer, stall_s=doors.settings.stall_s)
+        return share.hand_over(answer, stall_s=doors.settings.stall_s)
 
 
 async def _begun(chunks: AsyncIterator[bytes], limit_bytes: int) -> tuple[list[bytes], bool]:

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from hub.doors import metrics
+from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
-from hub.doors.held import holding
 from hub.doors.openapi import raw
 from hub.doors.problems import TAXII_JSON
 from hub.doors.taxii import cursor, resources
@@ -32,7 +32,7 @@ _LAST, _ALL = "last", "all"
 _ROOM_WITHOUT_BODIES = 1 << 20
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-Writer = Callable[[LogPage, str | None], bytes]
+_Writer = Callable[[LogPage, str | None], bytes]
 
 
 def routes(doors: Doors) -> APIRouter:
@@ -149,7 +149,7 @@ class _Taxii:
         raise NotFound("taxii.collection", "There is no such collection that you may read.", f"See {COLLECTIONS}.")
 
     async def page(
-        self, request: Request, collection_id: str, object_id: str | None, default: str, write: Writer
+        self, request: Request, collection_id: str, object_id: str | None, default: str, write: _Writer
     ) -> Response:
         """A page of objects, manifests or versions, with the headers that clients go by."""
         doors = self._doors
@@ -158,7 +158,7 @@ class _Taxii:
         whole = write is resources.envelope
         # The bytes are there twice for a moment: as rows, and joined.
         room = 2 * doors.settings.page_bytes if whole else _ROOM_WITHOUT_BODIES
-        async with holding(doors.answers, room) as held:
+        async with share_of(doors.answers, room) as share:
             page = await self._read(collection, query, default=default, bodies=whole)
             if object_id is not None and not page.rows and not await doors.store.logs.shows(collection.no, object_id):
                 raise NotFound("taxii.object", "There is no such object in this collection.")
@@ -169,7 +169,7 @@ class _Taxii:
             if otherwise_us is None:
                 otherwise_us = page.end.date_us if page.end is not None else 0
             answer = _answer(write(page, following), dict(resources.date_headers(page.rows, otherwise_us)))
-            return held.hand_over(answer, stall_s=doors.settings.stall_s)
+            return share.hand_over(answer, stall_s=doors.settings.stall_s)
 
     async def _read(self, collection: Collection, query: Query, *, default: str, bodies: bool) -> LogPage:
         """The page. ``default`` stands for ``match[version]`` where it is not stated."""

@@ -20,14 +20,14 @@ from hub.patterns.observables.addresses import (
 )
 from hub.patterns.observables.names import canonical_domain, canonical_email
 from hub.patterns.observables.others import canonical_registry_key, canonical_serial_number, canonical_wallet
-from hub.patterns.observables.urls import canonical_url, credentials
+from hub.patterns.observables.urls import canonical_url, userinfo
 
 Canonicaliser = Callable[[str], "str | Problem | None"]
 """Gives the canonical value, None for a value that is none of the kind, a Problem for one that must be refused."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ObservableRule:
     """How the values of one property are made canonical. ``a_kind`` says what they should be, with its article."""
 
     a_kind: str
@@ -43,21 +43,21 @@ def _endpoint(value: str) -> str | Problem | None:
     return canonical_domain(value) if found is None else found
 
 
-_DOMAIN = Rule("a domain name", canonical_domain)
-_EMAIL = Rule("an e-mail address", canonical_email)
-_ENDPOINT = Rule("an address or a domain name", _endpoint, is_network=True)
+_DOMAIN = ObservableRule("a domain name", canonical_domain)
+_EMAIL = ObservableRule("an e-mail address", canonical_email)
+_ENDPOINT = ObservableRule("an address or a domain name", _endpoint, is_network=True)
 _RULES = {
-    ("ipv4-addr", "value"): Rule("an IPv4 address or network", canonical_ipv4, is_network=True),
-    ("ipv6-addr", "value"): Rule("an IPv6 address or network", canonical_ipv6, is_network=True),
+    ("ipv4-addr", "value"): ObservableRule("an IPv4 address or network", canonical_ipv4, is_network=True),
+    ("ipv6-addr", "value"): ObservableRule("an IPv6 address or network", canonical_ipv6, is_network=True),
     ("domain-name", "value"): _DOMAIN,
-    ("url", "value"): Rule("an absolute URL", canonical_url),
+    ("url", "value"): ObservableRule("an absolute URL", canonical_url),
     ("email-addr", "value"): _EMAIL,
-    ("mac-addr", "value"): Rule("a MAC address", canonical_mac),
-    ("autonomous-system", "number"): Rule("the number of an autonomous system", canonical_asn),
-    ("windows-registry-key", "key"): Rule("a registry key that begins with its hive", canonical_registry_key),
-    ("x509-certificate", "serial_number"): Rule("a serial number in hexadecimal", canonical_serial_number),
-    ("cryptocurrency-wallet", "value"): Rule("a cryptocurrency address", canonical_wallet),
-    ("cryptocurrency-wallet", "address"): Rule("a cryptocurrency address", canonical_wallet),
+    ("mac-addr", "value"): ObservableRule("a MAC address", canonical_mac),
+    ("autonomous-system", "number"): ObservableRule("the number of an autonomous system", canonical_asn),
+    ("windows-registry-key", "key"): ObservableRule("a registry key that begins with its hive", canonical_registry_key),
+    ("x509-certificate", "serial_number"): ObservableRule("a serial number in hexadecimal", canonical_serial_number),
+    ("cryptocurrency-wallet", "value"): ObservableRule("a cryptocurrency address", canonical_wallet),
+    ("cryptocurrency-wallet", "address"): ObservableRule("a cryptocurrency address", canonical_wallet),
 }
 _REFERENCES = {
     "src_ref": _ENDPOINT,
@@ -75,7 +75,7 @@ _REFERENCED_VALUE = re.compile(r"(?:.*\.)?([a-z_]+_refs?)(?:\[(?:\*|[0-9]+)\])?\
 _DIGEST = re.compile(r"(?:.*\.)?(?:[^.]*_)?hashes\.(?:'([A-Za-z0-9_-]+)'|([A-Za-z0-9_]+))", re.DOTALL)
 
 
-def rule_for(kind: str, path: str) -> Rule | None:
+def rule_for(kind: str, path: str) -> ObservableRule | None:
     """The rule of ``kind``:``path`` (``path`` as patterns write it: ``value``, ``hashes.'SHA-256'``), or None."""
     rule = _RULES.get((kind, path))
     if rule is not None:
@@ -89,7 +89,7 @@ def rule_for(kind: str, path: str) -> Rule | None:
     return None
 
 
-def canonical_by(rule: Rule | None, value: str, at: str) -> tuple[str, tuple[Problem, ...]] | Problem:
+def canonical_by(rule: ObservableRule | None, value: str, at: str) -> tuple[str, tuple[Problem, ...]] | Problem:
     """The canonical value by a rule with its warnings, or why it is refused; ``at`` is a JSON pointer to the value."""
     if rule is None:
         return value, ()
@@ -98,7 +98,7 @@ def canonical_by(rule: Rule | None, value: str, at: str) -> tuple[str, tuple[Pro
         return replace(found, at=at)
     if found is None:
         return value, (_not_of_its_kind(rule, value, at),)
-    if rule.canonicalise is canonical_url and credentials(value):
+    if rule.canonicalise is canonical_url and userinfo(value):
         return found, (_without_credentials(at),)
     return found, ()
 
@@ -143,14 +143,14 @@ _SLIPS = {
 """Words of other formats and tools for what STIX names otherwise."""
 
 
-def _digest_rule(name: str) -> Rule:
-    return Rule(f"a {name} digest", lambda value: hashes.canonical_digest(name, value))
+def _digest_rule(name: str) -> ObservableRule:
+    return ObservableRule(f"a {name} digest", lambda value: hashes.canonical_digest(name, value))
 
 
 _DIGEST_RULES = {name: _digest_rule(name) for name in hashes.ALGORITHMS}
 
 
-def _not_of_its_kind(rule: Rule, value: str, at: str) -> Problem:
+def _not_of_its_kind(rule: ObservableRule, value: str, at: str) -> Problem:
     return Problem(
         Code.VALUE_NOT_OF_ITS_KIND,
         at,

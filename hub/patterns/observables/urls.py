@@ -61,7 +61,7 @@ def canonical_url(value: str) -> str | Problem | None:
     return None
 
 
-def credentials(value: str) -> str:
+def userinfo(value: str) -> str:
     """The user name (and password) that a URL carries, as the canonical form would have left them out; else ``""``."""
     if "@" not in value:
         return ""

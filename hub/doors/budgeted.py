@@ -20,31 +20,31 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def holding(budget: Budget, size_bytes: int) -> AsyncIterator[Holding]:
-    """Room for an answer while it is made. ``Holding.hand_over`` lets it go on after the block. Raises TryAgain."""
+async def share_of(budget: Budget, size_bytes: int) -> AsyncIterator[AnswerShare]:
+    """Room for an answer while it is made. ``AnswerShare.hand_over`` keeps it after the block. Raises TryAgain."""
     async with AsyncExitStack() as stack:
         share = await stack.enter_async_context(budget.share())
         await share.grow_to(size_bytes)
-        yield Holding(share, stack)
+        yield AnswerShare(share, stack)
 
 
-class Holding:
-    """What a request holds while it makes its answer."""
+class AnswerShare:
+    """What a request has of the budget while it makes its answer."""
 
     def __init__(self, share: Share, stack: AsyncExitStack) -> None:
         self._share = share
         self._stack = stack
 
-    def hand_over(self, answer: Response, *, stall_s: float) -> Held:
+    def hand_over(self, answer: Response, *, stall_s: float) -> BudgetedResponse:
         """The answer, which gives the room back when it is over; of one that is whole its own size is kept only."""
         body = getattr(answer, "body", None)
         if body is not None:
             self._share.shrink_to(len(body))
         self._stack.pop_all()
-        return Held(answer, self._share, stall_s=stall_s)
+        return BudgetedResponse(answer, self._share, stall_s=stall_s)
 
 
-class Held(Response):
+class BudgetedResponse(Response):
     """Another answer, sent in parts; ``share`` is given back when it is over, whatever way.
 
     A reader that takes no part for ``stall_s`` is let go, and one whose answer cannot go on is left: the connection

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.doors.held import PART_BYTES
-from hub.model.principals import Kind
+from hub.doors.budgeted import PART_BYTES
+from hub.model.principals import PrincipalKind
 from tests.doors.hubs import Hub, a_hub, addresses
 from tests.doors.streams import Reader, open_stream
 from tests.story import an_indicator
@@ -105,7 +105,7 @@ async def test_an_export_breaks_off_when_its_reader_may_read_no_more(tmp_path: P
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(ask(hub, reader, "/v1/collections/community/export.csv", "soc"))
             await until(lambda: hub.doors.answers.free_bytes < hub.doors.answers.total_bytes)
-            await hub.registry.principals.suspend("soc", Kind.MEMBER)
+            await hub.registry.principals.suspend("soc", PrincipalKind.MEMBER)
             reader.taking.set()
         assert not reader.ended, "no last part: the reader sees that it is not whole"
         assert b"2001:db8" not in reader.body
