@@ -47,7 +47,7 @@ class WorkerSettings(StepSettings):
 
 
 class Worker:
-    """Carries batches from the log into the store until it is stopped."""
+    """Processes batches of the log, and tasks that are due, until it is stopped."""
 
     def __init__(self, consumer: Consumer, store: Store, settings: WorkerSettings, now_us: Callable[[], int]) -> None:
         self._consumer = consumer
@@ -84,7 +84,7 @@ class Worker:
                 await _sleep(stop, pause if error.code != "worker.stale" else 0)
 
     async def step(self) -> int:
-        """Carry one batch and a part of what is due; returns how many records, contributions and objects it was."""
+        """Process one batch and a part of what is due; returns how many records, contributions and objects it was."""
         self.steps += 1
         done = await self.do_tasks() if await self._store.has_due(self._now_us()) else 0
         settings = self._settings
@@ -92,11 +92,11 @@ class Worker:
             limit=settings.batch_records, limit_bytes=settings.batch_bytes, wait_s=0 if done else settings.wait_s
         )
         if batch.records:
-            await self.carry(batch)
+            await self.process(batch)
         return done + len(batch.records)
 
-    async def carry(self, batch: Batch) -> None:
-        """Carry a batch from the log into the store, whole or not at all.
+    async def process(self, batch: Batch) -> None:
+        """Write what a batch means into the store, whole or not at all.
 
         What nobody foresaw must not stall its partition: the batch is halved until the record that it comes from stands
         alone, and that one is refused. When many are like that, it is not the records.
@@ -109,19 +109,19 @@ class Worker:
         worker_metrics.HALVED.inc()
         # in a thread: what is written of an error is read from the source files
         await asyncio.to_thread(_log.error, "batch.halved", records=len(batch.records), exc_info=error)
-        await self._carry_in_parts(batch, error)
+        await self._process_in_parts(batch, error)
 
     async def _attempt(self, batch: Batch) -> Exception | None:
-        """Carry a batch; gives what nobody foresaw."""
+        """Process a batch; gives what nobody foresaw."""
         try:
-            await self._carry(batch)
+            await self._process(batch)
         except HubError:
             raise
         except Exception as error:  # noqa: BLE001 - told by the caller, and raised again when there are many
             return error
         return None
 
-    async def _carry_in_parts(self, batch: Batch, error: Exception) -> None:
+    async def _process_in_parts(self, batch: Batch, error: Exception) -> None:
         if len(batch.records) == 1:
             self._unforeseen += 1
             if self._unforeseen > _UNFORESEEN_MOST:
@@ -129,13 +129,13 @@ class Worker:
             topic, way_out = batch.records[0].topic, "Report what stands below."
             await asyncio.to_thread(_log.error, "record.not_processed", topic=topic, way_out=way_out, exc_info=error)
             says = f"The hub met a {type(error).__name__} that nobody foresaw; its operator has been told."
-            await self._carry(batch, Problem(Code.RECORD_NOT_PROCESSED, "", says))
+            await self._process(batch, Problem(Code.RECORD_NOT_PROCESSED, "", says))
             return
         for half in batch.halves():
             if (inner := await self._attempt(half)) is not None:
-                await self._carry_in_parts(half, inner)
+                await self._process_in_parts(half, inner)
 
-    async def _carry(self, batch: Batch, refused: Problem | None = None) -> None:
+    async def _process(self, batch: Batch, refused: Problem | None = None) -> None:
         began = time.perf_counter()
         policy = await self._store.policy()
         step = Step.of_records(policy, self._settings, self._now_us(), batch.records, refused)

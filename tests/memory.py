@@ -244,11 +244,11 @@ class MemoryStore:
         tables.receipts.extend(writes.receipts)
         for no, more in writes.counts.items():
             tables.counts[no] = _sum(tables.counts.get(no, ReceiptCounts()), more)
-        for at, words in writes.overtaking.items():
+        for at, some in writes.superseding.items():
             for no, held in list(tables.held.items()):
                 if (held.source, held.stix_id) == at and any(
-                    held.stamp < word.stamp and (held.modified_us is None or held.modified_us <= word.reaches)
-                    for word in words
+                    held.stamp < one.stamp and (held.modified_us is None or held.modified_us <= one.up_to)
+                    for one in some
                 ):
                     del tables.held[no]
         for held in writes.held:

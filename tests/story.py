@@ -257,7 +257,7 @@ class Story:
             starts.setdefault(at, self.reached.get(at, record.offset))  # offsets may have gaps, as Kafka's do
             ends[at] = record.offset + 1
         batch = Batch(tuple(records), starts, ends)
-        await self.worker.carry(batch)
+        await self.worker.process(batch)
         assert self.may_stumble or self.worker.halved == 0, "the core or the store raised; the worker went on in parts"
         self.reached |= ends
         return batch

@@ -131,7 +131,7 @@ def printable(text: object) -> str:
     return "".join(c if c.isprintable() else " " if c in "\n\t" else "\ufffd" for c in str(text))
 
 
-class Voice:
+class RetryMessages:
     """Speaks of retries: through the progress that is shown at the moment, else by itself."""
 
     def __init__(self) -> None:
@@ -154,11 +154,13 @@ class Voice:
             progress.close()
 
 
-def verdicts_on(client: HubClient, publisher: Publisher, receipts: list[str], voice: Voice, *, quiet: bool) -> Verdicts:
+def verdicts_on(
+    client: HubClient, publisher: Publisher, receipts: list[str], retries: RetryMessages, *, quiet: bool
+) -> Verdicts:
     """Wait for the hub's verdicts on what was published."""
     from connectors.sdk.verdicts import collect
 
-    with voice.over("verdicts", quiet=quiet or len(receipts) < 2) as progress:
+    with retries.over("verdicts", quiet=quiet or len(receipts) < 2) as progress:
         verdicts = collect(client, receipts, progress=progress)
     verdicts.add_too_large(publisher.too_large)
     return verdicts

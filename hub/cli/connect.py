@@ -23,10 +23,10 @@ from hub.cli.client import (
     Bootstrap,
     CaFile,
     KafkaProtocol,
+    RetryMessages,
     TokenOption,
     Url,
     User,
-    Voice,
     hub_client,
     kafka_broker,
     print_json,
@@ -205,13 +205,13 @@ class _Run:
 def _run(run: _Run, where: _Where, *, every: float | None) -> None:
     from connectors.sdk.errors import SourceFailed, TryLater
 
-    voice = run.connector.notify = Voice()
+    retries = run.connector.notify = RetryMessages()
     if where.patience_s is not None:
         run.connector.patience_s = where.patience_s
-    with _outlet(where, voice) as outlet:
+    with _outlet(where, retries) as outlet:
         while True:
             try:
-                _one_round(run, outlet, voice)
+                _one_round(run, outlet, retries)
             except (SourceFailed, TryLater) as error:
                 if every is None:
                     raise
@@ -221,7 +221,7 @@ def _run(run: _Run, where: _Where, *, every: float | None) -> None:
             time.sleep(every)
 
 
-def _one_round(run: _Run, outlet: _Outlet, voice: Voice) -> None:
+def _one_round(run: _Run, outlet: _Outlet, retries: RetryMessages) -> None:
     from connectors.sdk.checkpoints import CheckpointFile
     from connectors.sdk.errors import ConnectorError
     from connectors.sdk.runner import Runner, RunReport
@@ -229,11 +229,11 @@ def _one_round(run: _Run, outlet: _Outlet, voice: Voice) -> None:
     report, code = RunReport(), "connector.broken"  # unless we learn better
     checkpoints = CheckpointFile(run.state, connector=run.connector.name)
     try:
-        with voice.over(run.connector.name, quiet=run.as_json) as progress:
+        with retries.over(run.connector.name, quiet=run.as_json) as progress:
             runner = Runner(run.connector, outlet.publisher, checkpoints, progress=progress)
             report = runner.report
             failure = runner.attempt()
-        if failure := _print_round(run, report, outlet, voice, failure):
+        if failure := _print_round(run, report, outlet, retries, failure):
             raise failure
         code = ""
     except ConnectorError as error:
@@ -244,14 +244,14 @@ def _one_round(run: _Run, outlet: _Outlet, voice: Voice) -> None:
 
 
 def _print_round(
-    run: _Run, report: RunReport, outlet: _Outlet, voice: Voice, failure: SourceFailed | None
+    run: _Run, report: RunReport, outlet: _Outlet, retries: RetryMessages, failure: SourceFailed | None
 ) -> SourceFailed | None:
     """Print how a round ended; gives why it failed, if it did."""
     publisher, left_out = outlet.publisher, run.connector.left_out()
     if not run.as_json:
         _say_what_else(report, left_out)
     if outlet.client:
-        verdicts = verdicts_on(outlet.client, publisher, report.receipts, voice, quiet=run.as_json)
+        verdicts = verdicts_on(outlet.client, publisher, report.receipts, retries, quiet=run.as_json)
         failure = failure or _all_refused(verdicts)
         if run.as_json:
             print_json({**verdicts.as_json(), **_as_json(report, left_out, failure)})
@@ -295,7 +295,7 @@ def _all_refused(verdicts: Verdicts) -> SourceFailed | None:
 
 
 @contextmanager
-def _outlet(where: _Where, voice: Voice) -> Iterator[_Outlet]:
+def _outlet(where: _Where, retries: RetryMessages) -> Iterator[_Outlet]:
     """The publisher that was asked for, never one that merely happens to be configured."""
     if where.to is Target.STDOUT:
         from connectors.sdk.publisher import LinesPublisher
@@ -305,13 +305,13 @@ def _outlet(where: _Where, voice: Voice) -> Iterator[_Outlet]:
         broker = kafka_broker(where.bootstrap, where.user, where.token, where.ca_file, where.protocol)
         from connectors.sdk.kafka import KafkaPublisher
 
-        with KafkaPublisher(broker, patience_s=where.patience_s, notify=voice) as publisher:
+        with KafkaPublisher(broker, patience_s=where.patience_s, notify=retries) as publisher:
             yield _Outlet(where.to, publisher)
     else:
         from connectors.sdk.http import HttpPublisher
 
         with hub_client(
-            where.url, where.token, ca_file=where.ca_file, patience_s=where.patience_s, notify=voice
+            where.url, where.token, ca_file=where.ca_file, patience_s=where.patience_s, notify=retries
         ) as client:
             yield _Outlet(where.to, HttpPublisher(client), client)
 

@@ -11,9 +11,9 @@ from hub.cli.client import (
     AsJson,
     CaFile,
     PatienceOption,
+    RetryMessages,
     TokenOption,
     Url,
-    Voice,
     hub_client,
     print_json,
     print_verdicts,
@@ -44,17 +44,17 @@ def command(
     from connectors.sdk.runner import Runner
     from connectors.stix_file.inputs import Inputs
 
-    voice = Voice()
-    with hub_client(url, token, ca_file=ca_file, patience_s=patience, notify=voice) as client:
+    retries = RetryMessages()
+    with hub_client(url, token, ca_file=ca_file, patience_s=patience, notify=retries) as client:
         publisher = HttpPublisher(client)
-        with voice.over("push", quiet=as_json) as progress:
+        with retries.over("push", quiet=as_json) as progress:
             runner = Runner(Inputs.named(files), publisher, progress=progress)
             failure = runner.attempt()
         report, rejected = runner.report, 0
         if failure and not report.receipts:
             raise failure
         if wait:
-            verdicts = verdicts_on(client, publisher, report.receipts, voice, quiet=as_json)
+            verdicts = verdicts_on(client, publisher, report.receipts, retries, quiet=as_json)
             print_verdicts(verdicts, as_json=as_json)
             rejected = verdicts.rejected
         else:

@@ -9,7 +9,7 @@ from hub.core.admission import Admitted
 from hub.core.contributions import Outcome
 from hub.model.problems import Problem
 from hub.model.words import State, StixId
-from hub.model.writes import Held, ReceiptCounts, ReceiptPart, Word, Writes, is_overtaken, last_words
+from hub.model.writes import Held, ReceiptCounts, ReceiptPart, Superseding, Writes, is_superseded, without_superseded
 
 _EXCERPT_BYTES = 512
 
@@ -36,17 +36,18 @@ def account(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
 
 def _hold(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
     """What waits for the operator from now on, and what waits no longer since its source has said something newer."""
-    said: dict[tuple[int, StixId], list[Word]] = {}
+    said: dict[tuple[int, StixId], list[Superseding]] = {}
     for outcome in outcomes:
         admitted = outcome.admitted
         if outcome.supersedes:
-            said.setdefault((admitted.arrival.source.no, StixId(admitted.stix_id or "")), []).append(_word(admitted))
-    writes.overtaking = {at: last_words(words) for at, words in said.items()}
+            at = (admitted.arrival.source.no, StixId(admitted.stix_id or ""))
+            said.setdefault(at, []).append(_superseding(admitted))
+    writes.superseding = {at: without_superseded(some) for at, some in said.items()}
     held = [_held(one, now_us) for one in outcomes if one.state is State.HELD and not one.admitted.claims]
     writes.held = [
         one
         for one in held
-        if not is_overtaken(writes.overtaking[one.source, StixId(one.stix_id)], one.stamp, one.modified_us)
+        if not is_superseded(writes.superseding[one.source, StixId(one.stix_id)], one.stamp, one.modified_us)
     ]
 
 
@@ -60,9 +61,9 @@ def _problem(outcome: Outcome, problem: Problem) -> dict[str, object]:
     }
 
 
-def _word(admitted: Admitted) -> Word:
+def _superseding(admitted: Admitted) -> Superseding:
     said = (*admitted.claims, *admitted.would_claim)
-    return Word(admitted.arrival.stamp, said[0].modified_us if said else None)
+    return Superseding(admitted.arrival.stamp, said[0].modified_us if said else None)
 
 
 def _held(outcome: Outcome, now_us: int) -> Held:

@@ -44,7 +44,7 @@ class ConnectionLimits:
     """Requests that wait for the answer to the one before, on one connection."""
 
 
-class Room:
+class OpenConnections:
     """How many connections are open, by address."""
 
     def __init__(self, limits: ConnectionLimits) -> None:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from hub.doors import metrics
 from hub.doors.auth import Gate
-from hub.doors.pulse import Pulse
+from hub.doors.log_watch import LogWatch
 from hub.doors.settings import DoorSettings
 from hub.intake import Budget, Intake, ReceiptCodec
 from hub.log.port import EventLog
@@ -56,7 +56,7 @@ class Doors:
         self.settings = settings
         self.key = key
         self.gate = Gate(access)
-        self.pulse = Pulse(store)
+        self.log_watch = LogWatch(store)
         self.intake = Intake(log, ReceiptCodec(key), settings.intake)
         self.answers = Budget(
             settings.answers_bytes,
@@ -68,11 +68,11 @@ class Doors:
 
     def troubles(self) -> list[str]:
         """What does not work of this process itself, a clause each."""
-        return [*self.process.troubles(), *(["this process is going down"] if self.pulse.stopping else [])]
+        return [*self.process.troubles(), *(["this process is going down"] if self.log_watch.stopping else [])]
 
     def stop_streams(self) -> None:
         """End all live streams: their readers come back, to another process or later. New ones end at once."""
-        self.pulse.stop()
+        self.log_watch.stop()
 
     def base_url(self, request: Request) -> str:
         """Under which address the asker reaches the hub, without a slash at its end."""

@@ -54,7 +54,7 @@ def _lifespan(doors: Doors) -> Any:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(doors.pulse.run())
+            following = tasks.create_task(doors.log_watch.run())
             try:
                 yield
             finally:

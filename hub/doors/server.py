@@ -19,7 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from hub.doors import metrics
-from hub.doors.connections import ConnectionLimits, Room
+from hub.doors.connections import ConnectionLimits, OpenConnections
 from hub.doors.protocol import LimitedProtocol, answer
 from hub.model.errors import TryAgain
 
@@ -47,7 +47,7 @@ class HttpServer:
         self._limits = limits
         self._listening = listening
         self._tls = tls
-        self._room = Room(limits)
+        self._open = OpenConnections(limits)
         self._config = uvicorn.Config(
             app,
             log_config=None,
@@ -102,11 +102,11 @@ class HttpServer:
                         return
                     continue
                 peer = str(address[0]) if address else ""
-                if (ceiling := self._room.full(peer)) is not None:
+                if (ceiling := self._open.full(peer)) is not None:
                     self._turn_away(connection, ceiling)
                 else:
                     metrics.CONNECTIONS_OPEN.inc()
-                    greeting.create_task(self._greet(connection, self._room.take(peer)))
+                    greeting.create_task(self._greet(connection, self._open.take(peer)))
                 await asyncio.sleep(0)  # while others wait to be accepted, sock_accept does not let anybody else on
 
     def _turn_away(self, connection: socket.socket, ceiling: str) -> None:

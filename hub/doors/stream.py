@@ -42,7 +42,7 @@ def routes(doors: Doors) -> APIRouter:
     """``/v1/collections/{name}/stream``."""
     router = APIRouter(tags=["collections"], default_response_class=Response)
     pages = Pages(doors.store)
-    seats = Seats(doors.settings.streams, doors.settings.streams_each)
+    open_streams = OpenStreams(doors.settings.streams, doors.settings.streams_each)
 
     @router.get(
         "/v1/collections/{name}/stream",
@@ -59,8 +59,8 @@ def routes(doors: Doors) -> APIRouter:
         collection = await doors.gate.open_to(principal, name)
         head = (await doors.store.logs.head(collection.no)).seq
         after = start_of(request.headers.get("last-event-id"), start, head)
-        seat = seats.take("" if principal is None else principal.name)
-        return EventStream(doors, pages, seat, collection, credentials, after)
+        place = open_streams.take("" if principal is None else principal.name)
+        return EventStream(doors, pages, place, collection, credentials, after)
 
     return router
 
@@ -133,7 +133,7 @@ class Pages:
             self._recent.popitem(last=False)
 
 
-class Seats:
+class OpenStreams:
     """How many streams are open: of this process, and of each principal; nameless readers share one name.
 
     What a slow reader keeps in memory is bounded, so their number must be too.
@@ -175,7 +175,7 @@ class EventStream(Response):
         self,
         doors: Doors,
         pages: Pages,
-        seat: AbstractContextManager[object],
+        place: AbstractContextManager[object],
         collection: Collection,
         credentials: Credentials | None,
         after: Seq,
@@ -184,7 +184,7 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._doors = doors
         self._pages = pages
-        self._seat = seat
+        self._place = place
         self._collection = collection
         self._credentials = credentials
         self._after = after
@@ -192,7 +192,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         del scope
-        with self._seat, metrics.STREAM_READERS.track_inprogress():
+        with self._place, metrics.STREAM_READERS.track_inprogress():
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -227,8 +227,8 @@ class EventStream(Response):
 
     async def _tell(self, send: Send) -> None:
         log, after, more = self._collection.no, self._after, True
-        while not self._doors.pulse.stopping:
-            if more or await self._doors.pulse.beyond(log, after, within_s=self._doors.settings.heartbeat_s):
+        while not self._doors.log_watch.stopping:
+            if more or await self._doors.log_watch.beyond(log, after, within_s=self._doors.settings.heartbeat_s):
                 events = await self._pages.after(log, after)
                 if events.body:
                     await self._send(send, events.body)

@@ -39,7 +39,7 @@ class Append:
         return {TopicPartition(topic, number): position for number, position in self.ends.items()}
 
 
-Item = tuple[Append, int]
+_Item = tuple[Append, int]
 """One record: its append, and which of its records."""
 
 
@@ -53,13 +53,13 @@ class AppendBatch:
         self._most_bytes = most_bytes
         self._builder = producer.create_batch()
         self._sent: asyncio.Future[Any]
-        self.items: list[Item] = []
+        self.items: list[_Item] = []
         self.size_bytes = 0
         """Before compression."""
         self.settled = False
         """Nothing of it is to be sent again."""
 
-    def add(self, item: Item) -> bool:
+    def add(self, item: _Item) -> bool:
         """False when the batch is full. An empty batch takes any record."""
         append, index = item
         record = append.records[index]
@@ -102,7 +102,7 @@ async def deliver(batches: Sequence[Sequence[AppendBatch]]) -> list[AppendBatch]
 
 
 def filled(
-    producer: AIOKafkaProducer, topic: Topic, partitions: Sequence[int], items: Sequence[Item], most_bytes: int
+    producer: AIOKafkaProducer, topic: Topic, partitions: Sequence[int], items: Sequence[_Item], most_bytes: int
 ) -> list[list[AppendBatch]]:
     """The records in batches, in their order; one list a partition."""
     batches: dict[int, list[AppendBatch]] = {}

@@ -63,33 +63,33 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """What a source said under an id: its stamp, and the ``modified`` of the object; None where it has none, or the
-    source took back what it had said.
+class Superseding:
+    """What a source said under an id, as far as it supersedes what waits there: its stamp, and the ``modified`` of the
+    object; None where it has none, or the source took back what it had said.
     """
 
     stamp: bytes
     modified_us: int | None
 
     @property
-    def reaches(self) -> float:
-        """The latest ``modified`` that it overtakes."""
+    def up_to(self) -> float:
+        """The latest ``modified`` that it supersedes."""
         return math.inf if self.modified_us is None else self.modified_us
 
 
-def last_words(said: Iterable[Word]) -> list[Word]:
-    """Those behind which no later one stands that overtakes at least as much, by their stamps."""
-    found: list[Word] = []
-    for word in sorted(said, key=lambda word: (word.stamp, word.reaches), reverse=True):
-        if not found or word.reaches > found[-1].reaches:
-            found.append(word)
+def without_superseded(said: Iterable[Superseding]) -> list[Superseding]:
+    """Those that no later one supersedes, by stamp."""
+    found: list[Superseding] = []
+    for one in sorted(said, key=lambda one: (one.stamp, one.up_to), reverse=True):
+        if not found or one.up_to > found[-1].up_to:
+            found.append(one)
     return found[::-1]
 
 
-def is_overtaken(words: Sequence[Word], stamp: bytes, modified_us: int | None) -> bool:
-    """Whether, by the ``last_words`` under an id, what came with ``stamp`` is not the newest any more."""
-    later = bisect_right(words, stamp, key=lambda word: word.stamp)
-    return later < len(words) and (modified_us is None or modified_us <= words[later].reaches)
+def is_superseded(by: Sequence[Superseding], stamp: bytes, modified_us: int | None) -> bool:
+    """Whether what came with ``stamp`` is not the newest any more. ``by``: ``without_superseded``, under its id."""
+    later = bisect_right(by, stamp, key=lambda one: one.stamp)
+    return later < len(by) and (modified_us is None or modified_us <= by[later].up_to)
 
 
 @dataclass(slots=True)
@@ -114,8 +114,8 @@ class Writes:
     heads: dict[int, Head] = field(default_factory=dict)
     receipts: list[ReceiptPart] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
-    overtaking: dict[tuple[int, StixId], list[Word]] = field(default_factory=dict)
-    """Centres' words by id: what waits for the operator under these, and is not newer, is overtaken."""
+    superseding: dict[tuple[int, StixId], list[Superseding]] = field(default_factory=dict)
+    """By source and id: what waits for the operator under these, and is not newer, is superseded."""
     released: list[int] = field(default_factory=list)
     """Numbers of held objects that were taken up."""
     counts: dict[int, ReceiptCounts] = field(default_factory=dict)

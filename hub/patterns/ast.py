@@ -31,13 +31,13 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Index:
+class StepIndex:
     """One element of a list: digits, or ``*`` for any."""
 
     text: str
 
 
-PathStep = str | Index
+PathStep = str | StepIndex
 """A key, unquoted and unescaped, or an index."""
 
 

@@ -13,7 +13,6 @@ from hub.patterns.ast import (
     ComparisonExpression,
     Constant,
     ConstantKind,
-    Index,
     Junction,
     Observation,
     ObservationExpression,
@@ -23,6 +22,7 @@ from hub.patterns.ast import (
     Qualifier,
     Repeats,
     StartStop,
+    StepIndex,
     Within,
 )
 from hub.patterns.tokens import (
@@ -259,13 +259,13 @@ class _Parser:
         self._at -= 1
         raise self._unexpected("a property (one with a hyphen, or named like a key word, stands in single quotes)")
 
-    def _index(self) -> Index:
+    def _index(self) -> StepIndex:
         token = self._next()
         if token.kind not in ("*", "integer") or token.text.startswith("-"):
             self._at -= 1
             raise self._unexpected("'*' or an index from 0")
         self._take("]", "']'")
-        return Index(token.text)
+        return StepIndex(token.text)
 
     # -- tokens
 

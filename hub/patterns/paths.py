@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hub.patterns.ast import Index, Path, PathStep
+from hub.patterns.ast import Path, PathStep, StepIndex
 from hub.patterns.constants import quoted
 from hub.patterns.observables.hashes import algorithm
 from hub.patterns.tokens import KEY_WORDS
@@ -17,7 +17,9 @@ def normal_path(path: Path) -> Path:
 
     The key of a digest is the last step, behind one called ``hashes`` or ``…_hashes`` (STIX 2.1, section 2.7).
     """
-    steps: list[PathStep] = [Index(step.text.lstrip("+")) if isinstance(step, Index) else step for step in path.steps]
+    steps: list[PathStep] = [
+        StepIndex(step.text.lstrip("+")) if isinstance(step, StepIndex) else step for step in path.steps
+    ]
     if len(steps) > 1:
         last, before = steps[-1], steps[-2]
         if isinstance(last, str) and isinstance(before, str) and (before == "hashes" or before.endswith("_hashes")):
@@ -33,7 +35,7 @@ def written_steps(path: Path) -> str:
     """
     text = ""
     for step in path.steps:
-        if isinstance(step, Index):
+        if isinstance(step, StepIndex):
             text += f"[{step.text}]"
         else:
             text += f".{_key(step)}" if text else _key(step)

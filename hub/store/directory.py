@@ -205,7 +205,7 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
         hub_identity=StixId(hub_identity),
         principals=principals,
         by_digest={row.token_digest: principals[row.name] for row in rows if row.token_digest is not None},
-        sources={SourceName(row.name): _centre(row) for row in rows if row.kind == PrincipalKind.CENTRE},
+        centres={SourceName(row.name): _centre(row) for row in rows if row.kind == PrincipalKind.CENTRE},
         groups=await _read_groups(conn),
         collections=await read_collections(conn),
     )

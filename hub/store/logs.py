@@ -27,7 +27,7 @@ class SqlLogs:
     ) -> LogPage:
         """See the port."""
         async with self._database.look() as conn:
-            asked = pages.Asked(conn, log, after, by, limit, limit_bytes if bodies else None)
+            asked = pages.PageRequest(conn, log, after, by, limit, limit_bytes if bodies else None)
             page = await pages.read(asked)
             return page if page.rows else replace(page, end=await _head(conn, log))
 

@@ -29,7 +29,7 @@ _Version = tuple[LogRow, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PageRequest:
     """One question for a page; ``limit_bytes`` None: without the bodies."""
 
     conn: AsyncConnection
@@ -40,7 +40,7 @@ class Asked:
     limit_bytes: int | None
 
 
-async def read(asked: Asked) -> LogPage:
+async def read(asked: PageRequest) -> LogPage:
     """The page; see ``hub/store/port.LogReader.page``."""
     if asked.by.ids:
         return await _of_ids(asked)
@@ -52,7 +52,7 @@ async def read(asked: Asked) -> LogPage:
 # ---------------------------------------------------------------- rows one after another
 
 
-async def _start(asked: Asked) -> int:
+async def _start(asked: PageRequest) -> int:
     """The row after which to look. A number, since no planner makes one range of two bounds."""
     if asked.by.after_us is None:
         return asked.after
@@ -62,7 +62,7 @@ async def _start(asked: Asked) -> int:
     return max(asked.after, found.scalar() or 0)
 
 
-async def _of_version(asked: Asked, start: int, version: str) -> LogPage:
+async def _of_version(asked: PageRequest, start: int, version: str) -> LogPage:
     by = replace(asked.by, versions=(version,))
     rows = await _rows(asked, start, by)
     limit_bytes = asked.limit_bytes
@@ -74,7 +74,7 @@ async def _of_version(asked: Asked, start: int, version: str) -> LogPage:
     return LogPage(shown, bodies, count < len(rows))
 
 
-async def _rows(asked: Asked, after: int, by: Filter) -> list[LogRow]:
+async def _rows(asked: PageRequest, after: int, by: Filter) -> list[LogRow]:
     """The first rows, one more than the limit, without their bodies. Types one by one: a list of rare ones must not
     read through the others.
     """
@@ -86,7 +86,7 @@ async def _rows(asked: Asked, after: int, by: Filter) -> list[LogRow]:
     return found if len(by.types) < 2 else sorted(found)[:limit]
 
 
-async def _bodies(asked: Asked, shown: Sequence[LogRow], by: Filter) -> Sequence[bytes]:
+async def _bodies(asked: PageRequest, shown: Sequence[LogRow], by: Filter) -> Sequence[bytes]:
     """The bodies of these rows: in one range where they stand close together, else one by one."""
     c = t.changes.c
     query = _passing(select(_RAW["body"]), asked.log, by)
@@ -121,7 +121,7 @@ def _are_of_version(said: str) -> tuple[ColumnElement[bool], ...]:
             return (c.shown > t.SHOWN_NEVER, c.version_us == int(version_us))
 
 
-def _together(asked: Asked, pages: Sequence[LogPage]) -> LogPage:
+def _together(asked: PageRequest, pages: Sequence[LogPage]) -> LogPage:
     """Several pages of one log as one, each row once.
 
     Beyond the end of a page that has more behind it another page's rows may not be given: what is between would be
@@ -172,7 +172,7 @@ def _chained(log: int, object_ids: Sequence[str]) -> Select[tuple[int]]:
     return select(chain.c.seq)
 
 
-async def _of_ids(asked: Asked) -> LogPage:
+async def _of_ids(asked: PageRequest) -> LogPage:
     chains = await versions(asked.conn, asked.log, asked.by.ids)
     found = {
         row.seq: (row, body)
@@ -197,7 +197,7 @@ def _chosen(newest_first: Sequence[_Version], version: str) -> Sequence[_Version
             return [(row, body) for row, body in newest_first if row.version_us == int(time_us)]
 
 
-def _passes(row: LogRow, asked: Asked) -> bool:
+def _passes(row: LogRow, asked: PageRequest) -> bool:
     by = asked.by
     return (
         row.seq > asked.after
@@ -219,7 +219,7 @@ def _fitting(sizes: Sequence[int], limit_bytes: int) -> int:
     return len(sizes)
 
 
-def _cut(asked: Asked, found: Sequence[_Version], *, more: bool) -> LogPage:
+def _cut(asked: PageRequest, found: Sequence[_Version], *, more: bool) -> LogPage:
     """As many rows as the limits allow, one at least."""
     kept = found[: asked.limit]
     if asked.limit_bytes is not None:

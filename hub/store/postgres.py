@@ -20,7 +20,7 @@ from hub.store.directory import read_policy
 from hub.store.migrations import upgrade
 from hub.store.postgres_address import CONNECT_WITHIN_S, Address
 from hub.store.postgres_bulk import Bulk
-from hub.store.postgres_errors import AWAY, Contended, Crowded, told_plainly
+from hub.store.postgres_errors import AWAY, Contended, LockTableFull, told_plainly
 from hub.store.postgres_locks import ALONE_FOR, AdvisoryLocks, LockRoom, room_of
 from hub.store.sql import SqlStore
 
@@ -78,7 +78,7 @@ class PostgresStore(SqlStore):
         except Contended:
             self.room.run_alone(1)
             raise
-        except Crowded:
+        except LockTableFull:
             self.room.run_alone(ALONE_FOR)
             raise
 

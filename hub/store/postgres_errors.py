@@ -17,7 +17,7 @@ AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientErr
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONTENDED = ("40001", "40P01")
-_CROWDED = "53200"
+_LOCK_TABLE_FULL = "53200"
 _MAY_PASS = ("08", "25P03", "40", "53", "55P03", "57")
 """Connections, idle for too long, rollbacks, resources, a lock not granted in time, an operator's intervention."""
 _NO_ENTRY = ("28", "3D", "42501")
@@ -31,7 +31,7 @@ class Contended(TryAgain):
         super().__init__("store.contended", "Two workers waited for each other.", "It is repeated by itself.")
 
 
-class Crowded(TryAgain):
+class LockTableFull(TryAgain):
     """PostgreSQL's table of locks is too small for this step beside others."""
 
     def __init__(self) -> None:
@@ -75,8 +75,8 @@ def _hub_error(error: BaseException | None) -> HubError | None:
 def _said(sqlstate: str, says: str) -> HubError | None:
     if sqlstate in _CONTENDED:
         return Contended()
-    if sqlstate == _CROWDED:
-        return Crowded()
+    if sqlstate == _LOCK_TABLE_FULL:
+        return LockTableFull()
     if sqlstate.startswith(_MAY_PASS):
         return _away(says)
     if sqlstate.startswith(_NO_ENTRY):

@@ -17,7 +17,7 @@ from hub.model.policy import Policy
 from hub.model.questions import CLAIM, PLACEMENT, REPLACED, THING, UNDER_ID, Answers, Questions
 from hub.model.words import CanonicalKey, StixId
 from hub.model.writes import Writes
-from hub.store.postgres_errors import Contended, Crowded
+from hub.store.postgres_errors import Contended, LockTableFull
 from hub.store.vouched import Told, vouched_things
 
 _GATE = (0x6374_6975, 1)
@@ -49,7 +49,7 @@ class LockRoom:
 
 
 async def room_of(conn: AsyncConnection) -> LockRoom:
-    """Half of the server's table of locks for a step; where several come to more, the server says so (``Crowded``)."""
+    """Half of the server's table of locks for a step; beyond it the server says ``LockTableFull``."""
     names = ("max_locks_per_transaction", "max_connections", "max_prepared_transactions")
     per_client, clients, prepared = [
         int((await conn.exec_driver_sql("select current_setting($1)", (name,))).scalar_one()) for name in names
@@ -122,7 +122,7 @@ class AdvisoryLocks:
         self._exclusive |= exclusive
         self._shared |= shared
         if len(self._exclusive) + len(self._shared) > self._room.most_names:
-            raise Crowded
+            raise LockTableFull
         for sql, names in ((_EXCLUSIVE, exclusive), (_SHARED, shared)):
             if names:
                 await self._conn.exec_driver_sql(sql, (sorted(names),))

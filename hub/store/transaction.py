@@ -173,7 +173,7 @@ class SqlTransaction:
         totals = [(no, x.accepted, x.unchanged, x.held, x.rejected) for no, x in sorted(writes.counts.items())]
         columns = ["accepted", "unchanged", "held", "rejected"]
         await self._many(self._store.upsert(t.counts, ["source"], add=columns), totals)
-        await waiting.overtake(self.conn, writes.overtaking)
+        await waiting.supersede(self.conn, writes.superseding)
         names = [column.name for column in t.held.c if column.name != "no"]
         rows = [
             (h.source, h.stix_id, h.code, h.list_name, h.says, h.value, h.stamp, h.receipt, h.index, h.at_us,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.questions import HeldRecord
 from hub.model.words import StixId
-from hub.model.writes import Word
+from hub.model.writes import Superseding
 from hub.store import tables as t
 from hub.store.chunks import chunks
 
@@ -21,7 +21,7 @@ _AT_ONCE = 500
 _NEVER_US = (1 << 63) - 1
 """After every time."""
 _WAITS = (HeldState.WAITING, HeldState.RELEASED)
-_OVERTAKEN = (
+_SUPERSEDED = (
     update(t.held)
     .where(
         t.held.c.source == bindparam("of_source"), t.held.c.stix_id == bindparam("under_id"),
@@ -49,7 +49,7 @@ async def load_held(conn: AsyncConnection, names: Set[tuple[int, StixId]]) -> di
     return {at: HeldRecord(at in waits, frozenset(refused.get(at, ()))) for at in names}
 
 
-async def overtake(conn: AsyncConnection, said: Mapping[tuple[int, StixId], Sequence[Word]]) -> None:
+async def supersede(conn: AsyncConnection, said: Mapping[tuple[int, StixId], Sequence[Superseding]]) -> None:
     """Let nothing wait under a source's id that is not newer than what the source said there."""
     if not said or (await conn.execute(select(t.held.c.no).where(t.held.c.state.in_(_WAITS)).limit(1))).first() is None:
         return
@@ -57,13 +57,13 @@ async def overtake(conn: AsyncConnection, said: Mapping[tuple[int, StixId], Sequ
         {
             "of_source": source,
             "under_id": stix_id,
-            "by_stamp": word.stamp,
-            "by_modified_us": _NEVER_US if word.modified_us is None else word.modified_us,
+            "by_stamp": one.stamp,
+            "by_modified_us": _NEVER_US if one.modified_us is None else one.modified_us,
         }
-        for (source, stix_id), words in sorted(said.items())
-        for word in words
+        for (source, stix_id), some in sorted(said.items())
+        for one in some
     ]
-    await conn.execute(_OVERTAKEN, rows)
+    await conn.execute(_SUPERSEDED, rows)
 
 
 async def read_held(

@@ -196,7 +196,7 @@ async def work(store: WatchedStore, todo: Iterable[Batch]) -> Spent:
             watch = store.lock_watch = Watch()
             began = time.perf_counter()
             try:
-                await worker.carry(batch)
+                await worker.process(batch)
                 break
             except TryAgain:
                 spent.again += 1

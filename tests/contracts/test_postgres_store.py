@@ -18,7 +18,7 @@ from hub.model.words import StixId, Topic, TopicPartition
 from hub.model.writes import Writes
 from hub.store.port import Transaction
 from hub.store.postgres import PostgresStore, open_postgres
-from hub.store.postgres_errors import Crowded
+from hub.store.postgres_errors import LockTableFull
 from hub.store.sql import SqlStore
 from tests.contracts.store import StoreContract
 from tests.contracts.store_values import (
@@ -177,11 +177,11 @@ class TestPostgresStore(StoreContract):
         async with self.opened() as store:
             assert isinstance(store, PostgresStore)
             store.room.most_names = 20
-            with pytest.raises(Crowded):
+            with pytest.raises(LockTableFull):
                 await self._load(store, questions)
             await self._load(store, questions)
             store.room.alone_for = 0
-            with pytest.raises(Crowded):
+            with pytest.raises(LockTableFull):
                 await self._load(store, questions)
 
     async def _load(self, store: SqlStore, questions: Questions) -> None:
@@ -194,7 +194,7 @@ class TestPostgresStore(StoreContract):
             assert isinstance(store, PostgresStore)
             store.room.most_names = 10_000_000
             questions = Questions().update(THING, [a_thing(name) for name in range(150_000)])
-            with pytest.raises(Crowded):
+            with pytest.raises(LockTableFull):
                 await self._load(store, questions)
             await self._load(store, Questions().update(THING, (a_thing(1),)))
             assert store.room.alone_for > 0

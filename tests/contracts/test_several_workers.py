@@ -58,7 +58,7 @@ class Hub:
             ends[at] = record.offset + 1
         while True:
             try:
-                return await worker.carry(Batch(tuple(records), starts, ends))
+                return await worker.process(Batch(tuple(records), starts, ends))
             except TryAgain as error:
                 self.retried.append(error.code)
                 await asyncio.sleep(0)

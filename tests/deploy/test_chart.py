@@ -42,7 +42,7 @@ EVERYTHING: dict[str, Any] = {
     "service": {"annotations": {"a": "b"}},
     "networkPolicy": {"doorsFrom": [{"podSelector": {}}], "metricsFrom": []},
     "options": {"HELD_LISTS": "none", "MAX_PUSH_BYTES": 1000, "BEHIND_PROXY": True},
-    "desk": {"replicas": 1},
+    "admin": {"replicas": 1},
 }
 VALUES = {"given": GIVEN, "strimzi": WITH_STRIMZI, "everything": EVERYTHING}
 
@@ -219,13 +219,15 @@ def test_no_password_is_outside_a_secret(objects: list[dict[str, Any]]) -> None:
                 assert "secretKeyRef" in variable["valueFrom"]
 
 
-def test_only_the_provisioning_and_the_desk_have_the_administrators_password(objects: list[dict[str, Any]]) -> None:
+def test_only_provisioning_and_the_admin_pod_have_the_administrators_password(
+    objects: list[dict[str, Any]],
+) -> None:
     having = {
         re.sub(r"-\d+$", "", name)
         for name, pod in pods(objects).items()
         if any(variable["name"] == "CTIHUB_KAFKA_ADMIN_PASSWORD" for variable in pod["containers"][0]["env"])
     }
-    assert having == {"hub-ctihub-provision", "hub-ctihub-desk"}
+    assert having == {"hub-ctihub-provision", "hub-ctihub-admin"}
 
 
 def test_the_services_budgets_and_policies_choose_the_pods_that_they_mean(objects: list[dict[str, Any]]) -> None:

@@ -107,7 +107,7 @@ class Hub:
             batch = await self.consumer.take(limit=1_000, limit_bytes=1 << 22, wait_s=0)
             if not batch.records:
                 return
-            await self.worker.carry(batch)
+            await self.worker.process(batch)
             assert self.worker.halved == 0, "the core or the store raised; the worker went on in parts"
             self.clock.us += 1_000_000
 

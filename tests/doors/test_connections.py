@@ -25,7 +25,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.doors import metrics
-from hub.doors.connections import ConnectionLimits, Room, connections_allowed
+from hub.doors.connections import ConnectionLimits, OpenConnections, connections_allowed
 from hub.model.errors import WrongUsage
 from tests.doors.hubs import Hub
 from tests.doors.sockets import PATIENCE_S, Peer, connected, served
@@ -434,7 +434,7 @@ async def test_over_tls_a_connection_too_many_is_closed_before_its_handshake(tmp
 def test_no_ceiling_is_ever_passed_and_what_is_given_back_is_free_again(
     steps: list[tuple[str, bool]], connections: int, each: int | None
 ) -> None:
-    room = Room(ConnectionLimits(connections=connections, each_address=each))
+    opened = OpenConnections(ConnectionLimits(connections=connections, each_address=each))
     inside: list[tuple[str, Any]] = []
     for address, comes in steps:
         name = "v6" if ":" in address else address  # both are of one network
@@ -445,9 +445,9 @@ def test_no_ceiling_is_ever_passed_and_what_is_given_back_is_free_again(
         elif comes:
             alike = sum(1 for one, _ in inside if one == name)
             over = "all" if len(inside) >= connections else "address" if each is not None and alike >= each else None
-            assert room.full(address) == over
+            assert opened.full(address) == over
             if over is None:
-                inside.append((name, room.take(address)))
+                inside.append((name, opened.take(address)))
 
 
 @pytest.mark.parametrize("files", [128, 256, 1_024, 20_000, 65_536, 1 << 20])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.doors.export.distinct import _RECENT, Best, Seen
+from hub.doors.export.distinct import _RECENT, Best, DistinctValues
 from hub.doors.export.entry import Entry
 from tests.doors.entries import an_entry
 from tests.doors.hubs import Hub, a_hub, addresses
@@ -230,7 +230,7 @@ async def test_a_value_with_a_line_break_stays_on_its_line(hub: Hub) -> None:
 
 
 def test_seen_knows_every_value_over_many_of_them() -> None:
-    seen = Seen()
+    seen = DistinctValues()
     count = 3 * _RECENT + 5
     assert all(seen.first_time(str(no)) for no in range(count))
     assert not any(seen.first_time(str(no)) for no in range(0, count, 97))

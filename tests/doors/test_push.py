@@ -253,7 +253,7 @@ async def test_an_object_over_the_limit_is_a_rejection_and_not_carried_in_the_lo
         assert answer.json()["received"] == 3
         batch = await hub.consumer.take(limit=10, limit_bytes=1 << 20, wait_s=0)
         assert max(len(record.value or b"") for record in batch.records) < 2_000
-        await hub.worker.carry(batch)
+        await hub.worker.process(batch)
         receipt = await hub.receipt("ro", answer.json()["receipt"])
         assert (receipt["accepted"], receipt["rejected"]) == (2, 1)
         [problem] = receipt["problems"]
@@ -310,7 +310,7 @@ async def test_a_receipt_is_pending_until_all_is_committed(hub: Hub) -> None:
 async def test_a_receipt_is_complete_only_when_every_part_of_it_is(hub: Hub) -> None:
     answer = await push(hub, lines(*addresses(30)))
     batch = await hub.consumer.take(limit=10, limit_bytes=1 << 20, wait_s=0)
-    await hub.worker.carry(batch)
+    await hub.worker.process(batch)
     half = await hub.receipt("ro", answer.json()["receipt"])
     assert (half["state"], half["accepted"]) == ("pending", 10)
     assert (await came_to(hub, answer))["accepted"] == 30

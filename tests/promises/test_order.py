@@ -84,7 +84,7 @@ async def test_what_is_stored_and_comes_again_changes_no_row(history: History) -
         before = await story.stored()
         if telling.last is not None:
             with pytest.raises(Stale):
-                await story.worker.carry(telling.last)
+                await story.worker.process(telling.last)
         assert await story.stored() == before
         newest = {(one.centre, one.stix_id): one for one in history.messages() if one.by_hub_id is None}
         by_hub_id = {(one.centre, one.stix_id) for one in history.messages() if one.by_hub_id is not None}

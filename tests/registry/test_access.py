@@ -57,28 +57,28 @@ async def test_any_other_token_is_nobodys(tmp_path: Path, wrong: str) -> None:
 
 async def test_a_suspended_principal_is_out_within_a_second_and_back_with_the_same_token(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
-        desk, clock = _registry(store), Clock()
+        registry, clock = _registry(store), Clock()
         door = _registry(store, clock)
-        await desk.centres.add("ro-cert", terms())
-        token = (await desk.members.add("soc", accredited_by="ro-cert")).token
+        await registry.centres.add("ro-cert", terms())
+        token = (await registry.members.add("soc", accredited_by="ro-cert")).token
         member = await door.access.authenticate(TokenCredentials(token))
         assert member
-        await desk.principals.suspend("soc", PrincipalKind.MEMBER)
+        await registry.principals.suspend("soc", PrincipalKind.MEMBER)
         clock.now_s += 1.0
         assert await door.access.authenticate(TokenCredentials(token)) is None
         assert [each.name for each in await door.access.readable(member)] == ["public"]
-        await desk.principals.resume("soc", PrincipalKind.MEMBER)
+        await registry.principals.resume("soc", PrincipalKind.MEMBER)
         clock.now_s += 1.0
         assert await door.access.authenticate(TokenCredentials(token)) == member
 
 
 async def test_after_rotation_only_the_new_token_is_good(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
-        desk, clock = _registry(store), Clock()
+        registry, clock = _registry(store), Clock()
         door = _registry(store, clock)
-        old = (await desk.operators.add("root")).token
+        old = (await registry.operators.add("root")).token
         assert await door.access.authenticate(TokenCredentials(old))
-        new = (await desk.principals.rotate("root", PrincipalKind.OPERATOR)).token
+        new = (await registry.principals.rotate("root", PrincipalKind.OPERATOR)).token
         clock.now_s += 1.0
         assert await door.access.authenticate(TokenCredentials(old)) is None
         assert await door.access.authenticate(TokenCredentials(new))
@@ -86,11 +86,11 @@ async def test_after_rotation_only_the_new_token_is_good(tmp_path: Path) -> None
 
 async def test_a_removed_operator_is_out(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
-        desk, clock = _registry(store), Clock()
+        registry, clock = _registry(store), Clock()
         door = _registry(store, clock)
-        token = (await desk.operators.add("root")).token
+        token = (await registry.operators.add("root")).token
         assert await door.access.authenticate(TokenCredentials(token))
-        await desk.operators.remove("root")
+        await registry.operators.remove("root")
         clock.now_s += 1.0
         assert await door.access.authenticate(TokenCredentials(token)) is None
 
@@ -112,21 +112,21 @@ async def test_within_a_second_the_store_is_not_asked_again(tmp_path: Path) -> N
 
 async def test_what_is_readable_follows_groups_and_collections(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
-        desk, clock = _registry(store), Clock()
+        registry, clock = _registry(store), Clock()
         door = _registry(store, clock)
-        await desk.centres.add("ro-cert", terms())
-        added = await desk.members.add("soc", accredited_by="ro-cert")
+        await registry.centres.add("ro-cert", terms())
+        added = await registry.members.add("soc", accredited_by="ro-cert")
         member = added.made.principal
         assert [each.name for each in await door.access.readable(member)] == ["public", "community"]
-        await desk.groups.add("pilot")
-        await desk.collections.add("pilot", tlp="red", group="pilot")
-        await desk.groups.join("pilot", ["soc"])
+        await registry.groups.add("pilot")
+        await registry.collections.add("pilot", tlp="red", group="pilot")
+        await registry.groups.join("pilot", ["soc"])
         clock.now_s += 1.0
         assert [each.name for each in await door.access.readable(member)] == ["public", "community", "pilot"]
         assert [each.name for each in await door.access.readable(None)] == ["public"]
         pilot = await door.collections.find("pilot")
         assert await door.access.may_read(member, pilot)
-        await desk.groups.leave("pilot", ["soc"])
+        await registry.groups.leave("pilot", ["soc"])
         clock.now_s += 1.0
         assert not await door.access.may_read(member, pilot)
 
@@ -141,11 +141,11 @@ async def test_an_operator_may_ask_why_of_every_collection_and_read_the_public_o
 
 async def test_a_removed_collection_is_not_readable_under_its_old_number(tmp_path: Path) -> None:
     async with a_store(tmp_path) as store:
-        desk, clock = _registry(store), Clock()
+        registry, clock = _registry(store), Clock()
         door = _registry(store, clock)
-        old = await desk.collections.add("open", tlp="clear", group="public")
+        old = await registry.collections.add("open", tlp="clear", group="public")
         assert await door.access.may_read(None, old)
-        await desk.collections.remove("open")
-        await desk.collections.add("open", tlp="clear", group="public")
+        await registry.collections.remove("open")
+        await registry.collections.add("open", tlp="clear", group="public")
         clock.now_s += 1.0
         assert not await door.access.may_read(None, old)

@@ -78,10 +78,10 @@ async def _count(store: PostgresStore, wanted: int) -> bool:
 
 async def test_a_principal_is_known_and_shut_out_in_another_process(postgres_url: str) -> None:
     async with AsyncExitStack() as stack:
-        desk, door = map(registry_on, await _stores(stack, postgres_url, 2))
-        token = (await desk.centres.add("ro-cert", terms())).token
+        registry, door = map(registry_on, await _stores(stack, postgres_url, 2))
+        token = (await registry.centres.add("ro-cert", terms())).token
         await until(lambda: door.access.authenticate(TokenCredentials(token)))
-        await desk.principals.suspend("ro-cert", PrincipalKind.CENTRE)
+        await registry.principals.suspend("ro-cert", PrincipalKind.CENTRE)
         await until(lambda: _is_out(door, token))
 
 

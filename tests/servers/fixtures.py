@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.servers import desk
+from tests.servers import shared_postgres
 from tests.servers.kafka import KafkaServer
 from tests.servers.missing import MissingServer
 from tests.servers.postgres import Postgres, PostgresServer
@@ -45,7 +45,7 @@ def pytest_configure_node(node: Any) -> None:
     if SHARED not in config.stash:
         stack = contextlib.ExitStack()
         config.add_cleanup(stack.close)
-        config.stash[SHARED] = stack.enter_context(desk.answering(stack.enter_context(servers())))
+        config.stash[SHARED] = stack.enter_context(shared_postgres.answering(stack.enter_context(servers())))
     node.workerinput["servers"] = config.stash[SHARED]
 
 
@@ -104,7 +104,7 @@ def postgres(request: pytest.FixtureRequest) -> Postgres:
     """The database server that all processes of this run share."""
     worker = getattr(request.config, "workerinput", None)
     if worker is not None:
-        return _found("postgres", lambda: desk.ask(worker["servers"]))
+        return _found("postgres", lambda: shared_postgres.ask(worker["servers"]))
     server: PostgresServer = request.getfixturevalue("own_postgres")
     return server.at
 

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaConnectionError
 
-from tests.servers import desk, java
+from tests.servers import java, shared_postgres
 from tests.servers.kafka import KafkaServer
 from tests.servers.missing import MissingServer
 from tests.servers.postgres import NEED_POSTGRES, Postgres, PostgresServer, speaks_tls
@@ -91,8 +91,8 @@ async def test_the_database_comes_back_after_kill_9(own_postgres: PostgresServer
 
 
 def test_processes_that_ask_are_given_one_database_server(own_postgres: PostgresServer, own_servers: Servers) -> None:
-    with desk.answering(own_servers) as address:
-        assert desk.ask(address) == desk.ask(address) == own_postgres.at
+    with shared_postgres.answering(own_servers) as address:
+        assert shared_postgres.ask(address) == shared_postgres.ask(address) == own_postgres.at
 
 
 def test_a_server_that_cannot_be_had_is_told_to_every_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,10 +100,10 @@ def test_a_server_that_cannot_be_had_is_told_to_every_process(monkeypatch: pytes
         raise MissingServer(NEED_POSTGRES)
 
     monkeypatch.setattr("tests.servers.postgres.binaries", missing)
-    with servers() as session, desk.answering(session) as address:
+    with servers() as session, shared_postgres.answering(session) as address:
         for _ in range(2):
             with pytest.raises(MissingServer, match="apt-get install -y postgresql"):
-                desk.ask(address)
+                shared_postgres.ask(address)
 
 
 def test_jars_that_differ_from_the_lock_are_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hub.doors.export.entry import Entry
 _RECENT = 65_536
 
 
-class Seen:
+class DistinctValues:
     """Which values have been. Two values are taken for one with a chance of 1 in 37 million at a million of them.
 
     Recent ones are in a set, older ones in sorted arrays that double in size, so that a million take 8 MB.
@@ -57,7 +57,7 @@ class Best:
     def __init__(self, most: int, *, counts_others: bool = False) -> None:
         self._most = most
         self._kept: dict[tuple[str, str], Entry] = {}
-        self._seen = Seen() if counts_others else None
+        self._seen = DistinctValues() if counts_others else None
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Look at further entries."""

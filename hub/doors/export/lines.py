@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from hub.doors.export.blockable import Skipped
-from hub.doors.export.distinct import Seen
+from hub.doors.export.distinct import DistinctValues
 from hub.doors.export.entry import Entry
 from hub.doors.export.format import Format, Writer
 
@@ -18,7 +18,7 @@ class Lines:
         self._says_type = format.says_type
         self._most_bytes = format.limits.line_bytes
         self._skipped = skipped
-        self._seen = Seen()
+        self._seen = DistinctValues()
 
     def of(self, entries: Iterable[Entry]) -> bytes:
         """The lines of further entries."""

@@ -69,7 +69,7 @@ env:
     valueFrom: { secretKeyRef: { name: {{ include "ctihub.kafkaSecret" (dict "root" . "ref" .Values.kafka.passwordSecret "own" .Values.kafka.username "says" "kafka.passwordSecret") }}, key: {{ .Values.kafka.passwordSecret.key }} } }
 {{- end }}
 
-{{- /* The same with the administrator's credentials, which only the provisioning and the desk have. */}}
+{{- /* The same with the administrator's credentials, which only the provisioning and the admin pod have. */}}
 {{- define "ctihub.adminEnvironment" -}}
 {{ include "ctihub.environment" . }}
   - name: CTIHUB_KAFKA_ADMIN_USERNAME

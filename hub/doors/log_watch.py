@@ -18,7 +18,7 @@ _RETRY_S = 0.5
 _log = structlog.get_logger()
 
 
-class Pulse:
+class LogWatch:
     """Where every log ends, as of the last commit; ``run`` keeps it so."""
 
     def __init__(self, store: Store) -> None:
@@ -35,7 +35,7 @@ class Pulse:
                     self._ends = await self._store.logs.ends()
                     self._ring()
             except HubError as error:
-                _log.info("pulse.store_away", code=error.code)
+                _log.info("stream.store_away", code=error.code)
             await asyncio.sleep(_RETRY_S)
 
     def stop(self) -> None:

@@ -22,9 +22,9 @@ _STOP = b"stop"
 @contextlib.contextmanager
 def answering(session: Servers) -> Iterator[str]:
     """Give ``session``'s PostgreSQL to whoever asks at the address that this gives."""
-    address = str(session.folder / "desk")
+    address = str(session.folder / "pg")
     with Listener(address, "AF_UNIX", backlog=64) as listener:
-        thread = Thread(target=_answer, args=(listener, session), name="desk", daemon=True)
+        thread = Thread(target=_answer, args=(listener, session), name="shared-postgres", daemon=True)
         thread.start()
         try:
             yield address
