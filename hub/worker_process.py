@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from hub import lists, telemetry, worker_metrics
+from hub import telemetry, warning_lists, worker_metrics
 from hub.app import opened_by_clock
 from hub.clock import Clock, alive_now, wall_clock_us
 from hub.config import Config
@@ -58,7 +58,7 @@ CHILD = "CTIHUB_CHILD_OF_SERVE"
 def held_lists(config: Config) -> HeldLists:
     """The lists that hold indicators, as they are configured now."""
     own = [host for host in (urlsplit(config.url).hostname,) if host]
-    held, found = lists.load_lists(config.held_lists, config.data_dir, own)
+    held, found = warning_lists.load_lists(config.held_lists, config.data_dir, own)
     for each in found:
         _log.debug("list.loaded", collection=each.name, count=each.entries, version=each.version)
     return held

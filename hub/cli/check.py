@@ -104,7 +104,7 @@ def _judge(config: Config, own: Own, *, lists: bool) -> Callable[[bytes], Verdic
     """What says for one object its id, where something is to be said of it, and what."""
     from hub.core.admission import no_hold
     from hub.core.judge import judge
-    from hub.lists import load_lists
+    from hub.warning_lists import load_lists
 
     hold = load_lists(config.held_lists, config.data_dir)[0].holds if lists else no_hold
     limits = config.limits

@@ -19,12 +19,12 @@ from hub.cli.certificate import examine
 from hub.clock import Clock, wall_clock_us
 from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
 from hub.data_dir import open_to_others
-from hub.lists import ensure_known
 from hub.model.errors import HubError, WrongUsage
 from hub.registry.port import Broker, BrokerDifference
 from hub.registry.service import Registry
 from hub.store.migrations import HEAD
 from hub.store.sql import SqlStore
+from hub.warning_lists import ensure_known
 
 LOW_BYTES = 1 << 30
 CLOCK_BEHIND_S = 5

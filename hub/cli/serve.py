@@ -32,11 +32,11 @@ def command(
     options = load_config(config, overrides=overrides, warn=lambda text: say(f"Warning: {text}"))
     ensure_private(options)
 
-    from hub import lists, serving, telemetry
+    from hub import serving, telemetry, warning_lists
     from hub.worker_process import run
 
     if role in (Role.ALL, Role.WORKER):
-        lists.ensure_known(options.held_lists, options.data_dir)
+        warning_lists.ensure_known(options.held_lists, options.data_dir)
     telemetry.configure(options.log_level, options.log_format)
     run(serving.serve(options, role, started=_started))
 

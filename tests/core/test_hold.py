@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub import lists
+from hub import warning_lists
 from hub.core.hold import OWN_RULES, HeldLists, Ranges
 from hub.model.errors import WrongUsage
 from hub.model.problems import Code, Problem
@@ -20,7 +20,9 @@ NOWHERE = Path("/nonexistent")
 
 @pytest.fixture(scope="module")
 def default() -> HeldLists:
-    return lists.load_lists(("default",), NOWHERE, ["hub.centre.example.org", "203.0.113.9", "Bücher.example.net"])[0]
+    return warning_lists.load_lists(
+        ("default",), NOWHERE, ["hub.centre.example.org", "203.0.113.9", "Bücher.example.net"]
+    )[0]
 
 
 def held(by: HeldLists, pattern: str) -> tuple[Code, str] | None:
@@ -181,11 +183,11 @@ def test_only_indicators_are_held(default: HeldLists) -> None:
 
 
 def test_none_switches_all_of_it_off() -> None:
-    assert held(lists.load_lists(("none",), NOWHERE)[0], "[ipv4-addr:value = '0.0.0.0/0']") is None
+    assert held(warning_lists.load_lists(("none",), NOWHERE)[0], "[ipv4-addr:value = '0.0.0.0/0']") is None
 
 
 def test_the_ranges_for_documentation_are_a_list_that_can_be_chosen() -> None:
-    chosen = lists.load_lists(("default", "documentation"), NOWHERE)[0]
+    chosen = warning_lists.load_lists(("default", "documentation"), NOWHERE)[0]
     assert held(chosen, "[ipv4-addr:value = '198.51.100.7']") == (Code.LIST_HIT, "documentation")
     assert held(chosen, "[domain-name:value = 'a.b.example']") == (Code.LIST_HIT, "documentation")
 
@@ -194,7 +196,7 @@ def test_the_operators_own_list_comes_before_the_packaged_one(tmp_path: Path) ->
     folder = tmp_path / "warninglists" / "public-dns-v4"
     folder.mkdir(parents=True)
     (folder / "list.json").write_text(json.dumps({"type": "cidr", "version": 20990101, "list": ["46.1.2.3/32"]}))
-    found, loaded = lists.load_lists(("public-dns-v4",), tmp_path)
+    found, loaded = warning_lists.load_lists(("public-dns-v4",), tmp_path)
     assert held(found, "[ipv4-addr:value = '46.1.2.3']") == (Code.LIST_HIT, "public-dns-v4")
     assert held(found, "[ipv4-addr:value = '8.8.8.8']") is None
     assert [each.version for each in loaded] == ["20990101"]
@@ -202,7 +204,7 @@ def test_the_operators_own_list_comes_before_the_packaged_one(tmp_path: Path) ->
 
 def test_an_unknown_list_is_named() -> None:
     with pytest.raises(WrongUsage, match="no-such-list"):
-        lists.load_lists(("no-such-list",), NOWHERE)
+        warning_lists.load_lists(("no-such-list",), NOWHERE)
 
 
 @given(

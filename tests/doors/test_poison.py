@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import pytest
 
-from hub import lists
+from hub import warning_lists
 from hub.core import judge
 from hub.core.hold import HeldLists
 from hub.core.normalise import Normal
@@ -37,7 +37,7 @@ WRITERS = {name: format.begin(ABOUT) for name, format in FORMATS.items()}
 
 @cache
 def default() -> HeldLists:
-    return lists.load_lists(("default",), Path("/nonexistent"))[0]
+    return warning_lists.load_lists(("default",), Path("/nonexistent"))[0]
 
 
 # ---------------------------------------------------------------- what is poison, and how it is written

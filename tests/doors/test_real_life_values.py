@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from hub import lists
+from hub import warning_lists
 from hub.core.hold import HeldLists
 from tests.doors.hubs import Hub, a_hub
 from tests.doors.list_readers import without_codes
@@ -24,7 +24,7 @@ KINDS = ("ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "md5", "s
 
 @pytest.fixture(scope="module")
 def default() -> HeldLists:
-    return lists.load_lists(("default",), Path("/nonexistent"))[0]
+    return warning_lists.load_lists(("default",), Path("/nonexistent"))[0]
 
 
 @pytest.fixture
