@@ -154,13 +154,16 @@ class Watch:
 
     def sees(self, centre: str, obj: dict[str, Any]) -> bool:
         """Whether the audience sees a claim as things stand."""
+        return self.may_see(centre, obj, *AUDIENCES[self.collection])
+
+    def may_see(self, centre: str, obj: dict[str, Any], top: Level, group: str) -> bool:
+        """Whether whoever reads up to a level, in a group, sees a claim as things stand."""
         if self.setting(centre, "suspended") or obj["id"] in IDENTITY.values():
             return False
         try:
             found = self.reach(centre, obj)
         except ValueError:
             return False
-        top, group = AUDIENCES[self.collection]
         if {"", "TLP:MAUVE"} & set(found.texts.values()):
             return False
         if found.level > self.setting(centre, "ceiling") or found.level > top:
