@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.model.errors import Broken
+from hub.model.tasks import Recompute, SetDate, TakeReleased, TakeTurns
+from hub.model.times import midnight_after
+from hub.model.words import StixId
 from hub.store import migrations
 from hub.store.migrations import HEAD, upgrade, version
 from hub.store.sqlite import open_sqlite
@@ -84,3 +89,50 @@ async def test_a_store_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
             await upgrade(engine)
     finally:
         await engine.dispose()
+
+
+def _bring_to(connection: Connection, revision: str) -> None:
+    script = ScriptDirectory(Path(migrations.__file__).parent)
+
+    def steps(at: Any, _context: Any) -> Any:
+        return script._upgrade_revs(revision, at)
+
+    with EnvironmentContext(Config(), script, fn=steps, destination_rev=revision) as environment:
+        environment.configure(connection=connection, transactional_ddl=True)
+        environment.run_migrations()
+
+
+async def test_what_an_older_store_has_left_to_be_done_is_carried_over(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    name = f"malware--{'0' * 8}-0000-4000-8000-{'0' * 12}"
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    async with engine.begin() as conn:
+        await conn.run_sync(_bring_to, "0003")
+        columns = "(one, namespace, identity, cursor_key, created_us)"
+        hub = f"insert into hub {columns} values (1, :n, 'identity--x', x'00', :us)"
+        await conn.execute(text(hub), {"n": "00000000-0000-4000-8000-000000000000", "us": NOON_US})
+        for scope, done in (
+            ("all", True),
+            ("centre:7", False),
+            ("collection:2", False),
+            (f"referrers:3:{name}", False),
+        ):
+            sweep = "insert into sweeps (scope, cursor, time_us, done) values (:scope, x'6b', 5, :done)"
+            await conn.execute(text(sweep), {"scope": scope, "done": done})
+        held = (
+            "insert into held (centre, stix_id, code, list, says, value, stamp, idx, at_us, digest, state)"
+            " values (7, 'x', 'list.hit', '', '', x'', x'', 0, 0, x'', 'released')"
+        )
+        await conn.execute(text(held))
+    await engine.dispose()
+    store = await open_sqlite(path, now_us=NOON_US)
+    try:
+        async with store.transaction() as tx:
+            due = {task.task: (task.cursor, task.time_us) for task in await tx.due(midnight_after(NOON_US))}
+            released = await tx.released(10)
+    finally:
+        await store.close()
+    left = {Recompute(source=7), Recompute(collection=2), TakeTurns(3, StixId(name))}
+    assert {task: at for task, at in due.items() if task in left} == dict.fromkeys(left, (b"k", 5))
+    assert due.keys() - left == {TakeReleased(), SetDate()}
+    assert [one.source for one in released] == [7]

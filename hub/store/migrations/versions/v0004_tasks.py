@@ -29,6 +29,8 @@ def upgrade() -> None:
     left = conn.execute(sa.text("select scope, cursor, time_us from sweeps where not done order by no")).all()
     for scope, cursor, time_us in left:
         _add(*_task(scope), bytes(cursor), time_us, 0)
+    if conn.execute(sa.text("select 1 from held where state = 'released'")).first() is not None:
+        _add("TakeReleased", {}, b"", 0, 0)
     if (last := _last_day_us(conn)) is not None:
         _add("SetDate", {}, b"", last, last + _DAY_US)
     op.drop_table("sweeps")
