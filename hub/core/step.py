@@ -87,17 +87,17 @@ class Step:
         records: Sequence[StoredRecord],
         unforeseen: Problem | None = None,
     ) -> Step:
-        """Carry records of the event log. ``unforeseen``: why none of them is looked at."""
+        """Process records of the event log. ``unforeseen``: why none of them is looked at."""
         step = cls(policy, settings, now_us)
         arrivals = arrivals_in(records, policy, settings.limits, now_us, unforeseen)
-        return step._begin(step._carry(arrivals))
+        return step._begin(step._process(arrivals))
 
     @classmethod
     def of_released(cls, policy: Policy, settings: StepSettings, now_us: int, held: Sequence[Held]) -> Step:
         """Take up objects that an operator has let pass."""
         step = cls(policy, settings, now_us)
         step.writes.released = [one.no for one in held]
-        return step._begin(step._carry(released_arrivals(held, policy)))
+        return step._begin(step._process(released_arrivals(held, policy)))
 
     @classmethod
     def of_claims(
@@ -158,7 +158,7 @@ class Step:
 
     # ------------------------------------------------------------ the kinds of step
 
-    def _carry(self, arrivals: Iterable[Arrival]) -> Rounds:
+    def _process(self, arrivals: Iterable[Arrival]) -> Rounds:
         policy, settings = self.policy, self._settings
         ready = admitted(arrivals, policy, settings.limits, settings.hold)
         answers = yield questions_about(ready, policy).update(TURNS, (None,))

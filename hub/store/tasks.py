@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.tasks import DueTask, TakeTurns, Task
@@ -46,6 +46,12 @@ async def cancel(conn: AsyncConnection, tasks: Collection[Task]) -> None:
 def is_due(now_us: int) -> ColumnElement[bool]:
     """Whether there is anything to be done."""
     return exists().where(t.tasks.c.due_us <= now_us)
+
+
+async def count(conn: AsyncConnection, kind: type[Task]) -> int:
+    """How many tasks of a kind there are."""
+    counted = select(func.count()).where(t.tasks.c.kind == kind.__name__)
+    return int((await conn.execute(counted)).scalar_one())
 
 
 async def due(conn: AsyncConnection, now_us: int) -> list[DueTask]:

@@ -65,6 +65,8 @@ class Engine:
         self._turns = Turns(self._facts, self._resolver, crowd)
         self._queue: dict[Work, None] = dict.fromkeys(map(ClaimChanged, changed))
         self._done: set[ViewChanged] = set()
+        self._uncounted: dict[Place, None] = {}
+        """Places that were looked at since what they use was counted."""
         self._markings: set[str] = set()
         """Marking-definitions that may have other content now, by their names (``marking_name``)."""
         self._redecided: set[StixId] = set()
@@ -98,7 +100,7 @@ class Engine:
             if questions:
                 return questions
             if not self._is_busy():
-                self._carry()
+                self._update_uses()
                 questions = self._facts.asked()
                 if questions or not self._is_busy():
                     return questions or self._drafts.questions()
@@ -170,9 +172,10 @@ class Engine:
 
     def _note_changes(self) -> None:
         """Views that have come, gone or changed their id: so may what refers to them."""
-        for place, _ in self._solution.found():
-            before, now = self._facts.views.of(*place), self._solution.shown_as(*place)
-            if now != (before.object_id if before is not None and before.alive else None):
+        for place in self._solution.settled():
+            self._uncounted[place] = None
+            now = self._solution.shown_as(*place)
+            if now != self._facts.views.shown_as(*place):
                 work = ViewChanged(place, now)
                 if work not in self._done:
                     self._done.add(work)
@@ -324,7 +327,7 @@ class Engine:
     def _look_at_referrers(self, name: StixId, nos: Nos) -> None:
         """Those that are few enough; of others those that the step changes."""
         referrers = self._facts.index.referrers(name)
-        for claim in self._facts.index.changed(name) if referrers is None else referrers:
+        for claim in self._facts.changed_referring(name) if referrers is None else referrers:
             for no in nos:
                 self._look_at_referrer(no, name, claim.key)
 
@@ -347,10 +350,11 @@ class Engine:
 
     # ------------------------------------------------------------ what goes along with what carries it
 
-    def _carry(self) -> None:
+    def _update_uses(self) -> None:
         """Bring in what newly shown objects carry, take out what nothing carries any more."""
-        for place, found in self._solution.found():
-            self._uses.count(place, found)
+        for place in self._uncounted:
+            self._uses.count(place, self._solution.content(place))
+        self._uncounted.clear()
         names = self._uses.names() | {(no, marking): None for marking in self._markings for no in self._nos}
         for no, name in names:
             with suppress(Missing):

@@ -226,10 +226,6 @@ class Index:
         """All claims that refer to a STIX id; None when they are too many to look up at once."""
         return self._facts.get(REFERRERS, name)
 
-    def changed(self, name: StixId) -> Sequence[ClaimHead]:
-        """The claims that the step changes and that refer to a STIX id."""
-        return self._facts.changed_referring(name)
-
     def page(self, name: StixId, after: bytes) -> list[Claim]:
         """The next claims of the store, of those that the step does not change, that refer to a STIX id.
 
@@ -267,10 +263,10 @@ class StoredViews:
         """What the store has of a thing's view."""
         return self._facts.get(THING, thing).views.get(collection)
 
-    def is_shown(self, collection: int, thing: CanonicalKey) -> bool:
-        """Whether the store has a view of a thing that has not ended."""
+    def shown_as(self, collection: int, thing: CanonicalKey) -> StixId | None:
+        """The id of the view that the store has of a thing; None for no view, or one that has ended."""
         view = self.of(collection, thing)
-        return view is not None and view.alive
+        return view.object_id if view is not None and view.alive else None
 
     def keyed_names(self, kind: str, thing: CanonicalKey) -> list[StixId]:
         """How references name a thing by its key: not at all before some collection has shown it."""

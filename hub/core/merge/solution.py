@@ -35,6 +35,8 @@ class Solution:
         self._leaning: dict[Place, None] = {}
         """Those whose existence may depend on one another."""
         self._todo: dict[Place, None] = {}
+        self._settled: dict[Place, None] = {}
+        """Those that were looked at since somebody last asked which these are."""
         self._readers: dict[Place, dict[Place, None]] = defaultdict(dict)
         """By place, who has asked what is shown there."""
         self._reading: Place | None = None
@@ -50,7 +52,7 @@ class Solution:
         """Look at a place, again if it was looked at before."""
         if at not in self._found:
             if self._readers.get(at):
-                self._forget(at, was_shown=self._facts.views.is_shown(*at))
+                self._forget(at, was_shown=self._facts.views.shown_as(*at) is not None)
             self._found[at] = None
         self._todo[at] = None
 
@@ -63,6 +65,7 @@ class Solution:
         """Say what is shown at a place for another reason than what refers to it."""
         before = self.shown_as(*at)
         self._found[at] = content
+        self._settled[at] = None
         if self.shown_as(*at) != before:
             self._forget(at, was_shown=before is not None)
 
@@ -110,6 +113,7 @@ class Solution:
         finally:
             self._reading = None
         self._found[at] = found
+        self._settled[at] = None
         if found is not None and found.type in LEANING:
             self._leaning[at] = None
             self._affect_needed(at)
@@ -119,7 +123,7 @@ class Solution:
 
     def _affect_needed(self, at: Place) -> None:
         """What a view may need, and may need it in turn, must not be taken to be shown."""
-        if not self._facts.views.is_shown(*at):
+        if self._facts.views.shown_as(*at) is None:
             return  # nothing outside the affected places can have needed it
         for place in self._read:
             view = None if place in self._found else self._facts.views.of(*place)
@@ -143,8 +147,7 @@ class Solution:
         if at in self._found:
             found = self._found[at]
             return None if found is None else self.id_of(at, found)
-        before = self._facts.views.of(*at)
-        return before.object_id if before is not None and before.alive else None
+        return self._facts.views.shown_as(*at)
 
     def id_of(self, at: Place, content: Content) -> StixId:
         """The id under which this content is shown."""
@@ -160,6 +163,11 @@ class Solution:
     def found(self) -> Iterator[tuple[Place, Content | None]]:
         """The affected places, and what is shown there."""
         return iter(self._found.items())
+
+    def settled(self) -> list[Place]:
+        """The places that were looked at since the last time."""
+        found, self._settled = list(self._settled), {}
+        return found
 
     def content(self, at: Place) -> Content | None:
         """What is shown at an affected place."""

@@ -31,27 +31,23 @@ class Uses:
         """What each view's uses were when they were last counted in this step."""
         self.changes: dict[tuple[int, str], int] = defaultdict(int)
         """By how much the count of what views carry changes."""
-        self._stirred: set[tuple[int, str]] = set()
+        self._changed: set[tuple[int, str]] = set()
 
-    def count(self, at: Place, found: Content | None) -> bool:
-        """Note by how much the uses of what a view carries change; says whether they do."""
+    def count(self, at: Place, found: Content | None) -> None:
+        """Note by how much the uses of what a view carries change."""
         before = self._facts.views.of(*at)
         old = self._counted.get(at, before.uses if before is not None and before.alive else ())
         new = () if found is None else found.uses
-        if old == new:
-            return False
         for used in set(old) - set(new):
             self.changes[at[0], used] -= 1
         for used in set(new) - set(old):
             self.changes[at[0], used] += 1
         self._counted[at] = new
-        return True
 
     def names(self) -> dict[tuple[int, str], None]:
         """What has come into use or gone out of it, by collection; also what had, and has not after all."""
-        stirred = {at for at, delta in self.changes.items() if delta} - self._stirred
-        self._stirred |= stirred
-        return {(no, used.partition("@")[0]): None for no, used in sorted(self._stirred)}
+        self._changed |= {at for at, delta in self.changes.items() if delta}
+        return {(no, used.partition("@")[0]): None for no, used in sorted(self._changed)}
 
     def stays(self, no: int, name: str) -> bool:
         """Whether it is referred to though the registry has it no more: until all that does is looked at again."""
