@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.admission import Admitted, admitted
@@ -19,6 +20,7 @@ from hub.model.questions import HELD, REPLACED, Answers, HeldRecord
 from hub.model.words import CanonicalKey, Level, Limits, Seq, State, StixId
 from hub.model.writes import Writes
 from tests.core.claims import a_policy, a_source, a_stamp, an_arrival, held_if_named
+from tests.examples import few
 from tests.memory import MemoryStore
 from tests.story import TLP, an_indicator, an_object, malware, marking_of, moment, uid
 
@@ -40,13 +42,15 @@ class Hub:
         """Of the last batch."""
         self._second = 0
 
-    def batch(self, *said: Any, released: bool = False) -> list[Outcome]:
-        """What becomes of each that a source says, objects and ids to withdraw; ``(source, said)`` for another one."""
+    def batch(self, *said: Any, released: bool = False, at: int | None = None) -> list[Outcome]:
+        """What becomes of each that a source says, objects and ids to withdraw; ``(source, said)`` for another one.
+        ``at``: the second when they came, if it is not the next one.
+        """
         arrivals = []
         for one in said:
             source, what = one if isinstance(one, tuple) else (RO, one)
             self._second += 1
-            arrivals.append(an_arrival(source, what, self._second, released=released))
+            arrivals.append(an_arrival(source, what, self._second if at is None else at, released=released))
         return self.take(admitted(arrivals, self.policy, Limits(), held_if_named))
 
     def take(self, batch: Sequence[Admitted]) -> list[Outcome]:
@@ -229,6 +233,21 @@ def test_what_an_operator_has_released_counts_and_is_not_held_again() -> None:
     assert hub.one(malware(name="held", at=1)) == (HELD_, Code.LIST_HIT)
 
 
+def test_what_is_released_counts_by_when_it_came() -> None:
+    for later in (M, malware(name="b")):
+        hub = Hub()
+        hub.batch(malware(name="a", at=-7100))
+        hub.batch(later)
+        assert hub.one(malware(name="held"), released=True, at=1) == (UNCHANGED, Code.VERSION_OLDER)
+
+
+def test_a_withdrawal_that_came_before_the_claim_withdraws_nothing() -> None:
+    hub = Hub()
+    hub.batch(malware(), at=5)
+    assert hub.one(M, at=4) == (UNCHANGED, Code.WITHDRAWAL_UNKNOWN)
+    assert hub.state(M) is ClaimState.LIVE
+
+
 def test_what_an_operator_has_refused_stays_out_and_takes_back_what_is_marked_otherwise() -> None:
     hub = Hub()
     hub.batch(malware(name="a"))
@@ -356,6 +375,12 @@ def test_a_revocation_of_what_is_unknown_stands_and_is_seen_by_nobody() -> None:
     assert hub.one(malware(at=0)) == (UNCHANGED, Code.VERSION_OLDER)
 
 
+def test_a_lenient_revocation_is_told_once_whatever_hides_what_stood() -> None:
+    hub = Hub()
+    hub.batch(malware(object_marking_refs=[TLP["green"], OWN]))
+    assert hub.one({**malware(at=1, revoked=True), "name": 7}) == (ACCEPTED, Code.REVOCATION_LENIENT)
+
+
 def test_a_revocation_under_a_marking_that_is_not_defined_is_accepted_with_a_warning() -> None:
     hub = Hub()
     hub.batch(malware(name="a"))
@@ -423,6 +448,18 @@ def test_a_whole_that_comes_again_brings_back_the_parts_that_were_withdrawn() ->
     assert parts(hub).keys() == {"198.51.100.7"}
 
 
+def test_the_parts_of_a_whole_that_counts_are_there_whatever_came_between_and_go_with_it() -> None:
+    hub = Hub()
+    hub.batch(observed(0, "198.51.100.7"), at=3)
+    (part,) = parts(hub).values()
+    hub.batch(part, at=5)
+    assert parts(hub) == {}
+    hub.batch(observed(1, "198.51.100.7"), released=True, at=2)
+    assert parts(hub).keys() == {"198.51.100.7"}
+    assert hub.one(OBSERVED, at=4) == (ACCEPTED,)
+    assert parts(hub) == {}
+
+
 @pytest.mark.parametrize(
     ("more", "state"), [({"tlp": "red"}, REJECTED), ({"tlp": "amber", "description": "held"}, HELD_)]
 )
@@ -435,6 +472,9 @@ def test_what_takes_back_the_whole_takes_back_its_parts(more: dict[str, Any], st
 
 
 # ---------------------------------------------------------------- division into batches
+
+
+MARKS = [[TLP["green"]], [TLP["green"]], [TLP["amber"]], [TLP["green"], OWN]]
 
 
 @st.composite
@@ -451,14 +491,25 @@ def words(draw: st.DrawFn) -> Any:
         return observed(at, *sorted(values), tlp=draw(st.sampled_from(["green", "amber", "red"])))
     if what == "indicator":
         return an_indicator("198.51.100.7", at=at, created_by_ref=draw(st.sampled_from([None, IT.identity])))
-    marks = draw(st.sampled_from([["green"], ["green"], ["amber"], ["red"], ["green", OWN]]))
     obj = malware(
         at=at,
         name=draw(st.sampled_from(["a", "b", "held", "held too"])),
-        object_marking_refs=[TLP.get(mark, mark) for mark in marks],
+        object_marking_refs=draw(st.sampled_from(MARKS)),
         revoked=draw(st.sampled_from([None, None, None, True])),
     )
     return obj | draw(st.sampled_from([{}, {}, {}, {"is_family": 7}]))
+
+
+@few(300)
+@given(st.lists(words(), min_size=1, max_size=8), st.data())
+def test_what_becomes_of_a_batch_is_the_same_in_two(said: list[Any], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(said)))
+    whole, parted = Hub(), Hub()
+    in_one = list(map(ends, whole.batch(*said)))
+    in_two = list(map(ends, [*parted.batch(*said[:cut]), *parted.batch(*said[cut:])]))
+    assert in_two == in_one
+    assert parted.store.tables.claims == whole.store.tables.claims
+    assert parted.waiting == whole.waiting
 
 
 def test_a_claim_that_was_there_is_given_with_what_replaces_it() -> None:

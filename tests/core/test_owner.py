@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from hub.core.merge.content import Content
@@ -172,6 +172,16 @@ def test_what_is_shown_is_what_would_be_if_its_author_alone_were_named(drawn: tu
     chosen = owners_choice(claims)
     of_its_author = [p for p in claims if (p.author or p.source.no) == (chosen.author or chosen.source.no)]
     assert owners_choice(of_its_author).digest == chosen.digest
+
+
+@few(300)
+@given(contested(), st.data())
+def test_what_is_shown_does_not_depend_on_the_order_of_the_claims(
+    drawn: tuple[Policy, list[Projection]], data: st.DataObject
+) -> None:
+    policy, claims = drawn
+    assume(len({p.digest for p in claims}) == len(claims))
+    assert view(policy, data.draw(st.permutations(claims))) == view(policy, claims)
 
 
 # ---------------------------------------------------------------- owner's objects

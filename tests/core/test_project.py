@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from hub.core.merge.newest import newest, withdrawal
 from hub.core.merge.project import Projection, as_definition, no_stricter, view_groups
+from hub.core.merge.reach import decided_by
 from hub.core.validate import TYPES, validate
 from hub.model.claims import Claim, ClaimState
 from hub.model.extensions import KEPT_EXTENSION, OBSERVABLE_EXTENSIONS
@@ -23,6 +24,7 @@ from hub.model.policy import Policy, Source, covers
 from hub.model.words import COMMUNITY, NETWORK, PUBLIC, GroupName, Level, Limits, Naming, SourceName, StixId
 from tests.core.claims import (
     AUDIENCES,
+    CENTRES,
     EVERYBODY,
     GROUPS,
     HEALTH,
@@ -165,6 +167,25 @@ def test_a_definition_that_was_withdrawn_hides_what_carries_it() -> None:
     assert audiences_of(claim, definitions={(RO.no, OWN): gone}) == set()
 
 
+def test_a_definition_of_which_no_more_is_known_than_that_it_was_revoked_hides_what_carries_it() -> None:
+    assert not decided_by({"type": "marking-definition", "id": OWN, "revoked": True}).readable
+    assert decided_by(a_definition("Ask")).readable
+
+
+def test_a_level_that_a_granular_marking_of_its_own_states_holds_for_the_whole() -> None:
+    claim = a_claim(RO, malware(granular_markings=[{"marking_ref": OWN, "selectors": ["name"]}]))
+    found = audiences_of(claim, definitions={(RO.no, OWN): a_claim(RO, a_definition("TLP:AMBER"))})
+    assert min(level for level, _ in found) == Level.AMBER
+
+
+def test_a_granular_marking_brings_nobody_to_whom_its_level_would_go_and_the_object_not() -> None:
+    policy = a_policy(replace(RO, amber_to=(PUBLIC,)))
+    amber = {"marking_ref": TLP["amber"], "selectors": ["name"]}
+    assert {group for _, group in audiences_of(a_claim(RO, malware(tlp="amber")), policy)} == set(GROUPS)
+    found = audiences_of(a_claim(RO, malware(tlp="green", granular_markings=[amber])), policy)
+    assert {group for _, group in found} == set(GROUPS) - {PUBLIC}
+
+
 def test_a_marking_definition_has_no_level_of_its_own() -> None:
     p = as_definition(a_claim(RO, a_definition("Ask", object_marking_refs=[TLP["red"]])), POLICY)
     assert (p.level, p.restrictions, p.statements) == (Level.CLEAR, (), ())
@@ -211,6 +232,13 @@ def test_the_strictest_pap_of_labels_and_statements_travels(labels: list[str], s
     p = seen(claim, POLICY, MEMBERS, {(RO.no, OWN): a_claim(RO, a_definition(statement))})
     assert p is not None
     assert (None if p.pap is None else PAP_ORDER[p.pap]) == pap
+
+
+def test_a_pap_of_one_part_is_one_of_the_whole() -> None:
+    claim = a_claim(RO, malware(granular_markings=[{"marking_ref": OWN, "selectors": ["name"]}]))
+    p = seen(claim, POLICY, MEMBERS, {(RO.no, OWN): a_claim(RO, a_definition("PAP:AMBER"))})
+    assert p is not None
+    assert p.pap == PAP_ORDER.index("AMBER")
 
 
 # ---------------------------------------------------------------- sources that do not go by their name
@@ -296,6 +324,11 @@ def test_of_an_unnamed_source_only_published_extensions_are_left() -> None:
     assert left_of(said, Naming.ALIAS)["extensions"] == kept
 
 
+def test_of_an_unnamed_source_the_exact_time_of_an_object_that_it_translates_is_left_out() -> None:
+    said = an_object("language-content", "l", object_ref=malware()["id"], object_modified=moment(), contents={"de": {}})
+    assert "object_modified" not in left_of(said, Naming.ANONYMOUS)
+
+
 @pytest.mark.parametrize("naming", list(Naming))
 @pytest.mark.parametrize("relayed", [True, False])
 def test_only_what_is_an_unnamed_sources_own_or_nobodys_is_cut(naming: Naming, relayed: bool) -> None:
@@ -336,6 +369,27 @@ def test_a_claim_is_seen_since_the_first_of_its_versions_that_an_audience_has_se
                 break
             begun = second
         assert p.since == a_stamp(begun), audience
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        malware(tlp=None, labels=["tlp:mauve"]),
+        malware(tlp="amber"),
+        malware(granular_markings=[{"marking_ref": TLP["amber"], "selectors": ["name"]}]),
+        malware(granular_markings=[{"marking_ref": OTHERS[HEALTH], "selectors": ["name"]}]),
+    ],
+)
+def test_a_version_that_an_audience_may_not_see_ends_a_run(hidden: dict[str, Any]) -> None:
+    versions = [malware(), hidden | {"modified": moment(1)}, malware(at=2)]
+    for ceiling, audience in ((Level.AMBER_STRICT, MEMBERS), (Level.GREEN, CENTRES)):  # the ceiling was lowered since
+        claim = None
+        for second, obj in enumerate(versions):
+            claim = newest(claim, a_claim(RO, obj, second))[0]
+        assert claim is not None
+        p = seen(claim, a_policy(replace(RO, ceiling=ceiling, default_level=Level.GREEN)), audience)
+        assert p is not None
+        assert p.since == a_stamp(2)
 
 
 def _after(versions: list[tuple[list[str], str]]) -> Claim:

@@ -170,8 +170,8 @@ def test_a_second_version_in_one_millisecond_is_dated_in_the_next() -> None:
     (gone,) = log.batch({"a": None}, after_us=1)
     assert gone.date_added_us == second.date_added_us + MS
     log = Log()
-    (first,) = log.batch({"a": owned()})
-    (second,) = log.batch({"a": owned(x=2)}, after_us=1)
+    (first,) = log.batch({"a": owned(modified=moment(60))})
+    (second,) = log.batch({"a": owned(modified=moment(60), x=2)}, after_us=1)
     assert second.date_added_us == first.date_added_us + 20  # an owner's version has a time of its own
 
 
@@ -305,9 +305,10 @@ def test_only_what_leaves_without_a_version_takes_the_versions_before_with_it() 
 def test_a_thing_that_comes_back_gets_a_new_id_from_the_hub() -> None:
     log = Log()
     (first,) = log.batch({"a": hub_made(x=1)})
-    log.batch({"a": None})
-    (again,) = log.batch({"a": hub_made(x=1)})
+    (gone,) = log.batch({"a": None})
+    (again,) = log.batch({"a": hub_made(x=1)}, after_us=1)
     assert again.object_id != first.object_id
+    assert again.date_added_us == gone.date_added_us + 20  # a new id may be modified in the same millisecond
     assert json.loads(again.body)["created"] == stix_time(again.date_added_us)
     assert (again.first, again.before) == (True, None)
     assert log.past[1, first.object_id].alive is False

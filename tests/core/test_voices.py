@@ -14,6 +14,7 @@ from hub.core.merge.project import Projection
 from hub.core.merge.voices import confidence, voices
 from hub.model.words import StixId
 from tests.core.claims import a_policy, a_source, projection
+from tests.examples import few
 from tests.story import an_indicator, malware, uid
 
 CONSTITUENT = StixId(f"identity--{uid('constituent')}")
@@ -48,14 +49,15 @@ def grouped(claims: Sequence[Projection]) -> set[frozenset[int]]:
 
 
 @st.composite
-def a_word(draw: st.DrawFn) -> Projection:
+def a_word(draw: st.DrawFn, third_parties: Sequence[StixId] = (CONSTITUENT, ANOTHER, *VENDORS)) -> Projection:
     """What a source may claim: for itself, for others, but not for another source."""
     no = draw(st.sampled_from(sorted(IDENTITY_OF)))
-    author = draw(st.sampled_from([None, IDENTITY_OF[no], CONSTITUENT, ANOTHER, *VENDORS]))
+    author = draw(st.sampled_from([None, IDENTITY_OF[no], *third_parties]))
     return said(no, author, draw(st.sampled_from([None, 0, 1, 10, 33, 55, 90, 99, 100])), draw(st.integers(0, 9)))
 
 
 claims = st.lists(a_word(), min_size=1, max_size=7)
+claims_of_vendors = st.lists(a_word(VENDORS), min_size=1, max_size=7)
 
 
 # ---------------------------------------------------------------- voices
@@ -172,3 +174,15 @@ def test_confidence_is_exact(drawn: list[list[tuple[int, int | None]]]) -> None:
     per_voice = [max(Fraction(t * (50 if said is None else said), 100) for t, said in some) for some in drawn]
     doubt = prod((100 - c for c in per_voice), start=Fraction(1)) / Fraction(100) ** (len(per_voice) - 1)
     assert found == floor(100 - doubt)
+
+
+@few(200)
+@given(claims_of_vendors, claims_of_vendors)
+def test_a_further_claim_never_lowers_confidence(some: list[Projection], more: list[Projection]) -> None:
+    """INV-17, also where a claim makes the voices others than they were."""
+    before = sure(*some)
+    for further in more:
+        some = [*some, further]
+        after = sure(*some)
+        assert before is None or (after is not None and after >= before)
+        before = after
