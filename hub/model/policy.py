@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from hub.model.times import DAY_US
@@ -94,8 +94,7 @@ class Group:
     created_us: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Audience:
+class Audience(NamedTuple):
     """Who reads: up to which level, and which group."""
 
     level: Level

@@ -47,11 +47,11 @@ class Drafts:
             before = self._facts.views.of(no, thing)
             alive = before is not None and before.alive
             collection, merged = self._policy.collections[no], self._is_merged(thing, before)
-            if new is None:
+            object_id = self._solution.shown_as(no, thing)
+            if new is None or object_id is None:
                 if before is not None and alive:
                     found.append(Draft(collection, thing, before, None, before.object_id, merged))
                 continue
-            object_id = self._solution.id_of((no, thing), new)
             if before is not None and alive and before.digest == new.digest and before.object_id == object_id:
                 continue
             found.append(Draft(collection, thing, before, new, object_id, merged, self._past(no, thing, new)))
@@ -65,14 +65,18 @@ class Drafts:
                     self._past(no, thing, found)
             with suppress(Missing):
                 before = self._facts.views.of(no, thing)
-                if before is not None and self._leaves(no, thing, before, found) and self._is_merged(thing, before):
+                if before is None or not before.alive or before.object_id == self._solution.shown_as(no, thing):
+                    continue
+                if self._is_merged(thing, before):
                     self._facts.views.body(no, before)
         return self._facts.asked()
 
     def _past(self, no: int, thing: CanonicalKey, new: Content) -> Change | None:
         """What was last shown under an owner's id, if the view has gone by another id since."""
+        if new.own_id is None:
+            return None
         before = self._facts.views.of(no, thing)
-        if new.own_id is None or before is None or before.object_id == new.own_id:
+        if before is None or before.object_id == new.own_id:
             return None
         return self._facts.views.past(no, new.own_id)
 
@@ -85,7 +89,3 @@ class Drafts:
         if before is not None and stix_type(before.type).view_author is ViewAuthor.HUB:
             return True
         return thing in self._resolver.relationships
-
-    def _leaves(self, no: int, thing: CanonicalKey, before: View, found: Content | None) -> bool:
-        """Whether what was shown is so no more: nothing is, or it goes by another id from now on."""
-        return before.alive and (found is None or self._solution.id_of((no, thing), found) != before.object_id)

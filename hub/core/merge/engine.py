@@ -302,8 +302,7 @@ class Engine:
             if was_shown and now is not None:  # under another id, for which nobody waits
                 self._turns.end(no, name)
             self._turns.note(no, name, (no, thing))
-            self._look_at_referrers(name, (no,))
-            if self._facts.index.referrers(name) is None:
+            if self._look_at_referrers(name, (no,)) is None:
                 self._turns.add(no, name, at_once=was_shown)
 
     def _names(self, no: int, thing: CanonicalKey, before: View | None, now: Content | None) -> list[StixId]:
@@ -324,12 +323,16 @@ class Engine:
             names.update(dict.fromkeys(self._facts.views.keyed_names(kind, thing)))
         return list(names)
 
-    def _look_at_referrers(self, name: StixId, nos: Nos) -> None:
-        """Those that are few enough; of others those that the step changes."""
+    def _look_at_referrers(self, name: StixId, nos: Nos) -> Sequence[ClaimHead] | None:
+        """Look at all claims that refer to an id; where they are too many, at those that the step changes.
+
+        Returns all of them, None for too many.
+        """
         referrers = self._facts.index.referrers(name)
         for claim in self._facts.changed_referring(name) if referrers is None else referrers:
             for no in nos:
                 self._look_at_referrer(no, name, claim.key)
+        return referrers
 
     def _look_at_referrer(self, no: int, name: StixId, key: ClaimKey) -> None:
         claim = self._facts.claim(key)

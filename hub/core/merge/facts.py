@@ -271,7 +271,8 @@ class StoredViews:
     def keyed_names(self, kind: str, thing: CanonicalKey) -> list[StixId]:
         """How references name a thing by its key: not at all before some collection has shown it."""
         if thing not in self._keyed_names:
-            shown = any(self.of(no, thing) is not None for no in self._collections)
+            views = self._facts.get(THING, thing).views
+            shown = not self._collections.keys().isdisjoint(views)
             self._keyed_names[thing] = [keyed(kind, thing)] if shown else []
         return self._keyed_names[thing]
 

@@ -5,8 +5,8 @@ Source: docs/semantics.md, section 5 (each property's rule) and section 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,7 +19,7 @@ from hub.model.markings import PAP_ORDER, TLP_IDS, UnreadableMarking, stated_lev
 from hub.model.policy import Policy
 from hub.model.problems import Problem
 from hub.model.times import exact_time, parse_us, stix_time
-from hub.model.words import StixId, StixObject, derived_id
+from hub.model.words import GroupName, Level, StixId, StixObject, derived_id
 from hub.patterns import canonical, is_of_its_kind
 
 _MERGED = frozenset(
@@ -102,9 +102,9 @@ def _merged(
     references = external_references(ranked)
     if references:
         made["external_references"] = references
-    markings = marking_refs(ranked, policy)
-    made["object_marking_refs"] = markings
-    level, groups = max(p.level for p in ranked), view_groups(ranked)
+    markings = view_markings(ranked, policy)
+    made["object_marking_refs"] = markings.refs
+    gone = sum(no_stricter(p, markings.level, markings.groups) for p in revoked)
     extensions: dict[str, Any] = {}
     for p in ranked:
         for name, value in (p.obj.get("extensions") or {}).items():
@@ -117,11 +117,11 @@ def _merged(
         "sources": sources(ranked),
         "voices": len(by_voice),
         "floor": floor(ranked).label,
-        **({"revoked_by": gone} if (gone := sum(no_stricter(p, level, groups) for p in revoked)) else {}),
+        **({"revoked_by": gone} if gone else {}),
         **more,
     }
     made["extensions"] = extensions
-    uses = (policy.hub_identity, *uses_of_extensions(made), *uses_of_markings(ranked, policy))
+    uses = (policy.hub_identity, *uses_of_extensions(made), *markings.uses)
     return content(kind, made, uses=uses, kinds=kinds)
 
 
@@ -168,8 +168,10 @@ def _unions(ranked: Sequence[Projection], *names: str) -> StixObject:
     return found
 
 
-def _sorted_union(values: Iterable[Any]) -> list[Any]:
+def _sorted_union(values: Sequence[Any]) -> list[Any]:
     """Without repeats, sorted by canonical JSON."""
+    if len(values) < 2:  # as most have it
+        return list(values)
     by_text = {orjson.dumps(value, option=orjson.OPT_SORT_KEYS): value for value in values}
     return [by_text[text] for text in sorted(by_text)]
 
@@ -193,24 +195,30 @@ def merged_labels(ranked: Sequence[Projection]) -> list[str]:
 
 def external_references(ranked: Sequence[Projection]) -> list[Any]:
     """The union, sorted."""
-    return _sorted_union(reference for p in ranked for reference in p.obj.get("external_references") or ())
+    return _sorted_union([reference for p in ranked for reference in p.obj.get("external_references") or ()])
 
 
-def marking_refs(ranked: Sequence[Projection], policy: Policy) -> list[StixId]:
-    """The strictest TLP, the groups that a view of these is restricted to, and the statements."""
-    statements = {shown_marking(marking_name(ref, p.source), policy) for p in ranked for ref in p.statements}
-    return [*_vouched_markings(ranked, policy), *sorted(statements)]
+class ViewMarkings(NamedTuple):
+    """How a view is marked."""
+
+    level: Level
+    """The strictest of its claims."""
+    groups: tuple[GroupName, ...]
+    """See ``view_groups``."""
+    refs: list[StixId]
+    """``object_marking_refs``: the TLP, the groups, and the statements."""
+    uses: tuple[str, ...]
+    """The same as ``Content.uses`` names them: a statement with the source that defines it for this view."""
 
 
-def uses_of_markings(ranked: Sequence[Projection], policy: Policy) -> tuple[str, ...]:
-    """The markings as ``Content.uses`` names them: a statement with the source that defines it for this view."""
-    statements = {f"{marking_name(ref, p.source)}@{p.source.no}" for p in ranked for ref in p.statements}
-    return (*_vouched_markings(ranked, policy), *sorted(statements))
-
-
-def _vouched_markings(ranked: Sequence[Projection], policy: Policy) -> list[StixId]:
-    groups = sorted(policy.groups[name].marking for name in view_groups(ranked))
-    return [TLP_IDS[max(p.level for p in ranked)], *groups]
+def view_markings(ranked: Sequence[Projection], policy: Policy) -> ViewMarkings:
+    """How a view of these projections is marked."""
+    level, groups = max(p.level for p in ranked), view_groups(ranked)
+    vouched = [TLP_IDS[level], *sorted(policy.groups[name].marking for name in groups)]
+    names = {(marking_name(ref, p.source), p.source.no) for p in ranked for ref in p.statements}
+    statements = sorted({shown_marking(name, policy) for name, _ in names})
+    uses = sorted(f"{name}@{source}" for name, source in names)
+    return ViewMarkings(level, groups, [*vouched, *statements], (*vouched, *uses))
 
 
 def shown_marking(name: str, policy: Policy) -> StixId:

@@ -9,13 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hub.core.merge.content import Content, content
-from hub.core.merge.hubmade import (
-    external_references,
-    marking_refs,
-    merged_labels,
-    shown_marking,
-    uses_of_markings,
-)  # fmt: skip
+from hub.core.merge.hubmade import external_references, merged_labels, shown_marking, view_markings
 from hub.core.merge.known import EXTENSION_ID, shown_author, uses_of_extensions
 from hub.core.merge.project import Projection
 from hub.core.merge.unnamed import day_of, marking_name
@@ -65,8 +59,9 @@ def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[
     ``known`` the objects of the hub among these.
     """
     made = without_hubs_word({name: value for name, value in obj.items() if name != "granular_markings"})
-    made["object_marking_refs"] = marking_refs([chosen], policy)
-    uses = [*uses_of_markings([chosen], policy), *uses_of_extensions(made), *known]
+    markings = view_markings([chosen], policy)
+    made["object_marking_refs"] = markings.refs
+    uses = [*markings.uses, *uses_of_extensions(made), *known]
     if chosen.unnamed and chosen.own:
         made["created_by_ref"] = shown_author(chosen.source, policy)
         uses.append(made["created_by_ref"])
@@ -115,8 +110,9 @@ def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[Sti
         made["labels"] = labels
     if references := external_references(ranked):
         made["external_references"] = references
-    made["object_marking_refs"] = marking_refs(ranked, policy)
-    uses = tuple(dict.fromkeys((*uses_of_markings(ranked, policy), *uses_of_extensions(made), *known)))
+    markings = view_markings(ranked, policy)
+    made["object_marking_refs"] = markings.refs
+    uses = tuple(dict.fromkeys((*markings.uses, *uses_of_extensions(made), *known)))
     if all(p.unnamed for p in ranked) and deterministic_id(made) != made["id"]:  # it tells more than what is shown
         made["id"] = derived_id(made["type"], policy.namespace, f"observable {made['id']}", version=4)
     return content(made["type"], made, uses=uses, own={"id": made["id"]})

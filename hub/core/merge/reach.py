@@ -89,7 +89,7 @@ def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
     )  # fmt: skip
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Resolved:
     """What some markings that are no TLP come to."""
 
@@ -99,24 +99,32 @@ class _Resolved:
     paps: tuple[int, ...] = ()
 
 
+_NOTHING = _Resolved()
+
+
 def _resolved(refs: tuple[StixId, ...], source: int, policy: Policy, deciding: Deciding) -> _Resolved | None:
     """What these markings of a source come to; None when one of them cannot be resolved."""
-    found = _Resolved()
+    if not refs:
+        return _NOTHING
+    groups: list[GroupName] = []
+    statements: list[StixId] = []
+    levels: list[Level] = []
+    paps: list[int] = []
     for ref in refs:
         group = policy.group_of_marking.get(ref)
         if group is not None:
-            found.groups += (group,)
+            groups.append(group)
             continue
         decided = deciding(source, ref)
         if not decided.readable:
             return None
         if decided.level is not None:
-            found.levels += (decided.level,)
+            levels.append(decided.level)
             continue
-        found.statements += (ref,)
+        statements.append(ref)
         if decided.pap is not None:
-            found.paps += (decided.pap,)
-    return found
+            paps.append(decided.pap)
+    return _Resolved(tuple(groups), tuple(statements), tuple(levels), tuple(paps))
 
 
 N = TypeVar("N", bound=int)

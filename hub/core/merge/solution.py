@@ -32,6 +32,8 @@ class Solution:
         self._facts = facts
         self._found: dict[Place, Content | None] = {}
         """The affected places, and what is shown there; None from the beginning on."""
+        self._shown: dict[Place, StixId | None] = {}
+        """The same places, and the ids of what is shown there."""
         self._leaning: dict[Place, None] = {}
         """Those whose existence may depend on one another."""
         self._todo: dict[Place, None] = {}
@@ -44,7 +46,8 @@ class Solution:
         """Who is looked at now, and what it has asked for."""
         self._lost = False
         """Something is shown no more that others may owe their existence to."""
-        self._ids: dict[tuple[int, CanonicalKey, int], StixId] = {}
+        self._ids: dict[Place, StixId] = {}
+        """Ids that the hub makes, of places that show something or did in this step."""
 
     # ------------------------------------------------------------ what is affected
 
@@ -53,7 +56,7 @@ class Solution:
         if at not in self._found:
             if self._readers.get(at):
                 self._forget(at, was_shown=self._facts.views.shown_as(*at) is not None)
-            self._found[at] = None
+            self._found[at] = self._shown[at] = None
         self._todo[at] = None
 
     def doubt(self, collection: int) -> None:
@@ -63,10 +66,10 @@ class Solution:
 
     def set(self, at: Place, content: Content | None) -> None:
         """Say what is shown at a place for another reason than what refers to it."""
-        before = self.shown_as(*at)
-        self._found[at] = content
+        before, now = self.shown_as(*at), None if content is None else self.id_of(at, content)
+        self._found[at], self._shown[at] = content, now
         self._settled[at] = None
-        if self.shown_as(*at) != before:
+        if now != before:
             self._forget(at, was_shown=before is not None)
 
     def _forget(self, at: Place, *, was_shown: bool) -> None:
@@ -102,33 +105,38 @@ class Solution:
         for at in self._leaning:
             self._todo[at] = None
             if self._found[at] is not None:
-                self._found[at] = None
+                self._found[at] = self._shown[at] = None
                 self._todo.update(self._readers.get(at, {}))
 
     def _look(self, at: Place, look: Look) -> None:
-        before = self.shown_as(*at)
         self._reading, self._read = at, []
         try:
             found = look(*at)
         finally:
             self._reading = None
-        self._found[at] = found
+        before, now = self._shown[at], None if found is None else self.id_of(at, found)
+        leans = found is not None and found.type in LEANING
+        needed = self._needed(at) if leans else []
+        # nothing has changed so far, so that a look that lacks an answer can be repeated
+        self._found[at], self._shown[at] = found, now
         self._settled[at] = None
-        if found is not None and found.type in LEANING:
+        if leans:
             self._leaning[at] = None
-            self._affect_needed(at)
-        now = self.shown_as(*at)
+        for place in needed:
+            self.affect(place)
         if now != before:
             self._forget(at, was_shown=before is not None and now is None)
 
-    def _affect_needed(self, at: Place) -> None:
-        """What a view may need, and may need it in turn, must not be taken to be shown."""
+    def _needed(self, at: Place) -> list[Place]:
+        """What the view may need, and may need it in turn: these must not be taken to be shown."""
         if self._facts.views.shown_as(*at) is None:
-            return  # nothing outside the affected places can have needed it
+            return []  # nothing outside the affected places can have needed it
+        found = []
         for place in self._read:
             view = None if place in self._found else self._facts.views.of(*place)
             if view is not None and view.alive and view.type in LEANING:
-                self.affect(place)
+                found.append(place)
+        return found
 
     def _order(self, at: Place) -> int:
         """What is referred to comes first, so that few places are looked at twice."""
@@ -144,21 +152,20 @@ class Solution:
         if self._reading is not None:
             self._readers[at][self._reading] = None
             self._read.append(at)
-        if at in self._found:
-            found = self._found[at]
-            return None if found is None else self.id_of(at, found)
+        if at in self._shown:
+            return self._shown[at]
         return self._facts.views.shown_as(*at)
 
     def id_of(self, at: Place, content: Content) -> StixId:
         """The id under which this content is shown."""
         if content.own_id is not None:
             return content.own_id
-        before = self._facts.views.of(*at)
-        name = (*at, 0 if before is None else before.generation)
-        if name not in self._ids:
-            text = f"{self._policy.collections[at[0]].id} {at[1].hex()} {name[2]}"
-            self._ids[name] = derived_id(content.type, self._policy.namespace, text)
-        return self._ids[name]
+        if at not in self._ids:
+            before = self._facts.views.of(*at)
+            generation = 0 if before is None else before.generation
+            text = f"{self._policy.collections[at[0]].id} {at[1].hex()} {generation}"
+            self._ids[at] = derived_id(content.type, self._policy.namespace, text)
+        return self._ids[at]
 
     def found(self) -> Iterator[tuple[Place, Content | None]]:
         """The affected places, and what is shown there."""
