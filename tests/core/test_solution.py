@@ -296,6 +296,9 @@ EXAMPLES: dict[str, tuple[Graph, Graph, set[int]]] = {
     "all are needed": ((GONE, LEAF, every(0, 1)), (LEAF, LEAF, every(0, 1)), {0, 1, 2}),
     "and not only some": ((LEAF, LEAF, every(0, 1)), (GONE, LEAF, every(0, 1)), {1}),
     "what needs nothing is there": ((LEAF, free(0)), (GONE, free(0)), {1}),
+    "a new view does not let one hold itself up that refers to something else now": (
+        (LEAF, LEAF, some(0), every(2, 1), GONE), (LEAF, LEAF, some(4), every(2, 1), some(3)), {0, 1},
+    ),
     "a circle does not come into being": ((GONE, GONE), (every(1), every(0)), set()),
     "nor does what needs itself": ((GONE,), (some(0),), set()),
     "one that stands on something does": ((GONE, GONE, LEAF), (some(1, 2), some(0), LEAF), {0, 1, 2}),

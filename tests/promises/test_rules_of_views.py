@@ -11,6 +11,7 @@ import pytest
 from hub.core.hold import HeldLists
 from hub.core.merge.hubmade import in_steps
 from hub.model.words import Level, Naming
+from tests.promises.telling import what_differs_from_afresh
 from tests.story import EXTENSION, TLP, Story, an_indicator, an_object, bytes_of, malware, moment, said_of, uid
 
 
@@ -231,6 +232,20 @@ async def test_no_circle_holds_itself_up_after_an_update(story: Story) -> None:
     await story.batch((ro, {**note, "object_refs": [report["id"]], "modified": moment(1)}))
     assert await story.shown("community", "note") == {}
     assert await story.shown("community", "report") == {}
+
+
+async def test_no_circle_holds_itself_up_through_an_object_that_is_new(story: Story) -> None:
+    """The report refers to a new one, which refers to a relationship that needs the report."""
+    ro = await story.centre("ro")
+    new_report = an_object("report", "new", name="new", published=moment(-9))
+    report = an_object("report", "p", name="p", published=moment(-9), object_refs=[malware("a")["id"]])
+    relation = relates(report, malware("b"), relationship_type="related-to")
+    new_report["object_refs"] = [relation["id"]]
+    await story.batch((ro, malware("a")), (ro, malware("b")), (ro, report), (ro, relation))
+    assert len(await story.shown("community", "relationship")) == 1
+    await story.batch((ro, new_report), (ro, {**report, "object_refs": [new_report["id"]], "modified": moment(1)}))
+    assert set(await story.shown("community")) & {report["id"], new_report["id"], relation["id"]} == set()
+    assert await what_differs_from_afresh(story) == []
 
 
 async def test_a_reference_to_an_observable_means_its_value_whatever_others_call_it(story: Story) -> None:

@@ -35,10 +35,10 @@ places start empty, and a place is looked at again when a place that it has read
 its view. Views that only need each other therefore never appear. Two rules make the result equal to a full
 recomputation:
 
-1. If an affected place was shown, the stored views that it needs, or refers to, and that could need it in turn
-   (judged by type) are affected too. Example: a report was shown because of A, and its other object B needs the
-   report. A goes. The stored view of B must not keep the report, so B is computed from empty as well; neither is
-   shown.
+1. If an affected place shows something, the stored views that it refers to, and that could need it in turn (judged by
+   type), are affected too, also where it was not shown before. Example: a report was shown because of A, and its
+   other object B needs the report. A goes. The stored view of B must not keep the report, so B is computed from empty
+   as well; neither is shown.
 2. If a place becomes affected after others have read its stored view, or loses its view, all affected places of the
    types that can need one another start from empty again. Only then can a place lose a view while the solution is
    computed.

@@ -116,7 +116,7 @@ class Solution:
             self._reading = None
         before, now = self._shown[at], None if found is None else self.id_of(at, found)
         leans = found is not None and found.type in LEANING
-        needed = self._needed(at) if leans else []
+        needed = self._needed() if leans else []
         # nothing has changed so far, so that a look that lacks an answer can be repeated
         self._found[at], self._shown[at] = found, now
         self._settled[at] = None
@@ -127,16 +127,11 @@ class Solution:
         if now != before:
             self._forget(at, was_shown=before is not None and now is None)
 
-    def _needed(self, at: Place) -> list[Place]:
-        """What the view may need, and may need it in turn: these must not be taken to be shown."""
-        if self._facts.views.shown_as(*at) is None:
-            return []  # nothing outside the affected places can have needed it
-        found = []
-        for place in self._read:
-            view = None if place in self._found else self._facts.views.of(*place)
-            if view is not None and view.alive and view.type in LEANING:
-                found.append(place)
-        return found
+    def _needed(self) -> list[Place]:
+        """What was read of stored views that may need others: they must not be taken to be shown."""
+        stored = [place for place in self._read if place not in self._found]
+        views = [(place, self._facts.views.of(*place)) for place in stored]
+        return [place for place, view in views if view is not None and view.alive and view.type in LEANING]
 
     def _order(self, at: Place) -> int:
         """What is referred to comes first, so that few places are looked at twice."""
