@@ -134,8 +134,10 @@ class MemoryStore:
         answers.put(REPLACED, {key: tables.claims.get(key) for key in questions.about(REPLACED)})
         answers.put(THING, {thing: self._record(thing) for thing in questions.about(THING)})
         answers.put(UNDER_ID, {stix_id: self._under(stix_id) for stix_id in questions.about(UNDER_ID)})
-        answers.put(REFERRERS, {name: self._referrers(name, questions.crowd) for name in questions.about(REFERRERS)})
-        answers.put(PAGE, {at: self._page(*at, questions.crowd) for at in questions.about(PAGE)})
+        answers.put(
+            REFERRERS, {name: self._referrers(name, questions.referrer_limit) for name in questions.about(REFERRERS)}
+        )
+        answers.put(PAGE, {at: self._page(*at, questions.referrer_limit) for at in questions.about(PAGE)})
         answers.put(PLACEMENT, {key: dict(tables.placements.get(key, {})) for key in questions.about(PLACEMENT)})
         answers.put(PLACED, {thing: self._standing(thing) for thing in questions.about(PLACED)})
         answers.put(BODY, {(no, seq): tables.changes[no][seq - 1].body for no, seq in questions.about(BODY)})
@@ -159,14 +161,14 @@ class MemoryStore:
         keys = [claim_key(no, stix_id) for no in self._policy.sources]
         return [claim for key in keys if (claim := self.tables.claims.get(key)) is not None]
 
-    def _referrers(self, name: StixId, crowd: int) -> list[Claim] | None:
+    def _referrers(self, name: StixId, referrer_limit: int) -> list[Claim] | None:
         keys = sorted(self._referring.get(name, ()))
-        many = len(keys) > crowd and not name.startswith("sighting-of:")
+        many = len(keys) > referrer_limit and not name.startswith("sighting-of:")
         return None if many else [self.tables.claims[key] for key in keys]
 
-    def _page(self, name: StixId, after: bytes, crowd: int) -> list[Claim]:
+    def _page(self, name: StixId, after: bytes, referrer_limit: int) -> list[Claim]:
         keys = sorted(key for key in self._referring.get(name, ()) if key > after)
-        return [self.tables.claims[key] for key in keys[:crowd]]
+        return [self.tables.claims[key] for key in keys[:referrer_limit]]
 
     def _standing(self, thing: CanonicalKey) -> dict[int, list[Claim]]:
         found: dict[int, list[Claim]] = defaultdict(list)
@@ -236,7 +238,7 @@ class MemoryStore:
             assert change.seq == len(rows) + 1, "a log has no gap"
             rows.append(change)
         tables.heads.update(writes.heads)
-        for at, delta in writes.carried.items():
+        for at, delta in writes.uses.items():
             tables.uses[at] += delta
 
     def _write_receipts(self, writes: Writes) -> None:

@@ -60,7 +60,7 @@ async def rows_of_log(
     """A page of a log, everything by default, with what the table says of each row besides."""
     page = await store.logs.page(log, Seq(after), limit=limit, limit_bytes=limit_bytes, by=by)
     c = t.changes.c
-    async with store.look() as conn:
+    async with store.reading() as conn:
         chained = (await conn.execute(select(c.seq, c.first, c.before).where(c.log == log))).all()
     chain = {row.seq: (bool(row.first), row.before) for row in chained}
     return [

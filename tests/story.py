@@ -445,16 +445,16 @@ class InStore:
 
     async def counts(self, centre: int) -> ReceiptCounts:
         """See ``Place``."""
-        async with self.store.look() as conn:
+        async with self.store.reading() as conn:
             row = (await conn.execute(t.counts.select().where(t.counts.c.source == centre))).first()
         return ReceiptCounts() if row is None else ReceiptCounts(*tuple(row)[1:])
 
     async def stored(self) -> Stored:
         """See ``Place``."""
-        async with self.store.look() as conn:
+        async with self.store.reading() as conn:
             claims = [claim_of(row) for row in await conn.execute(t.contributions.select())]
             views = [view_of(row) for row in await conn.execute(t.views.select())]
-            uses = [tuple(row) for row in await conn.execute(t.carried.select())]
+            uses = [tuple(row) for row in await conn.execute(t.uses.select())]
             placed = [tuple(row) for row in await conn.execute(t.placements.select())]
             parts = [tuple(row) for row in await conn.execute(t.receipt_parts.select())]
             other = [

@@ -28,13 +28,13 @@ from hub.core.merge.drafts import Draft
 from hub.core.merge.engine import Engine
 from hub.core.merge.facts import indexed_references
 from hub.core.merge.known import known_objects
-from hub.core.merge.stamp import stamp
+from hub.core.merge.numbering import numbered
 from hub.core.outcomes import account, rejections
 from hub.model.claims import Change, Claim, ClaimKey
 from hub.model.event_log import StoredRecord
 from hub.model.policy import Policy
 from hub.model.problems import Problem
-from hub.model.questions import CROWD, REJECTIONS_LOG, REPLACED, TURNS, Answers, Questions
+from hub.model.questions import REFERRER_LIMIT, REJECTIONS_LOG, REPLACED, TURNS, Answers, Questions
 from hub.model.tasks import TakeTurns
 from hub.model.times import stix_time
 from hub.model.words import Limits, Seq, StixId
@@ -53,7 +53,7 @@ class StepSettings:
 
     limits: Limits = field(default_factory=Limits)
     hold: Hold = no_hold
-    crowd: int = CROWD
+    referrer_limit: int = REFERRER_LIMIT
     """More referrers of one late id than this have their turn in steps after the batch that brought it."""
     rules_url: str = "/rules/"
 
@@ -149,7 +149,7 @@ class Step:
         writes = self.writes
         if self._engine is not None:
             vouched = frozenset(name for name in known_objects(self.policy) if name.startswith("identity--"))
-            out = stamp(self._drafts, heads, self._now_us, vouched, self._engine.body)
+            out = numbered(self._drafts, heads, self._now_us, vouched, self._engine.body)
             writes.changes, writes.views, writes.past_ids = out.changes, out.views, out.past_ids
             writes.hidden, writes.heads = out.hidden, out.heads
         for log, entries in self._rejections.items():
@@ -171,18 +171,22 @@ class Step:
         if refused := rejections(outcomes, settings.rules_url):
             logs = (yield Questions().update(REJECTIONS_LOG, refused)).of(REJECTIONS_LOG)
             self._rejections = {logs[source]: entries for source, entries in refused.items()}
-        yield from self._merge(Engine(policy, contributions.changed, crowd=settings.crowd, pending=_turns(answers)))
+        yield from self._merge(
+            Engine(policy, contributions.changed, referrer_limit=settings.referrer_limit, pending=_turns(answers))
+        )
 
     def _look_again(self, keys: Collection[ClaimKey], collection: int | None) -> Rounds:
         answers = yield Questions().update(REPLACED, keys).update(TURNS, (None,))
         again = [claim for claim in answers.of(REPLACED).values() if claim is not None]
-        crowd, turns = self._settings.crowd, _turns(answers)
-        yield from self._merge(Engine(self.policy, {}, again, only=collection, crowd=crowd, pending=turns))
+        referrer_limit, turns = self._settings.referrer_limit, _turns(answers)
+        yield from self._merge(
+            Engine(self.policy, {}, again, only=collection, referrer_limit=referrer_limit, pending=turns)
+        )
 
     def _take_turn(self, collection: int, name: StixId, after: bytes) -> Rounds:
         answers = yield Questions().update(TURNS, (None,))
-        crowd = self._settings.crowd
-        engine = Engine(self.policy, {}, only=collection, crowd=crowd, pending=_turns(answers))
+        referrer_limit = self._settings.referrer_limit
+        engine = Engine(self.policy, {}, only=collection, referrer_limit=referrer_limit, pending=_turns(answers))
         engine.resume(collection, name, after)
         yield from self._merge(engine)
         self.reached = engine.reached
@@ -210,7 +214,7 @@ class Step:
         writes.time_us = self._now_us
         writes.tasks = [TakeTurns(no, name) for no, name in sorted(engine.left)]
         writes.cancelled = [TakeTurns(no, name) for no, name in engine.cancelled]
-        writes.carried = {at: delta for at, delta in engine.carried.items() if delta}
+        writes.uses = {at: delta for at, delta in engine.uses.items() if delta}
 
     def _reject(self, log: int, head: Head, entries: Sequence[dict[str, object]]) -> Head:
         for entry in entries:

@@ -13,7 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.words import CanonicalKey, Seq, StixId
 
-CROWD = 500
+REFERRER_LIMIT = 500
 """More referrers of one id than this are looked up page by page, and what need not happen at once happens in steps."""
 
 K = TypeVar("K", bound=Hashable)
@@ -56,9 +56,9 @@ THING: Question[CanonicalKey, ThingRecord] = Question("thing")
 UNDER_ID: Question[StixId, list[Claim]] = Question("under id")
 """All claims under a STIX id, of whatever source."""
 REFERRERS: Question[StixId, list[Claim] | None] = Question("referrers")
-"""All claims that refer to an id; None where there are more than ``Questions.crowd``."""
+"""All claims that refer to an id; None where there are more than ``Questions.referrer_limit``."""
 PAGE: Question[tuple[StixId, bytes], list[Claim]] = Question("page of referrers")
-"""Of those that refer to an id the next ``Questions.crowd`` above a key, in the order of their keys."""
+"""Of those that refer to an id the next ``Questions.referrer_limit`` above a key, in the order of their keys."""
 PLACEMENT: Question[ClaimKey, dict[int, CanonicalKey]] = Question("placement")
 """The thing that a relationship stands for, by collection."""
 PLACED: Question[CanonicalKey, dict[int, list[Claim]]] = Question("placed")
@@ -83,9 +83,9 @@ TURNS: Question[None, dict[tuple[int, StixId], bytes]] = Question("turns")
 class Questions:
     """What is to be looked up; false when there is nothing."""
 
-    def __init__(self, crowd: int = CROWD) -> None:
-        """``crowd``: of an id with more referrers than this none are given, and a page holds so many."""
-        self.crowd = crowd
+    def __init__(self, referrer_limit: int = REFERRER_LIMIT) -> None:
+        """``referrer_limit``: of an id with more referrers than this none are given, and a page holds so many."""
+        self.referrer_limit = referrer_limit
         self._keys: dict[Question[Any, Any], set[Any]] = defaultdict(set)
 
     def add(self, question: Question[K, Any], key: K) -> None:

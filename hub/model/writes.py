@@ -109,7 +109,7 @@ class Writes:
     """Views that have ended and whose id no later generation has."""
     hidden: set[tuple[int, Seq]] = field(default_factory=set)
     """Logs and rows whose object has left its collection; the versions before them leave with them."""
-    carried: dict[tuple[int, str], int] = field(default_factory=dict)
+    uses: dict[tuple[int, str], int] = field(default_factory=dict)
     """What the counts change by."""
     heads: dict[int, Head] = field(default_factory=dict)
     receipts: list[ReceiptPart] = field(default_factory=list)

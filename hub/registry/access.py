@@ -88,7 +88,7 @@ class Access:
 
     async def _look(self) -> RegistrySnapshot:
         asked_s = self._monotonic_s()
-        async with self._store.look() as directory:
+        async with self._store.reading() as directory:
             self._newest = await directory.snapshot(self._newest)
         self._looked_s = asked_s
         return self._newest

@@ -54,7 +54,7 @@ class RegistryContext:
 
     async def snapshot(self) -> RegistrySnapshot:
         """The registry as it is now. Raises TryAgain."""
-        async with self.store.look() as directory:
+        async with self.store.reading() as directory:
             return await directory.snapshot()
 
     @asynccontextmanager

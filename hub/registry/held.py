@@ -24,13 +24,13 @@ class HeldObjects:
         self, *, list_name: str | None = None, centre: str | None = None, state: HeldState | None = HeldState.WAITING
     ) -> Sequence[HeldObject]:
         """Held objects, the oldest first, at most ``MOST_LISTED``; ``state`` None means any. Raises NotFound."""
-        async with self._context.store.look() as directory:
+        async with self._context.store.reading() as directory:
             no = find_principal(await directory.snapshot(), centre, PrincipalKind.CENTRE).no if centre else None
             return await directory.held(HeldChoice((), list_name, no), state=state, limit=MOST_LISTED)
 
     async def find(self, number: int) -> HeldObject:
         """One held object, with its bytes. Raises NotFound."""
-        async with self._context.store.look() as directory:
+        async with self._context.store.reading() as directory:
             found = await directory.held(HeldChoice([number]), state=None, limit=1, with_value=True)
         if not found:
             raise NotFound("held.unknown", f"No held object has the number {number}.", "See ctihub held list.")

@@ -91,7 +91,7 @@ class DirectoryWriter(Directory, Protocol):
 class RegistryStore(Protocol):
     """Where the registry is kept; ``hub/store/directory.SqlRegistry`` is one."""
 
-    def look(self) -> AbstractAsyncContextManager[Directory]:
+    def reading(self) -> AbstractAsyncContextManager[Directory]:
         """Look at it, all of it at one moment. Raises TryAgain."""
         ...
 

@@ -30,7 +30,7 @@ from hub.store.port import LOG_OF_NOBODY
 _KEPT_ALIVE = 1_000
 """So many starts of machines are remembered: in a cluster every node has its own, and they come and go."""
 _STEP_US = 20
-"""Between two rows of a log, as ``hub/core/merge/stamp.py`` has it."""
+"""Between two rows of a log, as ``hub/core/merge/numbering.py`` has it."""
 _TIME_BYTES = 8
 _LATER_US = 600_000_000
 """So far ahead of the clock what a source calls ``modified`` may be, unless the configuration says otherwise."""
@@ -123,7 +123,7 @@ async def _begin_anew(conn: AsyncConnection, now_us: int, later_than_us: int) ->
 async def _forget(conn: AsyncConnection, no: int) -> None:
     await SqlDirectoryWriter(conn).remove_collection(no)
     await conn.execute(delete(t.changes).where(t.changes.c.log == no))
-    for table in (t.views, t.past_ids, t.carried, t.placements):
+    for table in (t.views, t.past_ids, t.uses, t.placements):
         await conn.execute(delete(table).where(table.c.collection == no))
     await tasks.cancel(conn, [Recompute(collection=no)])
 

@@ -23,7 +23,7 @@ class Dialect(ABC):
         """A transaction that may write; commits at the end of the block. Raises TryAgain when the server is away."""
 
     @abstractmethod
-    def look(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
+    def reading(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """A transaction that only reads, all of it at one moment."""
 
     @abstractmethod

@@ -35,9 +35,9 @@ class SqlRegistry:
         self._database = database
 
     @asynccontextmanager
-    async def look(self) -> AsyncIterator[SqlDirectory]:
+    async def reading(self) -> AsyncIterator[SqlDirectory]:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             yield SqlDirectory(conn)
 
     @asynccontextmanager

@@ -26,13 +26,13 @@ class SqlIntake:
 
     async def reached(self) -> dict[TopicPartition, Reached]:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             rows = await conn.execute(select(t.positions))
             return {TopicPartition(row.topic, row.partition): Reached(row.next, row.moved_us) for row in rows}
 
     async def counts(self) -> dict[int, ReceiptCounts]:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             rows = await conn.execute(select(t.counts))
             return {row.source: ReceiptCounts(row.accepted, row.unchanged, row.held, row.rejected) for row in rows}
 
@@ -40,7 +40,7 @@ class SqlIntake:
         """See the port."""
         p = t.receipt_parts.c
         sums = [func.coalesce(func.sum(column), 0) for column in (p.accepted, p.unchanged, p.held, p.rejected)]
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             row = (await conn.execute(select(*sums).where(_are_of(receipt, source)))).one()
         return ReceiptCounts(*(int(value) for value in row))
 
@@ -52,7 +52,7 @@ class SqlIntake:
         The parts of several partitions overlap, which the heap sorts out.
         """
         part_of = and_(_are_of(receipt, source), t.receipt_parts.c.problems != b"[]")
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             starts = await _starts(conn, part_of)
             if in_one_partition:  # the parts follow one another, and those wholly below can be left out
                 below = [no for no, start in enumerate(starts) if start < from_index]
@@ -70,12 +70,12 @@ class SqlIntake:
     async def waiting(self) -> int:
         """See the port."""
         waits = t.held.c.state == HeldState.WAITING
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             return int((await conn.execute(select(func.count()).where(waits))).scalar_one())
 
     async def released(self, known: Collection[int]) -> dict[int, bytes]:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             return await read_released(conn, known)
 
 

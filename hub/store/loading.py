@@ -74,7 +74,7 @@ class Loading:
             if keys := questions.about(question):
                 answers.put(question, await load(keys))
         if pages := questions.about(PAGE):
-            answers.put(PAGE, await self._pages(pages, questions.crowd))
+            answers.put(PAGE, await self._pages(pages, questions.referrer_limit))
         return answers
 
     async def _rows(self, table: Table, column: ColumnElement[Any], values: Iterable[Any]) -> Sequence[Row[Any]]:
@@ -96,7 +96,7 @@ class Loading:
         by_id = {
             stix_id: [claim_key(source, stix_id) for source in policy.sources] for stix_id in questions.about(UNDER_ID)
         }
-        referrers = await referring.load_referrers(self._conn, questions.about(REFERRERS), questions.crowd)
+        referrers = await referring.load_referrers(self._conn, questions.about(REFERRERS), questions.referrer_limit)
         placed = await self._placed(questions.about(PLACED))
         await self._locks.found(key for keys in referrers.values() for key in keys or ())
         await self._locks.found(key for where in placed.values() for keys in where.values() for key in keys)
@@ -124,10 +124,10 @@ class Loading:
     def _among(self, keys: Iterable[ClaimKey]) -> list[Claim]:
         return [self._claims[key] for key in keys if key in self._claims]
 
-    async def _pages(self, pages: Set[tuple[Any, bytes]], crowd: int) -> dict[tuple[Any, bytes], list[Claim]]:
-        found = await referring.load_pages(self._conn, pages, crowd)
+    async def _pages(self, pages: Set[tuple[Any, bytes]], referrer_limit: int) -> dict[tuple[Any, bytes], list[Claim]]:
+        found = await referring.load_pages(self._conn, pages, referrer_limit)
         if await self._locks.found(claim.key for page in found.values() for claim in page):
-            return await referring.load_pages(self._conn, pages, crowd)
+            return await referring.load_pages(self._conn, pages, referrer_limit)
         return found
 
     # ------------------------------------------------------------ relationships
@@ -160,7 +160,7 @@ class Loading:
 
     async def _uses(self, wanted: Set[tuple[int, str]]) -> dict[tuple[int, str], int]:
         found = dict.fromkeys(wanted, 0)
-        for row in await self._rows(t.carried, t.carried.c.used, {used for _, used in wanted}):
+        for row in await self._rows(t.uses, t.uses.c.used, {used for _, used in wanted}):
             collection, used, count = tuple(row)  # not by name: a row has a method ``count``
             found[collection, used] = count
         return {at: found[at] for at in wanted}

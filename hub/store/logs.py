@@ -26,30 +26,30 @@ class SqlLogs:
         self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter = WHOLE_LOG, bodies: bool = True
     ) -> LogPage:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             asked = pages.PageRequest(conn, log, after, by, limit, limit_bytes if bodies else None)
             page = await pages.read(asked)
             return page if page.rows else replace(page, end=await _head(conn, log))
 
     async def head(self, log: int) -> Head:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             return await _head(conn, log)
 
     async def ends(self) -> dict[int, LogEnd]:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             rows = await conn.execute(select(t.logs.c.no, t.logs.c.name, t.logs.c.last_seq))
             return {row.no: LogEnd(row.name, Seq(row.last_seq)) for row in rows}
 
     async def number(self, name: str) -> int | None:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             return (await conn.execute(select(t.logs.c.no).where(t.logs.c.name == name))).scalar()
 
     async def shows(self, log: int, object_id: str) -> bool:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             return bool(await pages.versions(conn, log, [object_id]))
 
     def watch(self) -> AsyncGenerator[None, None]:

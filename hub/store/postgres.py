@@ -83,7 +83,7 @@ class PostgresStore(SqlStore):
             raise
 
     @contextlib.asynccontextmanager
-    async def look(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
         """See ``SqlStore``."""
         with told_plainly():
             async with self.engine.connect() as conn:
@@ -110,7 +110,7 @@ class PostgresStore(SqlStore):
 
     async def _read_policy(self, conn: AsyncConnection) -> Policy:  # noqa: ARG002 - it may see many moments
         """See ``SqlStore``: read in many statements, at one moment all the same."""
-        async with self.look() as still:
+        async with self.reading() as still:
             return await read_policy(still)
 
     def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str] = ()) -> str:

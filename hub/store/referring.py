@@ -20,8 +20,10 @@ _COUNTED = "sighting-of:"
 """Begins the names whose referrers are counted, all of them (hub/core/merge/facts.sighting_of)."""
 
 
-async def load_referrers(conn: AsyncConnection, names: Set[StixId], crowd: int) -> dict[StixId, list[ClaimKey] | None]:
-    """The keys of who refers to each name; None where there are more than ``crowd``."""
+async def load_referrers(
+    conn: AsyncConnection, names: Set[StixId], referrer_limit: int
+) -> dict[StixId, list[ClaimKey] | None]:
+    """The keys of who refers to each name; None where there are more than ``referrer_limit``."""
     r = t.referring.c
     found: dict[StixId, list[ClaimKey] | None] = {}
     few: dict[StixId, list[ClaimKey]] = {}
@@ -29,7 +31,7 @@ async def load_referrers(conn: AsyncConnection, names: Set[StixId], crowd: int) 
         found.update((name, []) for name in some)
         counted = select(r.target, func.count()).where(r.target.in_(some)).group_by(r.target)
         for target, number in await conn.execute(counted):
-            if number <= crowd or target.startswith(_COUNTED):
+            if number <= referrer_limit or target.startswith(_COUNTED):
                 few[target] = []
             else:
                 found[target] = None
@@ -40,13 +42,13 @@ async def load_referrers(conn: AsyncConnection, names: Set[StixId], crowd: int) 
 
 
 async def load_pages(
-    conn: AsyncConnection, pages: Set[tuple[StixId, bytes]], crowd: int
+    conn: AsyncConnection, pages: Set[tuple[StixId, bytes]], referrer_limit: int
 ) -> dict[tuple[StixId, bytes], list[Claim]]:
-    """Of those that refer to each name the next ``crowd`` contributions above a key, in the order of their keys."""
+    """Of those that refer to each name the next ``referrer_limit`` contributions above a key, in the order of their keys."""
     r, c = t.referring.c, t.contributions.c
     found = {}
     for target, after in sorted(pages):
-        keys = select(r.key).where(r.target == target, r.key > after).order_by(r.key).limit(crowd)
+        keys = select(r.key).where(r.target == target, r.key > after).order_by(r.key).limit(referrer_limit)
         some = [row.key for row in await conn.execute(keys)]
         rows = await conn.execute(select(t.contributions).where(c.key.in_(some)).order_by(c.key))
         found[target, after] = [claim_of(row) for row in rows]

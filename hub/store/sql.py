@@ -53,12 +53,12 @@ class SqlStore(Dialect):
 
     async def changes_left(self) -> int:
         """How many changes of policy are still to be carried out."""
-        async with self.look() as conn:
+        async with self.reading() as conn:
             return await tasks.count(conn, Recompute)
 
     async def has_due(self, now_us: int) -> bool:
         """See the port."""
-        async with self.look() as conn:
+        async with self.reading() as conn:
             return bool((await conn.execute(select(tasks.is_due(now_us)))).scalar_one())
 
     async def all_positions(self) -> Positions:
@@ -69,7 +69,7 @@ class SqlStore(Dialect):
 
     async def stored_times(self) -> StoredTimes:
         """The times that the store holds, by which a clock is judged."""
-        async with self.look() as conn:
+        async with self.reading() as conn:
             return await clock.read_times(conn)
 
     async def mark_alive(self, boot: str, alive: Alive) -> None:
@@ -86,7 +86,7 @@ class SqlStore(Dialect):
 
     async def policy(self) -> Policy:
         """See the port."""
-        async with self.look() as conn:
+        async with self.reading() as conn:
             return await self.policy_in(conn)
 
     async def policy_in(self, conn: AsyncConnection) -> Policy:
@@ -104,13 +104,13 @@ class SqlStore(Dialect):
 
     async def key(self) -> bytes:
         """See the port."""
-        async with self.look() as conn:
+        async with self.reading() as conn:
             return bytes((await conn.execute(select(t.hub.c.cursor_key))).scalar_one())
 
     async def ready(self) -> bool:
         """See the port."""
         try:
-            async with self.look() as conn:
+            async with self.reading() as conn:
                 await conn.execute(select(t.hub.c.one))
         except HubError:
             return False

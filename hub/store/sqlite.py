@@ -109,7 +109,7 @@ class SqliteStore(SqlStore):
                     yield conn
 
     @contextlib.asynccontextmanager
-    async def look(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
         """See ``SqlStore``."""
         with sqlite_errors.told_plainly(self._path):
             async with self.engine.connect() as conn, conn.begin():

@@ -111,13 +111,13 @@ past_ids = Table(
     Index("uq_past_ids_object_id_collection", "object_id", "collection", unique=True),
 )
 
-carried = Table(
-    "carried",
+uses = Table(
+    "uses",
     metadata,
     Column("collection", Integer, nullable=False),
     Column("used", Text, nullable=False),
     Column("count", BigInteger, nullable=False),
-    Index("uq_carried_collection_used", "collection", "used", unique=True),
+    Index("uq_uses_collection_used", "collection", "used", unique=True),
 )
 
 logs = Table(

@@ -26,7 +26,7 @@ class SqlThings:
     async def shown(self, things: Collection[CanonicalKey], collections: Collection[int]) -> list[ShownView]:
         """See the port."""
         wanted = set(collections)
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             rows = await self._database.rows_in(conn, t.views, t.views.c.thing, list(things))
             views = [view_of(row) for row in rows if row.collection in wanted]
             bodies = await _bodies(conn, views)
@@ -35,7 +35,7 @@ class SqlThings:
     async def views_under(self, object_id: StixId, collections: Collection[int]) -> list[View]:
         """See the port."""
         wanted = set(collections)
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             now = await conn.execute(select(t.views).where(t.views.c.object_id == object_id))
             found = [view_of(row) for row in now if row.collection in wanted]
             past = await conn.execute(select(t.past_ids).where(t.past_ids.c.object_id == object_id))
@@ -44,13 +44,13 @@ class SqlThings:
 
     async def claims_about(self, things: Collection[CanonicalKey]) -> list[Claim]:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             rows = await self._database.rows_in(conn, t.contributions, t.contributions.c.thing, list(things))
         return [claim_of(row) for row in rows]
 
     async def claims_under(self, ids: Collection[StixId]) -> list[Claim]:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             policy = await self._database.policy_in(conn)
             keys = [claim_key(source, stix_id) for stix_id in ids for source in policy.sources]
             rows = await self._database.rows_in(conn, t.contributions, t.contributions.c.key, keys)
@@ -58,7 +58,7 @@ class SqlThings:
 
     async def placed(self, things: Collection[CanonicalKey]) -> list[Placed]:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             rows = await self._database.rows_in(conn, t.placements, t.placements.c.thing, list(things))
             keys = list({row.key for row in rows})
             found = await self._database.rows_in(conn, t.contributions, t.contributions.c.key, keys)
@@ -67,14 +67,14 @@ class SqlThings:
 
     async def relationships_of(self, keys: Collection[ClaimKey]) -> set[CanonicalKey]:
         """See the port."""
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             rows = await self._database.rows_in(conn, t.placements, t.placements.c.key, list(keys))
         return {CanonicalKey(row.thing) for row in rows}
 
     async def naming(self, values: Collection[bytes], limit: int) -> list[CanonicalKey]:
         """See the port."""
         v = t.named_values.c
-        async with self._database.look() as conn:
+        async with self._database.reading() as conn:
             things = select(v.thing).where(v.value.in_(list(values))).order_by(v.alone.desc(), v.thing).limit(limit)
             return list(dict.fromkeys((await conn.execute(things)).scalars()))
 

@@ -129,8 +129,8 @@ class SqlTransaction:
         await self._put(t.views, ["thing", "collection"], rows, [(row[1], row[0]) for row in rows])
         past = sorted((v.object_id, v.collection, v.thing, v.type, v.generation, v.seq) for v in writes.past_ids)
         await self._many(self._store.upsert(t.past_ids, ["object_id", "collection"]), past)
-        used = sorted((no, name, delta) for (no, name), delta in writes.carried.items() if delta)
-        await self._many(self._store.upsert(t.carried, ["collection", "used"], add=["count"]), used)
+        used = sorted((no, name, delta) for (no, name), delta in writes.uses.items() if delta)
+        await self._many(self._store.upsert(t.uses, ["collection", "used"], add=["count"]), used)
 
     async def _write_changes(self, writes: Writes) -> None:
         rows = [

@@ -43,14 +43,14 @@ class Told:
 
     async def still_holds(self, conn: AsyncConnection, writes: Writes) -> bool:
         """Whether the counts that this step changes, and the views, would lead to the same. Holds the counts' rows."""
-        changed = sorted(at for at, delta in writes.carried.items() if delta)
+        changed = sorted(at for at, delta in writes.uses.items() if delta)
         if not changed:
             return True
-        c = t.carried.c
-        rows = select(t.carried).where(tuple_(c.collection, c.used).in_(changed)).order_by(c.collection, c.used)
+        c = t.uses.c
+        rows = select(t.uses).where(tuple_(c.collection, c.used).in_(changed)).order_by(c.collection, c.used)
         now = {(no, used): count for no, used, count in await conn.execute(rows.with_for_update())}
         for at in changed:
-            delta, told = writes.carried[at], self._counts.get(at)
+            delta, told = writes.uses[at], self._counts.get(at)
             if told is not None and (told + delta > 0) != (now.get(at, 0) + delta > 0):
                 return False
         return await self._views_now(conn) == self._views

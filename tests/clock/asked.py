@@ -18,7 +18,7 @@ def ask(hub: RunningHub, questions: Sequence[Select[Any]]) -> list[Any]:
     async def work() -> list[Any]:
         store = await open_store(hub.options())
         try:
-            async with store.look() as conn:
+            async with store.reading() as conn:
                 return [(await conn.execute(question)).scalar() for question in questions]
         finally:
             await store.close()

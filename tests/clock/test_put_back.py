@@ -94,7 +94,7 @@ async def test_a_store_that_was_written_ahead_is_put_back_and_goes_on(tmp_path: 
 
 async def ensure_rejections_are_in_order(store: SqlStore, now_us: int) -> None:
     """A centre reads on by number, and finds times that can be."""
-    async with store.look() as conn:
+    async with store.reading() as conn:
         c = t.changes.c
         rows = (await conn.execute(select(c.date_added_us, c.body).where(c.type == "rejection"))).all()
     assert len(rows) == 1
@@ -135,7 +135,7 @@ async def test_a_record_that_the_log_has_dated_far_ahead_counts_as_arrived_now(t
         ro = await story.centre("ro")
         story.now_us += 1_000_000
         await story.carry([story.record(ro, an_indicator("198.51.100.1"), at_us=story.now_us + YEARS_US)])
-        async with story.store.look() as conn:
+        async with story.store.reading() as conn:
             (arrived,) = (await conn.execute(select(t.contributions.c.stamp))).scalars().all()
         assert int.from_bytes(arrived[:8], "big") == story.now_us
         gone = story.record(ro, an_indicator("198.51.100.1")["id"], at_us=story.now_us + 2_000_000)

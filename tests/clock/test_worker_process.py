@@ -55,7 +55,7 @@ class Process:
 
     async def ticks(self) -> int:
         """How many days were set."""
-        async with self.store.look() as conn:
+        async with self.store.reading() as conn:
             return int((await conn.execute(select(func.count()).select_from(t.ticks))).scalar_one())
 
 

@@ -133,8 +133,8 @@ class StoreContent(StoreSuite):
 
     async def test_uses_are_counted_up_and_down(self) -> None:
         async with self.opened() as store:
-            await self.write(store, Writes(carried={(1, "tlp"): 5, (2, "tlp"): 1}))
-            await self.write(store, Writes(carried={(1, "tlp"): -3, (1, "other"): 2}))
+            await self.write(store, Writes(uses={(1, "tlp"): 5, (2, "tlp"): 1}))
+            await self.write(store, Writes(uses={(1, "tlp"): -3, (1, "other"): 2}))
             async with store.transaction() as tx:
                 asked = ((1, "tlp"), (2, "tlp"), (1, "other"), (2, "other"))
                 found = (await tx.load(Questions().update(USES, asked), await tx.policy())).of(USES)

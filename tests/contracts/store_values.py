@@ -124,7 +124,7 @@ async def _write_counts(tx: Transaction, claims: Sequence[Claim], said: Sequence
         views=views,
         changes=changes,
         heads=head_after(changes),
-        carried={(log, "marking-definition--1"): len(claims) for log in logs},
+        uses={(log, "marking-definition--1"): len(claims) for log in logs},
         receipts=[a_receipt("a" * 8, accepted=len(claims))],
         counts={1: ReceiptCounts(accepted=len(claims))},
     )
@@ -133,10 +133,10 @@ async def _write_counts(tx: Transaction, claims: Sequence[Claim], said: Sequence
 
 async def check_counts(store: Any, logs: Sequence[int]) -> int:
     """Whether everything in the store tells of the same whole steps, at one moment; returns how many rows a log had."""
-    async with store.look() as conn:
+    async with store.reading() as conn:
         claims = (await conn.execute(select(t.contributions.c.body))).all()
         views = (await conn.execute(select(t.views.c.collection, t.views.c.object_id, t.views.c.seq))).all()
-        carried = (await conn.execute(select(t.carried.c.count))).scalars().all()
+        carried = (await conn.execute(select(t.uses.c.count))).scalars().all()
         counted = (await conn.execute(select(t.counts.c.accepted))).scalar() or 0
         parts = (await conn.execute(select(func.sum(t.receipt_parts.c.accepted)))).scalar() or 0
         taken = (await conn.execute(select(func.sum(t.positions.c.next)))).scalar() or 0

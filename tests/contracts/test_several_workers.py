@@ -33,7 +33,7 @@ pytestmark = pytest.mark.faults
 COLLECTIONS = ("public", "community", "network")
 CENTRES = ("ro", "it", "pl", "at")
 ROUNDS = int(os.environ.get("CTIHUB_TEST_ROUNDS", "2"))
-CROWD = 2
+REFERRER_LIMIT = 2
 """So small that much is left for later steps, which all workers take part in."""
 Said = Sequence[Any]
 """What one centre says in one batch: objects, and ids to withdraw."""
@@ -64,7 +64,7 @@ class Hub:
                 await asyncio.sleep(0)
 
     async def tell(self, centre: Source, batches: Iterable[Said], store: SqlStore) -> None:
-        settings = WorkerSettings(crowd=CROWD, task_claims=7)
+        settings = WorkerSettings(referrer_limit=REFERRER_LIMIT, task_claims=7)
         worker = Worker(None, store, settings, lambda: START_US)  # type: ignore[arg-type]
         for said in batches:
             await self.carry(worker, [self.story.record(centre, one) for one in said])
@@ -77,7 +77,7 @@ class Hub:
         """What every collection shows, without the times, and ids of ours read as the keys that they stand for: both
         depend on how often a view ended in between.
         """
-        async with self.story.store.look() as conn:
+        async with self.story.store.reading() as conn:
             views = (await conn.execute(select(t.views.c.object_id, t.views.c.thing))).all()
         keys = {view.object_id: view.thing.hex() for view in views if view.object_id.startswith(MADE_BY_US)}
         found = {}

@@ -24,7 +24,7 @@ COUNT = text("select count(*) from policy_changes")
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     opened = await a_store(tmp_path / "hub.db", now_us=0)
-    async with opened.look() as conn:
+    async with opened.reading() as conn:
         await conn.execute(COUNT)
     yield opened
     await opened.close()
@@ -45,7 +45,7 @@ def calls(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_a_statement_and_its_rows_are_one_round_trip(store: SqliteStore, calls: list[str]) -> None:
-    async with store.look() as conn:
+    async with store.reading() as conn:
         for _ in range(3):
             assert (await conn.execute(COUNT)).scalar_one() >= 0
     assert calls == ["_run", "_run", "_run", "_run", "commit"]  # the first is BEGIN
@@ -53,7 +53,7 @@ async def test_a_statement_and_its_rows_are_one_round_trip(store: SqliteStore, c
 
 async def test_rows_may_be_read_in_parts(store: SqliteStore) -> None:
     three = text("select value from json_each('[1, 2, 3]')")
-    async with store.look() as conn:
+    async with store.reading() as conn:
         result = await conn.stream(three)
         assert [await result.fetchone(), await result.fetchmany(1), await result.fetchall()] == [(1,), [(2,)], [(3,)]]
 

@@ -27,7 +27,7 @@ from hub.core.merge.newest import newest
 from hub.core.merge.project import Part, Projection, projected
 from hub.core.merge.projections import Projections
 from hub.core.merge.reach import Reach
-from hub.core.merge.recompute import afresh
+from hub.core.merge.recompute import recomputed
 from hub.core.merge.resolver import Resolver
 from hub.model.claims import Claim, ClaimHead, ClaimKey
 from hub.model.policy import Audience, Policy
@@ -351,7 +351,7 @@ def test_in_whole_steps_only_project_and_the_index_read_what_claims_say() -> Non
     for seed in range(12):
         policy, claims = of_history(told.a_history(seed, operators=False))
         watched = [Watched(**{one.name: getattr(claim, one.name) for one in fields(Claim)}) for claim in claims]
-        shown += len(afresh(policy, watched, []).shown)
+        shown += len(recomputed(policy, watched, []).shown)
     assert shown > 100
     in_the_merge = {name for name in Watched.readers if name.startswith("hub.core")}
     assert in_the_merge == {"hub.core.merge.project", "hub.core.merge.facts"}

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hub.core.merge.recompute import afresh, differences
+from hub.core.merge.recompute import differences, recomputed
 from hub.log import port as log
 from hub.model.policy import Source
 from hub.model.stix_types import SCO_TYPES
@@ -24,9 +24,9 @@ COLLECTIONS = ("public", "community", "network", GROUP, "sure", "red")
 
 
 @asynccontextmanager
-async def a_hub(crowd: int = 2, path: Path | None = None) -> AsyncIterator[Story]:
+async def a_hub(referrer_limit: int = 2, path: Path | None = None) -> AsyncIterator[Story]:
     """A new hub, in memory or on a real store. Its crowds are small, so that what is left for later is left often."""
-    story = await Story.begin(path, crowd=crowd)
+    story = await Story.begin(path, referrer_limit=referrer_limit)
     try:
         for name in CENTRES:
             await story.centre(name)
@@ -174,13 +174,13 @@ def references_in(value: Any) -> Iterator[str]:
             yield from references_in(inside)
 
 
-async def what_differs_from_afresh(story: Story) -> list[Any]:
+async def what_differs_from_recomputed(story: Story) -> list[Any]:
     """How the stored hub differs from one computed anew from its claims: views, counts of uses, placements."""
     policy, stored = await story.policy(), await story.stored()
     found: list[Any] = list(differences(policy, stored.claims, stored.views))
-    new = afresh(policy, [replace(claim) for claim in stored.claims], stored.views)
-    if new.carried != stored.uses:
-        found.append(("uses", new.carried, stored.uses))
+    new = recomputed(policy, [replace(claim) for claim in stored.claims], stored.views)
+    if new.uses != stored.uses:
+        found.append(("uses", new.uses, stored.uses))
     new_placed = {(key, no): thing for key, where in new.placements.items() for no, thing in where.items()}
     if new_placed != stored.placements:
         found.append(("placements", new_placed, stored.placements))

@@ -18,7 +18,7 @@ from hub.model.claims import Change
 from hub.model.markings import LEVEL_OF_ID
 from tests import examples
 from tests.promises.histories import History, a_history, histories
-from tests.promises.telling import COLLECTIONS, Telling, a_hub, references_in, what_differs_from_afresh
+from tests.promises.telling import COLLECTIONS, Telling, a_hub, references_in, what_differs_from_recomputed
 from tests.story import Story
 
 
@@ -44,7 +44,7 @@ async def test_what_is_shown_holds_together_after_every_batch(history: History) 
             _is_numbered(rows)
             _has_versions(rows)
             await _is_marked(story, name, rows)
-        assert await what_differs_from_afresh(story) == []
+        assert await what_differs_from_recomputed(story) == []
 
 
 @few(1)
@@ -53,7 +53,7 @@ async def test_a_step_comes_to_an_end_where_what_must_wait_holds_itself_up(seed:
     """Many wait for a grouping that a note needs, and the grouping needs the note."""
     async with a_hub() as story:
         await Telling(story, a_history(seed)).tell()
-        assert await what_differs_from_afresh(story) == []
+        assert await what_differs_from_recomputed(story) == []
 
 
 async def _is_closed(story: Story, name: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hub.core.hold import HeldLists
 from hub.core.merge.hubmade import in_steps
 from hub.model.words import Level, Naming
-from tests.promises.telling import what_differs_from_afresh
+from tests.promises.telling import what_differs_from_recomputed
 from tests.story import EXTENSION, TLP, Story, an_indicator, an_object, bytes_of, malware, moment, said_of, uid
 
 
@@ -245,7 +245,7 @@ async def test_no_circle_holds_itself_up_through_an_object_that_is_new(story: St
     assert len(await story.shown("community", "relationship")) == 1
     await story.batch((ro, new_report), (ro, {**report, "object_refs": [new_report["id"]], "modified": moment(1)}))
     assert set(await story.shown("community")) & {report["id"], new_report["id"], relation["id"]} == set()
-    assert await what_differs_from_afresh(story) == []
+    assert await what_differs_from_recomputed(story) == []
 
 
 async def test_a_reference_to_an_observable_means_its_value_whatever_others_call_it(story: Story) -> None:
@@ -296,7 +296,7 @@ async def test_a_centre_that_becomes_anonymous_leaves_under_its_ids(story: Story
 async def test_many_that_wait_have_their_turn_and_carry_the_time_of_what_they_waited_for(tmp_path: Path) -> None:
     logs = []
     for more in (0, 20):  # as many again that nobody in community may see
-        story = await Story.begin(crowd=5)
+        story = await Story.begin(referrer_limit=5)
         ro, it = await story.centre("ro"), await story.centre("it")
         target = malware()
         sources = [malware(f"source {i}") for i in range(23)]

@@ -52,7 +52,7 @@ async def test_who_has_seen_a_number_has_seen_all_below_it(postgres_url: str) ->
 
         async def look() -> None:
             while not done.is_set():
-                async with stores[0].look() as conn:
+                async with stores[0].reading() as conn:
                     top = await policy_number(conn)
                     numbers = (await conn.execute(select(t.policy_changes.c.no))).scalars().all()
                 seen.append([top, len(numbers)])
@@ -72,7 +72,7 @@ async def test_who_has_seen_a_number_has_seen_all_below_it(postgres_url: str) ->
 
 
 async def _count(store: PostgresStore, wanted: int) -> bool:
-    async with store.look() as conn:
+    async with store.reading() as conn:
         return await policy_number(conn) == wanted
 
 

@@ -24,7 +24,7 @@ OTHER = "identity--6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 
 async def _changes(folder: Path) -> list[str]:
     """The kind of every numbered change."""
-    async with a_store(folder) as store, store.look() as conn:
+    async with a_store(folder) as store, store.reading() as conn:
         return [row.kind for row in await conn.execute(select(t.policy_changes).order_by(t.policy_changes.c.no))]
 
 
@@ -297,14 +297,14 @@ async def test_no_change_records_a_token(tmp_path: Path) -> None:
 
 
 async def _checkpoint(store: SqliteStore) -> None:
-    async with store.look() as conn:
+    async with store.reading() as conn:
         assert (await conn.execute(select(t.policy_changes))).all()
 
 
 async def test_changes_say_what_was_changed(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
         await registry.centres.add("ro-cert", terms(trust=70))
-        async with a_store(tmp_path) as store, store.look() as conn:
+        async with a_store(tmp_path) as store, store.reading() as conn:
             row = (await conn.execute(select(t.policy_changes))).one()
         body = json.loads(row.body)
         assert (row.at_us, row.kind, body["kind"], body["schema"]) == (NOON_US, "SourceAdded", "SourceAdded", 1)

@@ -47,7 +47,7 @@ When the solution is stable, each view that differs from the stored one by being
 of the queue, once: what refers to it is affected. Affected places only become more, so this ends.
 
 **Ids with very many referrers.** ``Turns`` reads them page by page, within the step. When a view *appears* for which
-more visible claims wait than a limit (``CROWD``), all of them are deferred: to each of them the reference is as if
+more visible claims wait than a limit (``REFERRER_LIMIT``), all of them are deferred: to each of them the reference is as if
 nothing were shown, until its turn. A task of the store takes the next ones, as many as the limit, in the order of
 their keys, in a step of its own, until all had their turn. Claims are counted per collection and only if its audience
 sees them, so the delay tells nothing about others. When a view goes or changes its id, all referrers are looked at in

@@ -13,7 +13,7 @@ import orjson
 from hub.model.claims import digest_of
 from hub.model.words import StixId, StixObject
 
-STAMPS = frozenset({"type", "spec_version", "id", "created", "modified"})
+LEADING = frozenset({"type", "spec_version", "id", "created", "modified"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def content(
 
 def _rest(obj: StixObject) -> bytes:
     """Sorted, so that a claim fresh from its source and the same claim from the store make the same bytes."""
-    rest = {name: value for name, value in obj.items() if name not in STAMPS}
+    rest = {name: value for name, value in obj.items() if name not in LEADING}
     return orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)[1:]
 
 

@@ -14,7 +14,7 @@ from typing import assert_never
 from hub.core.merge.content import Content
 from hub.core.merge.contents import Contents
 from hub.core.merge.drafts import Draft, Drafts
-from hub.core.merge.facts import Facts, Missing, is_floating, is_marking, marked_with
+from hub.core.merge.facts import Facts, Missing, is_marking, is_placed, marked_with
 from hub.core.merge.known import known_objects
 from hub.core.merge.project import decision_of
 from hub.core.merge.projections import Projections
@@ -23,10 +23,10 @@ from hub.core.merge.resolver import Resolver
 from hub.core.merge.solution import Place, Solution
 from hub.core.merge.turns import Referrer, Turns
 from hub.core.merge.uses import Uses
-from hub.core.merge.work import ClaimChanged, MayMove, MeaningChanged, Nos, Sighted, ViewChanged, Work
+from hub.core.merge.work import ClaimChanged, EndsChanged, MeaningChanged, Nos, Sighted, ViewChanged, Work
 from hub.model.claims import Claim, ClaimHead, ClaimKey, ClaimState, View
 from hub.model.policy import Policy
-from hub.model.questions import CROWD, Answers, Questions
+from hub.model.questions import REFERRER_LIMIT, Answers, Questions
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId
 
@@ -44,25 +44,25 @@ class Engine:
         again: Sequence[Claim] = (),
         *,
         only: int | None = None,
-        crowd: int = CROWD,
+        referrer_limit: int = REFERRER_LIMIT,
         pending: Mapping[tuple[int, StixId], bytes] | None = None,
     ) -> None:
         """``changed``: old and new claim by key. ``again``: claims that a change of policy, or of something that they
-        refer to, concerns; ``only`` in this collection. ``crowd``: more referrers of one id than this come in pages,
+        refer to, concerns; ``only`` in this collection. ``referrer_limit``: more referrers of one id than this come in pages,
         and what need not happen at once is ``left`` for later steps. ``pending``: what earlier steps have left so, and
         how far it is done, by collection and name.
         """
         self._policy = policy
         self._nos = tuple(policy.collections) if only is None else (only,)
         self._changed = changed
-        self._facts = Facts(policy, {key: new for key, (_, new) in changed.items()}, crowd)
+        self._facts = Facts(policy, {key: new for key, (_, new) in changed.items()}, referrer_limit)
         projections = Projections(policy, self._facts, {key: old for key, (old, _) in changed.items()})
         self._resolver = Resolver(policy, self._facts, projections, dict(pending or {}))
         self._solution = Solution(policy, self._facts)
         self._contents = Contents(policy, self._facts, projections, self._resolver, self._solution.shown_as)
         self._drafts = Drafts(policy, self._facts, self._resolver, self._solution)
         self._uses = Uses(policy, self._facts, self._contents)
-        self._turns = Turns(self._facts, self._resolver, crowd)
+        self._turns = Turns(self._facts, self._resolver, referrer_limit)
         self._queue: dict[Work, None] = dict.fromkeys(map(ClaimChanged, changed))
         self._done: set[ViewChanged] = set()
         self._uncounted: dict[Place, None] = {}
@@ -80,7 +80,7 @@ class Engine:
                 if one is not None and one.thing is not None:
                     self._facts.want_thing(one.thing)
         for claim in again:
-            self._look_at_claim(self._facts.add(claim), self._nos)
+            self._affect_claim(self._facts.add(claim), self._nos)
             self._put(MeaningChanged(claim.id, self._nos, if_contested=False))
             self._facts.prefetch(claim)
         if again:
@@ -120,7 +120,7 @@ class Engine:
         return self._facts.placements.moved
 
     @property
-    def carried(self) -> dict[tuple[int, str], int]:
+    def uses(self) -> dict[tuple[int, str], int]:
         """By how much the count of what views carry changes."""
         return self._uses.changes
 
@@ -163,11 +163,11 @@ class Engine:
             self._solution.doubt(no)
         if self._queue or self._turns.is_busy:
             return
-        self._solution.solve(self._look)
+        self._solution.solve(self._compute)
         if not self._solution.is_busy:
             self._note_changes()
 
-    def _look(self, no: int, thing: CanonicalKey) -> Content | None:
+    def _compute(self, no: int, thing: CanonicalKey) -> Content | None:
         return self._contents.content(self._policy.collections[no], thing)
 
     def _note_changes(self) -> None:
@@ -188,13 +188,13 @@ class Engine:
             case MeaningChanged(name, nos, if_contested):
                 self._change_meaning(name, nos, if_contested=if_contested)
             case Sighted(name, nos):
-                self._look_at_sighted(name, nos)
-            case MayMove(key):
+                self._affect_sighted(name, nos)
+            case EndsChanged(key):
                 self._move(key)
             case ViewChanged(place):
                 self._change_view(*place)
             case Referrer(no, name, key):
-                self._look_at_referrer(no, name, key)
+                self._affect_referrer(no, name, key)
             case _ as never:
                 assert_never(never)
 
@@ -205,12 +205,12 @@ class Engine:
         for no in nos:
             self._solution.affect((no, thing))
 
-    def _look_at_claim(self, claim: ClaimHead, nos: Nos) -> None:
+    def _affect_claim(self, claim: ClaimHead, nos: Nos) -> None:
         """What a claim shows may be different there."""
         if claim.sighted is not None:  # it may count now where it did not
             self._put(Sighted(claim.sighted, nos))
-        if is_floating(claim):
-            self._put(MayMove(claim.key))
+        if is_placed(claim):
+            self._put(EndsChanged(claim.key))
         elif self._resolver.goes_along(claim):
             self._markings.update((claim.id, f"{claim.id}/{claim.source}"))
         elif claim.thing is not None:
@@ -220,7 +220,7 @@ class Engine:
         """For those who see the claim now or saw it before. For others nothing happens at all."""
         old, new = self._changed[key]
         nos = tuple(no for no in self._nos if self._resolver.sees(no, new) or self._resolver.saw(no, new))
-        self._look_at_claim(new, nos)
+        self._affect_claim(new, nos)
         if new.type == "marking-definition":
             self._redefine(old, new)
         elif has_own_meaning(new.id):
@@ -230,7 +230,7 @@ class Engine:
         if old.sighted is not None:
             self._put(Sighted(old.sighted, nos))
         if old.thing is None:
-            self._put(MayMove(key))
+            self._put(EndsChanged(key))
         elif old.thing != new.thing:
             self._affect(old.thing, nos)
 
@@ -253,14 +253,14 @@ class Engine:
         if is_marking(name):
             for no in nos:
                 self._turns.end(no, name)
-        self._look_at_referrers(name, nos)
+        self._affect_referrers(name, nos)
         if referrers is None:
             # a marking that can be read at last shows what waited for it; what was decided otherwise must not wait
             may_wait = is_marking(name) and name not in self._redecided
             for no in nos:
                 self._turns.add(no, name, at_once=not may_wait)
 
-    def _look_at_sighted(self, name: StixId, nos: Nos) -> None:
+    def _affect_sighted(self, name: StixId, nos: Nos) -> None:
         """What is said of each indicator that the id may mean."""
         if not name.startswith("indicator--"):
             return
@@ -279,7 +279,7 @@ class Engine:
         old = self._facts.placements.of(key)
         where = {no: thing for no, thing in old.items() if no not in self._nos}
         for no in self._nos:
-            thing = self._resolver.stands_for(no, claim) if is_floating(claim) else None
+            thing = self._resolver.thing_between(no, claim) if is_placed(claim) else None
             if thing is not None:
                 where[no] = thing
         self._resolver.relationships.update(where.values(), old.values())
@@ -302,7 +302,7 @@ class Engine:
             if was_shown and now is not None:  # under another id, for which nobody waits
                 self._turns.end(no, name)
             self._turns.note(no, name, (no, thing))
-            if self._look_at_referrers(name, (no,)) is None:
+            if self._affect_referrers(name, (no,)) is None:
                 self._turns.add(no, name, at_once=was_shown)
 
     def _names(self, no: int, thing: CanonicalKey, before: View | None, now: Content | None) -> list[StixId]:
@@ -323,7 +323,7 @@ class Engine:
             names.update(dict.fromkeys(self._facts.views.keyed_names(kind, thing)))
         return list(names)
 
-    def _look_at_referrers(self, name: StixId, nos: Nos) -> Sequence[ClaimHead] | None:
+    def _affect_referrers(self, name: StixId, nos: Nos) -> Sequence[ClaimHead] | None:
         """Look at all claims that refer to an id; where they are too many, at those that the step changes.
 
         Returns all of them, None for too many.
@@ -331,10 +331,10 @@ class Engine:
         referrers = self._facts.index.referrers(name)
         for claim in self._facts.changed_referring(name) if referrers is None else referrers:
             for no in nos:
-                self._look_at_referrer(no, name, claim.key)
+                self._affect_referrer(no, name, claim.key)
         return referrers
 
-    def _look_at_referrer(self, no: int, name: StixId, key: ClaimKey) -> None:
+    def _affect_referrer(self, no: int, name: StixId, key: ClaimKey) -> None:
         claim = self._facts.claim(key)
         if claim is None:
             return
@@ -342,8 +342,8 @@ class Engine:
         sees = self._resolver.sees(no, claim) or self._resolver.goes_along(claim)
         if not sees and not (revealed and self._resolver.saw(no, claim)):
             return
-        self._look_at_claim(claim, (no,))
-        if is_floating(claim):
+        self._affect_claim(claim, (no,))
+        if is_placed(claim):
             thing = self._facts.placements.of(key).get(no)
             if thing is not None:
                 self._resolver.relationships.add(thing)

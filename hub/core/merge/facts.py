@@ -16,11 +16,11 @@ from hub.model.policy import Policy
 from hub.model.questions import (
     BODY,
     CLAIM,
-    CROWD,
     PAGE,
     PAST,
     PLACED,
     PLACEMENT,
+    REFERRER_LIMIT,
     REFERRERS,
     THING,
     UNDER_ID,
@@ -45,7 +45,7 @@ class Missing(Exception):  # not an error: the work is tried again with the answ
     """
 
 
-def is_floating(claim: ClaimHead) -> bool:
+def is_placed(claim: ClaimHead) -> bool:
     """Whether it is a relationship whose thing depends on what its ends mean in each collection."""
     return claim.thing is None
 
@@ -80,10 +80,10 @@ def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
 class Facts:
     """See the head of this module."""
 
-    def __init__(self, policy: Policy, changed: Mapping[ClaimKey, Claim], crowd: int = CROWD) -> None:
-        """``changed``: the claims that the step changes. ``crowd``: more referrers of one id come page by page."""
-        self._crowd = crowd
-        self._asked = Questions(crowd)
+    def __init__(self, policy: Policy, changed: Mapping[ClaimKey, Claim], referrer_limit: int = REFERRER_LIMIT) -> None:
+        """``changed``: the claims that the step changes. ``referrer_limit``: more referrers of one id come page by page."""
+        self._referrer_limit = referrer_limit
+        self._asked = Questions(referrer_limit)
         self._changed = changed
         self._claims: dict[ClaimKey, Claim] = dict(changed)
         self._known: dict[Question[Any, Any], dict[Any, Any]] = defaultdict(dict)
@@ -122,14 +122,14 @@ class Facts:
 
     def asked(self) -> Questions:
         """What has been noted since the last time."""
-        found, self._asked = self._asked, Questions(self._crowd)
+        found, self._asked = self._asked, Questions(self._referrer_limit)
         return found
 
     def prefetch(self, claim: ClaimHead) -> None:
         """Note what a claim that is looked at is sure to need."""
         names = (claim.id, marked_with(claim.id)) if claim.type == "marking-definition" else (claim.id,)
         self.ask_ahead(REFERRERS, names)
-        if is_floating(claim):
+        if is_placed(claim):
             self.ask_ahead(PLACEMENT, (claim.key,))
         if claim.type != "indicator":
             self._want_ids(claim.references)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from hub.core.merge.content import STAMPS, Content, content
+from hub.core.merge.content import LEADING, Content, content
 from hub.core.merge.known import EXTENSION_ID, uses_of_extensions
 from hub.core.merge.project import Projection, no_stricter, view_groups
 from hub.core.merge.unnamed import marking_in, marking_name
@@ -29,7 +29,7 @@ _MERGED = frozenset(
         "pattern_type", "pattern_version", "relationship_type", "revoked", "source_ref", "start_time", "stop_time",
         "target_ref", "valid_from", "valid_until",
     }
-) | STAMPS  # fmt: skip
+) | LEADING  # fmt: skip
 """Properties with a rule of their own; every other one is the best-ranked projection's that has it."""
 
 

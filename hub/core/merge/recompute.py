@@ -31,15 +31,15 @@ from hub.model.words import CanonicalKey, StixId
 
 
 @dataclass(frozen=True, slots=True)
-class Afresh:
+class Recomputed:
     """What must be shown, and what must be counted."""
 
     shown: dict[tuple[int, CanonicalKey], Draft]
-    carried: dict[tuple[int, str], int]
+    uses: dict[tuple[int, str], int]
     placements: dict[ClaimKey, dict[int, CanonicalKey]]
 
 
-def afresh(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -> Afresh:
+def recomputed(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -> Recomputed:
     """What the hub must show of these claims. Of ``views``, the stored ones, only the generations count: how often a
     view has ended is history, which the claims do not tell.
     """
@@ -47,9 +47,9 @@ def afresh(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -> Af
     engine = Engine(policy, {claim.key: (None, claim) for claim in claims})
     while questions := engine.ask():
         engine.tell(_nothing_but(ended, questions, list(policy.collections)))
-    return Afresh(
+    return Recomputed(
         {(draft.collection.no, draft.thing): draft for draft in engine.drafts()},
-        {at: number for at, number in engine.carried.items() if number},
+        {at: number for at, number in engine.uses.items() if number},
         {key: where for key, where in engine.placements.items() if where},
     )
 
@@ -66,7 +66,7 @@ class Difference:
 
 def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) -> list[Difference]:
     """Where the stored views differ from what their claims come to."""
-    must = afresh(policy, claims, views).shown
+    must = recomputed(policy, claims, views).shown
     stored = {
         (view.collection, view.thing): view for view in views if view.alive and view.collection in policy.collections
     }

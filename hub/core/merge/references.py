@@ -17,7 +17,7 @@ from hub.model.stix_types import REQUIRES_NOTHING, SCO_TYPES, STIX_TYPES, Identi
 from hub.model.words import CanonicalKey, StixId, StixObject
 from hub.patterns import key as key_of
 
-LEANING = frozenset(
+DEPENDENT_TYPES = frozenset(
     name for name, row in STIX_TYPES.items() if row.required.all_of or row.required.some_of or row.required.own_property
 )
 """Types that can need one another in a circle."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub.core.merge import owner
-from hub.core.merge.facts import Facts, is_floating, marked_with
+from hub.core.merge.facts import Facts, is_placed, marked_with
 from hub.core.merge.known import hidden_identities, known_objects
 from hub.core.merge.project import Projection
 from hub.core.merge.projections import Projections
@@ -107,14 +107,14 @@ class Resolver:
 
     def thing_of(self, no: int, claim: ClaimHead) -> CanonicalKey | None:
         """The thing that a claim is about in a collection; None for a relationship that stands nowhere there."""
-        if not is_floating(claim):
+        if not is_placed(claim):
             return claim.thing
         thing = self._facts.placements.of(claim.key).get(no)
         if thing is not None:
             self.relationships.add(thing)
         return thing
 
-    def stands_for(self, no: int, claim: ClaimHead) -> CanonicalKey | None:
+    def thing_between(self, no: int, claim: ClaimHead) -> CanonicalKey | None:
         """The thing that a relationship whose ends merge is about in a collection; None where nobody there sees it."""
         p = self.project(claim, no)
         if p is None:

@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 
 from hub.core.merge.content import Content
 from hub.core.merge.facts import Facts, Missing
-from hub.core.merge.references import LEANING
+from hub.core.merge.references import DEPENDENT_TYPES
 from hub.model.policy import Policy
 from hub.model.stix_types import stix_type
 from hub.model.words import CanonicalKey, StixId, derived_id
 
 Place = tuple[int, CanonicalKey]
 """A collection and a thing: where there may be a view."""
-Look = Callable[[int, CanonicalKey], Content | None]
+Compute = Callable[[int, CanonicalKey], Content | None]
 """What a collection shows of a thing, as far as the solution has come. May raise ``Missing``."""
 
 
@@ -34,7 +34,7 @@ class Solution:
         """The affected places, and what is shown there; None from the beginning on."""
         self._shown: dict[Place, StixId | None] = {}
         """The same places, and the ids of what is shown there."""
-        self._leaning: dict[Place, None] = {}
+        self._dependent: dict[Place, None] = {}
         """Those whose existence may depend on one another."""
         self._todo: dict[Place, None] = {}
         self._settled: dict[Place, None] = {}
@@ -83,7 +83,7 @@ class Solution:
         """Whether there are places to be looked at."""
         return bool(self._todo) or self._lost
 
-    def solve(self, look: Look) -> None:
+    def solve(self, compute: Compute) -> None:
         """Go on as far as what was looked up reaches; places that lack an answer stay."""
         waiting: dict[Place, None] = {}
         while self._todo or self._lost:
@@ -92,7 +92,7 @@ class Solution:
             for at in sorted(self._todo, key=self._order):
                 del self._todo[at]
                 try:
-                    self._look(at, look)
+                    self._compute(at, compute)
                 except Missing:
                     waiting[at] = None
                 if self._lost:
@@ -102,26 +102,26 @@ class Solution:
     def _begin_again(self) -> None:
         """What may owe its existence to what was shown before has none for now."""
         self._lost = False
-        for at in self._leaning:
+        for at in self._dependent:
             self._todo[at] = None
             if self._found[at] is not None:
                 self._found[at] = self._shown[at] = None
                 self._todo.update(self._readers.get(at, {}))
 
-    def _look(self, at: Place, look: Look) -> None:
+    def _compute(self, at: Place, compute: Compute) -> None:
         self._reading, self._read = at, []
         try:
-            found = look(*at)
+            found = compute(*at)
         finally:
             self._reading = None
         before, now = self._shown[at], None if found is None else self.id_of(at, found)
-        leans = found is not None and found.type in LEANING
-        needed = self._needed() if leans else []
+        depends = found is not None and found.type in DEPENDENT_TYPES
+        needed = self._needed() if depends else []
         # nothing has changed so far, so that a look that lacks an answer can be repeated
         self._found[at], self._shown[at] = found, now
         self._settled[at] = None
-        if leans:
-            self._leaning[at] = None
+        if depends:
+            self._dependent[at] = None
         for place in needed:
             self.affect(place)
         if now != before:
@@ -131,7 +131,7 @@ class Solution:
         """What was read of stored views that may need others: they must not be taken to be shown."""
         stored = [place for place in self._read if place not in self._found]
         views = [(place, self._facts.views.of(*place)) for place in stored]
-        return [place for place, view in views if view is not None and view.alive and view.type in LEANING]
+        return [place for place, view in views if view is not None and view.alive and view.type in DEPENDENT_TYPES]
 
     def _order(self, at: Place) -> int:
         """What is referred to comes first, so that few places are looked at twice."""

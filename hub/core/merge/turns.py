@@ -45,10 +45,10 @@ class _Walk:
 class Turns:
     """The walks that one step has to do."""
 
-    def __init__(self, facts: Facts, resolver: Resolver, crowd: int) -> None:
+    def __init__(self, facts: Facts, resolver: Resolver, referrer_limit: int) -> None:
         self._facts = facts
         self._resolver = resolver
-        self._crowd = crowd
+        self._referrer_limit = referrer_limit
         self._walks: dict[tuple[int, StixId], _Walk] = {}
         self._left: dict[tuple[int, StixId], None] = {}
         self._ended: set[tuple[int, StixId]] = set()
@@ -123,18 +123,18 @@ class Turns:
             own = [one for one in some if not self._resolver.goes_along(one)]
             walk.seen.extend([one for one in own if self._resolver.project_in_turn(one, no) is not None])
             found.extend(Referrer(no, name, self._facts.add(one).key) for one in some if self._resolver.goes_along(one))
-        if len(walk.seen) > self._crowd and not walk.resumed:
+        if len(walk.seen) > self._referrer_limit and not walk.resumed:
             self._left[no, name] = None
             self._resolver.pending[no, name] = b""
             return False
-        if len(walk.seen) > self._crowd:
-            walk.seen = walk.seen[: self._crowd]
+        if len(walk.seen) > self._referrer_limit:
+            walk.seen = walk.seen[: self._referrer_limit]
             self.reached = walk.seen[-1].key
             self._resolver.pending[no, name] = self.reached
             page = []
-        elif walk.resumed and len(page) < self._crowd:
+        elif walk.resumed and len(page) < self._referrer_limit:
             self._resolver.pending.pop((no, name), None)
-        if len(page) == self._crowd:
+        if len(page) == self._referrer_limit:
             walk.after = page[-1].key
             return True
         found.extend(Referrer(no, name, self._facts.add(claim).key) for claim in walk.seen)

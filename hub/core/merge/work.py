@@ -40,7 +40,7 @@ class Sighted:
 
 
 @dataclass(frozen=True, slots=True)
-class MayMove:
+class EndsChanged:
     """A relationship may stand for another thing."""
 
     key: ClaimKey
@@ -54,4 +54,4 @@ class ViewChanged:
     now: StixId | None
 
 
-Work: TypeAlias = ClaimChanged | MeaningChanged | Sighted | MayMove | ViewChanged | Referrer
+Work: TypeAlias = ClaimChanged | MeaningChanged | Sighted | EndsChanged | ViewChanged | Referrer

@@ -22,7 +22,7 @@ by 100 never gets a page of one date (docs/taxii.md)."""
 
 
 @dataclass(slots=True)
-class Stamped:
+class NewRows:
     """The rows that a step appends, and the views after it."""
 
     changes: list[Change] = field(default_factory=list)
@@ -39,17 +39,17 @@ def _place(draft: Draft, vouched: frozenset[StixId]) -> tuple[int, str]:
     return (stix_type(kind).order, draft.object_id)
 
 
-def stamp(
+def numbered(
     drafts: Iterable[Draft],
     heads: Mapping[int, Head],
     now_us: int,
     vouched: frozenset[StixId],
     body: Callable[[Draft], bytes],
-) -> Stamped:
+) -> NewRows:
     """Number and date the drafts. ``vouched`` are the identities of the hub and the sources, which stand before
     others; ``body`` gives the newest bytes of a view that ends.
     """
-    out = Stamped()
+    out = NewRows()
     by_log: dict[int, list[Draft]] = {}
     for draft in drafts:
         by_log.setdefault(draft.collection.no, []).append(draft)
@@ -92,7 +92,7 @@ class _Now:
     moved: bool
 
 
-def _end(out: Stamped, draft: Draft, head: Head, now: _Now) -> Head:
+def _end(out: NewRows, draft: Draft, head: Head, now: _Now) -> Head:
     """An object leaves: a hub-made one with a last, revoked version, another one just so."""
     before, log = draft.before, draft.collection.no
     assert before is not None  # noqa: S101 - _leaves
@@ -116,7 +116,7 @@ def _end(out: Stamped, draft: Draft, head: Head, now: _Now) -> Head:
     return head
 
 
-def _show(out: Stamped, draft: Draft, head: Head, now_us: int) -> Head:
+def _show(out: NewRows, draft: Draft, head: Head, now_us: int) -> Head:
     content, before, log = draft.content, draft.before, draft.collection.no
     assert content is not None  # noqa: S101 - the caller asked
     same_id = before is not None and before.object_id == draft.object_id

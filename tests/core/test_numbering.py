@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from hub.core.merge.content import Content, content
 from hub.core.merge.drafts import Draft
-from hub.core.merge.stamp import Stamped, stamp
+from hub.core.merge.numbering import NewRows, numbered
 from hub.model.claims import Change, View
 from hub.model.policy import Collection
 from hub.model.stix_types import stix_type
@@ -71,7 +71,9 @@ class Log:
         """The same for several collections."""
         self.now_us += after_us
         drafts = [d for no, some in shown.items() for name, now in some.items() if (d := self.draft(no, name, now))]
-        out = stamp(drafts, {no: self.heads.get(no, Head(Seq(0), 0)) for no in shown}, self.now_us, VOUCHED, self.body)
+        out = numbered(
+            drafts, {no: self.heads.get(no, Head(Seq(0), 0)) for no in shown}, self.now_us, VOUCHED, self.body
+        )
         self.take(out)
         return {no: [row for row in out.changes if row.log == no] for no in shown}
 
@@ -109,7 +111,7 @@ class Log:
         assert draft.before is not None
         return self.rows[draft.collection.no][draft.before.seq - 1].body
 
-    def take(self, out: Stamped) -> None:
+    def take(self, out: NewRows) -> None:
         for row in out.changes:
             self.rows.setdefault(row.log, []).append(row)
         self.views |= {(view.collection, view.thing): view for view in out.views}
@@ -298,7 +300,7 @@ def test_only_what_leaves_without_a_version_takes_the_versions_before_with_it() 
     log.batch({"a": owned(), "b": hub_made(x=1)})
     log.now_us += 1
     drafts = [d for name in ("a", "b") if (d := log.draft(1, name, None))]
-    out = stamp(drafts, log.heads, log.now_us, VOUCHED, log.body)
+    out = numbered(drafts, log.heads, log.now_us, VOUCHED, log.body)
     assert out.hidden == {(1, row.seq) for row in out.changes if row.type == "malware"}
 
 
