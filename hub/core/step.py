@@ -54,7 +54,7 @@ class StepSettings:
     limits: Limits = field(default_factory=Limits)
     hold: Hold = no_hold
     referrer_limit: int = REFERRER_LIMIT
-    """More referrers of one late id than this have their turn in steps after the batch that brought it."""
+    """If an id appears to which more visible claims refer than this, their turn comes in later steps."""
     rules_url: str = "/rules/"
 
 
@@ -87,14 +87,14 @@ class Step:
         records: Sequence[StoredRecord],
         unforeseen: Problem | None = None,
     ) -> Step:
-        """Process records of the event log. ``unforeseen``: why none of them is looked at."""
+        """Process records of the event log. ``unforeseen``: why none of them can be processed."""
         step = cls(policy, settings, now_us)
         arrivals = arrivals_in(records, policy, settings.limits, now_us, unforeseen)
         return step._begin(step._process(arrivals))
 
     @classmethod
     def of_released(cls, policy: Policy, settings: StepSettings, now_us: int, held: Sequence[Held]) -> Step:
-        """Take up objects that an operator has let pass."""
+        """Process objects that an operator has released."""
         step = cls(policy, settings, now_us)
         step.writes.released = [one.no for one in held]
         return step._begin(step._process(released_arrivals(held, policy)))
@@ -108,7 +108,7 @@ class Step:
         keys: Collection[ClaimKey],
         collection: int | None = None,
     ) -> Step:
-        """Look again at what these claims come to, in one collection or in all, since the policy has changed."""
+        """Compute again what these claims show, in one collection or in all, since the policy has changed."""
         step = cls(policy, settings, now_us)
         return step._begin(step._look_again(keys, collection))
 
@@ -116,7 +116,7 @@ class Step:
     def of_referrers(
         cls, policy: Policy, settings: StepSettings, now_us: int, collection: int, name: StixId, after: bytes
     ) -> Step:
-        """Let the next of those that refer to ``name`` have their turn in a collection, above the key ``after``."""
+        """Give the next claims that refer to ``name`` their turn in a collection, after the key ``after``."""
         step = cls(policy, settings, now_us)
         return step._begin(step._take_turn(collection, name, after))
 
@@ -128,11 +128,11 @@ class Step:
     # ------------------------------------------------------------ the outside
 
     def ask(self) -> Questions:
-        """What must be looked up before the step can go on; empty when it is done."""
+        """The questions without whose answers the step cannot go on; empty when it is done."""
         return self._asked
 
     def tell(self, answers: Answers) -> None:
-        """Go on with the answers to what was asked."""
+        """Go on with the answers."""
         assert self._rounds is not None  # noqa: S101 - _begin
         try:
             self._asked = self._rounds.send(answers)

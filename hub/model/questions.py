@@ -14,7 +14,7 @@ from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.words import CanonicalKey, Seq, StixId
 
 REFERRER_LIMIT = 500
-"""More referrers of one id than this are looked up page by page, and what need not happen at once happens in steps."""
+"""More referrers of one id than this are read page by page, and may be deferred to later steps."""
 
 K = TypeVar("K", bound=Hashable)
 A = TypeVar("A")
@@ -58,11 +58,11 @@ UNDER_ID: Question[StixId, list[Claim]] = Question("under id")
 REFERRERS: Question[StixId, list[Claim] | None] = Question("referrers")
 """All claims that refer to an id; None where there are more than ``Questions.referrer_limit``."""
 PAGE: Question[tuple[StixId, bytes], list[Claim]] = Question("page of referrers")
-"""Of those that refer to an id the next ``Questions.referrer_limit`` above a key, in the order of their keys."""
+"""The next ``Questions.referrer_limit`` claims after a key that refer to an id, in the order of their keys."""
 PLACEMENT: Question[ClaimKey, dict[int, CanonicalKey]] = Question("placement")
-"""The thing that a relationship stands for, by collection."""
+"""The thing that a relationship is about, by collection."""
 PLACED: Question[CanonicalKey, dict[int, list[Claim]]] = Question("placed")
-"""The relationships that stand for a thing, by collection."""
+"""The relationships that are about a thing, by collection."""
 BODY: Question[tuple[int, Seq], bytes] = Question("body")
 """The bytes of a row of a log."""
 USES: Question[tuple[int, str], int] = Question("uses")
@@ -77,7 +77,7 @@ REJECTIONS_LOG: Question[int, int] = Question("log of rejections")
 """The number of a source's log of rejections."""
 
 TURNS: Question[None, dict[tuple[int, StixId], bytes]] = Question("turns")
-"""The ids, by collection, of which later steps look at the referrers in turn, and the key up to which they have."""
+"""The ids, by collection, whose referrers are deferred, and the key of the last one that had its turn."""
 
 
 class Questions:

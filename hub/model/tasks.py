@@ -1,4 +1,4 @@
-"""Work that is left for later steps, as values: what is to be done, from when on, and how far it has come.
+"""Work that is left for later steps, as values: what is to be done, when, and how far it is done.
 
 A new kind of work is one class here, one line in ``Task``, and one case in the worker.
 """
@@ -13,7 +13,7 @@ from hub.model.words import StixId
 
 @dataclass(frozen=True, slots=True)
 class Recompute:
-    """Look again at what claims come to, since the policy has changed."""
+    """Compute again what claims show, since the policy has changed."""
 
     source: int | None = None
     """Only the claims of this source; None: of every source."""
@@ -23,7 +23,7 @@ class Recompute:
 
 @dataclass(frozen=True, slots=True)
 class TakeTurns:
-    """Let those that refer to an id have their turn in a collection, which shows the id now."""
+    """Compute the claims whose references to an id were deferred, in a collection that shows the id now."""
 
     collection: int
     name: StixId
@@ -31,7 +31,7 @@ class TakeTurns:
 
 @dataclass(frozen=True, slots=True)
 class TakeReleased:
-    """Take up the objects that an operator has let pass."""
+    """Process the objects that an operator has released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,6 @@ class DueTask:
     no: int
     task: Task
     cursor: bytes
-    """How far it has come; empty at its beginning."""
+    """How far it is done; empty at first."""
     time_us: int
     """When it was caused: the time that the rows of what follows a batch carry."""

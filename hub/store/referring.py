@@ -23,7 +23,7 @@ _COUNTED = "sighting-of:"
 async def load_referrers(
     conn: AsyncConnection, names: Set[StixId], referrer_limit: int
 ) -> dict[StixId, list[ClaimKey] | None]:
-    """The keys of who refers to each name; None where there are more than ``referrer_limit``."""
+    """The keys of the claims that refer to each name; None where there are more than ``referrer_limit``."""
     r = t.referring.c
     found: dict[StixId, list[ClaimKey] | None] = {}
     few: dict[StixId, list[ClaimKey]] = {}
@@ -44,7 +44,7 @@ async def load_referrers(
 async def load_pages(
     conn: AsyncConnection, pages: Set[tuple[StixId, bytes]], referrer_limit: int
 ) -> dict[tuple[StixId, bytes], list[Claim]]:
-    """Of those that refer to each name the next ``referrer_limit`` contributions above a key, in the order of their keys."""
+    """The next ``referrer_limit`` contributions after a key that refer to each name, in the order of their keys."""
     r, c = t.referring.c, t.contributions.c
     found = {}
     for target, after in sorted(pages):

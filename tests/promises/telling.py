@@ -25,7 +25,7 @@ COLLECTIONS = ("public", "community", "network", GROUP, "sure", "red")
 
 @asynccontextmanager
 async def a_hub(referrer_limit: int = 2, path: Path | None = None) -> AsyncIterator[Story]:
-    """A new hub, in memory or on a real store. Its crowds are small, so that what is left for later is left often."""
+    """A new hub, in memory or on a real store. Its limit of referrers is small, so that many are deferred."""
     story = await Story.begin(path, referrer_limit=referrer_limit)
     try:
         for name in CENTRES:

@@ -1,62 +1,71 @@
 """Computes which views change when a step changes claims. How it works, in a page; words are those of docs/glossary.md.
 
-**What is computed.** A *place* is a pair of a collection and a thing; it shows one view or nothing. What it shows is
-a function of the claims about the thing that the collection's audience may see, of the policy, and of what other
-places of the same collection show. A view *refers* to others: a reference to something that is not shown is left out.
-It *needs* some of them (both ends of a relationship, at least one object of a report): without these it is not shown
-itself. Showing more never hides anything, so there is a least solution, and it does not depend on the order in which
-claims came or on how they were divided into steps, once all deferred work (below) is done. ``recompute`` computes it
-again from all claims, to check a stored hub.
+**What is computed.** A *place* is a pair of a collection and a thing; it shows one view or nothing. What it shows
+depends on the policy, on the claims about the thing that the collection's audience sees (for an indicator also on
+sightings of it), and on the views that these claims *refer* to in the same collection. Of those it matters only
+whether they are shown, and under which id: a reference to something that is not shown is left out. A view *needs* some
+of them (both ends of a relationship, at least one object of a report): without these it is not shown itself. A view
+that appears never makes another one go, so there is one least set of views: those that can be built up from nothing.
+Views that need only each other are not in it. This set is the result, in whatever order the claims came and however
+they were divided into steps, once all deferred work (below) is done. Then ``recompute`` gets the same from all claims
+at once, which is how a stored hub is checked.
 
 **Who may read a claim.** The engine gets a claim as a ``ClaimHead``: its key, source, id, type, thing and markings,
-and the ids that it refers to. Only the module ``project`` opens the content, and gives a ``Projection``: what one
-audience may see. The merge rules (modules ``hubmade`` for indicators and merged relationships, ``owner`` for all
-others) make one content of the projections about a thing; ``contents`` chooses the rule by the STIX type.
-``Projections`` makes each projection once for a step: audiences that see the same part of a claim share the object,
-others never do. Whatever the engine keeps during a step is keyed by projections, never by claims, so it cannot reach
-an audience that sees less.
+and the ids that it refers to. Only the module ``project`` opens the STIX object, and makes a ``Projection``: what one
+audience may see of the claim. The merge rules (``hubmade`` for indicators and for relationships between things that
+merge, ``owner`` for all others) make one ``Content`` of the projections about a thing; ``contents`` chooses the rule.
+``Projections`` makes each projection once in a step: audiences that see the same part of a claim share one object,
+others never do. Whatever is made of the objects is kept by their projections, never by claims, so it cannot reach an
+audience that sees another part.
 
-**Look-ups.** The engine does no input or output. ``Facts`` has the answers so far, with the changes of this step in
-place of what the store says. When an answer is lacking, ``Facts`` notes the question and raises ``Missing``. That
-ends the piece of work in hand (one item of the queue, or one look at a place), which stays to be done; other pieces
-go on, so that a round asks for many answers at once. The caller of the engine fetches them, and the next round runs
-the piece again from its start. So code that runs before a look-up must be safe to run twice.
+**Look-ups.** The engine does no input or output. ``Facts`` has the answers so far: claims as they are after the step,
+views as they are stored. When an answer is lacking, ``Facts`` notes the question and raises ``Missing``. That
+interrupts one piece of work (one item of the queue, or the computation of one place), which stays to be done; other
+pieces go on, so that one round asks for many answers. The caller of the engine fetches them, and the next round runs
+the piece again from its start. So a piece changes nothing before its last look-up, or only what may be done twice.
 
-**The queue.** ``engine`` has one queue. Its items (``work``): a claim changed; an id may mean something else;
-sightings of an id changed; a relationship may now be between other things, and so be another thing itself; a view
-appeared, went or got another id. Each item affects places, only in collections whose audience sees the claim after
-the step or saw it before the step. ``Resolver`` maps an id to a thing for an audience: a visible claim under this id
-of the source whose claim refers to it; else, for an observable, the thing that the id itself names; else the visible
-claim that wins by the rules for contested ids (docs/semantics.md, section 6). Changes of policy come as claims to be
-looked at again.
+**The queue.** ``engine`` has one queue. Its items (``work``) say: a claim changed; an id may mean something else;
+sightings of an id changed; a relationship between things that merge may be between others, which makes it another
+thing (so its ``ClaimHead`` has none); a view appeared, went or got another id. An item may add others, and makes places
+*affected*: those of the claims concerned, in the collections whose audience sees the claim after the step or saw it
+before. ``Resolver`` finds the thing that a reference means to an audience. It takes the first that there is: what a
+visible claim under this id is about, if it is of the same source as the claim with the reference; of an observable,
+the thing that the id itself names; what the visible claim is about that wins by the rules for contested ids
+(docs/semantics.md, section 6). After a change of policy the caller gives the claims that may be concerned, and these
+are handled like changed ones.
 
-**The solution.** ``Solution`` computes the affected places; all others are constants, read from the store. Affected
-places start empty, and a place is looked at again when a place that it has read, shown or not, gets, loses or changes
-its view. Views that only need each other therefore never appear. Two rules make the result equal to a full
-recomputation:
+**The solution.** ``Solution`` has the affected places, which only become more in a step. What they show is computed;
+all others are as stored. An affected place shows nothing at first. It is computed, and computed again whenever a place
+that it has asked about gets or loses a view or gets another id, also if it showed nothing when asked. Types of views
+that need others are called dependent (``DEPENDENT_TYPES``). Two rules make the result the least set:
 
-1. If an affected place shows something, the stored views that it refers to, and that could need it in turn (judged by
-   type), are affected too, also where it was not shown before. Example: a report was shown because of A, and its
-   other object B needs the report. A goes. The stored view of B must not keep the report, so B is computed from empty
-   as well; neither is shown.
-2. If a place becomes affected after others have read its stored view, or loses its view, all affected places of the
-   types that can need one another start from empty again. Only then can a place lose a view while the solution is
-   computed.
+1. If a computed view of a dependent type has asked about a stored view of a dependent type, that place becomes
+   affected too. So a computed view rests on computed views and on stored ones that need nothing, but never on a stored
+   view that may rest on it. Example: a report is shown because of A, and its other object, the note B, needs the
+   report. When A goes, the report asks about B. As stored, B would keep the report, and the report would keep B.
+   Affected, both show nothing at first, and neither can appear.
+2. Computed views may rest on one that is not there any more: on a stored one whose place becomes affected only after
+   they have asked about it, or on a computed one that has gone because what it needs has gone. They may also keep each
+   other. So all affected places of dependent types show nothing again and are computed again.
 
-When the solution is stable, each view that differs from the stored one by being there, or by its id, becomes an item
-of the queue, once: what refers to it is affected. Affected places only become more, so this ends.
+With a given set of affected places, views only appear, unless rule 2 applies; and that takes a new affected place in
+the first place. So this ends. When it has, and no answer is lacking, each affected place that shows a view where none
+is stored, or none where one is, or one with another id, becomes an item of the queue, once for each id: claims that
+refer to its ids are concerned. Then the solution goes on.
 
-**Ids with very many referrers.** ``Turns`` reads them page by page, within the step. When a view *appears* for which
-more visible claims wait than a limit (``REFERRER_LIMIT``), all of them are deferred: to each of them the reference is as if
-nothing were shown, until its turn. A task of the store takes the next ones, as many as the limit, in the order of
-their keys, in a step of its own, until all had their turn. Claims are counted per collection and only if its audience
-sees them, so the delay tells nothing about others. When a view goes or changes its id, all referrers are looked at in
-the same step.
+**Ids with very many referrers.** Up to ``REFERRER_LIMIT`` claims that refer to an id are fetched together. If there are
+more, ``Turns`` reads them page by page, in the same step. If the view under the id *goes or gets another id*, all of
+them are concerned at once. If it *appears*, those that are visible in the collection are counted; if they are more than
+the limit, all of them are deferred: for each of these claims the id means nothing, until its turn. The store keeps a
+task for the id and the collection. Each run of it is a step of its own, in which the next claims have their turn, as
+many as the limit, in the order of their keys. The task ends early if the view goes or gets another id. Only claims that
+the audience sees are counted, so that the delay does not tell about others.
 
-**What goes along.** Marking-definitions, the identities of the hub and of sources, and the hub's extension
-definitions are shown in a collection while a view there uses them: ``Uses`` counts the views of the collection by
-what they use.
+**What is shown beside.** Marking-definitions, the identities of the hub and of sources, and the hub's extension
+definitions are shown in a collection while a view there uses them. ``Uses`` counts these views, each time when the
+solution has ended, and sets what the places of the used objects show.
 
-**Numbers and dates** come last (``stamp``), while the logs are locked. Each place that differs from its stored view
-gets a row, also when its view ends. Rows of one step are ordered by type and id alone.
+**Numbers and dates** come last (``numbering``), while the logs are locked. A place whose content or id differs from the
+stored view gets a row; a view that ends or gets another id gets a row for its end. The rows of a step are in an order
+that type and id alone decide, so it does not tell in which order claims came.
 """

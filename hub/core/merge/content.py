@@ -1,7 +1,7 @@
-"""What a view shows, before it is stamped with id and times: rendered once, spliced per collection.
+"""What a view shows, before it has its id and times: rendered once, completed for each collection.
 
-Rendering is the hot part of a merge. So the bytes of all properties but the stamps are made once for an audience, and a
-collection's own id and times are put in front of them.
+Rendering takes much of the time of a merge. So the bytes of all other properties are made once for an audience, and
+the id and the times of each collection are put in front of them.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from hub.model.claims import digest_of
 from hub.model.words import StixId, StixObject
 
 LEADING = frozenset({"type", "spec_version", "id", "created", "modified"})
+"""The properties that ``rendered`` puts in front."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A view without its stamps."""
+    """A view without its id and times."""
 
     type: str
     rest: bytes
-    """JSON of all properties but the stamps, without the opening brace: ``"name":"x"}`` or ``}``."""
+    """JSON of all properties but the leading ones, without the opening brace: ``"name":"x"}`` or ``}``."""
     digest: bytes
     uses: tuple[str, ...]
-    """Markings, identities and extension definitions that it carries along."""
+    """Markings, identities and extension definitions that must be shown beside it."""
     own_id: StixId | None
     """None: the hub makes id and times."""
     created: str | None = None
@@ -43,7 +44,7 @@ def content(
     own: StixObject | None = None,
     kinds: tuple[str, ...] = (),
 ) -> Content:
-    """Render ``properties``, stamps left out. ``own``: an object whose id and times are shown as they are."""
+    """Render ``properties``, the leading ones left out. ``own``: an object whose id and times are shown as they are."""
     rest = _rest(properties)
     return Content(
         type=kind, rest=rest, digest=digest_of(kind.encode() + rest), uses=uses,

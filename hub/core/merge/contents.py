@@ -20,7 +20,7 @@ from hub.model.words import CanonicalKey, StixId
 
 Seen = Sequence[tuple[ClaimHead, Projection]]
 ShownAs = Callable[[int, CanonicalKey], StixId | None]
-"""The id under which a collection shows a thing now, as far as the step has come."""
+"""The id under which a collection shows a thing now, in the step so far."""
 
 
 class Contents:
@@ -91,7 +91,7 @@ class Contents:
 
     def _observable(self, collection: Collection, seen: Seen) -> Content | None:
         known: dict[StixId, None] = {}
-        # what was observed again and again is said in the same words, of which a union needs the best-ranked
+        # many claims have the same content, of which a union needs the best-ranked
         distinct: dict[tuple[int, bytes], tuple[ClaimHead, Projection]] = {}
         for claim, p in sorted(seen, key=lambda pair: pair[1].rank):
             distinct.setdefault((claim.source, p.digest), (claim, p))
@@ -106,7 +106,7 @@ class Contents:
         return None if obj is None else owner.owners(chosen, obj, self._policy, known)
 
     def marking(self, no: int, claims: Sequence[ClaimHead]) -> Content | None:
-        """A source's own marking-definition, as it goes with what carries it in a collection."""
+        """A source's own marking-definition, as a collection shows it beside what uses it."""
         chosen = owner.owners_choice([self._projections.definition(claim) for claim in claims])
         claim = next(claim for claim in claims if (claim.source, claim.id) == chosen.of)
         known: dict[StixId, None] = {}
@@ -116,7 +116,7 @@ class Contents:
     # ------------------------------------------------------------ references
 
     def _rewritten(self, collection: Collection, seen: Seen, known: dict[StixId, None]) -> list[Projection]:
-        """The live projections with their references as the collection shows them, without those that wait."""
+        """The live projections with their references as the collection shows them, if they have what they need."""
         return [
             replace(p, obj=obj)
             for claim, p in seen

@@ -26,9 +26,9 @@ class Draft:
     content: Content | None
     object_id: StixId
     is_merged: bool
-    """It is an indicator or a merged relationship, which leaves with a last, revoked version."""
+    """It is an indicator or a merged relationship, which ends with a last, revoked version."""
     past: Change | None = None
-    """The last object shown under this id, where the view has gone by another since."""
+    """The last object shown under this id, where the view has had another id since."""
 
 
 class Drafts:
@@ -58,7 +58,7 @@ class Drafts:
         return found
 
     def questions(self) -> Questions:
-        """The bytes and dates that the stamps need."""
+        """The bytes and dates that are needed to number and date them."""
         for (no, thing), found in self._solution.found():
             with suppress(Missing):
                 if found is not None:
@@ -72,7 +72,7 @@ class Drafts:
         return self._facts.asked()
 
     def _past(self, no: int, thing: CanonicalKey, new: Content) -> Change | None:
-        """What was last shown under an owner's id, if the view has gone by another id since."""
+        """What was last shown under an owner's id, if the view has had another id since."""
         if new.own_id is None:
             return None
         before = self._facts.views.of(no, thing)

@@ -1,8 +1,8 @@
 """One step's merge: from the claims that changed to the views that change, over all collections.
 
-Sans-IO: ``ask`` says what must be looked up, ``tell`` takes the answers, until nothing is asked; then ``drafts`` are
+Sans-IO: ``ask`` gives the questions, ``tell`` takes the answers, until there are no more questions; then ``drafts`` are
 the views that differ. Work that lacks an answer stays in the queue and is tried again, so each round asks for
-everything at once. See the head of the package.
+everything at once. The docstring of the package explains how it works.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId
 
 _ROUNDS = 200_000
-"""Passes over the queue in one step, after which something must be wrong: it takes far fewer."""
+"""Passes over the queue in one step; more than this mean an error in the engine."""
 
 
 class Engine:
@@ -48,9 +48,9 @@ class Engine:
         pending: Mapping[tuple[int, StixId], bytes] | None = None,
     ) -> None:
         """``changed``: old and new claim by key. ``again``: claims that a change of policy, or of something that they
-        refer to, concerns; ``only`` in this collection. ``referrer_limit``: more referrers of one id than this come in pages,
-        and what need not happen at once is ``left`` for later steps. ``pending``: what earlier steps have left so, and
-        how far it is done, by collection and name.
+        refer to, concerns; ``only`` in this collection. ``referrer_limit``: more referrers of one id than this are read
+        page by page, and what may be deferred is ``left`` for later steps. ``pending``: what earlier steps have
+        deferred, and how far it is done, by collection and name.
         """
         self._policy = policy
         self._nos = tuple(policy.collections) if only is None else (only,)
@@ -66,11 +66,11 @@ class Engine:
         self._queue: dict[Work, None] = dict.fromkeys(map(ClaimChanged, changed))
         self._done: set[ViewChanged] = set()
         self._uncounted: dict[Place, None] = {}
-        """Places that were looked at since what they use was counted."""
+        """Places that were computed since what they use was counted."""
         self._markings: set[str] = set()
         """Marking-definitions that may have other content now, by their names (``marking_name``)."""
         self._redecided: set[StixId] = set()
-        """Marking-definitions that have decided something before and decide something else now."""
+        """Marking-definitions that decided something before and decide something else now."""
         self._begin(again)
 
     def _begin(self, again: Sequence[Claim]) -> None:
@@ -87,13 +87,13 @@ class Engine:
             self._markings.update(known_objects(self._policy))
 
     def resume(self, no: int, name: StixId, after: bytes) -> None:
-        """Take up the next of those that refer to ``name``, ``left`` by an earlier step; see ``reached``."""
+        """Give the next of those that refer to ``name``, deferred by an earlier step, their turn; see ``reached``."""
         self._turns.resume(no, name, after)
 
     # ------------------------------------------------------------ the outside
 
     def ask(self) -> Questions:
-        """What must be looked up before the work can go on; empty when it is done."""
+        """The questions without whose answers the work cannot go on; empty when it is done."""
         for _ in range(_ROUNDS):
             self._work()
             questions = self._facts.asked()
@@ -107,7 +107,7 @@ class Engine:
         raise RuntimeError("the merge of this step does not come to an end")
 
     def tell(self, answers: Answers) -> None:
-        """Take what was looked up."""
+        """Take the answers."""
         self._facts.tell(answers)
 
     def drafts(self) -> list[Draft]:
@@ -116,22 +116,22 @@ class Engine:
 
     @property
     def placements(self) -> dict[ClaimKey, dict[int, CanonicalKey]]:
-        """Where relationships stand now, for those that moved."""
+        """The things that relationships are about now, by collection, for those of which that has changed."""
         return self._facts.placements.moved
 
     @property
     def uses(self) -> dict[tuple[int, str], int]:
-        """By how much the count of what views carry changes."""
+        """By how much the number of views that use something changes."""
         return self._uses.changes
 
     @property
     def left(self) -> list[tuple[int, StixId]]:
-        """Collections, and ids in them that so many refer to that the referrers' turn comes in steps after this one."""
+        """Collections, and ids in them whose referrers are deferred to later steps."""
         return self._turns.left(self._is_shown)
 
     @property
     def cancelled(self) -> list[tuple[int, StixId]]:
-        """What earlier steps have left, and nothing waits for any more."""
+        """What earlier steps have deferred, and nothing waits for any more."""
         return self._turns.cancelled(self._is_shown)
 
     @property
@@ -152,7 +152,7 @@ class Engine:
         return bool(self._queue) or self._turns.is_busy or self._solution.is_busy
 
     def _work(self) -> None:
-        """One pass over all there is to do; what lacks an answer stays."""
+        """One pass over the queue and the places; what lacks an answer stays."""
         for work in list(self._queue):
             with suppress(Missing):
                 self._do(work)
@@ -171,7 +171,7 @@ class Engine:
         return self._contents.content(self._policy.collections[no], thing)
 
     def _note_changes(self) -> None:
-        """Views that have come, gone or changed their id: so may what refers to them."""
+        """Put views that have come, gone or changed their id into the queue: what refers to them is affected."""
         for place in self._solution.settled():
             self._uncounted[place] = None
             now = self._solution.shown_as(*place)
@@ -198,7 +198,7 @@ class Engine:
             case _ as never:
                 assert_never(never)
 
-    # ------------------------------------------------------------ what is to be looked at
+    # ------------------------------------------------------------ what is affected
 
     def _affect(self, thing: CanonicalKey, nos: Nos) -> None:
         self._facts.want_thing(thing)
@@ -206,7 +206,7 @@ class Engine:
             self._solution.affect((no, thing))
 
     def _affect_claim(self, claim: ClaimHead, nos: Nos) -> None:
-        """What a claim shows may be different there."""
+        """In these collections, what a claim contributes to may be different."""
         if claim.sighted is not None:  # it may count now where it did not
             self._put(Sighted(claim.sighted, nos))
         if is_placed(claim):
@@ -217,7 +217,7 @@ class Engine:
             self._affect(claim.thing, nos)
 
     def _change_claim(self, key: ClaimKey) -> None:
-        """For those who see the claim now or saw it before. For others nothing happens at all."""
+        """In the collections whose audience sees the claim now or saw it before; in no other."""
         old, new = self._changed[key]
         nos = tuple(no for no in self._nos if self._resolver.sees(no, new) or self._resolver.saw(no, new))
         self._affect_claim(new, nos)
@@ -235,7 +235,7 @@ class Engine:
             self._affect(old.thing, nos)
 
     def _redefine(self, old: ClaimHead | None, new: ClaimHead) -> None:
-        """A marking may mean something else to what carries it."""
+        """What is marked with this may be visible to others now."""
         before = decision_of(old)
         if before != decision_of(new):
             name = marked_with(new.id)
@@ -244,7 +244,7 @@ class Engine:
                 self._redecided.add(name)
 
     def _change_meaning(self, name: StixId, nos: Nos, *, if_contested: bool) -> None:
-        """For all that refers to the id."""
+        """For all claims that refer to the id."""
         referrers = self._facts.index.referrers(name)
         if referrers is not None and not referrers:
             return
@@ -255,13 +255,13 @@ class Engine:
                 self._turns.end(no, name)
         self._affect_referrers(name, nos)
         if referrers is None:
-            # a marking that can be read at last shows what waited for it; what was decided otherwise must not wait
+            # a marking that can be read now makes claims visible; one that decided something else before lets none wait
             may_wait = is_marking(name) and name not in self._redecided
             for no in nos:
                 self._turns.add(no, name, at_once=not may_wait)
 
     def _affect_sighted(self, name: StixId, nos: Nos) -> None:
-        """What is said of each indicator that the id may mean."""
+        """The indicators that the id may mean."""
         if not name.startswith("indicator--"):
             return
         thing = key_in(name)
@@ -295,18 +295,18 @@ class Engine:
     # ------------------------------------------------------------ what refers to what
 
     def _change_view(self, no: int, thing: CanonicalKey) -> None:
-        """For all that refers to a view under any of its names."""
+        """For all claims that refer to a view under any of its names."""
         before, now = self._facts.views.of(no, thing), self._solution.content((no, thing))
         was_shown = before is not None and before.alive
         for name in self._names(no, thing, before, now):
-            if was_shown and now is not None:  # under another id, for which nobody waits
+            if was_shown and now is not None:  # under another id: nobody waits for that
                 self._turns.end(no, name)
             self._turns.note(no, name, (no, thing))
             if self._affect_referrers(name, (no,)) is None:
                 self._turns.add(no, name, at_once=was_shown)
 
     def _names(self, no: int, thing: CanonicalKey, before: View | None, now: Content | None) -> list[StixId]:
-        """How references may name a view."""
+        """The names by which references may mean a view."""
         names: dict[StixId, None] = {}
         kind = None
         for claim in self._resolver.about(no, thing):
@@ -324,7 +324,7 @@ class Engine:
         return list(names)
 
     def _affect_referrers(self, name: StixId, nos: Nos) -> Sequence[ClaimHead] | None:
-        """Look at all claims that refer to an id; where they are too many, at those that the step changes.
+        """For all claims that refer to an id; where they are too many, for those that the step changes.
 
         Returns all of them, None for too many.
         """
@@ -348,13 +348,13 @@ class Engine:
             if thing is not None:
                 self._resolver.relationships.add(thing)
                 self._affect(thing, (no,))
-        if revealed and has_own_meaning(claim.id):  # who sees it has changed, and so what its own id means
+        if revealed and has_own_meaning(claim.id):  # its audience has changed, and so has what its own id means
             self._put(MeaningChanged(claim.id, (no,), if_contested=False))
 
-    # ------------------------------------------------------------ what goes along with what carries it
+    # ------------------------------------------------------------ what goes along with what uses it
 
     def _update_uses(self) -> None:
-        """Bring in what newly shown objects carry, take out what nothing carries any more."""
+        """Show what objects that are shown now use, and end what nothing uses any more."""
         for place in self._uncounted:
             self._uses.count(place, self._solution.content(place))
         self._uncounted.clear()
@@ -370,7 +370,7 @@ class Engine:
 
 
 def _means_the_same(old: ClaimHead, new: ClaimHead) -> bool:
-    """Whether an id that one source alone claims means after a change what it meant before it, to everyone."""
+    """Whether an id that only one source claims means the same before and after a change, to everyone."""
     return (
         old.thing == new.thing
         and old.thing is not None

@@ -1,7 +1,7 @@
-"""What one step knows of the store so far, with the step's own changes laid over it.
+"""What one step knows of the store so far; the step's own changes replace what the store says.
 
-Every question either has its answer or raises ``Missing`` and notes what must be looked up. The claims that the step
-changes replace what the store says, when an answer is taken: whoever asks sees one state, that after the step.
+Every question either has its answer, or is noted and raises ``Missing``. The changes are put in when an answer is
+taken, so that all code sees one state, that after the step.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _AS_THEY_ARE: tuple[Question[Any, Any], ...] = (PAGE, PLACEMENT, BODY, USES, PAS
 
 
 class Missing(Exception):  # not an error: the work is tried again with the answer
-    """What is asked has not been looked up yet.
+    """The answer is not there yet.
 
-    Whoever may raise it is called again from the start: what it has changed until then must bear being done twice.
+    A function that may raise it is called again from the start: what it does before must be safe to do twice.
     """
 
 
 def is_placed(claim: ClaimHead) -> bool:
-    """Whether it is a relationship whose thing depends on what its ends mean in each collection."""
+    """Whether it is a relationship whose thing depends on what its ends mean in each collection (``Placements``)."""
     return claim.thing is None
 
 
@@ -56,17 +56,17 @@ def sighting_of(stix_id: str) -> StixId:
 
 
 def marked_with(marking: str) -> StixId:
-    """The name under which the index keeps what carries a marking of its source's own."""
+    """The name under which the index keeps the claims that have a marking of their source's own."""
     return StixId(f"marked:{marking}")
 
 
 def is_marking(name: StixId) -> bool:
-    """Whether a name of the index stands for what carries a marking."""
+    """Whether ``marked_with`` made this name."""
     return name.startswith("marked:")
 
 
 def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
-    """The ids whose meaning decides what this claim's views show; empty for a withdrawn one."""
+    """The ids whose meaning decides what the claim's views show; empty for a withdrawn claim."""
     if not claim.body:
         return ()
     said = claim.beside_author if stix_type(claim.type).view_author is ViewAuthor.HUB else claim.references
@@ -81,7 +81,7 @@ class Facts:
     """See the head of this module."""
 
     def __init__(self, policy: Policy, changed: Mapping[ClaimKey, Claim], referrer_limit: int = REFERRER_LIMIT) -> None:
-        """``changed``: the claims that the step changes. ``referrer_limit``: more referrers of one id come page by page."""
+        """``changed``: the claims that the step changes. ``referrer_limit``: see ``Questions``."""
         self._referrer_limit = referrer_limit
         self._asked = Questions(referrer_limit)
         self._changed = changed
@@ -89,11 +89,11 @@ class Facts:
         self._known: dict[Question[Any, Any], dict[Any, Any]] = defaultdict(dict)
         self._known[CLAIM].update(changed)
         self._by_digest: dict[bytes, Claim] = {}
-        """Observables by what is said of them: many are said in the same words."""
+        """Observables by the digest of their content: many claims have the same content."""
         self._of_thing: dict[CanonicalKey, list[Claim]] = defaultdict(list)
         self._of_id: dict[StixId, list[Claim]] = defaultdict(list)
         self._referring: dict[StixId, list[Claim]] = defaultdict(list)
-        """Of the claims that the step changes, those about a thing, under an id, and that refer to an id."""
+        """Of the claims that the step changes: by thing, by id, and by the ids that they refer to."""
         self.index = Index(self)
         self.views = StoredViews(self, policy)
         self.placements = Placements(self)
@@ -116,17 +116,17 @@ class Facts:
         return answer
 
     def ask_ahead(self, question: Question[K, Any], keys: Iterable[K]) -> None:
-        """Note what is sure to be needed, so that it comes with the first look-up."""
+        """Note what will be needed, so that it comes with the first answers."""
         known = self._known[question]
         self._asked.update(question, [key for key in keys if key not in known])
 
     def asked(self) -> Questions:
-        """What has been noted since the last time."""
+        """What has been noted since the last call."""
         found, self._asked = self._asked, Questions(self._referrer_limit)
         return found
 
     def prefetch(self, claim: ClaimHead) -> None:
-        """Note what a claim that is looked at is sure to need."""
+        """Note what the work on a claim will need."""
         names = (claim.id, marked_with(claim.id)) if claim.type == "marking-definition" else (claim.id,)
         self.ask_ahead(REFERRERS, names)
         if is_placed(claim):
@@ -151,7 +151,7 @@ class Facts:
         return kept
 
     def tell(self, answers: Answers) -> None:
-        """Take answers, with the step's own changes laid over them."""
+        """Take answers; the step's own changes replace what they say."""
         claims = self._known[CLAIM]
         for key, claim in answers.of(CLAIM).items():
             claims.setdefault(key, claim if claim is None else self._kept(claim))
@@ -217,13 +217,13 @@ class Facts:
 
 
 class Index:
-    """Who refers to what. Every answer may raise ``Missing``."""
+    """The claims that refer to an id. Every method may raise ``Missing``."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
 
     def referrers(self, name: StixId) -> Sequence[ClaimHead] | None:
-        """All claims that refer to a STIX id; None when they are too many to look up at once."""
+        """All claims that refer to a STIX id; None when there are more than the limit."""
         return self._facts.get(REFERRERS, name)
 
     def page(self, name: StixId, after: bytes) -> list[Claim]:
@@ -252,7 +252,7 @@ class Index:
 
 
 class StoredViews:
-    """What the store has of views. Every answer may raise ``Missing``."""
+    """The stored views. Every method may raise ``Missing``."""
 
     def __init__(self, facts: Facts, policy: Policy) -> None:
         self._facts = facts
@@ -260,11 +260,11 @@ class StoredViews:
         self._keyed_names: dict[CanonicalKey, list[StixId]] = {}
 
     def of(self, collection: int, thing: CanonicalKey) -> View | None:
-        """What the store has of a thing's view."""
+        """The stored view of a thing, also one that has ended."""
         return self._facts.get(THING, thing).views.get(collection)
 
     def shown_as(self, collection: int, thing: CanonicalKey) -> StixId | None:
-        """The id of the view that the store has of a thing; None for no view, or one that has ended."""
+        """The id of the stored view of a thing; None for no view, or one that has ended."""
         view = self.of(collection, thing)
         return view.object_id if view is not None and view.alive else None
 
@@ -290,21 +290,21 @@ class StoredViews:
 
 
 class Placements:
-    """What relationships stand for, by collection. Every answer may raise ``Missing``."""
+    """The things that relationships are about, by collection. Every method may raise ``Missing``."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self.moved: dict[ClaimKey, dict[int, CanonicalKey]] = {}
-        """What those stand for that the step has looked at."""
+        """The things of those that the step has computed."""
         self._newly: dict[tuple[int, CanonicalKey], dict[ClaimKey, None]] = defaultdict(dict)
 
     def of(self, key: ClaimKey) -> dict[int, CanonicalKey]:
-        """The thing that a relationship stands for, by collection."""
+        """The thing that a relationship is about, by collection."""
         placed = self.moved.get(key)
         return self._facts.get(PLACEMENT, key) if placed is None else placed
 
     def place(self, key: ClaimKey, where: dict[int, CanonicalKey]) -> None:
-        """Let a relationship stand for these things from now on."""
+        """From now on the relationship is about these things."""
         for collection, thing in self.of(key).items():
             self._newly[collection, thing].pop(key, None)
         self.moved[key] = where
@@ -312,6 +312,6 @@ class Placements:
             self._newly[collection, thing][key] = None
 
     def under(self, collection: int, thing: CanonicalKey) -> list[ClaimHead]:
-        """The relationships that stand for a thing in a collection."""
+        """The relationships that are about a thing in a collection."""
         here = [claim for claim in self._facts.get(PLACED, thing).get(collection, ()) if claim.key not in self.moved]
         return [*here, *(self._facts.kept(key) for key in self._newly.get((collection, thing), ()))]

@@ -1,4 +1,4 @@
-"""Content first, stamps after: drafts become numbered, dated rows of the change logs, and views.
+"""Drafts become numbered, dated rows of the change logs, and views.
 
 Source: docs/semantics.md, section 7. Numbers and dates are known only once the logs are locked: nothing here is slow.
 """
@@ -67,7 +67,7 @@ def numbered(
 
 
 def _leaves(draft: Draft) -> bool:
-    """Whether an object leaves: the view ends, or goes by another id from now on."""
+    """Whether an object ends: its view ends, or has another id from now on."""
     before = draft.before
     return before is not None and (draft.content is None or (before.alive and before.object_id != draft.object_id))
 

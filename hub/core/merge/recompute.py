@@ -1,7 +1,7 @@
 """Everything that the hub shows, computed again from what sources claim and from nothing else.
 
 What a collection shows is a pure function of the claims and the policy, so this is how a stored hub is verified: the
-step-by-step merge must have come to the same. Holds all claims in memory.
+step-by-step merge must have the same result. Holds all claims in memory.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Recomputed:
 
 def recomputed(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -> Recomputed:
     """What the hub must show of these claims. Of ``views``, the stored ones, only the generations count: how often a
-    view has ended is history, which the claims do not tell.
+    view has ended is history, which is not in the claims.
     """
     ended = {(view.collection, view.thing): replace(view, alive=False, uses=()) for view in views}
     engine = Engine(policy, {claim.key: (None, claim) for claim in claims})
@@ -65,7 +65,7 @@ class Difference:
 
 
 def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) -> list[Difference]:
-    """Where the stored views differ from what their claims come to."""
+    """Where the stored views differ from what follows from their claims."""
     must = recomputed(policy, claims, views).shown
     stored = {
         (view.collection, view.thing): view for view in views if view.alive and view.collection in policy.collections
@@ -83,7 +83,7 @@ def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) 
         elif view.digest != draft.content.digest:
             found.append(Difference(*at, view.object_id, "is shown with other content"))
         elif sorted(view.uses) != sorted(draft.content.uses):
-            found.append(Difference(*at, view.object_id, "is noted as carrying other markings and identities"))
+            found.append(Difference(*at, view.object_id, "is noted as using other markings and identities"))
     return found
 
 

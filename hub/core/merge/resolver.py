@@ -43,14 +43,14 @@ class Resolver:
     # ------------------------------------------------------------ who may see a claim
 
     def goes_along(self, claim: ClaimHead) -> bool:
-        """Whether its object comes and goes with what carries it, not by its own markings."""
+        """Whether its object is shown while something shown uses it, whatever its own markings say."""
         return claim.type == "marking-definition" or claim.id in self._known or claim.id in self._hidden
 
     def waits(self, no: int, name: StixId, key: ClaimKey) -> bool:
-        """Whether it is not yet a claim's turn, in a collection, to see what has come under a name that many refer to.
+        """Whether a claim that refers to a name has yet to wait for its turn in a collection.
 
-        They are served in the order of their keys, whatever else a step looks at: who looks in between must not learn
-        from it, and who may not be seen must not hurry it.
+        The order is that of the keys, whatever else a step computes: the time of a row must not tell anything about
+        claims that its audience does not see.
         """
         reached = self.pending.get((no, name))
         return reached is not None and key > reached
@@ -74,7 +74,7 @@ class Resolver:
         return self._projections.was_visible(claim, self._policy.collections[no].audience)
 
     def about(self, no: int, thing: CanonicalKey) -> Sequence[ClaimHead]:
-        """All claims about a thing, as far as a collection may have to do with them."""
+        """All claims about a thing, in a collection."""
         if thing in self.relationships:
             return self._facts.placements.under(no, thing)
         return self._facts.claims_of_thing(thing)
@@ -97,7 +97,7 @@ class Resolver:
             return self.thing_of(no, mine)
         if ref.partition("--")[0] in SCO_TYPES:
             by_value = object_key(ref)
-            # nobody else may bend the id that an observable's value gives to another observable
+            # no other source can make the id that an observable's value gives mean another observable
             if not seen or any(self.sees(no, claim) for claim in self._facts.claims_of_thing(by_value)):
                 return by_value
         if not seen:
@@ -106,7 +106,7 @@ class Resolver:
         return self.thing_of(no, next(claim for claim, p in seen if p is chosen))
 
     def thing_of(self, no: int, claim: ClaimHead) -> CanonicalKey | None:
-        """The thing that a claim is about in a collection; None for a relationship that stands nowhere there."""
+        """The thing that a claim is about in a collection; None for a relationship whose ends mean nothing there."""
         if not is_placed(claim):
             return claim.thing
         thing = self._facts.placements.of(claim.key).get(no)

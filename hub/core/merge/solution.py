@@ -1,9 +1,9 @@
-"""What the affected things show: the least solution, computed from nothing.
+"""What the affected places show: the least solution, computed from nothing.
 
-A view may need another one to be shown. So nothing is taken to be shown at first, and each place is looked at again
-when something that it read has come or gone: a circle of things that need only each other never comes into being.
-Outside the affected places all stands as the store has it. A place that joins them begins from nothing too, and then
-everything that may owe its existence to it does so once more.
+A view may need another one to be shown. So nothing is shown at first, and each place is computed again when a place
+that it has read gets, loses or changes its view: things that need only each other are never shown. All other places
+are as the store has them. A place that becomes affected later starts empty too, and then so do all places that may
+have been shown because of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hub.model.words import CanonicalKey, StixId, derived_id
 Place = tuple[int, CanonicalKey]
 """A collection and a thing: where there may be a view."""
 Compute = Callable[[int, CanonicalKey], Content | None]
-"""What a collection shows of a thing, as far as the solution has come. May raise ``Missing``."""
+"""What a collection shows of a thing, in the solution so far. May raise ``Missing``."""
 
 
 class Solution:
@@ -35,24 +35,24 @@ class Solution:
         self._shown: dict[Place, StixId | None] = {}
         """The same places, and the ids of what is shown there."""
         self._dependent: dict[Place, None] = {}
-        """Those whose existence may depend on one another."""
+        """Those of types that can need one another."""
         self._todo: dict[Place, None] = {}
         self._settled: dict[Place, None] = {}
-        """Those that were looked at since somebody last asked which these are."""
+        """Those that were computed since ``settled`` was last asked."""
         self._readers: dict[Place, dict[Place, None]] = defaultdict(dict)
-        """By place, who has asked what is shown there."""
+        """By place, the places that have read it."""
         self._reading: Place | None = None
         self._read: list[Place] = []
-        """Who is looked at now, and what it has asked for."""
+        """The place that is being computed, and what it has read."""
         self._lost = False
-        """Something is shown no more that others may owe their existence to."""
+        """A view has gone because of which others may be shown."""
         self._ids: dict[Place, StixId] = {}
-        """Ids that the hub makes, of places that show something or did in this step."""
+        """Ids that the hub makes, by place."""
 
     # ------------------------------------------------------------ what is affected
 
     def affect(self, at: Place) -> None:
-        """Look at a place, again if it was looked at before."""
+        """Have a place computed, again if it was computed before."""
         if at not in self._found:
             if self._readers.get(at):
                 self._forget(at, was_shown=self._facts.views.shown_as(*at) is not None)
@@ -60,12 +60,12 @@ class Solution:
         self._todo[at] = None
 
     def doubt(self, collection: int) -> None:
-        """Look again at all affected places of a collection: others may be seen there than before."""
+        """Have all affected places of a collection computed again: other claims may be visible there than before."""
         self._todo.update(dict.fromkeys(at for at in self._found if at[0] == collection))
         self._lost = True
 
     def set(self, at: Place, content: Content | None) -> None:
-        """Say what is shown at a place for another reason than what refers to it."""
+        """Set what is shown at a place that nobody computes: what goes along is shown while it is used."""
         before, now = self.shown_as(*at), None if content is None else self.id_of(at, content)
         self._found[at], self._shown[at] = content, now
         self._settled[at] = None
@@ -80,11 +80,11 @@ class Solution:
 
     @property
     def is_busy(self) -> bool:
-        """Whether there are places to be looked at."""
+        """Whether there are places to be computed."""
         return bool(self._todo) or self._lost
 
     def solve(self, compute: Compute) -> None:
-        """Go on as far as what was looked up reaches; places that lack an answer stay."""
+        """Compute as far as the answers reach; places that lack one stay to be computed."""
         waiting: dict[Place, None] = {}
         while self._todo or self._lost:
             if self._lost:
@@ -100,7 +100,7 @@ class Solution:
         self._todo.update(waiting)
 
     def _begin_again(self) -> None:
-        """What may owe its existence to what was shown before has none for now."""
+        """Start again from nothing with all that may be shown because of a view that has gone."""
         self._lost = False
         for at in self._dependent:
             self._todo[at] = None
@@ -117,7 +117,7 @@ class Solution:
         before, now = self._shown[at], None if found is None else self.id_of(at, found)
         depends = found is not None and found.type in DEPENDENT_TYPES
         needed = self._needed() if depends else []
-        # nothing has changed so far, so that a look that lacks an answer can be repeated
+        # nothing has changed so far, so that it can be repeated where an answer is missing
         self._found[at], self._shown[at] = found, now
         self._settled[at] = None
         if depends:
@@ -134,7 +134,7 @@ class Solution:
         return [place for place, view in views if view is not None and view.alive and view.type in DEPENDENT_TYPES]
 
     def _order(self, at: Place) -> int:
-        """What is referred to comes first, so that few places are looked at twice."""
+        """What is referred to comes first, so that few places are computed twice."""
         try:
             claims = self._facts.claims_of_thing(at[1])
             return stix_type(claims[0].type).order if claims else _LAST
@@ -142,7 +142,7 @@ class Solution:
             return _LAST
 
     def shown_as(self, collection: int, thing: CanonicalKey) -> StixId | None:
-        """The id under which a collection shows a thing, as far as the solution has come."""
+        """The id under which a collection shows a thing, in the solution so far."""
         at = (collection, thing)
         if self._reading is not None:
             self._readers[at][self._reading] = None
@@ -167,7 +167,7 @@ class Solution:
         return iter(self._found.items())
 
     def settled(self) -> list[Place]:
-        """The places that were looked at since the last time."""
+        """The places that were computed since the last call."""
         found, self._settled = list(self._settled), {}
         return found
 

@@ -1,7 +1,8 @@
-"""Those who refer to an id when they are many: looked up page by page, and looked at at once only where they must be.
+"""The referrers of an id when they are many: they are read page by page, and deferred where that is allowed.
 
-What a late target shows at last can wait for later steps, when more than a crowd of them are visible in a collection.
-They are counted in that collection alone: nobody learns from the moment of a row how many others there are.
+If the id is shown now and was not before, and more of them than the limit are visible in a collection, their turn comes
+in later steps. They are counted in that collection alone, so that the time of a row does not tell how many others there
+are.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ Shows = Callable[[Place], bool]
 
 @dataclass(frozen=True, slots=True)
 class Referrer:
-    """A claim that refers to an id of which the view in a collection has come, gone, or changed its id."""
+    """A claim that refers to an id whose view in a collection has come, gone, or changed its id."""
 
     collection: int
     name: StixId
@@ -30,7 +31,7 @@ class Referrer:
 
 
 class _Walk:
-    """One walk over the referrers of an id in one collection."""
+    """Reading the referrers of an id for one collection, page by page."""
 
     __slots__ = ("after", "at_once", "resumed", "seen")
 
@@ -38,12 +39,12 @@ class _Walk:
         self.after = after
         self.at_once = at_once
         self.resumed = resumed
-        """Whether an earlier step has left it: a crowd of them have their turn, and the rest is left again."""
+        """Whether an earlier step has deferred them: as many as the limit have their turn now."""
         self.seen: list[Claim] = []
 
 
 class Turns:
-    """The walks that one step has to do."""
+    """All that one step reads and defers."""
 
     def __init__(self, facts: Facts, resolver: Resolver, referrer_limit: int) -> None:
         self._facts = facts
@@ -52,15 +53,15 @@ class Turns:
         self._walks: dict[tuple[int, StixId], _Walk] = {}
         self._left: dict[tuple[int, StixId], None] = {}
         self._ended: set[tuple[int, StixId]] = set()
-        """What earlier steps have left, and all see at once after all."""
+        """What earlier steps have deferred, and need not wait any longer."""
         self._things: dict[tuple[int, StixId], Place] = {}
         self.reached: bytes | None = None
-        """Where a walk that was resumed must go on; None: it has come to its end."""
+        """After which key the task that was resumed must go on; None: it is done."""
 
     # ------------------------------------------------------------ what there is to do
 
     def add(self, no: int, name: StixId, *, at_once: bool) -> None:
-        """Have the referrers of an id looked at in a collection. ``at_once``: all of them in this step."""
+        """Have the referrers of an id computed in a collection. ``at_once``: all of them in this step."""
         if not at_once and (no, name) in self._left:
             return
         walk = self._walks.get((no, name))
@@ -72,7 +73,7 @@ class Turns:
         self._things[no, name] = place
 
     def resume(self, no: int, name: StixId, after: bytes) -> None:
-        """Go on with what an earlier step has left, above the key of the last one that had its turn."""
+        """Go on with what an earlier step has deferred, after the key of the last one that had its turn."""
         self._walks[no, name] = _Walk(at_once=False, after=after, resumed=True)
 
     def end(self, no: int, name: StixId) -> None:
@@ -83,25 +84,25 @@ class Turns:
 
     @property
     def is_busy(self) -> bool:
-        """Whether there are some that have neither been looked at nor left for later."""
+        """Whether there are some that are neither computed nor deferred."""
         return bool(self._walks)
 
     # ------------------------------------------------------------ the end of the step
 
     def left(self, is_shown: Shows) -> list[tuple[int, StixId]]:
-        """What this step leaves to later ones: nobody waits for what has no view after all."""
+        """What this step defers: nobody waits for what has no view in the end."""
         return [at for at in self._left if at not in self._things or is_shown(self._things[at])]
 
     def cancelled(self, is_shown: Shows) -> list[tuple[int, StixId]]:
-        """What earlier steps left for later, and what needs no later step any more."""
+        """What earlier steps have deferred, and what needs no later step any more."""
         gone = {at for at, place in self._things.items() if at in self._resolver.pending and not is_shown(place)}
         return sorted(self._ended | (gone - self._left.keys()))
 
     # ------------------------------------------------------------ going on
 
     def advance(self) -> tuple[list[Referrer], set[int]]:
-        """Go on as far as what was looked up reaches; gives those to look at, and the collections in which somebody
-        has begun to wait.
+        """Go on as far as the answers reach. Returns the claims to be computed, and the collections in which some have
+        begun to wait.
         """
         found: list[Referrer] = []
         left = len(self._left)
@@ -113,13 +114,13 @@ class Turns:
         return found, {no for no, _ in list(self._left)[left:]}
 
     def _walk(self, no: int, name: StixId, walk: _Walk, found: list[Referrer]) -> bool:
-        """Do one page, whole or not at all; says whether there may be another."""
+        """Do one page, whole or not at all. Returns whether there may be another."""
         page = self._facts.index.page(name, walk.after)
-        some = [claim for claim in page if not self._facts.is_changed(claim)]  # those the step looks at anyway
+        some = [claim for claim in page if not self._facts.is_changed(claim)]  # those are in the queue anyway
         if walk.at_once:
             found.extend(Referrer(no, name, self._facts.add(claim).key) for claim in some)
         else:
-            # what goes along with what carries it has no audience of its own, so it is neither counted nor made to wait
+            # what goes along has no audience of its own, so it is neither counted nor deferred
             own = [one for one in some if not self._resolver.goes_along(one)]
             walk.seen.extend([one for one in own if self._resolver.project_in_turn(one, no) is not None])
             found.extend(Referrer(no, name, self._facts.add(one).key) for one in some if self._resolver.goes_along(one))

@@ -1,6 +1,6 @@
-"""What goes along with what carries it: markings, and identities and extension definitions that the hub vouches for.
+"""What is shown because views use it: markings, and the identities and extension definitions of the hub itself.
 
-They have no audience of their own: each is in a collection while an object there carries it, so their uses are counted.
+They have no audience of their own: each is in a collection while a view there uses it, so the uses are counted.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Uses:
         self._counted: dict[Place, tuple[str, ...]] = {}
         """What each view's uses were when they were last counted in this step."""
         self.changes: dict[tuple[int, str], int] = defaultdict(int)
-        """By how much the count of what views carry changes."""
+        """By how much the number of views that use something changes."""
         self._changed: set[tuple[int, str]] = set()
 
     def count(self, at: Place, found: Content | None) -> None:
-        """Note by how much the uses of what a view carries change."""
+        """Note by how much the numbers change by what a view uses now."""
         before = self._facts.views.of(*at)
         old = self._counted.get(at, before.uses if before is not None and before.alive else ())
         new = () if found is None else found.uses
@@ -45,16 +45,16 @@ class Uses:
         self._counted[at] = new
 
     def names(self) -> dict[tuple[int, str], None]:
-        """What has come into use or gone out of it, by collection; also what had, and has not after all."""
+        """What has come into use or gone out of it, by collection; also what has for a time in this step."""
         self._changed |= {at for at, delta in self.changes.items() if delta}
         return {(no, used.partition("@")[0]): None for no, used in sorted(self._changed)}
 
     def stays(self, no: int, name: str) -> bool:
-        """Whether it is referred to though the registry has it no more: until all that does is looked at again."""
+        """Whether it is referred to though the registry has it no more: until all that does is computed again."""
         return name not in self._known and self._in_use(no, name)
 
     def content(self, no: int, name: str) -> Content | None:
-        """What a collection shows under a name that goes along."""
+        """What a collection shows under the name of something that is shown because it is used."""
         known = self._known.get(StixId(name))
         if known is not None:
             return owner.vouched(known) if self._in_use(no, name) else None

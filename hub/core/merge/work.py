@@ -1,4 +1,4 @@
-"""What the engine has to do, as values: each names what has changed, and in which collections that may matter."""
+"""What is in the engine's queue, as values: each names what has changed, and in which collections that may matter."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Sighted:
 
 @dataclass(frozen=True, slots=True)
 class EndsChanged:
-    """A relationship may stand for another thing."""
+    """A relationship may be between other things now, and so be another thing itself."""
 
     key: ClaimKey
 

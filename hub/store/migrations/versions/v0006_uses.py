@@ -1,0 +1,14 @@
+"""What views use is counted in a table of that name."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade() -> None:
+    """Give the table and its index their names."""
+    op.drop_index("uq_carried_collection_used", "carried")
+    op.execute(sa.text("alter table carried rename to uses"))
+    op.create_index("uq_uses_collection_used", "uses", ["collection", "used"], unique=True)
