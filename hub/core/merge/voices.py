@@ -14,24 +14,30 @@ SILENT_CONFIDENCE = 50
 
 def voices(projections: Sequence[Projection], spoken_for: Mapping[StixId, Source]) -> dict[str, list[Projection]]:
     """The projections by voice: a source's own, and what only it sends, are one; an author whom several sources send is
-    one of its own. ``spoken_for`` maps identities to the sources that are or speak for them, whose voice theirs is.
+    one of its own. ``spoken_for`` maps identities to the sources that are or speak for them, whose voice theirs is as
+    soon as they send anything at all: so a further claim may part two voices, and never makes one of them.
     """
     named = [_name(p, spoken_for) for p in projections]
     sent_by: dict[str, set[int]] = {}
     for p, name in zip(projections, named, strict=True):
         sent_by.setdefault(name, set()).add(p.source.no)
+        sent_by.setdefault(_voice_of(p.source), set()).add(p.source.no)
     found: dict[str, list[Projection]] = {}
     for p, name in zip(projections, named, strict=True):
-        found.setdefault(name if len(sent_by[name]) > 1 else f"source {p.source.no}", []).append(p)
+        found.setdefault(name if len(sent_by[name]) > 1 else _voice_of(p.source), []).append(p)
     return found
 
 
 def _name(p: Projection, spoken_for: Mapping[StixId, Source]) -> str:
     """Whose voice a claim is, if several sources send it."""
     if p.author is None:
-        return f"source {p.source.no}"
+        return _voice_of(p.source)
     spokesman = spoken_for.get(p.author)
-    return p.author if spokesman is None else f"source {spokesman.no}"
+    return p.author if spokesman is None else _voice_of(spokesman)
+
+
+def _voice_of(source: Source) -> str:
+    return f"source {source.no}"
 
 
 def weight(p: Projection) -> int:
