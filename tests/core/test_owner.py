@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.core.merge.content import Content
@@ -180,8 +180,18 @@ def test_what_is_shown_does_not_depend_on_the_order_of_the_claims(
     drawn: tuple[Policy, list[Projection]], data: st.DataObject
 ) -> None:
     policy, claims = drawn
-    assume(len({p.digest for p in claims}) == len(claims))
     assert view(policy, data.draw(st.permutations(claims))) == view(policy, claims)
+
+
+def test_of_sources_that_say_the_very_same_it_does_not_matter_which_comes_first() -> None:
+    """Which of them it is shows: the marking that goes along is as that source defines it."""
+    definition = an_object("marking-definition", "m", tlp=None, definition_type="statement", id=OWN)
+    defined = {
+        (no, OWN): a_claim(POLICY.sources[no], definition | {"definition": {"statement": f"Ask {no}"}}) for no in (1, 2)
+    }
+    obj = malware(created_by_ref=VENDORS[0], object_marking_refs=[TLP["green"], OWN])
+    one, other = (projection(POLICY, no, obj, definitions=defined) for no in (1, 2))
+    assert view(POLICY, [one, other]) == view(POLICY, [other, one])
 
 
 # ---------------------------------------------------------------- owner's objects

@@ -25,7 +25,8 @@ _OBSERVABLE_RULES = frozenset({"granular_markings", "object_marking_refs", "exte
 
 def owners_choice(visible: Sequence[Projection]) -> Projection:
     """The claim that is shown: of one author the own before the relayed; of several authors the one whom most sources
-    name, then whose claim has stood longest; then greatest ``modified``, trust, content hash.
+    name, then whose claim has stood longest; then greatest ``modified``, trust, content hash; then the source and id
+    that come first, since what goes along with the very same object may differ.
     """
     by_author: dict[str, list[Projection]] = {}
     for p in visible:
@@ -50,8 +51,9 @@ def _best(claims: Sequence[Projection]) -> Projection:
     return min(claims, key=lambda p: (not p.own, _greatest(p)))
 
 
-def _greatest(p: Projection) -> tuple[int, int, bytes]:
-    return (-p.modified_us, -p.source.trust, bytes(255 - byte for byte in p.digest))
+def _greatest(p: Projection) -> tuple[int, int, bytes, str, str]:
+    hash_descending = bytes(255 - byte for byte in p.digest)
+    return (-p.modified_us, -p.source.trust, hash_descending, p.source.identity, p.of[1])
 
 
 def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[StixId]) -> Content:
