@@ -13,6 +13,7 @@ from hub.core.judge import revoking
 from hub.core.merge.newest import newest, withdrawal
 from hub.core.merge.reach import decided_by
 from hub.core.merge.references import perhaps_issued, read_as_keys
+from hub.core.merge.runs import runs_on
 from hub.core.normalise.observed import part_id
 from hub.core.revoke import revoked
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key
@@ -130,6 +131,9 @@ class Contributions:
         return Outcome(one, one.problems[0].state if one.problems else State.REJECTED, one.problems)
 
     def _put(self, claim: Claim) -> None:
+        old = self._now.get(claim.key)
+        if old is not None:
+            claim = replace(claim, since=runs_on(old, claim, self._policy))
         self._now[claim.key] = claim
         self.changed[claim.key] = (self._before.get(claim.key), claim)
 

@@ -73,7 +73,7 @@ class ClaimHead(Protocol):
 
     @property
     def since(self) -> Stamp:
-        """When the run of its live versions began."""
+        """When the run of its live versions began, for each audience."""
         ...
 
     @property
@@ -120,7 +120,9 @@ class Claim:
     modified_us: int | None
     stamp: Stamp
     since: Stamp
-    """The stamp of the first version of its unbroken run of live ones."""
+    """The stamp, and behind it who could see the versions before in its unbroken run of live ones, and since when: see
+    ``hub/core/merge/runs``.
+    """
     state: ClaimState
     digest: bytes
     body: bytes

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from hub.core.arrivals import Arrival
 from hub.core.hold import Hit
+from hub.core.merge.newest import newest
 from hub.core.merge.project import Projection, decision_of, project
 from hub.core.merge.reach import Decided, reach
+from hub.core.merge.runs import runs_on
 from hub.core.normalise import Normal, normalise
 from hub.model.claims import Claim, ClaimState, claim_key, digest_of
 from hub.model.event_log import INTAKE_PREFIX
@@ -76,6 +79,14 @@ def a_claim(source: Source, obj: StixObject, second: float = 0) -> Claim:
         None if modified is None else parse_us(modified), at, at,
         ClaimState.REVOKED if obj.get("revoked") is True else ClaimState.LIVE, digest_of(body), body,
     )  # fmt: skip
+
+
+def following(old: Claim | None, new: Claim, policy: Policy) -> Claim:
+    """What a source claims when a version has come after another, or none, under the policy of that time."""
+    counts, _ = newest(old, new)
+    if old is None or counts is None:
+        return old or new
+    return replace(counts, since=runs_on(old, counts, policy))
 
 
 def seen(

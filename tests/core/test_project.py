@@ -13,14 +13,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hub.core.merge.newest import newest, withdrawal
+from hub.core.merge.newest import withdrawal
 from hub.core.merge.project import Projection, as_definition, no_stricter, view_groups
 from hub.core.merge.reach import decided_by
 from hub.core.validate import TYPES, validate
 from hub.model.claims import Claim, ClaimState
 from hub.model.extensions import KEPT_EXTENSION, OBSERVABLE_EXTENSIONS
 from hub.model.markings import PAP_ORDER
-from hub.model.policy import Policy, Source, covers
+from hub.model.policy import Audience, Policy, Source, covers
 from hub.model.words import COMMUNITY, NETWORK, PUBLIC, GroupName, Level, Limits, Naming, SourceName, StixId
 from tests.core.claims import (
     AUDIENCES,
@@ -33,6 +33,7 @@ from tests.core.claims import (
     a_policy,
     a_source,
     a_stamp,
+    following,
     projection,
     seen,
 )
@@ -347,25 +348,33 @@ MARKS = [
     [TLP["clear"]], [TLP["green"]], [TLP["amber"]], [TLP["green"], OTHERS[HEALTH]], [TLP["green"], OTHERS[NETWORK]], [],
 ]  # fmt: skip
 STATES = ["live", "live", "live", "revoked", "withdrawn"]
+TERMS: list[dict[str, Any]] = [
+    {}, {}, {"default_level": Level.GREEN}, {"default_level": Level.RED}, {"amber_to": ()}, {"amber_to": (COMMUNITY,)},
+    {"ceiling": Level.GREEN, "default_level": Level.GREEN}, {"suspended": True},
+]  # fmt: skip
+"""What may hold for a source: among it all that decides who sees what carries the same markings."""
+POLICIES = [a_policy(replace(RO, **terms), IT) for terms in TERMS]
+versions = st.tuples(st.sampled_from([*MARKS, [TLP["green"], OWN]]), st.sampled_from(STATES), st.sampled_from(POLICIES))
 
 
 @few(300)
-@given(
-    st.lists(st.tuples(st.sampled_from([*MARKS, [TLP["green"], OWN]]), st.sampled_from(STATES)), max_size=5),
-    st.sampled_from(MARKS),
-)
+@given(st.lists(versions, max_size=5), st.sampled_from(MARKS), st.sampled_from(POLICIES), st.sampled_from(POLICIES))
 def test_a_claim_is_seen_since_the_first_of_its_versions_that_an_audience_has_seen_without_a_break(
-    earlier: list[tuple[list[str], str]], last: list[str]
+    earlier: list[tuple[list[str], str, Policy]], last: list[str], then: Policy, now: Policy
 ) -> None:
-    """Semantics, section 6: an earlier version with a marking of the source's own counts as not seen."""
-    claim = _after([*earlier, (last, "live")])
+    """Semantics, section 6: an earlier version counts as seen by those who saw it when the next one came, and as not
+    seen where it had a marking of the source's own.
+    """
+    claim = _after([*earlier, (last, "live", then)])
+    policies = [policy for _, _, policy in earlier] + [then]
     for audience in AUDIENCES:
-        p = seen(claim, POLICY, audience)
+        p = seen(claim, now, audience)
         if p is None:
             continue
         begun = len(earlier)
-        for second, (marks, state) in reversed(list(enumerate(earlier))):
-            if state != "live" or seen(a_claim(RO, malware(object_marking_refs=marks)), POLICY, audience) is None:
+        for second, (marks, state, _) in reversed(list(enumerate(earlier))):
+            version = a_claim(RO, malware(object_marking_refs=marks))
+            if state != "live" or seen(version, policies[second + 1], audience) is None:
                 break
             begun = second
         assert p.since == a_stamp(begun), audience
@@ -383,27 +392,70 @@ def test_a_claim_is_seen_since_the_first_of_its_versions_that_an_audience_has_se
 def test_a_version_that_an_audience_may_not_see_ends_a_run(hidden: dict[str, Any]) -> None:
     versions = [malware(), hidden | {"modified": moment(1)}, malware(at=2)]
     for ceiling, audience in ((Level.AMBER_STRICT, MEMBERS), (Level.GREEN, CENTRES)):  # the ceiling was lowered since
+        policy = a_policy(replace(RO, ceiling=ceiling, default_level=Level.GREEN))
         claim = None
         for second, obj in enumerate(versions):
-            claim = newest(claim, a_claim(RO, obj, second))[0]
+            claim = following(claim, a_claim(RO, obj, second), policy)
         assert claim is not None
-        p = seen(claim, a_policy(replace(RO, ceiling=ceiling, default_level=Level.GREEN)), audience)
+        p = seen(claim, policy, audience)
         assert p is not None
         assert p.since == a_stamp(2)
 
 
-def _after(versions: list[tuple[list[str], str]]) -> Claim:
-    """The claim after these versions, a second between two."""
+def _after(versions: list[tuple[list[str], str, Policy]]) -> Claim:
+    """The claim after these versions, a second between two, each under the policy that held when it came."""
     claim: Claim | None = None
-    for second, (marks, state) in enumerate(versions):
+    for second, (marks, state, policy) in enumerate(versions):
         if state == "withdrawn":
             claim = None if claim is None else withdrawal(claim, a_stamp(second)) or claim
             continue
         revoked = True if state == "revoked" else None
         obj = malware(object_marking_refs=marks, modified=moment(second), revoked=revoked)
-        claim = newest(claim, a_claim(RO, obj, second))[0] or claim
+        claim = following(claim, a_claim(RO, obj, second), policy)
     assert claim is not None
     return claim
+
+
+def test_a_version_that_nobody_saw_for_its_marking_does_not_count_once_the_marking_is_defined() -> None:
+    """Semantics, section 6, and INV-5: without the first version everything must be as it is with it."""
+    marks = [TLP["green"], OWN]
+    claim = _after([(marks, "live", POLICY), (marks, "live", POLICY)])
+    p = seen(claim, POLICY, MEMBERS, {(RO.no, OWN): a_claim(RO, a_definition("Ask first"), 2)})
+    assert p is not None
+    assert p.since == a_stamp(1)
+
+
+@pytest.mark.parametrize(
+    ("marks", "hiding"),
+    [
+        ([], {"default_level": Level.RED}),
+        ([], {"default_level": Level.GREEN, "suspended": True}),
+        ([TLP["amber"]], {"amber_to": ()}),
+    ],
+)
+def test_a_version_that_nobody_saw_for_its_sources_terms_does_not_count_once_others_hold(
+    marks: list[str], hiding: dict[str, Any]
+) -> None:
+    """The same, where it is the operator who opens: a lower default level, more recipients, an end of a suspension."""
+    audience = Audience(Level.AMBER, COMMUNITY)
+    hidden, opened = (
+        a_policy(a_source(1, **{"amber_to": (COMMUNITY,), "default_level": Level.GREEN} | terms))
+        for terms in (hiding, {})
+    )
+    claim = _after([(marks, "live", hidden), (marks, "live", hidden)])
+    assert seen(claim, hidden, audience) is None
+    p = seen(claim, opened, audience)
+    assert p is not None
+    assert p.since == a_stamp(1)
+    p = seen(_after([(marks, "live", hidden), (marks, "live", opened)]), opened, audience)
+    assert p is not None
+    assert p.since == a_stamp(0)  # it was seen when the next one came
+
+
+def test_how_much_is_kept_of_earlier_versions_does_not_grow_with_their_number() -> None:
+    claims = [_after([([TLP["green"]], "live", POLICY)] * number) for number in (1, 2, 9)]
+    assert [len(claim.since) for claim in claims][1:] == [len(claims[1].since)] * 2
+    assert [seen(claim, POLICY, MEMBERS).since for claim in claims] == [a_stamp(0)] * 3  # type: ignore[union-attr]
 
 
 # ---------------------------------------------------------------- what a view may say of its groups

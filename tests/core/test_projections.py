@@ -23,7 +23,6 @@ from hub.core.merge.content import Content
 from hub.core.merge.contents import Contents
 from hub.core.merge.engine import Engine
 from hub.core.merge.facts import Facts, Missing
-from hub.core.merge.newest import newest
 from hub.core.merge.project import Part, Projection, projected
 from hub.core.merge.projections import Projections
 from hub.core.merge.reach import Reach
@@ -33,7 +32,7 @@ from hub.model.claims import Claim, ClaimHead, ClaimKey
 from hub.model.policy import Audience, Policy
 from hub.model.questions import CLAIM, Answers
 from hub.model.words import NETWORK, CanonicalKey, Level, Naming, StixId
-from tests.core.claims import CENTRES, EVERYBODY, HEALTH, MEMBERS, a_claim, a_policy, a_source, a_stamp
+from tests.core.claims import CENTRES, EVERYBODY, HEALTH, MEMBERS, a_claim, a_policy, a_source, a_stamp, following
 from tests.examples import few
 from tests.memory import MemoryStore
 from tests.promises import histories as told
@@ -216,7 +215,7 @@ def run_of(*marks: str) -> Claim:
     claim: Claim | None = None
     for second, label in enumerate(marks):
         obj = malware(tlp=label, at=second, created_by_ref=RO.identity)
-        claim = newest(claim, a_claim(RO, obj, second))[0]
+        claim = following(claim, a_claim(RO, obj, second), POLICY)
     assert claim is not None
     return claim
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from hub.core.merge.runs import runs_on
 from hub.model.claims import Claim, ClaimState
 from hub.model.problems import Code
 
@@ -18,18 +15,13 @@ def newest(old: Claim | None, new: Claim) -> tuple[Claim | None, Code | None]:
     if new.modified_us is not None and old.modified_us is not None and new.modified_us != old.modified_us:
         if new.modified_us < old.modified_us:
             return None, Code.VERSION_OLDER
-        return _running(old, new), None
+        return new, None
     if new.digest == old.digest:
         return None, Code.VERSION_SAME
     if new.stamp < old.stamp:
         return None, Code.VERSION_OLDER
     warning = None if new.modified_us is None else Code.VERSION_NOT_INCREMENTED
-    return _running(old, new), warning
-
-
-def _running(old: Claim, new: Claim) -> Claim:
-    both_live = old.state is ClaimState.LIVE and new.state is ClaimState.LIVE
-    return replace(new, since=runs_on(old, new)) if both_live else new
+    return new, warning
 
 
 def withdrawal(old: Claim, stamp: bytes) -> Claim | None:

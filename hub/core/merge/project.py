@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hub.core.merge.reach import Decided, Reach, decided_by, reaches, strictest, would_see
+from hub.core.merge.reach import Decided, Reach, decided_by, reaches, strictest
 from hub.core.merge.runs import began
 from hub.core.merge.unnamed import without_traces
 from hub.model.claims import Claim, ClaimHead, ClaimState
@@ -80,7 +80,7 @@ def part_for(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach)
     source = policy.sources[claim.source]
     if claim.state is ClaimState.WITHDRAWN or not reaches(found, source, audience):
         return None
-    return Part(found, began(claim.since, lambda marks: would_see(marks, source, audience, policy)))
+    return Part(found, began(claim.since, audience))
 
 
 def projected(claim: ClaimHead, part: Part, policy: Policy) -> Projection:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from hub.model.claims import ClaimHead
-from hub.model.markings import Marks, UnreadableMarking, level_of_definition, pap_of_definition
+from hub.model.markings import UnreadableMarking, level_of_definition, pap_of_definition
 from hub.model.policy import Audience, Policy, Source, covers
 from hub.model.words import COMMUNITY, PUBLIC, GroupName, Level, StixId, StixObject
 
@@ -135,33 +135,44 @@ def strictest(*found: N | None) -> N | None:
     return max((one for one in found if one is not None), default=None)
 
 
-def would_see(marks: Marks, source: Source, audience: Audience, policy: Policy) -> bool:
-    """Whether an audience may see a version marked like this. Only a claim itself is worth looking up what its source's
-    own markings mean: an earlier version with one counts as not seen.
+class Recipients(NamedTuple):
+    """Who may see a version of a claim, whatever the policy becomes later."""
+
+    level: Level
+    """The least that an audience has."""
+    groups: tuple[tuple[GroupName, ...], ...]
+    """Sets of groups of which each has one that covers the audience's group."""
+
+    def include(self, audience: Audience) -> bool:
+        """Whether an audience is one of them."""
+        return self.level <= audience.level and all(
+            any(covers(to, audience.group) for to in some) for some in self.groups
+        )
+
+
+def recipients(found: Reach, source: Source) -> Recipients:
+    """Who may see a claim that travels this far: the whole object and each part of it."""
+    levels = (found.level,) if found.groups or found.own_level == found.level else (found.own_level, found.level)
+    whole = [found.groups or _by_level(level, source) for level in levels]
+    return Recipients(found.level, (*whole, *((group,) for group in found.granular_groups)))
+
+
+def recipients_now(claim: ClaimHead, policy: Policy) -> Recipients | None:
+    """Who may see a claim under this policy; None for nobody.
+
+    What its source's own markings mean is not looked up, since another worker may be changing that: nobody sees a claim
+    with one.
     """
-    if marks.unreadable or any(ref not in policy.group_of_marking for ref in marks.others):
-        return False
-    own_level = source.default_level if marks.level is None else marks.level
-    own, granular = (tuple(policy.group_of_marking[ref] for ref in refs) for refs in (marks.own, marks.granular))
-    found = Reach(marks.strictest(source.default_level), own_level, own, granular)
-    return found.level <= source.ceiling and reaches(found, source, audience)
+    found = reach(claim, policy, lambda *_: _NOT_READABLE)
+    return None if found is None else recipients(found, policy.sources[claim.source])
 
 
 def reaches(found: Reach, source: Source, audience: Audience) -> bool:
-    """Whether a claim that travels this far gets to an audience: the whole object and each part of it."""
-    return (
-        found.level <= audience.level
-        and all(_reaches_by_level(level, found.groups, source, audience) for level in {found.own_level, found.level})
-        and all(covers(group, audience.group) for group in found.granular_groups)
-    )
+    """Whether a claim that travels this far gets to an audience."""
+    return found.level <= audience.level and recipients(found, source).include(audience)
 
 
-def _reaches_by_level(level: Level, groups: tuple[GroupName, ...], source: Source, audience: Audience) -> bool:
-    """Whether one of these groups, or with none one of the recipients of the level, covers an audience's group."""
-    return any(covers(to, audience.group) for to in groups or _recipients(level, source))
-
-
-def _recipients(level: Level, source: Source) -> tuple[GroupName, ...]:
+def _by_level(level: Level, source: Source) -> tuple[GroupName, ...]:
     match level:
         case Level.CLEAR:
             return (PUBLIC,)
