@@ -322,6 +322,24 @@ def test_examples_of_what_is_shown(before: Graph, after: Graph, shown: set[int])
     assert run.shown() == expected(after)
 
 
+@pytest.mark.parametrize("needed", [every(), free(), replace(every(), own_id=None), replace(free(), own_id=None)])
+def test_what_lacks_an_answer_after_it_was_looked_at_is_told_to_its_readers_all_the_same(needed: Node) -> None:
+    """Its own id, or what it stood for before, may have to be looked up once it is known what is shown."""
+    after = needed, every(0)
+    run = Run((GONE, GONE), after)
+
+    def look(no: int, thing: CanonicalKey) -> Content | None:
+        n = 0 if thing == a_thing(0) else 1
+        shown = {to: found for to in after[n].to if (found := run.solution.shown_as(no, a_thing(to)))}
+        return made(after[n], n, shown)
+
+    run.affect([at(1), at(0)])
+    while run.solution.is_busy:
+        run.solution.solve(look)
+        run.store.answer(run.facts)
+    assert run.shown() == expected(after)
+
+
 def test_what_is_shown_under_another_id_changes_what_refers_to_it() -> None:
     before = LEAF, every(0), free(1)
     run = solved(before, (replace(LEAF, own_id=1), *before[1:]))
