@@ -187,8 +187,8 @@ class MemoryStore:
         return last if last.body or last.before is None else rows[last.before - 1]
 
     def _held(self, at: tuple[int, StixId]) -> HeldRecord:
-        waits = any((held.source, held.stix_id) == at for held in self.tables.held.values())
-        return HeldRecord(waits, frozenset())  # no story refuses
+        held = [one for one in self.tables.held.values() if (one.source, one.stix_id) == at]
+        return HeldRecord(tuple((one.stamp, one.modified_us) for one in held), frozenset())  # no story refuses
 
     def _turns(self) -> dict[tuple[int, StixId], bytes]:
         tasks = [(due.task, due.cursor) for due in self.tables.tasks.values()]

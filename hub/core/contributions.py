@@ -19,8 +19,9 @@ from hub.core.revoke import revoked
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem, cut
-from hub.model.questions import CLAIM, HELD, ISSUED, REPLACED, Answers, HeldRecord, Questions
+from hub.model.questions import CLAIM, HELD, ISSUED, REPLACED, Answers, HeldRecord, Questions, WaitingVersions
 from hub.model.words import CanonicalKey, Stamp, State, StixId
+from hub.model.writes import Superseding, is_superseded
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,13 @@ class Outcome:
     problems: tuple[Problem, ...]
 
     @property
-    def supersedes(self) -> bool:
-        """Whether what waits for the operator under the same id is not the newest that its source says any more."""
-        withdraws = self.admitted.arrival.value is None or self.admitted.retracts
-        return self.state in (State.ACCEPTED, State.HELD) or withdraws
+    def superseding(self) -> Superseding | None:
+        """What it supersedes of what waits for the operator under the same id; None for nothing."""
+        one = self.admitted
+        if self.state not in (State.ACCEPTED, State.HELD) and one.arrival.value is not None and not one.retracts:
+            return None
+        said = (*one.claims, *one.would_claim)
+        return Superseding(one.arrival.stamp, said[0].modified_us if said else None)
 
 
 # ---------------------------------------------------------------- what the store must say first
@@ -101,15 +105,17 @@ class Contributions:
         """Let an arrival count, after those before it."""
         if self._issued:
             one = replace(one, claims=self._as_keys(one.claims), would_claim=self._as_keys(one.would_claim))
-        at = (one.arrival.source.no, StixId(one.stix_id or ""))
-        waits = at in self._held and self._held[at].waits
         outcome = self._outcome(one)
-        if _withdraws(one) and waits:  # it takes back what nobody has seen yet
+        at = (one.arrival.source.no, StixId(one.stix_id or ""))
+        if at not in self._held:
+            return outcome
+        waiting = self._held[at].waiting
+        left = _without_superseded(waiting, outcome.superseding)
+        if _withdraws(one) and left != waiting:  # it takes back what nobody has seen yet
             outcome = Outcome(one, State.ACCEPTED, _as_meant(one))
         if one.held_on and outcome.state is State.HELD:
-            self._held[at] = self._held[at]._replace(waits=True)
-        elif outcome.supersedes and at in self._held:
-            self._held[at] = self._held[at]._replace(waits=False)
+            left = (*left, (one.arrival.stamp, one.would_claim[0].modified_us))
+        self._held[at] = self._held[at]._replace(waiting=left)
         return outcome
 
     def _as_keys(self, claims: Sequence[Claim]) -> tuple[Claim, ...]:
@@ -239,6 +245,10 @@ class Contributions:
         if decided.level is not None and decided.level > self._policy.sources[source].ceiling:
             return f"{name} is TLP:{decided.level.label.upper()}, above your ceiling; nobody sees this."
         return None
+
+
+def _without_superseded(waiting: WaitingVersions, by: Superseding | None) -> WaitingVersions:
+    return waiting if by is None else tuple(one for one in waiting if not is_superseded([by], *one))
 
 
 def _withdraws(one: Admitted) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from hub.core.admission import Admitted
 from hub.core.contributions import Outcome
 from hub.model.problems import Problem
 from hub.model.words import State, StixId
@@ -38,10 +37,10 @@ def _hold(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
     """What waits for the operator from now on, and what waits no longer since its source has said something newer."""
     said: dict[tuple[int, StixId], list[Superseding]] = {}
     for outcome in outcomes:
-        admitted = outcome.admitted
-        if outcome.supersedes:
+        if outcome.superseding is not None:
+            admitted = outcome.admitted
             at = (admitted.arrival.source.no, StixId(admitted.stix_id or ""))
-            said.setdefault(at, []).append(_superseding(admitted))
+            said.setdefault(at, []).append(outcome.superseding)
     writes.superseding = {at: without_superseded(some) for at, some in said.items()}
     held = [_held(one, now_us) for one in outcomes if one.state is State.HELD and not one.admitted.claims]
     writes.held = [
@@ -59,11 +58,6 @@ def _problem(outcome: Outcome, problem: Problem) -> dict[str, object]:
         "code": problem.code.value,
         "message": problem.says,
     }
-
-
-def _superseding(admitted: Admitted) -> Superseding:
-    said = (*admitted.claims, *admitted.would_claim)
-    return Superseding(admitted.arrival.stamp, said[0].modified_us if said else None)
 
 
 def _held(outcome: Outcome, now_us: int) -> Held:

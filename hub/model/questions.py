@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.words import CanonicalKey, Seq, StixId
@@ -40,11 +40,14 @@ class ThingRecord(NamedTuple):
     """By collection, also of views that have ended."""
 
 
+WaitingVersions: TypeAlias = tuple[tuple[bytes, int | None], ...]
+"""The stamp and ``modified`` of each object that waits for the operator under one id of a source."""
+
+
 class HeldRecord(NamedTuple):
     """What a source has under an id that is no claim."""
 
-    waits: bool
-    """Something waits for the operator."""
+    waiting: WaitingVersions
     refused: frozenset[bytes]
     """The digests of what an operator has refused."""
 

@@ -35,18 +35,19 @@ _SUPERSEDED = (
 async def load_held(conn: AsyncConnection, names: Set[tuple[int, StixId]]) -> dict[tuple[int, StixId], HeldRecord]:
     """What waits, or was refused, under these sources and ids."""
     h = t.held.c
-    states = h.state.in_((*_WAITS, HeldState.REFUSED))
-    waits: set[tuple[int, StixId]] = set()
+    query = select(h.source, h.stix_id, h.digest, h.state, h.stamp, h.modified_us)
+    query = query.where(h.state.in_((*_WAITS, HeldState.REFUSED))).order_by(h.no)
+    waiting: dict[tuple[int, StixId], list[tuple[bytes, int | None]]] = defaultdict(list)
     refused: dict[tuple[int, StixId], set[bytes]] = defaultdict(set)
     for some in chunks(sorted(names), _AT_ONCE):
         asked = tuple_(h.source, h.stix_id).in_(some)
-        for row in await conn.execute(select(h.source, h.stix_id, h.digest, h.state).where(asked, states)):
+        for row in await conn.execute(query.where(asked)):
             at = (row.source, StixId(row.stix_id))
             if row.state == HeldState.REFUSED:
                 refused[at].add(bytes(row.digest))
             else:
-                waits.add(at)
-    return {at: HeldRecord(at in waits, frozenset(refused.get(at, ()))) for at in names}
+                waiting[at].append((bytes(row.stamp), row.modified_us))
+    return {at: HeldRecord(tuple(waiting.get(at, ())), frozenset(refused.get(at, ()))) for at in names}
 
 
 async def supersede(conn: AsyncConnection, said: Mapping[tuple[int, StixId], Sequence[Superseding]]) -> None:

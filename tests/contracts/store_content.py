@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState
-from hub.model.questions import CLAIM, PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, Questions
+from hub.model.questions import CLAIM, HELD, PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, Questions
 from hub.model.words import Seq, StixId
-from hub.model.writes import ReceiptCounts, Writes
+from hub.model.writes import Held, ReceiptCounts, Superseding, Writes
 from hub.patterns.lookup import value_key
 from hub.store.port import Filter, ObjectProblem
 from hub.store.sql import SqlStore
@@ -28,6 +28,7 @@ from tests.contracts.store_values import (
     head_after,
 )
 from tests.stores import rows_of_log
+from tests.story import START_US
 
 
 def _by_key(claims: Iterable[Claim]) -> dict[ClaimKey, Claim]:
@@ -179,6 +180,24 @@ class StoreContent(StoreSuite):
         async with self.opened() as store:
             await self.write(store, Writes(changes=[row], heads=head_after([row])))
             assert await rows_of_log(store) == [row]
+
+    async def test_what_waits_under_an_id_is_told_until_something_supersedes_it(self) -> None:
+        at = (1, an_id("a"))
+        stamps = [bytes([n]) * 24 for n in range(4)]
+        held = [
+            Held(0, *at, "list.hit", "some list", "why", b"{}", stamp, None, 0, START_US, modified_us)
+            for stamp, modified_us in zip(stamps, (None, 2, 3, 1), strict=True)
+        ]
+
+        async def waiting(store: SqlStore) -> object:
+            async with store.transaction() as tx:
+                return (await tx.load(Questions().update(HELD, (at,)), await tx.policy())).of(HELD)[at].waiting
+
+        async with self.opened() as store:
+            await self.write(store, Writes(held=held))
+            assert await waiting(store) == tuple(zip(stamps, (None, 2, 3, 1), strict=True))
+            await self.write(store, Writes(superseding={at: [Superseding(stamps[3], 2)]}))
+            assert await waiting(store) == ((stamps[2], 3), (stamps[3], 1))
 
     async def test_versions_that_newer_ones_follow_are_told_from_the_newest(self) -> None:
         async with self.opened() as store:
