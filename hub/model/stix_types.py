@@ -326,7 +326,7 @@ _ROWS = (
         since_2_1=True,
     ),
     _meta("marking-definition", merge=MergeRule.MARKING, order=2, versioned=False),
-    _meta("extension-definition", order=1, since_2_1=True),
+    _meta("extension-definition", order=1, required=Required(all_of=("created_by_ref",)), since_2_1=True),
 )
 
 STIX_TYPES: Mapping[str, StixType] = {row.name: row for row in _ROWS}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hub.core.merge.content import Content
 from hub.core.merge.known import EXTENSION_ID
-from hub.core.merge.owner import marking, observable, owners, owners_choice
+from hub.core.merge.owner import attributed, marking, observable, owners, owners_choice
 from hub.core.merge.project import Projection, as_definition
 from hub.core.validate import validate
 from hub.model.claims import digest_of
@@ -230,12 +230,12 @@ def test_an_object_of_an_unnamed_source_has_an_id_and_times_that_the_hub_makes(n
     policy = a_policy(a_source(1, naming=naming, alias="north"))
     author = policy.alias_identity(policy.sources[1]) if naming is Naming.ALIAS else policy.hub_identity
     own, nobodys, relayed = (projection(policy, 1, malware(created_by_ref=author)) for author in (RO, None, VENDORS[0]))
-    found = owners(own, own.obj, policy, ())
+    found = owners(own, attributed(own, policy), policy, ())
     assert (found.own_id, found.created, found.modified) == (None, None, None)
     assert made(found)["created_by_ref"] == author
-    assert author in found.uses
     assert owners(nobodys, nobodys.obj, policy, ()).own_id is None
-    assert "created_by_ref" not in made(owners(nobodys, nobodys.obj, policy, ()))
+    assert attributed(nobodys, policy) == nobodys.obj
+    assert attributed(relayed, policy) == relayed.obj
     assert owners(relayed, relayed.obj, policy, ()).own_id == relayed.obj["id"]
 
 

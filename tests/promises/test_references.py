@@ -120,3 +120,35 @@ async def test_times_that_are_cut_to_be_equal_stay_in_order(story: Story) -> Non
     await story.batch((ro, an_indicator(**times)))
     shown = await story.only("community")
     assert parse_us(shown["valid_from"]) < parse_us(shown["valid_until"])
+
+
+def an_extension_definition(author: str) -> dict[str, Any]:
+    return an_object(
+        "extension-definition", "x", created_by_ref=author, name="x", version="1.0.0",
+        schema="https://vendor.example/x", extension_types=["property-extension"],
+    )  # fmt: skip
+
+
+async def test_an_extension_definition_is_shown_with_its_author_only(story: Story) -> None:
+    """STIX 2.1, section 7.3: ``created_by_ref`` is required."""
+    ro = await story.centre("ro")
+    vendor = an_object("identity", "v", name="Vendor")
+    defined = an_extension_definition(vendor["id"])
+    await story.batch((ro, defined))
+    assert await story.shown("community", "extension-definition") == {}
+    await story.batch((ro, vendor))
+    assert (await story.only("community", "extension-definition"))["created_by_ref"] == vendor["id"]
+    await story.batch((ro, vendor["id"]))
+    assert await story.shown("community", "extension-definition") == {}
+
+
+@pytest.mark.parametrize("naming", list(Naming))
+async def test_a_centres_own_extension_definition_is_shown_under_the_name_of_the_centre(
+    story: Story, naming: Naming
+) -> None:
+    pl = await story.centre("pl", naming=naming, alias="North" if naming is Naming.ALIAS else None)
+    await story.batch((pl, an_extension_definition(pl.identity)))
+    shown = await story.only("community", "extension-definition")
+    assert shown["created_by_ref"] in await story.shown("community", "identity")
+    assert (shown["created_by_ref"] == pl.identity) == (naming is Naming.NAMED)
+    assert shown["id"] != shown["created_by_ref"]

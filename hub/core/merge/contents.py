@@ -102,7 +102,7 @@ class Contents:
         chosen = owner.owners_choice([p for _, p in seen])
         claim = next(claim for claim, p in seen if p is chosen)
         known: dict[StixId, None] = {}
-        obj = rewritten(chosen.obj, self.resolver(collection.no, claim, known))
+        obj = rewritten(owner.attributed(chosen, self._policy), self.resolver(collection.no, claim, known))
         return None if obj is None else owner.owners(chosen, obj, self._policy, known)
 
     def marking(self, no: int, claims: Sequence[ClaimHead]) -> Content | None:

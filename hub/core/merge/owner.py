@@ -56,17 +56,21 @@ def _greatest(p: Projection) -> tuple[int, int, bytes, str, str]:
     return (-p.modified_us, -p.source.trust, hash_descending, p.source.identity, p.of[1])
 
 
+def attributed(chosen: Projection, policy: Policy) -> StixObject:
+    """The chosen claim, with the name that may stand on it: of a source that does not go by its own, another."""
+    if not (chosen.unnamed and chosen.own):
+        return chosen.obj
+    return {**chosen.obj, "created_by_ref": shown_author(chosen.source, policy)}
+
+
 def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[StixId]) -> Content:
-    """The content of an owner's object. ``obj`` is the chosen claim with its references as the collection shows them,
-    ``known`` the objects of the hub among these.
+    """The content of an owner's object. ``obj`` is the chosen claim, ``attributed`` and with its references as the
+    collection shows them, ``known`` the objects of the hub among these.
     """
     made = without_hubs_word({name: value for name, value in obj.items() if name != "granular_markings"})
     markings = view_markings([chosen], policy)
     made["object_marking_refs"] = markings.refs
     uses = [*markings.uses, *uses_of_extensions(made), *known]
-    if chosen.unnamed and chosen.own:
-        made["created_by_ref"] = shown_author(chosen.source, policy)
-        uses.append(made["created_by_ref"])
     return content(obj["type"], made, uses=tuple(dict.fromkeys(uses)), own=None if chosen.unnamed else obj)
 
 
