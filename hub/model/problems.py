@@ -56,7 +56,6 @@ class Code(StrEnum):
     AUTHOR_IMPERSONATION = "author.impersonation"
     MARKING_ABOVE_CEILING = "marking.above-ceiling"
     MARKING_UNKNOWN = "marking.unknown"
-    MARKING_RESERVED = "marking.reserved"
     VERSION_FUTURE = "version.future"
     VERSION_OLDER = "version.older"
     VERSION_SAME = "version.same"

@@ -477,6 +477,32 @@ async def test_a_marking_that_states_no_level_of_tlp_hides_what_carries_it_and_i
     assert await story.shown("community", "indicator") == {}
 
 
+@pytest.mark.parametrize("of", ["TLP", "TLP 1.0", "a group"])
+async def test_what_a_centre_sends_under_the_id_of_a_marking_that_is_well_known_changes_nothing(
+    story: Story, of: str
+) -> None:
+    await story.group("health")
+    await story.collection("health", Level.AMBER, "health")
+    ro, it = await story.centre("ro"), await story.centre("it")
+    known = {
+        "TLP": TLP["green"],
+        "TLP 1.0": "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da",
+        "a group": f"marking-definition--{uid('groups', 'health')}",
+    }[of]
+    carrying = malware(object_marking_refs=[known, *([TLP["green"]] if of == "a group" else [])])
+    await story.batch((ro, carrying))
+    names = ("health", "community", "public")
+    before = [await story.shown(name) for name in names]
+    assert [malware()["id"] in shown for shown in before] == [True, of != "a group", False]
+    for centre in (ro, it):
+        for says in ("TLP:CLEAR", "TLP:RED", "TLP:FOO", "For everybody"):
+            await story.batch((centre, a_marking(says, id=known)))
+            assert [await story.shown(name) for name in names] == before
+    await story.batch((ro, malware("later", object_marking_refs=carrying["object_marking_refs"])))
+    assert await story.shown("public") == {}
+    assert (await story.counts(ro))["held"] == 0
+
+
 @pytest.mark.parametrize("order", ["definition first", "definition last", "old version last"])
 async def test_a_marking_of_a_level_above_the_ceiling_hides_what_carries_it_in_any_order(
     story: Story, order: str
