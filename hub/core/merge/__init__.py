@@ -3,12 +3,12 @@
 **What is computed.** A *place* is a pair of a collection and a thing; it shows one view or nothing. What it shows
 depends on the policy, on the claims about the thing that the collection's audience sees (for an indicator also on
 sightings of it), and on the views that these claims *refer* to in the same collection. Of those it matters only
-whether they are shown, and under which id: a reference to something that is not shown is left out. A view *needs* some
-of them (both ends of a relationship, at least one object of a report): without these it is not shown itself. A view
-that appears never makes another one go, so there is one least set of views: those that can be built up from nothing.
-Views that need only each other are not in it. This set is the result, in whatever order the claims came and however
-they were divided into steps, once all deferred work (below) is done. Then ``recompute`` gets the same from all claims
-at once, which is how a stored hub is checked.
+whether they are shown, and under which id; an id does not depend on other views. A reference to something that is not
+shown is left out. A view *needs* some of them (both ends of a relationship, at least one object of a report): without
+these it is not shown itself. A view that appears never makes another one go, so there is one least set of views: those
+that can be built up from nothing. Views that need only each other are not in it. This set is the result, in whatever
+order the claims came and however they were divided into steps, once all deferred work (below) is done. The module
+``recompute`` then gets the same from all claims at once, which is how a stored hub is checked.
 
 **Who may read a claim.** The engine gets a claim as a ``ClaimHead``: its key, source, id, type, thing and markings,
 and the ids that it refers to. Only the module ``project`` opens the STIX object, and makes a ``Projection``: what one
@@ -39,31 +39,33 @@ all others are as stored. An affected place shows nothing at first. It is comput
 that it has asked about gets or loses a view or gets another id, also if it showed nothing when asked. Types of views
 that need others are called dependent (``DEPENDENT_TYPES``). Two rules make the result the least set:
 
-1. If a computed view of a dependent type has asked about a stored view of a dependent type, that place becomes
-   affected too. So a computed view rests on computed views and on stored ones that need nothing, but never on a stored
-   view that may rest on it. Example: a report is shown because of A, and its other object, the note B, needs the
-   report. When A goes, the report asks about B. As stored, B would keep the report, and the report would keep B.
-   Affected, both show nothing at first, and neither can appear.
-2. Computed views may rest on one that is not there any more: on a stored one whose place becomes affected only after
-   they have asked about it, or on a computed one that has gone because what it needs has gone. They may also keep each
-   other. So all affected places of dependent types show nothing again and are computed again.
+1. When a computed view of a dependent type has asked about a stored view of a dependent type, that place becomes
+   affected too. So in the end a computed view rests on computed views and on stored ones that need nothing, but never
+   on a stored view that may rest on it. Example: a report is shown because of A, and its other object, the note B,
+   needs the report. When A goes, the report asks about B. As stored, B would keep the report, and the report would
+   keep B. Affected, both show nothing at first, and neither can appear.
+2. All affected places of dependent types show nothing again and are computed again, as soon as one of these happens: a
+   place becomes affected that others have asked about while it had its stored view; a computed view goes; claims are
+   deferred (below). Views that were computed before may rest on what is not there any more, and keep each other.
 
-With a given set of affected places, views only appear, unless rule 2 applies; and that takes a new affected place in
-the first place. So this ends. When it has, and no answer is lacking, each affected place that shows a view where none
-is stored, or none where one is, or one with another id, becomes an item of the queue, once for each id: claims that
-refer to its ids are concerned. Then the solution goes on.
+With a given set of affected places and deferred claims, views only appear. So this ends. When it has, and no answer is
+lacking, each affected place that shows a view where none is stored, or none where one is, or one with another id,
+becomes an item of the queue, once for each id: claims that refer to the view, by whatever id, are concerned. Then the
+solution goes on.
 
 **Ids with very many referrers.** Up to ``REFERRER_LIMIT`` claims that refer to an id are fetched together. If there are
 more, ``Turns`` reads them page by page, in the same step. If the view under the id *goes or gets another id*, all of
 them are concerned at once. If it *appears*, those that are visible in the collection are counted; if they are more than
-the limit, all of them are deferred: for each of these claims the id means nothing, until its turn. The store keeps a
-task for the id and the collection. Each run of it is a step of its own, in which the next claims have their turn, as
-many as the limit, in the order of their keys. The task ends early if the view goes or gets another id. Only claims that
-the audience sees are counted, so that the delay does not tell about others.
+the limit, all of them are deferred: for each claim with a reference to it the id means nothing, until the turn of the
+claim's key. The store keeps a task for the id and the collection. Each run of it is a step of its own, in which the
+next visible claims have their turn, as many as the limit, in the order of their keys. The task ends early if the view
+goes or gets another id; then no claim waits any longer. Only claims that the audience sees are counted, so that the
+delay does not tell about others.
 
 **What is shown beside.** Marking-definitions, the identities of the hub and of sources, and the hub's extension
 definitions are shown in a collection while a view there uses them. ``Uses`` counts these views, each time when the
-solution has ended, and sets what the places of the used objects show.
+solution has ended, and sets what the places of the used objects show. A view that refers to one of them does not wait
+for it: the reference itself is a use.
 
 **Numbers and dates** come last (``numbering``), while the logs are locked. A place whose content or id differs from the
 stored view gets a row; a view that ends or gets another id gets a row for its end. The rows of a step are in an order
