@@ -238,14 +238,14 @@ def _next_of_each(due: Iterable[DueTask]) -> list[DueTask]:
 
 
 async def _run(tx: Transaction, step: Step) -> Writes:
-    """Answer a step's questions to their end, and write what it gives."""
+    """Perform the reads that a step asks for, then write what it gives."""
     await _answer(tx, step)
     return await _write(tx, step)
 
 
 async def _answer(tx: Transaction, step: Step) -> None:
-    while questions := step.ask():
-        step.tell(await tx.load(questions, step.policy))
+    while reads := step.ask():
+        step.tell(await tx.load(reads, step.policy))
 
 
 async def _write(tx: Transaction, step: Step) -> Writes:

@@ -1,6 +1,6 @@
 """The worker's half of the store over dictionaries, so that whole hubs run without a database.
 
-It keeps what a step writes as values and answers a step's questions from them. Nothing is ever lost or repeated here:
+It keeps what a step writes as values and answers a step's reads from them. Nothing is ever lost or repeated here:
 what a real store promises beyond that is tested on the real ones.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 from hub.model.claims import Change, Claim, ClaimKey, View, claim_key
 from hub.model.policy import NOBODY, Policy
 from hub.model.policy_changes import DateSet, PolicyChange, affected
-from hub.model.questions import (
+from hub.model.reads import (
     BODY,
     CLAIM,
     HELD,
@@ -34,7 +34,7 @@ from hub.model.questions import (
     USES,
     Answers,
     HeldRecord,
-    Questions,
+    Reads,
     ThingRecord,
 )
 from hub.model.tasks import DueTask, TakeTurns, Task
@@ -127,26 +127,24 @@ class MemoryStore:
 
     # ------------------------------------------------------------ answers
 
-    def answer(self, questions: Questions) -> Answers:
+    def answer(self, reads: Reads) -> Answers:
         """All answers."""
         tables, answers = self.tables, Answers()
-        answers.put(CLAIM, {key: tables.claims.get(key) for key in questions.about(CLAIM)})
-        answers.put(REPLACED, {key: tables.claims.get(key) for key in questions.about(REPLACED)})
-        answers.put(THING, {thing: self._record(thing) for thing in questions.about(THING)})
-        answers.put(UNDER_ID, {stix_id: self._under(stix_id) for stix_id in questions.about(UNDER_ID)})
-        answers.put(
-            REFERRERS, {name: self._referrers(name, questions.referrer_limit) for name in questions.about(REFERRERS)}
-        )
-        answers.put(PAGE, {at: self._page(*at, questions.referrer_limit) for at in questions.about(PAGE)})
-        answers.put(PLACEMENT, {key: dict(tables.placements.get(key, {})) for key in questions.about(PLACEMENT)})
-        answers.put(PLACED, {thing: self._standing(thing) for thing in questions.about(PLACED)})
-        answers.put(BODY, {(no, seq): tables.changes[no][seq - 1].body for no, seq in questions.about(BODY)})
-        answers.put(USES, {at: tables.uses.get(at, 0) for at in questions.about(USES)})
-        answers.put(ISSUED, {stix_id: self._things_of.get(stix_id) for stix_id in questions.about(ISSUED)})
-        answers.put(PAST, {at: self._past(at) for at in questions.about(PAST)})
-        answers.put(HELD, {at: self._held(at) for at in questions.about(HELD)})
-        answers.put(REJECTIONS_LOG, {no: self._rejections(no) for no in questions.about(REJECTIONS_LOG)})
-        answers.put(TURNS, dict.fromkeys(questions.about(TURNS), self._turns()))
+        answers.put(CLAIM, {key: tables.claims.get(key) for key in reads.about(CLAIM)})
+        answers.put(REPLACED, {key: tables.claims.get(key) for key in reads.about(REPLACED)})
+        answers.put(THING, {thing: self._record(thing) for thing in reads.about(THING)})
+        answers.put(UNDER_ID, {stix_id: self._under(stix_id) for stix_id in reads.about(UNDER_ID)})
+        answers.put(REFERRERS, {name: self._referrers(name, reads.referrer_limit) for name in reads.about(REFERRERS)})
+        answers.put(PAGE, {at: self._page(*at, reads.referrer_limit) for at in reads.about(PAGE)})
+        answers.put(PLACEMENT, {key: dict(tables.placements.get(key, {})) for key in reads.about(PLACEMENT)})
+        answers.put(PLACED, {thing: self._standing(thing) for thing in reads.about(PLACED)})
+        answers.put(BODY, {(no, seq): tables.changes[no][seq - 1].body for no, seq in reads.about(BODY)})
+        answers.put(USES, {at: tables.uses.get(at, 0) for at in reads.about(USES)})
+        answers.put(ISSUED, {stix_id: self._things_of.get(stix_id) for stix_id in reads.about(ISSUED)})
+        answers.put(PAST, {at: self._past(at) for at in reads.about(PAST)})
+        answers.put(HELD, {at: self._held(at) for at in reads.about(HELD)})
+        answers.put(REJECTIONS_LOG, {no: self._rejections(no) for no in reads.about(REJECTIONS_LOG)})
+        answers.put(TURNS, dict.fromkeys(reads.about(TURNS), self._turns()))
         return answers
 
     def _rejections(self, source: int) -> int:
@@ -276,9 +274,9 @@ class MemoryTransaction:
         """See the port."""
         return await self._store.policy()
 
-    async def load(self, questions: Questions, policy: Policy) -> Answers:
+    async def load(self, reads: Reads, policy: Policy) -> Answers:
         """See the port."""
-        return self._store.answer(questions)
+        return self._store.answer(reads)
 
     async def heads(self, logs: Collection[int]) -> dict[int, Head]:
         """See the port."""

@@ -77,7 +77,7 @@ class Scan:
         return not stack
 
 
-class Read(Enum):
+class StopReason(Enum):
     """Why the reading of a top-level object stopped."""
 
     MORE = auto()
@@ -112,30 +112,30 @@ class PropertyReader:
         """A bundle may come without objects, and then there is nothing to publish."""
         return self.type == b'"bundle"' and not self.holds_objects
 
-    def read(self, data: bytes, at: int) -> tuple[int, Read]:
+    def read(self, data: bytes, at: int) -> tuple[int, StopReason]:
         """Read on from ``at``: the position reached, and why there."""
         while True:
             if self._nested:
                 at, ended = self._nested.read(data, at)
                 if not ended:
-                    return at, Read.MORE
+                    return at, StopReason.MORE
                 self._nested = None
             at = end_of(_UNTIL_TOKEN, data, at)
             if at == len(data):
-                return at, Read.MORE
+                return at, StopReason.MORE
             mark = data[at]
             if mark == _QUOTE:
                 end = self._string(data, at)
                 if end is None:
-                    return at, Read.MORE
+                    return at, StopReason.MORE
                 at = end
             elif mark == _OPEN_LIST and self._at_objects():
                 self._after_colon, self.holds_objects = False, True
-                return at + 1, Read.LIST
+                return at + 1, StopReason.LIST
             elif mark in b"{[" and self._depth:
                 self._nested, self._after_colon = Scan(), False
             elif mark == _CLOSE_OBJECT:
-                return at + 1, Read.END
+                return at + 1, StopReason.END
             else:
                 self._punctuation(mark)
                 at += 1

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 
 from connectors.sdk.encodings import as_utf8
-from connectors.sdk.json_text import STRING_REST_TEXT, WHOLE_OBJECT, PropertyReader, Read, Scan, end_of
+from connectors.sdk.json_text import STRING_REST_TEXT, WHOLE_OBJECT, PropertyReader, Scan, StopReason, end_of
 
 LIMIT_BYTES = 16 << 20
 """An object longer than this comes out cut to it. The hub takes 1 MiB unless its operator says otherwise."""
@@ -170,8 +170,8 @@ class ObjectSplitter:
         if not self._undecided:
             self._reached, what = head.read(self._rest, self._reached)
         else:
-            what = Read.LIST
-        if what is Read.LIST:
+            what = StopReason.LIST
+        if what is StopReason.LIST:
             holds = _holds(head, self._rest, self._reached, last)
             self._undecided = holds is None
             if holds:
@@ -179,8 +179,8 @@ class ObjectSplitter:
             elif holds is False:  # one that has its type behind a list of its own
                 self._reached, _ = Scan().read(self._rest, self._reached - 1)
             return holds is not None
-        if what is Read.END or (last and self._rest):
-            end = self._reached if what is Read.END else len(self._rest)
+        if what is StopReason.END or (last and self._rest):
+            end = self._reached if what is StopReason.END else len(self._rest)
             if not head.is_empty_bundle and not self._cutting:
                 self._emit(self._rest[:end])
             self._rest, self._cutting, self._step = self._rest[end:], False, self._top
@@ -199,12 +199,12 @@ class ObjectSplitter:
         """What follows the list of a holder, up to the holder's end."""
         head = self._open[-1]
         self._reached, what = head.read(self._rest, self._reached)
-        if what is Read.LIST:  # the key comes twice
+        if what is StopReason.LIST:  # the key comes twice
             self._rest, self._reached, self._step = self._rest[self._reached :], 0, self._list
             return True
-        end = len(self._rest) if last and what is Read.MORE else self._reached
+        end = len(self._rest) if last and what is StopReason.MORE else self._reached
         self._rest, self._reached = self._rest[end:], 0
-        if what is Read.MORE and not (last and end):
+        if what is StopReason.MORE and not (last and end):
             return False
         self._leave(head)
         self._step = self._list if self._open or self._in_list else self._top
@@ -252,7 +252,7 @@ class ObjectSplitter:
             return
         head, level = PropertyReader(), len(self._open)
         at, what = head.read(raw, 0)
-        if what is not Read.LIST or not _holds(head, raw, at, last=True):
+        if what is not StopReason.LIST or not _holds(head, raw, at, last=True):
             if not head.is_empty_bundle:
                 self._emit(raw)
         elif self._bundles() == BUNDLES_DEEP:
@@ -268,9 +268,9 @@ class ObjectSplitter:
         """An object of a list that is not whole yet, nests deeply, or is broken: it may be a bundle."""
         head = PropertyReader()
         at, what = head.read(rest[:_SNIFF_BYTES], 0)
-        if what is Read.MORE and len(rest) < _SNIFF_BYTES and not last:
+        if what is StopReason.MORE and len(rest) < _SNIFF_BYTES and not last:
             return False
-        holds = _holds(head, rest, at, last) if what is Read.LIST else False
+        holds = _holds(head, rest, at, last) if what is StopReason.LIST else False
         if holds is None:
             return False
         if holds and self._bundles() < BUNDLES_DEEP:
@@ -367,7 +367,7 @@ def _holds(head: PropertyReader, data: bytes, at: int, last: bool) -> bool | Non
         _, what = behind.read(window, after)
         if behind.type is not None:
             return behind.type == b'"bundle"'
-        if what is Read.END:
+        if what is StopReason.END:
             return True
     return True if last or len(data) >= _SNIFF_BYTES else None
 

@@ -19,7 +19,7 @@ from hub.core.revoke import revoked
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem, cut
-from hub.model.questions import CLAIM, HELD, ISSUED, REPLACED, Answers, HeldRecord, Questions, WaitingVersions
+from hub.model.reads import CLAIM, HELD, ISSUED, REPLACED, Answers, HeldRecord, Reads, WaitingVersions
 from hub.model.words import CanonicalKey, Stamp, State, StixId
 from hub.model.writes import Superseding, is_superseded
 
@@ -45,30 +45,30 @@ class Outcome:
 # ---------------------------------------------------------------- what the store must say first
 
 
-def questions_about(batch: Sequence[Admitted], policy: Policy) -> Questions:
+def reads_for(batch: Sequence[Admitted], policy: Policy) -> Reads:
     """What decides which claims of a batch count: the claims that they may replace, the sources' own definitions of
     markings, what waits or was refused under their ids, and what references mean that a collection may have made.
     """
-    questions = Questions()
+    reads = Reads()
     for one in batch:
         source = one.arrival.source.no
         if one.stix_id is not None:
-            questions.add(REPLACED, claim_key(source, one.stix_id))
+            reads.add(REPLACED, claim_key(source, one.stix_id))
             if one.held_on or one.arrival.value is None:
-                questions.add(HELD, (source, StixId(one.stix_id)))
+                reads.add(HELD, (source, StixId(one.stix_id)))
         for claim in (*one.claims, *one.would_claim):
-            questions.add(REPLACED, claim.key)
-            questions.update(ISSUED, perhaps_issued(claim))
+            reads.add(REPLACED, claim.key)
+            reads.update(ISSUED, perhaps_issued(claim))
         for claim in one.claims:
-            questions.update(CLAIM, (claim_key(source, ref) for ref in _own_markings(claim, policy)))
-    return questions
+            reads.update(CLAIM, (claim_key(source, ref) for ref in _own_markings(claim, policy)))
+    return reads
 
 
-def questions_about_parts(answers: Answers) -> Questions:
+def reads_of_parts(answers: Answers) -> Reads:
     """The parts of the claims that are there, which may have to go with them."""
     known = answers.of(REPLACED)
     parts = {key for claim in known.values() for key in _parts_of(claim)}
-    return Questions().update(REPLACED, parts - known.keys())
+    return Reads().update(REPLACED, parts - known.keys())
 
 
 def _parts_of(whole: Claim | None) -> list[ClaimKey]:
@@ -90,7 +90,7 @@ class Contributions:
     """The claims that a batch is about, as they are after each of its arrivals."""
 
     def __init__(self, policy: Policy, answers: Answers) -> None:
-        """``answers``: to ``questions_about`` and ``questions_about_parts``."""
+        """``answers``: to ``reads_for`` and ``reads_of_parts``."""
         self._policy = policy
         replaced, others = answers.of(REPLACED), answers.of(CLAIM)
         self._before: Mapping[ClaimKey, Claim | None] = replaced

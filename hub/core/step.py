@@ -1,6 +1,6 @@
 """One step of a worker, without input and output: from records, or from work that was left, to what is written.
 
-A step asks questions (``ask``), is told the answers (``tell``) until it has no more, and gives what to write: first
+A step asks for reads (``ask``), is told the answers (``tell``) until it needs no more, and gives what to write: first
 what needs no number (``writes``), then, told where the logs end, all of it (``finish``). Its stages, in this order:
 
 1. ``arrivals``: a record is cut into the objects that it holds, each with its source.
@@ -23,7 +23,7 @@ import orjson
 
 from hub.core.admission import Hold, admitted, no_hold
 from hub.core.arrivals import Arrival, arrivals_in, released_arrivals
-from hub.core.contributions import Contributions, questions_about, questions_about_parts
+from hub.core.contributions import Contributions, reads_for, reads_of_parts
 from hub.core.merge.drafts import Draft
 from hub.core.merge.engine import Engine
 from hub.core.merge.facts import indexed_references
@@ -34,7 +34,7 @@ from hub.model.claims import Change, Claim, ClaimKey
 from hub.model.event_log import StoredRecord
 from hub.model.policy import Policy
 from hub.model.problems import Problem
-from hub.model.questions import REFERRER_LIMIT, REJECTIONS_LOG, REPLACED, TURNS, Answers, Questions
+from hub.model.reads import REFERRER_LIMIT, REJECTIONS_LOG, REPLACED, TURNS, Answers, Reads
 from hub.model.tasks import TakeTurns
 from hub.model.times import stix_time
 from hub.model.words import Limits, Seq, StixId
@@ -43,8 +43,8 @@ from hub.patterns import values_in
 
 Changed = Mapping[ClaimKey, tuple[Claim | None, Claim]]
 """Old and new claim, by key."""
-Rounds = Generator[Questions, Answers, None]
-"""Asks, and is sent the answers."""
+Rounds = Generator[Reads, Answers, None]
+"""Yields what is to be read, and is sent the answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,16 @@ class StepSettings:
 
 
 class Step:
-    """See the head of this module. Made by one of its class methods; all of them judge at once, before any question."""
+    """See the head of this module. Made by one of its class methods; each of them judges at once, before any read."""
 
     def __init__(self, policy: Policy, settings: StepSettings, now_us: int) -> None:
         self.policy = policy
         self._settings = settings
         self._now_us = now_us
         self.writes = Writes()
-        """What is to be written; complete but for numbers and dates when there are no more questions."""
+        """What is to be written; complete but for numbers and dates when there are no more reads."""
         self._rounds: Rounds | None = None
-        self._asked = Questions()
+        self._asked = Reads()
         self._engine: Engine | None = None
         self._drafts: list[Draft] = []
         self._rejections: dict[int, list[dict[str, object]]] = {}
@@ -127,8 +127,8 @@ class Step:
 
     # ------------------------------------------------------------ the outside
 
-    def ask(self) -> Questions:
-        """The questions without whose answers the step cannot go on; empty when it is done."""
+    def ask(self) -> Reads:
+        """What must be read before the step can go on; empty when it is done."""
         return self._asked
 
     def tell(self, answers: Answers) -> None:
@@ -137,7 +137,7 @@ class Step:
         try:
             self._asked = self._rounds.send(answers)
         except StopIteration:
-            self._asked = Questions()
+            self._asked = Reads()
 
     @property
     def logs(self) -> set[int]:
@@ -161,22 +161,22 @@ class Step:
     def _process(self, arrivals: Iterable[Arrival]) -> Rounds:
         policy, settings = self.policy, self._settings
         ready = admitted(arrivals, policy, settings.limits, settings.hold)
-        answers = yield questions_about(ready, policy).update(TURNS, (None,))
-        if parts := questions_about_parts(answers):
+        answers = yield reads_for(ready, policy).update(TURNS, (None,))
+        if parts := reads_of_parts(answers):
             answers.put(REPLACED, (yield parts).of(REPLACED))
         contributions = Contributions(policy, answers)
         outcomes = [contributions.take(one) for one in ready]
         self._write_claims(contributions.changed)
         account(outcomes, self.writes, self._now_us)
         if refused := rejections(outcomes, settings.rules_url):
-            logs = (yield Questions().update(REJECTIONS_LOG, refused)).of(REJECTIONS_LOG)
+            logs = (yield Reads().update(REJECTIONS_LOG, refused)).of(REJECTIONS_LOG)
             self._rejections = {logs[source]: entries for source, entries in refused.items()}
         yield from self._merge(
             Engine(policy, contributions.changed, referrer_limit=settings.referrer_limit, pending=_turns(answers))
         )
 
     def _look_again(self, keys: Collection[ClaimKey], collection: int | None) -> Rounds:
-        answers = yield Questions().update(REPLACED, keys).update(TURNS, (None,))
+        answers = yield Reads().update(REPLACED, keys).update(TURNS, (None,))
         again = [claim for claim in answers.of(REPLACED).values() if claim is not None]
         referrer_limit, turns = self._settings.referrer_limit, _turns(answers)
         yield from self._merge(
@@ -184,7 +184,7 @@ class Step:
         )
 
     def _take_turn(self, collection: int, name: StixId, after: bytes) -> Rounds:
-        answers = yield Questions().update(TURNS, (None,))
+        answers = yield Reads().update(TURNS, (None,))
         referrer_limit = self._settings.referrer_limit
         engine = Engine(self.policy, {}, only=collection, referrer_limit=referrer_limit, pending=_turns(answers))
         engine.resume(collection, name, after)
@@ -206,8 +206,8 @@ class Step:
 
     def _merge(self, engine: Engine) -> Rounds:
         """From the claims to the views that differ."""
-        while questions := engine.ask():
-            engine.tell((yield questions))
+        while reads := engine.ask():
+            engine.tell((yield reads))
         self._engine, self._drafts = engine, engine.drafts()
         writes = self.writes
         writes.placements = engine.placements

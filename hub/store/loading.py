@@ -1,6 +1,6 @@
-"""The answers to a step's questions, read inside its transaction.
+"""What a step asks for, read inside its transaction.
 
-Contributions are read once for all questions that lead to them: a round trip costs more than the rows.
+Claims are loaded once for all the reads that need them: a round trip costs more than the rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import Claim, ClaimKey, claim_key
 from hub.model.policy import NOBODY, Policy
-from hub.model.questions import (
+from hub.model.reads import (
     BODY,
     CLAIM,
     HELD,
@@ -31,8 +31,8 @@ from hub.model.questions import (
     UNDER_ID,
     USES,
     Answers,
-    Question,
-    Questions,
+    Read,
+    Reads,
     ThingRecord,
 )
 from hub.model.words import CanonicalKey, Seq
@@ -46,14 +46,14 @@ from hub.store.rows import claim_of, view_of
 
 
 class Loading:
-    """Answers the questions of one round."""
+    """Performs the reads of one round."""
 
     def __init__(self, dialect: Dialect, conn: AsyncConnection, locks: Locks) -> None:
         self._dialect = dialect
         self._conn = conn
         self._locks = locks
         self._claims: dict[ClaimKey, Claim] = {}
-        self._loaders: dict[Question[Any, Any], Callable[[Set[Any]], Awaitable[dict[Any, Any]]]] = {
+        self._loaders: dict[Read[Any, Any], Callable[[Set[Any]], Awaitable[dict[Any, Any]]]] = {
             PLACEMENT: self._placements,
             ISSUED: lambda ids: referring.load_issued(conn, ids),
             PAST: lambda ids: referring.load_past(conn, ids),
@@ -64,17 +64,17 @@ class Loading:
             TURNS: lambda _: tasks.load_turns(conn),
         }
 
-    async def answer(self, questions: Questions, policy: Policy) -> Answers:
+    async def answer(self, reads: Reads, policy: Policy) -> Answers:
         """All answers."""
         answers = Answers()
-        if things := questions.about(THING):
+        if things := reads.about(THING):
             answers.put(THING, await self._things(things))
-        await self._answer_by_key(questions, policy, answers)
-        for question, load in self._loaders.items():
-            if keys := questions.about(question):
-                answers.put(question, await load(keys))
-        if pages := questions.about(PAGE):
-            answers.put(PAGE, await self._pages(pages, questions.referrer_limit))
+        await self._answer_by_key(reads, policy, answers)
+        for read, load in self._loaders.items():
+            if keys := reads.about(read):
+                answers.put(read, await load(keys))
+        if pages := reads.about(PAGE):
+            answers.put(PAGE, await self._pages(pages, reads.referrer_limit))
         return answers
 
     async def _rows(self, table: Table, column: ColumnElement[Any], values: Iterable[Any]) -> Sequence[Row[Any]]:
@@ -91,16 +91,16 @@ class Loading:
             found[row.thing].views[row.collection] = view_of(row)
         return found
 
-    async def _answer_by_key(self, questions: Questions, policy: Policy, answers: Answers) -> None:
+    async def _answer_by_key(self, reads: Reads, policy: Policy, answers: Answers) -> None:
         """What leads to contributions by their keys: directly, by an id, or by an index."""
         by_id = {
-            stix_id: [claim_key(source, stix_id) for source in policy.sources] for stix_id in questions.about(UNDER_ID)
+            stix_id: [claim_key(source, stix_id) for source in policy.sources] for stix_id in reads.about(UNDER_ID)
         }
-        referrers = await referring.load_referrers(self._conn, questions.about(REFERRERS), questions.referrer_limit)
-        placed = await self._placed(questions.about(PLACED))
+        referrers = await referring.load_referrers(self._conn, reads.about(REFERRERS), reads.referrer_limit)
+        placed = await self._placed(reads.about(PLACED))
         await self._locks.found(key for keys in referrers.values() for key in keys or ())
         await self._locks.found(key for where in placed.values() for keys in where.values() for key in keys)
-        direct = questions.about(CLAIM) | questions.about(REPLACED)
+        direct = reads.about(CLAIM) | reads.about(REPLACED)
         await self._fetch(
             {
                 *direct,
@@ -109,8 +109,8 @@ class Loading:
                 *(key for where in placed.values() for keys in where.values() for key in keys),
             }
         )
-        for question in (CLAIM, REPLACED):
-            answers.put(question, {key: self._claims.get(key) for key in questions.about(question)})
+        for read in (CLAIM, REPLACED):
+            answers.put(read, {key: self._claims.get(key) for key in reads.about(read)})
         answers.put(UNDER_ID, {stix_id: self._among(keys) for stix_id, keys in by_id.items()})
         answers.put(REFERRERS, {name: None if keys is None else self._among(keys) for name, keys in referrers.items()})
         answers.put(

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from hub.model.claims import ClaimKey
 from hub.model.policy import Policy
-from hub.model.questions import Answers, Questions
+from hub.model.reads import Answers, Reads
 from hub.model.writes import Writes
 
 
@@ -26,7 +26,7 @@ class Locks(Protocol):
         """Wait for every step that takes part, and let none begin until this one ends."""
         ...
 
-    async def before(self, questions: Questions, policy: Policy) -> None:
+    async def before(self, reads: Reads, policy: Policy) -> None:
         """Wait for steps that change what is asked. Raises TryAgain when there is too much of it to lock by name."""
         ...
 
@@ -52,7 +52,7 @@ class NoLocks:
     async def alone(self) -> None:
         """See ``Locks``."""
 
-    async def before(self, questions: Questions, policy: Policy) -> None:
+    async def before(self, reads: Reads, policy: Policy) -> None:
         """See ``Locks``."""
 
     def note(self, answers: Answers, policy: Policy) -> None:

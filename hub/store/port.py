@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from hub.model.claims import Claim, ClaimKey, View
 from hub.model.policy import Policy
-from hub.model.questions import Answers, Questions
+from hub.model.reads import Answers, Reads
 from hub.model.tasks import DueTask
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, ReceiptCounts, Writes
@@ -34,7 +34,7 @@ class Transaction(Protocol):
         """The policy in force, read inside this transaction."""
         ...
 
-    async def load(self, questions: Questions, policy: Policy) -> Answers:
+    async def load(self, reads: Reads, policy: Policy) -> Answers:
         """Look up all that is asked."""
         ...
 
@@ -174,7 +174,7 @@ class LogReader(Protocol):
         ...
 
 
-# ---------------------------------------------------------------- questions about things
+# ---------------------------------------------------------------- things
 
 
 class ShownView(NamedTuple):

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import ClaimKey, claim_key
 from hub.model.policy import Policy
-from hub.model.questions import CLAIM, PLACEMENT, REPLACED, THING, UNDER_ID, Answers, Questions
+from hub.model.reads import CLAIM, PLACEMENT, REPLACED, THING, UNDER_ID, Answers, Reads
 from hub.model.words import CanonicalKey, StixId
 from hub.model.writes import Writes
 from hub.store.postgres_errors import Contended, LockTableFull
@@ -87,17 +87,17 @@ class AdvisoryLocks:
             await self._conn.exec_driver_sql(_ALONE, _GATE)
             self._takes_part = self._is_alone = True
 
-    async def before(self, questions: Questions, policy: Policy) -> None:
+    async def before(self, reads: Reads, policy: Policy) -> None:
         """See ``Locks``."""
         await self.share()
         if self._is_alone:
             return
         if self._vouched is None:
             self._vouched = vouched_things(policy)
-        changed = {_name_of_thing(thing) for thing in questions.about(THING) - self._vouched}
-        changed.update(_name_of_claim(key) for key in questions.about(PLACEMENT) | questions.about(REPLACED))
-        read = {_name_of_id(stix_id) for stix_id in questions.about(UNDER_ID)}
-        read.update(_name_of_claim(key) for key in questions.about(CLAIM))
+        changed = {_name_of_thing(thing) for thing in reads.about(THING) - self._vouched}
+        changed.update(_name_of_claim(key) for key in reads.about(PLACEMENT) | reads.about(REPLACED))
+        read = {_name_of_id(stix_id) for stix_id in reads.about(UNDER_ID)}
+        read.update(_name_of_claim(key) for key in reads.about(CLAIM))
         await self._take(changed, read)
 
     def note(self, answers: Answers, policy: Policy) -> None:

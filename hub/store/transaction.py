@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
 from hub.model.policy import Policy
-from hub.model.questions import REPLACED, THING, Answers, Questions
+from hub.model.reads import REPLACED, THING, Answers, Reads
 from hub.model.tasks import DueTask
 from hub.model.times import from_us, midnight_after
 from hub.model.words import Positions, Seq
@@ -50,10 +50,10 @@ class SqlTransaction:
         await self._locks.share()
         return await self._store.policy_in(self.conn)
 
-    async def load(self, questions: Questions, policy: Policy) -> Answers:
+    async def load(self, reads: Reads, policy: Policy) -> Answers:
         """See the port."""
-        await self._locks.before(questions, policy)
-        answers = await Loading(self._store, self.conn, self._locks).answer(questions, policy)
+        await self._locks.before(reads, policy)
+        answers = await Loading(self._store, self.conn, self._locks).answer(reads, policy)
         self._locks.note(answers, policy)
         self._note_absent(answers, policy)
         return answers

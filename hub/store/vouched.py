@@ -14,7 +14,7 @@ from hub.core.merge.known import known_objects
 from hub.core.merge.references import object_key
 from hub.model.claims import View
 from hub.model.policy import Policy
-from hub.model.questions import THING, USES, Answers
+from hub.model.reads import THING, USES, Answers
 from hub.model.words import CanonicalKey
 from hub.model.writes import Writes
 from hub.store import tables as t

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, and_, bindparam, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.held import HeldChoice, HeldObject, HeldState
-from hub.model.questions import HeldRecord
+from hub.model.reads import HeldRecord
 from hub.model.words import StixId
 from hub.model.writes import Superseding
 from hub.store import tables as t

@@ -32,7 +32,7 @@ from hub.model.errors import TryAgain
 from hub.model.policy import Policy, Source
 from hub.model.policy_changes import GroupAdded
 from hub.model.principals import Principal, PrincipalKind
-from hub.model.questions import Answers, Questions
+from hub.model.reads import Answers, Reads
 from hub.model.times import from_us
 from hub.model.words import SourceName, StixId
 from hub.model.writes import Head, Writes
@@ -101,10 +101,10 @@ class WatchedLocks:
         with self._watch.waiting():
             await self._locks.alone()
 
-    async def before(self, questions: Questions, policy: Policy) -> None:
+    async def before(self, reads: Reads, policy: Policy) -> None:
         """See ``Locks``."""
         with self._watch.waiting():
-            await self._locks.before(questions, policy)
+            await self._locks.before(reads, policy)
         self._watch.own_s = self._watch.own_s or time.perf_counter()
 
     def note(self, answers: Answers, policy: Policy) -> None:

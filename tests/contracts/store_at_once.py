@@ -14,7 +14,7 @@ from sqlalchemy import update
 from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
 from hub.model.policy_changes import GroupRemoved, SourceSuspended
-from hub.model.questions import REJECTIONS_LOG, THING, TURNS, Questions
+from hub.model.reads import REJECTIONS_LOG, THING, TURNS, Reads
 from hub.model.tasks import Recompute, SetDate, TakeTurns
 from hub.model.times import DAY_US, midnight_after, stix_time
 from hub.model.words import Topic, TopicPartition
@@ -97,7 +97,7 @@ class StoreAtOnce(StoreSuite):
                     async with store.transaction() as tx:
                         policy = await tx.policy()
                         for number in order:
-                            await tx.load(Questions().update(THING, (a_thing(number),)), policy)
+                            await tx.load(Reads().update(THING, (a_thing(number),)), policy)
                         await append_in(tx, 1)
                         return
                 except TryAgain:
@@ -224,7 +224,7 @@ class StoreAtOnce(StoreSuite):
             async with two.transaction() as tx:
                 assert not await tx.take(due), "it has come further meanwhile"
             async with two.transaction() as tx:
-                assert (await tx.load(Questions().update(TURNS, (None,)), await tx.policy())).of(TURNS) == {
+                assert (await tx.load(Reads().update(TURNS, (None,)), await tx.policy())).of(TURNS) == {
                     None: {(1, an_id("a")): b"k"}
                 }
                 (further,) = [task for task in await tx.due(START_US) if isinstance(task.task, TakeTurns)]
@@ -281,6 +281,6 @@ class StoreAtOnce(StoreSuite):
             await add_centres(store, 2)
             centre = next(c for c in (await store.policy()).sources.values() if c.name == "c2")
             async with store.transaction() as tx:
-                asked = Questions().update(REJECTIONS_LOG, (centre.no,))
+                asked = Reads().update(REJECTIONS_LOG, (centre.no,))
                 log = (await tx.load(asked, await tx.policy())).of(REJECTIONS_LOG)[centre.no]
             assert await store.logs.number("rejected.c2") == log

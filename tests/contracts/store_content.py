@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState
-from hub.model.questions import CLAIM, HELD, PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, Questions
+from hub.model.reads import CLAIM, HELD, PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, Reads
 from hub.model.words import Seq, StixId
 from hub.model.writes import Held, ReceiptCounts, Superseding, Writes
 from hub.patterns.lookup import value_key
@@ -49,13 +49,13 @@ class StoreContent(StoreSuite):
             async with store.transaction() as tx:
                 policy = await tx.policy()
                 keys = (floating.key, a_claim("none").key)
-                by_key = await tx.load(Questions().update(CLAIM, keys), policy)
+                by_key = await tx.load(Reads().update(CLAIM, keys), policy)
                 assert by_key.of(CLAIM) == {floating.key: floating, a_claim("none").key: None}
                 things = (a_thing("a"), a_thing("none"))
-                by_thing = (await tx.load(Questions().update(THING, things), policy)).of(THING)
+                by_thing = (await tx.load(Reads().update(THING, things), policy)).of(THING)
                 assert _by_key(by_thing[a_thing("a")].claims) == _by_key(claims[:2])
                 assert by_thing[a_thing("none")].claims == []
-                by_id = (await tx.load(Questions().update(UNDER_ID, (an_id("a"), an_id("none"))), policy)).of(UNDER_ID)
+                by_id = (await tx.load(Reads().update(UNDER_ID, (an_id("a"), an_id("none"))), policy)).of(UNDER_ID)
                 assert _by_key(by_id[an_id("a")]) == _by_key(claims[:2])
                 assert by_id[an_id("none")] == []
             found = [*await store.things.claims_about([a_thing("b")]), *await store.things.claims_under([an_id("a")])]
@@ -68,7 +68,7 @@ class StoreContent(StoreSuite):
             await self.write(store, Writes(claims=[newer]))
             async with store.transaction() as tx:
                 things = (a_thing("a"), a_thing("b"))
-                found = (await tx.load(Questions().update(THING, things), await tx.policy())).of(THING)
+                found = (await tx.load(Reads().update(THING, things), await tx.policy())).of(THING)
                 assert found[a_thing("a")].claims == []
                 assert _by_key(found[a_thing("b")].claims) == _by_key([newer, a_claim("b")])
 
@@ -94,7 +94,7 @@ class StoreContent(StoreSuite):
                 await self.write(store, Writes(claims=claims, views=views))
             async with store.transaction() as tx:
                 things = [a_thing(name) for name in names]
-                found = (await tx.load(Questions().update(THING, things), await tx.policy())).of(THING)
+                found = (await tx.load(Reads().update(THING, things), await tx.policy())).of(THING)
             assert _by_key(claim for record in found.values() for claim in record.claims) == _by_key(claims)
             assert {(no, thing): view for thing, record in found.items() for no, view in record.views.items()} == {
                 (view.collection, view.thing): view for view in views
@@ -113,9 +113,9 @@ class StoreContent(StoreSuite):
             )  # fmt: skip
             await self.write(store, Writes(references={r.key: (n,)}, placements={r.key: {1: a_thing("z")}}))
             async with store.transaction() as tx:
-                questions = Questions().update(REFERRERS, (m, n)).update(PLACEMENT, (r.key, s.key))
-                questions.update(PLACED, (a_thing("x"), a_thing("y"), a_thing("z")))
-                found = await tx.load(questions, await tx.policy())
+                reads = Reads().update(REFERRERS, (m, n)).update(PLACEMENT, (r.key, s.key))
+                reads.update(PLACED, (a_thing("x"), a_thing("y"), a_thing("z")))
+                found = await tx.load(reads, await tx.policy())
             assert found.of(REFERRERS) == {m: [s], n: [r]}
             assert found.of(PLACEMENT) == {r.key: {1: a_thing("z")}, s.key: {}}
             assert found.of(PLACED) == {a_thing("x"): {}, a_thing("y"): {}, a_thing("z"): {1: [r]}}
@@ -138,7 +138,7 @@ class StoreContent(StoreSuite):
             await self.write(store, Writes(uses={(1, "tlp"): -3, (1, "other"): 2}))
             async with store.transaction() as tx:
                 asked = ((1, "tlp"), (2, "tlp"), (1, "other"), (2, "other"))
-                found = (await tx.load(Questions().update(USES, asked), await tx.policy())).of(USES)
+                found = (await tx.load(Reads().update(USES, asked), await tx.policy())).of(USES)
                 assert found == {(1, "tlp"): 2, (2, "tlp"): 1, (1, "other"): 2, (2, "other"): 0}
 
     async def test_receipts_and_counts_add_up(self) -> None:
@@ -191,7 +191,7 @@ class StoreContent(StoreSuite):
 
         async def waiting(store: SqlStore) -> object:
             async with store.transaction() as tx:
-                return (await tx.load(Questions().update(HELD, (at,)), await tx.policy())).of(HELD)[at].waiting
+                return (await tx.load(Reads().update(HELD, (at,)), await tx.policy())).of(HELD)[at].waiting
 
         async with self.opened() as store:
             await self.write(store, Writes(held=held))

@@ -13,7 +13,7 @@ from hub.model.claims import Change, Claim, ClaimState, View, claim_key, digest_
 from hub.model.policy import Source
 from hub.model.policy_changes import GroupAdded
 from hub.model.principals import Principal, PrincipalKind
-from hub.model.questions import REPLACED, THING, Questions
+from hub.model.reads import REPLACED, THING, Reads
 from hub.model.words import CanonicalKey, Seq, SourceName, StixId, Topic, TopicPartition, stamp_of
 from hub.model.writes import Head, ReceiptCounts, ReceiptPart, Writes
 from hub.store import tables as t
@@ -101,10 +101,10 @@ async def count_up(store: Store, names: Sequence[str], logs: Sequence[int], at: 
         policy = await tx.policy()
         await tx.advance({at: start}, {at: start + len(names)}, 1)
         claims = [a_claim(name) for name in names]
-        asked = Questions().update(REPLACED, [claim.key for claim in claims])
+        asked = Reads().update(REPLACED, [claim.key for claim in claims])
         before = {key: claim for key, claim in (await tx.load(asked, policy)).of(REPLACED).items() if claim is not None}
         things = [claim.thing for claim in claims if claim.thing is not None]
-        found = (await tx.load(Questions().update(THING, things), policy)).of(THING)
+        found = (await tx.load(Reads().update(THING, things), policy)).of(THING)
         assert sum(len(record.claims) for record in found.values()) == len(before), "claims are found by things too"
         said = [b"%d" % (int(before[claim.key].body) + 1 if claim.key in before else 1) for claim in claims]
         await _write_counts(tx, claims, said, logs)

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from hub.model.errors import Broken, Refused, TryAgain
-from hub.model.questions import REPLACED, THING, UNDER_ID, Questions
+from hub.model.reads import REPLACED, THING, UNDER_ID, Reads
 from hub.model.words import StixId, Topic, TopicPartition
 from hub.model.writes import Writes
 from hub.store.port import Transaction
@@ -112,7 +112,7 @@ class TestPostgresStore(StoreContract):
         async with store.transaction() as tx:
             policy = await tx.policy()
             await self._at(0, moment)
-            await tx.load(Questions().update(THING, (a_thing(1),)), policy)
+            await tx.load(Reads().update(THING, (a_thing(1),)), policy)
             await self._at(1, moment)
             await tx.heads([1])
             await tx.write(Writes(claims=[a_claim(name) for name in range(1000)]))
@@ -173,37 +173,37 @@ class TestPostgresStore(StoreContract):
 
     async def test_a_step_with_too_much_to_lock_is_repeated_alone(self) -> None:
         claims = [a_claim(name) for name in range(50)]
-        questions = Questions().update(REPLACED, [claim.key for claim in claims])
+        reads = Reads().update(REPLACED, [claim.key for claim in claims])
         async with self.opened() as store:
             assert isinstance(store, PostgresStore)
             store.room.most_names = 20
             with pytest.raises(LockTableFull):
-                await self._load(store, questions)
-            await self._load(store, questions)
+                await self._load(store, reads)
+            await self._load(store, reads)
             store.room.alone_for = 0
             with pytest.raises(LockTableFull):
-                await self._load(store, questions)
+                await self._load(store, reads)
 
-    async def _load(self, store: SqlStore, questions: Questions) -> None:
+    async def _load(self, store: SqlStore, reads: Reads) -> None:
         async with store.transaction() as tx:
-            await tx.load(questions, await tx.policy())
+            await tx.load(reads, await tx.policy())
 
     async def test_a_server_whose_table_of_locks_is_full_has_the_step_repeated_alone(self) -> None:
         """More names at once than the whole table holds, so that the server itself says so."""
         async with self.opened() as store:
             assert isinstance(store, PostgresStore)
             store.room.most_names = 10_000_000
-            questions = Questions().update(THING, [a_thing(name) for name in range(150_000)])
+            reads = Reads().update(THING, [a_thing(name) for name in range(150_000)])
             with pytest.raises(LockTableFull):
-                await self._load(store, questions)
-            await self._load(store, Questions().update(THING, (a_thing(1),)))
+                await self._load(store, reads)
+            await self._load(store, Reads().update(THING, (a_thing(1),)))
             assert store.room.alone_for > 0
 
     async def test_steps_on_different_things_do_not_wait_for_each_other(self) -> None:
         async def step(tx: Transaction, name: str) -> None:
             policy = await tx.policy()
-            await tx.load(Questions().update(REPLACED, (a_claim(name).key,)), policy)
-            await tx.load(Questions().update(THING, (a_thing(name),)).update(UNDER_ID, (a_claim("shared").id,)), policy)
+            await tx.load(Reads().update(REPLACED, (a_claim(name).key,)), policy)
+            await tx.load(Reads().update(THING, (a_thing(name),)).update(UNDER_ID, (a_claim("shared").id,)), policy)
 
         async with (
             self.opened() as store,
@@ -220,11 +220,11 @@ class TestPostgresStore(StoreContract):
         async def late(store: SqlStore) -> None:
             async with store.transaction() as tx:
                 policy = await tx.policy()
-                found = await tx.load(Questions().update(THING, (a_thing("a"),)), policy)
+                found = await tx.load(Reads().update(THING, (a_thing("a"),)), policy)
                 seen.extend(claim.body for claim in found.of(THING)[a_thing("a")].claims)
 
         async with self.opened() as store, asyncio.TaskGroup() as tasks, store.transaction() as tx:
-            await tx.load(Questions().update(THING, (a_thing("a"),)), await tx.policy())
+            await tx.load(Reads().update(THING, (a_thing("a"),)), await tx.policy())
             task = tasks.create_task(late(store))
             await until(lambda: self._done_or_waiting(task), what="the other to wait")
             await tx.write(Writes(claims=[a_claim("a", said="new")]))

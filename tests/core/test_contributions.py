@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.admission import Admitted, admitted
-from hub.core.contributions import Contributions, Outcome, questions_about, questions_about_parts
+from hub.core.contributions import Contributions, Outcome, reads_for, reads_of_parts
 from hub.core.outcomes import account
 from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
 from hub.model.policy import Policy
 from hub.model.problems import Code
-from hub.model.questions import HELD, REPLACED, Answers, HeldRecord
+from hub.model.reads import HELD, REPLACED, Answers, HeldRecord
 from hub.model.words import CanonicalKey, Level, Limits, Seq, State, StixId
 from hub.model.writes import Writes
 from tests.core.claims import a_policy, a_source, a_stamp, an_arrival, held_if_named
@@ -55,8 +55,8 @@ class Hub:
 
     def take(self, batch: Sequence[Admitted]) -> list[Outcome]:
         """One batch as a step goes about it."""
-        answers = self.store.answer(questions_about(batch, self.policy))
-        if parts := questions_about_parts(answers):
+        answers = self.store.answer(reads_for(batch, self.policy))
+        if parts := reads_of_parts(answers):
             answers.put(REPLACED, self.store.answer(parts).of(REPLACED))
         held = {at: record._replace(refused=frozenset(self.refused)) for at, record in answers.of(HELD).items()}
         answers.put(HELD, held)
@@ -531,9 +531,9 @@ def test_a_claim_that_was_there_is_given_with_what_replaces_it() -> None:
 
 def test_nothing_is_asked_about_held_objects_where_none_is_held_or_withdrawn() -> None:
     batch = admitted([an_arrival(RO, malware())], POLICY, Limits(), held_if_named)
-    assert questions_about(batch, POLICY).about(HELD) == set()
+    assert reads_for(batch, POLICY).about(HELD) == set()
     held = admitted([an_arrival(RO, malware(name="held")), an_arrival(RO, OWN)], POLICY, Limits(), held_if_named)
-    assert questions_about(held, POLICY).about(HELD) == {(1, M), (1, OWN)}
+    assert reads_for(held, POLICY).about(HELD) == {(1, M), (1, OWN)}
     answers = Answers()
     answers.put(REPLACED, {})
     answers.put(HELD, {(1, StixId(M)): HeldRecord(((a_stamp(-1), None),), frozenset())})

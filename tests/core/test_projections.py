@@ -30,7 +30,7 @@ from hub.core.merge.recompute import recomputed
 from hub.core.merge.resolver import Resolver
 from hub.model.claims import Claim, ClaimHead, ClaimKey
 from hub.model.policy import Audience, Policy
-from hub.model.questions import CLAIM, Answers
+from hub.model.reads import CLAIM, Answers
 from hub.model.words import NETWORK, CanonicalKey, Level, Naming, StixId
 from tests.core.claims import CENTRES, EVERYBODY, HEALTH, MEMBERS, a_claim, a_policy, a_source, a_stamp, following
 from tests.examples import few
@@ -202,8 +202,8 @@ def test_a_step_for_all_collections_comes_to_the_same_as_one_for_each(history: t
 def drafts(policy: Policy, claims: Sequence[Claim], only: int | None) -> dict[tuple[int, CanonicalKey], Any]:
     engine = Engine(policy, {claim.key: (None, claim) for claim in claims}, only=only)
     store = MemoryStore(policy, {})
-    while questions := engine.ask():
-        engine.tell(store.answer(questions))
+    while reads := engine.ask():
+        engine.tell(store.answer(reads))
     return {(draft.collection.no, draft.thing): (draft.object_id, draft.content) for draft in engine.drafts()}
 
 

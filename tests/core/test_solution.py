@@ -17,7 +17,7 @@ from hub.core.merge.content import Content, content
 from hub.core.merge.facts import Facts, Missing
 from hub.core.merge.solution import Place, Solution
 from hub.model.claims import View
-from hub.model.questions import THING, Answers, ThingRecord
+from hub.model.reads import THING, Answers, ThingRecord
 from hub.model.words import CanonicalKey, Seq, StixId
 from tests.contracts.store_values import a_thing
 from tests.core.claims import a_policy

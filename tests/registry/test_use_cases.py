@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from hub.model.errors import NotFound, Refused, WrongUsage
 from hub.model.principals import PrincipalKind
-from hub.model.questions import REJECTIONS_LOG, Questions
+from hub.model.reads import REJECTIONS_LOG, Reads
 from hub.model.tasks import Recompute, Task
 from hub.model.words import Level, Naming
 from hub.store import tables as t
@@ -70,7 +70,7 @@ async def test_a_centre_has_a_log_of_rejections_from_the_start(tmp_path: Path) -
         added = await registry_on(store).centres.add("ro-cert", terms())
         async with store.transaction() as tx:
             no = added.made.principal.no
-            asked = Questions().update(REJECTIONS_LOG, (no,))
+            asked = Reads().update(REJECTIONS_LOG, (no,))
             assert (await tx.load(asked, await tx.policy())).of(REJECTIONS_LOG)[no] > 0
 
 

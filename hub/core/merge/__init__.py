@@ -18,11 +18,11 @@ merge, ``owner`` for all others) make one ``Content`` of the projections about a
 others never do. Whatever is made of the objects is kept by their projections, never by claims, so it cannot reach an
 audience that sees another part.
 
-**Look-ups.** The engine does no input or output. ``Facts`` has the answers so far: claims as they are after the step,
-views as they are stored. When an answer is lacking, ``Facts`` notes the question and raises ``Missing``. That
+**Reads.** The engine does no input or output. ``Facts`` has the answers so far: claims as they are after the step,
+views as they are stored. When an answer is lacking, ``Facts`` notes what must be read and raises ``Missing``. That
 interrupts one piece of work (one item of the queue, or the computation of one place), which stays to be done; other
-pieces go on, so that one round asks for many answers. The caller of the engine fetches them, and the next round runs
-the piece again from its start. So a piece changes nothing before its last look-up, or only what may be done twice.
+pieces go on, so that one round asks for many reads. The caller of the engine fetches them, and the next round runs
+the piece again from its start. So a piece changes nothing before its last read, or only what may be done twice.
 
 **The queue.** ``engine`` has one queue. Its items (``work``) say: a claim changed; an id may mean something else;
 sightings of an id changed; a relationship between things that merge may be between others, which makes it another

@@ -11,7 +11,7 @@ from hub.core.merge.resolver import Resolver
 from hub.core.merge.solution import Solution
 from hub.model.claims import Change, View
 from hub.model.policy import Collection, Policy
-from hub.model.questions import Questions
+from hub.model.reads import Reads
 from hub.model.stix_types import ViewAuthor, stix_type
 from hub.model.words import CanonicalKey, StixId
 
@@ -57,7 +57,7 @@ class Drafts:
             found.append(Draft(collection, thing, before, new, object_id, merged, self._past(no, thing, new)))
         return found
 
-    def questions(self) -> Questions:
+    def reads(self) -> Reads:
         """The bytes and dates that are needed to number and date them."""
         for (no, thing), found in self._solution.found():
             with suppress(Missing):

@@ -1,6 +1,6 @@
 """One step's merge: from the claims that changed to the views that change, over all collections.
 
-Sans-IO: ``ask`` gives the questions, ``tell`` takes the answers, until there are no more questions; then ``drafts`` are
+Sans-IO: ``ask`` gives what must be read, ``tell`` takes the answers, until nothing is left to read; then ``drafts`` are
 the views that differ. Work that lacks an answer stays in the queue and is tried again, so each round asks for
 everything at once. The docstring of the package explains how it works.
 """
@@ -26,7 +26,7 @@ from hub.core.merge.uses import Uses
 from hub.core.merge.work import ClaimChanged, EndsChanged, MeaningChanged, Nos, Sighted, ViewChanged, Work
 from hub.model.claims import Claim, ClaimHead, ClaimKey, ClaimState, View
 from hub.model.policy import Policy
-from hub.model.questions import REFERRER_LIMIT, Answers, Questions
+from hub.model.reads import REFERRER_LIMIT, Answers, Reads
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId
 
@@ -92,18 +92,18 @@ class Engine:
 
     # ------------------------------------------------------------ the outside
 
-    def ask(self) -> Questions:
-        """The questions without whose answers the work cannot go on; empty when it is done."""
+    def ask(self) -> Reads:
+        """What must be read before the work can go on; empty when it is done."""
         for _ in range(_ROUNDS):
             self._work()
-            questions = self._facts.asked()
-            if questions:
-                return questions
+            reads = self._facts.asked()
+            if reads:
+                return reads
             if not self._is_busy():
                 self._update_uses()
-                questions = self._facts.asked()
-                if questions or not self._is_busy():
-                    return questions or self._drafts.questions()
+                reads = self._facts.asked()
+                if reads or not self._is_busy():
+                    return reads or self._drafts.reads()
         raise RuntimeError("the merge of this step does not come to an end")
 
     def tell(self, answers: Answers) -> None:

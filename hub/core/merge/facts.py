@@ -1,6 +1,6 @@
 """What one step knows of the store so far; the step's own changes replace what the store says.
 
-Every question either has its answer, or is noted and raises ``Missing``. The changes are put in when an answer is
+Every read either has its answer, or is noted and raises ``Missing``. The changes are put in when an answer is
 taken, so that all code sees one state, that after the step.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from hub.core.merge.references import has_own_meaning, keyed
 from hub.model.claims import Change, Claim, ClaimHead, ClaimKey, View
 from hub.model.policy import Policy
-from hub.model.questions import (
+from hub.model.reads import (
     BODY,
     CLAIM,
     PAGE,
@@ -28,13 +28,13 @@ from hub.model.questions import (
     A,
     Answers,
     K,
-    Question,
-    Questions,
+    Read,
+    Reads,
 )
 from hub.model.stix_types import SCO_TYPES, ViewAuthor, stix_type
 from hub.model.words import CanonicalKey, StixId
 
-_AS_THEY_ARE: tuple[Question[Any, Any], ...] = (PAGE, PLACEMENT, BODY, USES, PAST)
+_AS_THEY_ARE: tuple[Read[Any, Any], ...] = (PAGE, PLACEMENT, BODY, USES, PAST)
 """What the step's own changes do not alter, or is overlaid when it is asked."""
 
 
@@ -81,12 +81,12 @@ class Facts:
     """See the head of this module."""
 
     def __init__(self, policy: Policy, changed: Mapping[ClaimKey, Claim], referrer_limit: int = REFERRER_LIMIT) -> None:
-        """``changed``: the claims that the step changes. ``referrer_limit``: see ``Questions``."""
+        """``changed``: the claims that the step changes. ``referrer_limit``: see ``Reads``."""
         self._referrer_limit = referrer_limit
-        self._asked = Questions(referrer_limit)
+        self._asked = Reads(referrer_limit)
         self._changed = changed
         self._claims: dict[ClaimKey, Claim] = dict(changed)
-        self._known: dict[Question[Any, Any], dict[Any, Any]] = defaultdict(dict)
+        self._known: dict[Read[Any, Any], dict[Any, Any]] = defaultdict(dict)
         self._known[CLAIM].update(changed)
         self._by_digest: dict[bytes, Claim] = {}
         """Observables by the digest of their content: many claims have the same content."""
@@ -106,23 +106,23 @@ class Facts:
 
     # ------------------------------------------------------------ asking
 
-    def get(self, question: Question[K, A], key: K) -> A:
+    def get(self, read: Read[K, A], key: K) -> A:
         """The answer, as the step has it."""
-        found = self._known[question]
+        found = self._known[read]
         if key not in found:
-            self._asked.add(question, key)
+            self._asked.add(read, key)
             raise Missing
         answer: A = found[key]
         return answer
 
-    def ask_ahead(self, question: Question[K, Any], keys: Iterable[K]) -> None:
+    def ask_ahead(self, read: Read[K, Any], keys: Iterable[K]) -> None:
         """Note what will be needed, so that it comes with the first answers."""
-        known = self._known[question]
-        self._asked.update(question, [key for key in keys if key not in known])
+        known = self._known[read]
+        self._asked.update(read, [key for key in keys if key not in known])
 
-    def asked(self) -> Questions:
+    def asked(self) -> Reads:
         """What has been noted since the last call."""
-        found, self._asked = self._asked, Questions(self._referrer_limit)
+        found, self._asked = self._asked, Reads(self._referrer_limit)
         return found
 
     def prefetch(self, claim: ClaimHead) -> None:
@@ -168,8 +168,8 @@ class Facts:
             self._known[REFERRERS][name] = None if kept is None else [*kept, *self._referring.get(name, ())]
         for thing, placed in answers.of(PLACED).items():
             self._known[PLACED][thing] = {no: [self._kept(claim) for claim in some] for no, some in placed.items()}
-        for question in _AS_THEY_ARE:
-            self._known[question].update(answers.of(question))
+        for read in _AS_THEY_ARE:
+            self._known[read].update(answers.of(read))
 
     def _kept(self, claim: Claim) -> Claim:
         """A claim as the step has it."""
@@ -207,13 +207,13 @@ class Facts:
         """A claim that is known to be there."""
         return self._claims[key]
 
-    def known(self, question: Question[K, A], key: K) -> A | None:
+    def known(self, read: Read[K, A], key: K) -> A | None:
         """The answer, if there is one already."""
-        return self._known[question].get(key)
+        return self._known[read].get(key)
 
-    def forget(self, question: Question[K, Any], key: K) -> None:
+    def forget(self, read: Read[K, Any], key: K) -> None:
         """Keep an answer no longer."""
-        del self._known[question][key]
+        del self._known[read][key]
 
 
 class Index:

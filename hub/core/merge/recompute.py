@@ -13,7 +13,7 @@ from hub.core.merge.drafts import Draft
 from hub.core.merge.engine import Engine
 from hub.model.claims import Claim, ClaimKey, View
 from hub.model.policy import Policy
-from hub.model.questions import (
+from hub.model.reads import (
     CLAIM,
     PAGE,
     PAST,
@@ -24,7 +24,7 @@ from hub.model.questions import (
     UNDER_ID,
     USES,
     Answers,
-    Questions,
+    Reads,
     ThingRecord,
 )
 from hub.model.words import CanonicalKey, StixId
@@ -45,8 +45,8 @@ def recomputed(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -
     """
     ended = {(view.collection, view.thing): replace(view, alive=False, uses=()) for view in views}
     engine = Engine(policy, {claim.key: (None, claim) for claim in claims})
-    while questions := engine.ask():
-        engine.tell(_nothing_but(ended, questions, list(policy.collections)))
+    while reads := engine.ask():
+        engine.tell(_nothing_but(ended, reads, list(policy.collections)))
     return Recomputed(
         {(draft.collection.no, draft.thing): draft for draft in engine.drafts()},
         {at: number for at, number in engine.uses.items() if number},
@@ -87,20 +87,20 @@ def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) 
     return found
 
 
-def _nothing_but(views: dict[tuple[int, CanonicalKey], View], questions: Questions, nos: Sequence[int]) -> Answers:
+def _nothing_but(views: dict[tuple[int, CanonicalKey], View], reads: Reads, nos: Sequence[int]) -> Answers:
     """The answers of a store in which nobody has claimed anything, but views have ended."""
     answers = Answers()
-    things = questions.about(THING)
+    things = reads.about(THING)
     answers.put(
         THING,
         {thing: ThingRecord([], {no: view for no in nos if (view := views.get((no, thing)))}) for thing in things},
     )
-    answers.put(UNDER_ID, {stix_id: [] for stix_id in questions.about(UNDER_ID)})
-    answers.put(REFERRERS, {stix_id: [] for stix_id in questions.about(REFERRERS)})
-    answers.put(PLACEMENT, {key: {} for key in questions.about(PLACEMENT)})
-    answers.put(PLACED, {thing: {} for thing in questions.about(PLACED)})
-    answers.put(USES, dict.fromkeys(questions.about(USES), 0))
-    answers.put(PAGE, {at: [] for at in questions.about(PAGE)})
-    answers.put(CLAIM, dict.fromkeys(questions.about(CLAIM)))
-    answers.put(PAST, dict.fromkeys(questions.about(PAST)))
+    answers.put(UNDER_ID, {stix_id: [] for stix_id in reads.about(UNDER_ID)})
+    answers.put(REFERRERS, {stix_id: [] for stix_id in reads.about(REFERRERS)})
+    answers.put(PLACEMENT, {key: {} for key in reads.about(PLACEMENT)})
+    answers.put(PLACED, {thing: {} for thing in reads.about(PLACED)})
+    answers.put(USES, dict.fromkeys(reads.about(USES), 0))
+    answers.put(PAGE, {at: [] for at in reads.about(PAGE)})
+    answers.put(CLAIM, dict.fromkeys(reads.about(CLAIM)))
+    answers.put(PAST, dict.fromkeys(reads.about(PAST)))
     return answers
