@@ -31,7 +31,7 @@ from hub.registry.access import Access
 from hub.role import Role
 from hub.running import Running
 from hub.worker_child import WorkerChild
-from hub.worker_process import DRAIN_S, LOOK_EVERY_S, held_lists, within, work
+from hub.worker_process import DRAIN_S, LOOK_EVERY_S, load_warning_lists, within, work
 
 _log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ def door_settings(config: Config) -> DoorSettings:
         page_objects=config.page_objects,
         page_bytes=config.page_bytes,
         intake=IntakeLimits(objects=config.limits, push_bytes=config.max_push_bytes),
-        held_lists=lambda: held_lists(config),
+        warning_lists=lambda: load_warning_lists(config),
     )
 
 

@@ -1,4 +1,4 @@
-"""Loads what is held: MISP's warning lists as their package has them, or newer ones that the operator put beside them.
+"""Loads the warning lists: those of MISP from their package, or newer ones in the data folder.
 
 An operator updates a list by putting its ``list.json`` under ``DATA_DIR/warninglists/<name>/``; nothing is fetched.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 from publicsuffixlist import PublicSuffixList
 
-from hub.core.hold import RULES, HeldLists
+from hub.core.hold import RULES, WarningLists
 from hub.model.errors import Broken, WrongUsage
 from hub.model.problems import Problem
 from hub.patterns import canonical_value
@@ -57,10 +57,12 @@ class Loaded:
     entries: int
 
 
-def load_lists(names: Sequence[str], data_dir: Path, own_hosts: Sequence[str] = ()) -> tuple[HeldLists, list[Loaded]]:
+def load_lists(
+    names: Sequence[str], data_dir: Path, own_hosts: Sequence[str] = ()
+) -> tuple[WarningLists, list[Loaded]]:
     """The lists of these names (``default``, ``none``, or lists' own names). Raises WrongUsage for an unknown one."""
     if "none" in names:
-        return HeldLists(own_rules=False, version="none"), []
+        return WarningLists(own_rules=False, version="none"), []
     wanted = list(dict.fromkeys(each for name in names for each in (DEFAULT if name == "default" else (name,))))
     values: dict[tuple[str, str], str] = {}
     suffixes: dict[str, str] = {}
@@ -78,7 +80,7 @@ def load_lists(names: Sequence[str], data_dir: Path, own_hosts: Sequence[str] = 
                 values.setdefault((kind, value), name)
         found.append(Loaded(name, str(document.get("version", "")), len(entries)))
     suffix = PublicSuffixList()
-    lists = HeldLists(
+    lists = WarningLists(
         own_rules=True, own_hosts=frozenset(map(_own_host, own_hosts)), values=values,
         suffixes=suffixes, networks=tuple(networks), is_public_suffix=lambda name: suffix.publicsuffix(name) == name,
         top_level=frozenset(str(name).rpartition(".")[2] for name in suffix._publicsuffix),

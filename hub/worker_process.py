@@ -24,7 +24,7 @@ from hub import telemetry, warning_lists, worker_metrics
 from hub.app import opened_by_clock
 from hub.clock import Clock, alive_now, wall_clock_us
 from hub.config import Config
-from hub.core.hold import HeldLists
+from hub.core.hold import WarningLists
 from hub.log.port import EventLog
 from hub.model.clock import JUMP_US, Doubt
 from hub.model.errors import Broken, HubError, TryAgain
@@ -55,19 +55,19 @@ CHILD = "CTIHUB_CHILD_OF_SERVE"
 # ---------------------------------------------------------------- the work
 
 
-def held_lists(config: Config) -> HeldLists:
-    """The lists that hold indicators, as they are configured now."""
+def load_warning_lists(config: Config) -> WarningLists:
+    """The configured warning lists, with the hub's own rules."""
     own = [host for host in (urlsplit(config.url).hostname,) if host]
-    held, found = warning_lists.load_lists(config.held_lists, config.data_dir, own)
+    lists, found = warning_lists.load_lists(config.held_lists, config.data_dir, own)
     for each in found:
         _log.debug("list.loaded", collection=each.name, count=each.entries, version=each.version)
-    return held
+    return lists
 
 
 def worker_settings(config: Config) -> WorkerSettings:
     """What a worker is told."""
-    held = held_lists(config)
-    return WorkerSettings(limits=config.limits, rules_url=f"{config.url}/rules/", hold=held.holds)
+    hold = load_warning_lists(config).holds
+    return WorkerSettings(limits=config.limits, rules_url=f"{config.url}/rules/", hold=hold)
 
 
 async def work(config: Config, store: SqlStore, log: EventLog, clock: Clock, stop: asyncio.Event) -> None:

@@ -96,8 +96,8 @@ def _no_suffix(_: str) -> bool:
 
 
 @dataclass(frozen=True)
-class HeldLists:
-    """What is held, loaded once; ``holds`` is asked for every indicator."""
+class WarningLists:
+    """The warning lists and the hub's own rules, loaded once; ``holds`` is called for every indicator."""
 
     own_rules: bool = True
     own_hosts: frozenset[str] = frozenset()

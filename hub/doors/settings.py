@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hub.core.hold import HeldLists
+from hub.core.hold import WarningLists
 from hub.intake import IntakeLimits
 
 MOST_PAGE_OBJECTS = 10_000
@@ -33,8 +33,8 @@ class DoorSettings:
     """The greatest ``limit`` of an export, which is kept in memory to be sorted."""
     export_kept_bytes: int = 1 << 20
     """A list is kept back until so much of it is made: of a shorter one the head can say what is not in it."""
-    held_lists: Callable[[], HeldLists] = HeldLists
-    """Loads what exports judge each value by once more; called once, in a thread."""
+    warning_lists: Callable[[], WarningLists] = WarningLists
+    """Loads the lists against which exports check each value again; called once, in a thread."""
     answers_bytes: int = 256 << 20
     """Of all answers of this process that wait for their readers, live streams aside."""
     answers_wait_s: float = 20.0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub import warning_lists
-from hub.core.hold import OWN_RULES, HeldLists, Ranges
+from hub.core.hold import OWN_RULES, Ranges, WarningLists
 from hub.model.errors import WrongUsage
 from hub.model.problems import Code, Problem
 from hub.patterns import canonical
@@ -19,13 +19,13 @@ NOWHERE = Path("/nonexistent")
 
 
 @pytest.fixture(scope="module")
-def default() -> HeldLists:
+def default() -> WarningLists:
     return warning_lists.load_lists(
         ("default",), NOWHERE, ["hub.centre.example.org", "203.0.113.9", "Bücher.example.net"]
     )[0]
 
 
-def held(by: HeldLists, pattern: str) -> tuple[Code, str] | None:
+def held(by: WarningLists, pattern: str) -> tuple[Code, str] | None:
     found = canonical(pattern)
     assert not isinstance(found, Problem), found
     hit = by.holds({"type": "indicator"}, (*found.asserted, *found.others))
@@ -64,7 +64,9 @@ def held(by: HeldLists, pattern: str) -> tuple[Code, str] | None:
         ("[ipv4-addr:value = '192.88.99.1']", Code.POISON_RESERVED),
     ],
 )
-def test_what_would_block_everyone_is_held_by_the_hubs_own_rules(default: HeldLists, pattern: str, code: Code) -> None:
+def test_what_would_block_everyone_is_held_by_the_hubs_own_rules(
+    default: WarningLists, pattern: str, code: Code
+) -> None:
     assert held(default, pattern) == (code, OWN_RULES)
 
 
@@ -78,7 +80,7 @@ def test_what_would_block_everyone_is_held_by_the_hubs_own_rules(default: HeldLi
         ("[file:hashes.MD5 = 'd41d8cd98f00b204e9800998ecf8427e']", "common-ioc-false-positive"),
     ],
 )  # fmt: skip
-def test_a_hit_on_a_list_names_the_list(default: HeldLists, pattern: str, name: str) -> None:
+def test_a_hit_on_a_list_names_the_list(default: WarningLists, pattern: str, name: str) -> None:
     assert held(default, pattern) == (Code.LIST_HIT, name)
 
 
@@ -94,7 +96,7 @@ def test_a_hit_on_a_list_names_the_list(default: HeldLists, pattern: str, name: 
         "[domain-name:value = 'domain.example']",
     ],
 )
-def test_what_blocks_nobody_else_is_let_through(default: HeldLists, pattern: str) -> None:
+def test_what_blocks_nobody_else_is_let_through(default: WarningLists, pattern: str) -> None:
     assert held(default, pattern) is None
 
 
@@ -132,7 +134,7 @@ def test_what_blocks_nobody_else_is_let_through(default: HeldLists, pattern: str
         "[domain-name:value = 'com.bd']", "[domain-name:value = 'login.microsoftonline.com']",
     ],
 )  # fmt: skip
-def test_poison_waits_in_every_spelling_property_and_composition(default: HeldLists, pattern: str) -> None:
+def test_poison_waits_in_every_spelling_property_and_composition(default: WarningLists, pattern: str) -> None:
     assert held(default, pattern) is not None
 
 
@@ -159,16 +161,16 @@ def test_poison_waits_in_every_spelling_property_and_composition(default: HeldLi
         "[ipv4-addr:value = '203.0.113.64/255.255.255.192']", "[domain-name:value = 'bad-68.site.example/x']",
     ],
 )  # fmt: skip
-def test_what_is_no_poison_waits_in_no_spelling(default: HeldLists, pattern: str) -> None:
+def test_what_is_no_poison_waits_in_no_spelling(default: WarningLists, pattern: str) -> None:
     assert held(default, pattern) is None
 
 
 @pytest.mark.parametrize("name", ["invoice-213.exe", "setup.dll", "scan.pdf", "x.212-215", "router.bogus"])
-def test_a_name_under_no_top_level_domain_waits(default: HeldLists, name: str) -> None:
+def test_a_name_under_no_top_level_domain_waits(default: WarningLists, name: str) -> None:
     assert held(default, f"[domain-name:value = '{name}']") == (Code.VALUE_NO_TOP_LEVEL, OWN_RULES)
 
 
-def test_a_hit_says_what_was_read(default: HeldLists) -> None:
+def test_a_hit_says_what_was_read(default: WarningLists) -> None:
     found = canonical("[ipv4-addr:value = '134744072']")
     assert not isinstance(found, Problem)
     hit = default.holds({"type": "indicator"}, found.asserted)
@@ -176,7 +178,7 @@ def test_a_hit_says_what_was_read(default: HeldLists) -> None:
     assert hit.problem.says.startswith("'134744072' can be read as '8.8.8.8', which is on the list public-dns-v4.")
 
 
-def test_only_indicators_are_held(default: HeldLists) -> None:
+def test_only_indicators_are_held(default: WarningLists) -> None:
     found = canonical("[ipv4-addr:value = '10.0.0.1']")
     assert not isinstance(found, Problem)
     assert default.holds({"type": "ipv4-addr"}, found.asserted) is None
@@ -218,7 +220,7 @@ def test_a_bisection_finds_what_a_walk_finds(spans: list[tuple[int, int]], asked
     assert (ranges.touching(start, end) is not None) == walk
 
 
-def test_a_revocation_is_never_held(default: HeldLists) -> None:
+def test_a_revocation_is_never_held(default: WarningLists) -> None:
     found = canonical("[ipv4-addr:value = '0.0.0.0/0']")
     assert not isinstance(found, Problem)
     assert default.holds({"type": "indicator", "revoked": False}, found.asserted) is not None

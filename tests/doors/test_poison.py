@@ -18,7 +18,7 @@ import pytest
 
 from hub import warning_lists
 from hub.core import judge
-from hub.core.hold import HeldLists
+from hub.core.hold import WarningLists
 from hub.core.normalise import Normal
 from hub.doors.export.blockable import Selection
 from hub.doors.export.entry import PLAIN_KINDS
@@ -30,13 +30,13 @@ from tests.story import an_indicator
 
 COUNT = 10_000
 LIMITS = Limits()
-NOTHING = HeldLists(own_rules=False)
+NOTHING = WarningLists(own_rules=False)
 ABOUT = About("community", Seq(1), 1, frozenset(), None, Options())
 WRITERS = {name: format.begin(ABOUT) for name, format in FORMATS.items()}
 
 
 @cache
-def default() -> HeldLists:
+def default() -> WarningLists:
     return warning_lists.load_lists(("default",), Path("/nonexistent"))[0]
 
 
@@ -192,7 +192,7 @@ def a_page(*objects: dict[str, Any]) -> LogPage:
     return LogPage(rows, bodies, more=False)
 
 
-def listed(normal: Normal, by: HeldLists) -> set[str]:
+def listed(normal: Normal, by: WarningLists) -> set[str]:
     """What all lists together have of an indicator, in every format, with and without types."""
     page = a_page(normal.obj)
     found: set[str] = set()

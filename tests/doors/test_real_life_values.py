@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from hub import warning_lists
-from hub.core.hold import HeldLists
+from hub.core.hold import WarningLists
 from tests.doors.hubs import Hub, a_hub
 from tests.doors.list_readers import without_codes
 from tests.story import TLP, an_indicator, moment
@@ -23,13 +23,13 @@ KINDS = ("ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "md5", "s
 
 
 @pytest.fixture(scope="module")
-def default() -> HeldLists:
+def default() -> WarningLists:
     return warning_lists.load_lists(("default",), Path("/nonexistent"))[0]
 
 
 @pytest.fixture
-async def hub(tmp_path: Path, default: HeldLists) -> AsyncIterator[Hub]:
-    async with a_hub(tmp_path, hold=default.holds, held_lists=lambda: default) as hub:
+async def hub(tmp_path: Path, default: WarningLists) -> AsyncIterator[Hub]:
+    async with a_hub(tmp_path, hold=default.holds, warning_lists=lambda: default) as hub:
         await hub.centre()
         await hub.member()
         yield hub
@@ -72,9 +72,9 @@ async def test_poison_of_other_kinds_is_in_no_list(hub: Hub) -> None:
 
 
 async def test_poison_that_came_in_before_the_lists_knew_it_is_left_out_and_counted(
-    tmp_path: Path, default: HeldLists
+    tmp_path: Path, default: WarningLists
 ) -> None:
-    async with a_hub(tmp_path, held_lists=lambda: default) as hub:
+    async with a_hub(tmp_path, warning_lists=lambda: default) as hub:
         await hub.centre()
         poison = [*objects("poison-in-disguise.json"), *objects("sec-poison-other-kinds.ndjson")]
         assert (await hub.tell("ro", *poison, an_indicator("198.51.100.7", tlp="clear")))["accepted"] == 14
@@ -167,10 +167,10 @@ async def test_an_observable_that_no_indicator_stands_for_is_shown_and_in_no_lis
     assert set().union(*(await in_lists(hub)).values()) == set()
 
 
-async def test_a_list_that_new_warning_lists_change_has_another_etag(tmp_path: Path, default: HeldLists) -> None:
+async def test_a_list_that_new_warning_lists_change_has_another_etag(tmp_path: Path, default: WarningLists) -> None:
     tags: list[tuple[str, str]] = []
-    for held in (HeldLists(own_rules=False, version="none"), default):
-        async with a_hub(tmp_path, held_lists=lambda held=held: held) as hub:
+    for lists in (WarningLists(own_rules=False, version="none"), default):
+        async with a_hub(tmp_path, warning_lists=lambda lists=lists: lists) as hub:
             if not tags:
                 await hub.centre()
                 await hub.tell("ro", an_indicator("8.8.8.8", tlp="clear"))

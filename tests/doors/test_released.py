@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub.core.hold import HeldLists
+from hub.core.hold import WarningLists
 from tests.doors.hubs import Hub, a_hub
 from tests.story import an_indicator, moment
 
@@ -17,7 +17,7 @@ NETWORK = "0.0.0.0/0"
 
 @pytest.fixture
 async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
-    async with a_hub(tmp_path, hold=HeldLists().holds) as hub:
+    async with a_hub(tmp_path, hold=WarningLists().holds) as hub:
         await hub.centre()
         yield hub
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub.core.hold import HeldLists
+from hub.core.hold import WarningLists
 from hub.core.merge.hubmade import in_steps
 from hub.model.words import Level, Naming
 from tests.promises.telling import what_differs_from_recomputed
@@ -142,7 +142,7 @@ async def test_suspending_a_centre_withdraws_its_claims_and_resuming_brings_them
 
 
 async def test_what_a_list_holds_leaves_the_old_version_unless_it_is_marked_otherwise(tmp_path: Path) -> None:
-    story = await Story.begin(hold=HeldLists().holds)
+    story = await Story.begin(hold=WarningLists().holds)
     ro = await story.centre("ro")
     said = an_indicator("198.51.100.7", "a")
     poison = {**said, "pattern": "[ipv4-addr:value = '0.0.0.0/0']"}

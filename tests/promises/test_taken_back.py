@@ -15,7 +15,7 @@ import stix2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.hold import HeldLists
+from hub.core.hold import WarningLists
 from hub.core.validate import TYPES
 from hub.model.words import Level, Naming
 from tests.examples import few
@@ -293,7 +293,7 @@ async def test_a_revocation_of_what_nobody_may_see_is_seen_by_nobody(story: Stor
 
 
 async def test_a_revocation_of_what_waits_for_the_operator_takes_it_back(tmp_path: Path) -> None:
-    story = await Story.begin(tmp_path, hold=HeldLists().holds)
+    story = await Story.begin(tmp_path, hold=WarningLists().holds)
     ro = await story.centre("ro")
     private = an_indicator("10.0.0.1")
     await story.batch((ro, private), (ro, revoking(private, pattern="[")))

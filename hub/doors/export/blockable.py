@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from hub.core.hold import HeldLists
+from hub.core.hold import WarningLists
 from hub.doors.export.entry import Entry, type_of
 from hub.model.markings import LEVEL_OF_ID, PAP_ORDER, stated_pap
 from hub.model.problems import Problem
@@ -53,7 +53,7 @@ class Selection:
     """The beginning of the day that the last tick set; None: there was none, and nothing has expired."""
     barred: frozenset[str] = frozenset()
     """Ids of markings under which nothing may be blocked."""
-    lists: HeldLists = field(default_factory=HeldLists)
+    lists: WarningLists = field(default_factory=WarningLists)
     """What judges each value as it is written."""
     released: Collection[str] = frozenset()
     """Canonical patterns that an operator has let pass, whatever the lists say."""

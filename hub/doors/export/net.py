@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hub.core.hold import HeldLists
+from hub.core.hold import WarningLists
 from hub.core.judge import judge
 from hub.doors.context import Doors
 from hub.model.words import Limits
@@ -20,15 +20,15 @@ class Net:
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
         self._reading = asyncio.Lock()
-        self._lists: HeldLists | None = None
+        self._lists: WarningLists | None = None
         self._released: dict[int, str | None] = {}
         """The canonical pattern of each released object, by its number."""
 
-    async def lists(self) -> HeldLists:
+    async def lists(self) -> WarningLists:
         """The lists, loaded at the first export: a process that makes none does without their 40 MB."""
         async with self._reading:
             if self._lists is None:
-                self._lists = await asyncio.to_thread(self._doors.settings.held_lists)
+                self._lists = await asyncio.to_thread(self._doors.settings.warning_lists)
             return self._lists
 
     async def released(self) -> frozenset[str]:
