@@ -86,7 +86,7 @@ class Selection:
         return not self.kinds or name in self.kinds or (kind in self.kinds and kind not in _ONE_PROPERTY)
 
     def _is_fit(self, observable: Observable, pattern: str) -> bool:
-        """Whether a value is what its type says, and no poison: the net under what is held."""
+        """Whether a value is what its type says, and has no hit that should have been held before."""
         if not is_of_its_kind(observable.kind, observable.path, observable.value):
             return False
         return self.lists.judge(observable) is None or pattern in self.released

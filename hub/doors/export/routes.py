@@ -17,7 +17,7 @@ from hub.doors.export.blockable import Selection
 from hub.doors.export.format import About, Format
 from hub.doors.export.formats import FORMATS
 from hub.doors.export.listing import Listing
-from hub.doors.export.net import Net
+from hub.doors.export.value_checks import ValueChecks
 from hub.doors.openapi import ERRORS
 from hub.model.policy import Collection, Policy
 from hub.model.writes import Head
@@ -33,10 +33,10 @@ _ENTRY_BYTES = 1_000
 def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
     """The exports of all collections, and the list of formats."""
     router = APIRouter(tags=["collections"], default_response_class=Response)
-    net = Net(doors)
+    checks = ValueChecks(doors)
     for path in dict.fromkeys(one.path for one in formats.values()):
         here = {name: one for name, one in formats.items() if one.path == path}
-        export = _export(doors, net, here)
+        export = _export(doors, checks, here)
         answers = {200: _contents(here), **ERRORS}
         described: dict[str, Any] = {"parameters": _parameters(here, path)}
         router.add_api_route(_BELOW + path, export, methods=["GET"], responses=answers, openapi_extra=described)
@@ -52,7 +52,7 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
     return router
 
 
-def _export(doors: Doors, net: Net, formats: Mapping[str, Format]) -> Callable[..., Awaitable[Response]]:
+def _export(doors: Doors, checks: ValueChecks, formats: Mapping[str, Format]) -> Callable[..., Awaitable[Response]]:
     """What answers under the path that these formats share."""
 
     async def export(
@@ -70,16 +70,18 @@ def _export(doors: Doors, net: Net, formats: Mapping[str, Format]) -> Callable[.
             limit_of(limit, format, doors.settings.export_limit),
             options_of({**request.query_params, **request.path_params}, format),
         )
-        return await _answer(doors, net, request, collection, asked)
+        return await _answer(doors, checks, request, collection, asked)
 
     return export
 
 
-async def _answer(doors: Doors, net: Net, request: Request, collection: Collection, asked: Asked) -> Response:
+async def _answer(
+    doors: Doors, checks: ValueChecks, request: Request, collection: Collection, asked: Asked
+) -> Response:
     """A list, or that it has not changed."""
     policy = await doors.store.policy()
     head = await doors.store.logs.head(collection.no)
-    lists = await net.lists()
+    lists = await checks.lists()
     etag = _etag(collection, head, policy, asked, lists.version)
     headers = {"etag": etag, "cache-control": "no-cache", "x-content-type-options": "nosniff"}
     if _matches(request.headers.get("if-none-match"), etag):
@@ -87,7 +89,7 @@ async def _answer(doors: Doors, net: Net, request: Request, collection: Collecti
     headers["content-type"] = asked.format.media_type
     if request.method == "HEAD":
         return Response(headers=headers)
-    released = await net.released()
+    released = await checks.released()
     kinds = asked.kinds or asked.format.usual_kinds
     selection = Selection(kinds, policy.today_us, lists=lists, released=released)
     writer = asked.format.begin(About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options))

@@ -1,7 +1,7 @@
-"""What an export asks of every value before it writes it: the lists of what is held, and what operators released.
+"""What an export checks every value against before it writes it: the warning lists, and what operators have released.
 
-A value that a list holds is let through where an operator has released an object with the same pattern: the release
-is remembered with the held object itself, and nowhere else.
+A value with a hit is written all the same where an operator has released an object with the same pattern: the release
+is stored with the held object itself, and nowhere else.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from hub.doors.context import Doors
 from hub.model.words import Limits
 
 
-class Net:
-    """Lists and releases as one process has read them; kept from export to export."""
+class ValueChecks:
+    """Warning lists and releases as one process has read them; kept from export to export."""
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
@@ -25,14 +25,14 @@ class Net:
         """The canonical pattern of each released object, by its number."""
 
     async def lists(self) -> WarningLists:
-        """The lists, loaded at the first export: a process that makes none does without their 40 MB."""
+        """The lists, loaded at the first export: a process without exports saves their 40 MB."""
         async with self._reading:
             if self._lists is None:
                 self._lists = await asyncio.to_thread(self._doors.settings.warning_lists)
             return self._lists
 
     async def released(self) -> frozenset[str]:
-        """The patterns that operators have let pass until now. Ask after the head of the collection is known."""
+        """The patterns that operators have released so far. Call it after the head of the collection is known."""
         async with self._reading:
             found = await self._doors.store.intake.released(self._released)
             limits = self._doors.settings.intake.objects
