@@ -28,7 +28,7 @@ from aiokafka.errors import (
 
 from hub.doors.kafka_back import GROUP, read_back
 from hub.doors.kafka_batch import RELAY_BATCH_BYTES, Sizes, TopicBatch
-from hub.doors.kafka_tail import CHECK_ROWS, RelayedRow, TailRecord, Verdict, compare_tail, last_seq, relayed_row
+from hub.doors.kafka_tail import CHECK_ROWS, RelayedRow, TailComparison, TailRecord, compare_tail, last_seq, relayed_row
 from hub.doors.metrics import RELAY_FENCES, RELAY_LAG, RELAYED
 from hub.log.kafka_batches import replace_codecs
 from hub.log.kafka_connection import (
@@ -280,7 +280,7 @@ class Relay:
             max_partition_fetch_bytes=RELAY_BATCH_BYTES, fetch_max_bytes=4 * RELAY_BATCH_BYTES,
         )  # fmt: skip
 
-    async def _judge(self, no: int, end: LogEnd, position: int | None, tail: Sequence[TailRecord]) -> Verdict:
+    async def _judge(self, no: int, end: LogEnd, position: int | None, tail: Sequence[TailRecord]) -> TailComparison:
         last = min(last_seq(tail, position), end.seq)
         rows: list[RelayedRow] = []
         after = Seq(max(0, last - CHECK_ROWS))
@@ -290,13 +290,13 @@ class Relay:
             after = page.rows[-1].seq
         return compare_tail(tail, position, rows, head=end.seq, compacted=end.name.startswith(COLLECTION_PREFIX))
 
-    def _heed(self, no: int, end: LogEnd, verdict: Verdict) -> None:
-        if verdict.differs:
-            self._set_aside(no, end.name, f"the topic has {verdict.differs}", _REFILL)
+    def _heed(self, no: int, end: LogEnd, comparison: TailComparison) -> None:
+        if comparison.differs:
+            self._set_aside(no, end.name, f"the topic has {comparison.differs}", _REFILL)
             return
-        if verdict.noted:
-            _log.error("relay.tail_is_wrong", collection=end.name, says=verdict.noted, way_out=_REFILL)
-        self._places[no] = verdict.place
+        if comparison.noted:
+            _log.error("relay.tail_is_wrong", collection=end.name, says=comparison.noted, way_out=_REFILL)
+        self._places[no] = comparison.place
 
     def _set_aside(self, no: int, topic: str, says: str, way_out: str) -> None:
         self._aside[no] = _Aside(f"{topic} is not relayed: {says.rstrip('.')}", self._now_s() + RECHECK_S)

@@ -1,7 +1,8 @@
-"""What the end of a topic says about how far the relay got, compared with the change log: trust, but verify.
+"""How far the relay got, by the end of a topic, compared with the change log.
 
-The relay's position and its records are in one transaction. Yet aiokafka speaks only the first versions of the
-transaction protocol, an operator may restore an older store, and Kafka forgets positions that nobody moved for a week.
+The relay's position and its records are in one transaction. They are still compared: aiokafka
+speaks only the first versions of the transaction protocol, an operator may restore an older store, and Kafka forgets
+positions that have not moved for a week.
 """
 
 from __future__ import annotations
@@ -61,15 +62,15 @@ def relayed_row(row: LogRow, body: bytes) -> RelayedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Where to go on, or why not."""
+class TailComparison:
+    """What ``compare_tail`` found: where the relay goes on, or why it must not."""
 
     place: Seq
     """The last row that the topic has."""
     differs: str = ""
     """What is in the topic and not in the change log: its relay must not go on."""
     noted: str = ""
-    """What is wrong but cannot be mended by the relay: members are told to drop any number not above the last."""
+    """What is wrong but cannot be repaired by the relay: members are told to ignore any number not above the last."""
 
 
 def last_seq(records: Sequence[TailRecord], position: int | None) -> int:
@@ -79,7 +80,7 @@ def last_seq(records: Sequence[TailRecord], position: int | None) -> int:
 
 def compare_tail(
     records: Sequence[TailRecord], position: int | None, rows: Sequence[RelayedRow], *, head: Seq, compacted: bool
-) -> Verdict:
+) -> TailComparison:
     """Compare a topic's end with the change log.
 
     ``records``: the last of the topic, in their order. ``position``: the last row by Kafka's account of the relay, None
@@ -88,16 +89,18 @@ def compare_tail(
     by_seq = {row.seq: row for row in rows}
     foreign = next((record for record in records if not _is_ours(record, by_seq, rows, head)), None)
     if foreign is not None:
-        return Verdict(Seq(0), differs=f"a record with the number {foreign.seq} that the change log does not know")
+        return TailComparison(
+            Seq(0), differs=f"a record with the number {foreign.seq} that the change log does not know"
+        )
     if position is not None and position > head:
-        return Verdict(Seq(0), differs=f"a position of {position}, beyond the end of the change log at {head}")
+        return TailComparison(Seq(0), differs=f"a position of {position}, beyond the end of the change log at {head}")
     seqs = [record.seq for record in records]
     last = max(seqs, default=0)
     let_go = not compacted and not records  # by their age
     if position is not None and position > last and (let_go or not _lost(rows, after=last, compacted=compacted)):
         last = position
     noted = _disorder(seqs) or _hole(seqs, rows, compacted=compacted)
-    return Verdict(Seq(last), noted=noted)
+    return TailComparison(Seq(last), noted=noted)
 
 
 def _is_ours(record: TailRecord, by_seq: dict[int, RelayedRow], rows: Sequence[RelayedRow], head: Seq) -> bool:
