@@ -133,7 +133,7 @@ def layers() -> list[list[str]]:
     """The rooms of the hub from above to below, as the contract of the imports has them."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
     found = next(one["layers"] for one in contracts if one["type"] == "layers")
-    return [[room.strip() for room in layer.split("|")] for layer in found]
+    return [[f"hub.{room.strip()}" for room in layer.split("|")] for layer in found]
 
 
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| `hub/")]
