@@ -20,9 +20,6 @@ StateLabel = Literal["accepted", "unchanged", "held", "rejected"]
 Moment = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z)?$", max_length=40)]
 """An RFC 3339 time in UTC, or a day where the exact time is not to be known."""
 
-PROBLEM_PAGE = 1_000
-"""How many problems a receipt carries itself; the rest is behind ``problems_url``."""
-
 
 class Body(BaseModel):
     """What every body shares: nothing unknown, no silent conversions, immutable."""

@@ -20,8 +20,6 @@ from hub.registry.kafka_ask import ask
 
 PRODUCE = "producer_byte_rate"
 CONSUME = "consumer_byte_rate"
-EXACTLY = 0
-"""DescribeClientQuotas: the entity of this very name."""
 ANY_NAMED = 2
 """DescribeClientQuotas: every entity of the type that has a name."""
 
