@@ -59,7 +59,6 @@ def _schema(model: type[Body]) -> dict[str, Any]:
 
 def _asyncapi() -> dict[str, Any]:
     """The topics as AsyncAPI 3.0 has them."""
-    rejection = Rejection.model_json_schema(ref_template="#/components/schemas/{model}")
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -68,38 +67,49 @@ def _asyncapi() -> dict[str, Any]:
             "description": "Kafka topics of a ctihub. SCRAM user: the principal's name; password: its token.",
         },
         "defaultContentType": "application/json",
-        "channels": {
-            "intake": _channel(
-                "intake.{centre}",
-                "centre",
-                "What a centre publishes; only it writes. A null value keyed by a STIX id withdraws that contribution.",
-                {"object": "StixObject", "withdrawal": "Withdrawal"},
-            ),
-            "rejected": _channel(
-                "rejected.{centre}", "centre", "What was refused; only that centre reads.", {"rejection": "Rejection"}
-            ),
-            "collection": _channel(
-                "collection.{name}",
-                "name",
-                "What a collection shows: one partition, compacted, exactly once for read_committed consumers.",
-                {"object": "ShownObject", "tombstone": "Tombstone"},
-            ),
-        },
+        "channels": _channels(),
         "operations": {
             "publish": {"action": "send", "channel": {"$ref": "#/channels/intake"}},
             "readRejections": {"action": "receive", "channel": {"$ref": "#/channels/rejected"}},
             "follow": {"action": "receive", "channel": {"$ref": "#/channels/collection"}},
         },
         "components": {
-            "schemas": {"Rejection": rejection, "StixObject": _STIX_OBJECT},
-            "messages": {
-                "StixObject": _message("StixObject", "One STIX object, or a bundle; no header is required.", "STIX id"),
-                "Withdrawal": _message(None, "Withdraws what stands under the key.", "STIX id"),
-                "Rejection": _message("Rejection", "Why an object was refused.", "STIX id, or none"),
-                "ShownObject": _message("StixObject", "The object as the collection shows it.", "object id", seq=True),
-                "Tombstone": _message(None, "The object has left the collection.", "object id", seq=True),
+            "schemas": {
+                "Rejection": Rejection.model_json_schema(ref_template="#/components/schemas/{model}"),
+                "StixObject": _STIX_OBJECT,
             },
+            "messages": _messages(),
         },
+    }
+
+
+def _channels() -> dict[str, Any]:
+    return {
+        "intake": _channel(
+            "intake.{centre}",
+            "centre",
+            "What a centre publishes; only it writes. A null value keyed by a STIX id withdraws that contribution.",
+            {"object": "StixObject", "withdrawal": "Withdrawal"},
+        ),
+        "rejected": _channel(
+            "rejected.{centre}", "centre", "What was refused; only that centre reads.", {"rejection": "Rejection"}
+        ),
+        "collection": _channel(
+            "collection.{name}",
+            "name",
+            "What a collection shows: one partition, compacted, exactly once for read_committed consumers.",
+            {"object": "ShownObject", "tombstone": "Tombstone"},
+        ),
+    }
+
+
+def _messages() -> dict[str, Any]:
+    return {
+        "StixObject": _message("StixObject", "One STIX object, or a bundle; no header is required.", "STIX id"),
+        "Withdrawal": _message(None, "Withdraws what stands under the key.", "STIX id"),
+        "Rejection": _message("Rejection", "Why an object was refused.", "STIX id, or none"),
+        "ShownObject": _message("StixObject", "The object as the collection shows it.", "object id", seq=True),
+        "Tombstone": _message(None, "The object has left the collection.", "object id", seq=True),
     }
 
 
