@@ -34,18 +34,18 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "serve": Command("Run the hub, or one role of it.", RUN),
-    "doctor": Command("Check a deployment and say what to fix.", RUN),
-    "clock": Command("The clock: whether the hub believes it, and setting right what a wrong one has done.", RUN),
+    "doctor": Command("Check a deployment and show what to fix.", RUN),
+    "clock": Command("The clock: whether the hub trusts it, and how to repair what a wrong clock has done.", RUN),
     "centre": Command("Centres: who publishes.", REGISTRY),
     "member": Command("Members: who receives.", REGISTRY),
     "group": Command("Groups: sets of principals, by list or by rule.", REGISTRY),
     "collection": Command("Collections: what is shown to whom.", REGISTRY),
-    "operator": Command("Operators: who looks after the hub.", REGISTRY),
-    "held": Command("Objects that wait for the operator.", REGISTRY),
-    "check": Command("The verdicts on files, offline, before pushing.", EXCHANGE),
+    "operator": Command("Operators: who runs the hub.", REGISTRY),
+    "held": Command("Objects that wait for an operator's decision.", REGISTRY),
+    "check": Command("Check files offline, before pushing.", EXCHANGE),
     "push": Command("Publish STIX as a centre.", EXCHANGE),
-    "withdraw": Command("Take back contributions, as a centre.", EXCHANGE),
-    "connect": Command("Run a connector: from a source to the hub, again and again.", EXCHANGE),
+    "withdraw": Command("Withdraw contributions, as a centre.", EXCHANGE),
+    "connect": Command("Run a connector, which publishes what a source has.", EXCHANGE),
     "subscribe": Command("Follow a collection live.", EXCHANGE),
     "pull": Command("Fetch a collection over TAXII, incrementally.", EXCHANGE),
     "explain": Command("Why the hub shows what it shows.", LOOK),
@@ -123,10 +123,10 @@ def version() -> str:
 @app.callback()
 def _root(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show where an error came from; goes with every command.")
+        bool, typer.Option("--debug", help="Show the traceback of an error; works with every command.")
     ] = False,
 ) -> None:
     pass

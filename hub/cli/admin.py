@@ -78,7 +78,7 @@ def hub_url(file: Path | None) -> str:
 def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, str], Awaitable[show.JsonRow]]) -> None:
     """``suspend``, ``resume`` and ``rotate``, which centres and members have alike."""
 
-    @app.command(help=f"Shut a {kind} out of every door until it is resumed.")
+    @app.command(help=f"Deny a {kind} all access until it is resumed.")
     def suspend(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
         async def work(registry: Registry) -> show.JsonRow:
             await registry.principals.suspend(name, _kind(kind))
@@ -87,7 +87,7 @@ def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, 
         row = administer(config, work)
         show.one(row, as_json=as_json, done=f"{name} is suspended", then=[f"ctihub {kind} resume {name}"])
 
-    @app.command(help=f"Let a suspended {kind} in again, with the token that it has.")
+    @app.command(help=f"Give a suspended {kind} access again, with the same token.")
     def resume(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
         async def work(registry: Registry) -> show.JsonRow:
             await registry.principals.resume(name, _kind(kind))
@@ -95,7 +95,7 @@ def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, 
 
         show.one(administer(config, work), as_json=as_json, done=f"{name} is back")
 
-    @app.command(help=f"Give a {kind} a new token; the old one is worth nothing within a second.")
+    @app.command(help=f"Give a {kind} a new token; the old one stops working within a second.")
     def rotate(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
         async def work(registry: Registry) -> tuple[Added[Principal], show.JsonRow]:
             return await registry.principals.rotate(name, _kind(kind)), await row_of(registry, name)

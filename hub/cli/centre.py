@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Centres: who publishes.")
 
 Country = Annotated[str, typer.Option("--country", metavar="RO", help="Two letters (ISO 3166-1).", show_default=False)]
-Identity = Annotated[
-    str | None, typer.Option("--identity", metavar="IDENTITY", help="Its STIX identity [a fresh one].")
-]
+Identity = Annotated[str | None, typer.Option("--identity", metavar="IDENTITY", help="Its STIX identity [a new one].")]
 TlpMax = Annotated[
-    str | None, typer.Option("--tlp-max", metavar="LEVEL", help="What it may send at most [amber+strict].")
+    str | None, typer.Option("--tlp-max", metavar="LEVEL", help="The strictest level that it may send [amber+strict].")
 ]
 DefaultTlp = Annotated[
-    str | None, typer.Option("--default-tlp", metavar="LEVEL", help="What it leaves unmarked counts as [amber].")
+    str | None, typer.Option("--default-tlp", metavar="LEVEL", help="The level of its unmarked objects [amber].")
 ]
 AmberTo = Annotated[
     list[str] | None,
-    typer.Option("--amber-to", metavar="GROUP", help="Who gets what it says at amber [network]; repeatable."),
+    typer.Option("--amber-to", metavar="GROUP", help="A group that gets its amber objects [network]; repeatable."),
 ]
-Trust = Annotated[int | None, typer.Option("--trust", metavar="0-100", help="How much its word counts [100].")]
+Trust = Annotated[int | None, typer.Option("--trust", metavar="0-100", help="How much weight its claims have [100].")]
 NamingOption = Annotated[
-    str | None, typer.Option("--naming", metavar="named|alias|anonymous", help="How it is shown [named].")
+    str | None, typer.Option("--naming", metavar="named|alias|anonymous", help="How members see it [named].")
 ]
 Alias = Annotated[str | None, typer.Option("--alias", metavar="TEXT", help="The name that --naming alias shows.")]
 SpeaksFor = Annotated[
     list[str] | None,
-    typer.Option("--speaks-for", metavar="IDENTITY", help="An identity that it speaks for; repeatable; none for none."),
+    typer.Option(
+        "--speaks-for", metavar="IDENTITY", help="An identity that it speaks for; repeatable; none removes all."
+    ),
 ]
 
 COLUMNS = ("name", "country", "tlp_max", "default_tlp", "amber_to", "trust", "naming", "suspended")
@@ -58,7 +58,7 @@ def add(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Register a centre. Its token is shown this once."""
+    """Register a centre. Its token is shown only once."""
     terms = _terms(country, tlp_max, default_tlp, amber_to, trust, naming, alias, speaks_for)
     added = administer(config, lambda registry: registry.centres.add(name, terms, identity=identity))
     then = [
@@ -84,7 +84,7 @@ def set_(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Change a centre's terms; what is not said stays. What it has sent is looked at anew."""
+    """Change a centre's terms; other terms stay as they are. Everything it has sent is evaluated again."""
     terms = _terms(country, tlp_max, default_tlp, amber_to, trust, naming, alias, speaks_for)
     entry = administer(config, lambda registry: registry.centres.set(name, terms))
     show.one(row_of(entry), as_json=as_json, then=_notes(entry))

@@ -25,15 +25,17 @@ OwnNames = Annotated[
     typer.Option(
         "--name",
         metavar="TEXT",
-        help="Warn where this stands in a text or a property's name, as your name may; repeatable.",
+        help="Warn where this text (your name, say) is in a text or a property's name; repeatable.",
     ),
 ]
 Unnamed = Annotated[
     bool,
-    typer.Option("--unnamed", help="Warn of what shows although you do not go by your name: properties of your own."),
+    typer.Option(
+        "--unnamed", help="Warn of custom properties, which are shown even if you use an alias or are anonymous."
+    ),
 ]
 Lists = Annotated[
-    bool, typer.Option("--lists/--no-lists", help="Look into the warning lists too, which takes seconds.")
+    bool, typer.Option("--lists/--no-lists", help="Check the warning lists too, which takes some seconds.")
 ]
 
 _SHOWN = 200
@@ -72,9 +74,9 @@ def command(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> int:
-    """Say what a hub would refuse, hold or change. Nothing is sent; exit code 1 when something would be refused.
+    """Show what a hub would reject, hold or change. Nothing is sent; exit code 1 if something would be rejected.
 
-    What depends on the hub is not said: markings above your ceiling, others' identities, older versions.
+    Rules that need the hub are not checked: your ceiling, others' identities, older versions.
     """
     settings = configured(config)
     judge = _judge(settings, Own(tuple(name or ()), unnamed=unnamed), lists=lists)

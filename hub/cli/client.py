@@ -29,14 +29,14 @@ _SHOWN_PROBLEMS = 20
 _TOLD_FIRST = ("rejected", "held", "accepted")
 _WIDE = 300
 
-Url = Annotated[str, typer.Option("--url", envvar="CTIHUB_URL", help="Where the hub is.", rich_help_panel="The hub")]
+Url = Annotated[str, typer.Option("--url", envvar="CTIHUB_URL", help="The hub's address.", rich_help_panel="The hub")]
 TokenOption = Annotated[
     str | None,
     typer.Option("--token", envvar="CTIHUB_TOKEN", help="Your token.", show_default=False, rich_help_panel="The hub"),
 ]
 CaFile = Annotated[
     str | None,
-    typer.Option("--ca-file", help="Certificates of the hub's own authority (PEM).", rich_help_panel="The hub"),
+    typer.Option("--ca-file", help="Certificates of the hub's certificate authority (PEM).", rich_help_panel="The hub"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 User = Annotated[str | None, typer.Option("--user", help="Your name at the hub.", rich_help_panel="Kafka")]
@@ -48,7 +48,7 @@ KafkaProtocol = Annotated[
     str, typer.Option("--protocol", help="SASL_SSL, SASL_PLAINTEXT or PLAINTEXT.", rich_help_panel="Kafka")
 ]
 PatienceOption = Annotated[
-    float, typer.Option("--patience", min=0, metavar="SECONDS", help="How long to try again while the hub is away.")
+    float, typer.Option("--patience", min=0, metavar="SECONDS", help="How long to retry while the hub is unavailable.")
 ]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="The clock: whether the hub believes it, and setting right what a wrong one has done.",
+    help="The clock: whether the hub trusts it, and how to repair what a wrong clock has done.",
 )
 
 Today = Annotated[
@@ -33,7 +33,7 @@ Today = Annotated[
 
 @app.command("show")
 def show_(as_json: AsJson = False, config: ConfigFile = None) -> int:
-    """What the clock says, what the store has seen, and whether they fit. Exit code 1 when they do not."""
+    """Show the clock, the latest time in the store, and whether they agree. Exit code 1 if they do not."""
     import asyncio
 
     row, doubt = asyncio.run(_shown(configured(config)))
@@ -46,18 +46,18 @@ def show_(as_json: AsJson = False, config: ConfigFile = None) -> int:
 
 @app.command()
 def accept(today: Today, as_json: AsJson = False, config: ConfigFile = None) -> None:
-    """Go on by this machine's clock after a jump of more than a day.
+    """Accept this machine's clock after a jump of more than a day.
 
-    Say today's date: the command refuses where the clock says another. After a long rest the hub just goes on. What was
-    stored while the clock was wrong, and is dated later than now, is put back; a collection that has shown such dates
-    begins anew under its name, with a new id, since its readers would take the right dates for old ones.
+    Give today's date: the command refuses if the clock shows another day. If the hub was only switched off, it simply
+    continues. If the clock was wrong, dates in the store that are later than now are corrected. A collection that has
+    shown such dates starts again under the same name with a new id, because its readers would ignore earlier dates.
     """
     import asyncio
     from dataclasses import asdict
 
     done = asyncio.run(_accepted(configured(config), _date(today)))
     row = asdict(done) | {"collections": list(done.collections)}
-    show.one(row, as_json=as_json, done="The hub goes on by this clock", then=_then(done))
+    show.one(row, as_json=as_json, done="The hub uses this clock", then=_then(done))
 
 
 def _then(done: PutBack) -> list[str]:

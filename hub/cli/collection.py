@@ -22,7 +22,7 @@ def add(
     name: NameArgument,
     tlp: Annotated[
         str,
-        typer.Option("--tlp", metavar="LEVEL", help="Up to which level: clear … red.", show_default=False),
+        typer.Option("--tlp", metavar="LEVEL", help="The strictest level in it: clear … red.", show_default=False),
     ],
     group: Annotated[str, typer.Option("--group", metavar="GROUP", help="Who reads it.", show_default=False)],
     type_: Annotated[
@@ -42,13 +42,13 @@ def add(
         typer.Option(
             "--min-confidence",
             metavar="0-100",
-            help="Only indicators that are at least so sure; other types have no say in it.",
+            help="Only indicators with at least this confidence; other types are not affected.",
         ),
     ] = 0,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Make a collection. The hub fills it with what it holds already."""
+    """Create a collection. The hub fills it with the objects that it already has."""
     made = administer(
         config,
         lambda registry: registry.collections.add(
@@ -83,7 +83,7 @@ def show_(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None
 
 @app.command()
 def remove(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
-    """Forget a collection, on every door. One made later under its name begins anew."""
+    """Remove a collection from every door. A later one of the same name starts from change 1."""
     administer(config, lambda registry: registry.collections.remove(name))
     show.one({"name": name}, as_json=as_json, done=f"{name} is no more")
 

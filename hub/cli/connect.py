@@ -58,14 +58,16 @@ class Target(StrEnum):
 Name = Annotated[str | None, typer.Argument(help="The connector; see --list.")]
 Settings = Annotated[list[str] | None, typer.Argument(help="Its settings.", metavar="[KEY=VALUE]…")]
 List = Annotated[bool, typer.Option("--list", help="Show the connectors; with a NAME, its settings.")]
-Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML; KEY=VALUE beats it.")]
+Config = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML; KEY=VALUE takes precedence.")
+]
 State = Annotated[
     Path | None,
-    typer.Option("--state", metavar="FILE", help="Where the checkpoint is [in ~/.local/state/ctihub]."),
+    typer.Option("--state", metavar="FILE", help="Where to store the checkpoint [in ~/.local/state/ctihub]."),
 ]
 To = Annotated[Target, typer.Option("--to", help="The hub's push API, Kafka, or NDJSON on standard output.")]
 Every = Annotated[
-    float | None, typer.Option("--every", min=1, metavar="SECONDS", help="Run again and again, so long after each run.")
+    float | None, typer.Option("--every", min=1, metavar="SECONDS", help="Repeat, this long after the end of each run.")
 ]
 Patience = Annotated[
     float | None,
@@ -73,13 +75,13 @@ Patience = Annotated[
         "--patience",
         min=0,
         metavar="SECONDS",
-        help="How long to try while the hub or the source is away [for ever; 300 for the source].",
+        help="How long to retry while the hub or the source is unavailable [no limit; 300 for the source].",
     ),
 ]
 Metrics = Annotated[
     Path | None,
     typer.Option(
-        "--metrics", metavar="FILE", help="Write there, after each run, what Prometheus' node exporter reads."
+        "--metrics", metavar="FILE", help="Write metrics for Prometheus' node exporter to this file after each run."
     ),
 ]
 
@@ -135,8 +137,8 @@ def command(
 ) -> None:
     """Run a connector: ctihub connect csv path=feed.csv mapping=urlhaus
 
-    What was acknowledged is remembered, and the next run goes on there. Credentials of a source belong into the
-    environment, such as CTIHUB_TAXII_PASSWORD.
+    The next run continues after what the hub has acknowledged. Put a source's credentials into the environment, for
+    example CTIHUB_TAXII_PASSWORD.
     """
     with speaking():
         if list_:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from hub.cli.doctoring import Finding
 
-Fix = Annotated[bool, typer.Option("--fix", help="Bring the broker's topics and grants up to the registry.")]
+Fix = Annotated[bool, typer.Option("--fix", help="Update the broker's topics and grants to match the registry.")]
 
 _MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "bold red")}
 
@@ -22,7 +22,7 @@ _MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "bad": ("✗", "bold 
 def command(fix: Fix = False, as_json: AsJson = False, config: ConfigFile = None) -> int:
     """Check the configuration, the data folder, the store, the log, the clock, TLS, the port, and the broker's grants.
 
-    Exit code 1 when something is to be fixed.
+    Exit code 1 if something must be fixed.
     """
     import asyncio
 

@@ -20,7 +20,7 @@ Asked = Annotated[str, typer.Argument(help="A STIX id, a value (198.51.100.7), o
 def command(
     asked: Asked, as_json: AsJson = False, url: Url = DEFAULT_URL, token: TokenOption = None, ca_file: CaFile = None
 ) -> None:
-    """Show what stands behind a thing: the claims that you may see, how they were merged, and the versions."""
+    """Show where a thing comes from: the claims that you may see, how they were merged, and the versions."""
     with hub_client(url, token, needs_token=False, ca_file=ca_file, patience_s=5.0) as client:
         explanation = client.explain(asked)
     if as_json:

@@ -26,12 +26,12 @@ def add(
     name: NameArgument,
     rule: Annotated[
         list[str] | None,
-        typer.Option("--rule", metavar="country=RO", help="Who fits is in it: country=RO, sector=energy; repeatable."),
+        typer.Option("--rule", metavar="country=RO", help="Who belongs to it: country=RO, sector=energy; repeatable."),
     ] = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Make a group. Values of one attribute are alternatives; of several attributes, each must fit."""
+    """Create a group. Several values of one attribute are alternatives; different attributes must all match."""
     entry = administer(config, lambda registry: registry.groups.add(name, rule or []))
     then = [
         f"ctihub group join {name} MEMBER",
@@ -43,13 +43,13 @@ def add(
 
 @app.command()
 def join(group: Group, name: Names, as_json: AsJson = False, config: ConfigFile = None) -> None:
-    """Put centres and members on a group's list."""
+    """Add centres and members to a group."""
     show.one(row_of(administer(config, lambda registry: registry.groups.join(group, name))), as_json=as_json)
 
 
 @app.command()
 def leave(group: Group, name: Names, as_json: AsJson = False, config: ConfigFile = None) -> None:
-    """Take centres and members off a group's list."""
+    """Remove centres and members from a group."""
     show.one(row_of(administer(config, lambda registry: registry.groups.leave(group, name))), as_json=as_json)
 
 
@@ -68,7 +68,7 @@ def show_(group: Group, as_json: AsJson = False, config: ConfigFile = None) -> N
 
 @app.command()
 def remove(group: Group, as_json: AsJson = False, config: ConfigFile = None) -> None:
-    """Forget a group. What carries its marking is hidden from everyone."""
+    """Remove a group. Objects with its marking are hidden from everyone."""
     administer(config, lambda registry: registry.groups.remove(group))
     show.one({"name": group}, as_json=as_json, done=f"{group} is no more")
 

@@ -13,12 +13,12 @@ from hub.model.times import stix_time
 if TYPE_CHECKING:
     from hub.model.held import HeldObject
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Objects that wait for the operator.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Objects that wait for an operator's decision.")
 
 Numbers = Annotated[list[int] | None, typer.Argument(help="Their numbers.", metavar="[NUMBER]…", show_default=False)]
 ListName = Annotated[str | None, typer.Option("--list", metavar="NAME", help="Only hits on this list.")]
 Centre = Annotated[str | None, typer.Option("--centre", metavar="NAME", help="Only what this centre sent.")]
-All = Annotated[bool, typer.Option("--all", help="All that wait.")]
+All = Annotated[bool, typer.Option("--all", help="All held objects.")]
 
 COLUMNS = ("no", "centre", "id", "list", "message", "at", "state")
 
@@ -27,16 +27,16 @@ COLUMNS = ("no", "centre", "id", "list", "message", "at", "state")
 def list_(
     list_name: ListName = None,
     centre: Centre = None,
-    all_: Annotated[bool, typer.Option("--all", help="Settled ones as well.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Also those that are already decided or superseded.")] = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """What waits, the oldest first."""
+    """List the held objects, oldest first."""
     from hub.model.held import HeldState
 
     state = None if all_ else HeldState.WAITING
     found = administer(config, lambda registry: registry.held.all(list_name=list_name, centre=centre, state=state))
-    show.listing([row_of(each) for each in found], COLUMNS, as_json=as_json, nothing="Nothing waits.")
+    show.listing([row_of(each) for each in found], COLUMNS, as_json=as_json, nothing="Nothing is held.")
 
 
 @app.command("show")
@@ -45,7 +45,7 @@ def show_(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """One held object, as it came."""
+    """Show a held object as it was received."""
     found = administer(config, lambda registry: registry.held.find(number))
     row = {**row_of(found), "value": found.value.decode("utf-8", "replace")}
     then = [f"ctihub held release {number}", f"ctihub held refuse {number}"] if found.state == "waiting" else []
@@ -61,7 +61,7 @@ def release(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Let them in, as if nothing had been against them."""
+    """Release held objects: they are processed as if they had not been held."""
     count = administer(
         config,
         lambda registry: registry.held.release(number or [], list_name=list_name, centre=centre, all_=all_),
@@ -78,7 +78,7 @@ def refuse(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Keep them out for good."""
+    """Refuse held objects permanently."""
     count = administer(
         config,
         lambda registry: registry.held.refuse(number or [], list_name=list_name, centre=centre, all_=all_),

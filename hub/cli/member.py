@@ -37,7 +37,7 @@ def add(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Register a member. Its token is shown this once."""
+    """Register a member. Its token is shown only once."""
     added = administer(
         config,
         lambda registry: registry.members.add(
@@ -63,9 +63,9 @@ def set_(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Change what is known of a member; what is not said stays, and none takes country or sector away.
+    """Change a member; other properties stay as they are, and none removes the country or sector.
 
-    Lists are kept by ctihub group join and leave.
+    Use ctihub group join and leave to change its groups.
     """
     entry = administer(
         config,

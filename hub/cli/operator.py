@@ -13,12 +13,12 @@ from hub.model.times import stix_time
 if TYPE_CHECKING:
     from hub.model.principals import Principal
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operators: who looks after the hub.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operators: who runs the hub.")
 
 
 @app.command()
 def add(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
-    """Register an operator. Its token is shown this once."""
+    """Register an operator. Its token is shown only once."""
     added = administer(config, lambda registry: registry.operators.add(name))
     then = [f"export CTIHUB_URL={hub_url(config)} CTIHUB_TOKEN={added.token}", "ctihub status"]
     show_added(added, row_of(added.made), as_json=as_json, done=f"{name} is an operator", then=then)
@@ -33,7 +33,7 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 
 @app.command()
 def rotate(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
-    """Give an operator a new token; the old one is worth nothing within a second."""
+    """Give an operator a new token; the old one stops working within a second."""
     from hub.model.principals import PrincipalKind
 
     added = administer(config, lambda registry: registry.principals.rotate(name, PrincipalKind.OPERATOR))
@@ -42,7 +42,7 @@ def rotate(name: NameArgument, as_json: AsJson = False, config: ConfigFile = Non
 
 @app.command()
 def remove(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
-    """Forget an operator."""
+    """Remove an operator."""
     administer(config, lambda registry: registry.operators.remove(name))
     show.one({"name": name}, as_json=as_json, done=f"{name} is no more")
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 Collection = Annotated[str, typer.Argument(help="The collection's name.")]
 State = Annotated[
-    Path | None, typer.Option("--state", metavar="FILE", help="Remembers how far you are; the next pull goes on there.")
+    Path | None, typer.Option("--state", metavar="FILE", help="Stores the position; the next pull continues there.")
 ]
 PageObjects = Annotated[int, typer.Option("--page", min=1, max=10_000, help="How many objects to ask for at once.")]
-Versions = Annotated[bool, typer.Option("--all-versions", help="Every version of an object, not the newest only.")]
+Versions = Annotated[bool, typer.Option("--all-versions", help="Every version of an object, not only the newest.")]
 
 
 def command(

@@ -37,8 +37,8 @@ def command(
 ) -> None:
     """Publish STIX: bundles, single objects, lists, NDJSON, packed with gzip or ZIP or not.
 
-    Objects are safe with the hub as soon as they are sent. The command then waits for the verdicts and ends with their
-    counts; rejected objects do not make it fail, unless --strict is given.
+    What the hub has acknowledged is durable. The command then waits for the verdicts and prints their counts; rejected
+    objects do not make it fail, unless --strict is given.
     """
     from connectors.sdk.http import HttpPublisher
     from connectors.sdk.runner import Runner

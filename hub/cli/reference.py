@@ -9,11 +9,11 @@ from hub.cli import COMMANDS, load_command
 
 _HEAD = """# Commands
 
-Written from the commands themselves; `make docs` writes it anew.
+Generated from the commands by `make docs`.
 
-Every command takes `--help` and `--debug` (show where an error came from). `ctihub --version` prints the version.
-Exit codes: 0 done, 1 failed, 2 wrong usage. Errors are one sentence on standard error, with the way out; what a command
-prints on standard output is data.
+Every command takes `--help` and `--debug` (show the traceback of an error). `ctihub --version` prints the version.
+Exit codes: 0 done, 1 failed, 2 wrong usage. An error is one sentence on standard error, with what to do about it.
+Standard output has data only.
 """
 
 
@@ -36,7 +36,7 @@ def _described(path: str, command: Any, *, deep: int) -> Iterator[str]:
         yield f"{help_text}\n"
     rows = [_option(each) for each in command.params if each.param_type_name == "option" and not each.hidden]
     if rows:
-        yield "\n".join(["| option | what it says |", "|---|---|", *rows]) + "\n"
+        yield "\n".join(["| option | meaning |", "|---|---|", *rows]) + "\n"
     for name, each in (inside or {}).items():
         yield from _described(f"{path} {name}", each, deep=deep + 1)
 

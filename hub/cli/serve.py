@@ -14,7 +14,9 @@ from hub.role import Role
 
 
 def command(
-    role: Annotated[Role, typer.Option("--role", help="all: everything in one; or a part of a scaled hub.")] = Role.ALL,
+    role: Annotated[
+        Role, typer.Option("--role", help="all: everything in one process; or one part of a scaled hub.")
+    ] = Role.ALL,
     config: ConfigFile = None,
     host: Annotated[str | None, typer.Option("--host", metavar="ADDRESS", help="Instead of HTTP_HOST.")] = None,
     port: Annotated[
@@ -22,7 +24,7 @@ def command(
     ] = None,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", metavar="DIR", help="Instead of DATA_DIR.")] = None,
     behind_proxy: Annotated[
-        bool, typer.Option("--behind-proxy", help="A proxy in front speaks TLS: any address may be listened on.")
+        bool, typer.Option("--behind-proxy", help="A proxy in front of the hub handles TLS: allow any address.")
     ] = False,
 ) -> None:
     """Run the hub until Ctrl-C. Every role answers /healthz, /readyz and /metrics on HTTP_HOST:HTTP_PORT."""

@@ -58,11 +58,11 @@ class _Follows(Protocol):
 Collection = Annotated[str, typer.Argument(help="The collection's name.")]
 From = Annotated[
     str,
-    typer.Option("--from", metavar="start|now|SEQ", help="All, only what is new, or what follows change SEQ."),
+    typer.Option("--from", metavar="start|now|SEQ", help="All changes, only new ones, or those after change SEQ."),
 ]
 Format = Annotated[OutputFormat, typer.Option("--format", help="One JSON line per change, or a table.")]
 Idle = Annotated[
-    float | None, typer.Option("--until-idle", min=0.1, metavar="SECONDS", help="End after so long without a change.")
+    float | None, typer.Option("--until-idle", min=0.1, metavar="SECONDS", help="End after this long without a change.")
 ]
 WithSeq = Annotated[bool, typer.Option("--with-seq", help="Wrap each JSON line as {seq, object} or {seq, withdrawn}.")]
 ViaDoor = Annotated[Via, typer.Option("--via", help="The hub's stream, or Kafka.")]
@@ -82,10 +82,10 @@ def command(
     bootstrap: Bootstrap = None,
     protocol: KafkaProtocol = "SASL_SSL",
 ) -> None:
-    """Follow a collection: each change once, in order, over any number of reconnects.
+    """Follow a collection: each change once, in order, also after reconnecting.
 
     jsonl prints one line per change: the STIX object as the hub shows it, or {"withdrawn": ID, "seq": N}. The last line
-    on stderr says where to go on (--from N).
+    on stderr says where to continue (--from N).
     """
     import asyncio
 
@@ -107,7 +107,7 @@ def command(
             _forget_stdout()
         finally:
             if printed.seq is not None:
-                say(f"Read up to change {printed.seq}; go on with --from {printed.seq}.")
+                say(f"Read up to change {printed.seq}; continue with --from {printed.seq}.")
 
 
 def _after(start: str) -> After:

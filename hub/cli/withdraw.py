@@ -22,7 +22,7 @@ def command(
     ca_file: CaFile = None,
     patience: PatienceOption = 60.0,
 ) -> None:
-    """Take back contributions of yours, by the STIX ids under which you published them."""
+    """Withdraw your contributions, by the STIX ids under which you published them."""
     from connectors.sdk.verdicts import collect
 
     wanted = [line for name in ids for line in (_from_stdin() if name == "-" else [name])]

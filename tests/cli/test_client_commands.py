@@ -230,7 +230,7 @@ def test_subscribe_prints_a_line_for_each_change(hub: SmallHub, capfd: pytest.Ca
     ran = Ran(capfd, "subscribe", "community", "--until-idle", "3")
     assert ran.code == 0
     assert ran.lines[3:] == [{"id": "indicator--4"}, {"withdrawn": "indicator--5", "seq": 5}, {"id": "indicator--6"}]
-    assert "go on with --from 6" in ran.err.splitlines()[-1]
+    assert "continue with --from 6" in ran.err.splitlines()[-1]
 
 
 def test_subscribe_goes_on_after_a_change(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
@@ -311,7 +311,7 @@ def test_subscribe_that_is_stopped_says_where_to_go_on(hub: SmallHub, number: in
         assert len([process.stdout.readline() for _ in range(3)]) == 3
         process.send_signal(number)
         assert process.wait(WITHIN_S) == 0
-        assert process.stderr.read() == b"Read up to change 3; go on with --from 3.\n"
+        assert process.stderr.read() == b"Read up to change 3; continue with --from 3.\n"
 
 
 # ---------------------------------------------------------------- pull
