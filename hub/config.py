@@ -59,28 +59,28 @@ class Config(BaseSettings):
     data_dir: Path = Field(Path("ctihub-data"), description="Where the hub keeps its files.")
     http_host: str = Field("127.0.0.1", description="The address to listen on.")
     http_port: int = Field(8480, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
-    public_url: str | None = Field(None, description="How others reach the hub, as in links that it hands out.")
-    tls_cert: Path | None = Field(None, description="Certificate chain (PEM); with TLS_KEY, HTTPS is spoken.")
+    public_url: str | None = Field(None, description="The address that others use for the hub, as in links in answers.")
+    tls_cert: Path | None = Field(None, description="Certificate chain (PEM); with TLS_KEY, the hub uses HTTPS.")
     tls_key: Path | None = Field(None, description="Private key (PEM) of TLS_CERT.")
     behind_proxy: bool = Field(
-        False, description="A proxy in front speaks TLS: listen on any address, believe X-Forwarded-*."
+        False, description="A proxy in front of the hub handles TLS: listen on any address, trust X-Forwarded-*."
     )
     metrics_host: str = Field("127.0.0.1", description="The address of METRICS_PORT.")
     metrics_port: int | None = Field(
         None,
         ge=0,
         le=65_535,
-        description="A port of its own for all metrics, and for health.",
+        description="A separate port for all metrics and for health.",
     )
-    max_connections: PositiveCount | None = Field(None, description="The most HTTP connections at once.")
+    max_connections: PositiveCount | None = Field(None, description="The maximum number of HTTP connections.")
     max_connections_per_address: PositiveCount | None = Field(
-        None, description="The most of them from one address, or one /64 network of IPv6."
+        None, description="The maximum from one address, or one /64 network of IPv6."
     )
     head_timeout: Timeout = Field(
         timedelta(seconds=20), description="How long a connection may take for the head of a request, TLS included."
     )
     idle_timeout: Timeout = Field(
-        timedelta(seconds=75), description="How long a connection may wait between two requests."
+        timedelta(seconds=75), description="How long a connection may be idle between two requests."
     )
     database_url: SecretStr | None = Field(
         None, description="The store: `postgresql://user:password@host/name`, or `sqlite:///path`."
@@ -95,7 +95,7 @@ class Config(BaseSettings):
     kafka_password: SecretStr | None = Field(None, description="Its password.")
     kafka_ca_file: Path | None = Field(None, description="Certificates (PEM) to trust instead of the system's.")
     kafka_admin_username: str | None = Field(
-        None, description="The user that makes topics, users and grants; only for provisioning."
+        None, description="The user that creates topics, users and grants; only for provisioning."
     )
     kafka_admin_password: SecretStr | None = Field(None, description="Its password.")
     kafka_replication: int | None = Field(None, ge=1, le=32, description="Replicas of each topic.")
@@ -103,18 +103,18 @@ class Config(BaseSettings):
         1,
         ge=1,
         le=1_000,
-        description="Partitions of each intake topic; more than 1 loses the order of records without a key.",
+        description="Partitions of each intake topic; with more than 1, records without a key have no order.",
     )
     held_lists: Words = Field(
         ("default",),
-        description="Warning lists whose hits are held; `none` switches off lists and the hub's own poison rules.",
+        description="Warning lists whose hits are held; `none` switches off the lists and the hub's own poison rules.",
     )
     max_object_bytes: Size = Field(1 << 20, description="The largest object.")
     max_push_bytes: Size = Field(64 << 20, description="The largest push, unpacked.")
-    max_bundle_objects: PositiveCount = Field(100_000, description="The most objects in one bundle.")
+    max_bundle_objects: PositiveCount = Field(100_000, description="The maximum number of objects in one bundle.")
     max_pattern_chars: PositiveCount = Field(65_536, description="The longest pattern.")
-    max_future: Duration = Field(timedelta(minutes=10), description="How far ahead of us `modified` may be.")
-    page_objects: PositiveCount = Field(1_000, le=10_000, description="The most objects on one page.")
+    max_future: Duration = Field(timedelta(minutes=10), description="How far in the future `modified` may be.")
+    page_objects: PositiveCount = Field(1_000, le=10_000, description="The maximum number of objects on one page.")
     page_bytes: Size = Field(8 << 20, description="The largest page.")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = Field(
         "info", description="debug, info, warning or error."
