@@ -153,7 +153,7 @@ class Config(BaseSettings):
     @classmethod
     def _none_stands_alone(cls, said: tuple[str, ...]) -> tuple[str, ...]:
         if "none" in said and len(said) > 1:
-            raise ValueError("none stands alone")
+            raise ValueError("none cannot be combined with other names")
         return said
 
     @model_validator(mode="before")
@@ -252,8 +252,8 @@ def ensure_private(config: Config) -> None:
     if config.open_host:
         raise WrongUsage(
             "config.not-private",
-            f"{config.open_host} is open to the network, and nothing there speaks TLS.",
-            "Set TLS_CERT and TLS_KEY, say --behind-proxy where a proxy in front does, or listen on 127.0.0.1.",
+            f"{config.open_host} is reachable from the network, but TLS is not configured.",
+            "Set TLS_CERT and TLS_KEY, give --behind-proxy if a proxy handles TLS, or listen on 127.0.0.1.",
         )
 
 
@@ -301,16 +301,18 @@ def _read(file: Path | None) -> dict[str, Any]:
     try:
         found = tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
-        raise WrongUsage("config.unreadable", f"{file} cannot be read: {error.strerror}.", "Mind its owner.") from None
+        raise WrongUsage(
+            "config.unreadable", f"{file} cannot be read: {error.strerror}.", "Check its owner and permissions."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WrongUsage("config.not-toml", f"{file} is no TOML: {error}.", "See https://toml.io.") from None
+        raise WrongUsage("config.not-toml", f"{file} is not TOML: {error}.", "See https://toml.io.") from None
     values: dict[str, Any] = {}
     for key, value in found.items():
         name = key.lower()
         if name not in Config.model_fields:
             raise WrongUsage("config.unknown-key", f"{file}: unknown key {key}; did you mean {_nearest(key)}?")
         if name in values:
-            raise WrongUsage("config.key-twice", f"{file}: {name.upper()} stands there twice.")
+            raise WrongUsage("config.key-twice", f"{file}: {name.upper()} is set twice.")
         values[name] = value
     return values
 
@@ -334,7 +336,7 @@ def _refused(error: ValidationError, environment: Mapping[str, Any], said: Mappi
     field = str(first["loc"][0])
     name = field.upper()
     where = "the command line" if field in said else f"{ENV_PREFIX}{name}" if field in environment else "the file"
-    return WrongUsage("config.invalid", f"{name} (from {where}) is not right: {why}.", f"{_help_of(field)}")
+    return WrongUsage("config.invalid", f"{name} (from {where}) is invalid: {why}.", f"{_help_of(field)}")
 
 
 # ---------------------------------------------------------------- describing

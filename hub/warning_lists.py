@@ -108,7 +108,7 @@ def ensure_known(names: Iterable[str], data_dir: Path) -> None:
     for name in names:
         if name not in there:
             near = get_close_matches(name, there, n=1, cutoff=0.0)[0]
-            says = f"HELD_LISTS names {name!r}, which is no warning list here; no worker starts with it."
+            says = f"HELD_LISTS names {name!r}, which is not a warning list here; no worker can start."
             raise WrongUsage("lists.unknown", says, f"Did you mean {near}?")
 
 
@@ -116,7 +116,7 @@ def _packaged() -> Path:
     """Where the package has its lists. Its code is not imported: it would bring a validator of JSON Schema along."""
     spec = importlib.util.find_spec("pymispwarninglists")
     if spec is None or not spec.submodule_search_locations:
-        raise Broken("lists.missing", "pymispwarninglists is not installed.", "Install ctihub anew.")
+        raise Broken("lists.missing", "pymispwarninglists is not installed.", "Reinstall ctihub.")
     return Path(spec.submodule_search_locations[0]) / "data" / "misp-warninglists" / "lists"
 
 
@@ -128,7 +128,9 @@ def _read(name: str, data_dir: Path) -> dict[str, Any]:
             document = json.loads(place.read_text("utf-8"))
             if isinstance(document, dict) and isinstance(document.get("list"), list):
                 return document
-            raise WrongUsage("lists.unreadable", f"{place} is no warning list.", "It is an object with type and list.")
+            raise WrongUsage(
+                "lists.unreadable", f"{place} is not a warning list.", "It is an object with type and list."
+            )
     raise WrongUsage("lists.unknown", f"There is no warning list {name!r}.", "See HELD_LISTS in docs/configuration.md.")
 
 

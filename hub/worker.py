@@ -128,7 +128,7 @@ class Worker:
                 raise error
             topic, way_out = batch.records[0].topic, "Report what stands below."
             await asyncio.to_thread(_log.error, "record.not_processed", topic=topic, way_out=way_out, exc_info=error)
-            says = f"The hub met a {type(error).__name__} that nobody foresaw; its operator has been told."
+            says = f"The hub failed with an unexpected {type(error).__name__}; its operator has been informed."
             await self._process(batch, Problem(Code.RECORD_NOT_PROCESSED, "", says))
             return
         for half in batch.halves():

@@ -193,7 +193,7 @@ class _Watched:
             return
         says = f"No row of {source.name} has a column {' or '.join(self._columns)}"
         if below := rows_below(self._first, self._columns):
-            way_out = f'Say so: [file] rows = "{below}".'
+            way_out = f'Set [file] rows = "{below}".'
             raise SourceFailed("mapping.no-column", f"{says}; its rows are at {below}.", way_out)
         found = instead(source.start)
         raise SourceFailed("mapping.no-column", f"{says}; it is {found.what}.", f"Use another mapping. {found.way_out}")

@@ -141,7 +141,7 @@ def _day(said: re.Match[str]) -> tuple[int, int, int]:
         return int(said["year3"]), other, one
     if other > 12 >= one:
         return int(said["year3"]), one, other
-    raise UnreadableDateError("a date that is day first or month first, nobody can tell")
+    raise UnreadableDateError("a date that may be day first or month first")
 
 
 def _zone(said: re.Match[str]) -> timezone:

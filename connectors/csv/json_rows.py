@@ -95,18 +95,18 @@ def _below(chunks: Iterable[bytes], steps: list[str], path: str, leave_out: Leav
         raise SourceFailed(
             "mapping.no-rows",
             f"{path} has nothing at {'.'.join(steps)}; it has {shortened(', '.join(reader.keys)) or 'no keys'}.",
-            "Say where the rows are: [file] rows.",
+            "Set [file] rows to where the rows are.",
         )
 
 
 def _not_json(path: str, why: str) -> SourceFailed:
-    return SourceFailed("source.not-json", f"{path} is not JSON to its end: {why}.", "Get the file again.")
+    return SourceFailed("source.not-json", f"{path} is not JSON to its end: {why}.", "Fetch the file again.")
 
 
 def _level_behind(path: str, name: str) -> SourceFailed:
     return SourceFailed(
         "mapping.level-behind-rows",
-        f"{path} says {shortened(name)} behind the rows that it is about.",
+        f"{path} has {shortened(name)} after the rows that it applies to.",
         'Name the columns by their paths instead of [file] rows: column = "data.*.value".',
     )
 

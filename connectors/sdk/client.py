@@ -95,7 +95,7 @@ class HubClient:
                 raise TryLater(
                     "receipt.pending",
                     f"The hub has not finished with the push within {within_s:g} s.",
-                    f"What it took is safe; ask again at {self.url}{own_path(status_url)}.",
+                    f"What it acknowledged is safe; ask again at {self.url}{own_path(status_url)}.",
                 )
             time.sleep(wait_s)
             wait_s = min(wait_s * 1.5, 1.0)

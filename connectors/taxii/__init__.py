@@ -65,7 +65,7 @@ class TaxiiSettings(ConnectorSettings):
         try:
             parts = httpx.URL(url)
         except httpx.InvalidURL as error:
-            raise ValueError(f"it is no address: {error}") from error
+            raise ValueError(f"it is not an address: {error}") from error
         if parts.userinfo:
             raise ValueError("it holds a user; set user, and the password as CTIHUB_TAXII_PASSWORD in the environment")
         if not parts.host:

@@ -68,7 +68,7 @@ class EnvelopeScanner:
         except orjson.JSONDecodeError as error:
             raise EnvelopeError(f"is not JSON: {error}") from error
         if not isinstance(found, dict):
-            raise EnvelopeError("is JSON, but no envelope")
+            raise EnvelopeError("is JSON, but not an envelope")
         return found
 
     def _string(self, data: bytes, at: int, start: int) -> tuple[int, int]:
@@ -139,4 +139,4 @@ class EnvelopeScanner:
             return
         self._around += piece
         if len(self._around) > _AROUND_BYTES:
-            raise EnvelopeError("is no envelope: there is too much around its objects")
+            raise EnvelopeError("is not an envelope: there is too much around its objects")

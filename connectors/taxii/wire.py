@@ -211,7 +211,7 @@ def absolute_url(base: httpx.URL, named: object) -> httpx.URL:
         return base.join(str(named))
     except httpx.InvalidURL as error:
         raise SourceFailed(
-            "taxii.unreadable", f"The TAXII server at {base} names an address that is none: {error}.", _TELL
+            "taxii.unreadable", f"The TAXII server at {base} names an invalid address: {error}.", _TELL
         ) from error
 
 
@@ -243,7 +243,7 @@ def _failed(url: str, error: Exception) -> ConnectorError:
     if reason := distrusted(error):
         return SourceFailed("taxii.tls", f"The certificate of {url} is not trusted: {reason}.", "Set ca_file.")
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
-        return SourceFailed("taxii.unreadable", f"The TAXII server at {url} names an address that is none.", _TELL)
+        return SourceFailed("taxii.unreadable", f"The TAXII server at {url} names an invalid address.", _TELL)
     says = f"No answer from the TAXII server at {url}: {why(error)}."
     if any(isinstance(cause, ssl.SSLError) for cause in causes(error)):
         return SourceFailed("taxii.tls", says, other_scheme(url, error) or "Check the port, and client_cert.")

@@ -149,10 +149,10 @@ class Own:
         for name in self.names:
             for at, text in _texts(obj, ""):
                 if name.casefold() in text.casefold():
-                    says = "This text holds a name that you asked to be warned of; the hub shows texts as they are."
+                    says = "This text holds a name that you asked to be warned of; the hub shows texts unchanged."
                     yield Problem(Code.TEXT_OWN_NAME, at, says)
         for name in custom_properties(dict(obj)) if self.unnamed else ():
-            says = "STIX does not define this property: the hub shows its name and its value as they are."
+            says = "STIX does not define this property: the hub shows its name and value unchanged."
             yield Problem(Code.TEXT_CUSTOM_NAME, f"/{_escaped(name)}", says)
 
 

@@ -81,7 +81,7 @@ def _date(said: str) -> date:
     try:
         return date.fromisoformat(said)
     except ValueError:
-        raise WrongUsage("clock.date", f"{said!r} is no date.", "Write today's as YYYY-MM-DD.") from None
+        raise WrongUsage("clock.date", f"{said!r} is not a date.", "Write today's as YYYY-MM-DD.") from None
 
 
 async def _shown(config: Config) -> tuple[show.JsonRow, Doubt | None]:
@@ -116,8 +116,8 @@ async def _accepted(config: Config, today: date) -> PutBack:
     if today not in (here, from_us(now_us).astimezone().date()):
         raise WrongUsage(
             "clock.other-day",
-            f"The clock of this machine says {here} (UTC), not {today}.",
-            "Set it first (NTP, or date --set); the hub then goes on by itself where the store is right.",
+            f"The clock of this machine shows {here} (UTC), not {today}.",
+            "Set it first (NTP, or date --set); if the store is right, the hub then continues.",
         )
     store = await open_store(config)
     try:

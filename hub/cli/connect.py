@@ -161,7 +161,7 @@ def command(
 def _own_name(where: _Where) -> str | None:
     """The centre as which we publish: part of the ids, so that it must not be guessed today and set tomorrow."""
     if where.to is Target.STDOUT:
-        say("No centre is set, so that the ids are not those of your objects at the hub; set centre=NAME.")
+        say("No centre is set, so the ids will not be those of your objects at the hub; set centre=NAME.")
         return None
     if where.to is Target.KAFKA:
         return where.user
@@ -182,7 +182,7 @@ def _metrics(path: Path | None, connector: str) -> RunMetrics | None:
     from hub.cli.run_metrics import RunMetrics
 
     if not path.parent.is_dir():
-        raise WrongUsage("metrics.nowhere", f"There is no folder {path.parent} for --metrics.", "Make it first.")
+        raise WrongUsage("metrics.nowhere", f"There is no folder {path.parent} for --metrics.", "Create it first.")
     return RunMetrics(path, connector)
 
 
@@ -261,7 +261,7 @@ def _print_round(
             print_verdicts(verdicts, as_json=False)
         return failure
     if publisher.too_large:
-        say(f"left out: {len(publisher.too_large):,}, too large for where they should go")
+        say(f"left out: {len(publisher.too_large):,}, too large for their target")
     sent = report.objects - len(publisher.too_large)
     publisher.too_large.clear()
     if run.as_json and outlet.to is not Target.STDOUT:
@@ -347,7 +347,7 @@ def _default_state(connector: Connector[Any], told: Mapping[str, Any], where: _W
         home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     except RuntimeError as error:
         says = "There is no home folder for the checkpoint."
-        raise WrongUsage("state.nowhere", says, "Say where it goes with --state FILE.") from error
+        raise WrongUsage("state.nowhere", says, "Give --state FILE.") from error
     return home / "ctihub" / f"{connector.name}-{digest}.json"
 
 

@@ -15,7 +15,7 @@ from hub.model.words import Limits, StixId, StixObject
 def admit(obj: StixObject, source: Source, policy: Policy, at_us: int, limits: Limits) -> list[Problem]:
     """What a valid object of a source gets told. ``at_us``: when the event log received it."""
     if source.may_claim is not None and obj["type"] not in source.may_claim:
-        says = f"You may send {', '.join(sorted(source.may_claim))} to this hub, no {cut(obj['type'])}."
+        says = f"You may send {', '.join(sorted(source.may_claim))} to this hub, not {cut(obj['type'])}."
         return [Problem(Code.TYPE_NOT_YOURS, "/type", says)]
     found = _authors(obj, source, policy)
     if obj["type"] != "marking-definition":  # it has no level of its own
@@ -24,7 +24,7 @@ def admit(obj: StixObject, source: Source, policy: Policy, at_us: int, limits: L
     if modified is not None and parse_us(modified) > at_us + limits.future_s * 1_000_000:
         says = (
             f"modified is {cut(modified)}, more than {limits.future_s} seconds after {stix_time(at_us)}, "
-            "when it came in; set the clock of the source right."
+            "when it was received; correct the clock of the source."
         )
         found.append(Problem(Code.VERSION_FUTURE, "/modified", says))
     return found

@@ -68,7 +68,7 @@ def released_arrivals(held: Iterable[Held], policy: Policy) -> list[Arrival]:
 
 
 def _of_nobody(record: StoredRecord) -> Problem:
-    says = f"The topic {cut(record.topic)} belongs to nobody here; add the centre, or stop whoever writes there."
+    says = f"The topic {cut(record.topic)} belongs to no source here; add the centre, or stop the sender."
     return Problem(Code.RECORD_OF_NOBODY, "", says)
 
 
@@ -114,7 +114,7 @@ def _values(
         return Problem(Code.OBJECT_TOO_LARGE, "", f"The object has {size} bytes; {over}."), [record.value]
     if record.value is None:
         if record.key is None:
-            says = "A record without key and value says nothing; key a withdrawal."
+            says = "A record without key and value has no meaning; a withdrawal needs a key."
             return Problem(Code.RECORD_EMPTY, "", says), [None]
         return None, [None]
     if headers.receipt is not None:

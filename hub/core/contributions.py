@@ -224,7 +224,7 @@ class Contributions:
     def _marking_trouble(self, claim: Claim) -> Problem | None:
         """What hides a claim from everyone until its source defines its marking, or otherwise than it has."""
         if claim.marks.unreadable:
-            says = "A label states a TLP that is no level of it; nobody sees this object until that is mended."
+            says = "A label states a TLP that is no level of it; nobody sees this object until that is corrected."
             return Problem(Code.MARKING_UNKNOWN, "/labels", says)
         for ref in _own_markings(claim, self._policy):
             hides = self._hides(claim.source, ref)

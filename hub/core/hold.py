@@ -161,7 +161,7 @@ class WarningLists:
                 says = f"is wider than /{widest}: blocking it would cut off everybody"
                 return _hit(Code.POISON_NETWORK, one, span.text, says)
             if _NOT_PUBLIC[span.version].touching(span.first, span.last):
-                return _hit(Code.POISON_RESERVED, one, span.text, "is no public address")
+                return _hit(Code.POISON_RESERVED, one, span.text, "is not a public address")
             if self._own[span.version == 6].touching(span.first, span.last):
                 return _hit(Code.POISON_OWN, one, span.text, "is this hub's own address")
         if span.is_place:
@@ -192,11 +192,16 @@ class WarningLists:
     def _special(self, name: DomainName, one: Observable) -> Hit | None:
         last = name.text.rpartition(".")[2]
         if last in _SPECIAL_NAMES:
-            return _hit(Code.POISON_RESERVED, one, name.text, "is no name of the public Internet")
+            return _hit(Code.POISON_RESERVED, one, name.text, "is not a name on the public Internet")
         if self.top_level and last not in self.top_level and last != _DOCUMENTATION:
             if one.kind == "url" and "://" not in one.value:
                 return None  # a path without its host, which no list has
-            return _hit(Code.VALUE_NO_TOP_LEVEL, one, name.text, f"is no domain name: there is no domain {cut(last)}")
+            return _hit(
+                Code.VALUE_NO_TOP_LEVEL,
+                one,
+                name.text,
+                f"is not a domain name: there is no top-level domain {cut(last)}",
+            )
         return None
 
     def _below(self, value: str, one: Observable) -> Hit | None:

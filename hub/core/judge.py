@@ -52,7 +52,7 @@ def judge_object(obj: StixObject, limits: Limits) -> list[Normal] | Problem:
 def _says_nothing(left_out: Sequence[str]) -> Problem:
     named = ", ".join(cut(at[1:]) for at in left_out[:_NAMED])
     more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
-    says = f"Null or an empty list says nothing; {named}{more} counted as left out."
+    says = f"Null and empty lists have no meaning; {named}{more} counted as left out."
     return Problem(Code.STIX_EMPTY_PROPERTY, left_out[0], says)
 
 
@@ -62,7 +62,7 @@ _NAMED = 5
 
 def revoking(revokes: StixObject, why: Problem) -> Normal:
     """A revocation of which nothing else counts, and why."""
-    says = f"It counts as a revocation of what stood, and nothing else in it does: {why.says}"
+    says = f"It is accepted only as a revocation of the version before: {why.says}"
     warning = Problem(Code.REVOCATION_LENIENT, why.at, says)
     return Normal(revokes["id"], revokes, key_of("object", revokes["id"]), (), (warning,), only_revokes=True)
 

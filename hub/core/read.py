@@ -51,7 +51,7 @@ def malformed(value: bytes, error: str) -> Problem:
     place = _POSITION.search(error)
     where = f" (line {place[1]}, column {place[2]})" if place else ""
     if duplicate := _DUPLICATE_KEY.search(error):
-        says = f"The key {cut(duplicate[1][1:-1])} comes twice in one object{where}; keep one of them."
+        says = f"The key {cut(duplicate[1][1:-1])} occurs twice in one object{where}; keep one of them."
         return Problem(Code.JSON_DUPLICATE_KEY, "", says)
     if "recursion limit" in error:
         return Problem(Code.JSON_NESTING, "", f"Lists and objects are nested far too deep{where}.")
@@ -61,7 +61,7 @@ def malformed(value: bytes, error: str) -> Problem:
     if "number out of range" in error or _starts_no_number(value, place):
         return Problem(Code.JSON_NUMBER, "", f"JSON has no such number{where}; NaN and Infinity are not JSON.")
     if not value.strip():
-        return Problem(Code.RECORD_EMPTY, "", "There is nothing here; send one STIX object.")
+        return Problem(Code.RECORD_EMPTY, "", "The text is empty; send one STIX object.")
     what = _POSITION.sub("", error)
     hint = "; send one object at a time" if "trailing characters" in error else ""
     return Problem(Code.JSON_MALFORMED, "", f"This is not JSON: {what}{where}{hint}.")

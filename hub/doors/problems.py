@@ -149,7 +149,7 @@ async def _on_wrong_parameter(request: Request, error: Exception) -> Response:
         raise error
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"][1:])
-    return respond(Refused("http.parameter", f"The parameter {where} is not right: {first['msg']}."), request.url.path)
+    return respond(Refused("http.parameter", f"The parameter {where} is invalid: {first['msg']}."), request.url.path)
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:

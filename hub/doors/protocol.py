@@ -157,7 +157,7 @@ class LimitedProtocol(HttpToolsProtocol):
                 Refused(
                     "http.uri-too-long",
                     f"The request line has more than {self._limits.head_bytes:,} bytes.",
-                    "Ask in parts.",
+                    "Split the request.",
                 )
             )
         super().on_url(url)
@@ -238,8 +238,10 @@ def answer(why: HubError, url: bytes, headers: list[tuple[bytes, bytes]]) -> byt
 
 
 def _malformed() -> Refused:
-    return Refused("http.malformed", "This is no HTTP request.", "Check that the client speaks HTTP/1.1.")
+    return Refused("http.malformed", "This is not an HTTP request.", "Check that the client speaks HTTP/1.1.")
 
 
 def _slow(head_s: float) -> Refused:
-    return Refused("http.head-stalled", f"The head of the request was not whole within {head_s:g} s.", "Send it again.")
+    return Refused(
+        "http.head-stalled", f"The head of the request was not complete within {head_s:g} s.", "Send it again."
+    )

@@ -175,7 +175,7 @@ def _withdrawals(body: bytes) -> Withdrawals:
         first = error.errors()[0]
         where = "/".join(str(part) for part in first["loc"])
         raise Refused(
-            "withdrawals.invalid", f"The body is not as it should be at /{where}: {first['msg']}.", 'Send {"ids": […]}.'
+            "withdrawals.invalid", f"The body is invalid at /{where}: {first['msg']}.", 'Send {"ids": […]}.'
         ) from None
 
 

@@ -165,7 +165,7 @@ def _too_many() -> TryAgain:
     return TryAgain(
         "http.too-many-connections",
         "Too many connections are open.",
-        "Close those that you do not need, or come again later.",
+        "Close those that you do not need, or try again later.",
         retry_after_s=5,
     )
 

@@ -79,7 +79,7 @@ def start_of(last_event_id: str | None, start: str, head: Seq) -> Seq:
     if not _NUMBER.fullmatch(said):
         raise Refused("stream.from", "A stream begins at start, now, or a change number.", "Use ?from=start.")
     if int(said) > head:
-        raise Refused("stream.beyond", f"The collection has not come to change {int(said)}.", "Begin with ?from=start.")
+        raise Refused("stream.beyond", f"The collection has not reached change {int(said)}.", "Begin with ?from=start.")
     return Seq(int(said))
 
 
@@ -150,7 +150,7 @@ class OpenStreams:
             raise TryAgain(
                 "stream.too-many",
                 "Too many live streams are open.",
-                "Close those that you do not need, or come again later.",
+                "Close those that you do not need, or try again later.",
                 retry_after_s=5,
             )
         self._taken[name] += 1

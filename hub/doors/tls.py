@@ -26,8 +26,8 @@ def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     if _ENCRYPTED.search(said):
         raise Refused(
             "tls.encrypted-key",
-            f"TLS_KEY: {key} is encrypted, and nobody is there to type its passphrase.",
-            f"Take it off: openssl pkey -in {key} -out NEW, readable by the hub's user alone.",
+            f"TLS_KEY: {key} is encrypted, and the hub cannot ask for its passphrase.",
+            f"Remove it: openssl pkey -in {key} -out NEW, readable by the hub's user alone.",
         )
     if not _KEY.search(said):
         raise Refused(
@@ -68,7 +68,9 @@ def _loaded(certificate: Path, key: Path) -> ssl.SSLContext:
         option, path = ("TLS_KEY", key) if _certificates_are_whole(certificate) else ("TLS_CERT", certificate)
         words = why.lower().replace("_", " ")
         raise Refused(
-            "tls.damaged", f"{option}: {path} cannot be used: {words}.", "Take a whole copy, in PEM, with a strong key."
+            "tls.damaged",
+            f"{option}: {path} cannot be used: {words}.",
+            "Use a complete copy, in PEM, with a strong key.",
         ) from None
     return context
 

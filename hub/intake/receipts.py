@@ -83,4 +83,4 @@ class ReceiptCodec:
 
 def unknown_receipt() -> NotFound:
     """The same for a receipt that never was and for one of another centre."""
-    return NotFound("receipt.unknown", "There is no such receipt.", "Use the text that the push was answered with.")
+    return NotFound("receipt.unknown", "There is no such receipt.", "Use the receipt from the answer to the push.")

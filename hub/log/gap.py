@@ -10,6 +10,6 @@ def gap(partition: TopicPartition, position: int) -> Broken:
     """The store's position and the log do not belong together; going on would drop records in silence."""
     return Broken(
         "log.gap",
-        f"The store goes on at {partition.topic} {position}, which the event log does not hold.",
+        f"The store continues at {partition.topic} {position}, which the event log does not have.",
         "Restore the event log and the store from the same backup.",
     )

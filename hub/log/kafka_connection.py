@@ -52,7 +52,7 @@ _OF_THE_BROKERS: dict[type[Exception], tuple[str, str, str]] = {
     ),
     errors.NotEnoughReplicasError: (
         "log.few-replicas",
-        "Kafka acknowledges nothing while fewer are in step than min.insync.replicas asks for",
+        "Kafka acknowledges nothing while fewer replicas are in sync than min.insync.replicas requires",
         "Start the brokers that are down; the topic needs more replicas than min.insync.replicas.",
     ),
     errors.InvalidReplicationFactorError: (
@@ -173,7 +173,7 @@ async def few_replicas(kafka: client.AIOKafkaClient, topic: str) -> TryAgain | N
     for at in (cluster._partitions.get(topic) or {}).values():
         if len(at.isr) < len(at.replicas):
             code, says, way_out = _OF_THE_BROKERS[errors.NotEnoughReplicasError]
-            says = f"{topic} has {len(at.isr)} of {len(at.replicas)} copies in step. {says}."
+            says = f"{topic} has {len(at.isr)} of {len(at.replicas)} replicas in sync. {says}."
             return TryAgain(code, says, way_out, retry_after_s=5)
     return None
 

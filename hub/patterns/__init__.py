@@ -39,7 +39,7 @@ def canonical_observable(kind: str, path: str, value: str) -> tuple[str, tuple[P
     object (``at`` is ``""``): the caller knows the property. A property without a rule keeps its value.
     """
     if not _is_unicode(value):
-        return Problem(Code.STIX_VALUE, "", "The value has half of a surrogate pair in it, which is no character.")
+        return Problem(Code.STIX_VALUE, "", "The value has half of a surrogate pair in it, which is not a character.")
     return canonical_by(rule_for(kind, path), value, "")
 
 

@@ -74,7 +74,7 @@ def _timestamp(text: str) -> str:
     year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     if day > _DAYS[month - 1] or (month == 2 and day == 29 and not leap):
-        raise PatternError(Code.PATTERN_MEANINGLESS, f"The pattern names a day that no calendar has: {cut(text)}.")
+        raise PatternError(Code.PATTERN_MEANINGLESS, f"The pattern has a date that does not exist: {cut(text)}.")
     if "." not in text:
         return text
     return text[:-1].rstrip("0").rstrip(".") + "Z"

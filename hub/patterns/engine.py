@@ -50,7 +50,7 @@ def canonical_in_full(pattern: str, *, spec_version: str = "2.1", limit_chars: i
         return Problem(problem.code, AT, problem.says)
     except UnicodeEncodeError:
         return Problem(
-            Code.PATTERN_SYNTAX, AT, "The pattern has half of a surrogate pair in it, which is no character."
+            Code.PATTERN_SYNTAX, AT, "The pattern has half of a surrogate pair in it, which is not a character."
         )
     asserted, others = values_of(node)
     kinds = tuple(sorted(normaliser.kinds))

@@ -242,7 +242,7 @@ def _is_checked_digest(path: Path, constants: list[Constant]) -> bool:
         return False
     for constant in constants:
         if constant.kind is not ConstantKind.STRING:
-            raise PatternError(Code.STIX_HASH, f"{cut(constant.text)} is no {name} digest: a digest is a string.")
+            raise PatternError(Code.STIX_HASH, f"{cut(constant.text)} is not a {name} digest: a digest is a string.")
         found = canonical_digest(name, constant.text)
         if isinstance(found, Problem):
             raise PatternError(found.code, found.says)

@@ -50,7 +50,7 @@ class Centres:
     async def add(self, name: str, terms: Terms, *, identity: str | None = None) -> Added[CentreEntry]:
         """Register a centre, with a fresh identity if need be. Raises WrongUsage, Refused, NotFound, TryAgain."""
         if terms.country is None:
-            raise WrongUsage("centre.no-country", "A centre has a country.", "Say --country, such as RO.")
+            raise WrongUsage("centre.no-country", "A centre has a country.", "Give --country, such as RO.")
         blank = Source(
             no=0,
             name=SourceName(names.name(name, what="name of a centre")),
@@ -148,5 +148,5 @@ def _checked(snapshot: RegistrySnapshot, centre: Source) -> Source:
     for group in centre.amber_to:
         find_group(snapshot, group)
     if centre.naming is Naming.ALIAS and centre.alias is None:
-        raise WrongUsage("alias.missing", "A centre under an alias needs one.", "Say --alias TEXT.")
+        raise WrongUsage("alias.missing", "A centre under an alias needs one.", "Give --alias TEXT.")
     return centre

@@ -84,6 +84,6 @@ async def _told(broker: Broker, change: RegistryChange, after: RegistrySnapshot)
         return Broken(
             "broker.behind",
             f"The registry has it, but the broker does not: {error.says}",
-            "When the broker is back, run ctihub doctor --fix; a password that it lost, rotate mends.",
+            "When the broker is back, run ctihub doctor --fix; if it has lost a password, use rotate.",
         )
     return None

@@ -33,7 +33,7 @@ def find_listed_group(snapshot: RegistrySnapshot, name: str) -> GroupName:
     if group in BUILT_IN_GROUPS:
         raise Refused(
             "group.built-in",
-            f"Who is in {group} follows from the registry.",
+            f"The registry decides who is in {group}.",
             "Every centre and member is in community, every centre in network, everybody in public.",
         )
     return group

@@ -62,7 +62,7 @@ class HeldObjects:
         self, numbers: Sequence[int], list_name: str | None, centre: str | None, state: HeldState, *, all_: bool
     ) -> int:
         if not (numbers or list_name or centre or all_):
-            raise WrongUsage("held.which", "It is not said which objects.", "Say numbers, --list, --centre or --all.")
+            raise WrongUsage("held.which", "No objects were chosen.", "Give numbers, --list, --centre or --all.")
         async with self._context.change() as change:
             no = find_principal(change.before, centre, PrincipalKind.CENTRE).no if centre else None
             await _ensure_there(change, numbers)

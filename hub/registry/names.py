@@ -41,7 +41,7 @@ def identity(said: str) -> StixId:
     if _IDENTITY.fullmatch(said) is None:
         raise WrongUsage(
             "identity.syntax",
-            f"{said!r} is no STIX identity.",
+            f"{said!r} is not a STIX identity.",
             "It looks like identity--6ba7b810-9dad-41d1-80b4-00c04fd430c8.",
         )
     return StixId(said)
@@ -52,7 +52,7 @@ def country(said: str) -> str:
     code = said.strip().upper()
     if _COUNTRY.fullmatch(code) is None:
         raise WrongUsage(
-            "country.syntax", f"{said!r} is no country code.", "It has two letters, such as RO (ISO 3166-1)."
+            "country.syntax", f"{said!r} is not a country code.", "It has two letters, such as RO (ISO 3166-1)."
         )
     return code
 
@@ -62,7 +62,7 @@ def sector(said: str) -> str:
     word = said.strip().lower()
     if _SECTOR.fullmatch(word) is None:
         raise WrongUsage(
-            "sector.syntax", f"{said!r} is no sector.", "It is a word such as energy or financial-services."
+            "sector.syntax", f"{said!r} is not a sector.", "It is a word such as energy or financial-services."
         )
     return word
 
@@ -75,7 +75,7 @@ def rule(said: str) -> GroupRule:
     except ValueError:
         attribute = None
     if attribute is None or not equals:
-        raise WrongUsage("rule.syntax", f"{said!r} is no rule.", "A rule is country=RO or sector=energy.")
+        raise WrongUsage("rule.syntax", f"{said!r} is not a rule.", "A rule is country=RO or sector=energy.")
     return GroupRule(attribute, country(value) if attribute is Attribute.COUNTRY else sector(value))
 
 
@@ -93,7 +93,7 @@ def naming(said: str) -> Naming:
         return Naming(said)
     except ValueError:
         raise WrongUsage(
-            "naming.unknown", f"No way of naming is called {said!r}.", f"It is one of {', '.join(Naming)}."
+            "naming.unknown", f"There is no naming {said!r}.", f"It is one of {', '.join(Naming)}."
         ) from None
 
 
@@ -111,7 +111,7 @@ def object_type(said: str) -> str:
     near = get_close_matches(said, TYPES, n=1)
     if _OBSERVABLE_OR_TYPE.fullmatch(said) is None or (near and said not in TYPES and not said.startswith("x-")):
         out = f"Did you mean {near[0]}?" if near else "It looks like indicator or ipv4-addr."
-        raise WrongUsage("type.syntax", f"{said!r} is no STIX type.", out)
+        raise WrongUsage("type.syntax", f"{said!r} is not a STIX type.", out)
     return said
 
 
@@ -119,7 +119,7 @@ def observable_kind(said: str) -> str:
     """A kind of observable that patterns name, for a collection's filter: STIX 2.1 section 6, or ``x-…``."""
     if _OBSERVABLE_OR_TYPE.fullmatch(said) is None or (said not in SCO_TYPES and not said.startswith("x-")):
         near = get_close_matches(said, SCO_TYPES, n=1, cutoff=0.0)[0]
-        raise WrongUsage("kind.syntax", f"{said!r} is no kind of observable.", f"Did you mean {near}?")
+        raise WrongUsage("kind.syntax", f"{said!r} is not a kind of observable.", f"Did you mean {near}?")
     return said
 
 

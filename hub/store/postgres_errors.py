@@ -35,7 +35,7 @@ class LockTableFull(TryAgain):
     """PostgreSQL's table of locks is too small for this step beside others."""
 
     def __init__(self) -> None:
-        says = "The step has more to lock than PostgreSQL's table of locks has room for; it is repeated alone."
+        says = "The step needs more locks than PostgreSQL's lock table has room for; it is repeated alone."
         super().__init__("store.crowded", says, "Raise max_locks_per_transaction in postgresql.conf.")
 
 
@@ -82,9 +82,9 @@ def _said(sqlstate: str, says: str) -> HubError | None:
     if sqlstate.startswith(_NO_ENTRY):
         return Broken("store.refused", f"PostgreSQL refuses the hub: {says}.", "Look at DATABASE_URL and its user.")
     if sqlstate == _UNREADABLE_TEXT:
-        return Refused("text.unreadable", "A text with a null character is the name of nothing.", "Leave it out.")
+        return Refused("text.unreadable", "A text with a null character cannot be a name.", "Leave it out.")
     return None
 
 
 def _away(says: str) -> TryAgain:
-    return TryAgain("store.away", f"PostgreSQL does not answer: {says}.", "The hub goes on when it is back.")
+    return TryAgain("store.away", f"PostgreSQL does not answer: {says}.", "The hub continues when it is back.")

@@ -75,7 +75,7 @@ def test_a_clock_that_says_another_day_confirms_nothing(shell: Shell, store: Pat
     for off in (-2, 2, 365):
         answer = shell("clock", "accept", f"{datetime.now(UTC) + timedelta(days=off):%Y-%m-%d}")
         assert answer.code == 2
-        assert "The clock of this machine says" in answer.err
+        assert "The clock of this machine shows" in answer.err
     assert shell("clock", "accept", "today").code == 2
     assert shell("clock", "show").code == 1
 

@@ -177,7 +177,7 @@ def test_a_ceiling_below_the_default_is_pointed_out(shell: Shell) -> None:
         (["centre", "add", "there", "--country", "RO"], 1, "already"),
         (["centre", "show", "gone"], 1, "There are: there"),
         (["member", "add", "soc", "--accredited-by", "gone"], 1, "no centre 'gone'"),
-        (["member", "add", "soc", "--accredited-by", "there", "--group", "network"], 1, "follows from the registry"),
+        (["member", "add", "soc", "--accredited-by", "there", "--group", "network"], 1, "registry decides who is in"),
         (["group", "add", "g", "--rule", "colour=red"], 2, "country=RO"),
         (["group", "add", "public"], 1, "already"),
         (["collection", "add", "c", "--tlp", "green", "--group", "gone"], 1, "no group 'gone'"),

@@ -183,7 +183,7 @@ def test_the_network_is_listened_to_only_with_tls_or_behind_a_proxy(said: dict[s
 
 
 def test_a_broken_file_is_said_to_be_broken(tmp_path: Path) -> None:
-    with pytest.raises(WrongUsage, match="no TOML"):
+    with pytest.raises(WrongUsage, match="not TOML"):
         load_config(_file(tmp_path, "HTTP_PORT = = 1"))
     with pytest.raises(WrongUsage, match="twice"):
         load_config(_file(tmp_path, "HTTP_PORT = 1\nhttp_port = 2"))

@@ -74,7 +74,7 @@ def test_a_port_that_is_taken_is_told_with_its_option(shell: Shell, option: str)
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"METRICS_PORT": "0", "METRICS_HOST": "0.0.0.0"}, "METRICS_HOST 0.0.0.0 is open to the network"),
+        ({"METRICS_PORT": "0", "METRICS_HOST": "0.0.0.0"}, "METRICS_HOST 0.0.0.0 is reachable from the network"),
         ({"MAX_CONNECTIONS": "100,000,000"}, "MAX_CONNECTIONS is 100,000,000"),
         ({"MAX_CONNECTIONS_PER_ADDRESS": "5", "BEHIND_PROXY": "true"}, "would count the proxy alone"),
         ({"HEAD_TIMEOUT": "0"}, "HEAD_TIMEOUT"),

@@ -184,7 +184,7 @@ def test_the_hubs_refusals_are_sentences(ctihub: Ctihub, capfd: pytest.CaptureFi
     for words, says in (
         (("soc", "push", ctihub.file(an_indicator(1, "198.51.100.1"))), "centre"),
         (("soc", "subscribe", "network"), "no such collection that you may read"),
-        (("soc", "subscribe", "community", "--from", "999999999"), "has not come to change 999999999"),
+        (("soc", "subscribe", "community", "--from", "999999999"), "has not reached change 999999999"),
         (("soc", "explain", "203.0.113.254"), "203.0.113.254"),
     ):
         who, *rest = words

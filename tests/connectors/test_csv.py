@@ -148,7 +148,7 @@ def test_a_mailed_table_with_every_bad_habit_is_read() -> None:
     assert left_out == {
         "not a value of the kind url": 1,  # a formula
         "a row without a value": 1,
-        "a date that is day first or month first, nobody can tell": 1,
+        "a date that may be day first or month first": 1,
     }
 
 

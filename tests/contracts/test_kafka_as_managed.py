@@ -115,7 +115,7 @@ async def test_with_one_of_three_brokers_nothing_is_acknowledged_and_the_reason_
         node.kill()
     try:
         told = await until(lambda: _told(log, topic), what="the missing copies")
-        assert "intake.ro has 1 of 3 copies in step." in told.says
+        assert "intake.ro has 1 of 3 replicas in sync." in told.says
         assert "min.insync.replicas" in told.way_out
     finally:
         for node in brokers.nodes[1:]:

@@ -111,7 +111,7 @@ async def test_options_are_part_of_the_list_and_of_its_etag(hub: Hub, http: http
 async def test_an_option_that_is_missing_or_wrong_is_refused(http: httpx.AsyncClient, query: str) -> None:
     answer = await http.get(f"{PATH}?type=domain-name{query}")
     assert (answer.status_code, answer.json()["code"]) == (400, "export.option")
-    assert re.search(r"The parameter (zone|action) is not right: .+", answer.json()["detail"])
+    assert re.search(r"The parameter (zone|action) is invalid: .+", answer.json()["detail"])
     assert answer.json()["way_out"] == "See docs/formats/zone.md."
 
 

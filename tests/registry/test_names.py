@@ -64,7 +64,7 @@ def test_an_identity_is_a_stix_identity_in_small_letters() -> None:
 
 def test_a_country_is_two_letters_in_any_case() -> None:
     assert names.country("ro") == "RO"
-    with pytest.raises(WrongUsage, match="no country code"):
+    with pytest.raises(WrongUsage, match="not a country code"):
         names.country("Romania")
 
 

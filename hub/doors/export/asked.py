@@ -53,7 +53,7 @@ def kinds_of(said: Iterable[str], format: Format) -> frozenset[str]:
         if format.kinds and kind not in format.kinds:
             raise Refused("export.type", f"export.{format.name} takes no {kind[:60]}.", f"Use {takes}.")
     if format.one_kind and len(kinds) != 1:
-        raise Refused("export.type", f"export.{format.name} has one type in a list.", f"Name it with type=: {takes}.")
+        raise Refused("export.type", f"export.{format.name} takes one type at a time.", f"Name it with type=: {takes}.")
     return kinds
 
 
@@ -78,5 +78,5 @@ def options_of(query: Mapping[str, str], format: Format) -> Options:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise Refused(
-            "export.option", f"The parameter {where} is not right: {first['msg']}.", f"See {format.page}."
+            "export.option", f"The parameter {where} is invalid: {first['msg']}.", f"See {format.page}."
         ) from error

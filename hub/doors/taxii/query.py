@@ -101,7 +101,7 @@ def _words(parameters: Parameters, name: str) -> tuple[str, ...]:
     words = {word.strip() for value in parameters.getlist(f"match[{name}]") for word in value.split(",")}
     if len(words) > _MOST[name] or sum(map(len, words)) > _MOST_CHARS:
         says = f"match[{name}] takes {_MOST[name]} values and {_MOST_CHARS:,} characters at once."
-        raise Refused("taxii.match", says, "Ask in parts.")
+        raise Refused("taxii.match", says, "Split the request.")
     return tuple(sorted(words - {""}))
 
 
@@ -129,7 +129,9 @@ def _time(said: str, name: str) -> int:
     try:
         return parse_us(said.strip().replace(" ", "+"))
     except (ValueError, OverflowError):
-        raise Refused("taxii.time", f"{name} is no RFC 3339 time.", "It looks like 2026-01-31T12:00:00.123Z.") from None
+        raise Refused(
+            "taxii.time", f"{name} is not an RFC 3339 time.", "It looks like 2026-01-31T12:00:00.123Z."
+        ) from None
 
 
 def require_acceptable(accept: Iterable[str]) -> None:

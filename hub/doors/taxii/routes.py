@@ -195,13 +195,13 @@ class _Taxii:
         try:
             found = cursor.decode(said, self._doors.key)
         except cursor.BadCursor:
-            raise Refused("taxii.next", "next is none of this hub's.", "Begin without it.") from None
+            raise Refused("taxii.next", "next is not from this hub.", "Start without it.") from None
         if found.log != collection.no:
             metrics.FOREIGN_CURSORS.inc()
             raise Refused(
                 "taxii.foreign-next",
                 f"next belongs to {await self._name_of(request, found.log)}, not to {collection.name}.",
-                "Begin without it here.",
+                "Start without it here.",
             )
         return found
 

@@ -62,10 +62,12 @@ def canonical_digest(name: str, value: str) -> str | Problem | None:
         if len(lower) in digits and _HEX.fullmatch(lower):
             return lower
         wanted = " or ".join(str(n) for n in digits)
-        return Problem(Code.STIX_HASH, "", f"{cut(value)} is no {name} digest, which has {wanted} hexadecimal digits.")
+        return Problem(
+            Code.STIX_HASH, "", f"{cut(value)} is not a valid {name} digest, which has {wanted} hexadecimal digits."
+        )
     if name == "TLSH":
         upper = value.upper()
         return upper if _TLSH.fullmatch(upper) else None
     if _SSDEEP_LOOSE.fullmatch(value):
         return value if _SSDEEP.fullmatch(value) else None
-    return Problem(Code.STIX_HASH, "", f"{cut(value)} is no ssdeep digest (size:block:block).")
+    return Problem(Code.STIX_HASH, "", f"{cut(value)} is not an ssdeep digest (size:block:block).")
