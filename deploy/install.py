@@ -1,6 +1,6 @@
 """Install the project and extras into the running Python's environment: ``python -m deploy.install WHAT EXTRA…``.
 
-pip's own output is hundreds of lines, or with ``-q`` none for minutes: this shows what pip does just now.
+pip's own output is hundreds of lines, or with ``-q`` none for minutes: this shows what pip is doing.
 """
 
 from __future__ import annotations

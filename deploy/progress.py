@@ -1,4 +1,4 @@
-"""How a step that takes long tells how far it is: one line that goes on in a terminal, else a line now and then."""
+"""Progress of a long step: in a terminal one line that is updated, elsewhere a line now and then."""
 
 from __future__ import annotations
 

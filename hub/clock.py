@@ -1,6 +1,6 @@
-"""This process's clock: nobody dates anything by it before it was judged by what the store has seen.
+"""This process's clock. Nothing is dated by it before it has been compared with the latest time in the store.
 
-What is wrong with it is told, and nothing is dated until it is right; what arrives meanwhile is kept in the event log.
+A doubt is reported, and nothing is dated until the clock is right; what arrives meanwhile stays in the event log.
 """
 
 from __future__ import annotations

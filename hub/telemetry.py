@@ -1,6 +1,6 @@
 """Logs, configured once per process. Events are ``room.happened``; all that varies is a field.
 
-Standard logging (uvicorn, aiokafka) goes the same way out. Nothing that looks like a token gets through.
+Standard logging (uvicorn, aiokafka) is written in the same form. Nothing that looks like a token is written.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The worker: take a batch, run a step of the core over it, write everything in one transaction.
 
 A crash anywhere leaves either all of a batch or nothing of it, and a replay changes nothing. That is the whole
-guarantee; no second mechanism stands beside it.
+guarantee; there is no second mechanism.
 """
 
 from __future__ import annotations

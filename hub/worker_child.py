@@ -1,6 +1,6 @@
 """The worker as a child of the process with the doors, so that a door answers while the worker computes.
 
-A child that dies is followed by another.
+A child that dies is replaced.
 """
 
 from __future__ import annotations

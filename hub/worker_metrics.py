@@ -1,6 +1,6 @@
-"""What a worker counts, for Prometheus. What names centres is kept apart: only a port that stays inside shows it.
+"""What a worker counts, for Prometheus. Metrics by centre are separate: only a port for internal use shows them.
 
-Rates and times belong to the process that counted them; the lag of a partition to the worker that reads it now.
+Rates and times belong to the process that counted them; the lag of a partition to its present worker.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A worker's process: it carries batches and does chores. It is a role of its own, or a child of ``serve``.
 
-As a child it hangs on a pipe: when the parent dies, however it dies, the child sees the end and stops. It imports no
-door, so it is ready sooner and takes less memory.
+A child reads from a pipe: when the parent dies, for whatever reason, the child sees the end of the pipe and stops. It
+imports no door, so it is ready sooner and takes less memory.
 """
 
 from __future__ import annotations

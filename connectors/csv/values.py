@@ -1,7 +1,7 @@
 """Values as people write them in feeds: refanged, told apart by kind, and put into a pattern.
 
-Only text that is no STIX is refanged; inside STIX the hub takes every character as it is meant. Whether a value is a
-good one (a private address, a leading zero) is the hub's to say; here it only has to look like one of its kind.
+Only text that is not STIX is refanged; inside STIX the hub takes every character literally. The hub decides whether a
+value is acceptable (a private address, a leading zero); here it only has to look like one of its kind.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exceptions for whoever runs a connector or a client, grouped by what the catcher does.
+"""Exceptions for those who run a connector or a client, grouped by what the catcher does.
 
 Each carries a stable ``code``, one sentence (``says``) and the ``way_out``, like the hub's own, which the SDK does not
 import.

@@ -1,6 +1,6 @@
 """Bytes of a file or of standard input in bounded pieces, unpacked where it is gzip or ZIP, and how far it is.
 
-What a file is packed with is told by its bytes, never by its name.
+How a file is compressed is recognised by its bytes, never by its name.
 """
 
 from __future__ import annotations

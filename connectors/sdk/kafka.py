@@ -1,6 +1,6 @@
 """Kafka as a centre publishes to it and as a member reads it. aiokafka is used in this module only.
 
-Chosen by whoever runs a connector (``--to kafka``), never by what happens to be configured on the host. Needs the extra
+Chosen with ``--to kafka``, never by what happens to be configured on the host. Needs the extra
 ``ctihub[kafka]``.
 """
 

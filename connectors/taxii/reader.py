@@ -1,7 +1,7 @@
 """Reads collections of any TAXII 2.1 server, page by page.
 
 Servers differ from the specification in ways that lose or repeat data, or loop; each rule below names who needs it.
-Others mean harm: a page is spooled whole before an object of it is given out, and everything about it is bounded.
+Others are malicious: a page is stored whole before an object of it is given out, and everything about it is bounded.
 """
 
 from __future__ import annotations

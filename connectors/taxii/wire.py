@@ -1,7 +1,7 @@
 """Asks one server over HTTP: nothing leads to another server, an answer has a deadline in all, its bytes are bounded.
 
-A server may mean harm, or stand behind a proxy that answers for it. asyncio runs below because only there a deadline
-covers everything, a head that comes byte by byte included; whoever calls sees none of it.
+A server may be malicious, or a proxy may answer for it. asyncio is used internally because only there a deadline covers
+everything, including headers that arrive byte by byte; the caller does not see it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``make demo``: a hub, three centres that push real threat information, a member that follows live, the sum of it."""
+"""``make demo``: a hub, three centres that push real threat information, a member that follows live, and a summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real Kafka and PostgreSQL for the demo, from what the project itself installs; ended with it."""
+"""Real Kafka and PostgreSQL for the demo, from what the project itself installs; they end with the demo."""
 
 from __future__ import annotations
 

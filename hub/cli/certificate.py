@@ -1,4 +1,4 @@
-"""Whether a certificate and a key fit, and how long it is good for: by a handshake with ourselves, in memory.
+"""Whether a certificate and a key belong together, and how long the certificate is valid: by a handshake in memory.
 
 The standard library reads no certificate's dates except those of a peer that it has verified.
 """

@@ -1,4 +1,4 @@
-"""``ctihub clock``: whether the hub believes its clock, and setting right what a wrong one has done."""
+"""``ctihub clock``: whether the hub trusts its clock, and repairing what a wrong one has done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ctihub operator``: who looks after the hub over the network; whoever has the machine needs no token."""
+"""``ctihub operator``: who runs the hub over the network; on the machine itself no token is needed."""
 
 from __future__ import annotations
 

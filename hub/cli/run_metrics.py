@@ -1,6 +1,6 @@
 """What a connector's runs say to Prometheus: a file for the textfile collector of the node exporter.
 
-A connector that cron starts is gone before anybody could ask it, so there is a file rather than an address.
+A connector that cron starts has ended before it could be scraped, so there is a file rather than an address.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What an operator should look at before anybody sees it: values that would block everyone, and hits on warning lists.
 
-Every value that a door could hand on to something that blocks is judged, in every spelling that a product could read:
+Every value that a door could pass to something that blocks is checked, in every spelling that a product could read:
 what an indicator asserts alone, and addresses, names and URLs anywhere else in its pattern, unless it excludes them.
-Only indicators are held. An observable in a report says that something was there, not that it be blocked, and no list
-has it. A claim that takes itself back asks nobody to block anything, and must reach those who do.
+Only indicators are held. An observable in a report says that something was there, not that it be blocked, and no
+export has it. A revoked claim asks nobody to block anything, and must reach those who block.
 """
 
 from __future__ import annotations

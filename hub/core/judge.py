@@ -1,4 +1,4 @@
-"""One object, from bytes to what may be claimed: read, lift, validate, normalise. Nobody's word counts here yet."""
+"""One object, from bytes to what may be claimed: read, lift, validate, normalise. Its source plays no part here."""
 
 from __future__ import annotations
 

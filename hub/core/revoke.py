@@ -1,7 +1,7 @@
 """Revocations that are no valid objects: taken back means gone, whatever else such a version says.
 
 Enough is what names the contribution and its version: type, id, ``modified`` and author. The rest of the version is
-never shown, so that it need not be valid; its markings count, since nobody may learn of it whom they leave out.
+never shown, so that it need not be valid; its markings count, since those whom they exclude must not learn of it.
 Source: docs/semantics.md, section 3, "Ways out".
 """
 

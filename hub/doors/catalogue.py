@@ -1,4 +1,4 @@
-"""Which collections there are for whoever asks."""
+"""Which collections the caller may read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Who may connect: how many at once, in all and from one address, and how long a connection may keep us waiting.
+"""Limits of connections: how many at once, in total and from one address, and how long a connection may take.
 
-What a connection may cost before anybody is known is bounded here and in ``protocol``: file descriptors, memory, time.
+What a connection costs before the principal is known is bounded here and in ``protocol``: files, memory, time.
 """
 
 from __future__ import annotations

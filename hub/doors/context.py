@@ -1,4 +1,4 @@
-"""What every door works with: the ports, who may what, the settings; made whole, once per process."""
+"""What every door works with: ports, access rights, settings; made once per process."""
 
 from __future__ import annotations
 

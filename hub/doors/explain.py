@@ -1,4 +1,4 @@
-"""``/v1/explain/{asked}``: why the hub shows what it shows, as far as whoever asks may see it."""
+"""``/v1/explain/{asked}``: why the hub shows what it shows, as far as the caller may see it."""
 
 from __future__ import annotations
 

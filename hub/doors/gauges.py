@@ -1,7 +1,7 @@
-"""What is measured when somebody asks: whether the servers answer, the room on disk, what waits for the operator.
+"""What is measured on request: whether the servers answer, the free space on disk, the number of held objects.
 
-Whoever asks, it is measured at most every few seconds. What can be told from the room on disk and the objects that wait
-is for a port that stays inside.
+It is measured at most every few seconds. Free space and the number of held objects are shown on a port for internal use
+only.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether this process lives, whether it can serve, and what it does itself: for orchestrators and Prometheus."""
+"""Whether this process is alive and can serve, and its own metrics: for orchestrators and Prometheus."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What the doors count, for Prometheus.
 
-Most counts follow what centres push and who reads it, so they are for a port that stays inside (``text``). What the
-process itself does is told to anybody who reaches ``/metrics`` of the doors (``process_text``): a list of what may be
-told, not of what may not.
+Most counts depend on what centres push and who reads it, so they are for a port for internal use (``text``). Metrics of
+the process itself are public at ``/metrics`` of the doors (``process_text``): a list of the metrics that are allowed
+there, not of those that are not.
 """
 
 from __future__ import annotations

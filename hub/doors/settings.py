@@ -1,4 +1,4 @@
-"""What the doors need to be told, as plain values; ``hub/config.py`` has the options behind them."""
+"""The settings of the doors, as plain values; ``hub/config.py`` has the options behind them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/v1/status``: one screen for whoever runs a hub, or feeds it."""
+"""``/v1/status``: one screen for those who run a hub or publish to it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A request's body to received objects, without I/O: fed bytes, it gives bounded blocks of UTF-8, then objects.
 
 Nothing here trusts a length that a peer states: limits count the bytes that came out of the decompressor, and a
-decompressor is never asked for more than a few megabytes at once, so that a bomb is noticed before it has gone off.
+decompressor is never asked for more than a few megabytes at once, so that a decompression bomb is noticed in time.
 """
 
 from __future__ import annotations

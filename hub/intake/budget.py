@@ -1,4 +1,4 @@
-"""How many bytes of all requests together may be in memory: who wants more waits, then is asked to come again."""
+"""How many bytes of all requests together may be in memory: a request for more waits, then is told to try again."""
 
 from __future__ import annotations
 

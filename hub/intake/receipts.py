@@ -1,7 +1,7 @@
 """Receipts: a name that carries all it needs to answer (centre, count, log positions), so that nothing more is written.
 
 The store counts what became of the objects; a receipt is complete when the store's positions have passed those in its
-name, which also holds after any crash (``hub/questions/receipts.py``). The name is signed: a mangled one is nobody's.
+name, which also holds after any crash (``hub/questions/receipts.py``). The name is signed: a changed one is unknown.
 """
 
 from __future__ import annotations

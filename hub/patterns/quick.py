@@ -1,4 +1,4 @@
-"""The quick way: nine patterns in ten are one equality over one property that the hub knows by heart.
+"""The quick way: nine patterns in ten are one equality over one property that the hub knows.
 
 It takes only what the full parser would read in the same way; a property test compares the two on everything that it
 takes. Anything else (another path, an escape, a comment, a second comparison) is left to the full parser.

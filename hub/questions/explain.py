@@ -1,7 +1,7 @@
-"""Why the hub shows what it shows, as far as whoever asks may see it.
+"""Why the hub shows what it shows, as far as the caller may see it.
 
-Here the store is asked; ``explained`` composes the answer. Only projections onto the audiences of collections that the
-asker may read go into it, the source's own claims aside.
+This module reads the store; ``explained`` composes the answer. It has only projections onto the audiences of
+collections that the caller may read, except for a source's own claims.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the hub is: what came in and how it ended, how far it is carried, and what an operator should see to."""
+"""The state of the hub: what came in and how it ended, how far it is processed, and what an operator should do."""
 
 from __future__ import annotations
 

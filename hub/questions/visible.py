@@ -1,4 +1,4 @@
-"""Which claims an audience may see, and what remains of them: the core's own rules. Pure."""
+"""Which claims an audience may see, and what remains of each: the core's own rules. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Who is calling, and what may they read: asked by every door for every request, so it is answered from memory.
+"""Who is calling, and what may they read: every door needs this for every request, so it is answered from memory.
 
-What it remembers is at most a second old: whoever is suspended or whose token was changed is out within a second.
+The data in memory is at most a second old: who is suspended or has a new token loses access by then.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the brokers are told that principals may do, as values: exactly the grants of ``docs/kafka.md`` and no more."""
+"""What principals may do on the brokers, as values: exactly the grants of ``docs/kafka.md`` and no more."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator names, found in a snapshot of the registry; else the error that says what there is."""
+"""What an operator names, found in a snapshot of the registry; otherwise an error that lists what there is."""
 
 from __future__ import annotations
 

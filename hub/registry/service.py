@@ -1,4 +1,4 @@
-"""The registry as everybody above uses it: doors ask who is calling, the command line makes operators' changes."""
+"""The registry as other rooms use it: doors ask who is calling, the command line makes operators' changes."""
 
 from __future__ import annotations
 

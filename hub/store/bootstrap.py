@@ -1,4 +1,4 @@
-"""What a new hub has from its first moment on: its own row, the built-in groups, the default collections."""
+"""What a new hub has from the start: its own row, the built-in groups, the default collections."""
 
 from __future__ import annotations
 

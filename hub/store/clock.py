@@ -1,4 +1,4 @@
-"""Statements on the times that the store holds: the greatest of them, who was alive when, and putting back what a wrong
+"""Statements on the times that the store holds: the greatest of them, who was alive when, and correcting what a wrong
 clock has written.
 
 Functions over a connection that is inside a transaction already; neutral to the dialect.

@@ -1,4 +1,4 @@
-"""How the steps of several workers keep out of each other's way; where writers are serialised anyway, not at all.
+"""How the steps of several workers avoid conflicts; where writers are serialised anyway, no locks are needed.
 
 What a step reads in order to write must not change until its commit. Two names are locked: a *thing* (its views, and
 which claims are about it), and a *STIX id* (what the claims under it say, and so what a reference to it means).

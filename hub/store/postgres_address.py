@@ -1,4 +1,4 @@
-"""Where PostgreSQL is and how to come in, read once from its URL; files of certificates are not looked at again."""
+"""Where PostgreSQL is and how to connect, read once from its URL; files of certificates are not looked at again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What errors of PostgreSQL and its driver mean to whoever called: mostly that it may pass by itself."""
+"""What errors of PostgreSQL and its driver mean to the caller: mostly that trying again may help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store on SQLite: one file, WAL, fsync at each commit; writers wait for one another, readers for nobody."""
+"""The store on SQLite: one file, WAL, fsync at each commit; writers wait for one another, readers never wait."""
 
 from __future__ import annotations
 

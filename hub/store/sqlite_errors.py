@@ -1,4 +1,4 @@
-"""What errors of SQLite and of its file mean to whoever called: it may pass by itself, or an operator must act."""
+"""What errors of SQLite and of its file mean to the caller: trying again may help, or an operator must act."""
 
 from __future__ import annotations
 

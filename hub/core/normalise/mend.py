@@ -1,6 +1,6 @@
-"""Spellings that STIX lets pass, or that its tools refuse over a trifle, made the one that everybody reads.
+"""Spellings that STIX allows, or that its tools refuse for a detail, brought into the one form that every tool reads.
 
-What ``validate`` lets pass beyond the letter of the specification is put right here, so that what members get is valid:
+What ``validate`` accepts beyond the letter of the specification is corrected here, so that what members get is valid:
 
 - ``created`` and ``modified`` to the millisecond at least (STIX 2.1, section 3.2), no timestamp beyond the microsecond,
   which stix2 and the hub do not tell apart;

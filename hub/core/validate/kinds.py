@@ -1,4 +1,4 @@
-"""The words of the validation tables: what a property's value may be, and what properties owe one another.
+"""The words of the validation tables: what a property's value may be, and which rules hold between properties.
 
 The tables are data: ``checks`` makes one function of each type's table, ``hub/documents`` a JSON Schema.
 """

@@ -1,4 +1,4 @@
-"""What properties of one object owe one another, as functions of the object made once from the tables."""
+"""Rules between properties of one object, as functions of the object made once from the tables."""
 
 from __future__ import annotations
 

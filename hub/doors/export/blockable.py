@@ -1,7 +1,7 @@
-"""Which values of an indicator a device may block, and what it should know of each.
+"""Which values of an indicator a device may block, and what a list says about each.
 
-The pattern is read again here: what an export contains must not depend on what else writes into an object. And each
-value is judged again, as it will be written: an object may have come in before a list knew what is wrong with it.
+The pattern is read again here: what an export contains must not depend on other parts of the object. And each value
+is checked again, as it will be written: an object may have come in before a list had the value.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One list on its way out: made page by page from the change log, in constant memory."""
+"""One list as it is sent: made page by page from the change log, in constant memory."""
 
 from __future__ import annotations
 

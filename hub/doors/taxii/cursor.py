@@ -1,7 +1,7 @@
-"""The opaque ``next``: a place in a change log and the filters of the request, signed, valid for ever.
+"""The opaque ``next``: a place in a change log and the filters of the request, signed.
 
-Nothing is kept for it on the server, so it survives restarts and other door processes, and an old one just goes on. It
-does not bind ``limit``, which taxii2-client changes on the second page.
+The server keeps no state for it, so it survives restarts, works with other door processes, and never expires. It does
+not fix ``limit``, which taxii2-client changes on the second page.
 """
 
 from __future__ import annotations
