@@ -5,14 +5,14 @@ Source: docs/semantics.md, section 6, "References".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from hub.model.claims import Claim, digest_of
-from hub.model.references import Shown, references_of, rewrite
+from hub.model.references import Shown, rewrite
 from hub.model.stix_types import REQUIRES_NOTHING, SCO_TYPES, STIX_TYPES, Identity, Required, stix_type
 from hub.model.words import CanonicalKey, StixId, StixObject
 from hub.patterns import key as key_of
@@ -74,24 +74,8 @@ def read_as_keys(claim: Claim, issued: Mapping[StixId, CanonicalKey]) -> Claim:
 # ---------------------------------------------------------------- what is needed
 
 
-def required_references(obj: StixObject) -> set[StixId]:
-    """The references of which one or all must be shown for the object to have a view."""
-    required = stix_type(obj["type"]).required
-    found = {StixId(obj[name]) for name in required.all_of if name in obj}
-    for name in (*required.some_of, *required.either_of):
-        if name in obj:
-            found.update(_named(obj[name]))
-    if required.own_property and _is_bare(rewrite(obj, lambda _: None)):
-        found.update(references_of(obj))
-    return found
-
-
 def _is_bare(obj: StixObject) -> bool:
     return not obj.keys() - _BARE
-
-
-def _named(value: Any) -> Iterable[StixId]:
-    return [StixId(value)] if isinstance(value, str) else [StixId(ref) for ref in value]
 
 
 def rewritten(obj: StixObject, shown: Shown) -> StixObject | None:
