@@ -95,10 +95,14 @@ class Watch:
         old = self.claims.get(at)
         if one.obj is not None and old is not None and not _replaces(old.obj, one.obj):
             return
-        if one.obj is None or self._is_above_ceiling(one):
+        if one.obj is None:
             self.claims.pop(at, None)
-        else:
+        elif not self._is_above_ceiling(one):
             self.claims[at] = Standing(number, one.obj)
+        elif one.obj.get("revoked"):  # shown to nobody, but it keeps older versions out
+            self.claims[at] = Standing(number, one.obj | {"object_marking_refs": [TLP["red"]]})
+        else:
+            self.claims.pop(at, None)
         if old is not None:
             self.ended[number] = old.number
 
