@@ -24,7 +24,7 @@ DAY = 10
 """Characters of a timestamp that say the day."""
 
 
-@few(9)
+@few(90)
 @given(history=histories())
 async def test_an_indicator_says_what_the_table_says(history: History) -> None:
     history = without_hub_ids(history)

@@ -46,7 +46,7 @@ async def both(history: History, collection: str) -> tuple[list[object], list[ob
         ]  # type: ignore[return-value]
 
 
-@few(16)
+@few(160)
 @given(history=histories(), collection=st.sampled_from(COLLECTIONS))
 async def test_what_an_audience_may_not_see_changes_no_byte_of_what_it_sees(history: History, collection: str) -> None:
     full, less = await both(history, collection)

@@ -104,7 +104,7 @@ async def a_hub() -> AsyncIterator[Story]:
 
 
 @pytest.mark.parametrize("kind", WHOLES)
-@few(6)
+@few(60)
 @given(changed=st.dictionaries(names, values | st.just(AS_IT_WAS), max_size=5), dropped=st.sets(names, max_size=4))
 def test_whatever_else_a_revocation_says_the_thing_is_gone_everywhere(
     kind: str, changed: dict[str, Any], dropped: set[str]
