@@ -54,9 +54,9 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Three processes more than there are processors: those that have the tests on brokers mostly wait."""
+    """Four processes more than there are processors: those five that have tests on servers of their own mostly wait."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(processors + 3, MOST_PROCESSES)
+    return min(processors + 4, MOST_PROCESSES)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -50,7 +50,7 @@ ODD: list[tuple[bytes | None, bytes | None, dict[str, bytes]]] = [
     (b"", b"", {}),
     (b"[" * 100_000, None, {}),
     (secrets.token_bytes(1 << 20), None, {}),
-    (b'{"type": "bundle", "id": "bundle--1", "objects": [' + b"{}," * 99_999 + b"{}]}", None, {}),
+    (b'{"type": "bundle", "id": "bundle--1", "objects": [' + b"{}," * 39_999 + b"{}]}", None, {}),
     (b'{"type": "bundle", "id": "bundle--1", "objects": [' + b"1," * 100_000 + b"1]}", None, {}),
     (GOOD, b"\x00", {"receipt": b"a\x00b", "index": b"7"}),
     (GOOD, None, {"receipt": secrets.token_bytes(20_000), "index": b"999999999999999"}),
@@ -71,7 +71,7 @@ async def test_what_nobody_expects_in_a_record_has_its_end_and_the_next_is_accep
     await story.carry([a_record(story, ro, value, key, **headers), a_record(story, ro, after)])
     assert "203.0.113.77" in str(await story.shown("community"))
     counts = await story.counts(ro)
-    assert sum(counts.values()) == (100_000 if at == 9 else 1) + 1
+    assert sum(counts.values()) == (40_000 if at == 9 else 1) + 1
     await story.rejections(ro)
 
 

@@ -119,15 +119,18 @@ def others_imported_from_two_modules() -> dict[str, list[str]]:
     return {name: modules for name, modules in found.items() if len(modules) > 1}
 
 
-DOUBLE = types_defined_twice() | others_imported_from_two_modules()
+@cache
+def defined_twice() -> dict[str, list[str]]:
+    """All names with several definitions."""
+    return types_defined_twice() | others_imported_from_two_modules()
 
 
 def test_a_public_name_is_defined_once_or_listed_with_one_meaning() -> None:
-    assert {name: modules for name, modules in DOUBLE.items() if name not in same_everywhere()} == {}
+    assert {name: modules for name, modules in defined_twice().items() if name not in same_everywhere()} == {}
 
 
 @pytest.mark.parametrize("name", sorted(same_everywhere()))
 def test_what_is_listed_with_one_meaning_is_defined_in_those_places(name: str) -> None:
     (row,) = (row for row in rows("One meaning in several places") if row[0] == f"`{name}`")
     listed = {path.removesuffix(".py").replace("/", ".") for path in re.findall(r"`([^`]+)`", row[1])}
-    assert listed == {module.removesuffix(".__init__") for module in DOUBLE.get(name, [])}
+    assert listed == {module.removesuffix(".__init__") for module in defined_twice().get(name, [])}
