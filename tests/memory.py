@@ -38,7 +38,7 @@ from hub.model.reads import (
     ThingRecord,
 )
 from hub.model.tasks import DueTask, TakeTurns, Task
-from hub.model.times import DAY_US, from_us
+from hub.model.times import from_us, midnight_after
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, ReceiptCounts, ReceiptPart, Writes
 from hub.store.port import LOG_OF_NOBODY
@@ -63,7 +63,7 @@ class Tables:
     tasks: dict[int, DueTask] = field(default_factory=dict)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
     due_us: dict[int, int] = field(default_factory=dict)
-    """When tasks that are not due yet will be."""
+    """When tasks are to be done, by their numbers."""
 
 
 class MemoryStore:
@@ -102,12 +102,13 @@ class MemoryStore:
         self._policy = replace(self._policy, number=self._policy.number + 1, **fields)
         self.leave(affected(change), now_us)
 
-    def leave(self, tasks: Collection[Task], time_us: int) -> None:
-        """Leave tasks, each from its beginning."""
+    def leave(self, tasks: Collection[Task], time_us: int, *, due_us: int = 0) -> None:
+        """Leave tasks, each from its beginning, to be done at a time or at once."""
         self.cancel(tasks)
         for task in tasks:
             self._last_task += 1
             self.tables.tasks[self._last_task] = DueTask(self._last_task, task, b"", time_us)
+            self.tables.due_us[self._last_task] = due_us
 
     def cancel(self, tasks: Collection[Task]) -> None:
         """Let these be done no more."""
@@ -115,15 +116,14 @@ class MemoryStore:
         self.tables.tasks = kept
 
     def _due(self, now_us: int) -> Iterator[DueTask]:
-        later = self.tables.due_us
-        return (due for no, due in self.tables.tasks.items() if later.get(no, 0) <= now_us)
+        return (due for no, due in self.tables.tasks.items() if self.tables.due_us[no] <= now_us)
 
     def set_date(self, task: DueTask, now_us: int) -> None:
         """Set the date to that of now, and have the task done again at midnight."""
         day = from_us(now_us).date()
         if self._policy.today is None or self._policy.today < day:
             self.change(DateSet(day.isoformat()), now_us, today=date.fromordinal(day.toordinal()))
-        self.tables.due_us[task.no] = (now_us // DAY_US + 1) * DAY_US
+        self.tables.due_us[task.no] = midnight_after(now_us)
 
     # ------------------------------------------------------------ answers
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from hub.log.port import INTAKE_PREFIX, Batch, Record, StoredRecord, Topic, TopicPartition
 from hub.model.claims import Change, Claim, ClaimKey, View
@@ -28,7 +28,8 @@ from hub.model.policy_changes import (
     TimesPutBack,
 )
 from hub.model.principals import Principal, PrincipalKind
-from hub.model.times import from_us, stix_time, to_us
+from hub.model.tasks import SetDate
+from hub.model.times import from_us, midnight_after, stix_time, to_us
 from hub.model.words import BUILT_IN_GROUPS, CanonicalKey, CollectionName, GroupName, Level, SourceName, StixId
 from hub.model.writes import ReceiptCounts
 from hub.store import policy_changes
@@ -43,6 +44,7 @@ from tests.stores import a_store, rows_of_log
 
 START_US = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 SECOND_US = 1_000_000
+END_OF_TIME_US = 2**62
 NAMESPACE = UUID("5f0c6c55-6d3f-4d3c-9a53-0c1e3f1f6a11")
 
 
@@ -100,15 +102,21 @@ async def open_store(path: Path) -> SqlStore:
 
 @dataclass
 class Stored:
-    """All that a hub remembers of what was said, as values that can be compared."""
+    """All that a hub remembers of what was said, as values that can be compared between stores of all kinds."""
 
+    changes: dict[int, list[Change]]
+    """The rows of every log, by its number."""
     claims: list[Claim]
+    references: set[tuple[StixId, ClaimKey]]
     views: list[View]
+    past_ids: list[tuple[StixId, int, CanonicalKey, str, int, int]]
+    """Id, collection, thing, type, generation and row."""
     uses: dict[tuple[int, str], int]
     placements: dict[tuple[ClaimKey, int], CanonicalKey]
-    receipts: list[tuple[str, int, ReceiptCounts]]
-    other: list[Any]
-    """Changes, references, past ids, and what is left to be done."""
+    receipts: list[tuple[str, int, ReceiptCounts, bytes]]
+    """Name, source, counts and problems, of each batch."""
+    tasks: list[tuple[str, bytes, int]]
+    """What is left to be done, its cursor, and when it was caused."""
 
 
 class Place(Protocol):
@@ -316,6 +324,7 @@ class InMemory:
         policy = Policy(1, NAMESPACE, hub, START_US, {}, groups, collections)
         logs = [*(f"collection.{one.name}" for one in collections.values()), LOG_OF_NOBODY]
         self.store = MemoryStore(policy, {name: no for no, name in enumerate(logs, 1)})
+        self.store.leave([SetDate()], START_US, due_us=midnight_after(START_US))
 
     def _new_log(self, name: str) -> int:
         return self.store.logs.setdefault(name, len(self.store.logs) + 1)
@@ -365,19 +374,18 @@ class InMemory:
     async def stored(self) -> Stored:
         """See ``Place``."""
         tables = self.store.tables
-        tasks = sorted((repr(due.task), due.cursor, due.time_us) for due in tables.tasks.values())
         return Stored(
+            changes={no: list(rows) for no, rows in tables.changes.items() if rows},
             claims=sorted(tables.claims.values(), key=lambda claim: claim.key),
+            references={(name, key) for key, names in tables.references.items() for name in names},
             views=sorted(tables.views.values(), key=lambda view: (view.collection, view.thing)),
+            past_ids=sorted(
+                (v.object_id, v.collection, v.thing, v.type, v.generation, v.seq) for v in tables.past_ids.values()
+            ),
             uses={at: count for at, count in tables.uses.items() if count},
             placements={(key, no): thing for key, where in tables.placements.items() for no, thing in where.items()},
-            receipts=sorted((part.receipt, part.source, part.counts) for part in tables.receipts),
-            other=[
-                {no: list(rows) for no, rows in tables.changes.items()},
-                {key: names for key, names in tables.references.items() if names},
-                dict(tables.past_ids),
-                tasks,
-            ],
+            receipts=sorted((p.receipt, p.source, p.counts, orjson.dumps(p.problems)) for p in tables.receipts),
+            tasks=sorted((repr(due.task), due.cursor, due.time_us) for due in tables.tasks.values()),
         )
 
     async def close(self) -> None:
@@ -457,17 +465,21 @@ class InStore:
             uses = [tuple(row) for row in await conn.execute(t.uses.select())]
             placed = [tuple(row) for row in await conn.execute(t.placements.select())]
             parts = [tuple(row) for row in await conn.execute(t.receipt_parts.select())]
-            other = [
-                sorted(tuple(row) for row in await conn.execute(table.select()))
-                for table in (t.changes, t.referring, t.past_ids, t.tasks)
-            ]
+            referring = [tuple(row) for row in await conn.execute(t.referring.select())]
+            past = [tuple(row) for row in await conn.execute(t.past_ids.select())]
+            logs = (await conn.execute(select(t.changes.c.log).distinct())).scalars().all()
+        async with self.store.transaction() as tx:
+            left = await tx.due(END_OF_TIME_US)
         return Stored(
+            changes={no: await rows_of_log(self.store, no) for no in logs},
             claims=sorted(claims, key=lambda claim: claim.key),
+            references=set(referring),
             views=sorted(views, key=lambda view: (view.collection, view.thing)),
+            past_ids=sorted(past),
             uses={(no, used): count for no, used, count in uses if count},
             placements={(key, no): thing for key, no, thing in placed},
-            receipts=sorted((part[0], part[1], ReceiptCounts(*part[2:6])) for part in parts),
-            other=other,
+            receipts=sorted((part[0], part[1], ReceiptCounts(*part[2:6]), part[7]) for part in parts),
+            tasks=sorted((repr(due.task), due.cursor, due.time_us) for due in left),
         )
 
     async def close(self) -> None:

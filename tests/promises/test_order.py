@@ -151,7 +151,7 @@ async def test_every_object_has_one_end(history: History) -> None:
             received = sum(one.centre == name for one in history.messages())
             assert sum((await telling.story.counts(telling.centres[name])).values()) == received
         parts = (await telling.story.stored()).receipts
-        assert sum(sum(astuple(counts)) for _, _, counts in parts) == sum(1 for _ in history.messages())
+        assert sum(sum(astuple(counts)) for _, _, counts, _ in parts) == sum(1 for _ in history.messages())
 
 
 # ---------------------------------------------------------------- corroboration
