@@ -99,12 +99,23 @@ class Watch:
             self.claims.pop(at, None)
         elif not self._is_above_ceiling(one):
             self.claims[at] = Standing(number, one.obj)
-        elif one.obj.get("revoked"):  # shown to nobody, but it keeps older versions out
-            self.claims[at] = Standing(number, one.obj | {"object_marking_refs": [TLP["red"]]})
+        elif one.obj.get("revoked"):  # it keeps older versions out, also where nobody is shown anything
+            self.claims[at] = Standing(number, self._revoked(one.obj, None if old is None else old.obj))
         else:
             self.claims.pop(at, None)
         if old is not None:
             self.ended[number] = old.number
+
+    def _revoked(self, obj: dict[str, Any], stood: dict[str, Any] | None) -> dict[str, Any]:
+        """What is shown of a revocation above the ceiling: what stood, if the revocation states no other marking."""
+        try:
+            states_level = self._stated(obj) is not None
+        except ValueError:
+            states_level = True
+        own, parts = ({ref for ref in refs if ref not in LEVEL_OF} for refs in markings_of(obj))
+        if stood is None or states_level or parts or (own and own != set(markings_of(stood)[0]) - LEVEL_OF.keys()):
+            return obj | {"object_marking_refs": [TLP["red"]]}
+        return stood | {"revoked": True, "modified": obj["modified"]}
 
     def look(self) -> None:
         """Note what is seen now."""
