@@ -588,3 +588,19 @@ async def test_the_extension_that_keeps_what_stix_2_1_dropped_is_defined_where_i
     await story.batch((ro, observed(objects=process)))
     (kept,) = (await story.only("community", "process"))["extensions"]
     assert kept in await story.shown("community", "extension-definition")
+
+
+async def test_a_marking_whose_definition_another_centre_gives_from_now_on_brings_its_author_along(
+    story: Story,
+) -> None:
+    it, ro = await story.centre("it"), await story.centre("ro")
+    theirs, ours = (a_marking("Ask us", created_by_ref=centre.identity) for centre in (it, ro))
+    marked = {"object_marking_refs": [TLP["green"], ours["id"]]}
+    await story.batch((it, theirs))
+    await story.batch((ro, ours), (ro, malware("a", **marked)))
+    assert (await story.shown("community"))[ours["id"]]["created_by_ref"] == ro.identity
+    await story.batch((it, malware("b", **marked)))
+    shown = await story.shown("community")
+    assert shown[ours["id"]]["created_by_ref"] == it.identity
+    assert it.identity in shown
+    assert await what_differs_from_recomputed(story) == []

@@ -102,8 +102,10 @@ class Engine:
             if not self._is_busy():
                 self._update_uses()
                 reads = self._facts.asked()
-                if reads or not self._is_busy():
-                    return reads or self._drafts.reads()
+                if reads:
+                    return reads
+                if not self._uncounted and not self._is_busy():
+                    return self._drafts.reads()
         raise RuntimeError("the merge of this step does not come to an end")
 
     def tell(self, answers: Answers) -> None:

@@ -67,6 +67,8 @@ class Solution:
     def set(self, at: Place, content: Content | None) -> None:
         """Set what is shown at a place that nobody computes: what goes along is shown while it is used."""
         before, now = self.shown_as(*at), None if content is None else self.id_of(at, content)
+        if at in self._found and self._found[at] == content:
+            return
         self._found[at], self._shown[at] = content, now
         self._settled[at] = None
         if now != before:
