@@ -7,7 +7,7 @@ what a real store promises beyond that is tested on the real ones.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -34,6 +34,7 @@ from hub.model.reads import (
     USES,
     Answers,
     HeldRecord,
+    Read,
     Reads,
     ThingRecord,
 )
@@ -79,6 +80,7 @@ class MemoryStore:
         self._placed: dict[CanonicalKey, set[ClaimKey]] = defaultdict(set)
         self._things_of: dict[StixId, CanonicalKey] = {}
         self._last_task = 0
+        self._answers = self._answer_by()
 
     # ------------------------------------------------------------ the port
 
@@ -129,23 +131,32 @@ class MemoryStore:
 
     def answer(self, reads: Reads) -> Answers:
         """All answers."""
-        tables, answers = self.tables, Answers()
-        answers.put(CLAIM, {key: tables.claims.get(key) for key in reads.about(CLAIM)})
-        answers.put(REPLACED, {key: tables.claims.get(key) for key in reads.about(REPLACED)})
-        answers.put(THING, {thing: self._record(thing) for thing in reads.about(THING)})
-        answers.put(UNDER_ID, {stix_id: self._under(stix_id) for stix_id in reads.about(UNDER_ID)})
-        answers.put(REFERRERS, {name: self._referrers(name, reads.referrer_limit) for name in reads.about(REFERRERS)})
-        answers.put(PAGE, {at: self._page(*at, reads.referrer_limit) for at in reads.about(PAGE)})
-        answers.put(PLACEMENT, {key: dict(tables.placements.get(key, {})) for key in reads.about(PLACEMENT)})
-        answers.put(PLACED, {thing: self._standing(thing) for thing in reads.about(PLACED)})
-        answers.put(BODY, {(no, seq): tables.changes[no][seq - 1].body for no, seq in reads.about(BODY)})
-        answers.put(USES, {at: tables.uses.get(at, 0) for at in reads.about(USES)})
-        answers.put(ISSUED, {stix_id: self._things_of.get(stix_id) for stix_id in reads.about(ISSUED)})
-        answers.put(PAST, {at: self._past(at) for at in reads.about(PAST)})
-        answers.put(HELD, {at: self._held(at) for at in reads.about(HELD)})
-        answers.put(REJECTIONS_LOG, {no: self._rejections(no) for no in reads.about(REJECTIONS_LOG)})
-        answers.put(TURNS, dict.fromkeys(reads.about(TURNS), self._turns()))
+        answers = Answers()
+        for kind, answer in self._answers.items():
+            if keys := reads.about(kind):
+                answers.put(kind, {key: answer(key, reads.referrer_limit) for key in keys})
         return answers
+
+    def _answer_by(self) -> dict[Read[Any, Any], Callable[[Any, int], Any]]:
+        """What answers each kind of read, of a key and the limit of referrers."""
+        tables = self.tables
+        return {
+            CLAIM: lambda key, _: tables.claims.get(key),
+            REPLACED: lambda key, _: tables.claims.get(key),
+            THING: lambda thing, _: self._record(thing),
+            UNDER_ID: lambda stix_id, _: self._under(stix_id),
+            REFERRERS: self._referrers,
+            PAGE: lambda at, limit: self._page(at[0], at[1], limit),
+            PLACEMENT: lambda key, _: dict(tables.placements.get(key, {})),
+            PLACED: lambda thing, _: self._standing(thing),
+            BODY: lambda at, _: tables.changes[at[0]][at[1] - 1].body,
+            USES: lambda at, _: tables.uses.get(at, 0),
+            ISSUED: lambda stix_id, _: self._things_of.get(stix_id),
+            PAST: lambda at, _: self._past(at),
+            HELD: lambda at, _: self._held(at),
+            REJECTIONS_LOG: lambda no, _: self._rejections(no),
+            TURNS: lambda _, __: self._turns(),
+        }
 
     def _rejections(self, source: int) -> int:
         name = LOG_OF_NOBODY if source == NOBODY.no else f"rejected.{self._policy.sources[source].name}"
