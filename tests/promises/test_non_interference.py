@@ -7,9 +7,10 @@ collection never saw. That collection must be the same on both.
 from __future__ import annotations
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
-from tests.promises.histories import Batch, History, histories
+from tests.promises.histories import Batch, History, a_history, histories
 from tests.promises.telling import COLLECTIONS, Telling, a_hub
 from tests.promises.test_histories import few
 from tests.promises.watching import as_seen_by
@@ -44,6 +45,13 @@ async def both(history: History, collection: str) -> tuple[list[object], list[ob
             [(row, change.first, change.before) for row, change in zip(bytes_of(rows), rows, strict=True)]
             for rows in (await full.log(collection), await less.log(collection))
         ]  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("seed", "collection"), [(1600, "public"), (3202, "network"), (4881, "public"), (351, "red")])
+async def test_histories_in_which_it_has_changed_some_change_none_any_more(seed: int, collection: str) -> None:
+    """Another source's definition under the same id; a granular marking with a group that the whole names too."""
+    full, less = await both(a_history(seed), collection)
+    assert full == less
 
 
 @few(160)

@@ -83,7 +83,8 @@ def _has_readable_markings(lifted: StixObject) -> bool:
 
 def _marked(sco: StixObject, whole: Marks) -> StixObject:
     """An object under the markings of the whole. What it, or a granular marking of the whole, says besides only takes
-    away from that: it becomes a granular marking on all of it.
+    away from that: it becomes a granular marking on all of it. One that the whole has itself takes nothing away, unless
+    the whole has others too: any of an object's groups may see it, but each of its granular markings must allow it.
     """
     names = ("object_marking_refs", "granular_markings")
     if any(name in sco and (type(sco[name]) is not list or not sco[name]) for name in names):
@@ -91,7 +92,8 @@ def _marked(sco: StixObject, whole: Marks) -> StixObject:
     said, granular = (sco.get(name, []) for name in names)
     stricter = [*said, *_refs(whole.granular_level, whole.granular)]
     own = _refs(whole.level, whole.own)
-    granular = [*({"marking_ref": ref, "selectors": ["type"]} for ref in stricter if ref not in own), *granular]
+    same = own if len(whole.own) < 2 else _refs(whole.level, ())
+    granular = [*({"marking_ref": ref, "selectors": ["type"]} for ref in stricter if ref not in same), *granular]
     found = {name: value for name, value in sco.items() if name not in names}
     return found | ({"object_marking_refs": own} if own else {}) | ({"granular_markings": granular} if granular else {})
 
