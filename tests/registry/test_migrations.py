@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from hub.core.merge.facts import marked_with
 from hub.model.errors import Broken
 from hub.model.tasks import Recompute, SetDate, TakeReleased, TakeTurns
 from hub.model.times import midnight_after
@@ -136,3 +137,31 @@ async def test_what_an_older_store_has_left_to_be_done_is_carried_over(tmp_path:
     assert {task: at for task, at in due.items() if task in left} == dict.fromkeys(left, (b"k", 5))
     assert due.keys() - left == {TakeReleased(), SetDate()}
     assert [one.source for one in released] == [7]
+
+
+async def test_what_carries_a_marking_is_found_by_the_source_after_a_migration(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    marking = f"marking-definition--{'0' * 8}-0000-4000-8000-{'0' * 12}"
+    deferred = '{"schema":1,"kind":"TakeTurns","value":{"collection":2,"name":"marked:' + marking + '"}}'
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    async with engine.begin() as conn:
+        await conn.run_sync(_bring_to, "0007")
+        columns = "(key, source, id, type, stamp, since, state, digest, body)"
+        claim = f"insert into contributions {columns} values (x'6b', 7, 'x', 'malware', x'', x'', 0, x'', x'')"
+        await conn.execute(text(claim))
+        for target in (f"marked:{marking}", "malware--x"):
+            await conn.execute(text("insert into referring values (:target, x'6b')"), {"target": target})
+        task = "insert into tasks (kind, task, cursor, time_us, due_us) values ('TakeTurns', :task, x'', 0, 0)"
+        await conn.execute(text(task), {"task": deferred})
+    await engine.dispose()
+    store = await open_sqlite(path, now_us=NOON_US)
+    try:
+        async with store.transaction() as tx:
+            due = [task.task for task in await tx.due(NOON_US)]
+        async with store.reading() as conn:
+            targets = set((await conn.execute(text("select target from referring"))).scalars())
+    finally:
+        await store.close()
+    assert targets == {marked_with(7, marking), "malware--x"}
+    assert Recompute() in due
+    assert not [task for task in due if isinstance(task, TakeTurns)]

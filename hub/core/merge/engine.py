@@ -240,7 +240,7 @@ class Engine:
         """What is marked with this may be visible to others now."""
         before = decision_of(old)
         if before != decision_of(new):
-            name = marked_with(new.id)
+            name = marked_with(new.source, new.id)
             self._put(MeaningChanged(name, self._nos, if_contested=False))
             if before.readable:
                 self._redecided.add(name)

@@ -55,9 +55,9 @@ def sighting_of(stix_id: str) -> StixId:
     return StixId(f"sighting-of:{stix_id}")
 
 
-def marked_with(marking: str) -> StixId:
+def marked_with(source: int, marking: str) -> StixId:
     """The name under which the index keeps the claims that have a marking of their source's own."""
-    return StixId(f"marked:{marking}")
+    return StixId(f"marked:{source}/{marking}")
 
 
 def is_marking(name: StixId) -> bool:
@@ -71,7 +71,7 @@ def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
         return ()
     said = claim.beside_author if stix_type(claim.type).view_author is ViewAuthor.HUB else claim.references
     refs = [ref for ref in said if ref not in policy.registered and ref != policy.hub_identity]
-    refs.extend(marked_with(ref) for ref in claim.marks.others)  # a group's too: it may be removed
+    refs.extend(marked_with(claim.source, ref) for ref in claim.marks.others)  # a group's too: it may be removed
     if claim.sighted is not None:
         refs.append(sighting_of(claim.sighted))
     return tuple(dict.fromkeys(refs))
@@ -127,8 +127,9 @@ class Facts:
 
     def prefetch(self, claim: ClaimHead) -> None:
         """Note what the work on a claim will need."""
-        names = (claim.id, marked_with(claim.id)) if claim.type == "marking-definition" else (claim.id,)
-        self.ask_ahead(REFERRERS, names)
+        self.ask_ahead(REFERRERS, (claim.id,))
+        if claim.type == "marking-definition":
+            self.ask_ahead(REFERRERS, (marked_with(claim.source, claim.id),))
         if is_placed(claim):
             self.ask_ahead(PLACEMENT, (claim.key,))
         if claim.type != "indicator":

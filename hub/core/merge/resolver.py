@@ -57,7 +57,9 @@ class Resolver:
 
     def project(self, claim: ClaimHead, no: int) -> Projection | None:
         """What a collection's audience sees of a claim; None for nothing."""
-        if self.pending and any(self.waits(no, marked_with(ref), claim.key) for ref in claim.marks.others):
+        if self.pending and any(
+            self.waits(no, marked_with(claim.source, ref), claim.key) for ref in claim.marks.others
+        ):
             return None
         return self.project_in_turn(claim, no)
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.model.errors import Broken
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest version; alembic is imported only where a store is older, as it takes longer than opening does."""
 
 _LOCK = 0x6374_6975
