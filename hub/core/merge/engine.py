@@ -313,7 +313,8 @@ class Engine:
         kind = None
         for claim in self._resolver.about(no, thing):
             kind = claim.type
-            names[claim.id] = names[claim.object_id] = None
+            if self._resolver.sees(no, claim) or self._resolver.saw(no, claim) or self._resolver.goes_along(claim):
+                names[claim.id] = names[claim.object_id] = None
         if before is not None:
             names[before.object_id] = None
             kind = before.type
