@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hub.model.policy import Collection, Group, Source
+from hub.model.policy import Collection, Group, Source, SourceKind
 from hub.model.words import CollectionName, GroupName, SourceName, StixId
 
 
@@ -16,6 +16,10 @@ class PrincipalKind(StrEnum):
     CENTRE = "centre"
     MEMBER = "member"
     OPERATOR = "operator"
+
+
+SOURCE_KINDS: Mapping[PrincipalKind, SourceKind] = {PrincipalKind.CENTRE: SourceKind.CENTRE}
+"""The kinds of principals that may make claims, and which kind of source each is."""
 
 
 class Attribute(StrEnum):

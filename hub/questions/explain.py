@@ -75,8 +75,7 @@ class _Explaining:
         self._policy = policy
         self._collections = collections
         self._numbers = [collection.no for collection in collections]
-        source = policy.sources.get(principal.no) if principal.kind is PrincipalKind.CENTRE else None
-        self._asker = Asker(source=source, operator=principal.kind is PrincipalKind.OPERATOR)
+        self._asker = Asker(source=policy.sources.get(principal.no), operator=principal.kind is PrincipalKind.OPERATOR)
 
     async def explain(self, asked: str) -> list[KnownThing]:
         """The answer; empty where there is nothing that the asker may know of."""

@@ -20,7 +20,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Audience, Collection, Group, Policy, Source, terms_of
 from hub.model.policy_changes import PolicyChange
-from hub.model.principals import Attribute, GroupRule, GroupRules, Principal, PrincipalKind, RegistrySnapshot
+from hub.model.principals import (
+    SOURCE_KINDS,
+    Attribute,
+    GroupRule,
+    GroupRules,
+    Principal,
+    PrincipalKind,
+    RegistrySnapshot,
+)
 from hub.model.words import BUILT_IN_GROUPS, CollectionName, GroupName, Level, Naming, SourceName, StixId
 from hub.store import tables as t
 from hub.store.dialect import Dialect
@@ -86,7 +94,7 @@ class SqlDirectoryWriter(SqlDirectory):
             "settings": "{}" if terms is None else json.dumps(terms_of(terms), sort_keys=True),
         }
         no = await insert_row(self._conn, t.principals, row)
-        if principal.kind is PrincipalKind.CENTRE:
+        if principal.kind in SOURCE_KINDS:
             await insert_row(self._conn, t.logs, {"name": f"rejected.{principal.name}"})
         return replace(principal, no=no)
 
@@ -175,14 +183,14 @@ async def read_policy(conn: AsyncConnection) -> Policy:
     """The policy in force, whole."""
     hub = (await conn.execute(select(t.hub))).one()
     number = await policy_number(conn)
-    sources = await conn.execute(select(t.principals).where(t.principals.c.kind == PrincipalKind.CENTRE))
+    sources = await conn.execute(select(t.principals).where(t.principals.c.kind.in_(SOURCE_KINDS)))
     day = (await conn.execute(select(func.max(t.ticks.c.day)))).scalar_one()
     return Policy(
         number=number,
         namespace=UUID(hub.namespace),
         hub_identity=StixId(hub.identity),
         hub_created_us=hub.created_us,
-        sources={row.no: _centre(row) for row in sources},
+        sources={row.no: _source(row) for row in sources},
         groups={name: group.group for name, group in (await _read_groups(conn)).items()},
         collections={collection.no: collection for collection in (await read_collections(conn)).values()},
         today=date.fromisoformat(day) if day else None,
@@ -205,7 +213,7 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
         hub_identity=StixId(hub_identity),
         principals=principals,
         by_digest={row.token_digest: principals[row.name] for row in rows if row.token_digest is not None},
-        centres={SourceName(row.name): _centre(row) for row in rows if row.kind == PrincipalKind.CENTRE},
+        centres={SourceName(row.name): _source(row) for row in rows if row.kind == PrincipalKind.CENTRE},
         groups=await _read_groups(conn),
         collections=await read_collections(conn),
     )
@@ -246,7 +254,7 @@ def _principal(row: Row[Any], joined: Mapping[int, frozenset[GroupName]]) -> Pri
     )
 
 
-def _centre(row: Row[Any]) -> Source:
+def _source(row: Row[Any]) -> Source:
     said = json.loads(row.settings)
     return Source(
         no=row.no,
@@ -262,6 +270,7 @@ def _centre(row: Row[Any]) -> Source:
         alias=said["alias"],
         speaks_for=frozenset(StixId(identity) for identity in said["speaks_for"]),
         suspended=row.suspended,
+        kind=SOURCE_KINDS[PrincipalKind(row.kind)],
     )
 
 

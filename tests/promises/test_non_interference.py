@@ -51,7 +51,7 @@ async def both(history: History, collection: str) -> tuple[list[object], list[ob
     ("seed", "collection"), [(1600, "public"), (3202, "network"), (4881, "public"), (351, "red"), (1647901101, "red")]
 )
 async def test_histories_in_which_it_has_changed_some_change_none_any_more(seed: int, collection: str) -> None:
-    """By what another source sent under the same id, and by a granular marking with a group that the whole names too."""
+    """By what another source sent under the same id, and by a granular marking with a group of the whole."""
     full, less = await both(a_history(seed), collection)
     assert full == less
 
