@@ -100,22 +100,27 @@ class Watch:
         elif not self._is_above_ceiling(one):
             self.claims[at] = Standing(number, one.obj)
         elif one.obj.get("revoked"):  # it keeps older versions out, also where nobody is shown anything
-            self.claims[at] = Standing(number, self._revoked(one.obj, None if old is None else old.obj))
+            self.claims[at] = Standing(number, self._revoked(one.centre, one.obj, None if old is None else old.obj))
         else:
             self.claims.pop(at, None)
         if old is not None:
             self.ended[number] = old.number
 
-    def _revoked(self, obj: dict[str, Any], stood: dict[str, Any] | None) -> dict[str, Any]:
-        """What is shown of a revocation above the ceiling: what stood, if the revocation states no other marking."""
-        try:
-            states_level = self._stated(obj) is not None
-        except ValueError:
-            states_level = True
+    def _revoked(self, centre: str, obj: dict[str, Any], stood: dict[str, Any] | None) -> dict[str, Any]:
+        """What a revocation above the ceiling claims: what stood, as strictly marked as both; else what nobody sees."""
+        hidden = obj | {"object_marking_refs": [TLP["red"]]}
         own, parts = ({ref for ref in refs if ref not in LEVEL_OF} for refs in markings_of(obj))
-        if stood is None or states_level or parts or (own and own != set(markings_of(stood)[0]) - LEVEL_OF.keys()):
-            return obj | {"object_marking_refs": [TLP["red"]]}
-        return stood | {"revoked": True, "modified": obj["modified"]}
+        if stood is None or parts or (own and own != set(markings_of(stood)[0]) - LEVEL_OF.keys()):
+            return hidden
+        try:
+            level, before = self._stated(obj), self._stated(stood)
+        except ValueError:
+            return hidden
+        found = stood | {"revoked": True, "modified": obj["modified"]}
+        if level is not None and level > (self.setting(centre, "default_level") if before is None else before):
+            kept = [ref for ref in markings_of(stood)[0] if ref not in LEVEL_OF]
+            found["object_marking_refs"] = [TLP[level.label], *kept]
+        return found
 
     def look(self) -> None:
         """Note what is seen now."""
