@@ -299,6 +299,12 @@ EXAMPLES: dict[str, tuple[Graph, Graph, set[int]]] = {
     "a new view does not let one hold itself up that refers to something else now": (
         (LEAF, LEAF, some(0), every(2, 1), GONE), (LEAF, LEAF, some(4), every(2, 1), some(3)), {0, 1},
     ),
+    "nor do several new ones": (
+        (LEAF, LEAF, some(0), every(2, 1), GONE, GONE), (LEAF, LEAF, some(4), every(2, 1), some(5), some(3)), {0, 1},
+    ),
+    "a new view may rest on a stored one": (
+        (LEAF, LEAF, some(0), every(2, 1), GONE), (LEAF, LEAF, some(0), every(2, 1), some(3)), {0, 1, 2, 3, 4},
+    ),
     "a circle does not come into being": ((GONE, GONE), (every(1), every(0)), set()),
     "nor does what needs itself": ((GONE,), (some(0),), set()),
     "one that stands on something does": ((GONE, GONE, LEAF), (some(1, 2), some(0), LEAF), {0, 1, 2}),

@@ -39,11 +39,12 @@ all others are as stored. An affected place shows nothing at first. It is comput
 that it has asked about gets or loses a view or gets another id, also if it showed nothing when asked. Types of views
 that need others are called dependent (``DEPENDENT_TYPES``). Two rules make the result the least set:
 
-1. When a computed view of a dependent type has asked about a stored view of a dependent type, that place becomes
-   affected too. So in the end a computed view rests on computed views and on stored ones that need nothing, but never
-   on a stored view that may rest on it. Example: a report is shown because of A, and its other object, the note B,
-   needs the report. When A goes, the report asks about B. As stored, B would keep the report, and the report would
-   keep B. Affected, both show nothing at first, and neither can appear.
+1. Stored views may rest on an affected place only if that was shown before the step. So what such a view of a
+   dependent type asks about, directly or through other affected views, must not be taken as stored: if it is of a
+   dependent type too, its place becomes affected. What other affected views ask about may stay as stored, since it
+   cannot rest on them. Example: a report is shown because of A, and its other object, the note B, needs the report.
+   When A goes, the report asks about B. As stored, B would keep the report, and the report would keep B. Affected,
+   both show nothing at first, and neither can appear.
 2. All affected places of dependent types show nothing again and are computed again, as soon as one of these happens: a
    place becomes affected that others have asked about while it had its stored view; a computed view goes; claims are
    deferred (below). Views that were computed before may rest on what is not there any more, and keep each other.

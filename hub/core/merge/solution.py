@@ -46,6 +46,8 @@ class Solution:
         """The place that is being computed, and what it has read."""
         self._lost = False
         """A view has gone because of which others may be shown."""
+        self._supporting: set[Place] = set()
+        """What views that were shown before the step have asked about, directly or through others, and may rest on."""
         self._ids: dict[Place, StixId] = {}
         """Ids that the hub makes, by place."""
 
@@ -118,22 +120,32 @@ class Solution:
             self._reading = None
         before, now = self._shown[at], None if found is None else self.id_of(at, found)
         depends = found is not None and found.type in DEPENDENT_TYPES
-        needed = self._needed() if depends else []
+        support = self._support_of(at) if depends else []
         # nothing has changed so far, so that it can be repeated where an answer is missing
         self._found[at], self._shown[at] = found, now
         self._settled[at] = None
         if depends:
             self._dependent[at] = None
-        for place in needed:
-            self.affect(place)
+        for place in support:
+            self._supporting.add(place)
+            if place not in self._found or self._found[place] is not None:
+                self.affect(place)
         if now != before:
             self._forget(at, was_shown=before is not None and now is None)
 
-    def _needed(self) -> list[Place]:
-        """What was read of stored views that may need others: they must not be taken to be shown."""
-        stored = [place for place in self._read if place not in self._found]
-        views = [(place, self._facts.views.of(*place)) for place in stored]
-        return [place for place, view in views if view is not None and view.alive and view.type in DEPENDENT_TYPES]
+    def _support_of(self, at: Place) -> list[Place]:
+        """What the computed view may rest on, and must not rest on it in turn: affected places, and stored views that
+        need others.
+        """
+        if at not in self._supporting and self._facts.views.shown_as(*at) is None:
+            return []  # no stored view can rest on it
+        read = [place for place in self._read if place not in self._supporting]
+        return [place for place in read if place in self._found or self._needs_others(place)]
+
+    def _needs_others(self, at: Place) -> bool:
+        """Whether a stored view is of a type that can need others."""
+        view = self._facts.views.of(*at)
+        return view is not None and view.alive and view.type in DEPENDENT_TYPES
 
     def _order(self, at: Place) -> int:
         """What is referred to comes first, so that few places are computed twice."""
