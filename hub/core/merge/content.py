@@ -1,7 +1,7 @@
-"""What a view shows, before it has its id and times: rendered once, completed for each collection.
+"""The content of a view, before it has its id and times: rendered once, completed for each collection.
 
-Rendering takes much of the time of a merge. So the bytes of all other properties are made once for an audience, and
-the id and the times of each collection are put in front of them.
+Rendering takes much of the time of a merge. So all other properties are rendered once per audience, and the id and the
+times of each collection are put in front of the result.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ class Content:
 
     type: str
     rest: bytes
-    """JSON of all properties but the leading ones, without the opening brace: ``"name":"x"}`` or ``}``."""
+    """JSON of all properties except ``LEADING``, without the opening brace: ``"name":"x"}`` or ``}``."""
     digest: bytes
     uses: tuple[str, ...]
-    """Markings, identities and extension definitions that must be shown beside it."""
+    """Markings, identities and extension definitions that must be shown together with it."""
     own_id: StixId | None
-    """None: the hub makes id and times."""
+    """None: the hub makes the id and the times."""
     created: str | None = None
     modified: str | None = None
-    """The owner's times; None where the type has none, or the hub makes them."""
+    """The owner's times; None if the type has none, or the hub makes them."""
     kinds: tuple[str, ...] = ()
     confidence: int | None = None
 
@@ -44,7 +44,7 @@ def content(
     own: StixObject | None = None,
     kinds: tuple[str, ...] = (),
 ) -> Content:
-    """Render ``properties``, the leading ones left out. ``own``: an object whose id and times are shown as they are."""
+    """Render ``properties`` without ``LEADING``. ``own``: an object whose id and times are shown unchanged."""
     rest = _rest(properties)
     return Content(
         type=kind, rest=rest, digest=digest_of(kind.encode() + rest), uses=uses,
@@ -55,13 +55,13 @@ def content(
 
 
 def _rest(obj: StixObject) -> bytes:
-    """Sorted, so that a claim fresh from its source and the same claim from the store make the same bytes."""
+    """Sorts the keys, so that a claim gives the same bytes whether it comes from its source or from the store."""
     rest = {name: value for name, value in obj.items() if name not in LEADING}
     return orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)[1:]
 
 
 def rendered(content: Content, object_id: StixId, created: str | None, modified: str | None) -> bytes:
-    """The object as the doors serve it."""
+    """The complete object as JSON, as the doors serve it."""
     head = f'{{"type":"{content.type}","spec_version":"2.1","id":"{object_id}"'
     if created is not None:
         head += f',"created":"{created}"'
@@ -71,13 +71,13 @@ def rendered(content: Content, object_id: StixId, created: str | None, modified:
 
 
 def digest_of_rendered(body: bytes) -> bytes:
-    """The digest of the content that was rendered as ``body``."""
+    """The digest of the content of a rendered object."""
     obj = orjson.loads(body)
     return digest_of(obj["type"].encode() + _rest(obj))
 
 
 def revoked_version(body: bytes, modified: str) -> bytes:
-    """The last version of a hub-made object: the previous content with ``revoked: true``, and nothing else changed."""
+    """The last version of a hub-made object: the previous content with ``revoked: true``."""
     last = orjson.loads(body)
     last["modified"] = modified
     last["revoked"] = True

@@ -1,4 +1,4 @@
-"""What one collection shows of one thing: the projections of the claims about it, merged by the rule of its kind."""
+"""What one collection shows of one thing: the projections of its claims, merged by the rule of its type."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from hub.model.words import CanonicalKey, StixId
 
 Seen = Sequence[tuple[ClaimHead, Projection]]
 ShownAs = Callable[[int, CanonicalKey], StixId | None]
-"""The id under which a collection shows a thing now, in the step so far."""
+"""The id under which a collection shows a thing, in the step so far."""
 
 
 class Contents:
-    """See the head of this module. Every answer may raise ``Missing``."""
+    """See the module docstring. Every method may raise ``Missing``."""
 
     def __init__(
         self, policy: Policy, facts: Facts, projections: Projections, resolver: Resolver, shown_as: ShownAs
@@ -37,10 +37,10 @@ class Contents:
         self._known = known_objects(policy)
         self._hidden = hidden_identities(policy)
         self._indicators: dict[tuple[int, tuple[Projection, ...]], Content] = {}
-        """By how often it was sighted and by what is seen of its claims: audiences that see the same share the work."""
+        """By number of sightings and by projections: audiences that see the same share the result."""
 
     def content(self, collection: Collection, thing: CanonicalKey) -> Content | None:
-        """What the collection shows of a thing; None for nothing."""
+        """What the collection shows of a thing; None if nothing."""
         seen = [
             (claim, p)
             for claim in self._resolver.about(collection.no, thing)
@@ -62,7 +62,7 @@ class Contents:
             case MergeRule.OWNER | MergeRule.RELATIONSHIP | MergeRule.MARKING:
                 return self._owners(collection, seen)
 
-    # ------------------------------------------------------------ one rule for each kind
+    # ------------------------------------------------------------ one method for each merge rule
 
     def _indicator(self, collection: Collection, thing: CanonicalKey, seen: Seen) -> Content | None:
         live = [p for _, p in seen if not p.revoked]
@@ -91,7 +91,7 @@ class Contents:
 
     def _observable(self, collection: Collection, seen: Seen) -> Content | None:
         known: dict[StixId, None] = {}
-        # many claims have the same content, of which a union needs the best-ranked
+        # many claims have equal content; a union needs only the best-ranked of these
         distinct: dict[tuple[int, bytes], tuple[ClaimHead, Projection]] = {}
         for claim, p in sorted(seen, key=lambda pair: pair[1].rank):
             distinct.setdefault((claim.source, p.digest), (claim, p))
@@ -106,7 +106,7 @@ class Contents:
         return None if obj is None else owner.owners(chosen, obj, self._policy, known)
 
     def marking(self, no: int, claims: Sequence[ClaimHead]) -> Content | None:
-        """A source's own marking-definition, as a collection shows it beside what uses it."""
+        """A source's marking-definition, as a collection shows it together with the objects that use it."""
         chosen = owner.owners_choice([self._projections.definition(claim) for claim in claims])
         claim = next(claim for claim in claims if (claim.source, claim.id) == chosen.of)
         known: dict[StixId, None] = {}
@@ -116,7 +116,7 @@ class Contents:
     # ------------------------------------------------------------ references
 
     def _rewritten(self, collection: Collection, seen: Seen, known: dict[StixId, None]) -> list[Projection]:
-        """The live projections with their references as the collection shows them, if they have what they need."""
+        """The live projections with the references that the collection shows; without those that lack one."""
         return [
             replace(p, obj=obj)
             for claim, p in seen
@@ -124,7 +124,9 @@ class Contents:
         ]
 
     def resolver(self, no: int, said_by: ClaimHead, known: dict[StixId, None]) -> Callable[[StixId], StixId | None]:
-        """How a claim's references are shown in a collection; those to objects of the hub are noted in ``known``."""
+        """A function that maps a claim's references to the ids shown in a collection. It adds objects of the hub to
+        ``known``.
+        """
         waits = bool(self._resolver.pending) and not self._resolver.goes_along(said_by)
 
         def shown(ref: StixId) -> StixId | None:
@@ -143,7 +145,7 @@ class Contents:
     # ------------------------------------------------------------ sightings
 
     def _sightings(self, collection: Collection, thing: CanonicalKey, seen: Seen, live: Sequence[Projection]) -> int:
-        """How many visible sightings there are of a thing, marked no more strictly than its view."""
+        """The number of visible sightings of a thing whose markings are no stricter than those of its view."""
         names: dict[StixId, None] = {claim.id: None for claim, _ in seen}
         names.update(dict.fromkeys(self._facts.views.keyed_names("indicator", thing)))
         sightings = self._facts.index.sightings(names)
@@ -161,7 +163,7 @@ class Contents:
 
 
 def _without_author(p: Projection) -> Projection:
-    """A view that names the hub as its author uses nobody else's identity for it."""
+    """Removes the author's identity: a view whose author is the hub does not use it."""
     return replace(p, obj={name: value for name, value in p.obj.items() if name != "created_by_ref"})
 
 
@@ -170,7 +172,7 @@ def _using(made: Content, known: Iterable[StixId]) -> Content:
 
 
 def _refuses(collection: Collection, found: Content) -> bool:
-    """Whether the collection's filter leaves this out."""
+    """Whether the collection's filter excludes this."""
     if collection.types and found.type not in collection.types:
         return True
     if found.type in SCO_TYPES:

@@ -1,4 +1,4 @@
-"""The views that differ at the end of a step from what the store has, before they are numbered and dated."""
+"""The views that differ from the stored ones at the end of a step, not yet numbered and dated."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hub.model.words import CanonicalKey, StixId
 
 @dataclass(slots=True)
 class Draft:
-    """A view that differs from the one before: ``content`` None ends it."""
+    """A view that differs from the stored one; ``content`` None ends it."""
 
     collection: Collection
     thing: CanonicalKey
@@ -26,13 +26,13 @@ class Draft:
     content: Content | None
     object_id: StixId
     is_merged: bool
-    """It is an indicator or a merged relationship, which ends with a last, revoked version."""
+    """Whether it is an indicator or a merged relationship, which ends with a last, revoked version."""
     past: Change | None = None
-    """The last object shown under this id, where the view has had another id since."""
+    """The last object shown under this id, if the view has had another id since."""
 
 
 class Drafts:
-    """See the head of this module."""
+    """See the module docstring."""
 
     def __init__(self, policy: Policy, facts: Facts, resolver: Resolver, solution: Solution) -> None:
         self._policy = policy
@@ -41,7 +41,7 @@ class Drafts:
         self._solution = solution
 
     def all(self) -> list[Draft]:
-        """The views that differ from what the store has."""
+        """The views that differ from the stored ones."""
         found = []
         for (no, thing), new in self._solution.found():
             before = self._facts.views.of(no, thing)
@@ -58,7 +58,7 @@ class Drafts:
         return found
 
     def reads(self) -> Reads:
-        """The bytes and dates that are needed to number and date them."""
+        """Reads for the bytes and dates that are needed to number and date them."""
         for (no, thing), found in self._solution.found():
             with suppress(Missing):
                 if found is not None:
@@ -72,7 +72,7 @@ class Drafts:
         return self._facts.asked()
 
     def _past(self, no: int, thing: CanonicalKey, new: Content) -> Change | None:
-        """What was last shown under an owner's id, if the view has had another id since."""
+        """The last object shown under an owner's id, if the view has had another id since."""
         if new.own_id is None:
             return None
         before = self._facts.views.of(no, thing)
@@ -85,7 +85,7 @@ class Drafts:
         return b"" if draft.before is None else self._facts.views.body(draft.collection.no, draft.before)
 
     def _is_merged(self, thing: CanonicalKey, before: View | None) -> bool:
-        """Whether a view is of an indicator, or of a relationship that is merged."""
+        """Whether a view is of an indicator, or of a merged relationship."""
         if before is not None and stix_type(before.type).view_author is ViewAuthor.HUB:
             return True
         return thing in self._resolver.relationships

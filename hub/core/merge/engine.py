@@ -1,7 +1,7 @@
-"""One step's merge: from the claims that changed to the views that change, over all collections.
+"""The merge of one step: computes the changed views in all collections from the changed claims.
 
-Sans-IO: ``ask`` gives what must be read, ``tell`` takes the answers, until nothing is left to read; then ``drafts`` are
-the views that differ. Work that lacks an answer stays in the queue and is tried again, so each round asks for
+Sans-IO: ``ask`` returns what must be read and ``tell`` accepts the answers, until nothing is left to read; ``drafts``
+then returns the views that differ. Work that lacks an answer stays in the queue and is repeated, so each round asks for
 everything at once. The docstring of the package explains how it works.
 """
 
@@ -31,11 +31,11 @@ from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId
 
 _ROUNDS = 200_000
-"""Passes over the queue in one step; more than this mean an error in the engine."""
+"""Maximum passes over the queue in one step; more would mean an error in the engine."""
 
 
 class Engine:
-    """See the head of this module."""
+    """See the module docstring."""
 
     def __init__(
         self,
@@ -47,10 +47,10 @@ class Engine:
         referrer_limit: int = REFERRER_LIMIT,
         pending: Mapping[tuple[int, StixId], bytes] | None = None,
     ) -> None:
-        """``changed``: old and new claim by key. ``again``: claims that a change of policy, or of something that they
-        refer to, concerns; ``only`` in this collection. ``referrer_limit``: more referrers of one id than this are read
-        page by page, and what may be deferred is ``left`` for later steps. ``pending``: what earlier steps have
-        deferred, and how far it is done, by collection and name.
+        """``changed``: old and new claim by key. ``again``: claims to compute again because the policy, or an object
+        that they refer to, has changed; with ``only``, in this collection alone. ``referrer_limit``: if more claims
+        refer to one id, they are read page by page, and may be deferred to later steps (``left``). ``pending``: what
+        earlier steps have deferred, with the last key that was computed, by collection and name.
         """
         self._policy = policy
         self._nos = tuple(policy.collections) if only is None else (only,)
@@ -66,11 +66,11 @@ class Engine:
         self._queue: dict[Work, None] = dict.fromkeys(map(ClaimChanged, changed))
         self._done: set[ViewChanged] = set()
         self._uncounted: dict[Place, None] = {}
-        """Places that were computed since what they use was counted."""
+        """Places that were computed after their uses were last counted."""
         self._markings: set[str] = set()
-        """Marking-definitions that may have other content now, by their names (``marking_name``)."""
+        """Marking-definitions that may have other content now, by name (``marking_name``)."""
         self._redecided: set[StixId] = set()
-        """Marking-definitions that decided something before and decide something else now."""
+        """Marking-definitions whose previous decision was readable and has changed."""
         self._begin(again)
 
     def _begin(self, again: Sequence[Claim]) -> None:
@@ -87,13 +87,13 @@ class Engine:
             self._markings.update(known_objects(self._policy))
 
     def resume(self, no: int, name: StixId, after: bytes) -> None:
-        """Give the next of those that refer to ``name``, deferred by an earlier step, their turn; see ``reached``."""
+        """Compute the next referrers of ``name`` that an earlier step deferred; see ``reached``."""
         self._turns.resume(no, name, after)
 
-    # ------------------------------------------------------------ the outside
+    # ------------------------------------------------------------ the interface
 
     def ask(self) -> Reads:
-        """What must be read before the work can go on; empty when it is done."""
+        """What must be read before the work can continue; empty when it is done."""
         for _ in range(_ROUNDS):
             self._work()
             reads = self._facts.asked()
@@ -109,21 +109,21 @@ class Engine:
         raise RuntimeError("the merge of this step does not come to an end")
 
     def tell(self, answers: Answers) -> None:
-        """Take the answers."""
+        """Accept the answers."""
         self._facts.tell(answers)
 
     def drafts(self) -> list[Draft]:
-        """The views that differ from what the store has."""
+        """The views that differ from the stored ones."""
         return self._drafts.all()
 
     @property
     def placements(self) -> dict[ClaimKey, dict[int, CanonicalKey]]:
-        """The things that relationships are about now, by collection, for those of which that has changed."""
+        """The things that relationships are about, by collection, for the relationships where they have changed."""
         return self._facts.placements.moved
 
     @property
     def uses(self) -> dict[tuple[int, str], int]:
-        """By how much the number of views that use something changes."""
+        """The change in the number of views that use something, by collection and name."""
         return self._uses.changes
 
     @property
@@ -133,12 +133,12 @@ class Engine:
 
     @property
     def cancelled(self) -> list[tuple[int, StixId]]:
-        """What earlier steps have deferred, and nothing waits for any more."""
+        """Deferred work of earlier steps that is no longer needed."""
         return self._turns.cancelled(self._is_shown)
 
     @property
     def reached(self) -> bytes | None:
-        """After which key the next step must ``resume``; None when all have had their turn."""
+        """The key after which the next step must ``resume``; None when all referrers have been computed."""
         return self._turns.reached
 
     def body(self, draft: Draft) -> bytes:
@@ -154,7 +154,7 @@ class Engine:
         return bool(self._queue) or self._turns.is_busy or self._solution.is_busy
 
     def _work(self) -> None:
-        """One pass over the queue and the places; what lacks an answer stays."""
+        """One pass over the queue and the places; work that lacks an answer stays queued."""
         for work in list(self._queue):
             with suppress(Missing):
                 self._do(work)
@@ -173,7 +173,7 @@ class Engine:
         return self._contents.content(self._policy.collections[no], thing)
 
     def _note_changes(self) -> None:
-        """Put views that have come, gone or changed their id into the queue: what refers to them is affected."""
+        """Queue the views that were added or removed or changed their id, because their referrers are affected."""
         for place in self._solution.settled():
             self._uncounted[place] = None
             now = self._solution.shown_as(*place)
@@ -208,8 +208,8 @@ class Engine:
             self._solution.affect((no, thing))
 
     def _affect_claim(self, claim: ClaimHead, nos: Nos) -> None:
-        """In these collections, what a claim contributes to may be different."""
-        if claim.sighted is not None:  # it may count now where it did not
+        """Mark what a claim contributes to as affected in these collections."""
+        if claim.sighted is not None:  # it may now count, or no longer count, as a sighting
             self._put(Sighted(claim.sighted, nos))
         if is_placed(claim):
             self._put(EndsChanged(claim.key))
@@ -219,7 +219,7 @@ class Engine:
             self._affect(claim.thing, nos)
 
     def _change_claim(self, key: ClaimKey) -> None:
-        """In the collections whose audience sees the claim now or saw it before; in no other."""
+        """Apply a changed claim in the collections whose audience sees it now or saw it before, and in no others."""
         old, new = self._changed[key]
         nos = tuple(no for no in self._nos if self._resolver.sees(no, new) or self._resolver.saw(no, new))
         self._affect_claim(new, nos)
@@ -237,7 +237,7 @@ class Engine:
             self._affect(old.thing, nos)
 
     def _redefine(self, old: ClaimHead | None, new: ClaimHead) -> None:
-        """What is marked with this may be visible to others now."""
+        """Queue a changed marking decision: the objects with this marking may have another audience now."""
         before = decision_of(old)
         if before != decision_of(new):
             name = marked_with(new.source, new.id)
@@ -246,7 +246,7 @@ class Engine:
                 self._redecided.add(name)
 
     def _change_meaning(self, name: StixId, nos: Nos, *, if_contested: bool) -> None:
-        """For all claims that refer to the id."""
+        """Mark all claims that refer to the id as affected."""
         referrers = self._facts.index.referrers(name)
         if referrers is not None and not referrers:
             return
@@ -257,13 +257,14 @@ class Engine:
                 self._turns.end(no, name)
         self._affect_referrers(name, nos)
         if referrers is None:
-            # a marking that can be read now makes claims visible; one that decided something else before lets none wait
+            # a marking that has become readable only adds claims, so they may wait; a changed decision may also hide
+            # claims
             may_wait = is_marking(name) and name not in self._redecided
             for no in nos:
                 self._turns.add(no, name, at_once=not may_wait)
 
     def _affect_sighted(self, name: StixId, nos: Nos) -> None:
-        """The indicators that the id may mean."""
+        """Mark the indicators that the id may mean as affected."""
         if not name.startswith("indicator--"):
             return
         thing = key_in(name)
@@ -297,18 +298,18 @@ class Engine:
     # ------------------------------------------------------------ what refers to what
 
     def _change_view(self, no: int, thing: CanonicalKey) -> None:
-        """For all claims that refer to a view under any of its names."""
+        """Mark all claims that refer to a view under any of its names as affected."""
         before, now = self._facts.views.of(no, thing), self._solution.content((no, thing))
         was_shown = before is not None and before.alive
         for name in self._names(no, thing, before, now):
-            if was_shown and now is not None:  # under another id: nobody waits for that
+            if was_shown and now is not None:  # shown under another id: referrers need not wait
                 self._turns.end(no, name)
             self._turns.note(no, name, (no, thing))
             if self._affect_referrers(name, (no,)) is None:
                 self._turns.add(no, name, at_once=was_shown)
 
     def _names(self, no: int, thing: CanonicalKey, before: View | None, now: Content | None) -> list[StixId]:
-        """The names by which references may mean a view."""
+        """The ids by which references may mean a view."""
         names: dict[StixId, None] = {}
         kind = None
         for claim in self._resolver.about(no, thing):
@@ -327,9 +328,9 @@ class Engine:
         return list(names)
 
     def _affect_referrers(self, name: StixId, nos: Nos) -> Sequence[ClaimHead] | None:
-        """For all claims that refer to an id; where they are too many, for those that the step changes.
+        """Mark all claims that refer to an id as affected; above the limit only those that the step changes.
 
-        Returns all of them, None for too many.
+        Returns all of them, or None above the limit.
         """
         referrers = self._facts.index.referrers(name)
         for claim in self._facts.changed_referring(name) if referrers is None else referrers:
@@ -351,13 +352,13 @@ class Engine:
             if thing is not None:
                 self._resolver.relationships.add(thing)
                 self._affect(thing, (no,))
-        if revealed and has_own_meaning(claim.id):  # its audience has changed, and so has what its own id means
+        if revealed and has_own_meaning(claim.id):  # its audience has changed, so its id may mean something else now
             self._put(MeaningChanged(claim.id, (no,), if_contested=False))
 
-    # ------------------------------------------------------------ what goes along with what uses it
+    # ------------------------------------------------------------ objects that are shown because they are used
 
     def _update_uses(self) -> None:
-        """Show what objects that are shown now use, and end what nothing uses any more."""
+        """Show the objects that shown views use, and end those that no view uses any more."""
         for place in self._uncounted:
             self._uses.count(place, self._solution.content(place))
         self._uncounted.clear()
@@ -373,7 +374,7 @@ class Engine:
 
 
 def _means_the_same(old: ClaimHead, new: ClaimHead) -> bool:
-    """Whether an id that only one source claims means the same before and after a change, to everyone."""
+    """Whether an id that only one source claims means the same to every audience before and after a change."""
     return (
         old.thing == new.thing
         and old.thing is not None

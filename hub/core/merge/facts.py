@@ -1,7 +1,7 @@
-"""What one step knows of the store so far; the step's own changes replace what the store says.
+"""What one step has read from the store so far, with the step's own changes applied.
 
-Every read either has its answer, or is noted and raises ``Missing``. The changes are put in when an answer is
-taken, so that all code sees one state, that after the step.
+Every read either returns its answer, or is recorded and raises ``Missing``. The changes are applied when an answer
+arrives, so that all code sees one state: the state after the step.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from hub.model.stix_types import SCO_TYPES, ViewAuthor, stix_type
 from hub.model.words import CanonicalKey, StixId
 
 _AS_THEY_ARE: tuple[Read[Any, Any], ...] = (PAGE, PLACEMENT, BODY, USES, PAST)
-"""What the step's own changes do not alter, or is overlaid when it is asked."""
+"""Reads whose answers the step's own changes do not affect, or are applied to later."""
 
 
-class Missing(Exception):  # not an error: the work is tried again with the answer
-    """The answer is not there yet.
+class Missing(Exception):  # not an error: the work is repeated once the answer is there
+    """The answer is not available yet.
 
-    A function that may raise it is called again from the start: what it does before must be safe to do twice.
+    A function that may raise it is called again from the start, so everything before the raise must be safe to repeat.
     """
 
 
@@ -51,34 +51,34 @@ def is_placed(claim: ClaimHead) -> bool:
 
 
 def sighting_of(stix_id: str) -> StixId:
-    """The name under which the index keeps the sightings of an id, apart from everything that refers to it."""
+    """The name under which the index stores the sightings of an id, separate from other references to the id."""
     return StixId(f"sighting-of:{stix_id}")
 
 
 def marked_with(source: int, marking: str) -> StixId:
-    """The name under which the index keeps the claims that have a marking of their source's own."""
+    """The name under which the index stores the claims that carry one of their source's own markings."""
     return StixId(f"marked:{source}/{marking}")
 
 
 def is_marking(name: StixId) -> bool:
-    """Whether ``marked_with`` made this name."""
+    """Whether this name was made by ``marked_with``."""
     return name.startswith("marked:")
 
 
 def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
-    """The ids whose meaning decides what the claim's views show; empty for a withdrawn claim."""
+    """The ids whose meaning affects the claim's views; empty for a withdrawn claim."""
     if not claim.body:
         return ()
     said = claim.beside_author if stix_type(claim.type).view_author is ViewAuthor.HUB else claim.references
     refs = [ref for ref in said if ref not in policy.registered and ref != policy.hub_identity]
-    refs.extend(marked_with(claim.source, ref) for ref in claim.marks.others)  # a group's too: it may be removed
+    refs.extend(marked_with(claim.source, ref) for ref in claim.marks.others)  # also of groups: they may be removed
     if claim.sighted is not None:
         refs.append(sighting_of(claim.sighted))
     return tuple(dict.fromkeys(refs))
 
 
 class Facts:
-    """See the head of this module."""
+    """See the module docstring."""
 
     def __init__(self, policy: Policy, changed: Mapping[ClaimKey, Claim], referrer_limit: int = REFERRER_LIMIT) -> None:
         """``changed``: the claims that the step changes. ``referrer_limit``: see ``Reads``."""
@@ -89,11 +89,11 @@ class Facts:
         self._known: dict[Read[Any, Any], dict[Any, Any]] = defaultdict(dict)
         self._known[CLAIM].update(changed)
         self._by_digest: dict[bytes, Claim] = {}
-        """Observables by the digest of their content: many claims have the same content."""
+        """Observables by the digest of their content, because many claims have equal content."""
         self._of_thing: dict[CanonicalKey, list[Claim]] = defaultdict(list)
         self._of_id: dict[StixId, list[Claim]] = defaultdict(list)
         self._referring: dict[StixId, list[Claim]] = defaultdict(list)
-        """Of the claims that the step changes: by thing, by id, and by the ids that they refer to."""
+        """The claims that the step changes: by thing, by id, and by the ids that they refer to."""
         self.index = Index(self)
         self.views = StoredViews(self, policy)
         self.placements = Placements(self)
@@ -104,10 +104,10 @@ class Facts:
             for target in indexed_references(claim, policy):
                 self._referring[target].append(claim)
 
-    # ------------------------------------------------------------ asking
+    # ------------------------------------------------------------ reading
 
     def get(self, read: Read[K, A], key: K) -> A:
-        """The answer, as the step has it."""
+        """The answer, with the step's changes applied. Raises ``Missing``."""
         found = self._known[read]
         if key not in found:
             self._asked.add(read, key)
@@ -116,17 +116,17 @@ class Facts:
         return answer
 
     def ask_ahead(self, read: Read[K, Any], keys: Iterable[K]) -> None:
-        """Note what will be needed, so that it comes with the first answers."""
+        """Request answers that will be needed, so that they arrive in the first round."""
         known = self._known[read]
         self._asked.update(read, [key for key in keys if key not in known])
 
     def asked(self) -> Reads:
-        """What has been noted since the last call."""
+        """The reads requested since the last call."""
         found, self._asked = self._asked, Reads(self._referrer_limit)
         return found
 
     def prefetch(self, claim: ClaimHead) -> None:
-        """Note what the work on a claim will need."""
+        """Request what the work on a claim will need."""
         self.ask_ahead(REFERRERS, (claim.id,))
         if claim.type == "marking-definition":
             self.ask_ahead(REFERRERS, (marked_with(claim.source, claim.id),))
@@ -136,23 +136,23 @@ class Facts:
             self._want_ids(claim.references)
 
     def _want_ids(self, refs: Iterable[StixId]) -> None:
-        """Note that what these ids mean will be needed."""
+        """Request what is needed to resolve these ids."""
         self.ask_ahead(UNDER_ID, [ref for ref in refs if has_own_meaning(ref)])
 
     def want_thing(self, thing: CanonicalKey) -> None:
-        """Note that a thing's claims and views will be needed."""
+        """Request a thing's claims and views."""
         self.ask_ahead(THING, (thing,))
 
-    # ------------------------------------------------------------ being told
+    # ------------------------------------------------------------ answers
 
     def add(self, claim: Claim) -> ClaimHead:
-        """A claim as the store has it; returns it as the step has it."""
+        """Add a claim from the store; returns it with the step's changes applied."""
         kept = self._claims.setdefault(claim.key, claim)
         self._known[CLAIM][claim.key] = kept
         return kept
 
     def tell(self, answers: Answers) -> None:
-        """Take answers; the step's own changes replace what they say."""
+        """Accept answers, and apply the step's own changes to them."""
         claims = self._known[CLAIM]
         for key, claim in answers.of(CLAIM).items():
             claims.setdefault(key, claim if claim is None else self._kept(claim))
@@ -173,7 +173,7 @@ class Facts:
             self._known[read].update(answers.of(read))
 
     def _kept(self, claim: Claim) -> Claim:
-        """A claim as the step has it."""
+        """The claim with the step's changes applied."""
         kept = self._claims.get(claim.key)
         if kept is None:
             if claim.type in SCO_TYPES:
@@ -193,7 +193,7 @@ class Facts:
         return self.get(THING, thing).claims
 
     def claims_of_id(self, stix_id: StixId) -> Sequence[ClaimHead]:
-        """All claims under a STIX id, of whatever source."""
+        """All claims under a STIX id, of all sources."""
         return self.get(UNDER_ID, stix_id)
 
     def is_changed(self, claim: ClaimHead) -> bool:
@@ -205,15 +205,15 @@ class Facts:
         return self._referring.get(name, ())
 
     def kept(self, key: ClaimKey) -> ClaimHead:
-        """A claim that is known to be there."""
+        """The claim under this key, which must have been read already."""
         return self._claims[key]
 
     def known(self, read: Read[K, A], key: K) -> A | None:
-        """The answer, if there is one already."""
+        """The answer if it is already available, else None. Never raises ``Missing``."""
         return self._known[read].get(key)
 
     def forget(self, read: Read[K, Any], key: K) -> None:
-        """Keep an answer no longer."""
+        """Discard an answer."""
         del self._known[read][key]
 
 
@@ -224,13 +224,13 @@ class Index:
         self._facts = facts
 
     def referrers(self, name: StixId) -> Sequence[ClaimHead] | None:
-        """All claims that refer to a STIX id; None when there are more than the limit."""
+        """All claims that refer to a STIX id; None if there are more than the limit."""
         return self._facts.get(REFERRERS, name)
 
     def page(self, name: StixId, after: bytes) -> list[Claim]:
-        """The next claims of the store, of those that the step does not change, that refer to a STIX id.
+        """The next page of stored claims, unchanged by the step, that refer to a STIX id.
 
-        They are not kept: ``add`` those that matter. The last one's key is where the next page begins.
+        They are not kept: ``add`` those that are needed. The next page begins after the key of the last one.
         """
         found = self._facts.get(PAGE, (name, after))
         self._facts.forget(PAGE, (name, after))
@@ -241,11 +241,11 @@ class Index:
         found: list[tuple[StixId, ClaimHead]] = []
         missing = False
         for stix_id in names:
-            if self._facts.known(REFERRERS, stix_id) == []:  # nothing refers to it, so no sighting does
+            if self._facts.known(REFERRERS, stix_id) == []:  # without any reference to it there is no sighting
                 continue
             try:
                 found.extend((stix_id, claim) for claim in self.referrers(sighting_of(stix_id)) or ())
-            except Missing:  # ask for all of them at once
+            except Missing:  # request all of them in one round
                 missing = True
         if missing:
             raise Missing
@@ -261,16 +261,16 @@ class StoredViews:
         self._keyed_names: dict[CanonicalKey, list[StixId]] = {}
 
     def of(self, collection: int, thing: CanonicalKey) -> View | None:
-        """The stored view of a thing, also one that has ended."""
+        """The stored view of a thing, even if it has ended."""
         return self._facts.get(THING, thing).views.get(collection)
 
     def shown_as(self, collection: int, thing: CanonicalKey) -> StixId | None:
-        """The id of the stored view of a thing; None for no view, or one that has ended."""
+        """The id of the stored view of a thing; None if there is none, or it has ended."""
         view = self.of(collection, thing)
         return view.object_id if view is not None and view.alive else None
 
     def keyed_names(self, kind: str, thing: CanonicalKey) -> list[StixId]:
-        """How references name a thing by its key: not at all before some collection has shown it."""
+        """References to a thing by its key; empty until some collection has shown it."""
         if thing not in self._keyed_names:
             views = self._facts.get(THING, thing).views
             shown = not self._collections.keys().isdisjoint(views)
@@ -282,11 +282,11 @@ class StoredViews:
         return self._facts.get(BODY, (collection, view.seq))
 
     def past(self, collection: int, object_id: StixId) -> Change | None:
-        """The last object that a collection showed under an id which another id of the same view followed."""
+        """The last object that a collection showed under an id that the view no longer has."""
         return self._facts.get(PAST, (collection, object_id))
 
     def uses(self, collection: int, used: str) -> int:
-        """How many views of a collection use something, before this step."""
+        """The number of views of a collection that used something before this step."""
         return self._facts.get(USES, (collection, used))
 
 
@@ -296,16 +296,16 @@ class Placements:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self.moved: dict[ClaimKey, dict[int, CanonicalKey]] = {}
-        """The things of those that the step has computed."""
+        """The things of the relationships that the step has computed."""
         self._newly: dict[tuple[int, CanonicalKey], dict[ClaimKey, None]] = defaultdict(dict)
 
     def of(self, key: ClaimKey) -> dict[int, CanonicalKey]:
-        """The thing that a relationship is about, by collection."""
+        """The things that a relationship is about, by collection."""
         placed = self.moved.get(key)
         return self._facts.get(PLACEMENT, key) if placed is None else placed
 
     def place(self, key: ClaimKey, where: dict[int, CanonicalKey]) -> None:
-        """From now on the relationship is about these things."""
+        """Set the things that the relationship is about."""
         for collection, thing in self.of(key).items():
             self._newly[collection, thing].pop(key, None)
         self.moved[key] = where

@@ -1,6 +1,6 @@
-"""Views that the hub makes: indicators, and relationships between things that merge.
+"""Merges claims into views that the hub makes: indicators, and relationships between things that merge.
 
-Source: docs/semantics.md, section 5 (each property's rule) and section 6.
+Source: docs/semantics.md, section 5 (the rule of each property) and section 6.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _MERGED = frozenset(
         "target_ref", "valid_from", "valid_until",
     }
 ) | LEADING  # fmt: skip
-"""Properties with a rule of their own; every other one is the best-ranked projection's that has it."""
+"""Properties with a rule of their own. Any other property is taken from the best-ranked projection that has it."""
 
 
 def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy: Policy, sightings: int = 0) -> Content:
-    """The content of an indicator's view. ``live`` is not empty; ``revoked`` are visible claims that count no more;
-    ``sightings`` says how many there are that may be told.
+    """The content of an indicator's view. ``live``: at least one projection. ``revoked``: visible claims that no longer
+    count. ``sightings``: the number that may be shown.
     """
     ranked = sorted(live, key=lambda p: p.rank)
     best = ranked[0].obj
@@ -52,7 +52,7 @@ def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy:
     start_us = min(_time_us(p, "valid_from") for p in ranked)
     made["valid_from"] = exact_time(start_us)
     ends = [_said_us(p, "valid_until") for p in ranked]
-    if None not in ends:  # of two times within one microsecond the second is still the later (section 4.7)
+    if None not in ends:  # of two times within one microsecond the second is still the later one (section 4.7)
         made["valid_until"] = exact_time(max(start_us + 1, *(end for end in ends if end is not None)))
     more: StixObject = {"observables": observables} if observables else {}
     if sightings:
@@ -63,7 +63,7 @@ def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy:
 def relationship(
     live: Sequence[Projection], revoked: Sequence[Projection], policy: Policy, source: StixId, target: StixId
 ) -> Content:
-    """The content of a merged relationship's view, between the ids that the collection shows its ends under."""
+    """The content of a merged relationship's view. ``source`` and ``target``: the ids of its ends in the collection."""
     ranked = sorted(live, key=lambda p: p.rank)
     made: StixObject = {
         "created_by_ref": policy.hub_identity,
@@ -108,7 +108,7 @@ def _merged(
     extensions: dict[str, Any] = {}
     for p in ranked:
         for name, value in (p.obj.get("extensions") or {}).items():
-            extensions.setdefault(name, value)  # what a source says in the hub's own name is overwritten below
+            extensions.setdefault(name, value)  # a source's content under the hub's own id is overwritten below
         for name, value in p.obj.items():
             if name not in _MERGED:
                 made.setdefault(name, value)
@@ -126,7 +126,7 @@ def _merged(
 
 
 def in_steps(count: int) -> int:
-    """The greatest of 1, 2, 5, 10, 20, 50 … that is not above ``count``: what is counted finer tells who was there."""
+    """The greatest of 1, 2, 5, 10, 20, 50 … up to ``count``, 0 below 1: an exact count would reveal who was there."""
     step, last = 1, 0
     while True:
         for factor in (1, 2, 5):
@@ -140,7 +140,7 @@ def in_steps(count: int) -> int:
 
 
 def _text(ranked: Sequence[Projection], leading: str, description: str, lang: str) -> StixObject:
-    """``leading``, description and language of the best-ranked that has it; else a description of whoever has one."""
+    """``leading``, description and language of the best-ranked that has it; the description may be another's."""
     found: StixObject = {}
     first = next((p.obj for p in ranked if leading in p.obj), None)
     if first is not None:
@@ -149,7 +149,7 @@ def _text(ranked: Sequence[Projection], leading: str, description: str, lang: st
         other = next((p.obj for p in ranked if description in p.obj), None)
         if other is not None:
             found[description] = other[description]
-            if first is None and lang in other:  # nothing else is written in a language
+            if first is None and lang in other:  # a view has one language
                 found[lang] = other[lang]
     return found
 
@@ -169,8 +169,8 @@ def _unions(ranked: Sequence[Projection], *names: str) -> StixObject:
 
 
 def _sorted_union(values: Sequence[Any]) -> list[Any]:
-    """Without repeats, sorted by canonical JSON."""
-    if len(values) < 2:  # as most have it
+    """The distinct values, sorted by canonical JSON."""
+    if len(values) < 2:  # the usual case
         return list(values)
     by_text = {orjson.dumps(value, option=orjson.OPT_SORT_KEYS): value for value in values}
     return [by_text[text] for text in sorted(by_text)]
@@ -184,7 +184,7 @@ def _states_tlp(label: str) -> bool:
 
 
 def merged_labels(ranked: Sequence[Projection]) -> list[str]:
-    """The union of labels, sorted; of those that state a PAP only the strictest, of those that state a TLP none."""
+    """The sorted union of the labels, with only the strictest label that states a PAP and none that state a TLP."""
     labels = {label for p in ranked for label in p.obj.get("labels") or ()}
     if not labels and all(p.statement_pap is None for p in ranked):
         return []
@@ -194,25 +194,25 @@ def merged_labels(ranked: Sequence[Projection]) -> list[str]:
 
 
 def external_references(ranked: Sequence[Projection]) -> list[Any]:
-    """The union, sorted."""
+    """The sorted union."""
     return _sorted_union([reference for p in ranked for reference in p.obj.get("external_references") or ()])
 
 
 class ViewMarkings(NamedTuple):
-    """How a view is marked."""
+    """The markings of a view."""
 
     level: Level
-    """The strictest of its claims."""
+    """The strictest level of its claims."""
     groups: tuple[GroupName, ...]
     """See ``view_groups``."""
     refs: list[StixId]
     """``object_marking_refs``: the TLP, the groups, and the statements."""
     uses: tuple[str, ...]
-    """The same as ``Content.uses`` names them: a statement with the source that defines it for this view."""
+    """The same in the form of ``Content.uses``: each statement with the source whose definition this view uses."""
 
 
 def view_markings(ranked: Sequence[Projection], policy: Policy) -> ViewMarkings:
-    """How a view of these projections is marked."""
+    """The markings of a view of these projections."""
     level, groups = max(p.level for p in ranked), view_groups(ranked)
     vouched = [TLP_IDS[level], *sorted(policy.groups[name].marking for name in groups)]
     names = {(marking_name(ref, p.source), p.source.no) for p in ranked for ref in p.statements}
@@ -222,19 +222,21 @@ def view_markings(ranked: Sequence[Projection], policy: Policy) -> ViewMarkings:
 
 
 def shown_marking(name: str, policy: Policy) -> StixId:
-    """The id under which a source's own marking-definition is shown, by its name."""
+    """The id under which a source's marking-definition is shown; ``name``: see ``marking_name``."""
     marking = marking_in(name)
     return marking if name == marking else derived_id("marking-definition", policy.namespace, f"marking {name}")
 
 
 def floor(ranked: Sequence[Projection]) -> Any:
-    """The least level at which the thing is known without a group restriction, or with none such within the groups."""
+    """The lowest level among the claims without a group restriction; if there are none, among all claims."""
     free = [p.level for p in ranked if not p.restrictions]
     return min(free or [p.level for p in ranked])
 
 
 def sources(ranked: Sequence[Projection]) -> list[StixObject]:
-    """For each source its name and the first and last of its claims' times; days only for who hides them."""
+    """The name of each source, with the first and the last time of its claims; as days if the source is not shown by
+    name.
+    """
     found = []
     by_source: dict[int, list[Projection]] = {}
     for p in ranked:
@@ -264,7 +266,9 @@ def _said_us(p: Projection, name: str) -> int | None:
 
 
 def _observables(obj: StixObject) -> tuple[list[StixObject], tuple[str, ...]]:
-    """What a pattern asserts positively and alone and a list could take, and the kinds that it names or asserts."""
+    """The values that a pattern asserts positively and alone in exportable kinds, and all kinds that it names or
+    asserts.
+    """
     if obj["pattern_type"] != "stix":
         return [], ()
     found = canonical(obj["pattern"])

@@ -1,6 +1,6 @@
-"""The objects that the hub itself vouches for: its identity, the sources', TLP and group markings, its extension.
+"""The objects that the hub itself defines: its identity, the sources', TLP and group markings, its extensions.
 
-They come from the policy, never from a claim, and are in a collection while an object there carries them.
+They come from the policy, never from a claim. A collection shows one as long as an object there uses it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from hub.model.times import stix_time
 from hub.model.words import Naming, StixId, StixObject
 
 EXTENSION_ID = StixId("extension-definition--2c1f5a0e-6b1d-4c8e-9d57-0a7cf1c2e4b3")
-"""Names the property extension in which the hub says what it knows of a view: sources, voices, floor."""
+"""The id of the property extension in which the hub describes a view: sources, voices, floor."""
 _EXTENSION_CREATED = "2026-11-24T00:00:00.000Z"
 
 
 def extension_definitions(hub_identity: StixId) -> dict[StixId, StixObject]:
-    """The property extensions that the hub itself defines, by id."""
+    """The property extensions that the hub defines, by id."""
     said = {
         EXTENSION_ID: (
             "ctihub view",
@@ -51,13 +51,13 @@ def extension_definitions(hub_identity: StixId) -> dict[StixId, StixObject]:
 
 
 def uses_of_extensions(obj: StixObject) -> tuple[StixId, ...]:
-    """The extensions of an object that the hub defines, whose definitions go along with it."""
+    """The hub's own extensions that an object uses; their definitions are shown with it."""
     extensions = obj.get("extensions")
     return tuple(one for one in (EXTENSION_ID, StixId(KEPT_EXTENSION)) if one in extensions) if extensions else ()
 
 
 def shown_author(source: Source, policy: Policy) -> StixId:
-    """Whose name stands on what a source itself says."""
+    """The identity that is shown as the author of a source's own claims."""
     match source.naming:
         case Naming.NAMED:
             return source.identity
@@ -83,7 +83,7 @@ def _identity(identity: StixId, name: str, created_us: int, **more: object) -> S
 
 @lru_cache(maxsize=4)
 def known_objects(policy: Policy) -> dict[StixId, StixObject]:
-    """All objects that the hub vouches for, by id."""
+    """All objects that the hub defines, by id."""
     found = {marking: tlp_definition(level) for level, marking in TLP_IDS.items()}
     found |= extension_definitions(policy.hub_identity)
     found[policy.hub_identity] = _identity(policy.hub_identity, "ctihub", policy.hub_created_us)
@@ -108,5 +108,5 @@ def known_objects(policy: Policy) -> dict[StixId, StixObject]:
 
 
 def hidden_identities(policy: Policy) -> frozenset[StixId]:
-    """Identities that no reference may show: those of sources that do not go by their name."""
+    """Identities that no reference may show: those of sources that are not shown by name."""
     return frozenset(c.identity for c in policy.sources.values() if c.naming is not Naming.NAMED)

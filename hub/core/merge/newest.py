@@ -1,4 +1,6 @@
-"""Which claim of one source about one id counts: the greatest (modified, stamp). See docs/semantics.md, section 1."""
+"""Which claim of one source under one id counts: the one with the greatest (modified, stamp). See docs/semantics.md,
+section 1.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from hub.model.problems import Code
 
 
 def newest(old: Claim | None, new: Claim) -> tuple[Claim | None, Code | None]:
-    """The claim to store from now on (None: ``old`` stays), and what the source should know about it."""
+    """Returns the claim to store (None: ``old`` stays), and the code of the problem for the source, if any."""
     if old is None:
         return new, None
     if old.state is ClaimState.WITHDRAWN:
@@ -25,7 +27,7 @@ def newest(old: Claim | None, new: Claim) -> tuple[Claim | None, Code | None]:
 
 
 def withdrawal(old: Claim, stamp: bytes) -> Claim | None:
-    """The claim after a withdrawal at ``stamp``; None where it stands before the claim, or there is nothing left."""
+    """The claim after a withdrawal at ``stamp``; None if the claim is newer, or is already withdrawn."""
     if old.state is ClaimState.WITHDRAWN or stamp < old.stamp:
         return None
     return Claim(

@@ -1,6 +1,6 @@
-"""Drafts become numbered, dated rows of the change logs, and views.
+"""Turns drafts into numbered and dated rows of the change logs, and into views.
 
-Source: docs/semantics.md, section 7. Numbers and dates are known only once the logs are locked: nothing here is slow.
+Source: docs/semantics.md, section 7. Numbers and dates are assigned while the logs are locked, so this must be fast.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from hub.model.words import Seq, StixId
 from hub.model.writes import Head
 
 _STEP_US = 20
-"""Between two rows of a log: at most 50 share a millisecond, so that a client that cuts dates to milliseconds and pages
-by 100 never gets a page of one date (docs/taxii.md)."""
+"""Minimum distance between two rows of a log: at most 50 share a millisecond, so that a client that truncates dates to
+milliseconds and reads pages of 100 never gets a page with a single date (docs/taxii.md)."""
 
 
 @dataclass(slots=True)
 class NewRows:
-    """The rows that a step appends, and the views after it."""
+    """The rows that a step appends, and the resulting views."""
 
     changes: list[Change] = field(default_factory=list)
     views: list[View] = field(default_factory=list)
@@ -46,8 +46,8 @@ def numbered(
     vouched: frozenset[StixId],
     body: Callable[[Draft], bytes],
 ) -> NewRows:
-    """Number and date the drafts. ``vouched`` are the identities of the hub and the sources, which stand before
-    others; ``body`` gives the newest bytes of a view that ends.
+    """Number and date the drafts. ``vouched``: the identities of the hub and the sources, which come before others.
+    ``body`` returns the newest bytes of a view that ends.
     """
     out = NewRows()
     by_log: dict[int, list[Draft]] = {}
@@ -67,7 +67,7 @@ def numbered(
 
 
 def _leaves(draft: Draft) -> bool:
-    """Whether an object ends: its view ends, or has another id from now on."""
+    """Whether an object ends: its view ends, or gets another id."""
     before = draft.before
     return before is not None and (draft.content is None or (before.alive and before.object_id != draft.object_id))
 
@@ -81,7 +81,7 @@ def _leaving(draft: Draft) -> Draft:
 def _dated(head: Head, now_us: int, before: View | None, *, hub_made: bool) -> Head:
     date_us = max(now_us, head.date_us + _STEP_US)
     if hub_made and before is not None and date_us // 1000 * 1000 <= before.modified_us:
-        date_us = before.modified_us // 1000 * 1000 + 1000  # one id and one modified mean one content
+        date_us = before.modified_us // 1000 * 1000 + 1000  # one id with one modified must have one content
     return Head(Seq(head.seq + 1), date_us)
 
 
@@ -93,7 +93,7 @@ class _Now:
 
 
 def _end(out: NewRows, draft: Draft, head: Head, now: _Now) -> Head:
-    """An object leaves: a hub-made one with a last, revoked version, another one just so."""
+    """End an object: a hub-made one gets a last, revoked version, any other ends without one."""
     before, log = draft.before, draft.collection.no
     assert before is not None  # noqa: S101 - _leaves
     last = draft.is_merged
@@ -142,7 +142,7 @@ def _show(out: NewRows, draft: Draft, head: Head, now_us: int) -> Head:
 
 
 def _generation(draft: Draft, content: Content) -> int:
-    """How often the view has ended. An id that the hub made is over once the owner's own has followed it."""
+    """How often the view has ended. Also increases when an owner's id replaces an id that the hub made."""
     before = draft.before
     if before is None:
         return 0
@@ -151,7 +151,7 @@ def _generation(draft: Draft, content: Content) -> int:
 
 
 def _times(draft: Draft, content: Content, date_us: int) -> tuple[int, int, str | None, str | None]:
-    """``created`` and ``modified``, in microseconds (0: none) and as text."""
+    """``created`` and ``modified``, in microseconds (0: none) and as text (None: none)."""
     before = draft.before
     if content.own_id is None:
         now_us = date_us // 1000 * 1000
@@ -172,7 +172,7 @@ def _times(draft: Draft, content: Content, date_us: int) -> tuple[int, int, str 
 
 
 def _last_shown(draft: Draft) -> tuple[int, bytes]:
-    """When what was last shown under this id was modified (0: nothing was), and its digest."""
+    """``modified`` of the last object under this id, in microseconds (0: there was none), and its digest."""
     before, past = draft.before, draft.past
     if before is not None and before.object_id == draft.object_id:
         return before.modified_us, before.digest

@@ -1,4 +1,4 @@
-"""Views of what has an owner: one id, one claim shown whole. And of observables: a union, without versions.
+"""Views of objects with an owner, which show one claim whole, and of observables, which are a union without versions.
 
 Source: docs/semantics.md, section 6.
 """
@@ -24,9 +24,9 @@ _OBSERVABLE_RULES = frozenset({"granular_markings", "object_marking_refs", "exte
 
 
 def owners_choice(visible: Sequence[Projection]) -> Projection:
-    """The claim that is shown: of one author the own before the relayed; of several authors the one whom most sources
-    name, then whose claim has stood longest; then greatest ``modified``, trust, content hash; then the source and id
-    that come first, since what goes along with the very same object may differ.
+    """The claim that is shown. The author is chosen first: the one named by most sources, then the one whose claim has
+    been visible longest. Of one author's claims, its own comes before relayed ones; then the greatest ``modified``,
+    trust and content digest count, and finally source and id, because equal objects may use different markings.
     """
     by_author: dict[str, list[Projection]] = {}
     for p in visible:
@@ -44,7 +44,7 @@ def owners_choice(visible: Sequence[Projection]) -> Projection:
 
 
 _NEVER = b"\xff"
-"""After every stamp."""
+"""Greater than every stamp."""
 
 
 def _best(claims: Sequence[Projection]) -> Projection:
@@ -57,15 +57,15 @@ def _greatest(p: Projection) -> tuple[int, int, bytes, str, str]:
 
 
 def attributed(chosen: Projection, policy: Policy) -> StixObject:
-    """The chosen claim, with the name that may stand on it: of a source that does not go by its own, another."""
+    """The chosen claim, with the author that may be shown: another one if the source is not shown by name."""
     if not (chosen.unnamed and chosen.own):
         return chosen.obj
     return {**chosen.obj, "created_by_ref": shown_author(chosen.source, policy)}
 
 
 def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[StixId]) -> Content:
-    """The content of an owner's object. ``obj`` is the chosen claim, ``attributed`` and with its references as the
-    collection shows them, ``known`` the objects of the hub among these.
+    """The content of an owner's object. ``obj``: the chosen claim after ``attributed``, with the references that the
+    collection shows. ``known``: the objects of the hub among these references.
     """
     made = without_hubs_word({name: value for name, value in obj.items() if name != "granular_markings"})
     markings = view_markings([chosen], policy)
@@ -75,19 +75,19 @@ def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[
 
 
 def marking(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[StixId]) -> Content:
-    """The content of a marking-definition of a source, which has no marking itself."""
+    """The content of a source's marking-definition, which has no marking itself."""
     made = without_hubs_word({name: value for name, value in obj.items() if name not in _NOT_OF_MARKINGS})
     made["id"] = shown_marking(marking_name(chosen.of[1], chosen.source), policy)
     if chosen.unnamed:
         made.pop("created_by_ref", None)
         made["created"] = day_of(made["created"])
-        if "definition" not in made and "extensions" not in made:  # STIX 2.1, section 7.2.1: one of them must be there
+        if "definition" not in made and "extensions" not in made:  # STIX 2.1, section 7.2.1: one of them is required
             made |= {"definition_type": "statement", "definition": {"statement": made.get("name", "A marking")}}
     return content("marking-definition", made, uses=(*uses_of_extensions(made), *known), own=made)
 
 
 def without_hubs_word(obj: StixObject) -> StixObject:
-    """The object without what it says in the extension in which only the hub speaks."""
+    """The object without the extension that only the hub may write."""
     extensions = obj.get("extensions")
     if not extensions or EXTENSION_ID not in extensions:
         return obj
@@ -96,13 +96,13 @@ def without_hubs_word(obj: StixObject) -> StixObject:
 
 
 def vouched(obj: StixObject) -> Content:
-    """The content of an object that the hub itself vouches for."""
+    """The content of an object that the hub itself defines."""
     author = obj.get("created_by_ref")
     return content(obj["type"], obj, uses=() if author is None else (author,), own=obj)
 
 
 def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[StixId]) -> Content:
-    """The content of an observable's view: the union of the properties, best-ranked first."""
+    """The content of an observable's view: the union of the properties; the best-ranked claim wins."""
     clashes = stix_type(ranked[0].obj["type"]).clashes
     made: StixObject = {}
     for p in ranked:
@@ -119,13 +119,13 @@ def observable(ranked: Sequence[Projection], policy: Policy, known: Iterable[Sti
     markings = view_markings(ranked, policy)
     made["object_marking_refs"] = markings.refs
     uses = tuple(dict.fromkeys((*markings.uses, *uses_of_extensions(made), *known)))
-    if all(p.unnamed for p in ranked) and deterministic_id(made) != made["id"]:  # it tells more than what is shown
+    if all(p.unnamed for p in ranked) and deterministic_id(made) != made["id"]:  # the id would reveal hidden values
         made["id"] = derived_id(made["type"], policy.namespace, f"observable {made['id']}", version=4)
     return content(made["type"], made, uses=uses, own={"id": made["id"]})
 
 
 def _clashes(made: StixObject, name: str, value: Any, rule: Clash) -> bool:
-    """Whether a property of one claim cannot stand beside those of better-ranked ones (STIX 2.1, section 6)."""
+    """Whether a property of one claim conflicts with those of better-ranked ones (STIX 2.1, section 6)."""
     match rule:
         case Excludes(first, other, when) if name == first:
             return other in made and (when is None or value is when)

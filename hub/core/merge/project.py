@@ -1,4 +1,5 @@
-"""What an audience sees of a claim: the only way to a claim's content, and the only thing that a merge rule accepts.
+"""What an audience sees of a claim. Only this module gives access to a claim's content, and merge rules accept only its
+projections.
 
 Source: docs/semantics.md, section 2.
 """
@@ -21,10 +22,10 @@ from hub.model.words import GroupName, Level, Naming, StixId, StixObject
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """What remains of a claim for one audience. Only this module makes one; two are equal if they are the same one."""
+    """The part of a claim that one audience sees. Created only in this module; compared by identity."""
 
     of: tuple[int, StixId]
-    """Source and id, for the order of equals; never shown."""
+    """Source and id, used to order equal projections; never shown."""
     source: Source
     obj: StixObject
     level: Level
@@ -32,27 +33,28 @@ class Projection:
     """See ``Reach``."""
     statements: tuple[StixId, ...]
     author: StixId | None
-    """None: unknown, and then another than the unknown author of the next source."""
+    """None: unknown; unknown authors of different sources are different authors."""
     own: bool
-    """The author is the source, or an identity that it speaks for."""
+    """Whether the author is the source, or an identity that the source speaks for."""
     modified_us: int
     since: bytes
     digest: bytes
     revoked: bool
     statement_pap: int | None = None
     unnamed: bool = False
-    """Its source does not go by its name, and it is the source's own, or nobody says whose it is: ``obj`` is what
-    ``without_traces`` leaves, and no id of the source's own is shown.
-    """
+    """The source is not shown by name, and the claim is the source's own or has no stated author: ``obj`` is the result
+    of ``without_traces``, and none of the source's own ids is shown."""
 
     @property
     def rank(self) -> tuple[int, int, str, str]:
-        """Best first: trust and ``modified`` descending, source and id ascending."""
+        """Sort key, best first: trust and ``modified`` descending, source and id ascending."""
         return (-self.source.trust, -self.modified_us, self.source.identity, self.of[1])
 
     @property
     def pap(self) -> int | None:
-        """The strictest PAP that its labels and statements state, as a place in ``PAP_ORDER``."""
+        """The strictest PAP that its labels and statements state, as an index into ``PAP_ORDER``; None if they state
+        none.
+        """
         found = self.statement_pap
         for label in self.obj.get("labels") or ():
             found = strictest(found, stated_pap(label))
@@ -60,7 +62,7 @@ class Projection:
 
 
 def author_of(obj: StixObject, source: Source, policy: Policy) -> StixId | None:
-    """The identity that a claim speaks for; None when nobody says."""
+    """The identity that a claim speaks for; None if it is not stated."""
     said = obj.get("created_by_ref")
     if said is not None:
         return source.identity if policy.aliases.get(said) is source else StixId(said)
@@ -68,15 +70,15 @@ def author_of(obj: StixObject, source: Source, policy: Policy) -> StixId | None:
 
 
 class Part(NamedTuple):
-    """Which part of a claim an audience sees. Equal parts of one claim are one projection, whoever sees them."""
+    """The part of a claim that an audience sees. Equal parts of one claim share one projection."""
 
     reach: Reach
     since: bytes
-    """The stamp of the first version of the run that the audience has seen without a break."""
+    """The stamp of the first version of the unbroken run that the audience has seen."""
 
 
 def part_for(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach) -> Part | None:
-    """The part that an audience sees of a claim that travels as far as ``found``; None for nothing."""
+    """The part of a claim with the reach ``found`` that an audience sees; None if nothing."""
     source = policy.sources[claim.source]
     if claim.state is ClaimState.WITHDRAWN or not reaches(found, source, audience):
         return None
@@ -84,7 +86,7 @@ def part_for(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach)
 
 
 def projected(claim: ClaimHead, part: Part, policy: Policy) -> Projection:
-    """This part of a claim."""
+    """The projection for this part of a claim."""
     found = part.reach
     return _projection(
         _opened(claim), policy, level=found.level, restrictions=found.restrictions, statements=found.statements,
@@ -93,25 +95,25 @@ def projected(claim: ClaimHead, part: Part, policy: Policy) -> Projection:
 
 
 def project(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach) -> Projection | None:
-    """What an audience sees of a claim that travels as far as ``found``; None for nothing."""
+    """What an audience sees of a claim with the reach ``found``; None if nothing."""
     part = part_for(claim, audience, policy, found)
     return None if part is None else projected(claim, part, policy)
 
 
 def as_definition(claim: ClaimHead, policy: Policy) -> Projection:
-    """A marking-definition as it travels with what carries it: it has no level of its own."""
+    """The projection of a marking-definition that is shown because an object uses it: it has no level of its own."""
     return _projection(_opened(claim), policy, level=Level.CLEAR, since=claim.since)
 
 
 def decision_of(definition: ClaimHead | None) -> Decided:
-    """What a marking-definition, as its source claims it, decides about what carries it."""
+    """The decision of a source's marking-definition about the objects that carry it."""
     if definition is None or definition.state is ClaimState.WITHDRAWN:
         return decided_by(None)
     return decided_by(_opened(definition).obj)
 
 
 def _opened(claim: ClaimHead) -> Claim:
-    """The claim with its content. Nothing outside this module may have it."""
+    """The claim with its content. Not to be used outside this module."""
     assert isinstance(claim, Claim)  # noqa: S101 - there is no other kind of head
     return claim
 
@@ -139,8 +141,8 @@ def _projection(
 
 
 def view_groups(projections: Iterable[Projection]) -> tuple[GroupName, ...]:
-    """The groups that a view of these is restricted to: named by a restricted one, covered by all restricted ones,
-    without those that another of these covers; empty when none is restricted.
+    """The groups to which a view of these projections is restricted: those named by a restricted projection and covered
+    by all restricted ones, without those that another of them covers. Empty if none is restricted.
     """
     restricted = [groups for p in projections for groups in p.restrictions]
     named = sorted({group for groups in restricted for group in groups})
@@ -149,7 +151,7 @@ def view_groups(projections: Iterable[Projection]) -> tuple[GroupName, ...]:
 
 
 def no_stricter(p: Projection, level: Level, groups: Iterable[GroupName]) -> bool:
-    """Whether whoever may pass on a view of this level and these groups may pass on that there is ``p``."""
+    """Whether everybody who may share a view of this level and these groups may also share that ``p`` exists."""
     if p.level > level:
         return False
     named = tuple(groups)

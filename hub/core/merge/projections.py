@@ -1,7 +1,7 @@
-"""The projections of one step's claims, each made once.
+"""The projections of one step's claims, each computed once.
 
 Audiences that see the same part of a claim share one projection, and audiences that see different parts have different
-ones. What is computed from projections may therefore be kept by the projections themselves, whoever it is for.
+ones. Results computed from projections may therefore be cached by projection and shared between audiences.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from hub.model.words import StixId
 
 
 class Projections:
-    """See the head of this module. Every answer may raise ``Missing``."""
+    """See the module docstring. Every method may raise ``Missing``."""
 
     def __init__(self, policy: Policy, facts: Facts, before: Mapping[ClaimKey, ClaimHead | None]) -> None:
-        """``before``: the claims that the step changes, as they were."""
+        """``before``: the claims that the step changes, before the change."""
         self._policy = policy
         self._facts = facts
         self._before = before
@@ -30,7 +30,7 @@ class Projections:
         self._made: dict[tuple[ClaimKey, Part], Projection] = {}
 
     def of(self, claim: ClaimHead, audience: Audience) -> Projection | None:
-        """What an audience sees of a claim; None for nothing."""
+        """What an audience sees of a claim; None if nothing."""
         at = (claim.key, audience)
         if at not in self._seen:
             self._seen[at] = self._project(claim, audience)
@@ -51,11 +51,11 @@ class Projections:
         return self._made[at]
 
     def definition(self, claim: ClaimHead) -> Projection:
-        """A marking-definition as it goes along with what carries it."""
+        """The projection of a marking-definition that is shown because an object uses it."""
         return as_definition(claim, self._policy)
 
     def was_visible(self, claim: ClaimHead, audience: Audience) -> bool:
-        """Whether an audience saw, before this step, what stood where the claim stands."""
+        """Whether an audience saw, before this step, the claim that was stored under the same key."""
         if claim.key not in self._before and not self._redefined:
             return self.of(claim, audience) is not None
         old = self._before.get(claim.key, claim)
@@ -65,7 +65,7 @@ class Projections:
         return found is not None and reaches(found, self._policy.sources[old.source], audience)
 
     def _decision(self, source: int, marking: StixId) -> Decided:
-        """What the marking-definition decides that a source claims under an id."""
+        """The decision of the marking-definition that a source claims under an id."""
         return decision_of(self._facts.claim(claim_key(source, marking)))
 
     def _decision_before(self, source: int, marking: StixId) -> Decided:

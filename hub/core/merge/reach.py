@@ -1,4 +1,4 @@
-"""How far a claim may travel: its level and the groups that it is for, by its markings and its source's policy.
+"""How far a claim may travel: its level and its groups, from its markings and its source's policy.
 
 Source: docs/semantics.md, section 2.
 """
@@ -17,31 +17,31 @@ from hub.model.words import COMMUNITY, PUBLIC, GroupName, Level, StixId, StixObj
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reach:
-    """How far a claim may travel, policy and definitions taken into account."""
+    """How far a claim may travel, according to its markings, their definitions and the policy."""
 
     level: Level
-    """The strictest that holds anywhere in it."""
+    """The strictest level in the claim."""
     own_level: Level
-    """The level of the object as a whole, granular markings aside."""
+    """The level of the object as a whole, without granular markings."""
     groups: tuple[GroupName, ...]
-    """The groups that the object's own markings name, each of which may see it; empty: by level."""
+    """The groups of the object's own markings; each of them may see it. If empty, the level decides."""
     granular_groups: tuple[GroupName, ...] = ()
-    """The groups that its granular markings name: who may see the whole is in all of them."""
+    """The groups of its granular markings; whoever may see the whole is in all of them."""
     statements: tuple[StixId, ...] = ()
-    """Markings that do not restrict; they travel along."""
+    """Markings that do not restrict; they are shown with the claim."""
     pap: int | None = None
-    """The strictest PAP that the statements state, as a place in ``PAP_ORDER``."""
+    """The strictest PAP that the statements state, as an index into ``PAP_ORDER``."""
 
     @property
     def restrictions(self) -> tuple[tuple[GroupName, ...], ...]:
-        """Sets of groups of which each must have one that covers whoever is to see the claim."""
+        """Sets of groups: for a recipient, each set must have a group that covers the recipient's."""
         own = (self.groups,) if self.groups else ()
         return (*own, *((group,) for group in self.granular_groups))
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a marking-definition decides about the claims of its source that carry it."""
+    """What a marking-definition decides about its source's claims that carry it."""
 
     readable: bool
     level: Level | None = None
@@ -49,16 +49,16 @@ class Decided:
 
 
 Deciding = Callable[[int, StixId], Decided]
-"""What the marking-definition decides that a source claims under an id."""
+"""Returns the decision of the marking-definition that a source claims under an id."""
 
 _NOT_READABLE = Decided(readable=False)
 _DEFINING = frozenset({"definition", "extensions"})
-"""One of these is in every marking-definition (STIX 2.1, section 7.2.1)."""
+"""Every marking-definition has one of these (STIX 2.1, section 7.2.1)."""
 
 
 def decided_by(definition: StixObject | None) -> Decided:
-    """What a source's own definition decides; one that is not there, or cannot be read, hides what carries it. So does
-    one of which no more is known than that it was revoked.
+    """The decision of a source's own definition. A missing or unreadable definition hides the claims that carry it; so
+    does one of which only the revocation is known.
     """
     if definition is None or not definition.keys() & _DEFINING:
         return _NOT_READABLE
@@ -69,7 +69,9 @@ def decided_by(definition: StixObject | None) -> Decided:
 
 
 def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
-    """How far a claim may travel; None hides it from everyone: an unresolved marking, a suspended source."""
+    """How far a claim may travel; None if it is hidden from everyone (an unresolved marking, a suspended source, a
+    level above the ceiling).
+    """
     source = policy.sources.get(claim.source)
     marks = claim.marks
     if source is None or source.suspended or marks.unreadable:
@@ -82,7 +84,7 @@ def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
     own_level = source.default_level if own_level is None else own_level
     level = max((own_level, *parts.levels, *(() if marks.granular_level is None else (marks.granular_level,))))
     if level > source.ceiling:
-        return None  # the ceiling was lowered after it came
+        return None  # the ceiling was lowered after it was received
     return Reach(
         level, own_level, whole.groups, parts.groups,
         tuple(dict.fromkeys((*whole.statements, *parts.statements))), strictest(*whole.paps, *parts.paps),
@@ -91,7 +93,7 @@ def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
 
 @dataclass(frozen=True, slots=True)
 class _Resolved:
-    """What some markings that are no TLP come to."""
+    """The combined effect of markings that are no TLP."""
 
     groups: tuple[GroupName, ...] = ()
     statements: tuple[StixId, ...] = ()
@@ -103,7 +105,7 @@ _NOTHING = _Resolved()
 
 
 def _resolved(refs: tuple[StixId, ...], source: int, policy: Policy, deciding: Deciding) -> _Resolved | None:
-    """What these markings of a source come to; None when one of them cannot be resolved."""
+    """The combined effect of these markings of a source; None if one of them cannot be resolved."""
     if not refs:
         return _NOTHING
     groups: list[GroupName] = []
@@ -131,44 +133,44 @@ N = TypeVar("N", bound=int)
 
 
 def strictest(*found: N | None) -> N | None:
-    """The greatest that is there."""
+    """The greatest value that is not None; None if there is none."""
     return max((one for one in found if one is not None), default=None)
 
 
 class Recipients(NamedTuple):
-    """Who may see a version of a claim, whatever the policy becomes later."""
+    """Who may see a version of a claim, independent of later policies."""
 
     level: Level
-    """The least that an audience has."""
+    """The minimum level of an audience."""
     groups: tuple[tuple[GroupName, ...], ...]
-    """Sets of groups of which each has one that covers the audience's group."""
+    """Sets of groups: each set must have a group that covers the audience's group."""
 
     def include(self, audience: Audience) -> bool:
-        """Whether an audience is one of them."""
+        """Whether an audience is among them."""
         return self.level <= audience.level and all(
             any(covers(to, audience.group) for to in some) for some in self.groups
         )
 
 
 def recipients(found: Reach, source: Source) -> Recipients:
-    """Who may see a claim that travels this far: the whole object and each part of it."""
+    """Who may see a claim with this reach: the whole object and each part of it."""
     levels = (found.level,) if found.groups or found.own_level == found.level else (found.own_level, found.level)
     whole = [found.groups or _by_level(level, source) for level in levels]
     return Recipients(found.level, (*whole, *((group,) for group in found.granular_groups)))
 
 
 def recipients_now(claim: ClaimHead, policy: Policy) -> Recipients | None:
-    """Who may see a claim under this policy; None for nobody.
+    """Who may see a claim under this policy; None if nobody may.
 
-    What its source's own markings mean is not looked up, since another worker may be changing that: nobody sees a claim
-    with one.
+    The source's own markings are not resolved, because another worker may be changing their definitions: a claim that
+    carries one counts as seen by nobody.
     """
     found = reach(claim, policy, lambda *_: _NOT_READABLE)
     return None if found is None else recipients(found, policy.sources[claim.source])
 
 
 def reaches(found: Reach, source: Source, audience: Audience) -> bool:
-    """Whether a claim that travels this far gets to an audience."""
+    """Whether an audience may see a claim with this reach."""
     return found.level <= audience.level and recipients(found, source).include(audience)
 
 

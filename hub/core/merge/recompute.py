@@ -1,7 +1,7 @@
-"""Everything that the hub shows, computed again from what sources claim and from nothing else.
+"""Computes everything that the hub shows from the sources' claims alone.
 
-What a collection shows is a pure function of the claims and the policy, so this is how a stored hub is verified: the
-step-by-step merge must have the same result. Holds all claims in memory.
+What a collection shows is a pure function of the claims and the policy. So this verifies a stored hub: the incremental
+merge must have the same result. Holds all claims in memory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hub.model.words import CanonicalKey, StixId
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:
-    """What must be shown, and what must be counted."""
+    """The views and the counts that must be stored."""
 
     shown: dict[tuple[int, CanonicalKey], Draft]
     uses: dict[tuple[int, str], int]
@@ -40,8 +40,8 @@ class Recomputed:
 
 
 def recomputed(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -> Recomputed:
-    """What the hub must show of these claims. Of ``views``, the stored ones, only the generations count: how often a
-    view has ended is history, which is not in the claims.
+    """What the hub must show of these claims. From the stored ``views`` only the generations are used: how often a view
+    has ended does not follow from the claims.
     """
     ended = {(view.collection, view.thing): replace(view, alive=False, uses=()) for view in views}
     engine = Engine(policy, {claim.key: (None, claim) for claim in claims})
@@ -56,7 +56,7 @@ def recomputed(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that a collection shows and should not, or the other way round."""
+    """One difference between what a collection shows and what it should show."""
 
     collection: int
     thing: CanonicalKey
@@ -65,7 +65,7 @@ class Difference:
 
 
 def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) -> list[Difference]:
-    """Where the stored views differ from what follows from their claims."""
+    """The differences between the stored views and those that follow from the claims."""
     must = recomputed(policy, claims, views).shown
     stored = {
         (view.collection, view.thing): view for view in views if view.alive and view.collection in policy.collections
@@ -88,7 +88,7 @@ def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) 
 
 
 def _nothing_but(views: dict[tuple[int, CanonicalKey], View], reads: Reads, nos: Sequence[int]) -> Answers:
-    """The answers of a store in which nobody has claimed anything, but views have ended."""
+    """The answers of a store without any claims, but with views that have ended."""
     answers = Answers()
     things = reads.about(THING)
     answers.put(

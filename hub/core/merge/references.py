@@ -1,4 +1,4 @@
-"""References point to what the collection shows: replaced by its ids, removed where it shows nothing.
+"""Rewrites references to the ids that the collection shows; removes those to objects that it does not show.
 
 Source: docs/semantics.md, section 6, "References".
 """
@@ -20,45 +20,45 @@ from hub.patterns import key as key_of
 DEPENDENT_TYPES = frozenset(
     name for name, row in STIX_TYPES.items() if row.required.all_of or row.required.some_of or row.required.own_property
 )
-"""Types that can need one another in a circle."""
+"""Types whose objects can depend on one another in a cycle."""
 _MERGING = frozenset(name for name, row in STIX_TYPES.items() if row.identity is not Identity.ID)
 _BARE = frozenset({"type", "spec_version", "id", "defanged", "object_marking_refs", "granular_markings", "extensions"})
-"""What every observable may have, and so says nothing of its own (STIX 2.1, sections 6.13 and 6.16 to 6.18)."""
+"""Properties that every observable may have, so they carry no content (STIX 2.1, sections 6.13 and 6.16 to 6.18)."""
 _KEYED = "key-"
 
 
 def object_key(stix_id: str) -> CanonicalKey:
-    """The canonical key of a thing that its STIX id names."""
+    """The canonical key of a thing that is identified by its STIX id."""
     return key_of("object", stix_id)
 
 
 def has_own_meaning(ref: str) -> bool:
-    """Whether what this id means must be looked up; every other id names the thing itself."""
+    """Whether the meaning of this id must be looked up; any other id is the id of the thing itself."""
     kind, _, rest = ref.partition("--")
     return kind in _MERGING and not rest.startswith(_KEYED)
 
 
-# ---------------------------------------------------------------- ids that collections made
+# ---------------------------------------------------------------- ids made for a collection
 
 
 def keyed(kind: str, thing: CanonicalKey) -> StixId:
-    """A reference to a thing by its key. No STIX id looks like it, so nobody can send one."""
+    """A reference to a thing by its key. It is not a valid STIX id, so no source can send one."""
     return StixId(f"{kind}--{_KEYED}{thing.hex()}")
 
 
 def key_in(ref: str) -> CanonicalKey | None:
-    """The key in a reference that ``keyed`` made; None for another."""
+    """The key in a reference made by ``keyed``; None for any other reference."""
     kind, _, rest = ref.partition("--")
     return CanonicalKey(bytes.fromhex(rest[len(_KEYED) :])) if kind and rest.startswith(_KEYED) else None
 
 
 def perhaps_issued(claim: Claim) -> list[StixId]:
-    """References that a collection may have made: name-based UUIDs, but of observables those of the random form."""
+    """References that the hub may have made: for observables UUIDs of version 4, for other types of version 5."""
     return [ref for ref in claim.references if ref[-22:-21] == ("4" if ref.partition("--")[0] in SCO_TYPES else "5")]
 
 
 def read_as_keys(claim: Claim, issued: Mapping[StixId, CanonicalKey]) -> Claim:
-    """The claim with every reference to an id that a collection made replaced by the key it was made for."""
+    """The claim with each reference to an id that the hub made replaced by the key of its thing."""
     found = {
         ref: keyed(ref.partition("--")[0], thing)
         for ref in perhaps_issued(claim)
@@ -71,7 +71,7 @@ def read_as_keys(claim: Claim, issued: Mapping[StixId, CanonicalKey]) -> Claim:
     return replace(claim, body=body, digest=digest_of(body), parsed=obj, _beside_author=None)
 
 
-# ---------------------------------------------------------------- what is needed
+# ---------------------------------------------------------------- required references
 
 
 def _is_bare(obj: StixObject) -> bool:
@@ -79,8 +79,8 @@ def _is_bare(obj: StixObject) -> bool:
 
 
 def rewritten(obj: StixObject, shown: Shown) -> StixObject | None:
-    """The object with its references as the collection shows them; None where a required one is not shown. ``shown``
-    gives the id under which the collection shows what a reference means, None where it shows nothing.
+    """The object with its references rewritten; None if a required one is not shown. ``shown`` returns the id under
+    which the collection shows the target of a reference, or None.
     """
     row = stix_type(obj["type"])
     found = _mended(rewrite(obj, shown), row.parts)
@@ -88,7 +88,7 @@ def rewritten(obj: StixObject, shown: Shown) -> StixObject | None:
 
 
 def _has_required(found: StixObject, obj: StixObject, required: Required) -> bool:
-    """Whether what is ``found`` of an object has what its type requires."""
+    """Whether the rewritten object ``found`` still has what its type requires."""
     if any(name not in found for name in required.all_of):
         return False
     if any(name in obj and not found.get(name) for name in required.some_of):
@@ -100,7 +100,7 @@ def _has_required(found: StixObject, obj: StixObject, required: Required) -> boo
 
 
 def _mended(obj: StixObject, parts: Mapping[str, frozenset[str]]) -> StixObject:
-    """Take out the parts that a removed reference has left invalid."""
+    """Remove the parts that became invalid because a reference was removed."""
     for name, needed in parts.items():
         if name in obj:
             kept = [part for part in obj[name] if not needed.isdisjoint(part)]
@@ -113,7 +113,7 @@ def _mended(obj: StixObject, parts: Mapping[str, frozenset[str]]) -> StixObject:
 
 
 def _is_emptied(name: str, extension: Any) -> bool:
-    """Whether an extension says nothing any more, or not what it must (section 6.7.2.1: ``contains_refs``)."""
+    """Whether an extension is empty now, or lacks a required property (section 6.7.2.1: ``contains_refs``)."""
     return extension == {} or (name == "archive-ext" and "contains_refs" not in extension)
 
 

@@ -1,4 +1,5 @@
-"""What claims and references mean to an audience: who sees a claim, which thing an id names, what a relationship is of.
+"""What claims and references mean to an audience: who sees a claim, which thing an id names, what a relationship is
+about.
 
 Source: docs/semantics.md, sections 2, 4 and 6 ("References").
 """
@@ -21,7 +22,7 @@ from hub.patterns import key as key_of
 
 
 class Resolver:
-    """See the head of this module. Every answer may raise ``Missing``."""
+    """See the module docstring. Every method may raise ``Missing``."""
 
     def __init__(
         self,
@@ -43,20 +44,19 @@ class Resolver:
     # ------------------------------------------------------------ who may see a claim
 
     def goes_along(self, claim: ClaimHead) -> bool:
-        """Whether its object is shown while something shown uses it, whatever its own markings say."""
+        """Whether its object is shown only while a shown object uses it, independent of its own markings."""
         return claim.type == "marking-definition" or claim.id in self._known or claim.id in self._hidden
 
     def waits(self, no: int, name: StixId, key: ClaimKey) -> bool:
-        """Whether a claim that refers to a name has yet to wait for its turn in a collection.
+        """Whether a claim that refers to a name is still deferred to a later step in a collection.
 
-        The order is that of the keys, whatever else a step computes: the time of a row must not tell anything about
-        claims that its audience does not see.
+        Depends only on the order of the keys: the time of a row must not reveal claims that its audience does not see.
         """
         reached = self.pending.get((no, name))
         return reached is not None and key > reached
 
     def project(self, claim: ClaimHead, no: int) -> Projection | None:
-        """What a collection's audience sees of a claim; None for nothing."""
+        """What a collection's audience sees of a claim; None if nothing, or if the claim is deferred."""
         if self.pending and any(
             self.waits(no, marked_with(claim.source, ref), claim.key) for ref in claim.marks.others
         ):
@@ -64,7 +64,7 @@ class Resolver:
         return self.project_in_turn(claim, no)
 
     def project_in_turn(self, claim: ClaimHead, no: int) -> Projection | None:
-        """What a collection's audience sees of a claim once it is its turn."""
+        """What a collection's audience sees of a claim, deferred or not."""
         return self._projections.of(claim, self._policy.collections[no].audience)
 
     def sees(self, no: int, claim: ClaimHead) -> bool:
@@ -72,7 +72,7 @@ class Resolver:
         return self.project(claim, no) is not None
 
     def saw(self, no: int, claim: ClaimHead) -> bool:
-        """Whether a collection's audience saw, before this step, what stood where the claim stands."""
+        """Whether a collection's audience saw, before this step, the claim that was stored under the same key."""
         return self._projections.was_visible(claim, self._policy.collections[no].audience)
 
     def about(self, no: int, thing: CanonicalKey) -> Sequence[ClaimHead]:
@@ -84,8 +84,8 @@ class Resolver:
     # ------------------------------------------------------------ what a reference means
 
     def means(self, no: int, said_by: ClaimHead, ref: StixId) -> CanonicalKey | None:
-        """The thing that a reference means in a collection: what the same source claims under this id, else the
-        observable of this id, else what the owner of the id claims.
+        """The thing that a reference means in a collection: the thing that the same source claims under this id, else
+        the observable with this id, else the thing that the owner of the id claims; None if nothing.
         """
         keyed = key_in(ref)
         if keyed is not None:
@@ -99,7 +99,7 @@ class Resolver:
             return self.thing_of(no, mine)
         if ref.partition("--")[0] in SCO_TYPES:
             by_value = object_key(ref)
-            # no other source can make the id that an observable's value gives mean another observable
+            # other sources cannot change the meaning of an id that is derived from an observable's value
             if not seen or any(self.sees(no, claim) for claim in self._facts.claims_of_thing(by_value)):
                 return by_value
         if not seen:
@@ -117,7 +117,9 @@ class Resolver:
         return thing
 
     def thing_between(self, no: int, claim: ClaimHead) -> CanonicalKey | None:
-        """The thing that a relationship whose ends merge is about in a collection; None where nobody there sees it."""
+        """The thing that a relationship between merged ends is about in a collection; None if it is not visible there,
+        or an end means nothing there.
+        """
         p = self.project(claim, no)
         if p is None:
             return None

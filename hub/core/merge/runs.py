@@ -1,9 +1,9 @@
-"""Since when a contribution has been visible to an audience without a break: what decides contested ids.
+"""Since when a contribution has been visible to an audience without interruption; this decides contested ids.
 
-A run ends where a version is revoked, withdrawn, or was not visible to the audience when the next one followed. So a
-claim remembers who could see its earlier versions, under the policy of that time: what the audience never saw must not
-count once another policy holds. There is one entry for all versions that the same could see, however many there were.
-Source: docs/semantics.md, section 6, "Owner's objects".
+A run ends when a version is revoked or withdrawn, or was not visible to the audience when its successor arrived. A
+claim therefore records who could see its earlier versions under the policy of that time: a version that an audience
+never saw must not count under a later policy. Consecutive versions with the same recipients share one entry. Source:
+docs/semantics.md, section 6, "Owner's objects".
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _STAMP_BYTES = 24
 
 
 def runs_on(old: Claim, new: Claim, policy: Policy) -> Stamp:
-    """What ``since`` is of the version ``new`` that follows ``old`` under this policy."""
+    """The ``since`` of the version ``new`` that follows ``old`` under this policy."""
     seen_by = recipients_now(old, policy) if old.state is new.state is ClaimState.LIVE else None
     if seen_by is None:
         return new.stamp
     begun: list[tuple[bytes, Recipients]] = []
     known: set[Recipients] = set()
     for stamp, recipients in [(old.since[:_STAMP_BYTES], seen_by), *_earlier(old.since)]:
-        stamp = min(stamp, new.stamp)  # what an operator has released may have come before what it follows
-        if recipients in known:  # who sees all that came after sees this as well: one run of them
+        stamp = min(stamp, new.stamp)  # a released object may be older than the one that it follows
+        if recipients in known:  # whoever sees all later versions sees this one too, so both belong to one run
             begun[-1] = (stamp, begun[-1][1])
         else:
             known.add(recipients)
@@ -39,7 +39,7 @@ def runs_on(old: Claim, new: Claim, policy: Policy) -> Stamp:
 
 
 def began(since: bytes, audience: Audience) -> bytes:
-    """The stamp of the first version of the run that an audience which sees a claim with this ``since`` has seen."""
+    """The stamp of the first version of the run that the audience has seen, for an audience that sees the claim now."""
     first = since[:_STAMP_BYTES]
     for stamp, recipients in _earlier(since):
         if not recipients.include(audience):
@@ -49,12 +49,12 @@ def began(since: bytes, audience: Audience) -> bytes:
 
 
 def stamps_in(since: bytes) -> list[bytes]:
-    """All stamps that ``since`` holds: of the newest version, and of the runs before it."""
+    """All stamps in ``since``: of the newest version, and of the runs before it."""
     return [since[:_STAMP_BYTES], *(stamp for stamp, _ in _earlier(since))]
 
 
 def restamped(since: bytes, anew: Callable[[bytes], bytes]) -> Stamp:
-    """``since`` with ``anew`` of each of its stamps."""
+    """``since`` with each stamp replaced by ``anew`` of it."""
     earlier = [(anew(stamp), marks) for stamp, marks in _earlier(since)]
     return Stamp(anew(since[:_STAMP_BYTES]) + (_packed(earlier) if earlier else b""))
 
@@ -65,7 +65,7 @@ def _packed(begun: list[tuple[bytes, Recipients]]) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _earlier(since: bytes) -> tuple[tuple[bytes, Recipients], ...]:
-    """The runs before the newest version, newest first, and who could see them."""
+    """The runs before the newest version with their recipients, newest first."""
     if len(since) == _STAMP_BYTES:
         return ()
     return tuple(

@@ -1,9 +1,9 @@
-"""What the affected places show: the least solution, computed from nothing.
+"""Computes what the affected places show: the least solution, starting from nothing.
 
-A view may need another one to be shown. So nothing is shown at first, and each place is computed again when a place
-that it has read gets, loses or changes its view: things that need only each other are never shown. All other places
-are as the store has them. A place that becomes affected later starts empty too, and then so do all places that may
-have been shown because of it.
+A view may depend on another view. So at first nothing is shown, and a place is computed again whenever a place that it
+has read gains, loses or changes its view: views that depend only on each other are therefore never shown. All other
+places are as in the store. A place that is affected later also starts empty, and then all places that may have been
+shown because of it start empty again.
 """
 
 from __future__ import annotations
@@ -19,42 +19,42 @@ from hub.model.stix_types import stix_type
 from hub.model.words import CanonicalKey, StixId, derived_id
 
 Place = tuple[int, CanonicalKey]
-"""A collection and a thing: where there may be a view."""
+"""A collection and a thing: there may be a view here."""
 Compute = Callable[[int, CanonicalKey], Content | None]
-"""What a collection shows of a thing, in the solution so far. May raise ``Missing``."""
+"""Returns what a collection shows of a thing, given the solution so far. May raise ``Missing``."""
 
 
 class Solution:
-    """See the head of this module."""
+    """See the module docstring."""
 
     def __init__(self, policy: Policy, facts: Facts) -> None:
         self._policy = policy
         self._facts = facts
         self._found: dict[Place, Content | None] = {}
-        """The affected places, and what is shown there; None from the beginning on."""
+        """The affected places, and what they show; None until computed."""
         self._shown: dict[Place, StixId | None] = {}
-        """The same places, and the ids of what is shown there."""
+        """The same places, and the ids of their views."""
         self._dependent: dict[Place, None] = {}
-        """Those of types that can need one another."""
+        """The places of types whose views can depend on one another."""
         self._todo: dict[Place, None] = {}
         self._settled: dict[Place, None] = {}
-        """Those that were computed since ``settled`` was last asked."""
+        """The places computed since the last call of ``settled``."""
         self._readers: dict[Place, dict[Place, None]] = defaultdict(dict)
-        """By place, the places that have read it."""
+        """For each place, the places that have read it."""
         self._reading: Place | None = None
         self._read: list[Place] = []
-        """The place that is being computed, and what it has read."""
+        """The place that is being computed, and the places that it has read."""
         self._lost = False
-        """A view has gone because of which others may be shown."""
+        """Whether a view has been lost that others may depend on."""
         self._supporting: set[Place] = set()
-        """What views that were shown before the step have asked about, directly or through others, and may rest on."""
+        """Places that views shown before the step have read, directly or through others, and may depend on."""
         self._ids: dict[Place, StixId] = {}
         """Ids that the hub makes, by place."""
 
     # ------------------------------------------------------------ what is affected
 
     def affect(self, at: Place) -> None:
-        """Have a place computed, again if it was computed before."""
+        """Mark a place to be computed, or computed again."""
         if at not in self._found:
             if self._readers.get(at):
                 self._forget(at, was_shown=self._facts.views.shown_as(*at) is not None)
@@ -62,12 +62,12 @@ class Solution:
         self._todo[at] = None
 
     def doubt(self, collection: int) -> None:
-        """Have all affected places of a collection computed again: other claims may be visible there than before."""
+        """Have all affected places of a collection computed again: other claims may now be visible there."""
         self._todo.update(dict.fromkeys(at for at in self._found if at[0] == collection))
         self._lost = True
 
     def set(self, at: Place, content: Content | None) -> None:
-        """Set what is shown at a place that nobody computes: what goes along is shown while it is used."""
+        """Set what is shown at a place that is not computed: an object that is shown because it is used."""
         before, now = self.shown_as(*at), None if content is None else self.id_of(at, content)
         if at in self._found and self._found[at] == content:
             return
@@ -84,11 +84,11 @@ class Solution:
 
     @property
     def is_busy(self) -> bool:
-        """Whether there are places to be computed."""
+        """Whether any place is still to be computed."""
         return bool(self._todo) or self._lost
 
     def solve(self, compute: Compute) -> None:
-        """Compute as far as the answers reach; places that lack one stay to be computed."""
+        """Compute all places whose answers are available; the others stay queued."""
         waiting: dict[Place, None] = {}
         while self._todo or self._lost:
             if self._lost:
@@ -104,7 +104,7 @@ class Solution:
         self._todo.update(waiting)
 
     def _begin_again(self) -> None:
-        """Start again from nothing with all that may be shown because of a view that has gone."""
+        """Restart with nothing shown at the dependent places, because a view that they may depend on has been lost."""
         self._lost = False
         for at in self._dependent:
             self._todo[at] = None
@@ -121,7 +121,7 @@ class Solution:
         before, now = self._shown[at], None if found is None else self.id_of(at, found)
         depends = found is not None and found.type in DEPENDENT_TYPES
         support = self._support_of(at) if depends else []
-        # nothing has changed so far, so that it can be repeated where an answer is missing
+        # the state has not been changed yet, so this can be repeated if an answer is missing
         self._found[at], self._shown[at] = found, now
         self._settled[at] = None
         if depends:
@@ -134,21 +134,21 @@ class Solution:
             self._forget(at, was_shown=before is not None and now is None)
 
     def _support_of(self, at: Place) -> list[Place]:
-        """What the computed view may rest on, and must not rest on it in turn: affected places, and stored views that
-        need others.
+        """The places that the computed view may depend on, and that must not depend on it: affected places, and stored
+        views that can depend on others.
         """
         if at not in self._supporting and self._facts.views.shown_as(*at) is None:
-            return []  # no stored view can rest on it
+            return []  # no stored view can depend on it
         read = [place for place in self._read if place not in self._supporting]
         return [place for place in read if place in self._found or self._needs_others(place)]
 
     def _needs_others(self, at: Place) -> bool:
-        """Whether a stored view is of a type that can need others."""
+        """Whether a stored view is of a type that can depend on others."""
         view = self._facts.views.of(*at)
         return view is not None and view.alive and view.type in DEPENDENT_TYPES
 
     def _order(self, at: Place) -> int:
-        """What is referred to comes first, so that few places are computed twice."""
+        """Sort key: referenced things come first, so that few places are computed twice."""
         try:
             claims = self._facts.claims_of_thing(at[1])
             return stix_type(claims[0].type).order if claims else _LAST
@@ -156,7 +156,7 @@ class Solution:
             return _LAST
 
     def shown_as(self, collection: int, thing: CanonicalKey) -> StixId | None:
-        """The id under which a collection shows a thing, in the solution so far."""
+        """The id under which a collection shows a thing, in the solution so far; None if it does not."""
         at = (collection, thing)
         if self._reading is not None:
             self._readers[at][self._reading] = None
@@ -177,16 +177,16 @@ class Solution:
         return self._ids[at]
 
     def found(self) -> Iterator[tuple[Place, Content | None]]:
-        """The affected places, and what is shown there."""
+        """The affected places, and what they show."""
         return iter(self._found.items())
 
     def settled(self) -> list[Place]:
-        """The places that were computed since the last call."""
+        """The places computed since the last call."""
         found, self._settled = list(self._settled), {}
         return found
 
     def content(self, at: Place) -> Content | None:
-        """What is shown at an affected place."""
+        """What an affected place shows."""
         return self._found.get(at)
 
 

@@ -1,8 +1,8 @@
-"""The referrers of an id when they are many: they are read page by page, and deferred where that is allowed.
+"""Reads the referrers of an id page by page if there are many, and defers them where that is allowed.
 
-If the id is shown now and was not before, and more of them than the limit are visible in a collection, their turn comes
-in later steps. They are counted in that collection alone, so that the time of a row does not tell how many others there
-are.
+If an id is newly shown and more of its referrers than the limit are visible in a collection, they are computed in later
+steps. Only those visible in that collection are counted, so that the time of a row does not reveal how many others
+exist.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from hub.model.claims import Claim, ClaimKey
 from hub.model.words import StixId
 
 Shows = Callable[[Place], bool]
-"""Whether there is a view at a place at the end of the step."""
+"""Whether a place has a view at the end of the step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Referrer:
-    """A claim that refers to an id whose view in a collection has come, gone, or changed its id."""
+    """A claim that refers to an id whose view in a collection was added or removed or changed its id."""
 
     collection: int
     name: StixId
@@ -31,7 +31,7 @@ class Referrer:
 
 
 class _Walk:
-    """Reading the referrers of an id for one collection, page by page."""
+    """The state of reading the referrers of an id for one collection, page by page."""
 
     __slots__ = ("after", "at_once", "resumed", "seen")
 
@@ -39,12 +39,12 @@ class _Walk:
         self.after = after
         self.at_once = at_once
         self.resumed = resumed
-        """Whether an earlier step has deferred them: as many as the limit have their turn now."""
+        """Whether an earlier step has deferred them; this step then computes as many as the limit."""
         self.seen: list[Claim] = []
 
 
 class Turns:
-    """All that one step reads and defers."""
+    """All referrers that one step reads and defers."""
 
     def __init__(self, facts: Facts, resolver: Resolver, referrer_limit: int) -> None:
         self._facts = facts
@@ -53,12 +53,12 @@ class Turns:
         self._walks: dict[tuple[int, StixId], _Walk] = {}
         self._left: dict[tuple[int, StixId], None] = {}
         self._ended: set[tuple[int, StixId]] = set()
-        """What earlier steps have deferred, and need not wait any longer."""
+        """Work deferred by earlier steps that need not wait any longer."""
         self._things: dict[tuple[int, StixId], Place] = {}
         self.reached: bytes | None = None
-        """After which key the task that was resumed must go on; None: it is done."""
+        """The key after which the resumed task must continue; None: it is done."""
 
-    # ------------------------------------------------------------ what there is to do
+    # ------------------------------------------------------------ adding work
 
     def add(self, no: int, name: StixId, *, at_once: bool) -> None:
         """Have the referrers of an id computed in a collection. ``at_once``: all of them in this step."""
@@ -69,40 +69,42 @@ class Turns:
             self._walks[no, name] = _Walk(at_once=at_once)
 
     def note(self, no: int, name: StixId, place: Place) -> None:
-        """Note which view decides, at the end of the step, whether there is anything to wait for under a name."""
+        """Record the place of a name: without a view there at the end of the step, its referrers need not be computed
+        later.
+        """
         self._things[no, name] = place
 
     def resume(self, no: int, name: StixId, after: bytes) -> None:
-        """Go on with what an earlier step has deferred, after the key of the last one that had its turn."""
+        """Continue with deferred referrers, after the last key that was computed."""
         self._walks[no, name] = _Walk(at_once=False, after=after, resumed=True)
 
     def end(self, no: int, name: StixId) -> None:
-        """Let its referrers wait no longer."""
+        """Stop deferring the referrers of a name."""
         if self._resolver.pending.pop((no, name), None) is not None and (no, name) not in self._left:
             self._ended.add((no, name))
         self._left.pop((no, name), None)
 
     @property
     def is_busy(self) -> bool:
-        """Whether there are some that are neither computed nor deferred."""
+        """Whether some referrers are neither computed nor deferred."""
         return bool(self._walks)
 
     # ------------------------------------------------------------ the end of the step
 
     def left(self, is_shown: Shows) -> list[tuple[int, StixId]]:
-        """What this step defers: nobody waits for what has no view in the end."""
+        """What this step defers, except referrers of ids that have no view at the end of the step."""
         return [at for at in self._left if at not in self._things or is_shown(self._things[at])]
 
     def cancelled(self, is_shown: Shows) -> list[tuple[int, StixId]]:
-        """What earlier steps have deferred, and what needs no later step any more."""
+        """Deferred work of earlier steps that is no longer needed."""
         gone = {at for at, place in self._things.items() if at in self._resolver.pending and not is_shown(place)}
         return sorted(self._ended | (gone - self._left.keys()))
 
-    # ------------------------------------------------------------ going on
+    # ------------------------------------------------------------ reading
 
     def advance(self) -> tuple[list[Referrer], set[int]]:
-        """Go on as far as the answers reach. Returns the claims to be computed, and the collections in which some have
-        begun to wait.
+        """Continue as far as answers are available. Returns the claims to compute, and the collections in which claims
+        have newly been deferred.
         """
         found: list[Referrer] = []
         left = len(self._left)
@@ -114,13 +116,13 @@ class Turns:
         return found, {no for no, _ in list(self._left)[left:]}
 
     def _walk(self, no: int, name: StixId, walk: _Walk, found: list[Referrer]) -> bool:
-        """Do one page, whole or not at all. Returns whether there may be another."""
+        """Process one page completely or not at all. Returns whether there may be another page."""
         page = self._facts.index.page(name, walk.after)
-        some = [claim for claim in page if not self._facts.is_changed(claim)]  # those are in the queue anyway
+        some = [claim for claim in page if not self._facts.is_changed(claim)]  # the others are already in the queue
         if walk.at_once:
             found.extend(Referrer(no, name, self._facts.add(claim).key) for claim in some)
         else:
-            # what goes along has no audience of its own, so it is neither counted nor deferred
+            # these are shown by use and have no audience of their own, so they are neither counted nor deferred
             own = [one for one in some if not self._resolver.goes_along(one)]
             walk.seen.extend([one for one in own if self._resolver.project_in_turn(one, no) is not None])
             found.extend(Referrer(no, name, self._facts.add(one).key) for one in some if self._resolver.goes_along(one))

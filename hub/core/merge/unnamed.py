@@ -1,7 +1,7 @@
-"""What is left of a claim whose source does not go by its name: nothing that identifies the source.
+"""Removes from a claim everything that identifies its source, for sources that are not shown by name.
 
-Its own ids are replaced where the views are made (``owner``, ``uses``); free text and the names and values of
-properties that STIX does not define are its own care.
+Its own ids are replaced where the views are made (``owner``, ``uses``). Free text and custom properties are not
+changed: the source itself must keep them neutral.
 
 Source: docs/semantics.md, section 5, "Centres that do not go by their name".
 """
@@ -25,19 +25,19 @@ _ENDS = frozenset(
     for name, role in times.items()
     if role is TimeRole.ENDS
 )
-"""Properties that hold the end of something, wherever they stand; every other time counts as a beginning."""
+"""Properties that contain an end time, at any depth; every other time counts as a start."""
 _HUBS = frozenset({"created", "modified"})
-"""The hub shows its own, or days."""
+"""Properties that the hub sets, or rounds to days, itself."""
 _PUBLISHED = OBSERVABLE_EXTENSIONS | {KEPT_EXTENSION, TLP2_EXTENSION, PAP_EXTENSION, ACS_EXTENSION}
-"""Extensions that say the same whoever uses them; others are a source's, or name its software and accounts."""
+"""Extensions that do not depend on who uses them; others are a source's own, or name its software and accounts."""
 
 
 def without_traces(obj: StixObject) -> StixObject:
-    """The object with days for times, and without outside references and extensions that nobody has published."""
+    """The object with times rounded to days, without external references and without unpublished extensions."""
     found = {name: value if name in _HUBS else _by_day(name, value) for name, value in obj.items()}
     found.pop("external_references", None)
     for name, role in stix_type(found["type"]).times.items():
-        if role is TimeRole.OF_ANOTHER:  # an exact time of an object that is shown with others
+        if role is TimeRole.OF_ANOTHER:  # the exact time of another object
             found.pop(name, None)
     extensions = found.get("extensions")
     if extensions:
@@ -50,7 +50,7 @@ def without_traces(obj: StixObject) -> StixObject:
 
 
 def _by_day(name: str, value: Any) -> Any:
-    """A value with the start of the day for each time in it, or the end of it for what ends something."""
+    """A value with each time in it replaced by the start of its day, or by the end of its day for end times."""
     if type(value) is str:
         return day_of(value, ends=name in _ENDS) if _is_time(value) else value
     if type(value) is dict:
@@ -59,7 +59,7 @@ def _by_day(name: str, value: Any) -> Any:
 
 
 def day_of(moment: str, *, ends: bool = False) -> str:
-    """The first or the last millisecond of the day of a STIX timestamp."""
+    """The first or, with ``ends``, the last millisecond of the day of a STIX timestamp."""
     return moment[:10] + ("T23:59:59.999Z" if ends else "T00:00:00.000Z")
 
 
@@ -67,12 +67,12 @@ def day_of(moment: str, *, ends: bool = False) -> str:
 
 
 def marking_name(marking: StixId, source: Source) -> str:
-    """Under which name a source's own marking-definition is used: its id, but of a source that does not go by its name
-    one for that source alone.
+    """The name under which a source's marking-definition is used: its id, plus the source's number if the source is not
+    shown by name.
     """
     return marking if source.naming is Naming.NAMED else f"{marking}/{source.no}"
 
 
 def marking_in(name: str) -> StixId:
-    """The id under which a source claims the marking-definition of a name."""
+    """The id of the marking-definition in such a name."""
     return StixId(name.partition("/")[0])

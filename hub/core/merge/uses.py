@@ -1,6 +1,6 @@
-"""What is shown because views use it: markings, and the identities and extension definitions of the hub itself.
+"""Objects that are shown because views use them: markings, and the hub's own identities and extension definitions.
 
-They have no audience of their own: each is in a collection while a view there uses it, so the uses are counted.
+They have no audience of their own: each is in a collection as long as a view there uses it, so uses are counted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hub.model.words import StixId
 
 
 class Uses:
-    """The uses that one step adds and takes away, and what the used ones then look like. May raise ``Missing``."""
+    """The uses that one step adds and removes, and the resulting content of the used objects. May raise ``Missing``."""
 
     def __init__(self, policy: Policy, facts: Facts, contents: Contents) -> None:
         self._policy = policy
@@ -28,13 +28,13 @@ class Uses:
         self._contents = contents
         self._known = known_objects(policy)
         self._counted: dict[Place, tuple[str, ...]] = {}
-        """What each view's uses were when they were last counted in this step."""
+        """The uses of each view when they were last counted in this step."""
         self.changes: dict[tuple[int, str], int] = defaultdict(int)
-        """By how much the number of views that use something changes."""
+        """The change in the number of views that use something, by collection and name."""
         self._changed: set[tuple[int, str]] = set()
 
     def count(self, at: Place, found: Content | None) -> None:
-        """Note by how much the numbers change by what a view uses now."""
+        """Update the changes from what a view uses now."""
         before = self._facts.views.of(*at)
         old = self._counted.get(at, before.uses if before is not None and before.alive else ())
         new = () if found is None else found.uses
@@ -45,16 +45,18 @@ class Uses:
         self._counted[at] = new
 
     def names(self) -> dict[tuple[int, str], None]:
-        """What has come into use or gone out of it, by collection; also what has for a time in this step."""
+        """The names whose use count changed in this step, even if it changed back, by collection."""
         self._changed |= {at for at, delta in self.changes.items() if delta}
         return {(no, used.partition("@")[0]): None for no, used in sorted(self._changed)}
 
     def stays(self, no: int, name: str) -> bool:
-        """Whether it is referred to though the registry has it no more: until all that does is computed again."""
+        """Whether it is still referenced although the registry has removed it: it stays until the referrers are
+        computed again.
+        """
         return name not in self._known and self._in_use(no, name)
 
     def content(self, no: int, name: str) -> Content | None:
-        """What a collection shows under the name of something that is shown because it is used."""
+        """What a collection shows of a used object; None if nothing."""
         known = self._known.get(StixId(name))
         if known is not None:
             return owner.vouched(known) if self._in_use(no, name) else None

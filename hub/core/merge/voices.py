@@ -1,4 +1,6 @@
-"""Corroboration counts independent knowledge. Source: docs/semantics.md, section 5, "Voices" and ``confidence``."""
+"""Counts independent sources of knowledge for confidence. Source: docs/semantics.md, section 5, "Voices" and
+``confidence``.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,14 @@ from hub.model.policy import Source
 from hub.model.words import StixId
 
 SILENT_CONFIDENCE = 50
-"""What a claim without a confidence counts as, before trust, once another states one."""
+"""The confidence of a claim that states none, before trust, if another claim states one."""
 
 
 def voices(projections: Sequence[Projection], spoken_for: Mapping[StixId, Source]) -> dict[str, list[Projection]]:
-    """The projections by voice: a source's own, and what only it sends, are one; an author whom several sources send is
-    one of its own. ``spoken_for`` maps identities to the sources that are or speak for them, whose voice theirs is as
-    soon as they send anything at all: so a further claim may part two voices, and never makes one of them.
+    """The projections by voice. A source's own claims and those that only it sends are one voice; an author whose
+    claims several sources send is a separate voice. ``spoken_for`` maps identities to the sources that are, or speak
+    for, them: these identities share the source's voice once it sends anything. A further claim may thus split voices,
+    never join them.
     """
     named = [_name(p, spoken_for) for p in projections]
     sent_by: dict[str, set[int]] = {}
@@ -29,7 +32,7 @@ def voices(projections: Sequence[Projection], spoken_for: Mapping[StixId, Source
 
 
 def _name(p: Projection, spoken_for: Mapping[StixId, Source]) -> str:
-    """Whose voice a claim is, if several sources send it."""
+    """The voice of a claim if several sources send its author's claims."""
     if p.author is None:
         return _voice_of(p.source)
     spokesman = spoken_for.get(p.author)
@@ -41,12 +44,12 @@ def _voice_of(source: Source) -> str:
 
 
 def weight(p: Projection) -> int:
-    """Trust times confidence of a claim, in ten thousandths."""
+    """Trust times confidence of a claim, 0 to 10,000."""
     return p.source.trust * int(p.obj.get("confidence", SILENT_CONFIDENCE))
 
 
 def confidence(by_voice: Mapping[str, Sequence[Projection]]) -> int | None:
-    """Merged confidence, 0 to 100, exact and rounded down; None where no claim states one.
+    """Merged confidence, 0 to 100, computed exactly and rounded down; None if no claim states one.
 
     Per voice the greatest c = trust x confidence / 100; then 100 - prod(100 - c) / 100^(n-1).
     """

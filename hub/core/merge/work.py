@@ -1,4 +1,4 @@
-"""What is in the engine's queue, as values: each names what has changed, and in which collections that may matter."""
+"""The items of the engine's queue: each names what has changed, and the collections that it may affect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.model.claims import ClaimKey
 from hub.model.words import StixId
 
 Nos = tuple[int, ...]
-"""Collections, by number."""
+"""Numbers of collections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +23,17 @@ class ClaimChanged:
 
 @dataclass(frozen=True, slots=True)
 class MeaningChanged:
-    """An id, or a marking (``marked_with``), may mean something else."""
+    """The meaning of an id, or the decision of a marking (``marked_with``), may have changed."""
 
     name: StixId
     nos: Nos
     if_contested: bool
-    """Only where others claim the id too."""
+    """Only matters if other sources claim the id too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighted:
-    """Sightings of an id have changed."""
+    """The sightings of an id have changed."""
 
     name: StixId
     nos: Nos
@@ -41,14 +41,14 @@ class Sighted:
 
 @dataclass(frozen=True, slots=True)
 class EndsChanged:
-    """A relationship may be between other things now, and so be another thing itself."""
+    """The ends of a relationship may mean other things now, so it may itself be another thing."""
 
     key: ClaimKey
 
 
 @dataclass(frozen=True, slots=True)
 class ViewChanged:
-    """A view has come, gone, or changed its id."""
+    """A view has been added or removed, or has changed its id."""
 
     place: Place
     now: StixId | None
