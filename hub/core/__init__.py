@@ -1,1 +1,1 @@
-"""The meaning of the hub: pure functions from what sources say to what collections show."""
+"""Pure functions that compute what each collection shows from what sources sent."""

@@ -1,6 +1,7 @@
-"""Arrivals to what their sources may claim: judged, admitted, and held where an operator should look first.
+"""Turns arrivals into the claims that their sources may make: each is judged, admitted or refused, and held if an
+operator must check it first.
 
-Nothing here knows what the store knows.
+Uses only the object, the policy and the limits, never the state of the store.
 """
 
 from __future__ import annotations
@@ -25,36 +26,36 @@ from hub.model.words import Limits, State, StixId, StixObject
 from hub.patterns import Observable
 
 Hold = Callable[[StixObject, Sequence[Observable]], Hit | None]
-"""Says why an operator should look at an object before anybody sees it; None for nothing."""
+"""Returns the reason why an operator must check an object before it is shown, or None."""
 
 
 def no_hold(_: StixObject, __: Sequence[Observable]) -> None:
-    """Nothing is held."""
+    """Hold nothing: always returns None."""
 
 
 @dataclass(slots=True)
 class Admitted:
-    """What the stages before the merge made of an arrival."""
+    """The result of the stages before the merge for one arrival."""
 
     arrival: Arrival
     problems: tuple[Problem, ...]
     claims: tuple[Claim, ...] = ()
-    """Empty when refused or held. Several where one object became several (observed-data with its objects inside): the
-    whole, then its parts, which come and go with it."""
+    """Empty if refused or held. Several if one object became several: observed-data with embedded objects gives the
+    observed-data first, then its parts. The parts are replaced and withdrawn together with it."""
     stix_id: str | None = None
     retracts: bool = False
-    """Refused in a way that takes back what stood before: marked above the ceiling."""
+    """Refused because it is marked above the ceiling, which also withdraws the claim that it would have replaced."""
     held_on: str = ""
-    """The list that holds it."""
+    """The name of the list that it matched."""
     only_revokes: bool = False
-    """Nothing counts of its one claim but that it revokes what stood."""
+    """Only the revocation counts: the rest of the object is not valid."""
     would_claim: tuple[Claim, ...] = ()
-    """When held: what it claims once it is released, and may claim already where it was released before. When refused
-    for its marking: what it would replace, and so takes back."""
+    """If held: the claims that it makes once it is released (or already makes, if it was released before). If refused
+    for its marking: the claims that it would replace, which are withdrawn."""
 
 
 def admitted(arrivals: Iterable[Arrival], policy: Policy, limits: Limits, hold: Hold) -> list[Admitted]:
-    """Take arrivals as far as they go without knowing what the store knows."""
+    """Judge and admit each arrival, in order, without reading the store."""
     return [_admitted(arrival, policy, limits, hold) for arrival in arrivals]
 
 
@@ -90,16 +91,16 @@ def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> A
 
 
 _OF_TEXT = frozenset({Code.JSON_DUPLICATE_KEY, Code.JSON_NESTING, Code.JSON_NOT_UTF8, Code.JSON_NUMBER})
-"""What the text of a record is refused for although it may be read as far as a revocation needs."""
+"""Problems of a record's text; a revocation can often still be read from such a text."""
 
 
 def _meant(said: str | None) -> str | None:
-    """The id that a withdrawal names: serialisers of JSON quote it, people add blanks and capitals."""
+    """The id that a withdrawal names, normalised: JSON serialisers add quotes, people add spaces and capitals."""
     return None if said is None else small(said.strip().strip('"').strip())
 
 
 def _revoked(arrival: Arrival, normal: Normal, policy: Policy, limits: Limits) -> Admitted:
-    """A revocation is refused only where it is in another's name; whatever else is wrong with it is a warning."""
+    """Admit a revocation. It is refused only if its author is somebody else; other refusals become warnings."""
     said = admit(normal.obj, arrival.source, policy, arrival.at_us, limits)
     refusals = [problem for problem in said if problem.state is State.REJECTED]
     for refusal in refusals:

@@ -1,4 +1,4 @@
-"""Who may say what: a source speaks for itself, within its ceiling, about the past.
+"""What a source may send: only in its own name, only up to its ceiling, and with no version dated in the future.
 
 Source: docs/semantics.md, sections 2 and 3.
 """
@@ -13,12 +13,14 @@ from hub.model.words import Limits, StixId, StixObject
 
 
 def admit(obj: StixObject, source: Source, policy: Policy, at_us: int, limits: Limits) -> list[Problem]:
-    """What a valid object of a source gets told. ``at_us``: when the event log received it."""
+    """Problems of a valid object that depend on its source: refusals and warnings. ``at_us``: when the event log
+    received it, in microseconds since 1970.
+    """
     if source.may_claim is not None and obj["type"] not in source.may_claim:
         says = f"You may send {', '.join(sorted(source.may_claim))} to this hub, not {cut(obj['type'])}."
         return [Problem(Code.TYPE_NOT_YOURS, "/type", says)]
     found = _authors(obj, source, policy)
-    if obj["type"] != "marking-definition":  # it has no level of its own
+    if obj["type"] != "marking-definition":  # a marking-definition has no level of its own
         found += _ceiling(marks_of(obj), source)
     modified = obj.get("modified")
     if modified is not None and parse_us(modified) > at_us + limits.future_s * 1_000_000:
@@ -58,7 +60,7 @@ def _is_anothers(identity: str, source: Source, policy: Policy) -> bool:
 
 
 def _ceiling(marks: Marks, source: Source) -> list[Problem]:
-    # the default is for objects that state no level, not for a label that cannot be read
+    # the default level applies to objects that state no level, not to a label that cannot be read
     level = marks.granular_level if marks.unreadable else marks.strictest(source.default_level)
     if level is None or level <= source.ceiling:
         return []

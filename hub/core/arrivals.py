@@ -1,4 +1,4 @@
-"""Records of the event log to arrivals: one for each object or withdrawal that a record holds."""
+"""Splits the records of the event log into arrivals: one for each object or withdrawal in a record."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ _LONGEST_ID = 255
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One received object, or a withdrawal (``value`` None), with where it came from."""
+    """One received object, or one withdrawal (``value`` is None), with its origin."""
 
     source: Source
     value: bytes | None
     stix_id: str | None
-    """Of a withdrawal; of an object only where the record's key says it."""
+    """The id in the record's key: always there for a withdrawal, for an object only if the record has a key."""
     stamp: Stamp
     at_us: int
     topic: str
     partition: int
     offset: int
     index: int
-    """Which object of the push, or of the record."""
+    """The index of the object in the push, or in the record."""
     receipt: str | None
     refused: Problem | None = None
-    """What was found before the object was looked at, such as a size over the limit."""
+    """A problem found before the object was parsed, such as a size over the limit."""
     released: bool = False
-    """The operator has let it pass: lists are not asked again."""
+    """An operator has released it: the warning lists are not checked again."""
 
 
 def arrivals_in(
     records: Sequence[StoredRecord], policy: Policy, limits: Limits, now_us: int, unforeseen: Problem | None = None
 ) -> list[Arrival]:
-    """What records hold, in order. ``unforeseen``: why none of them is looked at."""
+    """The objects and withdrawals in the records, in order. ``unforeseen``: the problem that refuses all of them."""
     by_topic = {INTAKE_PREFIX + source.name: source for source in policy.sources.values()}
     found: list[Arrival] = []
     times = _Times(now_us)
@@ -56,7 +56,7 @@ def arrivals_in(
 
 
 def released_arrivals(held: Iterable[Held], policy: Policy) -> list[Arrival]:
-    """Objects that an operator has let pass, as they came."""
+    """Objects that an operator has released, with their original content and stamp."""
     return [
         Arrival(
             policy.sources[one.source], one.value, one.stix_id, Stamp(one.stamp), one.at_us, "", 0, 0, one.index, None,
@@ -73,14 +73,14 @@ def _of_nobody(record: StoredRecord) -> Problem:
 
 
 class _Times:
-    """When records came. One that is dated by a wrong clock, or not at all, came by now at the latest."""
+    """The times of receipt. A record without a time, or with a time in the future, counts as received now."""
 
     def __init__(self, now_us: int) -> None:
         self._now_us = now_us
         self._misdated: dict[tuple[str, int], int] = {}
 
     def of(self, record: StoredRecord) -> int:
-        """In microseconds since 1970; what follows a misdated record in its partition is later."""
+        """Microseconds since 1970. Records after a misdated one in its partition are never earlier than it."""
         at_us, partition = to_us(record.time), (record.topic, record.partition)
         if at_us == 0 or at_us > self._now_us + JUMP_US:
             at_us = self._misdated[partition] = self._now_us
@@ -107,7 +107,7 @@ def _arrivals(
 def _values(
     record: StoredRecord, headers: RecordHeaders, limits: Limits
 ) -> tuple[Problem | None, Sequence[bytes | None]]:
-    """The objects of a record, or why it holds none. What was pushed is split already."""
+    """The objects of a record, or the problem that refuses it. Pushed objects have already been split."""
     if headers.size_bytes is not None:
         size, limit = headers.size_bytes, limits.object_bytes
         over = f"the limit is {limit}" if size > limit else "the event log's topic takes no record of this size"
@@ -124,6 +124,6 @@ def _values(
 
 
 def _id_in(key: bytes) -> str:
-    """The id that a record's key is. Any other key is nobody's id: it is quoted, cut to what may be stored."""
+    """The id in a record's key. A key that cannot be an id is quoted and cut to the length that the store accepts."""
     text = key.decode("utf-8", "replace")
     return text if len(text) <= _LONGEST_ID and text.strip().isprintable() else ascii(text)[:_LONGEST_ID]

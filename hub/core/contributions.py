@@ -1,4 +1,4 @@
-"""Which claim counts from now on under each key, and the one end of each arrival.
+"""Decides which claim now counts under each key, and the state of each arrival.
 
 Source: docs/semantics.md, sections 1 ("contribution") and 3.
 """
@@ -26,7 +26,7 @@ from hub.model.writes import Superseding, is_superseded
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one arrival."""
+    """The state and the problems of one arrival."""
 
     admitted: Admitted
     state: State
@@ -34,7 +34,7 @@ class Outcome:
 
     @property
     def superseding(self) -> Superseding | None:
-        """What it supersedes of what waits for the operator under the same id; None for nothing."""
+        """Which held objects under the same id this arrival supersedes; None if none."""
         one = self.admitted
         if self.state not in (State.ACCEPTED, State.HELD) and one.arrival.value is not None and not one.retracts:
             return None
@@ -42,12 +42,13 @@ class Outcome:
         return Superseding(one.arrival.stamp, said[0].modified_us if said else None)
 
 
-# ---------------------------------------------------------------- what the store must say first
+# ---------------------------------------------------------------- what must be read first
 
 
 def reads_for(batch: Sequence[Admitted], policy: Policy) -> Reads:
-    """What decides which claims of a batch count: the claims that they may replace, the sources' own definitions of
-    markings, what waits or was refused under their ids, and what references mean that a collection may have made.
+    """What must be read to decide which claims of a batch count: the claims that they may replace, the sources' own
+    marking definitions, the objects held or refused under the same ids, and the keys behind ids that the hub may have
+    issued.
     """
     reads = Reads()
     for one in batch:
@@ -65,14 +66,14 @@ def reads_for(batch: Sequence[Admitted], policy: Policy) -> Reads:
 
 
 def reads_of_parts(answers: Answers) -> Reads:
-    """The parts of the claims that are there, which may have to go with them."""
+    """Reads for the parts of the stored claims: they may have to be withdrawn together with the whole."""
     known = answers.of(REPLACED)
     parts = {key for claim in known.values() for key in _parts_of(claim)}
     return Reads().update(REPLACED, parts - known.keys())
 
 
 def _parts_of(whole: Claim | None) -> list[ClaimKey]:
-    """What may be claimed as a part of it: of observed-data that came without parts nothing is there under these."""
+    """Keys of the possible parts of a claim; if observed-data had no embedded objects, they have no claims."""
     if whole is None or whole.type != "observed-data" or not whole.body:
         return []
     return [claim_key(whole.source, part_id(whole.id, ref)) for ref in whole.obj.get("object_refs", ())]
@@ -87,10 +88,10 @@ def _own_markings(claim: Claim, policy: Policy) -> list[StixId]:
 
 
 class Contributions:
-    """The claims that a batch is about, as they are after each of its arrivals."""
+    """The claims that a batch concerns, after each of its arrivals."""
 
     def __init__(self, policy: Policy, answers: Answers) -> None:
-        """``answers``: to ``reads_for`` and ``reads_of_parts``."""
+        """``answers``: to the reads of ``reads_for`` and ``reads_of_parts``."""
         self._policy = policy
         replaced, others = answers.of(REPLACED), answers.of(CLAIM)
         self._before: Mapping[ClaimKey, Claim | None] = replaced
@@ -102,7 +103,7 @@ class Contributions:
         """Old and new claim, by key."""
 
     def take(self, one: Admitted) -> Outcome:
-        """Let an arrival count, after those before it."""
+        """Apply one arrival, after those before it."""
         if self._issued:
             one = replace(one, claims=self._as_keys(one.claims), would_claim=self._as_keys(one.would_claim))
         outcome = self._outcome(one)
@@ -111,7 +112,7 @@ class Contributions:
             return outcome
         waiting = self._held[at].waiting
         left = _without_superseded(waiting, outcome.superseding)
-        if _withdraws(one) and left != waiting:  # it takes back what nobody has seen yet
+        if _withdraws(one) and left != waiting:  # it withdraws an object that is still held
             outcome = Outcome(one, State.ACCEPTED, _as_meant(one))
         if one.held_on and outcome.state is State.HELD:
             left = (*left, (one.arrival.stamp, one.would_claim[0].modified_us))
@@ -165,9 +166,9 @@ class Contributions:
     # ------------------------------------------------------------ what is held or refused
 
     def _stands_already(self, one: Admitted) -> Problem | None:
-        """Why there is nothing to hold: an operator has released this very claim, or a newer one stands.
+        """Why the object need not be held: an operator has released this exact claim, or a newer one counts already.
 
-        A feed that sends all it has every day would otherwise ask the operator again about what was decided.
+        Otherwise a feed that sends everything every day would ask the operator again about decided objects.
         """
         if one.retracts or not one.would_claim:
             return None
@@ -175,7 +176,7 @@ class Contributions:
         return None if replaces is not None or code is None else _said(code, one.would_claim[0])
 
     def _was_refused(self, one: Admitted) -> Problem | None:
-        """Why this is not asked again: an operator has refused this very claim."""
+        """Why the operator is not asked again: an operator has refused this exact claim."""
         if not one.held_on:
             return None
         at = (one.arrival.source.no, one.would_claim[0].id)
@@ -185,8 +186,8 @@ class Contributions:
         return Problem(Code.HELD_REFUSED, "", says)
 
     def _takes_back(self, one: Admitted) -> bool:
-        """Whether nobody may see any more what stands: it is refused for its marking and would have replaced it, or it
-        is held and would change who sees it, until the operator has decided.
+        """Whether the current claim is withdrawn although the new one does not count: the new one is refused for its
+        marking and would have replaced it, or is held with other markings, and the operator has not decided yet.
         """
         if one.retracts:
             return newest(self._now.get(one.would_claim[0].key), one.would_claim[0])[0] is not None
@@ -222,7 +223,7 @@ class Contributions:
         return Outcome(one, State.ACCEPTED, (*one.problems, *said))
 
     def _marking_trouble(self, claim: Claim) -> Problem | None:
-        """What hides a claim from everyone until its source defines its marking, or otherwise than it has."""
+        """Why a claim is hidden from everyone until its source defines its marking, or corrects the definition."""
         if claim.marks.unreadable:
             says = "A label states a TLP that is no level of it; nobody sees this object until that is corrected."
             return Problem(Code.MARKING_UNKNOWN, "/labels", says)
@@ -234,7 +235,7 @@ class Contributions:
         return None
 
     def _hides(self, source: int, marking: StixId) -> str | None:
-        """Why a marking of a source's own hides what carries it."""
+        """Why one of a source's own markings hides the objects that carry it."""
         definition = self._now.get(claim_key(source, marking))
         if definition is None or definition.state is ClaimState.WITHDRAWN:
             return f"You have not defined the marking {cut(marking)}; nobody sees this object until you send it."
@@ -256,7 +257,7 @@ def _withdraws(one: Admitted) -> bool:
 
 
 def _as_meant(one: Admitted) -> tuple[Problem, ...]:
-    """What is said of a withdrawal that names an id in another spelling."""
+    """The warning for a withdrawal that names an id in another spelling."""
     if one.arrival.value is not None or one.stix_id == one.arrival.stix_id:
         return ()
     says = f"{cut(one.arrival.stix_id)} was read as {cut(one.stix_id)}."
@@ -264,7 +265,9 @@ def _as_meant(one: Admitted) -> tuple[Problem, ...]:
 
 
 def _following(old: Claim | None, part: Claim) -> Claim | None:
-    """The claim of a part whose whole counts from now on, whatever came between; None where it is as it was."""
+    """The claim of a part that is accepted with its whole, even if the stored claim has a later stamp; None if it is
+    unchanged.
+    """
     return newest(old, part if old is None else replace(part, stamp=max(part.stamp, old.stamp)))[0]
 
 

@@ -1,11 +1,11 @@
-"""JSON text to UTF-8, whichever Unicode encoding it comes in: PowerShell writes UTF-16, Notepad a byte order mark."""
+"""Converts JSON text in any Unicode encoding to UTF-8: PowerShell writes UTF-16, Notepad adds a byte order mark."""
 
 from __future__ import annotations
 
 import codecs
 
 _MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, because its mark begins with that of UTF-16
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -20,7 +20,7 @@ _ZEROS = {
 _HEAD_BYTES = 4
 
 STAYS_BROKEN = "hub.stays-broken"
-"""The error handler for decoding: what is no character becomes half of a surrogate pair, which no reader takes."""
+"""An error handler for decoding. It replaces an invalid byte with a lone surrogate, which the JSON parser refuses."""
 
 
 def _half_a_pair(error: UnicodeError) -> tuple[str, int]:
@@ -33,7 +33,7 @@ codecs.register_error(STAYS_BROKEN, _half_a_pair)
 
 
 def utf8(value: bytes) -> bytes:
-    """JSON text in UTF-8 without a byte order mark. What cannot be decoded is no UTF-8 then either."""
+    """JSON text in UTF-8 without a byte order mark. Bytes that cannot be decoded give invalid UTF-8."""
     encoding = encoding_of(value)
     if encoding is None:
         return value.removeprefix(codecs.BOM_UTF8)
@@ -41,8 +41,8 @@ def utf8(value: bytes) -> bytes:
 
 
 def encoding_of(head: bytes) -> str | None:
-    """The encoding of JSON text by its first four bytes, None for UTF-8: a byte order mark, else where the zero bytes
-    of two ASCII characters stand (RFC 4627, section 3).
+    """The encoding of JSON text by its first four bytes; None for UTF-8. Uses the byte order mark, or else the
+    positions of the zero bytes in the first two ASCII characters (RFC 4627, section 3).
     """
     if head[:1] in (b"{", b"[") and head[1:2] != b"\0":
         return None
@@ -53,14 +53,14 @@ def encoding_of(head: bytes) -> str | None:
 
 
 class Decoder:
-    """JSON text that comes in parts, to UTF-8. Sans-IO: holds the first three bytes, or half a character."""
+    """Converts JSON text that arrives in parts to UTF-8. Sans-IO: buffers a few bytes at most."""
 
     def __init__(self) -> None:
         self._head: bytes | None = b""
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """What these further bytes are in UTF-8."""
+        """The UTF-8 text of these further bytes."""
         if self._head is not None:
             data = self._head + data
             if len(data) < _HEAD_BYTES:
@@ -70,7 +70,7 @@ class Decoder:
         return self._decoded(data)
 
     def end(self) -> bytes:
-        """What remained."""
+        """The remaining text, at the end of the input."""
         head = self._head or b""
         if self._head is not None:
             self._begin(head)

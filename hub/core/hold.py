@@ -1,9 +1,10 @@
-"""What an operator should look at before anybody sees it: values that would block everyone, and hits on warning lists.
+"""Decides which indicators an operator must check before they are shown: those with values that would block too much,
+and those on warning lists.
 
-Every value that a door could pass to something that blocks is checked, in every spelling that a product could read:
-what an indicator asserts alone, and addresses, names and URLs anywhere else in its pattern, unless it excludes them.
-Only indicators are held. An observable in a report says that something was there, not that it be blocked, and no
-export has it. A revoked claim asks nobody to block anything, and must reach those who block.
+Checks every value that a door could pass to a product that blocks, in every spelling that a product could read: the
+values that an indicator asserts alone, and addresses, names and URLs elsewhere in its pattern unless negated. Only
+indicators are held. An observable reports that something was seen, it does not ask to block it, and no export contains
+it. A revoked claim does not ask to block anything, and must reach the members that already block.
 """
 
 from __future__ import annotations
@@ -25,27 +26,28 @@ OWN_RULES = "ctihub"
 """The name of the hub's own rules among the lists."""
 
 RULES = 3
-"""Their version; grows when they judge otherwise, so that lists made by older ones are not taken for current."""
+"""The version of these rules. Increase it when they decide differently, so that lists made with older rules are
+rebuilt."""
 
 _WIDEST = {4: 8, 6: 19}
-"""Prefix lengths: a network wider than this is a country's share of the Internet."""
+"""The shortest prefix length that is not held, by IP version."""
 
 _SPECIAL_NAMES = frozenset(("localhost", "local", "localdomain", "internal", "lan", "arpa", "invalid", "test"))
-"""Top-level names that never leave a network (RFC 6761, 6762, 8375)."""
+"""Top-level names that are never resolved on the public Internet (RFC 6761, 6762, 8375)."""
 _DOCUMENTATION = "example"
-"""The top-level name for examples (RFC 2606), which nobody has."""
+"""The top-level name for examples (RFC 2606), which cannot be registered."""
 _DIGEST = re.compile(r"\s*((?:[0-9A-Fa-f]{32}){1,4}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{56})\s*")
 
 
 class Hit(NamedTuple):
-    """Why an object is held, and on which list."""
+    """Why an object is held, and by which list."""
 
     problem: Problem
     list_name: str
 
 
 class Ranges:
-    """Networks of one family as sorted, disjoint spans; a look-up is one bisection."""
+    """Networks of one IP version as sorted, disjoint ranges; a lookup is one bisection."""
 
     def __init__(self, networks: Iterable[tuple[int, int, str]]) -> None:
         """``networks``: first address, last address, name of the list."""
@@ -61,7 +63,7 @@ class Ranges:
             self._names.append(name)
 
     def touching(self, start: int, end: int) -> str | None:
-        """The list of a span that has an address in common with ``start`` … ``end``."""
+        """The list of a range that shares an address with ``start`` … ``end``; None if there is none."""
         at = bisect_right(self._starts, end) - 1
         return self._names[at] if at >= 0 and self._ends[at] >= start else None
 
@@ -81,14 +83,14 @@ _NOT_PUBLIC = {
         # IANA special-purpose registries (RFC 6890 and later), without the ranges for documentation
         4: ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
             "192.0.0.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"),
-        # only 2000::/3 is in use (RFC 4291, section 2.4), and of it the first /23 for protocols (RFC 2928)
+        # only 2000::/3 is in use (RFC 4291, section 2.4), except its first /23, for protocols (RFC 2928)
         6: ("::/3", "2001::/23", "4000::/2", "8000::/1"),
     }.items()
 }  # fmt: skip
 
 
 _READ = frozenset(("ipv4-addr", "ipv6-addr", "domain-name", "url", "file"))
-"""Kinds whose entries of lists have been looked at already."""
+"""Kinds whose values are already checked as addresses, names or digests."""
 
 
 def _no_suffix(_: str) -> bool:
@@ -97,23 +99,23 @@ def _no_suffix(_: str) -> bool:
 
 @dataclass(frozen=True)
 class WarningLists:
-    """The warning lists and the hub's own rules, loaded once; ``holds`` is called for every indicator."""
+    """The warning lists and the hub's own rules, loaded once. ``holds`` is called for every indicator."""
 
     own_rules: bool = True
     own_hosts: frozenset[str] = frozenset()
     """The hub's own names and addresses."""
     values: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """(kind, canonical value) to the name of a list; kind ``file`` for hashes of any algorithm."""
+    """(kind, canonical value) to the name of a list; the kind is ``file`` for hashes of any algorithm."""
     suffixes: Mapping[str, str] = field(default_factory=dict)
-    """Domains whose names below are meant too."""
+    """Domain to the name of a list; subdomains match as well."""
     networks: Sequence[tuple[str, str]] = ()
-    """(network, name of a list)."""
+    """(network, name of the list)."""
     is_public_suffix: Callable[[str], bool] = _no_suffix
-    """Whether anybody may register names directly below a domain."""
+    """Whether a domain is a public suffix: anybody may register names directly below it."""
     top_level: frozenset[str] = frozenset()
-    """The top-level domains of the Internet, as A-labels; empty: not known, and every name may be one."""
+    """The top-level domains of the Internet, as A-labels. If empty, every name may be a top-level domain."""
     version: str = ""
-    """Changes whenever another version of a list or another choice of lists is loaded."""
+    """Changes whenever another version or another choice of lists is loaded."""
 
     @cached_property
     def _ranges(self) -> dict[int, Ranges]:
@@ -125,8 +127,8 @@ class WarningLists:
         return found[4], found[6]
 
     def holds(self, obj: StixObject, observables: Sequence[Observable]) -> Hit | None:
-        """Why an operator should look at this object; None for nothing. ``observables`` are what its pattern asserts
-        alone, and with ``Named`` what else it names.
+        """Why an operator must check this object; None if it need not. ``observables``: the values that its pattern
+        asserts alone, and as ``Named`` the other values in it.
         """
         if obj["type"] != "indicator" or obj.get("revoked") is True:
             return None
@@ -139,7 +141,7 @@ class WarningLists:
         return None
 
     def judge(self, one: Observable) -> Hit | None:
-        """Why nobody should block this value before an operator has looked at it; None for nothing."""
+        """Why this value must not be blocked before an operator has checked it; None if it may."""
         for reading in readings(one):
             hit = self._address(reading, one) if isinstance(reading, Span) else self._domain(reading, one)
             if hit is not None:
@@ -154,7 +156,9 @@ class WarningLists:
         return None if name is None else _hit(Code.LIST_HIT, one, value, f"is on the list {name}", name)
 
     def _address(self, span: Span, one: Observable) -> Hit | None:
-        """An address of a URL with a path is no place on the Internet either where it is reserved."""
+        """Check an address. The rules about reserved and own addresses also apply to URLs with a path, the lists do
+        not.
+        """
         if self.own_rules:
             widest = _WIDEST[span.version]
             if span.prefix < widest:
@@ -170,7 +174,7 @@ class WarningLists:
         return None if name is None else _hit(Code.LIST_HIT, one, span.text, f"is on the list {name}", name)
 
     def _domain(self, name: DomainName, one: Observable) -> Hit | None:
-        """A URL of a whole site says as much as its name; one with a path is a place of its own on it."""
+        """Check a name. Public suffixes and lists do not apply to the host of a URL with a path."""
         if self.own_rules:
             hit = self._special(name, one) if is_network_property(one.kind, one.path) else None
             if hit is not None:
@@ -215,7 +219,7 @@ class WarningLists:
 
 
 def _concerns(name: DomainName, host: str) -> bool:
-    """Whether blocking a name, or a place on it, hits a host: its own name, or one above."""
+    """Whether blocking a name, or a URL on it, affects a host: the host has this name, or is below it."""
     return host == name.text or (not name.is_place and host.endswith("." + name.text))
 
 

@@ -1,4 +1,4 @@
-"""One object, from bytes to what may be claimed: read, lift, validate, normalise. Its source plays no part here."""
+"""Turns the bytes of one object into normalised objects: read, lift, validate, normalise. Independent of the source."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from hub.patterns import key as key_of
 
 
 def judge(value: bytes, limits: Limits) -> list[Normal] | Problem | tuple[Problem, str | None]:
-    """Read, lift, validate and normalise one object: what it becomes, or the first problem that refuses it, for an
-    object that can be read with its id.
+    """Read, lift, validate and normalise one object. Returns the resulting objects or the first problem that refuses
+    it; if the object could be read, the problem comes with its id.
     """
     obj = read(value, limits)
     if isinstance(obj, Problem):
@@ -32,10 +32,11 @@ def judge(value: bytes, limits: Limits) -> list[Normal] | Problem | tuple[Proble
 
 
 def judge_object(obj: StixObject, limits: Limits) -> list[Normal] | Problem:
-    """Lift, validate and normalise one decoded object: what it becomes, or the first problem that refuses it.
+    """Lift, validate and normalise one decoded object. Returns the resulting objects or the first problem that refuses
+    it.
 
-    What is refused is looked at again without the properties that say nothing, and then for no more than whether it
-    revokes something.
+    A refused object is judged again without its empty properties. If it is still refused but is a revocation, only the
+    revocation counts.
     """
     found = _judged(obj, limits)
     if not isinstance(found, Problem):
@@ -57,11 +58,11 @@ def _says_nothing(left_out: Sequence[str]) -> Problem:
 
 
 _NAMED = 5
-"""How many properties that say nothing are named."""
+"""How many empty properties a warning names."""
 
 
 def revoking(revokes: StixObject, why: Problem) -> Normal:
-    """A revocation of which nothing else counts, and why."""
+    """A normalised object of which only the revocation counts, with a warning that gives the reason."""
     says = f"It is accepted only as a revocation of the version before: {why.says}"
     warning = Problem(Code.REVOCATION_LENIENT, why.at, says)
     return Normal(revokes["id"], revokes, key_of("object", revokes["id"]), (), (warning,), only_revokes=True)
@@ -91,13 +92,13 @@ def _judged(obj: StixObject, limits: Limits) -> list[Normal] | Problem:
 
 
 def id_of(obj: StixObject) -> str | None:
-    """The id of an object that may not be valid, as far as it can be quoted."""
+    """The id of an object that may be invalid; None if the id cannot be quoted."""
     stix_id = obj.get("id")
     return stix_id if isinstance(stix_id, str) and len(stix_id) <= 255 and stix_id.isprintable() else None
 
 
 def check(value: bytes, limits: Limits) -> list[Problem]:
-    """The verdicts on one object that need no source and no hub; the first that refuses it, or its warnings."""
+    """Check one object without a source and a hub: returns the problem that refuses it, or its warnings."""
     found = judge(value, limits)
     if isinstance(found, Problem):
         return [found]
@@ -107,5 +108,5 @@ def check(value: bytes, limits: Limits) -> list[Problem]:
 
 
 def objects_in(value: bytes, limits: Limits) -> list[bytes] | Problem:
-    """The objects that a record holds, in UTF-8: one, or those of a bundle, an envelope or a list."""
+    """The objects of a record, in UTF-8: a single object, or those of a bundle, an envelope or a list."""
     return split(utf8(value), limits)

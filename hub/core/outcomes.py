@@ -1,4 +1,4 @@
-"""What the outcomes of a batch leave: parts of receipts, counts, objects that wait for the operator, rejections."""
+"""Turns the outcomes of a batch into rows: parts of receipts, counts, held objects, rejections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EXCERPT_BYTES = 512
 
 
 def account(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
-    """Write the receipts' counts and problems, the sources' counts, and what waits for the operator."""
+    """Write the counts and problems of the receipts, the counts of the sources, and the held objects."""
     parts: dict[tuple[str, int], tuple[Counter[State], list[dict[str, object]]]] = {}
     totals: dict[int, Counter[State]] = {}
     for outcome in outcomes:
@@ -23,7 +23,7 @@ def account(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
         if not arrival.released:
             totals.setdefault(source, Counter())[outcome.state] += 1
         if arrival.receipt is not None:
-            # by source as well: what a source writes into its records' headers concerns its own receipts only
+            # also by source: the headers of a source's records can only affect its own receipts
             by_state, said = parts.setdefault((arrival.receipt, source), (Counter(), []))
             by_state[outcome.state] += 1
             said.extend(_problem(outcome, problem) for problem in outcome.problems)
@@ -34,7 +34,7 @@ def account(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
 
 
 def _hold(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
-    """What waits for the operator from now on, and what waits no longer since its source has said something newer."""
+    """Write which objects are held from now on, and which held objects are superseded by newer arrivals."""
     said: dict[tuple[int, StixId], list[Superseding]] = {}
     for outcome in outcomes:
         if outcome.superseding is not None:
@@ -80,7 +80,7 @@ def _counts(by_state: Mapping[State, int]) -> ReceiptCounts:
 
 
 def rejections(outcomes: Sequence[Outcome], rules_url: str) -> dict[int, list[dict[str, object]]]:
-    """The entries of the sources' logs of rejections, by source, without number and time."""
+    """New rows for the sources' logs of rejections, by source; without numbers and times."""
     found: dict[int, list[dict[str, object]]] = {}
     for outcome in outcomes:
         if outcome.state is State.REJECTED:

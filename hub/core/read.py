@@ -1,7 +1,7 @@
-"""Bytes to one JSON object. Nothing here knows STIX.
+"""Parses bytes into one JSON object. Independent of STIX.
 
-What other parsers let pass is refused here, because two readers would understand it differently: a key that comes
-twice (the second could smuggle another marking past a check of the first), NaN, numbers that a double cannot hold.
+Refuses input that other parsers accept but read differently: duplicate keys (the second could bypass a check of the
+first marking), NaN, and numbers that a double cannot hold.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hub.model.words import Limits, StixObject
 
 _BOM = codecs.BOM_UTF8
 _LARGEST_INTEGER = 2**53 - 1
-"""STIX 2.1, section 2.8: integers MUST fit a signed 54-bit value; a double holds no more without loss."""
+"""STIX 2.1, section 2.8: integers MUST fit a signed 54-bit value, which a double holds exactly."""
 
 _POSITION = re.compile(r" at line (\d+) column (\d+)$")
 _NOT_A_NUMBER = (b"NaN", b"Infinity", b"-Infinity", b"nan", b"inf")
@@ -26,10 +26,10 @@ _DUPLICATE_KEY = re.compile(r'Detected duplicate key ("(?:[^"\\]|\\.)*")')
 
 
 def read(value: bytes, limits: Limits) -> StixObject | Problem:
-    """The JSON object that ``value`` is, or why it is none. ``value`` is UTF-8; a byte order mark is passed over.
+    """The JSON object in ``value``, or the problem that refuses it. ``value`` is UTF-8; a byte order mark is skipped.
 
-    Whole numbers written with a fraction (``85.0``) become integers: JSON knows one number, and equal claims must be
-    equal. Source: RFC 8259; RFC 7493 (I-JSON) for duplicate keys and the range of numbers; STIX 2.1, section 2.
+    Whole numbers written with a fraction (``85.0``) become integers: JSON does not distinguish them, and equal claims
+    must be equal. Source: RFC 8259; RFC 7493 (I-JSON) for duplicate keys and the range of numbers; STIX 2.1, section 2.
     """
     if len(value) > limits.object_bytes:
         return Problem(Code.OBJECT_TOO_LARGE, "", _too_large(len(value), limits.object_bytes))
@@ -47,7 +47,7 @@ def read(value: bytes, limits: Limits) -> StixObject | Problem:
 
 
 def malformed(value: bytes, error: str) -> Problem:
-    """A parser's complaint as one of our codes, with the place in the bytes."""
+    """Translates an error of the parser into a problem, with the position in the text."""
     place = _POSITION.search(error)
     where = f" (line {place[1]}, column {place[2]})" if place else ""
     if duplicate := _DUPLICATE_KEY.search(error):
@@ -85,7 +85,7 @@ def _is_utf8(value: bytes) -> bool:
 
 
 def _too_deep(obj: StixObject, limit: int) -> str | None:
-    """The pointer of the first container beyond ``limit`` levels; the object itself is the first level."""
+    """The JSON pointer of the first container nested deeper than ``limit``; the object itself is the first level."""
     level: list[tuple[str, Any]] = [("", obj)]
     for _ in range(limit):
         inside = ((f"{at}/{key}", value) for at, holder in level for key, value in _items(holder))
@@ -102,7 +102,7 @@ def _items(holder: Any) -> list[tuple[str, Any]]:
 
 
 def _numbers_in(obj: StixObject) -> Problem | None:
-    """The first number that JSON readers do not agree on; makes integers of whole numbers with a fraction."""
+    """The first number that JSON parsers read differently; None if there is none. Converts whole floats to integers."""
     holders: list[Any] = [obj]
     for holder in holders:
         for key, value in holder.items() if type(holder) is dict else enumerate(holder):

@@ -1,6 +1,6 @@
-"""A record to the objects it holds, unparsed: one object, or those of a bundle, an envelope of TAXII or a list.
+"""Splits a record into its objects without parsing them: a single object, or those of a bundle, TAXII envelope or list.
 
-Nothing here knows STIX beyond the word ``bundle``, and that a bundle hands its version down.
+Independent of STIX, except for the type ``bundle`` and the ``spec_version`` that objects inherit from their bundle.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from hub.model.problems import Code, Problem, cut
 from hub.model.words import Limits
 
 BUNDLES_DEEP = 3
-"""How many bundles may stand around an object; connectors take as many apart."""
+"""How many bundles may be nested around an object; connectors accept as many."""
 _VERSIONS = ("2.0", "2.1")
 _ENVELOPE_CANDIDATES = 16
-"""How often the text of a bundle's list may be looked for in it before the bundle is parsed whole instead."""
+"""How often the text of a bundle's list is searched for in the bundle before the bundle is parsed whole instead."""
 
 _is_of_its_own = re.compile(rb'\{\s*+"type"\s*+:\s*+"(?!bundle")[a-z0-9-]++"').match
-"""A type that comes first and is no bundle's; should another follow, ``read`` refuses the object."""
+"""Matches an object whose first property is a type other than bundle; ``read`` refuses a second ``type`` property."""
 
 _NOTHING = msgspec.Raw()
 
 
 class _Envelope(msgspec.Struct):
-    """The properties that say whether a value holds objects; they stay raw."""
+    """The properties that show whether a value is a container; they stay raw."""
 
     type: Any = None
     id: Any = None
@@ -42,7 +42,7 @@ class _Envelope(msgspec.Struct):
 
     @property
     def holds_objects(self) -> bool:
-        """Whether it is a bundle, or an envelope of TAXII, which has no type; an object of its own has times."""
+        """Whether it is a bundle, or a TAXII envelope: that has ``objects``, but no type and no times."""
         if self.type is None:
             return self.objects is not _NOTHING and self.created is None and self.modified is None
         return bool(self.type == "bundle")
@@ -59,12 +59,12 @@ _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def split(value: bytes, limits: Limits) -> list[bytes] | Problem:
-    """The objects of a record as they came, unparsed and in order: those of a bundle, an envelope or a list, else the
-    value itself. Bundles in it are taken apart as well, ``BUNDLES_DEEP`` deep; a deeper one, or one that cannot be cut,
-    stays one slice, for ``read`` and ``validate`` to refuse. Objects without ``spec_version`` get that of their bundle.
+    """Split a record into its objects, unparsed and in order: those of a bundle, an envelope or a list, or the value
+    itself. Nested bundles are split too, up to ``BUNDLES_DEEP``; a deeper bundle, or one that cannot be split, stays
+    one slice, which ``read`` or ``validate`` refuses. Objects without ``spec_version`` inherit that of their bundle.
 
-    A bundle without ``objects`` holds none. A problem concerns the whole record: it cannot be cut, or holds more than
-    ``limits.bundle_objects``.
+    A bundle without ``objects`` gives an empty list. A problem refuses the whole record: it cannot be split, or holds
+    more than ``limits.bundle_objects`` objects.
     """
     if _is_of_its_own(value):
         return [value]
@@ -83,7 +83,7 @@ def split(value: bytes, limits: Limits) -> list[bytes] | Problem:
 
 
 def _held_by(value: bytes, envelope: _Envelope, limits: Limits) -> list[bytes] | Problem:
-    """The objects of the bundle or envelope that a record is."""
+    """The objects of a record that is a bundle or an envelope."""
     if problem := _wrong_envelope(value, envelope):
         return problem
     if envelope.objects is _NOTHING:
@@ -97,7 +97,7 @@ def _held_by(value: bytes, envelope: _Envelope, limits: Limits) -> list[bytes] |
 
 
 def _may_hold_objects(value: bytes) -> bool:
-    """False for what is surely an object of its own, which most are; an escape may spell anything."""
+    """False if the value is certainly a single object, as most are; text with an escape may be a container."""
     return not _is_of_its_own(value) and (_speaks_of_objects(value) or b"\\u" in value)
 
 
@@ -121,7 +121,7 @@ def _all_of(objects: list[msgspec.Raw] | None, level: int, version: object, limi
 
 
 def _apart(objects: Iterable[msgspec.Raw], level: int, version: object) -> Iterator[bytes]:
-    """The objects in a list, and those of the bundles in it. ``level``: how many bundles stand around the list."""
+    """The objects in a list, and those of nested bundles. ``level``: how many bundles enclose the list."""
     for raw in objects:
         one = bytes(raw)
         inside = _envelope_in(one) if _may_hold_objects(one) else None
@@ -137,7 +137,7 @@ def _apart(objects: Iterable[msgspec.Raw], level: int, version: object) -> Itera
 
 
 def _envelope_in(one: bytes) -> _Envelope | None:
-    """What an object of a list holds; None for an object of its own, and for what ``read`` is to refuse."""
+    """The envelope that an object of a list is; None for a single object, and for text that ``read`` will refuse."""
     try:
         envelope = _envelope.decode(one)
         if not envelope.holds_objects:
@@ -149,7 +149,7 @@ def _envelope_in(one: bytes) -> _Envelope | None:
 
 
 def _versioned(one: bytes, version: object) -> bytes:
-    """The object with the version that its bundle says, where it says none itself."""
+    """The object with the ``spec_version`` of its bundle, if it has none itself."""
     if version not in _VERSIONS or one[:1] != b"{":
         return one
     if b'"spec_version"' in one:
@@ -162,7 +162,7 @@ def _versioned(one: bytes, version: object) -> bytes:
 
 
 def _wrong_envelope(value: bytes, envelope: _Envelope) -> Problem | None:
-    """Why a bundle's own properties are no good: its id, its version, or a key that comes twice."""
+    """What is wrong with a bundle's own properties: its id, its version, or a duplicate key."""
     is_bundle = envelope.type is not None
     if is_bundle and (not isinstance(envelope.id, str) or not envelope.id.startswith("bundle--")):
         says = f"A bundle has an id of the form bundle--UUID, not {cut(envelope.id)}."
@@ -178,10 +178,10 @@ def _wrong_envelope(value: bytes, envelope: _Envelope) -> Problem | None:
 
 
 def _without_objects(value: bytes, objects: msgspec.Raw) -> bytes:
-    """The bundle with an empty list for its objects, so that its own keys can be checked without parsing them.
+    """The bundle with an empty list of objects, so that its own keys can be checked without parsing the objects.
 
-    Where the text of the list occurs earlier in the bundle that place is emptied instead, and the real list is parsed
-    with the rest: dearer, and as strict.
+    If the same text occurs earlier in the bundle, that place is emptied instead and the real list is parsed too:
+    slower, but equally strict.
     """
     if objects is _NOTHING:
         return value
@@ -197,7 +197,7 @@ def _without_objects(value: bytes, objects: msgspec.Raw) -> bytes:
 
 
 def _unreadable(value: bytes) -> list[bytes] | Problem:
-    """What a record is that has no envelope: one value that is no object, or no JSON at all."""
+    """The result for a record that is no envelope: the value itself if it is valid JSON, otherwise the problem."""
     try:
         jiter.from_json(value, catch_duplicate_keys=True, allow_inf_nan=False)
     except ValueError as error:

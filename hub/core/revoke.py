@@ -1,8 +1,8 @@
-"""Revocations that are no valid objects: taken back means gone, whatever else such a version says.
+"""Revocations that are not valid objects: they still withdraw the contribution, whatever else is wrong with them.
 
-Enough is what names the contribution and its version: type, id, ``modified`` and author. The rest of the version is
-never shown, so that it need not be valid; its markings count, since those whom they exclude must not learn of it.
-Source: docs/semantics.md, section 3, "Ways out".
+The type, id, ``modified`` and author are enough, because they name the contribution and the version. The rest of the
+version is never shown, so it need not be valid. Its markings count: whoever they exclude must not learn of it. Source:
+docs/semantics.md, section 3, "Ways out".
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from hub.model.times import exact_time, parse_us
 from hub.model.words import Level, StixObject
 
 _NOBODY = [TLP_IDS[Level.RED]]
-"""RED without a group is shown to nobody."""
+"""RED without a group is never shown."""
 _is_id = re.compile(rf"({TYPE_NAME})--{UUID}").fullmatch
 _is_identity = re.compile(rf"identity--{UUID}").fullmatch
 _is_marking = re.compile(rf"marking-definition--{UUID}").fullmatch
 
 
 def revocation(obj: StixObject) -> StixObject | None:
-    """What counts of a version that revokes its contribution; None for one that does not, or that cannot be read."""
+    """The readable part of a version that revokes its contribution; None if it does not revoke, or cannot be read."""
     kind, stix_id = obj.get("type"), obj.get("id")
     named = _is_id(stix_id) if type(stix_id) is str else None
     if obj.get("revoked") is not True or named is None or named[1] != kind or kind == "bundle":
@@ -50,7 +50,7 @@ def revocation(obj: StixObject) -> StixObject | None:
 
 
 def _moment(said: Any) -> str | None:
-    """A time in the spelling of STIX; also one with an offset, as those write it by hand who revoke by hand."""
+    """A time in STIX format; accepts an offset, which people write when they revoke by hand. None if it is no time."""
     if type(said) is not str:
         return None
     try:
@@ -60,8 +60,8 @@ def _moment(said: Any) -> str | None:
 
 
 def revocation_in(value: bytes) -> StixObject | None:
-    """The same, of bytes that ``read`` refuses over a key that comes twice elsewhere, a number, their nesting, or what
-    is no UTF-8.
+    """Like ``revocation``, for bytes that ``read`` refuses because of a duplicate key, a number, nesting or an encoding
+    that is not UTF-8.
     """
     try:
         obj = json.loads(value.decode("utf-8", "replace"), object_pairs_hook=_readable)
@@ -71,7 +71,7 @@ def revocation_in(value: bytes) -> StixObject | None:
 
 
 def _readable(pairs: list[tuple[str, Any]]) -> StixObject:
-    """An object in which a key that comes twice, with two values, has none that anybody reads."""
+    """An object in which a key that occurs twice with different values has no readable value."""
     found: StixObject = {}
     for name, value in pairs:
         found[name] = ... if name in found and repr(found[name]) != repr(value) else value
@@ -79,7 +79,7 @@ def _readable(pairs: list[tuple[str, Any]]) -> StixObject:
 
 
 def _markings(obj: StixObject) -> StixObject:
-    """Its markings as far as they say something; those that cannot be read leave out everybody."""
+    """The markings that can be read; if some cannot be read, a marking that excludes everybody."""
     refs, labels, granular = (obj.get(name) or [] for name in ("object_marking_refs", "labels", "granular_markings"))
     readable = (
         type(refs) is list
@@ -109,13 +109,13 @@ def _is_granular(one: Any) -> bool:
 
 
 def revoked(said: Claim, stood: Claim | None, default: Level) -> Claim:
-    """The claim that such a revocation makes: the content that stood, revoked, seen by nobody who may not see both.
-    ``default`` is the level of what states none.
+    """The claim that such a revocation makes: the previous content, revoked, visible only to those who may see both.
+    ``default``: the level of objects that state none.
 
-    Where nothing stood nobody sees it; it keeps older versions out.
+    Without a previous claim it is visible to nobody, but still supersedes older versions.
     """
     if stood is None or not stood.body:
-        # the index of sightings reads of each what was sighted: here nothing that anybody shows
+        # the index of sightings reads ``sighting_of_ref`` of each sighting; this value is never shown
         sighted = {"sighting_of_ref": said.id} if said.type == "sighting" else {}
         return _claiming(said, {**said.obj, **sighted, "object_marking_refs": _NOBODY})
     obj = {**stood.obj, "revoked": True}

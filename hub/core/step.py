@@ -1,17 +1,18 @@
-"""One step of a worker, without input and output: from records, or from work that was left, to what is written.
+"""One step of a worker without I/O: computes what to write from records, or from a task.
 
-A step asks for reads (``ask``), is told the answers (``tell``) until it needs no more, and gives what to write: first
-what needs no number (``writes``), then, told where the logs end, all of it (``finish``). Its stages, in this order:
+A step asks for reads (``ask``) and receives the answers (``tell``) until it needs no more. It then returns what to
+write: first everything that needs no sequence number (``writes``), then, given where the logs end, all of it
+(``finish``). Its stages, in this order:
 
-1. ``arrivals``: a record is cut into the objects that it holds, each with its source.
-2. ``judge``: read, lift, validate, normalise one object.
-3. ``admission``: what the source may say, and what waits for an operator.
-4. ``contributions``: which claim counts from now on, and the one end of each arrival.
-5. ``outcomes``: receipts, counts, what waits, rejections.
-6. ``merge``: from the claims that changed to the views that change, per audience.
+1. ``arrivals``: split each record into its objects, each with its source.
+2. ``judge``: read, lift, validate and normalise one object.
+3. ``admission``: check what the source may send, and what is held for an operator.
+4. ``contributions``: decide which claim counts from now on, and the state of each arrival.
+5. ``outcomes``: receipts, counts, held objects, rejections.
+6. ``merge``: compute which views change, per audience, from the claims that changed.
 
-Admission judges what a stage before has made valid and canonical: a marking or an author that is written in another
-spelling must not slip past it.
+Admission runs after validation and normalisation, because a marking or an author in an unusual spelling must not bypass
+it.
 """
 
 from __future__ import annotations
@@ -44,39 +45,41 @@ from hub.patterns import values_in
 Changed = Mapping[ClaimKey, tuple[Claim | None, Claim]]
 """Old and new claim, by key."""
 Rounds = Generator[Reads, Answers, None]
-"""Yields what is to be read, and is sent the answers."""
+"""Yields the reads of each round, and is sent their answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepSettings:
-    """What every step is told."""
+    """The settings of all steps."""
 
     limits: Limits = field(default_factory=Limits)
     hold: Hold = no_hold
     referrer_limit: int = REFERRER_LIMIT
-    """If an id appears to which more visible claims refer than this, their turn comes in later steps."""
+    """If an id is shown for the first time and more visible claims than this refer to it, they are computed in later
+    steps."""
     rules_url: str = "/rules/"
 
 
 class Step:
-    """See the head of this module. Made by one of its class methods; each of them judges at once, before any read."""
+    """See the module docstring. Created by one of its class methods, which judge the arrivals before the first read."""
 
     def __init__(self, policy: Policy, settings: StepSettings, now_us: int) -> None:
         self.policy = policy
         self._settings = settings
         self._now_us = now_us
         self.writes = Writes()
-        """What is to be written; complete but for numbers and dates when there are no more reads."""
+        """What to write. When there are no more reads, only numbers and dates are missing."""
         self._rounds: Rounds | None = None
         self._asked = Reads()
         self._engine: Engine | None = None
         self._drafts: list[Draft] = []
         self._rejections: dict[int, list[dict[str, object]]] = {}
-        """By log."""
+        """By number of the log."""
         self.reached: bytes | None = None
-        """Of a step of ``referrers``: after which key the next one begins; None when all have had their turn."""
+        """For a step of ``of_referrers``: the key after which the next step continues; None when all have been
+        computed."""
 
-    # ------------------------------------------------------------ what there is to do
+    # ------------------------------------------------------------ the ways to create a step
 
     @classmethod
     def of_records(
@@ -108,7 +111,7 @@ class Step:
         keys: Collection[ClaimKey],
         collection: int | None = None,
     ) -> Step:
-        """Compute again what these claims show, in one collection or in all, since the policy has changed."""
+        """Compute again what these claims show, in one collection or in all, because the policy has changed."""
         step = cls(policy, settings, now_us)
         return step._begin(step._look_again(keys, collection))
 
@@ -116,7 +119,7 @@ class Step:
     def of_referrers(
         cls, policy: Policy, settings: StepSettings, now_us: int, collection: int, name: StixId, after: bytes
     ) -> Step:
-        """Give the next claims that refer to ``name`` their turn in a collection, after the key ``after``."""
+        """Compute the next page of the claims that refer to ``name`` in a collection, after the key ``after``."""
         step = cls(policy, settings, now_us)
         return step._begin(step._take_turn(collection, name, after))
 
@@ -125,14 +128,14 @@ class Step:
         self._asked = next(rounds)
         return self
 
-    # ------------------------------------------------------------ the outside
+    # ------------------------------------------------------------ the interface
 
     def ask(self) -> Reads:
-        """What must be read before the step can go on; empty when it is done."""
+        """What must be read before the step can continue; empty when it is done."""
         return self._asked
 
     def tell(self, answers: Answers) -> None:
-        """Go on with the answers."""
+        """Continue with the answers."""
         assert self._rounds is not None  # noqa: S101 - _begin
         try:
             self._asked = self._rounds.send(answers)
@@ -145,7 +148,7 @@ class Step:
         return {draft.collection.no for draft in self._drafts} | self._rejections.keys()
 
     def finish(self, heads: Mapping[int, Head]) -> Writes:
-        """All that is to be written. ``heads``: where the ``logs`` end."""
+        """Everything to write. ``heads``: where the ``logs`` end."""
         writes = self.writes
         if self._engine is not None:
             vouched = frozenset(name for name in known_objects(self.policy) if name.startswith("identity--"))
@@ -191,10 +194,10 @@ class Step:
         yield from self._merge(engine)
         self.reached = engine.reached
 
-    # ------------------------------------------------------------ what is written
+    # ------------------------------------------------------------ results
 
     def _write_claims(self, changed: Changed) -> None:
-        """The claims that count from now on, with what the store looks them up by."""
+        """Write the changed claims, with the ids and values that the store indexes them by."""
         writes, policy = self.writes, self.policy
         writes.claims = [new for _, new in changed.values()]
         for key, (old, new) in changed.items():
@@ -205,7 +208,7 @@ class Step:
                 writes.values[new.thing] = values
 
     def _merge(self, engine: Engine) -> Rounds:
-        """From the claims to the views that differ."""
+        """Compute the views that differ, from the changed claims."""
         while reads := engine.ask():
             engine.tell((yield reads))
         self._engine, self._drafts = engine, engine.drafts()
@@ -231,6 +234,6 @@ def _turns(answers: Answers) -> dict[tuple[int, StixId], bytes]:
 
 
 def _values(claim: Claim) -> Mapping[bytes, bool]:
-    """What the pattern of an indicator names, for those who look a value up."""
+    """The values in the pattern of an indicator, for lookups; empty for other claims."""
     obj = claim.obj
     return values_in(obj["pattern"]) if claim.type == "indicator" and obj.get("pattern_type") == "stix" else {}

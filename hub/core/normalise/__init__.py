@@ -1,4 +1,4 @@
-"""What an object is about, and its one spelling: the canonical key and the normalised object.
+"""Computes the canonical form of an object, and the canonical key of the thing that it is about.
 
 Source: docs/semantics.md, section 4; docs/canonical-key.md.
 """
@@ -20,27 +20,28 @@ from hub.patterns import Observable, canonical, canonical_text, key, pattern_key
 _MERGING_ENDS = frozenset(
     name for name, row in STIX_TYPES.items() if row.identity in (Identity.PATTERN, Identity.VALUE)
 )
-"""Types of ends between which a relationship is a thing of its own, whatever its id."""
+"""Types of ends for which a relationship is identified by its ends instead of its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Normal:
-    """A normalised object, and what it is about."""
+    """A normalised object, and the thing that it is about."""
 
     said_id: str
-    """The id under which the source said it; an observable is shown under the one that its value gives."""
+    """The id that the source sent. An observable is shown under the id derived from its value."""
     obj: StixObject
     thing: CanonicalKey | None
     """None for a relationship with an end that merges: its thing depends on what the ends mean to an audience."""
     observables: tuple[Observable, ...]
-    """The values that it is about, for the lists of what is held; of a pattern also what it only names (``Named``)."""
+    """The values that it is about, to be checked against the warning lists; for a pattern also the values that it only
+    names (``Named``)."""
     warnings: tuple[Problem, ...]
     only_revokes: bool = False
-    """It is not valid, and nothing counts of it but that it revokes what stood."""
+    """Only the revocation counts: the rest of the object is not valid."""
 
 
 def normalise(obj: StixObject, limits: Limits) -> Normal | Problem:
-    """The object in its one spelling, with its canonical key; a Problem where it has none."""
+    """The object in canonical form with its canonical key, or the problem that refuses it."""
     found = _with_tlp2_ids(mapped(obj))
     row = stix_type(obj["type"])
     match row.identity:

@@ -1,7 +1,7 @@
-"""STIX 2.0 to STIX 2.1, object by object. Source: the STIX 2.1 specification, appendix "Revision history" and sections
-4 to 7 against those of STIX 2.0.
+"""Converts STIX 2.0 objects to STIX 2.1. Source: the STIX 2.1 specification, appendix "Revision history" and sections 4
+to 7, compared with those of STIX 2.0.
 
-Nothing here is random: what 2.1 wants a random UUID for gets one that is a function of what it came in.
+The result is deterministic: where 2.1 requires a random UUID, it is derived from the input.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _TYPES_OF_LABELS: Mapping[str, str] = {
 _SAYS_2_1 = frozenset(
     {"pattern_type", "pattern_version", "is_family", "confidence", "lang", "extensions", *_TYPES_OF_LABELS.values()}
 )
-"""Properties that STIX 2.0 did not have: an object with one of them has only forgotten its ``spec_version``."""
+"""Properties that STIX 2.0 did not have: an object with one of them is 2.1 and merely lacks ``spec_version``."""
 
 
 def lift(obj: StixObject) -> list[StixObject] | Problem | None:
-    """The STIX 2.1 objects that an object of STIX 2.0 means; None when it is 2.1 already.
+    """Convert an object of STIX 2.0 to STIX 2.1 objects; None if there is nothing to convert.
 
-    One object, or for observed-data the object followed by what it observed, which 2.1 makes objects of their own. The
-    first of them decides: if it is refused, so are the others. Properties that 2.1 dropped are kept in an extension.
-    An object without ``spec_version`` is 2.0 unless it is observed (section 3.2). Any input gives an answer; what is
-    wrong with the result is for ``validate`` to say.
+    Returns one object, or for observed-data with embedded objects that object followed by the embedded ones. If the
+    first is refused, so are the others. Properties that 2.1 dropped are kept in an extension. An object without
+    ``spec_version`` is 2.0 unless it is an observable (section 3.2). Returns a Problem if it cannot be converted;
+    never raises. ``validate`` checks the result.
     """
     version = obj.get("spec_version")
     kind = obj.get("type")
@@ -55,12 +55,12 @@ def lift(obj: StixObject) -> list[StixObject] | Problem | None:
 
 
 def _has_container(obj: StixObject) -> bool:
-    """Whether it is observed-data with the container that STIX 2.1 deprecates: made objects of their own as well."""
+    """Whether it is observed-data with embedded objects. 2.1 deprecates them, so they are separated there too."""
     return obj.get("type") == "observed-data" and type(obj.get("objects")) is dict and "object_refs" not in obj
 
 
 def _not_2_0(obj: StixObject, kind: str) -> Problem | None:
-    """Why an object that does not say 2.1 cannot be 2.0 either."""
+    """Why an object without ``spec_version`` 2.1 cannot be a 2.0 object either."""
     if stix_type(kind).since_2_1:
         return Problem(Code.STIX_SPEC_VERSION, "", f'STIX 2.0 has no {kind}; say "spec_version": "2.1".')
     if "spec_version" not in obj and (new := sorted(_SAYS_2_1 & obj.keys())):
@@ -77,7 +77,7 @@ def _lifted(obj: StixObject, kind: str) -> list[StixObject] | Problem:
         if kind == "indicator" and (problem := _lift_pattern(lifted)):
             return problem
         if kind == "malware":
-            # 2.0 could not say it; a single sample is what its other properties speak of.
+            # 2.0 has no such property; its other properties describe a single sample
             lifted.setdefault("is_family", False)
         elif kind == "marking-definition":
             _name_tlp(lifted)
@@ -87,7 +87,7 @@ def _lifted(obj: StixObject, kind: str) -> list[StixObject] | Problem:
 
 
 def _lift_pattern(lifted: StixObject) -> Problem | None:
-    """The pattern in the grammar and the names of 2.1: all patterns of 2.0 were STIX patterns."""
+    """Convert the pattern to the grammar and names of 2.1: all patterns of 2.0 were STIX patterns."""
     lifted.setdefault("pattern_type", "stix")
     pattern = lifted.get("pattern")
     if lifted["pattern_type"] != "stix" or type(pattern) is not str or not pattern:
@@ -101,7 +101,7 @@ def _lift_pattern(lifted: StixObject) -> Problem | None:
 
 
 def _lift_labels(lifted: StixObject, kind: str) -> None:
-    """Moves the labels that are words of the type's open vocabulary to its property; the others stay labels."""
+    """Move the labels from the type's open vocabulary to its property; other labels remain."""
     name, labels = _TYPES_OF_LABELS.get(kind), lifted.get("labels")
     if name is None or type(labels) is not list or not all(type(label) is str for label in labels):
         return
@@ -125,7 +125,7 @@ def _lift_labels(lifted: StixObject, kind: str) -> None:
 
 
 def _move_selectors(lifted: StixObject, moves: Mapping[int, tuple[str, int]], name: str) -> None:
-    """Lets granular markings follow the labels that moved: a marking that lost its label would leak it."""
+    """Update granular markings for the labels that moved: otherwise a marked label would no longer be marked."""
     markings = lifted.get("granular_markings")
     if type(markings) is not list:
         return
@@ -150,7 +150,7 @@ def _moved(selectors: list[Any], places: Mapping[str, str], whole: list[str]) ->
 
 
 def _lift_markings(lifted: StixObject) -> None:
-    """Refers to TLP 2.0 instead of TLP 1.0, on the object and on its parts."""
+    """Replace references to TLP 1.0 with TLP 2.0, in object and granular markings."""
     refs = lifted.get("object_marking_refs")
     if type(refs) is list:
         lifted["object_marking_refs"] = _each_once([_tlp2(ref) for ref in refs])
@@ -172,7 +172,7 @@ def _tlp2(ref: Any) -> Any:
 
 
 def _name_tlp(lifted: StixObject) -> None:
-    """The four TLP 1.0 definitions have a name in 2.1 (section 7.2.1.4)."""
+    """Add the name that the four TLP 1.0 definitions have in 2.1 (section 7.2.1.4)."""
     definition = lifted.get("definition")
     word = definition.get("tlp") if type(definition) is dict else None
     if lifted.get("definition_type") == "tlp" and type(word) is str:

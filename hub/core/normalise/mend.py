@@ -1,14 +1,15 @@
-"""Spellings that STIX allows, or that its tools refuse for a detail, brought into the one form that every tool reads.
+"""Corrects spellings that STIX allows but some tools refuse, to one form that every tool reads.
 
-What ``validate`` accepts beyond the letter of the specification is corrected here, so that what members get is valid:
+``validate`` accepts slightly more than the specification allows. That is corrected here, so that members get valid
+objects:
 
-- ``created`` and ``modified`` to the millisecond at least (STIX 2.1, section 3.2), no timestamp beyond the microsecond,
-  which stix2 and the hub do not tell apart;
-- the UUIDs of ids in small letters, wherever they stand, as RFC 4122, section 3, has them written;
-- the URL of an external reference with everything escaped that RFC 3986 wants escaped; what is no URL at all is
-  description; a CVE or CAPEC id under the source name that STIX has for it (sections 4.1 and 4.19);
-- a marking definition of a type of its own, which 2.1 deprecates and stix2 refuses, in an extension; one with
-  properties that it does not have, such as ``modified``, without these;
+- ``created`` and ``modified`` get at least milliseconds (STIX 2.1, section 3.2); timestamps are cut to microseconds,
+  because stix2 and the hub do not distinguish finer ones;
+- UUIDs in ids become lower case everywhere, as in RFC 4122, section 3;
+- URLs of external references are escaped as RFC 3986 requires; text that is no URL moves to the description; a CVE or
+  CAPEC id gets the source name that STIX defines (sections 4.1 and 4.19);
+- a marking definition with a custom type, which 2.1 deprecates and stix2 refuses, moves into an extension; properties
+  that marking definitions do not have, such as ``modified``, are removed;
 - network traffic with an ``end`` is not active (section 6.12).
 """
 
@@ -26,7 +27,7 @@ from hub.model.stix_types import stix_type
 from hub.model.words import StixObject
 
 Mender = Callable[[Any], Any]
-"""Gives the value in its better spelling, an equal one where there is nothing to mend."""
+"""Returns the corrected value, or an equal one if there is nothing to correct."""
 
 _STAMPS = frozenset({"created", "modified"})
 _SHORTEST_WITH_MILLISECONDS = len("2026-01-31T12:00:00.123Z")
@@ -44,7 +45,7 @@ _DEFINITION_TYPES = frozenset({None, "tlp", "statement"})
 
 
 def mender(kind: str, name: str) -> Mender | None:
-    """What mends the values of a property of a type; None where nothing is to be mended."""
+    """The function that corrects the values of a property of a type; None if there is nothing to correct."""
     if name in _STAMPS:
         return _stamp
     if name in stix_type(kind).times:
@@ -57,12 +58,12 @@ def mender(kind: str, name: str) -> Mender | None:
 
 
 def mended_inside(value: dict[str, Any] | list[Any]) -> Any:
-    """The ids at any depth of a property that has no mender of its own."""
+    """Correct the ids at any depth of a property that has no mender of its own."""
     return walk({"": value}, small)[""]
 
 
 def mended_whole(obj: StixObject) -> StixObject:
-    """What concerns several properties of one type; the same object where nothing is to be mended."""
+    """Apply the corrections that involve several properties; returns the same object if there is nothing to correct."""
     kind = obj["type"]
     if kind == "marking-definition" and obj.get("definition_type") not in _DEFINITION_TYPES:
         return _defined_aside(obj)
@@ -85,7 +86,7 @@ def _stamp(value: Any) -> Any:
 
 
 def small(value: Any) -> Any:
-    """An id in small letters; a custom property that only has the name of a reference may hold any text."""
+    """An id in lower case. Other text, which a custom property named like a reference may have, is unchanged."""
     return value.lower() if type(value) is str and not value.islower() and _ID(value) else value
 
 
@@ -102,7 +103,7 @@ def _references(references: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _reference(reference: dict[str, Any]) -> dict[str, Any]:
-    """An external reference; the same where there is nothing to mend."""
+    """Correct an external reference; returns the same one if there is nothing to correct."""
     url, external_id = reference.get("url"), reference.get("external_id")
     if url is not None and not _URI(url):
         reference = {**reference, "url": _escaped(url)} if _SCHEME(url) else _described(reference, url)
@@ -118,14 +119,14 @@ def _escaped(url: str) -> str:
 
 
 def _described(reference: dict[str, Any], text: str) -> dict[str, Any]:
-    """A reference with what stood for its URL in the description."""
+    """A reference with the text of its ``url`` moved to the description."""
     rest = {name: value for name, value in reference.items() if name != "url"}
     said = rest.get("description")
     return {**rest, "description": f"{said} ({text})" if said else text}
 
 
 def _prefixed(reference: dict[str, Any], source: str) -> dict[str, Any]:
-    """A reference that tells in its description what its source was called."""
+    """A reference with its original ``source_name`` added to the description."""
     if source.lower() in ("cve", "capec"):
         return reference
     said = reference.get("description")
@@ -133,8 +134,8 @@ def _prefixed(reference: dict[str, Any], source: str) -> dict[str, Any]:
 
 
 def defined(obj: StixObject) -> tuple[StixObject, tuple[Problem, ...]]:
-    """A marking-definition without the common properties that it does not have (STIX 2.1, section 3.2), which stix2
-    refuses there; that it is revoked stays.
+    """A marking-definition without the common properties that it may not have (STIX 2.1, section 3.2) and that stix2
+    refuses, with a warning. ``revoked: true`` is kept.
     """
     wrong = sorted(name for name in _NOT_DEFINED & obj.keys() if obj[name] is not True)
     if not wrong:
@@ -148,7 +149,7 @@ _NOT_DEFINED = frozenset({"modified", "revoked", "labels", "confidence", "lang"}
 
 
 def _defined_aside(obj: StixObject) -> StixObject:
-    """The marking definition with its own type and content in an extension, and its name where members see it."""
+    """The marking definition with its custom type and content moved into an extension, and with a name."""
     kept = {"extension_type": "property-extension"} | {name: obj[name] for name in ("definition_type", "definition")}
     rest = {name: value for name, value in obj.items() if name not in kept}
     rest.setdefault("name", obj["definition_type"])

@@ -1,8 +1,8 @@
-"""Properties that say nothing: ``null`` or an empty list, which STIX does not know and whole servers write; and an
-object in which nothing else is, such as the hashes of a file that has none.
+"""Removes empty properties: ``null`` or an empty list, which STIX forbids but some servers send; and objects in which
+nothing else remains, such as the ``hashes`` of a file without digests.
 
-For a property that an object need not have both mean that it is not there. Where nothing would mean less protection
-they stay, for ``validate`` to refuse.
+For an optional property both mean that it is absent. Properties that protect an object are kept, so that ``validate``
+refuses them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from hub.model.words import StixObject
 
 _STAYS = frozenset({"type", "id", "spec_version", "object_marking_refs", "granular_markings", "revoked"})
 _DECIDES = _STAYS | {"definition_type", "definition", "extensions"}
-"""Of a marking-definition: what says whom it lets see something."""
+"""Properties that decide who may see an object with this marking-definition."""
 
 
 def without_nothing(obj: StixObject) -> tuple[StixObject, list[str]]:
-    """The object without what says nothing, at any depth, and the JSON pointers to that."""
+    """Returns the object without empty properties, at any depth, and the JSON pointers to the removed ones."""
     left_out: list[str] = []
     stays = _DECIDES if obj.get("type") == "marking-definition" else _STAYS
     return _without(obj, "", left_out, stays), left_out

@@ -1,6 +1,6 @@
-"""Observed-data that carries its objects inside (STIX 2.0, deprecated in 2.1) to objects of their own and references.
+"""Separates observed-data with embedded objects (STIX 2.0, deprecated in 2.1) into objects of their own and references.
 
-What was one object becomes several, so each of them takes over what the one said of who may see it.
+One object becomes several, so each of them inherits the markings of the original.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _RENAMED: Mapping[str, Mapping[str, str]] = {
     "user-account": {"password_last_changed": "credential_last_changed"},
     "windows-registry-key": {"modified": "modified_time"},
 }
-"""What STIX 2.1 calls otherwise (its sections 6.3, 6.7, 6.12, 6.13, 6.16 and 6.17 against STIX 2.0, part 4)."""
+"""Properties that STIX 2.1 renamed (its sections 6.3, 6.7, 6.12, 6.13, 6.16 and 6.17 against STIX 2.0, part 4)."""
 
 _DROPPED: Mapping[str, tuple[str, ...]] = {
     "file": ("is_encrypted", "encryption_algorithm", "decryption_key"),
@@ -35,14 +35,15 @@ _DROPPED_INSIDE: Mapping[str, str] = {
     "raster-image-ext": "image_compression_algorithm",
     "socket-ext": "protocol_family",
 }
-"""What STIX 2.1 no longer has, on objects and in their extensions."""
+"""Properties that STIX 2.1 dropped, on objects and in their extensions."""
 
 
 def lift_container(lifted: StixObject, *, is_2_0: bool) -> list[StixObject]:
-    """The observed-data with references, then its objects in their order, each with the markings of the whole.
+    """Returns the observed-data with references, then its objects in order, each with the markings of the whole.
 
-    A container or markings of the wrong shape give the observed-data alone, as it is, for ``validate`` to refuse.
-    A label with a TLP that cannot be read gives it alone too: it hides the whole, and an object cannot carry it.
+    If ``objects`` or the markings have the wrong shape, returns the observed-data alone and unchanged, for ``validate``
+    to refuse. If a label states an unreadable TLP, returns it alone too: the label hides the whole, and objects cannot
+    carry it.
     """
     objects = lifted["objects"]
     if not objects or not all(type(one) is dict and type(one.get("type")) is str for one in objects.values()):
@@ -56,7 +57,7 @@ def lift_container(lifted: StixObject, *, is_2_0: bool) -> list[StixObject]:
     granular: dict[str, dict[str, Any]] = {}
     for key, one in raised.items():
         sco = _marked({**_referring(one, ids), "spec_version": "2.1", "id": ids[key]}, marks)
-        # of equal objects what the first says counts, and the granular markings of all
+        # of equal objects the first wins, with the granular markings of all
         observed[ids[key]] = {**sco, **observed.get(ids[key], {})}
         if type(said := sco.get("granular_markings")) is list:
             granular.setdefault(ids[key], {}).update((repr(marking), marking) for marking in said)
@@ -82,9 +83,9 @@ def _has_readable_markings(lifted: StixObject) -> bool:
 
 
 def _marked(sco: StixObject, whole: Marks) -> StixObject:
-    """An object under the markings of the whole. What it, or a granular marking of the whole, says besides only takes
-    away from that: it becomes a granular marking on all of it. One that the whole has itself takes nothing away, unless
-    the whole has others too: any of an object's groups may see it, but each of its granular markings must allow it.
+    """An object with the markings of the whole. Its own markings and the granular ones of the whole can only restrict
+    it further: they become granular markings on the whole object. A marking that the whole has too is left out if the
+    whole has no others: any group of an object may see it, but each of its granular markings must allow it.
     """
     names = ("object_marking_refs", "granular_markings")
     if any(name in sco and (type(sco[name]) is not list or not sco[name]) for name in names):
@@ -103,7 +104,7 @@ def _refs(level: Level | None, others: tuple[StixId, ...]) -> list[StixId]:
 
 
 def _move_selectors(lifted: StixObject) -> None:
-    """Selectors into the container select the references now; the objects have taken over the marking itself."""
+    """Change selectors into ``objects`` to select ``object_refs``; the objects have inherited the marking itself."""
     if "granular_markings" in lifted:
         lifted["granular_markings"] = [
             {**marking, "selectors": [_moved(one) for one in marking["selectors"]]}
@@ -119,7 +120,7 @@ def _moved(selector: Any) -> Any:
 
 
 def _raised(one: Mapping[str, Any]) -> StixObject:
-    """An object of STIX 2.0 in the words of 2.1; what 2.1 dropped in an extension."""
+    """An object of STIX 2.0 with the names of 2.1; dropped properties move into an extension."""
     kind = one["type"]
     renamed, dropped = _RENAMED.get(kind, {}), _DROPPED.get(kind, ())
     raised = {renamed.get(name, name): value for name, value in one.items() if name not in dropped}
@@ -148,10 +149,10 @@ def _raised_extension(name: str, value: Any, kept: dict[str, Any]) -> Any:
 
 
 def _ids(objects: Mapping[str, StixObject], observed_id: str) -> dict[str, StixId]:
-    """The id of each object by its key: deterministic from what it holds, referred ones first.
+    """The id of each object by its key: derived from its content, referenced objects first.
 
-    Where objects name one another in a circle, and where nothing an object holds makes an id, it is made of the
-    observed-data's id and the key.
+    If objects refer to one another in a cycle, or an object has no property that determines its id, the id is derived
+    from the observed-data's id and the key.
     """
     ids: dict[str, StixId] = {}
     under_way: set[str] = set()
@@ -164,7 +165,7 @@ def _ids(objects: Mapping[str, StixObject], observed_id: str) -> dict[str, StixI
         waits_for = [ref for ref in _contributing_refs(objects[key]) if ref in objects and ref not in ids]
         if key not in under_way and waits_for:
             under_way.add(key)
-            # One that is under way already waits for this one: a circle, which its made-up id breaks.
+            # Already being processed, so it is part of a cycle; the derived id breaks it.
             for ref in waits_for:
                 if ref in under_way:
                     ids[ref] = shaped_id(objects[ref]["type"], observed_id, ref)
@@ -177,7 +178,7 @@ def _ids(objects: Mapping[str, StixObject], observed_id: str) -> dict[str, StixI
 
 
 def _id_of(one: StixObject, ids: Mapping[str, StixId]) -> StixId | None:
-    """The deterministic id, of the canonical values where they have a canonical form."""
+    """The deterministic id, computed from canonical values where they exist; None if no property determines it."""
     unnamed = {**_referring(one, ids), "id": ""}
     found = canonical_sco(unnamed)
     return StixId(found[0]["id"]) or None if isinstance(found, tuple) else None
@@ -204,7 +205,7 @@ def _refs_in(name: str, value: Any) -> Iterator[str]:
 
 
 def _referring(value: StixObject, ids: Mapping[str, StixId]) -> StixObject:
-    """The object with ids in place of the container's keys; what is no key of it stays, for ``validate`` to refuse."""
+    """The object with ids instead of the container's keys; other text is kept, for ``validate`` to refuse."""
     return {name: _referred(name, item, ids) for name, item in value.items()}
 
 
@@ -227,13 +228,13 @@ def _referred(name: str, value: Any, ids: Mapping[str, StixId]) -> Any:
 
 
 def shaped_id(kind: str, *parts: str) -> StixId:
-    """An id in the form of a random UUID (version 4) that is a function of ``parts``: nothing here is random."""
+    """An id in the form of a random UUID (version 4), but derived from ``parts``."""
     digest = hashlib.sha256("\x00".join((kind, *parts)).encode()).digest()[:16]
     return StixId(f"{kind}--{uuid.UUID(bytes=digest, version=4)}")
 
 
 def part_id(container: str, shown: str) -> StixId:
-    """The id under which a source claims an object that came inside observed-data: one of the container's own, so that
-    it comes and goes with it, whatever other containers hold the same. ``shown`` is the id that its value gives.
+    """The id under which a source claims an object embedded in observed-data. It is specific to the container, so that
+    it is withdrawn with it even if other containers hold an equal object. ``shown``: the id derived from the value.
     """
     return shaped_id(shown.partition("--")[0], container, shown)

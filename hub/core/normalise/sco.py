@@ -1,6 +1,6 @@
-"""Cyber-observable objects in canonical form, under the deterministic id that STIX 2.1 gives to what they hold.
+"""Canonical form of cyber-observable objects, under the deterministic id that STIX 2.1 derives from their content.
 
-Two sources that saw one address then speak of one object, whatever they called it.
+So two sources that saw one address send the same object, whatever id they used.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from hub.patterns.observables.hashes import algorithm
 _SPELLED: Mapping[str, str] = {
     row.name: name for row in STIX_TYPES.values() for name in row.id_from if rule_for(row.name, name) is not None
 }
-"""The property whose value has a canonical form, by type; hashes aside."""
+"""The property whose value has a canonical form, by type; without hashes."""
 
 
 def canonical_sco(obj: StixObject) -> tuple[StixObject, tuple[Problem, ...]] | Problem:
-    """The object with canonical values and its deterministic id, and warnings; a Problem where it must be refused.
+    """Returns the object with canonical values and its deterministic id, and warnings; or the problem that refuses it.
 
-    Only ``id``, hashes and the one value that names the thing change. An object without any property that makes an id,
-    or of a type that STIX does not define, keeps its id. Expects an object that ``validate`` passed.
+    Only ``id``, hashes and the identifying value change. An object without any property that determines an id, or of a
+    custom type, keeps its id. Expects an object that ``validate`` accepted.
     """
     kind = obj["type"]
     warnings: tuple[Problem, ...] = ()
@@ -58,7 +58,7 @@ def _not_of_its_kind(kind: str, name: str, warnings: tuple[Problem, ...]) -> Pro
 
 
 def _canonical_hashes(kind: str, hashes: Mapping[str, Any]) -> dict[str, Any] | Problem:
-    """Hashes under the names that STIX has for the algorithms, the digests in canonical form."""
+    """Hashes with the algorithm names of STIX and canonical digests."""
     canonical: dict[str, Any] = {}
     for name, digest in hashes.items():
         known = algorithm(name)
@@ -69,5 +69,5 @@ def _canonical_hashes(kind: str, hashes: Mapping[str, Any]) -> dict[str, Any] | 
         if isinstance(found, Problem):
             return Problem(found.code, f"/hashes/{name}", found.says)
         if canonical.setdefault(known, found[0]) != found[0]:
-            canonical[name] = digest  # two digests under two spellings of one name: neither is lost
+            canonical[name] = digest  # two digests under two spellings of one name: keep both
     return canonical

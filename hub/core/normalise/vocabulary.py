@@ -1,7 +1,7 @@
-"""Words of the open vocabularies, however they are spelled: "Remote Access Trojan (RAT)" and "rat" are one word.
+"""Maps words to open vocabularies, independent of spelling: "Remote Access Trojan (RAT)" and "rat" are one word.
 
-Only where the mapping is sure: another word, a finer one or one of another language stays as it is. Source: STIX 2.1,
-section 10; FIRST/MISP taxonomies for the synonyms that tools write.
+Maps only where the meaning is certain; other, more specific or foreign words are kept. Source: STIX 2.1, section 10;
+FIRST/MISP taxonomies for the synonyms that tools write.
 """
 
 from __future__ import annotations
@@ -81,9 +81,8 @@ OPEN_VOCABULARIES: Mapping[str, frozenset[str]] = {
 """The open vocabularies of STIX 2.1 by the property that uses them (section 10)."""
 
 RESPELLED = frozenset({*OPEN_VOCABULARIES, "country", "kill_chain_phases"})
-"""The properties that are respelled, on the types that have them in STIX (``StixType.vocabularies``); elsewhere one of
-such a name is a custom one, and the sender's own.
-"""
+"""The properties that are mapped, on the types that have them in STIX (``StixType.vocabularies``); elsewhere a property
+with such a name is a custom one, and is kept."""
 
 _SYNONYMS: Mapping[str, Mapping[str, str]] = {
     "indicator_types": {
@@ -195,7 +194,7 @@ _PHASES: Mapping[str, Mapping[str, str]] = {
 }
 
 _COUNTRIES: Mapping[str, str] = {"UK": "GB", "EL": "GR"}
-"""Codes that the European Union writes otherwise than ISO 3166-1."""
+"""Codes that the European Union uses instead of those of ISO 3166-1."""
 
 _LONGEST_WORD = 60
 _NOT_WORDS = re.compile(r"[^a-z0-9+#]+")
@@ -204,7 +203,7 @@ _TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_](?:[A-Za-z]{2}|[A-Za-z]{4}|\d{3}))*").fu
 
 
 def canonical_word(name: str, word: str) -> str:
-    """The word of the open vocabulary of the property ``name`` that ``word`` surely means; else ``word`` as it is.
+    """The word of the open vocabulary of the property ``name`` that ``word`` certainly means; else ``word`` itself.
 
     >>> canonical_word("malware_types", "Remote Access Trojan (RAT)"), canonical_word("sectors", "Fisheries")
     ('remote-access-trojan', 'Fisheries')
@@ -214,7 +213,7 @@ def canonical_word(name: str, word: str) -> str:
 
 @lru_cache(maxsize=8_192)
 def _canonical_word(name: str, word: str) -> str:
-    """The same, of a short word: what is remembered must not grow with what somebody sends."""
+    """Like ``canonical_word``, cached: only for short words, so that input cannot grow the cache."""
     words = OPEN_VOCABULARIES.get(name)
     if words is None or word in words:
         return word
@@ -225,11 +224,11 @@ def _canonical_word(name: str, word: str) -> str:
 
 
 def mapped(obj: StixObject) -> StixObject:
-    """The object in the spelling of STIX: what ``mend`` puts right, and the words of open vocabularies.
+    """The object in canonical spelling: corrected by ``mend``, with the words of open vocabularies.
 
-    Concerns the properties of ``OPEN_VOCABULARIES``, kill chains, the country of a location and language tags. Labels
-    and custom properties are the sender's own and stay. Expects an object that ``validate`` passed; gives the same
-    object where nothing changes.
+    Covers the properties of ``OPEN_VOCABULARIES``, kill chains, the country of a location and language tags. Labels and
+    custom properties are not changed. Expects an object that ``validate`` accepted; returns the same object if nothing
+    changes.
     """
     changed: dict[str, Any] = {}
     kind = obj["type"]
@@ -246,7 +245,7 @@ def mapped(obj: StixObject) -> StixObject:
 
 @lru_cache(maxsize=4_096)
 def _respeller(kind: str, name: str) -> Mender | None:
-    """What respells the values of a property of a type; remembered, since all objects have the same few names."""
+    """The function that maps the values of a property of a type. Cached, because the names are few."""
     if name in RESPELLED:
         return _word_respeller(name) if name in stix_type(kind).vocabularies else None
     return language if name == "lang" else mender(kind, name)
@@ -281,7 +280,7 @@ def _plain(text: str) -> str:
 
 
 def country(code: str) -> str:
-    """An ISO 3166-1 alpha-2 code in capitals, with the codes of the European Union read; else the text as it is.
+    """An ISO 3166-1 alpha-2 code in capitals, also for the European Union's codes; any other text unchanged.
 
     >>> country("ro"), country("uk"), country("Romania")
     ('RO', 'GB', 'Romania')
@@ -292,7 +291,7 @@ def country(code: str) -> str:
 
 
 def language(tag: str) -> str:
-    """An RFC 5646 tag in the case that its section 2.1.1 recommends; another text as it is.
+    """An RFC 5646 tag in the case that its section 2.1.1 recommends; any other text unchanged.
 
     >>> language("EN_us"), language("sr-cyrl-BA"), language("i-klingon")
     ('en-US', 'sr-Cyrl-BA', 'i-klingon')

@@ -1,8 +1,8 @@
-"""The MUST rules of STIX 2.1, for objects of every type: what is wrong with a decoded object, as problems with codes.
+"""Checks decoded objects of all types against the MUST rules of STIX 2.1; returns problems with codes.
 
-The rules are tables (``objects``, ``observables``, ``common``). From them one function of each type is made, when the
-first object of that type comes: making all of them at import would delay the start of every process. Patterns are not
-parsed here, and nobody's rights are judged: see ``hub/patterns`` and ``hub/core/admit``.
+The rules are tables (``objects``, ``observables``, ``common``). Each type's table is compiled to one function when the
+first object of that type arrives, because compiling all at import would delay the start of every process. Patterns are
+parsed in ``hub/patterns``, rights are checked in ``hub/core/admit``.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from hub.model.words import Limits, StixObject
 __all__ = ["RESERVED_PROPERTIES", "TYPES", "custom_properties", "validate"]
 
 TYPES: Mapping[str, ObjectType] = {**OBJECTS, **OBSERVABLES}
-"""Every type that STIX 2.1 defines, the bundle aside."""
+"""Every type that STIX 2.1 defines, except the bundle."""
 
 RESERVED_PROPERTIES = frozenset({"severity", "action", "username", "phone_numbers"})
 """Names that no custom property may have (section 11.1 reserves them; ``action`` as stix2-validator reads it)."""
 
 _RESERVED_TYPES = frozenset({"action"})
 _MOST_PROBLEMS = 20
-"""What is told of one object: who sends 2,000 wrong labels needs no 2,000 sentences."""
+"""Maximum problems reported for one object: one with 2,000 wrong labels needs no 2,000 messages."""
 
 _type_name = re.compile(TYPE_NAME).fullmatch
 _property_name = re.compile(PROPERTY_NAME).fullmatch
@@ -52,10 +52,10 @@ _hexadecimal = re.compile(HEX_PATTERN).fullmatch
 
 
 def validate(obj: StixObject, limits: Limits) -> list[Problem]:
-    """What is wrong with an object by the MUST rules of STIX 2.1; nothing for a good one. At most 20 problems.
+    """The problems of an object by the MUST rules of STIX 2.1; empty if it is valid. At most 20 problems.
 
-    An object of STIX 2.0 is to be lifted first. Types and properties outside the specification pass where it lets
-    them: well-formed names, the common properties right, no null.
+    Objects of STIX 2.0 must be lifted first. Custom types and properties are accepted where the specification allows
+    them: with well-formed names, valid common properties, and no null.
     """
     kind = obj.get("type")
     if type(kind) is str and kind in TYPES:
@@ -71,7 +71,7 @@ def validate(obj: StixObject, limits: Limits) -> list[Problem]:
 
 
 def _wrong_type(obj: StixObject) -> list[Problem] | None:
-    """What is wrong with the type of an object of no known type."""
+    """What is wrong with the type of an object whose type is not in ``TYPES``; None if it is a custom type."""
     kind = obj.get("type")
     if "type" not in obj:
         says = next((says for name, says in _OTHER_FORMATS.items() if name in obj), "The property type is missing.")
@@ -92,7 +92,7 @@ _OTHER_FORMATS = {
     "Event": "This is a MISP event, not STIX: export it as STIX 2.1, or convert it with misp-stix.",
     "document": "This is no STIX object but a document, such as one of CSAF: convert it to STIX 2.1.",
 }
-"""What else people send, by a property at its top."""
+"""Messages for other formats, by a top-level property that identifies them."""
 
 
 def _too_long(obj: StixObject, limits: Limits) -> Trouble | None:
@@ -107,7 +107,7 @@ ObjectCheck = Callable[[StixObject], list[Trouble]]
 
 
 def _compile(table: ObjectType, family: Family, type_pattern: str) -> ObjectCheck:
-    """The one function of a type. ``type_pattern`` is what stands before the two hyphens of its ids."""
+    """Compile the check of a type. ``type_pattern`` matches the part of its ids before the two hyphens."""
     common = {name: kind for name, kind in PROPERTIES[family].items() if name not in table.without}
     needed = tuple(name for name in REQUIRED[family] if name not in table.without)
     rules = table.rules if family is Family.OBSERVABLE else (*VERSIONED_RULES, *table.rules)
@@ -156,7 +156,7 @@ def _spec_version(value: Any) -> list[Trouble] | None:
 
 
 def _custom_property(name: str, value: Any) -> list[Trouble] | None:
-    """A property that the type's table does not know: well named, and not null (sections 3.1, 11.1 and 11.2)."""
+    """Check a property that the type's table does not define: its name, and not null (sections 3.1, 11.1 and 11.2)."""
     if not _property_name(name):
         says = f"{cut(name)} is not a property name: 3 to 250 of a-z, 0-9 and _, beginning with a letter."
         return [Trouble(Code.STIX_PROPERTY_NAME, "", says)]
@@ -173,18 +173,18 @@ def _custom_property(name: str, value: Any) -> list[Trouble] | None:
 
 @cache
 def _standard_check(kind: str) -> ObjectCheck:
-    """The function of a type of ``TYPES``."""
+    """The check of a type of ``TYPES``, cached."""
     return _compile(TYPES[kind], stix_type(kind).family, re.escape(kind))
 
 
 @cache
 def _custom_check(family: Family) -> ObjectCheck:
-    """What holds for every type outside the specification."""
+    """The rules that apply to every custom type."""
     return _compile(ObjectType("", {}), family, TYPE_NAME)
 
 
 def _custom(kind: str, *, observable: bool) -> ObjectCheck:
-    """The function of a type outside the specification; with neither ``created`` nor ``modified`` it is observed."""
+    """The check of a custom type; without ``created`` and ``modified`` it is an observable."""
     common = _custom_check(Family.OBSERVABLE if observable else Family.DOMAIN)
 
     def check(obj: StixObject) -> list[Trouble]:

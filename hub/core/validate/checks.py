@@ -1,7 +1,7 @@
-"""One function of each kind of the tables, made once: a value in, what is wrong with it out.
+"""Compiles each kind of value in the tables to a function that returns what is wrong with a value.
 
-A check gives None for a good value, so that nothing is built where nothing is wrong: an indicator of 900 bytes has
-about forty values, and each of them is looked at for every object that comes in.
+A check returns None for a valid value, so that nothing is allocated for it: an indicator of 900 bytes has about forty
+values, and each of them is checked for every incoming object.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from hub.core.validate.timestamps import is_timestamp
 from hub.model.problems import Code, cut
 
 Check = Callable[[Any], list[Trouble] | None]
-"""What is wrong with a value, with pointers relative to it; None when nothing is."""
+"""Returns what is wrong with a value, with pointers relative to it; None if it is valid."""
 
 UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-5][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}"
-"""RFC 4122, the version that STIX 2.1 names (section 2.9): versions 1 to 5 of its own variant."""
+"""RFC 4122, the version that STIX 2.1 refers to (section 2.9): versions 1 to 5 of its own variant."""
 
 TYPE_NAME = r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*"
 IDENTIFIER = rf"({TYPE_NAME})--{UUID}"
@@ -40,15 +40,15 @@ HASH_PATTERNS: Mapping[str, str] = {
     "SSDEEP": r"[A-Za-z0-9/+:.]{1,128}",
     "TLSH": r"(?:T1)?[0-9a-fA-F]{70}",
 }
-"""The algorithms of hash-algorithm-ov (section 10.7) with their digests; TLSH as its versions write it."""
+"""The algorithms of hash-algorithm-ov (section 10.7) with the form of their digests; TLSH in all its versions."""
 
 HASH_NAME = r"[a-zA-Z0-9_-]{3,250}"
 _REPORTED = 10
-"""How many troubles of one list or object are told: the first ten say what is the matter."""
+"""Maximum troubles reported for one list or object."""
 
 
 def compile_kind(kind: ValueKind) -> Check:
-    """The check of a kind."""
+    """The check of a kind of value."""
     match kind:
         case kinds.Dictionary() | kinds.ListOf() | kinds.Embedded() | kinds.Extensions():
             return _compile_holder(kind)
@@ -109,12 +109,12 @@ def _compile_string(kind: kinds.String) -> Check:
 
 
 def trouble(says: str, code: Code = Code.STIX_PROPERTY_TYPE, at: str = "") -> list[Trouble]:
-    """One trouble as a check gives it."""
+    """A list with one trouble, as a check returns it."""
     return [Trouble(code, at, says)]
 
 
 def anything(value: Any) -> list[Trouble] | None:
-    """Null and an empty list are no values in STIX (sections 2.12 and 3.2)."""
+    """Refuse null and an empty list, which STIX forbids as values (sections 2.12 and 3.2)."""
     if value is None:
         return trouble("null is no value in STIX; leave the property out.")
     if value == [] and type(value) is list:
@@ -123,7 +123,7 @@ def anything(value: Any) -> list[Trouble] | None:
 
 
 def under(key: str | int, troubles: list[Trouble]) -> list[Trouble]:
-    """Troubles of a value as troubles of what holds it under ``key``."""
+    """The troubles of a value, with pointers relative to its container, where it is under ``key``."""
     token = key.replace("~", "~0").replace("/", "~1") if type(key) is str else key
     return [Trouble(code, f"/{token}{at}", says) for code, at, says in troubles]
 
@@ -189,7 +189,7 @@ def _number(least: float | None, most: float | None) -> Check:
 
 
 _is_short_timestamp = lru_cache(maxsize=4_096)(is_timestamp)
-"""Created, modified and valid_from of one object are mostly the same. Nothing long is kept, whatever somebody sends."""
+"""Cached: ``created``, ``modified`` and ``valid_from`` of one object are mostly equal. Long text is not cached."""
 
 
 def _timestamp(value: Any) -> list[Trouble] | None:
@@ -217,7 +217,7 @@ def _reference(types: frozenset[str], but: frozenset[str]) -> Check:
 
 
 def _reference_to(kind: str) -> Check:
-    """The commonest case, with one match: a reference to one type only."""
+    """A reference to a single type, the most common case, checked with one regular expression."""
     matches = re.compile(rf"{kind}--{UUID}").fullmatch
 
     def check(value: Any) -> list[Trouble] | None:
@@ -314,14 +314,14 @@ def _list(of: Check, *, texts: bool) -> Check:
 
 
 class Shape(NamedTuple):
-    """A compiled table: the check of each property, and what they owe one another."""
+    """A compiled table: the check of each property, and the rules between properties."""
 
     checks: Mapping[str, Check]
     required: frozenset[str]
     rules: tuple[Callable[[dict[str, Any]], list[Trouble] | None], ...]
 
     def missing(self, value: dict[str, Any]) -> list[Trouble]:
-        """The required properties that are not there."""
+        """Troubles for the required properties that are absent."""
         absent = sorted(self.required - value.keys())
         return [Trouble(Code.STIX_REQUIRED, "", f"The property {name} is missing.") for name in absent]
 
@@ -329,13 +329,13 @@ class Shape(NamedTuple):
 def compile_shape(
     properties: Mapping[str, ValueKind], required: tuple[str, ...], rules: tuple[kinds.PropertyRule, ...]
 ) -> Shape:
-    """The checks of a table."""
+    """Compile the checks of a table."""
     checks = {name: compile_kind(kind) for name, kind in properties.items()}
     return Shape(checks, frozenset(required), tuple(compile_rules(rules)))
 
 
 def check_properties(shape: Shape, value: dict[str, Any]) -> list[Trouble]:
-    """What is wrong with the properties that a table names, and what is missing; other properties are not looked at."""
+    """Check the properties that a table defines, and that none is missing; other properties are not checked."""
     troubles: list[Trouble] = []
     for name, item in value.items():
         check = shape.checks.get(name, anything)

@@ -26,7 +26,7 @@ FLAG = Flag()
 TEXTS = ListOf(TEXT)
 SELECTOR = r"(?:id|[a-z0-9_-]{3,250})(?:\.(?:\[\d{1,9}\]|[a-zA-Z0-9_-]{1,250}))*"
 LANGUAGE_TAG = r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*"
-"""RFC 5646 in outline: a primary subtag and others. That a subtag is registered is not checked."""
+"""The general form of RFC 5646: a primary subtag and further ones. Whether a subtag is registered is not checked."""
 
 MIME_TYPE = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(?:\s*;.*)?"
 RELATIONSHIP_NAME = r"[a-z0-9-]+"
@@ -54,10 +54,10 @@ GRANULAR_MARKING = Embedded(
 MARKING_REFS = ListOf(Reference(frozenset({"marking-definition"})))
 
 NOT_OBSERVED = frozenset(STIX_TYPES) - SCO_TYPES | {"bundle"}
-"""Types of the specification that are no observables."""
+"""Types of the specification that are not observables."""
 
 NO_OBSERVABLES = NOT_OBSERVED - {name for name, row in STIX_TYPES.items() if row.family is Family.RELATIONSHIP}
-"""Types of the specification that neither are observed nor relate what is (sections 4 and 7)."""
+"""Types of the specification that are neither observables nor relationships between them (sections 4 and 7)."""
 
 _EVERYWHERE: Mapping[str, ValueKind] = {
     "object_marking_refs": MARKING_REFS,
@@ -82,12 +82,11 @@ PROPERTIES: Mapping[Family, Mapping[str, ValueKind]] = {
     Family.META: _VERSIONED,
     Family.OBSERVABLE: {**_EVERYWHERE, "defanged": FLAG},
 }
-"""The common properties of each family, ``type``, ``spec_version`` and ``id`` aside (section 3.2)."""
+"""The common properties of each family, without ``type``, ``spec_version`` and ``id`` (section 3.2)."""
 
 SAME_EVERYWHERE = _VERSIONED
-"""Also where STIX does not give them, such as ``labels`` on an observable: whoever reads an object, the hub's own
-stages included, reads an author, a time and a label under these names.
-"""
+"""Checked also where STIX does not define them, such as ``labels`` on an observable: all readers, including the hub's
+own stages, expect an author, a time and labels under these names."""
 
 REQUIRED: Mapping[Family, tuple[str, ...]] = {
     Family.DOMAIN: ("spec_version", "created", "modified"),
@@ -95,7 +94,7 @@ REQUIRED: Mapping[Family, tuple[str, ...]] = {
     Family.META: ("spec_version", "created", "modified"),
     Family.OBSERVABLE: (),
 }
-"""What each family must have besides ``type`` and ``id``."""
+"""The properties that each family requires besides ``type`` and ``id``."""
 
 VERSIONED_RULES = (InOrder("created", "modified"),)
 SEEN = (InOrder("first_seen", "last_seen"),)

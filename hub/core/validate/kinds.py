@@ -1,6 +1,6 @@
-"""The words of the validation tables: what a property's value may be, and which rules hold between properties.
+"""The vocabulary of the validation tables: kinds of values, and rules between properties.
 
-The tables are data: ``checks`` makes one function of each type's table, ``hub/documents`` a JSON Schema.
+The tables are data: ``checks`` compiles each type's table to a function, ``hub/documents`` generates a JSON Schema.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hub.model.stix_types import Excludes, InOrder
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string; with ``pattern`` one that matches it as a whole, called ``what`` in sentences."""
+    """A string. With ``pattern``, one that matches it entirely; messages call it ``what``."""
 
     pattern: str | None = None
     what: str = "a string"
@@ -30,7 +30,7 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Integer:
-    """A whole number from ``least`` to ``most``."""
+    """An integer from ``least`` to ``most``."""
 
     least: int | None = None
     most: int | None = None
@@ -51,7 +51,7 @@ class Timestamp:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The id of another object (section 2.9), of one of ``types`` if it names any, of none of ``but``."""
+    """The id of another object (section 2.9). Its type must be one of ``types``, if given, and none of ``but``."""
 
     types: frozenset[str] = frozenset()
     but: frozenset[str] = frozenset()
@@ -86,7 +86,7 @@ class Hashes:
 
 @dataclass(frozen=True, slots=True)
 class Dictionary:
-    """An object with free keys (section 2.4), each value ``of`` a kind."""
+    """An object with arbitrary keys (section 2.4) and values of the kind ``of``."""
 
     of: ValueKind | None = None
     keys: str = r"[a-zA-Z0-9_-]{1,250}"
@@ -94,7 +94,7 @@ class Dictionary:
 
 @dataclass(frozen=True, slots=True)
 class Anything:
-    """Any value but null and an empty list, which STIX knows nowhere."""
+    """Any value except null and an empty list, which STIX forbids everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """Extensions by their definition's id or, older, by name (section 7.3); ``known`` ones have a table."""
+    """Extensions by the id of their definition, or older ones by name (section 7.3); ``known`` ones have tables."""
 
     known: Mapping[str, Embedded] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -129,21 +129,21 @@ ValueKind: TypeAlias = String | Other | Holder
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """At least one of these properties is there."""
+    """At least one of these properties is present."""
 
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    """Exactly one of these properties is there."""
+    """Exactly one of these properties is present."""
 
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Where ``name`` is (with the value ``when``, if one is given), so are ``others``."""
+    """If ``name`` is present (with the value ``when``, if given), so are ``others``."""
 
     name: str
     others: tuple[str, ...]
@@ -155,7 +155,7 @@ PropertyRule: TypeAlias = InOrder | AnyOf | OneOf | Needs | Excludes
 
 @dataclass(frozen=True, slots=True)
 class ObjectType:
-    """The properties of one top-level type, the common ones aside; how it is treated stands in ``StixType``."""
+    """The properties of one top-level type, without the common ones. ``StixType`` says how the hub treats it."""
 
     name: str
     properties: Mapping[str, ValueKind]

@@ -29,7 +29,7 @@ from hub.core.validate.kinds import (
 from hub.model.stix_types import SCO_TYPES, InOrder
 
 _NO_THING = frozenset({"relationship", "sighting", "bundle", "marking-definition", "language-content"})
-"""What neither end of a relationship may be (section 5.1)."""
+"""Types that neither end of a relationship may have (section 5.1)."""
 
 _SOFTWARE = Reference(frozenset({"software"}))
 _OBJECTS = ListOf(Reference(but=frozenset({"bundle"})))

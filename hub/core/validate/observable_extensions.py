@@ -56,7 +56,7 @@ def to(*types: str) -> Reference:
 
 
 def at_least_one(properties: dict[str, ValueKind]) -> tuple[PropertyRule, ...]:
-    """The rule that one of these properties is there."""
+    """The rule that at least one of these properties is present."""
     return (AnyOf(tuple(properties)),)
 
 
@@ -78,7 +78,7 @@ _IMAGE: dict[str, ValueKind] = {
     "image_height": INTEGER,
     "image_width": INTEGER,
     "bits_per_pixel": INTEGER,
-    "exif_tags": Dictionary(keys=r"[A-Z][a-zA-Z0-9_-]{1,249}"),  # section 6.7.6: a tag's name as EXIF writes it
+    "exif_tags": Dictionary(keys=r"[A-Z][a-zA-Z0-9_-]{1,249}"),  # section 6.7.6: the name of a tag as in EXIF
 }
 _OPTIONAL_HEADER: dict[str, ValueKind] = {
     **dict.fromkeys(

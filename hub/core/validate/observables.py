@@ -40,7 +40,7 @@ _ENCODING = Text(r"[a-zA-Z0-9/.+_:-]{2,250}", "an IANA character set")
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|0?\d?\d|\d)"
 IPV4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}(?:/(?:3[0-2]|[12]?\d))?"
-"""An address or a network. Leading zeros pass here: their canonical form refuses them with a better sentence."""
+"""An address or a network. Leading zeros are accepted here: the canonical form refuses them with a better message."""
 
 DOMAIN = r"[^\s/\\:@?#\[\]<>\"'`|{}^%]{1,1000}"
 URL = r"[A-Za-z][A-Za-z0-9+.-]*:[^\s][^\x00-\x1f]*"

@@ -1,4 +1,4 @@
-"""Rules between properties of one object, as functions of the object made once from the tables."""
+"""Compiles the rules between properties of one object to functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hub.model.stix_types import Excludes, InOrder
 
 
 class Trouble(NamedTuple):
-    """Something wrong with a value: a code, a JSON pointer relative to the value, a sentence."""
+    """One thing that is wrong with a value: a code, a JSON pointer relative to the value, a message."""
 
     code: Code
     at: str
@@ -20,11 +20,11 @@ class Trouble(NamedTuple):
 
 
 Holds = Callable[[dict[str, Any]], list[Trouble] | None]
-"""What an object owes: None when it keeps it."""
+"""Returns what is wrong with an object; None if the rule holds."""
 
 
 def compile_rules(rules: Iterable[kinds.PropertyRule]) -> list[Holds]:
-    """The functions of rules."""
+    """Compile rules to functions."""
     return [_compile(rule) for rule in rules]
 
 
@@ -50,9 +50,9 @@ def _in_order(rule: InOrder) -> Holds:
     def holds(obj: dict[str, Any]) -> list[Trouble] | None:
         early, late = obj.get(first), obj.get(last)
         if type(early) is not str or type(late) is not str:
-            return None  # not there, or refused already by the check of the property
+            return None  # absent, or already refused by the check of the property
         if len(early) == len(late) and (early < late or (early == late and not strictly)):
-            return None  # good timestamps of one length sort as text
+            return None  # valid timestamps of equal length sort as text
         if not (is_timestamp(early) and is_timestamp(late)):
             return None
         before, after = instant(early), instant(late)

@@ -1,4 +1,6 @@
-"""The MUST rules that no table says: selectors, TLP 1.0 definitions, CVE ids, random UUIDs. Each names its section."""
+"""MUST rules that the tables cannot express: selectors, TLP 1.0 definitions, CVE ids, random UUIDs. Each function names
+its section.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ _property_name = re.compile(r"[a-z][a-z0-9_]{2,249}|id").fullmatch
 
 
 def selectors_select(obj: dict[str, Any]) -> list[Trouble] | None:
-    """Each selector of a granular marking selects something in the object (section 7.2.3.1)."""
+    """Each selector of a granular marking must select something in the object (section 7.2.3.1)."""
     markings = obj.get("granular_markings")
     if type(markings) is not list:
         return None
@@ -60,7 +62,7 @@ def _selects(obj: Any, selector: str) -> bool:
 
 
 def references_are_named(obj: dict[str, Any]) -> list[Trouble] | None:
-    """A reference to CVE or CAPEC gives the id in that scheme's form (sections 4.1 and 4.19)."""
+    """A reference to CVE or CAPEC must have an id of that scheme (sections 4.1 and 4.19)."""
     references = obj.get("external_references")
     if type(references) is not list:
         return None
@@ -81,7 +83,7 @@ _EXAMPLES = {"cve": "CVE-2024-3094", "capec": "CAPEC-163"}
 
 
 def _marks_no_self(obj: dict[str, Any]) -> list[Trouble] | None:
-    """A marking definition does not mark itself (section 7.2)."""
+    """A marking definition must not mark itself (section 7.2)."""
     refs = obj.get("object_marking_refs")
     granular = obj.get("granular_markings")
     marks = [*refs] if type(refs) is list else []
@@ -93,7 +95,7 @@ def _marks_no_self(obj: dict[str, Any]) -> list[Trouble] | None:
 
 
 def _is_a_known_tlp(obj: dict[str, Any]) -> list[Trouble] | None:
-    """A definition of type ``tlp`` is one of the four of the specification, word for word (section 7.2.1.4)."""
+    """A definition of type ``tlp`` must be one of the four of the specification, unchanged (section 7.2.1.4)."""
     if obj.get("definition_type") != "tlp":
         return None
     definition = obj.get("definition")
@@ -105,7 +107,7 @@ def _is_a_known_tlp(obj: dict[str, Any]) -> list[Trouble] | None:
 
 
 def _states_something(obj: dict[str, Any]) -> list[Trouble] | None:
-    """A definition of type ``statement`` has a statement (section 7.2.1.3)."""
+    """A definition of type ``statement`` must have a statement (section 7.2.1.3)."""
     if obj.get("definition_type") != "statement":
         return None
     definition = obj.get("definition")
@@ -115,7 +117,7 @@ def _states_something(obj: dict[str, Any]) -> list[Trouble] | None:
 
 
 def _names_properties_for_the_top(obj: dict[str, Any]) -> list[Trouble] | None:
-    """Only extensions of the top level list the properties that they add (section 7.3)."""
+    """Only top-level extensions may list the properties that they add (section 7.3)."""
     types = obj.get("extension_types")
     if "extension_properties" not in obj or type(types) is not list or "toplevel-property-extension" in types:
         return None
@@ -124,7 +126,7 @@ def _names_properties_for_the_top(obj: dict[str, Any]) -> list[Trouble] | None:
 
 
 def _speaks_languages(obj: dict[str, Any]) -> list[Trouble] | None:
-    """The contents are by RFC 5646 tag, then by property (section 7.1)."""
+    """The contents must be keyed by RFC 5646 tag, then by property (section 7.1)."""
     contents = obj.get("contents")
     if type(contents) is not dict:
         return None
@@ -141,7 +143,7 @@ def _speaks_languages(obj: dict[str, Any]) -> list[Trouble] | None:
 
 
 def _observes_objects(obj: dict[str, Any]) -> list[Trouble] | None:
-    """Each object in the deprecated container has a type (section 4.14)."""
+    """Each object in the deprecated ``objects`` must have a type (section 4.14)."""
     objects = obj.get("objects")
     if type(objects) is not dict:
         return None
@@ -152,7 +154,7 @@ def _observes_objects(obj: dict[str, Any]) -> list[Trouble] | None:
 
 
 def _may_lack_all(row: StixType) -> bool:
-    """Whether an observable of a type may have none of the properties that make its id (section 2.9)."""
+    """Whether an observable of this type may lack all properties that determine its id (section 2.9)."""
     table, names = OBSERVABLES[row.name], frozenset(row.id_from)
     one_of = (rule.names for rule in table.rules if isinstance(rule, AnyOf))
     return names.isdisjoint(table.required) and not any(names.issuperset(needed) for needed in one_of)
@@ -182,7 +184,7 @@ SPECIAL: Mapping[str, tuple[Holds, ...]] = {
     "observed-data": (_observes_objects,),
     **{name: (_random_id(STIX_TYPES[name]),) for name in OBSERVABLES if _may_lack_all(STIX_TYPES[name])},
 }
-"""The rules of one type that its table does not say."""
+"""The rules of one type that its table cannot express."""
 
 EVERYWHERE: tuple[Holds, ...] = (selectors_select, references_are_named)
-"""Rules of every object that has the property they are about."""
+"""Rules for all objects that have the property concerned."""

@@ -1,4 +1,4 @@
-"""STIX timestamps as they are written: whether one is good, and which of two is later, to the last digit."""
+"""STIX timestamps as text: whether one is valid, and which of two is later, with all digits."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ TIMESTAMP = (
 )
 """``YYYY-MM-DDTHH:MM:SS[.s+]Z``, with capitals (STIX 2.1, section 2.16).
 
-The second 60 is refused although RFC 3339 knows it: neither stix2 nor Python can hold it, and a member would lose the
-object. That a day is in its month is asked of ``is_timestamp``.
-"""
+The second 60 is refused although RFC 3339 allows it: neither stix2 nor Python can represent it, and a member could not
+read the object. Whether the day exists in its month is checked by ``is_timestamp``."""
 
 _matches = re.compile(TIMESTAMP, re.ASCII).fullmatch
 
 
 def is_timestamp(text: str) -> bool:
-    """Whether this is a timestamp of STIX, of a day that exists.
+    """Whether this is a STIX timestamp of a day that exists.
 
     >>> is_timestamp("2024-02-29T00:00:00Z"), is_timestamp("2023-02-29T00:00:00Z")
     (True, False)
@@ -30,7 +29,7 @@ def is_timestamp(text: str) -> bool:
 
 
 def instant(text: str) -> str:
-    """Of a good timestamp, a text that sorts as time goes, without loss: a fraction may have any number of digits.
+    """Text that sorts a valid timestamp by time without loss; a fraction may have any number of digits.
 
     >>> instant("2026-01-31T12:00:00Z") == instant("2026-01-31T12:00:00.000Z")
     True
