@@ -1,1 +1,1 @@
-"""The words of the hub as frozen values: no I/O, no clock, nothing imported from the rooms above."""
+"""The domain model as frozen values: no I/O, no clock, no imports from other packages of the hub."""

@@ -1,4 +1,4 @@
-"""Contributions, views and changes as values: what the store keeps and what the core turns into one another."""
+"""Contributions, views and changes as values: what the store keeps, and what the core computes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from hub.model.references import references_of
 from hub.model.words import CanonicalKey, Seq, Stamp, StixId, StixObject
 
 ClaimKey = NewType("ClaimKey", bytes)
-"""Names one contribution: the source's number (4 bytes), then a digest of the STIX id (16 bytes)."""
+"""Identifies a contribution: the source's number (4 bytes), then a digest of the STIX id (16 bytes)."""
 
 
 def claim_key(source: int, stix_id: str) -> ClaimKey:
-    """The key of ``(source, id)``. Keys of one source stand together, so that a sweep over a source is a range."""
+    """The key of ``(source, id)``. The keys of one source are adjacent, so all its claims are one range of keys."""
     return ClaimKey(source.to_bytes(4, "big") + hashlib.blake2b(stix_id.encode(), digest_size=16).digest())
 
 
 def digest_of(body: bytes) -> bytes:
-    """Sixteen bytes that tell two contents apart."""
+    """A digest of 16 bytes for comparing contents."""
     return hashlib.blake2b(body, digest_size=16).digest()
 
 
 class ClaimState(IntEnum):
-    """What a source's newest word on one id is."""
+    """The state of a source's claim under one id."""
 
     LIVE = 0
     REVOKED = 1
@@ -36,24 +36,24 @@ class ClaimState(IntEnum):
 
 
 class ClaimHead(Protocol):
-    """What may be known of a claim without asking who may see its content: what it is filed under, and its markings.
+    """The part of a claim that may be used without checking who may see its content: its index keys and its markings.
 
-    The engine of the merge works on these. The content is reached through ``hub/core/merge/project`` alone.
+    The merge engine works with these. The content is accessible through ``hub/core/merge/project`` only.
     """
 
     @property
     def key(self) -> ClaimKey:
-        """Names the claim."""
+        """Identifies the claim."""
         ...
 
     @property
     def source(self) -> int:
-        """The number of the source that makes it."""
+        """The number of its source."""
         ...
 
     @property
     def id(self) -> StixId:
-        """The STIX id that it is made under."""
+        """Its STIX id, as the source sent it."""
         ...
 
     @property
@@ -63,17 +63,17 @@ class ClaimHead(Protocol):
 
     @property
     def thing(self) -> CanonicalKey | None:
-        """What it is about; None where that depends on the collection."""
+        """The thing that it is about; None if that depends on the collection."""
         ...
 
     @property
     def stamp(self) -> Stamp:
-        """When it came."""
+        """Its time and position of receipt."""
         ...
 
     @property
     def since(self) -> Stamp:
-        """When the run of its live versions began, for each audience."""
+        """Since when its live versions have been visible, for each audience."""
         ...
 
     @property
@@ -83,17 +83,17 @@ class ClaimHead(Protocol):
 
     @property
     def marks(self) -> Marks:
-        """What its markings say, before any policy."""
+        """Its markings, before any policy is applied."""
         ...
 
     @property
     def object_id(self) -> StixId:
-        """The id that its object has: of an observable the one that its value gives."""
+        """The id of its object; for an observable the id derived from its value."""
         ...
 
     @property
     def references(self) -> tuple[StixId, ...]:
-        """The ids that it refers to, whoever may see that."""
+        """The ids that it refers to, independent of who may see it."""
         ...
 
     @property
@@ -103,13 +103,13 @@ class ClaimHead(Protocol):
 
     @property
     def sighted(self) -> StixId | None:
-        """The id that a sighting is of."""
+        """The id that a sighting refers to; None for other claims."""
         ...
 
 
 @dataclass(slots=True)
 class Claim:
-    """A contribution: the newest claim of one source about one STIX id. Treat as frozen."""
+    """A contribution: the newest claim of one source under one STIX id. Treat as frozen."""
 
     key: ClaimKey
     source: int
@@ -120,13 +120,12 @@ class Claim:
     modified_us: int | None
     stamp: Stamp
     since: Stamp
-    """The stamp, and behind it who could see the versions before in its unbroken run of live ones, and since when: see
-    ``hub/core/merge/runs``.
-    """
+    """The stamp, followed by the recipients and stamps of the earlier versions in its unbroken run of live ones; see
+    ``hub/core/merge/runs``."""
     state: ClaimState
     digest: bytes
     body: bytes
-    """The normalised object, orjson with sorted keys; empty when withdrawn."""
+    """The normalised object as orjson with sorted keys; empty if withdrawn."""
     parsed: StixObject | None = field(default=None, repr=False, compare=False)
     _marks: Marks | None = field(default=None, repr=False, compare=False)
     _beside_author: tuple[StixId, ...] | None = field(default=None, repr=False, compare=False)
@@ -140,49 +139,49 @@ class Claim:
 
     @property
     def marks(self) -> Marks:
-        """What its markings say, before any policy."""
+        """Its markings, before any policy is applied."""
         if self._marks is None:
             self._marks = marks_of(self.obj)
         return self._marks
 
     def share(self, other: Claim) -> None:
-        """Take over what was read from the same body elsewhere."""
+        """Reuse the decoded values of another claim with the same body."""
         if self is not other and self.body:
             self.parsed, self._marks, self._beside_author = other.obj, other.marks, other.beside_author
 
     @property
     def object_id(self) -> StixId:
-        """The id that its object has: of an observable the one that its value gives, whatever it was sent under."""
+        """The id of its object; for an observable the id derived from its value, not the id that was sent."""
         return StixId(self.obj.get("id", self.id))
 
     @property
     def sighted(self) -> StixId | None:
-        """What a sighting is of; None for every other claim, and for a withdrawn one."""
+        """The id that a sighting refers to; None for any other claim, and for a withdrawn one."""
         return StixId(self.obj["sighting_of_ref"]) if self.type == "sighting" and self.body else None
 
     @property
     def references(self) -> tuple[StixId, ...]:
-        """The distinct STIX ids that the object refers to, markings aside."""
+        """The distinct STIX ids that the object refers to, without markings."""
         author = self.obj.get("created_by_ref")
         return self.beside_author if author is None else tuple(dict.fromkeys((StixId(author), *self.beside_author)))
 
     @property
     def beside_author(self) -> tuple[StixId, ...]:
-        """The same, but for what ``created_by_ref`` itself says: the author may be named elsewhere too."""
+        """The same without ``created_by_ref`` itself; the author is included if referred to elsewhere."""
         if self._beside_author is None:
             self._beside_author = self._find_references()
         return self._beside_author
 
     def _find_references(self) -> tuple[StixId, ...]:
         usual = ("created_by_ref" in self.obj) + ("object_marking_refs" in self.obj)
-        if self.body.count(b'_ref":') + self.body.count(b'_refs":') == usual:  # most indicators: spare the walk
+        if self.body.count(b'_ref":') + self.body.count(b'_refs":') == usual:  # most indicators: skip the walk
             return ()
         return references_of({name: value for name, value in self.obj.items() if name != "created_by_ref"})
 
 
 @dataclass(slots=True)
 class View:
-    """What one collection shows, or last showed, of one thing, as the store keeps it. Treat as frozen."""
+    """What one collection shows, or last showed, of one thing. Treat as frozen."""
 
     collection: int
     thing: CanonicalKey
@@ -197,7 +196,7 @@ class View:
     created_us: int
     modified_us: int
     uses: tuple[str, ...]
-    """What it carries along: markings, identities and extension definitions, see ``hub/core/merge/uses``."""
+    """Markings, identities and extension definitions that are shown with it; see ``hub/core/merge/uses``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +210,11 @@ class Change:
     withdrawn: bool
     date_added_us: int
     version_us: int
-    """``modified`` of the object, or its ``created``, or ``date_added`` where it has neither: the TAXII version."""
+    """The TAXII version: ``modified`` of the object, else ``created``, else ``date_added``; in microseconds."""
     body: bytes
-    """The object; of a withdrawn hub-made one the last, revoked version; of another withdrawn one empty."""
+    """The object as JSON. For a withdrawn hub-made object its last, revoked version; for any other withdrawn one
+    empty."""
     first: bool = True
-    """The first version under this id."""
+    """Whether it is the first version under this id."""
     before: Seq | None = None
-    """The row with the version before, under the same id."""
+    """The row with the previous version under this id."""

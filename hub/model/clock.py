@@ -1,7 +1,7 @@
-"""Whether this machine's clock may be believed, judged by what the hub has seen before.
+"""Decides whether this machine's clock is plausible, by comparing it with the times that the hub has stored.
 
-Whoever dates anything asks first: a date that is once ahead of the truth stays in the hub's logs, and in every client
-that has read it. Source: docs/operating.md, "The clock".
+Checked before anything is dated: a date in the future would stay in the hub's logs, and in every client that has read
+it. Source: docs/operating.md, "The clock".
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from hub.model.times import DAY_US, from_us
 
 JUMP_US = DAY_US
-"""A clock may be off by so much against what the hub has seen; a smaller error passes by itself."""
+"""The largest accepted difference between the clock and the stored times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """When a worker last worked on a machine since its start: by the clock, and by the time since that start."""
+    """When a worker last ran on a machine: by the clock, and as time since the machine's start."""
 
     at_us: int
     uptime_us: int
@@ -28,38 +28,38 @@ class StoredTimes:
     """The times that the store holds."""
 
     latest_us: int
-    """The greatest of them all."""
+    """The latest of all stored times."""
     alive: Mapping[str, Alive]
-    """By the start of a machine that a worker ran on, as its kernel names it."""
+    """By boot id of the machine that a worker ran on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What speaks for the clock besides itself. Nothing of it need be known."""
+    """Evidence for the clock from the kernel. Each part may be unknown."""
 
     boot: str | None = None
-    """The kernel's name for the machine's last start."""
+    """The kernel's boot id."""
     uptime_us: int = 0
-    """The time since then, which no change of the clock moves."""
+    """The time since the start, which changes of the clock do not affect."""
     synchronised: bool = False
-    """The kernel is told the time by other machines (NTP), and says what our clock says."""
+    """Whether the kernel's clock is synchronised by NTP and agrees with ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """The clock cannot be believed, or the store cannot."""
+    """The clock and the store contradict each other."""
 
     now_us: int
     latest_us: int
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the clock is ahead of the store: a wrong clock or a long rest, which look the same."""
+        """Whether the clock is ahead of the store: either it is wrong, or the hub was off for long."""
         return self.now_us > self.latest_us
 
     @property
     def says(self) -> str:
-        """One sentence: what does not fit."""
+        """One sentence that states the contradiction."""
         clock, store = _minute(self.now_us), _minute(self.latest_us)
         days = f"{round(abs(self.now_us - self.latest_us) / DAY_US):,} d"
         if self.is_ahead:
@@ -68,7 +68,7 @@ class Doubt:
 
     @property
     def way_out(self) -> str:
-        """What an operator does."""
+        """What the operator should do."""
         if self.is_ahead:
             right = "If the clock is right and the hub was off for so long"
         else:
@@ -80,11 +80,11 @@ class Doubt:
 
 
 def doubt(now_us: int, seen: StoredTimes, witness: Witness) -> Doubt | None:
-    """What speaks against a clock that says ``now_us``; None where it may be believed.
+    """The contradiction between a clock at ``now_us`` and the store; None if the clock is plausible.
 
-    Behind the store either of the two is wrong, and no witness tells which is to be mended. Ahead of it the hub may
-    have been off: that is believed where the machine has been running all the while and counted the same time, or
-    where its kernel is synchronised.
+    If the clock is behind the store, either may be wrong, and no evidence decides which. If it is ahead, the hub may
+    have been off: this is accepted if the machine has been running and has counted the same time, or if its kernel is
+    synchronised.
     """
     ahead_us = now_us - seen.latest_us
     if abs(ahead_us) <= JUMP_US:
@@ -95,7 +95,7 @@ def doubt(now_us: int, seen: StoredTimes, witness: Witness) -> Doubt | None:
 
 
 def _has_passed(now_us: int, seen: StoredTimes, witness: Witness) -> bool:
-    """Whether the machine itself has counted the time since a worker last worked on it."""
+    """Whether the machine itself has counted the time since a worker last ran on it."""
     before = seen.alive.get(witness.boot) if witness.boot is not None else None
     if before is None:
         return False

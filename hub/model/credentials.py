@@ -1,7 +1,7 @@
-"""How somebody shows who it is: a union of frozen values.
+"""How a principal authenticates: a union of frozen values.
 
-Doors read them out of requests, ``hub/registry/access.py`` finds whose they are. A further kind is one class and one
-member of the union here, and one ``case`` there, which does not type-check until it exists.
+Doors read credentials from requests, ``hub/registry/access.py`` finds the principal. A new kind is one class and one
+member of the union here, and one ``case`` there; mypy reports it while the case is missing.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class TokenCredentials:
-    """A token as it was sent, genuine or not."""
+    """A token as it was sent, not yet checked."""
 
     token: str = field(repr=False)
     name: str | None = None
-    """The name that was sent with it: it must be the principal's."""
+    """The name that was sent with it; it must be the principal's."""
 
 
 Credentials: TypeAlias = TokenCredentials

@@ -1,10 +1,10 @@
-"""Exceptions for whoever called, grouped by what the catcher does. Data problems are values: see ``problems``."""
+"""Exceptions for callers, grouped by how to handle them. Data problems are values: see ``problems``."""
 
 from __future__ import annotations
 
 
 class HubError(Exception):
-    """What is wrong (``code``, one sentence) and the way out. Never raised itself."""
+    """Base class: a ``code``, one sentence (``says``) and how to resolve it (``way_out``). Never raised itself."""
 
     def __init__(self, code: str, says: str, way_out: str = "") -> None:
         super().__init__(says)
@@ -29,23 +29,23 @@ class NotAllowed(Refused):
 
 
 class NotFound(Refused):
-    """There is no such thing, or none that the caller may see: HTTP 404."""
+    """There is no such thing, or the caller may not see it: HTTP 404."""
 
 
 class TooLarge(Refused):
-    """Over a limit: HTTP 413."""
+    """A limit is exceeded: HTTP 413."""
 
 
 class WrongType(Refused):
-    """A media type that is not taken: HTTP 415."""
+    """An unsupported media type: HTTP 415."""
 
 
 class WrongUsage(Refused):
-    """The words of a command are off: exit 2."""
+    """Wrong use of a command or an option: exit 2."""
 
 
 class TryAgain(HubError):
-    """It may pass by itself: HTTP 503 with Retry-After, backoff."""
+    """A temporary failure: HTTP 503 with Retry-After, backoff."""
 
     def __init__(self, code: str, says: str, way_out: str = "", *, retry_after_s: int = 1) -> None:
         super().__init__(code, says, way_out)

@@ -1,4 +1,4 @@
-"""What the event log keeps: records, and the batches in which a worker takes them."""
+"""What the event log stores: records, and the batches that workers read."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime
 from hub.model.words import Positions, Topic, TopicPartition
 
 INTAKE_PREFIX = "intake."
-"""Begins the name of each topic that sources' records are in."""
+"""The prefix of the names of all intake topics."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What somebody hands in: one STIX object or bundle as bytes, or a null value keyed by an id (a withdrawal)."""
+    """A record to append: one STIX object or bundle as bytes, or a null value with an id as its key (a withdrawal)."""
 
     key: bytes | None
     value: bytes | None
@@ -22,7 +22,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord:
-    """A record with what the log added on receipt. ``time`` is aware UTC, cut to milliseconds."""
+    """A record with its position and time of receipt. ``time`` is aware UTC, cut to milliseconds."""
 
     topic: Topic
     partition: int
@@ -35,14 +35,14 @@ class StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records in the order of their partitions, and the positions before and after them."""
+    """Records ordered within each partition, and the positions before and after them."""
 
     records: tuple[StoredRecord, ...]
     start: Positions
     end: Positions
 
     def halves(self) -> tuple[Batch, Batch]:
-        """The batch in two, each with the positions before and after it."""
+        """The two halves of the batch, each with the positions before and after it."""
         first, second = self.records[: len(self.records) // 2], self.records[len(self.records) // 2 :]
         between = dict(self.start)
         for record in first:

@@ -1,9 +1,9 @@
-"""Extensions of STIX objects that the hub knows by name: of STIX 2.1 itself, of OASIS, of CISA, and its own."""
+"""Ids of STIX extensions that the hub uses: those of STIX 2.1, OASIS and CISA, and its own."""
 
 from __future__ import annotations
 
 KEPT_EXTENSION = "extension-definition--f82dae75-1890-5e4a-907d-b8105061ee17"
-"""Where properties are kept that STIX 2.1 no longer has. It is no part of what a thing is, so of no id."""
+"""Keeps properties that STIX 2.1 dropped. It is ignored when ids are derived from content."""
 
 PAP_EXTENSION = "extension-definition--f8d78575-edfd-406e-8e84-6162a8450f5b"
 """The Permissible Actions Protocol in marking-definitions (OASIS common objects)."""
@@ -16,4 +16,4 @@ OBSERVABLE_EXTENSIONS = frozenset(
         "tcp-ext", "unix-account-ext", "windows-pebinary-ext", "windows-process-ext", "windows-service-ext",
     }
 )  # fmt: skip
-"""Extensions of STIX objects that the hub knows by name: of STIX 2.1 itself, of OASIS, of CISA, and its own."""
+"""The predefined extensions of observables in STIX 2.1."""

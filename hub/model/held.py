@@ -1,4 +1,4 @@
-"""Objects that wait for the operator, and what became of them."""
+"""Objects held for the operator, and what was decided about them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from enum import StrEnum
 
 
 class HeldState(StrEnum):
-    """Where a held object stands."""
+    """The state of a held object."""
 
     WAITING = "waiting"
     RELEASED = "released"
-    """A worker takes it up soon."""
+    """Released; a worker will process it soon."""
     TAKEN = "taken"
     REFUSED = "refused"
     SUPERSEDED = "superseded"
-    """Its source has said something newer under the same id."""
+    """Its source has since sent a newer version, or a withdrawal, under the same id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class HeldObject:
     state: HeldState
     receipt: str | None
     value: bytes
-    """The object as it came; empty in listings."""
+    """The object as received; empty in listings."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldChoice:
-    """Which held objects are meant; empty means all."""
+    """A selection of held objects; if empty, all of them."""
 
     numbers: Collection[int] = ()
     list_name: str | None = None

@@ -1,4 +1,4 @@
-"""What markings mean: the TLP ids and spellings that tools write, and what a marking says of a claim's level.
+"""The meaning of markings: TLP ids and spellings that tools write, and the level that markings give a claim.
 
 Source: FIRST TLP 2.0; STIX 2.1 section 7.2; OASIS "TLP 2.0 marking definitions" (extension 60a3c5c5-…).
 """
@@ -20,7 +20,7 @@ TLP_IDS: Mapping[Level, StixId] = {
     Level.AMBER_STRICT: StixId("marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003"),
     Level.RED: StixId("marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1"),
 }
-"""The ids that the hub shows."""
+"""The ids that the hub writes."""
 
 LEVEL_OF_ID: Mapping[str, Level] = {
     **{marking: level for level, marking in TLP_IDS.items()},
@@ -29,26 +29,26 @@ LEVEL_OF_ID: Mapping[str, Level] = {
     "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da": Level.GREEN,
     "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82": Level.AMBER,
     "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed": Level.RED,
-    # OpenCTI's own id for AMBER+STRICT, which TLP 1.0 did not have
+    # OpenCTI's own id for AMBER+STRICT, which TLP 1.0 does not define
     "marking-definition--826578e1-40ad-459f-bc73-ede076f81f37": Level.AMBER_STRICT,
 }
-"""Every id that is read as a TLP level."""
+"""All ids that are read as a TLP level."""
 
 _STATED = re.compile(r"\s*tlp\s*[:\s]\s*(\S.*?)\s*", re.IGNORECASE)
 _PAP = re.compile(r"\s*pap\s*:\s*(red|amber|green|clear|white)\s*", re.IGNORECASE)
 
 PAP_ORDER = ("CLEAR", "GREEN", "AMBER", "RED")
-"""MISP's Permissible Actions Protocol, from free to strict."""
+"""MISP's Permissible Actions Protocol, from least to most strict."""
 
 
 class UnreadableMarking(ValueError):
-    """A marking that claims to be a TLP and names no level; it must hide what carries it."""
+    """A marking that claims to be a TLP but names no level; it must hide the objects that carry it."""
 
 
 def stated_level(text: str) -> Level | None:
-    """The level that a text such as ``TLP:AMBER+STRICT`` states; None when it states none.
+    """The level that a text such as ``TLP:AMBER+STRICT`` states; None if it states none.
 
-    Raises UnreadableMarking for ``TLP:`` followed by something that is no level.
+    Raises UnreadableMarking for ``TLP:`` followed by anything that is not a level.
     """
     said = _STATED.fullmatch(text)
     if said is None:
@@ -60,15 +60,16 @@ def stated_level(text: str) -> Level | None:
 
 
 def stated_pap(text: str) -> int | None:
-    """The place in ``PAP_ORDER`` that a label or statement such as ``PAP:RED`` states; None when it states none."""
+    """The index in ``PAP_ORDER`` of a label or statement such as ``PAP:RED``; None if it states no PAP."""
     said = _PAP.fullmatch(text)
     return None if said is None else PAP_ORDER.index("CLEAR" if said[1].upper() == "WHITE" else said[1].upper())
 
 
 def level_of_definition(definition: StixObject) -> Level | None:
-    """The TLP level that a marking-definition object states by extension, type, name or statement; None for another.
+    """The TLP level that a marking-definition object states by extension, type, name or statement; None if it states
+    none.
 
-    Raises UnreadableMarking when it claims to be a TLP and names no level.
+    Raises UnreadableMarking if it claims to be a TLP but names no level.
     """
     extension = (definition.get("extensions") or {}).get(TLP2_EXTENSION)
     body = definition.get("definition") or {}
@@ -83,7 +84,7 @@ def level_of_definition(definition: StixObject) -> Level | None:
 
 
 def pap_of_definition(definition: StixObject) -> int | None:
-    """The place in ``PAP_ORDER`` that a marking-definition states by its statement or name; None for another."""
+    """The index in ``PAP_ORDER`` that a marking-definition states by its statement or name; None if none."""
     for text in ((definition.get("definition") or {}).get("statement"), definition.get("name")):
         if isinstance(text, str) and (pap := stated_pap(text)) is not None:
             return pap
@@ -101,29 +102,29 @@ def _level(label: object) -> Level:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What the markings of one claim say, before any policy: all that decides who may see it.
+    """The markings of one claim, before any policy is applied: everything that decides who may see it.
 
-    The object's own markings decide its level and its recipients. Granular markings only ever take away.
+    The object's own markings decide its level and its recipients. Granular markings can only restrict it further.
     """
 
     level: Level | None
-    """The strictest TLP that the object itself states; None: the source's default."""
+    """The strictest TLP of the object itself; None: the source's default applies."""
     own: tuple[StixId, ...] = ()
-    """Markings of the whole object that are no TLP: groups', statements', unknown ones; sorted."""
+    """Markings of the whole object other than TLP (of groups, statements, unknown ones); sorted."""
     granular_level: Level | None = None
-    """The strictest TLP of a granular marking; None: none states one."""
+    """The strictest TLP of the granular markings; None if there is none."""
     granular: tuple[StixId, ...] = ()
-    """Granular markings that are no TLP; sorted."""
+    """Granular markings other than TLP; sorted."""
     unreadable: bool = False
-    """A label states a TLP that is none: hidden from everyone."""
+    """A label states an unknown TLP level: the claim is hidden from everyone."""
 
     @property
     def others(self) -> tuple[StixId, ...]:
-        """All markings that are no TLP, of the whole and granular ones; sorted."""
+        """All markings other than TLP, of the whole object and granular; sorted."""
         return tuple(sorted({*self.own, *self.granular})) if self.granular else self.own
 
     def strictest(self, default: Level) -> Level:
-        """The strictest level that holds anywhere in the object, where the source's ``default`` holds for the rest."""
+        """The strictest level anywhere in the object; ``default`` applies if the object itself states none."""
         whole = default if self.level is None else self.level
         return whole if self.granular_level is None else max(whole, self.granular_level)
 

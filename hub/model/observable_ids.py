@@ -1,4 +1,4 @@
-"""The deterministic ids that STIX gives to observables: what they hold names them.
+"""The deterministic ids that STIX defines for observables, derived from their content.
 
 Source: STIX 2.1, section 2.9.
 """
@@ -20,13 +20,13 @@ NAMESPACE = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
 """The namespace of deterministic ids (STIX 2.1, section 2.9)."""
 
 _PREFERRED_HASHES = ("MD5", "SHA-1", "SHA-256", "SHA-512")
-"""Of several hashes the one that makes the id, in this order (section 2.9); else the first by name."""
+"""Which of several hashes determines the id, in this order (section 2.9); otherwise the first by name."""
 
 
 def deterministic_id(obj: StixObject) -> StixId | None:
-    """The UUIDv5 id of an object with canonical values; None where nothing it holds makes one.
+    """The UUIDv5 id of an object with canonical values; None if it has no property that determines one.
 
-    Source: STIX 2.1, section 2.9: RFC 8785 JSON of the properties that are there.
+    Source: STIX 2.1, section 2.9: RFC 8785 JSON of those properties that are present.
     """
     kind = obj["type"]
     named = dict(_contributions(obj, stix_type(kind).id_from))
@@ -53,7 +53,7 @@ _FLAT = frozenset({str, int, bool})
 
 
 def _canonical_json(named: dict[str, Any]) -> bytes:
-    """RFC 8785. Flat values of plain ASCII names come out of orjson byte for byte the same, ten times as fast."""
+    """RFC 8785. For flat values with plain ASCII names orjson gives identical bytes, ten times as fast."""
     if set(map(type, named.values())) <= _FLAT:
         return orjson.dumps(named, option=orjson.OPT_SORT_KEYS)
     return rfc8785.dumps(named)

@@ -1,6 +1,6 @@
-"""The operator's policy as one frozen snapshot: who the sources are, which groups and collections there are.
+"""The operator's policy as one frozen snapshot: the sources, groups and collections.
 
-Rooms below the registry receive it as a value; ``number`` says which numbered change it includes.
+Lower layers than the registry receive it as a value; ``number`` is the last numbered change that it includes.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _EPOCH = date(1970, 1, 1)
 
 
 class SourceKind(StrEnum):
-    """What a source is."""
+    """The kind of a source."""
 
     CENTRE = "centre"
-    """A national centre, which has an intake topic of its own."""
+    """A national centre, which has its own intake topic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who may make claims: what it may say, and under what name it is shown."""
+    """A source of claims: what it may send, and under which name it is shown."""
 
     no: int
     name: SourceName
@@ -46,7 +46,7 @@ class Source:
     created_us: int = 0
     kind: SourceKind = SourceKind.CENTRE
     may_claim: frozenset[str] | None = None
-    """The STIX types that it may make claims of; None: any."""
+    """The STIX types that it may send; None: any."""
     ceiling: Level = Level.AMBER_STRICT
     default_level: Level = Level.AMBER
     amber_to: tuple[GroupName, ...] = (GroupName("network"),)
@@ -69,7 +69,7 @@ class Source:
 
 
 def terms_of(source: Source) -> dict[str, Any]:
-    """What an operator has said of a source, as JSON."""
+    """The settings of a source that an operator decides, as JSON."""
     return {
         "ceiling": source.ceiling.label,
         "default_level": source.default_level.label,
@@ -82,12 +82,12 @@ def terms_of(source: Source) -> dict[str, Any]:
 
 
 NOBODY = Source(0, SourceName("nobody"), StixId("identity--00000000-0000-0000-0000-000000000000"), "")
-"""Whose the records of an intake topic are that belongs to no source. They are rejected, for operators to see."""
+"""The source of records in intake topics that belong to no source. They are rejected, and operators see them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A named set of principals, and the marking that names it on objects."""
+    """A named set of principals, and the marking for it."""
 
     name: GroupName
     marking: StixId
@@ -95,7 +95,7 @@ class Group:
 
 
 class Audience(NamedTuple):
-    """Who reads: up to which level, and which group."""
+    """Who reads a collection: the highest level, and the group."""
 
     level: Level
     group: GroupName
@@ -103,12 +103,12 @@ class Audience(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A named audience with a filter over the content of views."""
+    """A named audience with a filter on the content of views."""
 
     no: int
     name: CollectionName
     id: str
-    """The TAXII id, a UUIDv4, since some TAXII clients refuse others."""
+    """The TAXII id, a UUIDv4, because some TAXII clients refuse other ids."""
     audience: Audience
     types: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()
@@ -116,7 +116,7 @@ class Collection:
 
 
 def covers(named: GroupName, group: GroupName) -> bool:
-    """Whether everyone in ``group`` belongs to those that a marking with ``named`` addresses (semantics, section 2)."""
+    """Whether a marking for the group ``named`` includes everyone in ``group`` (semantics, section 2)."""
     if named == PUBLIC:
         return True
     if named == COMMUNITY:
@@ -126,22 +126,22 @@ def covers(named: GroupName, group: GroupName) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """All that the operator has decided, as of one numbered change."""
+    """Everything that the operator has decided, as of one numbered change."""
 
     number: int
     namespace: UUID
-    """Secret; ids of what the hub makes derive from it, so that nobody computes back from an id."""
+    """Secret. The hub derives ids from it, so that nobody can compute the input from an id."""
     hub_identity: StixId
     hub_created_us: int
     sources: Mapping[int, Source]
     groups: Mapping[GroupName, Group]
     collections: Mapping[int, Collection]
     today: date | None = None
-    """The date that the last tick set."""
+    """The current date of the hub, set by a task each day."""
 
     @cached_property
     def today_us(self) -> int | None:
-        """The beginning of ``today``, in microseconds since 1970; None before the first tick: nothing has expired."""
+        """The start of ``today``, in microseconds since 1970; None if not set yet: then nothing has expired."""
         return None if self.today is None else (self.today - _EPOCH).days * DAY_US
 
     @cached_property
@@ -156,15 +156,15 @@ class Policy:
         return {source.identity: source for source in self.sources.values()}
 
     def alias_identity(self, source: Source) -> StixId:
-        """The identity under which objects of an alias source are shown; nobody computes the source from it."""
+        """The identity that is shown for a source with an alias; the source cannot be computed from it."""
         return StixId(f"identity--{uuid5(self.namespace, f'alias {source.no} {source.alias}')}")
 
     @cached_property
     def aliases(self) -> Mapping[StixId, Source]:
-        """The sources that go by an alias, by the identity that stands for them."""
+        """The sources with an alias, by the identity that is shown for them."""
         return {self.alias_identity(c): c for c in self.sources.values() if c.naming is Naming.ALIAS}
 
     @cached_property
     def group_of_marking(self) -> Mapping[StixId, GroupName]:
-        """The group that a hub-issued marking names."""
+        """The group of each marking that the hub issued for one."""
         return {group.marking: group.name for group in self.groups.values()}

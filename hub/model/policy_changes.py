@@ -1,7 +1,7 @@
-"""What operators change, as values, and what must be looked at again because of it.
+"""Policy changes of operators as values, and what must be computed again after each.
 
-Every change is numbered and kept. A new kind of change is one class here, one line in ``PolicyChange``, and one case in
-``affected``.
+Every change is numbered and stored. A new kind of change is one class here, one line in ``PolicyChange``, and one case
+in ``affected``.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from typing import Any, TypeAlias, assert_never
 from hub.model.tasks import Recompute, TakeReleased, Task
 
 Said: TypeAlias = dict[str, Any]
-"""Settings as an operator said them, for whoever reads the history."""
+"""Settings as the operator entered them, for the history."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceAdded:
-    """A source may make claims from now on."""
+    """A source was added."""
 
     name: str
     no: int
     was_named: bool
-    """Claims may already name its identity, or one that it speaks for."""
+    """Whether claims may already refer to its identity, or to one that it speaks for."""
     said: Said
 
 
 @dataclass(frozen=True, slots=True)
 class SourceChanged:
-    """Other terms hold for a source."""
+    """Settings of a source were changed."""
 
     name: str
     no: int
     fields: list[str]
-    """What has another value now, by the names of ``policy.Source``."""
+    """The changed settings, by their names in ``policy.Source``."""
     said: Said
 
 
 @dataclass(frozen=True, slots=True)
 class SourceSuspended:
-    """A source's claims count no more, or count again."""
+    """A source was suspended, so its claims no longer count; or was resumed."""
 
     name: str
     no: int
@@ -48,11 +48,11 @@ class SourceSuspended:
 
 @dataclass(frozen=True, slots=True)
 class PrincipalChanged:
-    """Something about who may read, or with which credentials: no view changes."""
+    """A reader, or credentials, were changed: no view changes."""
 
     name: str
     kind: str
-    """Of the principal."""
+    """The kind of the principal."""
     change: str
     """``add``, ``set``, ``suspend``, ``resume``, ``rotate``, ``remove``."""
     said: Said
@@ -60,7 +60,7 @@ class PrincipalChanged:
 
 @dataclass(frozen=True, slots=True)
 class GroupAdded:
-    """There is a group, with a marking that nobody can have used."""
+    """A group was added, with a new marking that no object can carry yet."""
 
     name: str
     said: Said
@@ -68,14 +68,14 @@ class GroupAdded:
 
 @dataclass(frozen=True, slots=True)
 class GroupRemoved:
-    """What carries the group's marking is hidden from everyone."""
+    """A group was removed; objects with its marking are hidden from everyone."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class GroupMembersChanged:
-    """Other principals are on a group's list."""
+    """The list of a group was changed."""
 
     name: str
     joined: list[str]
@@ -84,7 +84,7 @@ class GroupMembersChanged:
 
 @dataclass(frozen=True, slots=True)
 class CollectionAdded:
-    """A collection is to be filled."""
+    """A collection was added, and must be filled."""
 
     name: str
     no: int
@@ -93,7 +93,7 @@ class CollectionAdded:
 
 @dataclass(frozen=True, slots=True)
 class CollectionRemoved:
-    """A collection is gone."""
+    """A collection was removed."""
 
     name: str
     no: int
@@ -101,7 +101,7 @@ class CollectionRemoved:
 
 @dataclass(frozen=True, slots=True)
 class HeldSettled:
-    """An operator has decided about objects that waited."""
+    """An operator has decided about held objects."""
 
     state: str
     """``released`` or ``refused``."""
@@ -111,7 +111,7 @@ class HeldSettled:
 
 @dataclass(frozen=True, slots=True)
 class DateSet:
-    """A day has begun."""
+    """A new day was set as the hub's date."""
 
     day: str
     """``YYYY-MM-DD``"""
@@ -119,7 +119,7 @@ class DateSet:
 
 @dataclass(frozen=True, slots=True)
 class TimesPutBack:
-    """Times that a wrong clock had given were put back."""
+    """Times that a wrong clock had written were corrected."""
 
     said: Said
 
@@ -140,13 +140,12 @@ PolicyChange: TypeAlias = (
 )
 
 _SEEN_IN_OTHERS = frozenset({"country", "naming", "alias", "speaks_for"})
-"""What of a source shows in views of others' claims too: its identity object, references to it, whose voice a relayed
-claim is.
-"""
+"""Settings of a source that also affect views of others' claims: its identity object, references to it, the voice of
+relayed claims."""
 
 
 def affected(change: PolicyChange) -> tuple[Task, ...]:
-    """What a change leaves to be done."""
+    """The tasks that a change requires."""
     match change:
         case SourceAdded():
             return (Recompute(),) if change.was_named else ()

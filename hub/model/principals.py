@@ -1,4 +1,4 @@
-"""Who the hub knows: centres publish, members receive, operators administer. Frozen values; the store keeps them."""
+"""The principals of the hub: centres publish, members receive, operators administer. Frozen values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.model.words import CollectionName, GroupName, SourceName, StixId
 
 
 class PrincipalKind(StrEnum):
-    """What a principal is."""
+    """The kind of a principal."""
 
     CENTRE = "centre"
     MEMBER = "member"
@@ -23,7 +23,7 @@ SOURCE_KINDS: Mapping[PrincipalKind, SourceKind] = {PrincipalKind.CENTRE: Source
 
 
 class Attribute(StrEnum):
-    """What a group's rule may ask of a principal."""
+    """An attribute of a principal that a group's rule may test."""
 
     COUNTRY = "country"
     SECTOR = "sector"
@@ -31,7 +31,7 @@ class Attribute(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GroupRule:
-    """One condition of a group over the registry, such as ``country=RO``."""
+    """One membership condition of a group, such as ``country=RO``."""
 
     attribute: Attribute
     value: str
@@ -42,7 +42,7 @@ class GroupRule:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody with a token. What a centre may say stands in ``policy.Source`` under the same number."""
+    """A principal with a token. What a centre may send is in ``policy.Source`` under the same number."""
 
     no: int
     name: str
@@ -52,16 +52,16 @@ class Principal:
     country: str | None = None
     sector: str | None = None
     accredited_by: int | None = None
-    """The number of the centre that accredited a member."""
+    """The number of the centre that accredited the member."""
     suspended: bool = False
     created_us: int = 0
     joined: frozenset[GroupName] = field(default=frozenset())
-    """The groups whose list names it."""
+    """The groups whose list contains it."""
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRules:
-    """A group, and by which rules principals belong to it; lists of names stand at the principals."""
+    """A group and its rules of membership; explicit membership is stored with the principals."""
 
     group: Group
     rules: tuple[GroupRule, ...] = ()
@@ -70,17 +70,17 @@ class GroupRules:
 
 @dataclass(frozen=True)
 class RegistrySnapshot:
-    """The whole registry as of one numbered change: it decides who is who and who reads what."""
+    """The whole registry as of one numbered change: who exists, and who may read what."""
 
     number: int
     hub_identity: StixId
     principals: Mapping[str, Principal]
-    """By name in order."""
+    """By name, sorted."""
     by_digest: Mapping[bytes, Principal]
     """By the SHA-256 of their tokens."""
     centres: Mapping[SourceName, Source]
-    """What the centres among the principals may say, by name in order."""
+    """What the centres may send, by name, sorted."""
     groups: Mapping[GroupName, GroupRules]
-    """The built-in ones, then the others by name."""
+    """The built-in groups, then the others by name."""
     collections: Mapping[CollectionName, Collection]
-    """In the order of their making."""
+    """In order of creation."""

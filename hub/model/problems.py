@@ -1,4 +1,4 @@
-"""Every problem code of the hub, once, with the state it leads to. Each has a page ``docs/rules/<code>.md``.
+"""All problem codes of the hub, with the states that they lead to. Each has a page ``docs/rules/<code>.md``.
 
 A code is stable and never reused; a test compares this table with the pages.
 """
@@ -12,7 +12,7 @@ from hub.model.words import State
 
 
 class Code(StrEnum):
-    """What can be said of a received object."""
+    """The code of a problem of a received object."""
 
     # hub/core/read: bytes to JSON
     JSON_MALFORMED = "json.malformed"
@@ -51,7 +51,7 @@ class Code(StrEnum):
     PATTERN_MEANINGLESS = "pattern.meaningless"
     VALUE_AMBIGUOUS = "value.ambiguous"
 
-    # hub/core/admit: who may say what
+    # hub/core/admit: what a source may send
     TYPE_NOT_YOURS = "type.not-yours"
     AUTHOR_IMPERSONATION = "author.impersonation"
     MARKING_ABOVE_CEILING = "marking.above-ceiling"
@@ -111,27 +111,27 @@ _STATES = {
 
 
 def state_of(code: Code) -> State:
-    """The state that a problem with this code leads to; ``accepted`` makes it a warning."""
+    """The state that a problem with this code leads to; for a warning it is ``accepted``."""
     return _STATES.get(code, State.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with one object."""
+    """One problem of one object."""
 
     code: Code
     at: str
     """JSON pointer into the object (RFC 6901); ``""`` is the whole object."""
     says: str
-    """One sentence to the source: what is wrong and what to do about it."""
+    """One sentence to the source: what is wrong and how to correct it."""
 
     @property
     def state(self) -> State:
-        """What becomes of the object because of this problem."""
+        """The state of the object that results from this problem."""
         return state_of(self.code)
 
 
 def cut(value: object, limit_chars: int = 60) -> str:
-    """A value as a sentence may quote it: cut to size, control characters escaped."""
+    """A value for quoting in a message: shortened, control characters escaped."""
     text = repr(value) if not isinstance(value, str) else ascii(value) if not value.isprintable() else f"'{value}'"
     return text if len(text) <= limit_chars else text[: limit_chars - 1] + "…"

@@ -1,7 +1,7 @@
-"""What a step must read in the store before it can go on, and what the store answers.
+"""What a step must read from the store before it can continue, and the answers of the store.
 
-A read has a kind, and a key that says what it is about. Answers are complete: every key that was asked for has one,
-also where the store has nothing. A new kind of read is one line here and one loader in the store.
+A read has a kind and a key. Answers are complete: every requested key has one, even if the store has nothing. A new
+kind of read is one line here and one loader in the store.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.words import CanonicalKey, Seq, StixId
 
 REFERRER_LIMIT = 500
-"""More referrers of one id than this are read page by page, and may be deferred to later steps."""
+"""If more claims than this refer to one id, they are read page by page, and may be deferred to later steps."""
 
 K = TypeVar("K", bound=Hashable)
 A = TypeVar("A")
 
 
 class Read(Generic[K, A]):
-    """A kind of read: its keys are ``K``, its answers ``A``."""
+    """A kind of read, with keys of type ``K`` and answers of type ``A``."""
 
     __slots__ = ("name",)
 
@@ -37,71 +37,71 @@ class ThingRecord(NamedTuple):
 
     claims: list[Claim]
     views: dict[int, View]
-    """By collection, also of views that have ended."""
+    """By number of the collection; includes views that have ended."""
 
 
 WaitingVersions: TypeAlias = tuple[tuple[bytes, int | None], ...]
-"""The stamp and ``modified`` of each object that waits for the operator under one id of a source."""
+"""The stamp and ``modified`` of each held object under one id of a source."""
 
 
 class HeldRecord(NamedTuple):
-    """What a source has under an id that is no claim."""
+    """What a source has under an id besides a claim."""
 
     waiting: WaitingVersions
     refused: frozenset[bytes]
-    """The digests of what an operator has refused."""
+    """The digests of the objects that an operator has refused."""
 
 
 CLAIM: Read[ClaimKey, Claim | None] = Read("claim")
 REPLACED: Read[ClaimKey, Claim | None] = Read("replaced")
-"""The claim that the step may replace: nobody else changes it before the step has ended."""
+"""The claim that the step may replace: no other step changes it before this one has ended."""
 THING: Read[CanonicalKey, ThingRecord] = Read("thing")
 UNDER_ID: Read[StixId, list[Claim]] = Read("under id")
-"""All claims under a STIX id, of whatever source."""
+"""All claims under a STIX id, of all sources."""
 REFERRERS: Read[StixId, list[Claim] | None] = Read("referrers")
-"""All claims that refer to an id; None where there are more than ``Reads.referrer_limit``."""
+"""All claims that refer to an id; None if there are more than ``Reads.referrer_limit``."""
 PAGE: Read[tuple[StixId, bytes], list[Claim]] = Read("page of referrers")
-"""The next ``Reads.referrer_limit`` claims after a key that refer to an id, in the order of their keys."""
+"""The next ``Reads.referrer_limit`` claims that refer to an id, after a key and ordered by key."""
 PLACEMENT: Read[ClaimKey, dict[int, CanonicalKey]] = Read("placement")
-"""The thing that a relationship is about, by collection."""
+"""The things that a relationship is about, by collection."""
 PLACED: Read[CanonicalKey, dict[int, list[Claim]]] = Read("placed")
 """The relationships that are about a thing, by collection."""
 BODY: Read[tuple[int, Seq], bytes] = Read("body")
 """The bytes of a row of a log."""
 USES: Read[tuple[int, str], int] = Read("uses")
-"""How many views of a collection use something."""
+"""The number of views of a collection that use something."""
 ISSUED: Read[StixId, CanonicalKey | None] = Read("issued")
-"""The thing for which a collection made an id, if one did."""
+"""The thing for which the hub made this id; None if it did not make it."""
 PAST: Read[tuple[int, StixId], Change | None] = Read("past")
-"""The last object that a collection showed under an id which another id of the same view has followed."""
+"""The last object that a collection showed under an id that its view no longer has."""
 HELD: Read[tuple[int, StixId], HeldRecord] = Read("held")
-"""What waits for the operator, or was refused by one, under a source's id."""
+"""The held and the refused objects under a source's id."""
 REJECTIONS_LOG: Read[int, int] = Read("log of rejections")
 """The number of a source's log of rejections."""
 
 TURNS: Read[None, dict[tuple[int, StixId], bytes]] = Read("turns")
-"""The ids, by collection, whose referrers are deferred, and the key of the last one that had its turn."""
+"""The ids with deferred referrers, by collection, with the key of the last referrer that was computed."""
 
 
 class Reads:
-    """What is to be looked up; false when there is nothing."""
+    """The keys to read, by kind; false if there are none."""
 
     def __init__(self, referrer_limit: int = REFERRER_LIMIT) -> None:
-        """``referrer_limit``: of an id with more referrers than this none are given, and a page holds so many."""
+        """``referrer_limit``: the size of a page; an id with more referrers than this has the answer None."""
         self.referrer_limit = referrer_limit
         self._keys: dict[Read[Any, Any], set[Any]] = defaultdict(set)
 
     def add(self, read: Read[K, Any], key: K) -> None:
-        """Ask about one more key."""
+        """Request one more key."""
         self._keys[read].add(key)
 
     def update(self, read: Read[K, Any], keys: Iterable[K]) -> Reads:
-        """Ask about these keys too; returns itself."""
+        """Request these keys too; returns itself."""
         self._keys[read].update(keys)
         return self
 
     def about(self, read: Read[K, Any]) -> set[K]:
-        """The keys that are asked about; do not change it."""
+        """The requested keys; do not change the set."""
         return self._keys.get(read) or set()
 
     def __bool__(self) -> bool:
@@ -115,9 +115,9 @@ class Answers:
         self._found: dict[Read[Any, Any], dict[Any, Any]] = {}
 
     def put(self, read: Read[K, A], found: Mapping[K, A]) -> None:
-        """Answer a kind of read, for every key that was asked."""
+        """Add the answers to a kind of read, one for every requested key."""
         self._found.setdefault(read, {}).update(found)
 
     def of(self, read: Read[K, A]) -> dict[K, A]:
-        """All answers to a kind of read; empty where none was asked for."""
+        """All answers to a kind of read; empty if none was requested."""
         return cast("dict[K, A]", self._found.get(read) or {})

@@ -1,7 +1,7 @@
-"""The headers of records that sources publish: what the intake writes into them, and what anybody reads in them.
+"""The headers of intake records: what the hub's intake writes, and how the headers of any record are read.
 
-A push writes ``receipt`` (its uid) and ``index`` (the object's place in it, decimal, from 0), and ``too-large`` (a size
-in bytes, decimal) where the record holds only the beginning of an object. Any other client may write anything there.
+A push writes ``receipt`` (its uid) and ``index`` (the object's index in the push, decimal, from 0), and ``too-large``
+(a size in bytes, decimal) if the record holds only the beginning of an object. Other clients may write anything.
 """
 
 from __future__ import annotations
@@ -17,31 +17,32 @@ _INDEX = "index"
 _TOO_LARGE = "too-large"
 
 _LAST_INDEX = 2**31 - 1 - Limits().bundle_objects
-"""What the store counts with; a header of a client of another make may say any number."""
+"""The largest index that the store can hold; a header of another client may contain any number."""
 _LARGEST = 10**15
 _is_receipt = re.compile(rb"[0-9A-Za-z-]{1,64}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
 class RecordHeaders:
-    """What a record's headers say, as far as it can be used."""
+    """The usable content of a record's headers."""
 
     receipt: str | None = None
-    """The uid of the push; None for a record that was not pushed, and may hold many objects."""
+    """The uid of the push; None for a record that was not pushed, which may hold several objects."""
     index: int = 0
-    """Of the record's first object in its push."""
+    """The index of the record's first object in its push."""
     size_bytes: int | None = None
-    """Of an object that was too large, of which the record holds the beginning; 0 where the header is no number."""
+    """The size of an object that was too large, of which the record holds the beginning; 0 if the header is no
+    number."""
 
 
 def headers_of(receipt: str, index: int, *, too_large_bytes: int | None = None) -> tuple[tuple[str, bytes], ...]:
-    """The headers of a pushed object, as a record carries them. ``too_large_bytes``: the size of one that was cut."""
+    """The headers of a pushed object. ``too_large_bytes``: the full size of an object that was cut."""
     headers = (_RECEIPT, receipt.encode()), (_INDEX, b"%d" % index)
     return headers if too_large_bytes is None else (*headers, (_TOO_LARGE, b"%d" % too_large_bytes))
 
 
 def read_headers(headers: Iterable[tuple[str, bytes]]) -> RecordHeaders:
-    """What the headers of a record say. A value that no push writes counts as none; of a name twice the last counts."""
+    """Read the headers of a record. Values that no push writes are ignored; of repeated headers the last counts."""
     found = dict(headers)
     receipt, index, size = found.get(_RECEIPT, b""), found.get(_INDEX, b""), found.get(_TOO_LARGE)
     return RecordHeaders(

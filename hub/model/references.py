@@ -1,7 +1,7 @@
-"""Where an object refers to others: one walk, for whoever finds references and for whoever replaces them.
+"""References in an object: one traversal, used both to find and to replace them.
 
-What stands under a name that ends in ``_ref`` or ``_refs``, at any depth, and has the form of a STIX id is a reference
-(STIX 2.1, section 3.1); markings, which have rules of their own, are none.
+Any text in STIX id format under a name ending in ``_ref`` or ``_refs``, at any depth, is a reference (STIX 2.1, section
+3.1), except markings, which have their own rules.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from hub.model.words import StixId, StixObject
 
 Shown = Callable[[StixId], StixId | None]
-"""What stands in place of a reference; None where nothing does."""
+"""Returns the replacement of a reference; None removes it."""
 
 _ENDINGS = ("_ref", "_refs")
 _MARKINGS = frozenset({"object_marking_refs", "granular_markings"})
@@ -21,7 +21,7 @@ _is_id = re.compile(r"[a-z][a-z0-9-]*--(?:[0-9a-f]{8}-[0-9a-f-]{27}|key-[0-9a-f]
 
 
 def rewrite(obj: StixObject, shown: Shown) -> StixObject:
-    """Every reference replaced by what ``shown`` gives, or taken out; a list that loses all its references goes too."""
+    """Replace or remove every reference with ``shown``; a list that loses all its references is removed too."""
     return walk(obj, lambda text: shown(StixId(text)) if _is_id(text) else text)
 
 
@@ -38,7 +38,7 @@ def references_of(obj: StixObject) -> tuple[StixId, ...]:
 
 
 def walk(obj: StixObject, each: Callable[[str], str | None], untouched: frozenset[str] = _MARKINGS) -> StixObject:
-    """The object with what ``each`` gives for every text in the place of a reference, whatever it looks like."""
+    """The object with ``each`` applied to every text in the position of a reference, in STIX id format or not."""
     found: StixObject = {}
     for name, value in obj.items():
         if name in untouched:
@@ -51,12 +51,12 @@ def walk(obj: StixObject, each: Callable[[str], str | None], untouched: frozense
 
 
 def _walked(value: Any, each: Callable[[str], str | None], *, named: bool) -> Any:
-    """A value with its references replaced; None where nothing is left of it. ``named``: a text in it may be one."""
+    """A value with its references replaced; None if nothing is left. ``named``: text in it may be a reference."""
     kind = type(value)
     if kind is str:
         return each(value) if named else value
     if kind is dict:
-        return walk(value, each, frozenset())  # what only has the name of the markings is none
+        return walk(value, each, frozenset())  # embedded properties with the names of markings are not markings
     if kind is not list or not value:
         return value
     if not named and not any(type(item) is dict or type(item) is list for item in value):

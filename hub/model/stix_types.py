@@ -1,12 +1,12 @@
-"""The types of STIX 2.1, one row each: what identifies a thing, how its claims merge, what it needs to be shown.
+"""The types of STIX 2.1, one row each: what identifies a thing, how its claims merge, what its views require.
 
-Every stage asks this table; no other module lists types for such a question. A type that STIX does not define has the
-row ``OTHER``: an object of its owner, identified by its id.
+All stages use this table; no other module lists types for these questions. A custom type has the row ``OTHER``: an
+object of its owner, identified by its id.
 
 To add a type: write its row in ``_ROWS`` and its properties in ``hub/core/validate`` (``objects`` or ``observables``);
-``tests/core/test_stix_types.py`` compares the two, and both with stix2. If its claims merge in a way of their own, add
-a member to ``MergeRule`` and one function to ``hub/core/merge``, where content is chosen by merge rule. If what it is
-about is found in a way of its own, add a member to ``Identity`` and one function to ``hub/core/normalise``.
+``tests/core/test_stix_types.py`` compares the two, and both with stix2. If its claims merge in a new way, add a member
+to ``MergeRule`` and one function to ``hub/core/merge``, where content is chosen by merge rule. If it is identified in a
+new way, add a member to ``Identity`` and one function to ``hub/core/normalise``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Family(Enum):
 
 
 class Identity(Enum):
-    """What two claims must share to be about one thing (docs/semantics.md, section 4)."""
+    """What two claims must have in common to be about one thing (docs/semantics.md, section 4)."""
 
     ID = "the STIX id"
     PATTERN = "the canonical pattern"
@@ -48,7 +48,7 @@ class MergeRule(Enum):
 
 
 class ViewAuthor(Enum):
-    """Whom a view names as its author."""
+    """Who is shown as the author of a view."""
 
     OWNER = "whom the shown claim names, if it names anybody"
     HUB = "the hub"
@@ -56,7 +56,7 @@ class ViewAuthor(Enum):
 
 
 class TimeRole(Enum):
-    """What a timestamp says about the object that has it."""
+    """The meaning of a timestamp property."""
 
     BEGINS = "when something begins"
     ENDS = "when something ends"
@@ -66,12 +66,14 @@ class TimeRole(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Required:
-    """What an object must keep when references to what a collection does not show are removed; else it has no view."""
+    """What an object must still have after references to objects that the collection does not show are removed;
+    otherwise it is not shown.
+    """
 
     all_of: tuple[str, ...] = ()
-    """Each of these references."""
+    """All of these references."""
     some_of: tuple[str, ...] = ()
-    """At least one reference of each of these lists, if it has the list."""
+    """At least one reference in each of these lists, if it has the list."""
     either_of: tuple[str, ...] = ()
     """At least one of these properties, if it has any of them. What they refer to requires nothing itself."""
     own_property: bool = False
@@ -79,12 +81,12 @@ class Required:
 
 
 REQUIRES_NOTHING = Required()
-"""Of most types: they are shown whatever is removed."""
+"""Nothing is required, as for most types."""
 
 
 @dataclass(frozen=True, slots=True)
 class InOrder:
-    """Of two timestamps ``last`` is not before ``first``; with ``strictly`` it is after it."""
+    """The timestamp ``last`` must not be before ``first``; with ``strictly`` it must be after it."""
 
     first: str
     last: str
@@ -93,7 +95,7 @@ class InOrder:
 
 @dataclass(frozen=True, slots=True)
 class Excludes:
-    """Where ``name`` is (with the value ``when``, if one is given), ``other`` is not."""
+    """If ``name`` is present (with the value ``when``, if given), ``other`` must be absent."""
 
     name: str
     other: str
@@ -109,7 +111,7 @@ def _nothing() -> Mapping[str, TimeRole]:
 
 @dataclass(frozen=True, slots=True)
 class StixType:
-    """One type, as the hub treats it. Its properties and their values stand in ``hub/core/validate``."""
+    """How the hub treats one type. Its properties and their values are defined in ``hub/core/validate``."""
 
     name: str
     """Empty for ``OTHER``."""
@@ -117,29 +119,31 @@ class StixType:
     identity: Identity = Identity.ID
     merge: MergeRule = MergeRule.OWNER
     order: int = 6
-    """Its place in a batch, from 1: what others refer to comes first. 0 is for identities that the hub vouches for."""
+    """Its position in a batch, from 1: types that others refer to come first. 0 is for identities that the hub
+    defines."""
     versioned: bool = True
     """Whether it has ``modified``."""
     source_is_author: bool = False
-    """Whether a claim without ``created_by_ref`` is its source's own."""
+    """Whether a claim without ``created_by_ref`` counts as its source's own."""
     view_author: ViewAuthor = ViewAuthor.OWNER
     required: Required = REQUIRES_NOTHING
     times: Mapping[str, TimeRole] = field(default_factory=_nothing)
-    """Its own timestamps, ``created`` and ``modified`` aside. Elsewhere a property of such a name is a custom one."""
+    """Its own timestamps, without ``created`` and ``modified``. On other types properties with these names are
+    custom."""
     inner_times: Mapping[str, TimeRole] = field(default_factory=_nothing)
-    """Timestamps deeper inside: in the types and extensions that STIX embeds in it."""
+    """Timestamps in embedded types and extensions."""
     vocabularies: frozenset[str] = frozenset()
     """Its properties with words of an open vocabulary (section 10), kill chains or a country."""
     since_2_1: bool = False
-    """Whether STIX 2.0 has no such object."""
+    """Whether STIX 2.0 has no such type."""
     id_from: tuple[str, ...] = ()
-    """The properties that make an observable's deterministic id (section 2.9, and sections 6.1 to 6.18)."""
+    """The properties that determine an observable's deterministic id (section 2.9, and sections 6.1 to 6.18)."""
     value: str = ""
-    """The one property that tells people which observable it is."""
+    """The one property that identifies an observable for people."""
     value_must_conform: bool = False
-    """Whether a value that is not of its kind makes the object invalid; a pattern may carry it as it is."""
+    """Whether a value that is not of its kind makes the object invalid; a pattern may contain it unchanged."""
     clashes: tuple[Clash, ...] = ()
-    """What two claims may say of one observable each, but not both (section 6)."""
+    """Combinations of properties that STIX forbids in one observable, but that two claims may state (section 6)."""
     parts: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     """Lists of embedded objects; each object must keep one of these properties."""
 
@@ -166,7 +170,7 @@ _named = partial(_observable, id_from=("value",), value="value")
 _conforming = partial(_named, value_must_conform=True)
 
 OTHER = _domain("")
-"""The row of every type that STIX does not define."""
+"""The row for all custom types."""
 
 _ROWS = (
     # ---------------------------------------------------------------- domain objects, section 4
@@ -330,7 +334,7 @@ _ROWS = (
 )
 
 STIX_TYPES: Mapping[str, StixType] = {row.name: row for row in _ROWS}
-"""Every type that STIX 2.1 defines, the bundle aside, by its name."""
+"""Every type that STIX 2.1 defines, except the bundle, by name."""
 
 SCO_TYPES = frozenset(name for name, row in STIX_TYPES.items() if row.family is Family.OBSERVABLE)
 """Cyber-observable objects (section 6)."""

@@ -1,6 +1,6 @@
-"""Work that is left for later steps, as values: what is to be done, when, and how far it is done.
+"""Tasks for later steps, as values: what to do, when, and how far it is done.
 
-A new kind of work is one class here, one line in ``Task``, and one case in the worker.
+A new kind of task is one class here, one line in ``Task``, and one case in the worker.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from hub.model.words import StixId
 
 @dataclass(frozen=True, slots=True)
 class Recompute:
-    """Compute again what claims show, since the policy has changed."""
+    """Compute again what claims show, because the policy has changed."""
 
     source: int | None = None
-    """Only the claims of this source; None: of every source."""
+    """Only the claims of this source; None: of all sources."""
     collection: int | None = None
-    """Only in this collection; None: in every collection."""
+    """Only in this collection; None: in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class TakeTurns:
-    """Compute the claims whose references to an id were deferred, in a collection that shows the id now."""
+    """Compute the claims whose references to an id were deferred, in a collection that now shows the id."""
 
     collection: int
     name: StixId
@@ -36,7 +36,7 @@ class TakeReleased:
 
 @dataclass(frozen=True, slots=True)
 class SetDate:
-    """Set the date to that of the day on which it is done, and leave the same for the day after."""
+    """Set the hub's date to the current day, and create the same task for the next day."""
 
 
 Task: TypeAlias = Recompute | TakeTurns | TakeReleased | SetDate
@@ -44,11 +44,11 @@ Task: TypeAlias = Recompute | TakeTurns | TakeReleased | SetDate
 
 @dataclass(frozen=True, slots=True)
 class DueTask:
-    """A task as the store keeps it."""
+    """A task as stored."""
 
     no: int
     task: Task
     cursor: bytes
     """How far it is done; empty at first."""
     time_us: int
-    """When it was caused: the time that the rows of what follows a batch carry."""
+    """The time of its cause, which its rows carry if a batch caused it."""

@@ -1,4 +1,4 @@
-"""Times as the hub counts them: microseconds since 1970 in UTC, an integer; and as STIX and TAXII write them."""
+"""Times in the hub's form, integer microseconds since 1970 in UTC, and in the formats of STIX and TAXII."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
 
 
 def parse_us(text: str) -> int:
-    """Microseconds since 1970 of an RFC 3339 timestamp; digits beyond the sixth are cut. Raises ValueError.
+    """Microseconds since 1970 of an RFC 3339 timestamp; digits after the sixth are dropped. Raises ValueError.
 
-    What an offset or a leap second takes out of the years 1 to 9999 is none: it could not be written back.
+    Refuses times that an offset or a leap second moves outside the years 1 to 9999, because they could not be written
+    back.
     """
     return _short_us(text) if len(text) < 40 else _us(text)
 
@@ -43,11 +44,11 @@ def _us(text: str) -> int:
 
 
 _short_us = lru_cache(maxsize=65_536)(_us)
-"""A timestamp may have a million digits, and nothing that grows with what somebody sends is remembered."""
+"""Cached for short texts only: a timestamp may have a million digits, and input must not grow the cache."""
 
 
 def has_passed(time: str | None, now_us: int | None) -> bool:
-    """Whether this RFC 3339 time is not after ``now_us``; False where either is None. Raises ValueError."""
+    """Whether this RFC 3339 time is at or before ``now_us``; False if either is None. Raises ValueError."""
     return time is not None and now_us is not None and parse_us(time) <= now_us
 
 
@@ -62,25 +63,25 @@ def from_us(us: int) -> datetime:
 
 
 def stix_time(us: int) -> str:
-    """As STIX writes it, cut to milliseconds: ``2026-01-31T12:00:00.123Z``."""
+    """In STIX format, cut to milliseconds: ``2026-01-31T12:00:00.123Z``."""
     return _stix_time(us // 1000)
 
 
-@lru_cache(maxsize=65_536)  # fifty rows of a log share a millisecond, and claims of one report share theirs
+@lru_cache(maxsize=65_536)  # fifty rows of a log share a millisecond, and so do the claims of one report
 def _stix_time(ms: int) -> str:
     return from_us(ms * 1000).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def taxii_time(us: int) -> str:
-    """As TAXII writes ``date_added``, with six digits: ``2026-01-31T12:00:00.123456Z``."""
+    """In the TAXII format of ``date_added``, with six digits: ``2026-01-31T12:00:00.123456Z``."""
     return from_us(us).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def exact_time(us: int) -> str:
-    """With three digits where they suffice, else six: the shortest spelling that loses nothing."""
+    """With three digits if that is exact, otherwise six."""
     return stix_time(us) if us % 1000 == 0 else taxii_time(us)
 
 
 def midnight_after(us: int) -> int:
-    """The beginning of the next day, UTC."""
+    """The start of the next day in UTC."""
     return (us // DAY_US + 1) * DAY_US

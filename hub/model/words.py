@@ -1,4 +1,4 @@
-"""The nouns that every room shares. A source contributes, a thing has a canonical key, a collection shows views."""
+"""Basic types that all packages share. A source contributes, a thing has a canonical key, a collection shows views."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ GroupName = NewType("GroupName", str)
 CollectionName = NewType("CollectionName", str)
 StixId = NewType("StixId", str)
 CanonicalKey = NewType("CanonicalKey", bytes)
-"""SHA-256 that names a thing; see ``docs/canonical-key.md``."""
+"""The SHA-256 that identifies a thing; see ``docs/canonical-key.md``."""
 Seq = NewType("Seq", int)
 
 StixObject = dict[str, Any]
-"""A decoded STIX object. Lives only between the JSON decoder and ``normalise``, and inside ``merge``."""
+"""A decoded STIX object. Used only between the JSON decoder and ``normalise``, and inside ``merge``."""
 
 Topic = NewType("Topic", str)
 
 
 class TopicPartition(NamedTuple):
-    """One ordered sequence of records of the event log."""
+    """One partition: an ordered sequence of records of the event log."""
 
     topic: Topic
     partition: int
 
 
 Positions = Mapping[TopicPartition, int]
-"""For each partition the offset of the next record to take."""
+"""For each partition the offset of the next record to read."""
 
 PUBLIC = GroupName("public")
 COMMUNITY = GroupName("community")
@@ -41,7 +41,7 @@ BUILT_IN_GROUPS = (PUBLIC, COMMUNITY, NETWORK)
 
 
 class Level(IntEnum):
-    """How far a claim may travel, FIRST TLP 2.0; greater is stricter."""
+    """How far a claim may travel, as TLP 2.0 of FIRST; greater is stricter."""
 
     CLEAR = 0
     GREEN = 1
@@ -51,7 +51,7 @@ class Level(IntEnum):
 
     @property
     def label(self) -> str:
-        """The level as people write it: ``clear`` … ``amber+strict``, ``red``."""
+        """The usual form: ``clear`` … ``amber+strict``, ``red``."""
         return _LEVEL_LABELS[self]
 
     @classmethod
@@ -75,7 +75,7 @@ _LEVEL_LABELS = {
 
 
 class State(StrEnum):
-    """The one end of every received object (docs/semantics.md, section 3)."""
+    """The final state of a received object (docs/semantics.md, section 3)."""
 
     ACCEPTED = "accepted"
     UNCHANGED = "unchanged"
@@ -84,7 +84,7 @@ class State(StrEnum):
 
 
 class Naming(StrEnum):
-    """Under what name a source's claims are shown."""
+    """The name under which a source's claims are shown."""
 
     NAMED = "named"
     ALIAS = "alias"
@@ -92,18 +92,19 @@ class Naming(StrEnum):
 
 
 Stamp = NewType("Stamp", bytes)
-"""What the event log adds on receipt, packed so that bytes order as (time, partition, offset, index in the record)."""
+"""Time and position of receipt, packed so that bytes sort by (time, partition, offset, index in the record)."""
 
 
 def stamp_of(time_us: int, partition: int, offset: int, index: int = 0) -> Stamp:
-    """Pack a stamp; ``index`` says which object of the record, for a record that holds several (a bundle)."""
+    """Pack a stamp; ``index``: the position of the object in a record with several objects (a bundle)."""
     return Stamp(struct.pack(">QIQI", time_us, partition, offset, index))
 
 
 def derived_id(kind: str, namespace: UUID, name: str, version: Literal[4, 5] = 5) -> StixId:
-    """A STIX id made of a UUIDv5 (RFC 9562, section 5.5); five times as fast as by way of ``uuid.uuid5``.
+    """A STIX id with a UUIDv5 (RFC 9562, section 5.5); five times as fast as ``uuid.uuid5``.
 
-    ``version`` 4 gives it the form of a random one, which STIX wants of observables that nothing they hold names.
+    ``version`` 4 gives it the form of a random UUID, which STIX requires for observables whose content determines no
+    id.
     """
     raw = hashlib.sha1(namespace.bytes + name.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(raw[16], 16) & 3]

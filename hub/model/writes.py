@@ -15,7 +15,7 @@ from hub.model.words import CanonicalKey, Seq, StixId
 
 @dataclass(slots=True)
 class Head:
-    """Where a log ends."""
+    """The last number and date of a log."""
 
     seq: Seq
     date_us: int
@@ -23,7 +23,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptCounts:
-    """What a receipt came to so far."""
+    """The states of a receipt's objects so far."""
 
     accepted: int = 0
     unchanged: int = 0
@@ -33,18 +33,18 @@ class ReceiptCounts:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptPart:
-    """What one batch made of one receipt's objects."""
+    """The results of one batch for one receipt."""
 
     receipt: str
     source: int
     counts: ReceiptCounts
     problems: tuple[Mapping[str, Any], ...]
-    """``index``, ``id``, ``state``, ``code``, ``message``, in the order of the indexes."""
+    """``index``, ``id``, ``state``, ``code`` and ``message`` of each, ordered by index."""
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An object that waits for the operator: the bytes as they came, and why."""
+    """An object that is held for the operator: the original bytes, and the reason."""
 
     no: int
     source: int
@@ -59,13 +59,13 @@ class Held:
     at_us: int
     modified_us: int | None = None
     digest: bytes = b""
-    """Of the claim that it would be."""
+    """The digest of the claim that it would make."""
 
 
 @dataclass(frozen=True, slots=True)
 class Superseding:
-    """What a source said under an id, as far as it supersedes what waits there: its stamp, and the ``modified`` of the
-    object; None where it has none, or the source took back what it had said.
+    """A later arrival under an id, which supersedes held objects there: its stamp, and the ``modified`` of the object;
+    None if it has none, or is a withdrawal.
     """
 
     stamp: bytes
@@ -78,7 +78,7 @@ class Superseding:
 
 
 def without_superseded(said: Iterable[Superseding]) -> list[Superseding]:
-    """Those that no later one supersedes, by stamp."""
+    """The entries that no later one supersedes, ordered by stamp."""
     found: list[Superseding] = []
     for one in sorted(said, key=lambda one: (one.stamp, one.up_to), reverse=True):
         if not found or one.up_to > found[-1].up_to:
@@ -87,42 +87,42 @@ def without_superseded(said: Iterable[Superseding]) -> list[Superseding]:
 
 
 def is_superseded(by: Sequence[Superseding], stamp: bytes, modified_us: int | None) -> bool:
-    """Whether what came with ``stamp`` is not the newest any more. ``by``: ``without_superseded``, under its id."""
+    """Whether a held object with this stamp is superseded. ``by``: the result of ``without_superseded`` for its id."""
     later = bisect_right(by, stamp, key=lambda one: one.stamp)
     return later < len(by) and (modified_us is None or modified_us <= by[later].up_to)
 
 
 @dataclass(slots=True)
 class Writes:
-    """All that one step writes, in one transaction."""
+    """Everything that one step writes, in one transaction."""
 
     claims: list[Claim] = field(default_factory=list)
     references: dict[ClaimKey, tuple[StixId, ...]] = field(default_factory=dict)
-    """The references of these contributions from now on."""
+    """The new references of these contributions."""
     values: dict[CanonicalKey, Mapping[bytes, bool]] = field(default_factory=dict)
     """Keys of the values in the patterns of these things, and whether the pattern asserts the value alone."""
     placements: dict[ClaimKey, dict[int, CanonicalKey]] = field(default_factory=dict)
-    """Where these relationships stand from now on, in every collection."""
+    """The things that these relationships are now about, by collection."""
     views: list[View] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     past_ids: list[View] = field(default_factory=list)
-    """Views that have ended and whose id no later generation has."""
+    """Previous views whose id was replaced by another id."""
     hidden: set[tuple[int, Seq]] = field(default_factory=set)
-    """Logs and rows whose object has left its collection; the versions before them leave with them."""
+    """Logs and rows whose object has left its collection; its earlier versions are hidden too."""
     uses: dict[tuple[int, str], int] = field(default_factory=dict)
-    """What the counts change by."""
+    """The changes of the use counts."""
     heads: dict[int, Head] = field(default_factory=dict)
     receipts: list[ReceiptPart] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
     superseding: dict[tuple[int, StixId], list[Superseding]] = field(default_factory=dict)
-    """By source and id: what waits for the operator under these, and is not newer, is superseded."""
+    """By source and id: held objects under them that are not newer are superseded."""
     released: list[int] = field(default_factory=list)
-    """Numbers of held objects that were taken up."""
+    """Numbers of held objects that were processed after their release."""
     counts: dict[int, ReceiptCounts] = field(default_factory=dict)
-    """Per source, what is to be added."""
+    """By source, the counts to add."""
     tasks: list[Task] = field(default_factory=list)
-    """What is left for later steps."""
+    """New tasks for later steps."""
     cancelled: list[Task] = field(default_factory=list)
-    """What earlier steps have left and nothing waits for any more."""
+    """Tasks of earlier steps that are no longer needed."""
     time_us: int = 0
-    """When the step was: what it leaves was caused then."""
+    """The time of the step, which its tasks inherit."""
