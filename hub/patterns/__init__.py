@@ -1,7 +1,7 @@
-"""STIX patterns: what they say, in one canonical text, and the values that they assert. The hub's hot path.
+"""STIX patterns: their canonical text, and the values that they assert. Performance matters here.
 
-Pure: no clock, no I/O. Nothing here raises on data; a pattern that is not taken comes back as a Problem.
-docs/canonical-key.md is the definition that another team can compute from; docs/patterns.md says what is refused.
+Pure: no clock, no I/O. Nothing here raises on data: a refused pattern is returned as a Problem. docs/canonical-key.md
+has a definition that others can implement; docs/patterns.md lists what is refused.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ __all__ = [
 
 
 def canonical_observable(kind: str, path: str, value: str) -> tuple[str, tuple[Problem, ...]] | Problem:
-    """The canonical form of the value of ``kind``:``path`` with its warnings, or why it is refused.
+    """The canonical form of the value of ``kind``:``path`` with warnings, or the Problem that refuses it.
 
-    ``path`` as a pattern writes it: ``value``, ``hashes.'SHA-256'``, ``dst_ref.value``. The problems point to the whole
-    object (``at`` is ``""``): the caller knows the property. A property without a rule keeps its value.
+    ``path`` is written as in a pattern: ``value``, ``hashes.'SHA-256'``, ``dst_ref.value``. Problems point to the whole
+    object (``at`` is ``""``), because only the caller knows the property. A property without a rule keeps its value.
     """
     if not _is_unicode(value):
         return Problem(Code.STIX_VALUE, "", "The value has half of a surrogate pair in it, which is not a character.")

@@ -1,7 +1,7 @@
-"""The tree that a STIX pattern is: frozen values, as the sender wrote it, nothing normalised.
+"""The tree of a STIX pattern: frozen values as the sender wrote them, not normalised.
 
-Words are those of STIX 2.1, section 9: an observation expression holds comparison expressions in brackets and
-may carry qualifiers; a comparison relates an object path to constants.
+The names are those of STIX 2.1, section 9: an observation expression contains comparison expressions in brackets and
+may have qualifiers; a comparison relates an object path to constants.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ConstantKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A constant. ``text`` is what stands between the quotes, unescaped; of numbers and booleans the digits or word."""
+    """A constant. ``text`` is the unescaped text between the quotes; for numbers the digits, for booleans the word."""
 
     kind: ConstantKind
     text: str
@@ -43,7 +43,7 @@ PathStep = str | StepIndex
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """An object path: the object's type and at least one step, the first of them a key."""
+    """An object path: the object's type and at least one step, the first of which is a key."""
 
     type: str
     steps: tuple[PathStep, ...]
@@ -57,7 +57,7 @@ class Comparison:
     operator: str
     """``=`` ``!=`` ``<`` ``<=`` ``>`` ``>=`` ``IN`` ``LIKE`` ``MATCHES`` ``ISSUBSET`` ``ISSUPERSET`` ``EXISTS``"""
     negated: bool
-    """Whether NOT stands before the operator."""
+    """Whether NOT precedes the operator."""
     constants: tuple[Constant, ...]
 
 
@@ -114,7 +114,7 @@ Qualifier = Within | Repeats | StartStop
 
 @dataclass(frozen=True, slots=True)
 class Qualified:
-    """An observation expression with qualifiers behind it, one or more, the first of them applied first."""
+    """An observation expression followed by one or more qualifiers; the first is applied first."""
 
     expression: ObservationExpression
     qualifiers: tuple[Qualifier, ...]

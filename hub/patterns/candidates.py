@@ -1,4 +1,4 @@
-"""What a bare value typed by a person could be. Only here, and in connectors that read text, is a value refanged."""
+"""What a value typed by a person may be. Values are refanged only here, and in connectors that read text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEFANGED = (
     (re.compile(r"\s?(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\}|\\\.|\[\.(?=[^\]]*$))\s?", re.IGNORECASE), "."),
     (re.compile(r"\s?(?:\[@\]|\(@\)|\[at\]|\(at\))\s?", re.IGNORECASE), "@"),
 )
-"""The ways in which analysts disarm a value in mail and reports, each with what it stands for."""
+"""The ways in which analysts defang a value in mail and reports, each with its replacement."""
 _QUOTES = " \t\r\n\v\f\"'<>`"
 _WITHOUT_SCHEME = re.compile(r"[^/?#\s:@]+\.[^/?#\s:@]+(?::[0-9]+)?(?:/|$)")
 _MAX_CHARS = 8_192
@@ -28,7 +28,7 @@ _GUESSES = (
 
 
 def refang(text: str) -> str:
-    """A value as it was before somebody disarmed it, without quotes and white space around it.
+    """The original of a defanged value, without surrounding quotes and white space.
 
     >>> refang("hxxps[://]login[.]example/a"), refang("info[at]example[dot]com")
     ('https://login.example/a', 'info@example.com')
@@ -40,9 +40,9 @@ def refang(text: str) -> str:
 
 
 def value_candidates(text: str) -> tuple[Observable, ...]:
-    """Everything that a bare value could be, canonical, the likeliest first; empty when it is nothing known.
+    """Everything that a bare value may be, in canonical form, most likely first; empty if nothing fits.
 
-    A digest of 40 hexadecimal digits may be of SHA-1 or RIPEMD-160: each is a candidate.
+    A digest of 40 hexadecimal digits may be SHA-1 or RIPEMD-160: each is a candidate.
 
     >>> [(found.kind, found.value) for found in value_candidates("198.51.100[.]7")]
     [('ipv4-addr', '198.51.100.7')]

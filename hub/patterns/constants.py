@@ -1,4 +1,4 @@
-"""Constants in normal form. Text is moved about, never converted: no precision is lost, a long number costs little."""
+"""Canonical form of constants. Text is rearranged, never converted: no precision is lost, long numbers cost little."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def normal_constant(constant: Constant) -> Constant:
-    """The constant in the one spelling of its kind and value. Raises PatternError for a day that no calendar has.
+    """The constant in its canonical spelling. Raises PatternError for a date that does not exist.
 
-    Integers and floats stay different kinds (STIX 2.1, section 9.2), and so do hex and binary: an evaluator may tell
-    them apart, and the hub never merges what an evaluator may tell apart.
+    Integers and floats stay different kinds (STIX 2.1, section 9.2), and so do hex and binary: an evaluator may
+    distinguish them, and the hub never merges what an evaluator may distinguish.
     """
     text = _NORMAL[constant.kind](constant.text)
     return constant if text == constant.text else Constant(constant.kind, text)
 
 
 def written(constant: Constant) -> str:
-    """The constant as it stands in a pattern."""
+    """The constant as written in a pattern."""
     match constant.kind:
         case ConstantKind.STRING:
             return quoted(constant.text)
@@ -37,7 +37,7 @@ def written(constant: Constant) -> str:
 
 
 def quoted(text: str) -> str:
-    r"""A string literal that says ``text``: in single quotes, with ``\`` and ``'`` escaped and nothing else.
+    r"""A string literal for ``text``: in single quotes, with only ``\`` and ``'`` escaped.
 
     >>> quoted("it's")
     "'it\\'s'"
@@ -66,7 +66,7 @@ def _float(text: str) -> str:
 
 
 def _binary(text: str) -> str:
-    # The last character may carry bits that no byte uses: 'aGl=' and 'aGk=' are the same two bytes.
+    # The last character may contain bits that belong to no byte: 'aGl=' and 'aGk=' are the same two bytes.
     return base64.b64encode(base64.b64decode(text)).decode("ascii")
 
 

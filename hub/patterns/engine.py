@@ -1,4 +1,4 @@
-"""From a pattern's text to its canonical form: the quick way for one equality, the full parser for everything else."""
+"""Computes the canonical form of a pattern: a fast path for one equality, the full parser for everything else."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hub.patterns.tokens import PatternError
 from hub.patterns.values import Canonical, Observable
 
 _MAX_WARNINGS = 20
-"""A pattern of 65,536 characters could carry thousands; a centre needs a few and their number."""
+"""A pattern of 65,536 characters could cause thousands; a few and their number are enough."""
 
 
 def canonical(pattern: str, *, spec_version: str = "2.1", limit_chars: int = 65_536) -> Canonical | Problem:
-    """The canonical form of a STIX pattern, or why it is not taken; never raises. Problems are ``at`` ``/pattern``.
+    """The canonical form of a STIX pattern, or the Problem that refuses it (``at`` is ``/pattern``); never raises.
 
-    ``spec_version`` "2.0" reads the grammar of STIX 2.0; the canonical text is one of 2.1 always. More characters than
-    ``limit_chars`` are ``pattern.too-long``, also in the canonical text, so that what the hub shows can be sent to it
-    again. Linear time, save for sorting.
+    ``spec_version`` "2.0" selects the grammar of STIX 2.0; the canonical text is always of 2.1. More characters than
+    ``limit_chars`` are refused with ``pattern.too-long``, also in the canonical text, so that it can be sent to the hub
+    again. Linear time, except for sorting.
     """
     if len(pattern) > limit_chars:
         return Problem(
@@ -37,7 +37,7 @@ def canonical(pattern: str, *, spec_version: str = "2.1", limit_chars: int = 65_
 
 
 def canonical_in_full(pattern: str, *, spec_version: str = "2.1", limit_chars: int = 65_536) -> Canonical | Problem:
-    """``canonical`` without the quick way, which tests hold equal to this one."""
+    """``canonical`` without the fast path; tests check that both give equal results."""
     if len(pattern) > limit_chars:
         return Problem(
             Code.PATTERN_TOO_LONG, AT, f"The pattern has {len(pattern)} characters; {limit_chars} are allowed."

@@ -1,4 +1,4 @@
-"""The canonical key, ``ctihub-key-v1``: what contributions about one thing share. See docs/canonical-key.md."""
+"""The canonical key, ``ctihub-key-v1``, which contributions about one thing share. See docs/canonical-key.md."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _OUTER_WHITE = " \t\n\v\f\r"
 
 
 def key(kind: str, text: str) -> CanonicalKey:
-    """SHA-256 of ``ctihub-key-v1``, the kind and the text, each on a line of its own, in UTF-8.
+    """SHA-256 of ``ctihub-key-v1``, the kind and the text, each on its own line, in UTF-8.
 
-    ``kind`` is ``object`` for a thing named by its STIX id, ``relationship`` for a merged relationship, and for a
-    pattern what ``pattern_key`` says. A line break in a kind (no vocabulary has one) is written ``\\n``, so that no
-    kind and text can be mistaken for others.
+    ``kind`` is ``object`` for a thing identified by its STIX id, ``relationship`` for a merged relationship, and for a
+    pattern the kind of ``pattern_key``. A line break in a kind (no vocabulary has one) is written ``\\n``, so that
+    different kinds and texts give different input.
     """
     if "\n" in kind or "\\" in kind:
         kind = kind.replace("\\", "\\\\").replace("\n", "\\n")
@@ -23,18 +23,18 @@ def key(kind: str, text: str) -> CanonicalKey:
 
 
 def pattern_key(pattern_type: str, text: str) -> CanonicalKey:
-    """The key of an indicator: kind ``stix``, or ``pattern:`` and the type of another pattern.
+    """The key of an indicator: kind ``stix``, or ``pattern:`` followed by the type for other patterns.
 
-    ``pattern_type`` may be any text: without a word before it, a pattern could be mistaken for an object.
+    ``pattern_type`` may be any text: without this prefix, a pattern could have the same kind as an object.
     """
     return key(pattern_type if pattern_type == "stix" else f"pattern:{pattern_type}", text)
 
 
 def canonical_text(pattern: str, pattern_type: str) -> str:
-    """The text by which a pattern that is not STIX is known (snort, suricata, sigma, yara, pcre and any other).
+    """The text that identifies a pattern that is not STIX (snort, suricata, sigma, yara, pcre and any other).
 
-    Line ends become ``\\n`` and white space around the whole goes; nothing else changes, since only the rule's own
-    engine knows what matters inside. A STIX pattern has ``canonical`` instead.
+    Line ends become ``\\n`` and surrounding white space is removed; nothing else changes, because only the engine of
+    the rule knows what is significant. STIX patterns use ``canonical`` instead.
     """
     if pattern_type == "stix":
         raise ValueError("a STIX pattern has a canonical form: call canonical()")

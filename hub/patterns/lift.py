@@ -1,4 +1,4 @@
-"""Object paths of STIX 2.0 in the names that STIX 2.1 gave the same properties."""
+"""Renames object paths of STIX 2.0 to the names of the same properties in STIX 2.1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _RENAMED = {
     ("user-account", "password_last_changed"): "credential_last_changed",
     ("windows-registry-key", "modified"): "modified_time",
 }
-"""STIX 2.0, part 4, against STIX 2.1, section 6. What 2.1 dropped (``process:name``) has no new name and stays."""
+"""STIX 2.0, part 4, compared with STIX 2.1, section 6. Dropped properties (``process:name``) have no new name and
+stay."""
 
 _REFERRED = {
     "parent_directory_ref": "directory",
@@ -29,11 +30,11 @@ _REFERRED = {
     "child_refs": "process",
     "opened_connection_refs": "network-traffic",
 }
-"""The one type that a reference leads to; of other references the hub does not guess."""
+"""The only type that a reference can point to; other references have several, and the hub does not guess."""
 
 
 def lifted(path: Path) -> Path:
-    """The path with its properties renamed, also those behind references.
+    """The path with its properties renamed, also those after references.
 
     >>> lifted(Path("process", ("binary_ref", "parent_directory_ref", "created")))
     Path(type='process', steps=('image_ref', 'parent_directory_ref', 'ctime'))

@@ -1,4 +1,4 @@
-"""How a value leads to the patterns that it stands in, whatever they say of it."""
+"""Keys for finding patterns by a value that occurs in them, asserted or not."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from hub.patterns.engine import canonical_in_full
 from hub.patterns.observables import rule_for
 
 _MOST = 16_384
-"""Of one pattern: more than fit into one of 65,536 characters."""
+"""Maximum values of one pattern; more than fit into 65,536 characters."""
 _TYPED = (
     ("windows-registry-key", "key"),
     ("x509-certificate", "serial_number"),
     ("cryptocurrency-wallet", "address"),
 )
-"""Kinds whose values patterns show in another spelling than people type, though nobody guesses them from a text."""
+"""Kinds whose canonical values differ from what people type, although the kind cannot be guessed from the text."""
 
 
 def value_key(value: str) -> bytes:
-    """Sixteen bytes that name a value of whatever kind."""
+    """Sixteen bytes that identify a value, independent of its kind."""
     return blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def values_in(pattern: str) -> Mapping[bytes, bool]:
-    """The keys of the values in a canonical pattern, and whether it asserts them alone. Empty where the value itself
-    leads to the pattern, as it does in nine of ten: one equality of a value that is of its kind.
+    """The keys of the values in a canonical pattern, and whether it asserts them alone. Empty if the pattern can be
+    found by the value itself, like nine in ten: one equality with a valid value.
     """
     plain = quick.match(pattern)
     if plain is not None and not isinstance(plain, Problem) and not plain[-1]:
@@ -42,7 +42,7 @@ def values_in(pattern: str) -> Mapping[bytes, bool]:
 
 
 def keys_asked(said: str) -> list[bytes]:
-    """The keys under which a value that a person typed may stand in a pattern."""
+    """The keys under which a value that a person typed may occur in patterns."""
     texts = [one.value for one in value_candidates(said)]
     for rule in filter(None, (rule_for(kind, path) for kind, path in _TYPED)):
         found = rule.canonicalise(said.strip())

@@ -1,4 +1,4 @@
-"""Parts of a pattern in normal form, each with its text: how patterns are written. ``normal`` says what."""
+"""Parts of a pattern in canonical form, each with its text. This module writes them, ``normal`` decides the content."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from hub.patterns.parse import MAX_DEPTH
 from hub.patterns.tokens import PatternError
 
 GROUP = 128
-"""A longer chain of AND or OR is written in groups of so many, each in parentheses. See ``MAX_WEIGHT``."""
+"""A longer chain of AND or OR is written in groups of this size, each in parentheses. See ``MAX_WEIGHT``."""
 MAX_WEIGHT = 500
-"""How deep stix2-patterns may recurse over what the hub writes; at about 900 it fails, in every member's tool."""
+"""The maximum recursion depth of stix2-patterns on text that the hub writes; members' tools fail at about 900."""
 _PARENTHESIS_WEIGHT = 4
 
 _LOOSER = {"AND": ("OR", "FOLLOWEDBY"), "OR": ("FOLLOWEDBY",), "FOLLOWEDBY": ("FOLLOWEDBY",)}
-"""Which parts need parentheses inside a chain; AND and OR of comparisons never hold a FOLLOWEDBY."""
+"""Operators whose operands need parentheses inside a chain; AND and OR of comparisons never contain a FOLLOWEDBY."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One comparison in normal form; the constants of a set are sorted by their text, without repeats."""
+    """One comparison in canonical form; the constants of a set are sorted by text and distinct."""
 
     kind: str
     path: str
@@ -29,30 +29,30 @@ class Leaf:
     negated: bool
     constants: tuple[Constant, ...]
     takes_sets: bool = True
-    """False where stix2-patterns refuses ``IN``: on digests."""
+    """False if stix2-patterns refuses ``IN``, as for digests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Part of a pattern in normal form."""
+    """Part of a pattern in canonical form."""
 
     text: str
     word: str
     """``AND``, ``OR``, ``FOLLOWEDBY`` joins ``parts``; ``[]`` is an observation, ``q`` is qualified, ``""`` a leaf."""
     parts: tuple[Node, ...]
     roots: frozenset[str]
-    """Object types of which one object can match (comparisons), or all of the part's types (observations)."""
+    """Object types of which one object can match (comparisons), or all object types of the part (observations)."""
     depth: int
-    """How deep parentheses nest in ``text``."""
+    """The depth of parentheses in ``text``."""
     weight: int
-    """About how deep stix2-patterns recurses over ``text``."""
+    """The approximate recursion depth of stix2-patterns on ``text``."""
     leaf: Leaf | None = None
     run: frozenset[str] | None = None
-    """Of a qualified node: the kinds of its qualifiers, or None where they stand behind a parenthesis."""
+    """For a qualified node: the kinds of its qualifiers, or None if they follow a parenthesis."""
 
 
 def leaf_node(leaf: Leaf, texts: list[str]) -> Node:
-    """The node of one comparison; ``texts`` are its constants as written."""
+    """The node of one comparison; ``texts``: its constants as written."""
     path = f"{leaf.kind}:{leaf.path}"
     negation = "NOT " if leaf.negated else ""
     if leaf.operator == "EXISTS":
@@ -69,7 +69,7 @@ def observation(inside: Node) -> Node:
 
 
 def joined(word: str, parts: list[Node], roots: frozenset[str], limit_chars: int) -> Node:
-    """Two or more parts in a chain, in the order given. Raises PatternError above ``limit_chars``."""
+    """Two or more parts in a chain, in the given order. Raises PatternError above ``limit_chars``."""
     looser = _LOOSER[word]
     texts: list[str] = []
     depth = weight = 0
@@ -87,9 +87,9 @@ def joined(word: str, parts: list[Node], roots: frozenset[str], limit_chars: int
 
 
 def qualified(inside: Node, qualifiers: list[tuple[str, str]], limit_chars: int) -> Node:
-    """A node with qualifiers behind it, each a kind and a text. Raises PatternError above ``limit_chars``.
+    """A node followed by qualifiers, each a kind and a text. Raises PatternError above ``limit_chars``.
 
-    Parentheses stay only where the grammar wants them: around a chain, or between two qualifiers of one kind.
+    Parentheses are written only where the grammar requires them: around a chain, or between two qualifiers of one kind.
     """
     head, depth, weight, run = inside.text, inside.depth, inside.weight, inside.run
     if inside.word == "[]":
@@ -110,14 +110,14 @@ def qualified(inside: Node, qualifiers: list[tuple[str, str]], limit_chars: int)
 
 
 def check_size(chars: int, limit_chars: int) -> None:
-    """Raises PatternError when a text would have more than ``limit_chars`` characters."""
+    """Raises PatternError if a text would have more than ``limit_chars`` characters."""
     if chars > limit_chars:
         says = f"The pattern has more than {limit_chars} characters in canonical form; so many are allowed."
         raise PatternError(Code.PATTERN_TOO_LONG, says)
 
 
 def check_whole(node: Node, limit_chars: int) -> None:
-    """Raises PatternError when a member's tool could not read the text, or the hub not a second time."""
+    """Raises PatternError if a member's tool, or the hub itself, could not read the text again."""
     check_size(len(node.text), limit_chars)
     if node.depth > MAX_DEPTH:
         raise too_costly(f"nests parentheses more than {MAX_DEPTH} deep")
@@ -126,5 +126,5 @@ def check_whole(node: Node, limit_chars: int) -> None:
 
 
 def too_costly(what: str) -> PatternError:
-    """``what`` goes on after "The pattern"."""
+    """The error for a pattern that is too costly; ``what`` continues "The pattern"."""
     return PatternError(Code.PATTERN_TOO_COSTLY, f"The pattern {what}.")

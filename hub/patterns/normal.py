@@ -1,6 +1,6 @@
-"""The normal form of a tree: every equivalence of the hub, applied from the leaves up, which is their fixed point.
+"""The canonical form of a tree: applies every equivalence bottom-up; applying them again changes nothing.
 
-docs/canonical-key.md lists the equivalences; tests hold each of them against an independent evaluator.
+docs/canonical-key.md lists the equivalences; tests check each of them against an independent evaluator.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ from hub.patterns.paths import normal_path, written_steps
 from hub.patterns.tokens import KEY_WORDS, PatternError
 
 AT = "/pattern"
-"""Where in an indicator the problems of patterns are."""
+"""JSON pointer to the property of an indicator that problems of patterns refer to."""
 
 _CANONICAL_OPERATORS = frozenset(("=", "!=", "IN"))
 _NETWORK_OPERATORS = frozenset(("ISSUBSET", "ISSUPERSET"))
 
 
 class Normaliser:
-    """One pattern's way to the normal form; ``warnings`` and ``kinds`` fill as it goes."""
+    """Normalises one pattern; ``warnings`` and ``kinds`` are filled on the way."""
 
     __slots__ = ("_lifts", "_limit_chars", "kinds", "warnings")
 
     def __init__(self, *, limit_chars: int, lifts: bool = False) -> None:
-        """No text may have more than ``limit_chars`` characters; ``lifts`` when the pattern is one of STIX 2.0."""
+        """``limit_chars``: the maximum length of any resulting text; ``lifts``: the pattern is one of STIX 2.0."""
         self._limit_chars = limit_chars
         self._lifts = lifts
         self.kinds: set[str] = set()
         self.warnings: list[Problem] = []
 
     def pattern(self, tree: ObservationExpression) -> Node:
-        """The whole pattern. Raises PatternError."""
+        """The canonical form of the whole pattern. Raises PatternError."""
         node = self._observation(tree)
         check_whole(node, self._limit_chars)
         return node
@@ -72,12 +72,12 @@ class Normaliser:
 
     def _combined(self, word: str, operands: list[Node]) -> Node:
         if word == "FOLLOWEDBY":
-            # It groups from the left, so only a first operand in parentheses had them for nothing.
+            # It is left-associative, so parentheses around the first operand are redundant.
             parts = [*_flat(word, operands[:1]), *operands[1:]]
         elif word == "OR":
             parts = _sorted_once(_flat(word, operands))
         else:
-            # Each operand wants an observation of its own, so [a] AND [a] is not [a] (STIX 2.1, section 9.5.2).
+            # Each operand needs an observation of its own, so [a] AND [a] is not [a] (STIX 2.1, section 9.5.2).
             parts = sorted(_flat(word, operands), key=_text)
         if len(parts) == 1:
             return parts[0]
@@ -114,7 +114,9 @@ class Normaliser:
         return parts[0] if len(parts) == 1 else joined("OR", parts, roots, self._limit_chars)
 
     def _one_of(self, like: Leaf, members: Iterable[Constant]) -> list[Node]:
-        """``path IN (members)``; of digests, whose sets stix2-patterns refuses, the same as comparisons for an OR."""
+        """``path IN (members)``; for digests, whose sets stix2-patterns refuses, comparisons to be joined by OR
+        instead.
+        """
         unique = {written(member): member for member in members}
         texts = sorted(unique)
         if like.takes_sets and len(texts) > 1:
@@ -149,7 +151,7 @@ class Normaliser:
             raise PatternError(
                 Code.PATTERN_MEANINGLESS, "The pattern compares with an empty set, IN (), which has no member."
             )
-        # The members of a set are of one kind (STIX 2.1, section 9.6.1): the others make a set of their own.
+        # All members of a set are of one kind (STIX 2.1, section 9.6.1): other kinds get sets of their own.
         by_kind: dict[str, list[Constant]] = {}
         for constant in leaf.constants:
             by_kind.setdefault(constant.kind, []).append(constant)
@@ -182,14 +184,14 @@ class Normaliser:
 
 
 def _plain(leaf: Leaf) -> Node:
-    """A comparison in its one spelling: ``NOT =`` is ``!=``. Nothing is said of the other operators."""
+    """The canonical spelling of a comparison: ``NOT =`` becomes ``!=``. Other operators are not changed."""
     if leaf.operator == "=" and leaf.negated:
         leaf = replace(leaf, operator="!=", negated=False)
     return leaf_node(leaf, [written(constant) for constant in leaf.constants])
 
 
 def _as_network(constant: Constant) -> Constant:
-    """An address as the network of one that it is: evaluators read ``ISSUBSET`` of a network only."""
+    """An address as a network with a full-length prefix: evaluators accept only networks for ``ISSUBSET``."""
     text = constant.text
     if "/" in text or not isinstance(canonical_address(text), str):
         return constant
@@ -226,9 +228,9 @@ def _no_common_type(parts: list[Node]) -> str:
 
 
 def _is_checked_digest(path: Path, constants: list[Constant]) -> bool:
-    """Whether stix2-patterns checks digests here. Raises PatternError where it would refuse what the pattern says.
+    """Whether stix2-patterns checks digests here. Raises PatternError if it would refuse the comparison.
 
-    It looks at the last step of a path that has a step ``hashes``, whatever the operator.
+    It checks the last step of any path with a step ``hashes``, for every operator.
     """
     if "hashes" not in path.steps:
         return False
@@ -266,7 +268,7 @@ def _qualifier_text(qualifier: Qualifier) -> str:
 
 
 def _interval(start: Constant, stop: Constant) -> str:
-    # Text order is time order here once the Z is gone: 'T00:00:00' < 'T00:00:00.5'.
+    # Without the Z, text order is time order: 'T00:00:00' < 'T00:00:00.5'.
     if start.text[:-1] >= stop.text[:-1]:
         raise PatternError(Code.PATTERN_MEANINGLESS, "The pattern's interval is empty: STOP must be later than START.")
     return f"START {written(start)} STOP {written(stop)}"

@@ -1,7 +1,7 @@
-"""From tokens to the tree: recursive descent over the STIX 2.1 patterning grammar (STIX 2.1, section 9).
+"""The parser from tokens to a tree: recursive descent over the STIX 2.1 patterning grammar (STIX 2.1, section 9).
 
-Precedence, from loose to tight: FOLLOWEDBY, OR, AND, qualifiers between observations; OR, AND inside one. Recursion
-goes only through parentheses, whose depth is bounded; chains of operators and qualifiers are loops.
+Precedence, from lowest to highest: FOLLOWEDBY, OR, AND, qualifiers between observations; OR, AND inside one. Only
+parentheses recurse, and their depth is limited; chains of operators and qualifiers are loops.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from hub.patterns.tokens import (
 )
 
 MAX_DEPTH = 64
-"""How deep parentheses may nest; the deepest pattern seen in real feeds has 4."""
+"""The maximum depth of parentheses; the deepest pattern seen in real feeds has 4."""
 MAX_STEPS = 64
-"""How many steps an object path may have; the longest in STIX has 6."""
+"""The maximum number of steps in an object path; the longest in STIX has 6."""
 
 _OPERATORS = {
     "equals": "=",
@@ -67,14 +67,14 @@ _QUALIFIERS = frozenset(("WITHIN", "REPEATS", "START"))
 def parse(pattern: str, *, spec_version: str = "2.1") -> ObservationExpression:
     """The tree of a pattern, by the grammar of STIX ``spec_version`` ("2.0" or "2.1"). Raises PatternError.
 
-    2.0 differs in two things: EXISTS is no key word, and one observation may carry the same qualifier twice.
+    2.0 differs in two ways: EXISTS is not a keyword, and one observation may have the same qualifier twice.
     """
     old = spec_version == "2.0"
     return _Parser(pattern, tokens_of(pattern, KEY_WORDS_20 if old else KEY_WORDS), may_repeat_qualifiers=old).pattern()
 
 
 def unescaped(quoted: str) -> str:
-    r"""What a string literal says: without its quotes, ``\'`` and ``\\`` undone.
+    r"""The text of a string literal, without its quotes and with ``\'`` and ``\\`` unescaped.
 
     >>> unescaped(r"'it\'s'")
     "it's"
@@ -86,7 +86,7 @@ def unescaped(quoted: str) -> str:
 
 
 class _Parser:
-    """One pass over the tokens of one pattern."""
+    """Parses the tokens of one pattern in one pass."""
 
     __slots__ = ("_at", "_depth", "_may_repeat_qualifiers", "_pattern", "_tokens")
 

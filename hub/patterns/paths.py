@@ -1,4 +1,4 @@
-"""Object paths in normal form: keys bare where the grammar allows it, hash algorithms in the spelling of STIX."""
+"""Canonical form of object paths: keys unquoted where the grammar allows it, hash algorithms as STIX spells them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def normal_path(path: Path) -> Path:
-    """The path with the key of a digest in its one spelling, and indices without a plus sign.
+    """The path with canonical hash algorithm names, and indices without a plus sign.
 
-    The key of a digest is the last step, behind one called ``hashes`` or ``…_hashes`` (STIX 2.1, section 2.7).
+    The algorithm is the last step, after one named ``hashes`` or ``…_hashes`` (STIX 2.1, section 2.7).
     """
     steps: list[PathStep] = [
         StepIndex(step.text.lstrip("+")) if isinstance(step, StepIndex) else step for step in path.steps
@@ -28,7 +28,7 @@ def normal_path(path: Path) -> Path:
 
 
 def written_steps(path: Path) -> str:
-    """What stands behind ``type:`` in a pattern.
+    """The part of a path after ``type:`` in a pattern.
 
     >>> written_steps(Path("file", ("hashes", "SHA-256")))
     "hashes.'SHA-256'"

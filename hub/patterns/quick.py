@@ -1,7 +1,7 @@
-"""The quick way: nine patterns in ten are one equality over one property that the hub knows.
+"""The fast path: nine patterns in ten are one equality over one property that the hub knows.
 
-It takes only what the full parser would read in the same way; a property test compares the two on everything that it
-takes. Anything else (another path, an escape, a comment, a second comparison) is left to the full parser.
+It accepts only patterns that the full parser would read in the same way; a property test compares the two. All others
+(another path, an escape, a comment, a second comparison) go to the full parser.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Quick = tuple[str, str, str, str, tuple[Problem, ...]]
 
 
 def _known() -> dict[str, tuple[str, str, str, ObservableRule]]:
-    """By the path as people write it: the canonical text up to the value, the kind, the path, the rule."""
+    """By the path as people write it: the canonical text before the value, the kind, the path, the rule."""
     values = ("ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr")
     paths = [(f"{kind}:value", kind, "value") for kind in values]
     for name in ("MD5", "SHA-1", "SHA-256", "SHA-512"):
@@ -39,7 +39,7 @@ _KNOWN = _known()
 
 
 def match(pattern: str) -> Quick | Problem | None:
-    """What the pattern says if it is one equality of a known property, a Problem if that is refused, else None."""
+    """The content of a pattern that is one equality of a known property; a Problem if it is refused; else None."""
     found = _SINGLE.fullmatch(pattern)
     if found is None:
         return None
@@ -48,7 +48,7 @@ def match(pattern: str) -> Quick | Problem | None:
     if known is None:
         return None
     head, kind, path, rule = known
-    if not value.isascii():  # half a surrogate pair, and rare: the full parser looks
+    if not value.isascii():  # a lone surrogate is possible, but rare: use the full parser
         return None
     read = canonical_by(rule, value, _AT)
     if isinstance(read, Problem):

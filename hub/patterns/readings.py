@@ -1,7 +1,7 @@
-"""What a firewall, resolver or proxy could take a value for, however it is written: spans of addresses, names, URLs.
+"""The address ranges, names and URLs that a firewall, resolver or proxy could read in a value, in any spelling.
 
-Only for judging whether a value may do harm: nothing that is read here is ever written anywhere. Reading too much
-costs an operator a look; reading too little cuts members off. docs/asserted-values.md lists the spellings.
+Used only to decide whether a value could do harm; the results are never stored or shown. A reading too many costs an
+operator one check; a missing one could cut members off. docs/asserted-values.md lists the spellings.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from hub.patterns.values import Named, Observable
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Addresses from ``first`` to ``last``."""
+    """The addresses from ``first`` to ``last``."""
 
     version: int
     first: int
     last: int
     is_place: bool = False
-    """The addresses are the host of a URL with a path, which is one place and not the whole host."""
+    """Whether the addresses are the host of a URL with a path, so that only part of the host is meant."""
 
     @property
     def prefix(self) -> int:
-        """The length of the prefix that all of them share; of a range that is no network, about that."""
+        """The length of their common prefix; for a range that is no network, approximately."""
         return (32 if self.version == 4 else 128) - (self.last - self.first).bit_length()
 
     @property
     def text(self) -> str:
-        """For people: an address, a network, or a range."""
+        """Readable form: an address, a network, or a range."""
         first, last = (_ADDRESS[self.version](number) for number in (self.first, self.last))
         if first == last:
             return str(first)
@@ -65,7 +65,7 @@ _NETWORK_KINDS = frozenset(("ipv4-addr", "ipv6-addr", "domain-name", "url"))
 _ADDRESSES = frozenset(("ipv4-addr", "ipv6-addr"))
 _ENDS = re.compile(r"(?:.*\.)?(?:src_ref|dst_ref|resolves_to_refs(?:\[[^]]*\])?)\.value", re.DOTALL)
 _EMBEDDED = (
-    # first address of IPv6, its prefix, bits behind the embedded IPv4 address
+    # first address of IPv6, its prefix, bits after the embedded IPv4 address
     (0xFFFF << 32, 96, 0),  # mapped, ::ffff:0:0/96 (RFC 4291, section 2.5.5.2)
     (0, 96, 0),  # compatible, ::/96 (RFC 4291, section 2.5.5.1)
     (0xFFFF << 48, 96, 0),  # translated without state, ::ffff:0:0:0/96 (RFC 2765, section 2.1)
@@ -74,21 +74,22 @@ _EMBEDDED = (
 )
 _BETWEEN = re.compile(r"[\s,;|]+")
 _BETWEEN_URLS = re.compile(r"(?<![\s,;|])[\s,;|]+(?=[A-Za-z][A-Za-z0-9+.-]*:[/\\]{2})")
-"""Behind the host of a URL blanks and commas belong to its path, unless another URL begins there."""
+"""After the host of a URL, spaces and commas belong to its path, unless another URL begins there."""
 _RANGE = re.compile(r"\s*([0-9A-Fa-f:.]+)\s*-\s*([0-9A-Fa-f:.]+)\s*")
 _SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]+:)?[/\\]{2}|[A-Za-z][A-Za-z0-9+.-]+:(?=[/\\])")
 _WITH_PATH = re.compile(rf"(?:{_SCHEME.pattern})[^\s,;|/\\?#]+[/\\?#]")
 _NO_HOST = re.compile(r"file:[/\\]{3}", re.IGNORECASE)
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9+-]*[:=](?=[^0-9*%:+]|[0-9]+\.)")
-"""What says of a value what it is: ``ip:``, ``domain=``, ``blob:``, schemes without slashes. No host with its port."""
+"""A prefix that names the type of a value: ``ip:``, ``domain=``, ``blob:``, schemes without slashes. Does not match a
+host with a port."""
 _PLAIN_URL = re.compile(r"[a-z]+://([a-z0-9][a-z0-9.-]*[a-z])(?::[0-9]+)?(/.*)?", re.DOTALL)
-"""What nearly all URLs are like, in canonical form: a host that is no address."""
+"""Matches nearly all URLs in canonical form: those whose host is not an address."""
 _DIGEST = re.compile(r"(?:[0-9a-f]{32}){1,4}|[0-9a-f]{40}|[0-9a-f]{56}")
 _ANY = frozenset(("any", "any4", "any6", "all", "default"))
-"""How firewalls write all addresses."""
+"""The words for all addresses in firewalls."""
 _PATH = re.compile(r"[/\\?#]")
 _WHOLE = re.compile(r"\W*")
-"""A path of signs only, without its fragment: the site itself, or all of it."""
+"""Matches a path of punctuation only, without its fragment: the site itself, or all of it."""
 _PORT = re.compile(r":[0-9*%]*$")
 _SPAN_LIKE = re.compile(r"[0-9.]+(?:/[0-9.]+)?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(?:%.*)?(?:/[0-9]+)?", re.DOTALL)
 _PART = re.compile(r"0[xX][0-9A-Fa-f]*|[0-9]+")
@@ -97,26 +98,26 @@ _VARIES = re.compile(r"[*%]|[0-9].*[xX]")
 _NAME_LIKE = re.compile(r"[^\s/\\?#@:*%]+")
 _FORMAT = "Cf"
 _QUOTES = "'\"`<>(){}^$=!~+"
-"""Around a host: quotes, and the signs that filters and regular expressions begin and end with."""
+"""Characters around a host: quotes, and those at the start and end of filters and regular expressions."""
 _DISARMED = re.compile(r"[\[({\\]|^(?:hxxp|h\*\*p|meow|fxp)", re.IGNORECASE)
-"""What ``refang`` acts on; most values have none of it."""
+"""Finds what ``refang`` replaces; most values contain none of it."""
 _AROUND = " \t\r\n\v\f\"'<>`"
 _LONGEST = 1_024
-"""Characters: no host is longer, and what reads regular expressions here is not linear."""
+"""Characters: no host is longer, and the conversion of regular expressions here is not linear."""
 _MOST_PIECES = 64
-"""Of what stands in one value: more are no list of addresses that anybody reads."""
+"""Maximum pieces read in one value; nobody uses longer lists of addresses in one."""
 
 
 def is_network_property(kind: str, path: str) -> bool:
-    """Whether a property holds what firewalls, resolvers and proxies act on, so that every spelling counts."""
+    """Whether firewalls, resolvers and proxies act on this property, so that every spelling counts."""
     if path == "value":
         return kind in _NETWORK_KINDS
     return path.endswith(".value") and _ENDS.fullmatch(path) is not None
 
 
 def readings(one: Observable) -> Iterator[Reading]:
-    """Everything that a product could take a value for. Under a property that holds neither addresses nor names, only
-    a whole value that is plainly one: ``8.8.8.8`` in a mutex, but not ``134744072``, ``test`` or a path.
+    """Everything that a product could read in a value. For a property that holds neither addresses nor names, only if
+    the whole value clearly is one: ``8.8.8.8`` in a mutex, but not ``134744072``, ``test`` or a path.
     """
     quick = _quick(one)
     if quick is not None:
@@ -142,12 +143,12 @@ def _read(one: Observable, text: str) -> Iterator[Reading]:
         ]
         for piece in pieces
     ]
-    if network or all(read):  # elsewhere a list of addresses and names, but no sentence with one in it
+    if network or all(read):  # other properties: a list of addresses and names, but not a sentence that contains one
         yield from chain.from_iterable(read)
 
 
 def _quick(one: Observable) -> Reading | None:
-    """The one reading of a value that is of its kind, as nearly all are."""
+    """The only reading of a value that is valid for its kind, as nearly all are; None if it must be read in full."""
     if one.path != "value":
         return None
     match one.kind:
@@ -165,7 +166,7 @@ def _quick(one: Observable) -> Reading | None:
 
 
 def span_of(text: str) -> Span | None:
-    """The addresses of an address or network in the notation of its kind; None for anything else."""
+    """The addresses of an address or network in standard notation; None for any other text."""
     if not _SPAN_LIKE.fullmatch(text):
         return None
     try:
@@ -180,7 +181,9 @@ def span_of(text: str) -> Span | None:
 
 
 def embedded(span: Span) -> Span:
-    """The IPv4 addresses that IPv6 ones stand for; of a network that holds all of them, all; else the span itself."""
+    """The IPv4 addresses embedded in IPv6 ones; all of them if a network contains a whole mapping; else the span
+    itself.
+    """
     if span.version == 4:
         return span
     for base, prefix, shift in _EMBEDDED:
@@ -194,13 +197,13 @@ def embedded(span: Span) -> Span:
 
 
 def _plain(text: str, *, is_regex: bool) -> str:
-    """A value without what readers overlook: full-width letters, invisible characters, disarming, quotes."""
+    """The value without full-width letters, invisible characters, defanging and quotes."""
     if len(text) > _LONGEST:
         text = text.strip()[:_LONGEST]
     if is_regex:
         text = _without_syntax(text)
     if "%" in text:
-        with contextlib.suppress(UnicodeError):  # a wildcard before a word that begins like a byte
+        with contextlib.suppress(UnicodeError):  # not UTF-8: a wildcard before hexadecimal digits
             text = unquote_to_bytes(text).decode()
     if not text.isascii():
         text = "".join(char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) != _FORMAT)
@@ -215,7 +218,7 @@ def _range(first: str, last: str) -> Iterator[Span]:
 
 
 def _piece(piece: str, *, network: bool) -> Iterator[Reading]:
-    """What one word may be: a network, a URL, or a host with or without a port."""
+    """The readings of one word: a network, a URL, or a host with or without a port."""
     if _NO_HOST.match(piece):
         return
     bare = piece.strip("/\\")
@@ -233,7 +236,7 @@ def _piece(piece: str, *, network: bool) -> Iterator[Reading]:
     authority, path = (rest[: cut.start()], rest[cut.start() :]) if cut else (rest, "")
     local, at, host = authority.rpartition("@")
     if at and not scheme and local.strip("*%"):
-        return  # somebody's mail address: it blocks one mailbox
+        return  # an e-mail address: it blocks one mailbox
     is_place = not _is_whole(path)
     if is_place and not network:
         return
@@ -242,7 +245,7 @@ def _piece(piece: str, *, network: bool) -> Iterator[Reading]:
 
 
 def _is_whole(path: str) -> bool:
-    """Whether a path is no place on a site: a URL with it says as much as the host."""
+    """Whether a URL with this path means the whole host."""
     path = path.partition("#")[0]
     return _WHOLE.fullmatch(unquote(path) if "%" in path else path) is not None
 
@@ -265,7 +268,7 @@ def _host(host: str, *, network: bool) -> Iterator[Reading]:
 
 
 def _bare(host: str) -> str:
-    """A host without brackets, port, the zone of an address, and points at its end."""
+    """A host without brackets, port, zone and trailing dots."""
     host = host.lstrip(_QUOTES)
     if host.startswith("["):
         host = host[1:].partition("]")[0]
@@ -277,7 +280,7 @@ def _bare(host: str) -> str:
 
 
 def _spans(host: str, *, network: bool) -> Iterator[Span]:
-    """The addresses that a host may be, in whatever notation."""
+    """The addresses that a host may be, in any notation."""
     if (span := span_of(host)) is not None:
         yield span
     elif found := _RANGE.fullmatch(host):
@@ -291,9 +294,9 @@ def _spans(host: str, *, network: bool) -> Iterator[Span]:
 
 
 def _name(host: str) -> DomainName | None:
-    """The name that a host is, or that it begins or ends with where the rest may vary."""
+    """The name of a host; with wildcards at its start or end, the fixed part."""
     name = host.strip("*%").lstrip(".")
-    if name.endswith("."):  # 'google.*': whatever else it is, it is this one
+    if name.endswith("."):  # 'google.*' includes this one
         name += "com"
     elif host[-1:] in ("*", "%") and "." not in name:
         return None
@@ -302,14 +305,14 @@ def _name(host: str) -> DomainName | None:
 
 
 def _numbers(host: str) -> list[str]:
-    """The parts of a host that consists of numbers only, else nothing."""
+    """The parts of a host that consists only of numbers; else empty."""
     parts = host.split(".")
     return parts if len(parts) <= 4 and all(_PART.fullmatch(part) for part in parts) else []
 
 
 def _loose(host: str) -> Iterator[Span]:
-    """Addresses as the C library reads them: fewer parts than four, octal with a zero before it, hexadecimal; and as
-    others do, who take every number for a decimal one (RFC 6943, section 3.1.1).
+    """Addresses as the C library reads them: fewer than four parts, octal with a leading zero, hexadecimal; and as
+    other readers do, which take every number as decimal (RFC 6943, section 3.1.1).
     """
     parts = _numbers(host)
     read = {tuple(_number(part, octal=octal) for part in parts) for octal in (True, False)}
@@ -330,7 +333,7 @@ def _number(part: str, *, octal: bool) -> int:
 
 
 def _octets(host: str) -> Iterator[Span]:
-    """``8.8.*``, ``8.8.8.x``: a network by its first octets."""
+    """``8.8.*``, ``8.8.8.x``: a network given by its first octets."""
     fixed: list[int] = []
     for octet in host.rstrip(".").split("."):
         if not octet.isdigit():
@@ -343,7 +346,7 @@ def _octets(host: str) -> Iterator[Span]:
 
 
 def _short_network(piece: str) -> Span | None:
-    """``10/8``, ``0/0``: a network of which only the first octets are said."""
+    """``10/8``, ``0/0``: a network with only its first octets."""
     head, slash, prefix = piece.partition("/")
     octets = head.rstrip(".").split(".")
     if not slash or len(octets) >= 4 or not all(octet.isdigit() for octet in octets):
@@ -355,7 +358,7 @@ _NO_GROUPS = dict.fromkeys(map(ord, "()?"))
 
 
 def _without_syntax(pattern: str) -> str:
-    """A regular expression as a text with ``*`` for what may vary, as far as it is that simple; it is never run."""
+    """A regular expression as text with ``*`` for variable parts, if it is simple enough; it is never executed."""
     text = re.sub(r"\(\?[:i][^()]*\||\^|\$|\\[bAZz]", "", pattern)
     text = re.sub(r"\\([./:-])|\[([./])\]", r"\1\2", text)
     return re.sub(r"(?:\[[^\]]*\]|\\[wdSs]|(?<!\*)\.)(?:[*+]\??|\{[^}]*\})", "*", text).translate(_NO_GROUPS)

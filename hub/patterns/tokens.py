@@ -1,9 +1,9 @@
-"""From text to tokens: the lexical half of the STIX patterning grammar, one compiled expression, linear time.
+"""The lexer of the STIX patterning grammar: one compiled regular expression, linear time.
 
-Every alternative is unambiguous and possessive, so no input makes the expression look at a character more than
-a fixed number of times. An integer followed by a digit (``007``) is no token: the grammar would take it for several,
-which no rule allows, and a long run of them would be read once for each of its digits. Key words are in capitals and
-``true``/``false`` in small letters, as the grammar of the OASIS reference (oasis-open/cti-pattern-validator) has them.
+All alternatives are unambiguous and possessive, so no input makes the expression read a character more than a fixed
+number of times. An integer followed by a digit (``007``) is not a token: the grammar would split it into several, which
+no rule allows, and a long run of digits would be read once per digit. Keywords are in capitals and ``true``/``false``
+in lower case, as in the grammar of the OASIS reference implementation (oasis-open/cti-pattern-validator).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import NamedTuple
 from hub.model.problems import Code, cut
 
 WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-"""White space of the grammar (its rule WS), as the inside of a character class: ``str.isspace`` but for x1c to x1f."""
+"""The white space of the grammar (its rule WS), for a character class: like ``str.isspace`` without x1c to x1f."""
 
 _IN_CAPITALS = """
     AND OR NOT FOLLOWEDBY LIKE MATCHES ISSUPERSET ISSUBSET EXISTS LAST IN START STOP SECONDS WITHIN REPEATS TIMES
 """
 KEY_WORDS = frozenset((*_IN_CAPITALS.split(), "true", "false"))
-"""What cannot be a bare identifier in STIX 2.1."""
+"""Words that cannot be unquoted identifiers in STIX 2.1."""
 KEY_WORDS_20 = KEY_WORDS - {"EXISTS"}
 """The same for STIX 2.0, whose grammar has no EXISTS."""
 
@@ -49,23 +49,23 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _INSIDE = re.compile(r"'[^'\\]*+(?:\\['\\][^'\\]*+)*+")
-"""A string as far as it goes without its end."""
+"""A string without its closing apostrophe."""
 _NOT_BEHIND_A_STRING = frozenset(("identifier", "hyphenated", "integer", "float", "string", "timestamp"))
 HOW_STRINGS_ARE_WRITTEN = r"In a string a backslash is written \\ and an apostrophe \'; inside JSON \\\\ and \\'."
 _OPENING = re.compile(rf"[({WHITE}]*+")
 
 
 class PatternToken(NamedTuple):
-    """A token. ``kind`` is the name of its group, the mark or the key word itself, or ``end``."""
+    """A token. ``kind`` is the name of its regular expression group, the symbol or keyword itself, or ``end``."""
 
     kind: str
     text: str
     at: int
-    """Offset in characters from the beginning of the pattern."""
+    """Offset in characters from the start of the pattern."""
 
 
 class PatternError(Exception):
-    """Why a pattern is not taken. Never leaves this package: the public functions give Problems."""
+    """Why a pattern is refused. Used only inside this package: the public functions return Problems."""
 
     def __init__(self, code: Code, says: str) -> None:
         super().__init__(says)
@@ -74,7 +74,7 @@ class PatternError(Exception):
 
 
 def syntax_error(pattern: str, at: int, expected: str, hint: str = "") -> PatternError:
-    """What stands at offset ``at`` is not what the grammar expects there. ``hint``: a sentence on how to mend it."""
+    """The error for an unexpected token at offset ``at``. ``hint``: a sentence on how to correct it."""
     line = pattern.count("\n", 0, at) + 1
     column = at - (pattern.rfind("\n", 0, at) + 1) + 1
     found = cut(pattern[at : at + 40], 24) if at < len(pattern) else "the end"
@@ -83,13 +83,13 @@ def syntax_error(pattern: str, at: int, expected: str, hint: str = "") -> Patter
 
 
 def ends_too_early(string: PatternToken, following: PatternToken) -> bool:
-    """Whether a string seems to end at an apostrophe that belongs into it: a word follows at once."""
+    """Whether a string probably ends too early, at an unescaped apostrophe: a word follows directly."""
     adjoins = following.at == string.at + len(string.text)
     return string.kind == "string" and adjoins and following.kind in _NOT_BEHIND_A_STRING
 
 
 def _no_token(pattern: str, at: int, before: list[PatternToken]) -> PatternError:
-    """Why no token begins at offset ``at``: of a string, what is wrong in it or before it."""
+    """The error for an offset at which no token starts; for a string, what is wrong in it or before it."""
     inside = _INSIDE.match(pattern, at)
     if inside is None:
         return syntax_error(pattern, at, "a token of the STIX patterning language")
@@ -101,10 +101,10 @@ def _no_token(pattern: str, at: int, before: list[PatternToken]) -> PatternError
 
 
 def tokens_of(pattern: str, key_words: frozenset[str] = KEY_WORDS) -> list[PatternToken]:
-    """The tokens of a pattern, white space and comments left out, ``end`` last. Raises PatternError.
+    """The tokens of a pattern without white space and comments, followed by ``end``. Raises PatternError.
 
-    A comment before the first bracket is refused, as stix2-patterns does: everything that members run on what the
-    hub shows would refuse it as well.
+    A comment before the first bracket is refused, as in stix2-patterns: otherwise members' tools would refuse what the
+    hub shows.
     """
     opening = _OPENING.match(pattern)
     start = opening.end() if opening else 0
@@ -112,7 +112,7 @@ def tokens_of(pattern: str, key_words: frozenset[str] = KEY_WORDS) -> list[Patte
         raise syntax_error(pattern, start, "'[' (a STIX pattern begins with it, or with '(')")
     found: list[PatternToken] = []
     for match in _TOKEN.finditer(pattern):
-        # Exactly one group has matched: the last alternative takes whatever no other one does.
+        # Exactly one group has matched: the last alternative matches anything that no other one does.
         group, kind = match.lastindex or 0, match.lastgroup or "none"
         text = match[group]
         if kind == "mark" or (kind == "identifier" and text in key_words):

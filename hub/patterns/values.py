@@ -1,4 +1,4 @@
-"""What comes out of a pattern: its canonical form, the values that it asserts, and the others that it names."""
+"""The results of reading a pattern: its canonical form, the values that it asserts, and the others that it names."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Observable:
     path: str
     """Property: ``value``, ``hashes.'SHA-256'`` …"""
     value: str
-    """The canonical value; of a constant that is no string, its text."""
+    """The canonical value; for a constant that is not a string, its text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Named(Observable):
-    """One value that a pattern names without asserting it alone: in an AND, in a sequence, by LIKE, behind NOT …"""
+    """A value in a pattern that is not asserted alone: in an AND, in a sequence, with LIKE, after NOT …"""
 
     operator: str
     negated: bool
@@ -37,8 +37,8 @@ class Canonical:
     kinds: tuple[str, ...]
     """The object types in the pattern, sorted, each once."""
     asserted: tuple[Observable, ...]
-    """Values of which each alone makes the pattern true; ``hub/patterns/asserted.py`` says which these are."""
+    """Values that each make the pattern true alone; see ``hub/patterns/asserted.py``."""
     others: tuple[Named, ...]
-    """Every other value in the pattern; a value may be asserted in one place and only named in another."""
+    """All other values in the pattern; a value may be asserted in one place and only named in another."""
     warnings: tuple[Problem, ...]
-    """``value.not-of-its-kind``, ``url.credentials``; at most 20, the last of which then counts the rest."""
+    """``value.not-of-its-kind``, ``url.credentials``; at most 20, and above that the last one counts the rest."""

@@ -1,4 +1,4 @@
-"""Observables in canonical form, by the object's type and the property: the one table that says which rule is whose."""
+"""Canonical form of observable values: a table of rules by object type and property."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from hub.patterns.observables.others import canonical_registry_key, canonical_se
 from hub.patterns.observables.urls import canonical_url, userinfo
 
 Canonicaliser = Callable[[str], "str | Problem | None"]
-"""Gives the canonical value, None for a value that is none of the kind, a Problem for one that must be refused."""
+"""Returns the canonical value, None for a value that is not of the kind, or a Problem for one that is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObservableRule:
-    """How the values of one property are made canonical. ``a_kind`` says what they should be, with its article."""
+    """How the values of one property are normalised. ``a_kind``: what they should be, with its article."""
 
     a_kind: str
     canonicalise: Canonicaliser
     is_network: bool = False
-    """Whether ISSUBSET and ISSUPERSET read the value (STIX 2.1, section 9.6.1: addresses only)."""
+    """Whether ISSUBSET and ISSUPERSET apply to the value (STIX 2.1, section 9.6.1: addresses only)."""
 
 
 def _endpoint(value: str) -> str | Problem | None:
@@ -69,14 +69,14 @@ _REFERENCES = {
     "cc_refs": _EMAIL,
     "bcc_refs": _EMAIL,
 }
-"""What ``….<reference>.value`` holds, whatever object the path starts from (STIX 2.1, sections 6.4, 6.6, 6.8, 6.12)."""
+"""The rules for ``….<reference>.value`` of any object type (STIX 2.1, sections 6.4, 6.6, 6.8, 6.12)."""
 
 _REFERENCED_VALUE = re.compile(r"(?:.*\.)?([a-z_]+_refs?)(?:\[(?:\*|[0-9]+)\])?\.value", re.DOTALL)
 _DIGEST = re.compile(r"(?:.*\.)?(?:[^.]*_)?hashes\.(?:'([A-Za-z0-9_-]+)'|([A-Za-z0-9_]+))", re.DOTALL)
 
 
 def rule_for(kind: str, path: str) -> ObservableRule | None:
-    """The rule of ``kind``:``path`` (``path`` as patterns write it: ``value``, ``hashes.'SHA-256'``), or None."""
+    """The rule of ``kind``:``path`` (``path`` as in patterns: ``value``, ``hashes.'SHA-256'``), or None."""
     rule = _RULES.get((kind, path))
     if rule is not None:
         return rule
@@ -90,7 +90,7 @@ def rule_for(kind: str, path: str) -> ObservableRule | None:
 
 
 def canonical_by(rule: ObservableRule | None, value: str, at: str) -> tuple[str, tuple[Problem, ...]] | Problem:
-    """The canonical value by a rule with its warnings, or why it is refused; ``at`` is a JSON pointer to the value."""
+    """The canonical value with warnings, or the Problem that refuses it. ``at``: JSON pointer to the value."""
     if rule is None:
         return value, ()
     found = rule.canonicalise(value)
@@ -104,9 +104,9 @@ def canonical_by(rule: ObservableRule | None, value: str, at: str) -> tuple[str,
 
 
 def is_of_its_kind(kind: str, path: str, value: str) -> bool:
-    """Whether a value is what its property should hold; lists ask this first.
+    """Whether a value is valid for its property; exports check this first.
 
-    True where the hub has no rule, unless the object's type is a slip for one that has: ``ipv4addr:value``.
+    True if the hub has no rule, unless the object type is a misspelling of one that has: ``ipv4addr:value``.
     """
     rule = rule_for(kind, path)
     return meant_type(kind) is None if rule is None else isinstance(rule.canonicalise(value), str)
@@ -114,7 +114,7 @@ def is_of_its_kind(kind: str, path: str, value: str) -> bool:
 
 @lru_cache(maxsize=1_024)
 def meant_type(kind: str) -> str | None:
-    """The object type of STIX that a misspelt one stands for; None for one that is right, or somebody's own.
+    """The STIX object type that a misspelt one means; None for a correct or a custom type.
 
     >>> meant_type("ipv4addr"), meant_type("domain"), meant_type("ipv4-addr"), meant_type("x-ipv4-addr")
     ('ipv4-addr', 'domain-name', None, None)
@@ -140,7 +140,7 @@ _SLIPS = {
     **dict.fromkeys(("asn", "as"), "autonomous-system"),
     "registrykey": "windows-registry-key",
 }
-"""Words of other formats and tools for what STIX names otherwise."""
+"""Names that other formats and tools use for STIX object types."""
 
 
 def _digest_rule(name: str) -> ObservableRule:

@@ -1,7 +1,7 @@
 """IPv4, IPv6 and MAC addresses, networks in CIDR notation, autonomous system numbers.
 
-A canonicaliser gives the canonical value, None for a value that is none of its kind (it is kept as it is), or a
-Problem where two readers would read two different values.
+Each function returns the canonical value, None for a value that is not of its kind (it is kept unchanged), or a Problem
+for a value that two readers would read differently.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ASN = re.compile(r"(?:AS)?([0-9]{1,10})", re.IGNORECASE)
 
 
 def canonical_ipv4(value: str) -> str | Problem | None:
-    """A dotted quad, or a network whose host bits are zero; ``/32`` goes.
+    """A dotted quad, or a network with its host bits set to zero; ``/32`` is removed.
 
     >>> canonical_ipv4("198.51.100.7/24"), canonical_ipv4("198.51.100.7/32"), canonical_ipv4("198.51.100.7:80")
     ('198.51.100.0/24', '198.51.100.7', None)
@@ -50,10 +50,10 @@ def ambiguous_octets(value: str) -> Problem | None:
 
 
 def canonical_ipv6(value: str) -> str | Problem | None:
-    """An address as RFC 5952 writes it, or a network whose host bits are zero; ``/128`` goes.
+    """An address as in RFC 5952, or a network with its host bits set to zero; ``/128`` is removed.
 
-    An IPv4-mapped address stays an IPv6 address and ends in a dotted quad (RFC 5952, section 5). A zone (``%eth0``)
-    means something on one host only and is not part of the type (STIX 2.1, section 6.9): none of its kind.
+    An IPv4-mapped address stays an IPv6 address and ends in a dotted quad (RFC 5952, section 5). An address with a zone
+    (``%eth0``), which has a meaning on one host only, gives None: the type does not allow it (STIX 2.1, section 6.9).
 
     >>> canonical_ipv6("2001:DB8::0001/128"), canonical_ipv6("2001:db8::1/32"), canonical_ipv6("::ffff:c633:6407")
     ('2001:db8::1', '2001:db8::/32', '::ffff:198.51.100.7')
@@ -78,7 +78,7 @@ def canonical_ipv6(value: str) -> str | Problem | None:
 
 
 def canonical_mac(value: str) -> str | None:
-    """Six pairs of small hexadecimal digits with colons (STIX 2.1, section 6.10).
+    """Six pairs of lower-case hexadecimal digits with colons (STIX 2.1, section 6.10).
 
     >>> canonical_mac("D2-FB-49-24-37-18"), canonical_mac("d2fb.4924.3718")
     ('d2:fb:49:24:37:18', 'd2:fb:49:24:37:18')
@@ -91,7 +91,7 @@ def canonical_mac(value: str) -> str | None:
 
 
 def canonical_address(value: str) -> str | Problem | None:
-    """An IPv4 or IPv6 address or network in canonical form, whichever it is."""
+    """The canonical form of an IPv4 or IPv6 address or network."""
     return canonical_ipv6(value) if ":" in value else canonical_ipv4(value)
 
 

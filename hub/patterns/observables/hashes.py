@@ -21,21 +21,21 @@ _HEX_DIGITS = {
     "WHIRLPOOL": (128,),
     "MD6": (32, 40, 56, 64, 96, 128),
 }
-"""Hexadecimal digits of a digest: STIX 2.1, hash-algorithm-ov, and the algorithms of STIX 2.0 that it dropped."""
+"""Number of hexadecimal digits: STIX 2.1, hash-algorithm-ov, and the algorithms of STIX 2.0 that it dropped."""
 
 ALGORITHMS = (*_HEX_DIGITS, "SSDEEP", "TLSH")
-"""The names that STIX has, and the hub a rule for."""
+"""The algorithms that STIX names and the hub has rules for."""
 
 _SPELLINGS = {name.replace("-", ""): name for name in ALGORITHMS}
 _HEX = re.compile(r"[0-9a-f]+")
 _SSDEEP = re.compile(r"[0-9]+(?::[A-Za-z0-9/+]*){2}")
 _SSDEEP_LOOSE = re.compile(r"[A-Za-z0-9/+:.]{1,128}")
-"""What stix2-patterns takes for one, ``com`` and ``134744072`` too."""
+"""Text that stix2-patterns accepts as ssdeep, including ``com`` and ``134744072``."""
 _TLSH = re.compile(r"(?:T[0-9])?[0-9A-F]{70}")
 
 
 def algorithm(key: str) -> str | None:
-    """The name that STIX has for a hash algorithm, however it is spelled; None where STIX has none.
+    """The STIX name of a hash algorithm in any spelling; None if STIX has none.
 
     >>> [algorithm(key) for key in ("sha256", "SHA-256", "sha_256", "imphash")]
     ['SHA-256', 'SHA-256', 'SHA-256', None]
@@ -44,17 +44,17 @@ def algorithm(key: str) -> str | None:
 
 
 def checked_algorithm(key: str) -> str | None:
-    """The algorithm whose digests stix2-patterns demands under this key (it drops quotes in keys as well), or None."""
+    """The algorithm whose digests stix2-patterns requires under this key (it also ignores quotes in keys), or None."""
     name = _SPELLINGS.get(key.upper().replace("-", "").replace("'", ""))
     return None if name == "TLSH" else name
 
 
 def canonical_digest(name: str, value: str) -> str | Problem | None:
-    """A digest of the algorithm ``name`` (as ``algorithm`` gives it): hexadecimal in small letters, TLSH in capitals.
+    """A digest of the algorithm ``name`` (a result of ``algorithm``): hexadecimal in lower case, TLSH in capitals.
 
-    A value that is no such digest is a Problem: it would match nothing, and stix2-patterns refuses the whole pattern.
-    Of TLSH there are several lengths, so one that is not the usual is None, kept as it is; so is what only
-    stix2-patterns takes for a digest of ssdeep.
+    Any other value gives a Problem: it would match nothing, and stix2-patterns refuses the whole pattern. TLSH has
+    several lengths, so an unusual one gives None and is kept unchanged; so does text that only stix2-patterns accepts
+    as ssdeep.
     """
     digits = _HEX_DIGITS.get(name)
     if digits is not None:

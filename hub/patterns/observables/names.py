@@ -14,10 +14,10 @@ _NOT_IN_LOCAL = re.compile(r"[\s<>,;:\\@\[\]()]")
 
 
 def canonical_domain(value: str) -> str | None:
-    """A domain name: A-labels in small letters (UTS 46, non-transitional, as browsers do), without the root dot.
+    """A domain name: A-labels in lower case (UTS 46, non-transitional, like browsers), without the root dot.
 
-    Underscores and hyphens stand anywhere, since the DNS carries such names; the last label is no number, since then
-    readers take the whole for an address. A path, a port or a wildcard makes it none of its kind.
+    Underscores and hyphens may be anywhere, because the DNS has such names; the last label must not be a number,
+    because readers would take the whole as an address. A path, a port or a wildcard gives None.
 
     >>> canonical_domain("BÜCHER.Example."), canonical_domain("_dmarc.example"), canonical_domain("a.example/x")
     ('xn--bcher-kva.example', '_dmarc.example', None)
@@ -26,7 +26,7 @@ def canonical_domain(value: str) -> str | None:
         name = value.lower()
     else:
         try:
-            # Small first: ada leaves capitals that only its mapping of other letters brought forth.
+            # Lower case first: ada leaves capitals that result only from its mapping of other letters.
             name = idna.encode(value).decode("ascii").lower()
         except UnicodeError:
             return None
@@ -38,9 +38,9 @@ def canonical_domain(value: str) -> str | None:
 
 
 def canonical_email(value: str) -> str | None:
-    """An address: the local part as it is, the domain canonical.
+    """An e-mail address: the local part unchanged, the domain in canonical form.
 
-    Only the host behind the domain may say that the case of a local part does not matter (RFC 5321, section 2.4).
+    Only the mail server may decide whether the case of a local part matters (RFC 5321, section 2.4).
 
     >>> canonical_email("Info.Desk@EXAMPLE.com")
     'Info.Desk@example.com'

@@ -1,4 +1,4 @@
-"""The observables whose canonical form is a matter of letters: registry keys, certificates, wallets."""
+"""Observables whose canonical form changes only case and punctuation: registry keys, certificates, wallets."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _BASE58 = re.compile(r"[1-9A-HJ-NP-Za-km-z]{25,111}")
 
 
 def canonical_registry_key(value: str) -> str | None:
-    r"""A registry key with its hive in full and in capitals, and no backslash at its end; the rest keeps its case.
+    r"""A registry key with the full name of its hive in capitals, and without a trailing backslash; the rest is
+    unchanged.
 
-    Windows ignores the case of the rest, but it is to be preserved (STIX 2.1, section 6.17), so it is not touched.
+    Windows ignores the case of the rest, but it must be preserved (STIX 2.1, section 6.17).
 
     >>> canonical_registry_key("hklm\\Software\\Example\\")
     'HKEY_LOCAL_MACHINE\\Software\\Example'
@@ -32,9 +33,9 @@ def canonical_registry_key(value: str) -> str | None:
 
 
 def canonical_serial_number(value: str) -> str | None:
-    """A certificate's serial number in hexadecimal: pairs of small digits with colons.
+    """A certificate's serial number in hexadecimal: pairs of lower-case digits with colons.
 
-    Digits alone may be decimal or hexadecimal and stay as they are: none of the kind.
+    Decimal digits alone may be decimal or hexadecimal, so they give None and are kept unchanged.
 
     >>> canonical_serial_number("0A:1B"), canonical_serial_number("0a1b"), canonical_serial_number("1234")
     ('0a:1b', '0a:1b', None)
@@ -48,7 +49,7 @@ def canonical_serial_number(value: str) -> str | None:
 
 
 def canonical_wallet(value: str) -> str | None:
-    """A cryptocurrency address: Bech32 (BIP 173) and Ethereum in small letters; Base58 as it is, since case counts."""
+    """A cryptocurrency address: Bech32 (BIP 173) and Ethereum in lower case; Base58 unchanged, because case matters."""
     lower = value.lower()
     if _ETHEREUM.fullmatch(lower) or (_BECH32.fullmatch(lower) and value in (lower, value.upper())):
         return lower

@@ -1,4 +1,4 @@
-"""URLs: parsed and written as browsers do (WHATWG, by ada), then the percent-encoding of RFC 3986 outside the host."""
+"""URLs: parsed and written like browsers (WHATWG, by ada), then percent-encoded as in RFC 3986 outside the host."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ _WITHOUT_SLASHES = frozenset(
         "blob",
     )
 )
-"""Schemes whose URLs have no ``//``. Any other word before a colon is a host with a port, a drive letter, a slip."""
+"""Schemes whose URLs have no ``//``. Any other word before a colon is a host with a port, a drive letter or a
+mistake."""
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _HEX_DIGITS = frozenset("0123456789ABCDEFabcdef")
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
@@ -40,11 +41,11 @@ _MAX_ROUNDS = 4
 
 
 def canonical_url(value: str) -> str | Problem | None:
-    """A URL in the one spelling of what it locates; credentials are left out, the fragment stays.
+    """The canonical form of a URL, without credentials but with the fragment.
 
-    WHATWG: scheme and host in small letters, the host in A-labels, default ports and dot segments gone, ``/`` for an
+    WHATWG: scheme and host in lower case, the host in A-labels, default ports and dot segments removed, ``/`` for an
     empty path. RFC 3986, section 6.2.2: escapes in capitals, unreserved characters not escaped. The host has no root
-    dot. A value that is no absolute URL is None; a host such as ``010.0.0.1`` is a Problem.
+    dot. Text that is not an absolute URL gives None; a host such as ``010.0.0.1`` gives a Problem.
 
     >>> canonical_url("HTTP://user:pw@EXAMPLE.com.:80/%7Ea/../b?q=%c3%a9#Top")
     'http://example.com/b?q=%C3%A9#Top'
@@ -57,12 +58,12 @@ def canonical_url(value: str) -> str | Problem | None:
         found = _beyond_whatwg(value, href)
         if found is None or found == href or isinstance(found, Problem):
             return found
-        value = found  # once more: what was decoded may be a dot segment or a drive letter to the parser
+        value = found  # again: to the parser, decoded text may be a dot segment or a drive letter
     return None
 
 
 def userinfo(value: str) -> str:
-    """The user name (and password) that a URL carries, as the canonical form would have left them out; else ``""``."""
+    """The user name (or else the password) of a URL, which the canonical form omits; ``""`` if it has none."""
     if "@" not in value:
         return ""
     try:
@@ -73,7 +74,7 @@ def userinfo(value: str) -> str:
 
 
 def _beyond_whatwg(value: str, href: str) -> str | Problem | None:
-    """What the hub adds to the parser's ``href``; None where the value is taken for a URL by mistake."""
+    """Applies the hub's own rules to the parser's ``href``; None if the value only looks like a URL."""
     scheme, _, rest = href.partition(":")
     if not rest.startswith("//"):
         return _escapes(href) if scheme in _WITHOUT_SLASHES else None
@@ -103,9 +104,9 @@ def _without_root_dot(authority: str) -> str:
 def _escapes(text: str, *, is_file: bool = False) -> str:
     if "%" not in text:
         return text
-    if is_file:  # a decoded letter could make a drive of '%43|'
+    if is_file:  # a decoded letter could create a drive, as in '%43|'
         return _ESCAPE.sub(lambda match: match[0].upper(), text)
-    # Behind a stray percent sign a decoded digit could make an escape that was none: '%2%65' is not '%2e'.
+    # After a stray percent sign a decoded digit could create a new escape: '%2%65' is not '%2e'.
     keep = _HEX_DIGITS if _STRAY_PERCENT.search(text) else frozenset[str]()
 
     def normal(match: re.Match[str]) -> str:
