@@ -18,10 +18,10 @@ class ListedCollection(NamedTuple):
 
 
 async def list_collections(logs: LogReader, readable: Sequence[Collection]) -> list[ListedCollection]:
-    """These collections, which somebody may read, as they are now."""
+    """The current state of these collections, which the caller may read."""
     return listed(readable, await logs.ends())
 
 
 def listed(collections: Sequence[Collection], ends: Mapping[int, LogEnd]) -> list[ListedCollection]:
-    """These collections with where their logs end."""
+    """These collections with the last numbers of their logs."""
     return [ListedCollection(one, ends[one.no].seq if one.no in ends else Seq(0)) for one in collections]

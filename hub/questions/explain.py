@@ -1,7 +1,7 @@
 """Why the hub shows what it shows, as far as the caller may see it.
 
-This module reads the store; ``explained`` composes the answer. It has only projections onto the audiences of
-collections that the caller may read, except for a source's own claims.
+This module reads the store; ``explained`` composes the answer. Except for a source's own claims, it only has
+projections for the audiences of collections that the caller may read.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ from hub.store.port import ShownView, Store, ThingReader
 
 _LONGEST = 70_000
 _ENOUGH = 50
-"""Of things that only name a value: further ones are left out."""
+"""Above this many results, no further things that only name a value are added."""
 _MOST_THINGS = 5_000
-"""So many patterns that name a value are looked at for some that the asker may see."""
+"""Maximum patterns with a value that are checked for some that the caller may see."""
 
 
 async def explain(
     store: Store, principal: Principal, collections: Sequence[Collection], asked: str
 ) -> list[KnownThing]:
-    """What a STIX id, a value or a pattern names, what these collections show of it, and out of whose claims.
+    """The things that a STIX id, a value or a pattern names, with what these collections show of them and from which
+    claims.
 
-    ``collections``: those of which the principal may ask. Raises Refused for what cannot be asked, NotFound where there
-    is nothing that the principal may know of.
+    ``collections``: those that the principal may ask about. Raises Refused for invalid questions, NotFound if there is
+    nothing that the principal may see.
     """
     said = asked.strip()
     if not said or len(said) > _LONGEST:
@@ -50,16 +51,16 @@ async def explain(
 
 @dataclass(slots=True)
 class _Known:
-    """What the store said about the things asked for."""
+    """What the store has about the requested things."""
 
     shown: dict[tuple[int, CanonicalKey], ShownView] = field(default_factory=dict)
     claims: dict[CanonicalKey, dict[ClaimKey, Claim]] = field(default_factory=dict)
     placed: dict[tuple[int, CanonicalKey], set[ClaimKey]] = field(default_factory=dict)
-    """Of merged relationships, whose claims stand for them depends on the collection."""
+    """The claims about merged relationships, which depend on the collection."""
     definitions: dict[ClaimKey, Claim] = field(default_factory=dict)
 
     def standing(self, thing: CanonicalKey, collection: Collection) -> list[Claim]:
-        """The claims about a thing, as far as a collection may have to do with them."""
+        """The claims about a thing that may be relevant in a collection."""
         placed = self.placed.get((collection.no, thing))
         claims = self.claims[thing].values()
         return [claim for claim in claims if claim.thing is not None or placed is None or claim.key in placed]
@@ -78,11 +79,11 @@ class _Explaining:
         self._asker = Asker(source=policy.sources.get(principal.no), operator=principal.kind is PrincipalKind.OPERATOR)
 
     async def explain(self, asked: str) -> list[KnownThing]:
-        """The answer; empty where there is nothing that the asker may know of."""
+        """The answer; empty if there is nothing that the caller may see."""
         things = await self._named(asked.strip())
         found = await self._explained(things)
         others = [thing for thing in await self._things.naming(keys_asked(asked), _MOST_THINGS) if thing not in things]
-        for at in range(0, len(others), _ENOUGH):  # most of what is looked at may be nothing to the asker
+        for at in range(0, len(others), _ENOUGH):  # the caller may see none of the first things
             if len(found) >= _ENOUGH:
                 break
             found += await self._explained(others[at : at + _ENOUGH])
@@ -91,7 +92,7 @@ class _Explaining:
     async def _named(self, said: str) -> list[CanonicalKey]:
         if not is_stix_id(said):
             named = things_named(said)
-            return [] if isinstance(named, Problem) else named  # a value may begin like a pattern, or like an id
+            return [] if isinstance(named, Problem) else named  # a value may look like a pattern or an id
         things = {view.thing: None for view in await self._things.views_under(StixId(said), self._numbers)}
         mine = [claim for claim in await self._things.claims_under([StixId(said)]) if self._asker.owns(claim)]
         things.update({claim.thing: None for claim in mine if claim.thing is not None})

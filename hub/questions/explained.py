@@ -24,10 +24,10 @@ from hub.store.port import ShownView
 
 @dataclass(frozen=True, slots=True)
 class KnownClaim:
-    """One contribution behind a view, as the asker may know it. Times are STIX text, or days where that is all."""
+    """One contribution to a view, as far as the caller may see it. Times are STIX text, or only days."""
 
     source: str
-    """The name under which it is shown to the asker."""
+    """The source's name, as shown to the caller."""
     level: Level
     id: StixId | None
     """The source's own id; only for that source and for operators."""
@@ -41,56 +41,56 @@ class KnownClaim:
 
 @dataclass(frozen=True, slots=True)
 class KnownView:
-    """What one collection shows of a thing, and out of what it was made."""
+    """What one collection shows of a thing, and from which claims."""
 
     collection: Collection
     id: StixId | None
     """None while the collection shows nothing."""
     state: Literal["live", "withdrawn", "none"]
     seq: Seq
-    """The change that made the present state; 0 when there never was one."""
+    """The change that led to the current state; 0 if there never was one."""
     version: str | None
     first: str | None
-    """When its sources first spoke of it, as the view says."""
+    """The first time in the view's list of sources."""
     last: str | None
     confidence: int | None
     how: str
-    """How the confidence came about, as a formula with the numbers put in; empty where there is none."""
+    """The formula of the confidence with its numbers; empty if there is none."""
     voices: int
     claims: tuple[KnownClaim, ...]
-    """By rank, the best first."""
+    """By rank, best first."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownThing:
-    """A thing as the asker may know it."""
+    """A thing, as far as the caller may see it."""
 
     key: CanonicalKey | None
-    """None where it would tell more than what is shown."""
+    """None if it would reveal more than what is shown."""
     type: str
     text: str
-    """What names it: a pattern, a value, or the id under which it is shown."""
+    """What identifies it: a pattern, a value, or the id under which it is shown."""
     views: tuple[KnownView, ...]
 
 
-# ---------------------------------------------------------------- composed
+# ---------------------------------------------------------------- composing it
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who wants to know."""
+    """Who asks the question."""
 
     source: Source | None = None
     operator: bool = False
 
     def owns(self, claim: Claim) -> bool:
-        """Whether the asker may know a claim under its own id: its source, and operators."""
+        """Whether the caller may see a claim's own id: its source and operators may."""
         return self.operator or (self.source is not None and self.source.no == claim.source)
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionPart:
-    """One collection's part: what it shows, and the claims that its audience may see."""
+    """The result for one collection: the view, and the claims that its audience may see."""
 
     collection: Collection
     shown: ShownView | None
@@ -101,7 +101,7 @@ class CollectionPart:
 def known_thing(
     thing: CanonicalKey, parts: Sequence[CollectionPart], asker: Asker, policy: Policy
 ) -> KnownThing | None:
-    """A thing as the asker may know it; None when there is nothing of it that it may know."""
+    """A thing, as far as the caller may see it; None if the caller may see nothing of it."""
     about = next((claim for part in parts for claim, _ in part.claims), None)
     shown = next((part.shown for part in parts if part.shown is not None), None)
     if about is None and shown is None:
@@ -117,7 +117,7 @@ def known_thing(
 
 
 def _is_told(thing: CanonicalKey, kind: str, shown: ShownView | None) -> bool:
-    """Whether the key says no more than what is shown: it must not confirm a guess of an id that is not."""
+    """Whether the key reveals no more than the view: it must not confirm a guessed id that is not shown."""
     return kind == "indicator" or (shown is not None and thing == object_key(shown.view.object_id))
 
 
@@ -126,7 +126,7 @@ def _object(shown: ShownView | None) -> StixObject:
 
 
 def _text(parts: Sequence[CollectionPart], shown: ShownView | None, asker: Asker) -> str:
-    """What names the thing: its pattern or value, else the id under which a collection shows it."""
+    """What identifies the thing: its pattern or value, else the id under which a collection shows it."""
     obj = next((p.obj for part in parts for _, p in part.claims), None) or _object(shown)
     kind = obj.get("type")
     if kind == "indicator":
@@ -141,7 +141,7 @@ def _text(parts: Sequence[CollectionPart], shown: ShownView | None, asker: Asker
         return value
     if shown is not None:
         return shown.view.object_id
-    # nothing is shown of it: its id is for who claims it, and for others where the source goes by its name
+    # not shown: its id is only for its source and operators, and for others if the source is shown by name
     said = [claim.id for part in parts for claim, p in part.claims if asker.owns(claim) or not p.unnamed]
     return said[0] if said else f"{kind} without a view"
 
@@ -175,7 +175,7 @@ def _state(view: View | None) -> Literal["live", "withdrawn", "none"]:
 
 
 def _span(obj: StixObject) -> tuple[str | None, str | None]:
-    """When its sources first and last spoke of it, as the view itself says; days where a source hides the hour."""
+    """The first and the last time in the view's list of sources; days for sources that hide the time."""
     sources = (obj.get("extensions") or {}).get(EXTENSION_ID, {}).get("sources") or []
     if sources:
         return min(source["first"] for source in sources), max(source["last"] for source in sources)
@@ -183,7 +183,7 @@ def _span(obj: StixObject) -> tuple[str | None, str | None]:
 
 
 def _how(live: Sequence[Projection], policy: Policy) -> str:
-    """The formula of the confidence with its numbers: per voice the best of trust times confidence, then together.
+    """The formula of the confidence with its numbers: per voice the best of trust times confidence, then combined.
 
     Source: docs/semantics.md, section 5, ``confidence``.
     """

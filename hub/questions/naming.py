@@ -1,4 +1,4 @@
-"""Which things a text names: a STIX id, a value in any spelling, or a pattern. Pure."""
+"""Finds the things that a text names: by STIX id, by value in any spelling, or by pattern. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def is_stix_id(said: str) -> bool:
 
 
 def things_named(said: str) -> list[CanonicalKey] | Problem:
-    """The things that a pattern or a bare value may name; a Problem for a pattern that is none."""
+    """The things that a pattern or a bare value may name; a Problem for an invalid pattern."""
     if said.startswith("["):
         found = canonical(said)
         return found if isinstance(found, Problem) else [pattern_key("stix", found.text)]
@@ -27,7 +27,7 @@ def things_named(said: str) -> list[CanonicalKey] | Problem:
 
 
 def read_as(said: str) -> str:
-    """How a text was understood, for who finds nothing of it."""
+    """How the text was interpreted, for a caller who gets no result."""
     if is_stix_id(said) or said.startswith("["):
         return "Nothing that you may see has this id or this pattern; ids differ from collection to collection."
     kinds = dict.fromkeys(candidate.kind for candidate in value_candidates(said))

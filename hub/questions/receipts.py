@@ -1,4 +1,4 @@
-"""What became of what a source sent: the receipt of one push with its problems, and the source's rejections."""
+"""The results of what a source sent: the receipt of one push with its problems, and the source's rejections."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hub.model.writes import ReceiptCounts
 from hub.store.port import LOG_OF_NOBODY, IntakeReader, ObjectProblem, Store
 
 PROBLEM_PAGE = 1_000
-"""How many problems are given at once."""
+"""The maximum number of problems in one answer."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ProblemPlace:
-    """A place among the problems of a receipt: after ``count`` problems of the object ``index``."""
+    """A position among the problems of a receipt: after ``count`` problems of the object ``index``."""
 
     index: int = -1
     count: int = 0
@@ -34,12 +34,12 @@ class ToldProblems:
 
     problems: tuple[ObjectProblem, ...]
     more: ProblemPlace | None
-    """Where to go on; None when there are no more."""
+    """The position of the next page; None if there are no more problems."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToldReceipt:
-    """What became of a push so far."""
+    """The results of a push so far."""
 
     complete: bool
     received: int
@@ -49,7 +49,7 @@ class ToldReceipt:
 
 @dataclass(frozen=True, slots=True)
 class ToldRejections:
-    """A source's rejections in their order, as they are stored (JSON), and where to go on."""
+    """A source's rejections in order, as stored (JSON), and the number to continue after."""
 
     rejections: Sequence[bytes]
     next_after: Seq
@@ -57,9 +57,9 @@ class ToldRejections:
 
 
 async def receipt(store: Store, codec: ReceiptCodec, source: Principal, text: str) -> ToldReceipt:
-    """What became of a push of this source. Raises NotFound, also for a receipt of another source.
+    """The results of a push of this source. Raises NotFound, also for a receipt of another source.
 
-    The positions are read first: what they have passed is counted then, whatever commits in between.
+    The positions are read first: everything up to them is then counted, whatever is committed in between.
     """
     name = _own(codec, source, text)
     ends = name.positions(source.name)
@@ -77,7 +77,7 @@ async def problems(
 
 
 async def rejections(store: Store, principal: Principal, after: Seq, *, limit: int, limit_bytes: int) -> ToldRejections:
-    """The rejections of this source above a number; to an operator those of records that belong to no source."""
+    """The rejections of this source after a number; for an operator those of records that belong to no source."""
     operator = principal.kind is PrincipalKind.OPERATOR
     log = await store.logs.number(LOG_OF_NOBODY if operator else REJECTED_PREFIX + principal.name)
     if log is None:

@@ -1,4 +1,4 @@
-"""Whether the servers of this process answer: asked, and never waited for long."""
+"""Asks the servers of this process whether they answer, with a short timeout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ANSWER_WITHIN_S = 4.0
 
 
 async def asked(ask: Callable[[], Awaitable[T]]) -> T | None:
-    """What a server answers; None when it is away, or too slow."""
+    """The answer of a server; None if it does not answer in time."""
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             return await ask()
@@ -31,11 +31,11 @@ class Server(Protocol):
     """A store or a log."""
 
     async def ready(self) -> bool:
-        """Whether it would take a request now."""
+        """Whether it would accept a request now."""
         ...
 
 
 async def silent(store: Server, log: Server) -> list[str]:
-    """Which of the servers that every process needs do not answer, a clause each."""
+    """The servers that every process needs and that do not answer, one clause each."""
     servers = (("the store", store.ready), ("the event log", log.ready))
     return [f"{name} does not answer" for name, ready in servers if not await answers(ready)]

@@ -1,4 +1,4 @@
-"""The state of the hub: what came in and how it ended, how far it is processed, and what an operator should do."""
+"""The state of the hub: what arrived and its final states, how far it is processed, and what an operator should do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hub.store.port import LogEnd, LogReader, Reached, Store
 _NOTHING = ReceiptCounts()
 
 AskRelay = Callable[[], Awaitable[Mapping[str, int]]]
-"""Gives the last row of each log that is on its Kafka topic, by the log's name. Without Kafka there is none."""
+"""Returns the last row of each log that is on its Kafka topic, by name of the log. Not used without Kafka."""
 
 
 class RelayState(StrEnum):
@@ -35,46 +35,46 @@ class RelayState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CentreFlow:
-    """One source's part of what came in."""
+    """What one source sent."""
 
     source: Source
     counts: ReceiptCounts
-    """How all that it ever sent ended."""
+    """The final states of all objects that it has sent."""
     lag: int | None
-    """How many of its records wait to be carried; None while the event log does not answer."""
+    """How many of its records are not processed yet; None if the event log does not answer."""
     last_received_us: int | None
-    """When the hub last took up something that it sent."""
+    """When the hub last processed a record of it."""
     last_code: str | None
     """The code of its newest rejection."""
 
 
 @dataclass(frozen=True, slots=True)
 class HubStatus:
-    """An operator sees all, a source its own part of the flow, a member its collections."""
+    """Operators see everything, a source its own numbers, a member its collections."""
 
     total: ReceiptCounts | None
-    """Of all sources; None for who may not see it."""
+    """For all sources; None if the caller may not see it."""
     sources: tuple[CentreFlow, ...]
     """By name."""
     collections: tuple[ListedCollection, ...]
     takes_pushes: bool
     readers: int | None
-    """How many live streams are open here; None for who may not see it."""
+    """The number of open live streams of this process; None if the caller may not see it."""
     relay: RelayState
     relay_lag: int | None
     """Changes of these collections that are not on their topics yet; None unless the relay is up."""
     notes: tuple[str, ...]
-    """What an operator should see to, one sentence each; empty for others."""
+    """What an operator should correct, one sentence each; empty for others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """What the process that is asked knows of itself. Operators are told."""
+    """What the process that answers knows of itself; for operators."""
 
     readers: int = 0
     """Live streams."""
     clauses: Sequence[str] = ()
-    """What does not work, or should be seen to."""
+    """What does not work, or should be corrected."""
 
 
 async def status(
@@ -86,10 +86,10 @@ async def status(
     here: Here,
     relayed: AskRelay | None = None,
 ) -> HubStatus:
-    """How the hub is, as far as a principal may see it. ``collections``: those of which it may ask."""
+    """The state of the hub, as far as a principal may see it. ``collections``: those that it may ask about."""
     operator = principal.kind is PrincipalKind.OPERATOR
     policy = await store.policy()
-    arrived = await asked(log.ends)  # before the positions: what they pass meanwhile is no lag
+    arrived = await asked(log.ends)  # before the positions: records processed in between are no lag
     flow = _Flow(arrived, await store.intake.reached(), await store.intake.counts())
     held = await store.intake.waiting() if operator else 0
     ends = await store.logs.ends()
@@ -110,16 +110,16 @@ async def status(
 
 @dataclass(frozen=True, slots=True)
 class _Flow:
-    """What came in, and how far the workers are with it."""
+    """What arrived, and how far the workers are with it."""
 
     arrived: Positions | None
-    """Where the event log's partitions end; None while it does not answer."""
+    """The ends of the event log's partitions; None if it does not answer."""
     reached: Mapping[TopicPartition, Reached]
     counts: Mapping[int, ReceiptCounts]
 
     @property
     def of_nobody(self) -> int:
-        """How many records were rejected since their topic belongs to no source."""
+        """The number of records rejected because their topic belongs to no source."""
         return self.counts.get(NOBODY.no, _NOTHING).rejected
 
     def of(self, source: Source, last_code: str | None) -> CentreFlow:
@@ -152,7 +152,7 @@ def _sum(counts: Iterable[ReceiptCounts]) -> ReceiptCounts:
 
 
 async def _last_codes(logs: LogReader, ends: Mapping[int, LogEnd], sources: Iterable[Source]) -> dict[int, str]:
-    """The code of the newest rejection of each source that has one, by its number."""
+    """The code of the newest rejection by number of the source, for sources that have one."""
     last = {end.name: (no, end.seq) for no, end in ends.items() if end.seq}
     found = {}
     for source in sources:
@@ -166,7 +166,7 @@ async def _last_codes(logs: LogReader, ends: Mapping[int, LogEnd], sources: Iter
 async def _relay(
     relayed: AskRelay | None, collections: Sequence[Collection], ends: Mapping[int, LogEnd]
 ) -> tuple[RelayState, int | None]:
-    """How far the relay is behind the change logs of these collections, whichever process it runs in."""
+    """How far the relay, in any process, is behind the change logs of these collections."""
     if relayed is None:
         return RelayState.OFF, None
     reached = await asked(relayed)

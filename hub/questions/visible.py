@@ -1,4 +1,4 @@
-"""Which claims an audience may see, and what remains of each: the core's own rules. Pure."""
+"""The claims that an audience may see, and their projections, by the core's own rules. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.model.words import StixId
 def seen_by(
     audience: Audience, claims: Iterable[Claim], definitions: Mapping[ClaimKey, Claim], policy: Policy
 ) -> list[tuple[Claim, Projection]]:
-    """The claims that an audience may see, each with what remains of it, by rank.
+    """The claims that an audience may see, with their projections, by rank.
 
     ``definitions``: the claims about the marking-definitions that these claims carry.
     """
