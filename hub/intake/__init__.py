@@ -1,7 +1,7 @@
-"""Bytes to bounded objects to the event log to a receipt: the one way in for what centres say over HTTP.
+"""The path of pushed data over HTTP: from bytes to bounded objects, to the event log, to a receipt.
 
-``body`` cuts what arrives into objects (sans-IO), ``budget`` bounds what is in memory, ``service`` appends to the log,
-``receipts`` says what became of it.
+``body`` splits bytes into objects (sans-IO), ``budget`` limits memory, ``service`` appends to the log, ``receipts``
+encodes receipts.
 """
 
 from hub.intake.body import Encoding, Form, Piece

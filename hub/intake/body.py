@@ -1,7 +1,7 @@
-"""A request's body to received objects, without I/O: fed bytes, it gives bounded blocks of UTF-8, then objects.
+"""Splits a request's body into received objects. Sans-IO: converts bytes to bounded blocks of UTF-8, then to objects.
 
-Nothing here trusts a length that a peer states: limits count the bytes that came out of the decompressor, and a
-decompressor is never asked for more than a few megabytes at once, so that a decompression bomb is noticed in time.
+No length stated by a client is trusted: limits count the bytes after decompression, and a decompressor is never asked
+for more than a few megabytes at once, so that a decompression bomb is detected in time.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from hub.model.problems import Code, Problem
 from hub.model.words import Limits
 
 BLOCK_BYTES = 1 << 20
-"""How much a decompressor gives at once, about."""
+"""The approximate size of the blocks from a decompressor."""
 EXCERPT_BYTES = 1_024
-"""What is kept of an object over the limit: enough for its centre to recognise it."""
+"""How much is kept of an object over the limit: enough for its centre to recognise it."""
 _ZSTD_WINDOW_BYTES = 8 << 20
 """RFC 8878, section 3.1.1.1.2, recommends that decoders support this and no more."""
 _ZSTD_STEP_BYTES = 256
-"""zstd cannot be told how much to give, and 4 bytes may stand for 128 KiB: of so many 8 MiB come out at most."""
+"""zstd has no output limit, and 4 bytes may decompress to 128 KiB: this many give 8 MiB at most."""
 _BLANK = b" \t\r"
 
 
 class Form(StrEnum):
-    """What a body is."""
+    """The form of a body."""
 
     DOCUMENT = "document"
     """One STIX object or one bundle."""
     LINES = "lines"
-    """NDJSON: each line that is not empty is one object, or what holds objects."""
+    """NDJSON: each non-empty line is an object, or a container of objects."""
 
 
 class Encoding(StrEnum):
@@ -50,32 +50,32 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One received object as it came, cut to ``EXCERPT_BYTES`` where it is over the limit."""
+    """One received object, unchanged, or cut to ``EXCERPT_BYTES`` if it is over the limit."""
 
     value: bytes
     size: int
-    """Its bytes before it was cut."""
+    """Its size in bytes before it was cut."""
 
     @property
     def cut(self) -> bool:
-        """Whether something is missing."""
+        """Whether it was cut."""
         return len(self.value) < self.size
 
 
 def piece_of(value: bytes, limit_bytes: int) -> Piece:
-    """A received object, cut when it has more than ``limit_bytes``."""
+    """A received object, cut if it has more than ``limit_bytes``."""
     return Piece(value if len(value) <= limit_bytes else value[:EXCERPT_BYTES], len(value))
 
 
 class Inflater(Protocol):
-    """Decompresses a stream that comes in parts."""
+    """Decompresses a stream that arrives in parts."""
 
     def blocks(self, data: bytes) -> Iterator[bytes]:
-        """What these further bytes decompress to, in blocks of bounded size. Raises Refused for corrupt data."""
+        """The decompressed form of these further bytes, in blocks of bounded size. Raises Refused for corrupt data."""
         ...
 
     def end(self) -> None:
-        """Raises Refused when the stream is cut off."""
+        """Raises Refused if the stream is incomplete."""
         ...
 
 
@@ -100,7 +100,7 @@ class _Identity:
 
 
 class _Gzip:
-    """RFC 1952, several members one after the other included (section 2.2)."""
+    """RFC 1952, including several members in sequence (section 2.2)."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(wbits=31)
@@ -109,7 +109,7 @@ class _Gzip:
     def blocks(self, data: bytes) -> Iterator[bytes]:
         while data:
             if self._member.eof:
-                data = data.lstrip(b"\0")  # tape padding, which gzip itself passes over
+                data = data.lstrip(b"\0")  # tape padding, which gzip skips too
                 if not data:
                     return
                 self._member = zlib.decompressobj(wbits=31)
@@ -128,7 +128,7 @@ class _Gzip:
 
 
 class _Zstd:
-    """RFC 8878, several frames one after the other included (section 3)."""
+    """RFC 8878, including several frames in sequence (section 3)."""
 
     def __init__(self) -> None:
         self._decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES)
@@ -167,7 +167,7 @@ class _Zstd:
 
 
 class Unpacked:
-    """A body in parts to blocks of UTF-8: decompressed as its ``Content-Encoding`` says, and decoded."""
+    """Converts a body in parts to blocks of UTF-8: decompressed according to its ``Content-Encoding``, and decoded."""
 
     def __init__(self, encoding: Encoding) -> None:
         self._inflater = inflater(encoding)
@@ -175,9 +175,9 @@ class Unpacked:
         self._head: bytes | None = b""
 
     def blocks(self, data: bytes) -> Iterator[bytes]:
-        """What these further bytes come to, in blocks of bounded size.
+        """The result for these further bytes, in blocks of bounded size.
 
-        Raises Refused for corrupt data, WrongType for what is packed without a word.
+        Raises Refused for corrupt data, WrongType for data that is compressed without ``Content-Encoding``.
         """
         for block in self._inflater.blocks(data):
             if self._head is not None:
@@ -187,7 +187,7 @@ class Unpacked:
                 yield text
 
     def end(self) -> bytes:
-        """What remained. Raises Refused when the stream is cut off."""
+        """The remaining bytes. Raises Refused if the stream is incomplete."""
         self._inflater.end()
         return self._decoder.end()
 
@@ -201,7 +201,9 @@ _LONGEST_MAGIC = max(map(len, _MAGIC))
 
 
 def _not_packed(head: bytes) -> bytes | None:
-    """The first bytes as long as they may still begin what no media type here is; None once they do not."""
+    """The first bytes, while they may still be the start of a compressed format; None once they cannot. Raises
+    WrongType.
+    """
     for magic, (what, way_out) in _MAGIC.items():
         if head.startswith(magic):
             raise WrongType("push.encoding", f"The body is {what}, which its headers do not say.", way_out)
@@ -217,8 +219,8 @@ def _cut_off() -> Refused:
 
 
 class NdjsonLines:
-    """NDJSON to objects; a bundle, envelope or list on a line is taken apart. Holds at most one unfinished line, of
-    which nothing over the limit is kept: ``limits.object_bytes``, or for what holds objects ``holder_bytes``.
+    """Splits NDJSON into objects; a bundle, envelope or list on a line is split too. Buffers at most one unfinished
+    line, up to a limit: ``limits.object_bytes``, or ``holder_bytes`` for containers.
     """
 
     def __init__(self, limits: Limits, holder_bytes: int) -> None:
@@ -227,7 +229,7 @@ class NdjsonLines:
         self._holder_bytes = max(holder_bytes, self._limit)
         self._held = bytearray()
         self._size = 0
-        """The bytes of the unfinished line, those that were let go included."""
+        """The size of the unfinished line in bytes, including those that were discarded."""
 
     def feed(self, block: bytes) -> list[Piece]:
         """The objects whose lines these bytes complete."""
@@ -245,7 +247,7 @@ class NdjsonLines:
         return found
 
     def end(self) -> list[Piece]:
-        """The object of the line that no line break ends, if there is one."""
+        """The object of the last line if it has no line break."""
         line = bytes(self._held.strip(_BLANK))
         size = len(line) if self._size == len(self._held) else self._size
         self._held.clear()
@@ -264,26 +266,28 @@ class NdjsonLines:
 
     def _hold(self, part: bytes) -> None:
         self._size += len(part)
-        # One byte beyond the limit says that it is passed; blanks at the ends do not count, so a few more are kept.
+        # One byte more shows that the limit is exceeded; surrounding blanks do not count, so a few more are kept.
         most = self._holder_bytes if self._begins_holder(part) else self._limit
         room = most + EXCERPT_BYTES - len(self._held)
         if room > 0:
             self._held += part[:room]
 
     def _begins_holder(self, part: bytes) -> bool:
-        """Whether the line is one of a bundle, an envelope or a list, as far as its first bytes say."""
+        """Whether the line is a bundle, an envelope or a list, as far as its first bytes show."""
         head = bytes(self._held[:EXCERPT_BYTES]) + part[: max(0, EXCERPT_BYTES - len(self._held))]
         return head.lstrip(_BLANK)[:1] == b"[" or b"bundle" in head or b'"objects"' in head
 
 
 def objects_on(line: bytes, limits: Limits) -> list[bytes]:
-    """The received objects of a line of NDJSON. One that cannot be cut is one object, for the hub to refuse."""
+    """The received objects of a line of NDJSON. A line that cannot be split counts as one object, which is refused
+    later.
+    """
     slices = records.split(line, limits)
     return [line] if isinstance(slices, Problem) else slices
 
 
 def objects_of(document: bytes, limits: Limits) -> list[Piece]:
-    """The received objects of a whole document: those of a bundle, an envelope or a list, or the one object.
+    """The received objects of a whole document: those of a bundle, an envelope or a list, or the single object.
 
     Raises TooLarge for a bundle of too many objects, Refused for a bundle that cannot be read.
     """

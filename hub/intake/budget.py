@@ -1,4 +1,4 @@
-"""How many bytes of all requests together may be in memory: a request for more waits, then is told to try again."""
+"""Limits the memory of all requests together: a request for more waits, and then gets TryAgain."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hub.model.errors import TryAgain
 
 
 class Budget:
-    """A number of bytes that requests share, first come, first served. Belongs to one event loop."""
+    """A number of bytes shared between requests in order of arrival. Belongs to one event loop."""
 
     def __init__(self, total_bytes: int, *, wait_s: float, code: str, says: str) -> None:
-        """``code`` and ``says`` of the TryAgain that who waits for longer than ``wait_s`` gets."""
+        """``code`` and ``says``: of the TryAgain for requests that wait longer than ``wait_s``."""
         self.total_bytes = total_bytes
         self.free_bytes = total_bytes
         self._wait_s = wait_s
@@ -21,11 +21,11 @@ class Budget:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     def share(self) -> Share:
-        """A request's share, empty at first; an async context manager that gives everything back."""
+        """A request's share, empty at first; an async context manager that returns all of it at the end."""
         return Share(self)
 
     async def take(self, size_bytes: int) -> None:
-        """Wait until so many bytes are free and take them. Raises TryAgain after ``wait_s``."""
+        """Wait until this many bytes are free and take them. Raises TryAgain after ``wait_s``."""
         if not self._waiting and self.free_bytes >= size_bytes:
             self.free_bytes -= size_bytes
             return
@@ -43,7 +43,7 @@ class Budget:
                 self._leave(size_bytes, turn)
 
     def _leave(self, size_bytes: int, turn: asyncio.Future[None]) -> None:
-        """Somebody has gone while waiting, or at the very moment at which its turn came."""
+        """A request stopped waiting, possibly just after it was served."""
         if turn.done() and not turn.cancelled():
             self.give(size_bytes)
             return
@@ -55,7 +55,7 @@ class Budget:
         return TryAgain(self._code, self._says, way_out, retry_after_s=max(1, round(self._wait_s / 2)))
 
     def give(self, size_bytes: int) -> None:
-        """Give bytes back."""
+        """Return bytes to the budget."""
         self.free_bytes += size_bytes
         self._serve()
 
@@ -68,25 +68,25 @@ class Budget:
 
 
 class Share:
-    """What one request holds of a budget."""
+    """The bytes of a budget that one request holds."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.held_bytes = 0
 
     async def grow_to(self, size_bytes: int) -> None:
-        """Hold at least so many bytes. Waits for others; those that wait for one another all give up in time.
+        """Hold at least this many bytes; waits until they are free. Requests that wait for one another time out.
 
-        Raises TryAgain when they do not come free in time.
+        Raises TryAgain if they are not free in time.
         """
-        size_bytes = min(size_bytes, self._budget.total_bytes)  # one request alone must always get through
+        size_bytes = min(size_bytes, self._budget.total_bytes)  # a single request must always succeed
         more = size_bytes - self.held_bytes
         if more > 0:
             await self._budget.take(more)
             self.held_bytes += more
 
     def shrink_to(self, size_bytes: int) -> None:
-        """Give back what is held beyond so many bytes."""
+        """Return the bytes above this size."""
         if size_bytes < self.held_bytes:
             self._budget.give(self.held_bytes - size_bytes)
             self.held_bytes = size_bytes

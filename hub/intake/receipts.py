@@ -1,7 +1,7 @@
-"""Receipts: a name that carries all it needs to answer (centre, count, log positions), so that nothing more is written.
+"""Receipts: a signed text with all that is needed to answer (centre, count, log positions), so nothing else is stored.
 
-The store counts what became of the objects; a receipt is complete when the store's positions have passed those in its
-name, which also holds after any crash (``hub/questions/receipts.py``). The name is signed: a changed one is unknown.
+The store counts the states of the objects; a receipt is complete when the store's positions have passed those in its
+text, even after a crash (``hub/questions/receipts.py``). A receipt whose text was changed is unknown.
 """
 
 from __future__ import annotations
@@ -27,41 +27,41 @@ _VERSION = 1
 
 
 def new_uid() -> str:
-    """A fresh receipt uid, as the records' headers and ``receipt_parts`` carry it: 24 hexadecimal digits."""
+    """A new receipt uid, as used in record headers and ``receipt_parts``: 24 hexadecimal digits."""
     return secrets.token_bytes(_UID_BYTES).hex()
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiptName:
-    """What the text of a receipt says."""
+    """The content of a receipt's text."""
 
     centre: int
     uid: str
     received: int
     ends: Mapping[int, int] = field(default_factory=dict)
-    """Per partition of the centre's topic the position after the last record of the push."""
+    """By partition of the centre's topic, the position after the last record of the push."""
 
     def positions(self, centre_name: str) -> Positions:
-        """Where the store must have got to for the receipt to be complete."""
+        """The positions that the store must have reached for the receipt to be complete."""
         topic = Topic(INTAKE_PREFIX + centre_name)
         return {TopicPartition(topic, partition): end for partition, end in self.ends.items()}
 
 
 class ReceiptCodec:
-    """Writes and reads the text of receipts; ``key`` is the hub's, shared by all its processes."""
+    """Encodes and decodes the text of receipts; ``key`` is the hub's, shared by all its processes."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def encode(self, name: ReceiptName) -> str:
-        """URL-safe text, about 70 characters. It begins with the uid, by which rejections name the receipt."""
+        """URL-safe text, about 70 characters. It begins with the uid, which rejections contain."""
         body = _HEAD.pack(_VERSION, name.centre, name.received, len(name.ends))
         body += b"".join(_END.pack(partition, end) for partition, end in sorted(name.ends.items()))
         rest = base64.urlsafe_b64encode(body + self._mac(name.uid.encode() + body)).rstrip(b"=").decode()
         return f"{name.uid}-{rest}"
 
     def decode(self, text: str) -> ReceiptName:
-        """The inverse. Raises NotFound for anything that ``encode`` did not write."""
+        """The inverse of ``encode``. Raises NotFound for any other text."""
         uid, _, rest = text.partition("-")
         try:
             signed = uid.encode()
@@ -82,5 +82,5 @@ class ReceiptCodec:
 
 
 def unknown_receipt() -> NotFound:
-    """The same for a receipt that never was and for one of another centre."""
+    """The same error for a receipt that never existed and for one of another centre."""
     return NotFound("receipt.unknown", "There is no such receipt.", "Use the receipt from the answer to the push.")

@@ -1,8 +1,8 @@
-"""From a request's bytes to durable records and a receipt; shared by every door through which centres push.
+"""From a request's bytes to durable records and a receipt; shared by all doors through which centres push.
 
-A record with a receipt in its headers is one received object as it stands, even where it looks like a bundle. Of an
-object over the limit, or larger than the log takes, only the beginning is appended, with its size in the headers: it
-must end as a rejection, and the log need not carry megabytes for that.
+A record with a receipt in its headers is exactly one received object, even if it looks like a bundle. If an object is
+over the limit, or larger than the log accepts, only its beginning is appended, with its size in the headers: it will be
+rejected, and the log need not store megabytes for that.
 """
 
 from __future__ import annotations
@@ -27,40 +27,40 @@ T = TypeVar("T")
 
 CHUNK_RECORDS = 1_000
 CHUNK_BYTES = 4 << 20
-"""An append takes so much at most: one fsync for many, and other centres have their turn in between."""
+"""The maximum size of an append: large enough to share one fsync, small enough to let other centres in between."""
 _SLOWEST_BYTES_PER_S = 1_000
-"""Slower than any line that is in use; after the first ``stall_s`` a body that comes at less is given up."""
+"""Slower than any line in use. After the first ``stall_s``, a body that arrives more slowly is refused."""
 _INLINE_BYTES = 16 << 10
-"""Less than this is cut where it is; a thread would cost more than it frees."""
+"""Smaller data is processed directly; a thread would cost more than it saves."""
 _INLINE_COMPRESSED_BYTES = 2 << 10
 _LONGEST_KEY_BYTES = 1_024
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeLimits:
-    """How much is taken at once."""
+    """The limits of requests."""
 
     objects: Limits = field(default_factory=Limits)
     push_bytes: int = 64 << 20
-    """Of one body, decompressed."""
+    """For one body, decompressed."""
     in_flight_bytes: int = 256 << 20
-    """Of all bodies of this process together."""
+    """For all bodies of this process together."""
     wait_s: float = 10.0
-    """How long a push waits for the others, before it is asked to come again."""
+    """How long a push waits for others before it gets TryAgain."""
     stall_s: float = 30.0
-    """How long a body may pause before its sender is taken for gone."""
+    """How long a body may pause before it is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a push came to: everything in it is durable."""
+    """The result of a push: everything in it is durable."""
 
     receipt: str
     received: int
 
 
 class Intake:
-    """Takes in what centres push. One per process; belongs to its event loop."""
+    """Accepts what centres push. One per process; belongs to its event loop."""
 
     def __init__(self, log: EventLog, codec: ReceiptCodec, limits: IntakeLimits) -> None:
         self.limits = limits
@@ -76,11 +76,11 @@ class Intake:
     async def push(
         self, centre: Principal, body: AsyncIterator[bytes], *, form: Form, encoding: Encoding, length: int | None
     ) -> Taken:
-        """Take in a body, whose ``length`` is that of the bytes on the wire where it is known.
+        """Append a body's objects to the log. ``length``: the size of the body as sent, if known.
 
-        Raises TooLarge over ``push_bytes``, Refused for a bundle that cannot be read, TryAgain when there is no room
-        or the log is away. Of NDJSON the objects before the trouble may have been taken in then, which is harmless:
-        whoever sends them again is told ``unchanged``.
+        Raises TooLarge over ``push_bytes``, Refused for a bundle that cannot be read, TryAgain if there is no room or
+        the log does not answer. With NDJSON, the objects before the error may already be appended. That is harmless:
+        sent again, they are ``unchanged``.
         """
         if encoding is Encoding.IDENTITY and length is not None and length > self.limits.push_bytes:
             raise _too_large(self.limits.push_bytes)
@@ -100,7 +100,7 @@ class Intake:
             return bytes(await self._gather(_Blocks(body, encoding, self.limits), share, length))
 
     async def withdraw(self, centre: Principal, ids: Sequence[str]) -> Taken:
-        """Take back contributions by id: null values keyed by it. Raises TryAgain when the log is away."""
+        """Withdraw contributions by id: appends null values keyed by id. Raises TryAgain if the log does not answer."""
         push = _Push(self._log, centre)
         for start in range(0, len(ids), CHUNK_RECORDS):
             await push.append_withdrawals(ids[start : start + CHUNK_RECORDS])
@@ -111,13 +111,13 @@ class Intake:
         return Taken(self.codec.encode(name), push.received)
 
     async def _take_lines(self, blocks: _Blocks, push: _Push, share: Share, length: int | None) -> None:
-        # What is held is bounded whatever the body's size: a chunk, an unfinished line, a block.
+        # Memory is bounded for any size of body: a chunk, an unfinished line, a block.
         most = CHUNK_BYTES + self.limits.objects.object_bytes + 2 * BLOCK_BYTES
         await share.grow_to(most if length is None else min(length, most))
         lines = NdjsonLines(self.limits.objects, self.limits.push_bytes)
         waiting: list[Piece] = []
         async for block in blocks:
-            if lines.held_bytes > self.limits.objects.object_bytes:  # a long bundle: it, and its objects beside it
+            if lines.held_bytes > self.limits.objects.object_bytes:  # a long bundle: its bytes, and its objects as well
                 await share.grow_to(most + 2 * lines.held_bytes)
             waiting += await _work(len(block), lambda block=block: lines.feed(block))  # type: ignore[misc]
             if len(waiting) >= CHUNK_RECORDS or sum(len(piece.value) for piece in waiting) >= CHUNK_BYTES:
@@ -127,7 +127,7 @@ class Intake:
 
     async def _take_document(self, blocks: _Blocks, push: _Push, share: Share, length: int | None) -> None:
         document = await self._gather(blocks, share, length)
-        await share.grow_to(2 * len(document))  # the slices stand beside the whole for a moment
+        await share.grow_to(2 * len(document))  # for a moment both the document and its slices are in memory
         pieces = await _work(len(document), lambda: objects_of(bytes(document), self.limits.objects))
         document.clear()
         await push.append(pieces)
@@ -143,7 +143,7 @@ class Intake:
 
 
 class _Push:
-    """One push on its way into the log."""
+    """One push while it is appended to the log."""
 
     def __init__(self, log: EventLog, centre: Principal) -> None:
         self.centre = centre
@@ -175,12 +175,12 @@ class _Push:
     async def _stored(self, records: Sequence[Record]) -> Positions:
         try:
             return await self._log.append(self._topic, records)
-        except NotFound:  # a centre that has only just been added
+        except NotFound:  # the centre was added only just now
             await self._log.create(self._topic)
             return await self._log.append(self._topic, records)
 
     def _cut(self, record: Record, index: int) -> Record:
-        """The beginning of an object that the log does not take: it ends as a rejection."""
+        """The beginning of an object that is too large for the log; it will be rejected."""
         value = record.value or b""
         headers = headers_of(self.uid, self.received + index, too_large_bytes=len(value))
         return Record(None, value[:EXCERPT_BYTES], headers)
@@ -217,7 +217,7 @@ def _record(piece: Piece, receipt: str, index: int) -> Record:
 
 
 def _key(value: bytes) -> bytes | None:
-    """The object's id, where it can be read at once: records of one key stay in order on a log of many partitions."""
+    """The object's id, if it can be read quickly: with several partitions, records with the same key stay in order."""
     try:
         key = _id_of.decode(value).id.encode()
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -226,8 +226,8 @@ def _key(value: bytes) -> bytes | None:
 
 
 class _Blocks:
-    """A body's blocks, decompressed and in UTF-8. Raises TooLarge when they come to more than ``push_bytes``, Refused
-    when corrupt or when the sender stalls, WrongType for an archive.
+    """A body's blocks, decompressed and in UTF-8. Raises TooLarge above ``push_bytes`` in total, Refused for corrupt
+    data or if the sender stalls, WrongType for an archive.
     """
 
     def __init__(self, body: AsyncIterator[bytes], encoding: Encoding, limits: IntakeLimits) -> None:
@@ -257,8 +257,8 @@ class _Blocks:
         return block
 
     async def _receive(self) -> bytes | None:
-        """The next part. All parts together have a time that grows with what has come of them: a byte now and then
-        would keep the connection, and what it holds of the budget, for ever.
+        """The next part. The total time allowed grows with the bytes received: otherwise a client could keep the
+        connection, and its share of the budget, for ever by sending single bytes.
         """
         loop = asyncio.get_running_loop()
         left_s = self._limits.stall_s + self._received_bytes / _SLOWEST_BYTES_PER_S - self._waited_s
@@ -274,7 +274,7 @@ class _Blocks:
 
 
 async def _work(size_bytes: int, work: Callable[[], T]) -> T:
-    """Do what takes the longer the more bytes there are, in a thread when there are many."""
+    """Do work whose duration grows with the number of bytes; in a thread if there are many."""
     return work() if size_bytes <= _INLINE_BYTES else await asyncio.to_thread(work)
 
 
