@@ -1,1 +1,1 @@
-"""The hub: what centres say comes in through the event log, is merged in the store, and leaves through the doors."""
+"""The hub: centres' claims arrive through the event log, are merged in the store, and leave through the doors."""

@@ -1,6 +1,6 @@
-"""The only place that knows which adapter is which: opens the configured store, log and registry.
+"""Opens the configured store, log and registry; the only module that chooses between adapters.
 
-``hub/serving.py`` runs the roles with them; commands of the operator use them directly.
+``hub/serving.py`` runs the roles with them; operators' commands use them directly.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from hub.store.sqlite import open_sqlite
 
 
 async def open_store(config: Config) -> SqlStore:
-    """The configured store, made and migrated where needed."""
+    """The configured store; created and migrated if necessary."""
     match config.database:
         case SqliteAt(path):
             return await open_sqlite(path, now_us=wall_clock_us())
@@ -35,7 +35,7 @@ async def open_store(config: Config) -> SqlStore:
 
 
 async def open_log(config: Config, in_doubt: Callable[[], bool] = lambda: False) -> EventLog:
-    """The configured event log; one that dates by this machine's clock asks whether that is ``in_doubt``."""
+    """The configured event log. ``in_doubt``: tells a log that dates records itself whether the clock is in doubt."""
     if config.kafka_bootstrap is None:
         return await EmbeddedLog.open(config.data_dir / "log.sqlite", in_doubt=in_doubt)
     try:
@@ -56,14 +56,14 @@ def _not_installed(extra: str, error: ImportError) -> Broken:
 
 @contextlib.asynccontextmanager
 async def opened(config: Config) -> AsyncIterator[tuple[SqlStore, EventLog, Registry]]:
-    """Store, log and registry, closed in reverse order at the end."""
+    """Store, log and registry; closed in reverse order at the end."""
     async with opened_by_clock(config) as (store, log, registry, _):
         yield store, log, registry
 
 
 @contextlib.asynccontextmanager
 async def opened_by_clock(config: Config) -> AsyncIterator[tuple[SqlStore, EventLog, Registry, Clock]]:
-    """The same, and the clock by which the registry dates: whoever runs for long judges it again and again."""
+    """The same, with the clock that the registry uses; long-running processes must judge it regularly."""
     async with contextlib.AsyncExitStack() as stack:
         store = await open_store(config)
         stack.push_async_callback(store.close)
@@ -76,7 +76,7 @@ async def opened_by_clock(config: Config) -> AsyncIterator[tuple[SqlStore, Event
 
 
 def kafka_credentials(config: Config) -> dict[str, str | None]:
-    """How the hub's own processes connect, as ``KafkaConnection.of`` takes it."""
+    """The login of the hub's own processes, as arguments of ``KafkaConnection.of``."""
     return {
         "security_protocol": config.kafka_security_protocol,
         "username": config.kafka_username,

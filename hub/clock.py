@@ -1,6 +1,7 @@
-"""This process's clock. Nothing is dated by it before it has been compared with the latest time in the store.
+"""The clock of this process. It gives no time before it has been compared with the latest time in the store.
 
-A doubt is reported, and nothing is dated until the clock is right; what arrives meanwhile stays in the event log.
+A contradiction (``Doubt``) is reported, and nothing is dated until the clock is right; new records wait in the event
+log.
 """
 
 from __future__ import annotations
@@ -17,28 +18,29 @@ from hub.model.errors import TryAgain
 
 IN_DOUBT = "clock.in-doubt"
 AGREES_US = 60_000_000
-"""The kernel's own time and ours are the same within this; one of them is counted in whole seconds since the start."""
+"""The kernel's time and ours agree within this limit; the kernel gives its start in whole seconds."""
 
 _BOOT, _UPTIME, _STAT = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/uptime"), Path("/proc/stat")
 _TIME_ERROR = 5
-"""What ``adjtimex`` returns of a clock that is not synchronised; below, it is. Source: adjtimex(2)."""
+"""The result of ``adjtimex`` for a clock that is not synchronised; lower values mean synchronised. Source:
+adjtimex(2)."""
 _TIMEX_BYTES = 512
-"""More than ``struct timex`` has on any machine."""
+"""Larger than ``struct timex`` on any machine."""
 
 
 def wall_clock_us() -> int:
-    """Microseconds since 1970, as this machine has it."""
+    """Microseconds since 1970, by this machine's clock."""
     return time.time_ns() // 1_000
 
 
 def since_start_us() -> int:
-    """Microseconds since the machine's start, sleep included where the system counts it."""
+    """Microseconds since the machine's start, including sleep where the system counts it."""
     which = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime_ns(which) // 1_000
 
 
 def examine(now_us: int) -> Witness:
-    """What this machine's kernel says. Read from its files, which a process may not be shown otherwise than others."""
+    """The kernel's evidence about the clock, read from its files; empty if they cannot be read."""
     try:
         boot = _BOOT.read_text("ascii").strip()
         uptime_us = int(float(_UPTIME.read_text("ascii").split()[0]) * 1_000_000)
@@ -50,7 +52,7 @@ def examine(now_us: int) -> Witness:
 
 
 def _kernel_is_synchronised() -> bool:
-    """Whether the kernel is told the time by others; False where it cannot be asked."""
+    """Whether the kernel's clock is synchronised; False if it cannot be asked."""
     asked = getattr(ctypes.CDLL(None), "adjtimex", None)
     if asked is None:
         return False
@@ -59,12 +61,12 @@ def _kernel_is_synchronised() -> bool:
 
 
 def alive_now(witness: Witness, now_us: int) -> Alive:
-    """The sign of life that a worker leaves."""
+    """The mark that a worker writes to show when it last ran."""
     return Alive(now_us, witness.uptime_us)
 
 
 class TimesStore(Protocol):
-    """The store, as far as it knows times."""
+    """The part of the store that knows times."""
 
     async def stored_times(self) -> StoredTimes:
         """The times that it holds. Raises TryAgain."""
@@ -72,7 +74,7 @@ class TimesStore(Protocol):
 
 
 class Clock:
-    """Gives the time while nothing speaks against it. One per process."""
+    """Gives the time unless it is in doubt. One per process."""
 
     def __init__(
         self,
@@ -87,12 +89,14 @@ class Clock:
         self._passed_us = passed_us
         self._witness = witness
         self._trusted: tuple[int, int] | None = None
-        """The time when it was last judged good, and what had passed since the machine's start."""
+        """The time when the clock was last trusted, and the time since the machine's start at that moment."""
         self.doubt: Doubt | None = None
-        """What speaks against it now."""
+        """The current doubt, if any."""
 
     async def look(self) -> tuple[Doubt | None, Witness]:
-        """Judge it by the store, and say who spoke for it. A doubt holds at once; ``trust`` ends one."""
+        """Compare the clock with the store. Returns the doubt, if any, and the evidence. A doubt takes effect at once;
+        only ``trust`` ends it.
+        """
         seen = await self._store.stored_times()
         now_us = self._wall_us()
         witness = await asyncio.to_thread(self._witness, now_us)
@@ -102,19 +106,21 @@ class Clock:
         return found, witness
 
     def trust(self) -> None:
-        """From now on the time is given: ``look`` found nothing, and what a doubt has left is cleared away."""
+        """Trust the clock from now on. Call it after ``look`` found no doubt and the effects of an earlier one are
+        corrected.
+        """
         self._trusted = (self._wall_us(), self._passed_us())
         self.doubt = None
 
     async def judge(self) -> Doubt | None:
-        """Look, and trust it if nothing speaks against it."""
+        """Look, and trust the clock if there is no doubt. Returns the doubt, if any."""
         found, _ = await self.look()
         if found is None:
             self.trust()
         return found
 
     def now_us(self) -> int:
-        """Microseconds since 1970. Raises TryAgain while it is in doubt."""
+        """Microseconds since 1970. Raises TryAgain while the clock is in doubt."""
         now_us = self._looked_at()
         if self.doubt is not None:
             raise TryAgain(IN_DOUBT, self.doubt.says, self.doubt.way_out)
@@ -123,19 +129,19 @@ class Clock:
         return now_us
 
     def is_in_doubt(self) -> bool:
-        """Whether anything speaks against it, or nobody has looked."""
+        """Whether the clock is in doubt, or has not been compared yet."""
         self._looked_at()
         return self.doubt is not None or self._trusted is None
 
     def change_us(self) -> int:
-        """When a change of the registry is made, which waits for no clock: one that is ahead gives the latest time that
-        the hub has seen, so that nothing is dated later than the truth.
+        """The time for a change of the registry, which never waits for the clock. A clock that is ahead gives the
+        latest stored time instead, so that nothing is dated in the future.
         """
         now_us = self._looked_at()
         return self.doubt.latest_us if self.doubt is not None and self.doubt.is_ahead else now_us
 
     def _looked_at(self) -> int:
-        """The time; a jump since it was last judged is a doubt at once, without asking anybody."""
+        """The time. A jump since it was last trusted is a doubt at once, without reading the store."""
         now_us = self._wall_us()
         if self._trusted is not None and self.doubt is None:
             expected_us = self._trusted[0] + self._passed_us() - self._trusted[1]

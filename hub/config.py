@@ -1,6 +1,6 @@
-"""Every option of the hub, once: name, type, default, help. From ``ctihub.toml`` and ``CTIHUB_*``; the latter wins.
+"""All options of the hub: name, type, default, help. Read from ``ctihub.toml`` and ``CTIHUB_*``; the latter wins.
 
-Rooms below get plain values, never "the config".
+Lower layers get plain values, never the whole configuration.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from hub.model.words import Limits
 ENV_PREFIX = "CTIHUB_"
 FILE_NAME = "ctihub.toml"
 BESIDES = frozenset({"CONFIG", "URL", "TOKEN"})
-"""Names after ``CTIHUB_`` that are no options of the hub: the file, and what client commands take."""
+"""Names after ``CTIHUB_`` that are not options of the hub: the configuration file, and settings of client commands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class SqliteAt:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PostgresAt:
-    """The store is a PostgreSQL database; its address may hold a password, so it has no ``repr``."""
+    """The store is a PostgreSQL database. Its address may contain a password, so it has no ``repr``."""
 
     url: str
 
 
 class Config(BaseSettings):
-    """All options. Made by ``load_config``; made by hand it reads nothing but its arguments."""
+    """All options. Use ``load_config``; an instance made directly reads nothing but its arguments."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
@@ -132,7 +132,7 @@ class Config(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing is read behind our back: ``load_config`` puts the sources together."""
+        """Disables the sources of pydantic-settings: ``load_config`` combines the sources itself."""
         return (init_settings,)
 
     @field_validator("public_url")
@@ -196,14 +196,14 @@ class Config(BaseSettings):
 
     @property
     def url(self) -> str:
-        """How others reach the hub, without a slash at the end."""
+        """The URL of the hub for others, without a trailing slash."""
         if self.public_url:
             return self.public_url
         host = f"[{self.http_host}]" if ":" in self.http_host else self.http_host
         return f"{'https' if self.tls_cert else 'http'}://{host}:{self.http_port}"
 
     def as_line(self) -> bytes:
-        """All options as one line, passwords included: for a child process, over a pipe."""
+        """All options as one line, including passwords: for a child process, over a pipe."""
         said = self.model_dump(mode="json", exclude_none=True)
         for name in said:
             value = getattr(self, name)
@@ -215,14 +215,14 @@ class Config(BaseSettings):
 
     @classmethod
     def of_line(cls, line: bytes) -> Config:
-        """The options of ``as_line``."""
+        """The options from a line of ``as_line``."""
         return cls(**json.loads(line))
 
     @property
     def open_host(self) -> str | None:
-        """An option with an address where somebody on the network could overhear; None where there is none.
+        """An option whose address would expose unencrypted traffic to the network; None if there is none.
 
-        Private is a loopback address, TLS, or a proxy in front.
+        Loopback addresses, TLS, or a proxy in front of the hub are safe.
         """
         if self.tls_cert is not None or self.behind_proxy:
             return None
@@ -240,7 +240,7 @@ _TOGETHER = (
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address of the configuration stays on this machine."""
+    """Whether an address of the configuration is reachable from this machine only."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -248,7 +248,7 @@ def is_loopback(host: str) -> bool:
 
 
 def ensure_private(config: Config) -> None:
-    """Tokens, marked data and what can be told from counts never cross a network in the clear. Raises WrongUsage."""
+    """Refuse to send tokens and data over a network without encryption. Raises WrongUsage."""
     if config.open_host:
         raise WrongUsage(
             "config.not-private",
@@ -266,9 +266,11 @@ def load_config(
     overrides: Mapping[str, Any] | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Config:
-    """The options of the file (named, or ``CTIHUB_CONFIG``, or ``./ctihub.toml``), the environment and ``overrides``.
+    """The options from the file (``file``, or ``CTIHUB_CONFIG``, or ``./ctihub.toml``), the environment and
+    ``overrides``.
 
-    Of these the later wins. ``overrides`` has field names; None means not said. Raises WrongUsage.
+    Later sources win. ``overrides`` is keyed by field name; None means not given. ``warn`` receives messages about
+    unknown variables. Raises WrongUsage.
     """
     in_file = _read(_find(file))
     in_environment = dict(EnvSettingsSource(Config)())
@@ -328,7 +330,7 @@ def _nearest(key: str, *, alike: float = 0.0) -> str:
 
 
 def _refused(error: ValidationError, environment: Mapping[str, Any], said: Mapping[str, Any]) -> WrongUsage:
-    """One sentence about the first thing that is wrong. The value is left out: it may be a password."""
+    """The error for the first invalid option. It leaves out the value, which may be a password."""
     first = error.errors(include_url=False, include_input=False)[0]
     why = first["msg"].removeprefix("Value error, ").replace("Input should", "it should").partition(", unable")[0]
     if not first["loc"]:
@@ -339,12 +341,12 @@ def _refused(error: ValidationError, environment: Mapping[str, Any], said: Mappi
     return WrongUsage("config.invalid", f"{name} (from {where}) is invalid: {why}.", f"{_help_of(field)}")
 
 
-# ---------------------------------------------------------------- describing
+# ---------------------------------------------------------------- documentation
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option as documents and errors describe it."""
+    """One option, for documents and error messages."""
 
     name: str
     default: str

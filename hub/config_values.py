@@ -1,4 +1,4 @@
-"""Values of options as people write them: sizes, spans of time, lists of words."""
+"""Parses option values: sizes, durations, lists of words."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _upper(said: object) -> object:
 
 
 def lower(said: object) -> object:
-    """Text in small letters."""
+    """Text in lower case."""
     return said.lower() if isinstance(said, str) else said
 
 

@@ -1,4 +1,4 @@
-"""Who else may read DATA_DIR: marked data and digests of tokens are for the hub's own user."""
+"""Checks who else may read DATA_DIR: it holds marked data and digests of tokens, for the hub's own user only."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _MOST_FILES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A folder that any user of the machine may look into."""
+    """A folder that any user of the machine can access."""
 
     says: str
     way_out: str
     gives_content: bool
-    """More than the names of its files."""
+    """Whether more than the names of its files is exposed."""
 
 
 def open_to_others(folder: Path) -> Open | None:
-    """What users who are neither its owner nor in its group may do with a folder; None: nothing.
+    """What users other than its owner and group can do with a folder; None if nothing.
 
-    A hub makes its folder and its files for its own user alone; one that was there before is used as it is.
+    The hub creates its folder and files for its own user only, but uses an existing folder unchanged.
     """
     if not folder.is_dir():
         return None
@@ -46,7 +46,7 @@ def _open_files(folder: Path) -> list[Path]:
     for path in itertools.islice(sorted(folder.iterdir()), _MOST_FILES):
         try:
             mode = path.lstat().st_mode
-        except FileNotFoundError:  # SQLite removes its side files
+        except FileNotFoundError:  # SQLite removes its temporary files
             continue
         if stat.S_ISREG(mode) and mode & (_READ | _WRITE):
             found.append(path)

@@ -1,4 +1,4 @@
-"""Where a process listens: its ports as the configuration says, with what they bear and the certificate they show."""
+"""The listening sockets of a process, with their connection limits and certificate."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from hub.doors.tls import server_context
 from hub.model.errors import Refused
 
 _GONE_MS = 120_000
-"""A peer that has not acknowledged anything for so long is gone."""
+"""A peer that has acknowledged nothing for this long is considered gone."""
 _INSIDE_CONNECTIONS = 64
-"""Of METRICS_PORT, beside those of the doors: health and metrics answer when the doors are full."""
+"""Connections of METRICS_PORT, separate from those of the doors: health and metrics answer when the doors are full."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where this process listens, with all that is refused before anything else is started."""
+    """The listening sockets of this process; opening them refuses unusable settings before anything else starts."""
 
     http: socket.socket
     inside: socket.socket | None
-    """METRICS_PORT."""
+    """The socket of METRICS_PORT."""
     tls: ssl.SSLContext | None
     limits: ConnectionLimits
     inside_is_loopback: bool
 
     @classmethod
     def opened(cls, config: Config, stack: contextlib.AsyncExitStack) -> Ports:
-        """Raises Refused, WrongUsage."""
+        """Open the sockets; ``stack`` closes them. Raises Refused, WrongUsage."""
         limits = connection_limits(config)
         tls = server_context(config.tls_cert, config.tls_key) if config.tls_cert and config.tls_key else None
         http = stack.enter_context(_listen(config.http_host, config.http_port, "HTTP"))
@@ -45,7 +45,7 @@ class Ports:
         return cls(http, inside, tls, limits, is_loopback(config.metrics_host))
 
     def servers(self, app: ASGIApp, inside: ASGIApp, *, drain_s: float) -> list[HttpServer]:
-        """One for each port, that of HTTP_PORT first. A scraper on the same machine needs no certificate."""
+        """One server per socket, that of HTTP_PORT first. METRICS_PORT has no TLS on a loopback address."""
         found = [HttpServer(app, self.http, limits=self.limits, tls=self.tls, drain_s=drain_s)]
         if self.inside is not None:
             limits = replace(self.limits, connections=_INSIDE_CONNECTIONS, each_address=None)
@@ -55,7 +55,7 @@ class Ports:
 
 
 def connection_limits(config: Config) -> ConnectionLimits:
-    """What the port of the doors bears. Raises WrongUsage."""
+    """The connection limits of HTTP_PORT. Raises WrongUsage."""
     connections = connections_allowed(config.max_connections)
     each = config.max_connections_per_address or max(1, connections // 4)
     return ConnectionLimits(
@@ -67,15 +67,15 @@ def connection_limits(config: Config) -> ConnectionLimits:
 
 
 def _listen(host: str, port: int, name: str) -> socket.socket:
-    """The listening socket. Raises Refused when the port is taken: before anything else is started.
+    """The listening socket, opened before anything else starts. Raises Refused if the port cannot be used.
 
-    ``name`` begins those of the options: ``HTTP`` or ``METRICS``.
+    ``name``: the prefix of its options, ``HTTP`` or ``METRICS``.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's algorithm off only where the protocol is said; with it every answer waits 40 ms
+    # asyncio disables Nagle's algorithm only if the protocol is given; otherwise every answer waits 40 ms
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that takes nothing more does not keep us from going down
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # a peer that receives nothing must not delay the shutdown
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _GONE_MS)
     try:
         listening.bind((host, port))

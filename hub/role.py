@@ -1,4 +1,4 @@
-"""What a process of the hub may be."""
+"""The roles of a process of the hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one process of the hub has opened, and what it says of itself: whether it is ready, and its metrics."""
+"""What one process of the hub has opened, whether it is ready, and its metrics."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class Running:
     gauges: Gauges
     role: Role
     child: WorkerChild | None = None
-    """The worker beside the doors."""
+    """The worker process, if this process starts one besides the doors."""
     relay_problems: Callable[[], list[str]] = list
 
     async def open_metrics(self) -> bytes:
-        """What anybody may see: what the process itself does, and nothing that follows what centres push."""
+        """Metrics for everybody: only those of the process itself, none that depend on what centres push."""
         return await asyncio.to_thread(metrics.process_text) + await self.gauges.open_text()
 
     async def metrics(self) -> bytes:
-        """All there is, centres by name: for a port that stays inside."""
+        """All metrics, including those by centre, for a port that is only reachable internally."""
         return await asyncio.to_thread(metrics.text) + await self.gauges.text() + self._worker_metrics()
 
     def _worker_metrics(self) -> bytes:
@@ -46,18 +46,18 @@ class Running:
         return b"" if self.child is None else self.child.metrics
 
     async def why_not_ready(self) -> list[str]:
-        """What keeps this process from its work, a clause each. A worker stands still while its clock is in doubt."""
+        """Why this process cannot work, one clause each. A worker cannot while its clock is in doubt."""
         notes = self.notes() if self.role is Role.WORKER else []
         return [*await silent(self.store, self.log), *self.troubles(), *notes]
 
     def notes(self) -> list[str]:
-        """What keeps nobody from the doors, but the operator should see to, a clause each."""
+        """What the operator should correct although the doors work, one clause each."""
         found = self.clock.doubt
         if found is None:
             return []
         return [f"Nothing is processed or dated. {found.says} {found.way_out}".removesuffix(".")]
 
     def troubles(self) -> list[str]:
-        """What does not work of the parts of this process, a clause each."""
+        """Which parts of this process do not work, one clause each."""
         worker_up = self.child is None or self.child.is_up
         return [*([] if worker_up else ["the worker has died and is started again"]), *self.relay_problems()]

@@ -1,6 +1,6 @@
-"""The roles: what a process of the hub does, from its start to its end.
+"""Runs the roles: what a process of the hub does, from start to end.
 
-``all`` runs the doors in this process and the worker in a child of it (``hub/worker_child.py``).
+``all`` runs the doors in this process and the worker in a child process (``hub/worker_child.py``).
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from hub.worker_process import DRAIN_S, LOOK_EVERY_S, load_warning_lists, within
 _log = structlog.get_logger()
 
 
-# ---------------------------------------------------------------- settings for the rooms below
+# ---------------------------------------------------------------- settings
 
 
 def door_settings(config: Config) -> DoorSettings:
-    """What the doors are told."""
+    """The settings of the doors."""
     return DoorSettings(
         public_url=config.public_url or "",
         behind_proxy=config.behind_proxy,
@@ -109,7 +109,7 @@ async def _doors(running: Running, access: Access) -> Doors:
 
 
 def _parts(running: Running, stop: asyncio.Event) -> Iterator[Coroutine[None, None, None]]:
-    """What the role does besides answering."""
+    """The tasks of the role besides answering requests."""
     role, config = running.role, running.config
     if running.child is not None:
         yield running.child.run(stop)
@@ -127,16 +127,16 @@ def _tell_of_readers(folder: Path) -> None:
 
 
 async def _first(stop: asyncio.Event, serving: Sequence[asyncio.Task[None]]) -> None:
-    """Wait until we are told to stop, or a server ended by itself."""
+    """Wait until the process is told to stop, or a server has ended."""
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait({stopping, *serving}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
 
 
 async def _watch_clock(clock: Clock, stop: asyncio.Event) -> None:
-    """Judge the clock of a process that has no worker: for what operators change here, and for what status tells."""
+    """Judge the clock regularly in a process without a worker: operators' changes and status use it."""
     while not stop.is_set():
-        with contextlib.suppress(HubError):  # of a store that is damaged, requests and the worker tell
+        with contextlib.suppress(HubError):  # requests and the worker report a damaged store
             await clock.judge()
         await within(stop, LOOK_EVERY_S)
 
@@ -155,7 +155,7 @@ async def _relay(running: Running, stop: asyncio.Event) -> None:
 
 
 async def _relayed(config: Config) -> Callable[[], Awaitable[Mapping[str, int]]] | None:
-    """How the doors learn how far the relay is, which may run elsewhere; None without Kafka."""
+    """A function that returns how far the relay is, which may run in another process; None without Kafka."""
     if config.kafka_bootstrap is None:
         return None
     from hub.doors.kafka_back import relayed_of

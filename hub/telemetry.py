@@ -1,6 +1,6 @@
-"""Logs, configured once per process. Events are ``room.happened``; all that varies is a field.
+"""Logs, configured once per process. Events are named ``area.event``; everything variable is a field.
 
-Standard logging (uvicorn, aiokafka) is written in the same form. Nothing that looks like a token is written.
+Standard logging (uvicorn, aiokafka) has the same form. Anything that looks like a token is masked.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _QUIET = {
     "aiosqlite": logging.WARNING,
     "alembic": logging.WARNING,
 }
-"""Loggers of libraries that say one line per request or statement."""
+"""Loggers of libraries that write one line per request or statement."""
 
 
 def configure(level: str = "info", form: str = "console", *, stream: TextIO | None = None) -> None:
-    """Send all logs from now on to ``stream`` (standard error), as ``console`` or ``json`` lines."""
+    """Send all logs to ``stream`` (by default standard error), as ``console`` or ``json`` lines."""
     out = stream or sys.stderr
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -56,12 +56,12 @@ def _last_steps(form: str, out: TextIO) -> list[structlog.types.Processor]:
     drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if form == "json":
         return [drop, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    plain = structlog.dev.plain_traceback  # the pretty one prints local variables, which may hold marked data
+    plain = structlog.dev.plain_traceback  # the default traceback prints local variables, which may hold marked data
     return [drop, structlog.dev.ConsoleRenderer(colors=out.isatty(), exception_formatter=plain)]
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    """A second fence: whoever logs a header or an address by mistake gives no token away."""
+    """A second safeguard: masks tokens in headers or addresses that are logged by mistake."""
 
     def format(self, record: logging.LogRecord) -> str:
         return _TOKEN.sub("ctihub_…", super().format(record))

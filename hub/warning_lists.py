@@ -1,6 +1,6 @@
-"""Loads the warning lists: those of MISP from their package, or newer ones in the data folder.
+"""Loads the warning lists of MISP from their package, or newer versions from the data folder.
 
-An operator updates a list by putting its ``list.json`` under ``DATA_DIR/warninglists/<name>/``; nothing is fetched.
+An operator updates a list by putting its ``list.json`` under ``DATA_DIR/warninglists/<name>/``; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from hub.model.problems import Problem
 from hub.patterns import canonical_value
 
 DEFAULT = (
-    # a hit on these is almost surely an error; lists of whole cloud providers would hold half of real input
+    # a hit on these is almost certainly an error; lists of whole cloud providers would hold half of real input
     "captive-portals", "common-ioc-false-positive", "crl-hostname", "crl-ip", "eicar.com", "empty-hashes",
     "microsoft-win10-connection-endpoints", "mozilla-CA", "mozilla-IntermediateCA", "public-dns-hostname",
     "public-dns-v4", "public-dns-v6", "tranco10k", "cisco_top1000", "microsoft-office365",
 )  # fmt: skip
 DOCUMENTATION = "documentation"
-"""Addresses and names for examples (RFC 5737, 3849, 2606): not in the default, since nobody is cut off by them."""
+"""Addresses and names for examples (RFC 5737, 3849, 2606): not in the default, because blocking them harms nobody."""
 _POPULAR = 10_000
-"""Of a list of popular sites the most popular so many."""
+"""How many entries of a list of popular sites are used, the most popular first."""
 _POPULARITY = frozenset({"alexa", "cisco_top1000", "cisco_top5k", "cisco_top10k", "cisco_top20k", "tranco", "tranco10k",
                          "google-chrome-crux-1million", "majestic_million", "moz-top500"})  # fmt: skip
-"""Lists of which only the very names are meant: what is below a popular name may be anybody's."""
+"""Lists that apply to the exact names only: subdomains of a popular name may belong to anybody."""
 _HASH_LENGTHS = frozenset({32, 40, 56, 64, 96, 128})
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}", re.ASCII)
 _ADDRESS = re.compile(r"[0-9a-f:./]+")
@@ -50,7 +50,7 @@ _EXAMPLES: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A list as it was found: its name, its own date or version, how many entries."""
+    """A loaded list: its name, its own date or version, the number of entries."""
 
     name: str
     version: str
@@ -60,7 +60,7 @@ class Loaded:
 def load_lists(
     names: Sequence[str], data_dir: Path, own_hosts: Sequence[str] = ()
 ) -> tuple[WarningLists, list[Loaded]]:
-    """The lists of these names (``default``, ``none``, or lists' own names). Raises WrongUsage for an unknown one."""
+    """Load lists by name (or ``default``, or ``none``). Raises WrongUsage for an unknown name."""
     if "none" in names:
         return WarningLists(own_rules=False, version="none"), []
     wanted = list(dict.fromkeys(each for name in names for each in (DEFAULT if name == "default" else (name,))))
@@ -90,20 +90,20 @@ def load_lists(
 
 
 def _own_host(host: str) -> str:
-    """A host of the hub's own URL as the values of patterns are written."""
+    """A host of the hub's own URL in the canonical form of pattern values."""
     found = canonical_value("domain-name", "value", host.strip("[]").lower())
     return host if isinstance(found, Problem) else found
 
 
 def available(data_dir: Path) -> list[str]:
-    """The names that HELD_LISTS may have, besides ``default`` and ``none``."""
+    """The names that HELD_LISTS accepts, besides ``default`` and ``none``."""
     ours = {entry.name for entry in _packaged().iterdir() if entry.is_dir()}
     own = data_dir / "warninglists"
     return sorted(ours | {DOCUMENTATION} | ({entry.name for entry in own.iterdir()} if own.is_dir() else set()))
 
 
 def ensure_known(names: Iterable[str], data_dir: Path) -> None:
-    """Raises WrongUsage for a name that no warning list has: before a worker starts, rather than in it."""
+    """Raises WrongUsage for an unknown name; called before a worker starts."""
     there = [*available(data_dir), "default", "none"]
     for name in names:
         if name not in there:
@@ -113,7 +113,7 @@ def ensure_known(names: Iterable[str], data_dir: Path) -> None:
 
 
 def _packaged() -> Path:
-    """Where the package has its lists. Its code is not imported: it would bring a validator of JSON Schema along."""
+    """The folder with the lists of the package. It is not imported, because that would load a JSON Schema validator."""
     spec = importlib.util.find_spec("pymispwarninglists")
     if spec is None or not spec.submodule_search_locations:
         raise Broken("lists.missing", "pymispwarninglists is not installed.", "Reinstall ctihub.")
@@ -135,25 +135,25 @@ def _read(name: str, data_dir: Path) -> dict[str, Any]:
 
 
 def _entries(entries: Sequence[str], kind: str, name: str) -> Iterator[tuple[str, str, bool]]:
-    """(kind of value, canonical value, whether what is below it is meant too)."""
+    """(kind of value, canonical value, whether subdomains match too) of each entry."""
     for entry in entries:
         text = entry.strip().lower()
         if kind in ("regex", "substring") or not text:
-            continue  # compared as text only, and a part of a text says too little to hold on
+            continue  # such entries are only compared as text, and part of a text is not enough reason to hold
         if len(text) in _HASH_LENGTHS and text.isalnum() and "." not in text:
             yield "file", text, False
         elif _is_network(text):
             yield "network", text, False
         else:
             name_said = text.lstrip(".")
-            plain = _PLAIN_NAME.fullmatch(name_said) is not None  # nearly all: spare the IDNA tables
+            plain = _PLAIN_NAME.fullmatch(name_said) is not None  # nearly all names; skips the IDNA tables
             domain = name_said if plain else canonical_value("domain-name", "value", name_said)
             if not isinstance(domain, Problem):
                 yield "domain-name", domain, text.startswith(".") or (kind == "hostname" and name not in _POPULARITY)
 
 
 def _is_network(text: str) -> bool:
-    # most entries are names or plain addresses, and ipaddress takes long for either
+    # most entries are names or plain addresses, and ipaddress is slow for both
     if not _ADDRESS.fullmatch(text):
         return False
     if _IPV4.fullmatch(text):

@@ -1,7 +1,7 @@
-"""The worker: take a batch, run a step of the core over it, write everything in one transaction.
+"""The worker: takes a batch, runs a step of the core on it, writes everything in one transaction.
 
-A crash anywhere leaves either all of a batch or nothing of it, and a replay changes nothing. That is the whole
-guarantee; there is no second mechanism.
+After a crash either all of a batch is written or nothing, and a replay changes nothing. The guarantee needs no other
+mechanism.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from hub.store.port import Store, Transaction
 _log = structlog.get_logger()
 _LAG_EVERY_S = 5.0
 _UNFORESEEN_MOST = 20
-"""More unexpected failures of a batch than this are a fault of the hub rather than of the records."""
+"""Tolerated unexpected failures per batch; above that, assume a bug in the hub."""
 _DOUBT_S = 0.5
-"""So often a worker asks whether its clock is right again."""
+"""How often a worker checks whether its clock is right again."""
 _BACKOFF_S = (0.05, 0.2, 1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings(StepSettings):
-    """What a worker is told; sizes of one step bound its memory and its hold on locks."""
+    """The settings of a worker; the sizes of one step limit its memory and how long it holds locks."""
 
     batch_records: int = 1_000
     batch_bytes: int = 4 << 20
     task_claims: int = 500
-    """Contributions, or released objects, of one step of a task."""
+    """Contributions, or released objects, per step of a task."""
     wait_s: float = 0.25
 
 
@@ -55,24 +55,26 @@ class Worker:
         self._settings = settings
         self._now_us = now_us
         self.halved = 0
-        """How many batches raised what nobody foresaw."""
+        """Number of batches that raised an unexpected error."""
         self._unforeseen = 0
-        """Records that did so, of the last such batch."""
+        """Number of records that did so in the last such batch."""
         self.steps = 0
-        """How many steps were carried out; a health check looks whether it still moves."""
+        """Number of steps begun; a health check watches whether it grows."""
         self._lag_due_s = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until ``stop`` is set; what is in hand is finished. A store or log that is away is waited for."""
+        """Work until ``stop`` is set and the current step is finished. Waits while the store or the log does not
+        answer.
+        """
         failed = 0
         while not stop.is_set():
             try:
-                self._now_us()  # raises while the clock is in doubt, before anything is taken
+                self._now_us()  # raises while the clock is in doubt, before a batch is taken
                 await self.step()
                 await self._note_lag()
                 failed = 0
             except TryAgain as error:
-                if error.code == IN_DOUBT:  # whoever judges the clock has told
+                if error.code == IN_DOUBT:  # whoever judges the clock has logged it
                     await self._consumer.rewind()
                     await _sleep(stop, _DOUBT_S)
                     continue
@@ -84,7 +86,9 @@ class Worker:
                 await _sleep(stop, pause if error.code != "worker.stale" else 0)
 
     async def step(self) -> int:
-        """Process one batch and a part of what is due; returns how many records, contributions and objects it was."""
+        """Process one batch and part of the tasks that are due. Returns the number of records, contributions and
+        objects.
+        """
         self.steps += 1
         done = await self.do_tasks() if await self._store.has_due(self._now_us()) else 0
         settings = self._settings
@@ -96,10 +100,10 @@ class Worker:
         return done + len(batch.records)
 
     async def process(self, batch: Batch) -> None:
-        """Write what a batch means into the store, whole or not at all.
+        """Write the results of a batch to the store, completely or not at all.
 
-        What nobody foresaw must not stall its partition: the batch is halved until the record that it comes from stands
-        alone, and that one is refused. When many are like that, it is not the records.
+        An unexpected error must not block its partition: the batch is halved until the record that causes it is alone,
+        and that record is rejected. If too many records fail, the error is raised.
         """
         error = await self._attempt(batch)
         if error is None:
@@ -107,12 +111,12 @@ class Worker:
         self.halved += 1
         self._unforeseen = 0
         worker_metrics.HALVED.inc()
-        # in a thread: what is written of an error is read from the source files
+        # in a thread, because formatting a traceback reads the source files
         await asyncio.to_thread(_log.error, "batch.halved", records=len(batch.records), exc_info=error)
         await self._process_in_parts(batch, error)
 
     async def _attempt(self, batch: Batch) -> Exception | None:
-        """Process a batch; gives what nobody foresaw."""
+        """Process a batch; returns an unexpected error instead of raising it."""
         try:
             await self._process(batch)
         except HubError:
@@ -142,7 +146,7 @@ class Worker:
         async with self._store.transaction() as tx:
             now = await tx.policy()
             now_us = self._now_us()
-            if now is not policy:  # the operator was faster: judge again by the policy in force
+            if now is not policy:  # the policy has changed since: judge again by the current one
                 step = Step.of_records(now, self._settings, now_us, batch.records, refused)
             await tx.advance(batch.start, batch.end, now_us)
             running = time.perf_counter()
@@ -154,14 +158,14 @@ class Worker:
         )
 
     async def _note_lag(self) -> None:
-        """Say how far behind we are, now and then; a log that is away just then says so in the next step."""
+        """Update the lag metric now and then. If the log does not answer, the next step reports it."""
         if time.monotonic() >= self._lag_due_s:
             self._lag_due_s = time.monotonic() + _LAG_EVERY_S
             with contextlib.suppress(TryAgain):
                 worker_metrics.note_lag(await self._consumer.lag())
 
     async def do_tasks(self) -> int:
-        """Carry out a bounded part of what is due; returns how many contributions and objects it was."""
+        """Process a limited part of the tasks that are due. Returns the number of contributions and objects."""
         async with self._store.transaction() as tx:
             due = await tx.due(self._now_us())
         return sum([await self._do(task) for task in _next_of_each(due)])
@@ -181,7 +185,7 @@ class Worker:
                     assert_never(never)
 
     async def _recompute(self, tx: Transaction, due: DueTask, task: Recompute) -> int:
-        await tx.alone()  # a step that began under the policy before must end first: what it adds would be passed over
+        await tx.alone()  # a step that began under the previous policy must end first, or its claims would be missed
         policy = await tx.policy()
         if not await tx.take(due):
             return 0
@@ -196,7 +200,9 @@ class Worker:
         return max(len(keys), 1)
 
     async def _take_turns(self, tx: Transaction, due: DueTask, task: TakeTurns) -> int:
-        """The next of those that wait for an id in a collection; their rows carry the time of the batch it came in."""
+        """Compute the next deferred referrers of an id in a collection; their rows carry the time of the batch that
+        caused it.
+        """
         policy = await tx.policy()
         if not await tx.take(due):
             return 0
@@ -229,7 +235,9 @@ class Worker:
 
 
 def _next_of_each(due: Iterable[DueTask]) -> list[DueTask]:
-    """The oldest task of each kind; of turns the oldest of each collection, so that none learns what the others do."""
+    """The oldest task of each kind; for turns the oldest of each collection, so that collections do not affect each
+    other.
+    """
     found: dict[object, DueTask] = {}
     for one in due:
         task = one.task
@@ -238,7 +246,7 @@ def _next_of_each(due: Iterable[DueTask]) -> list[DueTask]:
 
 
 async def _run(tx: Transaction, step: Step) -> Writes:
-    """Perform the reads that a step asks for, then write what it gives."""
+    """Perform the reads of a step, then write its results."""
     await _answer(tx, step)
     return await _write(tx, step)
 

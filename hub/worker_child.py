@@ -1,4 +1,4 @@
-"""The worker as a child of the process with the doors, so that a door answers while the worker computes.
+"""The worker as a child of the process with the doors, so that doors answer while the worker computes.
 
 A child that dies is replaced.
 """
@@ -30,12 +30,12 @@ class WorkerChild:
         self._config = config
         self._died = 0
         self.is_up = True
-        """False from the death of a child to the start of the next."""
+        """False from the death of a child until the next one starts."""
         self.metrics = b""
-        """What the child last counted, as text."""
+        """The latest metrics of the child, as text."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop``. Raises Broken when a child cannot be started at all."""
+        """Run until ``stop``. Raises Broken if a child cannot be started at all."""
         while not stop.is_set():
             child = await self._start()
             self.is_up = True
@@ -69,20 +69,20 @@ class WorkerChild:
         )
         if child.stdin is None:
             raise Broken("worker.no-pipe", "The worker was started without a pipe.")
-        child.stdin.write(self._config.as_line())  # over the pipe, since the passwords in it are nobody's business
+        child.stdin.write(self._config.as_line())  # over the pipe, because it contains passwords
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             await child.stdin.drain()
         return child
 
     async def _hear(self, child: asyncio.subprocess.Process) -> None:
-        """Keep what the child last counted: each line on its standard output is a whole new text."""
+        """Read the child's metrics: each line on its standard output is a complete new text."""
         if child.stdout is not None:
             async for line in child.stdout:
                 self.metrics = json.loads(line).encode()
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
-    """Let it finish what is in hand, within the deadline."""
+    """Let it finish its current step, within the deadline."""
     if child.stdin is not None:
         child.stdin.close()
     try:

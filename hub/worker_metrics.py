@@ -1,6 +1,6 @@
-"""What a worker counts, for Prometheus. Metrics by centre are separate: only a port for internal use shows them.
+"""The metrics of a worker, for Prometheus. Those by centre are separate: only an internal port shows them.
 
-Rates and times belong to the process that counted them; the lag of a partition to its present worker.
+Rates and times belong to the process that counted them; the lag of a partition belongs to its current worker.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from hub.model.words import TopicPartition
 from hub.model.writes import ReceiptCounts
 
 TOTALS = CollectorRegistry()
-"""The hub as a whole."""
+"""Metrics of the whole hub."""
 BY_CENTRE = CollectorRegistry()
-"""Names centres, also those that members know under an alias or not at all."""
+"""Metrics by name of the centre, including centres that members know under an alias or not at all."""
 
 _SECONDS = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 
@@ -56,11 +56,11 @@ CENTRE_LAG = Gauge(
 
 _STATES = ("accepted", "unchanged", "held", "rejected")
 for _state in _STATES:
-    OBJECTS.labels(_state)  # a rate needs the zero before the first of its kind
+    OBJECTS.labels(_state)  # a rate needs a zero before the first count
 
 
 def note_batch(records: int, took_s: float, merged_s: float) -> None:
-    """A batch was committed."""
+    """Count a committed batch."""
     BATCHES.inc()
     RECORDS.inc(records)
     BATCH_SECONDS.observe(took_s)
@@ -68,7 +68,7 @@ def note_batch(records: int, took_s: float, merged_s: float) -> None:
 
 
 def note_objects(counts: Mapping[str, ReceiptCounts]) -> None:
-    """What the objects of a committed step ended as, by the name of their centre."""
+    """Count the final states of the objects of a committed step, by name of the centre."""
     for centre, of_centre in counts.items():
         for state in _STATES:
             if count := getattr(of_centre, state):
@@ -77,7 +77,7 @@ def note_objects(counts: Mapping[str, ReceiptCounts]) -> None:
 
 
 def note_lag(waiting: Mapping[TopicPartition, int]) -> None:
-    """How many records wait, in the partitions that this worker reads; others are another's to tell."""
+    """Set how many records wait, for the partitions of this worker; other workers report the others."""
     by_centre: dict[str, int] = {}
     for at, count in waiting.items():
         centre = at.topic.removeprefix(INTAKE_PREFIX)
@@ -89,5 +89,5 @@ def note_lag(waiting: Mapping[TopicPartition, int]) -> None:
 
 
 def text(*, by_centre: bool) -> bytes:
-    """All of it in Prometheus' text format; with what names centres only for a port that stays inside."""
+    """The metrics in the text format of Prometheus. ``by_centre``: include those by centre (internal port only)."""
     return generate_latest(TOTALS) + (generate_latest(BY_CENTRE) if by_centre else b"")

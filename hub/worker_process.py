@@ -1,7 +1,7 @@
-"""A worker's process: it carries batches and does chores. It is a role of its own, or a child of ``serve``.
+"""The process of a worker: it processes batches and does chores. It is a role of its own, or a child of ``serve``.
 
-A child reads from a pipe: when the parent dies, for whatever reason, the child sees the end of the pipe and stops. It
-imports no door, so it is ready sooner and takes less memory.
+A child reads from a pipe: when the parent dies for any reason, the child sees the end of the pipe and stops. It imports
+no door, so it starts faster and needs less memory.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from hub.worker import Worker, WorkerSettings
 _log = structlog.get_logger()
 
 DRAIN_S = 10.0
-"""How long a process that is told to stop takes for what is in hand."""
+"""How long a stopping process may take to finish its current step."""
 KEEP_S = 7 * 86_400
-"""How long the embedded log keeps what has been carried into the store."""
+"""How long the embedded log keeps records that have been processed."""
 _CHORE_EVERY_S = 60.0
 LOOK_EVERY_S = 2.0
-"""So often a clock in doubt is judged again."""
+"""How often a clock in doubt is judged again."""
 _TELL_DOUBT_EVERY_S = 600.0
 _YOUNG_OBJECTS = 5_000
-"""How many objects may be new before the collector of cycles looks at them. A batch is tens of thousands of objects,
-which all live to its end and are in no cycle: looking every 700 cost a fifth of the worker's time, and every 100,000 a
+"""How many new objects trigger the garbage collector for cycles. A batch allocates tens of thousands of objects, which
+all live until its end and form no cycles: a threshold of 700 cost a fifth of the worker's time, and one of 100,000 a
 third more memory."""
 _TELL_EVERY_S = 2.0
-"""So often a worker that is a child tells what it counted."""
+"""How often a child reports its metrics."""
 CHILD = "CTIHUB_CHILD_OF_SERVE"
-"""Environment variable that is set for the child only."""
+"""An environment variable that is set for the child only."""
 
 
-# ---------------------------------------------------------------- the work
+# ---------------------------------------------------------------- a worker
 
 
 def load_warning_lists(config: Config) -> WarningLists:
@@ -65,13 +65,13 @@ def load_warning_lists(config: Config) -> WarningLists:
 
 
 def worker_settings(config: Config) -> WorkerSettings:
-    """What a worker is told."""
+    """The settings of a worker."""
     hold = load_warning_lists(config).holds
     return WorkerSettings(limits=config.limits, rules_url=f"{config.url}/rules/", hold=hold)
 
 
 async def work(config: Config, store: SqlStore, log: EventLog, clock: Clock, stop: asyncio.Event) -> None:
-    """Be a worker until ``stop``."""
+    """Run a worker until ``stop``."""
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 5, 5)
     consumer = log.consumer(store.positions)
@@ -84,7 +84,7 @@ async def work(config: Config, store: SqlStore, log: EventLog, clock: Clock, sto
             working = tasks.create_task(worker.run(stop))
             stopping = tasks.create_task(_wait(stop))
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            # a step that waits for a lock is given up: nothing of it is written, and the next worker does it again
+            # a step that waits for a lock is abandoned: nothing of it is written, and the next worker repeats it
             await asyncio.wait({working}, timeout=DRAIN_S)
             for task in (working, stopping, chores):
                 task.cancel()
@@ -97,7 +97,7 @@ async def _wait(stop: asyncio.Event) -> None:
 
 
 class Chores:
-    """What a worker does besides: judge the clock, let go of what was carried and is old."""
+    """The chores of a worker: judge the clock, delete old processed records of the log."""
 
     def __init__(self, store: SqlStore, log: EventLog, clock: Clock) -> None:
         self._store = store
@@ -106,7 +106,9 @@ class Chores:
         self._told_s = -math.inf
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Do them again and again; in doubt often, so that a clock that was set right is seen soon."""
+        """Repeat them until ``stop``; more often while the clock is in doubt, so that a corrected clock is noticed
+        soon.
+        """
         done_s = time.monotonic()
         while not stop.is_set():
             await within(stop, LOOK_EVERY_S)
@@ -133,7 +135,7 @@ class Chores:
             await self._log.trim(await self._store.all_positions(), older_than=from_us(now_us - KEEP_S * 1_000_000))
         except TryAgain as error:
             _log.info("chores.again", code=error.code)
-        except Broken as error:  # brokers that do not let the hub delete records: they stay, and the hub works on
+        except Broken as error:  # brokers may not let the hub delete records: the records stay, and the hub continues
             _log.error("chores.refused", code=error.code, says=error.says, way_out=error.way_out)
 
     def _tell(self, doubt: Doubt) -> None:
@@ -143,18 +145,18 @@ class Chores:
 
 
 async def within(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so long, or until we are told to stop."""
+    """Wait for this time, or until ``stop`` is set."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
 
 
-# ---------------------------------------------------------------- as a child
+# ---------------------------------------------------------------- a child process
 
 
 async def _child() -> None:
-    """The child's life: options from the first line of standard input; its end means stop."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent says when
+    """Run as a child: the first line of standard input has the options; its end means stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole terminal; the parent decides
     reader = asyncio.StreamReader(limit=1 << 20)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     config = Config.of_line(await reader.readline())
@@ -170,7 +172,7 @@ async def _child() -> None:
 
 
 async def _tell() -> None:
-    """Say again and again what this worker counted; nobody listening is no reason to stop working."""
+    """Write the metrics of this worker regularly; it continues if nobody reads them."""
     while True:
         line = json.dumps(worker_metrics.text(by_centre=True).decode()) + "\n"
         with contextlib.suppress(BrokenPipeError):
@@ -190,7 +192,7 @@ async def _until_end(reader: asyncio.StreamReader, stop: asyncio.Event) -> None:
 
 
 def run(main: Awaitable[None]) -> None:
-    """Run to the end; a group of one error is that error."""
+    """Run to completion; an exception group with one error is raised as that error."""
 
     async def inner() -> None:
         try:
@@ -204,7 +206,7 @@ def run(main: Awaitable[None]) -> None:
 
 
 def run_child() -> None:
-    """Be the worker of another process to the end; what an operator must mend is told in one line."""
+    """Run as the worker of another process; errors for the operator are printed on one line."""
     try:
         run(_child())
     except HubError as error:
