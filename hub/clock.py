@@ -125,7 +125,7 @@ class Clock:
         if self.doubt is not None:
             raise TryAgain(IN_DOUBT, self.doubt.says, self.doubt.way_out)
         if self._trusted is None:
-            raise TryAgain(IN_DOUBT, "The clock has not been looked at yet.")
+            raise TryAgain(IN_DOUBT, "The clock has not been checked yet.")
         return now_us
 
     def is_in_doubt(self) -> bool:

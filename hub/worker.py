@@ -130,7 +130,7 @@ class Worker:
             self._unforeseen += 1
             if self._unforeseen > _UNFORESEEN_MOST:
                 raise error
-            topic, way_out = batch.records[0].topic, "Report what stands below."
+            topic, way_out = batch.records[0].topic, "Report the error below."
             await asyncio.to_thread(_log.error, "record.not_processed", topic=topic, way_out=way_out, exc_info=error)
             says = f"The hub failed with an unexpected {type(error).__name__}; its operator has been informed."
             await self._process(batch, Problem(Code.RECORD_NOT_PROCESSED, "", says))

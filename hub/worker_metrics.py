@@ -33,7 +33,7 @@ MERGE_SECONDS = Histogram(
 )
 RETRIES = Counter("ctihub_worker_retries", "Steps that were begun again, by code", ["code"], registry=TOTALS)
 HALVED = Counter(
-    "ctihub_worker_batches_halved", "Batches with a record that raised what nobody foresaw", registry=TOTALS
+    "ctihub_worker_batches_halved", "Batches with a record that raised an unexpected error", registry=TOTALS
 )
 OBJECTS = Counter("ctihub_objects", "Objects by the state in which they ended", ["state"], registry=TOTALS)
 CLOCK_IN_DOUBT = Gauge(

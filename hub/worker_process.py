@@ -128,7 +128,7 @@ class Chores:
             late = from_us(now_us + JUMP_US)
             await self._log.put_back(from_us(now_us), later_than=late)
             if self._clock.doubt is not None:
-                _log.info("clock.right", says="The clock fits the store again; the hub goes on.")
+                _log.info("clock.right", says="The clock fits the store again; the hub continues.")
             self._clock.trust()
             if witness.boot is not None:
                 await self._store.mark_alive(witness.boot, alive_now(witness, now_us))

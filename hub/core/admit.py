@@ -36,14 +36,14 @@ def _authors(obj: StixObject, source: Source, policy: Policy) -> list[Problem]:
     found = []
     author = obj.get("created_by_ref")
     if author is not None and _is_anothers(author, source, policy):
-        says = f"created_by_ref {cut(author)} is {_whose(author, policy)}, who alone may speak for itself."
+        says = f"created_by_ref {cut(author)} is {_whose(author, policy)}; you may not send objects in its name."
         found.append(Problem(Code.AUTHOR_IMPERSONATION, "/created_by_ref", says))
     if obj["type"] == "identity":
         if _is_anothers(obj["id"], source, policy):
             says = f"The identity {cut(obj['id'])} is {_whose(obj['id'], policy)}; only the registry describes it."
             found.append(Problem(Code.AUTHOR_IMPERSONATION, "/id", says))
         elif obj["id"] == source.identity:
-            says = "Members see your identity as the registry of the hub has it, not this object."
+            says = "Members see your identity as the hub's registry describes it, not this object."
             found.append(Problem(Code.IDENTITY_REGISTRY_SHOWN, "", says))
     return found
 

@@ -225,7 +225,7 @@ class Contributions:
     def _marking_trouble(self, claim: Claim) -> Problem | None:
         """Why a claim is hidden from everyone until its source defines its marking, or corrects the definition."""
         if claim.marks.unreadable:
-            says = "A label states a TLP that is no level of it; nobody sees this object until that is corrected."
+            says = "A label states an unknown TLP level; this object is hidden from everyone until it is corrected."
             return Problem(Code.MARKING_UNKNOWN, "/labels", says)
         for ref in _own_markings(claim, self._policy):
             hides = self._hides(claim.source, ref)
@@ -238,13 +238,13 @@ class Contributions:
         """Why one of a source's own markings hides the objects that carry it."""
         definition = self._now.get(claim_key(source, marking))
         if definition is None or definition.state is ClaimState.WITHDRAWN:
-            return f"You have not defined the marking {cut(marking)}; nobody sees this object until you send it."
+            return f"You have not defined the marking {cut(marking)}; this object is hidden from everyone until you do."
         decided = decided_by(definition.obj)
         name = f"Your marking {cut(marking)}"
         if not decided.readable:
-            return f"{name} states a TLP that is no level of it, or nothing; nobody sees this object."
+            return f"{name} states an unknown TLP level, or nothing; this object is hidden from everyone."
         if decided.level is not None and decided.level > self._policy.sources[source].ceiling:
-            return f"{name} is TLP:{decided.level.label.upper()}, above your ceiling; nobody sees this."
+            return f"{name} is TLP:{decided.level.label.upper()}, above your ceiling; this object is hidden."
         return None
 
 
@@ -273,8 +273,8 @@ def _following(old: Claim | None, part: Claim) -> Claim | None:
 
 def _said(code: Code, claim: Claim) -> Problem:
     says = {
-        Code.VERSION_OLDER: "A newer version, or a withdrawal, stands already.",
-        Code.VERSION_SAME: "The same claim stands already.",
-        Code.VERSION_NOT_INCREMENTED: "It differs from the version before under the same modified, and counts.",
+        Code.VERSION_OLDER: "A newer version, or a withdrawal, is already stored.",
+        Code.VERSION_SAME: "The same claim is already stored.",
+        Code.VERSION_NOT_INCREMENTED: "It differs from the previous version with the same modified, and replaces it.",
     }[code]
     return Problem(code, "/modified" if claim.modified_us is not None else "", says)

@@ -132,4 +132,4 @@ def _json_type(value: object) -> str:
 
 
 def _too_large(size_bytes: int, limit_bytes: int) -> str:
-    return f"The object has {size_bytes:,} bytes, {limit_bytes:,} are taken; shorten it or split it."
+    return f"The object has {size_bytes:,} bytes, the limit is {limit_bytes:,}; shorten it or split it."

@@ -116,7 +116,7 @@ def _all_of(objects: list[msgspec.Raw] | None, level: int, version: object, limi
     found = list(islice(_apart(objects or (), level, version), limits.bundle_objects + 1))
     if len(found) <= limits.bundle_objects:
         return found
-    says = f"There are more than {limits.bundle_objects:,} objects, which is what is taken at once; send it in parts."
+    says = f"There are more than {limits.bundle_objects:,} objects, which is the limit; send them in parts."
     return Problem(Code.BUNDLE_TOO_LARGE, "/objects", says)
 
 

@@ -193,7 +193,7 @@ class Unpacked:
 
 
 _MAGIC = {
-    b"PK\x03\x04": ("a ZIP archive", "Unpack it and send what is in it; ctihub push does so by itself."),
+    b"PK\x03\x04": ("a ZIP archive", "Unpack it and send its content; ctihub push does so automatically."),
     b"\x1f\x8b\x08": ("packed with gzip", "Send Content-Encoding: gzip, once for each time that it is packed at most."),
     b"\x28\xb5\x2f\xfd": ("packed with zstd", "Send Content-Encoding: zstd."),
 }

@@ -74,7 +74,7 @@ class Doubt:
         else:
             right = "If the clock is right and the store was written by a wrong one"
         return (
-            "A wrong clock: set it (NTP), and the hub goes on by itself. "
+            "If the clock is wrong, set it (NTP), and the hub continues automatically. "
             f"{right}: ctihub clock accept YYYY-MM-DD, with today's date."
         )
 

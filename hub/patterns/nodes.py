@@ -112,7 +112,7 @@ def qualified(inside: Node, qualifiers: list[tuple[str, str]], limit_chars: int)
 def check_size(chars: int, limit_chars: int) -> None:
     """Raises PatternError if a text would have more than ``limit_chars`` characters."""
     if chars > limit_chars:
-        says = f"The pattern has more than {limit_chars} characters in canonical form; so many are allowed."
+        says = f"The pattern has more than {limit_chars} characters in canonical form, which is the limit."
         raise PatternError(Code.PATTERN_TOO_LONG, says)
 
 

@@ -206,10 +206,10 @@ class _Parser:
         if operator in _STRING_OPERATORS:
             return (self._constant(("string",), f"a string in single quotes after {operator}"),)
         if operator in ("=", "!="):
-            return (self._constant(None, "a constant (a string stands in single quotes)"),)
+            return (self._constant(None, "a constant (strings need single quotes)"),)
         if self._kind() in ("true", "false"):
             raise self._unexpected("a constant that has an order")
-        return (self._constant(None, "a constant (a string stands in single quotes)"),)
+        return (self._constant(None, "a constant (strings need single quotes)"),)
 
     def _set(self) -> tuple[Constant, ...]:
         self._take("(", "'(' after IN")
@@ -257,7 +257,7 @@ class _Parser:
         if token.kind == "string":
             return unescaped(token.text)
         self._at -= 1
-        raise self._unexpected("a property (one with a hyphen, or named like a key word, stands in single quotes)")
+        raise self._unexpected("a property (one with a hyphen, or named like a keyword, needs single quotes)")
 
     def _index(self) -> StepIndex:
         token = self._next()

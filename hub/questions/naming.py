@@ -32,8 +32,8 @@ def read_as(said: str) -> str:
         return "Nothing that you may see has this id or this pattern; ids differ from collection to collection."
     kinds = dict.fromkeys(candidate.kind for candidate in value_candidates(said))
     if not kinds:
-        return "It was looked for as a text, in every pattern; write an address, name, URL or hash as STIX does."
-    return f"It was looked for as {' or '.join(kinds)}, and in every pattern; nothing that you may see names it."
+        return "It was searched for as text, in every pattern; write an address, name, URL or hash as STIX does."
+    return f"It was searched for as {' or '.join(kinds)}, and in every pattern; nothing that you may see names it."
 
 
 def _things_of(observable: Observable) -> list[CanonicalKey]:

@@ -179,7 +179,7 @@ async def _relay(
 def _notes(held: int, of_nobody: int, here: Here) -> list[str]:
     notes = [f"{held:,} objects are held and wait for an operator: ctihub held list."] if held else []
     if of_nobody:
-        notes.append(f"{of_nobody:,} records were rejected whose topic belongs to nobody: see /v1/rejections.")
+        notes.append(f"{of_nobody:,} records were rejected, as their topic belongs to no source: see /v1/rejections.")
     return notes + [f"{clause}." for clause in here.clauses]
 
 

@@ -31,7 +31,7 @@ def test_a_pattern_names_the_indicator_whatever_its_spelling() -> None:
 
 def test_a_text_that_is_no_value_names_nothing_by_itself() -> None:
     assert things_named("no such thing") == []
-    assert "as a text" in read_as("no such thing")
+    assert "as text" in read_as("no such thing")
     assert "ipv4-addr" in read_as("198.51.100.7")
     assert "this id or this pattern" in read_as("[a:b = 1]")
 

@@ -106,7 +106,7 @@ class Engine:
                     return reads
                 if not self._uncounted and not self._is_busy():
                     return self._drafts.reads()
-        raise RuntimeError("the merge of this step does not come to an end")
+        raise RuntimeError("the merge of this step does not end")
 
     def tell(self, answers: Answers) -> None:
         """Accept the answers."""

@@ -45,7 +45,7 @@ def lift(obj: StixObject) -> list[StixObject] | Problem | None:
     if type(kind) is not str or (version == "2.1" and not _has_container(obj)):
         return None
     if version not in ("2.0", "2.1", None) or ("spec_version" in obj and version is None):
-        says = f"{cut(version)} is not a version that is taken: 2.1 or 2.0."
+        says = f"{cut(version)} is not a supported version; use 2.1 or 2.0."
         return Problem(Code.STIX_SPEC_VERSION, "/spec_version", says)
     if version is None and (stix_type(kind).family is Family.OBSERVABLE or "created" not in obj):
         return None

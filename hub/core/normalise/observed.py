@@ -84,8 +84,8 @@ def _has_readable_markings(lifted: StixObject) -> bool:
 
 def _marked(sco: StixObject, whole: Marks) -> StixObject:
     """An object with the markings of the whole. Its own markings and the granular ones of the whole can only restrict
-    it further: they become granular markings on the whole object. A marking that the whole has too is left out if the
-    whole has no others: any group of an object may see it, but each of its granular markings must allow it.
+    it further: they become granular markings on the whole object. Markings that the whole has too are not repeated,
+    unless it has several besides TLP: any of an object's groups may see it, but each granular marking must allow it.
     """
     names = ("object_marking_refs", "granular_markings")
     if any(name in sco and (type(sco[name]) is not list or not sco[name]) for name in names):

@@ -78,7 +78,7 @@ def _wrong_type(obj: StixObject) -> list[Problem] | None:
         return [Problem(Code.STIX_REQUIRED, "", says)]
     if kind == "bundle":
         if type(obj.get("objects")) is list:
-            says = "Bundles are taken apart three deep, and this one stands deeper; send its objects themselves."
+            says = "Bundles may be nested three deep, and this one is deeper; send its objects themselves."
             return [Problem(Code.BUNDLE_TOO_DEEP, "/type", says)]
         says = "The objects of a bundle are a list of STIX objects."
         return [Problem(Code.BUNDLE_INVALID, "/objects", says)]
@@ -90,7 +90,7 @@ def _wrong_type(obj: StixObject) -> list[Problem] | None:
 
 _OTHER_FORMATS = {
     "Event": "This is a MISP event, not STIX: export it as STIX 2.1, or convert it with misp-stix.",
-    "document": "This is no STIX object but a document, such as one of CSAF: convert it to STIX 2.1.",
+    "document": "This is not a STIX object but a document, such as one of CSAF: convert it to STIX 2.1.",
 }
 """Messages for other formats, by a top-level property that identifies them."""
 
@@ -98,7 +98,7 @@ _OTHER_FORMATS = {
 def _too_long(obj: StixObject, limits: Limits) -> Trouble | None:
     pattern = obj.get("pattern")
     if type(pattern) is str and len(pattern) > limits.pattern_chars:
-        says = f"The pattern has {len(pattern):,} characters, {limits.pattern_chars:,} are taken."
+        says = f"The pattern has {len(pattern):,} characters, the limit is {limits.pattern_chars:,}."
         return Trouble(Code.PATTERN_TOO_LONG, "/pattern", says)
     return None
 
@@ -152,7 +152,7 @@ def _id_check(type_pattern: str) -> Check:
 def _spec_version(value: Any) -> list[Trouble] | None:
     if value == "2.1":
         return None
-    return [Trouble(Code.STIX_SPEC_VERSION, "", f"{cut(value)} is not a version that is taken: 2.1 or 2.0.")]
+    return [Trouble(Code.STIX_SPEC_VERSION, "", f"{cut(value)} is not a supported version; use 2.1 or 2.0.")]
 
 
 def _custom_property(name: str, value: Any) -> list[Trouble] | None:

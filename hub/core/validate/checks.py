@@ -116,7 +116,7 @@ def trouble(says: str, code: Code = Code.STIX_PROPERTY_TYPE, at: str = "") -> li
 def anything(value: Any) -> list[Trouble] | None:
     """Refuse null and an empty list, which STIX forbids as values (sections 2.12 and 3.2)."""
     if value is None:
-        return trouble("null is no value in STIX; leave the property out.")
+        return trouble("null is not a value in STIX; leave the property out.")
     if value == [] and type(value) is list:
         return trouble("A list may not be empty; leave the property out.")
     return None
@@ -161,7 +161,7 @@ def _flag(value: Any) -> list[Trouble] | None:
 
 def _not(value: Any, what: str) -> list[Trouble]:
     if value is None:
-        return trouble(f"null is no value in STIX; write {what} or leave the property out.")
+        return trouble(f"null is not a value in STIX; write {what} or leave the property out.")
     return trouble(f"{cut(value)} is not {what}.")
 
 

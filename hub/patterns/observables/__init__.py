@@ -154,7 +154,7 @@ def _not_of_its_kind(rule: ObservableRule, value: str, at: str) -> Problem:
     return Problem(
         Code.VALUE_NOT_OF_ITS_KIND,
         at,
-        f"{cut(value)} is not {rule.a_kind}: it is kept as it is and matches only itself.",
+        f"{cut(value)} is not {rule.a_kind}: it is kept unchanged and matches only itself.",
     )
 
 
