@@ -22,8 +22,7 @@ AGREES_US = 60_000_000
 
 _BOOT, _UPTIME, _STAT = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/uptime"), Path("/proc/stat")
 _TIME_ERROR = 5
-"""The result of ``adjtimex`` for a clock that is not synchronised; lower values mean synchronised. Source:
-adjtimex(2)."""
+"""The result of ``adjtimex`` for a clock that is not synchronised; lower values: it is. Source: adjtimex(2)."""
 _TIMEX_BYTES = 512
 """Larger than ``struct timex`` on any machine."""
 

@@ -248,7 +248,7 @@ def is_loopback(host: str) -> bool:
 
 
 def ensure_private(config: Config) -> None:
-    """Refuse to send tokens and data over a network without encryption. Raises WrongUsage."""
+    """Refuse to expose tokens, marked data or counts to a network without encryption. Raises WrongUsage."""
     if config.open_host:
         raise WrongUsage(
             "config.not-private",

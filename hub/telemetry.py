@@ -1,4 +1,4 @@
-"""Logs, configured once per process. Events are named ``area.event``; everything variable is a field.
+"""Logs, configured once per process. Events are named ``room.event``; everything variable is a field.
 
 Standard logging (uvicorn, aiokafka) has the same form. Anything that looks like a token is masked.
 """

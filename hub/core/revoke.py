@@ -1,8 +1,8 @@
 """Revocations that are not valid objects: they still withdraw the contribution, whatever else is wrong with them.
 
 The type, id, ``modified`` and author are enough, because they name the contribution and the version. The rest of the
-version is never shown, so it need not be valid. Its markings count: whoever they exclude must not learn of it. Source:
-docs/semantics.md, section 3, "Ways out".
+version is never shown, so it need not be valid. Its markings count: whoever they exclude must not learn of it.
+Source: docs/semantics.md, section 3, "Ways out".
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Decides whether this machine's clock is plausible, by comparing it with the times that the hub has stored.
 
 Checked before anything is dated: a date in the future would stay in the hub's logs, and in every client that has read
-it. Source: docs/operating.md, "The clock".
+it.
+
+Source: docs/operating.md, "The clock".
 """
 
 from __future__ import annotations

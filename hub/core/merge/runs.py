@@ -2,8 +2,8 @@
 
 A run ends when a version is revoked or withdrawn, or was not visible to the audience when its successor arrived. A
 claim therefore records who could see its earlier versions under the policy of that time: a version that an audience
-never saw must not count under a later policy. Consecutive versions with the same recipients share one entry. Source:
-docs/semantics.md, section 6, "Owner's objects".
+never saw must not count under a later policy. Consecutive versions with the same recipients share one entry.
+Source: docs/semantics.md, section 6, "Owner's objects".
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Counts independent sources of knowledge for confidence. Source: docs/semantics.md, section 5, "Voices" and
-``confidence``.
+"""Counts independent sources of knowledge for confidence.
+
+Source: docs/semantics.md, section 5, "Voices" and ``confidence``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Maps words to open vocabularies, independent of spelling: "Remote Access Trojan (RAT)" and "rat" are one word.
 
-Maps only where the meaning is certain; other, more specific or foreign words are kept. Source: STIX 2.1, section 10;
-FIRST/MISP taxonomies for the synonyms that tools write.
+Maps only where the meaning is certain; other, more specific or foreign words are kept.
+
+Source: STIX 2.1, section 10; FIRST/MISP taxonomies for the synonyms that tools write.
 """
 
 from __future__ import annotations
