@@ -1,1 +1,1 @@
-"""The store: contributions, views, change logs, receipts, registry. One schema, two dialects."""
+"""The store: contributions, views, change logs, receipts, registry. One schema for two SQL dialects."""

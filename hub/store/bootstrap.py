@@ -1,4 +1,4 @@
-"""What a new hub has from the start: its own row, the built-in groups, the default collections."""
+"""Creates the initial content of a store: the hub's row, the built-in groups, the default collections."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _CURSOR_KEY_BYTES = 32
 
 
 async def bootstrap(conn: AsyncConnection, now_us: int) -> None:
-    """Make all this, unless somebody has. ``conn`` is inside a transaction that may write.
+    """Create the initial content if the store has none. ``conn`` must be inside a write transaction.
 
-    Two processes may do it at once: the hub's row comes first, and its key lets only one of them go on.
+    Two processes may run this at the same time: the hub's row is inserted first, and its key admits only one of them.
     """
     if (await conn.execute(select(t.hub.c.one))).first() is not None:
         return

@@ -1,4 +1,4 @@
-"""Values in parts: a statement takes a bounded number of them."""
+"""Splits values into parts, since a statement takes a bounded number of parameters."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ T = TypeVar("T")
 
 
 def chunks(values: Sequence[T], size: int = 900) -> Iterator[Sequence[T]]:
-    """Parts of ``size`` values, the last one of what is left."""
+    """Yields parts of ``size`` values; the last part may be shorter."""
     return (values[start : start + size] for start in range(0, len(values), size))

@@ -1,7 +1,7 @@
-"""Statements on the times that the store holds: the greatest of them, who was alive when, and correcting what a wrong
-clock has written.
+"""Statements on the times in the store: read the latest time, record when workers were alive, and correct times that a
+wrong clock has written.
 
-Functions over a connection that is inside a transaction already; neutral to the dialect.
+Each function takes a connection with an open transaction. The statements are the same for both dialects.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from hub.store.directory import SqlDirectoryWriter, read_collections
 from hub.store.port import LOG_OF_NOBODY
 
 _KEPT_ALIVE = 1_000
-"""So many starts of machines are remembered: in a cluster every node has its own, and they come and go."""
+"""How many machine starts are kept. In a cluster each node has its own, and nodes are replaced often."""
 _STEP_US = 20
-"""Between two rows of a log, as ``hub/core/merge/numbering.py`` has it."""
+"""Microseconds between two rows of a log, as in ``hub/core/merge/numbering.py``."""
 _TIME_BYTES = 8
 _LATER_US = 600_000_000
-"""So far ahead of the clock what a source calls ``modified`` may be, unless the configuration says otherwise."""
+"""How far a source's ``modified`` may be ahead of the clock, in microseconds: the default of the configuration."""
 
 
 async def read_times(conn: AsyncConnection) -> StoredTimes:
-    """The greatest time that the store holds, and when workers were alive."""
+    """Returns the latest time in the store, and when workers were last alive, by machine start."""
     latest = union_all(*(select(func.max(column)) for column in _TIMES_OF_WORK)).subquery()
     latest_us = (await conn.execute(select(func.max(latest.c[0])))).scalar_one()
     rows = await conn.execute(select(t.alive))
@@ -45,7 +45,7 @@ async def read_times(conn: AsyncConnection) -> StoredTimes:
 
 
 async def mark_alive(conn: AsyncConnection, boot: str, alive: Alive) -> None:
-    """Note that a worker works now, on a machine since this start."""
+    """Record that a worker was alive, on a machine with this boot id."""
     a = t.alive.c
     await conn.execute(delete(t.alive).where(a.boot == boot))
     await conn.execute(insert(t.alive).values(boot=boot, at_us=alive.at_us, uptime_us=alive.uptime_us))
@@ -53,31 +53,31 @@ async def mark_alive(conn: AsyncConnection, boot: str, alive: Alive) -> None:
     await conn.execute(delete(t.alive).where(a.at_us <= oldest))
 
 
-# ---------------------------------------------------------------- putting back
+# ---------------------------------------------------------------- correcting times
 
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """What was dated later than the clock and is no more."""
+    """What had a time later than the clock and was corrected."""
 
     collections: tuple[str, ...] = ()
-    """Those that begin anew: under their names, with new ids."""
+    """Collections that were made again, with the same names and new ids."""
     days: int = 0
-    """Ticks that were taken back."""
+    """Dates (rows of ``ticks``) that were deleted."""
     claims: int = 0
-    """Contributions, and objects that wait for the operator, whose time of arrival was put back."""
+    """Contributions and held objects whose time of arrival was corrected."""
     rejections: int = 0
     changes: int = 0
-    """Changes of the registry and what they made."""
+    """Rows with a time of the hub's own: changes of the registry, principals, groups, tasks and others."""
     modified_later: int = 0
-    """Contributions whose own source says ``modified`` later than the clock: they stay as they are."""
+    """Contributions whose ``modified``, as the source sent it, is later than the clock. They are not changed."""
 
 
 async def put_back(conn: AsyncConnection, now_us: int, *, later_than_us: int) -> PutBack:
-    """Put back all that is dated later than ``later_than_us``: nothing is dated later than ``now_us`` then.
+    """Set all times later than ``later_than_us`` back, to ``now_us`` at most; returns what was changed.
 
-    What a collection has shown is never dated anew under the same id: whoever has read it would take the right dates
-    for old ones. So a collection with such rows begins anew, with a new id, as one that is removed and made again.
+    Rows of a collection are never redated under the same collection id: a client that has read the wrong dates would
+    take the correct ones for old rows. A collection with such rows is removed and made again, with a new id.
     """
     await policy_changes.lock(conn)
     days = await _count(conn, delete(t.ticks).where(t.ticks.c.day > from_us(later_than_us).date().isoformat()))
@@ -107,7 +107,7 @@ async def _count(conn: AsyncConnection, statement: Any) -> int:
 
 
 async def _begin_anew(conn: AsyncConnection, now_us: int, later_than_us: int) -> tuple[str, ...]:
-    """Collections whose logs have rows that are dated later: their content comes again, step by step."""
+    """Make collections again whose logs have later dates; returns their names. Later steps recompute their content."""
     late = select(t.logs.c.no).where(t.logs.c.last_us > later_than_us)
     numbers = set((await conn.execute(late)).scalars())
     again = [each for each in (await read_collections(conn)).values() if each.no in numbers]
@@ -129,7 +129,7 @@ async def _forget(conn: AsyncConnection, no: int) -> None:
 
 
 async def _redate_rejections(conn: AsyncConnection, now_us: int, later_than_us: int) -> int:
-    """Rejections keep their numbers, by which their source reads on; only it has seen their dates."""
+    """Redate rejections in place; returns how many. They keep their numbers, since their source pages by number."""
     c, logs = t.changes.c, t.logs.c
     of_centres = select(logs.no).where(
         logs.last_us > later_than_us, or_(logs.name.startswith("rejected."), logs.name == LOG_OF_NOBODY)
@@ -161,7 +161,7 @@ def _dated(rejection: bytes, us: int) -> bytes:
 
 
 async def _restamp(conn: AsyncConnection, now_us: int, later_than_us: int) -> int:
-    """Put back the stamps of what arrived later than the clock says: they keep their order, one microsecond apart."""
+    """Set back the stamps of later arrivals, in the same order and one microsecond apart; returns how many."""
     late = bytes(stamp_of(later_than_us + 1, 0, 0))
     c, h = t.contributions.c, t.held.c
     of_claims = select(c.key, c.stamp, c.since).where(or_(c.stamp >= late, c.since >= late))
@@ -179,7 +179,7 @@ async def _restamp(conn: AsyncConnection, now_us: int, later_than_us: int) -> in
 
 
 def order_kept(stamps: Iterable[bytes], now_us: int) -> Callable[[bytes], Stamp]:
-    """What puts each time in ``stamps`` back so that the latest becomes ``now_us``; other times stay."""
+    """Returns a function that sets the times in ``stamps`` back, the latest to ``now_us``. It keeps other times."""
     times = sorted({each[:_TIME_BYTES] for each in stamps})
     new = {time: (now_us - back).to_bytes(_TIME_BYTES, "big") for back, time in enumerate(reversed(times))}
     return lambda each: Stamp(new.get(each[:_TIME_BYTES], each[:_TIME_BYTES]) + each[_TIME_BYTES:])
@@ -205,7 +205,7 @@ _TIMES_OF_WORK: tuple[Column[Any], ...] = (
     t.alive.c.at_us,
     t.hub.c.created_us,
 )
-"""Small tables, which know the latest time that anything else was dated by."""
+"""Columns of small tables. The latest time among them is the latest in the store."""
 
 _TIMES_OF_ROWS: tuple[Column[Any], ...] = (
     t.hub.c.created_us,
@@ -218,4 +218,4 @@ _TIMES_OF_ROWS: tuple[Column[Any], ...] = (
     t.collections.c.created_us,
     t.held.c.at_us,
 )
-"""Where a time is the hub's own and stands alone: it may be put back by itself."""
+"""Times that the hub set and that nothing else depends on: each may be corrected separately."""

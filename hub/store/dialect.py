@@ -1,4 +1,4 @@
-"""What a dialect of SQL changes: the methods that each adapter of the store defines for itself."""
+"""The methods that differ between SQL dialects: each adapter of the store defines them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def begin(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction that may write; commits at the end of the block. Raises TryAgain when the server is away."""
+        """A write transaction, committed at the end of the block. Raises TryAgain when the server is not available."""
 
     @abstractmethod
     def reading(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
-        """A transaction that only reads, all of it at one moment."""
+        """A read-only transaction; all reads see one snapshot."""
 
     @abstractmethod
     def watch(self) -> AsyncGenerator[None, None]:
@@ -32,8 +32,8 @@ class Dialect(ABC):
 
     @abstractmethod
     def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str] = ()) -> str:
-        """The text of an insert with positional parameters for all columns of ``table`` in their order; a row with
-        the same ``keys`` is replaced, except that ``add`` columns grow by the new value."""
+        """Returns the text of an insert with positional parameters for all columns of ``table``, in their order. A row
+        with the same ``keys`` is replaced; the new values of ``add`` columns are added to the old ones."""
 
     @abstractmethod
     async def many(self, conn: AsyncConnection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -41,24 +41,24 @@ class Dialect(ABC):
 
     @abstractmethod
     def insert(self, table: Table, columns: Sequence[str] | None = None) -> str:
-        """The text of a plain insert with positional parameters, for ``many``."""
+        """Returns the text of a plain insert with positional parameters, for ``many``."""
 
     def locks(self, conn: AsyncConnection) -> Locks:  # noqa: ARG002 - an adapter with many writers needs it
-        """What keeps the steps of several workers apart; nothing where writers are serialised anyway."""
+        """Returns the locks between the steps of several workers; ``NoLocks`` where the database serialises writers."""
         return NoLocks()
 
     @abstractmethod
     async def announce(self, conn: AsyncConnection) -> None:
-        """Tell watchers in other processes, with the commit."""
+        """Notify watchers in other processes when the transaction commits."""
 
     @abstractmethod
     async def policy_in(self, conn: AsyncConnection) -> Policy:
-        """The policy as this transaction sees it."""
+        """Returns the policy as this transaction sees it."""
 
     async def rows_in(
         self, conn: AsyncConnection, table: Table, column: ColumnElement[Any], values: Sequence[Any]
     ) -> Sequence[Row[Any]]:
-        """The rows with these values in an indexed column, however many they are."""
+        """Returns the rows with these values in an indexed column, for any number of values."""
         found: list[Row[Any]] = []
         for some in chunks(values):
             found.extend((await conn.execute(select(table).where(column.in_(some)))).all())

@@ -1,6 +1,7 @@
-"""The registry's tables as values: who exists, which groups and collections there are. Rules are the registry's.
+"""Reads and writes the registry's tables: principals, groups, collections. The rules are in ``hub/registry``.
 
-Neutral to the dialect; over a connection that is inside a transaction already, which stays in this room.
+The classes work on a connection with an open transaction, which does not leave ``hub/store``. The statements are the
+same for both dialects.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class SqlDirectoryWriter(SqlDirectory):
     # ------------------------------------------------------------ collections
 
     async def add_collection(self, collection: Collection, now_us: int) -> Collection:
-        """See the port. Its number is that of its change log."""
+        """See the port. The collection's number is that of its change log."""
         no = await insert_row(self._conn, t.logs, {"name": f"collection.{collection.name}"})
         row = {
             "no": no,
@@ -161,7 +162,7 @@ class SqlDirectoryWriter(SqlDirectory):
         return replace(collection, no=no)
 
     async def remove_collection(self, collection: int) -> None:
-        """See the port. Its log keeps its number under another name: one made later must begin at 1, on its own."""
+        """See the port. The log keeps its number but gets another name, so that a later collection starts a new log."""
         await self._conn.execute(delete(t.collections).where(t.collections.c.no == collection))
         await self._conn.execute(update(t.logs).where(t.logs.c.no == collection).values(name=f"removed.{collection}"))
 
@@ -176,11 +177,11 @@ class SqlDirectoryWriter(SqlDirectory):
         return await record(self._conn, change, now_us)
 
 
-# ---------------------------------------------------------------- reading, within this room
+# ---------------------------------------------------------------- reading, inside hub/store
 
 
 async def read_policy(conn: AsyncConnection) -> Policy:
-    """The policy in force, whole."""
+    """Returns the current policy."""
     hub = (await conn.execute(select(t.hub))).one()
     number = await policy_number(conn)
     sources = await conn.execute(select(t.principals).where(t.principals.c.kind.in_(SOURCE_KINDS)))
@@ -198,7 +199,7 @@ async def read_policy(conn: AsyncConnection) -> Policy:
 
 
 async def read_collections(conn: AsyncConnection) -> dict[CollectionName, Collection]:
-    """All collections, by name in the order of their making."""
+    """Returns all collections by name, oldest first."""
     rows = await conn.execute(select(t.collections).order_by(t.collections.c.no))
     return {CollectionName(row.name): _collection(row) for row in rows}
 
@@ -220,14 +221,14 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
 
 
 async def _read_groups(conn: AsyncConnection) -> dict[GroupName, GroupRules]:
-    """All groups, by name in order, the built-in ones first."""
+    """Returns all groups by name, the built-in ones first."""
     rows = (await conn.execute(select(t.groups).order_by(t.groups.c.name))).all()
     groups = {GroupName(row.name): _group(row) for row in rows}
     return {name: groups[name] for name in (*BUILT_IN_GROUPS, *groups) if name in groups}
 
 
 async def _joined(conn: AsyncConnection) -> dict[int, frozenset[GroupName]]:
-    """The groups whose list names a principal, by its number."""
+    """Returns the groups that list a principal, by the principal's number."""
     found: dict[int, set[GroupName]] = defaultdict(set)
     m, g = t.group_members.c, t.groups.c
     rows = await conn.execute(select(m.principal, g.name).join(t.groups, g.no == m.group))
@@ -236,7 +237,7 @@ async def _joined(conn: AsyncConnection) -> dict[int, frozenset[GroupName]]:
     return {no: frozenset(names) for no, names in found.items()}
 
 
-# ---------------------------------------------------------------- rows and values
+# ---------------------------------------------------------------- rows to values
 
 
 def _principal(row: Row[Any], joined: Mapping[int, frozenset[GroupName]]) -> Principal:

@@ -1,4 +1,4 @@
-"""Reading what came in, and what became of it. See ``hub/store/port.IntakeReader``."""
+"""Reads positions, receipts and held objects. See ``hub/store/port.IntakeReader``."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class SqlIntake:
     async def problems(
         self, receipt: str, source: int, *, from_index: int, in_one_partition: bool
     ) -> AsyncGenerator[ObjectProblem, None]:
-        """See the port. Parts are opened as they are reached, since each may be large.
+        """See the port. Parts are read one after another, since each may be large.
 
-        The parts of several partitions overlap, which the heap sorts out.
+        The parts of several partitions overlap; a heap merges them.
         """
         part_of = and_(_are_of(receipt, source), t.receipt_parts.c.problems != b"[]")
         async with self._database.reading() as conn:
             starts = await _starts(conn, part_of)
-            if in_one_partition:  # the parts follow one another, and those wholly below can be left out
+            if in_one_partition:  # parts do not overlap: skip those that are entirely below
                 below = [no for no, start in enumerate(starts) if start < from_index]
                 starts = starts[below[-1] :] if below else starts
             heap: list[tuple[int, int, int, ObjectProblem]] = []
@@ -85,13 +85,13 @@ def _are_of(receipt: str, source: int) -> ColumnElement[bool]:
 
 
 async def _starts(conn: AsyncConnection, part_of: ColumnElement[bool]) -> list[int]:
-    """The indexes at which parts with problems begin; equal ones once."""
+    """Returns the distinct indexes at which parts with problems begin."""
     first = t.receipt_parts.c.first_index
     return list((await conn.execute(select(first).where(part_of).order_by(first).distinct())).scalars())
 
 
 async def _problems_from(conn: AsyncConnection, part_of: ColumnElement[bool], start: int) -> list[ObjectProblem]:
-    """The problems of the parts that begin at this index."""
+    """Returns the problems of the parts that begin at this index."""
     p = t.receipt_parts.c
     rows = await conn.execute(select(p.problems).where(part_of, p.first_index == start))
     return [

@@ -1,6 +1,6 @@
-"""What a step asks for, read inside its transaction.
+"""Performs the reads that a step requests, inside its transaction.
 
-Claims are loaded once for all the reads that need them: a round trip costs more than the rows.
+Claims are loaded once for all reads that need them: a round trip costs more than the rows.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Loading:
         }
 
     async def answer(self, reads: Reads, policy: Policy) -> Answers:
-        """All answers."""
+        """Returns the answers to all of ``reads``."""
         answers = Answers()
         if things := reads.about(THING):
             answers.put(THING, await self._things(things))
@@ -92,7 +92,7 @@ class Loading:
         return found
 
     async def _answer_by_key(self, reads: Reads, policy: Policy, answers: Answers) -> None:
-        """What leads to contributions by their keys: directly, by an id, or by an index."""
+        """Answer reads that find contributions by key: directly, by STIX id, or through an index."""
         by_id = {
             stix_id: [claim_key(source, stix_id) for source in policy.sources] for stix_id in reads.about(UNDER_ID)
         }

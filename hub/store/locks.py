@@ -1,7 +1,7 @@
-"""How the steps of several workers avoid conflicts; where writers are serialised anyway, no locks are needed.
+"""Locks between the steps of several workers. A database that serialises its writers needs none.
 
-What a step reads in order to write must not change until its commit. Two names are locked: a *thing* (its views, and
-which claims are about it), and a *STIX id* (what the claims under it say, and so what a reference to it means).
+What a step reads in order to write must not change until it commits. Two kinds of name are locked: a *thing* (its views
+and the set of claims about it) and a *STIX id* (the content of the claims under it, and so the target of a reference).
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from hub.model.writes import Writes
 
 
 class Locks(Protocol):
-    """The locks of one transaction, held until its end. What is read after a lock was granted is the newest."""
+    """The locks of one transaction, held until its end. Reads after a lock was granted see the newest commits."""
 
     async def share(self) -> None:
-        """Take part as one step of many. Come first: a step that is alone waits for all that take part."""
+        """Take the shared lock of a normal step. Call this first: an exclusive step waits for all that hold it."""
         ...
 
     async def alone(self) -> None:
-        """Wait for every step that takes part, and let none begin until this one ends."""
+        """Wait for all other steps, and block new ones until this one ends."""
         ...
 
     async def before(self, reads: Reads, policy: Policy) -> None:
-        """Wait for steps that change what is asked. Raises TryAgain when there is too much of it to lock by name."""
+        """Wait for steps that change what ``reads`` reads. Raises TryAgain when there are too many names to lock."""
         ...
 
     def note(self, answers: Answers, policy: Policy) -> None:
-        """Note what was read without a lock."""
+        """Remember what was read without a lock, for ``confirm``."""
         ...
 
     async def confirm(self, writes: Writes) -> None:
-        """Come before the writing. Raises TryAgain when what was read without a lock would now lead elsewhere."""
+        """Call before writing. Raises TryAgain when data read without a lock has changed and could alter the result."""
         ...
 
     async def found(self, keys: Iterable[ClaimKey]) -> bool:
-        """Wait for steps that change these contributions, which an index named; whether they may have changed since."""
+        """Lock contributions that an index lookup returned. Returns True if they may have changed since that lookup."""
         ...
 
 
 class NoLocks:
-    """Writers are serialised anyway."""
+    """No locks, for a database that serialises its writers."""
 
     async def share(self) -> None:
         """See ``Locks``."""

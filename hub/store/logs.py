@@ -1,4 +1,4 @@
-"""Reading logs: the change logs of collections and the logs of rejections. See ``hub/store/port.LogReader``."""
+"""Reads the change logs of collections and the logs of rejections. See ``hub/store/port.LogReader``."""
 
 from __future__ import annotations
 

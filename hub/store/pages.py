@@ -1,7 +1,7 @@
-"""Statements for one page of a log. Neutral to the dialect.
+"""Statements that read one page of a log, the same for both dialects.
 
-A page costs the same wherever it is: filters are in the table's indexes, and objects asked for by id are found by id.
-Sizes come before bodies, so that no more bodies are read than fit.
+A page costs the same at every place in the log: filters use the table's indexes, and objects are looked up by id.
+Sizes are read before bodies, so that no more bodies are read than fit.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from hub.store.port import Filter, LogPage, LogRow
 
 _IDS_PER_QUERY = 400
 _RAW: Mapping[str, ColumnElement[Any]] = {column.name: sql_column(column.name) for column in t.changes.c}
-"""The columns without types: what comes out of the driver is passed on as it is, a page being a thousand rows."""
+"""The columns without types, so that SQLAlchemy does not convert the values: a page has a thousand rows."""
 _ROW = (*(_RAW[name] for name in LogRow._fields if name != "size"), func.length(_RAW["body"]))
-"""The fields of ``LogRow`` in their order."""
+"""The columns of ``LogRow``, in the order of its fields."""
 
 _Version = tuple[LogRow, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """One question for a page; ``limit_bytes`` None: without the bodies."""
+    """The parameters of one page. ``limit_bytes`` is None to read no bodies."""
 
     conn: AsyncConnection
     log: int
@@ -41,7 +41,7 @@ class PageRequest:
 
 
 async def read(asked: PageRequest) -> LogPage:
-    """The page; see ``hub/store/port.LogReader.page``."""
+    """Returns the page; see ``hub/store/port.LogReader.page``."""
     if asked.by.ids:
         return await _of_ids(asked)
     start = await _start(asked)
@@ -49,11 +49,11 @@ async def read(asked: PageRequest) -> LogPage:
     return found[0] if len(found) == 1 else _together(asked, found)
 
 
-# ---------------------------------------------------------------- rows one after another
+# ---------------------------------------------------------------- rows in sequence
 
 
 async def _start(asked: PageRequest) -> int:
-    """The row after which to look. A number, since no planner makes one range of two bounds."""
+    """Returns the number of the last row to skip: one lower bound, since no planner combines two into one range."""
     if asked.by.after_us is None:
         return asked.after
     c = t.changes.c
@@ -75,8 +75,8 @@ async def _of_version(asked: PageRequest, start: int, version: str) -> LogPage:
 
 
 async def _rows(asked: PageRequest, after: int, by: Filter) -> list[LogRow]:
-    """The first rows, one more than the limit, without their bodies. Types one by one: a list of rare ones must not
-    read through the others.
+    """Returns the first rows, one more than the limit, without bodies. Each type is a query of its own, so that rare
+    types do not cause a scan over the rows of other types.
     """
     limit = asked.limit + 1
     found: list[LogRow] = []
@@ -87,7 +87,7 @@ async def _rows(asked: PageRequest, after: int, by: Filter) -> list[LogRow]:
 
 
 async def _bodies(asked: PageRequest, shown: Sequence[LogRow], by: Filter) -> Sequence[bytes]:
-    """The bodies of these rows: in one range where they stand close together, else one by one."""
+    """Returns the bodies of these rows: by one range query where their numbers are dense, otherwise by number."""
     c = t.changes.c
     query = _passing(select(_RAW["body"]), asked.log, by)
     if shown[-1].seq - shown[0].seq < 4 * len(shown):
@@ -122,10 +122,10 @@ def _are_of_version(said: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _together(asked: PageRequest, pages: Sequence[LogPage]) -> LogPage:
-    """Several pages of one log as one, each row once.
+    """Combines several pages of one log; each row appears once.
 
-    Beyond the end of a page that has more behind it another page's rows may not be given: what is between would be
-    passed over.
+    If a page has more rows after its end, rows of other pages beyond that end are dropped: returning them would skip
+    the rows in between.
     """
     found = {
         row.seq: (row, body)
@@ -141,9 +141,9 @@ def _together(asked: PageRequest, pages: Sequence[LogPage]) -> LogPage:
 
 
 async def versions(conn: AsyncConnection, log: int, object_ids: Collection[str]) -> dict[str, list[_Version]]:
-    """Of each id that this log shows (or shows as revoked) all versions that it shows, newest first.
+    """Returns all visible versions by object id, newest first, for the ids that this log shows (also as revoked).
 
-    One chain of rows per object, so the cost is that of its versions and not of the log.
+    Each object has a chain of rows, so the cost depends on its number of versions and not on the length of the log.
     """
     found: dict[str, list[_Version]] = defaultdict(list)
     c = t.changes.c
@@ -157,7 +157,7 @@ async def versions(conn: AsyncConnection, log: int, object_ids: Collection[str])
 
 
 def _chained(log: int, object_ids: Sequence[str]) -> Select[tuple[int]]:
-    """The numbers of all rows of these objects: the newest, and from each the version before."""
+    """Selects the numbers of all visible rows of these objects, from the newest along ``before``."""
     c, v, p = t.changes.c, t.views.c, t.past_ids.c
     newest = select(v.seq).where(v.object_id.in_(object_ids), v.collection == log)
     newest_past = select(p.seq).where(p.object_id.in_(object_ids), p.collection == log)
@@ -210,7 +210,7 @@ def _passes(row: LogRow, asked: PageRequest) -> bool:
 
 
 def _fitting(sizes: Sequence[int], limit_bytes: int) -> int:
-    """How many of the first fit, one at least."""
+    """Returns how many of the first sizes fit into ``limit_bytes``, one at least."""
     total = 0
     for count, size in enumerate(sizes):
         total += size
@@ -220,7 +220,7 @@ def _fitting(sizes: Sequence[int], limit_bytes: int) -> int:
 
 
 def _cut(asked: PageRequest, found: Sequence[_Version], *, more: bool) -> LogPage:
-    """As many rows as the limits allow, one at least."""
+    """Returns a page of as many rows as the limits allow, one at least."""
     kept = found[: asked.limit]
     if asked.limit_bytes is not None:
         kept = kept[: _fitting([row.size for row, _ in kept], asked.limit_bytes)]

@@ -1,6 +1,6 @@
-"""Statements on the numbered changes: of the registry, of the policy, of the date.
+"""Statements on the numbered changes of the registry, the policy and the date.
 
-Functions over a connection that is inside a transaction already; neutral to the dialect.
+Each function takes a connection with an open transaction. The statements are the same for both dialects.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _json: TypedJson[PolicyChange] = TypedJson(PolicyChange)
 
 
 async def lock(conn: AsyncConnection) -> None:
-    """Make other operators wait until this transaction ends. Begin with it: what is read after it is the newest.
+    """Lock out other changes until this transaction ends. Call this first: later reads then see the newest commits.
 
-    Numbers of changes are then given in the order of the commits: who has seen one has seen all below it.
-    SQLite serialises its writers anyway and ignores FOR UPDATE.
+    So the numbers of changes follow the order of commits: a reader that has seen one has seen all lower ones.
+    SQLite serialises its writers and ignores FOR UPDATE.
     """
     await conn.execute(select(t.hub.c.one).with_for_update())
 
 
 async def policy_number(conn: AsyncConnection) -> int:
-    """The number of the newest change; 0 before the first."""
+    """Returns the number of the newest change; 0 before the first."""
     return int((await conn.execute(select(func.coalesce(func.max(t.policy_changes.c.no), 0)))).scalar_one())
 
 
 async def record(conn: AsyncConnection, change: PolicyChange, now_us: int) -> int:
-    """Append a numbered change, and leave what it affects to be looked at again; returns the number."""
+    """Append a numbered change, and add tasks that recompute what it affects; returns the number."""
     await lock(conn)
     row = {"at_us": now_us, "kind": type(change).__name__, "body": _json.encode(change)}
     number = await insert_row(conn, t.policy_changes, row)
@@ -43,7 +43,7 @@ async def record(conn: AsyncConnection, change: PolicyChange, now_us: int) -> in
 
 
 async def set_date(conn: AsyncConnection, day: str, now_us: int) -> None:
-    """Set the date (``YYYY-MM-DD``), unless it is that day already, or later."""
+    """Set the date (``YYYY-MM-DD``), unless that date or a later one is set."""
     await lock(conn)
     last = (await conn.execute(select(func.max(t.ticks.c.day)))).scalar_one()
     if last is None or last < day:
@@ -52,7 +52,7 @@ async def set_date(conn: AsyncConnection, day: str, now_us: int) -> None:
 
 
 async def insert_row(conn: AsyncConnection, table: Table, row: Mapping[str, Any]) -> int:
-    """Insert one row; returns the number that the database gave it."""
+    """Insert one row; returns the key that the database assigned."""
     key = (await conn.execute(insert(table).values(row))).inserted_primary_key
     assert key is not None  # noqa: S101 - an insert of one row into a table with a serial key has one
     return int(key[0])

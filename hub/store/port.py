@@ -1,7 +1,7 @@
-"""The store's port: what every adapter promises. Contributions and views inside, change logs for the doors.
+"""The store's port: what every adapter promises. The store keeps contributions, views, change logs and receipts.
 
-``Transaction`` is how a worker writes. Everybody else reads through the readers of ``Store``, each of one subject. They
-give values: no connection and no row of a database leaves the store.
+A worker writes through ``Transaction``. All others read through the readers of ``Store``, one for each subject. The
+readers return values: no connection and no database row leaves the store.
 """
 
 from __future__ import annotations
@@ -20,68 +20,68 @@ from hub.model.writes import Head, Held, ReceiptCounts, Writes
 
 
 class LogEnd(NamedTuple):
-    """A log and where it ends."""
+    """The name of a log and the number of its last row."""
 
     name: str
-    """``collection.<name>`` or ``rejected.<source>``; another name for one whose collection was removed."""
+    """``collection.<name>`` or ``rejected.<source>``; renamed when its collection was removed."""
     seq: Seq
 
 
 class Transaction(Protocol):
-    """One step of a worker, whole or not at all. Writers of one key wait for one another."""
+    """One step of a worker, committed completely or not at all. Writers of the same key wait for one another."""
 
     async def policy(self) -> Policy:
-        """The policy in force, read inside this transaction."""
+        """Returns the current policy, read inside this transaction."""
         ...
 
     async def load(self, reads: Reads, policy: Policy) -> Answers:
-        """Look up all that is asked."""
+        """Performs all ``reads``; returns their answers."""
         ...
 
     async def heads(self, logs: Collection[int]) -> dict[int, Head]:
-        """Where these logs end; until the commit nobody else appends to them. Call it last before ``write``."""
+        """Returns the ends of these logs and locks them until the commit. Call this directly before ``write``."""
         ...
 
     async def prepare(self, writes: Writes) -> None:
-        """Write what needs no number: contributions, references, placements. Come before ``heads``, when all has been
-        loaded: what is written here keeps nobody waiting for the logs.
+        """Write what needs no number of a log: contributions, references, placements. Call this after the last ``load``
+        and before ``heads``, so that the logs are locked for a shorter time.
         """
         ...
 
     async def write(self, writes: Writes) -> None:
-        """Write it all, but for what was prepared."""
+        """Write everything that ``prepare`` has not written."""
         ...
 
     async def advance(self, start: Positions, end: Positions, now_us: int) -> None:
-        """Move the log positions. Raises Stale when they are not at ``start`` any more: another worker was here."""
+        """Move the positions from ``start`` to ``end``. Raises Stale when another worker has moved them meanwhile."""
         ...
 
     async def due(self, now_us: int) -> list[DueTask]:
-        """The tasks that are to be done now, the oldest first."""
+        """Returns the tasks that are due, the oldest first."""
         ...
 
     async def take(self, task: DueTask) -> bool:
-        """Keep other workers from a task until the commit; False when one has it, or has got further with it."""
+        """Lock a task until the commit. Returns False when another worker has locked it or has moved its cursor."""
         ...
 
     async def move(self, task: DueTask, cursor: bytes | None) -> None:
-        """A task that was taken is done as far as this; None: to its end."""
+        """Record how far a taken task is done; ``cursor`` None: it is complete."""
         ...
 
     async def alone(self) -> None:
-        """Wait for every other step, and let none begin before the commit. Come first."""
+        """Wait for all other steps, and block new ones until the commit. Call this first."""
         ...
 
     async def claims_above(self, key: bytes, source: int | None, limit: int) -> list[ClaimKey]:
-        """The next contributions, of one source or of all, in the order of their keys."""
+        """Returns the next keys of contributions after ``key``, of one source or of all (None), in order."""
         ...
 
     async def set_date(self, task: DueTask, now_us: int) -> None:
-        """Set the date to that of ``now_us``, unless one as late is set, and have the task done again at midnight."""
+        """Set the date to that of ``now_us``, unless it is set or later, and make the task due again at midnight."""
         ...
 
     async def released(self, limit: int) -> list[Held]:
-        """Held objects that the operator has released and that nobody has taken up yet."""
+        """Returns held objects that the operator has released and that no step has processed; locks them."""
         ...
 
 
@@ -90,27 +90,27 @@ class Transaction(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a reader of a collection asks for. Empty means all."""
+    """Which rows of a collection to read. Empty sets match everything."""
 
     ids: frozenset[str] = frozenset()
-    """Objects that the collection shows; not with ``log``."""
+    """STIX ids of visible objects; cannot be combined with ``log``."""
     types: frozenset[str] = frozenset()
     versions: tuple[str, ...] = ("last",)
     """Any of ``last``, ``first``, ``all``, and versions in microseconds as text."""
     after_us: int | None = None
     """Only rows whose ``date_added`` is later."""
     log: bool = False
-    """The whole change log, withdrawals included, instead of what the collection holds."""
+    """Read the whole change log, with withdrawals, instead of the visible objects."""
 
 
 WHOLE_LOG = Filter(log=True)
 
 LOG_OF_NOBODY = "rejections"
-"""The name of the log of what was rejected in intake topics that belong to no source."""
+"""The name of the log of rejections from intake topics that belong to no source."""
 
 
 class LogRow(NamedTuple):
-    """What a reader of a log is told of a row besides its body. See ``hub/model/claims.Change``."""
+    """A row of a log without its body. See ``hub/model/claims.Change``."""
 
     seq: Seq
     date_added_us: int
@@ -119,58 +119,58 @@ class LogRow(NamedTuple):
     type: str
     withdrawn: bool
     size: int
-    """Of its body, in bytes."""
+    """Size of the body, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """Rows of a log in their order, with their bodies where these were asked for, and whether more follow."""
+    """Rows of a log in order, their bodies if requested, and whether more rows follow."""
 
     rows: Sequence[LogRow]
     bodies: Sequence[bytes]
     more: bool
     end: Head | None = None
-    """Of a page without rows: where the log ended at that moment. Nothing up to there passes the filter."""
+    """Only for a page without rows: the end of the log at that moment. No row up to it passes the filter."""
 
     def with_bodies(self) -> Iterator[tuple[LogRow, bytes]]:
-        """Each row with its body, where these were asked for."""
+        """Yields each row with its body; only for a page that was requested with bodies."""
         return zip(self.rows, self.bodies, strict=True)
 
 
 class LogReader(Protocol):
     """The change logs of collections and the logs of rejections. Promises:
 
-    - a log has no gap, and who has read up to N never later meets a new row at or below N;
-    - what was committed is read by every process at once.
+    - a log has no gap, and after a reader has read up to N, no new row appears at or below N;
+    - committed rows are visible to every process immediately.
     """
 
     async def page(
         self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter = WHOLE_LOG, bodies: bool = True
     ) -> LogPage:
-        """The rows above ``after`` that pass ``by``, as many as the limits allow, one at least if there is one.
+        """Returns the rows after ``after`` that pass ``by``: as many as the limits allow, one at least if there is one.
 
-        However large the objects, no more than ``limit_bytes`` of them (or one object) are read.
+        It never reads more than ``limit_bytes`` of bodies (or one object, if that is larger).
         """
         ...
 
     async def head(self, log: int) -> Head:
-        """Where a log ends now."""
+        """Returns the current end of a log."""
         ...
 
     async def ends(self) -> Mapping[int, LogEnd]:
-        """The name of every log and where it ends now."""
+        """Returns the name and the current end of every log, by number."""
         ...
 
     async def number(self, name: str) -> int | None:
-        """The number of the log ``collection.<name>`` or ``rejected.<source>``; None when there is none."""
+        """Returns the number of the log ``collection.<name>`` or ``rejected.<source>``; None if it does not exist."""
         ...
 
     async def shows(self, log: int, object_id: str) -> bool:
-        """Whether a collection shows an object, in whatever version."""
+        """Returns whether a collection shows any version of an object."""
         ...
 
     def watch(self) -> AsyncGenerator[None, None]:
-        """Yields soon after each commit that another process or this one made; may yield without one."""
+        """Yields soon after each commit of this or another process. It may also yield without a commit."""
         ...
 
 
@@ -185,7 +185,7 @@ class ShownView(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A contribution that stands for a merged relationship in one collection."""
+    """A contribution that is part of a merged relationship in one collection."""
 
     thing: CanonicalKey
     collection: int
@@ -193,43 +193,45 @@ class Placed(NamedTuple):
 
 
 class ThingReader(Protocol):
-    """What the hub knows of single things: what collections show of them, and what is claimed about them."""
+    """Reads about single things: their views in collections, and the claims about them."""
 
     async def shown(self, things: Collection[CanonicalKey], collections: Collection[int]) -> Sequence[ShownView]:
-        """What these collections show, or last showed, of these things."""
+        """Returns what these collections show, or last showed, of these things."""
         ...
 
     async def views_under(self, object_id: StixId, collections: Collection[int]) -> Sequence[View]:
-        """The views that show or once showed an object under this id."""
+        """Returns the views that show, or once showed, an object under this id."""
         ...
 
     async def claims_about(self, things: Collection[CanonicalKey]) -> Sequence[Claim]:
-        """Contributions about these things; see ``placed`` for those about merged relationships."""
+        """Returns the contributions about these things. For merged relationships use ``placed``."""
         ...
 
     async def claims_under(self, ids: Collection[StixId]) -> Sequence[Claim]:
-        """Contributions under these ids, of whatever source."""
+        """Returns the contributions of all sources under these ids."""
         ...
 
     async def placed(self, things: Collection[CanonicalKey]) -> Sequence[Placed]:
-        """The contributions that stand for these merged relationships, by collection."""
+        """Returns the contributions to these merged relationships, one value per collection."""
         ...
 
     async def relationships_of(self, keys: Collection[ClaimKey]) -> Collection[CanonicalKey]:
-        """The merged relationships for which these contributions stand, in whatever collection."""
+        """Returns the merged relationships that these contributions are part of, in any collection."""
         ...
 
     async def naming(self, values: Collection[bytes], limit: int) -> Sequence[CanonicalKey]:
-        """Things in whose pattern one of these values stands (``hub.patterns.lookup``), those that assert one first."""
+        """Returns things whose pattern contains one of these values (``hub.patterns.lookup``). Things whose pattern
+        asserts the value come first.
+        """
         ...
 
 
-# ---------------------------------------------------------------- what came in, and what became of it
+# ---------------------------------------------------------------- intake
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """How far a partition of the event log has been carried into the store, and when that last moved."""
+    """The next position of a partition of the event log, and when it last changed."""
 
     next: int
     moved_us: int
@@ -237,47 +239,47 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class ObjectProblem:
-    """What is said of one object of a push, in its receipt."""
+    """A problem of one object of a push, as its receipt reports it."""
 
     index: int
-    """Which object of the push, from 0."""
+    """The index of the object in the push, from 0."""
     id: str | None
     state: str
-    """``accepted`` means a warning."""
+    """The state of the object; with ``accepted`` the problem is a warning."""
     code: str
     message: str
 
 
 class IntakeReader(Protocol):
-    """What came in, and what became of it."""
+    """Reads about what sources sent: positions, receipts, held objects."""
 
     async def reached(self) -> Mapping[TopicPartition, Reached]:
-        """Every partition of which something has been carried."""
+        """Returns the position of every partition from which a worker has stored records."""
         ...
 
     async def counts(self) -> Mapping[int, ReceiptCounts]:
-        """Per source, what all that it ever sent came to."""
+        """Returns the counts of all objects that each source has sent, by source."""
         ...
 
     async def receipt_counts(self, receipt: str, source: int) -> ReceiptCounts:
-        """What a receipt came to so far, summed over its parts."""
+        """Returns the counts of a receipt so far, summed over its parts."""
         ...
 
     def problems(
         self, receipt: str, source: int, *, from_index: int, in_one_partition: bool
     ) -> AsyncGenerator[ObjectProblem, None]:
-        """The problems of a receipt at or above an index, ordered by it. Close the generator: it holds a transaction.
+        """Yields the problems of a receipt from ``from_index`` on, in order. Close the generator: it has a transaction.
 
-        ``in_one_partition``: all that was pushed went into one partition, so that it was carried in its order.
+        ``in_one_partition``: all records of the push are in one partition, so they were processed in order.
         """
         ...
 
     async def waiting(self) -> int:
-        """How many objects wait for the operator."""
+        """Returns how many objects wait for the operator."""
         ...
 
     async def released(self, known: Collection[int]) -> Mapping[int, bytes]:
-        """The objects that operators have let pass, as they came, by their numbers; without the ``known`` ones."""
+        """Returns the released objects as they were received, by number, except the ``known`` ones."""
         ...
 
 
@@ -285,49 +287,49 @@ class IntakeReader(Protocol):
 
 
 class Store(Protocol):
-    """What the hub knows. Promises, each a test in ``tests/contracts/store.py``:
+    """The hub's database. Promises, each a test in ``tests/contracts/store.py``:
 
-    - a transaction is whole or absent, also after the death of any process at any moment;
-    - those of its readers, by subject.
+    - a transaction is committed completely or not at all, even if any process dies at any moment;
+    - the promises of its readers.
     """
 
     @property
     def logs(self) -> LogReader:
-        """What collections show, change by change, and what was rejected."""
+        """The reader of change logs and rejections."""
         ...
 
     @property
     def things(self) -> ThingReader:
-        """What is known of single things."""
+        """The reader of views and claims of single things."""
         ...
 
     @property
     def intake(self) -> IntakeReader:
-        """What became of what was sent."""
+        """The reader of positions, receipts and held objects."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Begin; commit at the end of the block, roll back on an exception. Raises TryAgain."""
+        """A transaction: committed at the end of the block, rolled back on an exception. Raises TryAgain."""
         ...
 
     async def has_due(self, now_us: int) -> bool:
-        """Whether there is a task to be done: one look, where a transaction would wait."""
+        """Returns whether a task is due: one query, without the waiting of a transaction."""
         ...
 
     async def positions(self, partitions: Collection[TopicPartition]) -> Positions:
-        """Where to go on in these partitions; one that nobody has read is left out."""
+        """Returns the next position of these partitions, except those from which nothing was read."""
         ...
 
     async def policy(self) -> Policy:
-        """The policy in force; cheap, reads again only when it has a new number."""
+        """Returns the current policy. It is cached and read again only when its number has changed."""
         ...
 
     async def key(self) -> bytes:
-        """The hub's secret for what clients bring back (cursors, receipts); the same for all its processes."""
+        """Returns the hub's secret for signing what clients send back (cursors, receipts); one for all processes."""
         ...
 
     async def ready(self) -> bool:
-        """Whether a read would work now."""
+        """Returns whether a read works now."""
         ...
 
     async def close(self) -> None:

@@ -1,6 +1,6 @@
-"""The store on PostgreSQL: several workers at once, bulk writes by COPY, doors woken by LISTEN and NOTIFY.
+"""The store on PostgreSQL: several concurrent workers, bulk writes by COPY, LISTEN and NOTIFY for watchers.
 
-A step runs at READ COMMITTED, so that what it reads after a lock was granted is the newest; readers see one moment.
+A step runs at READ COMMITTED, so that it reads the newest commits after a lock was granted. Readers see one snapshot.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from hub.store.sql import SqlStore
 POOL = 10
 CHANNEL = "ctihub"
 POLL_S = 1.0
-"""A watcher looks this often by itself: a notification is only a wake-up, and the server may lose it."""
+"""How often a watcher yields without a notification, in seconds: the server may lose notifications."""
 RECONNECT_S = (0.1, 0.5, 1.0)
 
 
 async def open_postgres(url: str, *, now_us: int) -> PostgresStore:
-    """Open the store in this database (``postgresql://…``), made and migrated where needed.
+    """Open the store in this database (``postgresql://…``); create or migrate it if needed.
 
-    ``now_us`` dates what is made for the first time. Raises TryAgain when the server is away, Broken when it refuses
-    us or the URL is wrong.
+    ``now_us`` is the creation time of a new store. Raises TryAgain when the server is not available, Broken when it
+    refuses the connection or the URL is wrong.
     """
     address = await Address.of(url)
     engine = create_async_engine(
@@ -92,7 +92,7 @@ class PostgresStore(SqlStore):
                     yield conn
 
     async def watch(self) -> AsyncGenerator[None, None]:
-        """See the port. Never ends and never raises: while the server is away it yields at each try."""
+        """See the port. Never ends and never raises: while the server is not available, it yields at each attempt."""
         failed = 0
         while True:
             try:
@@ -109,7 +109,7 @@ class PostgresStore(SqlStore):
                 failed += 1
 
     async def _read_policy(self, conn: AsyncConnection) -> Policy:  # noqa: ARG002 - it may see many moments
-        """See ``SqlStore``: read in many statements, at one moment all the same."""
+        """See ``SqlStore``. It reads in several statements but from one snapshot."""
         async with self.reading() as still:
             return await read_policy(still)
 
@@ -129,7 +129,7 @@ class PostgresStore(SqlStore):
     async def rows_in(
         self, conn: AsyncConnection, table: Table, column: ColumnElement[Any], values: Sequence[Any]
     ) -> Sequence[Row[Any]]:
-        """See ``SqlStore``: one array, so that a statement is planned once for any number of values."""
+        """See ``SqlStore``. The values are one array, so that a statement is planned once for any number of values."""
         if not values:
             return []
         wanted = bindparam(None, list(values), type_=ARRAY(column.type))
@@ -140,15 +140,15 @@ class PostgresStore(SqlStore):
         return AdvisoryLocks(conn, self.room)
 
     async def announce(self, conn: AsyncConnection) -> None:
-        """See ``SqlStore``. Without content: one per transaction, since notifying commits wait for one another."""
+        """See ``SqlStore``. One notification without content per transaction: such commits wait for one another."""
         await conn.exec_driver_sql(f"notify {CHANNEL}")
 
 
-# ---------------------------------------------------------------- being woken
+# ---------------------------------------------------------------- notifications
 
 
 class _Woken:
-    """Set by each notification; ends with the connection."""
+    """An event that each notification sets; it ends with the connection."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -162,7 +162,7 @@ class _Woken:
         self._event.set()
 
     async def next(self) -> None:
-        """Wait for a notification since the last time. Raises ConnectionError when there will be none."""
+        """Wait for a notification after the last call. Raises ConnectionError when the connection has ended."""
         await self._event.wait()
         self._event.clear()
         if self._gone:
@@ -171,7 +171,7 @@ class _Woken:
 
 @contextlib.asynccontextmanager
 async def _listening(address: Address) -> AsyncIterator[_Woken]:
-    """A connection of its own that listens: pooled ones are busy, and are reset between uses."""
+    """A dedicated connection for LISTEN: pooled connections are busy and are reset between uses."""
     connection = await address.connect()
     woken = _Woken()
     try:
@@ -179,4 +179,4 @@ async def _listening(address: Address) -> AsyncIterator[_Woken]:
         await connection.add_listener(CHANNEL, woken.ring)
         yield woken
     finally:
-        connection.terminate()  # nothing is pending on it; a polite end would wait for a server that may be away
+        connection.terminate()  # no statement is pending; ``close`` would wait for a server that may not be available

@@ -1,4 +1,4 @@
-"""Where PostgreSQL is and how to connect, read once from its URL; files of certificates are not looked at again."""
+"""Address and connection settings of PostgreSQL, read once from its URL; certificate files are read only then."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sqlalchemy.exc import ArgumentError
 from hub.model.errors import Broken
 
 CONNECT_WITHIN_S = 30.0
-"""Also for a free connection of the pool. A server that is down refuses at once; this is for one that is slow."""
+"""Also the limit for getting a pooled connection. It is for a slow server; one that is down refuses at once."""
 ANSWER_WITHIN_S = 60.0
-"""For one statement: a server that neither answers nor closes the connection is away."""
+"""The limit for one statement. After it the server is regarded as not available."""
 
 SETTINGS = {
     "application_name": "ctihub",
     "timezone": "UTC",
-    # A worker that is frozen in the middle of a step must not keep its locks from the others for ever. But a step with
-    # a large bundle may think for long between two statements, and with less would never come to its end.
+    # A worker that hangs inside a step must not keep its locks for ever. But a step with a large bundle may compute
+    # for a long time between two statements, and with a lower limit it would never finish.
     "idle_in_transaction_session_timeout": "60s",
     "lock_timeout": "20s",
-    # Look-ups of thousands of keys go by index. Before the first ANALYZE of a table that grew fast the planner takes
-    # any key for half a percent of it, and reads it whole.
+    # Look-ups of thousands of keys must use an index. Before the first ANALYZE of a fast-growing table the planner
+    # assumes that each key matches half a percent of its rows, and scans the whole table.
     "enable_seqscan": "off",
     "jit": "off",
 }
@@ -38,21 +38,21 @@ _KNOWN = ("host", "sslmode", "sslrootcert", "sslcert", "sslkey")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """How to connect."""
+    """Connection settings."""
 
     arguments: Mapping[str, Any]
-    """For ``asyncpg.connect``."""
+    """The arguments of ``asyncpg.connect``."""
     tls: ssl.SSLContext | None
     or_without: bool
-    """Go on without TLS where the server has none (``sslmode=prefer``, as libpq does unless told otherwise)."""
+    """Connect without TLS if the server has none (``sslmode=prefer``, the default of libpq)."""
 
     @classmethod
     async def of(cls, url: str) -> Address:
-        """The address that a URL says, with libpq's parameters ``host`` and ``ssl…``. Raises Broken."""
+        """Parses a URL, with libpq's parameters ``host`` and ``ssl…``. Raises Broken if it is not valid."""
         return await asyncio.to_thread(_read, url)
 
     async def connect(self) -> Any:
-        """A connection of the driver."""
+        """Returns a new connection of the driver."""
         if self.tls is not None:
             try:
                 return await self._connect(self.tls)
@@ -102,7 +102,7 @@ def _is_socket(url: URL, said: Mapping[str, str]) -> bool:
 
 
 def _tls(mode: str, said: Mapping[str, str]) -> ssl.SSLContext:
-    """As libpq reads the parameters: only the modes that begin with ``verify`` look at the server's certificate."""
+    """Returns the TLS settings as libpq defines them: only ``verify-…`` modes check the server's certificate."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.check_hostname = mode == "verify-full"
     if not mode.startswith("verify"):

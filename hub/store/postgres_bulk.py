@@ -1,7 +1,7 @@
 """Bulk writes to PostgreSQL: few rows as arrays in one statement, many by COPY.
 
 Measured for a thousand rows in a transaction (rows/s, insert and update): arrays 67,000 and 46,000; COPY to a temporary
-table and an upsert from there 114,000 and 75,000; COPY into the table itself, where nothing can collide, 184,000.
+table and an upsert from there 114,000 and 75,000; COPY into the table itself, where no row can conflict, 184,000.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import Table, Text
 from sqlalchemy.dialects import postgresql
 
 COPY_FROM = 200
-"""So many rows are worth the two more round trips of a COPY through a temporary table."""
+"""From this number of rows on, COPY through a temporary table is faster, despite two more round trips."""
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -26,25 +26,25 @@ class _Plan:
     table: str
     columns: tuple[str, ...]
     texts: tuple[int, ...]
-    """Which columns hold text."""
+    """The indexes of the text columns."""
     staged: str | None
-    """The statement that takes the rows over from the temporary table; None: they are copied into the table itself."""
+    """The statement that inserts the rows from the temporary table; None: COPY writes to the table itself."""
 
 
 class Bulk:
-    """Makes the statements that ``SqlStore.many`` is given, and runs them the fast way."""
+    """Creates the statements for ``SqlStore.many``, and runs them as bulk writes."""
 
     def __init__(self) -> None:
         self._plans: dict[str, _Plan] = {}
         self._made: dict[tuple[object, ...], str] = {}
 
     def insert(self, table: Table, columns: Sequence[str] | None) -> str:
-        """A plain insert of all columns or of these; the text names its plan."""
+        """Returns a plain insert of all columns or of ``columns``. The text is the key of its plan."""
         key = (table.name, None if columns is None else tuple(columns))
         return self._made.get(key) or self._make(key, table, columns, "", staged=False)
 
     def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str]) -> str:
-        """An insert of all columns that replaces the row of the same ``keys``; ``add`` columns grow."""
+        """Returns an insert of all columns that replaces a row with the same ``keys`` and sums ``add`` columns."""
         key = (table.name, tuple(keys), tuple(add))
         return self._made.get(key) or self._make(key, table, None, _on_conflict(table, keys, add), staged=True)
 
@@ -63,7 +63,7 @@ class Bulk:
         return sql
 
     async def write(self, connection: Any, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Write rows by a statement made here, over a connection of the driver that is in a transaction."""
+        """Write rows with a statement of this object, on a driver connection with an open transaction."""
         plan = self._plans[sql]
         rows = _clean(rows, plan.texts)
         if len(rows) < COPY_FROM:
@@ -91,9 +91,9 @@ def _on_conflict(table: Table, keys: Sequence[str], add: Sequence[str]) -> str:
 
 
 def _clean(rows: Sequence[tuple[Any, ...]], texts: Sequence[int]) -> Sequence[tuple[Any, ...]]:
-    """PostgreSQL's text cannot hold the null character, which a record's key may: show that it was there.
+    """Replaces the null character, which PostgreSQL's text cannot store but the key of a record may contain.
 
-    One such row must not stop its whole batch, again and again. The usual case is seen in one pass over the text.
+    One such row must not make its whole batch fail at each attempt. Rows without it cost one pass over the text.
     """
     if not any("\0" in "".join([row[i] or "" for row in rows]) for i in texts):
         return rows

@@ -1,4 +1,4 @@
-"""What errors of PostgreSQL and its driver mean to the caller: mostly that trying again may help."""
+"""Translates errors of PostgreSQL and its driver to errors of the hub, mostly ``TryAgain``."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from hub.model.errors import Broken, HubError, Refused, TryAgain
 
 AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-"""All that the driver raises when the server has gone, is starting, or does not answer."""
+"""What the driver raises when the server has stopped, is starting, or does not answer."""
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONTENDED = ("40001", "40P01")
 _LOCK_TABLE_FULL = "53200"
 _MAY_PASS = ("08", "25P03", "40", "53", "55P03", "57")
-"""Connections, idle for too long, rollbacks, resources, a lock not granted in time, an operator's intervention."""
+"""Connection errors, idle timeouts, rollbacks, missing resources, lock timeouts, interventions of an operator."""
 _NO_ENTRY = ("28", "3D", "42501")
 _UNREADABLE_TEXT = "22021"
 
 
 class Contended(TryAgain):
-    """Two steps waited for each other, and this one was chosen to end."""
+    """PostgreSQL resolved a deadlock of two steps by ending this one."""
 
     def __init__(self) -> None:
         super().__init__("store.contended", "Two workers waited for each other.", "It is repeated by itself.")
 
 
 class LockTableFull(TryAgain):
-    """PostgreSQL's table of locks is too small for this step beside others."""
+    """PostgreSQL's lock table is too small for this step and the concurrent ones."""
 
     def __init__(self) -> None:
         says = "The step needs more locks than PostgreSQL's lock table has room for; it is repeated alone."
@@ -41,9 +41,9 @@ class LockTableFull(TryAgain):
 
 @contextlib.contextmanager
 def told_plainly() -> Iterator[None]:
-    """Errors of the driver as the caller may treat them; one that is a mistake of ours stays what it is.
+    """Raises errors of the driver as errors of the hub. Programming errors are raised unchanged.
 
-    Inside only the database may be talked to: a deadline or an OSError from elsewhere would pass for the server's.
+    The block may only use the database: a TimeoutError or OSError of something else would be taken for the server's.
     """
     try:
         yield

@@ -1,8 +1,8 @@
-"""Locks by name on PostgreSQL: advisory locks that end with the transaction.
+"""Named locks on PostgreSQL: advisory locks that end with the transaction.
 
-Within one call locks are taken in the order of their names, so that two steps cannot wait for each other there. A step
-learns only from what it has loaded what else it must lock, so across calls they can: PostgreSQL then ends one of them
-(after ``deadlock_timeout``), and that one is repeated alone, which always succeeds.
+Within one call, locks are taken in the order of their names, which prevents deadlocks. Across calls a deadlock is
+possible, since only the loaded data show which other names to lock. PostgreSQL then ends one of the steps (after
+``deadlock_timeout``), and the worker repeats it alone, which always succeeds.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ from hub.store.postgres_errors import Contended, LockTableFull
 from hub.store.vouched import Told, vouched_things
 
 _GATE = (0x6374_6975, 1)
-"""The two-number form has a name space of its own: no name of a thing or id is ever the gate's."""
+"""The lock that ``share`` and ``alone`` take. The two-number form has a separate name space: no conflict with names."""
 
 _SHARE = "select pg_advisory_xact_lock_shared($1, $2)"
 _ALONE = "select pg_advisory_xact_lock($1, $2)"
-# Counting keeps thousands of empty answers off the wire; the order of the array is the order of the locks.
+# ``count`` avoids sending thousands of empty rows; the locks are taken in the order of the array.
 _EACH = "select count(*) from (select {}(name) from unnest($1::bigint[]) as name offset 0) as taken"
 _EXCLUSIVE = _EACH.format("pg_advisory_xact_lock")
 _SHARED = _EACH.format("pg_advisory_xact_lock_shared")
 
 ALONE_FOR = 64
-"""How many steps run alone after one that had too much to lock: fewer tries in vain, and soon another attempt."""
+"""How many steps run alone after one with too many locks: few enough to retry soon, enough to avoid failures."""
 
 
 @dataclass(slots=True)
 class LockRoom:
-    """What one process knows of how its locking goes. PostgreSQL's table of locks has a fixed size, for all clients."""
+    """The lock limits of one process. PostgreSQL's lock table has a fixed size, shared by all clients."""
 
     most_names: int
-    """Beyond so many names a step runs alone."""
+    """A step that needs more names than this runs alone."""
     alone_for: int = 0
-    """So many more steps run alone."""
+    """How many more steps run alone."""
 
     def run_alone(self, steps: int) -> None:
-        """Let the next steps run alone."""
+        """Make the next ``steps`` steps run alone."""
         self.alone_for = max(self.alone_for, steps)
 
 
 async def room_of(conn: AsyncConnection) -> LockRoom:
-    """Half of the server's table of locks for a step; beyond it the server says ``LockTableFull``."""
+    """Returns a limit of half of the server's lock table per step. A larger step raises ``LockTableFull``."""
     names = ("max_locks_per_transaction", "max_connections", "max_prepared_transactions")
     per_client, clients, prepared = [
         int((await conn.exec_driver_sql("select current_setting($1)", (name,))).scalar_one()) for name in names
@@ -134,7 +134,7 @@ def _name_of_thing(thing: CanonicalKey) -> int:
 
 
 def _name_of_claim(key: ClaimKey) -> int:
-    """The name of the STIX id that the contribution is under: a key holds a digest of it."""
+    """Returns the name of the contribution's STIX id, whose digest is part of the key."""
     return int.from_bytes(key[4:12], signed=True)
 
 

@@ -1,6 +1,6 @@
-"""Statements on who refers to what, and on ids that collections made.
+"""Statements on references between claims, and on ids that collections have issued.
 
-Functions over a connection that is inside a transaction already; neutral to the dialect.
+Each function takes a connection with an open transaction. The statements are the same for both dialects.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from hub.store.chunks import chunks
 from hub.store.rows import change_of, claim_of
 
 _COUNTED = "sighting-of:"
-"""Begins the names whose referrers are counted, all of them (hub/core/merge/facts.sighting_of)."""
+"""The prefix of names whose referrers are always all loaded (hub/core/merge/facts.sighting_of)."""
 
 
 async def load_referrers(
     conn: AsyncConnection, names: Set[StixId], referrer_limit: int
 ) -> dict[StixId, list[ClaimKey] | None]:
-    """The keys of the claims that refer to each name; None where there are more than ``referrer_limit``."""
+    """Returns the keys of the claims that refer to each name; None where there are more than ``referrer_limit``."""
     r = t.referring.c
     found: dict[StixId, list[ClaimKey] | None] = {}
     few: dict[StixId, list[ClaimKey]] = {}
@@ -44,7 +44,7 @@ async def load_referrers(
 async def load_pages(
     conn: AsyncConnection, pages: Set[tuple[StixId, bytes]], referrer_limit: int
 ) -> dict[tuple[StixId, bytes], list[Claim]]:
-    """The next ``referrer_limit`` contributions after a key that refer to each name, in the order of their keys."""
+    """Returns, for each name and key, the next ``referrer_limit`` claims that refer to the name, in key order."""
     r, c = t.referring.c, t.contributions.c
     found = {}
     for target, after in sorted(pages):
@@ -56,7 +56,7 @@ async def load_pages(
 
 
 async def load_issued(conn: AsyncConnection, ids: Set[StixId]) -> dict[StixId, CanonicalKey | None]:
-    """The things for which a collection made these ids, now or in the past."""
+    """Returns the things for which a collection issued these ids, now or in the past; None for other ids."""
     found: dict[StixId, CanonicalKey | None] = dict.fromkeys(ids)
     for some in chunks(sorted(ids)):
         for table in (t.past_ids, t.views):
@@ -66,7 +66,7 @@ async def load_issued(conn: AsyncConnection, ids: Set[StixId]) -> dict[StixId, C
 
 
 async def load_past(conn: AsyncConnection, wanted: Set[tuple[int, StixId]]) -> dict[tuple[int, StixId], Change | None]:
-    """The last objects shown under ids that another id of the same view has followed."""
+    """Returns the last rows under ids that were replaced by another id of the same view; None for other ids."""
     p, c = t.past_ids.c, t.changes.c
     found: dict[tuple[int, StixId], Change | None] = dict.fromkeys(wanted)
     for some in chunks(sorted({object_id for _, object_id in wanted})):
@@ -74,7 +74,7 @@ async def load_past(conn: AsyncConnection, wanted: Set[tuple[int, StixId]]) -> d
         for row in (await conn.execute(select(t.changes).where(*where))).all():
             if row.body or row.before is None:
                 last = row
-            else:  # it had been withdrawn before the other id came
+            else:  # it had been withdrawn before the id was replaced
                 last = (await conn.execute(select(t.changes).where(c.log == row.log, c.seq == row.before))).one()
             at = (row.log, StixId(row.object_id))
             if at in found:

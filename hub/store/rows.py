@@ -1,4 +1,4 @@
-"""Rows of the tables as values of the model."""
+"""Converts rows of the tables to values of the model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.model.words import CanonicalKey, Seq, Stamp, StixId
 
 
 def claim_of(row: Row[Any]) -> Claim:
-    """A row of ``contributions``."""
+    """Converts a row of ``contributions``."""
     key, source, stix_id, kind, thing, modified_us, stamp, since, state, digest, body = tuple(row)
     return Claim(
         key, source, stix_id, kind, thing, modified_us, Stamp(stamp), Stamp(since), ClaimState(state), digest, body
@@ -19,7 +19,7 @@ def claim_of(row: Row[Any]) -> Claim:
 
 
 def view_of(row: Row[Any]) -> View:
-    """A row of ``views``."""
+    """Converts a row of ``views``."""
     thing, collection, object_id, kind, generation, seq, alive, digest, created_us, modified_us, uses = tuple(row)
     return View(
         collection, thing, object_id, kind, generation, seq, bool(alive), digest, created_us, modified_us,
@@ -28,7 +28,7 @@ def view_of(row: Row[Any]) -> View:
 
 
 def past_view_of(row: Row[Any]) -> View:
-    """A row of ``past_ids``: a view under an id that another id has followed."""
+    """Converts a row of ``past_ids``: a view under an id that has been replaced."""
     return View(
         row.collection, CanonicalKey(row.thing), StixId(row.object_id), row.type, row.generation, Seq(row.seq), False,
         b"", 0, 0, (),
@@ -36,7 +36,7 @@ def past_view_of(row: Row[Any]) -> View:
 
 
 def change_of(row: Row[Any]) -> Change:
-    """A row of ``changes``."""
+    """Converts a row of ``changes``."""
     return Change(
         row.log, Seq(row.seq), StixId(row.object_id), row.type, bool(row.withdrawn), row.date_added_us, row.version_us,
         row.body, bool(row.first), row.before,

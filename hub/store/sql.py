@@ -1,6 +1,6 @@
-"""The store over SQLAlchemy Core: what both dialects share. What a dialect changes stands in ``hub/store/dialect``.
+"""The store on SQLAlchemy Core: what both dialects share. ``hub/store/dialect`` declares what differs.
 
-Connections are used inside ``hub/store`` alone. What others read stands in one class for each subject.
+Connections are used only inside ``hub/store``. For other packages there is one reader class for each subject.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class SqlStore(Dialect):
         return {at: position for at, position in (await self.all_positions()).items() if at in wanted}
 
     async def changes_left(self) -> int:
-        """How many changes of policy are still to be carried out."""
+        """Returns how many changes of policy are not fully applied yet."""
         async with self.reading() as conn:
             return await tasks.count(conn, Recompute)
 
@@ -62,23 +62,23 @@ class SqlStore(Dialect):
             return bool((await conn.execute(select(tasks.is_due(now_us)))).scalar_one())
 
     async def all_positions(self) -> Positions:
-        """How far every partition has been carried."""
+        """Returns the next position of every partition."""
         return {at: reached.next for at, reached in (await self.intake.reached()).items()}
 
     # ------------------------------------------------------------ clock
 
     async def stored_times(self) -> StoredTimes:
-        """The times that the store holds, by which a clock is judged."""
+        """Returns the times in the store that the clock is compared with."""
         async with self.reading() as conn:
             return await clock.read_times(conn)
 
     async def mark_alive(self, boot: str, alive: Alive) -> None:
-        """Note that a worker works now."""
+        """Record that a worker is alive."""
         async with self.begin() as conn:
             await clock.mark_alive(conn, boot, alive)
 
     async def put_back(self, now_us: int, *, later_than_us: int) -> PutBack:
-        """Put back what is dated later, whole or not at all."""
+        """Correct later times, in one transaction; see ``hub/store/clock``."""
         async with self.begin() as conn:
             return await clock.put_back(conn, now_us, later_than_us=later_than_us)
 
@@ -90,17 +90,17 @@ class SqlStore(Dialect):
             return await self.policy_in(conn)
 
     async def policy_in(self, conn: AsyncConnection) -> Policy:
-        """The policy as this transaction sees it."""
+        """See ``Dialect``."""
         number = await policy_changes.policy_number(conn)
         if self._policy is None or self._policy.number != number:
             self._policy = await self._read_policy(conn)
         return self._policy
 
     async def _read_policy(self, conn: AsyncConnection) -> Policy:
-        """The whole policy as of one moment, not before that of this transaction's last statement."""
+        """Returns the policy of one snapshot, which is not older than this transaction's last statement."""
         return await read_policy(conn)
 
-    # ------------------------------------------------------------ opened and closed
+    # ------------------------------------------------------------ key, readiness, closing
 
     async def key(self) -> bytes:
         """See the port."""

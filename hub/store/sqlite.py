@@ -1,4 +1,4 @@
-"""The store on SQLite: one file, WAL, fsync at each commit; writers wait for one another, readers never wait."""
+"""The store on SQLite: one file, WAL, fsync at each commit. Writers wait for one another; readers never wait."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from hub.store.migrations import upgrade
 from hub.store.sql import SqlStore
 
 _BUSY_S = 60
-"""How long a writer waits for another. On a slow disk or a busy machine one step takes seconds."""
+"""How long a writer waits for another, in seconds. On a slow disk or a busy machine a step takes seconds."""
 _POLL_S = 0.01
-"""How often a watcher asks whether another process has committed: 10 microseconds of work each."""
+"""The interval in which a watcher checks for commits of other processes; a check takes 10 microseconds."""
 
 
 async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
-    """Open the store in this file, made and migrated where needed. ``now_us`` dates what is made for the first time.
+    """Open the store in this file; create or migrate it if needed. ``now_us`` is the creation time of a new store.
 
-    Raises TryAgain, or Broken where the file is damaged or may not be used.
+    Raises TryAgain when the store is busy, Broken when the file is damaged or not accessible.
     """
     await asyncio.to_thread(_make, path)
     engine = await asyncio.to_thread(sqlite_engine, path)
@@ -46,7 +46,7 @@ async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
 
 
 def _make(path: Path) -> None:
-    """What is marked and what is secret is for the hub's own user only; SQLite's other files follow this one's mode."""
+    """Create the file, readable by the hub's user only, as it has secrets. SQLite's other files get the same mode."""
     with sqlite_errors.access_told(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600, exist_ok=True)
@@ -57,7 +57,7 @@ def _make(path: Path) -> None:
             try:
                 connection.execute("pragma journal_mode=wal")  # the file keeps it
             except sqlite3.OperationalError as error:
-                # of those that change it at once, SQLite lets one wait and refuses the other without waiting
+                # when two connections change it at once, SQLite refuses one of them without waiting
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                     raise
                 time.sleep(_POLL_S)
@@ -66,18 +66,18 @@ def _make(path: Path) -> None:
 
 
 def sqlite_engine(path: Path) -> AsyncEngine:
-    """Connections to a file that is made and migrated already, with the settings and transactions of the store."""
+    """Returns an engine for an existing, migrated file, with the settings and transactions of the store."""
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
         async_creator=partial(sqlite_connection.connect, path, timeout_s=_BUSY_S),
         pool_size=4,
         max_overflow=12,
-        pool_use_lifo=True,  # the connection whose cache is warm, rather than each in turn with a cache of its own
+        pool_use_lifo=True,  # reuse the connection with the warm cache
     )
 
     @event.listens_for(engine.sync_engine, "connect")
     def _settings(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves
+        connection.isolation_level = None  # BEGIN is sent explicitly
         cursor = connection.cursor()
         for pragma in ("synchronous=full", "cache_size=-32768", "temp_store=memory", "wal_autocheckpoint=4000"):
             cursor.execute(f"pragma {pragma}")
@@ -85,7 +85,7 @@ def sqlite_engine(path: Path) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Any) -> None:
-        # a read transaction that turns into a writing one fails at once with "database is locked": say it first
+        # upgrading a read transaction to a write transaction may fail with "database is locked": BEGIN IMMEDIATE
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("begin immediate" if writes else "begin")
 
@@ -118,13 +118,13 @@ class SqliteStore(SqlStore):
     async def watch(self) -> AsyncGenerator[None, None]:
         """See the port: ``data_version`` changes when another connection has committed.
 
-        A thread of its own looks: a hundred times a second through the event loop would cost a tenth of a core.
+        A separate thread checks it: a hundred checks per second in the event loop would cost a tenth of a core.
         """
         loop, changed, stop = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
         ended: list[BaseException | None] = []
 
         def tell() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(changed.set)
 
         def look() -> None:
@@ -166,7 +166,7 @@ class SqliteStore(SqlStore):
         return f'insert into "{table.name}" ({into}) values ({", ".join("?" * len(names))})'  # noqa: S608
 
     async def announce(self, conn: AsyncConnection) -> None:
-        """Watchers look for themselves."""
+        """Does nothing: watchers poll the file."""
 
     async def many(self, conn: AsyncConnection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """See ``SqlStore``."""
@@ -174,7 +174,7 @@ class SqliteStore(SqlStore):
 
 
 def _look_for_commits(path: Path, stop: threading.Event, tell: Callable[[], None]) -> None:
-    """Until ``stop``: call ``tell`` at once, and after each commit of another connection."""
+    """Call ``tell`` at the start and after each commit of another connection, until ``stop`` is set."""
     with contextlib.closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
         seen = None
         while True:

@@ -1,8 +1,8 @@
-"""A connection of aiosqlite that makes one round trip to its thread for a statement; SQLAlchemy's adapter makes four.
+"""An aiosqlite connection with one round trip to its thread per statement; SQLAlchemy's adapter makes four.
 
-A round trip wakes two threads, which takes many times longer than a short statement in SQLite itself. The adapter makes
-a cursor, executes, fetches all rows and closes the cursor in a round trip each. Here executing and fetching are one
-round trip, and cursors are made and closed without any.
+A round trip wakes two threads, which takes many times longer than a short statement in SQLite. The adapter creates a
+cursor, executes, fetches all rows and closes the cursor in one round trip each. Here executing and fetching are one
+round trip, and cursors are created and closed without any.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from aiosqlite.context import contextmanager
 
 
 async def connect(path: Path, *, timeout_s: float) -> aiosqlite.Connection:
-    """Open the file. A writer waits ``timeout_s`` for another. Raises sqlite3.Error."""
+    """Open the file. A writer waits up to ``timeout_s`` seconds for another. Raises sqlite3.Error."""
 
     def connector() -> sqlite3.Connection:
-        # cursors are made and closed in the event loop's thread, while no statement runs
+        # cursors are created and closed in the event loop's thread, while no statement runs
         return sqlite3.connect(path, timeout=timeout_s, check_same_thread=False)
 
     connection = SqliteConnection(connector, iter_chunk_size=64)
-    connection._thread.daemon = True  # as in SQLAlchemy: a process that ends does not wait for it
+    connection._thread.daemon = True  # as in SQLAlchemy: a process does not wait for it at exit
     return await connection
 
 
@@ -32,31 +32,31 @@ class SqliteConnection(aiosqlite.Connection):
     """See the head of this module."""
 
     idle = True
-    """Whether the thread has nothing to do. A cancelled task leaves it busy until a later call has ended."""
+    """Whether the thread is idle. After a cancelled task it counts as busy until a later call has ended."""
 
     @contextmanager
     async def cursor(self) -> aiosqlite.Cursor:
-        """A cursor, made without a round trip."""
+        """Returns a new cursor, without a round trip."""
         return SqliteCursor(self, self._conn.cursor())
 
     async def rollback(self) -> None:
-        """Roll back what is open; the pool calls this for every connection that comes back to it."""
+        """Roll back an open transaction; the pool calls this for every returned connection."""
         if not self.idle or self._conn.in_transaction:
             await super().rollback()
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        self.idle = False  # and it stays so if the task is cancelled, since the thread goes on
+        self.idle = False  # stays False if the task is cancelled, since the thread continues
         try:
             result = await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
         except Exception:
             self.idle = True
             raise
-        self.idle = True  # the thread runs calls in order, so earlier ones have ended too
+        self.idle = True  # the thread runs calls in order, so all earlier calls have ended
         return result
 
 
 class SqliteCursor(aiosqlite.Cursor):
-    """A cursor that fetches all rows as it executes a statement."""
+    """A cursor that fetches all rows when it executes a statement."""
 
     _conn: SqliteConnection
 
@@ -73,22 +73,22 @@ class SqliteCursor(aiosqlite.Cursor):
         return self._cursor.execute(sql, parameters).fetchall()
 
     async def fetchone(self) -> Any:
-        """The next row; None after the last."""
+        """Returns the next row; None after the last."""
         return next(iter(await self.fetchmany(1)), None)
 
     async def fetchmany(self, size: int | None = None) -> list[Any]:
-        """The next rows."""
+        """Returns the next ``size`` rows."""
         number = self._cursor.arraysize if size is None else size
         rows, self._rows = self._rows[:number], self._rows[number:]
         return rows
 
     async def fetchall(self) -> list[Any]:
-        """The rows that are left."""
+        """Returns the remaining rows."""
         rows, self._rows = self._rows, []
         return rows
 
     async def close(self) -> None:
-        """Close, without a round trip unless the thread still runs a statement."""
+        """Close the cursor; this takes a round trip only if the thread still runs a statement."""
         if self._conn.idle:
             self._cursor.close()
         else:

@@ -1,4 +1,4 @@
-"""What errors of SQLite and of its file mean to the caller: trying again may help, or an operator must act."""
+"""Translates errors of SQLite and its file to errors of the hub: ``TryAgain`` or ``Broken``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOG_BESIDE = "log.sqlite"
 
 @contextlib.contextmanager
 def told_plainly(path: Path) -> Iterator[None]:
-    """Errors of the driver as the caller may treat them; one that is a mistake of ours stays what it is."""
+    """Raises errors of the driver as errors of the hub. Programming errors are raised unchanged."""
     try:
         yield
     except DBAPIError as error:
@@ -33,7 +33,7 @@ def told_plainly(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def access_told(path: Path) -> Iterator[None]:
-    """Errors of the file system, where nothing but the file in ``path`` is touched. Raises Broken."""
+    """Raises errors of the file system as Broken. The block may access only the file in ``path``."""
     try:
         yield
     except OSError as error:
@@ -41,7 +41,7 @@ def access_told(path: Path) -> Iterator[None]:
 
 
 def ensure_whole(path: Path) -> None:
-    """What SQLite would take for a new store is none where the hub's event log lies beside it. Raises Broken."""
+    """Raises Broken if the file is empty although the hub's event log next to it is not, or if it is not SQLite's."""
     with access_told(path), path.open("rb") as file:
         head = file.read(len(_HEADER))
     if head == b"" and _has_content(path.with_name(_LOG_BESIDE)):
@@ -55,7 +55,7 @@ def _has_content(log: Path) -> bool:
 
 
 def _hub_error(error: sqlite3.Error, path: Path) -> HubError | None:
-    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:  # the low byte is the primary code
+    match getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF:  # the low byte is the primary result code
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return _damaged(path, str(error))
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:

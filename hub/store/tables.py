@@ -1,6 +1,7 @@
-"""The schema, once for both dialects. Few random indexes: what is written per object decides speed.
+"""The schema, for both dialects. There are few random indexes, since the writes per object determine the speed.
 
-The bytes that members read stand once, in ``changes``; ``views`` points to them. Times are microseconds since 1970.
+The bytes that members read are stored once, in ``changes``; ``views`` points to them. Times are microseconds since
+1970-01-01 UTC.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ named_values = Table(
     Column("alone", Boolean, nullable=False),
     Index("uq_named_values_value_thing", "value", "thing", unique=True),
 )
-"""The patterns that a value stands in, unless it leads to them by itself. A function of the pattern, so that no row
-ever goes: what may be seen of a thing is asked elsewhere.
+"""The patterns that contain a value, unless the value alone determines their key. Rows depend on the pattern only
+and are never deleted; what a reader may see of a thing is checked elsewhere.
 """
 
 # ---------------------------------------------------------------- what collections show
@@ -131,7 +132,7 @@ logs = Table(
 )
 
 SHOWN_NEVER, SHOWN_BEFORE, SHOWN_NOW = 0, 1, 2
-"""``changes.shown``: its object has left the collection · a version that a newer one follows · the newest version."""
+"""``changes.shown``: the object has left the collection · an older version · the newest version."""
 
 changes = Table(
     "changes",
@@ -152,7 +153,7 @@ changes = Table(
     Index("ix_changes_log_date_added_us", "log", "date_added_us"),
 )
 
-# ---------------------------------------------------------------- what became of what was sent
+# ---------------------------------------------------------------- receipts, held objects
 
 positions = Table(
     "positions",
@@ -208,12 +209,12 @@ held = Table(
     Index("ix_held_source_stix_id", "source", "stix_id"),
 )
 
-# ---------------------------------------------------------------- who exists and who may
+# ---------------------------------------------------------------- registry, policy
 
 hub = Table(
     "hub",
     metadata,
-    Column("one", Integer, primary_key=True, autoincrement=False),  # a single row: what all processes must agree on
+    Column("one", Integer, primary_key=True, autoincrement=False),  # a single row: the settings shared by all processes
     Column("namespace", Text, nullable=False),
     Column("identity", Text, nullable=False),
     Column("cursor_key", LargeBinary, nullable=False),
@@ -240,14 +241,14 @@ tasks = Table(
     Column("due_us", BigInteger, nullable=False),
     Index("ix_tasks_due_us", "due_us"),
 )
-"""What is left for later steps, and when it is to be done."""
+"""Work for later steps, and when it is due."""
 
 ticks = Table("ticks", metadata, Column("day", Text, primary_key=True), Column("at_us", BigInteger, nullable=False))
 
 alive = Table(
     "alive",
     metadata,
-    Column("boot", Text, primary_key=True),  # the start of a machine that a worker ran on, as its kernel names it
+    Column("boot", Text, primary_key=True),  # the kernel's boot id of a machine that a worker ran on
     Column("at_us", BigInteger, nullable=False),
     Column("uptime_us", BigInteger, nullable=False),
 )

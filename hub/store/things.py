@@ -1,4 +1,4 @@
-"""Reading what the hub knows of single things. See ``hub/store/port.ThingReader``."""
+"""Reads views and claims of single things. See ``hub/store/port.ThingReader``."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class SqlThings:
 
 
 async def _bodies(conn: AsyncConnection, views: Collection[View]) -> dict[tuple[int, Seq], bytes]:
-    """The bodies of the rows that these views point to, by collection and number."""
+    """Returns the bodies of the rows that these views point to, by collection and number."""
     wanted: dict[int, list[Seq]] = defaultdict(list)
     for view in views:
         wanted[view.collection].append(view.seq)

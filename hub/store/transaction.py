@@ -1,6 +1,6 @@
-"""One step of a worker over SQLAlchemy Core: what both dialects share.
+"""The transaction of one worker step on SQLAlchemy Core, for both dialects.
 
-Bulk writes go through the driver's own ``executemany``: Core compiles the statement once, the rows are plain tuples.
+Bulk writes use the driver's ``executemany``: Core compiles the statement once, and the rows are plain tuples.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hub.store.loading import Loading
 
 
 class Stale(TryAgain):
-    """The positions have moved on: another worker has carried this batch."""
+    """Another worker has processed this batch and moved the positions."""
 
     def __init__(self) -> None:
         super().__init__("worker.stale", "Another worker has carried this batch.", "Rewind and take again.")
@@ -43,7 +43,7 @@ class SqlTransaction:
         self._locks = store.locks(conn)
         self._prepared: Writes | None = None
         self._absent: set[Hashable] = set()
-        """Claims, and views by collection and thing, that are not there: locked as they are, nobody else adds them."""
+        """Keys of claims, and of views by collection and thing, that do not exist. Locked: nobody adds them."""
 
     async def policy(self) -> Policy:
         """See the port."""
@@ -68,7 +68,7 @@ class SqlTransaction:
         if not logs:
             return {}
         c = t.logs.c
-        # In this order others wait in turn; what they find then is what we have left. SQLite has one writer anyway.
+        # A fixed order prevents deadlocks; waiting steps then read what this one has written. SQLite has one writer.
         locking = select(c.no, c.last_seq, c.last_us).where(c.no.in_(sorted(logs))).order_by(c.no).with_for_update()
         rows = await self.conn.execute(locking)
         return {row.no: Head(Seq(row.last_seq), row.last_us) for row in rows}
@@ -97,7 +97,7 @@ class SqlTransaction:
     async def _put(
         self, table: Table, keys: Sequence[str], rows: Sequence[tuple[Any, ...]], names: Sequence[Hashable]
     ) -> None:
-        """Write rows, those that are known not to be there by plain inserts, which are cheaper."""
+        """Write rows. Those that are known not to exist are plain inserts, which are cheaper."""
         new = [row for row, name in zip(rows, names, strict=True) if name in self._absent]
         old = [row for row, name in zip(rows, names, strict=True) if name not in self._absent]
         self._absent.difference_update(names)
@@ -153,7 +153,7 @@ class SqlTransaction:
             await self.conn.execute(_HEAD, heads)
 
     async def _hide(self, log: int, seq: Seq) -> None:
-        """The object of this row has left its collection: none of its versions is shown any more."""
+        """Mark all versions of this row's object as not shown: the object has left the collection."""
         c = t.changes.c
         at: int | None = seq
         while at is not None:
@@ -223,7 +223,7 @@ class SqlTransaction:
         """See the port."""
         c = t.contributions.c
         query = select(c.key).where(c.key > key).order_by(c.key).limit(limit)
-        if source is not None:  # the keys of one source stand together
+        if source is not None:  # the keys of one source are adjacent
             query = query.where(c.key >= source.to_bytes(4, "big"), c.key < (source + 1).to_bytes(4, "big"))
         return [ClaimKey(row.key) for row in await self.conn.execute(query)]
 
@@ -236,7 +236,7 @@ class SqlTransaction:
         """See the port."""
         h = t.held.c
         query = select(t.held).where(h.state == "released").order_by(h.no).limit(limit)
-        rows = await self.conn.execute(query.with_for_update(skip_locked=True))  # another worker has the others
+        rows = await self.conn.execute(query.with_for_update(skip_locked=True))  # another worker has locked the rest
         return [
             Held(r.no, r.source, r.stix_id, r.code, r.list, r.says, r.value, r.stamp, r.receipt, r.idx, r.at_us)
             for r in rows
@@ -251,7 +251,7 @@ _FIRST_POSITION = text(
     'insert into positions (topic, "partition", "next", moved_us) values (:topic, :partition, :next, :us)'
     " on conflict do nothing"
 )
-"""Of workers that begin with one partition at once only one has its row."""
+"""Only one of several workers that start a partition at the same time inserts its row."""
 
 _FOLLOWED = (
     update(t.changes)

@@ -1,4 +1,4 @@
-"""Values of a union of dataclasses as JSON: which of them it is, its fields, and the version of this form."""
+"""Stores values of a union of dataclasses as JSON: the class, the fields, and the schema version."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class TypedJson(Generic[T]):
     """Writes and reads the values of one union."""
 
     def __init__(self, union: object) -> None:
-        """``union``: of dataclasses, ``A | B``."""
+        """``union`` is a union of dataclasses, ``A | B``."""
         self._kinds: dict[str, type[T]] = {kind.__name__: kind for kind in get_args(union)}
 
     def encode(self, value: T) -> str:
-        """The same for equal values."""
+        """Returns JSON text; equal values give equal text."""
         raw = msgspec.Raw(msgspec.json.encode(value))
         return msgspec.json.encode(_Envelope(_SCHEMA, type(value).__name__, raw)).decode()
 
     def decode(self, text: str) -> T:
-        """Raises Broken for what a newer hub has written."""
+        """Returns the value. Raises Broken for an unknown class or schema version, as a newer hub may have written."""
         envelope = msgspec.json.decode(text, type=_Envelope)
         kind = self._kinds.get(envelope.kind)
         if kind is None or envelope.schema != _SCHEMA:

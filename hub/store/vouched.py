@@ -1,7 +1,9 @@
-"""What nearly every view carries along, TLP markings and identities, without a lock that every step would wait for.
+"""Optimistic checks for objects that nearly every view uses, TLP markings and identities. A lock on such an object
+would serialise all steps.
 
-The core decides from how many views use such an object, and from its view, whether that view comes, stays or goes. A
-step notes what it was told, and at its end, when it holds the rows of the counts, looks whether that still holds.
+The number of views that use such an object, and its own view, decide whether that view is added, kept or withdrawn. A
+step remembers what it has read. Before it writes, it locks the rows of the counts and checks that the result would
+still be the same.
 """
 
 from __future__ import annotations
@@ -21,19 +23,19 @@ from hub.store import tables as t
 
 
 def vouched_things(policy: Policy) -> frozenset[CanonicalKey]:
-    """The things whose content the policy alone decides: only whether they have a view depends on anything else."""
+    """Returns the things whose content depends on the policy only; whether they have a view depends on other views."""
     return frozenset(object_key(name) for name in known_objects(policy))
 
 
 class Told:
-    """What one step was told of the things that it did not lock."""
+    """What one step has read of the things that it did not lock."""
 
     def __init__(self) -> None:
         self._views: dict[tuple[int, CanonicalKey], tuple[int, bool] | None] = {}
         self._counts: dict[tuple[int, str], int] = {}
 
     def note(self, answers: Answers, things: frozenset[CanonicalKey], policy: Policy) -> None:
-        """Note what was told of these things, the first time."""
+        """Remember the first answers about these things."""
         records = answers.of(THING)
         for thing in things & records.keys():
             for no in policy.collections:
@@ -42,7 +44,7 @@ class Told:
             self._counts.setdefault(at, count)
 
     async def still_holds(self, conn: AsyncConnection, writes: Writes) -> bool:
-        """Whether the counts that this step changes, and the views, would lead to the same. Holds the counts' rows."""
+        """Lock the rows of the counts that this step changes. Returns whether counts and views give the same result."""
         changed = sorted(at for at, delta in writes.uses.items() if delta)
         if not changed:
             return True

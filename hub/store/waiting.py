@@ -1,4 +1,4 @@
-"""Statements on what waits for the operator: objects that are held, and what became of them."""
+"""Statements on held objects: those that wait for the operator, and those that were released or refused."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from hub.store import tables as t
 from hub.store.chunks import chunks
 
 _AT_ONCE = 500
-"""Pairs in one query: PostgreSQL's planner takes no more than some thousands."""
+"""Pairs in one query: PostgreSQL's planner cannot handle more than some thousands."""
 _NEVER_US = (1 << 63) - 1
-"""After every time."""
+"""Later than every time."""
 _WAITS = (HeldState.WAITING, HeldState.RELEASED)
 _SUPERSEDED = (
     update(t.held)
     .where(
         t.held.c.source == bindparam("of_source"), t.held.c.stix_id == bindparam("under_id"),
-        t.held.c.stamp < bindparam("by_stamp"), or_(*(t.held.c.state == state for state in _WAITS)),  # IN has no many
+        # ORs, since an expanding IN does not work with executemany
+        t.held.c.stamp < bindparam("by_stamp"), or_(*(t.held.c.state == state for state in _WAITS)),
         or_(t.held.c.modified_us.is_(None), t.held.c.modified_us <= bindparam("by_modified_us")),
     )
     .values(state=HeldState.SUPERSEDED.value)
@@ -33,7 +34,7 @@ _SUPERSEDED = (
 
 
 async def load_held(conn: AsyncConnection, names: Set[tuple[int, StixId]]) -> dict[tuple[int, StixId], HeldRecord]:
-    """What waits, or was refused, under these sources and ids."""
+    """Returns the waiting and the refused objects for each source and id."""
     h = t.held.c
     query = select(h.source, h.stix_id, h.digest, h.state, h.stamp, h.modified_us)
     query = query.where(h.state.in_((*_WAITS, HeldState.REFUSED))).order_by(h.no)
@@ -51,7 +52,7 @@ async def load_held(conn: AsyncConnection, names: Set[tuple[int, StixId]]) -> di
 
 
 async def supersede(conn: AsyncConnection, said: Mapping[tuple[int, StixId], Sequence[Superseding]]) -> None:
-    """Let nothing wait under a source's id that is not newer than what the source said there."""
+    """Mark waiting objects as superseded unless they are newer than what the source has sent since under the id."""
     if not said or (await conn.execute(select(t.held.c.no).where(t.held.c.state.in_(_WAITS)).limit(1))).first() is None:
         return
     rows = [
@@ -70,7 +71,7 @@ async def supersede(conn: AsyncConnection, said: Mapping[tuple[int, StixId], Seq
 async def read_held(
     conn: AsyncConnection, choice: HeldChoice, *, state: HeldState | None, limit: int, with_value: bool = False
 ) -> Sequence[HeldObject]:
-    """Held objects, the oldest first, at most ``limit``."""
+    """Returns at most ``limit`` held objects, the oldest first."""
     h, p = t.held.c, t.principals.c
     columns = [h.no, p.name, h.stix_id, h.code, h.list, h.says, h.at_us, h.state, h.receipt]
     query = select(*columns, h.value if with_value else literal(b"").label("value"))
@@ -81,7 +82,7 @@ async def read_held(
 
 
 async def read_released(conn: AsyncConnection, known: Collection[int]) -> dict[int, bytes]:
-    """The objects that operators have let pass, as they came, by their numbers; without those that are ``known``."""
+    """Returns the released objects as they were received, by number, except the ``known`` ones."""
     h = t.held.c
     let_pass = h.state.in_((HeldState.RELEASED, HeldState.TAKEN))
     new = sorted(set((await conn.execute(select(h.no).where(let_pass))).scalars()).difference(known))
@@ -93,7 +94,7 @@ async def read_released(conn: AsyncConnection, known: Collection[int]) -> dict[i
 
 
 async def settle_held(conn: AsyncConnection, choice: HeldChoice, state: HeldState) -> int:
-    """Give the waiting objects among these another state; returns how many they were."""
+    """Set the state of the waiting objects among ``choice``; returns how many."""
     waiting = t.held.c.state == HeldState.WAITING
     return (await conn.execute(update(t.held).where(waiting, _chosen(choice)).values(state=state))).rowcount
 

@@ -1,7 +1,7 @@
-"""The schema's history, from the first version on: at each opening a store is brought to ``HEAD``, under a lock.
+"""All versions of the schema. Opening a store migrates it to ``HEAD``, under a lock.
 
 To change the schema: change ``hub/store/tables.py``, add ``versions/vNNNN_what.py`` and set ``HEAD``. A test compares
-the migrated schema with the tables, and says what is missing.
+the migrated schema with the tables and lists the differences.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from hub.model.errors import Broken
 
 HEAD = "0008"
-"""The newest version; alembic is imported only where a store is older, as it takes longer than opening does."""
+"""The newest version. Alembic is imported only for an older store, since the import takes longer than opening."""
 
 _LOCK = 0x6374_6975
-"""PostgreSQL's advisory lock for migrating: ``ctiu`` in ASCII. Any number would do that nobody else takes."""
+"""PostgreSQL's advisory lock for migrations: ``ctiu`` in ASCII, a number that no other program should use."""
 
 
 async def upgrade(engine: AsyncEngine) -> None:
-    """Bring the store to ``HEAD``; nothing is done when it is there. Processes that do it at once wait in turn.
+    """Migrate the store to ``HEAD``; does nothing when it has that version. Concurrent processes wait for the lock.
 
-    Raises Broken when the store is of a later version than this program.
+    Raises Broken when the store has a later version than this program.
     """
     async with engine.connect() as conn:
         if await version(conn) == HEAD:
@@ -40,7 +40,7 @@ async def upgrade(engine: AsyncEngine) -> None:
 
 
 async def version(conn: AsyncConnection) -> str | None:
-    """The version of the schema; None of an empty store."""
+    """Returns the version of the schema; None for an empty store."""
     return await conn.run_sync(_version)
 
 

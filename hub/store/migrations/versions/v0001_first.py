@@ -1,6 +1,6 @@
 """The first schema.
 
-As it was then: nothing is imported from ``hub/store/tables.py``, which goes on changing.
+It does not import ``hub/store/tables.py``, since the tables there change with later versions.
 """
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make all tables."""
+    """Create all tables."""
     op.create_table(
         "carried",
         sa.Column("collection", sa.Integer(), nullable=False),

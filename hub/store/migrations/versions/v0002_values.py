@@ -1,4 +1,4 @@
-"""Which patterns a value stands in."""
+"""Adds the table that maps values to the patterns that contain them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add the table; what came in before is not in it."""
+    """Create the table. It does not contain earlier contributions."""
     op.create_table(
         "named_values",
         sa.Column("value", sa.LargeBinary(), nullable=False),

@@ -1,4 +1,4 @@
-"""When a worker last worked, for each start of a machine: what the clock is judged by."""
+"""Adds the table of the last time that a worker was alive, per machine start. The check of the clock uses it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "alive",
         sa.Column("boot", sa.Text(), nullable=False),

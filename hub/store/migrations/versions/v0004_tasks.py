@@ -1,4 +1,4 @@
-"""What is left for later steps as values, and when each is to be done."""
+"""Replaces ``sweeps`` by a table of typed tasks with due times."""
 
 import json
 
@@ -13,7 +13,7 @@ _tasks = sa.table("tasks", *(sa.column(name) for name in ("kind", "task", "curso
 
 
 def upgrade() -> None:
-    """Make the table, and carry over what is left."""
+    """Create the table, and convert the pending work."""
     op.create_table(
         "tasks",
         sa.Column("no", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -49,7 +49,7 @@ def _task(scope: str) -> tuple[str, dict[str, object]]:
 
 
 def _last_day_us(conn: sa.Connection) -> int | None:
-    """The beginning of the last day that was set, or on which the hub was made; None for a hub that is not made yet."""
+    """Returns the start of the last date set, or else of the day the hub was created; None if it is not created yet."""
     last = conn.execute(sa.text("select max(at_us) from ticks")).scalar()
     made = conn.execute(sa.text("select created_us from hub")).scalar()
     return None if made is None else max(last or 0, made) // _DAY_US * _DAY_US

@@ -1,4 +1,4 @@
-"""Whoever makes claims is a source; what was rejected in topics of nobody has a log."""
+"""Renames centres to sources, and adds a log of rejections in topics that belong to no source."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Give the columns their name, and make the log."""
+    """Rename the columns, and create the log."""
     op.drop_index("ix_held_centre_stix_id", "held")
     for table in ("contributions", "receipt_parts", "counts", "held"):
         op.execute(sa.text(f"alter table {table} rename column centre to source"))

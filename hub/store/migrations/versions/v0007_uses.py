@@ -1,4 +1,4 @@
-"""What views use is counted in a table of that name."""
+"""Renames the table ``carried`` to ``uses``."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Give the table and its index their names."""
+    """Rename the table and its index."""
     op.drop_index("uq_carried_collection_used", "carried")
     op.execute(sa.text("alter table carried rename to uses"))
     op.create_index("uq_uses_collection_used", "uses", ["collection", "used"], unique=True)
