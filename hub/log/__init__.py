@@ -1,1 +1,1 @@
-"""The event log: the only way into the hub for what centres say. One port, one adapter a deployment."""
+"""The event log: all that sources send enters the hub through it. One port; each deployment uses one adapter."""

@@ -1,7 +1,7 @@
-"""The embedded event log: one SQLite file that several processes share, durable before it acknowledges.
+"""The embedded event log: one SQLite file that several processes share. Records are durable before ``append`` returns.
 
-A topic has one partition. Each process writes in one thread, whose transactions gather whatever waits (one fsync for
-many appends); each consumer reads in a thread of its own. SQLite's write-ahead log lets them all work side by side.
+A topic has one partition. Each process writes in one thread; a transaction groups all waiting appends, which share one
+fsync. Each consumer reads in its own thread. SQLite's write-ahead log allows reading and writing at the same time.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ T = TypeVar("T")
 
 GROUP_RECORDS = 10_000
 GROUP_BYTES = 16 << 20
-"""One transaction gathers waiting appends up to these sizes, so that the first of them is not kept waiting for long."""
+"""The limits of one transaction of waiting appends, so that the first append does not wait for long."""
 TRIM_STEP = 1_000
-"""Records that one transaction of ``trim`` deletes: a few milliseconds, after which appends have their turn."""
+"""How many records one transaction of ``trim`` deletes: this takes a few milliseconds, then appends can proceed."""
 FREE_BYTES = 16 << 20
-"""Less free space than this and the log is not ready: an append that fits may be the last."""
+"""With less free disk space than this the log is not ready."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNDATED_MS = 0
-"""The time of records that came while the clock was in doubt."""
+"""The time of records that were received while the clock was in doubt."""
 
 
 class EmbeddedLog:
-    """An ``EventLog`` in the SQLite file ``path``. Made with ``open``; belongs to the event loop that opened it."""
+    """An ``EventLog`` in the SQLite file ``path``. Create it with ``open`` and use it in that event loop only."""
 
     def __init__(self, path: Path, in_doubt: Callable[[], bool] = lambda: False) -> None:
         self._path = path
@@ -50,13 +50,13 @@ class EmbeddedLog:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="log-writer")
         self._waiting: deque[_Append] = deque()
         self._wakes: set[threading.Event] = set()
-        self._db: sqlite3.Connection = None  # type: ignore[assignment] # opened, used and closed by the thread alone
+        self._db: sqlite3.Connection = None  # type: ignore[assignment] # used in the thread only
 
     @classmethod
     async def open(cls, path: Path, *, in_doubt: Callable[[], bool] = lambda: False) -> EmbeddedLog:
-        """The log in ``path``, made if it is not there. Raises TryAgain, or Broken when the file is damaged.
+        """Opens the log in ``path``, or creates it. Raises TryAgain, or Broken when the file is damaged.
 
-        While the clock is ``in_doubt``, records are kept without a time of arrival; ``put_back`` gives them one.
+        While the clock is ``in_doubt``, records are stored without a time; ``put_back`` sets it later.
         """
         log = cls(path, in_doubt)
         try:
@@ -78,7 +78,7 @@ class EmbeddedLog:
         size = sum(len(record.value or b"") for record in records)
         append = _Append(topic, records, size, self._loop.create_future())
         self._waiting.append(append)
-        self._thread.submit(self._write_group)  # finds nothing to do where an earlier one took this append along
+        self._thread.submit(self._write_group)  # does nothing if an earlier call has written this append
         return await append.done
 
     def consumer(self, stored: StoredPositions) -> EmbeddedConsumer:
@@ -107,34 +107,34 @@ class EmbeddedLog:
         return trimmed
 
     async def put_back(self, now: datetime, *, later_than: datetime) -> int:
-        """See ``EventLog.put_back``. Later records of the topic are dated by the clock again."""
+        """See ``EventLog.put_back``. Later records of the topic get the time of the clock again."""
         now_ms, later_ms = ((each - EPOCH) // timedelta(milliseconds=1) for each in (now, later_than))
         return await self._in_thread(partial(self._put_back, now_ms, later_ms))
 
     async def ready(self) -> bool:
-        """See ``EventLog.ready``: the write lock can be had, and there is free space."""
+        """See ``EventLog.ready``: the write lock is available, and there is free disk space."""
         try:
             return await self._in_thread(self._could_write)
         except HubError:
             return False
 
     async def complaints(self) -> Sequence[Complaint]:
-        """See ``EventLog.complaints``. There is no server."""
+        """See ``EventLog.complaints``. Returns none, since there is no server."""
         return ()
 
     async def close(self) -> None:
-        """See ``EventLog.close``. What waits is written first."""
+        """See ``EventLog.close``. Waiting appends are written first."""
         await self._in_thread(self._db.close)
         self._thread.shutdown(wait=False)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await run_in_thread(self._loop, self._thread, work)
 
-    # All below runs in the writer's thread.
+    # All methods below run in the writer's thread.
 
     def _prepare(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # What centres sent in confidence is nobody else's to read; SQLite gives its side files the same mode.
+        # Only the hub's user may read what centres sent; SQLite gives its other files the same mode.
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         self._db = connect(self._path)
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -146,11 +146,11 @@ class EmbeddedLog:
         with self._transaction():
             for table in TABLES:
                 self._db.execute(table)
-        fsync_folder(self._path.parent)  # the file's name must survive a power cut too
+        fsync_folder(self._path.parent)  # the directory entry must survive a power cut too
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")  # the lock at once: a later upgrade would fail beside another writer
+        self._db.execute("BEGIN IMMEDIATE")  # lock now: an upgrade would fail beside a writer
         try:
             yield
             self._db.execute("COMMIT")
@@ -169,7 +169,7 @@ class EmbeddedLog:
         try:
             outcomes = self._commit(group)
         finally:
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed: no caller waits any more
                 self._loop.call_soon_threadsafe(_settle, group, outcomes)
         self._wake_consumers()
 
@@ -182,7 +182,7 @@ class EmbeddedLog:
         except sqlite3.Error as error:
             if len(group) == 1 or error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                 return [hub_error(error)] * len(group)
-        # One append too big for the disk must not take the small ones with it.
+        # One append that does not fit on the disk must not make the others fail.
         return [outcome for append in group for outcome in self._commit([append])]
 
     def _store(self, append: _Append) -> Positions | HubError:
@@ -190,7 +190,7 @@ class EmbeddedLog:
         if row is None:
             return NotFound("log.no-topic", f"There is no topic {append.topic}.", "Add the centre first.")
         number, head, last_ms = row
-        # a clock set back must not make times fall
+        # times must not decrease when the clock is set back
         ms = UNDATED_MS if self._in_doubt() else max(time.time_ns() // 1_000_000, last_ms)
         first = number << OFFSET_BITS | head
         rows = [
@@ -214,7 +214,7 @@ class EmbeddedLog:
             first = row[0] << OFFSET_BITS
             bounds = (first, first + min(position, row[1]), TRIM_STEP)
             rows = self._db.execute("SELECT id, ms FROM record WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", bounds)
-            old = [row_id for row_id, ms in rows if ms < before_ms]  # a prefix, since times never fall
+            old = [row_id for row_id, ms in rows if ms < before_ms]  # a prefix, since times never decrease
             if old:
                 self._db.execute("DELETE FROM record WHERE id BETWEEN ? AND ?", (old[0], old[-1]))
             return len(old)
@@ -224,7 +224,7 @@ class EmbeddedLog:
             count = 0
             for number, last_ms in self._db.execute("SELECT id, last_ms FROM topic").fetchall():
                 first = number << OFFSET_BITS
-                # undated records are the last of their topic, as others follow only when these were given a time
+                # undated records are the last of their topic: later ones are added only after these have got a time
                 ahead = last_ms > later_ms
                 newest = "SELECT ms FROM record WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1"
                 last = self._db.execute(newest, (first, first + (1 << OFFSET_BITS))).fetchone()
@@ -256,7 +256,7 @@ class _Append:
 
 
 def _first_of(waiting: deque[_Append]) -> Iterator[_Append]:
-    """The appends of the next transaction, those whose caller has gone left out."""
+    """Removes and yields the appends of the next transaction, except those whose caller has been cancelled."""
     records = size = 0
     while waiting and records < GROUP_RECORDS and size < GROUP_BYTES:
         append = waiting.popleft()
@@ -268,7 +268,7 @@ def _first_of(waiting: deque[_Append]) -> Iterator[_Append]:
 
 
 def _settle(group: Sequence[_Append], outcomes: Sequence[Positions | HubError]) -> None:
-    """Tell every append how it ended; runs in the event loop."""
+    """Set the result of every append; runs in the event loop."""
     lost = Broken("log.broken", "The event log's writer failed.", "See the log of the hub for the reason.")
     for index, append in enumerate(group):
         outcome = outcomes[index] if index < len(outcomes) else lost

@@ -1,4 +1,4 @@
-"""Reading the embedded event log: in order within a topic, in equal shares between topics."""
+"""The consumer of the embedded event log. It reads each topic in order, and topics in equal shares."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from hub.log.shares import in_turn, share_out, size_of
 T = TypeVar("T")
 
 POLL_S = 0.005
-"""How often a waiting consumer looks for appends of other processes; those of its own process wake it."""
+"""The interval, in seconds, in which a waiting consumer checks for appends of other processes."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
 class _Wish:
-    """What one ``take`` asked for; ``over`` tells the thread that nobody waits for it any more."""
+    """The parameters of one ``take``. ``over`` tells the thread that the caller no longer waits."""
 
     limit: int
     limit_bytes: int
@@ -38,7 +38,7 @@ class _Wish:
 
 @dataclass(slots=True)
 class _Waiting:
-    """Records of one topic that are there to be taken: from ``position`` up to ``head``."""
+    """The available records of one topic, from ``position`` up to ``head``."""
 
     partition: TopicPartition
     first_id: int
@@ -51,7 +51,7 @@ class _Waiting:
         return self.position < self.head
 
     def read(self, limit: int, limit_bytes: int) -> tuple[list[StoredRecord], int]:
-        """See ``shares.Waiting``. Raises Broken where the file does not hold what it should."""
+        """See ``shares.Waiting``. Raises Broken when a record is missing."""
         topic, partition = self.partition
         records: list[StoredRecord] = []
         size, time_ms, when = 0, -1, EPOCH
@@ -59,14 +59,14 @@ class _Waiting:
         for offset, (row_id, ms, key, value, headers) in enumerate(rows, self.position):
             if row_id != self.first_id + offset:
                 break
-            if ms != time_ms:  # the records of one append share their time
+            if ms != time_ms:  # the records of one append have the same time
                 time_ms, when = ms, EPOCH + timedelta(milliseconds=ms)
             pairs = decode_headers(headers) if headers else ()
             records.append(StoredRecord(topic, partition, offset, when, key, value, pairs))
             size += size_of(key, value, pairs)
             if size >= limit_bytes:
                 break
-        rows.close()  # an open cursor would hold back the checkpoint of the write-ahead log
+        rows.close()  # an open cursor would block the checkpoint of the write-ahead log
         if not records:
             raise gap(self.partition, self.position)
         self.position += len(records)
@@ -74,7 +74,7 @@ class _Waiting:
 
 
 class EmbeddedConsumer:
-    """A ``Consumer`` with a connection and a thread of its own. One ``take`` at a time."""
+    """A ``Consumer`` with its own connection and thread. Only one ``take`` may run at a time."""
 
     def __init__(self, path: Path, stored: StoredPositions, wake: threading.Event, leave: Callable[[], None]) -> None:
         self._path = path
@@ -83,12 +83,12 @@ class EmbeddedConsumer:
         self._leave = leave
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="log-reader")
-        self._db: sqlite3.Connection | None = None  # opened, used and closed by the thread alone
+        self._db: sqlite3.Connection | None = None  # used in the thread only
         self._positions: dict[TopicPartition, int] = {}
         self._served_last: TopicPartition | None = None
 
     async def take(self, *, limit: int, limit_bytes: int, wait_s: float) -> Batch:
-        """See ``Consumer.take``. Topics share a batch equally, so that a long backlog keeps nobody waiting."""
+        """See ``Consumer.take``. Topics get equal shares of a batch, so that one long backlog does not delay others."""
         wish = _Wish(limit, limit_bytes, time.monotonic() + wait_s)
         try:
             while True:
@@ -100,7 +100,7 @@ class EmbeddedConsumer:
             wish.over = True
             self._wake.set()
             raise
-        # Only here and without an await: a take that was cancelled has taken nothing.
+        # Only here, without an await: a cancelled ``take`` does not move the position.
         self._positions.update(found.end)
         if found.records:
             self._served_last = TopicPartition(found.records[-1].topic, found.records[-1].partition)
@@ -132,7 +132,7 @@ class EmbeddedConsumer:
         for waiting in new:
             self._positions[waiting.partition] = stored.get(waiting.partition, waiting.position)
 
-    # All below runs in the reader's thread.
+    # All methods below run in the reader's thread.
 
     @property
     def _connection(self) -> sqlite3.Connection:
@@ -145,7 +145,7 @@ class EmbeddedConsumer:
             self._db.close()
 
     def _look(self, positions: Mapping[TopicPartition, int], wish: _Wish) -> Batch | list[_Waiting]:
-        """Records from ``positions`` on, or the topics that have no position yet; waits for either."""
+        """Waits for records from ``positions`` on, or for topics that have no position yet; returns either."""
         while True:
             self._wake.clear()
             version = self._data_version()
@@ -160,19 +160,19 @@ class EmbeddedConsumer:
                 return batch
 
     def _wait_for_change(self, version: int, wish: _Wish) -> bool:
-        """Whether anybody wrote to the file before the wish ran out of time."""
+        """Waits for a commit; returns False when the time of ``wish`` is over first."""
         while not wish.over and (left := wish.until - time.monotonic()) > 0:
             if self._wake.wait(min(POLL_S, left)) or self._data_version() != version:
                 return not wish.over
         return False
 
     def _data_version(self) -> int:
-        """A number that changes when another connection, of this process or any, has committed. Costs microseconds."""
+        """Returns a number that changes with each commit of another connection, of any process. Takes microseconds."""
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         return int(version)
 
     def _heads(self) -> list[_Waiting]:
-        """Every intake topic, with the offset of its first record as position."""
+        """Returns every intake topic, with the offset of its first record as position."""
         rows = self._connection.execute(
             "SELECT id, name, head, (SELECT min(record.id) FROM record WHERE record.id >= topic.id << 40 "
             "AND record.id < (topic.id + 1) << 40) FROM topic WHERE name GLOB ? ORDER BY name",

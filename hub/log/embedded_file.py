@@ -1,4 +1,4 @@
-"""The SQLite file of the embedded event log: its tables, how to open it, and what its errors mean to a caller."""
+"""The SQLite file of the embedded event log: its tables, connections, and the translation of its errors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from hub.model.errors import Broken, HubError, TryAgain
 T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 30.0
-"""How long a writer waits for another process's transaction before the append fails with TryAgain."""
+"""How many seconds a writer waits for another process's transaction before the append fails with TryAgain."""
 
-# A row's id is the topic's number and the record's offset in one integer: the table's own B-tree is then the index,
-# every topic is one contiguous range of it, and no second index has to be written. 2**40 offsets last for centuries.
+# A row's id combines the number of the topic and the offset of the record in one integer. So the table's B-tree is the
+# only index, and every topic is one contiguous range of it. 2**40 offsets last for centuries.
 OFFSET_BITS = 40
 TABLES = (
     "CREATE TABLE IF NOT EXISTS topic (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
@@ -33,7 +33,7 @@ decode_headers = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...]).decode
 
 
 async def run_in_thread(loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    """What ``work`` gives in the thread; errors of SQLite as the caller may treat them."""
+    """Returns the result of ``work`` in the thread; raises errors of SQLite as errors of the hub."""
     try:
         return await loop.run_in_executor(thread, work)
     except sqlite3.Error as error:
@@ -41,13 +41,13 @@ async def run_in_thread(loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecu
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection for the calling thread alone."""
-    # isolation_level None: no hidden BEGIN by the driver; the transactions here are our own.
+    """Returns a connection for the calling thread only."""
+    # isolation_level None: the driver sends no implicit BEGIN.
     return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
 
 
 def fsync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Make the entries of a directory durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -56,8 +56,8 @@ def fsync_folder(folder: Path) -> None:
 
 
 def hub_error(error: sqlite3.Error) -> HubError:
-    """What an error of SQLite means to whoever called: mostly that it may pass by itself."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the low byte is the primary code
+    """Translates an error of SQLite to one of the hub, mostly TryAgain."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the low byte is the primary result code
     match code:
         case sqlite3.SQLITE_FULL:
             return TryAgain("log.full", "The disk of the event log is full.", "Free some space.", retry_after_s=10)

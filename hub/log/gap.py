@@ -1,4 +1,4 @@
-"""What every adapter raises where a store and a log do not belong together."""
+"""The error that every adapter raises when the store and the event log do not match."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hub.model.errors import Broken
 
 
 def gap(partition: TopicPartition, position: int) -> Broken:
-    """The store's position and the log do not belong together; going on would drop records in silence."""
+    """Returns the error for a stored position that the log does not have. Continuing would silently skip records."""
     return Broken(
         "log.gap",
         f"The store continues at {partition.topic} {position}, which the event log does not have.",

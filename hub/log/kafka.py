@@ -1,9 +1,9 @@
-"""The event log on Kafka: acknowledged after acks=all from an idempotent producer, read by one group of workers.
+"""The event log on Kafka: an idempotent producer with acks=all, and one consumer group of workers.
 
-Appends that wait for one topic go out together, one batch of a partition after the other, so that their order holds.
-A batch that Kafka has not answered stays with the producer, which sends it again under the same number: it comes
-before whatever is appended later, and never twice. A batch that is larger than the topic takes is sent again in smaller
-ones; a record that is too large alone is told to whoever appended it.
+Waiting appends to one topic are sent together, the batches of a partition one after another, so that the order is kept.
+The producer sends a batch without an answer again under the same sequence number: it is stored before later appends,
+and only once. A batch that is too large for the topic is split into smaller ones; for a single record that is too
+large, ``append`` raises RecordsTooLarge.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from hub.log.port import (
 from hub.model.errors import HubError, NotFound, TryAgain
 
 GROUP = "_ctihub.workers"
-"""No principal's name begins with an underscore, so nobody's grant on ``NAME.`` groups can ever reach this one."""
+"""No principal's name begins with an underscore, so no grant on ``NAME.`` groups covers this group."""
 BATCH_BYTES = 1 << 20
-"""Records of one partition that travel together, before compression; all of them are stored or none."""
+"""The size of a batch of one partition, before compression. A batch is stored completely or not at all."""
 GROUP_BYTES = 8 << 20
-"""Waiting appends to one topic are gathered up to this size."""
+"""The largest group of waiting appends to one topic, in bytes."""
 ANSWER_WITHIN_S = 5.0
 UNREAD = Complaint(
     "No worker reads the intake topics: what centres publish waits.",
@@ -52,7 +52,7 @@ UNREAD = Complaint(
 
 
 class KafkaLog:
-    """An ``EventLog`` on the operator's Kafka. Made with ``open``; belongs to the event loop that opened it."""
+    """An ``EventLog`` on the operator's Kafka. Create it with ``open`` and use it in that event loop only."""
 
     def __init__(
         self,
@@ -75,11 +75,11 @@ class KafkaLog:
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._asking = asyncio.Lock()
-        """Who asks often waits for itself: each question is a connection."""
+        """Serialises requests that open a connection each."""
         self._waiting: defaultdict[Topic, deque[Append]] = defaultdict(deque)
         self._sending: defaultdict[Topic, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._batch_bytes: defaultdict[Topic, int] = defaultdict(lambda: BATCH_BYTES)
-        """How large a batch may be, before compression, as far as the topic has refused any."""
+        """The largest batch per topic, before compression; reduced when the topic refuses one."""
 
     @classmethod
     async def open(
@@ -92,9 +92,9 @@ class KafkaLog:
         ca_file: str | None = None,
         **options: Any,
     ) -> KafkaLog:
-        """The log on these brokers. Connects when first used, so that a hub may start before its Kafka.
+        """Returns the log on these brokers. It connects when first used, so that a hub may start before its Kafka.
 
-        ``options``: ``partitions`` [1] and ``replication`` [as many as brokers, three at most] of topics that are made,
+        ``options``: ``partitions`` [1] and ``replication`` [number of brokers, three at most] of new topics,
         ``compression`` [zstd; lz4, gzip, none], ``append_within_s`` [5], ``group``, ``prefix``.
         """
         connection = await KafkaConnection.of(
@@ -115,7 +115,7 @@ class KafkaLog:
                         raise for_code(code)()
 
     async def append(self, topic: Topic, records: Sequence[Record]) -> Positions:
-        """See ``EventLog.append``. Records of one key share a partition; those without keep to one per append."""
+        """See ``EventLog.append``. The key selects the partition; records of one append without keys share one."""
         if not records:
             return {}
         append = Append(records)
@@ -135,7 +135,7 @@ class KafkaLog:
         return append.positions(topic)
 
     def consumer(self, stored: StoredPositions) -> KafkaConsumer:
-        """See ``EventLog.consumer``. All consumers share the partitions out among themselves."""
+        """See ``EventLog.consumer``. The partitions are distributed among all consumers."""
         return KafkaConsumer(self._connection, stored, group=self._group, prefix=self._prefix)
 
     async def ends(self) -> Positions:
@@ -188,7 +188,7 @@ class KafkaLog:
         )
 
     async def complaints(self) -> Sequence[Complaint]:
-        """See ``EventLog.complaints``. Of the brokers' settings only where the hub's user may read them."""
+        """See ``EventLog.complaints``. Brokers' settings are checked only if the hub's user may read them."""
         with told_plainly():
             async with self._asking:
                 brokers = await brokers_of(self._connection)
@@ -196,7 +196,7 @@ class KafkaLog:
         return [*judged(brokers), *([] if reading else [UNREAD])]
 
     async def _is_read(self, brokers: Brokers) -> bool:
-        """Whether any worker reads; where that cannot be known, nothing is to be complained of."""
+        """Returns whether any worker reads; True where this cannot be determined."""
         if GROUPS_TOPIC not in brokers.topics:
             return False
         with suppress(KafkaError, TimeoutError, OSError):
@@ -213,7 +213,7 @@ class KafkaLog:
             await stop_producer(producer)
 
     async def _send_waiting(self, topic: Topic) -> None:
-        """Send every append that waits for ``topic``, this caller's and others', and settle them all."""
+        """Send all waiting appends to ``topic``, of this and other callers, and set their results."""
         group = list(first_of(self._waiting[topic], GROUP_BYTES))
         outcome: HubError | None = _in_doubt()
         try:
@@ -239,7 +239,7 @@ class KafkaLog:
             try:
                 too_large = await deliver(batches)
             except KafkaError:
-                # The number of a batch that failed is used up, and Kafka would refuse all later ones: begin anew.
+                # The failed batch has used its sequence number, so Kafka would refuse later ones: use a new producer.
                 await self._discard(producer)
                 raise
             for batch in too_large:
@@ -287,9 +287,9 @@ def _in_doubt() -> TryAgain:
 
 
 async def _partitions_of(producer: AIOKafkaProducer, topic: Topic) -> list[int]:
-    """The partitions of a topic. Raises NotFound at once, where the producer would wait for the topic to be made."""
+    """Returns the partitions of a topic. Raises NotFound at once, whereas the producer would wait for the topic."""
     known = producer.client.cluster.partitions_for_topic(topic)
-    for pause_s in (0.0, 0.05, 0.2):  # a topic that was made a moment ago may not be known to every broker
+    for pause_s in (0.0, 0.05, 0.2):  # not every broker may know a new topic yet
         if known is not None:
             break
         await asyncio.sleep(pause_s)

@@ -1,4 +1,4 @@
-"""Records on their way to Kafka: gathered into batches of one partition, and what became of each append."""
+"""Appends to Kafka: groups records into batches of one partition, and tracks the result of each append."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ from hub.model.errors import HubError, TryAgain
 
 @dataclass(slots=True, eq=False)
 class Append:
-    """Records that somebody appends, and what has become of them."""
+    """The records of one append, and its result."""
 
     records: Sequence[Record]
     settled: bool = False
     error: HubError | None = None
     gone: bool = False
-    """Nobody waits for it any more."""
+    """The caller no longer waits for the result."""
     ends: dict[int, int] = field(default_factory=dict)
-    """For each partition that got a record the position after its last one."""
+    """The position after the last stored record, by partition."""
     refused: list[int] = field(default_factory=list)
-    """Which records are larger than the topic takes."""
+    """The indexes of records that are too large for the topic."""
     spread: float = field(default_factory=random.random)
-    """Which partition its records without a key go to: nothing secret, it spreads the load."""
+    """Selects the partition of records without a key. It distributes the load and need not be secret."""
 
     def positions(self, topic: Topic) -> Positions:
-        """Where the records ended up."""
+        """Returns the positions after the stored records."""
         return {TopicPartition(topic, number): position for number, position in self.ends.items()}
 
 
 _Item = tuple[Append, int]
-"""One record: its append, and which of its records."""
+"""One record: its append, and its index there."""
 
 
 class AppendBatch:
-    """Records of one partition that travel together."""
+    """Records of one partition that are sent together."""
 
     def __init__(self, producer: AIOKafkaProducer, topic: Topic, partition: int, most_bytes: int) -> None:
         self._producer = producer
@@ -55,12 +55,12 @@ class AppendBatch:
         self._sent: asyncio.Future[Any]
         self.items: list[_Item] = []
         self.size_bytes = 0
-        """Before compression."""
+        """Size before compression."""
         self.settled = False
-        """Nothing of it is to be sent again."""
+        """No record of it needs to be sent again."""
 
     def add(self, item: _Item) -> bool:
-        """False when the batch is full. An empty batch takes any record."""
+        """Adds a record; returns False when the batch is full. An empty batch accepts any record."""
         append, index = item
         record = append.records[index]
         if self.items and self._builder.size() + len(record.value or b"") > self._most_bytes:
@@ -72,17 +72,17 @@ class AppendBatch:
         return True
 
     async def send(self) -> None:
-        """Hand over to the producer; waits while an earlier batch of the partition has not gone out."""
+        """Pass the batch to the producer; waits until the earlier batch of the partition is sent."""
         self.size_bytes = self._builder.size()
         self._sent = await self._producer.send_batch(self._builder, self._topic, partition=self._partition)
 
     async def stored(self) -> bool:
-        """Wait until Kafka has stored the batch; False when it is larger than the topic takes."""
+        """Wait until Kafka has stored the batch; returns False when it is too large for the topic."""
         try:
             first = (await self._sent).offset
         except MessageSizeTooLargeError:
             return False
-        if first < 0:  # stored, but so long ago that Kafka forgot where: nobody can say the positions
+        if first < 0:  # stored, but so long ago that Kafka does not know the offset any more
             raise TryAgain("log.away", "Kafka could not say where it stored the records.")
         for place, (append, _) in enumerate(self.items, first + 1):
             append.ends[self._partition] = place
@@ -91,7 +91,7 @@ class AppendBatch:
 
 
 async def deliver(batches: Sequence[Sequence[AppendBatch]]) -> list[AppendBatch]:
-    """Send the batches of each partition one after the other; stops at those that the topic does not take, and says."""
+    """Send the batches of each partition in sequence. Stops at batches that are too large, and returns these."""
     for turn in zip_longest(*batches):
         sending = [batch for batch in turn if batch is not None]
         for batch in sending:
@@ -104,7 +104,7 @@ async def deliver(batches: Sequence[Sequence[AppendBatch]]) -> list[AppendBatch]
 def filled(
     producer: AIOKafkaProducer, topic: Topic, partitions: Sequence[int], items: Sequence[_Item], most_bytes: int
 ) -> list[list[AppendBatch]]:
-    """The records in batches, in their order; one list a partition."""
+    """Returns the records in batches, in order; one list per partition."""
     batches: dict[int, list[AppendBatch]] = {}
     for item in items:
         append, index = item
@@ -118,13 +118,13 @@ def filled(
 
 
 def _place_of(key: bytes, partitions: int) -> int:
-    """As every Kafka client chooses, so that a centre's own producer and the hub's doors agree."""
+    """Returns the index of the partition that every Kafka client selects for a key, as a centre's own producer does."""
     hashed: int = murmur2(key) & 0x7FFFFFFF if partitions > 1 else 0
     return hashed % partitions
 
 
 def first_of(waiting: deque[Append], most_bytes: int) -> Iterator[Append]:
-    """The appends that go out together, those whose caller has gone left out."""
+    """Removes and yields the appends to send together, except those whose caller has been cancelled."""
     size = 0
     while waiting and size < most_bytes:
         append = waiting.popleft()

@@ -1,14 +1,13 @@
-"""How batches are compressed and decompressed, in the place of aiokafka's own functions.
+"""Compression and decompression of batches. This module replaces functions of aiokafka.
 
-Decompression of what centres produce is bounded: 3 KB of zstd can hold 100 MB, and 8 MB a quarter of a terabyte.
+Decompression of batches from centres is bounded: 3 KB of zstd can hold 100 MB, and 8 MB a quarter of a terabyte.
 
-aiokafka decompresses a batch whole and knows no limit, so this module puts its own functions in the place of the
-library's. A batch over the limit is read as one record without key and value in its last place: it ends as a
-rejection like any other unreadable record, and its partition goes on. So does what follows, in its batch, a header
-that cannot be read.
+aiokafka decompresses a whole batch without a limit. Here a batch over the limit is read as one record without key and
+value, at the last offset of the batch. It becomes a rejection like any other unreadable record, and the partition
+continues. The same happens to the rest of a batch after a header that cannot be decoded.
 
-What others read is compressed with gzip, which every client library has by itself. aiokafka does it at level 9, at a
-third of the speed of level 1 and hardly smaller.
+Topics for members are compressed with gzip, which every client library supports. aiokafka uses level 9, which has a
+third of the speed of level 1 and gives hardly smaller batches.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ except ImportError:  # a platform without the compiled part
     compiled_records = python_records
 
 LIMIT_BYTES = 64 << 20
-"""A batch after decompression: eight times the largest that a topic takes, and far above what producers make."""
+"""The largest batch after decompression: eight times the largest compressed one, far above what producers send."""
 
 GZIP_LEVEL = 1
 GZIP = 31
@@ -39,13 +38,13 @@ GZIP = 31
 _XERIAL_HEADER_BYTES = 16
 
 
-class TooLargeUncompressed(Exception):  # what it is, not that it is an error: it never leaves this module
-    """The batch would take more memory than one batch may."""
+class TooLargeUncompressed(Exception):  # no Error suffix: it never leaves this module
+    """The decompressed batch would exceed the limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Stands for all records of a batch, or the rest of them, that nobody can read, or afford to."""
+    """Replaces the records of a batch, or the rest of them, that cannot be decoded or exceed the limit."""
 
     offset: int
     timestamp: int
@@ -72,7 +71,7 @@ class BoundedRecords:
         return bool(self._records.has_next())
 
     def next_batch(self) -> _BoundedBatch:
-        """The next batch, which decompresses itself when its records are asked for."""
+        """Returns the next batch; it is decompressed when its records are read."""
         return _BoundedBatch(self._records.next_batch())
 
 
@@ -93,10 +92,10 @@ class _BoundedBatch:
             return iter([self._rest()])
 
     def _readable(self, records: Iterator[Any]) -> Iterator[Any]:
-        """The records up to one with a header whose name is not UTF-8: no broker minds, and the library raises."""
+        """Yields the records before one with a header name that is not UTF-8: brokers accept it, the library raises."""
         try:
             yield from records
-        except UnicodeDecodeError:  # in the middle of the record, so where the next one begins is not known
+        except UnicodeDecodeError:  # raised inside the record, so the start of the next one is unknown
             yield self._rest()
 
     def _rest(self) -> Unreadable:
@@ -104,7 +103,7 @@ class _BoundedBatch:
         return Unreadable(batch.next_offset - 1, batch.max_timestamp, batch.timestamp_type)
 
 
-# Only the pages that a batch fills are ever taken from the system; the event loop decompresses one batch at a time.
+# The system allocates only the pages that a batch fills; the event loop decompresses one batch at a time.
 _buffer = bytearray(LIMIT_BYTES)
 
 
@@ -153,7 +152,7 @@ def _snappy_blocks(payload: bytes) -> Iterator[bytes]:
 
 
 def replace_codecs() -> None:
-    """Put the functions of this module in the place of the library's. Idempotent."""
+    """Replace the functions of the library with those of this module. Idempotent."""
     for module in (compiled_records, python_records):
         module.gzip_encode = _gzip_encode
         module.gzip_decode = _gzip_decode

@@ -1,4 +1,4 @@
-"""How to reach the operator's Kafka, as the client library wants it said, and what its errors mean to a caller."""
+"""Connections to the operator's Kafka with aiokafka, and the translation of its errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiokafka.helpers import create_ssl_context
 
 from hub.model.errors import Broken, HubError, NotFound, TooLarge, TryAgain
 
-# A client that asks for a topic which is not there makes it, on brokers with auto.create.topics.enable.
+# Brokers with auto.create.topics.enable would create a missing topic when a client requests its metadata.
 client.MetadataRequest = partial(client.MetadataRequest, allow_auto_topic_creation=False)
 
 SCRAM = "SCRAM-SHA-512"
@@ -25,7 +25,7 @@ STOP_WITHIN_S = 3.0
 ANSWER_WITHIN_S = 3.0
 LOOK_WITHIN_S = 1.0
 
-# What the broker says when a new try cannot help until somebody has acted.
+# Errors of brokers that an operator must resolve before a retry can succeed.
 _NOT_ALLOWED = (
     errors.TopicAuthorizationFailedError,
     errors.GroupAuthorizationFailedError,
@@ -66,14 +66,14 @@ _OF_THE_BROKERS: dict[type[Exception], tuple[str, str, str]] = {
         "Make the topic yourself, with the settings of docs/kafka.md.",
     ),
 }
-"""What the brokers' settings rule out, until an operator changes them: code, what is wrong, and the way out."""
+"""Errors that are caused by settings of the brokers: code, message, and what to do."""
 _OF_THE_BROKERS[errors.NotEnoughReplicasAfterAppendError] = _OF_THE_BROKERS[errors.NotEnoughReplicasError]
 _OF_THE_BROKERS[errors.InvalidConfigurationError] = _OF_THE_BROKERS[errors.PolicyViolationError]
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaConnection:
-    """Addresses and credentials. Without a user name there are none; SASL is always SCRAM-SHA-512."""
+    """Addresses and credentials. Credentials need a user name; SASL is always SCRAM-SHA-512."""
 
     bootstrap: str
     security_protocol: str
@@ -92,13 +92,13 @@ class KafkaConnection:
         password: str | None = None,
         ca_file: str | None = None,
     ) -> KafkaConnection:
-        """A connection's options, the authority's file read. With a user name the default is SASL_SSL."""
+        """Returns a connection; reads ``ca_file``. With a user name the default protocol is SASL_SSL."""
         protocol = security_protocol or ("SASL_SSL" if username else "PLAINTEXT")
         tls = await asyncio.to_thread(create_ssl_context, cafile=ca_file) if protocol.endswith("SSL") else None
         return cls(bootstrap, protocol, username, password, ca_file, tls)
 
     def options(self) -> dict[str, Any]:
-        """For the clients of aiokafka."""
+        """Returns the options for clients of aiokafka."""
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap,
             "security_protocol": self.security_protocol,
@@ -114,7 +114,7 @@ class KafkaConnection:
 
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
-        """A client for topics and records, connected."""
+        """A connected admin client for topics and records."""
         admin = AIOKafkaAdminClient(**self.options(), request_timeout_ms=REQUEST_TIMEOUT_MS)
         try:
             await admin.start()
@@ -124,7 +124,7 @@ class KafkaConnection:
 
     @asynccontextmanager
     async def reader(self, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
-        """A consumer outside of any group, connected."""
+        """A connected consumer without a group."""
         reader = AIOKafkaConsumer(**self.options(), request_timeout_ms=REQUEST_TIMEOUT_MS, **options)
         try:
             await reader.start()
@@ -134,16 +134,16 @@ class KafkaConnection:
 
 
 async def stop_producer(producer: AIOKafkaProducer, *, within_s: float = STOP_WITHIN_S) -> None:
-    """Stop a producer that may be unable to deliver what it still holds: nobody was told that this is stored.
+    """Stop a producer that may be unable to send its pending records, which were not acknowledged to any caller.
 
-    Each step has ``within_s``. While a batch cannot be delivered ``stop`` waits for it; closing the client fails the
-    requests in flight; the sender may then still look for a coordinator, which it would do for ever.
+    Each step may take ``within_s`` seconds. ``stop`` waits for batches that cannot be sent; closing the client then
+    makes the pending requests fail; the sender may still search for a coordinator, which it would do for ever.
     """
     await _let_go(producer.stop, producer.client.close, producer._sender.close, within_s=within_s)
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer, *, within_s: float = STOP_WITHIN_S) -> None:
-    """Stop a consumer, and leave its group; a Kafka that is away will notice by itself."""
+    """Stop a consumer and leave its group. A Kafka that is not available removes it after the session timeout."""
     await _let_go(consumer.stop, consumer._client.close, within_s=within_s)
 
 
@@ -155,16 +155,16 @@ async def _let_go(*steps: Callable[[], Awaitable[None]], within_s: float) -> Non
 
 
 async def ensure_coordinator(kafka: client.AIOKafkaClient, kind: int, key: str) -> None:
-    """Raise GroupCoordinatorNotAvailableError where no broker keeps this group or transaction.
+    """Raises GroupCoordinatorNotAvailableError if no broker is the coordinator of this group or transaction.
 
-    The library's clients look for one for as long as they live and say nothing; this is for whoever waited in vain.
+    The library's clients search for one without limit and report nothing. Call this after such a call timed out.
     """
     async with asyncio.timeout(ANSWER_WITHIN_S):
         await kafka.coordinator_lookup(kind, key)
 
 
 async def few_replicas(kafka: client.AIOKafkaClient, topic: str) -> TryAgain | None:
-    """Where not all copies of a topic are in step, that is why nothing was acknowledged, perhaps."""
+    """Returns an error if replicas of a topic are not in sync, the likely reason for missing acknowledgements."""
     try:
         async with asyncio.timeout(LOOK_WITHIN_S):
             cluster = await kafka.fetch_all_metadata()
@@ -180,7 +180,7 @@ async def few_replicas(kafka: client.AIOKafkaClient, topic: str) -> TryAgain | N
 
 @contextmanager
 def told_plainly() -> Iterator[None]:
-    """Errors of aiokafka as the caller may treat them; a deadline that passed is a log that is away."""
+    """Raises errors of aiokafka, and timeouts, as errors of the hub."""
     try:
         yield
     except (errors.KafkaError, TimeoutError, OSError) as error:
@@ -188,9 +188,9 @@ def told_plainly() -> Iterator[None]:
 
 
 def hub_error(error: Exception) -> HubError:
-    """What an error of aiokafka means to whoever called: mostly that it may pass by itself.
+    """Translates an error of aiokafka to one of the hub, mostly TryAgain.
 
-    So do settings of the brokers: an operator changes them while the hub's processes wait.
+    Wrong settings of the brokers are TryAgain too: the hub's processes wait until an operator has changed them.
     """
     if isinstance(error, _NOT_ALLOWED):
         says = f"Kafka does not allow the hub's user what it needs: {error}."

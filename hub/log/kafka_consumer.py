@@ -1,7 +1,7 @@
-"""Reading the intake topics as one worker of a group: every partition is read by one worker at a time.
+"""The consumer of the intake topics, one worker of a group. Each partition is read by one worker at a time.
 
-Kafka's own committed offsets are not used. A worker goes on at what the store says, and the store's transaction
-refuses the batch of one that lost its partition without noticing.
+Kafka's committed offsets are not used. A worker continues at the position in the store, and the store's transaction
+refuses a batch of a worker that has lost its partition without noticing.
 """
 
 from __future__ import annotations
@@ -43,25 +43,25 @@ from hub.log.port import Batch, StoredPositions, StoredRecord, Topic, TopicParti
 from hub.log.shares import in_turn, share_out, size_of
 
 OTHER_SESSIONS_MS = (10_000, 30_000, 60_000, 300_000, 1_800_000, 3_000, 1_000)
-"""What is tried one after the other where the brokers allow another time only, and do not tell which."""
+"""Session times to try, in this order, if the brokers refuse the default and their settings cannot be read."""
 SESSION_WAY_OUT = f"Let the brokers allow {SESSION_TIMEOUT_MS} ms; until then a dead worker's share waits for longer."
 HEARTBEATS = 12
-"""In a session. The group's new round is noticed with a heartbeat, so they count for how soon a share is taken over."""
+"""Heartbeats per session. A consumer notices a rebalance with a heartbeat, so they affect how fast that is."""
 LONGEST_HEARTBEAT_MS = 1_000
 REBALANCE_TIMEOUT_MS = 5_000
 METADATA_AGE_MS = 1_000
-"""How often to look for topics that were made meanwhile."""
+"""How often to check for new topics."""
 SETTLE_WITHIN_S = 2.0
-"""How long a partition is kept for the batch in hand to be written, when the group shares out anew."""
+"""How long a rebalance waits for the current batch to be written."""
 JOIN_WITHIN_S = 40.0
-"""A group shares out anew when its members have come, or the sessions of those that died are over."""
+"""A rebalance waits until all members have joined or the sessions of dead ones have ended."""
 LEAST_WAIT_S = 0.05
 FETCH_BYTES = 16 << 20
 PARTITION_BYTES = 256 << 10
-"""What is fetched ahead, compressed: in one answer of a broker, and of one partition. A worker that does not take holds
-two such pieces of a partition and fetches no more of it. Small, so that a piece is decoded in milliseconds."""
+"""The compressed size of prefetched data: per answer of a broker, and per partition. A worker that takes nothing holds
+at most two such pieces of a partition. They are small, so that a piece is decoded in milliseconds."""
 PIECE_RECORDS = 10_000
-"""Of a piece with more records than this the rest stays undecoded: tiny ones take far more memory decoded than not."""
+"""How many records of a piece are decoded at most: decoded tiny records take far more memory than encoded ones."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CREATE_TIME = 0
 LOG_APPEND_TIME = "message.timestamp.type=LogAppendTime"
@@ -72,7 +72,7 @@ replace_codecs()
 
 
 class KafkaConsumer:
-    """A ``Consumer`` in a group. One ``take`` at a time; ``lag`` may be asked meanwhile."""
+    """A ``Consumer`` in a group. Only one ``take`` may run at a time; ``lag`` may be called meanwhile."""
 
     def __init__(self, connection: KafkaConnection, stored: StoredPositions, *, group: str, prefix: str) -> None:
         self._connection = connection
@@ -85,25 +85,25 @@ class KafkaConsumer:
         self._seeking = asyncio.Lock()
         self._share = _Share(self._revoked, self._assigned)
         self._unseeked: frozenset[TopicPartition] = frozenset()
-        """Partitions of this consumer for which the store was not asked yet."""
+        """Partitions of this consumer whose stored position has not been read yet."""
         self._positions: dict[TopicPartition, int] = {}
         self._fetched: dict[TopicPartition, deque[Any]] = {}
         self._of_senders: set[str] = set()
-        """Topics whose records carry the times of their senders' clocks, where the hub counts on the log's."""
+        """Topics whose records have the times of the senders' clocks; the hub needs the log's times."""
         self._served_last: TopicPartition | None = None
         self._settled = asyncio.Event()
-        """Nothing is in hand: the last batch was written, or given up."""
+        """Set when no batch is in progress: the last one was written or abandoned."""
         self._settled.set()
 
     async def take(self, *, limit: int, limit_bytes: int, wait_s: float) -> Batch:
-        """See ``Consumer.take``. Topics share a batch equally, so that a long backlog keeps nobody waiting."""
+        """See ``Consumer.take``. Topics get equal shares of a batch, so that one long backlog does not delay others."""
         self._settled.set()
         until = asyncio.get_running_loop().time() + wait_s
         with told_plainly():
             kafka = await self._joined()
             if not await self._fetch(kafka, until):
                 await _check_that_it_answers(kafka)
-        # From here on without an await: a take that was cancelled has taken nothing.
+        # No await from here on: a cancelled ``take`` does not move the position.
         batch = self._next_batch(limit, limit_bytes)
         self._positions.update(batch.end)
         if batch.records:
@@ -146,7 +146,7 @@ class KafkaConsumer:
             return self._kafka
 
     async def _join_otherwise(self) -> AIOKafkaConsumer:
-        """Join with a session time that these brokers allow; told once, since a share is taken over later then."""
+        """Join with a session time that these brokers allow. Logged once, as it changes how soon others take over."""
         for session_ms in await self._other_sessions_ms():
             with suppress(InvalidSessionTimeoutError):
                 kafka = await self._join(session_ms)
@@ -167,7 +167,7 @@ class KafkaConsumer:
             **self._connection.options(),
             group_id=self._group,
             enable_auto_commit=False,
-            auto_offset_reset="none",  # a gap is an error, never skipped in silence
+            auto_offset_reset="none",  # a gap is an error, never skipped silently
             isolation_level="read_committed",
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=min(session_ms // HEARTBEATS, LONGEST_HEARTBEAT_MS),
@@ -202,7 +202,7 @@ class KafkaConsumer:
                 await stop_consumer(kafka)
 
     async def _fetch(self, kafka: AIOKafkaConsumer, until: float) -> bool:
-        """Have records at hand; False when there are none by ``until``."""
+        """Waits for fetched records; returns False when there are none by ``until``."""
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -213,12 +213,12 @@ class KafkaConsumer:
             except TimeoutError:
                 return False
             except (NoOffsetForPartitionError, IllegalStateError):
-                continue  # the group has shared out anew meanwhile: there is something to seek
+                continue  # there was a rebalance: seek the new partitions
             except OffsetOutOfRangeError as error:
                 ((at, position),) = error.args[0].items()
                 raise gap(_ours(at), position) from error
             except KafkaError:
-                await self._leave()  # whatever state the client is in now: the next take begins with a new one
+                await self._leave()  # the client's state is unknown: the next ``take`` starts a new client
                 raise
             if any(self._fetched.values()):
                 return True
@@ -226,15 +226,15 @@ class KafkaConsumer:
                 return False
 
     async def _seek(self, kafka: AIOKafkaConsumer) -> None:
-        """Go on where the store says with every partition that came new to this consumer."""
+        """Continue at the stored position in every partition that is new to this consumer."""
         async with self._seeking:
             while new := self._unseeked:
                 stored = await self._stored(new)
                 unnamed = [at for at in new if at not in stored and at not in self._positions]
                 first = await kafka.beginning_offsets([KafkaPartition(*at) for at in unnamed]) if unnamed else {}
                 for at in new:
-                    # A partition that stayed here while the group shared out anew goes on behind the batch in hand,
-                    # which the store may not have yet; if somebody else had it meanwhile, the store is ahead.
+                    # A partition that was kept in a rebalance continues after the current batch, which may not
+                    # be stored yet. If another consumer had it meanwhile, the stored position is greater.
                     known = (stored.get(at), self._positions.get(at), first.get(KafkaPartition(*at)))
                     position = max(offset for offset in known if offset is not None)
                     kafka.seek(KafkaPartition(*at), position)
@@ -243,11 +243,11 @@ class KafkaConsumer:
                     self._unseeked = frozenset()
 
     async def _fill(self, kafka: AIOKafkaConsumer, until: float) -> None:
-        """Move what was fetched ahead to where it can be shared out; waits for the first record.
+        """Move prefetched records to ``_fetched``; waits for the first record.
 
-        Always whole pieces: while the client holds a part of one it fetches no other partition of that broker.
+        It takes whole pieces: while the client holds a part of one, it fetches no other partition of that broker.
         """
-        await asyncio.sleep(0)  # with records at hand nothing below would wait, and the client could not fetch others
+        await asyncio.sleep(0)  # nothing below waits if records are available, so let the client fetch others
         for at in kafka.assignment():
             if not self._fetched.get(_ours(at)):
                 self._keep(await kafka.getmany(at, timeout_ms=0, max_records=PIECE_RECORDS))
@@ -275,7 +275,7 @@ class KafkaConsumer:
         return Batch(tuple(records), {partition: start[partition] for partition in end}, end)
 
     async def _revoked(self) -> None:
-        """The group is about to share out anew: let the batch in hand be written before somebody else reads on."""
+        """Called before a rebalance: wait for the current batch, so that another consumer continues after it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_WITHIN_S):
                 await self._settled.wait()
@@ -288,7 +288,7 @@ class KafkaConsumer:
 
 
 class _Share(ConsumerRebalanceListener):  # type: ignore[misc] # the library has no types
-    """What the group has given to this consumer."""
+    """The partitions that the group has assigned to this consumer."""
 
     def __init__(
         self, revoked: Callable[[], Awaitable[None]], assigned: Callable[[frozenset[TopicPartition]], None]
@@ -299,12 +299,12 @@ class _Share(ConsumerRebalanceListener):  # type: ignore[misc] # the library has
         self._assigned = assigned
 
     async def on_partitions_revoked(self, revoked: Collection[KafkaPartition]) -> None:  # noqa: ARG002
-        """The library calls it with all partitions: a group that shares out anew takes everything back first."""
+        """The library calls this with all partitions: a rebalance revokes all of them first."""
         self.known.clear()
         await self._revoked()
 
     async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
-        """Only notes what is new: an error here would be swallowed, so the store is asked in ``take``."""
+        """Only records new partitions. The library would ignore an error here, so ``take`` reads the store."""
         self.partitions = frozenset(_ours(at) for at in assigned)
         self._assigned(self.partitions)
         self.known.set()
@@ -312,7 +312,7 @@ class _Share(ConsumerRebalanceListener):  # type: ignore[misc] # the library has
 
 @dataclass(slots=True)
 class _Fetched:
-    """Records of one partition that are at hand."""
+    """Fetched records of one partition."""
 
     partition: TopicPartition
     position: int
@@ -329,7 +329,7 @@ class _Fetched:
         size, time_ms, when = 0, -1, EPOCH
         while self.queue and len(records) < limit and (size < limit_bytes or not records):
             raw = self.queue.popleft()
-            if raw.timestamp != time_ms:  # the records of one batch share their time
+            if raw.timestamp != time_ms:  # the records of one batch have the same time
                 time_ms, when = raw.timestamp, EPOCH + timedelta(milliseconds=raw.timestamp)
             # Another client's header may be null.
             headers = tuple((name, said or b"") for name, said in raw.headers) if raw.headers else ()
@@ -344,6 +344,6 @@ def _ours(at: KafkaPartition) -> TopicPartition:
 
 
 async def _check_that_it_answers(kafka: AIOKafkaConsumer) -> None:
-    """Nothing came: because nothing was there, or because Kafka is away? The client does not say."""
+    """Raises if Kafka does not answer. The client does not distinguish this from an empty topic."""
     async with asyncio.timeout(ANSWER_WITHIN_S):
         await kafka.topics()

@@ -1,6 +1,6 @@
-"""What the hub needs of Kafka's brokers, one table: for ``ctihub doctor``, ``ctihub status`` and ``docs/kafka.md``.
+"""The broker settings that the hub needs, one table for ``ctihub doctor``, ``ctihub status`` and ``docs/kafka.md``.
 
-What the hub needs of a topic stands in ``kafka_topics``: it is set on the topic, whatever the brokers' default is.
+Settings of topics are in ``kafka_topics``: they are set on the topic, independent of the brokers' defaults.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from hub.log.kafka_connection import KafkaConnection
 from hub.log.port import Complaint
 
 SESSION_TIMEOUT_MS = 6_000
-"""The shortest that a broker with Kafka's defaults allows. A worker that died is noticed after one session; with the
-group's new round its share is taken over within 8 s."""
+"""The shortest session that a broker with default settings allows. A dead worker is noticed after one session; after
+the rebalance others have taken over its partitions, within 8 s in total."""
 TRANSACTION_TIMEOUT_MS = 10_000
-"""An open transaction without a successor hides all that follows from readers for so long."""
+"""How long an abandoned transaction hides later records from readers."""
 LARGEST_REQUEST_BYTES = 16 << 20
-"""What the hub gathers for one topic, with room."""
+"""The largest group of appends to one topic, with a margin."""
 REFRESH_S = 12 * 3600.0
-"""Kafka forgets offsets of a group without members after ``offsets.retention.minutes``: they are said again so
-often."""
+"""How often offsets are committed again. Kafka deletes the offsets of a group without members after
+``offsets.retention.minutes``."""
 GROUPS_TOPIC = "__consumer_offsets"
 TRANSACTIONS_TOPIC = "__transaction_state"
 ANSWER_WITHIN_S = 5.0
@@ -33,32 +33,32 @@ ANSWER_WITHIN_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Brokers:
-    """The brokers as they are."""
+    """The brokers and their current settings."""
 
     settings: Mapping[int, Mapping[str, str]]
-    """Of each broker, by its number. Empty where the hub's user may not read them."""
+    """The settings of each broker, by number. Empty if the hub's user may not read them."""
     count: int
     topics: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One setting of the brokers that the hub's work depends on."""
+    """One broker setting that the hub depends on."""
 
     setting: str
     default: str
-    """Kafka's own."""
+    """The default of Kafka."""
     fits: Callable[[int, Brokers], bool]
-    """Of a number, or of 1 for true and 0 for false."""
+    """Returns whether a value is suitable: a number, or 1 for true and 0 for false."""
     otherwise: str
-    """What happens where it does not fit: the end of a sentence that begins with the setting."""
+    """The consequence of an unsuitable value: the end of a sentence that starts with the setting."""
     way_out: str
     stops: bool
-    """Whether something does not work at all."""
+    """Whether a part of the hub does not work with such a value."""
 
 
 def _copies_of(topic: str) -> Callable[[int, Brokers], bool]:
-    """The topic is there, or there are as many brokers as it is to have copies."""
+    """Returns a check: the topic exists, or there are enough brokers for its replicas."""
     return lambda copies, brokers: topic in brokers.topics or copies <= brokers.count
 
 
@@ -122,7 +122,7 @@ NEEDS: tuple[Need, ...] = (
 
 
 def judged(brokers: Brokers) -> list[Complaint]:
-    """What of the brokers' settings does not fit, each setting once."""
+    """Returns a complaint for each unsuitable broker setting."""
     found = []
     for need in NEEDS:
         there = {no: said[need.setting] for no, said in brokers.settings.items() if need.setting in said}
@@ -135,14 +135,14 @@ def judged(brokers: Brokers) -> list[Complaint]:
 
 
 def session_within(brokers: Brokers) -> int | None:
-    """The session time nearest to ours that every broker allows; None where their settings cannot be read."""
+    """Returns the session time nearest to the default that every broker allows; None if settings cannot be read."""
     least = [int(said["group.min.session.timeout.ms"]) for said in brokers.settings.values()]
     most = [int(said["group.max.session.timeout.ms"]) for said in brokers.settings.values()]
     return min(max(SESSION_TIMEOUT_MS, *least), *most) if least else None
 
 
 async def brokers_of(kafka: KafkaConnection) -> Brokers:
-    """The brokers' settings, as far as the hub's user may read them. Raises what aiokafka raises, TimeoutError."""
+    """Reads the brokers' settings, if the hub's user may. Raises errors of aiokafka and TimeoutError."""
     async with asyncio.timeout(ANSWER_WITHIN_S), kafka.admin() as admin:
         nodes = [broker["node_id"] for broker in (await admin.describe_cluster())["brokers"]]
         topics = frozenset(await admin.list_topics())
@@ -161,7 +161,7 @@ async def _settings(admin: AIOKafkaAdminClient, nodes: Sequence[int]) -> dict[in
 
 
 def _pass_over(error: type[KafkaError]) -> None:
-    """What refuses to tell is no error, but what asks to come again is."""
+    """Ignores a refusal; raises errors that a retry may resolve."""
     if error.retriable:
         raise error
 

@@ -1,4 +1,4 @@
-"""The settings of the hub's topics on Kafka, one table for whoever makes them or compares them."""
+"""The settings of the hub's topics on Kafka, in one table for creating and checking topics."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 _ALL = {
-    # Above the largest object (1 MiB) with room for a bundle; Kafka's own default would refuse the largest objects.
+    # Larger than the largest object (1 MiB), with a margin for bundles; Kafka's default would refuse such objects.
     "max.message.bytes": str(8 << 20),
 }
 _INTAKE = {
     "cleanup.policy": "delete",
-    # The time of a record is when the log took it, whatever clock its centre has: it orders contested ids.
+    # The time of a record is when the log stored it, not the time of the centre's clock: it orders contested ids.
     "message.timestamp.type": "LogAppendTime",
-    # The hub lets go of records itself, when they are in its store; neither age nor size may.
+    # The hub itself deletes records when they are in its store; Kafka must not delete them by age or size.
     "retention.ms": "-1",
     "retention.bytes": "-1",
 }
 _READ_BY_OTHERS = {
-    # As the relay writes them, with gzip: brokers that compress anew may choose what a plain client cannot read.
+    # Keep the relay's gzip: brokers that recompress may choose a codec that some clients cannot read.
     "compression.type": "producer",
 }
 _REJECTED = {
     **_READ_BY_OTHERS,
     "cleanup.policy": "delete",
-    # A centre that is away for longer reads its rejections over HTTP: the store keeps them.
+    # A centre that reads less often gets its rejections over HTTP: the store keeps them.
     "retention.ms": str(90 * DAY_MS),
     "retention.bytes": "-1",
 }
@@ -40,16 +40,16 @@ _COLLECTION = {
     **_READ_BY_OTHERS,
     "cleanup.policy": "compact",
     "min.compaction.lag.ms": "0",
-    # What was withdrawn, perhaps because it was marked too low, lingers in the topic for about this long.
+    # Withdrawn objects, such as those marked too low, remain in the topic for about this long.
     "max.compaction.lag.ms": str(HOUR_MS),
     "segment.ms": str(HOUR_MS),
-    # A member that is away for longer may miss tombstones: it must read the topic from its start into an empty state.
+    # A member that reads less often may miss tombstones: it must read the topic from its start into an empty state.
     "delete.retention.ms": str(30 * DAY_MS),
 }
 
 
 def settings_of(topic: str, replication: int) -> Mapping[str, str]:
-    """What ``topic`` is to have set. With three replicas or more, acknowledged means on two of them."""
+    """Returns the settings for ``topic``. With three replicas or more, min.insync.replicas is 2."""
     kind = (
         _INTAKE if topic.startswith(INTAKE_PREFIX) else _REJECTED if topic.startswith(REJECTED_PREFIX) else _COLLECTION
     )
@@ -57,7 +57,7 @@ def settings_of(topic: str, replication: int) -> Mapping[str, str]:
 
 
 def fits(name: str, said: str, right: str, replication: int) -> bool:
-    """Whether a topic that has ``said`` set is at least as good as with ``right``."""
+    """Returns whether the value ``said`` of a setting is at least as good as ``right``."""
     match name:
         case "retention.ms" | "retention.bytes":
             return said == "-1" or (right != "-1" and int(said) >= int(right))

@@ -1,4 +1,4 @@
-"""The event log's port: what every adapter promises. Nothing above knows which adapter it has."""
+"""The event log's port: what every adapter promises. Callers do not depend on the adapter."""
 
 from __future__ import annotations
 
@@ -27,107 +27,108 @@ __all__ = [
 ]
 
 StoredPositions = Callable[[Collection[TopicPartition]], Awaitable[Positions]]
-"""Asks the store where to go on; a partition that it does not name starts at its beginning."""
+"""Returns the stored positions. A partition without one is read from its beginning."""
 
 
 class RecordsTooLarge(TooLarge):
-    """Some records of an append are larger than the log takes; all others are stored."""
+    """Some records of an append exceed the log's limit; all others are stored."""
 
     def __init__(self, indices: Sequence[int], positions: Positions) -> None:
         super().__init__("log.too-large", "The event log takes no record of this size.", "Send smaller objects.")
         self.indices = indices
-        """Which records of the append."""
+        """The indexes of the refused records in the append."""
         self.positions = positions
-        """After the last of the others, in each partition that got one."""
+        """The positions after the stored records, by partition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """Something about the servers of the log that an operator should change."""
+    """A problem of the log's servers that an operator should resolve."""
 
     says: str
     """One sentence."""
     way_out: str
     stops: bool
-    """Whether something does not work at all."""
+    """Whether a part of the hub does not work."""
 
 
 class Consumer(Protocol):
-    """One worker's reading of all intake topics. Promises, each a test in ``tests/contracts/event_log.py``:
+    """A worker's reader of all intake topics. Promises, each a test in ``tests/contracts/event_log.py``:
 
-    - records of one partition come in the order of their appends, none missing, each once while this consumer lives;
-    - topics that are made later are read too, within seconds;
-    - a new consumer, or one that was told to ``rewind``, goes on at what ``StoredPositions`` says.
+    - records of one partition are returned in the order of their appends, none missing, each once per consumer;
+    - topics that are created later are read too, within seconds;
+    - a new consumer, and any consumer after ``rewind``, continues at the positions of ``StoredPositions``.
     """
 
     async def take(self, *, limit: int, limit_bytes: int, wait_s: float) -> Batch:
-        """Up to ``limit`` records of about ``limit_bytes`` (one at least, if there is one); waits for the first.
+        """Returns up to ``limit`` records of about ``limit_bytes`` (one at least, if there is one).
 
-        An empty batch after ``wait_s`` without a record. Raises TryAgain when the log is away.
+        Waits up to ``wait_s`` seconds for the first record, then returns an empty batch. Raises TryAgain when the log
+        is not available.
         """
         ...
 
     async def rewind(self) -> None:
-        """Forget what was taken and go on at the stored positions."""
+        """Discard fetched records and continue at the stored positions."""
         ...
 
     async def lag(self) -> Mapping[TopicPartition, int]:
-        """How many records wait in each partition that this consumer reads."""
+        """Returns the number of unread records in each partition that this consumer reads."""
         ...
 
     async def close(self) -> None:
-        """Leave; others may take over the partitions at once."""
+        """Release the partitions, so that other consumers can take them over."""
         ...
 
 
 class EventLog(Protocol):
-    """The only way into the hub. Promises, each a test in ``tests/contracts/event_log.py``:
+    """All that enters the hub goes through it. Promises, each a test in ``tests/contracts/event_log.py``:
 
     - when ``append`` has returned, the records survive the death of any process;
-    - the records of one ``append`` to a topic are stored in order, all or none is acknowledged;
-    - what was appended is read in that order, with times that never fall within a partition.
+    - the records of one ``append`` to a topic are stored in order, and acknowledged together or not at all;
+    - records are read in the order of their appends, with times that never decrease within a partition.
     """
 
     async def create(self, topic: Topic) -> None:
-        """Make sure that a topic exists. Idempotent."""
+        """Create a topic if it does not exist."""
         ...
 
     async def append(self, topic: Topic, records: Sequence[Record]) -> Positions:
-        """Store ``records`` durably and give the positions after the last of them in each partition that got one.
+        """Store ``records`` durably; returns the position after the last of them, by partition.
 
-        Raises TryAgain when the log cannot say that it did, NotFound for a topic that was not made, RecordsTooLarge.
+        Raises TryAgain when the log does not acknowledge them, NotFound for an unknown topic, RecordsTooLarge.
         """
         ...
 
     def consumer(self, stored: StoredPositions) -> Consumer:
-        """A reader of all topics that begin with ``intake.``."""
+        """Returns a new consumer of all topics that begin with ``intake.``."""
         ...
 
     async def ends(self) -> Positions:
-        """Where every intake partition ends: the position after its last record. Raises TryAgain when the log is away.
+        """Returns the position after the last record of every intake partition. Raises TryAgain.
 
-        What lies between the stored positions and these waits for a worker; Kafka counts its marks of transactions too.
+        Records between the stored positions and these wait for a worker. Kafka's transaction markers count as well.
         """
         ...
 
     async def trim(self, positions: Positions, *, older_than: datetime) -> int:
-        """Let go of records below ``positions`` that are older; returns how many. Never of one that was not taken."""
+        """Delete records below ``positions`` that are older than ``older_than``; returns how many."""
         ...
 
     async def put_back(self, now: datetime, *, later_than: datetime) -> int:
-        """Give ``now`` as their time to records that a wrong clock has dated later than ``later_than``, and to those
-        that came undated while the clock was in doubt; returns how many.
+        """Set the time of records to ``now`` if it is later than ``later_than`` because of a wrong clock, or missing
+        because the clock was in doubt; returns how many.
 
-        What another machine dates, as a broker does, stays as it is.
+        Times from the clock of another machine, such as a Kafka broker, are not changed.
         """
         ...
 
     async def ready(self) -> bool:
-        """Whether an append would work now."""
+        """Returns whether an append works now."""
         ...
 
     async def complaints(self) -> Sequence[Complaint]:
-        """What keeps records from being taken, or could. Raises TryAgain when the log is away."""
+        """Returns problems that prevent reading records, or may do so. Raises TryAgain."""
         ...
 
     async def close(self) -> None:

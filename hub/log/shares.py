@@ -1,4 +1,4 @@
-"""How one batch is shared out between topics: equally, so that one centre's backlog keeps no other waiting."""
+"""Divides a batch equally between topics, so that the backlog of one centre does not delay the others."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from hub.log.port import StoredRecord, TopicPartition
 
 
 class Waiting(Protocol):
-    """Records of one partition that are there to be taken."""
+    """The available records of one partition."""
 
     partition: TopicPartition
 
     def read(self, limit: int, limit_bytes: int) -> tuple[list[StoredRecord], int]:
-        """Move on over the next records, up to ``limit`` of about ``limit_bytes``, one at least; also their bytes."""
+        """Returns the next records (up to ``limit``, about ``limit_bytes``, one at least) and their size in bytes."""
         ...
 
     @property
     def more(self) -> bool:
-        """Whether there is anything left to read."""
+        """Returns whether records are left."""
         ...
 
 
@@ -27,7 +27,7 @@ W = TypeVar("W", bound=Waiting)
 
 
 def in_turn(waiting: Iterable[W], after: TopicPartition | None) -> list[W]:
-    """In the order of their names, beginning behind the one that was served last."""
+    """Returns ``waiting`` in the order of names, starting after the partition that was served last."""
     ordered = sorted(waiting, key=lambda at: at.partition)
     if after is None:
         return ordered
@@ -35,7 +35,9 @@ def in_turn(waiting: Iterable[W], after: TopicPartition | None) -> list[W]:
 
 
 def share_out(waiting: Sequence[Waiting], *, limit: int, limit_bytes: int) -> list[StoredRecord]:
-    """Up to ``limit`` records of about ``limit_bytes``, one at least: in equal shares, the rest to who has more."""
+    """Returns up to ``limit`` records of about ``limit_bytes``, one at least, in equal shares. Unused shares go to
+    partitions with more records.
+    """
     records: list[StoredRecord] = []
     left_bytes = limit_bytes
 
@@ -55,5 +57,5 @@ def share_out(waiting: Sequence[Waiting], *, limit: int, limit_bytes: int) -> li
 
 
 def size_of(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> int:
-    """The bytes of a record, as limits count them."""
+    """Returns the size of a record in bytes, as limits count it."""
     return len(key or b"") + len(value or b"") + sum(len(name) + len(said or b"") for name, said in headers)
