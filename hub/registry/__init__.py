@@ -1,1 +1,1 @@
-"""Who exists and who may: centres, members, groups, collections, operators, tokens, grants."""
+"""Principals and their rights: centres, members, operators, groups, collections, tokens, grants."""

@@ -1,6 +1,6 @@
-"""Who is calling, and what may they read: every door needs this for every request, so it is answered from memory.
+"""Authentication and read access. Every door needs them for every request, so they use data in memory.
 
-The data in memory is at most a second old: who is suspended or has a new token loses access by then.
+The data are at most a second old: after that time a suspended principal and a replaced token have no access.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from hub.registry.port import RegistryStore
 from hub.registry.tokens import as_token, same, token_digest
 
 OLDEST_S = 1.0
-"""How old an answer may be."""
+"""The greatest age of the data in memory, in seconds."""
 
 
 class Access:
-    """The doors' half of the registry. Every method may raise TryAgain, when the store is away for longer than that."""
+    """The part of the registry that doors use. Every method raises TryAgain when the store is not available."""
 
     def __init__(self, store: RegistryStore, *, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -32,9 +32,9 @@ class Access:
         self._one_looks = asyncio.Lock()
 
     async def authenticate(self, credentials: Credentials) -> Principal | None:
-        """Whose they are; None for nobody's and for a suspended principal's.
+        """Returns the principal of the credentials; None for unknown credentials and for a suspended principal.
 
-        A door that keeps a connection open asks again every second.
+        A door must call this again regularly for a connection that stays open.
         """
         match credentials:
             case TokenCredentials():
@@ -44,19 +44,19 @@ class Access:
         return None if found is None or found.suspended else found
 
     async def readable(self, principal: Principal | None) -> list[Collection]:
-        """The collections that a principal (None: anybody) may read now, in the order of their making."""
+        """Returns the collections that a principal (None: without credentials) may read now, oldest first."""
         snapshot = await self.snapshot()
         now = _as_of(snapshot, principal)
         return [found for found in snapshot.collections.values() if grants.may_read(now, found, snapshot.groups)]
 
     async def explainable(self, principal: Principal | None) -> list[Collection]:
-        """The collections of which a principal may ask why they show a thing: those it reads; an operator all."""
+        """Returns the collections whose content a principal may have explained: those it reads; for an operator all."""
         snapshot = await self.snapshot()
         now = _as_of(snapshot, principal)
         return [found for found in snapshot.collections.values() if grants.may_explain(now, found, snapshot.groups)]
 
     async def may_read(self, principal: Principal | None, collection: Collection) -> bool:
-        """Whether a principal (None: anybody) may read a collection now; False as well when it is no more."""
+        """Returns whether a principal (None: without credentials) may read a collection; False if it was removed."""
         snapshot = await self.snapshot()
         there = snapshot.collections.get(collection.name)
         return (
@@ -66,7 +66,7 @@ class Access:
         )
 
     async def _holder(self, sent: TokenCredentials) -> Principal | None:
-        """Whose token it is, under the name that was sent with it."""
+        """Returns the owner of a token; None if a name was sent with it that is not the owner's."""
         token = as_token(sent.token)
         if token is None:
             return None
@@ -76,7 +76,7 @@ class Access:
         return found
 
     async def snapshot(self) -> RegistrySnapshot:
-        """Everybody and everything, at most ``OLDEST_S`` old."""
+        """Returns the whole registry, at most ``OLDEST_S`` seconds old."""
         found = self._fresh()
         if found is not None:
             return found
@@ -95,7 +95,7 @@ class Access:
 
 
 def _as_of(snapshot: RegistrySnapshot, principal: Principal | None) -> Principal | None:
-    """The principal as it is now: whoever holds an older value of it gets no older rights."""
+    """Returns the current value of a principal, since an older value may have more rights; None if it has none."""
     if principal is None:
         return None
     now = snapshot.principals.get(principal.name)

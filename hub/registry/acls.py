@@ -1,4 +1,4 @@
-"""What principals may do on the brokers, as values: exactly the grants of ``docs/kafka.md`` and no more."""
+"""The grants of principals on the brokers, as values: exactly those of ``docs/kafka.md``."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hub.model.principals import PrincipalKind
 from hub.registry.port import Entitlement
 
 HUB_NAMES = "_ctihub."
-"""Groups and transactions of the hub itself begin so. No principal's name does, so no grant of one reaches them."""
+"""The prefix of the hub's own groups and transactions. No principal's name has it, so no grant covers them."""
 
 
 class Resource(StrEnum):
-    """What a grant is about."""
+    """The kind of resource that a grant is for."""
 
     TOPIC = "topic"
     GROUP = "group"
@@ -23,7 +23,7 @@ class Resource(StrEnum):
 
 
 class Operation(StrEnum):
-    """What a grant allows; reading and writing include describing."""
+    """What a grant allows. READ and WRITE include DESCRIBE."""
 
     READ = "read"
     WRITE = "write"
@@ -32,7 +32,7 @@ class Operation(StrEnum):
 
 
 class Acl(NamedTuple):
-    """One thing that one user may do with one resource, or with all whose names begin so."""
+    """One operation that a user may perform on one resource, or on all with a prefix."""
 
     user: str
     operation: Operation
@@ -45,7 +45,7 @@ class Acl(NamedTuple):
 
     @property
     def concerns_the_hub(self) -> bool:
-        """Whether it reaches a topic, a group or a transaction of the hub."""
+        """Whether it covers a topic, a group or a transaction of the hub."""
         ours = PREFIXES if self.resource is Resource.TOPIC else (HUB_NAMES,)
         if self.name == "*" and not self.prefixed:
             return True
@@ -53,12 +53,12 @@ class Acl(NamedTuple):
 
 
 def acls_of(entitlement: Entitlement) -> frozenset[Acl]:
-    """All that a principal is granted; nothing while it is suspended."""
+    """Returns all grants of a principal; none while it is suspended."""
     if entitlement.suspended:
         return frozenset()
     user = entitlement.name
     granted = {Acl(user, Operation.READ, Resource.TOPIC, COLLECTION_PREFIX + name) for name in entitlement.collections}
-    # The point belongs to the name: without it, the grant of soc1 would cover the groups of soc10.
+    # The dot is needed: without it, the grant of soc1 would cover the groups of soc10.
     granted.add(Acl(user, Operation.READ, Resource.GROUP, f"{user}.", prefixed=True))
     if entitlement.kind is PrincipalKind.CENTRE:
         granted.add(Acl(user, Operation.WRITE, Resource.TOPIC, INTAKE_PREFIX + user))
@@ -67,7 +67,7 @@ def acls_of(entitlement: Entitlement) -> frozenset[Acl]:
 
 
 def acls_of_the_hub(user: str) -> frozenset[Acl]:
-    """What the user of the hub's own processes needs, where it is not the administrator itself."""
+    """Returns the grants that the user of the hub's processes needs if it is not the administrator."""
     topics = {
         Acl(user, operation, Resource.TOPIC, prefix, prefixed=True)
         for prefix in PREFIXES
@@ -75,7 +75,7 @@ def acls_of_the_hub(user: str) -> frozenset[Acl]:
     }
     intake = {
         Acl(user, operation, Resource.TOPIC, INTAKE_PREFIX, prefixed=True)
-        for operation in (Operation.CREATE, Operation.DELETE)  # DELETE: to let go of records that are in the store
+        for operation in (Operation.CREATE, Operation.DELETE)  # DELETE: to delete records that are in the store
     }
     own = {
         Acl(user, Operation.READ, Resource.GROUP, HUB_NAMES, prefixed=True),

@@ -1,4 +1,4 @@
-"""Kafka as the registry's broker: topics, users and grants follow the registry, and can be compared with it."""
+"""Kafka as the registry's broker: creates, compares and repairs topics, users and grants as the registry requires."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class KafkaBroker:
         await _in_thread(lambda: self._make_topics(_topics(centres, collections)))
 
     async def grant(self, entitlements: Sequence[Entitlement]) -> None:
-        """See ``Broker.grant``. What is taken away goes first: who changes sides is never on both."""
+        """See ``Broker.grant``. Grants are removed before others are added, so that no one has both at a time."""
         for entitlement in entitlements:
             self._refuse_own(entitlement.name)
         await _in_thread(lambda: self._grant({entitlement.name: acls_of(entitlement) for entitlement in entitlements}))
@@ -83,7 +83,7 @@ class KafkaBroker:
         await _in_thread(lambda: self._remove_collection(COLLECTION_PREFIX + name))
 
     async def compare(self, wanted: Entitlements) -> Sequence[BrokerDifference]:
-        """See ``Broker.compare``. What may not be read is a note, and the rest is compared."""
+        """See ``Broker.compare``. Where reading is not allowed, the result has a note; the rest is compared."""
         topics = await _in_thread(lambda: self._admin.topics(PREFIXES))
         return [
             *self._topic_differences(wanted, topics),
@@ -94,7 +94,7 @@ class KafkaBroker:
         ]
 
     async def repair(self, wanted: Entitlements) -> Sequence[BrokerDifference]:
-        """See ``Broker.repair``. What the brokers refuse to change is left, with what their administrator needs."""
+        """See ``Broker.repair``. Changes that the brokers refuse remain in the result, with the missing rights."""
         refusal = await _in_thread(lambda: self._repair(wanted))
         with suppress(Broken):
             if without := await self._without_quotas(wanted):
@@ -105,7 +105,7 @@ class KafkaBroker:
         return [replace(each, repairable=False, way_out=refusal.way_out) if each.repairable else each for each in left]
 
     async def close(self) -> None:
-        """See ``Broker.close``. The library closes its connections when the object goes."""
+        """See ``Broker.close``. The library closes its connections when the object is deleted."""
 
     async def _user_differences(self, wanted: Entitlements) -> list[BrokerDifference]:
         try:
@@ -156,13 +156,13 @@ class KafkaBroker:
                 "Give the hub's users names that no principal can have, such as ctihub_admin (with an underscore).",
             )
 
-    # All below waits for the brokers and runs in a thread.
+    # All methods below wait for the brokers and run in a thread.
 
     def _replicas(self) -> int:
         return self._replication or min(self._admin.broker_count(), 3)
 
     def _make_topics(self, topics: Collection[str]) -> None:
-        """Also a topic that is there already, such as one that a client made by asking for it, gets its settings."""
+        """Creates missing topics, and corrects the settings of existing ones, which a client may have created."""
         there = self._admin.topics(topics)
         replication = self._replicas()
         for topic in sorted(set(topics) - there.keys()):
@@ -188,7 +188,7 @@ class KafkaBroker:
         self._admin.delete_topic(topic)
 
     def _repair(self, wanted: Entitlements) -> Broken | None:
-        """Each step by itself; returns the first that the brokers refused."""
+        """Runs all steps, also after one failed; returns the first refusal of the brokers."""
         topics = self._admin.topics(PREFIXES)
         expected = _topics(wanted.centres, wanted.collections)
         steps: list[Callable[[], None]] = [
@@ -255,12 +255,12 @@ class KafkaBroker:
         return hub.union(*principals)
 
     def _surplus(self, wanted: Entitlements, grants: Grants) -> frozenset[Acl]:
-        """Grants of the registry's principals that they should not have."""
+        """Returns grants that principals of the registry should not have."""
         known = {principal.name for principal in wanted.principals} - self._own
         return frozenset(acl for acl in grants.allowed if acl.user in known) - self._wanted(wanted)
 
     def _foreign(self, wanted: Entitlements, grants: Grants) -> frozenset[Acl]:
-        """Grants of others that reach the hub's topics. The operator's Kafka may serve others too: not ours to undo."""
+        """Returns grants of other users on the hub's topics. They are only reported: the Kafka may serve others too."""
         known = {principal.name for principal in wanted.principals} | self._own
         return frozenset(acl for acl in grants.allowed if acl.user not in known and acl.concerns_the_hub)
 
@@ -278,13 +278,13 @@ def _topics(centres: Collection[str], collections: Collection[str]) -> set[str]:
 
 
 def _stray_collections(wanted: Entitlements, topics: Collection[str]) -> list[str]:
-    """Topics of collections that are no more. What they hold is in the store's change log as well."""
+    """Returns the topics of removed collections. Their content is in the store's change logs as well."""
     kept = _topics((), wanted.collections)
     return sorted(topic for topic in topics if topic.startswith(COLLECTION_PREFIX) and topic not in kept)
 
 
 def _wrong_settings(topic: str, state: TopicState) -> dict[str, tuple[str | None, str]]:
-    """For each setting that does not fit what it is and what it should be; nothing where they may not be read."""
+    """Returns the actual and the right value of each wrong setting; nothing if the settings cannot be read."""
     there = state.settings
     if there is None:
         return {}

@@ -1,4 +1,4 @@
-"""Centres: who publishes, what they may say, and under what name they are shown."""
+"""Centres: who publishes, their terms, and the name under which they are shown."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CentreEntry:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an operator says of a centre, as typed; None leaves what was there, or the default."""
+    """The terms of a centre as an operator typed them; None keeps the current value or the default."""
 
     country: str | None = None
     tlp_max: str | None = None
@@ -38,17 +38,17 @@ class Terms:
     naming: str | None = None
     alias: str | None = None
     speaks_for: Sequence[str] | None = None
-    """``("none",)`` takes all of them away."""
+    """Identities; ``("none",)`` removes all of them."""
 
 
 class Centres:
-    """Use cases about centres."""
+    """Operations on centres."""
 
     def __init__(self, context: RegistryContext) -> None:
         self._context = context
 
     async def add(self, name: str, terms: Terms, *, identity: str | None = None) -> Added[CentreEntry]:
-        """Register a centre, with a fresh identity if need be. Raises WrongUsage, Refused, NotFound, TryAgain."""
+        """Register a centre, by default with a new identity. Raises WrongUsage, Refused, NotFound, TryAgain."""
         if terms.country is None:
             raise WrongUsage("centre.no-country", "A centre has a country.", "Give --country, such as RO.")
         blank = Source(
@@ -70,7 +70,7 @@ class Centres:
             )
             chosen = identity is not None or bool(centre.speaks_for)
             said = {"identity": centre.identity, "country": centre.country} | terms_of(centre)
-            # a fresh identity is new to everybody; one that claims name already changes whose voices those are
+            # no claim names a new identity; with an existing one, the voices of claims that name it change
             await change.record(SourceAdded(name, principal.no, chosen, said))
             change.new_token = (name, token)
         made = CentreEntry(principal, replace(centre, no=principal.no, created_us=principal.created_us))
@@ -91,19 +91,19 @@ class Centres:
         return CentreEntry(replace(principal, country=new.country), new)
 
     async def all(self) -> list[CentreEntry]:
-        """All centres, by name."""
+        """Returns all centres, by name."""
         snapshot = await self._context.snapshot()
         return [CentreEntry(snapshot.principals[name], centre) for name, centre in snapshot.centres.items()]
 
     async def find(self, name: str) -> CentreEntry:
-        """One centre. Raises NotFound."""
+        """Returns one centre. Raises NotFound."""
         snapshot = await self._context.snapshot()
         principal = find_principal(snapshot, name, PrincipalKind.CENTRE)
         return CentreEntry(principal, snapshot.centres[SourceName(name)])
 
 
 def _ensure_identities(snapshot: RegistrySnapshot, centre: Source) -> None:
-    """An identity is, or is spoken for by, one centre only. Raises Refused."""
+    """Raises Refused if another centre has one of the centre's identities, or speaks for it."""
     mine = {centre.identity, *centre.speaks_for}
     others = {
         identity: f"the {principal.kind} {principal.name!r}"
@@ -121,7 +121,7 @@ def _ensure_identities(snapshot: RegistrySnapshot, centre: Source) -> None:
 
 
 def _with(centre: Source, terms: Terms) -> Source:
-    """The centre under these terms, each of them well formed. Raises WrongUsage."""
+    """Returns the centre with these terms. Raises WrongUsage for a term with wrong syntax."""
     said: dict[str, Any] = {}
     if terms.country is not None:
         said["country"] = names.country(terms.country)
@@ -144,7 +144,7 @@ def _with(centre: Source, terms: Terms) -> Source:
 
 
 def _checked(snapshot: RegistrySnapshot, centre: Source) -> Source:
-    """The centre, if its terms fit one another and what there is. Raises WrongUsage, NotFound."""
+    """Returns the centre if its terms are consistent and the groups exist. Raises WrongUsage, NotFound."""
     for group in centre.amber_to:
         find_group(snapshot, group)
     if centre.naming is Naming.ALIAS and centre.alias is None:

@@ -1,4 +1,4 @@
-"""Collections: named audiences, each with a filter over what it shows."""
+"""Collections: named audiences, each with a filter for its content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.registry.finding import find_collection, find_group
 
 
 class Collections:
-    """Use cases about collections."""
+    """Operations on collections."""
 
     def __init__(self, context: RegistryContext) -> None:
         self._context = context
@@ -30,9 +30,9 @@ class Collections:
         kinds: Sequence[str] = (),
         min_confidence: int = 0,
     ) -> Collection:
-        """A new collection; a worker fills it in bounded steps. Raises WrongUsage, Refused, NotFound, TryAgain.
+        """Add a collection; workers fill it in bounded steps. Raises WrongUsage, Refused, NotFound, TryAgain.
 
-        Kinds of observables without types mean indicators about them, and the observables themselves.
+        ``kinds`` without ``types`` selects observables of these kinds and indicators about them.
         """
         of_types, of_kinds = _filter(types, kinds)
         named = CollectionName(names.name(name, what="name of a collection"))
@@ -60,23 +60,23 @@ class Collections:
         return made
 
     async def remove(self, name: str) -> None:
-        """Forget a collection on every door; one made later under its name begins anew. Raises NotFound, TryAgain."""
+        """Remove a collection from all doors. A later one of the same name starts empty. Raises NotFound, TryAgain."""
         async with self._context.change() as change:
             found = find_collection(change.before, name)
             await change.directory.remove_collection(found.no)
             await change.record(CollectionRemoved(name, found.no))
 
     async def all(self) -> list[Collection]:
-        """All collections, in the order of their making."""
+        """Returns all collections, oldest first."""
         return list((await self._context.snapshot()).collections.values())
 
     async def find(self, name: str) -> Collection:
-        """One collection. Raises NotFound."""
+        """Returns one collection. Raises NotFound."""
         return find_collection(await self._context.snapshot(), name)
 
 
 def _filter(types: Sequence[str], kinds: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """The types and the kinds that a collection shows. Raises WrongUsage."""
+    """Returns the types and the kinds that a collection shows. Raises WrongUsage."""
     of_kinds = frozenset(names.observable_kind(each) for each in kinds)
     of_types = frozenset(names.object_type(each) for each in types)
     if of_kinds and not of_types:

@@ -1,4 +1,4 @@
-"""What the services of the registry share: one transaction per change, and a broker that follows after the commit."""
+"""What the services of the registry share: one transaction per change, and the update of the broker after it."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Added(Generic[T]):
-    """Something new, with the token that is shown this once."""
+    """Something new with its token, which is shown only once."""
 
     made: T
     token: Token
     complaint: HubError | None = None
-    """The registry has it and the token holds, but the broker could not be told."""
+    """The registry has the change and the token is valid, but the update of the broker failed."""
 
 
 @dataclass(slots=True)
 class RegistryChange:
-    """A change of the registry in the making: what stood before it, and where it is written."""
+    """A change of the registry in progress: the state before it, and the writer."""
 
     directory: DirectoryWriter
     before: RegistrySnapshot
     now_us: int
     new_token: tuple[str, Token] | None = None
-    """Whose password on the broker is to be set after the commit."""
+    """The principal whose password on the broker is set after the commit, and the password."""
     complaint: HubError | None = None
-    """Known after the block."""
+    """The error of the broker; set after the block."""
 
     async def record(self, change: PolicyChange) -> None:
-        """Number it, and leave what it affects to be looked at again."""
+        """Append the numbered change, and add tasks that recompute what it affects."""
         await self.directory.record(change, self.now_us)
 
 
 class RegistryContext:
-    """Where services read the registry and make their changes."""
+    """Gives services read and write access to the registry."""
 
     def __init__(self, store: RegistryStore, broker: Broker | None, now_us: Callable[[], int]) -> None:
         self.store = store
@@ -53,16 +53,16 @@ class RegistryContext:
         self._now_us = now_us
 
     async def snapshot(self) -> RegistrySnapshot:
-        """The registry as it is now. Raises TryAgain."""
+        """Returns the current registry. Raises TryAgain."""
         async with self.store.reading() as directory:
             return await directory.snapshot()
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[RegistryChange]:
-        """One change, whole or not at all; then the broker is brought up to it. Other operators wait meanwhile.
+        """One change in a transaction; after the commit the broker is updated. Other operators wait meanwhile.
 
-        What the broker says against it is raised at the end, although the commit holds: the registry is the truth. A
-        change that made a token must show it first, so its ``complaint`` keeps the error instead.
+        An error of the broker is raised at the end but does not undo the commit: the registry is authoritative. A
+        change that created a token must show it first, so the error is in its ``complaint`` instead.
         """
         async with self.store.change() as directory:
             change = RegistryChange(directory, await directory.snapshot(), self._now_us())
@@ -75,7 +75,7 @@ class RegistryContext:
 
 
 async def _told(broker: Broker, change: RegistryChange, after: RegistrySnapshot) -> HubError | None:
-    """Bring the broker up to a change; what it says against it."""
+    """Apply a change to the broker; returns the error, if any."""
     try:
         await brought_up(broker, entitlements(change.before), entitlements(after), change.new_token)
     except HubError as error:

@@ -1,4 +1,4 @@
-"""What the registry wants of a broker, and how a broker is brought from one state of the registry to the next."""
+"""The state of the broker that the registry requires, and the update of a broker after a change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hub.registry.tokens import Token
 
 
 def entitlements(snapshot: RegistrySnapshot) -> Entitlements:
-    """Users, grants and topics as the registry has them. Operators have no business on the broker."""
+    """Returns the users, grants and topics that the registry requires. Operators have no access to the broker."""
     on_broker = [
         principal for principal in snapshot.principals.values() if principal.kind is not PrincipalKind.OPERATOR
     ]
@@ -39,11 +39,11 @@ def entitlements(snapshot: RegistrySnapshot) -> Entitlements:
 async def brought_up(
     broker: Broker, before: Entitlements, after: Entitlements, new_token: tuple[str, Token] | None
 ) -> None:
-    """Tell the broker what one change of the registry means for it.
+    """Apply one change of the registry to the broker.
 
-    Topics come first, since grants name them; those of all collections, since nobody adds the default ones. Grants come
-    last: a broker that enforces none says so there. What the broker refuses keeps back nothing of the rest. Raises
-    TryAgain, and Broken for the first that it refused.
+    Topics are created first, since grants name them: those of all collections, since the default ones are never added
+    by a change. Grants are last, since a broker without an authorizer fails there. After a refusal the other steps
+    still run. Raises TryAgain, and Broken for the first refusal.
     """
     refusals: list[Broken] = []
     for step in _steps(broker, before, after, new_token):

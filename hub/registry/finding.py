@@ -1,4 +1,4 @@
-"""What an operator names, found in a snapshot of the registry; otherwise an error that lists what there is."""
+"""Finds what an operator names in a snapshot of the registry. The errors list what exists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MOST_NAMED = 12
 
 
 def find_principal(snapshot: RegistrySnapshot, name: str, *kinds: PrincipalKind) -> Principal:
-    """The principal of this name, of one of these kinds (none: any). Raises NotFound, naming those there are."""
+    """Returns the principal of this name and one of these kinds (none: any). Raises NotFound with the known names."""
     found = snapshot.principals.get(name)
     if found is not None and (not kinds or found.kind in kinds):
         return found
@@ -21,14 +21,14 @@ def find_principal(snapshot: RegistrySnapshot, name: str, *kinds: PrincipalKind)
 
 
 def find_group(snapshot: RegistrySnapshot, name: str) -> GroupName:
-    """The name of a group that exists. Raises NotFound."""
+    """Returns the name of an existing group. Raises NotFound."""
     if GroupName(name) not in snapshot.groups:
         raise NotFound("group.unknown", f"There is no group {name!r}.", _these(list(snapshot.groups)))
     return GroupName(name)
 
 
 def find_listed_group(snapshot: RegistrySnapshot, name: str) -> GroupName:
-    """The name of a group whose list can be written. Raises NotFound, Refused."""
+    """Returns the name of a group whose list can be changed. Raises NotFound, Refused."""
     group = find_group(snapshot, name)
     if group in BUILT_IN_GROUPS:
         raise Refused(
@@ -40,7 +40,7 @@ def find_listed_group(snapshot: RegistrySnapshot, name: str) -> GroupName:
 
 
 def find_collection(snapshot: RegistrySnapshot, name: str) -> Collection:
-    """A collection. Raises NotFound."""
+    """Returns a collection. Raises NotFound."""
     found = snapshot.collections.get(CollectionName(name))
     if found is None:
         there = ", ".join(snapshot.collections)
@@ -49,7 +49,7 @@ def find_collection(snapshot: RegistrySnapshot, name: str) -> Collection:
 
 
 def ensure_free(snapshot: RegistrySnapshot, name: str) -> None:
-    """Principals share one name space. Raises Refused."""
+    """Raises Refused if a principal of any kind has this name: all share one name space."""
     if (there := snapshot.principals.get(name)) is not None:
         raise Refused(
             "name.taken",

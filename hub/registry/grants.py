@@ -1,7 +1,8 @@
-"""Who may read what. Pure: a principal, a collection and the groups in, yes or no out.
+"""Decides who may read what: pure functions of a principal, a collection and the groups.
 
-Who reads a collection is decided by its group alone. An operator is in no group but ``public``: a stolen operator's
-token must not open every collection at once. It sees the flow, and may ask of a single thing why it is shown.
+Read access to a collection depends on its group only. An operator is only in the group ``public``, so that a stolen
+operator's token does not give access to every collection. An operator sees the status of the hub, and may have single
+things explained.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _ACCREDITED = frozenset({PrincipalKind.CENTRE, PrincipalKind.MEMBER})
 
 
 def in_group(principal: Principal | None, name: GroupName, groups: Mapping[GroupName, GroupRules]) -> bool:
-    """Whether a principal (None: anybody, without credentials) belongs to a group. A suspended one is anybody.
+    """Returns whether a principal belongs to a group. None is a caller without credentials, and so is a suspended one.
 
     >>> in_group(None, PUBLIC, {})
     True
@@ -37,9 +38,9 @@ def in_group(principal: Principal | None, name: GroupName, groups: Mapping[Group
 
 
 def follows(principal: Principal, rules: Iterable[GroupRule]) -> bool:
-    """Whether the rules take a principal in: one of the values of every attribute that they name. No rules: nobody.
+    """Returns whether a principal has one of the values of every attribute that the rules name. No rules: False.
 
-    ``country=RO country=MD sector=energy`` is energy of Romania or Moldova. What is not known fits no rule.
+    ``country=RO country=MD sector=energy`` means energy in Romania or Moldova. An unknown attribute matches no rule.
     """
     wanted: dict[Attribute, set[str]] = defaultdict(set)
     for rule in rules:
@@ -56,16 +57,16 @@ def _attribute(principal: Principal, attribute: Attribute) -> str | None:
 
 
 def may_read(principal: Principal | None, collection: Collection, groups: Mapping[GroupName, GroupRules]) -> bool:
-    """Whether a principal (None: anybody) may read a collection."""
+    """Returns whether a principal (None: without credentials) may read a collection."""
     return in_group(principal, collection.audience.group, groups)
 
 
 def may_explain(principal: Principal | None, collection: Collection, groups: Mapping[GroupName, GroupRules]) -> bool:
-    """Whether a principal may ask why a collection shows a thing: who reads it, and operators, who answer for it."""
+    """Returns whether a principal may have a collection's content explained: its readers, and operators."""
     operator = principal is not None and principal.kind is PrincipalKind.OPERATOR and not principal.suspended
     return operator or may_read(principal, collection, groups)
 
 
 def groups_of(principal: Principal | None, groups: Mapping[GroupName, GroupRules]) -> frozenset[GroupName]:
-    """All groups that a principal belongs to."""
+    """Returns all groups that a principal belongs to."""
     return frozenset(name for name in groups if in_group(principal, name, groups))

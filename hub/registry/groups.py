@@ -1,4 +1,4 @@
-"""Groups: named sets of principals, by list or by rule, each with a marking that a centre may put on an object."""
+"""Groups: named sets of principals, by list or by rule. Each has a marking that centres may put on objects."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ class GroupEntry:
 
     group: GroupRules
     members: tuple[str, ...]
-    """The principals in it now, by name; suspended ones too, as they come back with it."""
+    """The principals in it, by name, with suspended ones, since they stay on the list."""
 
     @property
     def built_in(self) -> bool:
-        """Whether the hub made it."""
+        """Whether the group is built in."""
         return self.group.group.name in BUILT_IN_GROUPS
 
 
 class Groups:
-    """Use cases about groups."""
+    """Operations on groups."""
 
     def __init__(self, context: RegistryContext) -> None:
         self._context = context
 
     async def add(self, name: str, rules: Sequence[str] = ()) -> GroupEntry:
-        """A new group with a fresh marking. Raises WrongUsage, Refused, TryAgain."""
+        """Add a group with a new marking. Raises WrongUsage, Refused, TryAgain."""
         wanted = tuple(dict.fromkeys(names.rule(rule) for rule in rules))
         group = GroupName(names.name(name, what="name of a group"))
         async with self._context.change() as change:
@@ -46,13 +46,13 @@ class Groups:
                 raise Refused("group.exists", f"There is a group {name!r} already.", f"See ctihub group show {name}.")
             marking = StixId(f"marking-definition--{uuid4()}")
             made = await change.directory.add_group(Group(group, marking, change.now_us), wanted)
-            # nobody can have used a marking that was made just now: no view changes
+            # no object has the new marking yet: no view changes
             said = {"rules": [str(rule) for rule in wanted], "marking": marking}
             await change.record(GroupAdded(name, said))
         return _entry(replace(change.before, groups={**change.before.groups, group: made}), group)
 
     async def remove(self, name: str) -> None:
-        """Forget a group; what carries its marking is hidden from everyone. Raises NotFound, Refused, TryAgain."""
+        """Remove a group; objects with its marking are hidden from everyone. Raises NotFound, Refused, TryAgain."""
         async with self._context.change() as change:
             group = find_listed_group(change.before, name)
             _ensure_unused(change.before, group)
@@ -60,7 +60,7 @@ class Groups:
             await change.record(GroupRemoved(name))
 
     async def join(self, name: str, principals: Sequence[str]) -> GroupEntry:
-        """Put centres and members on a group's list; who is on it stays. Raises NotFound, Refused, TryAgain."""
+        """Add centres and members to a group's list. Raises NotFound, Refused, TryAgain."""
         async with self._context.change() as change:
             group = find_listed_group(change.before, name)
             found = _find_all(change.before, principals)
@@ -73,7 +73,7 @@ class Groups:
         return _entry(after, group)
 
     async def leave(self, name: str, principals: Sequence[str]) -> GroupEntry:
-        """Take centres and members off a group's list. Raises NotFound, Refused, TryAgain."""
+        """Remove centres and members from a group's list. Raises NotFound, Refused, TryAgain."""
         async with self._context.change() as change:
             group = find_listed_group(change.before, name)
             rules = change.before.groups[group].rules
@@ -94,12 +94,12 @@ class Groups:
         return _entry(after, group)
 
     async def all(self) -> list[GroupEntry]:
-        """All groups: the built-in ones, then the others by name."""
+        """Returns all groups: the built-in ones, then the others by name."""
         snapshot = await self._context.snapshot()
         return [_entry(snapshot, name) for name in snapshot.groups]
 
     async def find(self, name: str) -> GroupEntry:
-        """One group. Raises NotFound."""
+        """Returns one group. Raises NotFound."""
         snapshot = await self._context.snapshot()
         return _entry(snapshot, find_group(snapshot, name))
 
@@ -113,7 +113,7 @@ def _entry(snapshot: RegistrySnapshot, name: GroupName) -> GroupEntry:
 
 
 def _find_all(snapshot: RegistrySnapshot, principals: Sequence[str]) -> list[Principal]:
-    """The centres and members of these names, each once. Raises NotFound."""
+    """Returns the distinct centres and members of these names. Raises NotFound."""
     return [
         find_principal(snapshot, name, PrincipalKind.CENTRE, PrincipalKind.MEMBER) for name in dict.fromkeys(principals)
     ]

@@ -1,4 +1,4 @@
-"""Objects that wait for the operator: hits on warning lists and poison that would block everyone."""
+"""Objects that wait for the operator: hits on warning lists, and values that would block everyone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_LISTED = 10_000
 
 
 class HeldObjects:
-    """Use cases about held objects."""
+    """Operations on held objects."""
 
     def __init__(self, context: RegistryContext) -> None:
         self._context = context
@@ -23,13 +23,13 @@ class HeldObjects:
     async def all(
         self, *, list_name: str | None = None, centre: str | None = None, state: HeldState | None = HeldState.WAITING
     ) -> Sequence[HeldObject]:
-        """Held objects, the oldest first, at most ``MOST_LISTED``; ``state`` None means any. Raises NotFound."""
+        """Returns at most ``MOST_LISTED`` held objects, oldest first; ``state`` None means any. Raises NotFound."""
         async with self._context.store.reading() as directory:
             no = find_principal(await directory.snapshot(), centre, PrincipalKind.CENTRE).no if centre else None
             return await directory.held(HeldChoice((), list_name, no), state=state, limit=MOST_LISTED)
 
     async def find(self, number: int) -> HeldObject:
-        """One held object, with its bytes. Raises NotFound."""
+        """Returns one held object, with its bytes. Raises NotFound."""
         async with self._context.store.reading() as directory:
             found = await directory.held(HeldChoice([number]), state=None, limit=1, with_value=True)
         if not found:
@@ -44,7 +44,7 @@ class HeldObjects:
         centre: str | None = None,
         all_: bool = False,
     ) -> int:
-        """Let waiting objects in, as if nothing had been against them; a worker takes them up. Returns how many."""
+        """Release waiting objects, so that a worker processes them without the problem; returns how many."""
         return await self._settle(numbers, list_name, centre, HeldState.RELEASED, all_=all_)
 
     async def refuse(
@@ -55,7 +55,7 @@ class HeldObjects:
         centre: str | None = None,
         all_: bool = False,
     ) -> int:
-        """Keep waiting objects out for good. Returns how many."""
+        """Refuse waiting objects permanently; returns how many."""
         return await self._settle(numbers, list_name, centre, HeldState.REFUSED, all_=all_)
 
     async def _settle(

@@ -1,6 +1,6 @@
-"""Administration of Kafka: topics, users and grants as plain values, over confluent-kafka's AdminClient.
+"""Administration of Kafka with confluent-kafka's AdminClient: topics, users and grants as plain values.
 
-The only module that uses that library. Its functions wait, so they run in a thread; errors are the hub's own.
+Only this module uses that library. Its functions block, so call them in a thread. They raise errors of the hub.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from hub.registry.acls import Acl, Operation, Resource
 
 ANSWER_WITHIN_S = 10.0
 CONNECT_WITHIN_S = 3.0
-"""Brokers that are away, or refuse the password, show by silence: the library tries again until the time is over."""
+"""The limit for a connection, in seconds. Until then the library retries, also when brokers refuse the password."""
 SCRAM_ITERATIONS = 4096
-"""The least that Kafka takes, and enough: a token is 256 random bits, which no number of iterations makes safer."""
+"""Kafka's minimum. More iterations would not make a token safer, as it has 256 random bits."""
 
 _RESOURCES = {
     Resource.TOPIC: ResourceType.TOPIC,
@@ -77,30 +77,32 @@ _BY_THE_SETTINGS = {
         "Let the brokers take SCRAM-SHA-512 (sasl.enabled.mechanisms).",
     ),
 }
-"""What is refused because of how the brokers are set up: the code and the way out."""
+"""Errors that are caused by settings of the brokers: the code and what to do."""
 _BY_THE_SETTINGS[KafkaError.INVALID_CONFIG] = _BY_THE_SETTINGS[KafkaError.POLICY_VIOLATION]
 
 
 @dataclass(frozen=True, slots=True)
 class TopicState:
-    """A topic as it is on the brokers."""
+    """The state of a topic on the brokers."""
 
     partitions: int
     replication: int
     settings: Mapping[str, str] | None
-    """None where they may not be read."""
+    """None if they cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """All grants on the brokers, those that this module can say and the rest as sentences."""
+    """All grants on the brokers: as ``Acl`` values where possible, the others as sentences."""
 
     allowed: frozenset[Acl]
     other: tuple[str, ...]
 
 
 class KafkaAdmin:
-    """Connects when first used. Every method raises TryAgain when the brokers are away, Broken when they refuse."""
+    """An admin client that connects when first used. Methods raise TryAgain when no broker answers, Broken when one
+    refuses.
+    """
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self._options = options
@@ -108,12 +110,12 @@ class KafkaAdmin:
         self._refused = False
 
     def broker_count(self) -> int:
-        """How many brokers there are."""
+        """Returns the number of brokers."""
         with self._told_plainly("DESCRIBE on the cluster") as admin:
             return len(admin.list_topics(timeout=ANSWER_WITHIN_S).brokers)
 
     def topics(self, prefixes: Collection[str]) -> dict[str, TopicState]:
-        """The topics whose names begin with one of ``prefixes``."""
+        """Returns the topics whose names begin with one of ``prefixes``, by name."""
         with self._told_plainly("DESCRIBE on the topics") as admin:
             listed = admin.list_topics(timeout=ANSWER_WITHIN_S).topics
             found = {name: topic for name, topic in listed.items() if name.startswith(tuple(prefixes))}
@@ -126,13 +128,13 @@ class KafkaAdmin:
         }
 
     def create_topic(self, name: str, *, partitions: int, replication: int, settings: Mapping[str, str]) -> None:
-        """Make sure that a topic exists; one that is there is left as it is."""
+        """Create a topic; an existing one is not changed."""
         with self._told_plainly(f"CREATE on the topic {name}") as admin:
             topic = NewTopic(name, partitions, replication, config=dict(settings))
             _settle(admin.create_topics([topic], request_timeout=ANSWER_WITHIN_S), KafkaError.TOPIC_ALREADY_EXISTS)
 
     def set_settings(self, name: str, settings: Mapping[str, str]) -> None:
-        """Change these settings of a topic, and no others."""
+        """Change only these settings of a topic."""
         entries = [
             ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
             for setting, value in settings.items()
@@ -142,20 +144,20 @@ class KafkaAdmin:
             _settle(admin.incremental_alter_configs([resource], request_timeout=ANSWER_WITHIN_S))
 
     def delete_topic(self, name: str) -> None:
-        """Make sure that a topic is gone."""
+        """Delete a topic if it exists."""
         with self._told_plainly(f"DELETE on the topic {name}") as admin:
             futures = admin.delete_topics([name], request_timeout=ANSWER_WITHIN_S)
             _settle(futures, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
     def set_password(self, user: str, password: str) -> None:
-        """Make or change a user."""
+        """Create a user or change its password."""
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS)
         upsertion = UserScramCredentialUpsertion(user, info, password.encode())
         with self._told_plainly("ALTER on the cluster") as admin:
             _settle(admin.alter_user_scram_credentials([upsertion], request_timeout=ANSWER_WITHIN_S))
 
     def grants(self) -> Grants:
-        """All grants on the brokers. Raises Broken where the brokers enforce none."""
+        """Returns all grants on the brokers. Raises Broken if the brokers have no authorizer."""
         everything = AclBindingFilter(
             ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
         )
@@ -170,14 +172,14 @@ class KafkaAdmin:
         )
 
     def add_grants(self, acls: Iterable[Acl]) -> None:
-        """Grant these."""
+        """Add these grants."""
         bindings = [_binding_of(acl) for acl in sorted(acls)]
         if bindings:
             with self._told_plainly("ALTER on the cluster") as admin:
                 _settle(admin.create_acls(bindings, request_timeout=ANSWER_WITHIN_S))
 
     def remove_grants(self, acls: Iterable[Acl]) -> None:
-        """Take these away."""
+        """Remove these grants."""
         filters = [_filter_of(acl) for acl in sorted(acls)]
         if filters:
             with self._told_plainly("ALTER on the cluster") as admin:
@@ -185,10 +187,10 @@ class KafkaAdmin:
 
     @contextmanager
     def _told_plainly(self, right: str) -> Iterator[AdminClient]:
-        """The connected client; errors are the hub's. ``right``: what the administrator needs for what is asked."""
+        """Gives the connected client; errors become the hub's. ``right`` is what the administrator needs."""
         self._refused = False
         options = {**self._options, "error_cb": self._note, "log_level": 2}
-        # not "or": a client with no request under way has the length 0
+        # not "or": a client without pending requests has the length 0
         client = AdminClient(options, logger=logging.getLogger(__name__)) if self._client is None else self._client
         try:
             if self._client is None:
@@ -196,7 +198,7 @@ class KafkaAdmin:
                 self._client = client
             yield client
         except KafkaException as error:
-            client.poll(0)  # has the library tell why it could not connect
+            client.poll(0)  # makes the library report why it could not connect
             raise _hub_error(error.args[0], right, unknown=self._refused) from error
 
     def _note(self, error: KafkaError) -> None:
@@ -219,8 +221,8 @@ def _settings_in(future: Future[Any]) -> dict[str, str] | None:
 
 
 def _ensure_enforced(admin: AdminClient) -> None:
-    """Raise where there is no authorizer, or no right to see grants: the library reads either answer as an empty list.
-    Asked to take away a grant that nobody has, it tells.
+    """Raises if there is no authorizer, or no right to list grants: the library returns an empty list in both cases.
+    The removal of a grant that does not exist reports the error.
     """
     nobody = AclBindingFilter(
         ResourceType.GROUP, "_ctihub.nobody", ResourcePatternType.LITERAL, "User:_ctihub.nobody", "*",
@@ -230,7 +232,7 @@ def _ensure_enforced(admin: AdminClient) -> None:
 
 
 def _settle(futures: Mapping[Any, Future[Any]], *passed_over: int) -> None:
-    """Wait for all; raise the first failure that is not to be passed over."""
+    """Wait for all; raises the first failure whose code is not in ``passed_over``."""
     failures = [error for future in futures.values() if (error := future.exception()) is not None]
     for failure in failures:
         if not isinstance(failure, KafkaException) or failure.args[0].code() not in passed_over:
@@ -253,7 +255,7 @@ def _pattern(acl: Acl) -> tuple[ResourceType, str, ResourcePatternType]:
 
 
 def _acl_of(binding: AclBinding) -> Acl | None:
-    """A grant as a value; None for what the hub never says: a denial, one host, another kind of resource or right."""
+    """Converts a grant; None for those the hub never makes: a denial, one host, another kind of resource or right."""
     resources = {theirs: ours for ours, theirs in _RESOURCES.items()}
     operations = {theirs: ours for ours, theirs in _OPERATIONS.items()}
     plain = binding.permission_type is AclPermissionType.ALLOW and binding.host == "*"

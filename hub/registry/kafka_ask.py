@@ -1,4 +1,4 @@
-"""One request to any broker, as the protocol has it: for what the libraries do not ask, or ask at a cost."""
+"""Sends one raw protocol request to any broker, for requests that the libraries lack or handle badly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANSWER_WITHIN_S = 10.0
 
 
 async def ask(connection: KafkaConnection, request: Any) -> Any:
-    """The broker's answer. Raises TryAgain when none comes, Broken when these brokers do not know the request."""
+    """Returns the broker's answer. Raises TryAgain when there is none, Broken when brokers do not know the request."""
     try:
         async with asyncio.timeout(ANSWER_WITHIN_S):
             client = AIOKafkaClient(**connection.options())

@@ -1,7 +1,7 @@
-"""Quotas of users on Kafka: how much one principal may produce and consume, so that none can crowd out the others.
+"""Quotas of users on Kafka: how much a principal may produce and consume, so that none slows down the others.
 
-No Python library sets them, so the two requests stand here as the protocol has them (AlterClientQuotas and
-DescribeClientQuotas, version 0). A client over its quota is slowed down by the broker; it sees no error.
+No Python library sets them, so this module defines the two protocol requests (AlterClientQuotas and
+DescribeClientQuotas, version 0). The broker slows down a client over its quota; the client gets no error.
 Source: Apache Kafka protocol guide, API keys 48 and 49.
 """
 
@@ -21,7 +21,7 @@ from hub.registry.kafka_ask import ask
 PRODUCE = "producer_byte_rate"
 CONSUME = "consumer_byte_rate"
 ANY_NAMED = 2
-"""DescribeClientQuotas: every entity of the type that has a name."""
+"""In DescribeClientQuotas: all named entities of the type."""
 
 _TEXT = String("utf-8")
 _ENTITY = Array(("entity_type", _TEXT), ("entity_name", _TEXT))
@@ -87,21 +87,21 @@ class _Describe(Request[_DescribeStruct]):  # type: ignore[misc]
 
 
 Quotas = Mapping[str, float | None]
-"""``PRODUCE`` and ``CONSUME`` in bytes per second, of each broker; None: no limit."""
+"""``PRODUCE`` and ``CONSUME`` in bytes per second and broker; None: no limit."""
 
 DEFAULT_QUOTAS: Quotas = {PRODUCE: 16 << 20, CONSUME: 32 << 20}
-"""About 25,000 indicators a second in and 50,000 out for each principal: far above need, below what fills a line."""
+"""About 25,000 indicators a second in and 50,000 out per principal: far above need, less than a network link."""
 
 
 async def read_quotas(connection: KafkaConnection) -> dict[str, Quotas]:
-    """The quotas of every user that has any. Raises TryAgain, Broken."""
+    """Returns the quotas of every user that has any. Raises TryAgain, Broken."""
     answer = await ask(connection, _Describe())
     _check(answer.error_code, answer.error_message)
     return {entity[0][1]: dict(values) for entity, values in answer.entries or ()}
 
 
 async def set_quotas(connection: KafkaConnection, users: Collection[str], quotas: Quotas) -> None:
-    """Give each of these users these quotas. Raises TryAgain, Broken."""
+    """Set the quotas of these users. Raises TryAgain, Broken."""
     ops = [(key, rate or 0.0, rate is None) for key, rate in quotas.items()]
     answer = await ask(connection, _Alter([([("user", user)], ops) for user in sorted(users)]))
     for code, message, _ in answer.entries:

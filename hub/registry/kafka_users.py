@@ -1,7 +1,7 @@
-"""The users that Kafka knows by a SCRAM-SHA-512 password.
+"""The users with a SCRAM-SHA-512 password on Kafka.
 
-confluent-kafka can ask for them too, but it ends the whole process when the brokers refuse to tell (seen in 2.16). So
-the request stands here as the protocol has it (DescribeUserScramCredentials, version 0).
+confluent-kafka can list them too, but it ends the whole process when the brokers refuse (seen in 2.16). So this module
+defines the protocol request (DescribeUserScramCredentials, version 0).
 Source: Apache Kafka protocol guide, API key 50.
 """
 
@@ -53,11 +53,11 @@ class _Describe(Request[_DescribeStruct]):  # type: ignore[misc]
     API_KEY = 50
 
     def build(self, request_struct_class: type[_DescribeStruct]) -> _DescribeStruct:
-        return request_struct_class([], {})  # none means all; on null the brokers fail where they mean to refuse
+        return request_struct_class([], {})  # empty means all; with null, brokers fail instead of refusing
 
 
 async def read_users(connection: KafkaConnection) -> frozenset[str]:
-    """The names of all of them. Raises TryAgain, Broken."""
+    """Returns the names of all such users. Raises TryAgain, Broken."""
     answer = await ask(connection, _Describe())
     if answer.error_code not in (0, NO_SUCH_USER):
         said = answer.error_message or for_code(answer.error_code).__name__

@@ -1,4 +1,4 @@
-"""Members: who receives, accredited by a centre."""
+"""Members: who receives. A centre accredits each member."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class MemberEntry:
     accredited_by: str
     """The centre's name."""
     groups: tuple[GroupName, ...]
-    """All that it belongs to: built in, joined, by rule."""
+    """All groups that it belongs to: built in, by list, by rule."""
 
 
 class Members:
-    """Use cases about members."""
+    """Operations on members."""
 
     def __init__(self, context: RegistryContext) -> None:
         self._context = context
@@ -75,7 +75,7 @@ class Members:
         country: str | None = None,
         sector: str | None = None,
     ) -> MemberEntry:
-        """Change what is known of a member; None leaves it, ``none`` takes country or sector away.
+        """Change a member's data; None keeps a value, ``none`` removes country or sector.
 
         Raises NotFound, WrongUsage, TryAgain.
         """
@@ -95,18 +95,18 @@ class Members:
         return _entry(new, _name_of(change.before, new.accredited_by), change.before)
 
     async def all(self) -> list[MemberEntry]:
-        """All members, by name."""
+        """Returns all members, by name."""
         snapshot = await self._context.snapshot()
         return [_of(snapshot, found) for found in snapshot.principals.values() if found.kind is PrincipalKind.MEMBER]
 
     async def find(self, name: str) -> MemberEntry:
-        """One member. Raises NotFound."""
+        """Returns one member. Raises NotFound."""
         snapshot = await self._context.snapshot()
         return _of(snapshot, find_principal(snapshot, name, PrincipalKind.MEMBER))
 
 
 def _changed(said: str | None, read: Callable[[str], str], old: str | None) -> str | None:
-    """What is known after a change: ``none`` takes it away, None leaves it."""
+    """Returns the new value of a field: ``none`` removes it, None keeps it."""
     if said is None:
         return old
     return None if said == "none" else read(said)

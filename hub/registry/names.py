@@ -1,6 +1,6 @@
-"""The syntax of what an operator names: principals, groups and collections; identities, countries, sectors, rules.
+"""The syntax of names of principals, groups and collections, and of identities, countries, sectors and rules.
 
-Each function gives the value as the registry keeps it, or raises WrongUsage with what would have been right.
+Each function returns the value as the registry stores it, or raises WrongUsage with the expected syntax.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OBSERVABLE_OR_TYPE = re.compile(r"[a-z0-9][a-z0-9-]{1,249}", re.ASCII)
 
 
 def name(said: str, *, what: str = "name") -> str:
-    """A name of a principal, a group or a collection; ``what`` is how the error calls it."""
+    """The name of a principal, a group or a collection; ``what`` describes it in the error."""
     if _NAME.fullmatch(said) is None:
         raise WrongUsage(
             "name.syntax",
@@ -48,7 +48,7 @@ def identity(said: str) -> StixId:
 
 
 def country(said: str) -> str:
-    """A country as two capital letters (ISO 3166-1 alpha-2; ``EU`` and other reserved codes pass)."""
+    """A country as two capital letters (ISO 3166-1 alpha-2; ``EU`` and other reserved codes are accepted)."""
     code = said.strip().upper()
     if _COUNTRY.fullmatch(code) is None:
         raise WrongUsage(
@@ -58,7 +58,7 @@ def country(said: str) -> str:
 
 
 def sector(said: str) -> str:
-    """A sector in small letters, such as ``energy`` (STIX 2.1, section 10.13, or a word of one's own)."""
+    """A sector in small letters, such as ``energy`` (STIX 2.1, section 10.13, or a custom word)."""
     word = said.strip().lower()
     if _SECTOR.fullmatch(word) is None:
         raise WrongUsage(
@@ -68,7 +68,7 @@ def sector(said: str) -> str:
 
 
 def rule(said: str) -> GroupRule:
-    """A group's rule such as ``country=RO``."""
+    """A rule of a group such as ``country=RO``."""
     key, equals, value = said.partition("=")
     try:
         attribute = Attribute(key.strip().lower())
@@ -105,8 +105,8 @@ def percent(said: int, *, what: str) -> int:
 
 
 def object_type(said: str) -> str:
-    """A STIX object type, for a collection's filter; one of nobody's standard is taken when it resembles none."""
-    from hub.core.validate import TYPES  # takes a moment, and few commands need it
+    """A STIX object type, for a collection's filter; a custom type is accepted unless it resembles a standard one."""
+    from hub.core.validate import TYPES  # a slow import that few commands need
 
     near = get_close_matches(said, TYPES, n=1)
     if _OBSERVABLE_OR_TYPE.fullmatch(said) is None or (near and said not in TYPES and not said.startswith("x-")):
@@ -116,7 +116,7 @@ def object_type(said: str) -> str:
 
 
 def observable_kind(said: str) -> str:
-    """A kind of observable that patterns name, for a collection's filter: STIX 2.1 section 6, or ``x-…``."""
+    """A kind of observable, for a collection's filter: STIX 2.1, section 6, or ``x-…``."""
     if _OBSERVABLE_OR_TYPE.fullmatch(said) is None or (said not in SCO_TYPES and not said.startswith("x-")):
         near = get_close_matches(said, SCO_TYPES, n=1, cutoff=0.0)[0]
         raise WrongUsage("kind.syntax", f"{said!r} is not a kind of observable.", f"Did you mean {near}?")
@@ -124,7 +124,7 @@ def observable_kind(said: str) -> str:
 
 
 def alias(said: str) -> str:
-    """The text under which an ``alias`` centre is shown: printable, at most 200 characters."""
+    """The name under which an ``alias`` centre is shown: printable, at most 200 characters."""
     text = said.strip()
     if not text or len(text) > 200 or not text.isprintable():
         raise WrongUsage("alias.syntax", "This alias cannot be shown.", "It is printable text of 1 to 200 characters.")

@@ -11,7 +11,7 @@ from hub.registry.tokens import new_token, token_digest
 
 
 class Operators:
-    """Use cases about operators."""
+    """Operations on operators."""
 
     def __init__(self, context: RegistryContext) -> None:
         self._context = context
@@ -28,12 +28,12 @@ class Operators:
         return Added(principal, token, change.complaint)
 
     async def remove(self, name: str) -> None:
-        """Forget an operator. Raises NotFound, TryAgain."""
+        """Remove an operator. Raises NotFound, TryAgain."""
         async with self._context.change() as change:
             await change.directory.remove_operator(find_principal(change.before, name, PrincipalKind.OPERATOR).no)
             await change.record(PrincipalChanged(name, PrincipalKind.OPERATOR, "remove", {}))
 
     async def all(self) -> list[Principal]:
-        """All operators, by name."""
+        """Returns all operators, by name."""
         snapshot = await self._context.snapshot()
         return [found for found in snapshot.principals.values() if found.kind is PrincipalKind.OPERATOR]

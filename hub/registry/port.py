@@ -1,4 +1,4 @@
-"""What the registry needs: a store that keeps it, and, in the scaled deployment, a broker that enforces it."""
+"""The registry's ports: a store that keeps it and, in the scaled deployment, a broker that enforces it."""
 
 from __future__ import annotations
 
@@ -16,75 +16,75 @@ from hub.model.words import CollectionName, SourceName
 from hub.registry.tokens import Token
 
 NO_GRANTS = "broker.open"
-"""What a broker says that has no users or grants at all, as in development: there is nothing to follow."""
+"""The error code of a broker without users and grants, as in development: the registry has nothing to update."""
 
 
 class Directory(Protocol):
-    """What the store keeps of the registry, read at one moment."""
+    """Reads the registry in the store, from one snapshot of the database."""
 
     async def snapshot(self, known: RegistrySnapshot | None = None) -> RegistrySnapshot:
-        """Everybody and everything; ``known`` itself, cheaply, when it is still the newest."""
+        """Returns the whole registry, or ``known`` without reading it if that is still current."""
         ...
 
     async def held(
         self, choice: HeldChoice, *, state: HeldState | None, limit: int, with_value: bool = False
     ) -> Sequence[HeldObject]:
-        """Held objects, the oldest first, at most ``limit``; ``state`` None means any."""
+        """Returns at most ``limit`` held objects, oldest first; ``state`` None means any."""
         ...
 
 
 class DirectoryWriter(Directory, Protocol):
-    """The same inside a transaction that writes. Numbers are those that the store gave: ``no`` of the values."""
+    """The same inside a write transaction. Numbers are the ``no`` that the store has assigned."""
 
     async def add_principal(self, principal: Principal, digest: bytes, terms: Source | None = None) -> Principal:
-        """A new principal with the digest of its token, and the log of rejections that a centre has.
+        """Add a principal with the digest of its token, and for a centre a log of rejections.
 
-        ``terms`` is what a centre may say. Returns it with its number.
+        ``terms`` is given for a centre. Returns the principal with its number.
         """
         ...
 
     async def update_principal(self, principal: Principal, terms: Source | None = None) -> None:
-        """Country, sector, who accredited it, whether it is suspended; a centre's ``terms`` where they are given."""
+        """Update country, sector, accrediting centre and suspension, and a centre's ``terms`` if given."""
         ...
 
     async def set_token(self, principal: int, digest: bytes) -> None:
-        """Another token."""
+        """Replace the digest of a principal's token."""
         ...
 
     async def remove_operator(self, principal: int) -> None:
-        """Forget an operator. Centres and members are suspended instead: their claims and reports name them."""
+        """Delete an operator. Centres and members are suspended instead, since other data refer to them."""
         ...
 
     async def add_group(self, group: Group, rules: tuple[GroupRule, ...]) -> GroupRules:
-        """A new group; returns it with its number."""
+        """Add a group; returns it with its number."""
         ...
 
     async def remove_group(self, group: int) -> None:
-        """Forget a group and who joined it."""
+        """Delete a group and its list."""
         ...
 
     async def join(self, group: int, principal: int) -> None:
-        """Put a principal, not in it yet, on the list of a group."""
+        """Add a principal to the list of a group; it must not be on it."""
         ...
 
     async def leave(self, group: int, principal: int) -> None:
-        """Take a principal off the list of a group."""
+        """Remove a principal from the list of a group."""
         ...
 
     async def add_collection(self, collection: policy.Collection, now_us: int) -> policy.Collection:
-        """A new collection with an empty change log; returns it with its number."""
+        """Add a collection with an empty change log; returns it with its number."""
         ...
 
     async def remove_collection(self, collection: int) -> None:
-        """Forget a collection; its change log is nobody's any more."""
+        """Delete a collection; its change log can no longer be read by name."""
         ...
 
     async def settle_held(self, choice: HeldChoice, state: HeldState) -> int:
-        """Give the waiting objects among these another state; returns how many they were."""
+        """Set the state of the waiting objects among ``choice``; returns how many."""
         ...
 
     async def record(self, change: PolicyChange, now_us: int) -> int:
-        """Append a numbered change, and leave what it affects to be looked at again; returns the number."""
+        """Append a numbered change, and add tasks that recompute what it affects; returns the number."""
         ...
 
 
@@ -92,11 +92,11 @@ class RegistryStore(Protocol):
     """Where the registry is kept; ``hub/store/directory.SqlRegistry`` is one."""
 
     def reading(self) -> AbstractAsyncContextManager[Directory]:
-        """Look at it, all of it at one moment. Raises TryAgain."""
+        """A read transaction with one snapshot. Raises TryAgain."""
         ...
 
     def change(self) -> AbstractAsyncContextManager[DirectoryWriter]:
-        """Change it: committed at the end of the block, undone by an exception. Others that change it wait meanwhile.
+        """A write transaction: committed at the end of the block, rolled back on an exception. Other writers wait.
 
         Raises TryAgain.
         """
@@ -105,71 +105,71 @@ class RegistryStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """What one principal may do on the broker: a user of its name, whose consumer groups begin with ``NAME.``."""
+    """The rights of one principal on the broker: a user of its name, with consumer groups that begin with ``NAME.``."""
 
     name: str
     kind: PrincipalKind
-    """CENTRE or MEMBER; a centre also writes ``intake.NAME`` and reads ``rejected.NAME``. No operators here."""
+    """CENTRE or MEMBER. A centre also writes ``intake.NAME`` and reads ``rejected.NAME``."""
     suspended: bool
-    """Nothing is granted, and live connections are to be cut off; its password stays."""
+    """If True, it has no grants; its password is kept."""
     collections: frozenset[CollectionName]
-    """It reads ``collection.NAME`` of these; empty when suspended."""
+    """It may read ``collection.NAME`` of these; empty when suspended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entitlements:
-    """All that the registry wants of the broker."""
+    """The complete state of the broker that the registry requires."""
 
     principals: tuple[Entitlement, ...]
-    """By name."""
+    """In the order of names."""
     centres: tuple[SourceName, ...]
-    """The topics ``intake.NAME`` and ``rejected.NAME`` are to exist for these."""
+    """The topics ``intake.NAME`` and ``rejected.NAME`` must exist for these."""
     collections: tuple[CollectionName, ...]
-    """The topics ``collection.NAME`` are to exist for these."""
+    """The topics ``collection.NAME`` must exist for these."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerDifference:
-    """Something that the broker has otherwise than the registry says."""
+    """A difference between the broker and the registry."""
 
     says: str
     """One sentence, such as ``member soc may not read collection.community``."""
     repairable: bool
-    """Whether ``repair`` can mend it; a lost password only ``rotate`` can."""
+    """Whether ``repair`` can resolve it. A lost password needs ``rotate``."""
     way_out: str = ""
     note: bool = False
-    """Worth knowing, or not to be checked: nothing is wrong."""
+    """Whether this is only information, such as that something could not be checked."""
 
 
 class Broker(Protocol):
-    """What a broker with users and grants does for the registry, which calls it after each commit. All idempotent.
+    """A broker with users and grants. The registry calls it after each commit; all methods are idempotent.
 
-    Raises TryAgain when the broker is away, Broken when it refuses; the registry's commit stands then, and
-    ``ctihub doctor --fix`` brings the broker up to it.
+    Methods raise TryAgain when the broker is not available, Broken when it refuses. The registry's commit remains, and
+    ``ctihub doctor --fix`` repairs the broker later.
     """
 
     async def set_password(self, name: str, token: Token) -> None:
-        """Make sure that this user exists, with this token as its password (SCRAM-SHA-512)."""
+        """Create the user or change its password (SCRAM-SHA-512) to this token."""
         ...
 
     async def make_topics(self, centres: Collection[SourceName], collections: Collection[CollectionName]) -> None:
-        """Make sure that the topics of these centres and collections exist."""
+        """Create the missing topics of these centres and collections."""
         ...
 
     async def grant(self, entitlements: Sequence[Entitlement]) -> None:
-        """Give each of these principals exactly this: what is missing is granted, what is too much is taken away."""
+        """Give each of these principals exactly these rights: add missing grants and remove all others."""
         ...
 
     async def remove_collection(self, name: CollectionName) -> None:
-        """Delete the topic of a collection that is no more, and all grants on it."""
+        """Delete the topic of a removed collection, and all grants on it."""
         ...
 
     async def compare(self, wanted: Entitlements) -> Sequence[BrokerDifference]:
-        """What differs from this, users, topics and grants that should not be there included."""
+        """Returns all differences, including surplus users, topics and grants."""
         ...
 
     async def repair(self, wanted: Entitlements) -> Sequence[BrokerDifference]:
-        """Mend all that can be mended; returns what still differs."""
+        """Resolve all repairable differences; returns the remaining ones."""
         ...
 
     async def close(self) -> None:

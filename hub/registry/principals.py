@@ -1,4 +1,4 @@
-"""What is the same for centres, members and operators: suspend, resume, rotate."""
+"""Operations that are the same for centres, members and operators: suspend, resume, rotate."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from hub.registry.tokens import new_token, token_digest
 
 
 class Principals:
-    """Use cases about principals of any kind."""
+    """Operations on principals of any kind."""
 
     def __init__(self, context: RegistryContext) -> None:
         self._context = context
 
     async def suspend(self, name: str, kind: PrincipalKind) -> None:
-        """Shut a principal out of every door, and take a centre's claims out of every view, until ``resume``.
+        """Deny a principal access to every door, and withdraw a centre's claims from every view, until ``resume``.
 
         Raises NotFound, TryAgain.
         """
         await self._set_suspended(name, kind, suspended=True)
 
     async def resume(self, name: str, kind: PrincipalKind) -> None:
-        """Let a suspended principal in again, with the token that it has. Raises NotFound, TryAgain."""
+        """Give a suspended principal access again, with its existing token. Raises NotFound, TryAgain."""
         await self._set_suspended(name, kind, suspended=False)
 
     async def _set_suspended(self, name: str, kind: PrincipalKind, *, suspended: bool) -> None:
@@ -39,7 +39,7 @@ class Principals:
                     await change.record(PrincipalChanged(name, kind, "suspend" if suspended else "resume", {}))
 
     async def rotate(self, name: str, kind: PrincipalKind) -> Added[Principal]:
-        """A new token; the old one is worth nothing within a second. Raises NotFound, TryAgain."""
+        """Create a new token; the old one is invalid within a second. Raises NotFound, TryAgain."""
         token = new_token()
         async with self._context.change() as change:
             principal = find_principal(change.before, name, kind)

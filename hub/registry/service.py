@@ -1,4 +1,4 @@
-"""The registry as other rooms use it: doors ask who is calling, the command line makes operators' changes."""
+"""The registry as other packages use it: doors authenticate callers, the command line makes operators' changes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from hub.registry.principals import Principals
 
 
 class Registry:
-    """Who exists and who may, a service for each noun: ``registry.centres.add(…)``, ``registry.groups.join(…)``.
+    """Principals, groups, collections and rights, one service for each: ``registry.centres.add(…)``.
 
-    Doors use ``access`` alone. Changes hold from their commit on, in every process within a second.
+    Doors use only ``access``. Changes are effective in every process within a second after their commit.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Registry:
         broker: Broker | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``now_us`` dates changes, in microseconds since 1970; ``monotonic_s`` tells how old an answer is."""
+        """``now_us`` is the clock for changes, in microseconds since 1970; ``monotonic_s`` measures the age of data."""
         self._context = RegistryContext(store, broker, now_us)
         self.access = Access(store, monotonic_s=monotonic_s)
         self.principals = Principals(self._context)
@@ -44,5 +44,5 @@ class Registry:
         self.held = HeldObjects(self._context)
 
     async def entitlements(self) -> Entitlements:
-        """What a broker should have, now. Raises TryAgain."""
+        """Returns the required state of the broker. Raises TryAgain."""
         return entitlements(await self._context.snapshot())
