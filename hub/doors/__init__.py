@@ -1,3 +1,3 @@
-"""The doors: ways in and out over HTTP (and, beside them, Kafka). They read the same change log and never decide more
-than "may this principal read this collection?".
+"""The doors: interfaces over HTTP, and the relay to Kafka. All read the same change logs. Their only decision is
+whether a principal may read a collection.
 """

@@ -1,6 +1,6 @@
-"""Who asks: credentials to a principal, a principal to what it may read. Nothing else is decided here.
+"""Authentication and read access of HTTP requests: from credentials to a principal, and to what it may read.
 
-Source: RFC 9110, section 11 (schemes in any case); RFC 7617 (Basic: the user ends at the first colon).
+Source: RFC 9110, section 11 (schemes are case-insensitive); RFC 7617 (Basic: the user ends at the first colon).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LONGEST_HEADER = 4_096
 
 
 def credentials_of(request: Request) -> Credentials | None:
-    """The credentials in a request; None where there are none. Raises NotAuthenticated."""
+    """Returns the credentials of a request, or None. Raises NotAuthenticated if they are malformed."""
     header = request.headers.get("authorization")
     if header is None:
         return None
@@ -49,7 +49,7 @@ def _basic(encoded: str) -> TokenCredentials:
 
 
 def wrong_credentials() -> NotAuthenticated:
-    """One answer to everything that is wrong with credentials: a guesser learns nothing from it."""
+    """Returns the same error for everything that is wrong with credentials, so that it does not help guessing."""
     return NotAuthenticated(
         "auth.wrong",
         "These credentials are not valid.",
@@ -66,17 +66,17 @@ def _no_credentials() -> NotAuthenticated:
 
 
 class Gate:
-    """Answers who asks, and what it may read."""
+    """Authenticates requests and checks what their principals may read."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
     async def principal(self, request: Request) -> Principal | None:
-        """Who asks; None without credentials. Raises NotAuthenticated for wrong ones."""
+        """Returns the principal of a request; None without credentials. Raises NotAuthenticated for wrong ones."""
         return await self.recognise(credentials_of(request))
 
     async def recognise(self, credentials: Credentials | None) -> Principal | None:
-        """Whose credentials they are now; they may have been valid a moment ago. Raises NotAuthenticated."""
+        """Returns the current principal of credentials; None without any. Raises NotAuthenticated."""
         if credentials is None:
             return None
         principal = await self._access.authenticate(credentials)
@@ -85,29 +85,29 @@ class Gate:
         return principal
 
     async def required(self, request: Request) -> Principal:
-        """Who asks. Raises NotAuthenticated."""
+        """Returns the principal of a request. Raises NotAuthenticated."""
         principal = await self.principal(request)
         if principal is None:
             raise _no_credentials()
         return principal
 
     async def centre(self, request: Request) -> Principal:
-        """The centre that asks. Raises NotAuthenticated, or NotAllowed for another kind of principal."""
+        """Returns the centre of a request. Raises NotAuthenticated, or NotAllowed for another kind of principal."""
         principal = await self.required(request)
         if principal.kind is not PrincipalKind.CENTRE:
             raise NotAllowed("auth.centre-only", "Only a centre may do this.", "Use a centre's token.")
         return principal
 
     async def readable(self, principal: Principal | None) -> list[Collection]:
-        """The collections that somebody may read, by name."""
+        """Returns the collections that a principal may read, by name."""
         return sorted(await self._access.readable(principal), key=lambda collection: collection.name)
 
     async def explainable(self, principal: Principal | None) -> list[Collection]:
-        """The collections of which somebody may ask why they show a thing, by name."""
+        """Returns the collections whose content a principal may have explained, by name."""
         return sorted(await self._access.explainable(principal), key=lambda collection: collection.name)
 
     async def still_open(self, credentials: Credentials | None, collection: Collection) -> bool:
-        """Whether a connection that is open already may go on. Raises TryAgain when the store is away."""
+        """Returns whether an open connection may continue. Raises TryAgain when the store is not available."""
         try:
             principal = await self.recognise(credentials)
         except NotAuthenticated:
@@ -115,13 +115,13 @@ class Gate:
         return await self._access.may_read(principal, collection)
 
     async def collection(self, request: Request, name: str) -> Collection:
-        """A collection that whoever asks may read."""
+        """Returns a collection that the principal of the request may read. Raises as ``open_to``."""
         return await self.open_to(await self.principal(request), name)
 
     async def open_to(self, principal: Principal | None, name: str) -> Collection:
-        """A collection by its name. What there is and what one may not read look alike.
+        """Returns a collection by name. The error is the same for a missing collection and for one without access.
 
-        Raises NotAuthenticated where credentials may help, else NotFound.
+        Raises NotAuthenticated if there are no credentials, otherwise NotFound.
         """
         for collection in await self.readable(principal):
             if collection.name == name:

@@ -1,4 +1,4 @@
-"""Answers whose bytes count against the process's budget until their reader has them; readers that take too long."""
+"""Responses whose size counts against the memory budget of the process until they are sent; limits for slow readers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from hub.intake.budget import Budget, Share
 from hub.model.errors import HubError
 
 PART_BYTES = 256 << 10
-"""So much is handed to the server at once: a reader that takes this in time is slow, not gone."""
+"""The size of a part of a response. A reader that does not take a part in time is disconnected."""
 _log = structlog.get_logger()
 
 
 @asynccontextmanager
 async def share_of(budget: Budget, size_bytes: int) -> AsyncIterator[AnswerShare]:
-    """Room for an answer while it is made. ``AnswerShare.hand_over`` keeps it after the block. Raises TryAgain."""
+    """Reserves memory for a response. ``AnswerShare.hand_over`` keeps it after the block. Raises TryAgain."""
     async with AsyncExitStack() as stack:
         share = await stack.enter_async_context(budget.share())
         await share.grow_to(size_bytes)
@@ -29,14 +29,14 @@ async def share_of(budget: Budget, size_bytes: int) -> AsyncIterator[AnswerShare
 
 
 class AnswerShare:
-    """What a request has of the budget while it makes its answer."""
+    """The memory that a request has reserved for its response."""
 
     def __init__(self, share: Share, stack: AsyncExitStack) -> None:
         self._share = share
         self._stack = stack
 
     def hand_over(self, answer: Response, *, stall_s: float) -> BudgetedResponse:
-        """The answer, which gives the room back when it is over; of one that is whole its own size is kept only."""
+        """Returns the response, which releases the memory at its end. A complete body reserves only its size."""
         body = getattr(answer, "body", None)
         if body is not None:
             self._share.shrink_to(len(body))
@@ -45,10 +45,10 @@ class AnswerShare:
 
 
 class BudgetedResponse(Response):
-    """Another answer, sent in parts; ``share`` is given back when it is over, whatever way.
+    """Sends another response in parts, and releases ``share`` at the end, also after an error.
 
-    A reader that takes no part for ``stall_s`` is let go, and one whose answer cannot go on is left: the connection
-    ends before the answer does, which it sees.
+    A reader that takes no part for ``stall_s`` seconds is disconnected. If the response cannot be completed, the
+    connection is closed before its end, so that the reader notices.
     """
 
     def __init__(self, answer: Response, share: Share, *, stall_s: float) -> None:
@@ -70,7 +70,7 @@ class BudgetedResponse(Response):
         async with self._share:
             try:
                 await self._answer(scope, receive, patient)
-            except (TimeoutError, ClientDisconnect):  # starlette makes the second of the first
+            except (TimeoutError, ClientDisconnect):  # starlette turns the first into the second
                 _log.info("answer.client_gone")
             except HubError as error:
                 _log.info("answer.broken_off", code=error.code)

@@ -1,4 +1,4 @@
-"""Which collections the caller may read."""
+"""The list of collections that the caller may read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def routes(doors: Doors) -> APIRouter:
 
     @router.get("/v1/collections", responses={200: {"model": CollectionList}, **ERRORS}, name="list_collections")
     async def read_collections(request: Request) -> Response:
-        """The collections that one may read; without credentials those that are open to anyone."""
+        """List the collections that you may read; without credentials, the public ones."""
         readable = await doors.gate.readable(await doors.gate.principal(request))
         found = await list_collections(doors.store.logs, readable)
         body = CollectionList(collections=[collection_info(one) for one in found])

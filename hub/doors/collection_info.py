@@ -1,4 +1,4 @@
-"""A collection as the interface shows it, for every door that does."""
+"""The description of a collection in responses of several doors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from schemas.api import CollectionInfo
 
 
 def collection_info(one: ListedCollection) -> CollectionInfo:
-    """What a reader is told of a collection."""
+    """Returns the description of a collection."""
     collection = one.collection
     return CollectionInfo(
         name=collection.name,

@@ -1,6 +1,6 @@
-"""Limits of connections: how many at once, in total and from one address, and how long a connection may take.
+"""Limits of connections: their number, in total and per address, and timeouts.
 
-What a connection costs before the principal is known is bounded here and in ``protocol``: files, memory, time.
+This module and ``protocol`` bound what a connection costs before the principal is known: files, memory, time.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from hub.model.errors import WrongUsage
 MOST_CONNECTIONS = 4_096
 _FEWEST_FOR_OTHERS = 64
 _UNLIMITED_FILES = 65_536
-"""What is counted with where the system sets no limit."""
+"""The assumed limit of open files if the system sets none."""
 _NETWORK_BITS = 64
-"""Whoever has IPv6 has a whole network of this size, so its addresses are counted together (RFC 6177)."""
+"""An IPv6 site has a whole network of this size, so its addresses are counted together (RFC 6177)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """What one listening socket bears."""
+    """The limits of one listening socket."""
 
     connections: int = MOST_CONNECTIONS
-    """Open at once, TLS handshakes included."""
+    """Open connections, with those in a TLS handshake."""
     each_address: int | None = MOST_CONNECTIONS // 4
-    """Of them from one address; None: as many as there are, as behind a proxy, whose address all have."""
+    """Open connections from one address; None: no limit, as behind a proxy, whose address all connections have."""
     head_s: float = 20.0
-    """From the accepted connection, or the first byte after an answer, to the end of a request's head."""
+    """Seconds from accepting a connection, or from the first byte after a response, to the end of a request's head."""
     idle_s: float = 75.0
-    """Between an answer and the next request."""
+    """Seconds between a response and the next request."""
     flush_s: float = 60.0
-    """How long a closed connection may take to accept what it was already sent."""
+    """Seconds that the peer of a closed connection has to receive the remaining data."""
     head_bytes: int = 64 << 10
-    """Of the request line and the fields; also of what stands between two parts of a chunked body, or after it."""
+    """Size of the request line and fields; also of the data between two chunks of a chunked body, or after it."""
     fields: int = 100
-    """As in Apache and gunicorn."""
+    """Number of fields, as in Apache and gunicorn."""
     pipelined: int = 16
-    """Requests that wait for the answer to the one before, on one connection."""
+    """Requests on one connection that wait for the response to an earlier one."""
 
 
 class OpenConnections:
-    """How many connections are open, by address."""
+    """Counts open connections, in total and by address."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self._limits = limits
@@ -53,14 +53,14 @@ class OpenConnections:
         self._all = 0
 
     def full(self, address: str) -> str | None:
-        """Which ceiling one more connection from ``address`` would break: ``all`` or ``address``; None when none."""
+        """Returns the limit that one more connection from ``address`` would exceed: ``all``, ``address`` or None."""
         if self._all >= self._limits.connections:
             return "all"
         each = self._limits.each_address
         return "address" if each is not None and self._taken[network(address)] >= each else None
 
     def take(self, address: str) -> Callable[[], None]:
-        """Count a connection; what comes back counts it out, however often it is called."""
+        """Count a connection. Call the returned function at its end; further calls have no effect."""
         name = network(address)
         self._taken[name] += 1
         self._all += 1
@@ -76,7 +76,7 @@ class OpenConnections:
 
 
 def network(address: str) -> str:
-    """What is counted together: an IPv4 address, a network of IPv6.
+    """Returns the unit of counting: an IPv4 address, or the network of an IPv6 address.
 
     >>> network("::ffff:198.51.100.7"), network("2001:db8:1:2:3::4")
     ('198.51.100.7', '2001:db8:1:2::')
@@ -93,9 +93,9 @@ def network(address: str) -> str:
 
 
 def connections_allowed(said: int | None, *, most: int = MOST_CONNECTIONS, files: int | None = None) -> int:
-    """How many connections fit below the process's limit of open files, and how many of them are wanted.
+    """Returns the number of connections to allow: ``said`` or the default, within the process's limit of open files.
 
-    A quarter of the files is left to the store, the log and the worker. Raises WrongUsage when ``said`` does not fit.
+    A quarter of the files is reserved for the store, the log and the worker. Raises WrongUsage if ``said`` is larger.
     """
     files = file_limit() if files is None else files
     fit = max(1, files - max(_FEWEST_FOR_OTHERS, files // 4))
@@ -109,6 +109,6 @@ def connections_allowed(said: int | None, *, most: int = MOST_CONNECTIONS, files
 
 
 def file_limit() -> int:
-    """How many files this process may have open."""
+    """Returns how many files this process may have open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _UNLIMITED_FILES if soft == resource.RLIM_INFINITY else soft

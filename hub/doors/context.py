@@ -1,4 +1,4 @@
-"""What every door works with: ports, access rights, settings; made once per process."""
+"""What every door uses: ports, access rights and settings; created once per process."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from hub.store.port import Store
 
 
 async def process_metrics() -> bytes:
-    """The metrics of the process alone."""
+    """Returns the metrics of the process only."""
     return await asyncio.to_thread(metrics.process_text)
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessReports:
-    """What the doors are told of the process around them, asked anew each time."""
+    """Functions that report the state of the process to the doors."""
 
     troubles: Callable[[], list[str]] = list
-    """What does not work of its other parts, a clause each."""
+    """Returns failures of other parts of the process, one clause each."""
     notes: Callable[[], list[str]] = list
-    """What an operator should see to although the process does its work, a clause each."""
+    """Returns warnings for the operator that do not stop the process, one clause each."""
     metrics: Callable[[], Awaitable[bytes]] = process_metrics
-    """What ``/metrics`` shows to anybody, as text."""
+    """Returns the public metrics for ``/metrics``, as text."""
     relayed: Callable[[], Awaitable[Mapping[str, int]]] | None = None
-    """The last row of each log that is on its Kafka topic, by the log's name; None without Kafka."""
+    """Returns the last relayed row of each log, by the log's name; None without Kafka."""
 
 
 class Doors:
-    """Shared by all doors; holds no state of a request."""
+    """Shared by all doors; has no state of a request."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Doors:
         settings: DoorSettings,
         process: ProcessReports | None = None,
     ) -> None:
-        """``key`` is the hub's secret for what clients bring back: cursors, receipts."""
+        """``key`` is the hub's secret for signing what clients send back: cursors, receipts."""
         self.store = store
         self.log = log
         self.settings = settings
@@ -67,15 +67,15 @@ class Doors:
         self.process = process or ProcessReports()
 
     def troubles(self) -> list[str]:
-        """What does not work of this process itself, a clause each."""
+        """Returns failures of this process, one clause each."""
         return [*self.process.troubles(), *(["this process is going down"] if self.log_watch.stopping else [])]
 
     def stop_streams(self) -> None:
-        """End all live streams: their readers come back, to another process or later. New ones end at once."""
+        """End all live streams, and new ones immediately. Their readers reconnect later or to another process."""
         self.log_watch.stop()
 
     def base_url(self, request: Request) -> str:
-        """Under which address the asker reaches the hub, without a slash at its end."""
+        """Returns the address under which the client reaches the hub, without a slash at the end."""
         if self.settings.public_url:
             return self.settings.public_url.rstrip("/")
         scheme, host = request.url.scheme, request.url.netloc
@@ -86,5 +86,5 @@ class Doors:
 
 
 def _last(header: str | None) -> str:
-    """Of several proxies' words that of the nearest, the only one that we know."""
+    """Returns the last value of a header, which the nearest proxy has added: only that proxy is trusted."""
     return (header or "").rpartition(",")[2].strip()

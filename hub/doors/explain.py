@@ -1,4 +1,4 @@
-"""``/v1/explain/{asked}``: why the hub shows what it shows, as far as the caller may see it."""
+"""``/v1/explain/{asked}``: explains where objects come from, as far as the caller may see it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def routes(doors: Doors) -> APIRouter:
 
     @router.get("/v1/explain/{asked:path}", responses={200: {"model": Explanation}, **ERRORS}, name="explain")
     async def explain_it(request: Request, asked: str) -> Response:
-        """What a STIX id, a value or a pattern names, what your collections show of it, and out of whose claims."""
+        """Explain a STIX id, a value or a pattern: what your collections show of it, and the claims behind it."""
         principal = await doors.gate.required(request)
         things = await explain(doors.store, principal, await doors.gate.explainable(principal), asked)
         body = Explanation(asked=asked, things=[_thing(one) for one in things])

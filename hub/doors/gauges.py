@@ -1,7 +1,6 @@
-"""What is measured on request: whether the servers answer, the free space on disk, the number of held objects.
+"""Metrics that are measured on request: whether servers answer, free disk space, the number of held objects.
 
-It is measured at most every few seconds. Free space and the number of held objects are shown on a port for internal use
-only.
+They are measured at most every few seconds. Free space and held objects are shown only on the internal port.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from hub.questions.servers import Server, answers, asked
 
 FRESH_S = 2.0
-"""So long a measurement serves everyone who asks."""
+"""For how many seconds a measurement is reused."""
 
 
 class AskedIntake(Protocol):
-    """What is asked of ``hub/store/port.IntakeReader``."""
+    """The part of ``hub/store/port.IntakeReader`` that is used here."""
 
     async def waiting(self) -> int:
-        """See there."""
+        """See ``IntakeReader``."""
         ...
 
 
 class AskedStore(Server, Protocol):
-    """The store, as far as it is measured."""
+    """The part of the store that is used here."""
 
     @property
     def intake(self) -> AskedIntake:
@@ -39,7 +38,7 @@ class AskedStore(Server, Protocol):
 
 
 class Gauges:
-    """One per process."""
+    """The measured metrics of a process."""
 
     def __init__(self, store: AskedStore, log: Server, data_dir: Path) -> None:
         self._store = store
@@ -56,11 +55,11 @@ class Gauges:
         self._held = self._gauge("ctihub_held_waiting", "Objects that wait for the operator")
 
     async def text(self) -> bytes:
-        """All of it in Prometheus' text format. Never raises: what cannot be measured is NaN."""
+        """Returns all metrics in Prometheus' text format. Never raises: a failed measurement is NaN."""
         return await self.open_text() + generate_latest(self._registry)
 
     async def open_text(self) -> bytes:
-        """What anybody may see of it: whether the servers answer."""
+        """Returns the public metrics: whether the servers answer."""
         async with self._measuring:
             if time.monotonic() - self._measured_at >= FRESH_S:
                 await self._measure()
@@ -74,7 +73,7 @@ class Gauges:
         self._held.set(math.nan if waiting is None else waiting)
         try:
             usage = await asyncio.to_thread(shutil.disk_usage, self._data_dir)
-        except OSError:  # a process on PostgreSQL and Kafka needs no folder
+        except OSError:  # a process on PostgreSQL and Kafka needs no DATA_DIR
             self._free.set(math.nan)
             self._size.set(math.nan)
         else:

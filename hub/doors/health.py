@@ -1,4 +1,4 @@
-"""Whether this process is alive and can serve, and its own metrics: for orchestrators and Prometheus."""
+"""Liveness, readiness and metrics of this process, for orchestrators and Prometheus."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _PLAIN = "text/plain; charset=utf-8"
 
 
 def routes(doors: Doors) -> APIRouter:
-    """``/healthz``, ``/readyz``, ``/metrics``; without credentials, and without a word about content."""
+    """``/healthz``, ``/readyz``, ``/metrics``. They need no credentials and show nothing of the content."""
     router = APIRouter(tags=["operation"], default_response_class=Response)
 
     @router.get("/healthz", responses=raw("text/plain", "The process lives."))
     async def alive() -> Response:
-        """Whether the process answers."""
+        """Check that the process answers."""
         return Response(b"ok\n", media_type=_PLAIN)
 
     @router.get("/readyz", responses={**raw("text/plain", "It can serve."), 503: {"description": "Not now, and why."}})
     async def ready() -> Response:
-        """Whether the store and the log would take a request now."""
+        """Check that the store and the log accept requests."""
         why = [*await silent(doors.store, doors.log), *doors.troubles()]
         if why:
             return Response(f"not ready: {'; '.join(why)}\n", 503, {"retry-after": "1"}, _PLAIN)
@@ -32,7 +32,7 @@ def routes(doors: Doors) -> APIRouter:
 
     @router.get("/metrics", responses=raw("text/plain", "Prometheus metrics."))
     async def metrics() -> Response:
-        """What this process itself does; METRICS_PORT has the rest."""
+        """Metrics of this process; METRICS_PORT has all others."""
         return Response(await doors.process.metrics(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     for path, answer in (("/healthz", alive), ("/readyz", ready), ("/metrics", metrics)):

@@ -17,13 +17,13 @@ from schemas.api import Withdrawals, Withdrawn
 
 
 def make_app(doors: Doors) -> FastAPI:
-    """The application. Its lifespan must run: it follows the store for the live streams.
+    """Returns the application. Its lifespan must run: it watches the store for the live streams.
 
-    The adapters stay the caller's to close, after the lifespan has ended. Call ``doors.stop_streams`` first when going
-    down, as servers wait for open answers.
+    The caller closes the adapters after the lifespan has ended. To stop, call ``doors.stop_streams`` first, since
+    servers wait for open responses.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan(doors))
-    # include_router would make each route a second time, when it is first asked for
+    # include_router would create each route a second time, at its first request
     for door in (push, catalogue, stream, export, explain, status, taxii, health):
         app.router.routes.extend(door.routes(doors).routes)
     app.router.routes.extend(rules.routes().routes)
@@ -34,7 +34,7 @@ def make_app(doors: Doors) -> FastAPI:
 
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of the doors, as ``schemas/openapi.json`` has it."""
+    """Returns the OpenAPI document of the doors, as in ``schemas/openapi.json``."""
     return openapi.describe(app, extra_models=(Withdrawals, Withdrawn))
 
 

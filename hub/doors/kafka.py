@@ -1,7 +1,7 @@
-"""The relay: each row of each change log becomes one record of its topic, once for readers of what is committed.
+"""The relay: writes each row of each change log as one record to its topic, exactly once for read_committed consumers.
 
-A transaction carries rows of one log, and with them the position in that log: both are there, or neither. Whoever
-starts under the same transactional id first ends what its predecessor began, and shuts that one out.
+A transaction has rows of one log and the new position in that log, so both are committed or neither. A relay that
+starts with the same transactional id first completes or aborts the transaction of its predecessor, and fences it.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ TRANSACTIONAL_ID = "_ctihub.relay.{shard}"
 
 PAGE_ROWS = 1_000
 PAGE_BYTES = 4 << 20
-"""One transaction. Its end costs a few round trips, so large ones are faster; but other logs wait for them."""
+"""The size of a transaction. A commit costs a few round trips, so large ones are faster; but other logs wait."""
 TRANSACTION_S = TRANSACTION_TIMEOUT_MS / 1000
 START_WITHIN_S = 30.0
 STOP_WITHIN_S = 1.0
 CHECK_WITHIN_S = 60.0
 IDLE_S = 1.0
-"""How often to look without being woken."""
+"""How often to check the logs without a notification."""
 RECHECK_S = 30.0
-"""How long a log is left alone whose topic is missing or differs."""
+"""After how long a log is tried again whose topic is missing or differs."""
 BACKOFF_S = (0.1, 0.5, 2.0, 5.0)
 FENCED_BACKOFF_S = (5.0, 15.0, 60.0)
-"""Whoever was shut out waits, so that two relays do not spend their time on shutting out one another."""
+"""Waiting times of a relay that was fenced, so that two relays do not keep fencing each other."""
 
 replace_codecs()
 
@@ -67,20 +67,20 @@ _log = structlog.get_logger()
 
 
 async def relay_of(bootstrap: str, credentials: Mapping[str, str | None], logs: LogReader, **more: Any) -> Relay:
-    """A relay to these brokers; ``credentials`` as ``KafkaConnection.of`` takes them, ``more`` as ``Relay`` does."""
+    """Returns a relay to these brokers. ``credentials`` are for ``KafkaConnection.of``, ``more`` for ``Relay``."""
     return Relay(await KafkaConnection.of(bootstrap, **credentials), logs, **more)
 
 
 @dataclass(slots=True)
 class _Aside:
-    """A log that cannot be relayed now, and when to look again."""
+    """A log that cannot be relayed now, and when to try again."""
 
     says: str
     until_s: float
 
 
 class Relay:
-    """Carries change logs to topics of the same names. ``shard`` of ``shards``: logs are shared out by their number."""
+    """Copies change logs to topics of the same names. With several ``shards``, each has the logs of some numbers."""
 
     def __init__(
         self,
@@ -98,22 +98,22 @@ class Relay:
         self._replication = replication
         self._woken = asyncio.Event()
         self._places: dict[int, Seq] = {}
-        """Of each log the last row that its topic is known to have. Holds while one producer lives."""
+        """The last row of each log in its topic, as known to the current producer."""
         self._aside: dict[int, _Aside] = {}
         self._sizes = Sizes()
         self._refused: set[int] = set()
-        """Logs of which the broker has refused a record since the last one that it took."""
+        """Logs whose last record the broker has refused."""
         self._refreshed_s = -REFRESH_S
         self._moved = False
-        """Whether this producer has committed anything."""
+        """Whether this producer has made progress."""
 
     @property
     def problems(self) -> Sequence[str]:
-        """Which logs are not relayed, and why: for readiness and for ``ctihub doctor``."""
+        """Returns which logs are not relayed, and why, for readiness and for ``ctihub doctor``."""
         return [aside.says for aside in self._aside.values()]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relay until ``stop`` is set; a store or broker that is away is waited for."""
+        """Relay until ``stop`` is set; waits while the store or the broker is not available."""
         async with asyncio.TaskGroup() as tasks:
             helpers = [tasks.create_task(self._listen()), tasks.create_task(self._ring_at(stop))]
             failed = 0
@@ -147,10 +147,10 @@ class Relay:
         await stop.wait()
         self._woken.set()
 
-    # ------------------------------------------------------------ one producer's life
+    # ------------------------------------------------------------ producer
 
     async def _session(self, stop: asyncio.Event) -> None:
-        """Relay with one producer until it fails: after any error its state is unknown, and another begins anew."""
+        """Relay with one producer until it fails. Its state is then unknown, so the next session uses another one."""
         self._moved = False
         self._places.clear()
         async with self._producing() as producer:
@@ -164,13 +164,13 @@ class Relay:
 
     @contextlib.asynccontextmanager
     async def _producing(self) -> AsyncIterator[AIOKafkaProducer]:
-        """A producer that has shut out its predecessor and ended what that one began."""
+        """Gives a producer that has fenced its predecessor and ended the predecessor's transaction."""
         producer = AIOKafkaProducer(
             **self._kafka.options(),
             transactional_id=TRANSACTIONAL_ID.format(shard=self._shard),
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             acks="all",
-            compression_type="gzip",  # which every client library of members reads by itself
+            compression_type="gzip",  # which every client library supports
             max_batch_size=RELAY_BATCH_BYTES,
         )
         try:
@@ -189,12 +189,12 @@ class Relay:
             raise
 
     async def _round(self, producer: AIOKafkaProducer, stop: asyncio.Event) -> bool:
-        """One transaction for each log that has grown; whether there was any."""
+        """Runs one transaction for each log that has new rows; returns whether there was any."""
         ends = {no: end for no, end in (await self._logs.ends()).items() if self._is_mine(no, end)}
         await self._look_at_new(ends)
         RELAY_LAG.set(sum(end.seq - self._places.get(no, 0) for no, end in ends.items()))
         grown = [no for no, end in ends.items() if no in self._places and end.seq > self._places[no]]
-        grown.sort(key=self._refused.__contains__)  # one that fails ends this producer: the others come first
+        grown.sort(key=self._refused.__contains__)  # a failure ends this producer, so other logs are first
         for no in grown:
             if stop.is_set():
                 break
@@ -237,26 +237,26 @@ class Relay:
         RELAYED.inc(len(page.rows))
 
     def _heed_refusals(self, batches: Sequence[TopicBatch], topic: str, outcomes: Sequence[Any]) -> None:
-        """Raise the first: a transaction commits without a batch that the broker refused, unless we look."""
+        """Raises the first refusal, since the transaction would otherwise be committed without that batch."""
         for batch, outcome in zip(batches, outcomes, strict=True):
             if isinstance(outcome, MessageSizeTooLargeError):
                 self._sizes.refused(batch, topic)
-                self._moved = True  # smaller at once: that is no reason to wait
+                self._moved = True  # retry with a smaller batch at once
             if isinstance(outcome, BaseException):
                 raise outcome
 
     async def _refresh(self, producer: AIOKafkaProducer, ends: Mapping[int, LogEnd]) -> None:
-        """Say all positions again, so that Kafka does not forget those of logs that are quiet."""
+        """Commit all positions again, so that Kafka does not delete those of logs without changes."""
         said = {KafkaPartition(ends[no].name, 0): seq for no, seq in self._places.items() if seq and no in ends}
         if said:
             async with _transaction(producer):
                 await producer.send_offsets_to_transaction(said, GROUP)
         self._refreshed_s = self._now_s()
 
-    # ------------------------------------------------------------ where to go on
+    # ------------------------------------------------------------ positions
 
     async def _look_at_new(self, ends: Mapping[int, LogEnd]) -> None:
-        """Find out how far the topics got of logs that this producer has not met yet."""
+        """Determine the last relayed row of logs that are new to this producer."""
         for no in self._places.keys() - ends.keys():
             del self._places[no]  # its collection was removed
             self._sizes.forget(no)
@@ -271,10 +271,10 @@ class Relay:
         for no, end in there.items():
             at = KafkaPartition(end.name, 0)
             self._heed(no, end, await self._judge(no, end, positions[at], tails[at]))
-        self._refreshed_s = -REFRESH_S  # positions that Kafka has forgotten are said at once
+        self._refreshed_s = -REFRESH_S  # commit positions that Kafka has deleted at once
 
     def _reading(self) -> contextlib.AbstractAsyncContextManager[AIOKafkaConsumer]:
-        """A reader of what is committed, and of the positions. It joins nothing: topics are assigned by hand."""
+        """A read_committed consumer for records and positions. It joins no group: topics are assigned explicitly."""
         return self._kafka.reader(
             group_id=GROUP, enable_auto_commit=False, isolation_level="read_committed", auto_offset_reset="earliest",
             max_partition_fetch_bytes=RELAY_BATCH_BYTES, fetch_max_bytes=4 * RELAY_BATCH_BYTES,
@@ -304,7 +304,7 @@ class Relay:
         _log.error("relay.set_aside", collection=topic, says=says, way_out=way_out)
 
     async def _make_topics(self, reader: AIOKafkaConsumer, ends: Mapping[int, LogEnd]) -> dict[int, LogEnd]:
-        """Those of the logs that have a topic, made here if provisioning has not yet and we may."""
+        """Returns the logs that have a topic; creates missing topics if this is allowed."""
         known = await reader.topics()
         for no, end in ends.items():
             if end.name not in known:
@@ -325,8 +325,8 @@ class Relay:
 
 @contextlib.asynccontextmanager
 async def _transaction(producer: AIOKafkaProducer) -> AsyncIterator[None]:
-    """Committed at the end of the block. One that fails is left open: the producer is given up, and its successor ends
-    it. To abort would mean to wait for a broker that may be away.
+    """A transaction, committed at the end of the block. After a failure it stays open: the producer is discarded, and
+    the next one ends it. An abort would wait for a broker that may not be available.
     """
     async with asyncio.timeout(TRANSACTION_S):
         await producer.begin_transaction()
@@ -338,7 +338,7 @@ _FOR_THE_OPERATOR = {
     "log.not-allowed": "Run ctihub doctor --fix.",
     "log.no-topic": "Run ctihub doctor --fix.",
 }
-"""Errors that concern one topic until somebody acts, and how."""
+"""Errors of one topic that an operator must resolve, and how."""
 _REFILL = "Delete the topic; ctihub doctor --fix makes it anew, and the relay fills it again."
 
 

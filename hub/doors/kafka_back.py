@@ -1,4 +1,4 @@
-"""How far the relay has got, read back from Kafka: its positions, and the last records of the topics."""
+"""Reads the progress of the relay from Kafka: its positions, and the last records of the topics."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from hub.doors.kafka_tail import TAIL_RECORDS, TailRecord, tail_record
 from hub.log.kafka_connection import KafkaConnection, told_plainly
 
 GROUP = "_ctihub.relay"
-"""Kafka keeps the positions as offsets of this group, which has no members: of a topic's partition 0, the last row."""
+"""The group without members whose committed offsets are the positions: for partition 0 of a topic, the last row."""
 
 
 class Relayed:
-    """How far any relay has got, whichever process it runs in."""
+    """Reads the progress of all relays, in any process."""
 
     def __init__(self, kafka: KafkaConnection) -> None:
         self._kafka = kafka
         self._asking = asyncio.Lock()
-        """Who asks often waits for itself: each question is a connection."""
+        """Serialises requests that open a connection each."""
 
     async def __call__(self) -> dict[str, int]:
-        """Of each log, by its name, the last row that is on its topic. Raises TryAgain."""
+        """Returns the last relayed row of each log, by the log's name. Raises TryAgain."""
         with told_plainly():
             async with self._asking, self._kafka.admin() as admin:
                 said = await admin.list_consumer_group_offsets(GROUP)
@@ -33,20 +33,20 @@ class Relayed:
 
 
 async def relayed_of(bootstrap: str, credentials: Mapping[str, str | None]) -> Relayed:
-    """Asks these brokers; ``credentials`` as ``KafkaConnection.of`` takes them."""
+    """Returns a reader for these brokers; ``credentials`` are for ``KafkaConnection.of``."""
     return Relayed(await KafkaConnection.of(bootstrap, **credentials))
 
 
 async def read_back(
     reader: AIOKafkaConsumer, topics: Sequence[str]
 ) -> tuple[dict[KafkaPartition, int | None], dict[KafkaPartition, list[TailRecord]]]:
-    """Of each topic the relay's position, and its last records as a reader of what is committed gets them."""
+    """Returns the relay's position and the last committed records of each topic."""
     partitions = [KafkaPartition(topic, 0) for topic in topics]
     if not partitions:
         return {}, {}
     begin = await reader.beginning_offsets(partitions)
     ends = await reader.end_offsets(partitions)
-    # A topic without an offset was made anew, whatever the position says.
+    # An empty topic was created again, so an old position does not count.
     positions = {at: await reader.committed(at) if ends[at] > 0 else None for at in partitions}
     tails: dict[KafkaPartition, list[TailRecord]] = {at: [] for at in partitions}
     for at in partitions:
@@ -56,18 +56,18 @@ async def read_back(
             tails[at] = await committed_records(reader, at, start, ends[at])
             if start == begin[at]:
                 break
-            window *= 8  # nothing but marks of transactions there
+            window *= 8  # only transaction markers there
     return positions, tails
 
 
 async def committed_records(reader: AIOKafkaConsumer, at: KafkaPartition, start: int, end: int) -> list[TailRecord]:
-    """The committed records from one offset up to another."""
+    """Returns the committed records from offset ``start`` up to ``end``."""
     reader.assign([at])
     reader.seek(at, start)
     found: list[TailRecord] = []
     while await reader.position(at) < end:
         read = await reader.getmany(at, timeout_ms=200)
-        if not read and at.topic not in await reader.topics():  # deleted: the client would look for ever
+        if not read and at.topic not in await reader.topics():  # deleted: the client would retry for ever
             raise UnknownTopicOrPartitionError(at.topic)
         for records in read.values():
             found.extend(tail_record(record.key, record.value, record.headers) for record in records)

@@ -1,8 +1,8 @@
-"""One page of a change log as batches for its topic, none larger than what the topic has taken.
+"""Turns a page of a change log into batches for its topic, within the sizes that the topic has accepted.
 
-An object that is too large for the topic even alone, and compressed, must not keep back all that follows. A record
-without a value stands for it, with its size in the header ``too-large``: no older version of it stays, and whoever
-needs it reads it at another door.
+An object that is too large for the topic, even alone and compressed, must not block all later rows. It is replaced by a
+record without a value, with its size in the header ``too-large``: so no older version remains in the topic, and readers
+get the object from another door.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from hub.model.words import Seq
 from hub.store.port import LogPage, LogRow
 
 RELAY_BATCH_BYTES = 1 << 20
-"""Before compression."""
+"""Size before compression."""
 
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class TopicBatch:
-    """Rows of one log that travel together."""
+    """Rows of one log that are sent together."""
 
     log: int
     builder: Any
@@ -34,14 +34,14 @@ class TopicBatch:
 
 
 class Sizes:
-    """What the topics take, as far as they have refused anything. Lives as long as the relay."""
+    """The largest accepted batch of each topic, as known from refusals; kept as long as the relay."""
 
     def __init__(self) -> None:
         self._most_bytes: defaultdict[int, int] = defaultdict(lambda: RELAY_BATCH_BYTES)
         self._left_out: defaultdict[int, set[Seq]] = defaultdict(set)
 
     def batches(self, producer: AIOKafkaProducer, log: int, page: LogPage) -> list[TopicBatch]:
-        """The rows of a page as batches of one partition, in their order."""
+        """Returns the rows of a page as batches of one partition, in order."""
         found: list[TopicBatch] = []
         for row, body in page.with_bodies():
             if not found or not self._add(found[-1], row, body):
@@ -50,7 +50,7 @@ class Sizes:
         return found
 
     def _add(self, batch: TopicBatch, row: LogRow, body: bytes) -> bool:
-        """False when the batch is full. An empty one takes any row."""
+        """Adds a row; returns False when the batch is full. An empty batch accepts any row."""
         headers = [(SEQ, b"%d" % row.seq)]
         value = None if row.withdrawn else body
         if row.seq in self._left_out[batch.log]:
@@ -64,7 +64,7 @@ class Sizes:
         return True
 
     def refused(self, batch: TopicBatch, topic: str) -> None:
-        """The topic takes no batch as large as this."""
+        """Record that the topic has refused a batch of this size."""
         last = batch.rows[-1]
         if len(batch.rows) > 1:
             most = self._most_bytes[batch.log]
@@ -74,7 +74,7 @@ class Sizes:
         _log.error("relay.left_out", collection=topic, seq=last.seq, bytes=last.size, way_out=_WAY_OUT)
 
     def forget(self, log: int) -> None:
-        """The collection was removed."""
+        """Discard the sizes of a removed collection."""
         self._most_bytes.pop(log, None)
         self._left_out.pop(log, None)
 

@@ -1,8 +1,8 @@
-"""How far the relay got, by the end of a topic, compared with the change log.
+"""Determines the progress of the relay by comparing the end of a topic with the change log.
 
-The relay's position and its records are in one transaction. They are still compared: aiokafka
-speaks only the first versions of the transaction protocol, an operator may restore an older store, and Kafka forgets
-positions that have not moved for a week.
+The relay's position and its records are in one transaction. They are still compared: aiokafka supports only the first
+versions of the transaction protocol, an operator may restore an older store, and Kafka deletes positions that have not
+moved for a week.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from hub.model.words import Seq
 from hub.store.port import LogRow
 
 TAIL_RECORDS = 1_000
-"""So many offsets of a topic's end are read back: a transaction at its fullest."""
+"""How many offsets at the end of a topic are read: the largest transaction."""
 CHECK_ROWS = 2_000
-"""So many rows at the end of what was relayed are compared. Compaction leaves holes: records may reach further back."""
+"""How many relayed rows are compared. Because of compaction, the records that were read may be older than these."""
 
 SEQ = "seq"
 """The header with the number of the change, decimal."""
 LEFT_OUT = "too-large"
-"""The header of a record that stands for an object larger than the topic takes: its size in bytes, and no value."""
+"""The header of a record without value for an object that is too large for the topic: its size in bytes."""
 _ANY_DIGEST = b""
 
 
 class TailRecord(NamedTuple):
-    """A record of a topic, as far as it is compared."""
+    """The compared parts of a record."""
 
     seq: int
-    """-1 where the header is missing or none of ours."""
+    """-1 if the header is missing or invalid."""
     key: bytes | None
     digest: bytes | None
     """None for a tombstone, empty for an object that was left out."""
 
 
 def tail_record(key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> TailRecord:
-    """What is kept of a record for comparison."""
+    """Returns the compared parts of a record."""
     said = next((text for name, text in headers if name == SEQ), b"")
     seq = int(said) if said.isdigit() else -1
     if any(name == LEFT_OUT for name, _ in headers):
@@ -48,7 +48,7 @@ def tail_record(key: bytes | None, value: bytes | None, headers: Sequence[tuple[
 
 
 class RelayedRow(NamedTuple):
-    """A row of the change log, as its record must be."""
+    """The expected record of a row of the change log."""
 
     seq: int
     object_id: str
@@ -57,24 +57,24 @@ class RelayedRow(NamedTuple):
 
 
 def relayed_row(row: LogRow, body: bytes) -> RelayedRow:
-    """What is kept of a row for comparison."""
+    """Returns the expected record of a row."""
     return RelayedRow(row.seq, row.object_id, None if row.withdrawn else digest_of(body))
 
 
 @dataclass(frozen=True, slots=True)
 class TailComparison:
-    """What ``compare_tail`` found: where the relay goes on, or why it must not."""
+    """The result of ``compare_tail``: where the relay continues, or why it must not."""
 
     place: Seq
-    """The last row that the topic has."""
+    """The last row in the topic."""
     differs: str = ""
-    """What is in the topic and not in the change log: its relay must not go on."""
+    """What the topic has but the change log has not. If set, the relay must not continue."""
     noted: str = ""
-    """What is wrong but cannot be repaired by the relay: members are told to ignore any number not above the last."""
+    """A fault that the relay cannot repair. Members have to ignore records whose number is not above the last."""
 
 
 def last_seq(records: Sequence[TailRecord], position: int | None) -> int:
-    """The last row that the topic or the position speaks of."""
+    """Returns the greatest number in the records or the position."""
     return max([position or 0, *(record.seq for record in records)])
 
 
@@ -83,8 +83,8 @@ def compare_tail(
 ) -> TailComparison:
     """Compare a topic's end with the change log.
 
-    ``records``: the last of the topic, in their order. ``position``: the last row by Kafka's account of the relay, None
-    where it has forgotten. ``rows``: the last ``CHECK_ROWS`` rows up to ``last_seq``, in their order.
+    ``records``: the last records of the topic, in order. ``position``: the relay's position in Kafka, None if there is
+    none. ``rows``: the last ``CHECK_ROWS`` rows up to ``last_seq``, in order.
     """
     by_seq = {row.seq: row for row in rows}
     foreign = next((record for record in records if not _is_ours(record, by_seq, rows, head)), None)
@@ -96,7 +96,7 @@ def compare_tail(
         return TailComparison(Seq(0), differs=f"a position of {position}, beyond the end of the change log at {head}")
     seqs = [record.seq for record in records]
     last = max(seqs, default=0)
-    let_go = not compacted and not records  # by their age
+    let_go = not compacted and not records  # deleted by age
     if position is not None and position > last and (let_go or not _lost(rows, after=last, compacted=compacted)):
         last = position
     noted = _disorder(seqs) or _hole(seqs, rows, compacted=compacted)
@@ -107,14 +107,14 @@ def _is_ours(record: TailRecord, by_seq: dict[int, RelayedRow], rows: Sequence[R
     if not 0 < record.seq <= head:
         return False
     row = by_seq.get(record.seq)
-    if row is None:  # further back than is compared
+    if row is None:  # older than the compared rows
         return bool(rows) and record.seq < rows[0].seq
     return (record.key or b"") == row.object_id.encode() and record.digest in (row.digest, _ANY_DIGEST)
 
 
 def _lost(rows: Sequence[RelayedRow], *, after: int, compacted: bool) -> bool:
-    """Whether a row above ``after`` must be in the topic. Of a compacted one tombstones may have gone, and what they
-    cover; in another nothing goes from the end.
+    """Returns whether rows after ``after`` are missing. A compacted topic may lack tombstones and the records that they
+    replace; other topics lack no records at the end.
     """
     later = [row for row in rows if row.seq > after]
     if not compacted:
@@ -131,7 +131,7 @@ def _disorder(seqs: Sequence[int]) -> str:
 
 
 def _hole(seqs: Sequence[int], rows: Sequence[RelayedRow], *, compacted: bool) -> str:
-    """A row between the first and the last of these records that is missing and that no compaction took."""
+    """Describes a row that is missing between the first and the last record and was not removed by compaction."""
     if not seqs:
         return ""
     there, covered = set(seqs), set[str]()

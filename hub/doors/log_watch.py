@@ -1,6 +1,6 @@
-"""One watch on the store for all streams of a process: who waits for changes wakes when a log has grown.
+"""One watch on the store for all streams of a process. It wakes the streams that wait for new rows of a log.
 
-Each commit costs one query here, however many readers there are; a reader looks at a number in memory.
+Each commit costs one query, independent of the number of readers; a reader compares a number in memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 
 class LogWatch:
-    """Where every log ends, as of the last commit; ``run`` keeps it so."""
+    """The end of every log after the last commit; ``run`` updates it."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,7 +28,7 @@ class LogWatch:
         self.stopping = False
 
     async def run(self) -> None:
-        """Follow the store until cancelled, also over times when it is away."""
+        """Follow the store until cancelled; continues when it was not available."""
         while True:
             try:
                 async for _ in self._store.logs.watch():
@@ -39,17 +39,17 @@ class LogWatch:
             await asyncio.sleep(_RETRY_S)
 
     def stop(self) -> None:
-        """Tell whoever waits to finish: the process is going down."""
+        """Wake all waiting streams, since the process is stopping."""
         self.stopping = True
         self._ring()
 
     def seq(self, log: int) -> Seq:
-        """Where a log ended at the last commit."""
+        """Returns the end of a log after the last commit."""
         end = self._ends.get(log)
         return end.seq if end else Seq(0)
 
     async def beyond(self, log: int, seq: Seq, *, within_s: float) -> bool:
-        """Whether the log has a row above ``seq``; waits for it so long. False at once when the process goes down."""
+        """Waits up to ``within_s`` for a row after ``seq``; returns False if there is none or the process stops."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
         while self.seq(log) <= seq and not self.stopping:

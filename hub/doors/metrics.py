@@ -1,8 +1,7 @@
-"""What the doors count, for Prometheus.
+"""The counters of the doors, for Prometheus.
 
-Most counts depend on what centres push and who reads it, so they are for a port for internal use (``text``). Metrics of
-the process itself are public at ``/metrics`` of the doors (``process_text``): a list of the metrics that are allowed
-there, not of those that are not.
+Most counters depend on what centres push and who reads it, so they are only on the internal port (``text``). Metrics of
+the process are public at ``/metrics`` of the doors (``process_text``), by a list of allowed metrics.
 """
 
 from __future__ import annotations
@@ -53,28 +52,28 @@ CONNECTIONS_TIMED_OUT = Counter(
     registry=CONNECTIONS,
 )
 for _ceiling in ("all", "address", "files"):
-    CONNECTIONS_REFUSED.labels(_ceiling)  # a rate needs the zero before the first of its kind
+    CONNECTIONS_REFUSED.labels(_ceiling)  # a rate needs a zero before the first event
 for _awaited in ("handshake", "head", "request"):
     CONNECTIONS_TIMED_OUT.labels(_awaited)
 
 
 def process_text() -> bytes:
-    """What anybody may see, in Prometheus' text format."""
+    """Returns the public metrics in Prometheus' text format."""
     return generate_latest(_PROCESS) + generate_latest(CONNECTIONS)
 
 
 def text() -> bytes:
-    """All that is counted here."""
+    """Returns all metrics of this module in Prometheus' text format."""
     return generate_latest(REGISTRY) + generate_latest(CONNECTIONS)
 
 
 def stream_readers() -> int:
-    """How many live streams are open now."""
+    """Returns the number of open live streams."""
     return int(next(iter(STREAM_READERS.collect())).samples[0].value)
 
 
 class Metered:
-    """Counts every request under the pattern of its route, never under what a client typed."""
+    """Counts every request by the pattern of its route, never by the requested path."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

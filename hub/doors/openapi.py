@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of our routes beyond what FastAPI sees: raw bodies, and one form for all errors."""
+"""Additions to FastAPI's OpenAPI document: raw bodies, and one format for all errors."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ ERRORS: dict[int | str, dict[str, Any]] = {
             "model": ProblemDetails},
 }  # fmt: skip
 INTERFACE_VERSION = "1"
-"""Of ``/v1``: it changes when clients must."""
+"""The version of ``/v1``. It changes when clients must change."""
 STIX = {"type": "object", "description": "STIX 2.1 content; what it may hold is in docs/rules."}
 
 
 def binary_body(media_types: Iterable[str], model: type[Body] | None = None) -> dict[str, Any]:
-    """A request body that the handler reads itself."""
+    """Describes a request body that the handler reads itself."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"} if model else STIX
     return {"requestBody": {"required": True, "content": {media: {"schema": schema} for media in media_types}}}
 
 
 def raw(media_type: str, description: str, schema: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
-    """An answer that is stored bytes, not a model of ours."""
+    """Describes a response of stored bytes, without a pydantic model."""
     return {200: {"description": description, "content": {media_type: {"schema": schema or {"type": "string"}}}}}
 
 
 def describe(app: FastAPI, *, extra_models: Iterable[type[Body]]) -> dict[str, Any]:
-    """The OpenAPI document of ``app``."""
+    """Returns the OpenAPI document of ``app``."""
     document = get_openapi(
         title="ctihub",
         version=INTERFACE_VERSION,
@@ -47,7 +47,7 @@ def describe(app: FastAPI, *, extra_models: Iterable[type[Body]]) -> dict[str, A
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for operation in _operations(document):
-        operation["responses"].pop("422", None)  # FastAPI's own; ours is a problem with status 400
+        operation["responses"].pop("422", None)  # FastAPI's default; the hub answers with status 400
         _media_type_of_errors(operation)
     document["components"]["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
@@ -69,5 +69,5 @@ def _media_type_of_errors(operation: dict[str, Any]) -> None:
 
 
 def dumps(document: dict[str, Any]) -> bytes:
-    """A document as the files in ``schemas/`` have it, so that their differences can be read."""
+    """Returns a document as formatted in ``schemas/``, with readable diffs."""
     return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)

@@ -1,4 +1,4 @@
-"""The one place where the hub's errors become HTTP: RFC 9457 problem details, on TAXII paths TAXII error resources."""
+"""Translates the hub's errors to HTTP: RFC 9457 problem details, on TAXII paths TAXII error resources."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from schemas.api import ProblemDetails
 
 PROBLEM_JSON = "application/problem+json"
 TAXII_JSON = "application/taxii+json;version=2.1"
-"""Exactly so on every TAXII answer: taxii2-client refuses any other spelling."""
+"""The media type of every TAXII response: taxii2-client refuses any other spelling."""
 CHALLENGE = 'Basic realm="ctihub", charset="UTF-8", Bearer realm="ctihub"'
 
 _log = structlog.get_logger()
@@ -51,18 +51,18 @@ _STATUS_OF_CODE = {
     "http.uri-too-long": 414,
     "http.head-too-large": 431,
 }
-"""Errors that HTTP tells apart more finely than we do."""
+"""Codes for which HTTP has a more specific status than their class."""
 
 
 def status_of(error: HubError) -> int:
-    """The HTTP status of an error."""
+    """Returns the HTTP status of an error."""
     if error.code in _STATUS_OF_CODE:
         return _STATUS_OF_CODE[error.code]
     return next((status for kind, status in _STATUS_OF_KIND if isinstance(error, kind)), 500)
 
 
 def respond(error: HubError, path: str) -> Response:
-    """An error as the answer to a request for ``path``."""
+    """Returns an error as the response to a request for ``path``."""
     status = status_of(error)
     headers = _headers(error)
     if is_taxii(path):
@@ -78,7 +78,7 @@ def respond(error: HubError, path: str) -> Response:
 
 
 def is_taxii(path: str) -> bool:
-    """Whether errors on this path are TAXII error resources."""
+    """Returns whether errors on this path are TAXII error resources."""
     return path == "/taxii2" or path.startswith("/taxii2/")
 
 
@@ -90,7 +90,7 @@ def _headers(error: HubError) -> dict[str, str]:
         case TryAgain(retry_after_s=seconds):
             headers["retry-after"] = str(max(1, int(seconds)))
         case WrongType():
-            headers["accept-encoding"] = "gzip, zstd, identity"  # RFC 9110, section 12.5.3: what would have been taken
+            headers["accept-encoding"] = "gzip, zstd, identity"  # RFC 9110, section 12.5.3: accepted codings
         case _:
             pass
     return headers
@@ -109,7 +109,7 @@ def _taxii(error: HubError, status: int) -> bytes:
 
 
 def install(app: FastAPI) -> None:
-    """Translate every error that a request of ``app`` can end with."""
+    """Install handlers for all errors that requests of ``app`` can raise."""
     handlers: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
         HubError: _on_hub_error,
         HTTPException: _on_http_error,
@@ -130,7 +130,7 @@ async def _on_hub_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
-    """What the router itself says: no such path, no such method."""
+    """Handles errors of the router: unknown path, wrong method."""
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -154,11 +154,11 @@ async def _on_wrong_parameter(request: Request, error: Exception) -> Response:
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:
     del request, error
-    return Response(status_code=400)  # nobody reads it
+    return Response(status_code=400)  # the client has gone
 
 
 async def _on_bug(request: Request, error: Exception) -> Response:
-    """Starlette raises the error again after this, so that the server logs where it came from."""
+    """Starlette raises the error again after this, so that the server logs the traceback."""
     del error
     says = Broken("hub.broken", "The hub failed at this request.", "Its operator finds the reason in its log.")
     return respond(says, request.url.path)

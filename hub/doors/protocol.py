@@ -1,8 +1,8 @@
-"""HTTP/1.1 on one connection: uvicorn's, with limits on what a peer may send and on how long it may take.
+"""HTTP/1.1 on one connection: uvicorn's protocol with limits of size and time.
 
-uvicorn bounds neither a head of httptools nor the time for one (docs/decisions/0009). Here a head has a size, a number
-of fields and a deadline; what stands in a body without being a part of it has a size. Answers that no application
-gives, such as 431, are made here.
+uvicorn with httptools limits neither the size of a head nor its time (docs/decisions/0009). Here a head has a maximum
+size, a maximum number of fields and a deadline, and the data between the chunks of a body have a maximum size. This
+module also creates the responses that do not come from the application, such as 431.
 
 Source: RFC 9112; RFC 9110, section 15.5 (408, 414); RFC 6585, section 5 (431).
 """
@@ -24,13 +24,13 @@ from hub.model.errors import HubError, Refused
 
 _LINGER_S = 2.0
 _LINGER_BYTES = 1 << 20
-"""A peer that is refused while it still sends is listened to for so long, or it would lose the answer to a reset."""
+"""How much is still read from a refused peer, so that a reset does not discard the response."""
 
 _Reading = Literal["nothing", "head", "body"]
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """One connection. ``gone`` is called at its end."""
+    """The protocol of one connection. It calls ``gone`` at the end."""
 
     def __init__(
         self,
@@ -42,19 +42,19 @@ class LimitedProtocol(HttpToolsProtocol):
         head_by: float,
         gone: Callable[[], None],
     ) -> None:
-        """``head_by`` is the loop's time at which the first head must be whole."""
+        """``head_by`` is the event loop's time at which the first head must be complete."""
         super().__init__(config, state, app_state)
         self._limits = limits
         self._head_by = head_by
         self._gone = gone
         self._timer: asyncio.TimerHandle | None = None
-        self._why: HubError | None = None  # what a callback of the parser found
-        self._unfinished_bytes = 0  # since the parser last handed something on
+        self._why: HubError | None = None  # the error of a parser callback
+        self._unfinished_bytes = 0  # since the last callback of the parser
         self._handed_on = False
         self._head_bytes = 0
         self._fields = 0
         self._reading: _Reading = "nothing"
-        self._refused_bytes: int | None = None  # received since this connection was refused; None: it is not
+        self._refused_bytes: int | None = None  # received after the refusal; None: not refused
         self._closing_since: float | None = None
 
     # ---------------------------------------------------------------- the connection
@@ -72,7 +72,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio. The parser gets no more at once than a head may have, so that one piece cannot break a limit."""
+        """See asyncio. Passes data to the parser in pieces of the size of a head, so that none exceeds a limit."""
         if self._refused_bytes is not None:
             self._refused_bytes += len(data)
             if self._refused_bytes > _LINGER_BYTES:
@@ -84,12 +84,12 @@ class LimitedProtocol(HttpToolsProtocol):
             if not self._feed(data if len(data) <= most else data[start : start + most]):
                 return
         if self._answering():
-            self._stop_timer()  # a request is being answered
-        elif self._timer is None:  # a head has begun, or what is left of a body comes after its answer
+            self._stop_timer()  # a request is in progress
+        elif self._timer is None:  # a head has started, or the rest of a body follows its response
             self._timer = self.loop.call_later(self._limits.head_s, self._too_late)
 
     def look_whether_gone(self, now: float) -> None:
-        """Cut off a peer that does not take what it was sent before the connection was closed."""
+        """Abort a closed connection whose peer does not receive the remaining data in time."""
         if not self.transport.is_closing():
             self._closing_since = None
         elif self._closing_since is None:
@@ -114,7 +114,7 @@ class LimitedProtocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr] # None at first
 
     def _end(self) -> None:
-        """Close at once what takes nothing any more, else in peace."""
+        """Abort the connection if the peer receives nothing, otherwise close it."""
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         elif not self.transport.is_closing():
@@ -128,7 +128,7 @@ class LimitedProtocol(HttpToolsProtocol):
     # ---------------------------------------------------------------- the parser
 
     def _feed(self, piece: bytes) -> bool:
-        """Let the parser read on; whether the connection goes on."""
+        """Passes data to the parser; returns whether the connection continues."""
         self._handed_on = False
         try:
             self.parser.feed_data(piece)
@@ -150,7 +150,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_bytes = self._fields = 0
 
     def on_url(self, url: bytes) -> None:
-        """See httptools. A target may come in parts."""
+        """See httptools. A target may be split into parts."""
         self._head_bytes += len(url)
         if self._head_bytes > self._limits.head_bytes:
             raise self._stop(
@@ -165,7 +165,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """See httptools. Fields after a body count as fields of its head."""
         self._fields += 1
-        self._head_bytes += len(name) + len(value) + 4  # colon, blank and the end of the line
+        self._head_bytes += len(name) + len(value) + 4  # colon, space and line end
         if self._fields > self._limits.fields or self._head_bytes > self._limits.head_bytes:
             raise self._stop(self._too_large())
         super().on_header(name, value)
@@ -202,10 +202,10 @@ class LimitedProtocol(HttpToolsProtocol):
             "Send fewer or shorter fields.",
         )
 
-    # ---------------------------------------------------------------- answers that no application gives
+    # ---------------------------------------------------------------- responses of the protocol itself
 
     def _refuse(self, why: HubError) -> None:
-        """Answer where no other answer was begun, and close."""
+        """Send an error if no response has been started, and close."""
         self._refused_bytes = 0
         self._stop_timer()
         if self._reading == "body":
@@ -213,7 +213,7 @@ class LimitedProtocol(HttpToolsProtocol):
             if self.cycle.response_started or self.pipeline:
                 self.transport.close()
                 return
-        elif self._answering():  # what was asked before is answered still, this is not
+        elif self._answering():  # the earlier request is still answered, this one is not
             self.cycle.keep_alive = False
             return
         url = b"" if self._reading == "nothing" else self.url
@@ -224,13 +224,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(_LINGER_S, self._end)
 
     def _break_off(self) -> None:
-        """What the application still says of this request goes nowhere."""
+        """Discard what the application still sends for this request."""
         self.cycle.disconnected = True
         self.cycle.message_event.set()
 
 
 def answer(why: HubError, url: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
-    """An error as a whole HTTP answer, after which the connection is closed."""
+    """Returns an error as a complete HTTP response with ``Connection: close``."""
     said = problems.respond(why, url.partition(b"?")[0].decode("latin-1"))
     metrics.REQUESTS.labels("none", said.status_code).inc()
     lines = [name + b": " + value + b"\r\n" for name, value in (*headers, *said.raw_headers)]

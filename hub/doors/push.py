@@ -1,4 +1,4 @@
-"""The door through which centres push: bodies and withdrawals in, receipts and rejections out."""
+"""The push interface of centres: objects and withdrawals in, receipts and rejections out."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def routes(doors: Doors) -> APIRouter:
 def _add_ways_in(router: APIRouter, doors: Doors) -> None:
     @router.post("/v1/intake", status_code=202, responses=_accepted(), openapi_extra=binary_body(FORMS))
     async def push(request: Request) -> Response:
-        """Push STIX: a bundle, an object, or NDJSON; gzip and zstd are taken. 202 once everything in it is durable."""
+        """Push STIX: a bundle, an object, or NDJSON, optionally gzip or zstd. The status is 202 when all is durable."""
         centre = await doors.gate.centre(request)
         form = form_of(request.headers.get("content-type"))
         taken = await doors.intake.push(
@@ -60,7 +60,7 @@ def _add_ways_in(router: APIRouter, doors: Doors) -> None:
         "/v1/withdrawals", status_code=202, responses=_accepted(), openapi_extra=binary_body({JSON: None}, Withdrawals)
     )
     async def withdraw(request: Request) -> Response:
-        """Take back contributions by their STIX ids."""
+        """Withdraw contributions by their STIX ids."""
         centre = await doors.gate.centre(request)
         _require_json(request.headers.get("content-type"))
         body = await doors.intake.read(request.stream(), encoding=encoding_of(request), length=length_of(request))
@@ -72,7 +72,7 @@ def _add_ways_in(router: APIRouter, doors: Doors) -> None:
 def _add_receipts(router: APIRouter, doors: Doors) -> None:
     @router.get("/v1/receipts/{receipt}", responses={200: {"model": Receipt}, **ERRORS})
     async def read_receipt(request: Request, receipt: str) -> Response:
-        """What became of a push of one's own."""
+        """Read the receipt of your push."""
         centre = await doors.gate.centre(request)
         codec = doors.intake.codec
         told = await receipts.receipt(doors.store, codec, centre, receipt)
@@ -93,7 +93,7 @@ def _add_receipts(router: APIRouter, doors: Doors) -> None:
     async def read_problems(
         request: Request, receipt: str, after: Annotated[str, Query(pattern=r"^\d{1,10}\.\d{1,10}$")]
     ) -> Response:
-        """The problems of a receipt beyond those that it carries itself; follow ``next_url``."""
+        """Read the problems of a receipt that it does not contain itself; follow ``next_url``."""
         centre = await doors.gate.centre(request)
         codec = doors.intake.codec
         index, _, count = after.partition(".")
@@ -114,7 +114,7 @@ def _add_rejections(router: APIRouter, doors: Doors) -> None:
         after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
         limit: Annotated[int, Query(ge=1, le=_PAGE_REJECTIONS)] = _PAGE_REJECTIONS,
     ) -> Response:
-        """The calling centre's rejections above a number, in order. An operator's are those of nobody's records."""
+        """Read the calling centre's rejections after a number. For an operator: those of records without a source."""
         principal = await doors.gate.required(request)
         if principal.kind is not PrincipalKind.OPERATOR:
             principal = await doors.gate.centre(request)
@@ -132,12 +132,12 @@ def _accepted() -> dict[int | str, dict[str, Any]]:
 
 
 def media_type_of(content_type: str | None) -> str:
-    """A ``Content-Type`` without its parameters, in small letters."""
+    """Returns a ``Content-Type`` without parameters, in small letters."""
     return (content_type or "").partition(";")[0].strip().lower()
 
 
 def form_of(content_type: str | None) -> Form:
-    """What a push's body is. Raises WrongType."""
+    """Returns the form of a push's body. Raises WrongType."""
     form = FORMS.get(media_type_of(content_type))
     if form is None:
         raise WrongType(
@@ -154,7 +154,7 @@ def _require_json(content_type: str | None) -> None:
 
 
 def encoding_of(request: Request) -> Encoding:
-    """How a body is compressed. Raises WrongType."""
+    """Returns the compression of a body. Raises WrongType."""
     said = request.headers.get("content-encoding", "").strip().lower() or Encoding.IDENTITY
     try:
         return Encoding("gzip" if said == "x-gzip" else said)
@@ -163,7 +163,7 @@ def encoding_of(request: Request) -> Encoding:
 
 
 def length_of(request: Request) -> int | None:
-    """The length of a body on the wire, where it is stated."""
+    """Returns the ``Content-Length``, if stated."""
     said = request.headers.get("content-length", "")
     return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
 
@@ -206,7 +206,7 @@ def _problem(said: ObjectProblem, base: str) -> ReceiptProblem:
 
 
 async def _rejections(doors: Doors, principal: Principal, after: Seq, limit: int) -> bytes:
-    """A ``RejectionPage`` out of the stored bytes."""
+    """Returns a ``RejectionPage``, composed of the stored bytes."""
     limit_bytes = doors.settings.page_bytes
     told = await receipts.rejections(doors.store, principal, after, limit=limit, limit_bytes=limit_bytes)
     more = b"true" if told.more else b"false"

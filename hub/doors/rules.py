@@ -1,4 +1,4 @@
-"""``/rules/{code}``: the page behind every ``rule_url``."""
+"""``/rules/{code}``: the pages that ``rule_url`` refers to."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hub.model.problems import Code
 
 _HERE = Path(__file__).parent
 _PLACES = (_HERE / "rule_pages", _HERE.parent.parent / "docs" / "rules")
-"""In an installed wheel, and in a source tree."""
+"""The folders in an installed wheel, and in a source tree."""
 TEXT = "text/plain; charset=utf-8"
 
 
 def routes() -> APIRouter:
-    """``/rules/{code}``; open to anyone, as it says the same to everyone."""
+    """``/rules/{code}``, without credentials, since the pages are public."""
     router = APIRouter(tags=["rules"], default_response_class=Response)
 
     @router.get("/rules/{code}", responses={**raw("text/plain", "The rule, in Markdown."), **ERRORS})
     async def rule(code: str) -> Response:
-        """What a code means, with a good and a bad example."""
+        """Explain a problem code, with a good and a bad example."""
         page = await asyncio.to_thread(page_of, code)
         return Response(page, media_type=TEXT, headers={"cache-control": "max-age=3600"})
 
@@ -32,7 +32,7 @@ def routes() -> APIRouter:
 
 
 def page_of(code: str) -> bytes:
-    """The page of a code. Raises NotFound for a code that is not in the table, before it is any file's name."""
+    """Returns the page of a code. Raises NotFound for an unknown code; only known codes are used as file names."""
     if code in set(Code):
         for place in _PLACES:
             path = place / f"{code}.md"

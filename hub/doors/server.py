@@ -1,7 +1,7 @@
-"""The HTTP server: an ASGI application on a listening socket, within the limits of ``connections``.
+"""The HTTP server: an ASGI application on a listening socket, with the limits of ``connections``.
 
-Connections are accepted here, not by uvicorn: a ceiling must count a connection before its TLS handshake, which an
-application's protocol learns of only when it has succeeded.
+This module accepts connections itself: a limit must count a connection before its TLS handshake, whereas uvicorn's
+protocol starts after it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from hub.model.errors import TryAgain
 
 _NO_MORE_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_S = 0.2
-"""After an accept that failed since the process has no file left, before the next."""
+"""Seconds between attempts to accept when the process has no free file descriptor."""
 _LOOK_EVERY_S = 5.0
 _REQUEST_BYTES = 16 << 10
 _log = structlog.get_logger()
 
 
 class HttpServer:
-    """Serves one application on one socket; ``run`` goes on until ``stop``."""
+    """Serves one application on one socket; ``run`` serves until ``stop``."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class HttpServer:
         tls: ssl.SSLContext | None = None,
         drain_s: float = 10.0,
     ) -> None:
-        """``listening`` listens already, and stays the caller's to close. ``drain_s``: for open answers at the end."""
+        """The caller opens and closes ``listening``. ``drain_s``: seconds for open responses when stopping."""
         self._limits = limits
         self._listening = listening
         self._tls = tls
@@ -58,18 +58,18 @@ class HttpServer:
             server_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=int(drain_s),
-            timeout_keep_alive=limits.idle_s,  # type: ignore[arg-type] # it is handed to the loop as it is
+            timeout_keep_alive=limits.idle_s,  # type: ignore[arg-type] # passed to the loop unchanged
         )
         self._server = _Server(self._config)
         self._stopping = asyncio.Event()
 
     @property
     def started(self) -> bool:
-        """Whether it takes connections."""
+        """Whether the server accepts connections."""
         return self._server.started
 
     def stop(self) -> None:
-        """Take no more, finish what is in hand, within ``drain_s``."""
+        """Accept no more connections, and finish open requests within ``drain_s``."""
         self._stopping.set()
 
     async def run(self) -> None:
@@ -87,7 +87,7 @@ class HttpServer:
             self._server.should_exit = True
 
     async def _accept(self) -> None:
-        """Take connections as they come. A handshake that goes on when this ends is broken off."""
+        """Accept connections. A handshake that is in progress at the end is aborted."""
         loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as greeting:
             while True:
@@ -107,7 +107,7 @@ class HttpServer:
                 else:
                     metrics.CONNECTIONS_OPEN.inc()
                     greeting.create_task(self._greet(connection, self._open.take(peer)))
-                await asyncio.sleep(0)  # while others wait to be accepted, sock_accept does not let anybody else on
+                await asyncio.sleep(0)  # with a full backlog, sock_accept never yields to other tasks
 
     def _turn_away(self, connection: socket.socket, ceiling: str) -> None:
         metrics.CONNECTIONS_REFUSED.labels(ceiling).inc()
@@ -115,7 +115,7 @@ class HttpServer:
             if self._tls is None:
                 connection.send(answer(_too_many(), b"", self._server.server_state.default_headers))
                 connection.shutdown(socket.SHUT_WR)
-                connection.recv(_REQUEST_BYTES)  # what came and is not read would make of the answer a reset
+                connection.recv(_REQUEST_BYTES)  # unread data would turn the response into a reset
 
     async def _greet(self, connection: socket.socket, leave: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -138,11 +138,11 @@ class HttpServer:
         try:
             await loop.connect_accepted_socket(protocol, connection, ssl=self._tls, **within)
         except (OSError, ssl.SSLError) as error:
-            # asyncio says of a handshake that took too long only that it was aborted
+            # asyncio reports a handshake timeout only as an aborted connection
             if loop.time() >= head_by and isinstance(error, ConnectionAbortedError):
                 metrics.CONNECTIONS_TIMED_OUT.labels("handshake").inc()
             once()
-        except Exception as error:  # noqa: BLE001 - whatever a peer brings about in a handshake must not end the server
+        except Exception as error:  # noqa: BLE001 - no error of a handshake may end the server
             _log.error("connection.not_foreseen", code=type(error).__name__, way_out="Report it; the others go on.")
             once()
         except BaseException:
@@ -171,7 +171,7 @@ def _too_many() -> TryAgain:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own: the process has one place that stops it."""
+    """uvicorn without its signal handlers: signals are handled in one place of the process."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:

@@ -16,33 +16,33 @@ class DoorSettings:
     """How the HTTP doors behave."""
 
     public_url: str = ""
-    """Under which address clients reach the hub, without a slash at its end; empty: as they say in ``Host``."""
+    """The address under which clients reach the hub, without a slash at the end; empty: from ``Host``."""
     behind_proxy: bool = False
-    """Believe ``X-Forwarded-Proto`` and ``X-Forwarded-Host``, which only a proxy of ours can have set."""
+    """Trust ``X-Forwarded-Proto`` and ``X-Forwarded-Host``, which the operator's proxy sets."""
     page_objects: int = 1_000
-    """Of one page; a client's ``limit`` may only lower it."""
+    """The number of objects per page; a client's ``limit`` can only reduce it."""
     page_bytes: int = 8 << 20
     intake: IntakeLimits = field(default_factory=IntakeLimits)
     heartbeat_s: float = 15.0
-    """A stream that has nothing to say says a comment so often."""
+    """The interval of comments in a stream without changes."""
     recheck_s: float = 2.0
-    """So often a live connection's credentials are looked at again: who is suspended is out after that."""
+    """The interval in which the credentials of open connections are checked again."""
     stall_s: float = 60.0
-    """A reader that takes nothing for so long is let go."""
+    """A reader that receives nothing for this time is disconnected."""
     export_limit: int = 100_000
-    """The greatest ``limit`` of an export, which is kept in memory to be sorted."""
+    """The greatest ``limit`` of an export, whose entries are sorted in memory."""
     export_kept_bytes: int = 1 << 20
-    """A list is kept back until so much of it is made: of a shorter one the head can say what is not in it."""
+    """A list is buffered up to this size. The headers of a shorter list have the number of values left out."""
     warning_lists: Callable[[], WarningLists] = WarningLists
-    """Loads the lists against which exports check each value again; called once, in a thread."""
+    """Loads the warning lists for the checks of exports; called once, in a thread."""
     answers_bytes: int = 256 << 20
-    """Of all answers of this process that wait for their readers, live streams aside."""
+    """The total size of pending responses of this process, without live streams."""
     answers_wait_s: float = 20.0
-    """How long a request waits for the others, before it is asked to come again: clients give up at 30 s."""
+    """How long a request waits for free memory before it gets 503: clients give up after 30 s."""
     streams: int = 500
-    """Live streams at once in this process, a few hundred kilobytes each where their readers are slow."""
+    """Live streams in this process. One with a slow reader takes a few hundred kilobytes."""
     streams_each: int = 50
-    """Of one principal; of all who have no credentials together."""
+    """Live streams per principal. All readers without credentials count as one."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.page_objects <= MOST_PAGE_OBJECTS:

@@ -1,4 +1,4 @@
-"""``/v1/status``: one screen for those who run a hub or publish to it."""
+"""``/v1/status``: an overview for those who run a hub or publish to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def routes(doors: Doors) -> APIRouter:
 
     @router.get("/v1/status", responses={200: {"model": Status}, **ERRORS}, name="status")
     async def read_status(request: Request) -> Response:
-        """An operator sees all, a centre its own part of the flow, a member its collections."""
+        """Show the status: an operator sees everything, a centre its own part of the flow, a member its collections."""
         principal = await doors.gate.required(request)
         found = await status(
             doors.store,
@@ -75,7 +75,7 @@ def _centre(one: CentreFlow) -> CentreStatus:
 
 
 def _doors(found: HubStatus) -> list[DoorStatus]:
-    """The HTTP doors of this process, and the relay. Those that read are up: the store has just answered."""
+    """Returns the HTTP doors of this process, and the relay. The HTTP doors are up, since the store has answered."""
     return [
         DoorStatus(name="push", state="up" if found.takes_pushes else "down"),
         DoorStatus(name="stream", state="up", readers=found.readers),

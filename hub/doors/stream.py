@@ -1,7 +1,7 @@
-"""The live stream: a collection's change log as server-sent events, from any place in it, as it grows.
+"""The live stream: a collection's change log as server-sent events, from any position, with new changes.
 
-Source: WHATWG HTML, section 9.2 (server-sent events). A reader holds one page in memory at most; at the tip all readers
-of a collection share the same page.
+Source: WHATWG HTML, section 9.2 (server-sent events). A reader has at most one page in memory; at the end of the log,
+all readers of a collection share the same page.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def routes(doors: Doors) -> APIRouter:
         name: str,
         start: Annotated[str, Query(alias="from", description="start, now, or the last change number seen")] = "start",
     ) -> Response:
-        """Follow a collection. ``Last-Event-ID`` goes before ``from``."""
+        """Follow a collection. ``Last-Event-ID`` takes precedence over ``from``."""
         credentials = credentials_of(request)
         principal = await doors.gate.recognise(credentials)
         collection = await doors.gate.open_to(principal, name)
@@ -66,10 +66,10 @@ def routes(doors: Doors) -> APIRouter:
 
 
 def start_of(last_event_id: str | None, start: str, head: Seq) -> Seq:
-    """After which change a stream begins, in a log that ends at ``head``. Raises Refused.
+    """Returns the change after which a stream starts, in a log that ends at ``head``. Raises Refused.
 
-    A number beyond the end comes from another history (another hub, an older backup): to wait for it in silence would
-    lose what comes before it.
+    A number beyond the end is from another hub or from before a restored backup. Waiting for it silently would lose the
+    changes before it.
     """
     said = (last_event_id or "").strip() or start.strip()
     if said == "start":
@@ -84,7 +84,7 @@ def start_of(last_event_id: str | None, start: str, head: Seq) -> Seq:
 
 
 def events_of(page: LogPage) -> bytes:
-    """Changes as server-sent events. JSON as stored has no line break, so each event has one ``data`` line."""
+    """Returns changes as server-sent events. Stored JSON has no line break, so each event has one ``data`` line."""
     return b"".join(
         b"id: %d\nevent: withdrawn\ndata: %s\n\n" % (row.seq, orjson.dumps({"id": row.object_id}))
         if row.withdrawn
@@ -100,11 +100,11 @@ class Events:
     body: bytes
     last: Seq
     more: bool
-    """Whether others followed when it was read."""
+    """Whether there were more changes after it."""
 
 
 class Pages:
-    """Pages of events, read and written once for all readers who stand at the same place: at the tip, most do."""
+    """Pages of events, read and formatted once for all readers at the same position, as most are at the end."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -112,7 +112,7 @@ class Pages:
         self._reading: dict[tuple[int, Seq], asyncio.Lock] = {}
 
     async def after(self, log: int, seq: Seq) -> Events:
-        """The events above ``seq``, about ``_PAGE_BYTES`` of them; empty at the end."""
+        """Returns the events after ``seq``, about ``_PAGE_BYTES``; empty at the end."""
         place = (log, seq)
         lock = self._reading.setdefault(place, asyncio.Lock())
         try:
@@ -134,9 +134,9 @@ class Pages:
 
 
 class OpenStreams:
-    """How many streams are open: of this process, and of each principal; nameless readers share one name.
+    """Counts the open streams, in total and by principal. Readers without credentials count as one.
 
-    What a slow reader keeps in memory is bounded, so their number must be too.
+    The memory of a slow reader is bounded, so the number of readers must be bounded too.
     """
 
     def __init__(self, most: int, most_each: int) -> None:
@@ -145,7 +145,7 @@ class OpenStreams:
         self._taken: Counter[str] = Counter()
 
     def take(self, name: str) -> AbstractContextManager[object]:
-        """A place for one more stream, given back at the end of the block. Raises TryAgain when there is none."""
+        """Counts one more stream until the end of the block. Raises TryAgain at a limit."""
         if self._taken.total() >= self._most or self._taken[name] >= self._most_each:
             raise TryAgain(
                 "stream.too-many",
@@ -165,11 +165,11 @@ class OpenStreams:
 
 
 class _Over(Exception):
-    """The stream ends: its reader has gone, may not read any more, or the hub goes down."""
+    """Ends the stream: the reader has disconnected or has lost access, or the hub is stopping."""
 
 
 class EventStream(Response):
-    """The answer itself: three tasks that end together."""
+    """The response: three tasks that end together."""
 
     def __init__(
         self,
@@ -201,10 +201,10 @@ class EventStream(Response):
                     tasks.create_task(self._tell(send))
             except* _Over:
                 pass
-            except* TryAgain as away:  # the store is away: the reader comes back to where it was, by itself
+            except* TryAgain as away:  # the reader reconnects and continues
                 _log.info("stream.store_away", code=str(away.exceptions[0]))
             try:
-                async with asyncio.timeout(1):  # a reader that takes nothing does not keep us
+                async with asyncio.timeout(1):  # do not wait for a slow reader
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
             except TimeoutError:
                 pass
@@ -215,7 +215,7 @@ class EventStream(Response):
         raise _Over
 
     async def _until_refused(self) -> None:
-        """Whoever is suspended, or has another token now, is out within ``recheck_s``; slow readers as well."""
+        """Ends the stream within ``recheck_s`` when the reader loses access, also for slow readers."""
         while True:
             await asyncio.sleep(self._doors.settings.recheck_s)
             try:
@@ -223,7 +223,7 @@ class EventStream(Response):
                     _log.info("stream.cut_off", collection=self._collection.name)
                     raise _Over
             except TryAgain:
-                continue  # nobody is suspended while the store is away
+                continue  # no change of access while the store is not available
 
     async def _tell(self, send: Send) -> None:
         log, after, more = self._collection.no, self._after, True

@@ -1,4 +1,4 @@
-"""The certificate and the key with which the hub speaks TLS: read with an error that names the file and the way out."""
+"""Reads the certificate and the key for TLS, with errors that name the file and what to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ANOTHERS = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"})
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """What a server needs to show this certificate chain. Raises Refused, whatever is wrong with the files."""
+    """Returns a server context with this certificate chain. Raises Refused for any problem of the files."""
     if not _CERTIFICATE.search(_read("TLS_CERT", certificate)):
         raise Refused(
             "tls.no-certificate",

@@ -1,4 +1,4 @@
-"""Which version of the hub this is."""
+"""The version of the hub."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ def _installed() -> str:
 
 
 VERSION = _installed()
-"""The version of the installed distribution, read once; ``0`` in a bare source tree."""
+"""The version of the installed distribution; ``0`` in a source tree that is not installed."""

@@ -1,4 +1,4 @@
-"""Health and metrics where there are no doors: the port of a worker or a relay, and METRICS_PORT."""
+"""Health and metrics without doors: for the port of a worker or a relay, and for METRICS_PORT."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 
 def make_app(why_not: Callable[[], Awaitable[list[str]]], shown: Callable[[], Awaitable[bytes]]) -> Starlette:
-    """``/healthz``, ``/readyz``, ``/metrics``. ``why_not`` says what keeps the process from its work; ``shown`` is
-    what there is to measure, as text.
+    """``/healthz``, ``/readyz``, ``/metrics``. ``why_not`` returns the reasons why the process is not ready; ``shown``
+    returns the metrics as text.
     """
 
     async def alive(_: Request) -> Response:

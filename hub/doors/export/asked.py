@@ -1,4 +1,4 @@
-"""What a reader asks of a collection: a format, kinds of value, how many, and the format's own options."""
+"""The parameters of an export: format, kinds of value, limit, and the options of the format."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ _EXAMPLES = "ipv4-addr, domain-name, url, sha-256 and the like"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody asked for, as the format takes it."""
+    """The checked parameters of an export."""
 
     format: Format
     kinds: frozenset[str]
-    """As in ``type``; empty where nothing was said."""
+    """The values of ``type``; empty if it was not given."""
     limit: int | None
     options: Options
 
     @property
     def most(self) -> int | None:
-        """The number of lines, of which the best are chosen: what was asked for, else what the products take."""
+        """The maximum number of lines; the best are selected. It is ``limit``, or the limit of the products."""
         return self.format.limits.lines if self.limit is None else self.limit
 
     @property
     def text(self) -> str:
-        """All of it in one line; two that differ have different ones."""
+        """Returns all parameters as one line, different for different parameters."""
         return f"{self.format.name} {','.join(sorted(self.kinds))} {self.limit} {self.options.model_dump_json()}"
 
 
 def format_of(name: str, formats: Mapping[str, Format]) -> Format:
-    """The format of this name. Raises NotFound."""
+    """Returns the format of this name. Raises NotFound."""
     if name not in formats:
         raise NotFound("export.format", f"There is no export.{name}.", f"There are {', '.join(formats)}.")
     return formats[name]
 
 
 def kinds_of(said: Iterable[str], format: Format) -> frozenset[str]:
-    """The kinds asked for. One that cannot be there is refused: an empty list would look like a quiet day."""
+    """Returns the requested kinds. Raises Refused for an impossible one: an empty list would hide the mistake."""
     kinds = frozenset(word for value in said for part in value.split(",") if (word := part.strip().lower()))
     takes = ", ".join(sorted(format.kinds)) or _EXAMPLES
     for kind in sorted(kinds):
@@ -58,7 +58,7 @@ def kinds_of(said: Iterable[str], format: Format) -> frozenset[str]:
 
 
 def limit_of(said: int | None, format: Format, most: int) -> int | None:
-    """The limit asked for, which neither the hub (``most``) nor the format's products may be too small for."""
+    """Returns the requested limit. Raises Refused above the limit of the hub (``most``) or of the format's products."""
     if said is None:
         return None
     if said > most:
@@ -70,7 +70,7 @@ def limit_of(said: int | None, format: Format, most: int) -> int | None:
 
 
 def options_of(query: Mapping[str, str], format: Format) -> Options:
-    """The format's own options. Parameters that are none of its own are not looked at."""
+    """Returns the options of the format; ignores other parameters. Raises Refused for invalid ones."""
     fields = format.options.model_fields
     try:
         return format.options.model_validate({name: said for name, said in query.items() if name in fields})

@@ -1,7 +1,7 @@
-"""Which values of an indicator a device may block, and what a list says about each.
+"""Selects the values of indicators that a device may block, and the data of each list entry.
 
-The pattern is read again here: what an export contains must not depend on other parts of the object. And each value
-is checked again, as it will be written: an object may have come in before a list had the value.
+The pattern is parsed again, so that an export does not depend on other parts of the object. Each value is checked again
+as well, since an object may be older than a warning list's entry.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from hub.patterns import Observable, canonical, is_of_its_kind
 from hub.store.port import LogPage
 
 _BARRING = frozenset(range(PAP_ORDER.index("AMBER"), len(PAP_ORDER)))
-"""PAP:AMBER allows passive use only, PAP:RED none that anybody could notice: blocking is active."""
+"""PAP:AMBER allows only passive use, PAP:RED only use that nobody can notice. Blocking is active use."""
 _HARMLESS = frozenset({"benign"})
 _ONE_PROPERTY = frozenset(name for name, row in STIX_TYPES.items() if row.value == "value")
-"""Types that name a kind of value; another one (``file``) is an object with properties, all of which are meant."""
+"""Types that are a kind of value. Others, such as ``file``, have several properties; ``type`` selects all of them."""
 
 
 def barring_marking(body: bytes) -> bool:
-    """Whether a marking-definition states a PAP that forbids blocking."""
+    """Returns whether a marking-definition has a PAP level that forbids blocking."""
     marking: StixObject = orjson.loads(body)
     definition = marking.get("definition")
     said = (definition.get("statement") if isinstance(definition, dict) else None, marking.get("name"))
@@ -38,30 +38,30 @@ def barring_marking(body: bytes) -> bool:
 
 @dataclass(slots=True)
 class Skipped:
-    """How many values an export has left out."""
+    """Counts the values that an export has left out."""
 
     count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What goes into one export."""
+    """The criteria of one export."""
 
     kinds: frozenset[str] = frozenset()
-    """Names that ``type_of`` gives, or kinds of observable; empty: all."""
+    """Names as ``type_of`` returns them, or kinds of observable; empty: all."""
     today_us: int | None = None
-    """The beginning of the day that the last tick set; None: there was none, and nothing has expired."""
+    """The start of the hub's current date; None: no date has been set, and nothing has expired."""
     barred: frozenset[str] = frozenset()
-    """Ids of markings under which nothing may be blocked."""
+    """Ids of markings that forbid blocking."""
     lists: WarningLists = field(default_factory=WarningLists)
-    """What judges each value as it is written."""
+    """The warning lists that each value is checked with."""
     released: Collection[str] = frozenset()
-    """Canonical patterns that an operator has let pass, whatever the lists say."""
+    """Canonical patterns that an operator has released although a list has a value of them."""
     skipped: Skipped = field(default_factory=Skipped)
-    """Counts what was asked for and left out: not of its kind, not to be blocked (PAP), or held by the lists."""
+    """Counts requested values that are left out: invalid for their type, forbidden by PAP, or on a warning list."""
 
     def entries(self, page: LogPage) -> Iterator[Entry]:
-        """The values of a page's indicators that may be blocked."""
+        """Yields the values of a page's indicators that may be blocked."""
         for row, body in page.with_bodies():
             if row.type == "indicator" and not row.withdrawn:
                 yield from self._of(orjson.loads(body), row.version_us)
@@ -86,13 +86,13 @@ class Selection:
         return not self.kinds or name in self.kinds or (kind in self.kinds and kind not in _ONE_PROPERTY)
 
     def _is_fit(self, observable: Observable, pattern: str) -> bool:
-        """Whether a value is what its type says, and has no hit that should have been held before."""
+        """Returns whether a value is valid for its type and on no warning list, unless released."""
         if not is_of_its_kind(observable.kind, observable.path, observable.value):
             return False
         return self.lists.judge(observable) is None or pattern in self.released
 
     def _asserts(self, obj: StixObject) -> bool:
-        """Whether an indicator says today that something is bad."""
+        """Returns whether an indicator is live, valid today, and asserts malicious activity."""
         return (
             obj.get("pattern_type") == "stix"
             and obj.get("revoked") is not True

@@ -1,4 +1,4 @@
-"""Each value once: over a whole export in 8 bytes a value, or the best few of it."""
+"""Removes duplicates: from a whole export, with 8 bytes per value, or while selecting the best entries."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _RECENT = 65_536
 
 
 class DistinctValues:
-    """Which values have been. Two values are taken for one with a chance of 1 in 37 million at a million of them.
+    """A set of values, by their hashes. With a million values, the chance of any false duplicate is 1 in 37 million.
 
-    Recent ones are in a set, older ones in sorted arrays that double in size, so that a million take 8 MB.
+    Recent values are in a set, older ones in sorted arrays that double in size, so that a million take 8 MB.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class DistinctValues:
         self._count = 0
 
     def first_time(self, value: str) -> bool:
-        """Whether this value has not been before; it has been from now on."""
+        """Adds a value; returns whether it is new."""
         name = int.from_bytes(hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
         if name in self._recent or any(_has(some, name) for some in self._sorted):
             return False
@@ -35,7 +35,7 @@ class DistinctValues:
         return True
 
     def __len__(self) -> int:
-        """How many different values there have been."""
+        """Returns the number of different values."""
         return self._count
 
     def _sort(self) -> None:
@@ -52,7 +52,7 @@ def _has(some: array[int], name: int) -> bool:
 
 
 class Best:
-    """The best ``most`` entries of any number, each value once."""
+    """Selects the best ``most`` entries, each value once."""
 
     def __init__(self, most: int, *, counts_others: bool = False) -> None:
         self._most = most
@@ -60,7 +60,7 @@ class Best:
         self._seen = DistinctValues() if counts_others else None
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Look at further entries."""
+        """Process more entries."""
         for entry in entries:
             if self._seen is not None:
                 self._seen.first_time(f"{entry.type} {entry.value}")
@@ -71,7 +71,7 @@ class Best:
             self._kept = {(entry.type, entry.value): entry for entry in self._ordered()}
 
     def take(self) -> tuple[list[Entry], int]:
-        """The best first, equals by type and value; and how many others there were, if counted. Keeps nothing."""
+        """Returns and clears the entries, best first, then by type and value, and the number of others if counted."""
         best = self._ordered()
         self._kept = {}
         return best, 0 if self._seen is None else len(self._seen) - len(best)

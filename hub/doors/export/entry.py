@@ -1,4 +1,4 @@
-"""One value of a list, and what lists call its kind."""
+"""One value of a list, and the name of its kind."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from hub.patterns.observables.hashes import ALGORITHMS, algorithm
 HASHES = frozenset(name.lower() for name in ALGORITHMS)
 NETWORK_KINDS = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url"})
 PLAIN_KINDS = NETWORK_KINDS | HASHES
-"""Kinds that no product takes for one another: what a list has that does not say of each value what it is."""
+"""Kinds that products can tell apart by the value: the default kinds of a list that does not name them."""
 COLUMNS = ("type", "value", "confidence", "valid_from", "valid_until", "tlp", "modified", "id")
-"""What formats that say more than the value have of an entry, in this order."""
+"""The columns of formats that have more than the value, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One value to be blocked."""
+    """One value to block."""
 
     type: str
-    """Its kind, as ``type_of`` calls it."""
+    """Its kind, as ``type_of`` returns it."""
     value: str
     confidence: int | None
     valid_from: str
@@ -34,12 +34,12 @@ class Entry:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """Greater is better: sure before unsure, new before old. Silence counts as in ``hub/core/merge/voices.py``."""
+        """The rank: by confidence, then by time; greater is better. ``hub/core/merge/voices.py`` has the default."""
         return (SILENT_CONFIDENCE if self.confidence is None else self.confidence, self.modified_us)
 
 
 def type_of(observable: Observable) -> str:
-    """What lists call an observable: its kind, the algorithm of a hash, else kind and property.
+    """Returns the kind of an observable in lists: its type, the algorithm of a hash, or type and property.
 
     >>> type_of(Observable("file", "hashes.'SHA-256'", "ab")), type_of(Observable("file", "name", "a.exe"))
     ('sha-256', 'file:name')

@@ -1,6 +1,6 @@
-"""Characters by which a value could mean something else to the reader of a list, and how formats of text write them.
+"""Characters that could change the meaning of a value in a list, and how text formats escape them.
 
-``\\uXXXX`` can be undone, so the tests read a list back and find the very values.
+``\\uXXXX`` is reversible, so the tests can read a list back and compare the values.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ INVISIBLE = (
     # format characters (category Cf)
     "\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    # what is ignored where it cannot be shown: fillers, variation selectors, tags (Default_Ignorable_Code_Point)
+    # invisible by default: fillers, variation selectors, tags (Default_Ignorable_Code_Point)
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff"
 )
-"""What nobody sees, or what breaks lines: the inside of a character class of ``re``."""
+"""Invisible characters and line breaks, as the content of a character class of ``re``."""
 
 
 def as_code(found: re.Match[str]) -> str:
-    r"""A character as ``\uXXXX``, beyond U+FFFF as ``\UXXXXXXXX``: the replacement for ``re.sub``.
+    r"""Returns a character as ``\uXXXX``, above U+FFFF as ``\UXXXXXXXX``; a replacement function for ``re.sub``.
 
     >>> re.sub(f"[{INVISIBLE}]", as_code, "a\nb")
     'a\\u000ab'

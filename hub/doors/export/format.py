@@ -1,7 +1,7 @@
-"""What a format of an export is: values in, bytes out. Each module of ``formats/`` defines one, as ``FORMAT``.
+"""The definition of an export format, which turns values into bytes. Each module of ``formats/`` has one, ``FORMAT``.
 
-A format knows no store, clock or request. What it writes follows from ``About`` and the entries alone, because the
-``ETag`` of a list is made from these.
+A format does not use the store, the clock or the request. Its output depends only on ``About`` and the entries, because
+the ``ETag`` of a list is computed from these.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hub.model.words import Seq
 
 
 class Options(BaseModel):
-    """What a reader may choose of a format: a subclass has a field for each parameter. This one has none."""
+    """The parameters of a format: a subclass has a field for each. This class has none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,71 +27,71 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 
 @dataclass(frozen=True, slots=True)
 class About(Generic[OptionsT]):
-    """What is known of a list before its first entry."""
+    """The data of a list that are known before its first entry."""
 
     collection: str
-    """Its name."""
+    """The name of the collection."""
     seq: Seq
-    """The collection's newest change when the list was begun."""
+    """The collection's newest change at the start of the list."""
     changed_us: int
-    """When that change was added, in microseconds since 1970; no list says when it was asked for."""
+    """When that change was added, in microseconds since 1970. A list does not contain the time of the request."""
     kinds: frozenset[str]
-    """What was asked for with ``type``; empty: nothing in particular."""
+    """The values of the parameter ``type``; empty if it was not given."""
     limit: int | None
-    """What was asked for with ``limit``."""
+    """The parameter ``limit``."""
     options: OptionsT
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes one list. Made for each list, so ``line`` may count, and ``tail`` may depend on all lines."""
+    """Writes one list. Each list has its own, so ``line`` may count, and ``tail`` may depend on all lines."""
 
     line: Callable[[Entry], bytes | None]
-    """An entry as the list has it, with the end of its line; None where the format cannot express it."""
+    """Returns an entry as a line with its end; None if the format cannot express it."""
     head: bytes = b""
     tail: Callable[[], bytes] = bytes
-    """What comes after the last line; nothing, if not given."""
+    """Returns the text after the last line; by default nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProductLimits:
-    """What the products that read a format can take; None: as much as there is."""
+    """The limits of the products that read a format; None: no limit."""
 
     lines: int | None = None
-    """Of a longer list they get the best."""
+    """The maximum number of lines. A longer list is reduced to its best entries."""
     line_bytes: int | None = None
-    """The longest line, its end included; values with a longer one are left out."""
+    """The maximum length of a line with its end. Values with a longer line are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """How lists are written for some products."""
+    """A format of lists for some products."""
 
     name: str
-    """``rpz`` for ``export.rpz``. Its page is ``docs/formats/<name>.md``."""
+    """``rpz`` for ``export.rpz``. Its documentation is ``docs/formats/<name>.md``."""
     media_type: str
     begin: Callable[[About[Any]], Writer]
-    """Begins a list."""
+    """Starts a list."""
     escape: Callable[[str], str]
-    """A value as it stands in a line. Every value passes through this, or through an encoder that does the same."""
+    """Returns a value as it is written. Every value goes through this, or through an encoder that does the same."""
     says_type: bool
-    """Each value comes with its kind. Where it does not, a value that several kinds share is written once."""
+    """Whether each value has its kind. If not, a value that several kinds share is written once."""
     kinds: frozenset[str] = frozenset()
-    """Kinds that it takes, as ``type`` names them; empty: all."""
+    """Supported kinds, as ``type`` names them; empty: all."""
     one_kind: bool = False
-    """A list has one kind, which the reader must name."""
+    """Whether a list has one kind only, which the request must name."""
     limits: ProductLimits = ProductLimits()
     options: type[Options] = Options
-    """What ``About.options`` is made from; its fields are parameters, in the path where that names them."""
+    """The class of ``About.options``. Its fields are query parameters, or path parameters if ``path`` names them."""
     path: str = "export.{format}"
-    """Where its lists are, below ``/v1/collections/{name}/``. A feed of several files is a format for each of them."""
+    """The path of its lists below ``/v1/collections/{name}/``. A feed of several files has one format for each."""
 
     @property
     def usual_kinds(self) -> frozenset[str]:
-        """Kinds in a list where none was asked for; empty: all."""
+        """The kinds of a list without the parameter ``type``; empty: all."""
         return self.kinds or (frozenset() if self.says_type else PLAIN_KINDS)
 
     @property
     def page(self) -> str:
-        """Where it is described, from the root of the source tree."""
+        """The path of its documentation in the source tree."""
         return f"docs/formats/{self.name}.md"

@@ -1,4 +1,4 @@
-"""The lines of one list, from its entries: sans-IO."""
+"""Turns the entries of a list into lines, without input and output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hub.doors.export.format import Format, Writer
 
 
 class Lines:
-    """Writes each value once, and counts those that the format cannot express or its products cannot take."""
+    """Writes each value once, and counts those that the format cannot express or that are too long for its products."""
 
     def __init__(self, format: Format, writer: Writer, skipped: Skipped) -> None:
         self._line = writer.line
@@ -21,7 +21,7 @@ class Lines:
         self._seen = DistinctValues()
 
     def of(self, entries: Iterable[Entry]) -> bytes:
-        """The lines of further entries."""
+        """Returns the lines of more entries."""
         return b"".join(self._each(entries))
 
     def _each(self, entries: Iterable[Entry]) -> Iterator[bytes]:

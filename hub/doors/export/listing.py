@@ -1,4 +1,4 @@
-"""One list as it is sent: made page by page from the change log, in constant memory."""
+"""One list, created page by page from the change log, in constant memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MARKINGS = Filter(types=frozenset({"marking-definition"}))
 
 
 class Listing:
-    """One list; ``chunks`` makes it, once."""
+    """One list. Call ``chunks`` once."""
 
     def __init__(
         self, doors: Doors, collection: Collection, asked: Asked, *, writer: Writer, selection: Selection
@@ -40,10 +40,10 @@ class Listing:
         self._selection = selection
         self._lines = Lines(asked.format, writer, selection.skipped)
         self.has_chosen = False
-        """Whether all that the list is made of has been looked at, so that the count of what is left out is final."""
+        """Whether all entries have been processed, so that the count of values left out is final."""
 
     async def chunks(self, still_open: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
-        """The list in parts. Breaks off, so that the reader sees it is not whole, when the reader may read no more."""
+        """Yields the list in parts. Raises NotAuthenticated in the middle if the reader loses access."""
         loop = asyncio.get_running_loop()
         asked_s = loop.time()
         async for chunk in self._parts():
@@ -70,7 +70,7 @@ class Listing:
         self._choose()
 
     async def _best(self, most: int) -> AsyncIterator[bytes]:
-        # the reader knows of its own limit; what the products' limit leaves out is counted
+        # values beyond the products' limit are counted; a limit of the request is known to the reader
         best = Best(most, counts_others=self._asked.limit is None)
 
         def add(page: LogPage, selection: Selection) -> None:
@@ -84,7 +84,7 @@ class Listing:
             yield chunk
 
     def _written(self, best: Best) -> list[bytes]:
-        """All lines of the best: they take the place of the entries in memory."""
+        """Returns the lines of the best entries, which replace the entries in memory."""
         entries, others = best.take()
         self._selection.skipped.count += others
         entries.reverse()
@@ -100,7 +100,7 @@ class Listing:
             _log.info("export.values_left_out", collection=self._name_of_collection, count=count)
 
     async def _pages(self) -> AsyncIterator[tuple[LogPage, Selection]]:
-        """All indicators, each with what bars it known: the markings that stand now, and those met on the way."""
+        """Yields all indicators, with the markings that forbid blocking: the current ones, and later ones read here."""
         barred: set[str] = set()
         async for page in self._read(_MARKINGS):
             barred.update(_barring(page))

@@ -1,4 +1,4 @@
-"""``/v1/collections/{name}/export.{format}`` and ``/v1/exports``, made from the formats that were found."""
+"""``/v1/collections/{name}/export.{format}`` and ``/v1/exports``, for all formats."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from schemas.api import ExportInfo, ExportLimits, ExportList
 
 _BELOW = "/v1/collections/{name}/"
 _ROOM_BYTES = 8 << 20
-"""What an export needs: a page, its text, and which values have been."""
+"""The memory of an export: a page, its text, and the set of values."""
 _ENTRY_BYTES = 1_000
-"""What one of the best takes in memory, and what stands beside it until it is sorted out."""
+"""The memory per selected entry, with the candidates that are dropped later."""
 
 
 def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
-    """The exports of all collections, and the list of formats."""
+    """Returns the routes of all exports, and of the list of formats."""
     router = APIRouter(tags=["collections"], default_response_class=Response)
     checks = ValueChecks(doors)
     for path in dict.fromkeys(one.path for one in formats.values()):
@@ -44,7 +44,7 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
 
     @router.get("/v1/exports", responses={200: {"model": ExportList}, **ERRORS})
     async def list_exports() -> Response:
-        """The formats of exports; open to anyone."""
+        """List the export formats; no credentials are needed."""
         body = ExportList(exports=[_info(one) for one in formats.values()])
         headers = {"cache-control": "max-age=3600"}
         return Response(body.model_dump_json(), media_type="application/json", headers=headers)
@@ -53,7 +53,7 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
 
 
 def _export(doors: Doors, checks: ValueChecks, formats: Mapping[str, Format]) -> Callable[..., Awaitable[Response]]:
-    """What answers under the path that these formats share."""
+    """Returns the handler of the path that these formats share."""
 
     async def export(
         request: Request,
@@ -61,7 +61,7 @@ def _export(doors: Doors, checks: ValueChecks, formats: Mapping[str, Format]) ->
         type: Annotated[list[str] | None, Query(description="Kinds or hash names, separated by commas")] = None,
         limit: Annotated[int | None, Query(ge=1, description="The best so many by confidence and recency")] = None,
     ) -> Response:
-        """Values to be blocked: asserted positively and alone, live, not expired, not under PAP:RED or PAP:AMBER."""
+        """Values to block: asserted positively and alone, live, not expired, not marked PAP:RED or PAP:AMBER."""
         collection = await doors.gate.collection(request, name)
         format = format_of(request.path_params.get("format", next(iter(formats))), formats)
         asked = Asked(
@@ -78,7 +78,7 @@ def _export(doors: Doors, checks: ValueChecks, formats: Mapping[str, Format]) ->
 async def _answer(
     doors: Doors, checks: ValueChecks, request: Request, collection: Collection, asked: Asked
 ) -> Response:
-    """A list, or that it has not changed."""
+    """Returns a list, or 304 if it has not changed."""
     policy = await doors.store.policy()
     head = await doors.store.logs.head(collection.no)
     lists = await checks.lists()
@@ -108,7 +108,7 @@ async def _answer(
 
 
 async def _begun(chunks: AsyncIterator[bytes], limit_bytes: int) -> tuple[list[bytes], bool]:
-    """The first chunks, and whether they are all."""
+    """Returns the first chunks, and whether these are all."""
     found: list[bytes] = []
     async for chunk in chunks:
         found.append(chunk)
@@ -124,7 +124,7 @@ async def _rest(begun: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[byt
 
 
 def _etag(collection: Collection, head: Head, policy: Policy, asked: Asked, lists: str) -> str:
-    """Names all that the list depends on. Weak, as a change may come in while it is sent."""
+    """Returns an ETag of everything the list depends on. It is weak, as a change may occur during sending."""
     said = f"{collection.id} {head.seq} {policy.today} {lists} {asked.text}"
     return f'W/"{hashlib.blake2b(said.encode(), digest_size=12).hexdigest()}"'
 
@@ -137,7 +137,7 @@ def _matches(if_none_match: str | None, etag: str) -> bool:
     return "*" in said or etag.removeprefix("W/") in said
 
 
-# ---------------------------------------------------------------- what is said of the formats
+# ---------------------------------------------------------------- descriptions of the formats
 
 
 def _info(format: Format) -> ExportInfo:
@@ -154,14 +154,14 @@ def _info(format: Format) -> ExportInfo:
 
 
 def _contents(formats: Mapping[str, Format]) -> dict[str, Any]:
-    """The answer of a list in OpenAPI: every media type without its parameters."""
+    """Returns the response of a list in OpenAPI: every media type without its parameters."""
     media_types = sorted({one.media_type.partition(";")[0] for one in formats.values()})
     content = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
     return {"description": "The list, in the format's own media type.", "content": content}
 
 
 def _parameters(formats: Mapping[str, Format], path: str) -> list[dict[str, Any]]:
-    """The parameters of a list in OpenAPI that depend on the formats: which there are, and the options of each."""
+    """Returns the parameters of a list in OpenAPI that depend on the formats: their names and options."""
     texts: dict[str, list[str]] = {}
     for one in formats.values():
         for name, field in one.options.model_fields.items():

@@ -1,7 +1,7 @@
-"""What an export checks every value against before it writes it: the warning lists, and what operators have released.
+"""The data with which an export checks every value: warning lists, and objects that operators have released.
 
-A value with a hit is written all the same where an operator has released an object with the same pattern: the release
-is stored with the held object itself, and nowhere else.
+A value on a warning list is written if an operator has released an object with the same pattern. Releases are stored
+only with the held objects.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from hub.model.words import Limits
 
 
 class ValueChecks:
-    """Warning lists and releases as one process has read them; kept from export to export."""
+    """Warning lists and releases, cached by the process between exports."""
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
         self._reading = asyncio.Lock()
         self._lists: WarningLists | None = None
         self._released: dict[int, str | None] = {}
-        """The canonical pattern of each released object, by its number."""
+        """The canonical pattern of each released object, by number."""
 
     async def lists(self) -> WarningLists:
-        """The lists, loaded at the first export: a process without exports saves their 40 MB."""
+        """Returns the lists. They are loaded at the first export, since they take 40 MB."""
         async with self._reading:
             if self._lists is None:
                 self._lists = await asyncio.to_thread(self._doors.settings.warning_lists)
             return self._lists
 
     async def released(self) -> frozenset[str]:
-        """The patterns that operators have released so far. Call it after the head of the collection is known."""
+        """Returns the patterns that operators have released. Call this after reading the head of the collection."""
         async with self._reading:
             found = await self._doors.store.intake.released(self._released)
             limits = self._doors.settings.intake.objects
@@ -41,6 +41,6 @@ class ValueChecks:
 
 
 def _pattern(value: bytes, limits: Limits) -> str | None:
-    """The pattern of an object as it was held, as collections show it."""
+    """Returns the canonical pattern of a held object, as collections show it."""
     found = judge(value, limits)
     return found[0].obj.get("pattern") if isinstance(found, list) else None

@@ -1,7 +1,7 @@
-"""TAXII 2.1, the reading side: discovery, one API root, one TAXII collection per readable collection.
+"""The TAXII 2.1 server, read-only: discovery, one API root, one TAXII collection per readable collection.
 
-``query`` reads what is asked, ``cursor`` the opaque ``next``, ``resources`` writes what TAXII defines, ``routes`` asks
-the store and puts them together. Rows come out of the store as they are served; no object is parsed here.
+``query`` parses requests, ``cursor`` the opaque ``next``, ``resources`` writes TAXII resources, ``routes`` has the
+endpoints. Objects are sent as they are stored, without parsing.
 """
 
 from hub.doors.taxii.routes import routes

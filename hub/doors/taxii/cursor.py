@@ -1,7 +1,7 @@
-"""The opaque ``next``: a place in a change log and the filters of the request, signed.
+"""The opaque ``next``: a position in a change log and the filters of the request, signed.
 
-The server keeps no state for it, so it survives restarts, works with other door processes, and never expires. It does
-not fix ``limit``, which taxii2-client changes on the second page.
+The server has no state for it, so it is valid after restarts and in other processes, and never expires. It does not
+contain ``limit``, which taxii2-client changes on the second page.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _LONGEST_BYTES = 1 << 20
 
 
 class BadCursor(ValueError):
-    """Text that no cursor of this hub is."""
+    """The text is not a cursor of this hub."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where to go on, and what was asked for."""
+    """A position, and the filters of the request."""
 
     log: int
     after: Seq
@@ -41,19 +41,19 @@ class Cursor:
 
 
 def encode(cursor: Cursor, key: bytes) -> str:
-    """The cursor as URL-safe text."""
+    """Returns the cursor as URL-safe text."""
     said = [
         _VERSION, cursor.log, cursor.after, cursor.added_after_us,
         cursor.ids, cursor.types, cursor.versions, cursor.spec_versions,
     ]  # fmt: skip
     plain = orjson.dumps(said)
-    packed = zlib.compress(plain)  # ids are many or none
+    packed = zlib.compress(plain)  # there may be many ids
     body = _DEFLATED + packed if len(packed) < len(plain) else _PLAIN + plain
     return base64.urlsafe_b64encode(_mac(body, key) + body).rstrip(b"=").decode()
 
 
 def decode(text: str, key: bytes) -> Cursor:
-    """The inverse. Raises BadCursor for anything that ``encode`` did not write with this key."""
+    """The inverse of ``encode``. Raises BadCursor for anything that ``encode`` did not write with this key."""
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):

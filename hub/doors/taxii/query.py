@@ -1,5 +1,5 @@
-"""What a TAXII request asks for: query parameters and the media types that it accepts, read as leniently as clients
-need and refused as precisely as they can use.
+"""Parses TAXII requests: query parameters and accepted media types. It is lenient where clients need it, and its errors
+are precise.
 
 Source: TAXII 2.1, sections 3.4 (filtering), 3.5 (pagination), 1.6.8.1 (content negotiation).
 """
@@ -21,23 +21,23 @@ SPEC_VERSION = "2.1"
 _BEGINNING = Seq(0)
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _MOST = {"version": 20, "type": 50, "id": 500, "spec_version": 20}
-"""How many values a filter takes: each version and type is a query of its own."""
+"""The number of values that a filter accepts: each version and type is a separate query."""
 _MOST_CHARS = 24 << 10
-"""Of the values of a filter: clients repeat them beside a ``next`` that holds them too, in a head of 64 KiB."""
+"""The total length of a filter's values: clients repeat them next to a ``next`` that has them too, within 64 KiB."""
 _WORDS_OF_VERSION = frozenset({"all", "first", "last"})
 
 
 class Parameters(Protocol):
-    """Query parameters, each perhaps several times; Starlette's ``QueryParams``."""
+    """Query parameters that may be repeated: Starlette's ``QueryParams``."""
 
     def getlist(self, key: str, /) -> list[str]:
-        """All values of a parameter."""
+        """Returns all values of a parameter."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A request for objects, manifests or versions, cursor included. Empty filters let everything pass."""
+    """A request for objects, manifests or versions, with its cursor. Empty filters match everything."""
 
     limit: int
     after: Seq = _BEGINNING
@@ -50,11 +50,11 @@ class Query:
 
     @property
     def nothing_passes(self) -> bool:
-        """Whether the specification's versions asked for leave out ours, which everything here has."""
+        """Whether the requested spec versions exclude 2.1, which all objects here have."""
         return bool(self.spec_versions) and SPEC_VERSION not in self.spec_versions
 
     def filter(self, default: str) -> Filter:
-        """What passes; ``default`` is the version where none is stated."""
+        """Returns the filter for the store; ``default`` is the version if none is stated."""
         return Filter(
             ids=frozenset(self.ids),
             types=frozenset(self.types),
@@ -63,12 +63,12 @@ class Query:
         )
 
     def cursor(self, log: int, after: Seq) -> Cursor:
-        """Where the page after this one begins, with all that it needs to know of this request."""
+        """Returns the cursor of the next page, with the filters of this request."""
         return Cursor(log, after, self.added_after_us, self.ids, self.types, self.versions, self.spec_versions)
 
     def going_on(self, cursor: Cursor) -> Query:
-        """This request going on at a cursor. What it leaves out the cursor says (clients drop filters on page 2); what
-        it states itself holds, and of two ``added_after`` the later (OpenCTI sends a new one with an old cursor).
+        """Returns this request continued at a cursor. Filters that it does not state are taken from the cursor (clients
+        drop them on page 2); of two ``added_after`` the later is used (OpenCTI sends a new one with an old cursor).
         """
         times = [us for us in (self.added_after_us, cursor.added_after_us) if us is not None]
         return replace(
@@ -83,7 +83,7 @@ class Query:
 
 
 def query_of(parameters: Parameters, *, most_objects: int) -> Query:
-    """What the parameters ask for, ``next`` aside. Raises Refused for malformed ones; unknown ones are ignored."""
+    """Parses the parameters except ``next``. Raises Refused for malformed ones; ignores unknown ones."""
     return Query(
         limit=_limit(parameters.getlist("limit"), most_objects),
         added_after_us=_added_after(parameters.getlist("added_after")),
@@ -95,8 +95,8 @@ def query_of(parameters: Parameters, *, most_objects: int) -> Query:
 
 
 def _words(parameters: Parameters, name: str) -> tuple[str, ...]:
-    """The values of ``match[name]``: separated by commas, or the parameter repeated; sorted, so that equal filters have
-    equal cursors.
+    """Returns the values of ``match[name]``, which are separated by commas or by repeating the parameter. They are
+    sorted, so that equal filters have equal cursors.
     """
     words = {word.strip() for value in parameters.getlist(f"match[{name}]") for word in value.split(",")}
     if len(words) > _MOST[name] or sum(map(len, words)) > _MOST_CHARS:
@@ -106,7 +106,7 @@ def _words(parameters: Parameters, name: str) -> tuple[str, ...]:
 
 
 def _limit(said: list[str], most: int) -> int:
-    """At most ``most``: a greater one is cut, not refused."""
+    """Returns the limit, reduced to ``most``."""
     if not said:
         return most
     if not _NUMBER.fullmatch(said[-1]) or int(said[-1]) == 0:
@@ -125,7 +125,7 @@ def _versions(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _time(said: str, name: str) -> int:
-    """Microseconds. A plus sign that nobody escaped in the URL has become a blank on its way."""
+    """Returns microseconds. A blank is read as a plus sign, which clients do not always escape in the URL."""
     try:
         return parse_us(said.strip().replace(" ", "+"))
     except (ValueError, OverflowError):
@@ -135,9 +135,9 @@ def _time(said: str, name: str) -> int:
 
 
 def require_acceptable(accept: Iterable[str]) -> None:
-    """Raises Refused (406) when all that a client accepts is another version of TAXII or STIX; anything else is served.
+    """Raises Refused (406) if the client accepts only other versions of TAXII or STIX.
 
-    Too kind on purpose: clients ask for ``application/json``, ``*/*``, or nothing, and can read 2.1 all the same.
+    This is lenient: clients send ``application/json``, ``*/*``, or nothing, and can read 2.1.
     """
     ranges = [one.strip().lower() for header in accept for one in header.split(",") if one.strip()]
     if ranges and all(_is_other_version(one) for one in ranges):
@@ -156,4 +156,4 @@ def _is_other_version(media_range: str) -> bool:
         name, _, value = parameter.partition("=")
         if name.strip() == "version":
             return value.strip().strip('"') != SPEC_VERSION
-    return media_type.startswith("application/vnd.oasis.")  # TAXII 2.0's own name
+    return media_type.startswith("application/vnd.oasis.")  # of TAXII 2.0

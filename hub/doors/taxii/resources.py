@@ -41,8 +41,8 @@ def api_root(max_content_length: int) -> bytes:
 
 
 def collection(one: Collection) -> dict[str, Any]:
-    """Section 5.2.1. The title is the collection's name, which has no dot and never changes; no alias, since clients
-    compare the id with the URL that they called.
+    """Section 5.2.1. The title is the collection's name, which has no dot and never changes. There is no alias, since
+    clients compare the id with the URL that they requested.
     """
     level = one.audience.level.label
     return {
@@ -61,16 +61,15 @@ def collections(readable: Sequence[Collection]) -> bytes:
 
 
 def envelope(page: LogPage, following: str | None) -> bytes:
-    """Section 3.7: the stored bytes joined, never parsed. ``following`` is the ``next`` of a page with more behind it.
+    """Section 3.7: the stored bytes, joined without parsing. ``following`` is the ``next``, if there are more objects.
 
-    An empty one has its ``objects`` all the same: clients read them unasked, and two bytes ``{}`` have been taken for a
-    character of UTF-16.
+    An empty envelope also has ``objects``: clients read it without a check, and one has decoded ``{}`` as UTF-16.
     """
     return b"%s%s]}" % (_opening(following, b"objects"), b",".join(page.bodies))
 
 
 def manifest(page: LogPage, following: str | None) -> bytes:
-    """Section 5.3.1, with ``next`` as envelopes have it: clients page manifests the same way."""
+    """Section 5.3.1, with ``next`` as in envelopes: clients page manifests the same way."""
     records = [
         {
             "id": row.object_id,
@@ -96,8 +95,8 @@ def _opening(following: str | None, name: bytes) -> bytes:
 
 
 def date_headers(rows: Sequence[LogRow], otherwise_us: int) -> Mapping[str, str]:
-    """Section 3.4 and 5.4: ``date_added`` of the first and last object; of an empty page the time up to which nothing
-    is missing, since clients without the header go by their own clocks.
+    """Sections 3.4 and 5.4: ``date_added`` of the first and last object. For an empty page it is the time up to which
+    the client has everything, since clients without the header use their own clocks.
     """
     first_us, last_us = (rows[0].date_added_us, rows[-1].date_added_us) if rows else (otherwise_us, otherwise_us)
     return {"X-TAXII-Date-Added-First": taxii_time(first_us), "X-TAXII-Date-Added-Last": taxii_time(last_us)}

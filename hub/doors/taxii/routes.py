@@ -1,4 +1,4 @@
-"""The paths of TAXII 2.1. Each answers with and without a slash at its end: a redirect would lose credentials."""
+"""The paths of TAXII 2.1, each with and without a slash at the end: a redirect would lose credentials."""
 
 from __future__ import annotations
 
@@ -61,20 +61,20 @@ def _add_services(router: APIRouter, doors: Doors, taxii: _Taxii) -> None:
 
     @get(f"{ROOT}status/{{status_id}}/")
     async def status(request: Request, status_id: str) -> Response:
-        """Status (section 4.3): there is none, as nothing can be added here."""
+        """Status (section 4.3): always 404, as objects cannot be added here."""
         del status_id
         await taxii.enter(request)
         raise NotFound("taxii.status", "There is no such status.")
 
     @get(COLLECTIONS)
     async def collections(request: Request) -> Response:
-        """The collections that one may read (section 5.1)."""
+        """The collections that you may read (section 5.1)."""
         principal = await taxii.enter(request)
         return _answer(resources.collections(await doors.gate.readable(principal)))
 
     @get(COLLECTION)
     async def collection(request: Request, collection_id: str) -> Response:
-        """One of them (section 5.2)."""
+        """One collection (section 5.2)."""
         found = await taxii.collection(request, collection_id)
         return _answer(orjson.dumps(resources.collection(found)))
 
@@ -84,12 +84,12 @@ def _add_contents(router: APIRouter, taxii: _Taxii) -> None:
 
     @get(f"{COLLECTION}manifest/")
     async def manifest(request: Request, collection_id: str) -> Response:
-        """What it holds, without the objects (section 5.3)."""
+        """The manifest of a collection (section 5.3)."""
         return await taxii.page(request, collection_id, None, _LAST, resources.manifest)
 
     @get(OBJECTS)
     async def objects(request: Request, collection_id: str) -> Response:
-        """Its objects (section 5.4)."""
+        """The objects of a collection (section 5.4)."""
         return await taxii.page(request, collection_id, None, _LAST, resources.envelope)
 
     @get(OBJECT)
@@ -104,13 +104,13 @@ def _add_contents(router: APIRouter, taxii: _Taxii) -> None:
 
     @_both(router, "POST")(OBJECTS)
     async def add_objects(request: Request, collection_id: str) -> Response:
-        """Nothing can be added to a collection that is read (section 5.5)."""
+        """Refused: collections are read-only (section 5.5)."""
         await taxii.collection(request, collection_id)
         raise NotAllowed("taxii.read-only", "This collection cannot be written.", "Push to /v1/intake.")
 
 
 def _both(router: APIRouter, method: str) -> Callable[[str], Callable[[Handler], Handler]]:
-    """A route under its path with the slash, which the OpenAPI document names, and without."""
+    """Adds a route with the slash, which is in the OpenAPI document, and without it."""
 
     def at(path: str) -> Callable[[Handler], Handler]:
         def add(handler: Handler) -> Handler:
@@ -129,19 +129,19 @@ def _answer(body: bytes, headers: dict[str, str] | None = None) -> Response:
 
 
 class _Taxii:
-    """What the paths have in common."""
+    """The shared functions of the paths."""
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
 
     async def enter(self, request: Request) -> Principal:
-        """Who asks; TAXII always wants credentials. Raises NotAuthenticated, Refused (406)."""
+        """Returns the principal; TAXII always needs credentials. Raises NotAuthenticated, Refused (406)."""
         principal = await self._doors.gate.required(request)
         require_acceptable(request.headers.getlist("accept"))
         return principal
 
     async def collection(self, request: Request, collection_id: str) -> Collection:
-        """A collection by its id. Raises NotFound, also for one that exists and that one may not read."""
+        """Returns a collection by id. Raises NotFound, also for one that the principal may not read."""
         principal = await self.enter(request)
         for one in await self._doors.gate.readable(principal):
             if one.id == collection_id:
@@ -151,12 +151,12 @@ class _Taxii:
     async def page(
         self, request: Request, collection_id: str, object_id: str | None, default: str, write: _Writer
     ) -> Response:
-        """A page of objects, manifests or versions, with the headers that clients go by."""
+        """Returns a page of objects, manifests or versions, with the headers that clients need."""
         doors = self._doors
         collection = await self.collection(request, collection_id)
         query = await self._query(request, collection, object_id)
         whole = write is resources.envelope
-        # The bytes are there twice for a moment: as rows, and joined.
+        # The bytes are in memory twice for a moment: as rows, and joined.
         room = 2 * doors.settings.page_bytes if whole else _ROOM_WITHOUT_BODIES
         async with share_of(doors.answers, room) as share:
             page = await self._read(collection, query, default=default, bodies=whole)
@@ -172,7 +172,7 @@ class _Taxii:
             return share.hand_over(answer, stall_s=doors.settings.stall_s)
 
     async def _read(self, collection: Collection, query: Query, *, default: str, bodies: bool) -> LogPage:
-        """The page. ``default`` stands for ``match[version]`` where it is not stated."""
+        """Reads the page; ``default`` is used if ``match[version]`` is not stated."""
         logs = self._doors.store.logs
         if query.nothing_passes:
             return LogPage((), (), more=False, end=await logs.head(collection.no))
@@ -183,7 +183,7 @@ class _Taxii:
         )
 
     async def _query(self, request: Request, collection: Collection, object_id: str | None) -> Query:
-        """What is asked for, its cursor included."""
+        """Returns the parsed request, with its cursor."""
         query = query_of(request.query_params, most_objects=self._doors.settings.page_objects)
         if said := request.query_params.get("next"):
             query = query.going_on(await self._cursor(request, said, collection))
@@ -206,7 +206,7 @@ class _Taxii:
         return found
 
     async def _name_of(self, request: Request, log: int) -> str:
-        """The collection of a log, by name for who may read it."""
+        """Returns the name of a log's collection if the principal may read it, else a neutral phrase."""
         for one in await self._doors.gate.readable(await self._doors.gate.required(request)):
             if one.no == log:
                 return f"the collection {one.name} ({one.id})"

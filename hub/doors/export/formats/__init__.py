@@ -1,7 +1,6 @@
-"""The formats of exports: one module each, found by looking into this folder. There is no list of them to keep.
+"""The export formats, one module each. All modules of this folder are loaded; there is no list to maintain.
 
-A module is called as its format is (``-`` and ``.`` become ``_``) and defines ``FORMAT``; no two formats can therefore
-have one name.
+A module has the name of its format (with ``_`` for ``-`` and ``.``) and defines ``FORMAT``, so that names are unique.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ __all__ = ["FORMATS", "find", "module_name"]
 
 
 def module_name(name: str) -> str:
-    """What the modules of a format are called, here and in its tests.
+    """Returns the module name of a format, here and in its tests.
 
     >>> module_name("stix.jsonl"), module_name("suricata-dataset")
     ('stix_jsonl', 'suricata_dataset')
@@ -26,7 +25,7 @@ def module_name(name: str) -> str:
 
 
 def find(package: str, folders: list[str]) -> Mapping[str, Format]:
-    """The formats of a package, by name. Raises ImportError for a module that does not define its format."""
+    """Returns the formats of a package, by name. Raises ImportError for a module that does not define its format."""
     names = sorted(found.name for found in pkgutil.iter_modules(folders))
     formats = [_format_of(import_module(f"{package}.{name}"), name) for name in names]
     return MappingProxyType({one.name: one for one in formats})

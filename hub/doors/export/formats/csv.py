@@ -1,4 +1,4 @@
-"""``export.csv``: a table with a head, safe to open in a spreadsheet. Source: RFC 4180."""
+"""``export.csv``: a table with a header, safe to open in a spreadsheet. Source: RFC 4180."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from hub.doors.export.format import Format, Writer
 
 _ESCAPED = re.compile(rf"[{INVISIBLE}\\]")
 _FORMULA = re.compile(r"[=+\-@'\t\r\uff1d\uff0b\uff0d\uff20\u2212\ufe62\ufe63\ufe66\ufe6b]")
-"""What spreadsheets take for a formula at the beginning of a cell (OWASP, CSV injection), in full width and as small
-forms too, and our own mark.
+"""Characters that start a formula in spreadsheets (OWASP, CSV injection), also in full width and as small forms, and
+the quote that ``escape`` adds.
 """
 _QUOTED = re.compile('[",]')
 _HEAD = (",".join(COLUMNS) + "\r\n").encode()
 
 
 def escape(value: str) -> str:
-    """A value as a cell, quoted where it must be: no line break, no control character, no formula.
+    """Returns a value as a cell, quoted if necessary, without line breaks, control characters and formulas.
 
     >>> escape("=1+1"), escape("198.51.100.7"), escape("a,b")
     ("'=1+1", '198.51.100.7', '"a,b"')

@@ -1,4 +1,4 @@
-"""``export.jsonl``: one JSON object per line, with what the table has."""
+"""``export.jsonl``: one JSON object per line, with the columns of ``export.csv``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hub.doors.export.format import Format, Writer
 
 
 def escape(value: str) -> str:
-    """A value as a JSON string.
+    """Returns a value as a JSON string.
 
     >>> escape('a"b')
     '"a\\\\"b"'
@@ -18,7 +18,7 @@ def escape(value: str) -> str:
 
 
 def _line(entry: Entry) -> bytes:
-    """What is not known is null. The encoder writes each value as ``escape`` does."""
+    """Returns a line. Unknown values are null. The encoder writes each value as ``escape`` does."""
     return orjson.dumps({column: getattr(entry, column) for column in COLUMNS}, option=orjson.OPT_APPEND_NEWLINE)
 
 

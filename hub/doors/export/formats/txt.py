@@ -1,4 +1,4 @@
-"""``export.txt``: one value per line and nothing else, which every device reads."""
+"""``export.txt``: one value per line and nothing else, which every device can read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hub.doors.export.escape import INVISIBLE, as_code
 from hub.doors.export.format import Format, Writer
 
 _ESCAPED = re.compile(rf"[{INVISIBLE}\\#\s]|^[;!/]")
-"""Many devices take what follows a blank or ``#`` for a comment, which would turn one address into a whole site."""
+"""Many devices treat text after a blank or ``#`` as a comment, so that one URL would become a whole site."""
 
 
 def escape(value: str) -> str:
-    """A value as a line of its own: no line break, no blank, no comment sign.
+    """Returns a value without line breaks, blanks and comment signs.
 
     >>> escape("http://bank.example/ #x")
     'http://bank.example/\\\\u0020\\\\u0023x'
