@@ -1,7 +1,7 @@
-"""The command ``ctihub``: one module per command, loaded when it is called, so that ``ctihub --help`` is quick.
+"""The command ``ctihub``: one module per command, imported when it is called, so that ``ctihub --help`` is fast.
 
-A module has ``app`` (a Typer, for a command with sub-commands) or ``command`` (a function). Heavy imports stand inside
-functions. Errors go through ``hub/cli/errors.py``.
+A module has ``app`` (a Typer, for a command with sub-commands) or ``command`` (a function). Slow imports are inside
+functions. ``hub/cli/errors.py`` handles errors.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ RUN, REGISTRY, EXCHANGE, LOOK = "Run", "Who exists and who may", "Exchange", "Lo
 
 
 _YOUNG_OBJECTS = 10_000
-"""How many objects may be new before the collector of cycles looks at them. Imports make many, and all of them stay:
-looking every 700 took a sixth of the time in which a command starts."""
+"""The threshold of the garbage collector's first generation. Imports create many permanent objects: with the default
+of 700, collections took a sixth of the start time of a command."""
 
 
 class Command(NamedTuple):
-    """What the overview says of a command; the rest is in its module ``hub.cli.<name>``."""
+    """The overview's entry for a command; the rest is in its module ``hub.cli.<name>``."""
 
     says: str
     panel: str
@@ -54,7 +54,7 @@ COMMANDS: dict[str, Command] = {
 
 
 class Lazy(TyperGroup):
-    """A group that knows what its commands are called and what they are for, and imports the one that is called."""
+    """A group that has the names and summaries of its commands, and imports only the command that is called."""
 
     def __init__(self, **said: Any) -> None:
         super().__init__(**said)
@@ -64,11 +64,11 @@ class Lazy(TyperGroup):
         }
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
-        """In the order of ``COMMANDS``."""
+        """Returns the names in the order of ``COMMANDS``."""
         return list(COMMANDS)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
-        """The real command instead of what the overview shows of it."""
+        """Returns the real command instead of its overview entry."""
         if args and args[0] in COMMANDS:
             command = load_command(args[0])
             show_brackets(command)
@@ -77,7 +77,7 @@ class Lazy(TyperGroup):
 
 
 def load_command(name: str) -> Any:
-    """The command of this name, imported."""
+    """Imports and returns the command of this name."""
     module = importlib.import_module(f"hub.cli.{name}")
     sub_commands = getattr(module, "app", None)
     if sub_commands is None:
@@ -88,12 +88,12 @@ def load_command(name: str) -> Any:
     return command
 
 
-# What rich takes for markup, and leaves out, when it shows help: "[amber]", but not "[100]".
+# What rich would interpret as markup and remove from the help: "[amber]", but not "[100]".
 _MARKUP = re.compile(r"(?<!\\)\[(?=[a-z#/@][^\[]*?\])")
 
 
 def show_brackets(command: Any) -> None:
-    """Keep what stands in brackets in the help of a command and of those below it: mostly defaults."""
+    """Escape brackets, mostly around defaults, in the help of a command and its sub-commands."""
     for parameter in command.params:
         if getattr(parameter, "help", None):
             parameter.help = _MARKUP.sub(r"\\[", parameter.help)
@@ -111,7 +111,7 @@ def _version(wanted: bool) -> None:
 
 
 def version() -> str:
-    """The version of the installed distribution."""
+    """Returns the version of the installed distribution."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -150,7 +150,7 @@ def run(said: Sequence[str]) -> int:
 
 
 def _split(said: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The words before ``--``, among which options are, and the others."""
+    """Returns the arguments before ``--``, which may be options, and the others."""
     words = list(said)
     at = words.index("--") if "--" in words else len(words)
     return words[:at], words[at:]

@@ -1,4 +1,4 @@
-"""What the administration commands share: they work on the configured store, with the hub running or not."""
+"""Shared parts of the administration commands. They use the configured store, whether or not the hub is running."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ NameArgument = Annotated[str, typer.Argument(help="Its name: small letters, digi
 
 
 def configured(file: Path | None) -> Config:
-    """The configuration; what is odd in the environment goes to stderr."""
+    """Returns the configuration; prints warnings about the environment to stderr."""
     from hub.config import load_config
 
     return load_config(file, warn=lambda text: say(f"Warning: {text}"))
 
 
 def administer(file: Path | None, work: Callable[[Registry], Awaitable[T]]) -> T:
-    """Run one use case on the configured store and, where there is one, the broker."""
+    """Run one operation on the configured store and, if configured, the broker."""
     import asyncio
 
     return asyncio.run(_administer(configured(file), work))
@@ -62,21 +62,21 @@ async def _administer(config: Config, work: Callable[[Registry], Awaitable[T]]) 
 
 
 def show_added(added: Added[T], row: show.JsonRow, *, as_json: bool, done: str, then: list[str] | None = None) -> None:
-    """Show something new with its token, this once; then what the broker said against it, if anything."""
+    """Show something new with its token; then raise the error of the broker, if any."""
     show.one(row, as_json=as_json, done=done, token=added.token, then=then or [])
     if added.complaint is not None:
         raise added.complaint
 
 
 def hub_url(file: Path | None) -> str:
-    """How others reach the configured hub."""
+    """Returns the address under which others reach the configured hub."""
     from hub.config import load_config
 
     return load_config(file).url
 
 
 def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, str], Awaitable[show.JsonRow]]) -> None:
-    """``suspend``, ``resume`` and ``rotate``, which centres and members have alike."""
+    """Adds ``suspend``, ``resume`` and ``rotate``, which are the same for centres and members."""
 
     @app.command(help=f"Deny a {kind} all access until it is resumed.")
     def suspend(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:

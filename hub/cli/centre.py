@@ -1,4 +1,4 @@
-"""``ctihub centre``: who publishes, what it may say, and under what name it is shown."""
+"""``ctihub centre``: who publishes, under which terms and name."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ principal_commands(app, "centre", _row)
 
 
 def row_of(entry: CentreEntry) -> show.JsonRow:
-    """A centre as scripts read it."""
+    """Returns a centre as a JSON row."""
     centre = entry.terms
     return {
         "name": centre.name,
@@ -131,7 +131,7 @@ def row_of(entry: CentreEntry) -> show.JsonRow:
 
 
 def _notes(entry: CentreEntry) -> list[str]:
-    """What an operator may not have meant."""
+    """Returns warnings about terms that the operator may not have intended."""
     centre = entry.terms
     if centre.default_level > centre.ceiling:
         return [

@@ -1,6 +1,6 @@
-"""Whether a certificate and a key belong together, and how long the certificate is valid: by a handshake in memory.
+"""Checks that a certificate matches its key and how long it is valid, by a handshake in memory.
 
-The standard library reads no certificate's dates except those of a peer that it has verified.
+The standard library returns the dates of a certificate only for a verified peer.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from hub.model.errors import Refused
 
 
 def examine(certificate: Path, key: Path) -> timedelta:
-    """How long the certificate is still good for. Raises Refused when it cannot be read, does not fit or is over."""
+    """Returns how long the certificate is still valid. Raises Refused if unreadable, expired or not matching."""
     server = server_context(certificate, key)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
-    client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # it is its own authority here
+    client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # the certificate itself is the trust anchor here
     client.load_verify_locations(certificate)
     try:
         ends = str((_peer(client, server) or {}).get("notAfter"))
@@ -29,7 +29,7 @@ def examine(certificate: Path, key: Path) -> timedelta:
 
 
 def _peer(client: ssl.SSLContext, server: ssl.SSLContext) -> dict[str, object] | None:
-    """What the client sees of the server after a handshake."""
+    """Returns the server's certificate as the client sees it after a handshake."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     ours = client.wrap_bio(to_client, to_server)
     theirs = server.wrap_bio(to_server, to_client, server_side=True)

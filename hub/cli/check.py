@@ -1,4 +1,4 @@
-"""``ctihub check``: the verdicts on files, offline, before pushing."""
+"""``ctihub check``: checks files offline, before pushing."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ Lists = Annotated[
 ]
 
 _SHOWN = 200
-"""Problems printed for a person; ``--json`` prints all."""
+"""How many problems are printed; ``--json`` prints all."""
 
 _WORDS = {"rejected": ("rejected", "red"), "held": ("held", "magenta"), "accepted": ("warning", "yellow")}
 
 
 @dataclass(slots=True)
 class Report:
-    """What was found; as many rows are kept as are printed."""
+    """The results; keeps only as many rows as are printed."""
 
     keep: int | None
     checked: int = 0
@@ -56,7 +56,7 @@ class Report:
     by_code: Counter[str] = field(default_factory=Counter)
 
     def add(self, index: int, stix_id: str | None, problems: Sequence[Problem]) -> None:
-        """Count one object, and what is said of it."""
+        """Count one object and its problems."""
         self.checked = index + 1
         self.refused += any(problem.state == "rejected" for problem in problems)
         self.held += any(problem.state == "held" for problem in problems)
@@ -93,7 +93,7 @@ def command(
 
 
 def _objects(files: Sequence[str], limits: Limits) -> Iterator[bytes]:
-    """The objects as the hub receives them from ``ctihub push``, which sends lines."""
+    """Yields the objects as the hub receives them from ``ctihub push``, which sends NDJSON."""
     from connectors.sdk.publisher import as_line
     from connectors.stix_file.inputs import Inputs
     from hub.intake.body import objects_on
@@ -103,7 +103,7 @@ def _objects(files: Sequence[str], limits: Limits) -> Iterator[bytes]:
 
 
 def _judge(config: Config, own: Own, *, lists: bool) -> Callable[[bytes], Verdict]:
-    """What says for one object its id, where something is to be said of it, and what."""
+    """Returns a function that checks one object and returns its id and problems."""
     from hub.core.admission import no_hold
     from hub.core.judge import judge
     from hub.warning_lists import load_lists
@@ -133,7 +133,7 @@ def _judge(config: Config, own: Own, *, lists: bool) -> Callable[[bytes], Verdic
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What a centre that does not go by its name wants to be warned of."""
+    """Warnings for a centre that is shown under an alias or anonymously."""
 
     names: tuple[str, ...] = ()
     unnamed: bool = False
@@ -142,7 +142,7 @@ class Own:
         return bool(self.names) or self.unnamed
 
     def warnings(self, obj: Mapping[str, Any]) -> Iterator[Problem]:
-        """What shows in an object, whoever says it: names in texts, and names of properties of one's own."""
+        """Yields what could reveal the centre: its name in texts, and custom properties."""
         from hub.core.validate import custom_properties
         from hub.model.problems import Code, Problem
 
@@ -161,7 +161,7 @@ def _escaped(name: str) -> str:
 
 
 def _texts(value: Any, at: str) -> Iterator[tuple[str, str]]:
-    """Every string in an object, names of properties included, with its JSON pointer."""
+    """Yields every string in an object, including property names, with its JSON pointer."""
     if isinstance(value, str):
         yield at, value
     elif isinstance(value, dict):
@@ -184,7 +184,7 @@ def _decoded(value: bytes) -> Mapping[str, Any]:
 
 
 def _row(index: int, stix_id: str | None, problem: Problem) -> Mapping[str, Any]:
-    """As a receipt's problems are, with the pointer."""
+    """Returns a problem as in a receipt, with the pointer."""
     return {
         "index": index,
         "id": stix_id,

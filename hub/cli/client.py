@@ -1,6 +1,6 @@
-"""What the client commands share: where the hub is, who asks, and errors of the SDK in the hub's words.
+"""Shared parts of the client commands: address, credentials, and the translation of the SDK's errors.
 
-Light on purpose: it is loaded to print help. What costs time to import is imported where it is used.
+This module is imported to print help, so slow imports are inside functions.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def hub_client(
     patience_s: float | None = 60.0,
     notify: Notify | None = None,
 ) -> Iterator[HubClient]:
-    """A client for the length of a command; its errors come out as the hub's own."""
+    """A client for the duration of a command; raises its errors as errors of the hub."""
     with speaking():
         from connectors.sdk.client import HubClient
 
@@ -76,7 +76,7 @@ def hub_client(
 
 
 def require_token(token: str | None) -> str:
-    """The token. Raises WrongUsage where there is none."""
+    """Returns the token. Raises WrongUsage if there is none."""
     if not token:
         raise WrongUsage("token.missing", "This command needs a token.", "Give --token, or set CTIHUB_TOKEN.")
     return token
@@ -84,7 +84,7 @@ def require_token(token: str | None) -> str:
 
 @contextmanager
 def speaking() -> Iterator[None]:
-    """Turn what the SDK raises into what this command line raises; of retries ``notify`` speaks, not stamina."""
+    """Translate errors of the SDK to errors of the hub. ``notify`` reports retries; stamina's logs are off."""
     import stamina.instrumentation
 
     from connectors.sdk.errors import ConnectorError
@@ -97,7 +97,7 @@ def speaking() -> Iterator[None]:
 
 
 def in_hub_words(error: ConnectorError) -> HubError:
-    """The same error in the hub's hierarchy, which decides the exit code."""
+    """Returns the error as one of the hub's classes, which determine the exit code."""
     from connectors.sdk.errors import PublishRefused, TryLater, WrongSettings
 
     match error:
@@ -114,12 +114,12 @@ def in_hub_words(error: ConnectorError) -> HubError:
 
 
 def say(text: str) -> None:
-    """One sentence to the person, never into the data."""
+    """Print one sentence to stderr, apart from the data."""
     print(printable(text), file=sys.stderr, flush=True)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document to stdout."""
+    """Print one JSON document to stdout."""
     import orjson
 
     option = orjson.OPT_INDENT_2 if sys.stdout.isatty() else 0
@@ -127,23 +127,23 @@ def print_json(value: Any) -> None:
 
 
 def printable(text: object) -> str:
-    """Text as a terminal may show it: what a peer wrote must not move the cursor or colour the screen."""
+    """Returns text that is safe for a terminal: received text must not move the cursor or change colours."""
     return "".join(c if c.isprintable() else " " if c in "\n\t" else "\ufffd" for c in str(text))
 
 
 class RetryMessages:
-    """Speaks of retries: through the progress that is shown at the moment, else by itself."""
+    """Reports retries: in the current progress display, or else as messages."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
 
     def __call__(self, text: str) -> None:
-        """Say one sentence."""
+        """Report one sentence."""
         (self._progress.note if self._progress else say)(printable(text))
 
     @contextmanager
     def over(self, what: str, *, quiet: bool) -> Iterator[Progress]:
-        """Progress for the length of something; it is closed at the end, whatever happens."""
+        """A progress display for the duration of the block, always closed at the end."""
         from connectors.sdk.progress import shown
 
         self._progress = progress = shown(what, quiet=quiet)
@@ -157,7 +157,7 @@ class RetryMessages:
 def verdicts_on(
     client: HubClient, publisher: Publisher, receipts: list[str], retries: RetryMessages, *, quiet: bool
 ) -> Verdicts:
-    """Wait for the hub's verdicts on what was published."""
+    """Waits for the hub's verdicts on the published objects and returns them."""
     from connectors.sdk.verdicts import collect
 
     with retries.over("verdicts", quiet=quiet or len(receipts) < 2) as progress:
@@ -169,7 +169,7 @@ def verdicts_on(
 def kafka_broker(
     bootstrap: str | None, user: str | None, token: str | None, ca_file: str | None, protocol: str
 ) -> KafkaAccess:
-    """Kafka as the options name it. Raises WrongUsage."""
+    """Returns the Kafka access of the options. Raises WrongUsage."""
     from connectors.sdk.kafka import PROTOCOLS, KafkaAccess
 
     if not user or not bootstrap:
@@ -181,14 +181,14 @@ def kafka_broker(
 
 
 def console() -> Console:
-    """Where tables go: as wide as the terminal, and wide enough for whole lines where there is none."""
+    """Returns the console for tables: as wide as the terminal, or wide enough for whole lines in a pipe."""
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def print_verdicts(verdicts: Verdicts, *, as_json: bool, verb: str = "received") -> None:
-    """The counts (stdout), and the first problems (stderr): what was refused first, then warnings."""
+    """Print the counts (stdout) and the first problems (stderr), rejections before warnings."""
     if as_json:
         print_json(verdicts.as_json())
         return

@@ -1,4 +1,4 @@
-"""``ctihub clock``: whether the hub trusts its clock, and repairing what a wrong one has done."""
+"""``ctihub clock``: shows whether the hub trusts its clock, and repairs the effects of a wrong clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ctihub collection``: what is shown to whom."""
+"""``ctihub collection``: manages collections."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def add(
 
 
 def _next(made: Collection, url: str) -> list[str]:
-    """What to do with a new collection."""
+    """Returns what to do with a new collection."""
     return [
         f"# {_filter(made)}",
         "# for its readers:",
@@ -89,7 +89,7 @@ def remove(name: NameArgument, as_json: AsJson = False, config: ConfigFile = Non
 
 
 def _filter(collection: Collection) -> str:
-    """What passes its filter, as a sentence."""
+    """Returns a description of the collection's filter."""
     types = sorted(collection.types)
     says = f"it shows {', '.join(types) if types else 'every type'}"
     if collection.kinds:
@@ -102,7 +102,7 @@ def _filter(collection: Collection) -> str:
 
 
 def row_of(collection: Collection) -> show.JsonRow:
-    """A collection as scripts read it."""
+    """Returns a collection as a JSON row."""
     return {
         "name": collection.name,
         "id": collection.id,

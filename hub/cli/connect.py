@@ -88,7 +88,7 @@ Metrics = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class _Where:
-    """Where to publish, and as whom."""
+    """The target, and the centre that publishes."""
 
     to: Target
     url: str
@@ -101,7 +101,7 @@ class _Where:
 
     @property
     def name(self) -> str:
-        """What a checkpoint belongs to: another hub, or another centre, has not got what this one has."""
+        """The name that a checkpoint is stored under: another hub or centre does not have the same objects."""
         if self.to is Target.HTTP:
             who = hashlib.sha256((self.token or "").encode()).hexdigest()[:8]
             return f"{self.url} {who}"
@@ -110,7 +110,7 @@ class _Where:
 
 @dataclass(frozen=True, slots=True)
 class _Outlet:
-    """Where the objects go, and who knows the verdicts."""
+    """The publisher of the objects, and the client for verdicts."""
 
     to: Target
     publisher: Publisher
@@ -159,7 +159,7 @@ def command(
 
 
 def _own_name(where: _Where) -> str | None:
-    """The centre as which we publish: part of the ids, so that it must not be guessed today and set tomorrow."""
+    """Returns the centre that publishes. It is part of the ids, so it must not be guessed and changed later."""
     if where.to is Target.STDOUT:
         say("No centre is set, so the ids will not be those of your objects at the hub; set centre=NAME.")
         return None
@@ -188,7 +188,7 @@ def _metrics(path: Path | None, connector: str) -> RunMetrics | None:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What runs, and where its traces go."""
+    """The connector of a run, with its checkpoint and metrics."""
 
     connector: Connector[Any]
     state: Path
@@ -196,7 +196,7 @@ class _Run:
     as_json: bool
 
     def measure(self, report: RunReport, code: str) -> None:
-        """Tell Prometheus how a round ended."""
+        """Write the metrics of a run."""
         try:
             if self.metrics:
                 self.metrics.write(report, self.connector.left_out(), code)
@@ -228,7 +228,7 @@ def _one_round(run: _Run, outlet: _Outlet, retries: RetryMessages) -> None:
     from connectors.sdk.errors import ConnectorError
     from connectors.sdk.runner import Runner, RunReport
 
-    report, code = RunReport(), "connector.broken"  # unless we learn better
+    report, code = RunReport(), "connector.broken"  # unless it is set below
     checkpoints = CheckpointFile(run.state, connector=run.connector.name)
     try:
         with retries.over(run.connector.name, quiet=run.as_json) as progress:
@@ -248,7 +248,7 @@ def _one_round(run: _Run, outlet: _Outlet, retries: RetryMessages) -> None:
 def _print_round(
     run: _Run, report: RunReport, outlet: _Outlet, retries: RetryMessages, failure: SourceFailed | None
 ) -> SourceFailed | None:
-    """Print how a round ended; gives why it failed, if it did."""
+    """Print the result of a run; returns the failure, if any."""
     publisher, left_out = outlet.publisher, run.connector.left_out()
     if not run.as_json:
         _say_what_else(report, left_out)
@@ -287,7 +287,7 @@ def _as_json(report: RunReport, left_out: Mapping[str, LeftOut], failure: Source
 
 
 def _all_refused(verdicts: Verdicts) -> SourceFailed | None:
-    """A source of which the hub takes nothing gives nothing usable."""
+    """Returns a failure if the hub has refused all objects of the source."""
     from connectors.sdk.errors import SourceFailed
 
     if not verdicts.received or verdicts.rejected < verdicts.received:
@@ -298,7 +298,7 @@ def _all_refused(verdicts: Verdicts) -> SourceFailed | None:
 
 @contextmanager
 def _outlet(where: _Where, retries: RetryMessages) -> Iterator[_Outlet]:
-    """The publisher that was asked for, never one that merely happens to be configured."""
+    """Gives the publisher of the option ``--to``, never another one that is only configured."""
     if where.to is Target.STDOUT:
         from connectors.sdk.publisher import LinesPublisher
 
@@ -319,7 +319,7 @@ def _outlet(where: _Where, retries: RetryMessages) -> Iterator[_Outlet]:
 
 
 def _settings(pairs: list[str], config: Path | None) -> dict[str, Any]:
-    """Settings from TOML, overlaid by ``key=value`` words; a key said several times is a list."""
+    """Returns settings from TOML, overridden by ``key=value`` arguments; a repeated key is a list."""
     told = _from_toml(config) if config else {}
     said: dict[str, list[str]] = {}
     for pair in pairs:
@@ -338,8 +338,8 @@ def _from_toml(config: Path) -> dict[str, Any]:
 
 
 def _default_state(connector: Connector[Any], told: Mapping[str, Any], where: _Where) -> Path:
-    """A checkpoint of its own for each connector, setting and hub, so that two feeds never share one."""
-    besides = ("password", "token", "centre")  # with another centre it is the same feed, whose ids change
+    """Returns the path of the checkpoint: one for each connector, settings and hub, so that feeds never share one."""
+    besides = ("password", "token", "centre")  # another centre changes the ids, not the feed
     public = {key: value for key, value in told.items() if key not in besides}
     name = json.dumps([public, where.name, str(Path.cwd())], sort_keys=True, default=str)
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""``ctihub doctor``: check a deployment and say what to fix."""
+"""``ctihub doctor``: checks a deployment and shows what to fix."""
 
 from __future__ import annotations
 

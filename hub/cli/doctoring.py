@@ -1,4 +1,4 @@
-"""What ``ctihub doctor`` looks at: each check gives findings, none raises, and each bad one says what to do."""
+"""The checks of ``ctihub doctor``. Each returns findings and never raises; a bad finding has what to do."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ANSWER_S = 20.0
 
 
 class Health(StrEnum):
-    """How well something is."""
+    """The result of a check."""
 
     GOOD = "ok"
     NOTE = "note"
@@ -41,7 +41,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found."""
+    """One result of a check."""
 
     name: str
     health: Health
@@ -50,17 +50,17 @@ class Finding:
 
 
 def good(name: str, says: str) -> Finding:
-    """All is well."""
+    """Returns a finding without a problem."""
     return Finding(name, Health.GOOD, says)
 
 
 def bad(name: str, error: HubError) -> Finding:
-    """What an error says."""
+    """Returns an error as a finding."""
     return Finding(name, Health.BAD, error.says, error.way_out)
 
 
 async def examined(config: Config, *, fix: bool) -> AsyncIterator[Finding]:
-    """All findings, in the order in which one depends on another; ``fix`` mends what can be mended at the broker."""
+    """Yields all findings; a check follows those it depends on. ``fix`` repairs differences of the broker."""
     for check in (_private, _data_dir, _lists, _tls):
         async for finding in _safely(check, config):
             yield finding
@@ -152,7 +152,7 @@ async def _hub_answers(config: Config) -> bool:
     host = config.http_host if is_loopback(config.http_host) else "127.0.0.1"
     host = f"[{host}]" if ":" in host else host
     try:
-        # only whether something answers as a hub does; whose certificate it shows, clients check
+        # only checks that a hub answers; clients verify the certificate
         async with httpx.AsyncClient(verify=False, timeout=ANSWER_S) as client:  # noqa: S501
             answer = await client.get(f"{scheme}://{host}:{config.http_port}/healthz")
     except httpx.HTTPError:
@@ -218,7 +218,7 @@ def _where(config: Config) -> str:
 
 
 async def _clock(store: SqlStore) -> Finding:
-    """A jump stops the hub. Behind by less, versions would be ordered by the clock only after it has caught up."""
+    """A jump stops the hub. With a smaller lag, new versions are not ordered by the clock until it has caught up."""
     if (found := await Clock(store).judge()) is not None:
         return Finding("clock", Health.BAD, f"{found.says} Nothing is processed or dated.", found.way_out)
     behind_s = (await store.stored_times()).latest_us / 1e6 - time.time()

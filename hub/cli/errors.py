@@ -1,6 +1,6 @@
-"""The border between exceptions and the person at the terminal: one sentence with the way out, and an exit code.
+"""Turns exceptions into one sentence with what to do, and an exit code.
 
-0 done, 1 failed, 2 wrong usage. Nothing else knows exit codes; a traceback is shown only with ``--debug``.
+0 done, 1 failed, 2 wrong usage. Only this module defines exit codes. A traceback is shown only with ``--debug``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def border(command: Callable[[], Any], *, debug: bool) -> int:
-    """Run a command; whatever it raises ends here. Returns the exit code, which a command may return itself."""
+    """Run a command and handle all its exceptions. Returns the exit code, which a command may return itself."""
     try:
         code = command()
     except BrokenPipeError:
@@ -27,7 +27,7 @@ def border(command: Callable[[], Any], *, debug: bool) -> int:
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last one before the person
+    except Exception as error:  # noqa: BLE001 - the outermost handler
         if debug:
             traceback.print_exc()
         sentence = says(error)
@@ -38,26 +38,26 @@ def border(command: Callable[[], Any], *, debug: bool) -> int:
 
 
 def exit_code(error: Exception) -> int:
-    """The exit code of an exception."""
+    """Returns the exit code of an exception."""
     match error:
         case WrongUsage():
             return WRONG_USAGE
         case HubError():
             return FAILED
-        case typer.TyperException():  # click's usage errors among them, with 2
+        case typer.TyperException():  # includes click's usage errors, with 2
             return int(getattr(error, "exit_code", FAILED))
         case _:
             return FAILED
 
 
 def says(error: Exception) -> str:
-    """One sentence for an exception, with the way out."""
+    """Returns one sentence for an exception, with what to do."""
     match error:
         case typer.Abort():
             return "Given up."
         case typer.TyperException():
             return _usage(error)
-        case _ if (said := getattr(error, "says", None)) is not None:  # the hub's own, and those of connectors
+        case _ if (said := getattr(error, "says", None)) is not None:  # errors of the hub and of connectors
             return _printable(f"{said} {getattr(error, 'way_out', '')}".strip())
         case OSError() if error.strerror:
             about = f"{error.filename}: " if error.filename else ""
@@ -71,7 +71,7 @@ def says(error: Exception) -> str:
 
 
 def _usage(error: Exception) -> str:
-    """What click says, and where help is. Where it has printed the help itself, nothing."""
+    """Returns click's message and where help is; nothing if click has printed the help."""
     message = getattr(error, "format_message", lambda: str(error))().strip()
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
@@ -83,10 +83,10 @@ def _usage(error: Exception) -> str:
 
 
 def _printable(text: str) -> str:
-    """What a peer wrote must not move the cursor or colour the screen."""
+    """Returns text that is safe for a terminal: received text must not move the cursor or change colours."""
     return "".join(each if each.isprintable() else " " if each in "\n\t" else "\ufffd" for each in text)
 
 
 def _silence_stdout() -> None:
-    """Whoever read our output has gone; Python would complain once more while it ends."""
+    """The reader of stdout has gone; avoids another error of Python at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""``ctihub explain``: why the hub shows what it shows."""
+"""``ctihub explain``: shows where objects come from."""
 
 from __future__ import annotations
 

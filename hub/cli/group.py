@@ -1,4 +1,4 @@
-"""``ctihub group``: named sets of principals, by list or by rule, each with a marking of its own."""
+"""``ctihub group``: manages groups, the named sets of principals by list or by rule, each with a marking."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def remove(group: Group, as_json: AsJson = False, config: ConfigFile = None) -> 
 
 
 def row_of(entry: GroupEntry) -> show.JsonRow:
-    """A group as scripts read it; of ``public``, those who are known."""
+    """Returns a group as a JSON row; for ``public`` with the known principals."""
     group = entry.group.group
     return {
         "name": group.name,

@@ -1,4 +1,4 @@
-"""``ctihub held``: objects that wait for the operator, because a list or a rule says that they may hurt everyone."""
+"""``ctihub held``: objects that wait for the operator, because a list or a rule indicates a risk for everyone."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _say_how_many(what: str, count: int, *, as_json: bool) -> None:
 
 
 def row_of(held: HeldObject) -> show.JsonRow:
-    """A held object as scripts read it."""
+    """Returns a held object as a JSON row."""
     return {
         "no": held.no,
         "centre": held.source,

@@ -1,4 +1,4 @@
-"""``ctihub member``: who receives, accredited by a centre."""
+"""``ctihub member``: who receives. A centre accredits each member."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ principal_commands(app, "member", _row)
 
 
 def row_of(entry: MemberEntry) -> show.JsonRow:
-    """A member as scripts read it."""
+    """Returns a member as a JSON row."""
     principal = entry.principal
     return {
         "name": principal.name,

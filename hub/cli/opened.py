@@ -1,4 +1,4 @@
-"""The registry of a configuration with its broker, opened for the length of one command."""
+"""Opens the registry of a configuration, with its broker, for the duration of one command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hub.registry.service import Registry
 
 @asynccontextmanager
 async def opened_registry(config: Config) -> AsyncIterator[Registry]:
-    """The registry of this deployment; the store is made and migrated where needed. Raises TryAgain, Broken."""
+    """Gives the registry; creates or migrates the store if needed. Raises TryAgain, Broken."""
     async with opened_broker(config) as broker:
         store = await open_store(config)
         try:

@@ -1,4 +1,4 @@
-"""``ctihub operator``: who runs the hub over the network; on the machine itself no token is needed."""
+"""``ctihub operator``: who runs the hub over the network. On the hub's machine no token is needed."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def remove(name: NameArgument, as_json: AsJson = False, config: ConfigFile = Non
 
 
 def row_of(principal: Principal) -> show.JsonRow:
-    """An operator as scripts read it; it has no STIX identity."""
+    """Returns an operator as a JSON row; it has no STIX identity."""
     return {"name": principal.name, "id": None, "created": stix_time(principal.created_us)}

@@ -1,4 +1,4 @@
-"""``ctihub pull``: what is new in a collection, over TAXII 2.1."""
+"""``ctihub pull``: fetches the new objects of a collection over TAXII 2.1."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def command(
 ) -> None:
     """Print a collection's objects, one JSON line each; with --state only those that are new since the last pull.
 
-    A withdrawn indicator comes as a last version with revoked: true.
+    A withdrawn indicator has a last version with revoked: true.
     """
     with speaking():
         from connectors.sdk.checkpoints import CheckpointFile, NoCheckpoints
@@ -64,7 +64,7 @@ def _found(reader: TaxiiReader, collection: str) -> Readable:
 
 
 def _print_new(reader: TaxiiReader, collection: Readable, kept: Checkpoints, filters: dict[str, Any]) -> int:
-    """Print page by page; a page is remembered once all of it is on its way to whoever reads stdout."""
+    """Print page by page. The position is stored after a page has been written to stdout completely."""
     from connectors.sdk.output import write_lines
     from connectors.taxii.reader import Position
 

@@ -1,4 +1,4 @@
-"""``ctihub push``: publish STIX as a centre."""
+"""``ctihub push``: publishes STIX as a centre."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def command(
     ca_file: CaFile = None,
     patience: PatienceOption = 300.0,
 ) -> None:
-    """Publish STIX: bundles, single objects, lists, NDJSON, packed with gzip or ZIP or not.
+    """Publish STIX: bundles, single objects, lists or NDJSON, also compressed with gzip or ZIP.
 
     What the hub has acknowledged is durable. The command then waits for the verdicts and prints their counts; rejected
     objects do not make it fail, unless --strict is given.

@@ -1,4 +1,4 @@
-"""Writes ``docs/commands.md`` from the commands themselves: ``make docs``."""
+"""Generates ``docs/commands.md`` from the commands: ``make docs``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Standard output has data only.
 
 
 def pages() -> str:
-    """All commands, in the order of ``ctihub --help``."""
+    """Returns the documentation of all commands, in the order of ``ctihub --help``."""
     parts = [_HEAD]
     panel = ""
     for name, said in COMMANDS.items():

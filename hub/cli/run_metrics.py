@@ -1,6 +1,6 @@
-"""What a connector's runs say to Prometheus: a file for the textfile collector of the node exporter.
+"""Metrics of a connector's runs, as a file for the textfile collector of Prometheus' node exporter.
 
-A connector that cron starts has ended before it could be scraped, so there is a file rather than an address.
+A connector that cron starts ends before it could be scraped, so there is a file instead of an endpoint.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _SUCCESS = "ctihub_connector_last_success_timestamp_seconds"
 
 
 class RunMetrics:
-    """One file for one feed: all its series carry the file's name as the label ``feed``."""
+    """The file of one feed: all its series have the file's name as the label ``feed``."""
 
     def __init__(self, path: Path, connector: str) -> None:
         self._path = path
         self._labels = {"feed": path.stem, "connector": connector}
 
     def write(self, report: RunReport, left_out: Mapping[str, LeftOut], code: str) -> None:
-        """Replace the file with what the last run did; ``code`` is why it failed, or "". Raises OSError."""
+        """Replace the file with the results of the last run; ``code`` is the error code or "". Raises OSError."""
         now = time.time()
         registry = CollectorRegistry()
         self._gauge(registry, "ctihub_connector_last_run_timestamp_seconds", "When the last run ended.", now)
@@ -56,7 +56,7 @@ class RunMetrics:
             gauge.labels(**self._labels, **{label: value}).set(count)
 
     def _last_success(self) -> float | None:
-        """What the file said before; None where it said nothing."""
+        """Returns the time of the last success in the existing file, or None."""
         try:
             families = list(text_string_to_metric_families(self._path.read_text("utf-8")))
         except (OSError, ValueError):

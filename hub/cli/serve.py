@@ -1,4 +1,4 @@
-"""``ctihub serve``: run the hub, or one role of it."""
+"""``ctihub serve``: runs the hub, or one role of it."""
 
 from __future__ import annotations
 
@@ -44,6 +44,6 @@ def command(
 
 
 def _started(url: str) -> None:
-    """Tell a person where it is; a machine reads the log."""
+    """Print the address, on a terminal only."""
     if sys.stderr.isatty():
         say(f"ctihub is at {url} - Ctrl-C ends it.")

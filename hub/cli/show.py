@@ -1,4 +1,4 @@
-"""What a person sees and what a script reads, from one value: rows of plain JSON."""
+"""Prints rows of plain JSON values, as tables or as JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PIPE_WIDTH = 160
 
 
 def listing(rows: Sequence[JsonRow], columns: Sequence[str], *, as_json: bool, nothing: str) -> None:
-    """All rows: as one JSON array, or these columns as a table; ``nothing`` is the sentence for none."""
+    """Print all rows as one JSON array, or these columns as a table; ``nothing`` is printed if there are none."""
     if as_json:
         print_json(list(rows))
         return
@@ -37,9 +37,9 @@ def listing(rows: Sequence[JsonRow], columns: Sequence[str], *, as_json: bool, n
 
 
 def one(row: JsonRow, *, as_json: bool, done: str = "", then: Sequence[str] = (), token: str | None = None) -> None:
-    """One row: as a JSON object, the token within it, or as a panel with what to do next.
+    """Print one row, as a JSON object that includes the token, or as a panel with what to do next.
 
-    ``done`` says what was done; ``then`` are command lines or sentences.
+    ``done`` is a sentence about what was done; ``then`` are command lines or sentences.
     """
     if as_json:
         print_json({**row, "token": token} if token is not None else dict(row))
@@ -56,7 +56,7 @@ def one(row: JsonRow, *, as_json: bool, done: str = "", then: Sequence[str] = ()
     console.print(
         Panel(Group(*parts), title=title, title_align="left", border_style="cyan", padding=(1, 2), expand=False)
     )
-    for line in _lines(then):  # outside the frame and unwrapped, so that they can be copied
+    for line in _lines(then):  # outside the frame and not wrapped, so that they can be copied
         console.print(line, soft_wrap=True)
 
 
@@ -108,5 +108,5 @@ def _text(value: object) -> Text:
 def _console() -> Any:
     from rich.console import Console
 
-    # in a pipe nobody has said how wide it is; wrapped ids are of no use there
+    # a pipe has no width, and wrapped ids would be useless
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)

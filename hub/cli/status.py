@@ -1,4 +1,4 @@
-"""``ctihub status``: one screen."""
+"""``ctihub status``: an overview of the hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ctihub subscribe``: follow a collection live."""
+"""``ctihub subscribe``: follows a collection live."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ After = int | Literal["now"]
 
 
 class OutputFormat(StrEnum):
-    """How a change is printed."""
+    """The output format of a change."""
 
     JSONL = "jsonl"
     TABLE = "table"
 
 
 class Via(StrEnum):
-    """Over which door."""
+    """The door to use."""
 
     HTTP = "http"
     KAFKA = "kafka"
@@ -102,7 +102,7 @@ def command(
         try:
             asyncio.run(follow(follower, printed, until_idle))
         except (KeyboardInterrupt, asyncio.CancelledError):
-            pass  # Ctrl-C, SIGTERM: the usual ends
+            pass  # Ctrl-C or SIGTERM
         except BrokenPipeError:
             _forget_stdout()
         finally:
@@ -127,30 +127,30 @@ def _http(collection: str, after: After, url: str, token: str | None, ca_file: s
 
 
 def _newest(collection: str, url: str, token: str | None, ca_file: str | None) -> After:
-    """The newest change as a number, so that a connection that breaks before the first event leaves no gap."""
+    """Returns the number of the newest change, so that a connection that fails early leaves no gap."""
     try:
         with hub_client(url, token, needs_token=False, ca_file=ca_file) as client:
             found = [info.last_seq for info in client.collections() if info.name == collection]
     except HubError:
-        found = []  # who may not list collections may still read a public one
+        found = []  # a public collection can be read without listing collections
     return found[0] if found else "now"
 
 
 class Printed:
-    """Prints changes, and knows the last that was printed whole: there a later run goes on."""
+    """Prints changes, and keeps the number of the last complete one, where a later run continues."""
 
     def __init__(self, write: Callable[[ReceivedChange], None]) -> None:
         self._write = write
         self.seq: int | None = None
 
     def __call__(self, change: ReceivedChange) -> None:
-        """Print one."""
+        """Print one change."""
         self._write(change)
         self.seq = change.seq
 
 
 def _end_on_sigterm() -> None:
-    """A service manager that stops us gets the last line, too. Between changes, as with Ctrl-C, never within one."""
+    """On SIGTERM, end as with Ctrl-C: between changes, and with the last line."""
     import asyncio
     import signal
 
@@ -160,7 +160,7 @@ def _end_on_sigterm() -> None:
 
 
 async def follow(follower: _Follows, printer: Printed, until_idle_s: float | None) -> None:
-    """Print changes as they come, until SIGTERM or, where given, ``until_idle_s`` without one."""
+    """Print changes until SIGTERM or, if given, until ``until_idle_s`` seconds pass without one."""
     import asyncio
     from contextlib import aclosing
 
@@ -172,14 +172,14 @@ async def follow(follower: _Follows, printer: Printed, until_idle_s: float | Non
                 if until_idle_s is not None:
                     silence.reschedule(asyncio.get_running_loop().time() + until_idle_s)
 
-            # the time of the first attempt to connect does not count, that of later ones does
+            # the time of the first connection attempt does not count, that of later ones does
             follower.on_attempt = lambda: count() if silence.when() is None else None
             async for change in changes:
                 printer(change)
                 count()
     except TimeoutError:
         if follower.trouble:
-            raise follower.trouble from None  # silence because nobody is there is not the end of the changes
+            raise follower.trouble from None  # an unavailable hub is not the end of the changes
 
 
 def _jsonl(with_seq: bool) -> Callable[[ReceivedChange], None]:
@@ -224,7 +224,7 @@ def _table() -> Callable[[ReceivedChange], None]:
 
 
 def _forget_stdout() -> None:
-    """Who read our output has gone: nothing more to say, also not when Python flushes at its end."""
+    """The reader of stdout has gone: prevents an error when Python flushes it at exit."""
     import os
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

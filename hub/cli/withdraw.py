@@ -1,4 +1,4 @@
-"""``ctihub withdraw``: take back contributions, as the centre that made them."""
+"""``ctihub withdraw``: withdraws contributions, as the centre that made them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents in ``schemas/`` that are made of the hub's own tables and routes: ``make docs`` writes them.
+"""Generates the documents in ``schemas/`` that depend on the hub's tables and routes: ``make docs``.
 
-No process of the hub imports this. Tests find a document that is stale.
+No process of the hub imports this package. A test finds outdated documents.
 """

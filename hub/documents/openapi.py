@@ -1,4 +1,4 @@
-"""``schemas/openapi.json``: the HTTP interface as its routes and models have it."""
+"""``schemas/openapi.json``: the HTTP interface, from its routes and models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATH = Path(__file__).parents[2] / "schemas" / "openapi.json"
 
 
 def document_bytes() -> bytes:
-    """The document. No port is asked for it: the routes and the models say all."""
+    """Returns the document. It depends only on the routes and models, so no port is used."""
     nothing: Any = None
     app = make_app(Doors(store=nothing, log=nothing, access=nothing, key=b"", settings=DoorSettings()))
     return openapi.dumps(openapi_document(app))

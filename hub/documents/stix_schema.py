@@ -1,6 +1,6 @@
-"""``schemas/stix/object.json``: the accepted subset of STIX 2.1, from the same tables that ``validate`` is made of.
+"""``schemas/stix/object.json``: the accepted subset of STIX 2.1, from the tables that ``validate`` uses.
 
-The schema is never stricter than ``validate``. What JSON Schema cannot say stands in ``$comment``.
+The schema is never stricter than ``validate``. Rules that JSON Schema cannot express are in ``$comment``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _IPV6 = r"[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?"
 
 
 def document() -> Schema:
-    """The schema of one object of any type, JSON Schema 2020-12."""
+    """Returns the schema of one object of any type, in JSON Schema 2020-12."""
     known = sorted(TYPES)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -65,7 +65,7 @@ def document() -> Schema:
 
 
 def document_bytes() -> bytes:
-    """The document as it is published: indented, with a line break at its end."""
+    """Returns the document as it is published: indented, with a line break at the end."""
     return (json.dumps(document(), indent=1, ensure_ascii=False) + "\n").encode()
 
 
@@ -137,7 +137,7 @@ def _has(name: str, when: bool | None) -> Schema:
 
 
 def _shared() -> dict[str, Schema]:
-    """The definitions of what many types hold, by the name that ``_name`` gives it."""
+    """Returns the shared definitions, by the name that ``_name`` returns."""
     waiting: list[ValueKind] = [kind for table in TYPES.values() for kind in table.properties.values()]
     waiting += [kind for common in PROPERTIES.values() for kind in common.values()]
     shared: dict[str, Schema] = {}
@@ -159,7 +159,7 @@ def _shared() -> dict[str, Schema]:
 
 
 def _name(kind: ValueKind) -> str | None:
-    """The name of a definition that several places share; None for what is said where it stands."""
+    """Returns the name of a shared definition; None for a kind that is defined inline."""
     match kind:
         case kinds.Embedded():
             return kind.name
