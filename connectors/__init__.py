@@ -1,1 +1,1 @@
-"""The connector SDK and the built-in connectors. Importable without the hub: they know its HTTP and Kafka borders."""
+"""The connector SDK and the built-in connectors. They use the hub's HTTP and Kafka interfaces and do not import it."""

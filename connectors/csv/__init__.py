@@ -1,4 +1,4 @@
-"""Publishes feeds of observables: CSV, lists of values, JSON rows; a mapping in TOML says what is where."""
+"""Publishes feeds of observables: CSV, lists of values, JSON rows. A mapping in TOML describes the columns."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ from connectors.sdk.recognise import instead
 
 
 class CsvSettings(FilesSettings):
-    """Which feed, read how; the rest overrides what the mapping says."""
+    """The feed and its mapping; other settings override those of the mapping."""
 
     model_config = SettingsConfigDict(env_prefix="CTIHUB_CSV_")
 
     mapping: str
     """A built-in mapping (see ``docs/connectors.md``), or the path of one in TOML."""
     centre: str = Field("", max_length=63)
-    """Your centre's name: part of the ids, so that two centres that carry a feed do not use each other's. Where nothing
-    is set, the name that the hub knows you by."""
+    """Your centre's name. It is part of the ids, so that two centres with the same feed have different ids. The default
+    is your name at the hub."""
     tlp: Literal["clear", "green", "amber", "amber+strict", "red"] | None = None
-    """The level of rows that state none."""
+    """The TLP level of rows without one."""
     confidence: int | None = Field(None, ge=0, le=100)
-    """The confidence of rows that state none."""
+    """The confidence of rows without one."""
     valid_days: int | None = Field(None, ge=1, le=36_500)
-    """How long rows are valid that state no end."""
+    """How many days rows without an end are valid."""
     since: datetime | None = None
-    """The time of rows without a date [when the file was last changed]. Without a date of their own or this one, rows
-    of a file that is downloaded anew count as changed."""
+    """The time of rows without a date [when the file was last changed]. If it is not set, rows without a date count as
+    changed whenever the file is downloaded again."""
 
 
 class CsvConnector(FilesConnector[CsvSettings]):
-    """One indicator a value. A value that occurs again in the same file is left out, and counted.
+    """Creates one indicator per value. Further occurrences of a value in the same file are left out and counted.
 
-    The same row gives the same object, byte for byte: reading an unchanged feed again changes nothing at the hub.
-    A file of which nothing can be used is an error, not an empty feed.
+    The same row always gives the same object, byte for byte: reading an unchanged feed again changes nothing at the
+    hub. A file without any usable row is an error, not an empty feed.
     """
 
     name: ClassVar[str] = "csv"
@@ -65,10 +65,10 @@ class CsvConnector(FilesConnector[CsvSettings]):
         asked = load_mapping(settings.mapping)
         self._mappings = tuple(_overridden(one, settings) for one in (asked, *map(load_mapping, asked.instead)))
         self._as_meant = False
-        """Whether every row of the last input that gave nothing was left out because the mapping says so."""
+        """Whether all unused rows of the last input were left out by rules of the mapping."""
 
     def bodies(self, source: Input, file: SeenFile) -> Iterator[Mapping[str, Any]]:
-        """The indicators of one input. Raises SourceFailed where it has rows and none can be used."""
+        """Yields the indicators of one input. Raises SourceFailed if it has rows but none is usable."""
         told = _Told(self._left_out, source.name if source.name != self.settings.path else "")
         published = False
         with closing(source.chunks()) as chunks:
@@ -114,13 +114,13 @@ class CsvConnector(FilesConnector[CsvSettings]):
                         told.leave_out("a repeated value", row.place)
 
     def reading(self) -> str:
-        """A digest of the mapping and of what overrides it."""
+        """Returns a digest of the mapping and of the settings that override it."""
         mappings = "\n".join(mapping.model_dump_json() for mapping in self._mappings)
         said = f"{mappings}\n{self.settings.centre}\n{self.settings.since}"
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def id_parts(self) -> Mapping[str, str]:
-        """The centre, and the feed that the mapping names."""
+        """Returns the centre, and the feed that the mapping names."""
         return {"centre": self.settings.centre, "feed": self._mappings[0].feed}
 
     @property
@@ -139,7 +139,7 @@ def _overridden(mapping: FeedMapping, settings: CsvSettings) -> FeedMapping:
 
 
 class _Told:
-    """What was left out of one input, and what was read in another way than it stands there."""
+    """Counts what was left out of one input, and what was interpreted differently from the text."""
 
     def __init__(self, of_the_run: LeftOutCounts, name: str) -> None:
         self._of_the_run = of_the_run
@@ -148,22 +148,22 @@ class _Told:
         self._notes: dict[tuple[str, str], tuple[int, str]] = {}
 
     def leave_out(self, reason: str, place: FilePlace | None) -> None:
-        """One more for this reason; only the first place is put into words."""
+        """Count one more for this reason; the description has only the first place."""
         is_first = reason not in self._reasons and place is not None
         self._reasons.add(reason)
         self._of_the_run.add(reason, self._where(place) if is_first and place else "")
 
     def reasons(self) -> set[str]:
-        """All reasons so far."""
+        """Returns all reasons so far."""
         return self._reasons
 
     def note(self, code: str, text: str, place: FilePlace | None) -> None:
-        """One more of this kind; ``text`` goes on behind the file's name."""
+        """Count one more of this kind; ``text`` follows the file's name in the message."""
         count, first = self._notes.get((code, text), (0, "" if place is None else self._where(place)))
         self._notes[code, text] = count + 1, first
 
     def warnings(self, path: str) -> Iterator[SourceWarning]:
-        """Each kind with how often it was, and where first."""
+        """Yields each kind with its count and its first place."""
         for (code, text), (count, first) in self._notes.items():
             where = f" ({count:,}, first: {shortened(first)})" if first else ""
             yield SourceWarning(code, f"{path} {text}{where}.")
@@ -173,7 +173,7 @@ class _Told:
 
 
 class _Watched:
-    """The rows of an input, and whether the mapping knew a column of any of them."""
+    """The rows of an input; records whether any of them has a column of the mapping."""
 
     def __init__(self, rows: Iterator[Row], mapping: FeedMapping) -> None:
         self._rows = rows
@@ -188,7 +188,7 @@ class _Watched:
             yield row
 
     def ensure_known(self, source: Input) -> None:
-        """Raises SourceFailed where there are rows, and none of them has a column that is read."""
+        """Raises SourceFailed if there are rows but none has a column of the mapping."""
         if self._known is not False or self._first is None:
             return
         says = f"No row of {source.name} has a column {' or '.join(self._columns)}"
@@ -200,7 +200,7 @@ class _Watched:
 
 
 class _Values:
-    """Which values a file has had. SQLite's temporary database goes to disk where it grows: a set would not."""
+    """The set of values of a file, in a temporary SQLite database, which uses the disk when it becomes large."""
 
     def __enter__(self) -> _Values:
         self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -214,6 +214,6 @@ class _Values:
         self._database.close()
 
     def is_new(self, name: str) -> bool:
-        """Whether this is the first time; it is known from then on."""
+        """Adds a value; returns whether it is new."""
         digest = hashlib.blake2b(name.encode(), digest_size=12).digest()
         return self._database.execute("insert or ignore into value values (?)", (digest,)).rowcount == 1

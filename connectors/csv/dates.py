@@ -1,4 +1,4 @@
-"""Dates as feeds write them. What can be read in two ways is not guessed at."""
+"""Parses dates of feeds. Ambiguous dates are errors; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-"""Nothing in a feed is older: an earlier date is another number, or a clock that was never set."""
+"""The earliest valid date: an earlier one is another kind of number, or comes from a clock that was never set."""
 _CHARS = 64
 _UNREADABLE = "a date that cannot be read"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS_A_SECOND = {9: 0, 10: 0, 12: 3, 13: 3, 15: 6, 16: 6, 18: 9, 19: 9}
-"""Digits of a number since 1970, by how many of them there are: seconds, milli-, micro-, nanoseconds."""
+"""The unit of a number since 1970 by its number of digits: seconds, milli-, micro- or nanoseconds."""
 _MONTHS = {
     name: number
     for number, names in enumerate(
@@ -38,14 +38,14 @@ _ZONE_WORD = re.compile(r"\s*\(?\b(?:utc|gmt)\)?\s*\Z", re.IGNORECASE)
 
 
 class UnreadableDateError(ValueError):
-    """The text is no date, or one that can be read in two ways, or one that cannot be meant."""
+    """The text is not a date, or is ambiguous or implausible."""
 
 
 def read_date(text: str, formats: tuple[str, ...] = ()) -> datetime:
-    """The moment that a text names; times without a zone are UTC. Raises UnreadableDateError.
+    """Returns the time that a text states; times without a zone are UTC. Raises UnreadableDateError.
 
-    ``formats`` (of ``strptime``) come first. Then: numbers since 1970, ISO 8601 and RFC 3339 in any precision, months
-    as words, and days and months as numbers where only one order is possible.
+    ``formats`` (of ``strptime``) are tried first. Then: numbers since 1970, ISO 8601 and RFC 3339 in any precision,
+    months as words, and days and months as numbers if only one order is possible.
 
     >>> read_date("1770011500000").isoformat()
     '2026-02-02T05:51:40+00:00'
@@ -105,7 +105,7 @@ def _compact(digits: str) -> datetime | None:
 
 def _iso(text: str) -> datetime | None:
     plain = _ZONE_WORD.sub("", text)
-    if plain.isdigit() and len(plain) != 8:  # the standard library takes "1770011500000" for a day of the year 1770
+    if plain.isdigit() and len(plain) != 8:  # the standard library reads "1770011500000" as a day of the year 1770
         return None
     try:
         return datetime.fromisoformat(plain.upper())
@@ -137,7 +137,7 @@ def _day(said: re.Match[str]) -> tuple[int, int, int]:
     if said["year4"]:
         return int(said["year4"]), int(said["month4"]), int(said["day4"])
     one, other = int(said["one"]), int(said["other"])
-    if said["mark"] == "." or one == other or (one > 12 >= other):  # points mean day first wherever they are in use
+    if said["mark"] == "." or one == other or (one > 12 >= other):  # dots always mean day first
         return int(said["year3"]), other, one
     if other > 12 >= one:
         return int(said["year3"]), one, other

@@ -1,4 +1,4 @@
-"""From a row to STIX indicators: by the mapping, with ids and times that stay the same when the row stays the same."""
+"""Creates STIX indicators from rows with a mapping. The same row always gives the same ids and times."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from connectors.csv.rows import Found, LeaveOut, Row, find, holds_objects, paths
 from connectors.csv.values import pattern, read_cell
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:ctihub:connector:csv")
-"""Ids are UUIDv5 of it and centre, feed, kind and value, each ended by a line break."""
+"""The namespace of the ids, which are UUIDv5 of centre, feed, kind and value, each followed by a line break."""
 BOUND_DAYS = 30
-"""How long a row is valid whose end cannot be read, where the mapping has no ``valid_days``."""
+"""How many days a row with an unreadable end is valid, if the mapping has no ``valid_days``."""
 _START_AHEAD, _END_AHEAD = timedelta(days=366), timedelta(days=36_525)
-"""How far after the file's own time a date may lie."""
+"""How far a date may be after the time of the file."""
 _TEXT_CHARS = 5_000
 _WORDS, _WORD_CHARS = 1_000, 100
-"""How many words for kinds are remembered, and how long one may be."""
+"""How many words for kinds are cached, and their maximum length."""
 _NO_VALUE, _UNKNOWN_KIND = "a row without a value", "a kind that the mapping does not know"
 _NO_LEVEL = "a level that cannot be read"
 _MILLISECOND = timedelta(milliseconds=1)
@@ -42,14 +42,14 @@ Indicator = dict[str, Any]
 
 
 def stix_id(centre: str, feed: str, kind: str, value: str) -> str:
-    """The id of a value in a feed of a centre: always the same one."""
+    """Returns the id of a value in a feed of a centre; it never changes."""
     name = f"{centre}\n{feed}\n{kind}\n{value}\n".encode("utf-8", "surrogatepass")
     digest = hashlib.sha1(NAMESPACE.bytes + name, usedforsecurity=False).digest()
     return f"indicator--{uuid.UUID(bytes=digest[:16], version=5)}"
 
 
 class IndicatorMaker:
-    """Makes the indicators of one file's rows. ``file_time`` is when the file was last changed."""
+    """Creates the indicators of one file's rows. ``file_time`` is when the file was last changed."""
 
     def __init__(
         self, mapping: FeedMapping, *, centre: str, undated: datetime, file_time: datetime, leave_out: LeaveOut
@@ -67,7 +67,7 @@ class IndicatorMaker:
         self._values_at = paths_to(rule.column for rule in mapping.value)
 
     def indicators(self, row: Row) -> Iterator[Indicator]:
-        """One for each value that the row has."""
+        """Yields one indicator for each value of the row."""
         there = False
         for rule in self._mapping.value:
             made = False
@@ -108,7 +108,7 @@ class IndicatorMaker:
             yield from values
 
     def _parts(self, found: Found, rule: ValueRule, text: str) -> list[tuple[str, str]]:
-        """The parts of a value with the kind of each; composites such as ``domain|ip`` have several."""
+        """Returns the parts of a value with the kind of each; composites such as ``domain|ip`` have several."""
         if rule.kind:
             return [(rule.kind, text)]
         words = sorted({*self._filled(found, rule.kind_column or "")})
@@ -119,7 +119,7 @@ class IndicatorMaker:
             self._leave_out(_UNKNOWN_KIND, found.row.place)
             return []
         if parts == ("url",) and plain(words[0]) == "intel::url" and "://" not in text:
-            text = f"http://{text}"  # so they are written there: Zeek, Intel::Type
+            text = f"http://{text}"  # Zeek omits the scheme (Intel::Type)
         split = split_composite(text, parts)
         return [(part, text) for part in parts if part][:1] if split is None else split
 
@@ -162,7 +162,7 @@ class IndicatorMaker:
             "modified": _stamp(modified),
             "pattern": pattern(kind, value),
             "pattern_type": "stix",
-            # what is over already has a beginning before its end all the same
+            # valid_from must be before valid_until, also for expired rows
             "valid_from": _stamp(created if not until or created < until else until - _MILLISECOND),
             **{name: content for name, content in optional.items() if content not in (None, [], "")},
         }
@@ -170,7 +170,7 @@ class IndicatorMaker:
     # What a row says of itself
 
     def _level(self, found: Found, labels: list[str]) -> tuple[str | None, list[str]]:
-        """The strictest level that is stated anywhere; the mapping's where none is. Raises UnreadableLevelError."""
+        """Returns the strictest level that is stated anywhere, or the mapping's. Raises UnreadableLevelError."""
         levels, paps = [], []
         for text in self._level_texts(found, labels):
             level, tags = read_level(text, self._tlp_words)
@@ -227,7 +227,7 @@ class IndicatorMaker:
         return None
 
     def _valid_until(self, found: Found, modified: datetime) -> datetime | None:
-        """The end that is stated. One that cannot be read is never the same as none."""
+        """Returns the stated end. An unreadable end is treated differently from none."""
         days = self._rule.valid_days
         stated = [text for column in self._rule.valid_until for text in self._filled(found, column)]
         for text in stated:
@@ -280,5 +280,5 @@ class IndicatorMaker:
 
 
 def _stamp(moment: datetime) -> str:
-    """As STIX writes it, in milliseconds."""
+    """Returns a STIX timestamp in milliseconds."""
     return f"{moment.isoformat(timespec='milliseconds')[:23]}Z"

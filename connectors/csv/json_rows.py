@@ -1,4 +1,4 @@
-"""The rows of a JSON file: a list, NDJSON, or rows somewhere below other things. Memory stays bounded."""
+"""Reads the rows of a JSON file: a list, NDJSON, or rows at a path. Memory is bounded."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from connectors.sdk.objects import LIMIT_BYTES, split
 
 ROW_CHARS = 1 << 20
 ROW_VALUES = 20_000
-"""A row over one of these is none."""
+"""A row over one of these limits is left out."""
 _DEPTH = 100
 _PIECE_BYTES = 64 << 10
 _KEY = "@key"
-"""The column for the key under which a row stands in a dump by id."""
+"""The column for the key of a row in a JSON object of rows."""
 _ABOVE = "@above."
-"""Begins the columns for what the answer says of all rows below: levels and tags."""
+"""The prefix of columns for properties above the rows that apply to all of them: levels and tags."""
 
 Event = tuple[str, Any]
 _NOTHING: Mapping[str, Any] = {}
 
 
 def read_json(chunks: Iterable[bytes], below: str | None, path: str, leave_out: LeaveOut) -> Iterator[Row]:
-    """The rows of a file, those at ``below`` where that is said. Raises SourceFailed."""
+    """Yields the rows of a file, those at the path ``below`` if given. Raises SourceFailed."""
     chunks = as_utf8(chunks)
     return _below(chunks, below.split("."), path, leave_out) if below else _top(chunks, leave_out)
 
@@ -62,18 +62,18 @@ def _row(content: Any, place: FilePlace, leave_out: LeaveOut) -> Iterator[Row]:
 
 
 class _TooLongError(Exception):
-    """A single token of JSON goes on and on."""
+    """A single JSON token exceeds the limit."""
 
 
 class _Bytes:
-    """A file for the parser. Counts what it took since the last event: a text without end must not be gathered."""
+    """A file object for the parser. It limits the bytes between two events, so that a token cannot fill the memory."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._pieces = (chunk[at : at + _PIECE_BYTES] for chunk in chunks for at in range(0, len(chunk), _PIECE_BYTES))
         self.since_event = 0
 
     def read(self, size: int) -> bytes:
-        """The next piece, at most 64 KiB; ``size`` is what the parser would like."""
+        """Returns the next piece, at most 64 KiB; ``size`` is what the parser requests."""
         if size == 0:
             return b""
         self.since_event += _PIECE_BYTES
@@ -112,7 +112,7 @@ def _level_behind(path: str, name: str) -> SourceFailed:
 
 
 class _Reader:
-    """Walks along a path through the events of the parser, and builds only what stands at its end."""
+    """Follows a path through the events of the parser, and builds only the values at its end."""
 
     def __init__(self, chunks: Iterable[bytes], path: str, leave_out: LeaveOut) -> None:
         self._file = _Bytes(chunks)
@@ -129,7 +129,7 @@ class _Reader:
             yield event
 
     def rows(self, event: Event, steps: list[str], said: Mapping[str, Any] = _NOTHING, depth: int = 0) -> Iterator[Row]:
-        """The rows in the value that begins with ``event``; ``steps`` are still to be gone, ``said`` is of all rows."""
+        """Yields the rows in the value that begins with ``event``. ``steps``: the path left; ``said``: shared data."""
         kind, _ = event
         if kind == "start_map" and steps:
             self.found = self.found or steps == ["*"]
@@ -181,7 +181,7 @@ class _Reader:
                 raise _not_json(self._path, f"it nests over {_DEPTH} levels")
 
     def _value(self, event: Event) -> tuple[Any, bool]:
-        """A whole value, and whether it stayed below the limits; what is over them is read, and not kept."""
+        """Returns a complete value, and whether it is within the limits; the excess is read but not stored."""
         builder = ijson.ObjectBuilder()
         depth, chars, values = 0, 0, 0
         while True:

@@ -1,4 +1,4 @@
-"""What feeds call the kinds of their values, and which kinds there are here.
+"""The kinds of values, and the words that feeds use for them.
 
 Sources: the attribute types of MISP (misp-objects and the MISP core format), the indicator types of OTX, Zeek
 (``Intel::Type``), ThreatFox, OpenCTI and IntelMQ, the object paths of STIX 2.1 patterns, and what people write by hand.
@@ -15,7 +15,7 @@ KINDS = frozenset(
     {"detect", "ip", "ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "hash", *HASH_OF_LENGTH.values()}
 )
 Parts = tuple[str, ...]
-"""The kinds of a value's parts, parted by ``|``; "" is a part that names no observable, such as a port."""
+"""The kinds of a value's parts, separated by ``|``; "" is a part that is no observable, such as a port."""
 
 _WORDS = {
     "ip": "ip ipv4 ipv6 address addr ipaddress ipaddr ipv4address ipv6address ipv4addr ipv6addr ipadresse cidr ipcidr "
@@ -40,9 +40,9 @@ _TRIFLES = re.compile(r"[\s_'\"()-]+")
 
 
 def read_kind(word: str, own: Mapping[str, str]) -> Parts | None:
-    """The kinds that a feed's word names, one a part of the value; None for a word that nobody knows.
+    """Returns the kinds that a feed's word means, one for each part of the value; None for an unknown word.
 
-    Case, blanks, hyphens and underscores do not matter. ``own`` are the mapping's words, and come first.
+    Case, blanks, hyphens and underscores are ignored. ``own`` are the mapping's words, which take precedence.
 
     >>> read_kind("SHA256 Hash", {})
     ('SHA-256',)
@@ -76,14 +76,14 @@ def _kind(plain: str) -> str | None:
 
 
 def split_composite(text: str, parts: Parts) -> list[tuple[str, str]] | None:
-    """(kind, text) of the parts that name an observable; None where the text has not as many parts.
+    """Returns (kind, text) of the parts that are observables; None if the text does not have that many parts.
 
     >>> split_composite("a|b.exe|00ff", ("", "hash"))
     [('hash', '00ff')]
     """
     if len(parts) == 1:
         return [(parts[0], text)] if parts[0] else []
-    # a file's name may hold the separator itself: it is the first part, so the others are counted from the end
+    # a file's name may contain the separator: it is the first part, so the parts are counted from the end
     texts = text.rsplit("|", len(parts) - 1)
     if len(texts) != len(parts):
         return None

@@ -1,4 +1,4 @@
-"""TLP levels as rows state them: a level that cannot be read is never taken for a more open one."""
+"""Reads TLP levels of rows. An unreadable level is never replaced by a less strict one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TLP_IDS = {
     "amber+strict": "marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003",
     "red": "marking-definition--e828b379-4e03-4974-9ac4-e53a884c97c1",
 }
-"""By level, from the most open to the strictest. Source: FIRST TLP 2.0, OASIS "TLP 2.0 marking definitions"."""
+"""Ids by level, the least strict first. Source: FIRST TLP 2.0, OASIS "TLP 2.0 marking definitions"."""
 _ORDER = list(TLP_IDS)
 _WORDS = {level.replace("+", ""): level for level in TLP_IDS} | {"white": "clear"}
 _TLP = re.compile(r"\s*tlp(?![a-z])\W*", re.IGNORECASE)
@@ -39,36 +39,36 @@ _TAG_COLUMN = re.compile(r"(?:attribute|event|object)?(?:tags?|labels?|markings?
 
 
 class UnreadableLevelError(ValueError):
-    """A row states a level, and nobody can tell which."""
+    """A row states a level that cannot be read."""
 
 
 @lru_cache(maxsize=4096)
 def is_level_column(name: str) -> bool:
-    """Whether a column states a level whatever a mapping says of it."""
+    """Returns whether a column states a level, independent of the mapping."""
     return _COLUMN.fullmatch(plain(name.rpartition(".")[2])) is not None
 
 
 @lru_cache(maxsize=4096)
 def may_be_level_column(name: str) -> bool:
-    """Whether a level in a column counts, though other words there mean nothing."""
+    """Returns whether a level in a column is used, while other words in it are ignored."""
     return _LIKE_COLUMN.search(name.rpartition(".")[2]) is not None
 
 
 @lru_cache(maxsize=4096)
 def is_tag_column(name: str) -> bool:
-    """Whether a column holds tags, so that blanks may part them."""
+    """Returns whether a column has tags, which blanks may separate."""
     return _TAG_COLUMN.fullmatch(plain(name.rpartition(".")[2])) is not None
 
 
 def level_tags(text: str, *, only_tags: bool = False) -> Iterator[str]:
-    """The tags in a cell that claim to state a level, however it lists them; never a sentence that speaks of one.
+    """Yields the tags of a cell that state a level, in any list syntax; ignores levels inside sentences.
 
     >>> list(level_tags("['osint', 'tlp:red']"))
     ['tlp:red']
     """
     if "tlp" not in text.lower():
         return
-    # within a sentence, "[TLP:GREEN]" may be the level of something else
+    # inside a sentence, "[TLP:GREEN]" may be the level of something else
     between = _BETWEEN_TAGS if _BEGINS_WITH_TAG.match(text) else _BETWEEN_WORDS
     for part in between.split(_ASSIGNED.sub(r"\1:", text)):
         is_short = len(part) <= _TAG_CHARS and len(part.split()) <= _TAG_WORDS and "://" not in part
@@ -77,12 +77,12 @@ def level_tags(text: str, *, only_tags: bool = False) -> Iterator[str]:
 
 
 def is_level_tag(text: str) -> bool:
-    """Whether a tag claims to state a TLP level, readable or not."""
+    """Returns whether a tag states a TLP level, readable or not."""
     return text.lstrip()[:3].lower() == "tlp" and _TAG.match(text) is not None
 
 
 def level_remarks(comment: str) -> list[str]:
-    """The level that a comment states for what stands below it, as tags; a row that is commented out states none.
+    """Returns the level, as tags, that a comment states for the lines below it; none for a commented-out row.
 
     >>> level_remarks("# Marking: TLP:RED - no sharing")
     ['TLP:RED']
@@ -92,9 +92,9 @@ def level_remarks(comment: str) -> list[str]:
 
 
 def read_level(text: str, words: Mapping[str, str]) -> tuple[str | None, list[str]]:
-    """The strictest level that a cell states (None: only a PAP), and its PAP tags, which the hub reads from labels.
+    """Returns the strictest level of a cell (None: only a PAP), and its PAP tags, which the hub reads from labels.
 
-    ``words`` are the feed's own, in lower case. Raises UnreadableLevelError.
+    ``words`` are the feed's own words, in lower case. Raises UnreadableLevelError.
 
     >>> read_level("TLP:GREEN, TLP:AMBER+STRICT, PAP:RED", {})
     ('amber+strict', ['PAP:RED'])
@@ -122,5 +122,5 @@ def _level(text: str, words: Mapping[str, str]) -> str:
 
 
 def strictest(levels: Iterable[str]) -> str | None:
-    """The one that the fewest may see; None of none."""
+    """Returns the strictest level; None if there is none."""
     return max(levels, key=_ORDER.index, default=None)

@@ -1,4 +1,4 @@
-"""From a file's bytes to lines of text: whatever encoding, whatever line ends, in bounded memory."""
+"""Splits a file's bytes into lines of text, for any encoding and line ends, in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import NamedTuple
 from connectors.sdk.encodings import as_utf8
 
 LINE_BYTES = 1 << 20
-"""A longer line is no row of a feed."""
+"""The maximum length of a line."""
 
 
 class Line(NamedTuple):
-    """A line with its end. ``text`` is None where it is over ``LINE_BYTES``."""
+    """A line with its end. ``text`` is None if it is longer than ``LINE_BYTES``."""
 
     number: int
     text: str | None
 
 
 def read_lines(chunks: Iterable[bytes], encodings: tuple[str, ...]) -> Iterator[Line]:
-    """The lines of a file, counted from 1; LF, CR LF and CR alone end them.
+    """Yields the lines of a file, numbered from 1; they end with LF, CR LF or CR.
 
-    Each is decoded by itself with the first of ``encodings`` that fits: feeds that people mail mix encodings.
+    Each line is decoded separately with the first suitable one of ``encodings``, since some feeds mix encodings.
     """
     for number, line in enumerate(_byte_lines(_without_mark(chunks)), start=1):
         yield Line(number, None if line is None else _decoded(line, encodings))
 
 
 def _without_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The bytes as UTF-8, if they were another Unicode encoding, without a byte order mark."""
+    """Yields the bytes without a byte order mark, converted to UTF-8 from other Unicode encodings."""
     chunks, head = as_utf8(chunks), b""
     while len(head) < len(codecs.BOM_UTF8) and (chunk := next(chunks, b"")):
         head += chunk

@@ -1,4 +1,4 @@
-"""The rows of a list with a value a line: hosts files and simple adblock rules too."""
+"""Reads lists with one value per line, including hosts files and simple adblock rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BLOCKED = re.compile(r"\|\|([^\s/^]+)\^(?:\$\S*)?")
 
 
 def read_list(lines: Iterable[Line], layout: Layout, leave_out: LeaveOut) -> Iterator[Row]:
-    """One row a line, with the column ``value``; a level in a remark is that of its line, or of the lines below it."""
+    """Yields one row per line, with the column ``value``. A level in a remark applies to its line or those below."""
     above: list[str] = []
     for line in lines:
         place = FilePlace("line", line.number, line.text or "")

@@ -1,4 +1,4 @@
-"""What a mapping says: how a feed's file is laid out, where its values are, and what its columns mean. TOML."""
+"""Mappings in TOML: the layout of a feed's file, the places of its values, and the meaning of its columns."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ class _Part(BaseModel):
 
 
 class Layout(_Part):
-    """``[file]``: from bytes to rows."""
+    """``[file]``: how bytes become rows."""
 
     format: Literal["csv", "lines", "json"] = "csv"
-    """csv; lines: one value a line (hosts and adblock syntax are read too); json: a list of objects, or NDJSON."""
+    """csv; lines: one value per line (also hosts and adblock syntax); json: a list of objects, or NDJSON."""
     delimiter: str = ","
     """One character, or ``tab``, ``whitespace``, ``auto`` (the one of , ; tab | that the first rows agree on)."""
     quote: str = '"'
     comments: Columns = ("#",)
-    """What lines that are not data begin with."""
+    """The beginnings of lines that are not data."""
     rows: str | None = None
-    """In JSON, where the rows are: ``data``, ``data.items``; ``*`` is every key, as in a dump by id. Without it, each
-    object of a list or of NDJSON is a row."""
+    """The path of the rows in JSON: ``data``, ``data.items``; ``*`` is every key, as in an object of rows by id.
+    Without it, each object of a list or of NDJSON is a row."""
     header: Literal["row", "comment"] | None = None
-    """Where the names of the columns stand: in the first row, or in the last comment before it. Where they are not
-    there, the other place is looked at."""
+    """Where the names of the columns are: in the first row, or in the last comment before it. If they are not there,
+    the other place is tried."""
     columns: Columns = ()
-    """The names, where the file has none."""
+    """The names of the columns, for a file without names."""
     rename: dict[str, str] = {}
-    """Other names of columns: ``{ indikator = "Indicator" }``. Case, blanks, hyphens and underscores do not matter."""
+    """Other names of columns: ``{ indikator = "Indicator" }``. Case, blanks, hyphens and underscores are ignored."""
     encodings: Columns = ("utf-8", "cp1252")
     """Tried in this order, line by line; a byte order mark decides before them."""
     may_be_empty: bool = False
-    """Whether a file without rows, or with none but those of ``[[leave_out]]``, is as it should be. Otherwise it is an
-    error, unless the setting ``allow_empty`` says the same."""
+    """Whether a file without rows, or only with rows of ``[[leave_out]]``, is valid. Otherwise it is an error, unless
+    the setting ``allow_empty`` is true."""
     recognised_by: Columns = ()
-    """Columns that only this feed has: a file with all of them is read by this mapping, if another names it in
-    ``instead``."""
+    """Columns that only this feed has. A file with all of them is read with this mapping if the selected mapping lists
+    it in ``instead``."""
 
     @model_validator(mode="after")
     def _names_somewhere(self) -> Layout:
@@ -64,19 +64,19 @@ class Layout(_Part):
 
 
 class ValueRule(_Part):
-    """``[[value]]``: one place in a row where an observable stands."""
+    """``[[value]]``: one place of an observable in a row."""
 
     column: str = "value"
-    """Its name; in JSON a path such as ``address.*.ip``."""
+    """The name of the column; in JSON a path such as ``address.*.ip``."""
     kind: str | None = None
-    """The same for all rows: ipv4-addr, ipv6-addr, ip, domain-name, url, email-addr, hash, MD5 …, or ``detect``."""
+    """The kind for all rows: ipv4-addr, ipv6-addr, ip, domain-name, url, email-addr, hash, MD5 …, or ``detect``."""
     kind_column: str | None = None
-    """The column that tells the kind of each row."""
+    """The column with the kind of each row."""
     kinds: dict[str, str] = {}
-    """The feed's words for kinds, beyond those that are known. Where a row has no kind, the value says what it is."""
+    """The feed's own words for kinds. If a row has no kind, it is detected from the value."""
     separator: str | None = None
-    """What parts several values in one cell. Without it blanks, line breaks, commas and semicolons do, where each part
-    is a value."""
+    """The separator of several values in one cell. By default blanks, line breaks, commas and semicolons separate them,
+    if each part is a value."""
 
     @model_validator(mode="after")
     def _one_way_to_tell(self) -> ValueRule:
@@ -89,13 +89,13 @@ class ValueRule(_Part):
 
 
 class LeaveOutRule(_Part):
-    """``[[leave_out]]``: rows that are no indicators, such as the victims among events. They are counted."""
+    """``[[leave_out]]``: rows that are not indicators, such as victims in a list of events. They are counted."""
 
     column: str
     words: Columns = ()
-    """Rows with one of these in the column are left out, in any case …"""
+    """Rows with one of these words in the column are left out; case is ignored …"""
     unless: Columns = ()
-    """… or all others than those with one of these."""
+    """… or all rows except those with one of these words."""
     reason: str = Field("left out by the mapping", max_length=100)
 
     @model_validator(mode="after")
@@ -106,38 +106,38 @@ class LeaveOutRule(_Part):
 
 
 class IndicatorRule(_Part):
-    """``[indicator]``: what the other columns say. Everything may be left out."""
+    """``[indicator]``: the meaning of the other columns. Everything is optional."""
 
     tlp: Literal["clear", "green", "amber", "amber+strict", "red"] | None = None
-    """Without any TLP the hub takes the centre's default."""
+    """The TLP level of rows without one. If there is none, the hub uses the centre's default."""
     tlp_column: str | None = None
-    """The strictest level that stands there counts, together with tags such as ``tlp:red`` in any other column. A row
-    whose level cannot be read is left out."""
+    """The column of the level. The strictest level of it and of tags such as ``tlp:red`` in other columns is used. A
+    row with an unreadable level is left out."""
     tlp_words: dict[str, Literal["clear", "green", "amber", "amber+strict", "red"]] = {}
     """The feed's words for levels."""
     confidence: _Percent | None = None
     confidence_column: str | None = None
     confidence_words: dict[str, _Percent] = {"low": 15, "medium": 50, "high": 85}
-    """Words for numbers. Source of those that are known: STIX 2.1, appendix A, "Low/Med/High"."""
+    """Words for numbers. Source of the defaults: STIX 2.1, appendix A, "Low/Med/High"."""
     first_seen: Columns = ()
-    """Columns, the first with a date counts: ``created`` and ``valid_from``."""
+    """Columns for ``created`` and ``valid_from``; the first with a date is used."""
     last_seen: Columns = ()
-    """Columns, the first with a date counts: ``modified``."""
+    """Columns for ``modified``; the first with a date is used."""
     valid_until: Columns = ()
-    """Columns, the first that says something counts. An end that cannot be read becomes one after ``valid_days``."""
+    """Columns for the end; the first that is not empty is used. An unreadable end is replaced by ``valid_days``."""
     valid_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
-    """Counted from ``modified``, where no column gives an end."""
+    """Days of validity after ``modified``, if no column has an end."""
     date_formats: Columns = ()
-    """Of ``strptime``, tried first. Needed where the order of day and month is not plain: ``%m/%d/%Y``. Times without
-    a zone are UTC."""
+    """Formats of ``strptime``, tried first. They are needed if the order of day and month is ambiguous: ``%m/%d/%Y``.
+    Times without a zone are UTC."""
     indicator_types: Columns = ()
     type_words: dict[str, str] = {}
-    """What a word in a label column means as an indicator type, such as ``phish`` = ``malicious-activity``."""
+    """Indicator types by words of a label column, such as ``phish`` = ``malicious-activity``."""
     labels: Columns = ()
     label_columns: Columns = ()
     label_separator: str = ","
     name: str | None = None
-    """With ``{column}`` in it; left out where such a column is empty."""
+    """A template with ``{column}``; not set if such a column is empty."""
     description: str | None = None
     reference_columns: Columns = ()
     reference_name: str | None = None
@@ -148,20 +148,20 @@ class FeedMapping(_Part):
     """A whole mapping."""
 
     feed: str = Field(min_length=1, max_length=100)
-    """The feed's name; part of every id, so it must not change."""
+    """The feed's name. It is part of every id, so it must not change."""
     file: Layout = Layout(columns=("value",))
     value: Annotated[tuple[ValueRule, ...], Field(min_length=1)]
     take: Literal["all", "first"] = "all"
-    """Of several ``[[value]]`` all that a row has, or the first."""
+    """Whether to use all ``[[value]]`` that a row has, or only the first."""
     no_value: Columns = ("", "none", "null", "n/a", "na", "-", "nan", "(empty)")
-    """What stands in a column that is empty, in any case."""
+    """The texts of an empty column; case is ignored."""
     leave_out: tuple[LeaveOutRule, ...] = ()
     instead: Columns = ()
-    """Built-in mappings that read the file instead where it has all columns that only their feed has."""
+    """Built-in mappings to use instead if the file has all columns that only their feed has."""
     indicator: IndicatorRule = IndicatorRule()
 
     def names(self, cells: list[str]) -> list[str]:
-        """The columns of a header as the mapping calls them; no name occurs twice."""
+        """Returns the columns of a header with the mapping's names, without duplicates."""
         said = [cell.strip().strip('"').strip() for cell in cells]
         targets = [(column, column) for column in sorted(self._columns())] + list(self.file.rename.items())
         renamed: dict[int, str] = {}
@@ -179,13 +179,13 @@ class FeedMapping(_Part):
         return names
 
     def fits(self, names: list[str], *, asked: bool) -> bool:
-        """Whether the mapping can read a table with these columns; one that nobody asked for needs its own."""
+        """Returns whether the mapping can read a table with these columns; if not ``asked``, by all its own columns."""
         if not asked:
             return {*self.file.recognised_by} <= {*names}
         return any(rule.column in names for rule in self.value)
 
     def exact_columns(self) -> set[str]:
-        """The columns whose content is more than text for people."""
+        """Returns the columns whose content is interpreted, not only shown."""
         said = self.indicator
         exact = {rule.column for rule in self.value} | {rule.column for rule in self.leave_out}
         exact |= {rule.kind_column for rule in self.value if rule.kind_column}
@@ -198,14 +198,14 @@ class FeedMapping(_Part):
 
 
 def plain(name: str) -> str:
-    """A column's name without case, blanks, hyphens and underscores."""
+    """Returns a column's name in lower case without blanks, hyphens and underscores."""
     return re.sub(r"[\s_-]+", "", name.casefold())
 
 
 def load_mapping(name: str) -> FeedMapping:
-    """A mapping by the name of a built-in one, or by path. Raises WrongSettings in words."""
+    """Loads a built-in mapping by name, or another by path. Raises WrongSettings."""
     try:
-        # by way of JSON: in strict mode a TOML list is no tuple, a JSON one is
+        # via JSON: strict mode accepts a JSON list for a tuple, but not a Python list
         return FeedMapping.model_validate_json(orjson.dumps(tomllib.loads(_text(name))))
     except OSError as error:
         raise WrongSettings("mapping.unreadable", f"The mapping {name} cannot be read: {error.strerror}.") from error
@@ -229,6 +229,6 @@ def _text(name: str) -> str:
 
 
 def built_in() -> list[str]:
-    """The names of the mappings that come along."""
+    """Returns the names of the built-in mappings."""
     folder = resources.files("connectors.csv") / "mappings"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))

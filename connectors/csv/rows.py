@@ -1,4 +1,4 @@
-"""A row of a feed, and what stands in it: by a column's name, or by a path into nested JSON."""
+"""A row of a feed, and access to its content by column name or by a path into nested JSON."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from connectors.csv.values import without_secrets
 
 Concrete = tuple[str | int, ...]
-"""A path with the index or key that each ``*`` stood for."""
+"""A path with the actual index or key for each ``*``."""
 _LIST_ENTRIES = 64
 _TAG_KEYS = ("name", "tag", "label", "value", "definition")
 
 
 @dataclass(frozen=True, slots=True)
 class FilePlace:
-    """Where in a file something stands."""
+    """A place in a file."""
 
     unit: str
     """``line`` or ``row``."""
@@ -24,31 +24,31 @@ class FilePlace:
     text: str
 
     def where(self) -> str:
-        """For a person: ``line 17: 198.51.100.5,IP,…``."""
+        """Returns readable text: ``line 17: 198.51.100.5,IP,…``."""
         shown = "".join(sign if sign.isprintable() else " " for sign in without_secrets(self.text[:400]))
         return f"{self.unit} {self.number}: {shown}".rstrip(" :")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What one row says, by column."""
+    """The content of one row, by column."""
 
     cells: Mapping[str, Any]
     place: FilePlace
 
 
 LeaveOut = Callable[[str, FilePlace | None], None]
-"""Is told the reason for what gives no object, and where it stands."""
+"""Called with the reason and the place of content that gives no object."""
 Note = Callable[[str, str, FilePlace | None], None]
-"""Is told a code and what was read, but not quite as it stands."""
+"""Called with a code, a text and a place for content that was interpreted differently from its text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A row as it is seen from one of its values: columns below the same list or the same keys are the value's own.
+    """A row relative to one of its values: columns in the same list element or under the same keys belong to the value.
 
-    In ``{"data": [{"ioc": …, "tlp": …}, …]}`` the ``data.*.tlp`` of a value found at ``data.*.ioc`` is that of its own
-    entry, never that of another.
+    In ``{"data": [{"ioc": …, "tlp": …}, …]}`` the ``data.*.tlp`` of a value at ``data.*.ioc`` is that of the same
+    element, never that of another.
     """
 
     row: Row
@@ -56,24 +56,24 @@ class Found:
     at: Concrete = ()
 
     def texts(self, column: str) -> list[str]:
-        """What stands in a column, or at a path such as ``address.*.ip``; several where a list does."""
+        """Returns the texts in a column, or at a path such as ``address.*.ip``; several for a list."""
         return [text for content in self.contents(column) for text in texts_in(content)]
 
     def contents(self, column: str) -> list[Any]:
-        """The same as JSON has it."""
+        """Returns the same as JSON values."""
         if column in self.row.cells:
             return [self.row.cells[column]]
         return [content for _, content in _find(self.row.cells, column, self.path, self.at)]
 
     def is_shared(self, column: str) -> bool:
-        """Whether a column is that of other entries than the value's own: nobody can tell which of them it means."""
+        """Returns whether a column has values of several elements, so that it is unclear which one is the value's."""
         steps, own = column.split("."), self.path.split(".")
         return "*" in own and "*" in steps[_aligned(steps, own) :] and column not in self.row.cells
 
     def said(self, elsewhere: frozenset[str]) -> Iterator[tuple[str, Any]]:
-        """(name, content) of whatever is said of the value: in the row, in each entry on the way to it, and below them.
+        """Yields (name, content) of everything about the value: in the row, in each element on its path, and below.
 
-        ``elsewhere`` are the paths to all values: what stands there is said of those alone.
+        ``elsewhere`` are the paths to all values: content there belongs only to those values.
         """
         entry: Any = self.row.cells
         if not self.at:
@@ -86,7 +86,7 @@ class Found:
 
 
 def find(row: Row, column: str) -> Iterator[tuple[Found, str]]:
-    """Each text in a column with the row as it is seen from there."""
+    """Yields each text in a column, with the row relative to it."""
     if column in row.cells:
         yield from ((Found(row), text) for text in texts_in(row.cells[column]))
         return
@@ -95,12 +95,12 @@ def find(row: Row, column: str) -> Iterator[tuple[Found, str]]:
 
 
 def has(row: Row, column: str) -> bool:
-    """Whether a row has a column, filled or not."""
+    """Returns whether a row has a column, also an empty one."""
     return column in row.cells or next(iter(_find(row.cells, column, "", ())), None) is not None
 
 
 def rows_below(row: Row, columns: list[str], deep: int = 3) -> str | None:
-    """The path below which entries have one of the columns, where what was taken for a row holds the rows."""
+    """Returns the path to elements with one of the columns, for content that contains the rows; None otherwise."""
     for key, content in list(row.cells.items())[:_LIST_ENTRIES]:
         entries = content if isinstance(content, list) else [content]
         for entry in entries[:1]:
@@ -114,7 +114,7 @@ def rows_below(row: Row, columns: list[str], deep: int = 3) -> str | None:
 
 
 def texts_in(content: Any) -> list[str]:
-    """The texts and numbers of a cell, those of a list one by one."""
+    """Returns the texts and numbers of a cell, or of each element of a list."""
     if isinstance(content, str):
         return [content]
     if isinstance(content, list):
@@ -123,20 +123,20 @@ def texts_in(content: Any) -> list[str]:
 
 
 def holds_objects(content: Any) -> bool:
-    """Whether a cell says something that ``texts_in`` does not give."""
+    """Returns whether a cell has content that ``texts_in`` does not return."""
     if isinstance(content, list):
         return any(holds_objects(entry) for entry in content)
     return isinstance(content, Mapping) and bool(content)
 
 
 def _find(cells: Mapping[str, Any], path: str, near: str, at: Concrete) -> Iterator[tuple[Concrete, Any]]:
-    """What stands at a path; as long as it goes along ``near``, each ``*`` is what it was there."""
+    """Yields the content at a path; where the path is the same as ``near``, each ``*`` has the value from ``at``."""
     steps = path.split(".")
     return _walk(cells, steps, (), at[: _aligned(steps, near.split("."))])
 
 
 def _aligned(steps: list[str], others: list[str]) -> int:
-    """How many steps two paths share from their beginning."""
+    """Returns the length of the common beginning of two paths."""
     return next((at for at, (one, other) in enumerate(zip(steps, others, strict=False)) if one != other),
                 min(len(steps), len(others)))  # fmt: skip
 
@@ -157,7 +157,7 @@ def _walk(value: Any, steps: list[str], gone: Concrete, fixed: Concrete) -> Iter
 
 
 def paths_to(columns: Iterable[str]) -> frozenset[str]:
-    """The columns, and each step on the way to them."""
+    """Returns the columns, and all prefixes of their paths."""
     return frozenset(path for column in columns for path in _on_the_way(column))
 
 
@@ -175,7 +175,7 @@ def _said(entry: Mapping[str, Any], gone: str, elsewhere: frozenset[str], deep: 
 
 
 def short_texts(content: Any) -> Iterator[str]:
-    """The texts of a cell, and of a short list of tags, which may be objects with names."""
+    """Yields the texts of a cell, and of a short list of tags, which may be objects with names."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, list) and len(content) <= _LIST_ENTRIES:

@@ -1,4 +1,4 @@
-"""From lines to the rows of a table: comments, quotes, names of columns. In bounded memory, whatever the file says."""
+"""Reads lines as rows of a table: comments, quotes, column names. Memory is bounded for any content."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from connectors.sdk.recognise import instead
 
 RECORD_CHARS = LINE_BYTES
 RECORD_LINES = RECORD_CELLS = 4096
-"""A record over one of these is none: most likely it stands behind a quote that never ends."""
+"""The limits of a record. A longer one most likely follows an unclosed quote."""
 _AGAIN_CHARS = 4 * RECORD_CHARS
-"""How much may be read again, behind broken quotes, before each line there must stand for itself."""
+"""How much may be read again after unclosed quotes. Beyond it, each line is one record."""
 _DELIMITERS = ",;\t|"
 _NO_DELIMITER = "\x1f"
 _SAMPLE = 20
@@ -41,18 +41,18 @@ class CsvRecord:
     cells: list[str]
     place: FilePlace
     after_break: bool = False
-    """Whether its line stood behind a quote that never ended."""
+    """Whether its line followed an unclosed quote."""
     is_open: bool = False
-    """Whether the file ends here, without the end of the line."""
+    """Whether the file ends here without a line end."""
 
 
 def read_table(
     lines: Iterator[Line], mappings: tuple[FeedMapping, ...], source: Input, leave_out: LeaveOut, note: Note
 ) -> tuple[FeedMapping, Iterator[Row]]:
-    """The mapping that fits, and the rows as it names their columns.
+    """Returns the suitable mapping, and the rows with its column names.
 
-    ``mappings``: the one that was asked for, and others that stand in for it where a file has all of their own columns.
-    Raises SourceFailed where no row names a column that is read, or all rows have more cells than there are names.
+    ``mappings``: the requested one, and others that replace it if a file has all of their own columns. Raises
+    SourceFailed if no column of the mapping is found, or if all rows have more cells than there are names.
     """
     layout = mappings[0].file
     head = _Head.read(lines, layout)
@@ -80,14 +80,14 @@ def read_table(
 
 @dataclass
 class _Head:
-    """What stands before the first record."""
+    """The lines before the first record."""
 
     comments: list[str]
-    """The last one that says something, or the names of Zeek's columns; without its mark."""
+    """The last comment that is not empty, or the names of Zeek's columns, without the comment sign."""
     delimiter: str
     rest: Iterator[Line]
     levels: list[str]
-    """The levels that a comment states for the whole file."""
+    """The levels that comments state for the whole file."""
 
     @classmethod
     def read(cls, lines: Iterator[Line], layout: Layout) -> _Head:
@@ -111,9 +111,9 @@ class _Head:
 def _names(
     head: _Head, first: CsvRecord | None, delimiter: str, mappings: tuple[FeedMapping, ...], source: Input
 ) -> tuple[FeedMapping, list[str], bool]:
-    """The mapping, the columns as it calls them, and whether the first record is what names them.
+    """Returns the mapping, its names of the columns, and whether the first record is the header.
 
-    Feeds move their names from the last comment into a row and back: both are looked at, whatever the mapping says.
+    Feeds sometimes move the header between the last comment and a row, so both are checked, whatever the mapping says.
     """
     commented = next(csv.reader(head.comments, **_dialect(delimiter, mappings[0].file)), [])
     row = first.cells if first else []
@@ -129,7 +129,7 @@ def _names(
     wanted = [rule.column for rule in asked.value]
     says = f"{source.name} has no column {' or '.join(wanted)}"
     if first is None and not commented:
-        return asked, wanted, False  # nothing at all: whether that may be is not for here
+        return asked, wanted, False  # an empty file; the caller decides whether that is valid
     if source.start.lstrip()[:1] in (b"{", b"["):
         found = instead(source.start)
         raise SourceFailed("mapping.no-column", f"{says}; it is {found.what}.", found.way_out)
@@ -166,7 +166,7 @@ def _rows(
     for record in records:
         cells = _without_empty_tail(record.cells, names)
         if not any(map(str.strip, cells)) or any(cells[names.index(name) :][:1] == [name] for name in values):
-            continue  # an empty row, or the names once more
+            continue  # an empty row, or a repeated header
         if record.after_break and len(record.cells) != len(names):
             leave_out("a row behind a quote that never ends", record.place)
             continue
@@ -184,13 +184,13 @@ def _rows(
 
 
 def _is_cut_off(record: CsvRecord, missing: list[str], mapping: FeedMapping) -> bool:
-    """Whether a download ended in the middle of the row, and its level, if it had one, is lost."""
+    """Returns whether a download ended inside the row, so that its level may be missing."""
     states_level = any(is_level_column(name) or name == mapping.indicator.tlp_column for name in missing)
     return states_level and record.is_open
 
 
 def _without_empty_tail(cells: list[str], names: list[str]) -> list[str]:
-    """Some feeds end each row with a delimiter."""
+    """Removes an empty last cell: some feeds end each row with a delimiter."""
     end = len(cells)
     while end > len(names) and not cells[end - 1].strip():
         end -= 1
@@ -201,7 +201,7 @@ def _without_empty_tail(cells: list[str], names: list[str]) -> list[str]:
 
 
 class _Lines:
-    """Gives the CSV reader its lines. A comment begins where a record does, outside of quotes."""
+    """The lines for the CSV reader. A comment can begin only where a record does, outside of quotes."""
 
     def __init__(self, lines: Iterator[Line], layout: Layout, leave_out: LeaveOut) -> None:
         self._lines = lines
@@ -211,22 +211,22 @@ class _Lines:
         self._left_to_repeat = _AGAIN_CHARS
         self._chars = 0
         self.taken: list[Line] = []
-        """The lines of the record in hand."""
+        """The lines of the current record."""
 
     def __iter__(self) -> _Lines:
         return self
 
     def begin(self) -> None:
-        """A record ends; the next line begins another."""
+        """Start a new record with the next line."""
         self.taken, self._chars = [], 0
 
     @property
     def repeats(self) -> bool:
-        """Whether the lines in hand are read again, behind a quote that never ended."""
+        """Whether the current lines are read again after an unclosed quote."""
         return bool(self._again)
 
     def again(self, lines: list[Line]) -> None:
-        """Give these once more."""
+        """Return these lines once more."""
         self._again.extendleft(reversed(lines))
         self._left_to_repeat -= sum(len(line.text or "") for line in lines)
 
@@ -257,11 +257,11 @@ class _Lines:
 
 
 class _BrokenOffError(Exception):
-    """The record in hand is over its limits."""
+    """The current record exceeds the limits."""
 
 
 class _Records:
-    """The records of a file. A quote that never ends costs its own line, not the file."""
+    """The records of a file. An unclosed quote affects only its line, not the rest of the file."""
 
     def __init__(self, lines: Iterator[Line], layout: Layout, delimiter: str, leave_out: LeaveOut) -> None:
         self._lines = _Lines(lines, layout, leave_out)
@@ -291,7 +291,7 @@ class _Records:
                 yield CsvRecord(cells, place, after_break, is_open)
 
     def _mended(self, *, ended_early: bool) -> list[str] | None:
-        """The cells of a single line with stray quotes in it; None where the first line is lost."""
+        """Returns the cells of a single line with stray quotes; None if the first line is lost."""
         first, *others = self._lines.taken
         if not others and ended_early and (cells := self._on_one_line(first.text or "")) is not None:
             return cells
@@ -300,7 +300,7 @@ class _Records:
         return None
 
     def _on_one_line(self, text: str) -> list[str] | None:
-        """Read without being strict; None where a quote stays open at the end of the line."""
+        """Reads a line leniently; returns None if a quote is open at its end."""
         both = list(csv.reader([text, "end"], **self._dialect))
         return both[0] if len(both) == 2 else None
 
@@ -327,8 +327,8 @@ def _delimiter(sample: list[str], mappings: tuple[FeedMapping, ...]) -> str:
     layout = mappings[0].file
     if layout.delimiter != "auto":
         return "\t" if layout.delimiter == "tab" else layout.delimiter
-    # The one that parts the names of columns; else the one that occurs in most lines, and there most often the same
-    # number of times.
+    # The one that separates the column names; otherwise the one that occurs in most lines, and in most of these the
+    # same number of times.
     headers = {delimiter: next(csv.reader(sample[:1], **_dialect(delimiter, layout)), []) for delimiter in _DELIMITERS}
     fit = [one for one in _DELIMITERS if mappings[0].fits(mappings[0].names(headers[one]), asked=True)]
     if fit:

@@ -1,7 +1,7 @@
-"""Values as people write them in feeds: refanged, told apart by kind, and put into a pattern.
+"""Reads values of feeds: refangs them, detects their kinds, and creates patterns.
 
-Only text that is not STIX is refanged; inside STIX the hub takes every character literally. The hub decides whether a
-value is acceptable (a private address, a leading zero); here it only has to look like one of its kind.
+Only text that is not STIX is refanged; in STIX every character is literal. The hub decides whether a value is
+acceptable (a private address, a leading zero); here it only must look like a value of its kind.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from connectors.csv.kinds import HASH_OF_LENGTH, KINDS
 __all__ = ["KINDS", "NotAValueError", "pattern", "read_cell", "read_values", "refang", "without_secrets"]
 
 Value = tuple[str, str]
-"""Its kind (of those that a pattern can assert) and itself."""
+"""The kind (one that a pattern can assert) and the value."""
 
-# A run of blanks is tried from its beginning only, and given back never: else a megabyte of blanks takes for ever.
+# Possessive quantifiers for blanks: with backtracking, a megabyte of blanks would take for ever.
 _DOT = re.compile(r"(?<!\s)\s*+[\[({]\s*+(?:\.|dot|punkt)\s*+[\])}]\s*|\[\.|\.\]|\\\.", re.IGNORECASE)
 _AT = re.compile(r"(?<!\s)\s*+[\[({]\s*+(?:@|at)\s*+[\])}]\s*", re.IGNORECASE)
 _COLON = re.compile(r"[\[({]\s*(:(?://)?|//)\s*[\])}]")
@@ -59,17 +59,17 @@ _RANGE_CHARS = 100
 _LOGIN_CHARS = 2_048
 _WITH_LOGIN = "a URL with what looks like a login"
 _RESERVED = frozenset({"example", "test", "invalid", "localhost", "onion"})
-"""Last labels that no registry gives out and that a list of names may well hold. Source: RFC 2606, 6761, 7686."""
+"""Last labels that no registry assigns but that lists of names may contain. Source: RFC 2606, 6761, 7686."""
 _ALSO_FILES = frozenset({"zip", "mov"})
-"""Top-level domains that most often end the name of a file: who has to guess does not take these for domains."""
+"""Top-level domains that are mostly file extensions: names with these are not detected as domains."""
 
 
 class NotAValueError(ValueError):
-    """The text is no value of its kind; the message is a short reason to count by."""
+    """The text is not a value of its kind; the message is a short reason for counting."""
 
 
 def refang(text: str) -> str:
-    """Undo what people do so that nobody clicks.
+    """Undoes the defanging of addresses.
 
     >>> refang("hxxps[://]bad-domain[.]example(dot)com/a")
     'https://bad-domain.example.com/a'
@@ -85,10 +85,10 @@ def refang(text: str) -> str:
 
 
 def read_cell(text: str, kind: str, separator: str | None = None) -> tuple[list[Value], list[str]]:
-    """The values of a cell, which may hold several, and why parts of it are none.
+    """Returns the values of a cell, and the reasons why parts of it are not values.
 
-    Without a ``separator`` a cell is several values only where each part is a value of some kind: words around a value
-    may say the opposite ("not bad.example"). What follows an e-mail address is a password, what follows a digest is a
+    Without a ``separator`` a cell has several values only if each part is a value of some kind: words around a value
+    may negate it ("not bad.example"). Text after an e-mail address is treated as a password, text after a digest as a
     remark.
 
     >>> read_cell("a.example; b.example, 198.51.100.1", "domain-name")
@@ -106,7 +106,7 @@ def read_cell(text: str, kind: str, separator: str | None = None) -> tuple[list[
     try:
         return read_values(text, kind), []
     except NotAValueError as reason:
-        if str(reason) == _WITH_LOGIN:  # the page is not what is bad
+        if str(reason) == _WITH_LOGIN:  # the page itself is not malicious
             return [], [_WITH_LOGIN]
         return _read_parts(refang(text), kind, str(reason))
 
@@ -129,7 +129,7 @@ def _read_parts(text: str, kind: str, reason: str) -> tuple[list[Value], list[st
 
 
 def _kinds_of(part: str) -> frozenset[str]:
-    """The kinds of what a part of a cell says when nobody says what it is; none where it is no value."""
+    """Returns the detected kinds of a part of a cell; none if it is not a value."""
     try:
         return frozenset(kind for kind, _ in read_values(part, "detect"))
     except NotAValueError:
@@ -147,7 +147,7 @@ def _read_each(parts: list[str], kind: str) -> tuple[list[Value], list[str]]:
 
 
 def _unlisted(text: str) -> str:
-    """Without the brackets of a list that is written as in JSON or Python: ``["a.example", "b.example"]``."""
+    """Removes the brackets of a JSON or Python list: ``["a.example", "b.example"]``."""
     text = text.strip()
     if text[:1] == "[" and text[1:].lstrip()[:1] in ('"', "'"):
         return re.sub(r"[\"']\s*(,|\Z)\s*[\"']?", r" \1 ", text.strip("[], \t\r\n").strip("\"'"))
@@ -155,7 +155,7 @@ def _unlisted(text: str) -> str:
 
 
 def read_values(text: str, kind: str) -> list[Value]:
-    """(kind, value) of what a cell says, refanged; several for a range of addresses. Raises NotAValueError.
+    """Returns (kind, value) of a refanged cell; several for a range of addresses. Raises NotAValueError.
 
     >>> read_values("203.0.113.4-203.0.113.7", "ip")
     [('ipv4-addr', '203.0.113.4/30')]
@@ -193,7 +193,7 @@ def _one(value: str, kind: str) -> Value:
 
 
 def _detected(value: str) -> list[Value]:
-    """By the looks alone: stricter than where a feed states the kind."""
+    """Detects the kind from the text only; stricter than for a stated kind."""
     if len(value) in HASH_OF_LENGTH and _HEX.fullmatch(value):
         return [(HASH_OF_LENGTH[len(value)], value.lower())]
     if _URL.fullmatch(value):
@@ -251,15 +251,15 @@ def _addresses(value: str) -> list[Value]:
     value = _SLASH.sub("/", value)
     if masked := _MASKED.fullmatch(value):
         value = _with_prefix(masked[1], masked[2])
-    if _IPV4.fullmatch(value):  # also one with leading zeros: the hub says what is wrong with it
+    if _IPV4.fullmatch(value):  # also with leading zeros, which the hub then rejects with a reason
         return [("ipv4-addr", value)]
     try:
         found = ipaddress.ip_interface(value) if "/" in value else ipaddress.ip_address(value)
     except ValueError:
         return _range(value)
-    if found.version == 4:  # not written in the way above, such as in digits of another script
+    if found.version == 4:  # written differently, for example in digits of another script
         raise NotAValueError(_none_of("ip"))
-    return [("ipv6-addr", re.sub("%[^/]*", "", str(found)))]  # a zone is of use on one machine only: RFC 4007
+    return [("ipv6-addr", re.sub("%[^/]*", "", str(found)))]  # a zone is valid on one machine only: RFC 4007
 
 
 def _with_prefix(address: str, mask: str) -> str:
@@ -295,7 +295,7 @@ def _network(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Text that may be shown to whoever runs the connector: what looks like a password or stands behind one is cut out.
+    """Returns text without what looks like a password, and without the text after it, for messages.
 
     >>> without_secrets("user@mail.example:hunter2 x")
     'user@mail.example:…'
@@ -304,7 +304,7 @@ def without_secrets(text: str) -> str:
 
 
 def pattern(kind: str, value: str) -> str:
-    """A STIX pattern that asserts the value.
+    """Returns a STIX pattern that asserts the value.
 
     >>> pattern("SHA-256", "00ff")
     "[file:hashes.'SHA-256' = '00ff']"

@@ -1,6 +1,6 @@
-"""What a connector is made of. Write ``items``, say what the settings are; the runner does the rest.
+"""The parts of a connector. An author writes ``items`` and the settings; the runner does the rest.
 
-Importable without the hub. ``docs/connectors.md`` walks through a whole connector.
+It does not import the hub. ``docs/connectors.md`` explains a complete connector.
 """
 
 from connectors.sdk.checkpoints import CheckpointFile, Checkpoints, NoCheckpoints

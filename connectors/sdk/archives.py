@@ -1,6 +1,6 @@
-"""The files in a ZIP archive, read piece by piece: full dumps of feeds come like that.
+"""Reads the files of a ZIP archive in pieces: many feeds offer full dumps as ZIP.
 
-An archive comes from somebody else, so its sizes are not believed: what is read is counted, and bounded.
+An archive is untrusted, so its stated sizes are ignored: the bytes that are read are counted and bounded.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ CHUNK_BYTES = 1 << 20
 MEMBERS_MOST = 10_000
 UNPACKED_MOST_BYTES = 64 << 30
 FREE_BYTES = 64 << 20
-"""So much may come out of an archive however small it is."""
+"""How many bytes any archive may unpack to, however small it is."""
 RATIO_MOST = 250
-"""Beyond that, how many bytes may come out for one. Indicators that differ in id and value only come to 80, a bomb to
-1,000.
+"""The maximum ratio of compression above that size. Indicators that differ only in id and value have about 80, a zip
+bomb 1,000.
 """
 _STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-"""What zipfile unpacks in bounded pieces; bzip2 and LZMA it does not."""
+"""The methods that zipfile unpacks in bounded pieces, unlike bzip2 and LZMA."""
 _ENCRYPTED = 0x1
 _SPOOL_BYTES = 16 << 20
 
 
 def is_zip(first: bytes) -> bool:
-    """Whether something that begins like this is a ZIP archive (APPNOTE 6.3.10, sections 4.3.7 and 4.3.16)."""
+    """Returns whether content with this beginning is a ZIP archive (APPNOTE 6.3.10, sections 4.3.7 and 4.3.16)."""
     return first.startswith(_STARTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in an archive. ``at`` is where it begins in the archive's own bytes; ``chunks`` is its content."""
+    """A file in an archive. ``at`` is its offset in the archive; ``chunks`` is its content."""
 
     name: str
     at: int
@@ -47,10 +47,10 @@ class Member:
 
 
 def members(file: IO[bytes], first: bytes, name: str, suffixes: tuple[str, ...]) -> Iterator[Member]:
-    """The files of data in an archive, each to be read before the next: those called ``suffixes``, or the only one.
+    """Yields the data files of an archive: those with ``suffixes``, or the only one. Read each before the next.
 
-    ``first`` is what was read of the archive already. Raises SourceFailed for an archive that is not to be read, and at
-    the end where a file in it was not: one with a password, or another archive.
+    ``first`` are the bytes of the archive that are already read. Raises SourceFailed for an archive that cannot be
+    read, and at the end if a file in it could not: one with a password, or another archive.
     """
     with _seekable(file, first) as whole, _opened(whole, name) as archive:
         budget = _Budget(name)
@@ -66,7 +66,7 @@ def members(file: IO[bytes], first: bytes, name: str, suffixes: tuple[str, ...])
 
 
 def _seekable(file: IO[bytes], first: bytes) -> IO[bytes]:
-    """The archive from its beginning: the list of its files stands at its end, so that a pipe is written down first."""
+    """Returns the archive as a seekable file: its directory is at the end, so a pipe is first spooled."""
     if file.seekable():
         file.seek(0)
         return file
@@ -87,7 +87,7 @@ def _opened(file: IO[bytes], name: str) -> zipfile.ZipFile:
 
 
 def _data(archive: zipfile.ZipFile, name: str, suffixes: tuple[str, ...]) -> list[zipfile.ZipInfo]:
-    """The files to read, in the archive's order, and the archives among the others, which are to be told."""
+    """Returns the files to read, in the archive's order, and nested archives, which are reported as errors."""
     files = [info for info in archive.infolist() if not info.is_dir() and not _is_beside(info.filename)]
     if any(info.filename == "[Content_Types].xml" for info in files):
         raise SourceFailed("source.not-a-feed", f"{name} is an Office document.", "Save it as CSV.")
@@ -108,7 +108,7 @@ _BESIDE = frozenset({"changelog", "changes", "copying", "licence", "license", "n
 
 
 def _is_beside(filename: str) -> bool:
-    """What people, macOS and file managers put into an archive beside the data."""
+    """Returns whether a file is not data, such as a readme or a file of macOS."""
     path = PurePosixPath(filename)
     return path.parts[:1] == ("__MACOSX",) or path.name.startswith(".") or path.stem.lower() in _BESIDE
 
@@ -133,7 +133,7 @@ def _nested(name: str) -> SourceFailed:
 
 
 class _Budget:
-    """What may come out of an archive, over all its files."""
+    """The limit of unpacked bytes for all files of an archive."""
 
     def __init__(self, name: str) -> None:
         self._name = name

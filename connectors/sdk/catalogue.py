@@ -1,6 +1,6 @@
-"""Which connectors there are: the built-in ones, and those that other distributions bring along.
+"""The available connectors: the built-in ones, and those of other distributions.
 
-A distribution adds its own by the entry point group ``ctihub.connectors``: name → the connector's class.
+A distribution adds connectors with the entry point group ``ctihub.connectors``: name → the connector's class.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _BUILT_IN = {
 
 
 def names() -> list[str]:
-    """All connectors by name."""
+    """Returns the names of all connectors."""
     return sorted({*_BUILT_IN, *(point.name for point in entry_points(group=ENTRY_POINTS))})
 
 
 def connector_class(name: str) -> type[Connector[Any]]:
-    """The connector called ``name``. Raises WrongSettings naming the nearest one."""
+    """Returns the connector called ``name``. Raises WrongSettings with the nearest name."""
     wanted = name.strip().lower().replace("_", "-")
     for point in entry_points(group=ENTRY_POINTS, name=wanted):
         return _checked(point.load(), wanted)
@@ -49,7 +49,7 @@ def _checked(found: Any, name: str) -> type[Connector[Any]]:
 
 
 def make(name: str, settings: Mapping[str, Any]) -> Connector[Any]:
-    """A connector with its settings (text values are converted). Raises WrongSettings in words."""
+    """Returns a connector with its settings; converts text values. Raises WrongSettings."""
     kind = connector_class(name)
     known = kind.Settings.model_fields
     for key in settings:
@@ -71,7 +71,7 @@ def make(name: str, settings: Mapping[str, Any]) -> Connector[Any]:
 
 
 def _as_field(annotation: Any, value: Any) -> Any:
-    """One word for a setting that takes several is a list of one."""
+    """Converts a single text to a list if the setting is a list."""
     return [value] if isinstance(value, str) and get_origin(annotation) in (tuple, list) else value
 
 
@@ -81,7 +81,7 @@ def _nearest(key: str, known: Iterable[str]) -> str:
 
 
 def describe(kind: type[Connector[Any]]) -> list[dict[str, Any]]:
-    """A connector's settings: name, type, default (None: required), help, as data."""
+    """Returns a connector's settings as data: name, type, default (None: required), help."""
     settings: type[ConnectorSettings] = kind.Settings
     properties = settings.model_json_schema().get("properties", {})
     return [

@@ -1,4 +1,4 @@
-"""Checkpoints in a file: written whole or not at all; a kill at any moment leaves the old one or the new one."""
+"""Checkpoints in a file, replaced atomically: after a crash the file has the old or the new checkpoint."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from connectors.sdk.errors import WrongSettings
 
 
 class Checkpoints(Protocol):
-    """Where a runner keeps how far it got."""
+    """Stores the position of a run."""
 
     def load(self) -> Checkpoint:
-        """The last one that was saved, or ``{}``."""
+        """Returns the last saved checkpoint, or ``{}``."""
         ...
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Keep it durably before returning."""
+        """Store the checkpoint durably before returning."""
         ...
 
 
 class NoCheckpoints:
-    """Forgets: every run begins at the beginning."""
+    """Stores nothing: every run starts from the beginning."""
 
     def load(self) -> Checkpoint:
-        """Nothing was kept."""
+        """Returns ``{}``."""
         return {}
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Nothing is kept."""
+        """Does nothing."""
 
 
 class CheckpointFile:
-    """One JSON file ``{"connector", "checkpoint"}``, readable only by its owner (a cursor may be worth something)."""
+    """One JSON file ``{"connector", "checkpoint"}``, readable only by its owner, since a cursor may be sensitive."""
 
     def __init__(self, path: Path, *, connector: str) -> None:
         self.path = path
         self._connector = connector
 
     def load(self) -> Checkpoint:
-        """The checkpoint in the file; ``{}`` when there is none. Raises WrongSettings for a file that is not ours."""
+        """Returns the checkpoint; ``{}`` if there is no file. Raises WrongSettings if it is not this connector's."""
         try:
             kept = json.loads(self.path.read_bytes())
         except FileNotFoundError:
@@ -58,7 +58,7 @@ class CheckpointFile:
         return checkpoint
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write beside the file, fsync, rename over it, fsync the folder: durable when this returns."""
+        """Write a temporary file, fsync, rename, fsync the folder: the checkpoint is durable when this returns."""
         folder = self.path.parent
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{self.path.name}.")
@@ -82,7 +82,7 @@ class CheckpointFile:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` durable. Systems that cannot open a folder (Windows) need no such thing."""
+    """Make a rename in ``folder`` durable. Systems that cannot open a folder (Windows) do not need this."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:

@@ -1,6 +1,6 @@
-"""The hub's HTTP interface as a client calls it: credentials, retries within a patience, errors as sentences.
+"""A client of the hub's HTTP interface, with credentials, retries for a limited time, and readable errors.
 
-Synchronous, one connection pool, timeouts always. Used by the commands and by the HTTP publisher.
+It is synchronous, with one connection pool and timeouts. The commands and the HTTP publisher use it.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from schemas.api import (
 
 DEFAULT_URL = "http://127.0.0.1:8480"
 PATIENCE_S = 300.0
-"""How long one request is tried again before a command gives up; long enough for a restart of the hub."""
+"""How many seconds a request is retried; long enough for a restart of the hub."""
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 _RETRY_AFTER_AT_MOST_S = 300.0
-"""However long a peer asks us to stay away: it may be wrong, or mean harm."""
+"""The maximum of ``Retry-After`` that is honoured: a peer may be wrong or malicious."""
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _COMPRESSION_LEVEL = 1
@@ -48,7 +48,7 @@ Notify = Callable[[str], None]
 
 
 class HubClient:
-    """One principal's calls. Every method raises PublishRefused (what a retry cannot mend) or TryLater."""
+    """The calls of one principal. Every method raises PublishRefused (a retry does not help) or TryLater."""
 
     def __init__(
         self,
@@ -67,11 +67,11 @@ class HubClient:
             headers=credentials(token),
             timeout=_TIMEOUT,
             verify=tls(self.url, ca_file),
-            trust_env=not is_loopback(self.url),  # no proxy of the environment knows our loopback
+            trust_env=not is_loopback(self.url),  # a proxy cannot reach this machine's loopback
         )
 
     def push(self, lines: Sequence[bytes]) -> PushAccepted:
-        """Publish objects as NDJSON; durable when this returns. gzip, save over loopback, where it only costs."""
+        """Publish objects as NDJSON; durable when this returns. The body has gzip, except over loopback."""
         body = b"\n".join(lines)
         headers = {"Content-Type": "application/x-ndjson"}
         if self._compress:
@@ -80,15 +80,15 @@ class HubClient:
         return self._call(PushAccepted, "POST", "/v1/intake", content=body, headers=headers)
 
     def withdraw(self, ids: Sequence[str]) -> PushAccepted:
-        """Take back the caller's contributions with these STIX ids."""
+        """Withdraw the caller's contributions with these STIX ids."""
         return self._call(PushAccepted, "POST", "/v1/withdrawals", json={"ids": list(ids)})
 
     def receipt(self, status_url: str) -> Receipt:
-        """What has become of a push, by the ``status_url`` that the push was answered with."""
+        """Returns the receipt of a push, by the ``status_url`` in its response."""
         return self._call(Receipt, "GET", own_path(status_url))
 
     def completed(self, status_url: str, *, within_s: float) -> Receipt:
-        """The receipt once it is complete. Raises TryLater when it is not within ``within_s``."""
+        """Waits for the complete receipt and returns it. Raises TryLater after ``within_s`` seconds."""
         deadline, wait_s = time.monotonic() + within_s, 0.02
         while (receipt := self.receipt(status_url)).state != "complete":
             if time.monotonic() + wait_s > deadline:
@@ -102,15 +102,15 @@ class HubClient:
         return receipt
 
     def collections(self) -> list[CollectionInfo]:
-        """The collections that the caller may read, by name."""
+        """Returns the collections that the caller may read, by name."""
         return self._call(CollectionList, "GET", "/v1/collections").collections
 
     def explain(self, asked: str) -> Explanation:
-        """Why the hub shows what it shows: ``asked`` is a STIX id, a value or a pattern."""
+        """Returns where a thing comes from; ``asked`` is a STIX id, a value or a pattern."""
         return self._call(Explanation, "GET", f"/v1/explain/{quote(asked, safe='')}")
 
     def status(self) -> Status:
-        """Flow, lag, rejections, collections and doors, as far as the caller may see them."""
+        """Returns flow, lag, rejections, collections and doors, as far as the caller may see them."""
         return self._call(Status, "GET", "/v1/status")
 
     def __enter__(self) -> Self:
@@ -160,9 +160,9 @@ class HubClient:
 
 
 def retries(patience_s: float | None, notify: Notify) -> Iterable[stamina.Attempt]:
-    """Attempts with backoff and jitter while TryLater is raised; ``Retry-After`` is honoured within the patience.
+    """Yields attempts with backoff and jitter while TryLater is raised, honouring ``Retry-After``.
 
-    ``patience_s`` None: for ever; 0: one attempt. A peer that wants us back later than that is given up at once.
+    ``patience_s`` None: no limit; 0: one attempt. A ``Retry-After`` beyond the limit ends the attempts at once.
     """
     if patience_s == 0:
         return stamina.retry_context(on=lambda _: False, attempts=1)
@@ -177,7 +177,7 @@ def retries(patience_s: float | None, notify: Notify) -> Iterable[stamina.Attemp
         notify(f"{error.says} Trying again.")
         if wait_s is None:
             return True
-        return wait_s + secrets.randbelow(250) / 1_000  # a little later than asked, and not all at once
+        return wait_s + secrets.randbelow(250) / 1_000  # jitter, so that clients do not retry at the same time
 
     return stamina.retry_context(
         on=again, attempts=None, timeout=patience_s, wait_initial=0.1, wait_max=10.0, wait_jitter=0.5
@@ -185,7 +185,7 @@ def retries(patience_s: float | None, notify: Notify) -> Iterable[stamina.Attemp
 
 
 def failure(response: httpx.Response) -> ConnectorError:
-    """An answer that is no success, as an exception: the problem's own words where there are some."""
+    """Returns an error response as an exception, with the text of its problem details if there are any."""
     status = response.status_code
     code, says, way_out = f"http.{status}", f"The hub answered {status} {response.reason_phrase}.", ""
     try:
@@ -209,7 +209,7 @@ _WAYS_OUT = {
 
 
 def unreachable(url: str, error: Exception) -> TryLater:
-    """No answer at all."""
+    """Returns the error for a hub that does not answer."""
     way_out = other_scheme(url, error) or (
         "Give --ca-file." if distrusted(error) else "Check --url, and that the hub runs."
     )
@@ -217,7 +217,7 @@ def unreachable(url: str, error: Exception) -> TryLater:
 
 
 def retry_after_s(header: str | None) -> float | None:
-    """Seconds of a ``Retry-After`` header, 0 to five minutes whatever it says; None where it says nothing readable.
+    """Returns the seconds of a ``Retry-After`` header, limited to 0 to 300; None if it is missing or unreadable.
 
     Source: RFC 9110, section 10.2.3 (seconds, or a date).
     """
@@ -236,7 +236,7 @@ def _seconds_until(date: str) -> float:
 
 
 def checked_url(url: str) -> str:
-    """The hub's address without a slash at its end. Raises WrongSettings for what is none."""
+    """Returns the hub's address without a slash at the end. Raises WrongSettings if it is not valid."""
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise WrongSettings("url.invalid", f"{url!r} is not the address of a hub.", f"Write it like {DEFAULT_URL}.")
@@ -244,14 +244,14 @@ def checked_url(url: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address stays on this machine."""
+    """Returns whether an address is on this machine."""
     return (urlsplit(url).hostname or "") in _LOOPBACK
 
 
 def own_path(status_url: str) -> str:
-    """The path of an URL that the hub handed out, so that a token never goes to another host than the one configured.
+    """Returns the path of a URL from the hub, so that the token is only sent to the configured host.
 
-    A hub behind a proxy or a forwarded port may know itself by another address than its caller does.
+    A hub behind a proxy or a forwarded port may have another address than its caller uses.
     """
     at = status_url.find("/v1/")
     if at < 0:
@@ -260,7 +260,7 @@ def own_path(status_url: str) -> str:
 
 
 def credentials(token: str | None) -> dict[str, str]:
-    """The header of a token; nothing without one."""
+    """Returns the header for a token; nothing without one."""
     if not token:
         return {}
     if not token.isascii() or not token.isprintable() or " " in token:
@@ -269,7 +269,7 @@ def credentials(token: str | None) -> dict[str, str]:
 
 
 def tls(url: str, ca_file: str | None) -> bool | ssl.SSLContext:
-    """What httpx verifies certificates with. Loading the CAs costs 20 ms, so it is done only where TLS is spoken."""
+    """Returns the TLS settings for httpx. Loading the CAs takes 20 ms, so it is done only for https."""
     if urlsplit(url).scheme != "https":
         return False
     if ca_file is None:

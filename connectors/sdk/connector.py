@@ -1,6 +1,6 @@
-"""What a connector is: settings, and an iterator of items from a checkpoint on.
+"""The definition of a connector: settings, and an iterator of items after a checkpoint.
 
-A connector only reads. Publishing, retries, checkpoints and progress are the runner's (``connectors.sdk.runner``).
+A connector only reads. The runner (``connectors.sdk.runner``) publishes, retries, stores checkpoints, shows progress.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Checkpoint = Mapping[str, Any]
-"""How far a connector got: JSON that only the connector itself reads. ``{}`` is the beginning."""
+"""The position of a connector: JSON that only the connector itself reads. ``{}`` is the beginning."""
 PLACE_CHARACTERS = 120
-"""How much is told of the first place where something was left out."""
+"""The maximum length of the description of a place."""
 SOURCE_PATIENCE_S = 300.0
-"""How long a connector tries a source that is away, unless told otherwise."""
+"""How many seconds a connector retries a source that is not available, by default."""
 
 
 class ConnectorSettings(BaseSettings):
-    """What a connector can be told. A subclass sets ``env_prefix``; nothing unknown is taken."""
+    """The settings of a connector. A subclass sets ``env_prefix``; unknown settings are errors."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -31,11 +31,11 @@ SettingsT = TypeVar("SettingsT", bound=ConnectorSettings, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One STIX object, and how far the connector is once it is published.
+    """One STIX object, and the checkpoint after it is published.
 
-    ``body`` as bytes goes out exactly as it is, readable or not, so that the hub can refuse it with a code rather than
-    the connector in silence. ``checkpoint`` may be a function, called only when it is to be written; what it gives must
-    not change as the connector goes on. None: no safe place to go on from here.
+    ``body`` as bytes is published unchanged, valid or not, so that the hub can reject it with a code. ``checkpoint``
+    may be a function, which is called only when the checkpoint is written; its result must not change later. None: a
+    run cannot continue after this item.
     """
 
     body: bytes | Mapping[str, Any]
@@ -44,47 +44,47 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """How often a source gave no object for one reason, and where it did so first."""
+    """How often something was left out for one reason, and the first place."""
 
     count: int
     first: str = ""
-    """Such as ``line 17: 198.51.100``, at most ``PLACE_CHARACTERS`` long; "" where nobody can tell."""
+    """Such as ``line 17: 198.51.100``, at most ``PLACE_CHARACTERS`` long; "" if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceWarning:
-    """What somebody should look at, though the run went on: a stable code and one sentence."""
+    """A warning of a run that continued: a stable code and one sentence."""
 
     code: str
     says: str
 
 
 class LeftOutCounts:
-    """What one run left out, added up by reason in the order in which the reasons occurred."""
+    """Counts what one run left out, by reason, in the order of their first occurrence."""
 
     def __init__(self) -> None:
         self._by_reason: dict[str, LeftOut] = {}
 
     def add(self, reason: str, place: str = "", count: int = 1) -> None:
-        """``count`` more for this reason; the first ``place`` that is told is kept, shortened."""
+        """Add ``count`` for this reason; the first given ``place`` is kept, shortened."""
         before = self._by_reason.get(reason, LeftOut(0))
         self._by_reason[reason] = LeftOut(before.count + count, before.first or shortened(place))
 
     def clear(self) -> None:
-        """A new run begins."""
+        """Reset the counts for a new run."""
         self._by_reason.clear()
 
     def total(self) -> int:
-        """How much was left out, whatever the reason."""
+        """Returns the sum over all reasons."""
         return sum(one.count for one in self._by_reason.values())
 
     def by_reason(self) -> dict[str, LeftOut]:
-        """As it is now; later additions do not change what was given out."""
+        """Returns a copy of the counts; later additions do not change it."""
         return dict(self._by_reason)
 
 
 def shortened(text: str, limit: int = PLACE_CHARACTERS) -> str:
-    """Text on one line, its end replaced by "…" where it is over ``limit`` characters."""
+    """Returns text on one line, cut to ``limit`` characters with "…" at the end."""
     line = " ".join(text[: 8 * limit].split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
@@ -92,15 +92,15 @@ def shortened(text: str, limit: int = PLACE_CHARACTERS) -> str:
 class Connector(ABC, Generic[SettingsT]):
     """Reads one source. Promises, each a test in ``connectors.sdk.testing.ConnectorContract``:
 
-    - ``items({})`` gives everything that the source has; the same source gives the same items, in the same order;
-    - ``items(c)``, where ``c`` came with item n, gives at least what followed item n (repeats may be, gaps not);
-    - memory does not grow with the source;
-    - a source that holds something but no object, or nothing at all, raises ``SourceFailed``; nothing new does not;
-    - what cannot be read raises ``SourceFailed`` (or ``TryLater``) after the items before it, never another exception.
+    - ``items({})`` yields everything in the source; the same source gives the same items in the same order;
+    - ``items(c)``, where ``c`` is the checkpoint of item n, yields at least all items after n (repeats are allowed);
+    - memory does not grow with the size of the source;
+    - a source without any object, empty or not, raises ``SourceFailed``; a source without new objects does not;
+    - unreadable content raises ``SourceFailed`` (or ``TryLater``) after the items before it, never another exception.
     """
 
     name: ClassVar[str]
-    """As ``ctihub connect NAME`` takes it: lower case, with hyphens."""
+    """The name for ``ctihub connect NAME``: lower case, with hyphens."""
     summary: ClassVar[str]
     """One line for ``ctihub connect --list``."""
     Settings: ClassVar[type[ConnectorSettings]]
@@ -108,28 +108,28 @@ class Connector(ABC, Generic[SettingsT]):
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
         self.notify: Callable[[str], None] = lambda _: None
-        """Says what somebody who waits should know, such as a new try; set by whoever runs the connector."""
+        """Called with messages for a waiting person, such as a retry; set by the caller."""
         self.patience_s: float = SOURCE_PATIENCE_S
-        """How long a source that is away is tried again; set by whoever runs the connector."""
+        """How many seconds an unavailable source is retried; set by the caller."""
         self.warnings: list[SourceWarning] = []
-        """What this run warns of; a runner empties it when a run begins."""
+        """The warnings of this run; the runner clears it at the start of a run."""
 
     @abstractmethod
     def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
-        """The source's items after ``checkpoint``, in order."""
+        """Yields the source's items after ``checkpoint``, in order."""
 
     def share_read(self) -> float | None:
-        """How much of the source was read, 0 to 1, for the progress bar; None where nobody can tell."""
+        """Returns the part of the source that was read, 0 to 1, for the progress bar; None if unknown."""
         return None
 
     def left_out(self) -> Mapping[str, LeftOut]:
-        """What of the source gave no item in this run, by reason. Nothing is left out in silence."""
+        """Returns what was left out in this run, by reason. Nothing may be left out without being counted."""
         return {}
 
     def may_be_empty(self) -> bool:
-        """Whether a first run that gives no item at all is in order; if not, the runner says that it failed."""
+        """Returns whether a first run may give no items; otherwise the runner raises SourceFailed."""
         return False
 
     def end_checkpoint(self) -> Checkpoint | None:
-        """Where to go on once ``items`` ended by itself and all of it is published; None: where the last item said."""
+        """Returns the checkpoint after ``items`` has ended and all is published; None: that of the last item."""
         return None

@@ -1,4 +1,4 @@
-"""JSON text to UTF-8, whichever Unicode encoding it comes in: PowerShell writes UTF-16, Notepad a byte order mark."""
+"""Converts JSON text from any Unicode encoding to UTF-8: PowerShell writes UTF-16, Notepad a byte order mark."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ZEROS = {
 
 
 def as_utf8(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """JSON text in UTF-8, whichever Unicode encoding it comes in. What cannot be decoded is no UTF-8 then either."""
+    """Yields JSON text in UTF-8, from any Unicode encoding. Invalid input becomes invalid UTF-8."""
     head, rest = b"", iter(chunks)
     while len(head) < 4 and (chunk := next(rest, None)) is not None:
         head += chunk
@@ -40,8 +40,8 @@ _STAYS_BROKEN = "ctihub.stays-broken"
 
 
 def _half_a_pair(error: UnicodeError) -> tuple[str, int]:
-    """What stands for bytes that are no character: half of a surrogate pair, which no reader of UTF-8 takes, so that
-    one object is refused and the others are read.
+    """Returns the replacement of invalid bytes: half of a surrogate pair, which is invalid UTF-8, so that only this
+    object is rejected.
     """
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -52,8 +52,8 @@ codecs.register_error(_STAYS_BROKEN, _half_a_pair)
 
 
 def _encoding_of(head: bytes) -> str | None:
-    """The encoding of JSON text by its first bytes, None for UTF-8: a byte order mark, else where the zero bytes of two
-    ASCII characters stand (RFC 4627, section 3).
+    """Returns the encoding of JSON text, None for UTF-8: by a byte order mark, or by the places of the zero bytes in
+    the first two ASCII characters (RFC 4627, section 3).
     """
     for mark, encoding in _MARKS:
         if head.startswith(mark):

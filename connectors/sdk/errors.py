@@ -1,14 +1,14 @@
-"""Exceptions for those who run a connector or a client, grouped by what the catcher does.
+"""Exceptions of connectors and clients, grouped by how the caller handles them.
 
-Each carries a stable ``code``, one sentence (``says``) and the ``way_out``, like the hub's own, which the SDK does not
-import.
+Each has a stable ``code``, one sentence (``says``) and the ``way_out``, like the hub's own errors, which the SDK does
+not import.
 """
 
 from __future__ import annotations
 
 
 class ConnectorError(Exception):
-    """What is wrong (``code``, one sentence) and the way out. ``exit_code`` is what a command ends with."""
+    """An error with ``code``, one sentence, and what to do. ``exit_code`` is that of a command."""
 
     exit_code = 1
 
@@ -23,17 +23,17 @@ class ConnectorError(Exception):
 
 
 class WrongSettings(ConnectorError):
-    """What the connector was told makes no sense: the caller must change its words."""
+    """The settings are invalid: the caller must change them."""
 
     exit_code = 2
 
 
 class SourceFailed(ConnectorError):
-    """The source cannot be read: a file, a server, a feed. What was read before it is published."""
+    """The source (a file, a server, a feed) cannot be read. What was read before the error is published."""
 
 
 class PublishRefused(ConnectorError):
-    """The hub (or broker) will not take it, and would not take it again: credentials, rights, limits."""
+    """The hub or broker has refused the request, and a retry does not help: credentials, rights, limits."""
 
     def __init__(self, code: str, says: str, way_out: str = "", *, status: int | None = None) -> None:
         super().__init__(code, says, way_out)
@@ -41,7 +41,7 @@ class PublishRefused(ConnectorError):
 
 
 class TryLater(ConnectorError):
-    """It may pass by itself: no connection, 429, 503. ``retry_after_s`` is what the other side asked for."""
+    """A retry may help: no connection, 429, 503. ``retry_after_s`` is what the server requested."""
 
     def __init__(self, code: str, says: str, way_out: str = "", *, retry_after_s: float | None = None) -> None:
         super().__init__(code, says, way_out)

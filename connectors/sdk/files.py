@@ -1,4 +1,4 @@
-"""What connectors that read files share: which files, which of them are new, and where in them to go on."""
+"""The base of connectors that read files: it finds the files, detects new ones, and continues inside them."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from connectors.sdk.inputs import Input
 from connectors.sdk.recognise import instead, not_a_feed
 
 _WAITING_BODIES, _WAITING_BYTES = 1_000, 1 << 20
-"""How many pieces of a file wait for the first that is an object: a page of text is not sent line by line."""
+"""How much of a file is buffered until its first object, so that a text page is not sent line by line."""
 
 
 class FilesSettings(ConnectorSettings):
     """Where the files are."""
 
     path: str = Field(min_length=1)
-    """A file, a folder (read with what is below it), or a pattern such as ``feeds/**/*.gz``."""
+    """A file, a folder (read recursively), or a pattern such as ``feeds/**/*.gz``."""
     allow_empty: bool = False
-    """true: a file without any content, or a folder without files, is no failure."""
+    """true: an empty file, or a folder without files, is not an error."""
 
 
 FilesSettingsT = TypeVar("FilesSettingsT", bound=FilesSettings, covariant=True)
@@ -44,7 +44,7 @@ FilesSettingsT = TypeVar("FilesSettingsT", bound=FilesSettings, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class SeenFile:
-    """A file as it was when it was read: by this a changed file is known."""
+    """The path, size and time of a file when it was read, to detect changes."""
 
     path: str
     size: int
@@ -57,7 +57,7 @@ class SeenFile:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """A file that was read whole, and how many objects it gave."""
+    """A file that was read completely, and its number of objects."""
 
     file: SeenFile
     objects: int
@@ -67,15 +67,15 @@ class _Done:
 
 
 class FilesConnector(Connector[FilesSettingsT]):
-    """Reads files by name. A file that was read is not read again until its size or its time changes.
+    """Reads files by name. A file is not read again until its size or time changes.
 
-    The checkpoint names the files that are done with the number of their objects, and how many objects of the one in
-    hand are published. A file that gives no object has failed, and is read again each time. A subclass reads one file
-    (``bodies``), and says by ``reading`` what its result depends on besides the file.
+    The checkpoint has the finished files with their numbers of objects, and how many objects of the current file are
+    published. A file without objects is an error, and is read again each time. A subclass reads one file (``bodies``)
+    and returns in ``reading`` what the result depends on besides the file.
     """
 
     suffixes: tuple[str, ...] = ()
-    """What files are called that a folder, or a ZIP archive, is searched for, packed or not."""
+    """The name endings of files to read from a folder or a ZIP archive, compressed or not."""
 
     def __init__(self, settings: FilesSettingsT) -> None:
         super().__init__(settings)
@@ -83,28 +83,28 @@ class FilesConnector(Connector[FilesSettingsT]):
         self._done_bytes = 0
         self._in_hand: tuple[SeenFile, Input] | None = None
         self._done: list[_Done] = []
-        """Only ever appended to, so that a checkpoint may say "the first n of these"; of one path the last counts."""
+        """Append-only, so that a checkpoint can refer to the first n entries; the last entry of a path is valid."""
         self._left_out = LeftOutCounts()
 
     @abstractmethod
     def bodies(self, source: Input, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
-        """The STIX objects of one file (or of one in an archive), in an order that only it and ``reading`` decide."""
+        """Yields the STIX objects of one file or archive member. Their order depends only on it and on ``reading``."""
 
     def reading(self) -> str:
-        """A word for how files are read: when it changes, what was done counts as not done."""
+        """Returns an identifier of how files are read. When it changes, all files are read again."""
         return ""
 
     def id_parts(self) -> Mapping[str, str]:
-        """What the ids of the objects are made of besides their content, by the setting's name."""
+        """Returns the settings that the ids of the objects depend on, by name."""
         return {}
 
     def is_object(self, body: bytes | Mapping[str, Any]) -> bool:
-        """Whether what ``bodies`` gave is an object at all; a file without one has failed."""
+        """Returns whether an element of ``bodies`` is an object; a file without objects is an error."""
         del body
         return True
 
     def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
-        """The objects of all files that are new or changed, files by name."""
+        """Yields the objects of all new or changed files, in the order of file names."""
         self._left_out.clear()
         known = checkpoint if checkpoint.get("reading", "") == self.reading() else {}
         current, published = tuple(known.get("current", ())), int(known.get("objects", 0))
@@ -120,7 +120,7 @@ class FilesConnector(Connector[FilesSettingsT]):
         for file in todo:
             try:
                 yield from self._file_items(file, skip=published if tuple(file.as_json()) == current else 0)
-            except SourceFailed as failure:  # one bad file does not keep the others from the hub
+            except SourceFailed as failure:  # the other files are still read
                 failures.append(failure)
             else:
                 self._warn_if_shrunk(self._done[-1], before.get(file.path))
@@ -139,7 +139,7 @@ class FilesConnector(Connector[FilesSettingsT]):
         self._done_bytes += file.size
 
     def _usable(self, source: Input, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
-        """The bodies of a file, or of all files in an archive. Raises SourceFailed at the end for those without one."""
+        """Yields the bodies of a file or archive. At the end it raises SourceFailed for files without an object."""
         failures: list[SourceFailed] = []
         part = None
         with closing(source.parts(self.suffixes)) as parts:
@@ -154,7 +154,7 @@ class FilesConnector(Connector[FilesSettingsT]):
             raise failures[0]
 
     def _of_part(self, part: Input, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
-        """The bodies of one input. Raises SourceFailed where it is something else, or holds no object."""
+        """Yields the bodies of one input. Raises SourceFailed if it is not a feed or has no object."""
         left_out = self._left_out.total()
         waiting: list[bytes | Mapping[str, Any]] = []
         waiting_bytes, usable, patient = 0, False, True
@@ -179,7 +179,7 @@ class FilesConnector(Connector[FilesSettingsT]):
             self._refuse_nothing(part, something=bool(waiting) or self._left_out.total() > left_out)
 
     def _refuse_nothing(self, source: Input, *, something: bool) -> None:
-        """A file without an object has failed, unless it is empty and may be."""
+        """Raises SourceFailed for a file without objects, unless it is empty and may be."""
         _refuse_something_else(source)
         found = instead(source.start)
         if something:
@@ -222,19 +222,19 @@ class FilesConnector(Connector[FilesSettingsT]):
         return {"reading": self.reading(), "ids": dict(self.id_parts()), "done": files}
 
     def end_checkpoint(self) -> Checkpoint:
-        """All files are done."""
+        """Returns the checkpoint with all files finished."""
         return self._finished(len(self._done))
 
     def left_out(self) -> Mapping[str, LeftOut]:
-        """What of the files gave no object, and files that were passed over, by reason."""
+        """Returns content without objects, and skipped files, by reason."""
         return self._left_out.by_reason()
 
     def may_be_empty(self) -> bool:
-        """What is empty was judged file by file."""
+        """Returns True, since empty files are checked one by one."""
         return True
 
     def share_read(self) -> float | None:
-        """By bytes of the files."""
+        """Returns the part that was read, by the bytes of the files."""
         if not self._total_bytes:
             return None
         in_hand = 0.0
@@ -244,7 +244,7 @@ class FilesConnector(Connector[FilesSettingsT]):
         return min((self._done_bytes + in_hand) / self._total_bytes, 1.0)
 
     def paths(self) -> list[Path]:
-        """The files that the path names, sorted. Raises SourceFailed where there is none."""
+        """Returns the files at the path, sorted. Raises SourceFailed if there are none."""
         asked = Path(self.settings.path)
         if asked.is_dir():
             return self._in_folder(asked)
@@ -283,7 +283,7 @@ class FilesConnector(Connector[FilesSettingsT]):
 
 
 def _refuse_something_else(source: Input) -> None:
-    """Raises SourceFailed where the source's first bytes are those of no feed."""
+    """Raises SourceFailed if the source's first bytes are not those of a feed."""
     if found := not_a_feed(source.start):
         raise SourceFailed("source.not-a-feed", f"{source.name} is {found.what}.", found.way_out)
 

@@ -11,15 +11,15 @@ from connectors.sdk.publisher import Acknowledged
 
 
 class HttpPublisher:
-    """``POST /v1/intake`` as NDJSON. A batch over the hub's limit is halved; one object over it is noted."""
+    """``POST /v1/intake`` with NDJSON. A batch over the hub's limit is halved; a single object over it is left out."""
 
     def __init__(self, client: HubClient) -> None:
         self._client = client
         self.too_large: list[int] = []
-        """Sizes in bytes of objects that alone are more than the hub takes in one request."""
+        """Sizes in bytes of single objects over the hub's limit."""
 
     def publish(self, bodies: Sequence[bytes]) -> Acknowledged:
-        """Durable in the hub's intake when this returns."""
+        """Publish objects; they are durable in the hub's intake when this returns."""
         received, receipts = 0, []
         parts = deque([tuple(bodies)])
         while parts:

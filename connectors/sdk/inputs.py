@@ -1,6 +1,6 @@
-"""Bytes of a file or of standard input in bounded pieces, unpacked where it is gzip or ZIP, and how far it is.
+"""Reads a file or standard input in bounded pieces, unpacks gzip and ZIP, and reports the progress.
 
-How a file is compressed is recognised by its bytes, never by its name.
+The compression is detected from the content, never from the name.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _GZIP = b"\x1f\x8b"
 
 
 class Input:
-    """One input. ``share_read`` is by the bytes of the file itself, packed or not."""
+    """One input. ``share_read`` counts the bytes of the file itself, compressed or not."""
 
     def __init__(self, file: BinaryIO, *, name: str, size_bytes: int | None) -> None:
         self._file = file
         self._size = size_bytes
         self._read = 0
         self._first = b""
-        """What was read to see what it is."""
+        """The bytes that were read to detect the type."""
         self.name = name
         self.start = b""
-        """The first bytes of the content, as far as it was read: what the source is, where it is no feed."""
+        """The first bytes of the content that were read, to describe a source that is not a feed."""
 
     @classmethod
     def open(cls, path: Path) -> Input:
-        """A file. Raises SourceFailed."""
+        """Opens a file. Raises SourceFailed."""
         try:
             file = path.open("rb", buffering=0)
             size = os.fstat(file.fileno()).st_size
@@ -43,13 +43,13 @@ class Input:
         return cls(file, name=str(path), size_bytes=size or None)
 
     def share_read(self) -> float | None:
-        """0 to 1; None for what has no size (standard input)."""
+        """Returns 0 to 1; None for an input without size (standard input)."""
         return min(self._read / self._size, 1.0) if self._size else None
 
     def parts(self, suffixes: tuple[str, ...]) -> Generator[Input, None, None]:
-        """The files of a ZIP archive that are called ``suffixes``, or its only one; of anything else itself.
+        """Yields the files of a ZIP archive that end in ``suffixes``, or its only one; for other inputs, itself.
 
-        Each part is read before the next is asked for. Raises SourceFailed for an archive that is not to be read.
+        Read each part before the next. Raises SourceFailed for an archive that cannot be read.
         """
         try:
             self._first = self._file.read(CHUNK_BYTES) or b""
@@ -65,7 +65,7 @@ class Input:
         self._read = self._size or 0
 
     def chunks(self) -> Generator[bytes, None, None]:
-        """The content, unpacked, at most ``CHUNK_BYTES`` a piece. Raises SourceFailed where it cannot go on."""
+        """Yields the unpacked content in pieces of at most ``CHUNK_BYTES``. Raises SourceFailed."""
         for piece in self._content():
             if len(self.start) < START_BYTES:
                 self.start += piece[: START_BYTES - len(self.start)]
@@ -95,7 +95,7 @@ class Input:
 
 
 class _Part(Input):
-    """A file of an archive. How far it is, the archive knows."""
+    """A file of an archive. Its progress is that of the archive."""
 
     def __init__(self, member: Member) -> None:
         self._member = member
@@ -115,7 +115,7 @@ def _failed(name: str, error: Exception) -> SourceFailed:
 
 
 def _gunzip(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    """Bounded output per step: a small bomb of a file must not become one large piece. Several members may follow."""
+    """Unpacks gzip with bounded pieces, so that a small file cannot fill the memory. It may have several members."""
     unpack = zlib.decompressobj(wbits=31)
     data = first
     while True:

@@ -1,6 +1,6 @@
-"""Reads JSON text without decoding it: where a value ends, what the properties of an object are. Sans-IO.
+"""Scans JSON text without decoding it: finds the ends of values and the properties of objects. Sans-IO.
 
-The text may be cut anywhere and may be broken: one broken value is to spoil as few of its neighbours as can be.
+The text may be split anywhere and may be malformed: a malformed value should affect as few others as possible.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SPAN_TEXT = rb'[^"{}\[\]]*+(?:' + _STRING + rb'[^"{}\[\]]*+)*+'
 
 
 def _nested(depth: int) -> bytes:
-    """What may stand between the brackets of a value that nests ``depth`` levels at most."""
+    """Returns a pattern for the content of a value with at most ``depth`` levels of nesting."""
     inside = _SPAN_TEXT
     for _ in range(depth):
         inside = _SPAN_TEXT + rb"(?:(?:\{" + inside + rb"\}|\[" + inside + rb"\])" + _SPAN_TEXT + rb")*+"
@@ -23,7 +23,7 @@ def _nested(depth: int) -> bytes:
 
 
 WHOLE_OBJECT = re.compile(rb"\{" + _nested(5) + rb"\}", re.DOTALL)
-"""Real objects nest five levels at most; one match takes a whole one."""
+"""Matches a complete object; real objects have at most five levels."""
 _COMPLETE_STRING = re.compile(_STRING, re.DOTALL)
 _STRING_REST = re.compile(STRING_REST_TEXT, re.DOTALL)
 _SPAN = re.compile(_SPAN_TEXT, re.DOTALL)
@@ -34,16 +34,16 @@ _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_LIST, _CLOSE_LIST = b"{}[]"
 
 
 def end_of(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
-    """Where what ``pattern`` matches at a place ends; the place itself where it does not match."""
+    """Returns the end of a match at ``at``, or ``at`` without a match."""
     match = pattern.match(data, at)
     return match.end() if match else at
 
 
 class Scan:
-    """Finds the end of one bracketed value over any number of feeds.
+    """Finds the end of one object or list, over any number of calls.
 
-    A line break inside a string ends the string: JSON has none there, and so one missing quote spoils one line rather
-    than the rest of the file.
+    A line break ends a string: valid JSON has none there, so a missing quote affects one line and not the rest of the
+    file.
     """
 
     __slots__ = ("_in_string", "_open")
@@ -53,7 +53,7 @@ class Scan:
         self._in_string = False
 
     def read(self, data: bytes, at: int) -> tuple[int, bool]:
-        """Read ``data`` on from ``at``: the position reached, and whether the value ended there."""
+        """Continue in ``data`` at ``at``; returns the position reached, and whether the value has ended."""
         while True:
             at = end_of(_STRING_REST if self._in_string else _SPAN, data, at)
             if at == len(data) or data[at] == _BACKSLASH:  # a backslash at the end waits for what it escapes
@@ -66,7 +66,7 @@ class Scan:
                 return at, True
 
     def _closes(self, mark: int) -> bool:
-        """Account for one bracket; whether it closed the value. A bracket that fits nowhere is passed over."""
+        """Process one bracket; returns whether it closed the value. An unmatched bracket is ignored."""
         stack = self._open
         if mark in b"{[":
             stack.append(mark)
@@ -86,16 +86,16 @@ class StopReason(Enum):
 
 
 class PropertyReader:
-    """Reads the properties of an object until it ends or turns out to be what holds the objects."""
+    """Reads the properties of an object until its end, or until its list of objects begins."""
 
     def __init__(self) -> None:
         self.holds_objects = False
         self.spec_version: bytes | None = None
         self.id = b'"bundle--"'
         self.first_waiting = 0
-        """Which of the objects that wait for a version was its first."""
+        """The index of its first object among those that wait for a version."""
         self.type: bytes | None = None
-        """As it is written, in quotation marks; None as long as none was read."""
+        """The type as written, with quotation marks; None until it was read."""
         self._is_versioned = False
         self._depth = 0
         self._key: bytes | None = None
@@ -104,16 +104,16 @@ class PropertyReader:
 
     @property
     def is_bundle(self) -> bool:
-        """As far as it was read; what has neither type nor id is an envelope."""
+        """Whether it is a bundle, as far as it was read; without type and id it is an envelope."""
         return self.type == b'"bundle"' or self.id != b'"bundle--"'
 
     @property
     def is_empty_bundle(self) -> bool:
-        """A bundle may come without objects, and then there is nothing to publish."""
+        """Whether it is a bundle without objects, so that there is nothing to publish."""
         return self.type == b'"bundle"' and not self.holds_objects
 
     def read(self, data: bytes, at: int) -> tuple[int, StopReason]:
-        """Read on from ``at``: the position reached, and why there."""
+        """Continue at ``at``; returns the position reached, and the reason for stopping."""
         while True:
             if self._nested:
                 at, ended = self._nested.read(data, at)
@@ -143,7 +143,7 @@ class PropertyReader:
     def _at_objects(self) -> bool:
         if not self._after_colon or self._key != b'"objects"':
             return False
-        # Keys may be sorted, and then the type comes last: an object of its own has times, a bundle has none.
+        # With sorted keys the type is last: an object has times, a bundle has none.
         return self.type == b'"bundle"' or (self.type is None and not self._is_versioned)
 
     def _punctuation(self, mark: int) -> None:
@@ -153,7 +153,7 @@ class PropertyReader:
             self._after_colon = mark == _COLON
 
     def _string(self, data: bytes, at: int) -> int | None:
-        """The end of the string that begins at ``at``; None while it has none."""
+        """Returns the end of the string at ``at``; None if it is not in ``data``."""
         whole = _COMPLETE_STRING.match(data, at)
         if not whole:
             end = end_of(_STRING_REST, data, at + 1)

@@ -1,7 +1,6 @@
-"""Kafka as a centre publishes to it and as a member reads it. aiokafka is used in this module only.
+"""Publishing to Kafka as a centre, and reading from it as a member. Only this module uses aiokafka.
 
-Chosen with ``--to kafka``, never by what happens to be configured on the host. Needs the extra
-``ctihub[kafka]``.
+It is selected with ``--to kafka``, never by the host's configuration. It needs the extra ``ctihub[kafka]``.
 """
 
 from __future__ import annotations
@@ -33,15 +32,15 @@ except ImportError as error:
         "pip install 'ctihub[kafka]'",
     ) from error
 
-# A client that asks for a topic which is not there makes it, on brokers with auto.create.topics.enable: what is sent to
-# a name that was misspelt would vanish.
+# Brokers with auto.create.topics.enable would create a missing topic when a client requests its metadata: objects sent
+# to a misspelt name would be lost.
 aiokafka.client.MetadataRequest = partial(aiokafka.client.MetadataRequest, allow_auto_topic_creation=False)
 
 _SecurityProtocol = Literal["SASL_SSL", "SASL_PLAINTEXT", "PLAINTEXT"]
 PROTOCOLS: tuple[_SecurityProtocol, ...] = get_args(_SecurityProtocol)
 _REQUEST_TIMEOUT_MS = 30_000
 _MAX_BATCH_BYTES = 256 << 10
-"""Small beside an object of the largest size, so that a record that is too large stands alone in its batch."""
+"""Small compared with the largest object, so that a record that is too large is alone in its batch."""
 _MAX_REQUEST_BYTES = 16 << 20
 _STOP_S = 5.0
 _START_S = 20.0
@@ -65,7 +64,7 @@ _AWAY = (
 
 @dataclass(frozen=True, slots=True)
 class KafkaAccess:
-    """How to reach Kafka, and as whom. The user is the principal's name, the password its token (SCRAM-SHA-512)."""
+    """Address and credentials. The user is the principal's name, the password its token (SCRAM-SHA-512)."""
 
     bootstrap: str
     user: str
@@ -74,7 +73,7 @@ class KafkaAccess:
     protocol: _SecurityProtocol = "SASL_SSL"
 
     def options(self) -> dict[str, Any]:
-        """As aiokafka takes them. Raises WrongSettings."""
+        """Returns the options for aiokafka. Raises WrongSettings."""
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap,
             "security_protocol": self.protocol,
@@ -103,7 +102,7 @@ class KafkaAccess:
             ) from error
 
     def failed(self, error: BaseException, topic: str) -> ConnectorError:
-        """What went wrong, in our words. Kafka hides a wrong password behind a failure to connect."""
+        """Translates an error. Kafka reports a wrong password only as a failed connection."""
         if isinstance(error, ConnectorError):
             return error
         if isinstance(error, _DENIED):
@@ -122,9 +121,9 @@ class KafkaAccess:
 
 
 class KafkaPublisher:
-    """Publishes to ``intake.<centre>``: idempotent producer, acks=all, one sending task, so the order holds.
+    """Publishes to ``intake.<centre>`` with an idempotent producer, acks=all, and one sending task to keep the order.
 
-    aiokafka lives in a thread of its own with one event loop; calls come from the runner, one at a time.
+    aiokafka runs in a separate thread with its event loop; the runner makes one call at a time.
     """
 
     def __init__(
@@ -137,7 +136,7 @@ class KafkaPublisher:
     ) -> None:
         self.topic = f"intake.{centre or broker.user}"
         self.too_large: list[int] = []
-        """Sizes in bytes of objects over what the topic takes."""
+        """Sizes in bytes of objects that are too large for the topic."""
         self._broker = broker
         self._patience_s = patience_s
         self._notify = notify or (lambda _: None)
@@ -152,7 +151,7 @@ class KafkaPublisher:
         self.close()
 
     def publish(self, bodies: Sequence[bytes]) -> Acknowledged:
-        """Every record is acknowledged by all in-sync replicas when this returns."""
+        """Publish objects; all in-sync replicas have acknowledged every record when this returns."""
         for attempt in retries(self._patience_s, self._notify):
             with attempt:
                 return self._portal.call(self._publish, bodies)
@@ -169,15 +168,15 @@ class KafkaPublisher:
         try:
             await self._deliver(bodies)
         except Exception as error:
-            await self._stop()  # a producer that failed is never used again: its sequence numbers are in doubt
+            await self._stop()  # a failed producer is not used again: its sequence numbers are uncertain
             raise self._broker.failed(error, self.topic) from error
         return Acknowledged(received=len(bodies) - (len(self.too_large) - before))
 
     async def _deliver(self, bodies: Sequence[bytes]) -> None:
-        """Send everything; halve what was refused for its size until the one object is alone that is too large.
+        """Send all objects; halves a batch that is too large until the object that is too large is alone.
 
-        After such a refusal the broker refuses what follows as out of order, and a batch of small objects may be too
-        large for a small topic: only an object that was refused alone is to blame.
+        After such a refusal the broker refuses later records as out of order, and a batch of small objects may be too
+        large for a topic with a small limit. So only an object that was refused alone is too large.
         """
         outcomes = await self._outcomes(bodies)
         errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
@@ -195,7 +194,7 @@ class KafkaPublisher:
         await self._deliver(unsent[middle:])
 
     async def _outcomes(self, bodies: Sequence[bytes]) -> list[Any]:
-        """What became of each: an exception, or something else. One task sends, so the order holds."""
+        """Returns the result or exception of each. One task sends all, which keeps the order."""
         producer = await self._started()
         sent = [await self._send(producer, body) for body in bodies]
         return await asyncio.gather(*sent, return_exceptions=True)
@@ -223,7 +222,7 @@ class KafkaPublisher:
     async def _send(self, producer: Any, body: bytes) -> Any:
         try:
             return await producer.send(self.topic, value=body, key=_key(body))
-        except kafka_errors.MessageSizeTooLargeError as error:  # over what one request holds: nothing was sent
+        except kafka_errors.MessageSizeTooLargeError as error:  # larger than a request may be: nothing was sent
             refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             refused.set_exception(error)
             return refused
@@ -232,7 +231,7 @@ class KafkaPublisher:
         producer, self._producer = self._producer, None
         if producer is None:
             return
-        # stop waits for what cannot be delivered; a closed client fails it; the sender may still look for a broker
+        # stop waits for pending records; closing the client makes them fail; the sender may still search for a broker
         for step in (producer.stop, producer.client.close, producer._sender.close):
             try:
                 async with asyncio.timeout(_STOP_S):
@@ -244,7 +243,7 @@ class KafkaPublisher:
 
 
 def _key(body: bytes) -> bytes | None:
-    """The STIX id, which keeps the versions of an object in one partition; None where it cannot be read."""
+    """Returns the STIX id, so that all versions of an object are in one partition; None if it cannot be read."""
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -254,21 +253,21 @@ def _key(body: bytes) -> bytes | None:
 
 
 class KafkaFollower:
-    """Reads ``collection.<name>`` like any member's Kafka client would: committed records only, rising ``seq`` only."""
+    """Reads ``collection.<name>`` as a member's Kafka client should: committed records with increasing ``seq`` only."""
 
     def __init__(self, broker: KafkaAccess, collection: str, *, after: int | Literal["now"] = 0) -> None:
         self.seq: int | None = None if after == "now" else after
         self._broker = broker
         self._topic = f"collection.{collection}"
         self.trouble: TryLater | None = None
-        """Always None: trouble is raised."""
+        """Always None: errors are raised."""
         self.on_attempt: Callable[[], None] = lambda: None
-        """Called once the consumer has its partitions: before that, silence says nothing."""
+        """Called when the consumer has its partitions: before that, missing records mean nothing."""
 
     async def changes(self) -> AsyncGenerator[ReceivedChange, None]:
-        """Every change after ``seq`` that compaction has left, in order, each once, for ever."""
+        """Yields every change after ``seq`` that compaction has kept, in order, each once, without end."""
         consumer = aiokafka.AIOKafkaConsumer(
-            # subscribe, never assign: on a topic without the right to read, assign spins and does not raise
+            # subscribe, never assign: without the right to read the topic, assign loops without raising
             self._topic,
             **self._broker.options(),
             group_id=f"{self._broker.user}.subscribe-{secrets.token_hex(4)}",
@@ -292,7 +291,7 @@ class KafkaFollower:
 
 
 def _change(record: Any) -> ReceivedChange:
-    """A record as a change. Raises PublishRefused for one that no hub wrote."""
+    """Converts a record to a change. Raises PublishRefused if it is not a hub's."""
     seq = next((int(value) for name, value in record.headers if name == "seq" and value.isdigit()), None)
     if seq is None or record.key is None:
         raise PublishRefused("stream.unreadable", f"The topic {record.topic} holds a record that is not a hub's.")

@@ -1,4 +1,4 @@
-"""Why a server gave no answer: what the operating system and TLS said, below what the libraries made of it."""
+"""Finds why a server gave no answer: the errors of the operating system and TLS below those of the libraries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import httpx
 
 
 def why(error: BaseException) -> str:
-    """The cause without a full stop.
+    """Returns the cause, without a full stop.
 
     >>> why(ConnectionRefusedError(111, "Connect call failed ('127.0.0.1', 8480)"))
     'Connection refused'
@@ -28,13 +28,13 @@ def why(error: BaseException) -> str:
 
 
 def distrusted(error: BaseException) -> str | None:
-    """Why the certificate is not trusted; None where that is not what is wrong."""
+    """Returns why the certificate is not trusted; None for another cause."""
     found = (cause for cause in causes(error) if isinstance(cause, ssl.SSLCertVerificationError))
     return next((cause.verify_message for cause in found), None)
 
 
 def other_scheme(url: str, error: BaseException) -> str | None:
-    """What to write instead, where the other side seems to speak the other of http and https."""
+    """Returns what to write instead if the server seems to use the other one of http and https."""
     speaks_tls = urlsplit(url).scheme == "https"
     if speaks_tls and any(isinstance(cause, ssl.SSLError) and _is_no_tls(cause) for cause in causes(error)):
         return "It speaks plain HTTP: write http:// if that is meant."
@@ -44,7 +44,7 @@ def other_scheme(url: str, error: BaseException) -> str | None:
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An exception and what it came from, the outermost first."""
+    """Yields an exception and its causes, the outermost first."""
     while error is not None:
         yield error
         below = error.__cause__ or error.__context__

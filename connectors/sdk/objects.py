@@ -1,8 +1,8 @@
-"""Cuts a stream of bytes into STIX objects without decoding them: bundle, TAXII envelope, list, NDJSON, objects.
+"""Splits a stream of bytes into STIX objects without decoding them: bundle, TAXII envelope, list, NDJSON, objects.
 
-A bundle that stands where an object may stand is taken apart as well. The hub is the judge of what is a valid object,
-so nothing is decoded, repaired or dropped here: a malformed object comes out as its raw bytes and is refused there,
-with a code. Sans-IO: fed bytes cut anywhere, it holds a bounded rest.
+A nested bundle is split as well. The hub decides what is a valid object, so nothing is decoded, repaired or dropped
+here: a malformed object is returned as raw bytes, and the hub rejects it with a code. Sans-IO: the input may be split
+anywhere, and the buffered rest is bounded.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from connectors.sdk.encodings import as_utf8
 from connectors.sdk.json_text import STRING_REST_TEXT, WHOLE_OBJECT, PropertyReader, Scan, StopReason, end_of
 
 LIMIT_BYTES = 16 << 20
-"""An object longer than this comes out cut to it. The hub takes 1 MiB unless its operator says otherwise."""
+"""A longer object is cut to this length. The hub's default limit is 1 MiB."""
 BUNDLES_DEEP = 3
-"""How many bundles may stand around an object; the hub takes as many apart."""
+"""How deep bundles may be nested; the hub has the same limit."""
 _SNIFF_BYTES = 64 << 10
 _BOM = codecs.BOM_UTF8
 
@@ -31,9 +31,9 @@ _OPEN_OBJECT, _OPEN_LIST, _CLOSE_LIST = b"{[]"
 
 
 def split(chunks: Iterable[bytes], *, limit_bytes: int = LIMIT_BYTES) -> Iterator[bytes]:
-    """The objects in ``chunks``, each as one line of bytes (ready for NDJSON), in order. Memory stays bounded.
+    """Yields the objects in ``chunks``, each as one line of bytes for NDJSON, in order. Memory is bounded.
 
-    The text may be UTF-8, UTF-16 or UTF-32, with a byte order mark or without.
+    The text may be UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
     """
     splitter = ObjectSplitter(limit_bytes=limit_bytes)
     for chunk in as_utf8(chunks):
@@ -42,44 +42,44 @@ def split(chunks: Iterable[bytes], *, limit_bytes: int = LIMIT_BYTES) -> Iterato
 
 
 class ObjectSplitter:
-    """Fed bytes, gives the objects that are complete so far. Objects of a bundle get its ``spec_version``.
+    """Accepts bytes and returns the objects that are complete. Objects of a bundle get its ``spec_version``.
 
-    A bundle with more than ``BUNDLES_DEEP - 1`` others around it comes out in as many, for the hub to refuse.
+    A bundle in more than ``BUNDLES_DEEP - 1`` others is returned inside as many bundles, so that the hub rejects it.
     """
 
     def __init__(self, *, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit = limit_bytes
         self._open: list[PropertyReader] = []
-        """What holds the value in hand, from the outside in; a list at the top is none."""
+        """The bundles and envelopes around the current value, outermost first, without a list at the top."""
         self._rest = b""
         self._reached = 0
-        """How far into the rest the value in hand was read."""
+        """How far the current value was read in the rest."""
         self._step: Callable[[bool], bool] = self._sniff
         self._found: list[bytes] = []
         self._scan = Scan()
         self._cutting = False
-        """Whether the value in hand went over the limit: it came out cut, and its remainder is passed over."""
+        """Whether the current value exceeds the limit: it was returned cut, and its remainder is skipped."""
         self._in_list = False
         """Whether a list is open at the top."""
         self._too_deep = False
-        """Whether the value in hand is a bundle in too many others."""
+        """Whether the current value is a bundle in too many others."""
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
         self._impatient = False
-        """Whether more waited than may, so that nothing does until the outermost bundle ends."""
+        """Whether too many objects waited for a version, so that none waits until the outermost bundle ends."""
         self._head = PropertyReader()
-        """Of the value in hand, at the top."""
+        """The properties of the current top-level value."""
         self._line_before = False
         self._undecided = False
-        """Whether it is not known yet what the list of the value in hand is."""
+        """Whether the meaning of the current value's list is not known yet."""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The objects that ``data`` completes."""
+        """Returns the objects that ``data`` completes."""
         self._rest = self._rest + data if self._rest else data
         return self._work(last=False)
 
     def close(self) -> list[bytes]:
-        """What remained: objects whose end never came, as they are."""
+        """Returns the rest: incomplete objects, unchanged."""
         found = self._work(last=True)
         self._release()
         found += self._found
@@ -92,7 +92,7 @@ class ObjectSplitter:
         found, self._found = self._found, []
         return found
 
-    # Each step below reads on from the start of the rest and says whether the next step can be taken at once.
+    # Each step below reads from the start of the rest and returns whether the next step can run at once.
 
     def _sniff(self, last: bool) -> bool:
         start = self._rest.removeprefix(_BOM).lstrip(b" \t\r\n")
@@ -108,7 +108,7 @@ class ObjectSplitter:
         if last and rest:
             lines.append(rest)
             rest = b""
-        if self._cutting and lines:  # the end of a line that came out cut
+        if self._cutting and lines:  # the end of a line that was returned cut
             lines = lines[1:]
             self._cutting = False
         for line in lines:
@@ -121,7 +121,7 @@ class ObjectSplitter:
 
     def _take_line(self, line: bytes) -> None:
         line = line.strip(b" \t\r")
-        # A list is not opened here: of NDJSON each line is one object, and the hub refuses what is none.
+        # A list is not split here: each line of NDJSON is one object, and the hub rejects other lines.
         if len(line) <= self._limit and line[:1] == b"{" and _may_hold_objects(line):
             self._found.extend(_split_document(line, self._limit))
         elif line:
@@ -165,7 +165,7 @@ class ObjectSplitter:
         return True
 
     def _value(self, last: bool) -> bool:
-        """A top-level object: either an object to give out, or what holds the objects."""
+        """A top-level object: either an object to return, or a bundle or envelope."""
         head = self._head
         if not self._undecided:
             self._reached, what = head.read(self._rest, self._reached)
@@ -176,7 +176,7 @@ class ObjectSplitter:
             self._undecided = holds is None
             if holds:
                 self._enter(head, self._reached)
-            elif holds is False:  # one that has its type behind a list of its own
+            elif holds is False:  # an object with its type after a list of its own
                 self._reached, _ = Scan().read(self._rest, self._reached - 1)
             return holds is not None
         if what is StopReason.END or (last and self._rest):
@@ -190,16 +190,16 @@ class ObjectSplitter:
         return False
 
     def _enter(self, head: PropertyReader, at: int) -> None:
-        """Go on inside the list of what turned out to hold objects."""
+        """Continue inside the list of a bundle or envelope."""
         head.first_waiting = len(self._waiting)
         self._open.append(head)
         self._rest, self._reached, self._step = self._rest[at:], 0, self._list
 
     def _tail(self, last: bool) -> bool:
-        """What follows the list of a holder, up to the holder's end."""
+        """The properties after the list of a bundle or envelope, up to its end."""
         head = self._open[-1]
         self._reached, what = head.read(self._rest, self._reached)
-        if what is StopReason.LIST:  # the key comes twice
+        if what is StopReason.LIST:  # a duplicate key
             self._rest, self._reached, self._step = self._rest[self._reached :], 0, self._list
             return True
         end = len(self._rest) if last and what is StopReason.MORE else self._reached
@@ -211,7 +211,7 @@ class ObjectSplitter:
         return True
 
     def _leave(self, head: PropertyReader) -> None:
-        """Objects that wait for the version of their bundle have it now, if it says one."""
+        """At the end of a bundle, set its version, if any, in the objects that wait for it."""
         if head.spec_version:
             waiting = self._waiting[head.first_waiting :]
             self._waiting[head.first_waiting :] = [self._versioned(raw) for raw in waiting]
@@ -246,7 +246,7 @@ class ObjectSplitter:
         return self._stray_element(rest, last)
 
     def _take_whole(self, raw: bytes) -> None:
-        """A whole object of a list, which may be a bundle."""
+        """A complete object of a list, which may be a bundle."""
         if not _may_hold_objects(raw):
             self._emit(raw)
             return
@@ -265,7 +265,7 @@ class ObjectSplitter:
             self._step = self._list
 
     def _start_element(self, rest: bytes, last: bool) -> bool:
-        """An object of a list that is not whole yet, nests deeply, or is broken: it may be a bundle."""
+        """An object of a list that is incomplete, deeply nested or malformed: it may be a bundle."""
         head = PropertyReader()
         at, what = head.read(rest[:_SNIFF_BYTES], 0)
         if what is StopReason.MORE and len(rest) < _SNIFF_BYTES and not last:
@@ -307,7 +307,7 @@ class ObjectSplitter:
         return False
 
     def _let_go(self) -> None:
-        """Give out the value in hand cut to the limit (once), and keep only what is still to be read."""
+        """Return the current value, cut to the limit, once; keep only the unread rest."""
         if not self._cutting:
             self._emit(self._rest, too_deep=self._too_deep)
             self._cutting = True
@@ -315,7 +315,7 @@ class ObjectSplitter:
 
     def _emit(self, raw: bytes, *, too_deep: bool = False) -> None:
         raw = raw[: self._limit]
-        # As one line: a tab is blank between tokens like a line break, and as wrong as one inside a string.
+        # As one line: between tokens a tab is as valid as a line break, and inside a string as invalid.
         if b"\n" in raw or b"\r" in raw:
             raw = raw.replace(b"\n", b"\t").replace(b"\r", b"\t")
         if not raw:
@@ -328,7 +328,7 @@ class ObjectSplitter:
             self._found.append(raw)
 
     def _let_wait(self, raw: bytes) -> None:
-        """Where keys are sorted, the version of a bundle stands behind its objects: those that say none wait for it."""
+        """With sorted keys, the version of a bundle is after its objects: objects without a version wait for it."""
         self._waiting.append(raw)
         self._waiting_bytes += len(raw)
         if self._waiting_bytes > self._limit:
@@ -340,23 +340,23 @@ class ObjectSplitter:
         self._waiting, self._waiting_bytes = [], 0
 
     def _versioned(self, raw: bytes) -> bytes:
-        """The object with the version of the innermost bundle that says one, where it says none itself."""
+        """Returns the object; without a version of its own, with that of the innermost bundle that has one."""
         said = next((head.spec_version for head in reversed(self._open) if head.spec_version), None)
         if said not in _VERSIONS or not _says_no_version(raw):
             return raw
         return b'{"spec_version":%b%b%b' % (said, b"," if raw[1:].lstrip()[:1] != b"}" else b"", raw[1:])
 
     def _wrapped(self, raw: bytes) -> bytes:
-        """The bundles that stand around a value, with nothing but this value in them: one line, as deep as it was."""
+        """Returns a value inside its bundles, without their other objects, as one line with the same nesting."""
         outside = b"".join(b'{"type":"bundle","id":%b,"objects":[' % head.id for head in self._open if head.is_bundle)
         return outside + raw + b"]}" * self._bundles()
 
 
 def _holds(head: PropertyReader, data: bytes, at: int, last: bool) -> bool | None:
-    """Whether what has a list called ``objects``, which begins before ``at``, is a bundle or an envelope.
+    """Returns whether an object with a list ``objects``, which begins before ``at``, is a bundle or an envelope.
 
-    Where keys are sorted the type stands behind the list, and as much is looked through for it as is looked at before
-    anything is decided; None while more is to come.
+    With sorted keys the type is after the list, so a bounded amount of data is searched for it; None if more data are
+    needed.
     """
     if head.type is not None:
         return True
@@ -382,16 +382,16 @@ def _says_no_version(raw: bytes) -> bool:
 
 
 def _may_hold_objects(raw: bytes) -> bool:
-    """False for what is surely an object of its own; the others are read property by property."""
+    """Returns False if it is certainly a single object; others are read property by property."""
     return b'"objects"' in raw or b'"bundle"' in raw
 
 
 def _looks_like_lines(lines: list[bytes]) -> bool:
-    """Whether the first lines are those of NDJSON, malformed perhaps, rather than of one document over many lines."""
+    """Returns whether the first lines are NDJSON, possibly malformed, and not one document over many lines."""
     first, second = lines[0].strip(), (lines[1].strip() if len(lines) > 1 else b"")
     if not second or _HOLDS_OBJECTS.search(first):
         return False
-    if first[:1] == b"[":  # a list over several lines, unless it ends where the line does and something follows
+    if first[:1] == b"[":  # a list over several lines, unless it ends with the line and more follows
         return first[-1:] == b"]" and second[:1] in (b"{", b"[")
     if first[:1] != b"{":
         return True

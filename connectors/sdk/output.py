@@ -1,4 +1,4 @@
-"""Writing to a stream whole: what is remembered as written must have left this process."""
+"""Writes to a stream completely: a position is stored only after the data have left this process."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 _PIECE_BYTES = 256 << 10
-"""So much is written at once: a line alone would cost a system call each, a whole page its memory."""
+"""The size of one write: single lines would need a system call each, a whole page much memory."""
 
 
 def write_out(to: BinaryIO, data: bytes) -> None:
-    """Write all of ``data`` and flush. Raises BrokenPipeError when the reader has gone before it was all taken.
+    """Write all of ``data`` and flush. Raises BrokenPipeError if the reader has gone before the end.
 
-    Standard output is a raw file where PYTHONUNBUFFERED is set: a write to it may end after a part, without an error.
+    With PYTHONUNBUFFERED, standard output is a raw file, which may write only a part without an error.
     """
     rest = memoryview(data)
     while rest:
@@ -28,7 +28,7 @@ def write_out(to: BinaryIO, data: bytes) -> None:
 
 
 def write_lines(to: BinaryIO, lines: Iterable[bytes]) -> int:
-    """Write lines, which end without one, whole and flushed; returns how many. Raises as ``write_out``."""
+    """Write lines, given without line ends, and flush; returns how many. Raises as ``write_out``."""
     count, piece = 0, bytearray()
     for line in lines:
         piece += line + b"\n"
@@ -41,7 +41,7 @@ def write_lines(to: BinaryIO, lines: Iterable[bytes]) -> int:
 
 
 def _write_some(to: BinaryIO, data: memoryview) -> int:
-    """How much was taken; waits where the stream does not and takes nothing now."""
+    """Returns how much was written; waits if a non-blocking stream accepts nothing."""
     try:
         taken = to.write(data)
     except BlockingIOError as full:  # a buffer that could not be emptied; it has kept so much

@@ -1,4 +1,4 @@
-"""How a run shows how far it is: a bar with rate and ETA on a terminal, log lines elsewhere. Always on stderr."""
+"""Shows the progress of a run on stderr: a bar with rate and ETA on a terminal, log lines elsewhere."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ _LINE_EVERY_S = 10.0
 
 
 class Progress(Protocol):
-    """What a runner tells while it runs."""
+    """Receives the progress of a runner."""
 
     def advance(self, objects: int, size_bytes: int, share: float | None) -> None:
-        """So many more objects and bytes are published; ``share`` of the source (0 to 1) was read, if known."""
+        """Add published objects and bytes; ``share`` is the part of the source that was read (0 to 1), if known."""
         ...
 
     def note(self, text: str) -> None:
-        """One sentence that somebody may want to see: a retry, a pause."""
+        """Show one sentence, such as a retry."""
         ...
 
     def close(self) -> None:
-        """The run is over."""
+        """End the display."""
         ...
 
 
 class Quiet:
-    """Shows no progress; what should be noted is a plain line."""
+    """Shows no progress; notes are plain lines."""
 
     def __init__(self, to: TextIO | None = None) -> None:
         self._to = to
@@ -37,7 +37,7 @@ class Quiet:
         """Nothing."""
 
     def note(self, text: str) -> None:
-        """A line, where there is somewhere to write it."""
+        """Print a line, if there is a stream."""
         if self._to:
             self._to.write(f"{text}\n")
 
@@ -82,7 +82,7 @@ class Bar:
         self._bar.console.print(text, style="yellow", markup=False, highlight=False)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """End the bar and leave it visible."""
         self._bar.stop()
 
 
@@ -106,7 +106,7 @@ class LogLines:
         self._began = self._line_at = time.monotonic()
 
     def advance(self, objects: int, size_bytes: int, share: float | None) -> None:
-        """Count, and say so from time to time."""
+        """Count, and print a line from time to time."""
         self._objects += objects
         self._bytes += size_bytes
         self._share = share
@@ -114,11 +114,11 @@ class LogLines:
             self._say("connector.progress")
 
     def note(self, text: str) -> None:
-        """A line of its own."""
+        """Print a separate line."""
         self._log.warning("connector.note", says=text)
 
     def close(self) -> None:
-        """The last line, with the totals; none where nothing was published."""
+        """Print the totals, if anything was published."""
         if self._objects:
             self._say("connector.finished")
 
@@ -137,7 +137,7 @@ class LogLines:
 
 
 def shown(what: str, *, quiet: bool = False, to: TextIO | None = None) -> Progress:
-    """The progress that fits where stderr leads to."""
+    """Returns the suitable display for stderr."""
     to = to or sys.stderr
     if quiet:
         return Quiet(to)

@@ -1,4 +1,4 @@
-"""The port through which a runner publishes, and how items become batches. Adapters: ``http``, ``kafka``, ``lines``."""
+"""The port for publishing, and the batches of items. Adapters are in ``http``, ``kafka`` and, for NDJSON, here."""
 
 from __future__ import annotations
 
@@ -14,40 +14,41 @@ from connectors.sdk.output import write_out
 
 BATCH_OBJECTS = 5_000
 BATCH_BYTES = 4 << 20
-"""A request's worth: large enough that its fsync and its round trip vanish, far below the hub's MAX_PUSH_BYTES."""
+"""The size of a request: large, so that fsync and round trip do not matter, but far below MAX_PUSH_BYTES."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemBatch:
-    """Objects that are published together, in order, and how far the connector is once they are."""
+    """Objects to publish together, in order, and the checkpoint after them."""
 
     bodies: tuple[bytes, ...]
-    """Each one line of JSON (or of what was meant to be JSON)."""
+    """Each is one line of JSON, possibly malformed."""
     checkpoint: Checkpoint | None
     size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """What the other side has durably. ``receipts``: where the verdicts will be read, if it hands out receipts."""
+    """The result of publishing. ``receipts``: the URLs of the receipts, if the target has any."""
 
     received: int
     receipts: tuple[str, ...] = ()
 
 
 class Publisher(Protocol):
-    """Where batches go. Promises: when ``publish`` has returned, the objects survive the death of any process there;
-    batches arrive in the order of the calls; one that raised may have arrived in part, and may be published again.
+    """The target of batches. Promises: when ``publish`` has returned, the objects survive the death of any process of
+    the target; batches arrive in the order of the calls; a batch that failed may have arrived in part, and may be
+    published again.
     """
 
     too_large: list[int]
-    """Sizes in bytes of objects that were left out because the other side takes none so large. Whoever tells somebody
-    of them empties it."""
+    """Sizes in bytes of objects that were left out because they exceed the target's limit. The caller that reports them
+    clears it."""
 
     def publish(self, bodies: Sequence[bytes]) -> Acknowledged:
-        """Publish objects, each one line of bytes. Waits and retries by itself within its patience.
+        """Publish objects, each one line of bytes. Retries for a limited time.
 
-        Raises TryLater when that is over, PublishRefused where no retry would help.
+        Raises TryLater after that time, PublishRefused if a retry does not help.
         """
         ...
 
@@ -57,7 +58,7 @@ class Publisher(Protocol):
 
 
 class LinesPublisher:
-    """Writes NDJSON to a stream, so that a connector runs where there is no hub."""
+    """Writes NDJSON to a stream, so that a connector can run without a hub."""
 
     def __init__(self, to: BinaryIO) -> None:
         self.too_large: list[int] = []
@@ -69,11 +70,11 @@ class LinesPublisher:
         return Acknowledged(received=len(bodies))
 
     def close(self) -> None:
-        """The stream belongs to who gave it."""
+        """Does nothing: the caller closes the stream."""
 
 
 def batches(items: Iterable[Item], *, limit_objects: int, limit_bytes: int) -> Iterator[ItemBatch]:
-    """Items in batches below both limits (one item at least, however long it is)."""
+    """Yields items in batches within both limits (at least one item, however long)."""
     bodies: list[bytes] = []
     size = 0
     last: Item | None = None
@@ -96,11 +97,11 @@ def _batch(bodies: list[bytes], last: Item | None, size: int) -> ItemBatch:
 
 
 def as_line(body: bytes | Mapping[str, Any]) -> bytes:
-    """An item's body as one line of NDJSON. Bytes stay what they are, save that line breaks become tabs."""
+    """Returns an item's body as one line of NDJSON. In bytes, only line breaks are changed, to tabs."""
     if not isinstance(body, bytes):
         return _encode(body)
     if b"\n" in body or b"\r" in body:
-        # blank between tokens like a line break, and as wrong as one inside a string: the verdict does not change
+        # between tokens a tab is as valid as a line break, inside a string as invalid: the verdict is the same
         return body.replace(b"\n", b"\t").replace(b"\r", b"\t")
     return body
 
@@ -108,5 +109,5 @@ def as_line(body: bytes | Mapping[str, Any]) -> bytes:
 def _encode(body: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(body)
-    except TypeError:  # integers over 64 bits, lone surrogates: JSON all the same, and the hub's to judge
+    except TypeError:  # integers over 64 bits or lone surrogates: valid for json, and the hub decides
         return json.dumps(body, separators=(",", ":"), default=str).encode()

@@ -1,7 +1,7 @@
-"""Recognises what came instead of a feed: a web page, a document, an archive, an error in JSON.
+"""Detects content that is not a feed: a web page, a document, an archive, an error in JSON.
 
-Servers answer 200 with a login page, proxies with a notice, services with an error: saved as a file, each looks like
-a day without news. Nothing is guessed from names; a few bytes decide.
+Servers answer 200 with a login page, proxies with a notice, services with an error. Saved as a file, each would look
+like a feed without entries. The detection uses the content, not names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import orjson
 from connectors.sdk.connector import shortened
 
 START_BYTES = 64 << 10
-"""How much of a source is looked at: a login page's form may stand behind long style sheets."""
+"""How much of a source is checked: the form of a login page may follow long style sheets."""
 _SHOWN_CHARACTERS = 60
 _SHOWN_KEYS = 6
 
@@ -57,22 +57,22 @@ _ERROR_WORDS = {
     "error_description", "title", "msg", "message", "detail", "details", "description", "reason", "fault",
 }  # fmt: skip
 _ALL_IS_WELL = {"ok", "success", "200", "0"}
-"""What an answer with rows says of itself."""
+"""Status words of successful answers."""
 _WANTS_ACCOUNT = re.compile(r"auth|api.?key|token|credential|log.?in|sign.?in|unauthori|forbidden|\b40[13]\b", re.I)
 
 
 @dataclass(frozen=True, slots=True)
 class NotAFeed:
-    """What something is instead of a feed, to be read after "it is"."""
+    """A description of content that is not a feed, to follow "it is"."""
 
     what: str
     way_out: str
     is_login: bool = False
-    """Whether it asks a person to sign in."""
+    """Whether it is a login page."""
 
 
 def not_a_feed(start: bytes) -> NotAFeed | None:
-    """What the first bytes of a source surely are, if that can be no feed whatever is configured; else None.
+    """Returns what the first bytes certainly are, if that cannot be a feed with any configuration; else None.
 
     >>> not_a_feed(b"%PDF-1.7").what
     'a PDF document'
@@ -89,12 +89,12 @@ def not_a_feed(start: bytes) -> NotAFeed | None:
 
 
 def instead(start: bytes) -> NotAFeed:
-    """What a source is that gave no object at all, told by its first bytes as well as that can be."""
+    """Returns the best description, from its first bytes, of a source without objects."""
     return not_a_feed(start) or _json(start) or _text(start)
 
 
 def web_page(text: bytes) -> NotAFeed:
-    """A web page with its title, and whether it asks for a login."""
+    """Describes a web page with its title, and whether it is a login page."""
     title, heading = ((found[1] if (found := part.search(text)) else b"") for part in (_TITLE, _HEADING))
     shown = _TAG.sub(b"", title.strip() or heading).decode("utf-8", "replace")
     told = f" ({_quoted(shown)})" if shown.strip() else ""
@@ -125,7 +125,7 @@ def _marked_up(text: bytes) -> NotAFeed | None:
 
 
 def _json(start: bytes) -> NotAFeed | None:
-    """A single JSON object that is no STIX: an error of a service, or the format of another system."""
+    """Describes a single JSON object that is not STIX: an error of a service, or the format of another system."""
     if len(start) >= START_BYTES:
         return _other_format(start)
     try:
@@ -140,7 +140,7 @@ def _json(start: bytes) -> NotAFeed | None:
 
 
 def error_in_json(said: Mapping[str, Any], deep: int = 3) -> NotAFeed | None:
-    """The error that a decoded JSON object tells of, ``deep`` levels down at most; None without a word of errors."""
+    """Returns the error in a decoded JSON object, at most ``deep`` levels down; None if it has none."""
     words = {key: _word(value, deep) for key, value in said.items() if key.lower() in _ERROR_WORDS}
     words = {key: value for key, value in words.items() if value and value.lower() not in _ALL_IS_WELL}
     if not words:
@@ -183,6 +183,6 @@ def _keys(said: Mapping[str, Any]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """For a sentence on a terminal: what a stranger wrote must not move the cursor."""
+    """Returns quoted text that is safe for a terminal."""
     shown = "".join(one if one.isprintable() else "\ufffd" for one in shortened(text, _SHOWN_CHARACTERS))
     return f'"{shown}"'

@@ -1,7 +1,7 @@
-"""Runs a connector: items into batches, batches to the publisher, checkpoints after what was acknowledged.
+"""Runs a connector: groups items into batches, publishes them, and stores checkpoints after acknowledgements.
 
-The next batch is read while one is on its way, and no more than that is ever in memory. Killed at any moment, the next
-run goes on at the last checkpoint: some objects go out twice, which the hub recognises, and none is left out.
+It reads the next batch while one is being published; no more than that is in memory. After a crash the next run
+continues at the last checkpoint: some objects are published twice, which the hub detects, and none is lost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from connectors.sdk.publisher import BATCH_BYTES, BATCH_OBJECTS, Acknowledged, I
 
 @dataclass(slots=True)
 class RunReport:
-    """What one run did. ``receipts`` are those whose verdicts nobody asked for yet."""
+    """The results of one run. ``receipts`` are those whose verdicts have not been read yet."""
 
     objects: int = 0
     batches: int = 0
@@ -31,7 +31,7 @@ class RunReport:
 
 
 class Runner:
-    """One connector, one publisher, one place for checkpoints."""
+    """Runs one connector with one publisher and one store of checkpoints."""
 
     def __init__(
         self,
@@ -50,13 +50,13 @@ class Runner:
         self._batch_objects = batch_objects
         self._batch_bytes = batch_bytes
         self.report = RunReport()
-        """Kept up to date while ``run`` runs; tells how far it got when it raises."""
+        """Updated during ``run``, so that it is valid also after an exception."""
 
     def run(self) -> RunReport:
-        """Publish what the source has after the checkpoint. What was read before an error is published first.
+        """Publish the source's items after the checkpoint. Items before an error are published first.
 
-        Raises whatever the connector or the publisher raised; a run afterwards goes on from the last checkpoint. Raises
-        SourceFailed where a first run gave nothing, unless the connector says that this may be.
+        Raises the errors of the connector and the publisher; the next run continues at the last checkpoint. Raises
+        SourceFailed if a first run gives nothing, unless the connector allows it.
         """
         trouble = _Trouble()
         self.report.warnings = self._connector.warnings
@@ -79,7 +79,7 @@ class Runner:
         return self.report
 
     def attempt(self) -> SourceFailed | None:
-        """``run``, but a source that failed is given back: what was read before is published, and is in ``report``."""
+        """As ``run``, but returns SourceFailed: what was read before it is published and in ``report``."""
         try:
             self.run()
         except SourceFailed as failure:
@@ -99,7 +99,7 @@ class Runner:
             except BaseException as error:  # noqa: BLE001 - it is raised again where the result is taken
                 sent.set_exception(error)
 
-        # A daemon, not an executor's thread: Ctrl-C must not wait until the hub is back.
+        # A daemon thread, not an executor's: Ctrl-C must not wait for an unavailable hub.
         Thread(target=publish, name="publish", daemon=True).start()
         return sent
 
@@ -115,7 +115,7 @@ class Runner:
 
 
 class _Trouble:
-    """Ends an iterator at its first ConnectorError and keeps that, so that what came before it is still published."""
+    """Ends an iterator at its first ConnectorError and stores that, so that earlier items are still published."""
 
     def __init__(self) -> None:
         self.error: ConnectorError | None = None

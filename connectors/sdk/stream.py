@@ -1,4 +1,4 @@
-"""Follows a collection's live stream (SSE): reconnects by itself and goes on exactly where it was."""
+"""Follows a collection's live stream (SSE); reconnects automatically and continues at the same change."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from connectors.sdk.client import Notify, checked_url, credentials, failure, is_
 from connectors.sdk.errors import PublishRefused, TryLater
 
 LIMIT_BYTES = 16 << 20
-"""One event at most; the hub's objects are 1 MiB unless its operator says otherwise."""
+"""The maximum size of an event; the hub's default limit of an object is 1 MiB."""
 _SILENCE_S = 45.0
-"""The hub says something at least every 15 s; three times that, and the connection is taken for dead."""
+"""The hub sends a comment at least every 15 s; after three times that, the connection is closed."""
 _WAIT_MAX_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class SseEvent:
-    """One event as the protocol has it. Source: WHATWG HTML, section 9.2.6 (event stream interpretation)."""
+    """One event of the protocol. Source: WHATWG HTML, section 9.2.6 (event stream interpretation)."""
 
     id: str
     event: str
@@ -34,7 +34,7 @@ class SseEvent:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedChange:
-    """One change of a collection: an object's JSON as the hub sent it, or (``object`` is None) a withdrawn id."""
+    """One change of a collection: an object's JSON as received, or a withdrawn id (``object`` is None)."""
 
     seq: int
     object: bytes | None
@@ -42,7 +42,7 @@ class ReceivedChange:
 
 
 class SseParser:
-    """Bytes to events, cut anywhere. Sans-IO; comments are passed over."""
+    """Parses bytes, split anywhere, into events; ignores comments. Sans-IO."""
 
     def __init__(self, *, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit = limit_bytes
@@ -53,7 +53,7 @@ class SseParser:
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
-        """The events that ``chunk`` completes. Raises PublishRefused for an event over the limit."""
+        """Returns the events that ``chunk`` completes. Raises PublishRefused for an event over the limit."""
         data = self._rest + chunk if self._rest else chunk
         end = len(data)
         if data[-1:] == b"\r":  # it may be half of a CRLF
@@ -85,14 +85,14 @@ class SseParser:
 
 
 def _lines(data: bytes) -> list[bytes]:
-    """Lines by LF, CR or CRLF; the last one is what no line end has closed yet."""
+    """Returns lines by LF, CR or CRLF; the last one is incomplete."""
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return data.split(b"\n")
 
 
 class Follower:
-    """Follows one collection. ``seq`` is the last change given out, and where a new follower would go on."""
+    """Follows one collection. ``seq`` is the last returned change, where a new follower can continue."""
 
     def __init__(
         self,
@@ -114,14 +114,14 @@ class Follower:
         self._silence_s = silence_s
         self._failures = 0
         self.trouble: TryLater | None = None
-        """Why there is no connection at the moment; None while there is one."""
+        """Why there is no connection now; None while there is one."""
         self.on_attempt: Callable[[], None] = lambda: None
-        """Called after each attempt to connect, whatever came of it: before the first, silence says nothing."""
+        """Called after each attempt to connect, successful or not."""
 
     async def changes(self) -> AsyncGenerator[ReceivedChange, None]:
-        """Every change after ``seq``, in order, each once, for ever. Raises PublishRefused when the hub says no.
+        """Yields every change after ``seq``, in order, each once, without end. Raises PublishRefused.
 
-        Whoever leaves early closes it: ``async with contextlib.aclosing(follower.changes()) as changes``.
+        Close it when leaving early: ``async with contextlib.aclosing(follower.changes()) as changes``.
         """
         async with httpx.AsyncClient(
             headers=self._headers,
@@ -174,7 +174,7 @@ class Follower:
 
 def _change(event: SseEvent) -> ReceivedChange | None:
     if event.event not in ("object", "withdrawn"):
-        return None  # a kind of event that a later hub may have
+        return None  # an event type of a later version
     try:
         seq = int(event.id)
         withdrawn = None if event.event == "object" else str(orjson.loads(event.data)["id"])

@@ -1,10 +1,10 @@
-"""The contract of a connector as a test suite: an author's test is three lines.
+"""The contract of a connector as a test suite, so that an author's test has three lines.
 
     class TestMyFeed(ConnectorContract):
         def connector(self, tmp_path: Path) -> Connector[Any]:
             return MyFeed(MyFeedSettings(path=write_a_sample(tmp_path)))
 
-Run by pytest; nothing of pytest is imported here.
+pytest runs it; this module does not import pytest.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from connectors.sdk.runner import Runner
 
 
 class Kept:
-    """A publisher that keeps what it is given, and fails at the calls that it is told to."""
+    """A publisher that stores the objects in memory, and fails at given calls."""
 
     def __init__(self, fails_at: Sequence[int] = ()) -> None:
         self.bodies: list[bytes] = []
@@ -32,7 +32,7 @@ class Kept:
         self._calls = 0
 
     def publish(self, bodies: Sequence[bytes]) -> Acknowledged:
-        """Keep them; where it fails, half of them have arrived, as when a connection breaks."""
+        """Store the objects; when it fails, half of them have arrived, as with a broken connection."""
         self._calls += 1
         if self._calls in self._fails_at:
             self.bodies += bodies[: len(bodies) // 2]
@@ -45,22 +45,22 @@ class Kept:
 
 
 class ConnectorContract(ABC):
-    """Promises of ``Connector``, each a test. The source needs three objects at least, and must not change.
+    """Promises of ``Connector``, each a test. The source needs at least three objects and must not change.
 
-    A connector that reads what others serve says as well what its source is on a bad day: ``unusable``, ``blank``.
+    A connector for other systems' data should also define invalid sources: ``unusable``, ``blank``.
     """
 
     @abstractmethod
     def connector(self, tmp_path: Path) -> Connector[Any]:
-        """A new connector over the same source, at each call (``tmp_path`` is the same within a test)."""
+        """Returns a new connector for the same source at each call (``tmp_path`` is the same within a test)."""
 
     def unusable(self, tmp_path: Path) -> Sequence[Connector[Any]]:
-        """Connectors over sources that hold something else: a web page, an error, a login; empty where none can be."""
+        """Returns connectors for sources with other content: a web page, an error, a login; empty if not applicable."""
         del tmp_path
         return ()
 
     def blank(self, tmp_path: Path) -> Sequence[Connector[Any]]:
-        """Connectors over sources that hold nothing at all, where nobody said that this may be."""
+        """Returns connectors for empty sources, without the setting that allows them."""
         del tmp_path
         return ()
 
@@ -157,7 +157,7 @@ class ConnectorContract(ABC):
 
 
 def _checkpoint(item: Item) -> dict[str, Any]:
-    """A checkpoint as it comes back from a file."""
+    """Returns a checkpoint as it is read from a file."""
     kept = item.checkpoint() if callable(item.checkpoint) else item.checkpoint
     read: dict[str, Any] = json.loads(json.dumps(kept))
     return read

@@ -1,4 +1,4 @@
-"""What has become of everything that a run published: the receipts' counts, added up, and their first problems."""
+"""The verdicts on all objects of a run: the sums of the receipts' counts, and the first problems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connectors.sdk.progress import Progress, Quiet
 from schemas.api import Receipt, ReceiptProblem
 
 PROBLEMS = 1_000
-"""How many problems are kept; the receipts have the others."""
+"""How many problems are stored; the receipts have all."""
 WITHIN_S = 600.0
 _TOO_LARGE = "object.too-large"
 
@@ -26,11 +26,11 @@ class Verdicts:
     held: int = 0
     rejected: int = 0
     problems: list[ReceiptProblem] = field(default_factory=list)
-    """The first thousand, with the index of the whole run."""
+    """The first thousand, with indexes relative to the whole run."""
     receipts: list[str] = field(default_factory=list)
 
     def add(self, receipt: Receipt, status_url: str) -> None:
-        """One more receipt, in the order of the pushes."""
+        """Add a receipt, in the order of the pushes."""
         for problem in receipt.problems[: PROBLEMS - len(self.problems)]:
             self.problems.append(problem.model_copy(update={"index": self.received + problem.index}))
         self.received += receipt.received
@@ -41,9 +41,9 @@ class Verdicts:
         self.receipts.append(status_url)
 
     def add_too_large(self, sizes: list[int]) -> None:
-        """Objects that did not even fit into a request: refused on our side, so that nothing vanishes.
+        """Add objects that exceed the size of a request as rejected, so that no object is missing from the counts.
 
-        Empties ``sizes`` (``Publisher.too_large``): they are told once.
+        Clears ``sizes`` (``Publisher.too_large``), so that they are reported once.
         """
         while sizes:
             message = f"{sizes.pop(0):,} bytes are more than the hub takes in one request"
@@ -55,12 +55,12 @@ class Verdicts:
             self.rejected += 1
 
     def counts(self) -> dict[str, int]:
-        """The five numbers by name."""
+        """Returns the five counts by name."""
         names = ("received", "accepted", "unchanged", "held", "rejected")
         return {name: getattr(self, name) for name in names}
 
     def as_json(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """Returns the data for ``--json``."""
         problems = [problem.model_dump() for problem in self.problems]
         return {**self.counts(), "problems": problems, "receipts": self.receipts}
 
@@ -68,7 +68,7 @@ class Verdicts:
 def collect(
     client: HubClient, receipts: Sequence[str], *, within_s: float = WITHIN_S, progress: Progress | None = None
 ) -> Verdicts:
-    """Wait until every receipt is complete, ``within_s`` each, and add them up. Raises TryLater when one is not."""
+    """Waits until every receipt is complete, ``within_s`` each; returns the sums. Raises TryLater after that time."""
     verdicts, progress = Verdicts(), progress or Quiet()
     for done, status_url in enumerate(receipts, start=1):
         receipt = client.completed(status_url, within_s=within_s)

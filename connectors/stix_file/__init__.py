@@ -1,4 +1,4 @@
-"""Publishes STIX from files: a bundle, a list, NDJSON, single objects; packed or not; one file, a folder, a pattern."""
+"""Publishes STIX from files: bundles, lists, NDJSON or single objects, compressed or not; a file, folder or pattern."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StixFileSettings(FilesSettings):
 
 
 class StixFileConnector(FilesConnector[StixFileSettings]):
-    """Objects go out as the bytes that they are in the file; what is malformed is the hub's to refuse."""
+    """Publishes objects as the bytes in the file; the hub rejects malformed ones."""
 
     name: ClassVar[str] = "stix-file"
     summary: ClassVar[str] = "STIX bundles, NDJSON or single objects in files and folders, packed or not"
@@ -33,19 +33,19 @@ class StixFileConnector(FilesConnector[StixFileSettings]):
     suffixes = (".json", ".jsonl", ".ndjson", ".stix", ".stix2")
 
     def bodies(self, source: Input, file: SeenFile) -> Iterator[bytes]:
-        """Each object as one line of bytes."""
+        """Yields each object as one line of bytes."""
         del file
         return split(source.chunks())
 
     def is_object(self, body: bytes | Mapping[str, Any]) -> bool:
-        """Whether it could be meant as a STIX object, broken perhaps."""
+        """Returns whether it may be a STIX object, possibly malformed."""
         return isinstance(body, bytes) and _may_be_stix(body)
 
 
 def _may_be_stix(raw: bytes) -> bool:
-    """An object with an id of STIX's form; or, broken or incomplete, with a type and a word that goes with it.
+    """Returns whether it has an id in STIX syntax or, if malformed or incomplete, a type and a related property.
 
-    Errors of services have a ``type`` too ("about:blank", "error"), which is why a type alone is not enough.
+    A type alone is not enough, since errors of services have a ``type`` too ("about:blank", "error").
     """
     return raw.startswith(b"{") and (
         _STIX_ID.search(raw) is not None or (_STIX_TYPE.search(raw) is not None and _STIX_WORD.search(raw) is not None)

@@ -1,4 +1,4 @@
-"""Files named one by one, and standard input: what ``ctihub push`` reads. Nothing is remembered between runs."""
+"""Single files and standard input, for ``ctihub push``. Nothing is stored between runs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ STDIN = "-"
 
 
 class InputsSettings(ConnectorSettings):
-    """What to read, in this order."""
+    """The paths to read, in this order."""
 
     paths: tuple[str, ...]
 
 
 class Inputs(Connector[InputsSettings]):
-    """Several files, folders or patterns in turn."""
+    """Reads several files, folders or patterns in sequence."""
 
     name: ClassVar[str] = "inputs"
     summary: ClassVar[str] = "Files named one by one, and standard input"
@@ -38,7 +38,7 @@ class Inputs(Connector[InputsSettings]):
 
     @classmethod
     def named(cls, paths: Sequence[str]) -> Self:
-        """Check that every path leads to a file before anything is read. Raises SourceFailed."""
+        """Returns a connector for these paths; checks first that each has a file. Raises SourceFailed."""
         inputs = cls(InputsSettings(paths=tuple(paths)))
         for part in inputs._parts:
             if part is not None:
@@ -46,7 +46,7 @@ class Inputs(Connector[InputsSettings]):
         return inputs
 
     def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
-        """All objects, always from the beginning."""
+        """Yields all objects, always from the beginning."""
         del checkpoint
         for part in self._parts:
             if part is None:
@@ -65,11 +65,11 @@ class Inputs(Connector[InputsSettings]):
                     yield Item(body)
 
     def may_be_empty(self) -> bool:
-        """Files are judged one by one; standard input may be a pipe that had nothing to say."""
+        """Returns True: files are checked one by one, and standard input may be empty."""
         return True
 
     def share_read(self) -> float | None:
-        """Each path counts the same; None while standard input is read."""
+        """Returns the part that was read, with equal weight for each path; None for standard input."""
         if self._done == len(self._parts):
             return 1.0
         part = self._parts[self._done]
@@ -78,10 +78,10 @@ class Inputs(Connector[InputsSettings]):
 
 
 class _Named(StixFileConnector):
-    """Files that a person names: whatever looks like data goes to the hub, whose verdicts the person sees at once."""
+    """Files that a user names: all data are sent to the hub, and the user sees its verdicts at once."""
 
     def is_object(self, body: bytes | Mapping[str, Any]) -> bool:
-        """The hub judges."""
+        """Returns True: the hub decides."""
         del body
         return True
 

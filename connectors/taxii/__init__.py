@@ -1,4 +1,4 @@
-"""Publishes what a TAXII 2.1 server has, and then what is new there."""
+"""Publishes the objects of a TAXII 2.1 server, and in later runs the new ones."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ from connectors.taxii.reader import Position, Readable, TaxiiReader, earlier
 from connectors.taxii.wire import ANSWER_S, ServerAccess
 
 OVERLAP_S = 1.0
-"""How far a round reaches back into the one before: servers give one date to several objects, or set it before they
-commit (OpenTAXII), and then an exact continuation would miss some."""
+"""By how many seconds rounds overlap: servers give several objects the same date, or set it before they commit
+(OpenTAXII), so an exact continuation would miss some."""
 _REMEMBERED = 100_000
 
 
 class TaxiiSettings(ConnectorSettings):
-    """Which server, which collections, as whom."""
+    """The server, the collections, and the credentials."""
 
     model_config = SettingsConfigDict(env_prefix="CTIHUB_TAXII_")
 
     url: str = Field(pattern=r"^https?://")
-    """The server's discovery (``https://…/taxii2/``), an API root, or one collection."""
+    """The URL of the server's discovery (``https://…/taxii2/``), of an API root, or of one collection."""
     collections: tuple[str, ...] = ()
-    """Titles or ids; empty: all that may be read."""
+    """Titles or ids; empty: all readable ones."""
     user: str | None = None
     """For Basic authentication, with ``password``."""
     password: SecretStr | None = None
-    """Better in the environment: CTIHUB_TAXII_PASSWORD."""
+    """Preferably in the environment: CTIHUB_TAXII_PASSWORD."""
     token: SecretStr | None = None
-    """A token instead of user and password. Better in the environment: CTIHUB_TAXII_TOKEN."""
+    """A token instead of user and password. Preferably in the environment: CTIHUB_TAXII_TOKEN."""
     token_scheme: Literal["Bearer", "Token"] = "Bearer"  # noqa: S105 - a scheme's name
-    """What stands before the token in the Authorization header."""
+    """The scheme before the token in the Authorization header."""
     ca_file: str | None = None
-    """The server's own authority (PEM)."""
+    """Certificates of the server's certificate authority (PEM)."""
     client_cert: str | None = None
     """A client certificate with its key (PEM)."""
     verify_tls: bool = True
-    """false accepts any certificate: for a test, never for a feed."""
+    """false accepts any certificate: only for tests."""
     since: str | None = Field(None, pattern=r"^\d{4}-\d{2}-\d{2}T[0-9:.]+Z$")
-    """Only what was added after this time (RFC 3339, UTC), in the first round."""
+    """In the first round, only objects that were added after this time (RFC 3339, UTC)."""
     types: tuple[str, ...] = ()
     """Only these STIX types; empty: all."""
     versions: Literal["last", "all"] = "last"
-    """Of each object the newest version, or every one."""
+    """The newest version of each object, or all versions."""
     page_objects: int = Field(1_000, ge=1, le=10_000)
-    """How many objects to ask for at once; the server may give fewer."""
+    """The number of objects to request per page; the server may send fewer."""
     answer_seconds: float = Field(ANSWER_S, gt=0, le=86_400)
-    """How long one answer may take in all."""
+    """The maximum time for one response."""
     allow_empty: bool = False
-    """true: a first round that brings no object at all is no failure."""
+    """true: a first round without objects is not an error."""
 
     @field_validator("url")
     @classmethod
@@ -84,7 +84,7 @@ class TaxiiSettings(ConnectorSettings):
 
 
 class TaxiiConnector(Connector[TaxiiSettings]):
-    """Reads collections one after the other; a checkpoint after each page, kept per collection."""
+    """Reads collections in sequence, with a checkpoint after each page for each collection."""
 
     name: ClassVar[str] = "taxii"
     summary: ClassVar[str] = "Any TAXII 2.1 server, incrementally"
@@ -96,7 +96,7 @@ class TaxiiConnector(Connector[TaxiiSettings]):
         self._done: tuple[int, int] = (0, 0)
 
     def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
-        """What each collection has after its own position. One that fails does not keep the others from the hub."""
+        """Yields the objects of each collection after its position. A failed collection does not stop the others."""
         self._state = {url: dict(kept) for url, kept in checkpoint.get("collections", {}).items()}
         failures: list[SourceFailed] = []
         seen = False
@@ -123,7 +123,7 @@ class TaxiiConnector(Connector[TaxiiSettings]):
         recent = _Recent(kept.get("recent", ()))
         position = Position.of(kept) if kept else Position(added_after=self.settings.since)
         for page in reader.pages(collection.url, position, overlap_s=OVERLAP_S, **self._filters()):
-            last: bytes | None = None  # it carries the checkpoint of its page, which is known behind it
+            last: bytes | None = None  # it has the checkpoint of its page, which is known after it
             for found in recent.fresh(page.objects, page.date_last):
                 if last is not None:
                     yield Item(last)
@@ -167,21 +167,21 @@ class TaxiiConnector(Connector[TaxiiSettings]):
         )
 
     def may_be_empty(self) -> bool:
-        """A round without an object was judged in ``items``."""
+        """Returns True: ``items`` checks rounds without objects."""
         return True
 
     def end_checkpoint(self) -> Checkpoint:
-        """Also where the last pages were empty."""
+        """Returns the positions, also after empty pages."""
         return {"collections": self._state}
 
     def share_read(self) -> float | None:
-        """By collections, where there are several; a server does not say how much there is."""
+        """Returns the part by number of collections, if there are several; a server does not report sizes."""
         done, of = self._done
         return done / of if of > 1 else None
 
 
 def access(settings: TaxiiSettings, patience_s: float) -> ServerAccess:
-    """The settings as the reader takes them."""
+    """Returns the settings for the reader."""
     return ServerAccess(
         settings.url,
         _authorization(settings),
@@ -194,7 +194,7 @@ def access(settings: TaxiiSettings, patience_s: float) -> ServerAccess:
 
 
 def _authorization(settings: TaxiiSettings) -> str | None:
-    """The header's value. Source: RFC 6750, section 2.1; RFC 7617, section 2 (UTF-8)."""
+    """Returns the Authorization header. Source: RFC 6750, section 2.1; RFC 7617, section 2 (UTF-8)."""
     if settings.token:
         value = f"{settings.token_scheme} {settings.token.get_secret_value()}"
     elif settings.user and settings.password:
@@ -208,16 +208,16 @@ def _authorization(settings: TaxiiSettings) -> str | None:
 
 
 class _Recent:
-    """Which objects came within the overlap, by a short hash of their bytes, so that they go out once."""
+    """Short hashes of the objects in the overlap, so that they are published once."""
 
     def __init__(self, kept: Any) -> None:
         self._before = set(kept)
         self._marks: deque[tuple[str, str]] = deque(maxlen=_REMEMBERED)
-        """(last date of the page, mark) of the newest objects."""
+        """(last date of the page, hash) of the newest objects."""
         self._newest = ""
 
     def fresh(self, objects: Iterator[bytes], date_last: str | None) -> Iterator[bytes]:
-        """A page's objects without those of the round before."""
+        """Yields a page's objects except those of the previous round."""
         self._newest = date_last or ""
         for found in objects:
             mark = hashlib.blake2b(found, digest_size=8).hexdigest()
@@ -226,10 +226,10 @@ class _Recent:
                 yield found
 
     def as_json(self) -> list[str]:
-        """The marks of the pages that reach into the overlap, the newest hundred thousand at most."""
+        """Returns the hashes of the pages in the overlap, at most the newest hundred thousand."""
         edge = earlier(self._newest, OVERLAP_S) if self._newest else ""
         while self._marks and self._marks[0][0] < edge:
             self._marks.popleft()
-        if not self._marks:  # an empty round: the overlap is still that of the round before
+        if not self._marks:  # an empty round: the overlap is that of the previous round
             return sorted(self._before)
         return [mark for _, mark in self._marks]

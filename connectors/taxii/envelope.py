@@ -1,7 +1,7 @@
-"""Takes a TAXII envelope apart as it comes: the list of its objects as bytes, the few properties around it decoded.
+"""Splits a TAXII envelope while it is received: its list of objects as bytes, the other properties decoded.
 
-Nothing is given out of an envelope before its end has come and its brackets fit: what a broken page did not give must
-not be passed. Sans-IO; whatever comes, memory stays bounded and nothing recurses.
+An envelope is used only when it is complete and its brackets match: otherwise the missing objects of a broken page
+would be skipped. Sans-IO; memory is bounded for any input, and nothing recurses.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 
 NESTING = 100
-"""How deep brackets may stand in one another. Real objects nest five levels, and the hub takes 32."""
+"""The maximum nesting of brackets. Real objects have five levels; the hub's limit is 32."""
 OBJECTS_MOST = 1_000_000
-"""In one page. We ask for a thousand; some servers give a whole collection."""
+"""The maximum number of objects in one page. Some servers send a whole collection, whatever limit is requested."""
 _AROUND_BYTES = 1 << 20
 
 _STRING_REST = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
@@ -30,25 +30,25 @@ _CLOSES = {b"}"[0]: b"{"[0], b"]"[0]: _OPEN_LIST}
 
 
 class EnvelopeError(ValueError):
-    """Why something is no envelope, to be read after "the answer"."""
+    """Why a response is not an envelope; the text follows "the answer"."""
 
 
 class EnvelopeScanner:
-    """Fed bytes cut anywhere, gives those that stand inside the list ``objects``."""
+    """Accepts bytes, split anywhere, and returns those inside the list ``objects``."""
 
     def __init__(self) -> None:
         self.objects = 0
-        """How many elements the list has so far."""
+        """The number of elements of the list so far."""
         self._rest = b""
         self._open = bytearray()
         self._in_string = False
         self._inside = False
-        """Whether what is read stands in the list of objects."""
+        """Whether the current position is in the list of objects."""
         self._around = bytearray()
         self._found: list[bytes] = []
 
     def feed(self, data: bytes) -> bytes:
-        """The bytes of the list that ``data`` brings. Raises EnvelopeError."""
+        """Returns the bytes of ``data`` that are in the list. Raises EnvelopeError."""
         data = self._rest + data
         self._rest = b""
         at = start = 0
@@ -59,7 +59,7 @@ class EnvelopeScanner:
         return found
 
     def close(self) -> dict[str, Any]:
-        """The properties of the envelope, ``objects`` emptied. Raises EnvelopeError where its end never came."""
+        """Returns the properties of the envelope, with empty ``objects``. Raises EnvelopeError if it is incomplete."""
         if self._open or self._in_string:
             raise EnvelopeError("ends in the middle")
         text = bytes(self._around).removeprefix(codecs.BOM_UTF8).strip()
@@ -72,10 +72,10 @@ class EnvelopeScanner:
         return found
 
     def _string(self, data: bytes, at: int, start: int) -> tuple[int, int]:
-        """To the end of a string: the positions reached, and from where the bytes are not yet taken."""
+        """Reads to the end of a string; returns the position reached, and the start of the bytes not yet stored."""
         match = _STRING_REST.match(data, at)
         at = match.end() if match else at
-        if at < len(data) and data[at] == _BACKSLASH:  # what it escapes has not come yet
+        if at < len(data) and data[at] == _BACKSLASH:  # the escaped character is not received yet
             self._take(data[start:at])
             self._rest = data[at:]
             return len(data), len(data)
@@ -118,7 +118,7 @@ class EnvelopeScanner:
         if not self._open or self._open.pop() != _CLOSES[mark]:
             raise EnvelopeError("is not JSON: its brackets do not fit")
         if self._inside and len(self._open) == 1:
-            self._take(data[start:at] + b",")  # the key may come twice
+            self._take(data[start:at] + b",")  # the key may be duplicate
             self._inside = False
             return at
         return start

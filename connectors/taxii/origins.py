@@ -1,4 +1,4 @@
-"""Whether two addresses lead to the same server, however they are spelled, and how the named one is asked."""
+"""Compares whether two addresses are on the same server, however they are spelled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where an address leads: the host in lower case, in ASCII, without the dot at its end."""
+    """The scheme, host and port of an address; the host is in lower case, in ASCII, without a dot at the end."""
 
     scheme: str
     host: str
@@ -21,7 +21,7 @@ class Origin:
 
     @classmethod
     def of(cls, url: httpx.URL) -> Origin:
-        """The origin of an absolute address."""
+        """Returns the origin of an absolute address."""
         host = url.raw_host.decode("ascii").lower().removesuffix(".")
         with suppress(ValueError):  # a name
             host = ipaddress.ip_address(host).compressed
@@ -29,14 +29,14 @@ class Origin:
 
     @property
     def has_default_port(self) -> bool:
-        """Whether the port is that of the scheme."""
+        """Whether the port is the default of the scheme."""
         return self.port == _DEFAULT_PORTS.get(self.scheme)
 
 
 def on_same_server(ours: httpx.URL, named: httpx.URL) -> httpx.URL | None:
-    """The named address as it is to be asked; None where it leads to another host or port, or to no web server.
+    """Returns the named address for a request; None if it has another host or port, or is not http or https.
 
-    By https where either says https: behind a proxy that ends TLS, servers call themselves by http.
+    The result is https if either address is: behind a proxy that terminates TLS, servers use http for themselves.
     """
     here, there = Origin.of(ours), Origin.of(named)
     if here.host != there.host or {here.scheme, there.scheme} - _DEFAULT_PORTS.keys():
@@ -49,7 +49,7 @@ def on_same_server(ours: httpx.URL, named: httpx.URL) -> httpx.URL | None:
 
 
 def difference(ours: httpx.URL, named: httpx.URL) -> str:
-    """What makes the named address another server, to be read after "sends us to"."""
+    """Describes why the named address is another server; the text follows "sends us to"."""
     here, there = Origin.of(ours), Origin.of(named)
     if there.scheme not in _DEFAULT_PORTS:
         return f"an address of {there.scheme or 'no scheme'} instead of {here.scheme}"

@@ -1,7 +1,8 @@
 """Reads collections of any TAXII 2.1 server, page by page.
 
-Servers differ from the specification in ways that lose or repeat data, or loop; each rule below names who needs it.
-Others are malicious: a page is stored whole before an object of it is given out, and everything about it is bounded.
+Servers deviate from the specification in ways that lose or repeat data, or cause loops; each rule below names the
+servers that need it. A server may be malicious: a page is stored completely before its objects are returned, and all
+sizes are bounded.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from connectors.taxii.wire import Answer, ServerAccess, Wire, absolute_url
 __all__ = ["Page", "Position", "Readable", "ServerAccess", "TaxiiReader", "earlier"]
 
 ANSWER_BYTES = 256 << 20
-"""One page at most, unpacked. OpenCTI serves pages of 500 objects, others whole collections in one answer."""
+"""The maximum size of a page, unpacked. OpenCTI sends pages of 500 objects, other servers whole collections."""
 RESOURCE_BYTES = 4 << 20
-"""What describes a server, a root or its collections at most: it is decoded in memory."""
+"""The maximum size of a description of a server, root or collections, which is decoded in memory."""
 EMPTY_PAGES = 200
-"""So many pages in a row may bring no object: servers that filter after paging give some, a hostile one without end."""
+"""The maximum number of consecutive empty pages. Servers that filter after paging send some, a malicious one no end."""
 _CURSOR_CHARACTERS = 8_192
 _SPOOL_BYTES = 8 << 20
 _CHUNK_BYTES = 1 << 20
@@ -47,31 +48,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far one collection was read; goes into the checkpoint."""
+    """The position in one collection; part of the checkpoint."""
 
     added_after: str | None = None
-    """The filter of the present round; stays the same from page to page."""
+    """The filter of the current round, the same for all its pages."""
     next: str | None = None
     """The server's cursor for the next page of the round."""
     last: str | None = None
-    """The greatest date_added seen, where the following round begins."""
+    """The greatest date_added so far, where the next round begins."""
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> Position:
-        """From a checkpoint."""
+        """Reads a position from a checkpoint."""
         return cls(*(kept.get(name) for name in ("added_after", "next", "last")))
 
     def as_json(self) -> dict[str, Any]:
-        """For a checkpoint."""
+        """Returns the data for a checkpoint."""
         return {"added_after": self.added_after, "next": self.next, "last": self.last}
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one answer held, and where to go on after it."""
+    """The objects of one response, and the position after it."""
 
     objects: Iterator[bytes]
-    """Each as one line of bytes, bundles taken apart. To be read before the next page is asked for."""
+    """Each object as one line of bytes, with bundles split. Read them before requesting the next page."""
     position: Position
     date_last: str | None
     more: bool
@@ -89,7 +90,7 @@ class Readable:
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
-    """A page as it was spooled: what stands around its objects, and these as bytes."""
+    """A stored page: its properties, and its objects as bytes."""
 
     around: Mapping[str, Any]
     inside: IO[bytes]
@@ -97,33 +98,33 @@ class _Envelope:
     headers: Mapping[str, str] = field(repr=False)
 
     def split(self) -> Iterator[bytes]:
-        """The objects; those of an envelope that is a bundle get its ``spec_version``."""
+        """Yields the objects; those of a bundle instead of an envelope get its ``spec_version``."""
         kept = {name: self.around[name] for name in ("type", "id", "spec_version") if name in self.around}
         head = orjson.dumps(kept)[:-1] + (b"," if kept else b"") + b'"objects":['
         self.inside.seek(0)
         return split(chain((head,), iter(lambda: self.inside.read(_CHUNK_BYTES), b""), (b"]}",)))
 
     def close(self) -> None:
-        """Give the spool back."""
+        """Delete the temporary file."""
         self.inside.close()
 
 
 class TaxiiReader:
-    """One server. Close it when done."""
+    """Reads from one server. Close it after use."""
 
     def __init__(self, access: ServerAccess, notify: Notify | None = None) -> None:
         self._access = access
         self._notify = notify or (lambda _: None)
         self._wire = Wire(access)
         self.hidden: list[str] = []
-        """Titles of collections that the server names and does not let us read."""
+        """Titles of collections that the server lists but does not allow to read."""
 
     def close(self) -> None:
         """Close the connections."""
         self._wire.close()
 
     def collections(self) -> list[Readable]:
-        """What may be read, over all API roots: the address may be that of discovery, of a root, or of a collection."""
+        """Returns the readable collections of all API roots. The URL may be of discovery, a root, or a collection."""
         self.hidden.clear()
         found, url = self._resource(_folder(self._wire.url))
         if "can_read" in found:
@@ -160,9 +161,9 @@ class TaxiiReader:
     def pages(
         self, collection_url: str, position: Position, *, overlap_s: float = 0.0, **filters: Any
     ) -> Iterator[Page]:
-        """The pages of one round after ``position``. Ends where the server says that there is no more.
+        """Yields the pages of one round after ``position``, until the server reports that there are no more.
 
-        A new round (no cursor is kept) begins ``overlap_s`` before the last date of the round before.
+        A new round (without a stored cursor) begins ``overlap_s`` before the last date of the previous round.
         """
         url = absolute_url(httpx.URL(collection_url), "objects/")
         if position.next is None:
@@ -173,12 +174,12 @@ class TaxiiReader:
             with closing(self._page(url, position, filters, first=not cursors)) as envelope:
                 page = self._read(envelope, position)
                 onward = self._way_on(page, position, cursors) if page.more else page
-                # what it gave is published before it is given up; the position stays, since nobody knows what is next
+                # publish the page before raising; the position is unchanged, since the next page is unknown
                 yield onward or replace(page, position=position)
             if onward is None:
                 raise self._loop("promises more but gives no way on")
             page = onward
-            if not page.more:  # also where a cursor is given: OpenCTI always gives one
+            if not page.more:  # even if there is a cursor: OpenCTI always sends one
                 return
             empty = empty + 1 if page.is_empty else 0
             if empty >= EMPTY_PAGES:
@@ -186,14 +187,14 @@ class TaxiiReader:
             position = page.position
 
     def _page(self, url: httpx.URL, at: Position, filters: Mapping[str, Any], *, first: bool) -> _Envelope:
-        # The filters of the first page go with every page: medallion answers 400 where they are missing.
+        # Every page needs the filters of the first page: medallion answers 400 without them.
         asked = url.copy_merge_params(_parameters({**filters, "added_after": at.added_after, "next": at.next}))
         try:
             return self._call(lambda: self._spooled(asked))
         except SourceFailed as error:
             if not (first and at.next and error.code in ("taxii.400", "taxii.404", "taxii.410", "taxii.422")):
                 raise
-            # A kept cursor that the server has forgotten (medallion, after a restart): begin the round anew.
+            # The server does not know the stored cursor any more (medallion, after a restart): restart the round.
             self._notify("The server no longer knows the cursor; reading on by date.")
             return self._page(url, _round_after(at, 0.0), filters, first=True)
 
@@ -217,14 +218,14 @@ class TaxiiReader:
             return _Envelope(around, inside, scanner.objects, answer.headers)
 
     def _content(self, body: Input) -> Iterator[bytes]:
-        """The bytes of an answer. Raises SourceFailed, in the words of TAXII, where they cannot be unpacked."""
+        """Yields the bytes of a response. Raises SourceFailed if they cannot be unpacked."""
         try:
             yield from body.chunks()
         except SourceFailed as error:
             raise self._no_taxii(f"cannot be read: {error.says}") from error
 
     def _resource(self, url: httpx.URL) -> tuple[dict[str, Any], httpx.URL]:
-        """What describes something, and where it was found."""
+        """Returns a description (of discovery, a root or collections) and its final address."""
         return self._call(lambda: self._decoded(url))
 
     def _decoded(self, url: httpx.URL) -> tuple[dict[str, Any], httpx.URL]:
@@ -255,7 +256,7 @@ class TaxiiReader:
         return Page(envelope.split(), position, date_last, more, is_empty=not envelope.objects)
 
     def _way_on(self, page: Page, before: Position, cursors: set[bytes]) -> Page | None:
-        """Make sure that the next request is another one: by a new cursor, else by date; None where neither is."""
+        """Returns the page with a position that differs from earlier ones, by cursor or date; None if there is none."""
         cursor = page.position.next
         seen = hashlib.blake2b((cursor or "").encode("utf-8", "surrogatepass"), digest_size=8).digest()
         if cursor and seen not in cursors:
@@ -280,7 +281,7 @@ class TaxiiReader:
         raise AssertionError("unreachable: the last attempt raises")
 
     def _refuse_errors(self, answer: Answer) -> None:
-        """Raises TryLater or SourceFailed for an answer that is no success."""
+        """Raises TryLater or SourceFailed for an error response."""
         status = answer.status
         if status < 300:
             return
@@ -290,7 +291,7 @@ class TaxiiReader:
         raise SourceFailed(f"taxii.{status}", says, _WAYS_OUT.get(status, _NAME_IT))
 
     def _no_taxii(self, why: str, body: Input | None = None) -> SourceFailed:
-        """Something else than TAXII, called by its name where it is known."""
+        """Returns the error for content that is not TAXII, with a description if it is recognised."""
         url, start = self._access.url, body.start if body else b""
         if (page := not_a_feed(start)) is not None:
             if page.is_login:
@@ -318,12 +319,12 @@ _WAYS_OUT = {
 
 
 def _folder(url: httpx.URL) -> httpx.URL:
-    """An address with a slash at the end of its path, so that others can be relative to it."""
+    """Returns an address with a slash at the end of its path, for resolving relative addresses."""
     return url if url.path.endswith("/") else url.copy_with(path=url.path + "/")
 
 
 def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
-    """The query of a page. Source: TAXII 2.1, sections 3.4 and 3.5 (``match`` with values apart by commas)."""
+    """Returns the query of a page. Source: TAXII 2.1, sections 3.4 and 3.5 (``match`` with comma-separated values)."""
     own = ("limit", "added_after", "next")
     found = {}
     for name, value in asked.items():
@@ -334,24 +335,24 @@ def _parameters(asked: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _round_after(position: Position, overlap_s: float) -> Position:
-    """Where a round begins. Without any date from the server it begins where the one before did: repeats, no loss."""
+    """Returns the start of a round. Without dates from the server it is that of the previous round, which repeats."""
     start = earlier(position.last, overlap_s) if position.last else position.added_after
     return Position(added_after=start, last=position.last)
 
 
 def _moment(header: str | None) -> str | None:
-    """A date of a header as text that compares as time; None where it is none."""
+    """Returns a date of a header as text that sorts by time; None if it is not a date."""
     moment = earlier(header or "", 0.0)
     return moment if moment != header or moment.endswith("Z") else None
 
 
 def earlier(moment: str, seconds: float) -> str:
-    """An RFC 3339 time so much earlier, in UTC with six digits (so that text compares as time).
+    """Returns an RFC 3339 time ``seconds`` earlier, in UTC with six digits, so that the text sorts by time.
 
-    Further digits are cut, which repeats rather than loses. What cannot be read stays as it is.
+    Further digits are cut, which may repeat objects but loses none. Unreadable text is returned unchanged.
     """
     try:
         parsed = datetime.fromisoformat(moment).astimezone(UTC)
         return (parsed - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    except (ValueError, OverflowError):  # years 1 and 9999 have no hour before and after
+    except (ValueError, OverflowError):  # near the years 1 and 9999 the result is out of range
         return moment

@@ -1,7 +1,7 @@
-"""Asks one server over HTTP: nothing leads to another server, an answer has a deadline in all, its bytes are bounded.
+"""HTTP requests to one server, never to another one. Each response has a total deadline and a maximum size.
 
-A server may be malicious, or a proxy may answer for it. asyncio is used internally because only there a deadline covers
-everything, including headers that arrive byte by byte; the caller does not see it.
+A server may be malicious, or a proxy may answer for it. asyncio is used internally because its deadlines cover
+everything, including headers that arrive byte by byte. The interface is synchronous.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from connectors.taxii.origins import difference, on_same_server
 
 MEDIA_TYPE = "application/taxii+json;version=2.1"
 ANSWER_S = 60.0
-"""How long one answer may take in all; a time per read is no bound, since a byte now and then is a read. Other clients
-give up after 30 (OpenCTI) or 60 seconds (Elastic)."""
+"""The total time for one response. A timeout per read is no limit, since a single byte is a read. Other clients stop
+after 30 (OpenCTI) or 60 seconds (Elastic)."""
 _CONNECT_S = 10.0
 _REDIRECTS = 5
 _REDIRECTED = {301, 302, 303, 307, 308}
@@ -38,26 +38,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ServerAccess:
-    """How to reach a server."""
+    """Address and credentials of a server."""
 
     url: str
     authorization: str | None = field(default=None, repr=False)
-    """The value of the header."""
+    """The value of the Authorization header."""
     ca_file: str | None = None
     client_cert: str | None = None
     verify: bool = True
     patience_s: float | None = SOURCE_PATIENCE_S
     answer_s: float = ANSWER_S
     keep_host: bool = False
-    """Take only paths from what the server advertises: a hub behind a forwarded port knows itself by another name."""
+    """Use only the paths of the server's addresses: a hub behind a forwarded port has another address for itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer whose head has come. ``body`` is read as it comes, unpacked."""
+    """A response whose headers are received. ``body`` is read and unpacked as it arrives."""
 
     url: httpx.URL
-    """Where it came from, after redirects."""
+    """The address after redirects."""
     status: int
     reason: str
     headers: httpx.Headers
@@ -65,7 +65,7 @@ class Answer:
 
 
 class Wire:
-    """GET requests with our credentials. Close it when done."""
+    """GET requests with credentials. Close it after use."""
 
     def __init__(self, access: ServerAccess) -> None:
         self._access = access
@@ -90,9 +90,9 @@ class Wire:
 
     @contextmanager
     def get(self, url: httpx.URL) -> Iterator[Answer]:
-        """The answer, where need be after redirects on the same server. Raises SourceFailed and TryLater.
+        """Gives the response, after redirects on the same server. Raises SourceFailed and TryLater.
 
-        Time counts only while we wait for the server.
+        Only the time of waiting for the server counts.
         """
         clock = _Clock(self._access)
         for _ in range(_REDIRECTS + 1):
@@ -113,9 +113,9 @@ class Wire:
         )
 
     def own(self, named: httpx.URL, *, redirected: bool = False) -> httpx.URL:
-        """An address that the server named, as it is to be asked. Raises SourceFailed for another server's.
+        """Returns the address to request for one that the server named. Raises SourceFailed for another server.
 
-        Credentials go to the configured host and nowhere else, and nobody else's answers are published as its.
+        Credentials are sent only to the configured host, and only its responses are published.
         """
         if (ours := on_same_server(self.url, named)) is not None:
             return ours
@@ -141,7 +141,7 @@ class Wire:
         begun = b""
         while (chunk := self._run(following(), clock)) is not None:
             begun += chunk
-            if len(begun) > 1:  # by two bytes it is known whether it is packed
+            if len(begun) > 1:  # two bytes show whether it is compressed
                 yield begun
                 begun = b""
         yield begun
@@ -160,13 +160,13 @@ class Wire:
 
 
 class _Clock:
-    """How much of the time for one answer is left."""
+    """The remaining time for one response."""
 
     def __init__(self, access: ServerAccess) -> None:
         self._left_s = access.answer_s
 
     async def bounded(self, step: Coroutine[Any, Any, T]) -> T:
-        """The result of a step. Raises TimeoutError once the time is over."""
+        """Returns the result of a step. Raises TimeoutError when no time is left."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._left_s):
@@ -176,7 +176,7 @@ class _Clock:
 
 
 class _Body(Input):
-    """What a server answers, as it comes."""
+    """The body of a response, read as it arrives."""
 
     def __init__(self, chunks: Generator[bytes, None, None], *, name: str) -> None:
         self._chunks = chunks
@@ -191,7 +191,7 @@ class _Body(Input):
 
 
 def parsed(url: str) -> httpx.URL:
-    """An address that somebody wrote down. Raises WrongSettings where it is none."""
+    """Parses a configured address. Raises WrongSettings if it is not valid."""
     try:
         found = httpx.URL(url)
     except httpx.InvalidURL as error:
@@ -206,7 +206,7 @@ def parsed(url: str) -> httpx.URL:
 
 
 def absolute_url(base: httpx.URL, named: object) -> httpx.URL:
-    """An address that a server named, relative to where it did. Raises SourceFailed where it is none."""
+    """Resolves an address that a server named, relative to ``base``. Raises SourceFailed if it is not valid."""
     try:
         return base.join(str(named))
     except httpx.InvalidURL as error:
