@@ -15,7 +15,7 @@ SHOWN = ("Collecting", "Downloading", "Preparing", "Building", "Installing")
 
 
 def main(what: str, extras: list[str]) -> int:
-    """Install; pip's exit code, after all that it printed where it failed."""
+    """Install; returns pip's exit code, and prints pip's output if it failed."""
     step = Step(what)
     printed: list[str] = []
     command = [sys.executable, *PIP, f".[{','.join(extras)}]"]

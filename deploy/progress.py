@@ -1,4 +1,4 @@
-"""Progress of a long step: in a terminal one line that is updated, elsewhere a line now and then."""
+"""Shows the progress of a long step: in a terminal as one updated line, elsewhere as a line from time to time."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 import time
 
 EVERY_S = 10.0
-"""Where nobody sees a line change, as in a log, there is a new one this often."""
+"""The interval of lines outside of a terminal, in seconds."""
 
 
 class Step:
-    """One step on standard error; ends as one line that says what was done and how long it took."""
+    """One step on standard error. At the end it is one line with the result and the time."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -21,7 +21,7 @@ class Step:
             self._line(f"{what} …")
 
     def at(self, detail: str) -> None:
-        """What is being done just now."""
+        """Show the current action."""
         now = time.monotonic()
         if self._lively:
             text = f"{self._what}, {now - self._began:.0f} s: {detail}"
@@ -32,7 +32,7 @@ class Step:
             self._line(f"  {now - self._began:.0f} s: {detail}")
 
     def done(self, result: str = "done") -> None:
-        """The step has ended."""
+        """End the step."""
         if self._lively:
             sys.stderr.write("\r\x1b[K")
         self._line(f"{self._what}: {result} in {time.monotonic() - self._began:.0f} s")

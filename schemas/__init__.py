@@ -1,1 +1,1 @@
-"""What crosses a border, as pydantic models; the JSON Schema, OpenAPI and AsyncAPI documents come from them."""
+"""Pydantic models of the external interfaces. The JSON Schema, OpenAPI and AsyncAPI documents come from them."""

@@ -1,10 +1,10 @@
-"""The bodies of the hub's HTTP interface, once, for the doors that write them and for the clients that read them.
+"""The bodies of the hub's HTTP interface, shared by the doors that write them and the clients that read them.
 
-We are strict in what we write: an unknown field or a wrong type is an error. A client reads with ``read``, which
-ignores fields that it does not know, so that an older client goes on working with a newer hub.
+Writing is strict: an unknown field or a wrong type is an error. Clients read with ``read``, which ignores unknown
+fields, so that an older client works with a newer hub.
 
-STIX times are text here (RFC 3339, UTC, or a day ``YYYY-MM-DD`` for an anonymous centre): a date must leave as it is
-stored, and pydantic would write it anew.
+STIX times are text here (RFC 3339, UTC, or a day ``YYYY-MM-DD`` for an anonymous centre): they must be sent as they are
+stored, and pydantic would format them again.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 LevelLabel = Literal["clear", "green", "amber", "amber+strict", "red"]
 StateLabel = Literal["accepted", "unchanged", "held", "rejected"]
 Moment = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z)?$", max_length=40)]
-"""An RFC 3339 time in UTC, or a day where the exact time is not to be known."""
+"""An RFC 3339 time in UTC, or a day if the exact time is hidden."""
 
 
 class Body(BaseModel):
-    """What every body shares: nothing unknown, no silent conversions, immutable."""
+    """The base of all bodies: no unknown fields, no implicit conversions, immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     @classmethod
     def read(cls, body: bytes | str) -> Self:
-        """As a client reads it: fields that are not known here are ignored. Raises pydantic.ValidationError."""
+        """Parses a body as a client: ignores unknown fields. Raises pydantic.ValidationError."""
         return cls.model_validate_json(body, extra="ignore")
 
 
 class PushAccepted(Body):
-    """The 202 answer of ``POST /v1/intake`` and ``POST /v1/withdrawals``: what came in is durable."""
+    """The 202 response of ``POST /v1/intake`` and ``POST /v1/withdrawals``: everything received is durable."""
 
     receipt: str
     received: Count
-    """How many objects (or withdrawals) were read from the body, unreadable lines included."""
+    """The number of objects (or withdrawals) in the body, including unreadable lines."""
     status_url: str
-    """Where the receipt is read: an absolute URL, or a path on the same hub."""
+    """The address of the receipt: an absolute URL, or a path on the same hub."""
 
 
 class ReceiptProblem(Body):
-    """What is said of one object of a push; ``state`` accepted means a warning."""
+    """A problem of one object of a push; with the ``state`` accepted it is a warning."""
 
     index: Count
-    """Which object of the push, from 0."""
+    """The index of the object in the push, from 0."""
     id: str | None
-    """Its STIX id; None where it could not be read."""
+    """Its STIX id; None if it could not be read."""
     state: StateLabel
     code: str
     message: str
@@ -67,24 +67,24 @@ class Receipt(Body):
     problems: list[ReceiptProblem]
     """The first 1,000, by index."""
     problems_url: str | None = None
-    """Where the further ones are read (``ProblemPage``); None when there are none."""
+    """The address of further problems (``ProblemPage``); None if there are none."""
 
 
 class ProblemPage(Body):
-    """What ``problems_url`` answers."""
+    """The response of ``problems_url``."""
 
     problems: list[ReceiptProblem]
     next_url: str | None = None
 
 
 class Withdrawals(Body):
-    """The request of ``POST /v1/withdrawals``: the contributions that a centre takes back, by STIX id."""
+    """The request of ``POST /v1/withdrawals``: the STIX ids of the contributions to withdraw."""
 
     ids: Annotated[list[Annotated[str, Field(min_length=1, max_length=1_024)]], Field(min_length=1)]
 
 
 class ProblemDetails(Body):
-    """Every error that is not on a TAXII path (RFC 9457, ``application/problem+json``), with a stable ``code``."""
+    """An error on any path except TAXII (RFC 9457, ``application/problem+json``), with a stable ``code``."""
 
     type: str = "about:blank"
     title: str
@@ -106,49 +106,49 @@ class CollectionInfo(Body):
     tlp: LevelLabel
     group: str
     types: list[str]
-    """STIX types that pass its filter; empty means all."""
+    """The STIX types that it shows; empty means all."""
     kinds: list[str]
-    """Kinds of observable that pass; empty means all."""
+    """The kinds of observable that it shows; empty means all."""
     min_confidence: Percent
     last_seq: Count
-    """The number of its newest change; 0 when there is none yet."""
+    """The number of its newest change; 0 if there is none yet."""
 
 
 class CollectionList(Body):
-    """``GET /v1/collections``: by name."""
+    """``GET /v1/collections``: in the order of names."""
 
     collections: list[CollectionInfo]
 
 
 class ExportLimits(Body):
-    """What the products that read a format can take; null: as much as there is."""
+    """The limits of the products that read a format; null: no limit."""
 
     lines: Count | None
-    """Of a longer list they get the best."""
+    """The maximum number of lines. A longer list is reduced to its best entries."""
     line_bytes: Count | None
-    """Values whose line is longer are left out."""
+    """The maximum length of a line. Values with a longer line are left out."""
 
 
 class ExportInfo(Body):
-    """One format of exports."""
+    """An export format."""
 
     name: str
     path: str
-    """Where a collection's list is; ``{name}`` stands for the collection."""
+    """The path of a collection's list; ``{name}`` is the collection's name."""
     media_type: str
     kinds: list[str]
-    """What ``type`` may be; empty means all."""
+    """The valid values of ``type``; empty means all."""
     one_kind: bool
-    """``type`` must be one of them."""
+    """Whether ``type`` is required and must be a single kind."""
     limits: ExportLimits
     options: list[str]
     """Further query parameters."""
     page: str
-    """Where it is described, from the root of the source tree."""
+    """The path of its documentation in the source tree."""
 
 
 class ExportList(Body):
-    """``GET /v1/exports``: by name."""
+    """``GET /v1/exports``: in the order of names."""
 
     exports: list[ExportInfo]
 
@@ -160,33 +160,33 @@ class Withdrawn(Body):
 
 
 class Rejection(Body):
-    """What was refused, and why: one numbered entry of a centre's log of rejections (also on ``rejected.<centre>``)."""
+    """A rejection: one numbered entry of a centre's log of rejections (also in ``rejected.<centre>``)."""
 
     seq: Annotated[int, Field(ge=1)]
     at: Moment
-    """The time of the batch that refused it."""
+    """The time of the batch in which it was rejected."""
     centre: str
     receipt: str | None
-    """The push it came with: what the text of its receipt begins with. None for what came through Kafka."""
+    """The push of the object: the beginning of the text of its receipt. None for an object from Kafka."""
     topic: str
     partition: Count
     offset: Count
-    """Where the offending record stands in the intake."""
+    """The offset of the record in the intake."""
     index: Count
-    """Which object of the record, from 0."""
+    """The index of the object in the record, from 0."""
     id: str | None
-    """The object's STIX id; None where it could not be read."""
+    """The object's STIX id; None if it could not be read."""
     code: str
     pointer: str
     """JSON pointer into the object (RFC 6901); ``""`` is the whole object."""
     message: str
     rule_url: str
     excerpt: str
-    """The beginning of the refused bytes, as text, cut to size."""
+    """The beginning of the rejected bytes, as text."""
 
 
 class RejectionPage(Body):
-    """``GET /v1/rejections?after=SEQ``: in order; ask again with ``after`` = ``next_after`` while ``more``."""
+    """``GET /v1/rejections?after=SEQ``: in order. While ``more``, continue with ``after`` = ``next_after``."""
 
     rejections: list[Rejection]
     next_after: Count
@@ -194,51 +194,51 @@ class RejectionPage(Body):
 
 
 class ExplainedClaim(Body):
-    """One contribution behind a view, as the asker may see it."""
+    """One contribution to a view, as the caller may see it."""
 
     centre: str
-    """The name under which it is shown: the centre's name, its alias, or ``anonymous``."""
+    """The name of the centre as shown: its name, its alias, or ``anonymous``."""
     level: LevelLabel
     id: str | None
-    """The centre's own STIX id; only in answers to that centre and to operators."""
+    """The centre's own STIX id; only in responses to that centre and to operators."""
     created: Moment | None
     modified: Moment | None
     confidence: Percent | None
-    """As claimed; None where nothing was stated."""
+    """The confidence of the claim; None if it states none."""
     state: str
     """``live``, ``revoked``, ``expired``, ``waiting`` (for a reference), ``held`` …"""
 
 
 class ExplainedView(Body):
-    """What one collection shows of a thing, and out of what it was made."""
+    """What one collection shows of a thing, and the claims behind it."""
 
     collection: str
     id: str | None
     """The STIX id that this collection shows; None while it shows nothing."""
     state: Literal["live", "withdrawn", "none"]
     seq: Count
-    """The change that made the present state; 0 when there never was one."""
+    """The number of the change that made the current state; 0 if there was none."""
     version: Moment | None
-    """``modified`` of what is shown; None for what has no versions (SCO)."""
+    """``modified`` of the object; None for an object without versions (SCO)."""
     first: Moment | None
     last: Moment | None
     confidence: Percent | None
     how: str
-    """How the confidence came about, as a formula with the numbers put in; ``""`` where there is none."""
+    """The formula of the confidence, with its numbers; ``""`` if there is none."""
     voices: Count
     claims: list[ExplainedClaim]
-    """By rank, the best first."""
+    """The claims by rank, the best first."""
 
 
 class ExplainedThing(Body):
-    """One thing: its canonical key and text, and what the collections that the asker may read show of it."""
+    """One thing: its canonical key and text, and what the collections that the caller may read show of it."""
 
     key: str | None
-    """The canonical key in hexadecimal (``ctihub-key-v1``); null where it would tell more than what is shown."""
+    """The canonical key in hexadecimal (``ctihub-key-v1``); null if it would reveal more than the caller may see."""
     type: str
     """The STIX type of its views."""
     text: str
-    """What names it: a pattern, a value, or the id under which it is shown."""
+    """The pattern, the value, or the id under which it is shown."""
     views: list[ExplainedView]
 
 
@@ -253,7 +253,7 @@ class Explanation(Body):
 
 
 class Flow(Body):
-    """What came in and how it ended, since the hub was made."""
+    """The counts of received objects by their states, since the hub was created."""
 
     received: Count
     accepted: Count
@@ -263,39 +263,39 @@ class Flow(Body):
 
 
 class CentreStatus(Body):
-    """One centre's part of the flow. A centre sees itself, an operator all, a member none."""
+    """The flow of one centre. A centre sees its own, an operator all, a member none."""
 
     centre: str
     suspended: bool
     flow: Flow
     lag: Count | None
-    """How many of its records wait in the intake, whatever way they came; None while the event log does not answer."""
+    """The number of its records that wait in the intake; None if the event log does not answer."""
     last_received: Moment | None
-    """When the hub last took up something that it sent."""
+    """When the hub last processed something from it."""
     last_code: str | None = None
     """The code of its newest rejection."""
 
 
 class DoorStatus(Body):
-    """One way out (or in) of the hub."""
+    """The state of one door."""
 
     name: str
     state: Literal["up", "down", "off"]
     readers: Count | None = None
-    """Who is connected now, where the door knows."""
+    """The number of connected readers, if known."""
     lag: Count | None = None
-    """Changes that it has not passed on yet, where it keeps a position of its own."""
+    """The number of changes that it has not sent yet, if it has a position of its own."""
 
 
 class Status(Body):
-    """``GET /v1/status``: one screen."""
+    """``GET /v1/status``: the status of the hub."""
 
     version: str
     at: Moment
     flow: Flow | None
-    """Of all centres; None for who may not see it."""
+    """The flow of all centres; None if the caller may not see it."""
     centres: list[CentreStatus]
     collections: list[CollectionInfo]
     doors: list[DoorStatus]
     notes: list[str] = []
-    """What somebody should look at, one sentence each."""
+    """Warnings, one sentence each."""

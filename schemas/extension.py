@@ -1,4 +1,4 @@
-"""The property extension ``ctihub`` on objects that the hub merged: whose claims they show, and what they assert."""
+"""The property extension ``ctihub`` of merged objects: the sources of their claims, and what they assert."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 from schemas.api import Body, Count, LevelLabel, Moment
 
 EXTENSION_ID = "extension-definition--2c1f5a0e-6b1d-4c8e-9d57-0a7cf1c2e4b3"
-"""Its extension-definition."""
+"""The id of its extension-definition."""
 
 
 class ViewSource(Body):
@@ -18,7 +18,7 @@ class ViewSource(Body):
     name: str
     """The centre's name, its alias, or ``anonymous``."""
     first: Moment
-    """Earliest ``created`` of its claims; a day where the centre hides the hour."""
+    """Earliest ``created`` of its claims; a day if the centre is anonymous."""
     last: Moment
     """Latest ``modified`` of its claims."""
 
@@ -35,19 +35,19 @@ class AssertedObservable(Body):
 
 
 class CtihubExtension(Body):
-    """What the hub knows of a merged object beyond what STIX has a property for."""
+    """The data of a merged object for which STIX has no property."""
 
     extension_type: Literal["property-extension"]
     sources: list[ViewSource] = Field(min_length=1)
     voices: int = Field(ge=1)
     """How many of the sources are independent."""
     floor: LevelLabel
-    """The least level at which the thing is known: what a reader may say of its mere existence."""
+    """The least strict level of its claims: the level of the fact that the thing exists."""
     revoked_by: Count | None = None
     """How many visible claims, marked no more strictly, were revoked."""
     sightings: Count | None = None
-    """How often it was seen, in steps (1, 2, 5, 10, 20, 50 …)."""
+    """The number of sightings, rounded to steps (1, 2, 5, 10, 20, 50 …)."""
     false_positives: Count | None = None
-    """How often it was reported to be a false positive, in the same steps."""
+    """The number of reports as a false positive, in the same steps."""
     observables: list[AssertedObservable] | None = None
-    """For patterns that assert values of one observable."""
+    """The asserted values of the pattern, if it asserts any."""

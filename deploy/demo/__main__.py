@@ -30,12 +30,12 @@ from hub.registry.centres import Terms
 HERE = Path(__file__).parent / "data"
 FOLDER = Path("ctihub-demo")
 QUIET_S = 1.0
-"""Nothing new on the stream for so long, and the member is taken to have all of it."""
+"""After this time without changes the member is regarded as up to date."""
 
 
 @dataclass(slots=True)
 class Centre:
-    """One of the three: who it is, what it runs, and how far that is."""
+    """One of the three centres, its connector, and the progress."""
 
     name: str
     identity: str
@@ -63,7 +63,7 @@ def main() -> int:
     said.add_argument("--kafka", action="store_true", help="on Kafka and PostgreSQL, started for this")
     options = said.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs us in the background has it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for a background process
     try:
         run(options.port, once=options.once, kafka=options.kafka)
     except DemoFailed as failed:
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 def run(port: int, *, once: bool, kafka: bool) -> None:
-    """The whole demo, with everything that it started ended at its end."""
+    """Run the whole demo; ends everything that it has started."""
     ensure_free(port)
     empty(FOLDER)
     screen = Screen(kafka=kafka)
@@ -105,7 +105,7 @@ def run(port: int, *, once: bool, kafka: bool) -> None:
 
 
 def empty(folder: Path) -> None:
-    """Begin with an empty folder; one that is not the demo's is left alone."""
+    """Make the folder empty. Raises DemoFailed if it is not the demo's."""
     if folder.exists():
         if any(folder.iterdir()) and not (folder / "demo.json").exists() and not (folder / "hub").exists():
             raise DemoFailed(f"{folder} is not this demo's; move it away")
@@ -113,11 +113,11 @@ def empty(folder: Path) -> None:
     folder.mkdir(mode=0o700)
 
 
-# ---------------------------------------------------------------- who takes part
+# ---------------------------------------------------------------- participants
 
 
 async def register(hub: Hub) -> dict[str, str]:
-    """The three centres, a member and an operator; their tokens by name."""
+    """Register the three centres, a member and an operator; returns their tokens by name."""
     tokens: dict[str, str] = {}
     async with opened(hub.config) as (_, _, registry):
         for centre in CENTRES:
@@ -130,7 +130,7 @@ async def register(hub: Hub) -> dict[str, str]:
 
 
 async def register_partner(hub: Hub) -> dict[str, str]:
-    """The partner's hub has a centre that publishes, and Poland's centre as a reader."""
+    """On the partner's hub, register a centre that publishes, and Poland's centre as a reader; returns the tokens."""
     async with opened(hub.config) as (_, _, registry):
         partner = await registry.centres.add("partner", Terms(country="FR", default_tlp="amber"))
         reader = await registry.centres.add("pl", Terms(country="PL"))
@@ -138,7 +138,7 @@ async def register_partner(hub: Hub) -> dict[str, str]:
 
 
 def feed(client: HubClient, names: tuple[str, ...]) -> None:
-    """Push whole files, and wait until they are through."""
+    """Push whole files, and wait until they are processed."""
     for name in names:
         objects = json.loads((HERE / name).read_text())["objects"]
         accepted = client.push([json.dumps(obj).encode() for obj in objects])
@@ -146,7 +146,7 @@ def feed(client: HubClient, names: tuple[str, ...]) -> None:
 
 
 def sources(partner_url: str, partner_token: str) -> None:
-    """Where each centre's connector reads."""
+    """Prepare the sources of the centres' connectors."""
     ours = FOLDER / "ro-feeds"
     ours.mkdir()
     for name in ("amnesty/pegasus.json.gz", "own/findings.ndjson", "own/mistakes.ndjson"):
@@ -162,11 +162,11 @@ def sources(partner_url: str, partner_token: str) -> None:
     }  # fmt: skip
 
 
-# ---------------------------------------------------------------- what happens
+# ---------------------------------------------------------------- publishing
 
 
 def publish_and_follow(hub: Hub, tokens: dict[str, str], screen: Screen) -> None:
-    """Three connectors push at once while a member follows ``community``; ends when nothing more flows."""
+    """Three connectors push at once while a member follows ``community``; ends when there are no more changes."""
     member = Member(hub.url, tokens["soc"])
     following = threading.Thread(target=member.follow, daemon=True)
     following.start()
@@ -194,7 +194,7 @@ def _push(hub: Hub, centre: Centre, failures: list[BaseException]) -> None:
             centre.published += objects
 
         def note(self, text: str) -> None:
-            """The demo has no trouble to tell of."""
+            """The demo shows no notes."""
 
         def close(self) -> None:
             """Nothing to close."""
@@ -206,12 +206,12 @@ def _push(hub: Hub, centre: Centre, failures: list[BaseException]) -> None:
             runner = Runner(connector, HttpPublisher(client), checkpoints, progress=Counted(), batch_objects=200)
             report = runner.run()
             centre.verdicts = collect(client, report.receipts)
-    except BaseException as error:  # noqa: BLE001 - it is told by the thread that waits
+    except BaseException as error:  # noqa: BLE001 - the waiting thread reports it
         failures.append(error)
 
 
 class Member:
-    """Follows a collection live, and keeps what a screen needs."""
+    """Follows a collection live, and keeps the data for the display."""
 
     def __init__(self, url: str, token: str) -> None:
         self._url, self._token = url, token
@@ -223,15 +223,15 @@ class Member:
 
     @property
     def idle_s(self) -> float:
-        """For how long nothing has come."""
+        """Returns the seconds since the last change."""
         return time.monotonic() - self._last_s
 
     def follow(self) -> None:
-        """In a thread of its own, until ``stop``."""
+        """Follow in a separate thread, until ``stop``."""
         asyncio.run(self._follow())
 
     def stop(self) -> None:
-        """End following."""
+        """Stop following."""
         self._stop.set()
 
     async def _follow(self) -> None:
@@ -251,21 +251,21 @@ class Member:
 
 
 def extension(obj: dict[str, Any]) -> dict[str, Any]:
-    """What the hub says of a view."""
+    """Returns the extension ``ctihub`` of an object."""
     found = (value for value in (obj.get("extensions") or {}).values() if "sources" in value)
     return next(found, {})
 
 
 def voices(obj: dict[str, Any]) -> int:
-    """How many independent voices stand behind it."""
+    """Returns the number of independent voices."""
     return int(extension(obj).get("voices", 0))
 
 
-# ---------------------------------------------------------------- the sum
+# ---------------------------------------------------------------- summary
 
 
 def describe(hub: Hub, tokens: dict[str, str]) -> dict[str, Any]:
-    """``demo.json``, for scripts."""
+    """Returns ``demo.json``, for scripts."""
     with HubClient(hub.url, tokens["watch"]) as client:
         collections = [{"name": one.name, "id": one.id} for one in client.status().collections]
     document = {
@@ -283,7 +283,7 @@ def describe(hub: Hub, tokens: dict[str, str]) -> dict[str, Any]:
 
 
 def summary(hub: Hub, document: dict[str, Any], tokens: dict[str, str], screen: Screen) -> str:
-    """What was accepted, merged, rejected; returns a value that was merged."""
+    """Print what was accepted, merged and rejected; returns a merged value."""
     with HubClient(hub.url, tokens["watch"]) as client:
         status = client.status()
     shown, value = count_shown(hub, document, tokens)
@@ -292,8 +292,8 @@ def summary(hub: Hub, document: dict[str, Any], tokens: dict[str, str], screen: 
 
 
 def count_shown(hub: Hub, document: dict[str, Any], tokens: dict[str, str]) -> tuple[dict[str, tuple[int, int]], str]:
-    """Per collection, as an unmodified TAXII client pulls it: how many objects, and how many of them several centres
-    stand behind; and one value of these, to explain.
+    """Pulls each collection with an unmodified TAXII client. Returns the number of objects and of those from several
+    centres by collection, and one value of the latter, to explain.
     """
     from taxii2client.v21 import Collection, as_pages
 

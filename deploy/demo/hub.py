@@ -15,11 +15,11 @@ from pathlib import Path
 from hub.config import Config, load_config
 
 WITHIN_S = 300.0
-"""How long the hubs may take to start, or to take in a file, on the slowest machine."""
+"""The time limit for starting a hub or processing a file, on a slow machine."""
 
 
 class DemoFailed(Exception):
-    """One sentence with the way out."""
+    """One sentence with what to do."""
 
 
 @dataclass
@@ -33,27 +33,27 @@ class Hub:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Returns its address."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def config(self) -> Config:
-        """Its options, as its own process has them."""
+        """Returns its configuration, as in its process."""
         told = {name.removeprefix("CTIHUB_").lower(): value for name, value in self.environment.items()}
         return load_config(overrides={**told, "data_dir": self.folder.resolve(), "http_port": self.port})
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Run it; its log goes into its folder."""
+        """Run it; its log is in its folder."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         log_file = self.folder / "hub.log"
         log_file.touch(mode=0o600)
         log_file.chmod(0o600)
         with log_file.open("wb") as log:
-            self.process = subprocess.Popen(  # noqa: S603 - our own command
+            self.process = subprocess.Popen(  # noqa: S603 - a fixed command
                 [sys.executable, "-m", "hub.cli", "serve", "--port", str(self.port), "--data-dir", str(self.folder)],
                 env={**os.environ, "CTIHUB_LOG_FORMAT": "json", **self.environment}, stdout=log, stderr=log,
-                start_new_session=True,  # Ctrl-C comes to us; we end it
+                start_new_session=True,  # the demo handles Ctrl-C and ends it
             )  # fmt: skip
             try:
                 self._until_ready()
@@ -77,18 +77,18 @@ class Hub:
         raise DemoFailed(f"the hub did not start; its log {self.folder / 'hub.log'} ends with: {' / '.join(tail)}")
 
     def ensure_running(self) -> None:
-        """Raise DemoFailed when it has ended."""
+        """Raises DemoFailed if it has ended."""
         if self.process is not None and self.process.poll() is not None:
             raise DemoFailed(f"the hub ended; see {self.folder / 'hub.log'}.")
 
     def wait(self) -> None:
-        """Until it ends, or Ctrl-C."""
+        """Wait until it ends, or Ctrl-C."""
         if self.process is not None and self.process.wait() != 0:
             self.ensure_running()
 
 
 def ensure_free(port: int) -> None:
-    """Raise DemoFailed when somebody listens there."""
+    """Raises DemoFailed if the port is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -98,7 +98,7 @@ def ensure_free(port: int) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Returns a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Real Kafka and PostgreSQL for the demo, from what the project itself installs; they end with the demo."""
+"""Real Kafka and PostgreSQL for the demo, which the project installs; they end with the demo."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.servers.session import servers
 
 @contextlib.contextmanager
 def kafka_and_postgres(folder: Path, say: Callable[[str], None]) -> Iterator[dict[str, str]]:
-    """Start both; gives the environment of a hub that uses them."""
+    """Start both; gives the environment variables of a hub that uses them."""
     del folder
     fetch()
     say("starting Kafka (KRaft, SASL, TLS, ACLs) and PostgreSQL")

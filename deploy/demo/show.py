@@ -1,4 +1,4 @@
-"""What the demo shows: a live view on a terminal, plain lines elsewhere; a table; what to paste next."""
+"""The output of the demo: a live view on a terminal, plain lines elsewhere; a table; commands to try next."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STATES = ("received", "accepted", "unchanged", "held", "rejected")
 
 
 class Screen:
-    """Everything that the demo prints."""
+    """Prints everything of the demo."""
 
     def __init__(self, *, kafka: bool) -> None:
         self.console = Console(highlight=False)
@@ -44,11 +44,11 @@ class Screen:
         self.console.print(Panel(f"[bold]ctihub[/] · three national centres, one member · {where}", expand=False))
 
     def step(self, text: str) -> None:
-        """One line about what comes now."""
+        """Print one line about the next step."""
         self.console.print(f"[dim]▸[/] {text}")
 
     def say(self, commands: Sequence[tuple[str, str]]) -> None:
-        """What to paste next, each command on lines of its own: nothing is wrapped."""
+        """Print commands to try next, each on separate lines without wrapping."""
         self.console.print("[bold]Paste next[/]")
         for what, command in commands:
             self.console.print(f"\n[dim]# {what}[/]")
@@ -70,7 +70,7 @@ class Screen:
         self._live = None
 
     def refresh(self) -> None:
-        """Show the present state."""
+        """Show the current state."""
         if self._live is not None:
             self._live.update(self._picture())
 
@@ -89,7 +89,7 @@ class Screen:
         return Columns([Panel(left, title="centres push"), Panel(right, title=title, width=86)])
 
     def table(self, centres: Sequence[Centre], shown: Mapping[str, tuple[int, int]], status: Status) -> None:
-        """The sum of it."""
+        """Print the summary."""
         came = Table(title="What the centres sent", box=box.SIMPLE_HEAD, title_justify="left")
         came.add_column("centre")
         came.add_column("by")
@@ -149,7 +149,7 @@ def _problems(centres: Sequence[Centre]) -> Table:
 
 
 def said_at_the_end(url: str, document: Mapping[str, Any], value: str) -> list[tuple[str, str]]:
-    """(what it is for, what to paste) of the commands to go on with."""
+    """Returns (purpose, command) of the commands to try next."""
     member, centre = document["member"], document["centres"][0]
     community = next(one["id"] for one in document["collections"] if one["name"] == "community")
     ctihub = ".venv/bin/ctihub"
