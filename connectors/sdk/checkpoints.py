@@ -77,7 +77,7 @@ class CheckpointFile:
         return WrongSettings(
             "checkpoint.unreadable",
             f"The checkpoint {self.path} cannot be read: {why}.",
-            "Name another --state file, or remove this one to begin anew (the hub recognises repeats).",
+            "Name another --state file, or remove this one to start again (the hub detects repeats).",
         )
 
 

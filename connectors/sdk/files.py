@@ -290,8 +290,8 @@ def _refuse_something_else(source: Input) -> None:
 
 def _together(failures: list[SourceFailed], files: int) -> SourceFailed:
     first, others = failures[0], len(failures) - 1
-    more = f" So it is with {others} more." if others else ""
-    published = " Everything else is published; mend the file and run again." if len(failures) < files else ""
+    more = f" The same applies to {others} more." if others else ""
+    published = " Everything else is published; correct the file and run again." if len(failures) < files else ""
     return SourceFailed(first.code, first.says + more, (first.way_out + published).strip())
 
 

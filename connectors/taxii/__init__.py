@@ -146,7 +146,7 @@ class TaxiiConnector(Connector[TaxiiSettings]):
             named = f"none of its collections: {', '.join(reader.hidden)}" if reader.hidden else "no collection"
             raise SourceFailed(
                 "taxii.nothing-readable",
-                f"The TAXII server at {self.settings.url} lets us read {named}.",
+                f"The TAXII server at {self.settings.url} allows reading {named}.",
                 "Check who you are there, and ask the server's operator for the right to read.",
             )
         for name in asked:

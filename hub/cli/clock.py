@@ -37,7 +37,7 @@ def show_(as_json: AsJson = False, config: ConfigFile = None) -> int:
     import asyncio
 
     row, doubt = asyncio.run(_shown(configured(config)))
-    show.one(row, as_json=as_json, done="The clock is believed" if doubt is None else "The clock is in doubt")
+    show.one(row, as_json=as_json, done="The hub trusts the clock" if doubt is None else "The clock is in doubt")
     if doubt is None:
         return 0
     say(f"{doubt.says} Nothing is processed or dated. {doubt.way_out}")
@@ -63,7 +63,7 @@ def accept(today: Today, as_json: AsJson = False, config: ConfigFile = None) -> 
 def _then(done: PutBack) -> list[str]:
     then = []
     if done.collections:
-        then += ["# these collections begin anew; tell their readers that over TAXII they have new ids:"]
+        then += ["# these collections start again with new ids; tell their TAXII readers:"]
         then += [f"ctihub collection show {name}" for name in done.collections]
     if done.modified_later:
         then += [

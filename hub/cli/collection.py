@@ -85,7 +85,7 @@ def show_(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None
 def remove(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Remove a collection from every door. A later one of the same name starts from change 1."""
     administer(config, lambda registry: registry.collections.remove(name))
-    show.one({"name": name}, as_json=as_json, done=f"{name} is no more")
+    show.one({"name": name}, as_json=as_json, done=f"{name} is removed")
 
 
 def _filter(collection: Collection) -> str:

@@ -96,7 +96,7 @@ def _unusable(name: str, error: OSError) -> Finding:
 async def _private(config: Config) -> list[Finding]:
     ensure_private(config)
     how = "TLS" if config.tls_cert else "a proxy in front" if config.behind_proxy else "loopback only"
-    return [good("private", f"HTTP goes by {how}.")]
+    return [good("private", f"HTTP is protected by {how}.")]
 
 
 async def _data_dir(config: Config) -> list[Finding]:

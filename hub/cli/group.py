@@ -70,7 +70,7 @@ def show_(group: Group, as_json: AsJson = False, config: ConfigFile = None) -> N
 def remove(group: Group, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Remove a group. Objects with its marking are hidden from everyone."""
     administer(config, lambda registry: registry.groups.remove(group))
-    show.one({"name": group}, as_json=as_json, done=f"{group} is no more")
+    show.one({"name": group}, as_json=as_json, done=f"{group} is removed")
 
 
 def row_of(entry: GroupEntry) -> show.JsonRow:

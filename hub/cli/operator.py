@@ -44,7 +44,7 @@ def rotate(name: NameArgument, as_json: AsJson = False, config: ConfigFile = Non
 def remove(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """Remove an operator."""
     administer(config, lambda registry: registry.operators.remove(name))
-    show.one({"name": name}, as_json=as_json, done=f"{name} is no more")
+    show.one({"name": name}, as_json=as_json, done=f"{name} is removed")
 
 
 def row_of(principal: Principal) -> show.JsonRow:

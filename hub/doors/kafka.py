@@ -339,7 +339,7 @@ _FOR_THE_OPERATOR = {
     "log.no-topic": "Run ctihub doctor --fix.",
 }
 """Errors of one topic that an operator must resolve, and how."""
-_REFILL = "Delete the topic; ctihub doctor --fix makes it anew, and the relay fills it again."
+_REFILL = "Delete the topic; ctihub doctor --fix creates it again, and the relay fills it."
 
 
 async def _pause(stop: asyncio.Event, pauses_s: Sequence[float], failed: int) -> None:

@@ -80,6 +80,6 @@ class Sizes:
 
 
 _WAY_OUT = (
-    "Raise max.message.bytes of the topic, then delete the topic: ctihub doctor --fix makes it anew, and the relay "
-    "fills it again."
+    "Raise max.message.bytes of the topic, then delete the topic: ctihub doctor --fix creates it again, and the "
+    "relay fills it."
 )

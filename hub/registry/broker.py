@@ -132,7 +132,7 @@ class KafkaBroker:
             names = await self._without_quotas(wanted)
         except Broken as error:
             return [_unchecked("Quotas", error)]
-        return [BrokerDifference(f"{name} has not the quotas that the hub gives.", repairable=True) for name in names]
+        return [BrokerDifference(f"{name} does not have the quotas of the hub.", repairable=True) for name in names]
 
     async def _settings_differences(self) -> list[BrokerDifference]:
         with told_plainly():
@@ -221,7 +221,7 @@ class KafkaBroker:
             for name, (said, right) in sorted(_wrong_settings(topic, topics[topic]).items()):
                 yield BrokerDifference(f"{topic} has {name}={said} instead of {right}.", repairable=True)
             if not topic.startswith(INTAKE_PREFIX) and topics[topic].partitions != 1:
-                way_out = "Delete it; ctihub doctor --fix makes it anew, and the relay fills it again."
+                way_out = "Delete it; ctihub doctor --fix creates it again, and the relay fills it."
                 yield BrokerDifference(f"{topic} has more than one partition, which loses its order.", False, way_out)
         for topic in _stray_collections(wanted, topics):
             yield BrokerDifference(f"{topic} belongs to no collection.", repairable=True)

@@ -174,7 +174,7 @@ def test_a_broken_file_does_not_keep_the_others_from_the_hub(tmp_path: Path) -> 
     found, failure = read_until_it_fails(tmp_path)
     assert an_object(2) in found
     assert "a.json.gz cannot be read" in failure.says
-    assert "mend the file" in failure.way_out
+    assert "correct the file" in failure.way_out
 
 
 def a_zip(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:

@@ -270,7 +270,7 @@ async def test_an_empty_broker_lacks_everything_and_only_passwords_cannot_be_men
         "soc1 may not read topic collection.community.",
         "soc1 may not read group soc1.*.",
         "centre ro has no password on the brokers.",
-        "soc1 has not the quotas that the hub gives.",
+        "soc1 does not have the quotas of the hub.",
     }
     left = await broker.repair(wanted)
     assert said(left) == {
@@ -341,7 +341,7 @@ async def test_a_principal_over_its_quota_is_slowed_down(kafka: KafkaServer, tok
         ca_file=str(kafka.ca_file),
         quotas={"producer_byte_rate": 1_000, "consumer_byte_rate": 1 << 20},
     )
-    assert "ro has not the quotas that the hub gives." in said(await broker.compare(EVERYBODY))
+    assert "ro does not have the quotas of the hub." in said(await broker.compare(EVERYBODY))
     await broker.grant([RO])
     assert await asyncio.to_thread(_is_held_back, kafka, "ro", tokens["ro"])
     assert not await asyncio.to_thread(_is_held_back, kafka, "it", tokens["it"])
