@@ -25,26 +25,26 @@ pieces go on, so that one round asks for many reads. The caller of the engine fe
 the piece again from its start. So a piece changes nothing before its last read, or only what may be done twice.
 
 **The queue.** ``engine`` has one queue. Its items (``work``) say: a claim changed; an id may mean something else;
-sightings of an id changed; a relationship between things that merge may be between others, which makes it another
-thing (so its ``ClaimHead`` has none); a view appeared, went or got another id. An item may add others, and makes places
-*affected*: those of the claims concerned, in the collections whose audience sees the claim after the step or saw it
-before. ``Resolver`` finds the thing that a reference means to an audience. It takes the first that there is: what a
-visible claim under this id is about, if it is of the same source as the claim with the reference; of an observable,
-the thing that the id itself names; what the visible claim is about that wins by the rules for contested ids
-(docs/semantics.md, section 6). After a change of policy the caller gives the claims that may be concerned, and these
-are handled like changed ones.
+sightings of an id changed; a relationship between things that merge may be between others, which makes it another thing
+(the ``ClaimHead`` of such a relationship has no thing); a view appeared, went or got another id. An item may add
+others, and makes places *affected*: those of the claims concerned, in the collections whose audience sees the claim
+after the step or saw it before. ``Resolver`` finds the thing that a reference means to an audience. It takes the first
+that there is: what a visible claim under this id is about, if it is of the same source as the claim with the reference;
+of an observable, the thing that the id itself names; what the visible claim is about that wins by the rules for
+contested ids (docs/semantics.md, section 6). After a change of policy the caller gives the claims that may be
+concerned, and these are handled like changed ones.
 
 **The solution.** ``Solution`` has the affected places, which only become more in a step. What they show is computed;
 all others are as stored. An affected place shows nothing at first. It is computed, and computed again whenever a place
 that it has asked about gets or loses a view or gets another id, also if it showed nothing when asked. Types of views
 that need others are called dependent (``DEPENDENT_TYPES``). Two rules make the result the least set:
 
-1. Stored views may rest on an affected place only if that was shown before the step. So what such a view of a
-   dependent type asks about, directly or through other affected views, must not be taken as stored: if it is of a
-   dependent type too, its place becomes affected. What other affected views ask about may stay as stored, since it
-   cannot rest on them. Example: a report is shown because of A, and its other object, the note B, needs the report.
-   When A goes, the report asks about B. As stored, B would keep the report, and the report would keep B. Affected,
-   both show nothing at first, and neither can appear.
+1. Stored views may rest on an affected place only if that was shown before the step. So what such a place asks about
+   when it shows a view of a dependent type, directly or through other affected places, must not be taken as stored: if
+   it is of a dependent type too, its place becomes affected. What only affected places ask about that were not shown
+   before may stay as stored, since it cannot rest on them. Example: a report is shown because of A, and its other
+   object, the note B, needs the report. When A goes, the report asks about B. As stored, B would keep the report, and
+   the report would keep B. Affected, both show nothing at first, and neither can appear.
 2. All affected places of dependent types show nothing again and are computed again, as soon as one of these happens: a
    place becomes affected that others have asked about while it had its stored view; a computed view goes; claims are
    deferred (below). Views that were computed before may rest on what is not there any more, and keep each other.
@@ -65,8 +65,8 @@ delay does not tell about others.
 
 **What is shown beside.** Marking-definitions, the identities of the hub and of sources, and the hub's extension
 definitions are shown in a collection while a view there uses them. ``Uses`` counts these views, each time when the
-solution has ended, and sets what the places of the used objects show. A view that refers to one of them does not wait
-for it: the reference itself is a use.
+solution has ended, and sets what the places of the used objects show. A reference to one of them counts as shown at
+once: the reference itself is a use.
 
 **Numbers and dates** come last (``numbering``), while the logs are locked. A place whose content or id differs from the
 stored view gets a row; a view that ends or gets another id gets a row for its end. The rows of a step are in an order
