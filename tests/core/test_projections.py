@@ -25,7 +25,7 @@ from hub.core.merge.engine import Engine
 from hub.core.merge.facts import Facts, Missing
 from hub.core.merge.project import Part, Projection, projected
 from hub.core.merge.projections import Projections
-from hub.core.merge.reach import Reach
+from hub.core.merge.reach import Reach, Recipients
 from hub.core.merge.recompute import recomputed
 from hub.core.merge.resolver import Resolver
 from hub.model.claims import Claim, ClaimHead, ClaimKey
@@ -233,8 +233,8 @@ def test_audiences_that_see_the_same_part_share_it_and_others_have_their_own() -
 
 def test_what_is_kept_of_a_claim_is_kept_by_its_part() -> None:
     claim = run_of("clear")
-    reach = Reach(Level.CLEAR, Level.CLEAR, ())
-    stricter = Reach(Level.GREEN, Level.CLEAR, (), (HEALTH,))
+    reach = Reach(Level.CLEAR, Recipients(Level.CLEAR, ()), ())
+    stricter = Reach(Level.GREEN, Recipients(Level.GREEN, ((HEALTH,),)), (), (HEALTH,))
     one, other = (projected(claim, Part(found, since), POLICY) for found, since in ((reach, b"1"), (stricter, b"2")))
     assert (one.level, one.restrictions, one.since) == (Level.CLEAR, (), b"1")
     assert (other.level, other.restrictions, other.since) == (Level.GREEN, ((HEALTH,),), b"2")
@@ -243,7 +243,7 @@ def test_what_is_kept_of_a_claim_is_kept_by_its_part() -> None:
 
 def test_two_projections_are_equal_only_if_they_are_the_same() -> None:
     claim = run_of("clear")
-    reach = Reach(Level.CLEAR, Level.CLEAR, ())
+    reach = Reach(Level.CLEAR, Recipients(Level.CLEAR, ()), ())
     one, other = (projected(claim, Part(reach, b"1"), POLICY) for _ in range(2))
     assert one == one
     assert one != other

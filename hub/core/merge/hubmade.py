@@ -6,6 +6,7 @@ Source: docs/semantics.md, section 5 (the rule of each property) and section 6.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -20,7 +21,7 @@ from hub.model.policy import Policy
 from hub.model.problems import Problem
 from hub.model.times import exact_time, parse_us, stix_time
 from hub.model.words import GroupName, Level, StixId, StixObject, derived_id
-from hub.patterns import canonical, is_of_its_kind
+from hub.patterns import Observable, canonical, is_of_its_kind
 
 _MERGED = frozenset(
     {
@@ -271,9 +272,19 @@ def _observables(obj: StixObject) -> tuple[list[StixObject], tuple[str, ...]]:
     """
     if obj["pattern_type"] != "stix":
         return [], ()
-    found = canonical(obj["pattern"])
+    pattern = obj["pattern"]
+    fit, kinds = _asserted_in(pattern) if len(pattern) > _SHORT_CHARS else _asserted_in_short(pattern)
+    return [{"type": one.kind, "path": one.path, "value": one.value} for one in fit], kinds
+
+
+def _asserted_in(pattern: str) -> tuple[tuple[Observable, ...], tuple[str, ...]]:
+    found = canonical(pattern)
     if isinstance(found, Problem):
-        return [], ()
-    fit = [one for one in found.asserted if is_of_its_kind(one.kind, one.path, one.value)]
-    kinds = {*found.kinds, *(one.kind for one in fit)}
-    return [{"type": one.kind, "path": one.path, "value": one.value} for one in fit], tuple(sorted(kinds))
+        return (), ()
+    fit = tuple(one for one in found.asserted if is_of_its_kind(one.kind, one.path, one.value))
+    return fit, tuple(sorted({*found.kinds, *(one.kind for one in fit)}))
+
+
+_SHORT_CHARS = 256
+_asserted_in_short = lru_cache(maxsize=8_192)(_asserted_in)
+"""Cached for short patterns only, so that input cannot grow the cache: each audience and each update asks again."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hub.core.merge.reach import Decided, Reach, decided_by, reaches, strictest
+from hub.core.merge.reach import Decided, Reach, decided_by, strictest
 from hub.core.merge.runs import began
 from hub.core.merge.unnamed import without_traces
 from hub.model.claims import Claim, ClaimHead, ClaimState
@@ -77,10 +77,9 @@ class Part(NamedTuple):
     """The stamp of the first version of the unbroken run that the audience has seen."""
 
 
-def part_for(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach) -> Part | None:
+def part_for(claim: ClaimHead, audience: Audience, found: Reach) -> Part | None:
     """The part of a claim with the reach ``found`` that an audience sees; None if nothing."""
-    source = policy.sources[claim.source]
-    if claim.state is ClaimState.WITHDRAWN or not reaches(found, source, audience):
+    if claim.state is ClaimState.WITHDRAWN or not found.recipients.include(audience):
         return None
     return Part(found, began(claim.since, audience))
 
@@ -96,7 +95,7 @@ def projected(claim: ClaimHead, part: Part, policy: Policy) -> Projection:
 
 def project(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach) -> Projection | None:
     """What an audience sees of a claim with the reach ``found``; None if nothing."""
-    part = part_for(claim, audience, policy, found)
+    part = part_for(claim, audience, found)
     return None if part is None else projected(claim, part, policy)
 
 
@@ -145,6 +144,8 @@ def view_groups(projections: Iterable[Projection]) -> tuple[GroupName, ...]:
     by all restricted ones, without those that another of them covers. Empty if none is restricted.
     """
     restricted = [groups for p in projections for groups in p.restrictions]
+    if not restricted:
+        return ()
     named = sorted({group for groups in restricted for group in groups})
     common = [group for group in named if all(any(covers(other, group) for other in groups) for groups in restricted)]
     return tuple(group for group in common if not any(other != group and covers(other, group) for other in common))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from hub.core.merge.facts import Facts
 from hub.core.merge.project import Part, Projection, as_definition, decision_of, part_for, projected
-from hub.core.merge.reach import Decided, Reach, reach, reaches
+from hub.core.merge.reach import Decided, Reach, reach
 from hub.model.claims import ClaimHead, ClaimKey, ClaimState, claim_key
 from hub.model.policy import Audience, Policy
 from hub.model.words import StixId
@@ -42,7 +42,7 @@ class Projections:
         if claim.key not in self._reaches:
             self._reaches[claim.key] = reach(claim, self._policy, self._decision)
         found = self._reaches[claim.key]
-        part = None if found is None else part_for(claim, audience, self._policy, found)
+        part = None if found is None else part_for(claim, audience, found)
         if part is None:
             return None
         at = (claim.key, part)
@@ -62,7 +62,7 @@ class Projections:
         if old is None or old.state is ClaimState.WITHDRAWN:
             return False
         found = reach(old, self._policy, self._decision_before)
-        return found is not None and reaches(found, self._policy.sources[old.source], audience)
+        return found is not None and found.recipients.include(audience)
 
     def _decision(self, source: int, marking: StixId) -> Decided:
         """The decision of the marking-definition that a source claims under an id."""

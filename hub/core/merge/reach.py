@@ -15,14 +15,29 @@ from hub.model.policy import Audience, Policy, Source, covers
 from hub.model.words import COMMUNITY, PUBLIC, GroupName, Level, StixId, StixObject
 
 
+class Recipients(NamedTuple):
+    """Who may see a version of a claim, independent of later policies."""
+
+    level: Level
+    """The minimum level of an audience."""
+    groups: tuple[tuple[GroupName, ...], ...]
+    """Sets of groups: each set must have a group that covers the audience's group."""
+
+    def include(self, audience: Audience) -> bool:
+        """Whether an audience is among them."""
+        return self.level <= audience.level and all(
+            any(covers(to, audience.group) for to in some) for some in self.groups
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reach:
     """How far a claim may travel, according to its markings, their definitions and the policy."""
 
     level: Level
     """The strictest level in the claim."""
-    own_level: Level
-    """The level of the object as a whole, without granular markings."""
+    recipients: Recipients
+    """Who may see the whole object and each part of it."""
     groups: tuple[GroupName, ...]
     """The groups of the object's own markings; each of them may see it. If empty, the level decides."""
     granular_groups: tuple[GroupName, ...] = ()
@@ -85,8 +100,9 @@ def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
     level = max((own_level, *parts.levels, *(() if marks.granular_level is None else (marks.granular_level,))))
     if level > source.ceiling:
         return None  # the ceiling was lowered after it was received
+    recipients = _recipients(level, own_level, whole.groups, parts.groups, source)
     return Reach(
-        level, own_level, whole.groups, parts.groups,
+        level, recipients, whole.groups, parts.groups,
         tuple(dict.fromkeys((*whole.statements, *parts.statements))), strictest(*whole.paps, *parts.paps),
     )  # fmt: skip
 
@@ -137,26 +153,17 @@ def strictest(*found: N | None) -> N | None:
     return max((one for one in found if one is not None), default=None)
 
 
-class Recipients(NamedTuple):
-    """Who may see a version of a claim, independent of later policies."""
-
-    level: Level
-    """The minimum level of an audience."""
-    groups: tuple[tuple[GroupName, ...], ...]
-    """Sets of groups: each set must have a group that covers the audience's group."""
-
-    def include(self, audience: Audience) -> bool:
-        """Whether an audience is among them."""
-        return self.level <= audience.level and all(
-            any(covers(to, audience.group) for to in some) for some in self.groups
-        )
-
-
-def recipients(found: Reach, source: Source) -> Recipients:
-    """Who may see a claim with this reach: the whole object and each part of it."""
-    levels = (found.level,) if found.groups or found.own_level == found.level else (found.own_level, found.level)
-    whole = [found.groups or _by_level(level, source) for level in levels]
-    return Recipients(found.level, (*whole, *((group,) for group in found.granular_groups)))
+def _recipients(
+    level: Level,
+    own_level: Level,
+    groups: tuple[GroupName, ...],
+    granular_groups: tuple[GroupName, ...],
+    source: Source,
+) -> Recipients:
+    """Who may see an object of ``own_level`` whose strictest part is of ``level``."""
+    levels = (level,) if groups or own_level == level else (own_level, level)
+    whole = [groups or _by_level(each, source) for each in levels]
+    return Recipients(level, (*whole, *((group,) for group in granular_groups)))
 
 
 def recipients_now(claim: ClaimHead, policy: Policy) -> Recipients | None:
@@ -166,12 +173,7 @@ def recipients_now(claim: ClaimHead, policy: Policy) -> Recipients | None:
     carries one counts as seen by nobody.
     """
     found = reach(claim, policy, lambda *_: _NOT_READABLE)
-    return None if found is None else recipients(found, policy.sources[claim.source])
-
-
-def reaches(found: Reach, source: Source, audience: Audience) -> bool:
-    """Whether an audience may see a claim with this reach."""
-    return found.level <= audience.level and recipients(found, source).include(audience)
+    return None if found is None else found.recipients
 
 
 def _by_level(level: Level, source: Source) -> tuple[GroupName, ...]:
