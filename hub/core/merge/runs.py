@@ -55,7 +55,7 @@ def stamps_in(since: bytes) -> list[bytes]:
 
 def restamped(since: bytes, anew: Callable[[bytes], bytes]) -> Stamp:
     """``since`` with each stamp replaced by ``anew`` of it."""
-    earlier = [(anew(stamp), marks) for stamp, marks in _earlier(since)]
+    earlier = [(anew(stamp), recipients) for stamp, recipients in _earlier(since)]
     return Stamp(anew(since[:_STAMP_BYTES]) + (_packed(earlier) if earlier else b""))
 
 
