@@ -9,7 +9,7 @@ from hub.model.markings import Marks, marks_of
 from hub.model.policy import Policy, Source
 from hub.model.problems import Code, Problem, cut
 from hub.model.times import parse_us, stix_time
-from hub.model.words import Limits, StixId, StixObject
+from hub.model.words import Level, Limits, StixId, StixObject
 
 
 def admit(obj: StixObject, source: Source, policy: Policy, at_us: int, limits: Limits) -> list[Problem]:
@@ -61,8 +61,16 @@ def _is_anothers(identity: str, source: Source, policy: Policy) -> bool:
 
 def _ceiling(marks: Marks, source: Source) -> list[Problem]:
     # the default level applies to objects that state no level, not to a label that cannot be read
-    level = marks.granular_level if marks.unreadable else marks.strictest(source.default_level)
-    if level is None or level <= source.ceiling:
+    level = marks.level if marks.level is not None or marks.unreadable else source.default_level
+    if level is not None and level > source.ceiling:
+        says = f"{_tlp(level)} is above your ceiling at this hub, {_tlp(source.ceiling)}."
+        return [Problem(Code.MARKING_ABOVE_CEILING, "/object_marking_refs", says)]
+    part = max((one.level for one in marks.granular if one.level is not None), default=None)
+    if part is None or part <= source.ceiling:
         return []
-    says = f"TLP:{level.label.upper()} is above your ceiling at this hub, TLP:{source.ceiling.label.upper()}."
-    return [Problem(Code.MARKING_ABOVE_CEILING, "/object_marking_refs", says)]
+    says = f"{_tlp(part)} is above your ceiling at this hub, {_tlp(source.ceiling)}: what it marks is shown to nobody."
+    return [Problem(Code.MARKING_PART_HIDDEN, "/granular_markings", says)]
+
+
+def _tlp(level: Level) -> str:
+    return f"TLP:{level.label.upper()}"

@@ -220,31 +220,44 @@ class Contributions:
             return Outcome(one, State.ACCEPTED, (*one.problems, *revoking(whole.obj, trouble).warnings, *said))
         if trouble is not None:
             return Outcome(one, State.HELD, (trouble,))
-        return Outcome(one, State.ACCEPTED, (*one.problems, *said))
+        return Outcome(one, State.ACCEPTED, (*one.problems, *self._hidden_parts(whole), *said))
 
     def _marking_trouble(self, claim: Claim) -> Problem | None:
         """Why a claim is hidden from everyone until its source defines its marking, or corrects the definition."""
         if claim.marks.unreadable:
             says = "A label states an unknown TLP level; this object is hidden from everyone until it is corrected."
             return Problem(Code.MARKING_UNKNOWN, "/labels", says)
+        taking = {one.ref for one in claim.marks.granular if one.takes_all}
         for ref in _own_markings(claim, self._policy):
-            hides = self._hides(claim.source, ref)
+            if ref not in claim.marks.own and ref not in taking:
+                continue
+            hides = self._hides(claim.source, ref, "this object")
             if hides is not None:
                 at = "/object_marking_refs" if ref in claim.marks.own else "/granular_markings"
                 return Problem(Code.MARKING_UNKNOWN, at, hides)
         return None
 
-    def _hides(self, source: int, marking: StixId) -> str | None:
-        """Why one of a source's own markings hides the objects that carry it."""
+    def _hidden_parts(self, claim: Claim) -> list[Problem]:
+        """Warnings for granular markings whose parts are hidden from everyone for the same reasons."""
+        parts = {one.ref for one in claim.marks.granular if one.level is None and not one.takes_all}
+        hidden = [
+            says
+            for ref in _own_markings(claim, self._policy)
+            if ref in parts and (says := self._hides(claim.source, ref, "what it marks")) is not None
+        ]
+        return [Problem(Code.MARKING_PART_HIDDEN, "/granular_markings", says) for says in hidden]
+
+    def _hides(self, source: int, marking: StixId, what: str) -> str | None:
+        """Why one of a source's own markings hides ``what`` carries it."""
         definition = self._now.get(claim_key(source, marking))
         if definition is None or definition.state is ClaimState.WITHDRAWN:
-            return f"You have not defined the marking {cut(marking)}; this object is hidden from everyone until you do."
+            return f"You have not defined the marking {cut(marking)}; {what} is hidden from everyone until you do."
         decided = decided_by(definition.obj)
         name = f"Your marking {cut(marking)}"
         if not decided.readable:
-            return f"{name} states an unknown TLP level, or nothing; this object is hidden from everyone."
+            return f"{name} states an unknown TLP level, or nothing; {what} is hidden from everyone."
         if decided.level is not None and decided.level > self._policy.sources[source].ceiling:
-            return f"{name} is TLP:{decided.level.label.upper()}, above your ceiling; this object is hidden."
+            return f"{name} is TLP:{decided.level.label.upper()}, above your ceiling; {what} is hidden."
         return None
 
 

@@ -1,4 +1,6 @@
-"""Turns the bytes of one object into normalised objects: read, lift, validate, normalise. Independent of the source."""
+"""Turns the bytes of one object into normalised objects: read, lift, validate, normalise, settle what granular markings
+take. Independent of the source.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hub.core.encodings import utf8
+from hub.core.granular import settled, taken_along
 from hub.core.normalise import Normal, normalise
 from hub.core.normalise.lift import lift
 from hub.core.normalise.nothing import without_nothing
@@ -78,17 +81,23 @@ def _judged(obj: StixObject, limits: Limits) -> list[Normal] | Problem:
         return lifted
     found: list[Normal] = []
     for one in [obj] if lifted is None else lifted:
-        for problem in validate(one, limits):
-            if problem.state is State.REJECTED:
-                return problem
-        normal = normalise(one, limits)
+        normal = _valid(one, limits)
         if isinstance(normal, Problem):
             return normal
+        normal = settled(one, normal, lambda rest: _valid(rest, limits))
+        if found:
+            normal = taken_along(normal, found[0])
         found.append(normal if not found else replace(normal, said_id=part_id(found[0].said_id, normal.said_id)))
     if lifted is not None:
         says = "It came as STIX 2.0 and was lifted to STIX 2.1."
         found[0] = _warned(found[0], Problem(Code.STIX_LIFTED, "/spec_version", says))
     return found
+
+
+def _valid(obj: StixObject, limits: Limits) -> Normal | Problem:
+    """An object of STIX 2.1, validated and normalised; or the first problem that refuses it."""
+    refused = next((problem for problem in validate(obj, limits) if problem.state is State.REJECTED), None)
+    return normalise(obj, limits) if refused is None else refused
 
 
 def id_of(obj: StixObject) -> str | None:

@@ -6,9 +6,11 @@ Source: FIRST TLP 2.0; STIX 2.1 section 7.2; OASIS "TLP 2.0 marking definitions"
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from hub.model.selectors import WHOLE
 from hub.model.words import Level, StixId, StixObject
 
 TLP2_EXTENSION = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
@@ -100,33 +102,43 @@ def _level(label: object) -> Level:
     raise UnreadableMarking(str(label))
 
 
+class GranularMarking(NamedTuple):
+    """One marking of parts of an object, with all of its selectors there."""
+
+    ref: StixId
+    """The marking-definition; for a TLP its 2.0 id."""
+    level: Level | None
+    """None: it is no TLP."""
+    selectors: tuple[str, ...]
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether nothing remains of the object for those whom it excludes."""
+        return WHOLE in self.selectors
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The markings of one claim, before any policy is applied: everything that decides who may see it.
+    """The markings of one claim, before any policy is applied: everything that decides who may see what of it.
 
-    The object's own markings decide its level and its recipients. Granular markings can only restrict it further.
+    The object's own markings decide its level and its recipients. Granular markings only take parts away.
     """
 
     level: Level | None
     """The strictest TLP of the object itself; None: the source's default applies."""
     own: tuple[StixId, ...] = ()
     """Markings of the whole object other than TLP (of groups, statements, unknown ones); sorted."""
-    granular_level: Level | None = None
-    """The strictest TLP of the granular markings; None if there is none."""
-    granular: tuple[StixId, ...] = ()
-    """Granular markings other than TLP; sorted."""
+    granular: tuple[GranularMarking, ...] = ()
+    """Sorted; each marking once."""
     unreadable: bool = False
     """A label states an unknown TLP level: the claim is hidden from everyone."""
 
     @property
     def others(self) -> tuple[StixId, ...]:
         """All markings other than TLP, of the whole object and granular; sorted."""
-        return tuple(sorted({*self.own, *self.granular})) if self.granular else self.own
-
-    def strictest(self, default: Level) -> Level:
-        """The strictest level anywhere in the object; ``default`` applies if the object itself states none."""
-        whole = default if self.level is None else self.level
-        return whole if self.granular_level is None else max(whole, self.granular_level)
+        if not self.granular:
+            return self.own
+        return tuple(sorted({*self.own, *(one.ref for one in self.granular if one.level is None)}))
 
 
 def marks_of(obj: StixObject) -> Marks:
@@ -134,11 +146,11 @@ def marks_of(obj: StixObject) -> Marks:
 
     Source: docs/semantics.md, section 2.
     """
-    level, own = _levels_and_others(set(obj.get("object_marking_refs") or ()))
-    granular = obj.get("granular_markings")
-    granular_level, others = (
-        _levels_and_others({one["marking_ref"] for one in granular if "marking_ref" in one}) if granular else (None, ())
-    )
+    refs = set(obj.get("object_marking_refs") or ())
+    level = max((LEVEL_OF_ID[ref] for ref in refs if ref in LEVEL_OF_ID), default=None)
+    own = tuple(sorted(StixId(ref) for ref in refs if ref not in LEVEL_OF_ID))
+    said = obj.get("granular_markings")
+    granular = _granular(said) if said else ()
     unreadable = False
     if level is None:
         try:
@@ -146,12 +158,18 @@ def marks_of(obj: StixObject) -> Marks:
             level = max(stated, default=None)
         except UnreadableMarking:
             level, unreadable = None, True
-    return Marks(level, own, granular_level, others, unreadable)
+    return Marks(level, own, granular, unreadable)
 
 
-def _levels_and_others(refs: Set[str]) -> tuple[Level | None, tuple[StixId, ...]]:
-    levels = [LEVEL_OF_ID[ref] for ref in refs if ref in LEVEL_OF_ID]
-    return max(levels, default=None), tuple(sorted(StixId(ref) for ref in refs if ref not in LEVEL_OF_ID))
+def _granular(said: Iterable[StixObject]) -> tuple[GranularMarking, ...]:
+    """Granular markings of languages are left out: they do not restrict."""
+    selectors: dict[tuple[StixId, Level | None], set[str]] = {}
+    for one in said:
+        if "marking_ref" in one:
+            level = LEVEL_OF_ID.get(one["marking_ref"])
+            ref = StixId(one["marking_ref"]) if level is None else TLP_IDS[level]
+            selectors.setdefault((ref, level), set()).update(one["selectors"])
+    return tuple(sorted(GranularMarking(ref, level, tuple(sorted(some))) for (ref, level), some in selectors.items()))
 
 
 def tlp_definition(level: Level) -> StixObject:

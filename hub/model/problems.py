@@ -78,6 +78,7 @@ class Code(StrEnum):
     STIX_LIFTED = "stix.lifted"
     STIX_EMPTY_PROPERTY = "stix.empty-property"
     STIX_MARKING_PROPERTY = "stix.marking-property"
+    MARKING_PART_HIDDEN = "marking.part-hidden"
     REVOCATION_LENIENT = "revocation.lenient"
     WITHDRAWAL_LENIENT = "withdrawal.lenient"
     TEXT_OWN_NAME = "text.own-name"
@@ -103,6 +104,7 @@ _STATES = {
     Code.STIX_LIFTED: State.ACCEPTED,
     Code.STIX_EMPTY_PROPERTY: State.ACCEPTED,
     Code.STIX_MARKING_PROPERTY: State.ACCEPTED,
+    Code.MARKING_PART_HIDDEN: State.ACCEPTED,
     Code.REVOCATION_LENIENT: State.ACCEPTED,
     Code.WITHDRAWAL_LENIENT: State.ACCEPTED,
     Code.TEXT_OWN_NAME: State.ACCEPTED,

@@ -9,12 +9,15 @@ from typing import Any
 import orjson
 
 from hub.core.arrivals import Arrival
+from hub.core.granular import settled
 from hub.core.hold import Hit
 from hub.core.merge.newest import newest
 from hub.core.merge.project import Projection, decision_of, project
 from hub.core.merge.reach import Decided, reach
 from hub.core.merge.runs import runs_on
 from hub.core.normalise import Normal, normalise
+from hub.core.normalise.lift import lift
+from hub.core.validate import validate
 from hub.model.claims import Claim, ClaimState, claim_key, digest_of
 from hub.model.event_log import INTAKE_PREFIX
 from hub.model.policy import Audience, Collection, Group, Policy, Source
@@ -70,8 +73,11 @@ def a_stamp(second: float = 0, offset: int = 0) -> Stamp:
 
 def a_claim(source: Source, obj: StixObject, second: float = 0) -> Claim:
     """What a source has claimed some seconds after the start, whether or not it may."""
+    lifted = lift(dict(obj))
+    obj = lifted[0] if isinstance(lifted, list) else obj
     normal = normalise(obj, Limits())
     assert isinstance(normal, Normal), normal
+    normal = settled(obj, normal, _again)
     body = orjson.dumps(normal.obj, option=orjson.OPT_SORT_KEYS)
     stix_id, modified, at = StixId(normal.said_id), obj.get("modified"), a_stamp(second)
     return Claim(
@@ -79,6 +85,10 @@ def a_claim(source: Source, obj: StixObject, second: float = 0) -> Claim:
         None if modified is None else parse_us(modified), at, at,
         ClaimState.REVOKED if obj.get("revoked") is True else ClaimState.LIVE, digest_of(body), body,
     )  # fmt: skip
+
+
+def _again(obj: StixObject) -> Normal | Problem:
+    return next(iter(validate(obj, Limits())), None) or normalise(obj, Limits())
 
 
 def following(old: Claim | None, new: Claim, policy: Policy) -> Claim:

@@ -52,9 +52,9 @@ def test_the_ceiling_holds_for_markings_labels_and_what_is_not_marked() -> None:
     assert codes(an_indicator(tlp=None), strict) == [Code.MARKING_ABOVE_CEILING]
 
 
-def test_a_part_that_is_marked_above_the_ceiling_counts_for_the_whole() -> None:
+def test_a_part_that_is_marked_above_the_ceiling_is_told_and_the_rest_taken() -> None:
     granular = [{"marking_ref": TLP["amber"], "selectors": ["description"]}]
-    assert codes(an_indicator(description="x", granular_markings=granular)) == [Code.MARKING_ABOVE_CEILING]
+    assert codes(an_indicator(description="x", granular_markings=granular)) == [Code.MARKING_PART_HIDDEN]
 
 
 def test_a_marking_definition_has_no_level_of_its_own() -> None:

@@ -217,12 +217,33 @@ def test_observed_objects_take_over_the_markings_of_the_whole() -> None:
         group,
     ]
     assert lifted(old_observed(address, labels=["tlp:red"]))[1]["object_marking_refs"] == [RED]
-    granular = [{"marking_ref": TLP1_RED, "selectors": ["objects.0.value"]}]
-    data, observed = lifted(old_observed(address, granular_markings=granular))
-    assert "object_marking_refs" not in observed
-    assert observed["granular_markings"] == [{"marking_ref": RED, "selectors": ["type"]}]
-    assert data["granular_markings"][0]["selectors"] == ["object_refs"]
     assert "object_marking_refs" not in lifted(old_observed(address))[1]
+
+
+@pytest.mark.parametrize(
+    ("selector", "of_address", "of_file", "of_whole"),
+    [
+        ("objects", "type", "type", "object_refs"),
+        ("objects.0", "type", None, "object_refs.[0]"),
+        ("objects.0.value", "value", None, "object_refs.[0]"),
+        ("objects.1.created", None, "ctime", "object_refs.[1]"),  # renamed in 2.1
+        ("objects.1.is_encrypted", None, "type", "object_refs.[1]"),  # moves into an extension
+        ("objects.1.no_such", None, "type", "object_refs.[1]"),
+        ("objects.7.value", "type", "type", "object_refs"),
+        ("number_observed", None, None, "number_observed"),
+    ],
+)
+def test_a_granular_marking_of_an_observed_object_is_one_of_that_object(
+    selector: str, of_address: str | None, of_file: str | None, of_whole: str
+) -> None:
+    file = {"type": "file", "name": "a", "created": "2020-01-01T00:00:00Z", "is_encrypted": True}
+    objects = {"0": {"type": "ipv4-addr", "value": "198.51.100.7"}, "1": file}
+    data, *parts = lifted(old_observed(objects, granular_markings=[{"marking_ref": TLP1_RED, "selectors": [selector]}]))
+    assert data["granular_markings"] == [{"marking_ref": RED, "selectors": [of_whole]}]
+    for part, expected in zip(parts, (of_address, of_file), strict=True):
+        assert "object_marking_refs" not in part
+        marked = None if expected is None else [{"marking_ref": RED, "selectors": [expected]}]
+        assert part.get("granular_markings") == marked
 
 
 def test_what_an_observed_object_says_of_its_own_markings_only_takes_away() -> None:

@@ -1,7 +1,7 @@
 """No audience gets what was made for another one: projections, the contents kept by them, and who reads a claim.
 
 What an audience gets must be the same whoever was asked before it. That is tried with what differs between audiences
-today (who sees a claim at all, and since when), and with an engine whose projections are cut for some audiences.
+(who sees a claim at all, which parts, and since when), and with an engine whose projections are cut for some audiences.
 """
 
 from __future__ import annotations
@@ -83,16 +83,16 @@ Cut = Mapping[Audience, str]
 
 
 class Cutting(Projections):
-    """Projections from which a property is cut for some audiences, as a granular marking may one day demand."""
+    """Projections from which a property is cut for some audiences, whatever the object's markings say."""
 
     def __init__(self, policy: Policy, facts: Facts, cut: Cut) -> None:
         super().__init__(policy, facts, {})
         self._cut = cut
         self._parts: dict[tuple[int, str], Projection] = {}
 
-    def of(self, claim: ClaimHead, audience: Audience) -> Projection | None:
+    def of(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...] = ()) -> Projection | None:
         """See the class that this is of. Whoever sees the same part of a claim gets the same projection."""
-        p = super().of(claim, audience)
+        p = super().of(claim, audience, unread)
         if p is None or audience not in self._cut:
             return p
         at = (id(p), self._cut[audience])
@@ -234,17 +234,19 @@ def test_audiences_that_see_the_same_part_share_it_and_others_have_their_own() -
 def test_what_is_kept_of_a_claim_is_kept_by_its_part() -> None:
     claim = run_of("clear")
     reach = Reach(Level.CLEAR, Recipients(Level.CLEAR, ()), ())
-    stricter = Reach(Level.GREEN, Recipients(Level.GREEN, ((HEALTH,),)), (), (HEALTH,))
-    one, other = (projected(claim, Part(found, since), POLICY) for found, since in ((reach, b"1"), (stricter, b"2")))
+    stricter = Reach(Level.GREEN, Recipients(Level.GREEN, ((HEALTH,),)), ((HEALTH,),))
+    one, other = (
+        projected(claim, Part(found, since, ()), POLICY) for found, since in ((reach, b"1"), (stricter, b"2"))
+    )
     assert (one.level, one.restrictions, one.since) == (Level.CLEAR, (), b"1")
     assert (other.level, other.restrictions, other.since) == (Level.GREEN, ((HEALTH,),), b"2")
-    assert Part(reach, b"1") != Part(replace(reach), b"1"), "a reach is the one of its claim, or another"
+    assert Part(reach, b"1", ()) != Part(replace(reach), b"1", ()), "a reach is the one of its claim, or another"
 
 
 def test_two_projections_are_equal_only_if_they_are_the_same() -> None:
     claim = run_of("clear")
     reach = Reach(Level.CLEAR, Recipients(Level.CLEAR, ()), ())
-    one, other = (projected(claim, Part(reach, b"1"), POLICY) for _ in range(2))
+    one, other = (projected(claim, Part(reach, b"1", ()), POLICY) for _ in range(2))
     assert one == one
     assert one != other
     assert len({one, other}) == 2

@@ -232,7 +232,7 @@ def test_a_granular_marking_above_the_ceiling_is_told_even_where_the_label_canno
     policy = replace(policy, sources={**policy.sources, 1: ro})
     part = {"marking_ref": TLP_IDS[Level.RED], "selectors": ["labels"]}
     said = an_indicator(tlp=None, labels=["tlp:mauve"], granular_markings=[part])
-    assert [p.code for p in taken(Said("ro", said["id"], None), said, policy).problems] == [Code.MARKING_ABOVE_CEILING]
+    assert [p.code for p in taken(Said("ro", said["id"], None), said, policy).problems] == [Code.MARKING_PART_HIDDEN]
 
 
 # ---------------------------------------------------------------- what goes along, what leaves

@@ -89,7 +89,7 @@ def _expected(watch: Watch, value: str) -> list[dict[str, Any]]:
         "revoked_by": sum(c.level <= level and _may_be_told(c, groups) for c in gone),
         "sources": _sources(watch, live),
         "labels": sorted(labels | ({f"PAP:{('', 'GREEN', '', 'RED')[pap]}"} if pap else set())),
-        "types": sorted({kind for c in live for kind in c.obj["indicator_types"]}),
+        "types": sorted({kind for c in live for kind in c.obj.get("indicator_types", ())}),
         "valid_from": min(c.start for c in live),
         "valid_until": None if None in until else max(u for u in until if u is not None),
         "name": named[0] if named else f"ipv4-addr {value}",
@@ -101,21 +101,21 @@ class _Claim:
     """One visible claim, with what the table asks of it."""
 
     def __init__(self, watch: Watch, centre: str, obj: dict[str, Any]) -> None:
-        self.centre, self.obj = centre, obj
+        audience = AUDIENCES[watch.collection]
+        self.level, self.restrictions, texts = watch.marked_for(centre, obj, *audience)
+        self.centre, self.obj = centre, watch.seen_of(centre, obj, *audience)
         self.trust = watch.setting(centre, "trust")
-        self.author = obj.get("created_by_ref", IDENTITY[centre])
+        self.author = self.obj.get("created_by_ref", IDENTITY[centre])
         self.naming = watch.setting(centre, "naming")
         self.hides = self.author == IDENTITY[centre] and self.naming is not Naming.NAMED
-        reach = watch.reach(centre, obj)
-        self.level, self.restrictions, texts = reach.level, reach.restrictions, reach.texts
         alone = self.centre if self.naming is not Naming.NAMED else ""  # nobody else's marking goes by its id
-        self.statements = [(ref, alone) for ref, text in texts.items() if not text.startswith("TLP:")]
+        self.statements = [(ref, alone) for ref in texts]
         self.pap = max(
-            ({"PAP:GREEN": 1, "PAP:RED": 3}.get(text, 0) for text in (*obj.get("labels", ()), *texts.values())),
+            ({"PAP:GREEN": 1, "PAP:RED": 3}.get(text, 0) for text in (*self.obj.get("labels", ()), *texts.values())),
             default=0,
         )
         self.start = obj["valid_from"][:DAY] + "T00:00:00.000Z" if self.hides else obj["valid_from"]
-        end = obj.get("valid_until")
+        end = self.obj.get("valid_until")
         self.until = end[:DAY] + "T23:59:59.999Z" if end and self.hides else end
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.model.words import Naming
-from tests.story import Story, an_indicator, an_object, bytes_of, moment, said_of, uid
+from tests.story import TLP, Story, an_indicator, an_object, bytes_of, moment, said_of, uid
 
 
 @pytest.fixture
@@ -160,3 +160,23 @@ async def test_a_property_that_only_sounds_like_a_time_stops_nobody(story: Story
     )
     await story.batch((pl, an_indicator()), (pl, odd))
     assert (await story.only("community", "grouping"))["published"] == ["x"]
+
+
+async def test_a_part_is_for_some_and_the_rest_as_if_it_had_never_been(tmp_path: Path) -> None:
+    part = {"marking_ref": TLP["amber"], "selectors": ["description", "external_references.[1].url"]}
+    references = [{"source_name": "a", "description": "A"}, {"source_name": "b", "description": "B"}]
+    secret = [references[0], references[1] | {"url": "https://secret.example/"}]
+    bare = an_indicator("198.51.100.7", "ro", external_references=references)
+    full = bare | {"description": "SECRET", "external_references": secret, "granular_markings": [part]}
+    logs = []
+    for name, said in (("full", full), ("bare", bare)):
+        story = await Story.begin(tmp_path / name)
+        await story.batch((await story.centre("ro"), said))
+        logs.append(bytes_of(await story.log("community")))
+        network = await story.only("network")
+        assert ("description" in network) == (name == "full")
+        assert (TLP["amber"] in network["object_marking_refs"]) == (name == "full")
+        assert (await story.only("community"))["object_marking_refs"] == [TLP["green"]]
+        await story.close()
+    assert logs[0] == logs[1]
+    assert all("secret" not in str(row).lower() for row in logs[0])

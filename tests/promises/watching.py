@@ -26,24 +26,69 @@ GROUP_OF = {marking: name for name, marking in GROUP_MARKING.items()}
 _DEFAULTS = {"trust": 100, "naming": Naming.NAMED, "ceiling": Level.AMBER_STRICT, "default_level": Level.AMBER}
 
 
+NEEDED = {
+    "indicator": {"pattern", "pattern_type", "valid_from"},
+    "malware": {"name", "is_family"},
+    "relationship": {"relationship_type", "source_ref", "target_ref"},
+    "sighting": {"sighting_of_ref"},
+    "report": {"name", "published", "object_refs"},
+    "note": {"content", "object_refs"},
+    "grouping": {"name", "context", "object_refs"},
+    "identity": {"name"},
+    "ipv4-addr": {"value"},
+    "network-traffic": {"protocols", "src_ref", "start", "end"},
+    "observed-data": {"first_observed", "last_observed", "number_observed", "object_refs", "objects"},
+}
+"""Without which an object is invalid, means nothing, or is about something else, by type."""
+ALWAYS_NEEDED = {"type", "spec_version", "id", "created", "modified", "revoked", "object_marking_refs"}
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What one granular marking marks, and for whom it may be shown."""
+
+    ref: str
+    selector: str
+    level: Level | None
+    group: str | None
+    text: str | None
+    """What a marking of the centre's own states, "" if it is not defined; None for others."""
+
+    @property
+    def is_readable(self) -> bool:
+        return self.text not in ("", "TLP:MAUVE")
+
+    def takes_all(self, obj: dict[str, Any]) -> bool:
+        """Whether nothing is left of the object without what it marks."""
+        name, _, rest = self.selector.partition(".")
+        value = obj.get(name)
+        if rest and isinstance(value, list) and len(value) > 1:
+            return name == "object_marking_refs" or _decides([value[int(rest[1:-1])]], obj)
+        return name in ALWAYS_NEEDED | NEEDED[obj["type"]] or (name == "labels" and _decides(obj["labels"], obj))
+
+
+def _decides(labels: list[Any], obj: dict[str, Any]) -> bool:
+    """Whether one of these states a PAP, or a level that counts."""
+    levels_count = not LEVEL_OF.keys() & set(obj.get("object_marking_refs", ()))
+    return any(
+        isinstance(one, str) and (one.startswith("PAP:") or (levels_count and one.startswith("tlp:"))) for one in labels
+    )
+
+
 @dataclass(frozen=True)
 class Reach:
     """How far a claim may travel."""
 
     own: Level
     """The level of the object itself."""
-    level: Level
-    """The strictest in it."""
     groups: tuple[str, ...]
     """The groups that the object's own markings name."""
-    granular_groups: tuple[str, ...]
     texts: dict[str, str]
-    """What the centre's own markings state, "" for one that is not defined."""
-
-    @property
-    def restrictions(self) -> list[tuple[str, ...]]:
-        """Sets of groups, of each of which one must cover who sees it."""
-        return [*([self.groups] if self.groups else []), *((group,) for group in self.granular_groups)]
+    """What the centre's own markings of the whole state, "" for one that is not defined."""
+    taking: tuple[Marked, ...]
+    """Granular markings that take the whole object along."""
+    parts: tuple[Marked, ...]
+    """The other granular markings."""
 
 
 def covers(to: str, group: str) -> bool:
@@ -75,6 +120,8 @@ class Watch:
     """Which claim's message each message put an end to."""
     seen: set[int] = field(default_factory=set)
     """The messages that were, at any time, a claim that the audience saw."""
+    hidden: dict[int, set[str]] = field(default_factory=dict)
+    """By message the selectors of what the audience never saw of it, of all that it saw."""
 
     def follow(self, history: History) -> None:
         """Go through all events."""
@@ -109,7 +156,8 @@ class Watch:
     def _revoked(self, centre: str, obj: dict[str, Any], stood: dict[str, Any] | None) -> dict[str, Any]:
         """What a revocation above the ceiling claims: what stood, as strictly marked as both; else what nobody sees."""
         hidden = obj | {"object_marking_refs": [TLP["red"]]}
-        own, parts = ({ref for ref in refs if ref not in LEVEL_OF} for refs in markings_of(obj))
+        own = {ref for ref in markings_of(obj)[0] if ref not in LEVEL_OF}
+        parts = obj.get("granular_markings")
         if stood is None or parts or (own and own != set(markings_of(stood)[0]) - LEVEL_OF.keys()):
             return hidden
         try:
@@ -127,6 +175,8 @@ class Watch:
         for (centre, _), claim in self.claims.items():
             if claim.obj["type"] != "marking-definition" and self.sees(centre, claim.obj):
                 self.seen.add(claim.number)
+                now = self.hidden_in(centre, claim.obj, *AUDIENCES[self.collection])
+                self.hidden[claim.number] = now & self.hidden.get(claim.number, now)
                 for ref in chain(*markings_of(claim.obj)):
                     definition = self.claims.get((centre, ref))
                     if definition is not None:
@@ -149,28 +199,43 @@ class Watch:
             return False
         try:
             stated = self._stated(one.obj)
-            levels = [self.setting(one.centre, "default_level") if stated is None else stated]
         except ValueError:
-            levels = []
-        levels += [LEVEL_OF[ref] for ref in markings_of(one.obj)[1] if ref in LEVEL_OF]
-        return any(level > self.setting(one.centre, "ceiling") for level in levels)
+            return False
+        level: Level = self.setting(one.centre, "default_level") if stated is None else stated
+        return bool(level > self.setting(one.centre, "ceiling"))
 
     def reach(self, centre: str, obj: dict[str, Any]) -> Reach:
         """How far a claim may travel, as things stand. Raises ValueError for a label that states no level."""
         level = self._stated(obj)
-        own, parts = markings_of(obj)
-        texts = {}
-        for ref in (*own, *parts):
-            if ref not in LEVEL_OF and ref not in GROUP_OF:
-                definition = self.claims.get((centre, ref))
-                texts[ref] = "" if definition is None else definition.obj["definition"]["statement"]
-        if any(texts.get(ref) == "TLP:AMBER" for ref in own):
+        own = markings_of(obj)[0]
+        texts = {ref: text for ref in own if (text := self._text(centre, ref)) is not None}
+        if "TLP:AMBER" in texts.values():
             level = Level.AMBER if level is None else max(level, Level.AMBER)
         level = self.setting(centre, "default_level") if level is None else level
-        of_parts = [LEVEL_OF[ref] for ref in parts if ref in LEVEL_OF]
-        of_parts += [Level.AMBER for ref in parts if texts.get(ref) == "TLP:AMBER"]
-        groups, granular = (tuple(GROUP_OF[ref] for ref in refs if ref in GROUP_OF) for refs in (own, parts))
-        return Reach(level, max([level, *of_parts]), groups, granular, texts)
+        groups = tuple(GROUP_OF[ref] for ref in own if ref in GROUP_OF)
+        marked = [
+            Marked(
+                m["marking_ref"], selector, LEVEL_OF.get(m["marking_ref"]), GROUP_OF.get(m["marking_ref"]),
+                self._text(centre, m["marking_ref"]),
+            )
+            for m in obj.get("granular_markings", ())
+            for selector in m["selectors"]
+        ]  # fmt: skip
+        amber = [replace(m, level=Level.AMBER) if m.text == "TLP:AMBER" else m for m in marked]
+        whole = {m.ref for m in amber if m.takes_all(obj)}
+        taking, parts = ([m for m in amber if (m.ref in whole) is takes] for takes in (True, False))
+        return Reach(level, groups, texts, tuple(taking), tuple(parts))
+
+    def seen_of(self, centre: str, obj: dict[str, Any], top: Level, group: str) -> dict[str, Any]:
+        """What somebody who sees a claim sees of it."""
+        found = cut(Said(centre, obj["id"], obj), self.hidden_in(centre, obj, top, group)).obj or {}
+        return {name: value for name, value in found.items() if name != "granular_markings"}
+
+    def _text(self, centre: str, ref: str) -> str | None:
+        if ref in LEVEL_OF or ref in GROUP_OF:
+            return None
+        definition = self.claims.get((centre, ref))
+        return "" if definition is None else str(definition.obj["definition"]["statement"])
 
     def sees(self, centre: str, obj: dict[str, Any]) -> bool:
         """Whether the audience sees a claim as things stand."""
@@ -186,13 +251,43 @@ class Watch:
             return False
         if {"", "TLP:MAUVE"} & set(found.texts.values()):
             return False
-        if found.level > self.setting(centre, "ceiling") or found.level > top:
+        if found.own > self.setting(centre, "ceiling") or found.own > top:
             return False
-        return (
-            any(covers(to, group) for to in found.groups or self._recipients(centre, found.own))
-            and any(covers(to, group) for to in found.groups or self._recipients(centre, found.level))
-            and all(covers(to, group) for to in found.granular_groups)
+        return any(covers(to, group) for to in found.groups or self._recipients(centre, found.own)) and all(
+            self.may_see_part(centre, found, one, top, group) for one in found.taking
         )
+
+    def may_see_part(self, centre: str, found: Reach, one: Marked, top: Level, group: str) -> bool:
+        """Whether a granular marking lets whoever reads up to a level, in a group, see what it marks."""
+        if not one.is_readable:
+            return False
+        if one.group is not None:
+            return covers(one.group, group)
+        if one.level is None:
+            return True
+        return (
+            one.level <= min(top, self.setting(centre, "ceiling"))
+            and any(covers(to, group) for to in found.groups or self._recipients(centre, one.level))
+        )  # fmt: skip
+
+    def hidden_in(self, centre: str, obj: dict[str, Any], top: Level, group: str) -> set[str]:
+        """The selectors of what is hidden in a claim from somebody who sees it."""
+        found = self.reach(centre, obj)
+        return {one.selector for one in found.parts if not self.may_see_part(centre, found, one, top, group)}
+
+    def marked_for(
+        self, centre: str, obj: dict[str, Any], top: Level, group: str
+    ) -> tuple[Level, set[frozenset[str]], dict[str, str]]:
+        """The level, the groups and the statements of what somebody sees of a claim."""
+        found = self.reach(centre, obj)
+        left = cut(Said(centre, obj["id"], obj), self.hidden_in(centre, obj, top, group)).obj or {}
+        refs = {m["marking_ref"] for m in left.get("granular_markings", ())}
+        marked = [*found.taking, *(one for one in found.parts if one.ref in refs)]
+        level = max([found.own, *(one.level for one in marked if one.level is not None)])
+        groups = {frozenset(found.groups)} if found.groups else set()
+        groups |= {frozenset([one.group]) for one in marked if one.group is not None}
+        texts = found.texts | {one.ref: one.text for one in marked if one.text is not None}
+        return level, groups, {ref: text for ref, text in texts.items() if not text.startswith("TLP:")}
 
     def _recipients(self, centre: str, level: Level) -> tuple[str, ...]:
         amber: tuple[str, ...] = self.setting(centre, "amber_to")
@@ -220,8 +315,37 @@ def as_seen_by(collection: str, history: History) -> list[list[Said]]:
         kept.append([])
         for one in event.said if isinstance(event, Batch) else ():
             if number in watch.seen:
-                kept[-1].append(one)
+                kept[-1].append(cut(one, watch.hidden[number]) if number in watch.hidden else one)
             elif watch.ended.get(number) in watch.seen:
                 kept[-1].append(replace(one, obj=None, by_hub_id=None))
             number += 1
     return kept
+
+
+def cut(one: Said, hidden: set[str]) -> Said:
+    """A message without what these selectors of its granular markings select, and without the selectors."""
+    if one.obj is None or not hidden:
+        return one
+    names = {selector for selector in hidden if "." not in selector}
+    items = {(name, int(rest[1:-1])) for name, _, rest in (s.partition(".") for s in hidden - names)}
+    left: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for name, value in one.obj.items():
+        if name == "granular_markings" or name in names:
+            continue
+        if isinstance(value, list):
+            kept = [index for index in range(len(value)) if (name, index) not in items]
+            places |= {f"{name}.[{index}]": f"{name}.[{place}]" for place, index in enumerate(kept)}
+            value = [value[index] for index in kept]
+        if value != []:
+            left[name] = value
+            places[name] = name
+    markings = []
+    for marking in one.obj["granular_markings"]:
+        selectors = [places[selector] for selector in marking["selectors"] if selector in places]
+        if selectors:
+            markings.append({**marking, "selectors": selectors})
+    by_hub_id = one.by_hub_id
+    if by_hub_id is not None and (by_hub_id[0] not in left or (by_hub_id[0], 0) in items):
+        by_hub_id = None
+    return replace(one, obj=left | ({"granular_markings": markings} if markings else {}), by_hub_id=by_hub_id)

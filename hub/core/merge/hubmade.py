@@ -25,7 +25,7 @@ from hub.patterns import Observable, canonical, is_of_its_kind
 
 _MERGED = frozenset(
     {
-        "confidence", "created_by_ref", "description", "extensions", "external_references", "granular_markings",
+        "confidence", "created_by_ref", "description", "extensions", "external_references",
         "indicator_types", "kill_chain_phases", "labels", "lang", "name", "object_marking_refs", "pattern",
         "pattern_type", "pattern_version", "relationship_type", "revoked", "source_ref", "start_time", "stop_time",
         "target_ref", "valid_from", "valid_until",

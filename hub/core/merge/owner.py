@@ -19,8 +19,8 @@ from hub.model.stix_types import Clash, Excludes, InOrder, stix_type
 from hub.model.times import parse_us
 from hub.model.words import StixId, StixObject, derived_id
 
-_NOT_OF_MARKINGS = frozenset({"granular_markings", "modified", "object_marking_refs"})
-_OBSERVABLE_RULES = frozenset({"granular_markings", "object_marking_refs", "external_references", "labels"})
+_NOT_OF_MARKINGS = frozenset({"modified", "object_marking_refs"})
+_OBSERVABLE_RULES = frozenset({"object_marking_refs", "external_references", "labels"})
 
 
 def owners_choice(visible: Sequence[Projection]) -> Projection:
@@ -67,7 +67,7 @@ def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[
     """The content of an owner's object. ``obj``: the chosen claim after ``attributed``, with the references that the
     collection shows. ``known``: the objects of the hub among these references.
     """
-    made = without_hubs_word({name: value for name, value in obj.items() if name != "granular_markings"})
+    made = dict(without_hubs_word(obj))
     markings = view_markings([chosen], policy)
     made["object_marking_refs"] = markings.refs
     uses = [*markings.uses, *uses_of_extensions(made), *known]

@@ -10,12 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hub.core.merge.reach import Decided, Reach, decided_by, strictest
+import orjson
+
+from hub.core.merge.reach import Decided, Effect, Reach, decided_by, strictest
 from hub.core.merge.runs import began
 from hub.core.merge.unnamed import without_traces
-from hub.model.claims import Claim, ClaimHead, ClaimState
+from hub.model.claims import Claim, ClaimHead, ClaimState, digest_of
 from hub.model.markings import stated_pap
 from hub.model.policy import Audience, Policy, Source, covers
+from hub.model.selectors import without
 from hub.model.stix_types import stix_type
 from hub.model.words import GroupName, Level, Naming, StixId, StixObject
 
@@ -60,6 +63,13 @@ class Projection:
             found = strictest(found, stated_pap(label))
         return found
 
+    def is_like(self, other: Projection | None) -> bool:
+        """Whether an audience sees the same in another projection of the same claim."""
+        return other is not None and all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("obj", "level", "restrictions", "statements", "statement_pap")
+        )
+
 
 def author_of(obj: StixObject, source: Source, policy: Policy) -> StixId | None:
     """The identity that a claim speaks for; None if it is not stated."""
@@ -75,22 +85,54 @@ class Part(NamedTuple):
     reach: Reach
     since: bytes
     """The stamp of the first version of the unbroken run that the audience has seen."""
+    hidden: tuple[bool, ...]
+    """For each of the reach's ``parts`` whether what it selects is hidden."""
 
 
 def part_for(claim: ClaimHead, audience: Audience, found: Reach) -> Part | None:
     """The part of a claim with the reach ``found`` that an audience sees; None if nothing."""
     if claim.state is ClaimState.WITHDRAWN or not found.recipients.include(audience):
         return None
-    return Part(found, began(claim.since, audience))
+    hidden = tuple(not part.recipients.include(audience) for part in found.parts)
+    return Part(found, began(claim.since, audience), hidden)
 
 
 def projected(claim: ClaimHead, part: Part, policy: Policy) -> Projection:
     """The projection for this part of a claim."""
-    found = part.reach
+    opened, found = _opened(claim), part.reach
+    is_cut = "granular_markings" in opened.obj
+    seen, effects = _cut(opened.obj, part) if is_cut else (_Seen(opened.obj, opened.digest), [])
+    level = max((found.level, *(effect.level for effect in effects if effect.level is not None)))
+    groups = tuple(effect.groups for effect in effects if effect.groups)
+    statements = dict.fromkeys(ref for effect in effects for ref in effect.statements)
     return _projection(
-        _opened(claim), policy, level=found.level, restrictions=found.restrictions, statements=found.statements,
-        since=part.since, statement_pap=found.pap,
+        opened, seen, policy, level=level, restrictions=(*found.restrictions, *groups), since=part.since,
+        statements=tuple(dict.fromkeys((*found.statements, *statements))),
+        statement_pap=strictest(found.pap, *(effect.pap for effect in effects)),
     )  # fmt: skip
+
+
+class _Seen(NamedTuple):
+    """What an audience sees of an object, and a digest of it."""
+
+    obj: StixObject
+    digest: bytes
+
+
+def _cut(obj: StixObject, part: Part) -> tuple[_Seen, list[Effect]]:
+    """The object without its granular markings and without what they hide; and the effects of those that mark something
+    that is left.
+    """
+    bare = {name: value for name, value in obj.items() if name != "granular_markings"}
+    parts = part.reach.parts
+    hidden = [selector for one, hides in zip(parts, part.hidden, strict=True) if hides for selector in one.selectors]
+    left = without(bare, hidden)
+    effects = [
+        one.effect
+        for one, hides in zip(parts, part.hidden, strict=True)
+        if not hides and without(bare, [*hidden, *one.selectors]) != left
+    ]
+    return _Seen(left, digest_of(orjson.dumps(left, option=orjson.OPT_SORT_KEYS))), effects
 
 
 def project(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach) -> Projection | None:
@@ -100,8 +142,13 @@ def project(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach) 
 
 
 def as_definition(claim: ClaimHead, policy: Policy) -> Projection:
-    """The projection of a marking-definition that is shown because an object uses it: it has no level of its own."""
-    return _projection(_opened(claim), policy, level=Level.CLEAR, since=claim.since)
+    """The projection of a marking-definition that is shown because an object uses it: it has no level of its own, so
+    nobody sees what its granular markings select.
+    """
+    opened = _opened(claim)
+    selectors = [selector for one in claim.marks.granular for selector in one.selectors]
+    obj = {name: value for name, value in without(opened.obj, selectors).items() if name != "granular_markings"}
+    return _projection(opened, _Seen(obj, opened.digest), policy, level=Level.CLEAR, since=claim.since)
 
 
 def decision_of(definition: ClaimHead | None) -> Decided:
@@ -119,6 +166,7 @@ def _opened(claim: ClaimHead) -> Claim:
 
 def _projection(
     claim: Claim,
+    seen: _Seen,
     policy: Policy,
     *,
     level: Level,
@@ -127,14 +175,14 @@ def _projection(
     statements: tuple[StixId, ...] = (),
     statement_pap: int | None = None,
 ) -> Projection:
-    source = policy.sources[claim.source]
-    author = author_of(claim.obj, source, policy)
+    source, obj = policy.sources[claim.source], seen.obj
+    author = author_of(obj, source, policy)
     own = author is not None and (author == source.identity or author in source.speaks_for)
     unnamed = (own or author is None) and source.naming is not Naming.NAMED
     return Projection(
-        of=(claim.source, claim.id), source=source, obj=without_traces(claim.obj) if unnamed else claim.obj,
+        of=(claim.source, claim.id), source=source, obj=without_traces(obj) if unnamed else obj,
         level=level, restrictions=restrictions, statements=statements, author=author, own=own,
-        modified_us=claim.modified_us or 0, since=since, digest=claim.digest,
+        modified_us=claim.modified_us or 0, since=since, digest=seen.digest,
         revoked=claim.state is ClaimState.REVOKED, statement_pap=statement_pap, unnamed=unnamed,
     )  # fmt: skip
 

@@ -25,23 +25,25 @@ class Projections:
         self._facts = facts
         self._before = before
         self._redefined = any(claim is not None and claim.type == "marking-definition" for claim in before.values())
-        self._reaches: dict[ClaimKey, Reach | None] = {}
-        self._seen: dict[tuple[ClaimKey, Audience], Projection | None] = {}
+        self._reaches: dict[tuple[ClaimKey, tuple[StixId, ...]], Reach | None] = {}
+        self._seen: dict[tuple[ClaimKey, Audience, tuple[StixId, ...]], Projection | None] = {}
         self._made: dict[tuple[ClaimKey, Part], Projection] = {}
 
-    def of(self, claim: ClaimHead, audience: Audience) -> Projection | None:
-        """What an audience sees of a claim; None if nothing."""
-        at = (claim.key, audience)
+    def of(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...] = ()) -> Projection | None:
+        """What an audience sees of a claim; None if nothing. ``unread``: markings that count as not defined."""
+        at = (claim.key, audience, unread)
         if at not in self._seen:
-            self._seen[at] = self._project(claim, audience)
+            self._seen[at] = self._project(claim, audience, unread)
         return self._seen[at]
 
-    def _project(self, claim: ClaimHead, audience: Audience) -> Projection | None:
+    def _project(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...]) -> Projection | None:
         if claim.state is ClaimState.WITHDRAWN:
             return None
-        if claim.key not in self._reaches:
-            self._reaches[claim.key] = reach(claim, self._policy, self._decision)
-        found = self._reaches[claim.key]
+        within = (claim.key, unread)
+        if within not in self._reaches:
+            deciding = self._decision if not unread else lambda no, ref: self._decision_but(unread, no, ref)
+            self._reaches[within] = reach(claim, self._policy, deciding)
+        found = self._reaches[within]
         part = None if found is None else part_for(claim, audience, found)
         if part is None:
             return None
@@ -67,6 +69,9 @@ class Projections:
     def _decision(self, source: int, marking: StixId) -> Decided:
         """The decision of the marking-definition that a source claims under an id."""
         return decision_of(self._facts.claim(claim_key(source, marking)))
+
+    def _decision_but(self, unread: tuple[StixId, ...], source: int, marking: StixId) -> Decided:
+        return decision_of(None) if marking in unread else self._decision(source, marking)
 
     def _decision_before(self, source: int, marking: StixId) -> Decided:
         key = claim_key(source, marking)

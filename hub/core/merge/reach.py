@@ -6,11 +6,11 @@ Source: docs/semantics.md, section 2.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 from hub.model.claims import ClaimHead
-from hub.model.markings import UnreadableMarking, level_of_definition, pap_of_definition
+from hub.model.markings import UnreadableMarking, level_of_definition, marks_of, pap_of_definition
 from hub.model.policy import Audience, Policy, Source, covers
 from hub.model.words import COMMUNITY, PUBLIC, GroupName, Level, StixId, StixObject
 
@@ -30,28 +30,42 @@ class Recipients(NamedTuple):
         )
 
 
+class Effect(NamedTuple):
+    """The effect of one marking, or the combined effect of several."""
+
+    readable: bool = True
+    """If not, it hides from everyone what carries it."""
+    level: Level | None = None
+    groups: tuple[GroupName, ...] = ()
+    statements: tuple[StixId, ...] = ()
+    pap: int | None = None
+
+
+class PartReach(NamedTuple):
+    """How far what one granular marking selects may travel."""
+
+    selectors: tuple[str, ...]
+    recipients: Recipients
+    """Who may see it, of those who may see the whole."""
+    effect: Effect
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Reach:
     """How far a claim may travel, according to its markings, their definitions and the policy."""
 
     level: Level
-    """The strictest level in the claim."""
+    """The level of the whole."""
     recipients: Recipients
-    """Who may see the whole object and each part of it."""
-    groups: tuple[GroupName, ...]
-    """The groups of the object's own markings; each of them may see it. If empty, the level decides."""
-    granular_groups: tuple[GroupName, ...] = ()
-    """The groups of its granular markings; whoever may see the whole is in all of them."""
+    """Who may see the whole."""
+    restrictions: tuple[tuple[GroupName, ...], ...]
+    """Sets of groups: for a recipient of the whole, each set must have a group that covers the recipient's."""
     statements: tuple[StixId, ...] = ()
-    """Markings that do not restrict; they are shown with the claim."""
+    """Markings of the whole that do not restrict; they are shown with the claim."""
     pap: int | None = None
-    """The strictest PAP that the statements state, as an index into ``PAP_ORDER``."""
-
-    @property
-    def restrictions(self) -> tuple[tuple[GroupName, ...], ...]:
-        """Sets of groups: for a recipient, each set must have a group that covers the recipient's."""
-        own = (self.groups,) if self.groups else ()
-        return (*own, *((group,) for group in self.granular_groups))
+    """The strictest PAP that these statements state, as an index into ``PAP_ORDER``."""
+    parts: tuple[PartReach, ...] = ()
+    """For each granular marking that does not take the whole object with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +87,23 @@ _DEFINING = frozenset({"definition", "extensions"})
 
 def decided_by(definition: StixObject | None) -> Decided:
     """The decision of a source's own definition. A missing or unreadable definition hides the claims that carry it; so
-    does one of which only the revocation is known.
+    does one of which only the revocation is known, or that its granular markings hide.
     """
-    if definition is None or not definition.keys() & _DEFINING:
+    if definition is None or not definition.keys() & _DEFINING or _is_hidden(definition):
         return _NOT_READABLE
     try:
         return Decided(True, level_of_definition(definition), pap_of_definition(definition))
     except UnreadableMarking:
         return _NOT_READABLE
+
+
+_NO_EFFECT = Effect()
+_HIDES = Effect(readable=False)
+_NOBODY: tuple[tuple[GroupName, ...], ...] = ((),)
+
+
+def _is_hidden(definition: StixObject) -> bool:
+    return "granular_markings" in definition and any(one.takes_all for one in marks_of(definition).granular)
 
 
 def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
@@ -91,58 +114,65 @@ def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
     marks = claim.marks
     if source is None or source.suspended or marks.unreadable:
         return None
-    whole = _resolved(marks.own, claim.source, policy, deciding)
-    parts = _resolved(marks.granular, claim.source, policy, deciding)
-    if whole is None or parts is None:
-        return None
-    own_level = strictest(marks.level, *whole.levels)
+    own = _NO_EFFECT
+    for ref in marks.own:
+        own = _both(own, _effect(ref, source, policy, deciding))
+    own_level = strictest(marks.level, own.level)
     own_level = source.default_level if own_level is None else own_level
-    level = max((own_level, *parts.levels, *(() if marks.granular_level is None else (marks.granular_level,))))
-    if level > source.ceiling:
-        return None  # the ceiling was lowered after it was received
-    recipients = _recipients(level, own_level, whole.groups, parts.groups, source)
-    return Reach(
-        level, recipients, whole.groups, parts.groups,
-        tuple(dict.fromkeys((*whole.statements, *parts.statements))), strictest(*whole.paps, *parts.paps),
+    if not own.readable or own_level > source.ceiling:
+        return None  # the ceiling may have been lowered after it was received
+    whole = Reach(
+        own_level, Recipients(own_level, (own.groups or _by_level(own_level, source),)),
+        (own.groups,) if own.groups else (), own.statements, own.pap,
+    )  # fmt: skip
+    for one in marks.granular:
+        effect = Effect(level=one.level) if one.level is not None else _effect(one.ref, source, policy, deciding)
+        part = PartReach(one.selectors, _recipients(effect, own.groups, source), effect)
+        whole = _joined(whole, part) if one.takes_all else replace(whole, parts=(*whole.parts, part))
+    return whole
+
+
+def _joined(whole: Reach, part: PartReach) -> Reach:
+    """The reach of a claim that a granular marking takes along whole."""
+    effect, more = part.effect, part.recipients
+    return replace(
+        whole,
+        level=max(whole.level, whole.level if effect.level is None else effect.level),
+        recipients=Recipients(max(whole.recipients.level, more.level), (*whole.recipients.groups, *more.groups)),
+        restrictions=(*whole.restrictions, *((effect.groups,) if effect.groups else ())),
+        statements=tuple(dict.fromkeys((*whole.statements, *effect.statements))),
+        pap=strictest(whole.pap, effect.pap),
+    )
+
+
+def _effect(ref: StixId, source: Source, policy: Policy, deciding: Deciding) -> Effect:
+    """The effect of a marking of a source that is no TLP id."""
+    group = policy.group_of_marking.get(ref)
+    if group is not None:
+        return Effect(groups=(group,))
+    decided = deciding(source.no, ref)
+    if not decided.readable:
+        return _HIDES
+    return Effect(level=decided.level) if decided.level is not None else Effect(statements=(ref,), pap=decided.pap)
+
+
+def _both(one: Effect, other: Effect) -> Effect:
+    return Effect(
+        one.readable and other.readable, strictest(one.level, other.level), (*one.groups, *other.groups),
+        (*one.statements, *other.statements), strictest(one.pap, other.pap),
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Resolved:
-    """The combined effect of markings that are no TLP."""
-
-    groups: tuple[GroupName, ...] = ()
-    statements: tuple[StixId, ...] = ()
-    levels: tuple[Level, ...] = ()
-    paps: tuple[int, ...] = ()
-
-
-_NOTHING = _Resolved()
-
-
-def _resolved(refs: tuple[StixId, ...], source: int, policy: Policy, deciding: Deciding) -> _Resolved | None:
-    """The combined effect of these markings of a source; None if one of them cannot be resolved."""
-    if not refs:
-        return _NOTHING
-    groups: list[GroupName] = []
-    statements: list[StixId] = []
-    levels: list[Level] = []
-    paps: list[int] = []
-    for ref in refs:
-        group = policy.group_of_marking.get(ref)
-        if group is not None:
-            groups.append(group)
-            continue
-        decided = deciding(source, ref)
-        if not decided.readable:
-            return None
-        if decided.level is not None:
-            levels.append(decided.level)
-            continue
-        statements.append(ref)
-        if decided.pap is not None:
-            paps.append(decided.pap)
-    return _Resolved(tuple(groups), tuple(statements), tuple(levels), tuple(paps))
+def _recipients(effect: Effect, own_groups: tuple[GroupName, ...], source: Source) -> Recipients:
+    """Who may see what carries a marking, of those who may see the whole. A level goes to the groups that the object
+    names, or else to those to which an object of this level goes: it is never enough by itself.
+    """
+    level = Level.CLEAR if effect.level is None else effect.level
+    if not effect.readable or level > source.ceiling:
+        return Recipients(level, _NOBODY)
+    if effect.groups:
+        return Recipients(level, (effect.groups,))
+    return Recipients(level, () if effect.level is None or own_groups else (_by_level(level, source),))
 
 
 N = TypeVar("N", bound=int)
@@ -153,27 +183,14 @@ def strictest(*found: N | None) -> N | None:
     return max((one for one in found if one is not None), default=None)
 
 
-def _recipients(
-    level: Level,
-    own_level: Level,
-    groups: tuple[GroupName, ...],
-    granular_groups: tuple[GroupName, ...],
-    source: Source,
-) -> Recipients:
-    """Who may see an object of ``own_level`` whose strictest part is of ``level``."""
-    levels = (level,) if groups or own_level == level else (own_level, level)
-    whole = [groups or _by_level(each, source) for each in levels]
-    return Recipients(level, (*whole, *((group,) for group in granular_groups)))
-
-
 def recipients_now(claim: ClaimHead, policy: Policy) -> Recipients | None:
     """Who may see a claim under this policy; None if nobody may.
 
     The source's own markings are not resolved, because another worker may be changing their definitions: a claim that
-    carries one counts as seen by nobody.
+    carries one as a whole counts as seen by nobody.
     """
     found = reach(claim, policy, lambda *_: _NOT_READABLE)
-    return None if found is None else found.recipients
+    return None if found is None or () in found.recipients.groups else found.recipients
 
 
 def _by_level(level: Level, source: Source) -> tuple[GroupName, ...]:

@@ -22,7 +22,7 @@ DEPENDENT_TYPES = frozenset(
 )
 """Types whose objects can depend on one another in a cycle."""
 _MERGING = frozenset(name for name, row in STIX_TYPES.items() if row.identity is not Identity.ID)
-_BARE = frozenset({"type", "spec_version", "id", "defanged", "object_marking_refs", "granular_markings", "extensions"})
+_BARE = frozenset({"type", "spec_version", "id", "defanged", "object_marking_refs", "extensions"})
 """Properties that every observable may have, so they carry no content (STIX 2.1, sections 6.13 and 6.16 to 6.18)."""
 _KEYED = "key-"
 

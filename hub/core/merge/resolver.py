@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub.core.merge import owner
-from hub.core.merge.facts import Facts, is_placed, marked_with
+from hub.core.merge.facts import Facts, is_marking, is_placed, marked_with, sighting_of
 from hub.core.merge.known import hidden_identities, known_objects
 from hub.core.merge.project import Projection
 from hub.core.merge.projections import Projections
 from hub.core.merge.references import has_own_meaning, key_in, object_key
 from hub.model.claims import ClaimHead, ClaimKey
 from hub.model.policy import Policy
+from hub.model.references import references_of
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId
 from hub.patterns import key as key_of
@@ -56,16 +57,27 @@ class Resolver:
         return reached is not None and key > reached
 
     def project(self, claim: ClaimHead, no: int) -> Projection | None:
-        """What a collection's audience sees of a claim; None if nothing, or if the claim is deferred."""
-        if self.pending and any(
-            self.waits(no, marked_with(claim.source, ref), claim.key) for ref in claim.marks.others
-        ):
-            return None
-        return self.project_in_turn(claim, no)
+        """What a collection's audience sees of a claim; None if nothing. A marking for which the claim is still
+        deferred counts as not defined.
+        """
+        unread: tuple[StixId, ...] = ()
+        if self.pending:
+            others = claim.marks.others
+            unread = tuple(ref for ref in others if self.waits(no, marked_with(claim.source, ref), claim.key))
+        return self._projections.of(claim, self._policy.collections[no].audience, unread)
 
-    def project_in_turn(self, claim: ClaimHead, no: int) -> Projection | None:
-        """What a collection's audience sees of a claim, deferred or not."""
-        return self._projections.of(claim, self._policy.collections[no].audience)
+    def depends_on(self, claim: ClaimHead, no: int, name: StixId) -> bool:
+        """Whether what a collection's audience sees of a claim, deferred or not, depends on what a name means: a name
+        of the index of references.
+        """
+        audience = self._policy.collections[no].audience
+        p = self._projections.of(claim, audience)
+        if p is None:
+            return False
+        if not is_marking(name):
+            return name in references_of(p.obj) or name == sighting_of(claim.sighted or "")
+        unread = tuple(ref for ref in claim.marks.others if marked_with(claim.source, ref) == name)
+        return not p.is_like(self._projections.of(claim, audience, unread))
 
     def sees(self, no: int, claim: ClaimHead) -> bool:
         """Whether a collection's audience sees a claim."""

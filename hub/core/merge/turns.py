@@ -124,7 +124,7 @@ class Turns:
         else:
             # these are shown by use and have no audience of their own, so they are neither counted nor deferred
             own = [one for one in some if not self._resolver.goes_along(one)]
-            walk.seen.extend([one for one in own if self._resolver.project_in_turn(one, no) is not None])
+            walk.seen.extend([one for one in own if self._resolver.depends_on(one, no, name)])
             found.extend(Referrer(no, name, self._facts.add(one).key) for one in some if self._resolver.goes_along(one))
         if len(walk.seen) > self._referrer_limit and not walk.resumed:
             self._left[no, name] = None

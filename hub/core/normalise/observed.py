@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hub.core.normalise.sco import canonical_sco
 from hub.model.extensions import KEPT_EXTENSION
 from hub.model.markings import TLP_IDS, Marks, marks_of
+from hub.model.selectors import WHOLE, selects
 from hub.model.stix_types import stix_type
 from hub.model.words import Level, StixId, StixObject
 
@@ -52,11 +53,12 @@ def lift_container(lifted: StixObject, *, is_2_0: bool) -> list[StixObject]:
         return [lifted]
     raised = {key: _raised(one) if is_2_0 else dict(one) for key, one in objects.items()}
     ids = _ids(raised, str(lifted.get("id")))
-    marks = marks_of(lifted)
+    marks = marks_of({name: value for name, value in lifted.items() if name != "granular_markings"})
+    of_parts = _markings_of_parts(lifted, raised)
     observed: dict[str, StixObject] = {}
     granular: dict[str, dict[str, Any]] = {}
     for key, one in raised.items():
-        sco = _marked({**_referring(one, ids), "spec_version": "2.1", "id": ids[key]}, marks)
+        sco = _marked({**_referring(one, ids), "spec_version": "2.1", "id": ids[key]}, marks, of_parts.get(key, []))
         # of equal objects the first wins, with the granular markings of all
         observed[ids[key]] = {**sco, **observed.get(ids[key], {})}
         if type(said := sco.get("granular_markings")) is list:
@@ -65,7 +67,8 @@ def lift_container(lifted: StixObject, *, is_2_0: bool) -> list[StixObject]:
         observed[sco_id]["granular_markings"] = list(markings.values())
     lifted["object_refs"] = list(observed)
     del lifted["objects"]
-    _move_selectors(lifted)
+    places = {ref: index for index, ref in enumerate(observed)}
+    _move_selectors(lifted, {key: places[ids[key]] for key in raised})
     return [lifted] if marks.unreadable else [lifted, *observed.values()]
 
 
@@ -82,19 +85,41 @@ def _has_readable_markings(lifted: StixObject) -> bool:
     )
 
 
-def _marked(sco: StixObject, whole: Marks) -> StixObject:
-    """An object with the markings of the whole. Its own markings and the granular ones of the whole can only restrict
-    it further: they become granular markings on the whole object. Markings that the whole has too are not repeated,
-    unless it has several besides TLP: any of an object's groups may see it, but each granular marking must allow it.
+def _markings_of_parts(lifted: StixObject, objects: Mapping[str, StixObject]) -> dict[str, list[StixObject]]:
+    """The granular markings of the whole that select something in its objects, as markings of these, by their keys."""
+    found: dict[str, list[StixObject]] = {}
+    for marking in lifted.get("granular_markings", ()):
+        for selector in marking["selectors"] if type(marking.get("selectors")) is list else ():
+            if type(selector) is not str or selector.partition(".")[0] != "objects":
+                continue
+            _, key, inside = f"{selector}..".split(".", 2)
+            for one in [key] if key in objects else objects:  # what cannot be read selects all of them
+                said = {**marking, "selectors": [_selected(objects[one], inside.rstrip(".") if one == key else "")]}
+                found.setdefault(one, []).append(said)
+    return found
+
+
+def _selected(part: StixObject, selector: str) -> str:
+    """A selector in an embedded object, as one in the object that it becomes; all of it if that is not certain."""
+    first, dot, rest = selector.partition(".")
+    raised = _RENAMED.get(part["type"], {}).get(first, first) + dot + rest
+    return raised if selector and selects(part, raised) else WHOLE
+
+
+def _marked(sco: StixObject, whole: Marks, of_part: Sequence[StixObject]) -> StixObject:
+    """An object with the markings of the whole, and with the granular markings ``of_part``. Its own markings can only
+    restrict it further: they become granular markings that take it whole. Markings that the whole has too are not
+    repeated, unless it has several besides TLP: any of an object's groups may see it, but each granular marking must
+    allow it.
     """
     names = ("object_marking_refs", "granular_markings")
     if any(name in sco and (type(sco[name]) is not list or not sco[name]) for name in names):
         return sco  # of the wrong shape, for ``validate`` to refuse
     said, granular = (sco.get(name, []) for name in names)
-    stricter = [*said, *_refs(whole.granular_level, whole.granular)]
     own = _refs(whole.level, whole.own)
     same = own if len(whole.own) < 2 else _refs(whole.level, ())
-    granular = [*({"marking_ref": ref, "selectors": ["type"]} for ref in stricter if ref not in same), *granular]
+    own_of_part = [{"marking_ref": ref, "selectors": [WHOLE]} for ref in said if ref not in same]
+    granular = [*own_of_part, *of_part, *granular]
     found = {name: value for name, value in sco.items() if name not in names}
     return found | ({"object_marking_refs": own} if own else {}) | ({"granular_markings": granular} if granular else {})
 
@@ -103,20 +128,24 @@ def _refs(level: Level | None, others: tuple[StixId, ...]) -> list[StixId]:
     return [*([TLP_IDS[level]] if level is not None else []), *others]
 
 
-def _move_selectors(lifted: StixObject) -> None:
-    """Change selectors into ``objects`` to select ``object_refs``; the objects have inherited the marking itself."""
+def _move_selectors(lifted: StixObject, places: Mapping[str, int]) -> None:
+    """Change selectors into ``objects`` to select the reference to the object, because it tells of what they select.
+    ``places``: the index of each object in ``object_refs``.
+    """
     if "granular_markings" in lifted:
         lifted["granular_markings"] = [
-            {**marking, "selectors": [_moved(one) for one in marking["selectors"]]}
+            {**marking, "selectors": [_moved(one, places) for one in marking["selectors"]]}
             if type(marking.get("selectors")) is list
             else marking
             for marking in lifted["granular_markings"]
         ]
 
 
-def _moved(selector: Any) -> Any:
-    is_inside = type(selector) is str and (selector == "objects" or selector.startswith("objects."))
-    return "object_refs" if is_inside else selector
+def _moved(selector: Any, places: Mapping[str, int]) -> Any:
+    if type(selector) is not str or selector.partition(".")[0] != "objects":
+        return selector
+    place = places.get(selector.split(".")[1]) if "." in selector else None
+    return "object_refs" if place is None else f"object_refs.[{place}]"
 
 
 def _raised(one: Mapping[str, Any]) -> StixObject:

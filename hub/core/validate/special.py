@@ -13,6 +13,7 @@ from hub.core.validate.kinds import AnyOf
 from hub.core.validate.observables import OBSERVABLES
 from hub.core.validate.rules import Holds, Trouble
 from hub.model.problems import Code, cut
+from hub.model.selectors import selects
 from hub.model.stix_types import STIX_TYPES, StixType
 
 TLP1_IDS: Mapping[str, str] = {
@@ -27,7 +28,6 @@ _REFERENCE_IDS = {
     "cve": re.compile(r"CVE-\d{4}-(?:0\d{3}|[1-9]\d{3,})").fullmatch,
     "capec": re.compile(r"CAPEC-\d+").fullmatch,
 }
-_INDEX = re.compile(r"\[(\d+)\]").fullmatch
 _language = re.compile(LANGUAGE_TAG).fullmatch
 _property_name = re.compile(r"[a-z][a-z0-9_]{2,249}|id").fullmatch
 
@@ -41,24 +41,11 @@ def selectors_select(obj: dict[str, Any]) -> list[Trouble] | None:
     for index, marking in enumerate(markings):
         selectors = marking.get("selectors") if type(marking) is dict else None
         for place, selector in enumerate(selectors if type(selectors) is list else ()):
-            if type(selector) is str and not _selects(obj, selector):
+            if type(selector) is str and not selects(obj, selector):
                 at = f"/granular_markings/{index}/selectors/{place}"
                 says = f"{cut(selector)} selects nothing in the object."
                 troubles.append(Trouble(Code.STIX_MARKING, at, says))
     return troubles or None
-
-
-def _selects(obj: Any, selector: str) -> bool:
-    for step in selector.split("."):
-        if index := _INDEX(step):
-            if type(obj) is not list or len(index[1]) > 9 or int(index[1]) >= len(obj):
-                return False
-            obj = obj[int(index[1])]
-        else:
-            if type(obj) is not dict or step not in obj:
-                return False
-            obj = obj[step]
-    return True
 
 
 def references_are_named(obj: dict[str, Any]) -> list[Trouble] | None:
