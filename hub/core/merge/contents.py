@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hub.core.merge import hubmade, owner
 from hub.core.merge.content import Content
-from hub.core.merge.facts import Facts
+from hub.core.merge.facts import Facts, Missing
 from hub.core.merge.known import hidden_identities, known_objects
 from hub.core.merge.project import Projection, no_stricter, view_groups
 from hub.core.merge.projections import Projections
@@ -16,7 +16,7 @@ from hub.core.merge.resolver import Resolver
 from hub.model.claims import ClaimHead
 from hub.model.policy import Collection, Policy
 from hub.model.stix_types import SCO_TYPES, MergeRule, stix_type
-from hub.model.words import CanonicalKey, StixId
+from hub.model.words import CanonicalKey, StixId, StixObject
 
 Seen = Sequence[tuple[ClaimHead, Projection]]
 ShownAs = Callable[[int, CanonicalKey], StixId | None]
@@ -102,7 +102,7 @@ class Contents:
         chosen = owner.owners_choice([p for _, p in seen])
         claim = next(claim for claim, p in seen if p is chosen)
         known: dict[StixId, None] = {}
-        obj = rewritten(owner.attributed(chosen, self._policy), self.resolver(collection.no, claim, known))
+        obj = self._rewrite(collection.no, owner.attributed(chosen, self._policy), claim, known)
         return None if obj is None else owner.owners(chosen, obj, self._policy, known)
 
     def marking(self, no: int, claims: Sequence[ClaimHead]) -> Content | None:
@@ -110,18 +110,46 @@ class Contents:
         chosen = owner.owners_choice([self._projections.definition(claim) for claim in claims])
         claim = next(claim for claim in claims if (claim.source, claim.id) == chosen.of)
         known: dict[StixId, None] = {}
-        obj = rewritten(chosen.obj, self.resolver(no, claim, known))
+        obj = self._rewrite(no, chosen.obj, claim, known)
         return None if obj is None else owner.marking(chosen, obj, self._policy, known)
 
     # ------------------------------------------------------------ references
 
     def _rewritten(self, collection: Collection, seen: Seen, known: dict[StixId, None]) -> list[Projection]:
         """The live projections with the references that the collection shows; without those that lack one."""
-        return [
-            replace(p, obj=obj)
-            for claim, p in seen
-            if not p.revoked and (obj := rewritten(p.obj, self.resolver(collection.no, claim, known))) is not None
-        ]
+        found, missing = [], False
+        for claim, p in seen:
+            try:
+                obj = None if p.revoked else self._rewrite(collection.no, p.obj, claim, known)
+            except Missing:
+                missing = True
+                continue
+            if obj is not None:
+                found.append(replace(p, obj=obj))
+        if missing:
+            raise Missing
+        return found
+
+    def _rewrite(self, no: int, obj: StixObject, said_by: ClaimHead, known: dict[StixId, None]) -> StixObject | None:
+        """The object with the references that the collection shows; None if it lacks one that it needs.
+
+        Resolves all references before it raises ``Missing``: a report has thousands, and a round for each would take
+        hours.
+        """
+        shown, missing = self.resolver(no, said_by, known), False
+
+        def shown_or_asked(ref: StixId) -> StixId | None:
+            nonlocal missing
+            try:
+                return shown(ref)
+            except Missing:
+                missing = True
+                return ref
+
+        found = rewritten(obj, shown_or_asked)
+        if missing:
+            raise Missing
+        return found
 
     def resolver(self, no: int, said_by: ClaimHead, known: dict[StixId, None]) -> Callable[[StixId], StixId | None]:
         """A function that maps a claim's references to the ids shown in a collection. It adds objects of the hub to

@@ -333,9 +333,15 @@ class Engine:
         Returns all of them, or None above the limit.
         """
         referrers = self._facts.index.referrers(name)
+        missing = False
         for claim in self._facts.changed_referring(name) if referrers is None else referrers:
             for no in nos:
-                self._affect_referrer(no, name, claim.key)
+                try:
+                    self._affect_referrer(no, name, claim.key)
+                except Missing:  # request what all of them need in one round
+                    missing = True
+        if missing:
+            raise Missing
         return referrers
 
     def _affect_referrer(self, no: int, name: StixId, key: ClaimKey) -> None:
