@@ -20,9 +20,9 @@ from hub.clock import IN_DOUBT
 from hub.core.step import Step, StepSettings
 from hub.log.port import Batch, Consumer
 from hub.model.errors import HubError, TryAgain
-from hub.model.policy import NOBODY
+from hub.model.policy import NOBODY, Policy
 from hub.model.problems import Code, Problem
-from hub.model.tasks import DueTask, Recompute, SetDate, TakeReleased, TakeTurns
+from hub.model.tasks import DueTask, Recompute, SetDate, TakeReleased, TakeTurns, Task
 from hub.model.writes import Writes
 from hub.store.port import Store, Transaction
 
@@ -41,8 +41,8 @@ class WorkerSettings(StepSettings):
 
     batch_records: int = 1_000
     batch_bytes: int = 4 << 20
-    task_claims: int = 500
-    """Contributions, or released objects, per step of a task."""
+    task_claims: int = 200
+    """Contributions, or released objects, per step of a task. Other writers wait for one step at most."""
     wait_s: float = 0.25
 
 
@@ -90,7 +90,7 @@ class Worker:
         objects.
         """
         self.steps += 1
-        done = await self.do_tasks() if await self._store.has_due(self._now_us()) else 0
+        done = await self.do_tasks()
         settings = self._settings
         batch = await self._consumer.take(
             limit=settings.batch_records, limit_bytes=settings.batch_bytes, wait_s=0 if done else settings.wait_s
@@ -166,9 +166,11 @@ class Worker:
 
     async def do_tasks(self) -> int:
         """Process a limited part of the tasks that are due. Returns the number of contributions and objects."""
-        async with self._store.transaction() as tx:
-            due = await tx.due(self._now_us())
-        return sum([await self._do(task) for task in _next_of_each(due)])
+        due = await self._store.due(self._now_us())
+        if not due:
+            return 0
+        policy = await self._store.policy()
+        return sum([await self._do(task) for task in _next_of_each(due, policy)])
 
     async def _do(self, due: DueTask) -> int:
         async with self._store.transaction() as tx:
@@ -185,18 +187,22 @@ class Worker:
                     assert_never(never)
 
     async def _recompute(self, tx: Transaction, due: DueTask, task: Recompute) -> int:
-        await tx.alone()  # a step that began under the previous policy must end first, or its claims would be missed
+        if due.until is None:
+            # a step that began under the previous policy must end before the claims are counted, or would be missed
+            await tx.alone()
         policy = await tx.policy()
         if not await tx.take(due):
             return 0
         if task.collection is not None and task.collection not in policy.collections:
             await tx.move(due, None)
             return 1
-        limit = self._settings.task_claims
-        keys = await tx.claims_above(due.cursor, task.source, limit)
-        await tx.move(due, keys[-1] if len(keys) == limit else None)
         now_us = max(due.time_us, self._now_us())
+        if due.until is None:
+            due = await tx.start(due, task.source, now_us)
+        keys, cursor = await tx.page(due, task.source, self._settings.task_claims)
+        await tx.move(due, cursor)
         await _run(tx, Step.of_claims(policy, self._settings, now_us, keys, task.collection))
+        await tx.note(due, len(keys), self._now_us())
         return max(len(keys), 1)
 
     async def _take_turns(self, tx: Transaction, due: DueTask, task: TakeTurns) -> int:
@@ -234,15 +240,19 @@ class Worker:
         return 1
 
 
-def _next_of_each(due: Iterable[DueTask]) -> list[DueTask]:
+def _next_of_each(due: Iterable[DueTask], policy: Policy) -> list[DueTask]:
     """The oldest task of each kind; for turns the oldest of each collection, so that collections do not affect each
-    other.
+    other. Of tasks over claims it is the one whose ``turn`` comes first.
     """
     found: dict[object, DueTask] = {}
-    for one in due:
+    for one in sorted(due, key=lambda one: _turn(one.task, policy)):
         task = one.task
         found.setdefault((TakeTurns, task.collection) if isinstance(task, TakeTurns) else type(task), one)
     return list(found.values())
+
+
+def _turn(task: Task, policy: Policy) -> tuple[bool, bool]:
+    return task.turn(policy) if isinstance(task, Recompute) else (False, False)
 
 
 async def _run(tx: Transaction, step: Step) -> Writes:

@@ -276,6 +276,25 @@ class CentreStatus(Body):
     """The code of its newest rejection."""
 
 
+class TaskStatus(Body):
+    """A change of an operator that the hub is carrying out, in small steps. Only operators see them."""
+
+    task: Literal["fill", "recompute"]
+    """``fill``: a new collection gets what the hub already has; ``recompute``: what is shown of claims may change."""
+    collection: str | None
+    """The collection; null: all."""
+    centre: str | None
+    """The centre whose claims are computed; null: all."""
+    done: Count
+    """The number of claims that are computed."""
+    total: Count | None
+    """The number of claims to compute; null before the first step."""
+    per_second: float | None
+    """The claims computed per second since the first step; null if not known yet."""
+    seconds_left: Count | None
+    """The estimated time until it is done; null if not known yet."""
+
+
 class DoorStatus(Body):
     """The state of one door."""
 
@@ -296,6 +315,8 @@ class Status(Body):
     """The flow of all centres; None if the caller may not see it."""
     centres: list[CentreStatus]
     collections: list[CollectionInfo]
+    tasks: list[TaskStatus] = []
+    """What is being carried out, in this order; empty for others than operators."""
     doors: list[DoorStatus]
     notes: list[str] = []
     """Warnings, one sentence each."""

@@ -7,7 +7,7 @@ what a real store promises beyond that is tested on the real ones.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -42,7 +42,7 @@ from hub.model.tasks import DueTask, TakeTurns, Task
 from hub.model.times import from_us, midnight_after
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, ReceiptCounts, ReceiptPart, Writes
-from hub.store.port import LOG_OF_NOBODY
+from hub.store.port import LOG_OF_NOBODY, ClaimsPage
 from hub.store.transaction import Stale
 
 
@@ -88,9 +88,9 @@ class MemoryStore:
         """The policy in force."""
         return self._policy
 
-    async def has_due(self, now_us: int) -> bool:
-        """Whether there is a task to be done."""
-        return any(self._due(now_us))
+    async def due(self, now_us: int) -> list[DueTask]:
+        """See the port."""
+        return [due for no, due in self.tables.tasks.items() if self.tables.due_us[no] <= now_us]
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
@@ -116,9 +116,6 @@ class MemoryStore:
         """Let these be done no more."""
         kept = {no: due for no, due in self.tables.tasks.items() if due.task not in tasks}
         self.tables.tasks = kept
-
-    def _due(self, now_us: int) -> Iterator[DueTask]:
-        return (due for no, due in self.tables.tasks.items() if self.tables.due_us[no] <= now_us)
 
     def set_date(self, task: DueTask, now_us: int) -> None:
         """Set the date to that of now, and have the task done again at midnight."""
@@ -207,7 +204,7 @@ class MemoryStore:
 
     def write(self, writes: Writes) -> None:
         """All that a step writes."""
-        for claim in writes.claims:
+        for claim in sorted(writes.claims, key=lambda one: (one.stamp, one.key)):  # they are numbered in this order
             self._write_claim(claim)
         for key, names in writes.references.items():
             for name in self.tables.references.get(key, ()):
@@ -307,10 +304,6 @@ class MemoryTransaction:
             raise Stale
         positions.update(end)
 
-    async def due(self, now_us: int) -> list[DueTask]:
-        """See the port."""
-        return list(self._store._due(now_us))
-
     async def take(self, task: DueTask) -> bool:
         """See the port."""
         return self._store.tables.tasks.get(task.no) == task
@@ -326,10 +319,25 @@ class MemoryTransaction:
     async def alone(self) -> None:
         """See the port."""
 
-    async def claims_above(self, key: bytes, source: int | None, limit: int) -> list[ClaimKey]:
+    async def start(self, task: DueTask, source: int | None, now_us: int) -> DueTask:
+        """See the port. The numbers of claims are their places in the dictionary, from 1."""
+        tables = self._store.tables
+        started = tables.tasks[task.no] = replace(task, until=len(tables.claims))
+        return started
+
+    async def page(self, task: DueTask, source: int | None, limit: int) -> ClaimsPage:
         """See the port."""
         claims = self._store.tables.claims
-        return sorted(k for k, claim in claims.items() if k > key and source in (None, claim.source))[:limit]
+        covered = [
+            (no, key)
+            for no, key in enumerate(claims, 1)
+            if int.from_bytes(task.cursor) < no <= (task.until or 0) and source in (None, claims[key].source)
+        ][:limit]
+        more = len(covered) == limit and covered[-1][0] != task.until
+        return ClaimsPage([key for _, key in covered], covered[-1][0].to_bytes(8) if more else None)
+
+    async def note(self, task: DueTask, done: int, now_us: int) -> None:
+        """See the port. Nobody asks."""
 
     async def set_date(self, task: DueTask, now_us: int) -> None:
         """See the port."""

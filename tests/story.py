@@ -468,8 +468,7 @@ class InStore:
             referring = [tuple(row) for row in await conn.execute(t.referring.select())]
             past = [tuple(row) for row in await conn.execute(t.past_ids.select())]
             logs = (await conn.execute(select(t.changes.c.log).distinct())).scalars().all()
-        async with self.store.transaction() as tx:
-            left = await tx.due(END_OF_TIME_US)
+        left = await self.store.due(END_OF_TIME_US)
         return Stored(
             changes={no: await rows_of_log(self.store, no) for no in logs},
             claims=sorted(claims, key=lambda claim: claim.key),

@@ -230,9 +230,9 @@ async def _clock(store: SqlStore) -> Finding:
 
 async def _work_left(store: SqlStore) -> list[Finding]:
     found = []
-    if changes := await store.changes_left():
+    if changes := len(await store.progress()):
         says = f"{changes:,} changes of policy are being carried out."
-        found.append(Finding("policy", Health.NOTE, says, "A running worker finishes them."))
+        found.append(Finding("policy", Health.NOTE, says, "A running worker finishes them: ctihub status."))
     if held := await store.intake.waiting():
         found.append(Finding("held", Health.NOTE, f"{held:,} objects wait for you.", "ctihub held list"))
     return found

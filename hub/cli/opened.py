@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from hub.app import open_store, opened_broker
 from hub.cli.client import say
 from hub.clock import Clock
 from hub.config import Config
+from hub.registry.port import Directory, DirectoryWriter, RegistryStore
 from hub.registry.service import Registry
+
+SAYS_AFTER_S = 1.0
+"""How long a command waits for other writers before it says so."""
+
+
+class _Patient:
+    """A registry's store that says when a change has to wait."""
+
+    def __init__(self, store: RegistryStore) -> None:
+        self._store = store
+
+    def reading(self) -> AbstractAsyncContextManager[Directory]:
+        """See ``RegistryStore``. Readers never wait."""
+        return self._store.reading()
+
+    @asynccontextmanager
+    async def change(self) -> AsyncIterator[DirectoryWriter]:
+        """See ``RegistryStore``."""
+        told = asyncio.get_running_loop().call_later(
+            SAYS_AFTER_S, say, "Waiting for its turn: another process is writing to the store."
+        )
+        try:
+            async with self._store.change() as directory:
+                told.cancel()
+                yield directory
+        finally:
+            told.cancel()
 
 
 @asynccontextmanager
@@ -21,6 +50,6 @@ async def opened_registry(config: Config) -> AsyncIterator[Registry]:
             clock = Clock(store)
             if (found := await clock.judge()) is not None:
                 say(f"Warning: {found.says} {found.way_out}")
-            yield Registry(store.registry, broker=broker, now_us=clock.change_us)
+            yield Registry(_Patient(store.registry), broker=broker, now_us=clock.change_us)
         finally:
             await store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hub.cli.client import DEFAULT_URL, AsJson, CaFile, TokenOption, Url, console, hub_client, print_json, printable
@@ -11,9 +12,10 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from schemas.api import CentreStatus, Status
+    from schemas.api import CentreStatus, Status, TaskStatus
 
 
+_TASKS = ("task", "claims done", "rate", "time left")
 _INTAKE = ("centre", "received", "accepted", "unchanged", "held", "rejected", "lag", "last received")
 
 
@@ -50,6 +52,8 @@ def _tables(status: Status) -> Iterable[Table]:
         ("name", "tlp", "group", "last change"),
         [[info.name, info.tlp, info.group, f"{info.last_seq:,}"] for info in status.collections],
     )
+    if status.tasks:
+        yield _table("Changes being carried out", _TASKS, [_task_row(task) for task in status.tasks])
     if status.doors:
         rows = [[door.name, door.state, _count(door.readers), _count(door.lag)] for door in status.doors]
         yield _table("Doors", ("name", "state", "readers", "lag"), rows)
@@ -60,6 +64,15 @@ def _centre_row(centre: CentreStatus) -> list[str]:
     counts = (flow.received, flow.accepted, flow.unchanged, flow.held, flow.rejected)
     name = f"{centre.centre} (suspended)" if centre.suspended else centre.centre
     return [name, *(f"{count:,}" for count in counts), _count(centre.lag), (centre.last_received or "-")[:19]]
+
+
+def _task_row(task: TaskStatus) -> list[str]:
+    of = f" of {task.total:,}" if task.total is not None else ""
+    share = f" ({100 * task.done // task.total} %)" if task.total else ""
+    rate = "-" if task.per_second is None else f"{task.per_second:,.0f}/s"
+    left = "-" if task.seconds_left is None else str(timedelta(seconds=task.seconds_left))
+    name = f"{task.task} {task.collection or task.centre or 'everything'}"
+    return [name, f"{task.done:,}{of}{share}", rate, left]
 
 
 def _count(value: int | None) -> str:

@@ -14,8 +14,8 @@ from hub.doors.openapi import ERRORS
 from hub.doors.version import VERSION
 from hub.model.times import stix_time, to_us
 from hub.model.writes import ReceiptCounts
-from hub.questions.status import CentreFlow, Here, HubStatus, status
-from schemas.api import CentreStatus, DoorStatus, Flow, Status
+from hub.questions.status import CentreFlow, Here, HubStatus, OpenTask, status
+from schemas.api import CentreStatus, DoorStatus, Flow, Status, TaskStatus
 
 
 def routes(doors: Doors) -> APIRouter:
@@ -47,6 +47,7 @@ def _status(found: HubStatus) -> Status:
         flow=None if found.total is None else _flow(found.total),
         centres=[_centre(one) for one in found.sources],
         collections=[collection_info(one) for one in found.collections],
+        tasks=[_task(one) for one in found.tasks],
         doors=_doors(found),
         notes=list(found.notes),
     )
@@ -71,6 +72,19 @@ def _centre(one: CentreFlow) -> CentreStatus:
         lag=one.lag,
         last_received=None if one.last_received_us is None else stix_time(one.last_received_us),
         last_code=one.last_code,
+    )
+
+
+def _task(one: OpenTask) -> TaskStatus:
+    progress = one.progress
+    return TaskStatus(
+        task="recompute" if progress.task.collection is None else "fill",
+        collection=one.collection,
+        centre=one.source,
+        done=progress.done,
+        total=progress.total,
+        per_second=None if progress.per_s is None else round(progress.per_s, 1),
+        seconds_left=progress.left_s,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from hub.model.policy import Policy
 from hub.model.words import StixId
 
 
@@ -19,6 +20,11 @@ class Recompute:
     """Only the claims of this source; None: of all sources."""
     collection: int | None = None
     """Only in this collection; None: in all."""
+
+    def turn(self, policy: Policy) -> tuple[bool, bool]:
+        """Sort key: claims of suspended sources are taken away first, new collections are filled last."""
+        source = policy.sources.get(self.source or 0)
+        return (source is None or not source.suspended, self.collection is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +58,36 @@ class DueTask:
     """How far it is done; empty at first."""
     time_us: int
     """The time of its cause, which its rows carry if a batch caused it."""
+    until: int | None = None
+    """Of a task over claims: the number of the last claim that it covers; None before its first step."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """How far a task over claims is."""
+
+    task: Recompute
+    done: int
+    """Number of claims computed."""
+    total: int | None
+    """Number of claims that it covers, counted at its first step; None before that."""
+    per_s: float | None
+    """Claims per second since its first step; None if it is not known yet."""
+
+    @property
+    def left_s(self) -> int | None:
+        """The estimated time until it is done, in seconds; None if it is not known yet."""
+        return None if self.total is None or not self.per_s else round((self.total - self.done) / self.per_s)
+
+
+def progress_of(
+    task: Recompute, *, done: int, total: int | None, started_us: int | None, moved_us: int | None
+) -> TaskProgress:
+    """How far a task is, from its stored numbers: ``started_us`` and ``moved_us`` are the times of its first and of its
+    last step.
+
+    >>> progress_of(Recompute(), done=300, total=900, started_us=0, moved_us=2_000_000).left_s
+    4
+    """
+    spent_us = (moved_us or 0) - (started_us or 0)
+    return TaskProgress(task, done, total, done * 1e6 / spent_us if done and spent_us > 0 else None)

@@ -10,9 +10,10 @@ import orjson
 
 from hub.log.kafka_topics import COLLECTION_PREFIX, REJECTED_PREFIX
 from hub.log.port import INTAKE_PREFIX, EventLog
-from hub.model.policy import NOBODY, Collection, Source
+from hub.model.policy import NOBODY, Collection, Policy, Source
 from hub.model.principals import Principal, PrincipalKind
-from hub.model.words import Positions, Seq, TopicPartition
+from hub.model.tasks import TaskProgress
+from hub.model.words import CollectionName, Positions, Seq, SourceName, TopicPartition
 from hub.model.writes import ReceiptCounts
 from hub.questions.catalogue import ListedCollection, listed
 from hub.questions.servers import answers, asked
@@ -49,6 +50,17 @@ class CentreFlow:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenTask:
+    """A task over claims that is not done, because an operator has changed something."""
+
+    progress: TaskProgress
+    collection: CollectionName | None
+    """The collection that it is for; None: all."""
+    source: SourceName | None
+    """The source whose claims it computes; None: all."""
+
+
+@dataclass(frozen=True, slots=True)
 class HubStatus:
     """Operators see everything, a source its own numbers, a member its collections."""
 
@@ -57,6 +69,9 @@ class HubStatus:
     sources: tuple[CentreFlow, ...]
     """By name."""
     collections: tuple[ListedCollection, ...]
+    tasks: tuple[OpenTask, ...]
+    """In the order in which they are done; empty for others than operators, who may not see how many claims there are.
+    """
     takes_pushes: bool
     readers: int | None
     """The number of open live streams of this process; None if the caller may not see it."""
@@ -100,12 +115,24 @@ async def status(
         total=_sum(flow.counts.values()) if operator else None,
         sources=tuple(flow.of(source, codes.get(source.no)) for source in sorted(seen, key=lambda one: one.name)),
         collections=tuple(listed(collections, ends)),
+        tasks=tuple(_open(one, policy) for one in await _progress(store, policy)) if operator else (),
         takes_pushes=await answers(log.ready),
         readers=here.readers if operator else None,
         relay=relay,
         relay_lag=relay_lag,
         notes=(*_notes(held, flow.of_nobody, here), *await _complaints(log)) if operator else (),
     )
+
+
+async def _progress(store: Store, policy: Policy) -> list[TaskProgress]:
+    """The tasks over claims, in the order in which they are done."""
+    return sorted(await store.progress(), key=lambda one: one.task.turn(policy))
+
+
+def _open(progress: TaskProgress, policy: Policy) -> OpenTask:
+    collection = policy.collections.get(progress.task.collection or 0)
+    source = policy.sources.get(progress.task.source or 0)
+    return OpenTask(progress, None if collection is None else collection.name, None if source is None else source.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from hub.model.times import midnight_after
 from hub.model.words import BUILT_IN_GROUPS, COMMUNITY, NETWORK, PUBLIC, CollectionName, Level, StixId
 from hub.store import tables as t
 from hub.store import tasks
+from hub.store.dialect import Dialect
 from hub.store.directory import SqlDirectoryWriter
 from hub.store.policy_changes import insert_row
 from hub.store.port import LOG_OF_NOBODY
@@ -31,8 +32,17 @@ DEFAULT_COLLECTIONS: tuple[tuple[CollectionName, Audience], ...] = (
 _CURSOR_KEY_BYTES = 32
 
 
-async def bootstrap(conn: AsyncConnection, now_us: int) -> None:
-    """Create the initial content if the store has none. ``conn`` must be inside a write transaction.
+async def ensure_content(database: Dialect, now_us: int) -> None:
+    """Create the initial content if the store has none. Takes no write lock if it has."""
+    async with database.reading() as conn:
+        made = (await conn.execute(select(t.hub.c.one))).first() is not None
+    if not made:
+        async with database.begin() as conn:
+            await _create(conn, now_us)
+
+
+async def _create(conn: AsyncConnection, now_us: int) -> None:
+    """Create the initial content, unless another process has.
 
     Two processes may run this at the same time: the hub's row is inserted first, and its key admits only one of them.
     """

@@ -19,8 +19,10 @@ class Dialect(ABC):
     """See the head of this module."""
 
     @abstractmethod
-    def begin(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
-        """A write transaction, committed at the end of the block. Raises TryAgain when the server is not available."""
+    def begin(self, *, gives_way: bool = False) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
+        """A write transaction, committed at the end of the block. ``gives_way``: where the database has one writer at a
+        time, all that wait without this go first. Raises TryAgain when the server is not available.
+        """
 
     @abstractmethod
     def reading(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
@@ -32,16 +34,17 @@ class Dialect(ABC):
 
     @abstractmethod
     def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str] = ()) -> str:
-        """Returns the text of an insert with positional parameters for all columns of ``table``, in their order. A row
-        with the same ``keys`` is replaced; the new values of ``add`` columns are added to the old ones."""
+        """Returns the text of an insert with positional parameters for the columns that ``tables.written`` returns, in
+        their order. A row with the same ``keys`` is replaced; new values of ``add`` columns are added to the old ones.
+        """
 
     @abstractmethod
     async def many(self, conn: AsyncConnection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Run one statement for many rows."""
 
     @abstractmethod
-    def insert(self, table: Table, columns: Sequence[str] | None = None) -> str:
-        """Returns the text of a plain insert with positional parameters, for ``many``."""
+    def insert(self, table: Table) -> str:
+        """Returns the text of a plain insert with the parameters of ``upsert``, for ``many``."""
 
     def locks(self, conn: AsyncConnection) -> Locks:  # noqa: ARG002 - an adapter with many writers needs it
         """Returns the locks between the steps of several workers; ``NoLocks`` where the database serialises writers."""

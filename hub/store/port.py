@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from hub.model.claims import Claim, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.reads import Answers, Reads
-from hub.model.tasks import DueTask
+from hub.model.tasks import DueTask, TaskProgress
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, ReceiptCounts, Writes
 
@@ -25,6 +25,14 @@ class LogEnd(NamedTuple):
     name: str
     """``collection.<name>`` or ``rejected.<source>``; renamed when its collection was removed."""
     seq: Seq
+
+
+class ClaimsPage(NamedTuple):
+    """Part of the contributions of a task."""
+
+    keys: Sequence[ClaimKey]
+    cursor: bytes | None
+    """How far the task is with them; None: there are no more."""
 
 
 class Transaction(Protocol):
@@ -56,10 +64,6 @@ class Transaction(Protocol):
         """Move the positions from ``start`` to ``end``. Raises Stale when another worker has moved them meanwhile."""
         ...
 
-    async def due(self, now_us: int) -> list[DueTask]:
-        """Returns the tasks that are due, the oldest first."""
-        ...
-
     async def take(self, task: DueTask) -> bool:
         """Lock a task until the commit. Returns False when another worker has locked it or has moved its cursor."""
         ...
@@ -72,8 +76,18 @@ class Transaction(Protocol):
         """Wait for all other steps, and block new ones until the commit. Call this first."""
         ...
 
-    async def claims_above(self, key: bytes, source: int | None, limit: int) -> list[ClaimKey]:
-        """Returns the next keys of contributions after ``key``, of one source or of all (None), in order."""
+    async def start(self, task: DueTask, source: int | None, now_us: int) -> DueTask:
+        """Begin a taken task over the contributions of one source, or of all (None): those that there are now. Returns
+        the task with its end.
+        """
+        ...
+
+    async def page(self, task: DueTask, source: int | None, limit: int) -> ClaimsPage:
+        """Returns the next contributions of a task that was started, in the order of their first arrival."""
+        ...
+
+    async def note(self, task: DueTask, done: int, now_us: int) -> None:
+        """Add to the number of contributions that a task has computed."""
         ...
 
     async def set_date(self, task: DueTask, now_us: int) -> None:
@@ -312,8 +326,12 @@ class Store(Protocol):
         """A transaction: committed at the end of the block, rolled back on an exception. Raises TryAgain."""
         ...
 
-    async def has_due(self, now_us: int) -> bool:
-        """Returns whether a task is due: one query, without the waiting of a transaction."""
+    async def due(self, now_us: int) -> list[DueTask]:
+        """Returns the tasks that are due, the oldest first; without the waiting of a transaction."""
+        ...
+
+    async def progress(self) -> Sequence[TaskProgress]:
+        """Returns how far the tasks over contributions are, the oldest first."""
         ...
 
     async def positions(self, partitions: Collection[TopicPartition]) -> Positions:

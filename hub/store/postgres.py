@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.model.policy import Policy
-from hub.store.bootstrap import bootstrap
+from hub.store.bootstrap import ensure_content
 from hub.store.directory import read_policy
 from hub.store.migrations import upgrade
 from hub.store.postgres_address import CONNECT_WITHIN_S, Address
@@ -51,8 +51,7 @@ async def open_postgres(url: str, *, now_us: int) -> PostgresStore:
             async with engine.connect() as conn:
                 room = await room_of(conn)
         store = PostgresStore(engine, address, room)
-        async with store.begin() as conn:
-            await bootstrap(conn, now_us)
+        await ensure_content(store, now_us)
     except BaseException:
         await engine.dispose()
         raise
@@ -69,8 +68,8 @@ class PostgresStore(SqlStore):
         self._bulk = Bulk()
 
     @contextlib.asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """See ``SqlStore``."""
+    async def begin(self, *, gives_way: bool = False) -> AsyncIterator[AsyncConnection]:  # noqa: ARG002
+        """See ``SqlStore``. Operators' changes do not wait for steps: these lock no row that a change writes."""
         try:
             with told_plainly():
                 async with self.engine.connect() as conn, conn.begin():
@@ -117,9 +116,9 @@ class PostgresStore(SqlStore):
         """See ``SqlStore``."""
         return self._bulk.upsert(table, keys, add)
 
-    def insert(self, table: Table, columns: Sequence[str] | None = None) -> str:
+    def insert(self, table: Table) -> str:
         """See ``SqlStore``."""
-        return self._bulk.insert(table, columns)
+        return self._bulk.insert(table)
 
     async def many(self, conn: AsyncConnection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """See ``SqlStore``."""

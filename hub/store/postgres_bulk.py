@@ -13,6 +13,8 @@ from typing import Any
 from sqlalchemy import Table, Text
 from sqlalchemy.dialects import postgresql
 
+from hub.store.tables import written
+
 COPY_FROM = 200
 """From this number of rows on, COPY through a temporary table is faster, despite two more round trips."""
 
@@ -38,20 +40,18 @@ class Bulk:
         self._plans: dict[str, _Plan] = {}
         self._made: dict[tuple[object, ...], str] = {}
 
-    def insert(self, table: Table, columns: Sequence[str] | None) -> str:
-        """Returns a plain insert of all columns or of ``columns``. The text is the key of its plan."""
-        key = (table.name, None if columns is None else tuple(columns))
-        return self._made.get(key) or self._make(key, table, columns, "", staged=False)
+    def insert(self, table: Table) -> str:
+        """Returns a plain insert. The text is the key of its plan."""
+        key = (table.name,)
+        return self._made.get(key) or self._make(key, table, "", staged=False)
 
     def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str]) -> str:
-        """Returns an insert of all columns that replaces a row with the same ``keys`` and sums ``add`` columns."""
+        """Returns an insert that replaces a row with the same ``keys`` and sums ``add`` columns."""
         key = (table.name, tuple(keys), tuple(add))
-        return self._made.get(key) or self._make(key, table, None, _on_conflict(table, keys, add), staged=True)
+        return self._made.get(key) or self._make(key, table, _on_conflict(table, keys, add), staged=True)
 
-    def _make(
-        self, key: tuple[object, ...], table: Table, columns: Sequence[str] | None, suffix: str, *, staged: bool
-    ) -> str:
-        names = tuple(columns or (column.name for column in table.c))
+    def _make(self, key: tuple[object, ...], table: Table, suffix: str, *, staged: bool) -> str:
+        names = tuple(column.name for column in written(table))
         kinds = [table.c[name].type.compile(_DIALECT).lower() for name in names]
         into = ", ".join(f'"{name}"' for name in names)
         arrays = ", ".join(f"${i}::{kind}[]" for i, kind in enumerate(kinds, 1))
@@ -72,8 +72,8 @@ class Bulk:
             await connection.copy_records_to_table(plan.table, records=rows, columns=plan.columns)
         else:
             new = f"new_{plan.table}"
-            made = f'create temporary table if not exists "{new}" (like "{plan.table}") on commit delete rows'
-            await connection.execute(f'{made}; delete from "{new}"')  # noqa: S608 - a step may write to a table twice
+            like = f'(like "{plan.table}" including defaults) on commit delete rows'
+            await connection.execute(f'create temporary table if not exists "{new}" {like}; delete from "{new}"')  # noqa: S608 - a step may write to a table twice
             await connection.copy_records_to_table(new, records=rows, columns=plan.columns)
             await connection.execute(plan.staged)
 
@@ -83,7 +83,7 @@ def _on_conflict(table: Table, keys: Sequence[str], add: Sequence[str]) -> str:
         f'"{c.name}" = "{table.name}"."{c.name}" + excluded."{c.name}"'
         if c.name in add
         else f'"{c.name}" = excluded."{c.name}"'
-        for c in table.c
+        for c in written(table)
         if c.name not in keys
     )
     on = ", ".join(f'"{key}"' for key in keys)

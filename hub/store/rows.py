@@ -12,7 +12,7 @@ from hub.model.words import CanonicalKey, Seq, Stamp, StixId
 
 def claim_of(row: Row[Any]) -> Claim:
     """Converts a row of ``contributions``."""
-    key, source, stix_id, kind, thing, modified_us, stamp, since, state, digest, body = tuple(row)
+    key, source, stix_id, kind, thing, modified_us, stamp, since, state, digest, body, _ = tuple(row)
     return Claim(
         key, source, stix_id, kind, thing, modified_us, Stamp(stamp), Stamp(since), ClaimState(state), digest, body
     )

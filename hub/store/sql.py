@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from hub.model.clock import Alive, StoredTimes
 from hub.model.errors import HubError
 from hub.model.policy import Policy
-from hub.model.tasks import Recompute
+from hub.model.tasks import DueTask, TaskProgress
 from hub.model.words import Positions, TopicPartition
 from hub.store import clock, policy_changes, tasks
 from hub.store import tables as t
@@ -43,7 +43,7 @@ class SqlStore(Dialect):
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[SqlTransaction]:
         """See the port."""
-        async with self.begin() as conn:
+        async with self.begin(gives_way=True) as conn:
             yield SqlTransaction(self, conn)
 
     async def positions(self, partitions: Collection[TopicPartition]) -> Positions:
@@ -51,15 +51,15 @@ class SqlStore(Dialect):
         wanted = set(partitions)
         return {at: position for at, position in (await self.all_positions()).items() if at in wanted}
 
-    async def changes_left(self) -> int:
-        """Returns how many changes of policy are not fully applied yet."""
-        async with self.reading() as conn:
-            return await tasks.count(conn, Recompute)
-
-    async def has_due(self, now_us: int) -> bool:
+    async def due(self, now_us: int) -> list[DueTask]:
         """See the port."""
         async with self.reading() as conn:
-            return bool((await conn.execute(select(tasks.is_due(now_us)))).scalar_one())
+            return await tasks.due(conn, now_us)
+
+    async def progress(self) -> list[TaskProgress]:
+        """See the port."""
+        async with self.reading() as conn:
+            return await tasks.progress(conn)
 
     async def all_positions(self) -> Positions:
         """Returns the next position of every partition."""

@@ -16,9 +16,11 @@ from sqlalchemy import Table, event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.store import sqlite_connection, sqlite_errors
-from hub.store.bootstrap import bootstrap
+from hub.store.bootstrap import ensure_content
 from hub.store.migrations import upgrade
 from hub.store.sql import SqlStore
+from hub.store.sqlite_precedence import Precedence
+from hub.store.tables import written
 
 _BUSY_S = 60
 """How long a writer waits for another, in seconds. On a slow disk or a busy machine a step takes seconds."""
@@ -31,26 +33,31 @@ async def open_sqlite(path: Path, *, now_us: int) -> SqliteStore:
 
     Raises TryAgain when the store is busy, Broken when the file is damaged or not accessible.
     """
-    await asyncio.to_thread(_make, path)
+    precedence = await asyncio.to_thread(_make, path)
     engine = await asyncio.to_thread(sqlite_engine, path)
-    store = SqliteStore(engine, path)
+    store = SqliteStore(engine, path, precedence)
     try:
         with sqlite_errors.told_plainly(path):
             await upgrade(engine)
-        async with store.begin() as conn:
-            await bootstrap(conn, now_us)
+        await ensure_content(store, now_us)
     except BaseException:
         await store.close()
         raise
     return store
 
 
-def _make(path: Path) -> None:
+def _make(path: Path) -> Precedence:
     """Create the file, readable by the hub's user only, as it has secrets. SQLite's other files get the same mode."""
     with sqlite_errors.access_told(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600, exist_ok=True)
     sqlite_errors.ensure_whole(path)
+    _use_wal(path)
+    with sqlite_errors.access_told(path):
+        return Precedence(path.with_name(f"{path.name}-asking"))
+
+
+def _use_wal(path: Path) -> None:
     with sqlite_errors.told_plainly(path), contextlib.closing(sqlite3.connect(path, timeout=_BUSY_S)) as connection:
         until = time.monotonic() + _BUSY_S
         while True:
@@ -95,18 +102,24 @@ def sqlite_engine(path: Path) -> AsyncEngine:
 class SqliteStore(SqlStore):
     """See ``hub/store/port.Store``."""
 
-    def __init__(self, engine: AsyncEngine, path: Path) -> None:
+    def __init__(self, engine: AsyncEngine, path: Path, precedence: Precedence) -> None:
         super().__init__(engine)
         self._path = path
+        self._precedence = precedence
 
     @contextlib.asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def begin(self, *, gives_way: bool = False) -> AsyncIterator[AsyncConnection]:
         """See ``SqlStore``."""
         with sqlite_errors.told_plainly(self._path):
-            async with self.engine.connect() as conn:
+            async with self.engine.connect() as conn, contextlib.AsyncExitStack() as stack:
                 await conn.execution_options(writes=True)
-                async with conn.begin():
-                    yield conn
+                if gives_way:
+                    await self._precedence.give_way()
+                    await stack.enter_async_context(conn.begin())
+                else:
+                    async with self._precedence.asking():
+                        await stack.enter_async_context(conn.begin())
+                yield conn
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -114,6 +127,11 @@ class SqliteStore(SqlStore):
         with sqlite_errors.told_plainly(self._path):
             async with self.engine.connect() as conn, conn.begin():
                 yield conn
+
+    async def close(self) -> None:
+        """See the port."""
+        await super().close()
+        self._precedence.close()
 
     async def watch(self) -> AsyncGenerator[None, None]:
         """See the port: ``data_version`` changes when another connection has committed.
@@ -153,15 +171,15 @@ class SqliteStore(SqlStore):
             f'"{c.name}" = "{name}"."{c.name}" + excluded."{c.name}"'
             if c.name in add
             else f'"{c.name}" = excluded."{c.name}"'
-            for c in table.c
+            for c in written(table)
             if c.name not in keys
         )
         on = ", ".join(f'"{key}"' for key in keys)
         return f"{self.insert(table)} on conflict ({on}) do update set {sets}"
 
-    def insert(self, table: Table, columns: Sequence[str] | None = None) -> str:
+    def insert(self, table: Table) -> str:
         """See ``SqlStore``."""
-        names = columns or [column.name for column in table.c]
+        names = [column.name for column in written(table)]
         into = ", ".join(f'"{name}"' for name in names)
         return f'insert into "{table.name}" ({into}) values ({", ".join("?" * len(names))})'  # noqa: S608
 

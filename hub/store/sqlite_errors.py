@@ -64,8 +64,9 @@ def _hub_error(error: sqlite3.Error, path: Path) -> HubError | None:
             return TryAgain("store.full", "The disk of the store is full.", "Free some space.", retry_after_s=10)
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return TryAgain(
-                "store.busy", f"The store did not answer: {error}.", "Another process writes; look at the disk's speed."
-            )
+                "store.busy", "Other processes have been writing to the store all the time.", "Try again; ctihub status"
+                " shows what the hub is doing."
+            )  # fmt: skip
         case _ if isinstance(error, sqlite3.OperationalError):
             return TryAgain("store.busy", f"The store did not answer: {error}.", "Look at the disk of DATA_DIR.")
         case _:

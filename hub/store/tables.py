@@ -6,6 +6,8 @@ The bytes that members read are stored once, in ``changes``; ``views`` points to
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -29,6 +31,12 @@ metadata = MetaData(
 )
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
+
+def written(table: Table) -> list[Column[Any]]:
+    """Returns the columns whose values the hub writes: all but a key that the database assigns."""
+    return [column for column in table.c if column.type is not _Serial]
+
+
 # ---------------------------------------------------------------- what sources claim
 
 contributions = Table(
@@ -45,8 +53,10 @@ contributions = Table(
     Column("state", SmallInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("no", _Serial, primary_key=True),  # in the order of first arrival; later versions keep it
     Index("uq_contributions_key", "key", unique=True),
     Index("ix_contributions_thing", "thing"),
+    Index("ix_contributions_source_no", "source", "no"),
 )
 
 referring = Table(
@@ -239,6 +249,12 @@ tasks = Table(
     Column("cursor", LargeBinary, nullable=False),  # how far it has come
     Column("time_us", BigInteger, nullable=False),  # when it was caused
     Column("due_us", BigInteger, nullable=False),
+    # of a task over contributions, from its first step on: the last ``no``, and how far it is
+    Column("until", BigInteger),
+    Column("total", BigInteger),
+    Column("done", BigInteger, nullable=False, server_default=text("0")),
+    Column("started_us", BigInteger),
+    Column("moved_us", BigInteger),
     Index("ix_tasks_due_us", "due_us"),
 )
 """Work for later steps, and when it is due."""

@@ -6,18 +6,22 @@ Each function takes a connection with an open transaction. The statements are th
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.tasks import DueTask, TakeTurns, Task
+from hub.model.claims import ClaimKey
+from hub.model.tasks import DueTask, Recompute, TakeTurns, Task, TaskProgress, progress_of
 from hub.model.words import StixId
 from hub.store import tables as t
 from hub.store.chunks import chunks
+from hub.store.port import ClaimsPage
 from hub.store.typed_json import TypedJson
 
 _json: TypedJson[Task] = TypedJson(Task)
+_NO_BYTES = 8
 
 
 async def add(conn: AsyncConnection, tasks: Collection[Task], time_us: int, *, due_us: int = 0) -> None:
@@ -43,15 +47,14 @@ async def cancel(conn: AsyncConnection, tasks: Collection[Task]) -> None:
         await conn.execute(delete(t.tasks).where(t.tasks.c.task.in_(some)))
 
 
-def is_due(now_us: int) -> ColumnElement[bool]:
-    """Returns a condition: the task is due."""
-    return exists().where(t.tasks.c.due_us <= now_us)
-
-
-async def count(conn: AsyncConnection, kind: type[Task]) -> int:
-    """Returns how many tasks of a kind there are."""
-    counted = select(func.count()).where(t.tasks.c.kind == kind.__name__)
-    return int((await conn.execute(counted)).scalar_one())
+async def progress(conn: AsyncConnection) -> list[TaskProgress]:
+    """Returns how far the tasks over contributions are, the oldest first."""
+    rows = await conn.execute(select(t.tasks).where(t.tasks.c.kind == Recompute.__name__).order_by(t.tasks.c.no))
+    return [
+        progress_of(task, done=row.done, total=row.total, started_us=row.started_us, moved_us=row.moved_us)
+        for row in rows
+        if isinstance(task := _json.decode(row.task), Recompute)
+    ]
 
 
 async def due(conn: AsyncConnection, now_us: int) -> list[DueTask]:
@@ -69,6 +72,36 @@ async def take(conn: AsyncConnection, task: DueTask) -> bool:
 async def move(conn: AsyncConnection, task: DueTask, cursor: bytes) -> None:
     """Record how far a task is done."""
     await conn.execute(update(t.tasks).where(t.tasks.c.no == task.no).values(cursor=cursor))
+
+
+async def start(conn: AsyncConnection, task: DueTask, source: int | None, now_us: int) -> DueTask:
+    """Set the end of a task over contributions, of one source or of all (None); returns the task with it."""
+    c = t.contributions.c
+    covered = select(func.coalesce(func.max(c.no), 0), func.count())
+    until, total = (await conn.execute(_of(covered, source))).one()
+    values = {"until": until, "total": total, "started_us": now_us}
+    await conn.execute(update(t.tasks).where(t.tasks.c.no == task.no).values(values))
+    return replace(task, until=until)
+
+
+async def page(conn: AsyncConnection, task: DueTask, source: int | None, limit: int) -> ClaimsPage:
+    """Returns the next contributions of a started task, in the order of their first arrival."""
+    c = t.contributions.c
+    after = int.from_bytes(task.cursor)
+    query = select(c.no, c.key).where(c.no > after, c.no <= task.until).order_by(c.no).limit(limit)
+    rows = (await conn.execute(_of(query, source))).all()
+    more = len(rows) == limit and rows[-1].no != task.until
+    return ClaimsPage([ClaimKey(row.key) for row in rows], rows[-1].no.to_bytes(_NO_BYTES) if more else None)
+
+
+def _of(query: Select[Any], source: int | None) -> Select[Any]:
+    return query if source is None else query.where(t.contributions.c.source == source)
+
+
+async def note(conn: AsyncConnection, task: DueTask, done: int, now_us: int) -> None:
+    """Add to the number of contributions that a task has computed."""
+    values = {"done": t.tasks.c.done + done, "moved_us": now_us}
+    await conn.execute(update(t.tasks).where(t.tasks.c.no == task.no).values(values))
 
 
 async def defer(conn: AsyncConnection, task: DueTask, due_us: int) -> None:
@@ -89,4 +122,4 @@ async def load_turns(conn: AsyncConnection) -> dict[None, dict[tuple[int, StixId
 
 
 def _due(row: Row[Any]) -> DueTask:
-    return DueTask(row.no, _json.decode(row.task), bytes(row.cursor), row.time_us)
+    return DueTask(row.no, _json.decode(row.task), bytes(row.cursor), row.time_us, row.until)

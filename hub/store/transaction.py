@@ -12,7 +12,6 @@ import orjson
 from sqlalchemy import Table, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
 from hub.model.policy import Policy
 from hub.model.reads import REPLACED, THING, Answers, Reads
@@ -25,6 +24,7 @@ from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
 from hub.store.loading import Loading
+from hub.store.port import ClaimsPage
 
 
 class Stale(TryAgain):
@@ -105,10 +105,10 @@ class SqlTransaction:
         await self._many(self._store.upsert(table, keys), old)
 
     async def _write_claims(self, writes: Writes) -> None:
-        rows = sorted(
+        rows = [
             (c.key, c.source, c.id, c.type, c.thing, c.modified_us, c.stamp, c.since, int(c.state), c.digest, c.body)
-            for c in writes.claims
-        )
+            for c in sorted(writes.claims, key=lambda one: (one.stamp, one.key))  # numbered in the order of arrival
+        ]
         await self._put(t.contributions, ["key"], rows, [row[0] for row in rows])
         for table, keys in ((t.referring, list(writes.references)), (t.placements, list(writes.placements))):
             for some in chunks(sorted(keys)):
@@ -174,13 +174,12 @@ class SqlTransaction:
         columns = ["accepted", "unchanged", "held", "rejected"]
         await self._many(self._store.upsert(t.counts, ["source"], add=columns), totals)
         await waiting.supersede(self.conn, writes.superseding)
-        names = [column.name for column in t.held.c if column.name != "no"]
         rows = [
             (h.source, h.stix_id, h.code, h.list_name, h.says, h.value, h.stamp, h.receipt, h.index, h.at_us,
              h.modified_us, h.digest, "waiting")
             for h in writes.held
         ]  # fmt: skip
-        await self._many(self._store.insert(t.held, names), rows)
+        await self._many(self._store.insert(t.held), rows)
         if writes.released:
             await self.conn.execute(update(t.held).where(t.held.c.no.in_(writes.released)).values(state="taken"))
 
@@ -200,10 +199,6 @@ class SqlTransaction:
             if (await self.conn.execute(_FIRST_POSITION, first)).rowcount != 1:
                 raise Stale
 
-    async def due(self, now_us: int) -> list[DueTask]:
-        """See the port."""
-        return await tasks.due(self.conn, now_us)
-
     async def take(self, task: DueTask) -> bool:
         """See the port."""
         return await tasks.take(self.conn, task)
@@ -219,13 +214,17 @@ class SqlTransaction:
         """See the port."""
         await self._locks.alone()
 
-    async def claims_above(self, key: bytes, source: int | None, limit: int) -> list[ClaimKey]:
+    async def start(self, task: DueTask, source: int | None, now_us: int) -> DueTask:
         """See the port."""
-        c = t.contributions.c
-        query = select(c.key).where(c.key > key).order_by(c.key).limit(limit)
-        if source is not None:  # the keys of one source are adjacent
-            query = query.where(c.key >= source.to_bytes(4, "big"), c.key < (source + 1).to_bytes(4, "big"))
-        return [ClaimKey(row.key) for row in await self.conn.execute(query)]
+        return await tasks.start(self.conn, task, source, now_us)
+
+    async def page(self, task: DueTask, source: int | None, limit: int) -> ClaimsPage:
+        """See the port."""
+        return await tasks.page(self.conn, task, source, limit)
+
+    async def note(self, task: DueTask, done: int, now_us: int) -> None:
+        """See the port."""
+        await tasks.note(self.conn, task, done, now_us)
 
     async def set_date(self, task: DueTask, now_us: int) -> None:
         """See the port."""

@@ -13,9 +13,9 @@ from sqlalchemy import update
 
 from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
-from hub.model.policy_changes import GroupRemoved, SourceSuspended
+from hub.model.policy_changes import CollectionAdded, GroupRemoved, SourceSuspended
 from hub.model.reads import REJECTIONS_LOG, THING, TURNS, Reads
-from hub.model.tasks import Recompute, SetDate, TakeTurns
+from hub.model.tasks import DueTask, Recompute, SetDate, TakeTurns
 from hub.model.times import DAY_US, midnight_after, stix_time
 from hub.model.words import Topic, TopicPartition
 from hub.model.writes import Held, Writes
@@ -149,25 +149,88 @@ class StoreAtOnce(StoreSuite):
                 assert all(len(keys) <= 10 for keys in found)
                 assert [key for keys in found for key in keys] == sorted(claim.key for claim in expected)
 
-    async def _recomputed(self, store: SqlStore, limit: int) -> AsyncIterator[list[ClaimKey]]:
+    async def test_a_task_covers_what_there_was_at_its_start_in_the_order_of_arrival(self) -> None:
+        """A later version keeps the place of the first. What comes after the start was judged by the new policy."""
+        names = [f"claim {number}" for number in random.sample(range(100), 6)]
+        async with self.opened() as store:
+            for name in names:
+                await self.write(store, Writes(claims=[a_claim(name)]))
+            await self.write(store, Writes(claims=[a_claim(names[0])]))
+            async with store.registry.change() as directory:
+                await directory.record(GroupRemoved("g"), START_US)
+            found: list[ClaimKey] = []
+            async for keys in self._recomputed(store, limit=2):
+                if not found:
+                    await self.write(store, Writes(claims=[a_claim("late"), a_claim(names[1])]))
+                found.extend(keys)
+            assert found == [a_claim(name).key for name in names]
+
+    async def test_how_far_a_task_is_can_be_read_meanwhile_and_is_kept(self) -> None:
+        async with self.opened() as store:
+            await self.write(store, Writes(claims=[a_claim(name) for name in range(25)]))
+            async with store.registry.change() as directory:
+                await directory.record(CollectionAdded("c", 1, {}), START_US)
+            (begun,) = await store.progress()
+            assert (begun.task, begun.done, begun.total) == (Recompute(collection=1), 0, None)
+            assert (begun.per_s, begun.left_s) == (None, None)
+            steps = self._recomputed(store, limit=10)
+            await anext(steps)
+            async with self.opened() as other:
+                (now,) = await other.progress()
+            assert (now.task, now.done, now.total) == (Recompute(collection=1), 10, 25)
+            assert (now.per_s, now.left_s) == (10.0, 2)  # the step says that it took a second
+            assert [len(keys) async for keys in steps] == [10, 5]
+            assert await store.progress() == []
+
+    async def test_an_operators_change_gets_its_turn_while_a_worker_has_much_to_do(self) -> None:
+        """The worker takes no pause between its steps, and there are a thousand of them."""
+        worker_did, asked, most = 0, 0, 20
+
+        def another_step() -> bool:
+            return worker_did > asked
+
+        async def fill(store: SqlStore) -> None:
+            nonlocal worker_did
+            while (due := await self._next_recompute(store)) is not None:
+                async with store.transaction() as tx:
+                    await self._recompute(tx, due, 1)
+                worker_did += 1
+
+        async with self.opened() as working, self.opened() as operating:
+            await self.write(working, Writes(claims=[a_claim(name) for name in range(1000)]))
+            async with working.registry.change() as directory:
+                await directory.record(CollectionAdded("c", 1, {}), START_US)
+            async with asyncio.TaskGroup() as tasks:
+                filling = tasks.create_task(fill(working))
+                for _ in range(5):
+                    await until(another_step, what="another step of the worker")
+                    asked = worker_did
+                    async with operating.registry.change():
+                        assert worker_did - asked < most
+                assert not filling.done(), "the worker was to be busy all the time"
+                filling.cancel()
+
+    async def _recomputed(self, store: SqlStore, limit: int) -> AsyncIterator[Sequence[ClaimKey]]:
         """What each step looks at again, until nothing is left."""
-        while True:
+        while (due := await self._next_recompute(store)) is not None:
             async with store.transaction() as tx:
-                keys = await self._recompute(tx, limit)
-            if keys is None:
-                return
+                keys = await self._recompute(tx, due, limit)
             yield keys
 
-    async def _recompute(self, tx: Transaction, limit: int) -> list[ClaimKey] | None:
-        """One step, as a worker does it; None when nothing is due."""
-        await tx.alone()
-        due = next((one for one in await tx.due(START_US) if isinstance(one.task, Recompute)), None)
-        if due is None:
-            return None
-        assert isinstance(due.task, Recompute)
+    async def _next_recompute(self, store: SqlStore) -> DueTask | None:
+        return next((one for one in await store.due(START_US) if isinstance(one.task, Recompute)), None)
+
+    async def _recompute(self, tx: Transaction, due: DueTask, limit: int) -> Sequence[ClaimKey]:
+        """One step, as a worker does it."""
+        source = due.task.source if isinstance(due.task, Recompute) else None
+        if due.until is None:
+            await tx.alone()
         assert await tx.take(due)
-        keys = await tx.claims_above(due.cursor, due.task.source, limit)
-        await tx.move(due, keys[-1] if len(keys) == limit else None)
+        if due.until is None:
+            due = await tx.start(due, source, START_US)
+        keys, cursor = await tx.page(due, source, limit)
+        await tx.move(due, cursor)
+        await tx.note(due, len(keys), START_US + 1_000_000)
         return keys
 
     async def test_a_step_of_a_task_that_failed_is_done_again(self) -> None:
@@ -177,13 +240,15 @@ class StoreAtOnce(StoreSuite):
                 await directory.record(GroupRemoved("g"), START_US)
             tried: list[object] = []
             for _ in range(2):
+                due = await self._next_recompute(store)
+                assert due is not None
                 with pytest.raises(ZeroDivisionError):
-                    await self._fail_in_a_step(store, tried)
+                    await self._fail_in_a_step(store, due, tried)
             assert tried[0] == tried[1] is not None
 
-    async def _fail_in_a_step(self, store: SqlStore, tried: list[object]) -> None:
+    async def _fail_in_a_step(self, store: SqlStore, due: DueTask, tried: list[object]) -> None:
         async with store.transaction() as tx:
-            tried.append(await self._recompute(tx, 3))
+            tried.append(await self._recompute(tx, due, 3))
             raise ZeroDivisionError
 
     async def test_a_task_passes_over_nothing_that_a_step_under_the_policy_before_adds(self) -> None:
@@ -216,8 +281,8 @@ class StoreAtOnce(StoreSuite):
         async with self.opened() as one, self.opened() as two:
             await self.write(one, Writes(tasks=[TakeTurns(1, an_id("a")), TakeTurns(1, an_id("b"))], time_us=7))
             await self.write(one, Writes(cancelled=[TakeTurns(1, an_id("b"))]))
+            (due,) = [task for task in await one.due(START_US) if isinstance(task.task, TakeTurns)]
             async with one.transaction() as tx:
-                (due,) = [task for task in await tx.due(START_US) if isinstance(task.task, TakeTurns)]
                 assert (due.task, due.time_us, due.cursor) == (TakeTurns(1, an_id("a")), 7, b"")
                 assert await tx.take(due)
                 await tx.move(due, b"k")
@@ -227,28 +292,26 @@ class StoreAtOnce(StoreSuite):
                 assert (await tx.load(Reads().update(TURNS, (None,)), await tx.policy())).of(TURNS) == {
                     None: {(1, an_id("a")): b"k"}
                 }
-                (further,) = [task for task in await tx.due(START_US) if isinstance(task.task, TakeTurns)]
+                (further,) = [task for task in await two.due(START_US) if isinstance(task.task, TakeTurns)]
                 assert await tx.take(further)
                 await tx.move(further, None)
-            async with two.transaction() as tx:
-                assert [task for task in await tx.due(START_US) if isinstance(task.task, TakeTurns)] == []
+            assert [task for task in await two.due(START_US) if isinstance(task.task, TakeTurns)] == []
 
     async def test_the_date_is_set_at_midnight_and_again_at_the_next(self) -> None:
         midnight_us = midnight_after(START_US)
         async with self.opened() as store:
-            assert not await store.has_due(midnight_us - 1)
+            assert not await store.due(midnight_us - 1)
             for days in (0, 3):  # a worker that was away sets the date once
                 now_us = midnight_us + days * DAY_US
-                assert await store.has_due(now_us)
+                (due,) = await store.due(now_us)
                 async with store.transaction() as tx:
-                    (due,) = await tx.due(now_us)
                     assert due.task == SetDate()
                     assert await tx.take(due)
                     await tx.set_date(due, now_us)
                 today = (await store.policy()).today
                 assert today is not None
                 assert today.isoformat() == stix_time(now_us)[:10]
-                assert not await store.has_due(now_us + DAY_US - 1)
+                assert not await store.due(now_us + DAY_US - 1)
 
     async def _done_or_waiting(self, task: asyncio.Task[None]) -> bool:
         return task.done() or await self.someone_waits()

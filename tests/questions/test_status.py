@@ -11,6 +11,7 @@ from hub.model.errors import TryAgain
 from hub.model.principals import Principal, PrincipalKind
 from hub.model.writes import ReceiptCounts
 from hub.questions.status import AskRelay, Here, HubStatus, RelayState, status
+from hub.registry.centres import Terms
 from tests.doors.hubs import Hub, a_hub
 from tests.story import an_indicator
 
@@ -58,6 +59,24 @@ async def test_a_centres_lag_is_what_waits_in_the_log_and_its_last_code_that_of_
     (carried,) = (await ask(hub, "ro", PrincipalKind.CENTRE)).sources
     assert (carried.lag, carried.last_code) == (0, await last_code(hub))
     assert carried.last_received_us is not None
+
+
+async def test_an_operator_is_told_how_far_a_change_is_carried_out_and_nobody_else(hub: Hub) -> None:
+    registry = hub.registry
+    hub.tokens["ops"] = str((await registry.operators.add("ops")).token)
+    await registry.centres.set("it", Terms(trust=50))
+    await registry.collections.add("new", tlp="green", group="community")
+    await registry.principals.suspend("ro", PrincipalKind.CENTRE)
+    found = (await ask(hub, "ops", PrincipalKind.OPERATOR)).tasks
+    assert [(one.source, one.collection) for one in found] == [("ro", None), ("it", None), (None, "new")]
+    for name, kind in (("ro", PrincipalKind.CENTRE), ("soc", PrincipalKind.MEMBER)):
+        assert (await ask(hub, name, kind)).tasks == ()
+    answer = (await hub.get("/v1/status", "ops")).json()["tasks"]
+    assert [(one["task"], one["centre"], one["collection"], one["total"]) for one in answer] == [
+        ("recompute", "ro", None, None),
+        ("recompute", "it", None, None),
+        ("fill", None, "new", None),
+    ]
 
 
 async def last_code(hub: Hub) -> str:

@@ -98,5 +98,4 @@ async def test_a_decision_is_a_numbered_change_that_touches_no_view(tmp_path: Pa
         await registry.held.release([1])
         async with store.reading() as conn:
             assert (await conn.execute(select(t.policy_changes.c.kind))).scalars().all()[-1] == "HeldSettled"
-        async with store.transaction() as tx:
-            assert [due.task for due in await tx.due(NOON_US)] == [TakeReleased()]
+        assert [due.task for due in await store.due(NOON_US)] == [TakeReleased()]

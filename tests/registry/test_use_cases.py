@@ -15,7 +15,7 @@ from hub.model.reads import REJECTIONS_LOG, Reads
 from hub.model.tasks import Recompute, Task
 from hub.model.words import Level, Naming
 from hub.store import tables as t
-from hub.store.bootstrap import bootstrap
+from hub.store.bootstrap import ensure_content
 from hub.store.sqlite import SqliteStore
 from tests.registry.builders import NOON_US, a_registry, a_store, registry_on, terms
 
@@ -30,8 +30,8 @@ async def _changes(folder: Path) -> list[str]:
 
 async def _left(folder: Path) -> list[Task]:
     """What the changes have left to be done."""
-    async with a_store(folder) as store, store.transaction() as tx:
-        return [due.task for due in await tx.due(NOON_US)]
+    async with a_store(folder) as store:
+        return [due.task for due in await store.due(NOON_US)]
 
 
 async def test_a_fresh_hub_has_the_built_in_groups_and_the_default_collections(tmp_path: Path) -> None:
@@ -50,8 +50,7 @@ async def test_opening_a_store_again_makes_nothing_new(tmp_path: Path) -> None:
         before = astuple(await store.policy())
     async with a_store(tmp_path) as store:
         assert astuple(await store.policy()) == before
-        async with store.begin() as conn:
-            await bootstrap(conn, NOON_US + 1)
+        await ensure_content(store, NOON_US + 1)
         assert astuple(await store.policy()) == before
 
 
