@@ -242,17 +242,17 @@ class Worker:
 
 def _next_of_each(due: Iterable[DueTask], policy: Policy) -> list[DueTask]:
     """The oldest task of each kind; for turns the oldest of each collection, so that collections do not affect each
-    other. Of tasks over claims it is the one whose ``turn`` comes first.
+    other. Of tasks over claims it is the one with the highest ``precedence``.
     """
     found: dict[object, DueTask] = {}
-    for one in sorted(due, key=lambda one: _turn(one.task, policy)):
+    for one in sorted(due, key=lambda one: _precedence(one.task, policy)):
         task = one.task
         found.setdefault((TakeTurns, task.collection) if isinstance(task, TakeTurns) else type(task), one)
     return list(found.values())
 
 
-def _turn(task: Task, policy: Policy) -> tuple[bool, bool]:
-    return task.turn(policy) if isinstance(task, Recompute) else (False, False)
+def _precedence(task: Task, policy: Policy) -> tuple[bool, bool]:
+    return task.precedence(policy) if isinstance(task, Recompute) else (False, False)
 
 
 async def _run(tx: Transaction, step: Step) -> Writes:

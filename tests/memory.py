@@ -74,6 +74,8 @@ class MemoryStore:
         """``logs``: the numbers of the logs, by name."""
         self.tables = Tables()
         self.logs = dict(logs)
+        self.most_rounds = 0
+        """The number of rounds of reads in the step that had most."""
         self._policy = policy
         self._about: dict[CanonicalKey, dict[ClaimKey, None]] = defaultdict(dict)
         self._referring: dict[StixId, set[ClaimKey]] = defaultdict(set)
@@ -277,6 +279,7 @@ class MemoryTransaction:
 
     def __init__(self, store: MemoryStore) -> None:
         self._store = store
+        self._rounds = 0
 
     async def policy(self) -> Policy:
         """See the port."""
@@ -284,6 +287,8 @@ class MemoryTransaction:
 
     async def load(self, reads: Reads, policy: Policy) -> Answers:
         """See the port."""
+        self._rounds += 1
+        self._store.most_rounds = max(self._store.most_rounds, self._rounds)
         return self._store.answer(reads)
 
     async def heads(self, logs: Collection[int]) -> dict[int, Head]:

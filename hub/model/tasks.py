@@ -21,7 +21,7 @@ class Recompute:
     collection: int | None = None
     """Only in this collection; None: in all."""
 
-    def turn(self, policy: Policy) -> tuple[bool, bool]:
+    def precedence(self, policy: Policy) -> tuple[bool, bool]:
         """Sort key: claims of suspended sources are taken away first, new collections are filled last."""
         source = policy.sources.get(self.source or 0)
         return (source is None or not source.suspended, self.collection is not None)

@@ -126,7 +126,7 @@ async def status(
 
 async def _progress(store: Store, policy: Policy) -> list[TaskProgress]:
     """The tasks over claims, in the order in which they are done."""
-    return sorted(await store.progress(), key=lambda one: one.task.turn(policy))
+    return sorted(await store.progress(), key=lambda one: one.task.precedence(policy))
 
 
 def _open(progress: TaskProgress, policy: Policy) -> OpenTask:

@@ -15,6 +15,7 @@ COMMANDS = (
     "-m tests.bench.patterns",
     "-m tests.bench.admission",
     "-m tests.bench.ingest",
+    "-m tests.bench.filling",
     "-m tests.bench.singles",
     "-m tests.bench.latency",
     "-m tests.bench.doors",
