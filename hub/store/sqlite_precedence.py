@@ -17,19 +17,22 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 _POLL_S = 0.005
-_GIVES_WAY_S = 10.0
-"""How long a worker gives way at most: changes that never end must not stop it."""
+GIVES_WAY_S = 10.0
+"""How long a worker gives way at most: a process that was stopped while it waits must not stop the hub."""
 
 
 class Precedence:
     """See the head of this module; one for each open store."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, gives_way_s: float = GIVES_WAY_S) -> None:
         """Open the file, readable by the hub's user only. Raises OSError."""
         self._asking_fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._looking_fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._asking = 0
         """How many wait to write, in this process."""
+        self._gives_way_s = gives_way_s
+        self._in_vain = False
+        """Whether it gave way as long as it does, and somebody has been asking ever since."""
 
     @contextlib.asynccontextmanager
     async def asking(self) -> AsyncIterator[None]:
@@ -45,10 +48,14 @@ class Precedence:
                 fcntl.flock(self._asking_fd, fcntl.LOCK_UN)
 
     async def give_way(self) -> None:
-        """Wait until nobody asks to write."""
-        until_s = time.monotonic() + _GIVES_WAY_S
-        while not self._nobody_asks() and time.monotonic() < until_s:  # noqa: ASYNC110 - of any process
+        """Wait until nobody asks to write; not for long, and only once, where that does not happen."""
+        until_s = time.monotonic() + self._gives_way_s
+        while not self._nobody_asks():
+            if self._in_vain or time.monotonic() >= until_s:
+                self._in_vain = True
+                return
             await asyncio.sleep(_POLL_S)
+        self._in_vain = False
 
     def _nobody_asks(self) -> bool:
         free = self._asking == 0 and _locked(self._looking_fd, fcntl.LOCK_EX)
