@@ -41,7 +41,7 @@ class WorkerSettings(StepSettings):
 
     batch_records: int = 1_000
     batch_bytes: int = 4 << 20
-    task_claims: int = 200
+    task_claims: int = 400
     """Contributions, or released objects, per step of a task. Other writers wait for one step at most."""
     wait_s: float = 0.25
 
