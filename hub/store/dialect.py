@@ -34,8 +34,8 @@ class Dialect(ABC):
 
     @abstractmethod
     def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str] = ()) -> str:
-        """Returns the text of an insert with positional parameters for the columns that ``tables.written`` returns, in
-        their order. A row with the same ``keys`` is replaced; new values of ``add`` columns are added to the old ones.
+        """Returns the text of an insert with positional parameters for ``tables.written_columns``, in order. Rows
+        with the same ``keys`` are replaced; new values of ``add`` columns are added to the old ones.
         """
 
     @abstractmethod

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Table, Text
 from sqlalchemy.dialects import postgresql
 
-from hub.store.tables import written
+from hub.store.tables import written_columns
 
 COPY_FROM = 200
 """From this number of rows on, COPY through a temporary table is faster, despite two more round trips."""
@@ -51,7 +51,7 @@ class Bulk:
         return self._made.get(key) or self._make(key, table, _on_conflict(table, keys, add), staged=True)
 
     def _make(self, key: tuple[object, ...], table: Table, suffix: str, *, staged: bool) -> str:
-        names = tuple(column.name for column in written(table))
+        names = tuple(column.name for column in written_columns(table))
         kinds = [table.c[name].type.compile(_DIALECT).lower() for name in names]
         into = ", ".join(f'"{name}"' for name in names)
         arrays = ", ".join(f"${i}::{kind}[]" for i, kind in enumerate(kinds, 1))
@@ -83,7 +83,7 @@ def _on_conflict(table: Table, keys: Sequence[str], add: Sequence[str]) -> str:
         f'"{c.name}" = "{table.name}"."{c.name}" + excluded."{c.name}"'
         if c.name in add
         else f'"{c.name}" = excluded."{c.name}"'
-        for c in written(table)
+        for c in written_columns(table)
         if c.name not in keys
     )
     on = ", ".join(f'"{key}"' for key in keys)

@@ -20,7 +20,7 @@ from hub.store.bootstrap import ensure_content
 from hub.store.migrations import upgrade
 from hub.store.sql import SqlStore
 from hub.store.sqlite_precedence import Precedence
-from hub.store.tables import written
+from hub.store.tables import written_columns
 
 _BUSY_S = 60
 """How long a writer waits for another, in seconds. On a slow disk or a busy machine a step takes seconds."""
@@ -171,7 +171,7 @@ class SqliteStore(SqlStore):
             f'"{c.name}" = "{name}"."{c.name}" + excluded."{c.name}"'
             if c.name in add
             else f'"{c.name}" = excluded."{c.name}"'
-            for c in written(table)
+            for c in written_columns(table)
             if c.name not in keys
         )
         on = ", ".join(f'"{key}"' for key in keys)
@@ -179,7 +179,7 @@ class SqliteStore(SqlStore):
 
     def insert(self, table: Table) -> str:
         """See ``SqlStore``."""
-        names = [column.name for column in written(table)]
+        names = [column.name for column in written_columns(table)]
         into = ", ".join(f'"{name}"' for name in names)
         return f'insert into "{table.name}" ({into}) values ({", ".join("?" * len(names))})'  # noqa: S608
 

@@ -32,7 +32,7 @@ metadata = MetaData(
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
 
-def written(table: Table) -> list[Column[Any]]:
+def written_columns(table: Table) -> list[Column[Any]]:
     """Returns the columns whose values the hub writes: all but a key that the database assigns."""
     return [column for column in table.c if column.type is not _Serial]
 
