@@ -150,7 +150,8 @@ _NOT_DEFINED = frozenset({"modified", "revoked", "labels", "confidence", "lang"}
 
 def _defined_aside(obj: StixObject) -> StixObject:
     """The marking definition with its custom type and content moved into an extension, and with a name."""
-    kept = {"extension_type": "property-extension"} | {name: obj[name] for name in ("definition_type", "definition")}
+    moved = {name: obj[name] for name in ("definition_type", "definition") if name in obj}
+    kept = {"extension_type": "property-extension"} | moved
     rest = {name: value for name, value in obj.items() if name not in kept}
     rest.setdefault("name", obj["definition_type"])
     return {**rest, "extensions": {**obj.get("extensions", {}), KEPT_EXTENSION: kept}}

@@ -274,7 +274,6 @@ _OBJECTS_TABLE = (
         (
             AnyOf(("definition", "extensions")),
             Needs("definition", ("definition_type",)),
-            Needs("definition_type", ("definition",)),
         ),
         without=frozenset({"modified", "revoked", "labels", "confidence", "lang"}),
         section="7.2",
