@@ -1,15 +1,17 @@
-"""The meaning of markings: TLP ids and spellings that tools write, and the level that markings give a claim.
+"""The meaning of markings: ids and spellings of TLP and PAP that tools write, and the level that markings give a claim.
 
-Source: FIRST TLP 2.0; STIX 2.1 section 7.2; OASIS "TLP 2.0 marking definitions" (extension 60a3c5c5-…).
+Source: FIRST TLP 2.0; STIX 2.1 section 7.2; OASIS common objects: "TLP 2.0 marking definitions" (extension 60a3c5c5-…)
+and "PAP Marking Definition for STIX 2.1" (extension f8d78575-…).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from hub.model.extensions import KEPT_EXTENSION, PAP_EXTENSION
 from hub.model.selectors import WHOLE
 from hub.model.words import Level, StixId, StixObject
 
@@ -37,10 +39,24 @@ LEVEL_OF_ID: Mapping[str, Level] = {
 """All ids that are read as a TLP level."""
 
 _STATED = re.compile(r"\s*tlp\s*[:\s]\s*(\S.*?)\s*", re.IGNORECASE)
-_PAP = re.compile(r"\s*pap\s*:\s*(red|amber|green|clear|white)\s*", re.IGNORECASE)
+_PAP = re.compile(r"\s*pap\s*[:\s]\s*(red|amber|green|clear|white)\s*", re.IGNORECASE)
 
 PAP_ORDER = ("CLEAR", "GREEN", "AMBER", "RED")
-"""MISP's Permissible Actions Protocol, from least to most strict."""
+"""The Permissible Actions Protocol, from least to most strict. WHITE, its former name, counts as CLEAR."""
+
+PAP_OF_ID: Mapping[str, int] = {
+    "marking-definition--a3bea94c-b469-41dc-9cfe-d6e7daba7730": 0,  # WHITE
+    "marking-definition--ad15a0cd-55b6-4588-a14c-a66105329b92": 0,
+    "marking-definition--c43594d1-4b11-4c59-93ab-1c9b14d53ce9": 1,
+    "marking-definition--60f8932b-e51e-4458-b265-a2e8be9a80ab": 2,
+    "marking-definition--740d36e5-7714-4c30-961a-3ae632ceee0e": 3,
+    # OpenCTI's own ids: UUIDv5 of {"definition":"PAP:RED","definition_type":"PAP"} in its namespace 00abedb4-…
+    "marking-definition--4cdff7eb-acb8-543f-8573-829eb9fe8b34": 0,
+    "marking-definition--89484dde-e3d2-547f-a6c6-d14824429eb1": 1,
+    "marking-definition--a6f20d4d-0360-59b6-ba22-3b48707828b1": 2,
+    "marking-definition--4e4e3b84-de45-53df-9d9b-b21207699fd8": 3,
+}
+"""All ids that are read as a PAP, as indices into ``PAP_ORDER``. Objects carry them without their definitions."""
 
 
 class UnreadableMarking(ValueError):
@@ -64,33 +80,52 @@ def stated_level(text: str) -> Level | None:
 def stated_pap(text: str) -> int | None:
     """The index in ``PAP_ORDER`` of a label or statement such as ``PAP:RED``; None if it states no PAP."""
     said = _PAP.fullmatch(text)
-    return None if said is None else PAP_ORDER.index("CLEAR" if said[1].upper() == "WHITE" else said[1].upper())
+    return None if said is None else _PAP_WORDS[said[1].lower()]
+
+
+_PAP_WORDS = {"white": 0, **{word.lower(): at for at, word in enumerate(PAP_ORDER)}}
 
 
 def level_of_definition(definition: StixObject) -> Level | None:
-    """The TLP level that a marking-definition object states by extension, type, name or statement; None if it states
-    none.
+    """The TLP level that a marking-definition object states by extension, type, name or text; None if it states none.
 
     Raises UnreadableMarking if it claims to be a TLP but names no level.
     """
     extension = (definition.get("extensions") or {}).get(TLP2_EXTENSION)
-    body = definition.get("definition") or {}
     if isinstance(extension, dict):
         return _level(extension.get("tlp_2_0"))
-    if definition.get("definition_type") == "tlp":
-        return _level(body.get("tlp"))
-    for text in (body.get("statement"), definition.get("name")):
-        if isinstance(text, str) and (level := stated_level(text)) is not None:
-            return level
-    return None
+    kind, body = _kind_and_body(definition)
+    levels = [level for text in _texts(definition, body) if (level := stated_level(text)) is not None]
+    if levels:
+        return max(levels)
+    return max(_level(word) for word in (*body.values(),) or (None,)) if kind == "tlp" else None
 
 
 def pap_of_definition(definition: StixObject) -> int | None:
-    """The index in ``PAP_ORDER`` that a marking-definition states by its statement or name; None if none."""
-    for text in ((definition.get("definition") or {}).get("statement"), definition.get("name")):
-        if isinstance(text, str) and (pap := stated_pap(text)) is not None:
-            return pap
-    return None
+    """The index in ``PAP_ORDER`` that a marking-definition states by extension, type, name or text; None if none."""
+    extension = (definition.get("extensions") or {}).get(PAP_EXTENSION)
+    kind, body = _kind_and_body(definition)
+    words = [extension.get("pap")] if isinstance(extension, dict) else [*body.values()] if kind == "pap" else []
+    found = [_PAP_WORDS[word.lower()] for word in words if isinstance(word, str) and word.lower() in _PAP_WORDS]
+    found += [pap for text in _texts(definition, body) if (pap := stated_pap(text)) is not None]
+    return max(found, default=None)
+
+
+def _kind_and_body(definition: StixObject) -> tuple[str, Mapping[str, object]]:
+    """The ``definition_type`` in lower case and the ``definition``. A custom type has moved into an extension on
+    acceptance; OpenCTI writes a statement and names its own type beside it.
+    """
+    kept = (definition.get("extensions") or {}).get(KEPT_EXTENSION)
+    said = definition if "definition" in definition or not isinstance(kept, dict) else kept
+    kind, body = definition.get("x_opencti_definition_type") or said.get("definition_type"), said.get("definition")
+    return (kind.lower() if isinstance(kind, str) else ""), (body if isinstance(body, dict) else {})
+
+
+def _texts(definition: StixObject, body: Mapping[str, object]) -> Iterator[str]:
+    """The texts of a marking-definition that may state a level."""
+    for text in (*body.values(), definition.get("name"), definition.get("x_opencti_definition")):
+        if isinstance(text, str):
+            yield text
 
 
 def _level(label: object) -> Level:
@@ -135,10 +170,9 @@ class Marks:
 
     @property
     def others(self) -> tuple[StixId, ...]:
-        """All markings other than TLP, of the whole object and granular; sorted."""
-        if not self.granular:
-            return self.own
-        return tuple(sorted({*self.own, *(one.ref for one in self.granular if one.level is None)}))
+        """All markings other than TLP and PAP, of the whole object and granular; sorted."""
+        found = {*self.own, *(one.ref for one in self.granular if one.level is None)}
+        return tuple(sorted(found - PAP_OF_ID.keys())) if found else ()
 
 
 def marks_of(obj: StixObject) -> Marks:

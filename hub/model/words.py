@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,13 +59,14 @@ class Level(IntEnum):
     def of(cls, label: str) -> Level:
         """The level that a label names, in any case, with or without ``tlp:``; WHITE is CLEAR. Raises ValueError."""
         word = label.strip().lower().removeprefix("tlp:").strip()
-        word = {"white": "clear", "amber-strict": "amber+strict", "amber_strict": "amber+strict"}.get(word, word)
+        word = "clear" if word == "white" else _AMBER_STRICT.sub("amber+strict", word)
         for level, name in _LEVEL_LABELS.items():
             if name == word:
                 return level
         raise ValueError(f"No TLP level is called {label!r}; the levels are {', '.join(_LEVEL_LABELS.values())}")
 
 
+_AMBER_STRICT = re.compile(r"amber[\s+_-]+strict")
 _LEVEL_LABELS = {
     Level.CLEAR: "clear",
     Level.GREEN: "green",

@@ -245,6 +245,17 @@ def test_a_pap_of_one_part_is_one_of_the_whole() -> None:
     assert p.pap == PAP_ORDER.index("AMBER")
 
 
+def test_the_pap_of_a_part_is_for_those_who_see_the_part() -> None:
+    red = StixId("marking-definition--740d36e5-7714-4c30-961a-3ae632ceee0e")
+    parts = [{"marking_ref": ref, "selectors": ["description"]} for ref in (red, TLP["amber"])]
+    claim = a_claim(RO, malware(description="seen in logs", granular_markings=parts))
+    members, centres = (seen(claim, POLICY, audience) for audience in (MEMBERS, CENTRES))
+    assert members is not None
+    assert centres is not None
+    assert ("description" in members.obj, members.pap) == (False, None)
+    assert ("description" in centres.obj, centres.pap) == (True, PAP_ORDER.index("RED"))
+
+
 # ---------------------------------------------------------------- sources that do not go by their name
 
 UNNAMED = [Naming.ALIAS, Naming.ANONYMOUS]

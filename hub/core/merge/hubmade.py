@@ -5,7 +5,7 @@ Source: docs/semantics.md, section 5 (the rule of each property) and section 6.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -187,11 +187,16 @@ def _states_tlp(label: str) -> bool:
 def merged_labels(ranked: Sequence[Projection]) -> list[str]:
     """The sorted union of the labels, with only the strictest label that states a PAP and none that state a TLP."""
     labels = {label for p in ranked for label in p.obj.get("labels") or ()}
-    if not labels and all(p.statement_pap is None for p in ranked):
+    if not labels and all(p.marked_pap is None for p in ranked):
         return []
-    kept = sorted(label for label in labels if stated_pap(label) is None and not _states_tlp(label))
     strictest = max((pap for p in ranked if (pap := p.pap) is not None), default=None)
-    return kept if strictest is None else sorted([*kept, f"PAP:{PAP_ORDER[strictest]}"])
+    return sorted(with_pap((label for label in labels if not _states_tlp(label)), strictest))
+
+
+def with_pap(labels: Iterable[str], pap: int | None) -> list[str]:
+    """The labels with this PAP as the only one; ``pap``: an index into ``PAP_ORDER``, or None for no PAP."""
+    kept = [label for label in labels if stated_pap(label) is None]
+    return kept if pap is None else [*kept, f"PAP:{PAP_ORDER[pap]}"]
 
 
 def external_references(ranked: Sequence[Projection]) -> list[Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hub.core.merge.content import Content, content
-from hub.core.merge.hubmade import external_references, merged_labels, shown_marking, view_markings
+from hub.core.merge.hubmade import external_references, merged_labels, shown_marking, view_markings, with_pap
 from hub.core.merge.known import EXTENSION_ID, shown_author, uses_of_extensions
 from hub.core.merge.project import Projection
 from hub.core.merge.unnamed import day_of, marking_name
@@ -68,6 +68,8 @@ def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[
     collection shows. ``known``: the objects of the hub among these references.
     """
     made = dict(without_hubs_word(obj))
+    if chosen.marked_pap is not None:
+        made["labels"] = with_pap(made.get("labels") or (), chosen.pap)
     markings = view_markings([chosen], policy)
     made["object_marking_refs"] = markings.refs
     uses = [*markings.uses, *uses_of_extensions(made), *known]

@@ -43,7 +43,8 @@ class Projection:
     since: bytes
     digest: bytes
     revoked: bool
-    statement_pap: int | None = None
+    marked_pap: int | None = None
+    """The strictest PAP of its markings, as an index into ``PAP_ORDER``."""
     unnamed: bool = False
     """The source is not shown by name, and the claim is the source's own or has no stated author: ``obj`` is the result
     of ``without_traces``, and none of the source's own ids is shown."""
@@ -55,10 +56,8 @@ class Projection:
 
     @property
     def pap(self) -> int | None:
-        """The strictest PAP that its labels and statements state, as an index into ``PAP_ORDER``; None if they state
-        none.
-        """
-        found = self.statement_pap
+        """The strictest PAP of its labels and markings, as an index into ``PAP_ORDER``; None if they state none."""
+        found = self.marked_pap
         for label in self.obj.get("labels") or ():
             found = strictest(found, stated_pap(label))
         return found
@@ -67,7 +66,7 @@ class Projection:
         """Whether an audience sees the same in another projection of the same claim."""
         return other is not None and all(
             getattr(self, name) == getattr(other, name)
-            for name in ("obj", "level", "restrictions", "statements", "statement_pap")
+            for name in ("obj", "level", "restrictions", "statements", "marked_pap")
         )
 
 
@@ -108,7 +107,7 @@ def projected(claim: ClaimHead, part: Part, policy: Policy) -> Projection:
     return _projection(
         opened, seen, policy, level=level, restrictions=(*found.restrictions, *groups), since=part.since,
         statements=tuple(dict.fromkeys((*found.statements, *statements))),
-        statement_pap=strictest(found.pap, *(effect.pap for effect in effects)),
+        marked_pap=strictest(found.pap, *(effect.pap for effect in effects)),
     )  # fmt: skip
 
 
@@ -173,7 +172,7 @@ def _projection(
     since: bytes,
     restrictions: tuple[tuple[GroupName, ...], ...] = (),
     statements: tuple[StixId, ...] = (),
-    statement_pap: int | None = None,
+    marked_pap: int | None = None,
 ) -> Projection:
     source, obj = policy.sources[claim.source], seen.obj
     author = author_of(obj, source, policy)
@@ -183,7 +182,7 @@ def _projection(
         of=(claim.source, claim.id), source=source, obj=without_traces(obj) if unnamed else obj,
         level=level, restrictions=restrictions, statements=statements, author=author, own=own,
         modified_us=claim.modified_us or 0, since=since, digest=seen.digest,
-        revoked=claim.state is ClaimState.REVOKED, statement_pap=statement_pap, unnamed=unnamed,
+        revoked=claim.state is ClaimState.REVOKED, marked_pap=marked_pap, unnamed=unnamed,
     )  # fmt: skip
 
 

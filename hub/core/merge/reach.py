@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 from hub.model.claims import ClaimHead
-from hub.model.markings import UnreadableMarking, level_of_definition, marks_of, pap_of_definition
+from hub.model.markings import PAP_OF_ID, UnreadableMarking, level_of_definition, marks_of, pap_of_definition
 from hub.model.policy import Audience, Policy, Source, covers
 from hub.model.words import COMMUNITY, PUBLIC, GroupName, Level, StixId, StixObject
 
@@ -63,7 +63,7 @@ class Reach:
     statements: tuple[StixId, ...] = ()
     """Markings of the whole that do not restrict; they are shown with the claim."""
     pap: int | None = None
-    """The strictest PAP that these statements state, as an index into ``PAP_ORDER``."""
+    """The strictest PAP of the markings of the whole, as an index into ``PAP_ORDER``."""
     parts: tuple[PartReach, ...] = ()
     """For each granular marking that does not take the whole object with it."""
 
@@ -147,6 +147,9 @@ def _joined(whole: Reach, part: PartReach) -> Reach:
 
 def _effect(ref: StixId, source: Source, policy: Policy, deciding: Deciding) -> Effect:
     """The effect of a marking of a source that is no TLP id."""
+    pap = PAP_OF_ID.get(ref)
+    if pap is not None:
+        return Effect(pap=pap)
     group = policy.group_of_marking.get(ref)
     if group is not None:
         return Effect(groups=(group,))
