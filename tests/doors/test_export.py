@@ -110,6 +110,20 @@ async def test_a_pap_that_a_marking_states_counts_as_well(hub: Hub) -> None:
     assert await values(hub) == ["198.51.100.8"]
 
 
+async def test_only_what_this_collection_shows_is_counted_as_left_out_for_its_pap(hub: Hub) -> None:
+    red = "marking-definition--740d36e5-7714-4c30-961a-3ae632ceee0e"
+    await hub.tell(
+        "ro",
+        an_indicator("198.51.100.7", object_marking_refs=[TLP["green"], red]),
+        an_indicator("198.51.100.8", object_marking_refs=[TLP["amber"], red]),
+    )
+    await hub.tell("it", an_indicator("198.51.100.8"), an_indicator("198.51.100.9", labels=["PAP:AMBER"], tlp="amber"))
+    for name, reader, found, skipped in (("community", "soc", ["198.51.100.8"], "1"), ("network", "it", [], "3")):
+        answer = await hub.get(f"/v1/collections/{name}/export.txt", reader)
+        assert answer.text.split() == found
+        assert answer.headers["x-ctihub-skipped"] == skipped
+
+
 async def test_what_is_only_said_to_be_harmless_stays_out(hub: Hub) -> None:
     await hub.tell(
         "ro",

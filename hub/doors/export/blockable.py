@@ -22,18 +22,12 @@ from hub.patterns import Observable, canonical, is_of_its_kind
 from hub.store.port import LogPage
 
 _BARRING = frozenset(range(PAP_ORDER.index("AMBER"), len(PAP_ORDER)))
-"""PAP:AMBER allows only passive use, PAP:RED only use that nobody can notice. Blocking is active use."""
+"""PAP:AMBER allows only passive use, PAP:RED only use that nobody can notice. Blocking is active use.
+
+A view has one label with the strictest PAP of its claims, whether these state it by a label or by a marking."""
 _HARMLESS = frozenset({"benign"})
 _ONE_PROPERTY = frozenset(name for name, row in STIX_TYPES.items() if row.value == "value")
 """Types that are a kind of value. Others, such as ``file``, have several properties; ``type`` selects all of them."""
-
-
-def barring_marking(body: bytes) -> bool:
-    """Returns whether a marking-definition has a PAP level that forbids blocking."""
-    marking: StixObject = orjson.loads(body)
-    definition = marking.get("definition")
-    said = (definition.get("statement") if isinstance(definition, dict) else None, marking.get("name"))
-    return any(isinstance(text, str) and stated_pap(text) in _BARRING for text in said)
 
 
 @dataclass(slots=True)
@@ -51,8 +45,6 @@ class Selection:
     """Names as ``type_of`` returns them, or kinds of observable; empty: all."""
     today_us: int | None = None
     """The start of the hub's current date; None: no date has been set, and nothing has expired."""
-    barred: frozenset[str] = frozenset()
-    """Ids of markings that forbid blocking."""
     lists: WarningLists = field(default_factory=WarningLists)
     """The warning lists that each value is checked with."""
     released: Collection[str] = frozenset()
@@ -101,9 +93,7 @@ class Selection:
         )
 
     def _may_block(self, obj: StixObject) -> bool:
-        return not any(stated_pap(label) in _BARRING for label in obj.get("labels") or ()) and self.barred.isdisjoint(
-            obj.get("object_marking_refs") or ()
-        )
+        return not any(stated_pap(label) in _BARRING for label in obj.get("labels") or ())
 
 
 def _entry(obj: StixObject, name: str, value: str, modified_us: int) -> Entry:

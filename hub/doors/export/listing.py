@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 
 import structlog
 
 from hub.doors.context import Doors
 from hub.doors.export.asked import Asked
-from hub.doors.export.blockable import Selection, barring_marking
+from hub.doors.export.blockable import Selection
 from hub.doors.export.distinct import Best
 from hub.doors.export.format import Writer
 from hub.doors.export.lines import Lines
@@ -22,8 +21,7 @@ from hub.store.port import Filter, LogPage
 _log = structlog.get_logger()
 _PAGE_ROWS = 1_000
 _PAGE_BYTES = 2 << 20
-_INDICATORS = Filter(types=frozenset({"indicator", "marking-definition"}))
-_MARKINGS = Filter(types=frozenset({"marking-definition"}))
+_INDICATORS = Filter(types=frozenset({"indicator"}))
 
 
 class Listing:
@@ -62,22 +60,22 @@ class Listing:
         yield self._writer.tail()
 
     async def _all(self) -> AsyncIterator[bytes]:
-        def lines(page: LogPage, selection: Selection) -> bytes:
-            return self._lines.of(selection.entries(page))
+        def lines(page: LogPage) -> bytes:
+            return self._lines.of(self._selection.entries(page))
 
-        async for page, selection in self._pages():
-            yield await asyncio.to_thread(lines, page, selection)
+        async for page in self._pages():
+            yield await asyncio.to_thread(lines, page)
         self._choose()
 
     async def _best(self, most: int) -> AsyncIterator[bytes]:
         # values beyond the products' limit are counted; a limit of the request is known to the reader
         best = Best(most, counts_others=self._asked.limit is None)
 
-        def add(page: LogPage, selection: Selection) -> None:
-            best.add(selection.entries(page))
+        def add(page: LogPage) -> None:
+            best.add(self._selection.entries(page))
 
-        async for page, selection in self._pages():
-            await asyncio.to_thread(add, page, selection)
+        async for page in self._pages():
+            await asyncio.to_thread(add, page)
         chunks = await asyncio.to_thread(self._written, best)
         self._choose()
         for chunk in chunks:
@@ -99,27 +97,13 @@ class Listing:
         if count := self._selection.skipped.count:
             _log.info("export.values_left_out", collection=self._name_of_collection, count=count)
 
-    async def _pages(self) -> AsyncIterator[tuple[LogPage, Selection]]:
-        """Yields all indicators, with the markings that forbid blocking: the current ones, and later ones read here."""
-        barred: set[str] = set()
-        async for page in self._read(_MARKINGS):
-            barred.update(_barring(page))
-        async for page in self._read(_INDICATORS):
-            barred.update(_barring(page))
-            yield page, replace(self._selection, barred=frozenset(barred))
-
-    async def _read(self, by: Filter) -> AsyncIterator[LogPage]:
+    async def _pages(self) -> AsyncIterator[LogPage]:
+        """Yields all indicators."""
         logs = self._doors.store.logs
         after, more = Seq(0), True
         while more:
-            page = await logs.page(self._log, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=by)
+            page = await logs.page(self._log, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=_INDICATORS)
             if page.rows:
                 yield page
                 after = page.rows[-1].seq
             more = page.more
-
-
-def _barring(page: LogPage) -> set[str]:
-    return {
-        row.object_id for row, body in page.with_bodies() if row.type == "marking-definition" and barring_marking(body)
-    }
