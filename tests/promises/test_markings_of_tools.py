@@ -14,7 +14,7 @@ import pytest
 
 from hub.model.words import Naming
 from tests.promises.telling import what_differs_from_recomputed
-from tests.story import TLP, Story, an_indicator, malware, uid
+from tests.story import TLP, Story, an_indicator, malware, moment, uid
 
 WRITTEN = [
     orjson.loads(line)
@@ -141,3 +141,19 @@ async def test_a_marking_of_a_centre_that_states_a_pap_in_its_extension_counts(s
     shown = await story.only("community")
     assert shown["labels"] == ["PAP:AMBER"]
     assert shown["object_marking_refs"] == [TLP["green"], own["id"]]
+
+
+async def test_a_revocation_that_is_marked_more_strictly_keeps_the_pap_of_what_stood(story: Story) -> None:
+    ro = await story.centre("ro")
+    stood = malware(**with_marking(PAP["RED"]))
+    revocation = {
+        name: value for name, value in stood.items() if name != "is_family"
+    }  # invalid: only the revocation counts
+    await story.batch((ro, stood))
+    await story.batch(
+        (ro, revocation | {"revoked": True, "modified": moment(5), "object_marking_refs": [TLP["amber"]]})
+    )
+    assert await story.shown("community", "malware") == {}
+    shown = await story.only("network", "malware")
+    assert (shown["revoked"], shown["labels"]) == (True, ["PAP:RED"])
+    assert shown["object_marking_refs"] == [TLP["amber"]]
