@@ -32,6 +32,8 @@ class AssertedObservable(Body):
     """Property, such as ``value`` or ``hashes.'SHA-256'``."""
     value: str
     """The canonical value."""
+    wide: Literal[True] | None = None
+    """It is a network wider than any of the view's sources is trusted with: lists for blocking leave it out."""
 
 
 class CtihubExtension(Body):

@@ -100,7 +100,7 @@ async def test_a_forged_receipt_adds_nothing_to_another_centres(story: Story) ->
 async def test_a_record_that_nobody_foresaw_is_refused_alone(tmp_path: Path) -> None:
     """What must never happen happens: the rest of the batch and what comes after it go on."""
 
-    def stumbles(obj: dict[str, Any], _: object) -> None:
+    def stumbles(obj: dict[str, Any], _: object, __: object) -> None:
         if "stumble" in obj.get("name", ""):
             raise ZeroDivisionError
 
@@ -120,7 +120,7 @@ async def test_a_record_that_nobody_foresaw_is_refused_alone(tmp_path: Path) -> 
 
 
 async def test_when_no_record_can_be_carried_none_is_refused_for_it(tmp_path: Path) -> None:
-    def stumbles(_: object, __: object) -> None:
+    def stumbles(_: object, __: object, ___: object) -> None:
         raise ZeroDivisionError
 
     story = await Story.begin(tmp_path, hold=stumbles)

@@ -11,7 +11,8 @@ from hub.cli.admin import AsJson, ConfigFile, NameArgument, administer, hub_url,
 from hub.model.times import stix_time
 
 if TYPE_CHECKING:
-    from hub.registry.centres import CentreEntry, Terms
+    from hub.model.policy import Widths
+    from hub.registry.centres import CentreEntry
     from hub.registry.service import Registry
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Centres: who publishes.")
@@ -39,6 +40,22 @@ SpeaksFor = Annotated[
         "--speaks-for", metavar="IDENTITY", help="An identity that it speaks for; repeatable; none removes all."
     ),
 ]
+WidestShown = Annotated[
+    str | None,
+    typer.Option(
+        "--widest-shown",
+        metavar="/N[,/N]",
+        help="Networks of IPv4, and of IPv6, wider than this are held [/8,/19].",
+    ),
+]
+WidestBlocked = Annotated[
+    str | None,
+    typer.Option(
+        "--widest-blocked",
+        metavar="/N[,/N]",
+        help="The widest networks that lists for blocking take on its word [/16,/29].",
+    ),
+]
 
 COLUMNS = ("name", "country", "tlp_max", "default_tlp", "amber_to", "trust", "naming", "suspended")
 
@@ -55,11 +72,18 @@ def add(
     naming: NamingOption = None,
     alias: Alias = None,
     speaks_for: SpeaksFor = None,
+    widest_shown: WidestShown = None,
+    widest_blocked: WidestBlocked = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
     """Register a centre. Its token is shown only once."""
-    terms = _terms(country, tlp_max, default_tlp, amber_to, trust, naming, alias, speaks_for)
+    from hub.registry.centres import Terms
+
+    terms = Terms(
+        country, tlp_max, default_tlp, amber_to or None, trust, naming, alias, speaks_for or None,
+        widest_shown=widest_shown, widest_blocked=widest_blocked,
+    )  # fmt: skip
     added = administer(config, lambda registry: registry.centres.add(name, terms, identity=identity))
     then = [
         "# at the centre:",
@@ -81,11 +105,18 @@ def set_(
     naming: NamingOption = None,
     alias: Alias = None,
     speaks_for: SpeaksFor = None,
+    widest_shown: WidestShown = None,
+    widest_blocked: WidestBlocked = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
     """Change a centre's terms; other terms stay as they are. Everything it has sent is evaluated again."""
-    terms = _terms(country, tlp_max, default_tlp, amber_to, trust, naming, alias, speaks_for)
+    from hub.registry.centres import Terms
+
+    terms = Terms(
+        country, tlp_max, default_tlp, amber_to or None, trust, naming, alias, speaks_for or None,
+        widest_shown=widest_shown, widest_blocked=widest_blocked,
+    )  # fmt: skip
     entry = administer(config, lambda registry: registry.centres.set(name, terms))
     show.one(row_of(entry), as_json=as_json, then=_notes(entry))
 
@@ -125,9 +156,15 @@ def row_of(entry: CentreEntry) -> show.JsonRow:
         "naming": str(centre.naming),
         "alias": centre.alias,
         "speaks_for": sorted(centre.speaks_for),
+        "widest_shown": _widths(centre.widest_shown),
+        "widest_blocked": _widths(centre.widest_blocked),
         "suspended": centre.suspended,
         "created": stix_time(centre.created_us),
     }
+
+
+def _widths(widest: Widths) -> str:
+    return f"/{widest.ipv4},/{widest.ipv6}"
 
 
 def _notes(entry: CentreEntry) -> list[str]:
@@ -139,18 +176,3 @@ def _notes(entry: CentreEntry) -> list[str]:
             f"{centre.ceiling.label}, and is refused; see --default-tlp."
         ]
     return []
-
-
-def _terms(
-    country: str | None,
-    tlp_max: str | None,
-    default_tlp: str | None,
-    amber_to: list[str] | None,
-    trust: int | None,
-    naming: str | None,
-    alias: str | None,
-    speaks_for: list[str] | None,
-) -> Terms:
-    from hub.registry.centres import Terms
-
-    return Terms(country, tlp_max, default_tlp, amber_to or None, trust, naming, alias, speaks_for or None)

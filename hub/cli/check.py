@@ -105,7 +105,9 @@ def _objects(files: Sequence[str], limits: Limits) -> Iterator[bytes]:
 def _judge(config: Config, own: Own, *, lists: bool) -> Callable[[bytes], Verdict]:
     """Returns a function that checks one object and returns its id and problems."""
     from hub.core.admission import no_hold
+    from hub.core.hold import wide_network
     from hub.core.judge import judge
+    from hub.model.policy import WIDEST_BLOCKED, WIDEST_SHOWN
     from hub.warning_lists import load_lists
 
     hold = load_lists(config.held_lists, config.data_dir)[0].holds if lists else no_hold
@@ -118,8 +120,11 @@ def _judge(config: Config, own: Own, *, lists: bool) -> Callable[[bytes], Verdic
                 problems = [found[0]]
             case list():
                 problems = [warning for normal in found for warning in normal.warnings]
-                hits = [hold(normal.obj, normal.observables) for normal in found]
+                hits = [hold(normal.obj, normal.observables, WIDEST_SHOWN) for normal in found]
                 problems += [hit.problem for hit in hits if hit is not None]
+                if lists:
+                    wide = [wide_network(normal.obj, normal.observables, WIDEST_BLOCKED) for normal in found]
+                    problems += [warning for warning in wide if warning is not None]
             case problem:
                 problems = [problem]
         if not problems and not own:

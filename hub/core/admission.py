@@ -13,23 +13,24 @@ import orjson
 
 from hub.core.admit import admit
 from hub.core.arrivals import Arrival
-from hub.core.hold import Hit
+from hub.core.hold import Hit, wide_network
 from hub.core.judge import judge, revoking
 from hub.core.normalise import Normal
 from hub.core.normalise.mend import small
 from hub.core.revoke import revocation, revocation_in
 from hub.model.claims import Claim, ClaimState, claim_key, digest_of
-from hub.model.policy import Policy
+from hub.model.policy import Policy, Widths
 from hub.model.problems import Code, Problem
 from hub.model.times import parse_us
 from hub.model.words import Limits, State, StixId, StixObject
 from hub.patterns import Observable
 
-Hold = Callable[[StixObject, Sequence[Observable]], Hit | None]
-"""Returns the reason why an operator must check an object before it is shown, or None."""
+Hold = Callable[[StixObject, Sequence[Observable], Widths], Hit | None]
+"""Returns the reason why an operator must check an object before it is shown, or None. The widths are those of the
+widest networks that its source may send without a check."""
 
 
-def no_hold(_: StixObject, __: Sequence[Observable]) -> None:
+def no_hold(_: StixObject, __: Sequence[Observable], ___: Widths) -> None:
     """Hold nothing: always returns None."""
 
 
@@ -84,9 +85,11 @@ def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> A
             would_claim = claims if retracts else ()
             return Admitted(arrival, (refusal,), stix_id=claims[0].id, retracts=retracts, would_claim=would_claim)
         warnings += (*normal.warnings, *said)
-    hit = None if arrival.released else _first_hit(found, hold)
+    hit = None if arrival.released else _first_hit(found, hold, arrival.source.widest_shown)
     if hit is not None:
         return Admitted(arrival, (hit.problem,), stix_id=claims[0].id, held_on=hit.list_name, would_claim=claims)
+    wide = (wide_network(one.obj, one.observables, arrival.source.widest_blocked) for one in found)
+    warnings += [warning for warning in wide if warning is not None]
     return Admitted(arrival, tuple(warnings), claims, claims[0].id)
 
 
@@ -113,8 +116,8 @@ def _revoked(arrival: Arrival, normal: Normal, policy: Policy, limits: Limits) -
     return Admitted(arrival, warnings, (claim,), claim.id, only_revokes=normal.only_revokes)
 
 
-def _first_hit(found: Sequence[Normal], hold: Hold) -> Hit | None:
-    return next((hit for normal in found if (hit := hold(normal.obj, normal.observables)) is not None), None)
+def _first_hit(found: Sequence[Normal], hold: Hold, widest: Widths) -> Hit | None:
+    return next((hit for one in found if (hit := hold(one.obj, one.observables, widest)) is not None), None)
 
 
 def _claim(normal: Normal, arrival: Arrival) -> Claim:

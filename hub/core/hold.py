@@ -17,20 +17,18 @@ from functools import cached_property
 from ipaddress import ip_network
 from typing import NamedTuple
 
+from hub.model.policy import WIDEST_SHOWN, Widths
 from hub.model.problems import Code, Problem, cut
 from hub.model.words import StixObject
-from hub.patterns import Named, Observable
-from hub.patterns.readings import DomainName, Span, is_network_property, readings, span_of
+from hub.patterns import Named, Observable, is_of_its_kind
+from hub.patterns.readings import DomainName, Span, is_network_property, readings, span_of, width_of
 
 OWN_RULES = "ctihub"
 """The name of the hub's own rules among the lists."""
 
-RULES = 3
+RULES = 4
 """The version of these rules. Increase it when they decide differently, so that lists made with older rules are
 rebuilt."""
-
-_WIDEST = {4: 8, 6: 19}
-"""The shortest prefix length that is not held, by IP version."""
 
 _SPECIAL_NAMES = frozenset(("localhost", "local", "localdomain", "internal", "lan", "arpa", "invalid", "test"))
 """Top-level names that are never resolved on the public Internet (RFC 6761, 6762, 8375)."""
@@ -126,24 +124,26 @@ class WarningLists:
         found = _ranges((host, OWN_RULES) for host in self.own_hosts)
         return found[4], found[6]
 
-    def holds(self, obj: StixObject, observables: Sequence[Observable]) -> Hit | None:
+    def holds(self, obj: StixObject, observables: Sequence[Observable], widest: Widths = WIDEST_SHOWN) -> Hit | None:
         """Why an operator must check this object; None if it need not. ``observables``: the values that its pattern
-        asserts alone, and as ``Named`` the other values in it.
+        asserts alone, and as ``Named`` the other values in it. ``widest``: see ``judge``.
         """
         if obj["type"] != "indicator" or obj.get("revoked") is True:
             return None
         for one in observables:
             if isinstance(one, Named) and (one.negated or not is_network_property(one.kind, one.path)):
                 continue
-            hit = self.judge(one)
+            hit = self.judge(one, widest)
             if hit is not None:
                 return hit
         return None
 
-    def judge(self, one: Observable) -> Hit | None:
-        """Why this value must not be blocked before an operator has checked it; None if it may."""
+    def judge(self, one: Observable, widest: Widths = WIDEST_SHOWN) -> Hit | None:
+        """Why this value must not be blocked before an operator has checked it; None if it may. ``widest``: the widest
+        networks that need no check.
+        """
         for reading in readings(one):
-            hit = self._address(reading, one) if isinstance(reading, Span) else self._domain(reading, one)
+            hit = self._address(reading, one, widest) if isinstance(reading, Span) else self._domain(reading, one)
             if hit is not None:
                 return hit
         digest = _DIGEST.fullmatch(one.value)
@@ -155,14 +155,13 @@ class WarningLists:
         name = self.values.get((kind, value))
         return None if name is None else _hit(Code.LIST_HIT, one, value, f"is on the list {name}", name)
 
-    def _address(self, span: Span, one: Observable) -> Hit | None:
+    def _address(self, span: Span, one: Observable, widest: Widths) -> Hit | None:
         """Check an address. The rules about reserved and own addresses also apply to URLs with a path, the lists do
         not.
         """
         if self.own_rules:
-            widest = _WIDEST[span.version]
-            if span.prefix < widest:
-                says = f"is wider than /{widest}: blocking it would cut off everybody"
+            if span.prefix < widest.of(span.version):
+                says = f"is wider than /{widest.of(span.version)}: blocking it would cut off too many"
                 return _hit(Code.POISON_NETWORK, one, span.text, says)
             if _NOT_PUBLIC[span.version].touching(span.first, span.last):
                 return _hit(Code.POISON_RESERVED, one, span.text, "is not a public address")
@@ -216,6 +215,21 @@ class WarningLists:
                 return _hit(Code.LIST_HIT, one, value, f"is on the list {name}", name)
             rest = rest.partition(".")[2]
         return None
+
+
+def wide_network(obj: StixObject, observables: Sequence[Observable], widest: Widths) -> Problem | None:
+    """The warning for an indicator whose networks are wider than lists made for blocking take from its source."""
+    if obj["type"] != "indicator":
+        return None
+    for one in observables:
+        if isinstance(one, Named) or not is_of_its_kind(one.kind, one.path, one.value):
+            continue
+        if width_of(one).exceed(widest):
+            says = (
+                f"{cut(one.value)} is wider than lists for blocking take from you; it is shown, and they leave it out."
+            )
+            return Problem(Code.VALUE_WIDE_NETWORK, "/pattern", says)
+    return None
 
 
 def _concerns(name: DomainName, host: str) -> bool:

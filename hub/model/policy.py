@@ -35,6 +35,28 @@ class SourceKind(StrEnum):
     """A national centre, which has its own intake topic."""
 
 
+class Widths(NamedTuple):
+    """Widths of networks, as prefix lengths: the shorter, the wider."""
+
+    ipv4: int
+    ipv6: int
+
+    def of(self, version: int) -> int:
+        """The prefix length for an IP version."""
+        return self.ipv4 if version == 4 else self.ipv6
+
+    def exceed(self, allowed: Widths) -> bool:
+        """Whether one of them is wider than what is allowed."""
+        return self.ipv4 < allowed.ipv4 or self.ipv6 < allowed.ipv6
+
+
+WIDEST_SHOWN = Widths(8, 19)
+"""The widest networks that are not held, if the operator has not decided otherwise (docs/decisions/0012)."""
+WIDEST_BLOCKED = Widths(16, 29)
+"""The widest networks in lists made for blocking, if the operator has not decided otherwise."""
+ANY_WIDTH = Widths(0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A source of claims: what it may send, and under which name it is shown."""
@@ -54,6 +76,10 @@ class Source:
     naming: Naming = Naming.NAMED
     alias: str | None = None
     speaks_for: frozenset[StixId] = frozenset()
+    widest_shown: Widths = WIDEST_SHOWN
+    """The widest networks that it may send without an operator's check."""
+    widest_blocked: Widths = WIDEST_BLOCKED
+    """The widest networks that lists made for blocking take on its word."""
     suspended: bool = False
 
     @property
@@ -78,6 +104,8 @@ def terms_of(source: Source) -> dict[str, Any]:
         "naming": source.naming,
         "alias": source.alias,
         "speaks_for": sorted(source.speaks_for),
+        "widest_shown": list(source.widest_shown),
+        "widest_blocked": list(source.widest_blocked),
     }
 
 

@@ -143,6 +143,9 @@ _SEEN_IN_OTHERS = frozenset({"country", "naming", "alias", "speaks_for"})
 """Settings of a source that also affect views of others' claims: its identity object, references to it, the voice of
 relayed claims."""
 
+_OF_ADMISSION = frozenset({"widest_shown"})
+"""Settings of a source that decide only about what it sends from now on."""
+
 
 def affected(change: PolicyChange) -> tuple[Task, ...]:
     """The tasks that a change requires."""
@@ -150,6 +153,8 @@ def affected(change: PolicyChange) -> tuple[Task, ...]:
         case SourceAdded():
             return (Recompute(),) if change.was_named else ()
         case SourceChanged():
+            if _OF_ADMISSION.issuperset(change.fields):
+                return ()
             everybody = not _SEEN_IN_OTHERS.isdisjoint(change.fields)
             return (Recompute(None if everybody else change.no),)
         case SourceSuspended():

@@ -74,6 +74,7 @@ class Code(StrEnum):
     VERSION_NOT_INCREMENTED = "version.not-incremented"
     IDENTITY_REGISTRY_SHOWN = "identity.registry-shown"
     VALUE_NOT_OF_ITS_KIND = "value.not-of-its-kind"
+    VALUE_WIDE_NETWORK = "value.wide-network"
     URL_CREDENTIALS = "url.credentials"
     STIX_LIFTED = "stix.lifted"
     STIX_EMPTY_PROPERTY = "stix.empty-property"
@@ -100,6 +101,7 @@ _STATES = {
     Code.VERSION_NOT_INCREMENTED: State.ACCEPTED,
     Code.IDENTITY_REGISTRY_SHOWN: State.ACCEPTED,
     Code.VALUE_NOT_OF_ITS_KIND: State.ACCEPTED,
+    Code.VALUE_WIDE_NETWORK: State.ACCEPTED,
     Code.URL_CREDENTIALS: State.ACCEPTED,
     Code.STIX_LIFTED: State.ACCEPTED,
     Code.STIX_EMPTY_PROPERTY: State.ACCEPTED,

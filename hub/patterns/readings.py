@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import chain
 from urllib.parse import unquote, unquote_to_bytes
 
+from hub.model.policy import Widths
 from hub.patterns.candidates import refang
 from hub.patterns.observables.names import canonical_domain
 from hub.patterns.values import Named, Observable
@@ -124,6 +125,15 @@ def readings(one: Observable) -> Iterator[Reading]:
         yield quick
     elif not (one.path.startswith("hashes.") and _DIGEST.fullmatch(one.value)):
         yield from _read(one, _plain(one.value, is_regex=isinstance(one, Named) and one.operator == "MATCHES"))
+
+
+def width_of(one: Observable) -> Widths:
+    """How wide the networks are that a product could read in a value; without a network, the width of an address."""
+    found = {4: 32, 6: 128}
+    for reading in readings(one):
+        if isinstance(reading, Span):
+            found[reading.version] = min(found[reading.version], reading.prefix)
+    return Widths(found[4], found[6])
 
 
 def _read(one: Observable, text: str) -> Iterator[Reading]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 from uuid import uuid4
@@ -39,6 +39,9 @@ class Terms:
     alias: str | None = None
     speaks_for: Sequence[str] | None = None
     """Identities; ``("none",)`` removes all of them."""
+    widest_shown: str | None = None
+    """Prefix lengths such as ``/8,/19``: of IPv4, of IPv6; the second may be missing."""
+    widest_blocked: str | None = None
 
 
 class Centres:
@@ -122,25 +125,23 @@ def _ensure_identities(snapshot: RegistrySnapshot, centre: Source) -> None:
 
 def _with(centre: Source, terms: Terms) -> Source:
     """Returns the centre with these terms. Raises WrongUsage for a term with wrong syntax."""
-    said: dict[str, Any] = {}
-    if terms.country is not None:
-        said["country"] = names.country(terms.country)
-    if terms.tlp_max is not None:
-        said["ceiling"] = names.level(terms.tlp_max)
-    if terms.default_tlp is not None:
-        said["default_level"] = names.level(terms.default_tlp)
-    if terms.amber_to is not None:
-        said["amber_to"] = tuple(dict.fromkeys(GroupName(group) for group in terms.amber_to))
-    if terms.trust is not None:
-        said["trust"] = names.percent(terms.trust, what="trust")
-    if terms.naming is not None:
-        said["naming"] = names.naming(terms.naming)
-    if terms.alias is not None:
-        said["alias"] = names.alias(terms.alias)
-    if terms.speaks_for is not None:
-        listed = [] if list(terms.speaks_for) == ["none"] else terms.speaks_for
-        said["speaks_for"] = frozenset(names.identity(identity) for identity in listed)
-    return replace(centre, **said)
+    read: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+        "country": (terms.country, names.country),
+        "ceiling": (terms.tlp_max, names.level),
+        "default_level": (terms.default_tlp, names.level),
+        "amber_to": (terms.amber_to, lambda said: tuple(dict.fromkeys(GroupName(group) for group in said))),
+        "trust": (terms.trust, lambda said: names.percent(said, what="trust")),
+        "naming": (terms.naming, names.naming),
+        "alias": (terms.alias, names.alias),
+        "speaks_for": (terms.speaks_for, _identities),
+        "widest_shown": (terms.widest_shown, lambda said: names.widths(said, centre.widest_shown)),
+        "widest_blocked": (terms.widest_blocked, lambda said: names.widths(said, centre.widest_blocked)),
+    }
+    return replace(centre, **{name: value_of(said) for name, (said, value_of) in read.items() if said is not None})
+
+
+def _identities(said: Sequence[str]) -> frozenset[StixId]:
+    return frozenset(names.identity(identity) for identity in ([] if list(said) == ["none"] else said))
 
 
 def _checked(snapshot: RegistrySnapshot, centre: Source) -> Source:

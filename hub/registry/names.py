@@ -9,6 +9,7 @@ import re
 from difflib import get_close_matches
 
 from hub.model.errors import WrongUsage
+from hub.model.policy import Widths
 from hub.model.principals import Attribute, GroupRule
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import Level, Naming, StixId
@@ -20,6 +21,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _IDENTITY = re.compile(r"identity--[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _SECTOR = re.compile(r"[a-z0-9]([a-z0-9 _-]{0,61}[a-z0-9])?", re.ASCII)
+_WIDTHS = re.compile(r"/?([0-9]{1,3})(?: *, */?([0-9]{1,3}))?", re.ASCII)
 _OBSERVABLE_OR_TYPE = re.compile(r"[a-z0-9][a-z0-9-]{1,249}", re.ASCII)
 
 
@@ -102,6 +104,16 @@ def percent(said: int, *, what: str) -> int:
     if not 0 <= said <= 100:
         raise WrongUsage("number.range", f"{said} is no {what}.", "It is a whole number from 0 to 100.")
     return said
+
+
+def widths(said: str, now: Widths) -> Widths:
+    """The widest networks, such as ``/8,/19``: prefix lengths of IPv4 and IPv6. Without the second that of ``now``."""
+    found = _WIDTHS.fullmatch(said)
+    made = Widths(int(found[1]), now.ipv6 if found[2] is None else int(found[2])) if found else None
+    if made is None or made.ipv4 > 32 or made.ipv6 > 128:
+        out = "It looks like /16 (IPv4) or /16,/29 (IPv4, IPv6)."
+        raise WrongUsage("width.syntax", f"{said!r} is no width of networks.", out)
+    return made
 
 
 def object_type(said: str) -> str:

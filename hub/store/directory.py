@@ -19,7 +19,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.held import HeldChoice, HeldObject, HeldState
-from hub.model.policy import Audience, Collection, Group, Policy, Source, terms_of
+from hub.model.policy import Audience, Collection, Group, Policy, Source, Widths, terms_of
 from hub.model.policy_changes import PolicyChange
 from hub.model.principals import (
     SOURCE_KINDS,
@@ -270,6 +270,8 @@ def _source(row: Row[Any]) -> Source:
         naming=Naming(said["naming"]),
         alias=said["alias"],
         speaks_for=frozenset(StixId(identity) for identity in said["speaks_for"]),
+        widest_shown=Widths(*said["widest_shown"]),
+        widest_blocked=Widths(*said["widest_blocked"]),
         suspended=row.suspended,
         kind=SOURCE_KINDS[PrincipalKind(row.kind)],
     )

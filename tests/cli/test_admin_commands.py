@@ -23,6 +23,7 @@ def test_every_option_of_centre_add_is_kept(shell: Shell) -> None:
     words = ["centre", "add", "ro-cert", "--country", "ro", "--identity", IDENTITY, "--tlp-max", "green"]
     words += ["--default-tlp", "clear", "--amber-to", "east", "--amber-to", "network", "--trust", "60"]
     words += ["--naming", "alias", "--alias", "A Team", "--speaks-for", IDENTITY.replace("6ba", "7ba")]
+    words += ["--widest-shown", "/10", "--widest-blocked", "12, /24"]
     added = shell.done(*words)
     assert added | {"token": "", "created": ""} == {
         "name": "ro-cert",
@@ -35,6 +36,8 @@ def test_every_option_of_centre_add_is_kept(shell: Shell) -> None:
         "naming": "alias",
         "alias": "A Team",
         "speaks_for": [IDENTITY.replace("6ba", "7ba")],
+        "widest_shown": "/10,/19",
+        "widest_blocked": "/12,/24",
         "suspended": False,
         "created": "",
         "token": "",
@@ -172,6 +175,9 @@ def test_a_ceiling_below_the_default_is_pointed_out(shell: Shell) -> None:
         (["centre", "add", "x", "--country", "RO", "--tlp-max", "pink"], 2, "amber+strict"),
         (["centre", "add", "x", "--country", "RO", "--trust", "101"], 2, "0 to 100"),
         (["centre", "add", "x", "--country", "RO", "--naming", "alias"], 2, "--alias"),
+        (["centre", "add", "x", "--country", "RO", "--widest-shown", "/33"], 2, "/16,/29"),
+        (["centre", "add", "x", "--country", "RO", "--widest-blocked", "/8,/129"], 2, "/16,/29"),
+        (["centre", "add", "x", "--country", "RO", "--widest-blocked", "wide"], 2, "/16,/29"),
         (["centre", "add", "x", "--country", "RO", "--amber-to", "nobody"], 1, "public, community, network"),
         (["centre", "add", "x", "--country", "RO", "--tpl-max", "red"], 2, "--tlp-max"),
         (["centre", "add", "there", "--country", "RO"], 1, "already"),

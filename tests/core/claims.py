@@ -20,7 +20,7 @@ from hub.core.normalise.lift import lift
 from hub.core.validate import validate
 from hub.model.claims import Claim, ClaimState, claim_key, digest_of
 from hub.model.event_log import INTAKE_PREFIX
-from hub.model.policy import Audience, Collection, Group, Policy, Source
+from hub.model.policy import Audience, Collection, Group, Policy, Source, Widths
 from hub.model.problems import Code, Problem
 from hub.model.times import parse_us
 from hub.model.words import (
@@ -132,7 +132,7 @@ def an_arrival(source: Source, said: Any, second: float = 0, *, released: bool =
     return Arrival(source, value, stix_id, a_stamp(second), at_us, topic, 0, 0, 0, None, released=released)
 
 
-def held_if_named(obj: StixObject, _: Sequence[Observable]) -> Hit | None:
+def held_if_named(obj: StixObject, _: Sequence[Observable], __: Widths) -> Hit | None:
     """A list that holds every object whose name or description says "held"."""
     if "held" not in f"{obj.get('name')} {obj.get('description')}":
         return None

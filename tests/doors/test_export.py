@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from hub.doors.export.distinct import _RECENT, Best, DistinctValues
 from hub.doors.export.entry import Entry
+from hub.registry.centres import Terms
 from tests.doors.entries import an_entry
 from tests.doors.hubs import Hub, a_hub, addresses
 from tests.doors.list_readers import without_codes
@@ -122,6 +123,21 @@ async def test_only_what_this_collection_shows_is_counted_as_left_out_for_its_pa
         answer = await hub.get(f"/v1/collections/{name}/export.txt", reader)
         assert answer.text.split() == found
         assert answer.headers["x-ctihub-skipped"] == skipped
+
+
+async def test_a_network_is_in_a_list_if_a_source_is_trusted_with_its_width(hub: Hub) -> None:
+    receipt = await hub.tell("ro", an_indicator("203.0.0.0/12"), an_indicator("203.0.0.0/16"))
+    assert [problem["code"] for problem in receipt["problems"]] == ["value.wide-network"]
+    answer = await hub.get("/v1/collections/community/export.txt", "soc")
+    assert answer.text.split() == ["203.0.0.0/16"]
+    assert answer.headers["x-ctihub-skipped"] == "1"
+    await hub.registry.centres.set("ro", Terms(widest_blocked="/12"))
+    await hub.settle()
+    again = await hub.get(
+        "/v1/collections/community/export.txt", "soc", headers={"if-none-match": answer.headers["etag"]}
+    )
+    assert sorted(again.text.split()) == ["203.0.0.0/12", "203.0.0.0/16"]
+    assert again.headers["x-ctihub-skipped"] == "0"
 
 
 async def test_what_is_only_said_to_be_harmless_stays_out(hub: Hub) -> None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import hypothesis.strategies as st
 
+from hub.model.policy import Widths
 from hub.model.words import Level, Naming
 from tests.story import TLP, moment, uid
 
@@ -24,6 +25,12 @@ GROUP_MARKING = {
 }
 """The markings of the groups that a hub has by itself, and of one more."""
 VALUES = ("198.51.100.7", "203.0.113.9")
+WIDE = "203.0.0.0/12"
+"""A network that lists made for blocking take from a few centres only."""
+PAPS = {
+    "marking-definition--c43594d1-4b11-4c59-93ab-1c9b14d53ce9": "PAP:GREEN",
+    "marking-definition--740d36e5-7714-4c30-961a-3ae632ceee0e": "PAP:RED",
+}
 SPELLINGS = (
     "[ipv4-addr:value = '{}']",
     "[ ipv4-addr:value='{}/32' ]",
@@ -205,6 +212,8 @@ class Teller:
         if self.maybe(0.3):
             own = [self.pool.marking(centre, n) for n in range(2)]
             found += self.some([GROUP_MARKING[GROUP], *GROUP_MARKING.values(), *own, *own], 1, 2)
+        if self.maybe(0.1):
+            found.append(self.one_of(list(PAPS)))
         return list(dict.fromkeys(found))
 
     def definition(self) -> Said:
@@ -225,7 +234,8 @@ class Teller:
 
 
 def _indicator(teller: Teller, found: dict[str, Any]) -> None:
-    found["pattern"] = teller.one_of(SPELLINGS).format(teller.one_of(VALUES))
+    usual = teller.one_of(SPELLINGS).format(teller.one_of(VALUES))
+    found["pattern"] = f"[ipv4-addr:value = '{WIDE}']" if teller.maybe(0.15) else usual
     found["pattern_type"] = "stix"
     found["valid_from"] = moment(-7200 + teller.random.randrange(3) * 40_000)
     if teller.maybe(0.5):
@@ -323,6 +333,7 @@ _SETTINGS: dict[str, Sequence[Any]] = {
     "ceiling": (Level.RED, Level.RED, Level.AMBER_STRICT, Level.GREEN),
     "default_level": (Level.AMBER, Level.GREEN, Level.GREEN, Level.CLEAR),
     "amber_to": (("network",), ("network", GROUP)),
+    "widest_blocked": (Widths(16, 29), Widths(16, 29), Widths(12, 29), Widths(24, 29)),
 }
 
 

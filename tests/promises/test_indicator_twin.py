@@ -13,7 +13,7 @@ from hypothesis import given
 
 from hub.model.markings import LEVEL_OF_ID
 from hub.model.words import Naming
-from tests.promises.histories import CENTRES, IDENTITY, VALUES, History, histories
+from tests.promises.histories import CENTRES, IDENTITY, PAPS, VALUES, WIDE, History, histories
 from tests.promises.telling import told
 from tests.promises.test_histories import few
 from tests.promises.test_order import without_hub_ids
@@ -22,6 +22,7 @@ from tests.story import said_of
 
 DAY = 10
 """Characters of a timestamp that say the day."""
+WIDTH = int(WIDE.partition("/")[2])
 
 
 @few(90)
@@ -35,7 +36,7 @@ async def test_an_indicator_says_what_the_table_says(history: History) -> None:
             watch = Watch(name, {centre: dict(fields) for centre, fields in history.settings.items()})
             watch.follow(history)
             shown = await telling.story.shown(name, "indicator")
-            for value in VALUES:
+            for value in (*VALUES, WIDE):
                 found = [obj for obj in shown.values() if value in obj["pattern"]]
                 assert [_essence(obj) for obj in found] == _expected(watch, value), (name, value)
 
@@ -57,6 +58,7 @@ def _essence(obj: dict[str, Any]) -> dict[str, Any]:
         "valid_from": obj["valid_from"],
         "valid_until": obj.get("valid_until"),
         "name": obj.get("name"),
+        "wide": [one.get("wide", False) for one in said["observables"]],
         "portals": len(obj.get("external_references", [])),
     }
 
@@ -93,6 +95,7 @@ def _expected(watch: Watch, value: str) -> list[dict[str, Any]]:
         "valid_from": min(c.start for c in live),
         "valid_until": None if None in until else max(u for u in until if u is not None),
         "name": named[0] if named else f"ipv4-addr {value}",
+        "wide": [value == WIDE and not any(c.widest.ipv4 <= WIDTH for c in live)],
         "portals": len({c.centre for c in live if "external_references" in c.obj and not c.hides}),
     }]  # fmt: skip
 
@@ -110,10 +113,10 @@ class _Claim:
         self.hides = self.author == IDENTITY[centre] and self.naming is not Naming.NAMED
         alone = self.centre if self.naming is not Naming.NAMED else ""  # nobody else's marking goes by its id
         self.statements = [(ref, alone) for ref in texts]
-        self.pap = max(
-            ({"PAP:GREEN": 1, "PAP:RED": 3}.get(text, 0) for text in (*self.obj.get("labels", ()), *texts.values())),
-            default=0,
-        )
+        by_id = [PAPS[ref] for ref in obj.get("object_marking_refs", ()) if ref in PAPS]
+        stated = (*self.obj.get("labels", ()), *texts.values(), *by_id)
+        self.pap = max(({"PAP:GREEN": 1, "PAP:RED": 3}.get(text, 0) for text in stated), default=0)
+        self.widest = watch.setting(centre, "widest_blocked")
         self.start = obj["valid_from"][:DAY] + "T00:00:00.000Z" if self.hides else obj["valid_from"]
         end = self.obj.get("valid_until")
         self.until = end[:DAY] + "T23:59:59.999Z" if end and self.hides else end

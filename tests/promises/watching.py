@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from hub.model.words import Level, Naming
-from tests.promises.histories import GROUP, GROUP_MARKING, IDENTITY, Batch, Changed, History, Said
+from tests.promises.histories import GROUP, GROUP_MARKING, IDENTITY, PAPS, Batch, Changed, History, Said
 from tests.story import TLP
 
 LEVEL_OF = {marking: Level.of(label) for label, marking in TLP.items()}
@@ -232,7 +232,7 @@ class Watch:
         return {name: value for name, value in found.items() if name != "granular_markings"}
 
     def _text(self, centre: str, ref: str) -> str | None:
-        if ref in LEVEL_OF or ref in GROUP_OF:
+        if ref in LEVEL_OF or ref in GROUP_OF or ref in PAPS:
             return None
         definition = self.claims.get((centre, ref))
         return "" if definition is None else str(definition.obj["definition"]["statement"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.core.merge.facts import marked_with
 from hub.model.errors import Broken
+from hub.model.policy import WIDEST_BLOCKED, WIDEST_SHOWN, Source, terms_of
 from hub.model.tasks import Recompute, SetDate, TakeReleased, TakeTurns
 from hub.model.times import midnight_after
-from hub.model.words import StixId
+from hub.model.words import SourceName, StixId
 from hub.store import migrations
 from hub.store.migrations import HEAD, upgrade, version
 from hub.store.sqlite import open_sqlite
@@ -168,3 +170,28 @@ async def test_what_carries_a_marking_is_found_by_the_source_after_a_migration(t
     assert targets == {marked_with(7, marking), "malware--x"}
     assert Recompute() in due
     assert not [task for task in due if isinstance(task, TakeTurns)]
+
+
+async def test_a_centre_of_an_older_store_has_the_default_widths_of_networks(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    async with engine.begin() as conn:
+        await conn.run_sync(_bring_to, "0009")
+        centre = Source(0, SourceName("ro"), StixId("identity--x"), "RO")
+        for kind, settings in (("centre", terms_of(centre)), ("member", {})):
+            said = {name: value for name, value in settings.items() if not name.startswith("widest")}
+            columns = "(name, kind, identity, country, suspended, created_us, settings)"
+            row = f"insert into principals {columns} values (:kind, :kind, 'identity--x', 'RO', false, 0, :settings)"
+            await conn.execute(text(row), {"kind": kind, "settings": json.dumps(said)})
+    await engine.dispose()
+    store = await open_sqlite(path, now_us=NOON_US)
+    try:
+        (centre,) = (await store.policy()).sources.values()
+        due = [task.task for task in await store.due(NOON_US)]
+        async with store.reading() as conn:
+            member = await conn.execute(text("select settings from principals where kind = 'member'"))
+            assert member.scalar_one() == "{}"
+    finally:
+        await store.close()
+    assert (centre.widest_shown, centre.widest_blocked) == (WIDEST_SHOWN, WIDEST_BLOCKED)
+    assert Recompute() in due

@@ -115,6 +115,8 @@ async def test_an_identity_belongs_to_one_centre_only(tmp_path: Path) -> None:
     ("said", "left"),
     [
         ({"trust": 50}, Recompute(source=1)),
+        ({"widest_blocked": "/12"}, Recompute(source=1)),
+        ({"widest_shown": "/12", "trust": 50}, Recompute(source=1)),
         ({"tlp_max": "green"}, Recompute(source=1)),
         ({"default_tlp": "green"}, Recompute(source=1)),
         ({"amber_to": ["community"]}, Recompute(source=1)),
@@ -132,6 +134,16 @@ async def test_a_change_of_a_centre_names_the_views_that_it_can_change(
         await registry.centres.set("ro-cert", terms(**said))
         assert await _changes(tmp_path) == ["SourceAdded", "SourceChanged"]
         assert await _left(tmp_path) == [left]
+
+
+async def test_the_widest_networks_that_need_no_check_count_for_what_comes_alone(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.centres.add("ro-cert", terms(widest_shown="/9,/20"))
+        entry = await registry.centres.set("ro-cert", terms(widest_shown="/10"))
+        assert entry.terms.widest_shown == (10, 20)
+        assert await registry.centres.find("ro-cert") == entry
+        assert await _changes(tmp_path) == ["SourceAdded", "SourceChanged"]
+        assert await _left(tmp_path) == []
 
 
 async def test_a_change_that_changes_nothing_is_none(tmp_path: Path) -> None:

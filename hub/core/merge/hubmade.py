@@ -17,11 +17,12 @@ from hub.core.merge.project import Projection, no_stricter, view_groups
 from hub.core.merge.unnamed import marking_in, marking_name
 from hub.core.merge.voices import confidence, voices
 from hub.model.markings import PAP_ORDER, TLP_IDS, UnreadableMarking, stated_level, stated_pap
-from hub.model.policy import Policy
+from hub.model.policy import Policy, Widths
 from hub.model.problems import Problem
 from hub.model.times import exact_time, parse_us, stix_time
 from hub.model.words import GroupName, Level, StixId, StixObject, derived_id
 from hub.patterns import Observable, canonical, is_of_its_kind
+from hub.patterns.readings import width_of
 
 _MERGED = frozenset(
     {
@@ -42,7 +43,7 @@ def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy:
     best = ranked[0].obj
     made: StixObject = {"created_by_ref": policy.hub_identity}
     made.update(_text(ranked, "name", "description", "lang"))
-    observables, kinds = _observables(best)
+    observables, kinds = _observables(best, _widest_blocked(ranked))
     if "name" not in made and len(observables) == 1:
         made["name"] = f"{observables[0]['type']} {observables[0]['value']}"
     made.update(_unions(ranked, "indicator_types", "kill_chain_phases"))
@@ -271,23 +272,32 @@ def _said_us(p: Projection, name: str) -> int | None:
     return None if said is None else parse_us(said)
 
 
-def _observables(obj: StixObject) -> tuple[list[StixObject], tuple[str, ...]]:
+def _widest_blocked(ranked: Sequence[Projection]) -> Widths:
+    """The widest networks that lists made for blocking take on the word of one of the sources."""
+    trusted = [p.source.widest_blocked for p in ranked]
+    return Widths(min(one.ipv4 for one in trusted), min(one.ipv6 for one in trusted))
+
+
+def _observables(obj: StixObject, widest: Widths) -> tuple[list[StixObject], tuple[str, ...]]:
     """The values that a pattern asserts positively and alone in exportable kinds, and all kinds that it names or
-    asserts.
+    asserts. Networks wider than ``widest`` say so.
     """
     if obj["pattern_type"] != "stix":
         return [], ()
     pattern = obj["pattern"]
     fit, kinds = _asserted_in(pattern) if len(pattern) > _SHORT_CHARS else _asserted_in_short(pattern)
-    return [{"type": one.kind, "path": one.path, "value": one.value} for one in fit], kinds
+    return [
+        {"type": one.kind, "path": one.path, "value": one.value, **({"wide": True} if width.exceed(widest) else {})}
+        for one, width in fit
+    ], kinds
 
 
-def _asserted_in(pattern: str) -> tuple[tuple[Observable, ...], tuple[str, ...]]:
+def _asserted_in(pattern: str) -> tuple[tuple[tuple[Observable, Widths], ...], tuple[str, ...]]:
     found = canonical(pattern)
     if isinstance(found, Problem):
         return (), ()
-    fit = tuple(one for one in found.asserted if is_of_its_kind(one.kind, one.path, one.value))
-    return fit, tuple(sorted({*found.kinds, *(one.kind for one in fit)}))
+    fit = tuple((one, width_of(one)) for one in found.asserted if is_of_its_kind(one.kind, one.path, one.value))
+    return fit, tuple(sorted({*found.kinds, *(one.kind for one, _ in fit)}))
 
 
 _SHORT_CHARS = 256

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 import orjson
 
 from hub.core.hold import WarningLists
+from hub.core.merge.known import EXTENSION_ID
 from hub.doors.export.entry import Entry, type_of
 from hub.model.markings import LEVEL_OF_ID, PAP_ORDER, stated_pap
+from hub.model.policy import ANY_WIDTH, WIDEST_SHOWN
 from hub.model.problems import Problem
 from hub.model.stix_types import STIX_TYPES
 from hub.model.times import has_passed
@@ -50,7 +52,8 @@ class Selection:
     released: Collection[str] = frozenset()
     """Canonical patterns that an operator has released although a list has a value of them."""
     skipped: Skipped = field(default_factory=Skipped)
-    """Counts requested values that are left out: invalid for their type, forbidden by PAP, or on a warning list."""
+    """Counts requested values that are left out: invalid for their type, forbidden by PAP, on a warning list, or too
+    wide."""
 
     def entries(self, page: LogPage) -> Iterator[Entry]:
         """Yields the values of a page's indicators that may be blocked."""
@@ -65,11 +68,14 @@ class Selection:
         if isinstance(found, Problem):
             return
         may_block = self._may_block(obj)
+        said = _said_of_values(obj)
         for observable in found.asserted:
             name = type_of(observable)
             if not self._is_wanted(name, observable.kind):
                 continue
-            if may_block and self._is_fit(observable, found.text):
+            if may_block and self._is_fit(
+                observable, found.text, said.get((observable.kind, observable.path, observable.value))
+            ):
                 yield _entry(obj, name, observable.value, modified_us)
             else:
                 self.skipped.count += 1
@@ -77,11 +83,18 @@ class Selection:
     def _is_wanted(self, name: str, kind: str) -> bool:
         return not self.kinds or name in self.kinds or (kind in self.kinds and kind not in _ONE_PROPERTY)
 
-    def _is_fit(self, observable: Observable, pattern: str) -> bool:
-        """Returns whether a value is valid for its type and on no warning list, unless released."""
+    def _is_fit(self, observable: Observable, pattern: str, said: StixObject | None) -> bool:
+        """Returns whether a value is valid for its type and, unless released, on no warning list and no network that is
+        too wide. ``said``: what the view says of it.
+        """
         if not is_of_its_kind(observable.kind, observable.path, observable.value):
             return False
-        return self.lists.judge(observable) is None or pattern in self.released
+        if pattern in self.released:
+            return True
+        if said is not None and said.get("wide"):
+            return False
+        # a source is trusted with the width of a network of which the view says nothing
+        return self.lists.judge(observable, WIDEST_SHOWN if said is None else ANY_WIDTH) is None
 
     def _asserts(self, obj: StixObject) -> bool:
         """Returns whether an indicator is live, valid today, and asserts malicious activity."""
@@ -94,6 +107,12 @@ class Selection:
 
     def _may_block(self, obj: StixObject) -> bool:
         return not any(stated_pap(label) in _BARRING for label in obj.get("labels") or ())
+
+
+def _said_of_values(obj: StixObject) -> dict[tuple[str, str, str], StixObject]:
+    """Returns what the view says of each value that its pattern asserts, by type, path and value."""
+    extension = (obj.get("extensions") or {}).get(EXTENSION_ID) or {}
+    return {(one["type"], one["path"], one["value"]): one for one in extension.get("observables") or ()}
 
 
 def _entry(obj: StixObject, name: str, value: str, modified_us: int) -> Entry:
