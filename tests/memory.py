@@ -37,6 +37,7 @@ from hub.model.reads import (
     Read,
     Reads,
     ThingRecord,
+    WaitingVersion,
 )
 from hub.model.tasks import DueTask, TakeTurns, Task
 from hub.model.times import from_us, midnight_after
@@ -196,7 +197,9 @@ class MemoryStore:
 
     def _held(self, at: tuple[int, StixId]) -> HeldRecord:
         held = [one for one in self.tables.held.values() if (one.source, one.stix_id) == at]
-        return HeldRecord(tuple((one.stamp, one.modified_us) for one in held), frozenset())  # no story refuses
+        return HeldRecord(
+            tuple(WaitingVersion(one.stamp, one.modified_us, one.digest) for one in held), frozenset()
+        )  # no story refuses
 
     def _turns(self) -> dict[tuple[int, StixId], bytes]:
         tasks = [(due.task, due.cursor) for due in self.tables.tasks.values()]

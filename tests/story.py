@@ -30,7 +30,16 @@ from hub.model.policy_changes import (
 from hub.model.principals import Principal, PrincipalKind
 from hub.model.tasks import SetDate
 from hub.model.times import from_us, midnight_after, stix_time, to_us
-from hub.model.words import BUILT_IN_GROUPS, CanonicalKey, CollectionName, GroupName, Level, SourceName, StixId
+from hub.model.words import (
+    BUILT_IN_GROUPS,
+    CanonicalKey,
+    CollectionName,
+    GroupName,
+    Level,
+    SourceName,
+    StixId,
+    Withdrawal,
+)
 from hub.model.writes import ReceiptCounts
 from hub.store import policy_changes
 from hub.store import tables as t
@@ -93,6 +102,14 @@ def an_indicator(value: str = "198.51.100.7", name: str = "", /, **more: Any) ->
 def malware(name: str = "m", /, **more: Any) -> dict[str, Any]:
     """A malware, which is shown under its own id."""
     return an_object("malware", name, **{"name": name, "is_family": False, **more})
+
+
+@dataclass(frozen=True)
+class TakesBack:
+    """A centre withdraws what it claims under an id, or takes such a withdrawal back."""
+
+    stix_id: str
+    how: Withdrawal = Withdrawal.STANDS
 
 
 async def open_store(path: Path) -> SqlStore:
@@ -240,7 +257,9 @@ class Story:
     def record(
         self, centre: Source, said: Any, *, at_us: int | None = None, offset: int | None = None, **headers: str
     ) -> StoredRecord:
-        """A record of the event log: an object, bytes as they are, or an id to withdraw."""
+        """A record of the event log: an object, bytes as they are, an id to withdraw softly, or what is taken back."""
+        if isinstance(said, TakesBack):
+            said, headers = said.stix_id, {**headers, "withdrawal": said.how}
         topic = Topic(INTAKE_PREFIX + centre.name)
         if offset is None:
             offset = self.offsets.get(topic, 0)
@@ -252,7 +271,7 @@ class Story:
         return StoredRecord(topic, 0, offset, time, made.key, made.value, made.headers)
 
     async def batch(self, *said: tuple[Source, Any], seconds: float = 1) -> None:
-        """One batch of (centre, object | bytes | id to withdraw), some seconds after the one before."""
+        """One batch, some seconds after the one before, of what centres say: see ``record``."""
         self.now_us += int(seconds * SECOND_US)
         await self.carry([self.record(centre, one) for centre, one in said])
 
@@ -505,6 +524,7 @@ __all__ = [
     "EXTENSION",
     "START_US",
     "Story",
+    "TakesBack",
     "an_indicator",
     "an_object",
     "bytes_of",

@@ -12,7 +12,7 @@ from hub.model.policy import NOBODY, Policy, Source
 from hub.model.problems import Code, Problem, cut
 from hub.model.record_headers import RecordHeaders, read_headers
 from hub.model.times import to_us
-from hub.model.words import Limits, Stamp, stamp_of
+from hub.model.words import Limits, Stamp, Withdrawal, stamp_of
 from hub.model.writes import Held
 
 _LONGEST_ID = 255
@@ -36,6 +36,8 @@ class Arrival:
     receipt: str | None
     refused: Problem | None = None
     """A problem found before the object was parsed, such as a size over the limit."""
+    withdrawal: Withdrawal = Withdrawal.SOFT
+    """What it does if it has no value."""
     released: bool = False
     """An operator has released it: the warning lists are not checked again."""
 
@@ -97,10 +99,11 @@ def _arrivals(
     if refused is None:
         refused, values = _values(record, headers, limits)
     stix_id = _id_in(record.key) if record.key else None
+    withdrawal = headers.withdrawal if isinstance(headers.withdrawal, Withdrawal) else Withdrawal.SOFT
     for i, value in enumerate(values):
         yield Arrival(
             source, value, stix_id, stamp_of(at_us, record.partition, record.offset, i), at_us, record.topic,
-            record.partition, record.offset, headers.index + i, headers.receipt, refused,
+            record.partition, record.offset, headers.index + i, headers.receipt, refused, withdrawal,
         )  # fmt: skip
 
 
@@ -116,11 +119,18 @@ def _values(
         if record.key is None:
             says = "A record without key and value has no meaning; a withdrawal needs a key."
             return Problem(Code.RECORD_EMPTY, "", says), [None]
-        return None, [None]
+        return _unknown_withdrawal(headers.withdrawal), [None]
     if headers.receipt is not None:
         return None, [record.value]
     objects = objects_in(record.value, limits)
     return (objects, [record.value]) if isinstance(objects, Problem) else (None, objects)
+
+
+def _unknown_withdrawal(said: Withdrawal | bytes) -> Problem | None:
+    if isinstance(said, Withdrawal):
+        return None
+    says = f"The header withdrawal is stands, soft or restore, not {cut(said.decode('utf-8', 'replace'))}."
+    return Problem(Code.WITHDRAWAL_KIND, "", says)
 
 
 def _id_in(key: bytes) -> str:

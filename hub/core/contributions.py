@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from hub.core.admission import Admitted
 from hub.core.judge import revoking
-from hub.core.merge.newest import newest, withdrawal
+from hub.core.merge.newest import newest, no_claim, restored, standing_withdrawal, superseded, withdrawal
 from hub.core.merge.reach import decided_by
 from hub.core.merge.references import perhaps_issued, read_as_keys
 from hub.core.merge.runs import runs_on
@@ -19,8 +19,8 @@ from hub.core.revoke import revoked
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem, cut
-from hub.model.reads import CLAIM, HELD, ISSUED, REPLACED, Answers, HeldRecord, Reads, WaitingVersions
-from hub.model.words import CanonicalKey, Stamp, State, StixId
+from hub.model.reads import CLAIM, HELD, ISSUED, REPLACED, Answers, HeldRecord, Reads, WaitingVersion
+from hub.model.words import CanonicalKey, Stamp, State, StixId, Withdrawal
 from hub.model.writes import Superseding, is_superseded
 
 
@@ -36,10 +36,10 @@ class Outcome:
     def superseding(self) -> Superseding | None:
         """Which held objects under the same id this arrival supersedes; None if none."""
         one = self.admitted
-        if self.state not in (State.ACCEPTED, State.HELD) and one.arrival.value is not None and not one.retracts:
-            return None
-        said = (*one.claims, *one.would_claim)
-        return Superseding(one.arrival.stamp, said[0].modified_us if said else None)
+        if _withdraws(one):
+            return None if one.arrival.withdrawal is Withdrawal.RESTORE else _superseding(one)
+        counts = self.state in (State.ACCEPTED, State.HELD) or one.retracts
+        return _superseding(one) if counts else None
 
 
 # ---------------------------------------------------------------- what must be read first
@@ -110,12 +110,11 @@ class Contributions:
         at = (one.arrival.source.no, StixId(one.stix_id or ""))
         if at not in self._held:
             return outcome
-        waiting = self._held[at].waiting
-        left = _without_superseded(waiting, outcome.superseding)
-        if _withdraws(one) and left != waiting:  # it withdraws an object that is still held
-            outcome = Outcome(one, State.ACCEPTED, _as_meant(one))
+        gone = self._superseded_at(at, outcome.superseding)
+        left = tuple(waits for waits in self._held[at].waiting if waits not in gone)
         if one.held_on and outcome.state is State.HELD:
-            left = (*left, (one.arrival.stamp, one.would_claim[0].modified_us))
+            would = one.would_claim[0]
+            left = (*left, WaitingVersion(one.arrival.stamp, would.modified_us, would.digest))
         self._held[at] = self._held[at]._replace(waiting=left)
         return outcome
 
@@ -124,14 +123,14 @@ class Contributions:
 
     def _outcome(self, one: Admitted) -> Outcome:
         if _withdraws(one):
-            return self._withdraw(one)
+            return self._restore(one) if one.arrival.withdrawal is Withdrawal.RESTORE else self._withdraw(one)
         stands = self._stands_already(one)
         if stands is not None:
             return Outcome(one, State.UNCHANGED, (stands,))
         if one.claims:
             return self._accept(one)
         if self._takes_back(one):
-            self._withdraw(one)
+            self._take_back(one)
         refused = self._was_refused(one)
         if refused is not None:
             return Outcome(one, State.UNCHANGED, (refused,))
@@ -147,14 +146,41 @@ class Contributions:
     # ------------------------------------------------------------ withdrawals
 
     def _withdraw(self, one: Admitted) -> Outcome:
-        old = self._now.get(claim_key(one.arrival.source.no, one.stix_id or ""))
-        gone = None if old is None else withdrawal(old, one.arrival.stamp)
-        if old is None or gone is None:
+        stamp, at = one.arrival.stamp, (one.arrival.source.no, StixId(one.stix_id or ""))
+        old = self._now.get(claim_key(*at))
+        held = self._superseded_at(at, _superseding(one))
+        gone = None
+        if one.arrival.withdrawal is Withdrawal.STANDS and (old is not None or held):
+            gone = standing_withdrawal(old or no_claim(*at, stamp), stamp, held)
+        elif old is not None:
+            gone = withdrawal(old, stamp)
+        if gone is not None:
+            self._put(gone)
+            self._withdraw_parts(_parts_of(old), stamp)
+        elif not held:
             says = f"You have nothing live under {cut(one.stix_id)}; nothing was withdrawn."
             return Outcome(one, State.UNCHANGED, (Problem(Code.WITHDRAWAL_UNKNOWN, "", says),))
-        self._put(gone)
-        self._withdraw_parts(_parts_of(old), one.arrival.stamp)
         return Outcome(one, State.ACCEPTED, _as_meant(one))
+
+    def _restore(self, one: Admitted) -> Outcome:
+        old = self._now.get(claim_key(one.arrival.source.no, one.stix_id or ""))
+        again = None if old is None else restored(old, one.arrival.stamp)
+        if again is None:
+            says = f"No withdrawal of yours stands under {cut(one.stix_id)}; nothing was changed."
+            return Outcome(one, State.UNCHANGED, (Problem(Code.WITHDRAWAL_UNKNOWN, "", says),))
+        self._put(again)
+        return Outcome(one, State.ACCEPTED, _as_meant(one))
+
+    def _take_back(self, one: Admitted) -> None:
+        """Withdraw the current claim, which a refused or a held version would have replaced."""
+        by = one.would_claim[0]
+        old = self._now.get(by.key)
+        if old is None:
+            return
+        gone = superseded(old, by) if one.retracts else withdrawal(old, by.stamp)
+        if gone is not None:
+            self._put(gone)
+            self._withdraw_parts(_parts_of(old), by.stamp)
 
     def _withdraw_parts(self, parts: Iterable[ClaimKey], stamp: Stamp) -> None:
         for key in parts:
@@ -164,6 +190,12 @@ class Contributions:
                 self._put(gone)
 
     # ------------------------------------------------------------ what is held or refused
+
+    def _superseded_at(self, at: tuple[int, StixId], by: Superseding | None) -> list[WaitingVersion]:
+        """The held objects of a source under an id that are superseded."""
+        if by is None or at not in self._held:
+            return []
+        return [one for one in self._held[at].waiting if is_superseded([by], one.stamp, one.modified_us)]
 
     def _stands_already(self, one: Admitted) -> Problem | None:
         """Why the object need not be held: an operator has released this exact claim, or a newer one counts already.
@@ -192,7 +224,7 @@ class Contributions:
         if one.retracts:
             return newest(self._now.get(one.would_claim[0].key), one.would_claim[0])[0] is not None
         return any(
-            old.state is not ClaimState.WITHDRAWN and old.marks != claim.marks
+            not old.state.is_withdrawn and old.marks != claim.marks
             for claim in one.would_claim
             if (old := self._now.get(claim.key)) is not None
         )
@@ -205,12 +237,16 @@ class Contributions:
         if one.only_revokes:
             whole = revoked(whole, old, one.arrival.source.default_level)
         replaces, code = newest(old, whole)
-        moved = [part for part in (_following(self._now.get(part.key), part) for part in parts) if part is not None]
+        followed = [_following(self._now.get(part.key), part) for part in parts]
+        moved = [part for part, _ in followed if part is not None]
         if replaces is None and code is Code.VERSION_SAME and moved:
             replaces, code = whole, Code.VERSION_NOT_INCREMENTED
         said = () if code is None else (_said(code, whole),)
         if replaces is None:
             return Outcome(one, State.UNCHANGED, said)
+        if kept_out := sum(code is Code.WITHDRAWAL_STANDS for _, code in followed):
+            says = f"You have withdrawn {kept_out} of the objects inside; they stay withdrawn."
+            said = (*said, Problem(Code.WITHDRAWAL_PART_STANDS, "/objects", says))
         for claim in (replaces, *moved):
             self._put(claim)
         left_out = set(_parts_of(old)) - {part.key for part in parts}
@@ -250,7 +286,7 @@ class Contributions:
     def _hides(self, source: int, marking: StixId, what: str) -> str | None:
         """Why one of a source's own markings hides ``what`` carries it."""
         definition = self._now.get(claim_key(source, marking))
-        if definition is None or definition.state is ClaimState.WITHDRAWN:
+        if definition is None or definition.state.is_withdrawn:
             return f"You have not defined the marking {cut(marking)}; {what} is hidden from everyone until you do."
         decided = decided_by(definition.obj)
         name = f"Your marking {cut(marking)}"
@@ -261,8 +297,10 @@ class Contributions:
         return None
 
 
-def _without_superseded(waiting: WaitingVersions, by: Superseding | None) -> WaitingVersions:
-    return waiting if by is None else tuple(one for one in waiting if not is_superseded([by], *one))
+def _superseding(one: Admitted) -> Superseding:
+    """What an arrival supersedes if it counts."""
+    said = (*one.claims, *one.would_claim)
+    return Superseding(one.arrival.stamp, said[0].modified_us if said else None)
 
 
 def _withdraws(one: Admitted) -> bool:
@@ -277,17 +315,19 @@ def _as_meant(one: Admitted) -> tuple[Problem, ...]:
     return (Problem(Code.WITHDRAWAL_LENIENT, "", says),)
 
 
-def _following(old: Claim | None, part: Claim) -> Claim | None:
+def _following(old: Claim | None, part: Claim) -> tuple[Claim | None, Code | None]:
     """The claim of a part that is accepted with its whole, even if the stored claim has a later stamp; None if it is
-    unchanged.
+    unchanged, and why.
     """
-    return newest(old, part if old is None else replace(part, stamp=max(part.stamp, old.stamp)))[0]
+    return newest(old, part if old is None else replace(part, stamp=max(part.stamp, old.stamp)))
 
 
 def _said(code: Code, claim: Claim) -> Problem:
     says = {
         Code.VERSION_OLDER: "A newer version, or a withdrawal, is already stored.",
         Code.VERSION_SAME: "The same claim is already stored.",
+        Code.WITHDRAWAL_STANDS: "You have withdrawn this version, or a newer one; it stays withdrawn until you send"
+        " a newer version, or take the withdrawal back.",
         Code.VERSION_NOT_INCREMENTED: "It differs from the previous version with the same modified, and replaces it.",
     }[code]
     return Problem(code, "/modified" if claim.modified_us is not None else "", says)

@@ -22,9 +22,13 @@ def claim_key(source: int, stix_id: str) -> ClaimKey:
     return ClaimKey(source.to_bytes(4, "big") + hashlib.blake2b(stix_id.encode(), digest_size=16).digest())
 
 
+DIGEST_BYTES = 16
+"""The length of a ``digest_of``."""
+
+
 def digest_of(body: bytes) -> bytes:
-    """A digest of 16 bytes for comparing contents."""
-    return hashlib.blake2b(body, digest_size=16).digest()
+    """A digest for comparing contents."""
+    return hashlib.blake2b(body, digest_size=DIGEST_BYTES).digest()
 
 
 class ClaimState(IntEnum):
@@ -33,6 +37,14 @@ class ClaimState(IntEnum):
     LIVE = 0
     REVOKED = 1
     WITHDRAWN = 2
+    """By a soft withdrawal: whatever the source sends after it counts."""
+    WITHDRAWN_STANDING = 3
+    """By a withdrawal that stands: what it has cancelled does not count when it comes again."""
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether the source claims nothing, whether or not the withdrawal stands."""
+        return self in (ClaimState.WITHDRAWN, ClaimState.WITHDRAWN_STANDING)
 
 
 class ClaimHead(Protocol):
@@ -118,12 +130,14 @@ class Claim:
     thing: CanonicalKey | None
     """None for a relationship whose thing depends on what its ends mean in each collection."""
     modified_us: int | None
+    """If withdrawn: the greatest ``modified`` that the withdrawal has cancelled."""
     stamp: Stamp
     since: Stamp
     """The stamp, followed by the recipients and stamps of the earlier versions in its unbroken run of live ones; see
     ``hub/core/merge/runs``."""
     state: ClaimState
     digest: bytes
+    """Of the body. If withdrawn: of the contents that the withdrawal has cancelled, one after the other."""
     body: bytes
     """The normalised object as orjson with sorted keys; empty if withdrawn."""
     parsed: StixObject | None = field(default=None, repr=False, compare=False)
@@ -143,6 +157,11 @@ class Claim:
         if self._marks is None:
             self._marks = marks_of(self.obj)
         return self._marks
+
+    @property
+    def cancelled(self) -> tuple[bytes, ...]:
+        """If withdrawn: the digest of each content that the withdrawal has cancelled."""
+        return tuple(self.digest[at : at + DIGEST_BYTES] for at in range(0, len(self.digest), DIGEST_BYTES))
 
     def share(self, other: Claim) -> None:
         """Reuse the decoded values of another claim with the same body."""

@@ -60,6 +60,8 @@ class Code(StrEnum):
     VERSION_OLDER = "version.older"
     VERSION_SAME = "version.same"
     WITHDRAWAL_UNKNOWN = "withdrawal.unknown"
+    WITHDRAWAL_STANDS = "withdrawal.stands"
+    WITHDRAWAL_KIND = "withdrawal.kind"
     HELD_REFUSED = "held.refused"
 
     # held for the operator
@@ -82,6 +84,7 @@ class Code(StrEnum):
     MARKING_PART_HIDDEN = "marking.part-hidden"
     REVOCATION_LENIENT = "revocation.lenient"
     WITHDRAWAL_LENIENT = "withdrawal.lenient"
+    WITHDRAWAL_PART_STANDS = "withdrawal.part-stands"
     TEXT_OWN_NAME = "text.own-name"
     TEXT_CUSTOM_NAME = "text.custom-name"
 
@@ -90,6 +93,7 @@ _STATES = {
     Code.VERSION_OLDER: State.UNCHANGED,
     Code.VERSION_SAME: State.UNCHANGED,
     Code.WITHDRAWAL_UNKNOWN: State.UNCHANGED,
+    Code.WITHDRAWAL_STANDS: State.UNCHANGED,
     Code.HELD_REFUSED: State.UNCHANGED,
     Code.MARKING_UNKNOWN: State.HELD,
     Code.LIST_HIT: State.HELD,
@@ -109,6 +113,7 @@ _STATES = {
     Code.MARKING_PART_HIDDEN: State.ACCEPTED,
     Code.REVOCATION_LENIENT: State.ACCEPTED,
     Code.WITHDRAWAL_LENIENT: State.ACCEPTED,
+    Code.WITHDRAWAL_PART_STANDS: State.ACCEPTED,
     Code.TEXT_OWN_NAME: State.ACCEPTED,
     Code.TEXT_CUSTOM_NAME: State.ACCEPTED,
 }

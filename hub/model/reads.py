@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.words import CanonicalKey, Seq, StixId
@@ -40,14 +40,19 @@ class ThingRecord(NamedTuple):
     """By number of the collection; includes views that have ended."""
 
 
-WaitingVersions: TypeAlias = tuple[tuple[bytes, int | None], ...]
-"""The stamp and ``modified`` of each held object under one id of a source."""
+class WaitingVersion(NamedTuple):
+    """A held object, without its content."""
+
+    stamp: bytes
+    modified_us: int | None
+    digest: bytes
+    """Of the claim that it would make."""
 
 
 class HeldRecord(NamedTuple):
     """What a source has under an id besides a claim."""
 
-    waiting: WaitingVersions
+    waiting: tuple[WaitingVersion, ...]
     refused: frozenset[bytes]
     """The digests of the objects that an operator has refused."""
 

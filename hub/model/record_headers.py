@@ -1,7 +1,9 @@
 """The headers of intake records: what the hub's intake writes, and how the headers of any record are read.
 
 A push writes ``receipt`` (its uid) and ``index`` (the object's index in the push, decimal, from 0), and ``too-large``
-(a size in bytes, decimal) if the record holds only the beginning of an object. Other clients may write anything.
+(a size in bytes, decimal) if the record holds only the beginning of an object. A record without a value may have
+``withdrawal``: ``stands``, ``soft`` or ``restore``; without it the withdrawal is soft. Other clients may write
+anything.
 """
 
 from __future__ import annotations
@@ -10,15 +12,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hub.model.words import Limits
+from hub.model.words import Limits, Withdrawal
 
 _RECEIPT = "receipt"
 _INDEX = "index"
 _TOO_LARGE = "too-large"
+_WITHDRAWAL = "withdrawal"
 
 _LAST_INDEX = 2**31 - 1 - Limits().bundle_objects
 """The largest index that the store can hold; a header of another client may contain any number."""
 _LARGEST = 10**15
+_WITHDRAWALS = {one.encode(): one for one in Withdrawal}
 _is_receipt = re.compile(rb"[0-9A-Za-z-]{1,64}").fullmatch
 
 
@@ -33,6 +37,8 @@ class RecordHeaders:
     size_bytes: int | None = None
     """The size of an object that was too large, of which the record holds the beginning; 0 if the header is no
     number."""
+    withdrawal: Withdrawal | bytes = Withdrawal.SOFT
+    """What a record without a value does; bytes if the header is none of the three words."""
 
 
 def headers_of(receipt: str, index: int, *, too_large_bytes: int | None = None) -> tuple[tuple[str, bytes], ...]:
@@ -41,14 +47,21 @@ def headers_of(receipt: str, index: int, *, too_large_bytes: int | None = None) 
     return headers if too_large_bytes is None else (*headers, (_TOO_LARGE, b"%d" % too_large_bytes))
 
 
+def withdrawal_headers(receipt: str, index: int, withdrawal: Withdrawal) -> tuple[tuple[str, bytes], ...]:
+    """The headers of a pushed withdrawal."""
+    return (*headers_of(receipt, index), (_WITHDRAWAL, withdrawal.encode()))
+
+
 def read_headers(headers: Iterable[tuple[str, bytes]]) -> RecordHeaders:
     """Read the headers of a record. Values that no push writes are ignored; of repeated headers the last counts."""
     found = dict(headers)
     receipt, index, size = found.get(_RECEIPT, b""), found.get(_INDEX, b""), found.get(_TOO_LARGE)
+    withdrawal = found.get(_WITHDRAWAL, b"soft")
     return RecordHeaders(
         receipt.decode("ascii") if _is_receipt(receipt) else None,
         _number(index, _LAST_INDEX),
         None if size is None else _number(size, _LARGEST),
+        _WITHDRAWALS.get(withdrawal, withdrawal),
     )
 
 

@@ -85,6 +85,17 @@ class State(StrEnum):
     REJECTED = "rejected"
 
 
+class Withdrawal(StrEnum):
+    """What a record without a value does to the claim under its key (docs/semantics.md, section 3, "Ways out")."""
+
+    STANDS = "stands"
+    """Withdraws it for a mistake: what was withdrawn does not count when it comes again."""
+    SOFT = "soft"
+    """Withdraws it because its source lists it no more: whatever comes after counts."""
+    RESTORE = "restore"
+    """Ends a withdrawal that stands, so that what comes after counts."""
+
+
 class Naming(StrEnum):
     """The name under which a source's claims are shown."""
 

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, and_, bindparam, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.held import HeldChoice, HeldObject, HeldState
-from hub.model.reads import HeldRecord
+from hub.model.reads import HeldRecord, WaitingVersion
 from hub.model.words import StixId
 from hub.model.writes import Superseding
 from hub.store import tables as t
@@ -38,7 +38,7 @@ async def load_held(conn: AsyncConnection, names: Set[tuple[int, StixId]]) -> di
     h = t.held.c
     query = select(h.source, h.stix_id, h.digest, h.state, h.stamp, h.modified_us)
     query = query.where(h.state.in_((*_WAITS, HeldState.REFUSED))).order_by(h.no)
-    waiting: dict[tuple[int, StixId], list[tuple[bytes, int | None]]] = defaultdict(list)
+    waiting: dict[tuple[int, StixId], list[WaitingVersion]] = defaultdict(list)
     refused: dict[tuple[int, StixId], set[bytes]] = defaultdict(set)
     for some in chunks(sorted(names), _AT_ONCE):
         asked = tuple_(h.source, h.stix_id).in_(some)
@@ -47,7 +47,7 @@ async def load_held(conn: AsyncConnection, names: Set[tuple[int, StixId]]) -> di
             if row.state == HeldState.REFUSED:
                 refused[at].add(bytes(row.digest))
             else:
-                waiting[at].append((bytes(row.stamp), row.modified_us))
+                waiting[at].append(WaitingVersion(bytes(row.stamp), row.modified_us, bytes(row.digest)))
     return {at: HeldRecord(tuple(waiting.get(at, ())), frozenset(refused.get(at, ()))) for at in names}
 
 

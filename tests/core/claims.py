@@ -35,10 +35,11 @@ from hub.model.words import (
     Stamp,
     StixId,
     StixObject,
+    Withdrawal,
     stamp_of,
 )
 from hub.patterns import Observable
-from tests.story import NAMESPACE, SECOND_US, START_US, marking_of, uid
+from tests.story import NAMESPACE, SECOND_US, START_US, TakesBack, marking_of, uid
 
 HEALTH = GroupName("health")
 GROUPS = (PUBLIC, COMMUNITY, NETWORK, HEALTH)
@@ -125,11 +126,18 @@ def projection(policy: Policy, no: int, obj: StixObject, second: float = 0, **ho
 
 
 def an_arrival(source: Source, said: Any, second: float = 0, *, released: bool = False) -> Arrival:
-    """An object, bytes as they are, or an id to withdraw, as it has come some seconds after the start."""
+    """An object, bytes as they are, an id to withdraw softly, or what is taken back, as it has come some seconds after
+    the start.
+    """
+    how = Withdrawal.SOFT
+    if isinstance(said, TakesBack):
+        said, how = said.stix_id, said.how
     value = None if isinstance(said, str) else said if isinstance(said, bytes) else orjson.dumps(said)
     stix_id, at_us = said if isinstance(said, str) else None, START_US + int(second * SECOND_US)
     topic = INTAKE_PREFIX + source.name
-    return Arrival(source, value, stix_id, a_stamp(second), at_us, topic, 0, 0, 0, None, released=released)
+    return Arrival(
+        source, value, stix_id, a_stamp(second), at_us, topic, 0, 0, 0, None, withdrawal=how, released=released
+    )
 
 
 def held_if_named(obj: StixObject, _: Sequence[Observable], __: Widths) -> Hit | None:

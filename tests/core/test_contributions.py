@@ -16,13 +16,13 @@ from hub.core.outcomes import account
 from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
 from hub.model.policy import Policy
 from hub.model.problems import Code
-from hub.model.reads import HELD, REPLACED, Answers, HeldRecord
-from hub.model.words import CanonicalKey, Level, Limits, Seq, State, StixId
+from hub.model.reads import HELD, REPLACED, Answers, HeldRecord, WaitingVersion
+from hub.model.words import CanonicalKey, Level, Limits, Seq, State, StixId, Withdrawal
 from hub.model.writes import Writes
 from tests.core.claims import a_policy, a_source, a_stamp, an_arrival, held_if_named
 from tests.examples import few
 from tests.memory import MemoryStore
-from tests.story import TLP, an_indicator, an_object, malware, marking_of, moment, uid
+from tests.story import TLP, TakesBack, an_indicator, an_object, malware, marking_of, moment, uid
 
 RO = a_source(1, default_level=Level.GREEN)
 IT = a_source(2)
@@ -289,7 +289,7 @@ def test_above_the_ceiling_it_is_rejected_and_takes_back_what_it_would_replace()
     assert hub.one(malware(at=-1, tlp="red")) == (REJECTED, Code.MARKING_ABOVE_CEILING)
     assert hub.state(M) is ClaimState.LIVE  # it would replace nothing
     assert hub.one(malware(at=1, tlp="red")) == (REJECTED, Code.MARKING_ABOVE_CEILING)
-    assert hub.state(M) is ClaimState.WITHDRAWN
+    assert hub.state(M) is ClaimState.WITHDRAWN_STANDING
 
 
 # ---------------------------------------------------------------- markings that hide
@@ -467,7 +467,9 @@ def test_what_takes_back_the_whole_takes_back_its_parts(more: dict[str, Any], st
     hub = Hub()
     hub.batch(observed(0, "198.51.100.7"))
     assert hub.one(observed(1, "198.51.100.7", **more))[0] == state
-    assert hub.state(OBSERVED) is ClaimState.WITHDRAWN
+    whole = hub.claim(OBSERVED)
+    assert whole is not None
+    assert whole.state.is_withdrawn
     assert parts(hub) == {}
 
 
@@ -483,7 +485,8 @@ def words(draw: st.DrawFn) -> Any:
     what = draw(st.sampled_from(["malware", "malware", "malware", "withdrawal", "observed", "marking", "indicator"]))
     at = draw(st.sampled_from([0, 1, 2]))
     if what == "withdrawal":
-        return draw(st.sampled_from([M, M, OBSERVED, OWN, f'"{M}"']))
+        stix_id = draw(st.sampled_from([M, M, OBSERVED, OWN, f'"{M}"']))
+        return TakesBack(stix_id, draw(st.sampled_from(Withdrawal)))
     if what == "marking":
         return a_definition(draw(st.sampled_from(["Ask", "TLP:AMBER", "TLP:MAUVE", "TLP:RED"])))
     if what == "observed":
@@ -536,6 +539,6 @@ def test_nothing_is_asked_about_held_objects_where_none_is_held_or_withdrawn() -
     assert reads_for(held, POLICY).about(HELD) == {(1, M), (1, OWN)}
     answers = Answers()
     answers.put(REPLACED, {})
-    answers.put(HELD, {(1, StixId(M)): HeldRecord(((a_stamp(-1), None),), frozenset())})
+    answers.put(HELD, {(1, StixId(M)): HeldRecord((WaitingVersion(a_stamp(-1), None, b""),), frozenset())})
     (one,) = admitted([an_arrival(RO, M)], POLICY, Limits(), held_if_named)
     assert ends(Contributions(POLICY, answers).take(replace(one))) == (ACCEPTED,)

@@ -127,7 +127,7 @@ def test_the_random_claims_are_seen_by_some_and_not_by_others() -> None:
 @pytest.mark.parametrize("state", list(ClaimState))
 def test_what_is_withdrawn_is_seen_by_nobody_and_what_is_revoked_is(state: ClaimState) -> None:
     claim = a_claim(RO, malware(tlp="clear", revoked=state is ClaimState.REVOKED or None))
-    if state is ClaimState.WITHDRAWN:
+    if state.is_withdrawn:
         gone = withdrawal(claim, a_stamp(1))
         assert gone is not None
         assert audiences_of(gone) == set()

@@ -1,5 +1,7 @@
 """Random histories: what several centres might say to a hub, in batches, with operators' events in between.
 
+Withdrawals stand, are soft, or are taken back; what was withdrawn comes again, as with the next full read of a source.
+
 Small pools of ids, values and times make collisions likely: contested ids, equal versions, circles, late definitions.
 Each history grows from one random number, which a failing test names.
 """
@@ -14,7 +16,7 @@ from typing import Any, TypeVar
 import hypothesis.strategies as st
 
 from hub.model.policy import Widths
-from hub.model.words import Level, Naming
+from hub.model.words import Level, Naming, Withdrawal
 from tests.story import TLP, moment, uid
 
 CENTRES = ("ro", "it", "pl")
@@ -50,6 +52,8 @@ class Said:
     """The (first) reference under this property is an id that the hub made for ``public``: the one of this number of
     what it shows there at that time.
     """
+    withdrawal: Withdrawal = Withdrawal.SOFT
+    """How it withdraws, if it has no object."""
     place: int | None = None
     """Where it stands in its batch, when others are left out."""
 
@@ -116,6 +120,7 @@ class Pool:
         )
 
 
+_HOW = (Withdrawal.STANDS, Withdrawal.STANDS, Withdrawal.SOFT, Withdrawal.RESTORE)
 LABELS = ("botnet", "botnet", "c2", "c2", "tlp:amber", "tlp:amber", "PAP:GREEN", "PAP:RED", "tlp:mauve")
 _OWN_REFERENCES = frozenset({"created_by_ref", "object_marking_refs"})
 SPOKEN_OF = ("indicator", "malware", "relationship", "report", "note", "grouping", "ipv4-addr")
@@ -132,6 +137,19 @@ class Teller:
         self.random = Random(seed)
         self.pool = pool
         self.said: list[Said] = []
+        self.repeats = Random(f"{seed} again")
+        """Decides how what was said is withdrawn and comes again; of its own, so that it changes nothing else."""
+
+    def again(self) -> list[Said]:
+        """Withdrawals of what was said and objects that come again after it, often of one id, in any order."""
+        random = self.repeats
+        old = [one for one in self.said if one.obj is not None and one.by_hub_id is None]
+        if not old or random.random() < 0.5:
+            return []
+        first = random.choice(old)
+        same = [one for one in old if (one.centre, one.stix_id) == (first.centre, first.stix_id)]
+        withdrawn = [Said(first.centre, first.stix_id, None, withdrawal=how) for how in _HOW]
+        return random.choices([*withdrawn, *same, *same], k=random.randint(1, 4))
 
     def one_of(self, values: Sequence[T]) -> T:
         """Any of these."""
@@ -337,8 +355,10 @@ _SETTINGS: dict[str, Sequence[Any]] = {
 }
 
 
-def a_history(seed: int, *, contested: bool = True, operators: bool = True, kinds: Sequence[str] = ()) -> History:
-    """The history that grows from a number."""
+def a_history(
+    seed: int, *, contested: bool = True, operators: bool = True, kinds: Sequence[str] = (), repeats: bool = True
+) -> History:
+    """The history that grows from a number. ``repeats``: what was said is withdrawn in all ways and comes again."""
     teller = Teller(seed, Pool(contested))
     settings = {
         name: {"alias": f"centre {i}", **{key: teller.one_of(values) for key, values in _SETTINGS.items()}}
@@ -351,7 +371,10 @@ def a_history(seed: int, *, contested: bool = True, operators: bool = True, kind
             value = teller.maybe(0.6) if name == "suspended" else teller.one_of(_SETTINGS[name])
             events.append(Changed(teller.one_of(CENTRES), ((name, value),)))
         else:
-            said = [replace(teller.message(), place=place) for place in range(teller.random.randint(1, 9))]
+            said = [teller.message() for _ in range(teller.random.randint(1, 9))]
+            if repeats:
+                said += teller.again()
+            said = [replace(one, place=place) for place, one in enumerate(said)]
             events.append(Batch(tuple(one for one in said if not kinds or _kind(one) in kinds)))
     return History(settings, tuple(events))
 

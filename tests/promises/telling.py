@@ -17,7 +17,7 @@ from hub.model.stix_types import SCO_TYPES
 from hub.model.times import DAY_US
 from hub.model.words import Level
 from tests.promises.histories import CENTRES, GROUP, Batch, Changed, History, Said
-from tests.story import SECOND_US, START_US, Story
+from tests.story import SECOND_US, START_US, Story, TakesBack
 
 COLLECTIONS = ("public", "community", "network", GROUP, "sure", "red")
 """All that a hub of these tests has; ``sure`` has a filter, ``health`` and ``red`` are for one group."""
@@ -96,7 +96,7 @@ class Telling:
 
     async def _value(self, number: int, place: int, one: Said) -> Any:
         if one.obj is None:
-            return one.stix_id
+            return TakesBack(one.stix_id, one.withdrawal)
         if one.by_hub_id is None:
             return one.obj
         name, count = one.by_hub_id

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hub.model.words import Naming
-from tests.story import TLP, Story, an_indicator, an_object, bytes_of, moment, said_of, uid
+from hub.model.words import Naming, Withdrawal
+from tests.story import TLP, Story, TakesBack, an_indicator, an_object, bytes_of, moment, said_of, uid
 
 
 @pytest.fixture
@@ -180,3 +181,36 @@ async def test_a_part_is_for_some_and_the_rest_as_if_it_had_never_been(tmp_path:
         await story.close()
     assert logs[0] == logs[1]
     assert all("secret" not in str(row).lower() for row in logs[0])
+
+
+async def test_a_withdrawal_that_stands_outlasts_the_next_full_read_and_a_soft_one_does_not(story: Story) -> None:
+    ro = await story.centre("ro")
+    feed = an_indicator(at=-60), an_address("198.51.100.8")
+    await story.batch(*((ro, one) for one in feed))
+    first = await story.only("community")
+    await story.batch(*((ro, TakesBack(one["id"])) for one in feed))
+    await story.batch(*((ro, one) for one in feed))
+    assert await _things(story) == []
+    newer = {**feed[0], "modified": moment(-50)}
+    await story.batch((ro, newer))
+    assert (await story.only("community"))["id"] != first["id"]
+    await story.batch((ro, newer["id"]))  # its source lists it no more
+    assert await _things(story) == []
+    await story.batch((ro, newer))
+    assert await _things(story) == ["indicator"]
+    await story.batch((ro, TakesBack(newer["id"])), *((ro, TakesBack(one["id"], Withdrawal.RESTORE)) for one in feed))
+    assert await _things(story) == []  # taking back shows nothing by itself
+    await story.batch((ro, newer), (ro, feed[1]))
+    assert await _things(story) == ["indicator", "ipv4-addr"]
+    assert await story.counts(ro) == {"accepted": 12, "unchanged": 2, "held": 0, "rejected": 0}
+
+
+async def _things(story: Story) -> list[str]:
+    """The types of the indicators and observables that ``community`` shows."""
+    shown = (await story.shown("community")).values()
+    return sorted(obj["type"] for obj in shown if obj["type"] in ("indicator", "ipv4-addr"))
+
+
+def an_address(value: str) -> dict[str, Any]:
+    """An object without ``modified``."""
+    return an_object("ipv4-addr", value, value=value, created=None, modified=None)

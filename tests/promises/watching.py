@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
-from hub.model.words import Level, Naming
+from hub.model.words import Level, Naming, Withdrawal
 from tests.promises.histories import GROUP, GROUP_MARKING, IDENTITY, PAPS, Batch, Changed, History, Said
 from tests.story import TLP
 
@@ -109,6 +109,24 @@ class Standing:
     obj: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Gone:
+    """What was withdrawn."""
+
+    obj: dict[str, Any]
+    stands: bool
+    before: str = ""
+    """If a newer version was refused, its ``modified``: whatever is older stays out."""
+
+    def keeps_out(self, new: dict[str, Any]) -> bool:
+        """Whether a version does not count when it comes again."""
+        if not self.stands:
+            return False
+        if self.before:
+            return bool(new["modified"] < self.before)
+        return bool(new["modified"] <= self.obj["modified"]) if "modified" in new else new == self.obj
+
+
 @dataclass
 class Watch:
     """One audience, watching a history."""
@@ -116,6 +134,8 @@ class Watch:
     collection: str
     settings: dict[str, dict[str, Any]]
     claims: dict[tuple[str, str], Standing] = field(default_factory=dict)
+    gone: dict[tuple[str, str], Gone] = field(default_factory=dict)
+    """What was withdrawn last, and nothing has been claimed there since."""
     ended: dict[int, int] = field(default_factory=dict)
     """Which claim's message each message put an end to."""
     seen: set[int] = field(default_factory=set)
@@ -140,18 +160,35 @@ class Watch:
         """One message."""
         at = (one.centre, one.stix_id)
         old = self.claims.get(at)
-        if one.obj is not None and old is not None and not _replaces(old.obj, one.obj):
-            return
         if one.obj is None:
-            self.claims.pop(at, None)
+            self._withdraw(one)
+        elif (old is None and at in self.gone and self.gone[at].keeps_out(one.obj)) or (
+            old is not None and not _replaces(old.obj, one.obj)
+        ):
+            return
         elif not self._is_above_ceiling(one):
             self.claims[at] = Standing(number, one.obj)
         elif one.obj.get("revoked"):  # it keeps older versions out, also where nobody is shown anything
             self.claims[at] = Standing(number, self._revoked(one.centre, one.obj, None if old is None else old.obj))
-        else:
-            self.claims.pop(at, None)
-        if old is not None:
+        elif old is not None:
+            del self.claims[at]
+            refused = one.obj.get("modified", "")
+            self.gone[at] = Gone(old.obj, stands=bool(refused), before=refused)
+        if at in self.claims:
+            self.gone.pop(at, None)
+        if old is not None and self.claims.get(at) is not old:
             self.ended[number] = old.number
+
+    def _withdraw(self, one: Said) -> None:
+        """A withdrawal, or the end of one that stands."""
+        at, stands = (one.centre, one.stix_id), one.withdrawal is Withdrawal.STANDS
+        if one.withdrawal is Withdrawal.RESTORE:
+            if at in self.gone:
+                self.gone[at] = Gone(self.gone[at].obj, stands=False)
+        elif at in self.claims:
+            self.gone[at] = Gone(self.claims.pop(at).obj, stands)
+        elif at in self.gone and stands and not self.gone[at].stands:
+            self.gone[at] = replace(self.gone[at], stands=True)
 
     def _revoked(self, centre: str, obj: dict[str, Any], stood: dict[str, Any] | None) -> dict[str, Any]:
         """What a revocation above the ceiling claims: what stood, as strictly marked as both; else what nobody sees."""
@@ -305,7 +342,7 @@ def _replaces(old: dict[str, Any], new: dict[str, Any]) -> bool:
 
 def as_seen_by(collection: str, history: History) -> list[list[Said]]:
     """For each event the messages that a collection may depend on: those that were at any time a claim that its
-    audience saw; and, as a withdrawal, those that ended one.
+    audience saw; and, as a soft withdrawal, those that ended one.
     """
     watch = Watch(collection, {name: dict(fields) for name, fields in history.settings.items()})
     watch.follow(history)
@@ -317,7 +354,7 @@ def as_seen_by(collection: str, history: History) -> list[list[Said]]:
             if number in watch.seen:
                 kept[-1].append(cut(one, watch.hidden[number]) if number in watch.hidden else one)
             elif watch.ended.get(number) in watch.seen:
-                kept[-1].append(replace(one, obj=None, by_hub_id=None))
+                kept[-1].append(replace(one, obj=None, by_hub_id=None, withdrawal=Withdrawal.SOFT))
             number += 1
     return kept
 

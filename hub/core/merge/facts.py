@@ -176,7 +176,7 @@ class Facts:
         """The claim with the step's changes applied."""
         kept = self._claims.get(claim.key)
         if kept is None:
-            if claim.type in SCO_TYPES:
+            if claim.body and claim.type in SCO_TYPES:
                 claim.share(self._by_digest.setdefault(claim.digest, claim))
             kept = self._claims[claim.key] = claim
         return kept

@@ -90,7 +90,7 @@ class Part(NamedTuple):
 
 def part_for(claim: ClaimHead, audience: Audience, found: Reach) -> Part | None:
     """The part of a claim with the reach ``found`` that an audience sees; None if nothing."""
-    if claim.state is ClaimState.WITHDRAWN or not found.recipients.include(audience):
+    if claim.state.is_withdrawn or not found.recipients.include(audience):
         return None
     hidden = tuple(not part.recipients.include(audience) for part in found.parts)
     return Part(found, began(claim.since, audience), hidden)
@@ -152,7 +152,7 @@ def as_definition(claim: ClaimHead, policy: Policy) -> Projection:
 
 def decision_of(definition: ClaimHead | None) -> Decided:
     """The decision of a source's marking-definition about the objects that carry it."""
-    if definition is None or definition.state is ClaimState.WITHDRAWN:
+    if definition is None or definition.state.is_withdrawn:
         return decided_by(None)
     return decided_by(_opened(definition).obj)
 

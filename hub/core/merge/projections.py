@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from hub.core.merge.facts import Facts
 from hub.core.merge.project import Part, Projection, as_definition, decision_of, part_for, projected
 from hub.core.merge.reach import Decided, Reach, reach
-from hub.model.claims import ClaimHead, ClaimKey, ClaimState, claim_key
+from hub.model.claims import ClaimHead, ClaimKey, claim_key
 from hub.model.policy import Audience, Policy
 from hub.model.words import StixId
 
@@ -37,7 +37,7 @@ class Projections:
         return self._seen[at]
 
     def _project(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...]) -> Projection | None:
-        if claim.state is ClaimState.WITHDRAWN:
+        if claim.state.is_withdrawn:
             return None
         within = (claim.key, unread)
         if within not in self._reaches:
@@ -61,7 +61,7 @@ class Projections:
         if claim.key not in self._before and not self._redefined:
             return self.of(claim, audience) is not None
         old = self._before.get(claim.key, claim)
-        if old is None or old.state is ClaimState.WITHDRAWN:
+        if old is None or old.state.is_withdrawn:
             return False
         found = reach(old, self._policy, self._decision_before)
         return found is not None and found.recipients.include(audience)

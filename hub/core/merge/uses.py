@@ -14,7 +14,7 @@ from hub.core.merge.facts import Facts
 from hub.core.merge.known import known_objects
 from hub.core.merge.solution import Place
 from hub.core.merge.unnamed import marking_in
-from hub.model.claims import ClaimState, claim_key
+from hub.model.claims import claim_key
 from hub.model.policy import Policy
 from hub.model.words import StixId
 
@@ -64,7 +64,7 @@ class Uses:
         claims = [
             claim for source in users if (claim := self._facts.claim(claim_key(source, marking_in(name)))) is not None
         ]
-        claims = [claim for claim in claims if claim.state is not ClaimState.WITHDRAWN]
+        claims = [claim for claim in claims if not claim.state.is_withdrawn]
         return self._contents.marking(no, claims) if claims else None
 
     def _in_use(self, no: int, used: str) -> bool:
