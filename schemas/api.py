@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int, Field(ge=0)]
 Percent = Annotated[int, Field(ge=0, le=100)]
@@ -78,9 +78,44 @@ class ProblemPage(Body):
 
 
 class Withdrawals(Body):
-    """The request of ``POST /v1/withdrawals``: the STIX ids of the contributions to withdraw."""
+    """The request of ``POST /v1/withdrawals``: the STIX ids of the contributions to withdraw.
+
+    A withdrawal stands: the same version does not count when it comes again, until a newer one comes.
+    """
 
     ids: Annotated[list[Annotated[str, Field(min_length=1, max_length=1_024)]], Field(min_length=1)]
+    soft: bool = False
+    """The source merely lists these no more: whatever comes after the withdrawal counts."""
+    restore: bool = False
+    """Take back withdrawals that stand, so that what comes after counts; it shows nothing by itself."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.soft and self.restore:
+            raise ValueError("soft and restore exclude each other")
+        return self
+
+
+class OwnClaimInfo(Body):
+    """One contribution of the caller."""
+
+    id: str
+    """The STIX id under which it was published."""
+    type: str
+    state: Literal["live", "revoked", "withdrawn"]
+    stands: bool
+    """Whether it is withdrawn, and the withdrawal stands."""
+    modified: Moment | None
+    """Of the version that counts; if withdrawn, of the newest version that was withdrawn."""
+
+
+class OwnClaimPage(Body):
+    """``GET /v1/claims?about=…``: the caller's own claims about a value, a pattern or a STIX id."""
+
+    about: str
+    claims: list[OwnClaimInfo]
+    next_after: str | None
+    """The id to continue after; null: there are no more."""
 
 
 class ProblemDetails(Body):

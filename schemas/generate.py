@@ -106,10 +106,10 @@ def _channels() -> dict[str, Any]:
 def _messages() -> dict[str, Any]:
     return {
         "StixObject": _message("StixObject", "One STIX object, or a bundle; no header is required.", "STIX id"),
-        "Withdrawal": _message(None, "Withdraws what stands under the key.", "STIX id"),
+        "Withdrawal": _message(None, "Withdraws what stands under the key.", "STIX id", withdrawal=_WITHDRAWAL),
         "Rejection": _message("Rejection", "Why an object was refused.", "STIX id, or none"),
-        "ShownObject": _message("StixObject", "The object as the collection shows it.", "object id", seq=True),
-        "Tombstone": _message(None, "The object has left the collection.", "object id", seq=True),
+        "ShownObject": _message("StixObject", "The object as the collection shows it.", "object id", seq=_SEQ),
+        "Tombstone": _message(None, "The object has left the collection.", "object id", seq=_SEQ),
     }
 
 
@@ -122,18 +122,18 @@ def _channel(address: str, parameter: str, description: str, messages: dict[str,
     }
 
 
-def _message(schema: str | None, summary: str, key: str, *, seq: bool = False) -> dict[str, Any]:
-    headers = {
-        "headers": {
-            "type": "object",
-            "properties": {"seq": {"type": "string", "description": "The change number; strictly increasing."}},
-        }
-    }
+_SEQ = "The change number; strictly increasing."
+_WITHDRAWAL = "stands, soft (the default), or restore, which takes back a withdrawal that stands."
+
+
+def _message(schema: str | None, summary: str, key: str, **headers: str) -> dict[str, Any]:
+    """``headers``: their descriptions, by name."""
+    described = {name: {"type": "string", "description": text} for name, text in headers.items()}
     return {
         "summary": summary,
         "payload": {"$ref": f"#/components/schemas/{schema}"} if schema else {"type": "null"},
         "bindings": {"kafka": {"key": {"type": "string", "description": key}}},
-        **(headers if seq else {}),
+        **({"headers": {"type": "object", "properties": described}} if headers else {}),
     }
 
 

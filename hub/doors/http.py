@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from hub.doors import catalogue, explain, export, health, openapi, problems, push, rules, status, stream, taxii
+from hub.doors import catalogue, claims, explain, export, health, openapi, problems, push, rules, status, stream, taxii
 from hub.doors.context import Doors
 from hub.doors.metrics import Metered
 from schemas.api import Withdrawals, Withdrawn
@@ -24,7 +24,7 @@ def make_app(doors: Doors) -> FastAPI:
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan(doors))
     # include_router would create each route a second time, at its first request
-    for door in (push, catalogue, stream, export, explain, status, taxii, health):
+    for door in (push, claims, catalogue, stream, export, explain, status, taxii, health):
         app.router.routes.extend(door.routes(doors).routes)
     app.router.routes.extend(rules.routes().routes)
     problems.install(app)

@@ -18,7 +18,7 @@ from hub.doors.openapi import ERRORS, binary_body
 from hub.intake import Encoding, Form, Taken
 from hub.model.errors import Refused, WrongType
 from hub.model.principals import Principal, PrincipalKind
-from hub.model.words import Seq
+from hub.model.words import Seq, Withdrawal
 from hub.questions import receipts
 from hub.questions.receipts import ProblemPlace
 from hub.store.port import ObjectProblem
@@ -60,11 +60,12 @@ def _add_ways_in(router: APIRouter, doors: Doors) -> None:
         "/v1/withdrawals", status_code=202, responses=_accepted(), openapi_extra=binary_body({JSON: None}, Withdrawals)
     )
     async def withdraw(request: Request) -> Response:
-        """Withdraw contributions by their STIX ids."""
+        """Withdraw contributions by their STIX ids, so that they stay out; softly; or take such a withdrawal back."""
         centre = await doors.gate.centre(request)
         _require_json(request.headers.get("content-type"))
         body = await doors.intake.read(request.stream(), encoding=encoding_of(request), length=length_of(request))
-        taken = await doors.intake.withdraw(centre, await asyncio.to_thread(lambda: _withdrawals(body).ids))
+        said = await asyncio.to_thread(_withdrawals, body)
+        taken = await doors.intake.withdraw(centre, said.ids, _kind(said))
         _note(centre, taken)
         return _receipt_for(taken, doors.base_url(request))
 
@@ -177,6 +178,12 @@ def _withdrawals(body: bytes) -> Withdrawals:
         raise Refused(
             "withdrawals.invalid", f"The body is invalid at /{where}: {first['msg']}.", 'Send {"ids": […]}.'
         ) from None
+
+
+def _kind(said: Withdrawals) -> Withdrawal:
+    if said.restore:
+        return Withdrawal.RESTORE
+    return Withdrawal.SOFT if said.soft else Withdrawal.STANDS
 
 
 def _note(centre: Principal, taken: Taken) -> None:

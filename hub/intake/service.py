@@ -20,8 +20,8 @@ from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
 from hub.log.port import INTAKE_PREFIX, EventLog, Record, RecordsTooLarge
 from hub.model.errors import NotFound, Refused, TooLarge
 from hub.model.principals import Principal
-from hub.model.record_headers import headers_of
-from hub.model.words import Limits, Positions, Topic
+from hub.model.record_headers import headers_of, withdrawal_headers
+from hub.model.words import Limits, Positions, Topic, Withdrawal
 
 T = TypeVar("T")
 
@@ -99,11 +99,14 @@ class Intake:
         async with self._budget.share() as share:
             return bytes(await self._gather(_Blocks(body, encoding, self.limits), share, length))
 
-    async def withdraw(self, centre: Principal, ids: Sequence[str]) -> Taken:
-        """Withdraw contributions by id: appends null values keyed by id. Raises TryAgain if the log does not answer."""
+    async def withdraw(self, centre: Principal, ids: Sequence[str], withdrawal: Withdrawal) -> Taken:
+        """Withdraw contributions by id, or take withdrawals back: appends null values keyed by id, with a header.
+
+        Raises TryAgain if the log does not answer.
+        """
         push = _Push(self._log, centre)
         for start in range(0, len(ids), CHUNK_RECORDS):
-            await push.append_withdrawals(ids[start : start + CHUNK_RECORDS])
+            await push.append_withdrawals(ids[start : start + CHUNK_RECORDS], withdrawal)
         return self._taken(push)
 
     def _taken(self, push: _Push) -> Taken:
@@ -157,9 +160,10 @@ class _Push:
         for chunk in _chunks(pieces):
             await self._append([_record(piece, self.uid, no) for no, piece in enumerate(chunk, self.received)])
 
-    async def append_withdrawals(self, ids: Sequence[str]) -> None:
+    async def append_withdrawals(self, ids: Sequence[str], withdrawal: Withdrawal) -> None:
+        numbered = enumerate(ids, self.received)
         await self._append(
-            [Record(one.encode(), None, headers_of(self.uid, no)) for no, one in enumerate(ids, self.received)]
+            [Record(one.encode(), None, withdrawal_headers(self.uid, no, withdrawal)) for no, one in numbered]
         )
 
     async def _append(self, records: Sequence[Record]) -> None:

@@ -49,6 +49,19 @@ async def explain(
     return things
 
 
+async def things_asked(things: ThingReader, said: str, collections: Some[int], asker: Asker) -> list[CanonicalKey]:
+    """The things that a STIX id (shown by one of these collections, or the asker's own), a value or a pattern names."""
+    if not is_stix_id(said):
+        named = things_named(said)
+        return [] if isinstance(named, Problem) else named  # a value may look like a pattern or an id
+    found = {view.thing: None for view in await things.views_under(StixId(said), collections)}
+    mine = [claim for claim in await things.claims_under([StixId(said)]) if asker.owns(claim)]
+    found.update({claim.thing: None for claim in mine if claim.thing is not None})
+    if floating := [claim.key for claim in mine if claim.thing is None]:
+        found.update(dict.fromkeys(await things.relationships_of(floating)))
+    return list(found)
+
+
 @dataclass(slots=True)
 class _Known:
     """What the store has about the requested things."""
@@ -80,7 +93,7 @@ class _Explaining:
 
     async def explain(self, asked: str) -> list[KnownThing]:
         """The answer; empty if there is nothing that the caller may see."""
-        things = await self._named(asked.strip())
+        things = await things_asked(self._things, asked.strip(), self._numbers, self._asker)
         found = await self._explained(things)
         others = [thing for thing in await self._things.naming(keys_asked(asked), _MOST_THINGS) if thing not in things]
         for at in range(0, len(others), _ENOUGH):  # the caller may see none of the first things
@@ -88,17 +101,6 @@ class _Explaining:
                 break
             found += await self._explained(others[at : at + _ENOUGH])
         return found
-
-    async def _named(self, said: str) -> list[CanonicalKey]:
-        if not is_stix_id(said):
-            named = things_named(said)
-            return [] if isinstance(named, Problem) else named  # a value may look like a pattern or an id
-        things = {view.thing: None for view in await self._things.views_under(StixId(said), self._numbers)}
-        mine = [claim for claim in await self._things.claims_under([StixId(said)]) if self._asker.owns(claim)]
-        things.update({claim.thing: None for claim in mine if claim.thing is not None})
-        if floating := [claim.key for claim in mine if claim.thing is None]:
-            things.update(dict.fromkeys(await self._things.relationships_of(floating)))
-        return list(things)
 
     async def _explained(self, things: Some[CanonicalKey]) -> list[KnownThing]:
         known = await self._known(things)

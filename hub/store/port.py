@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from hub.model.claims import Claim, ClaimKey, View
+from hub.model.claims import Claim, ClaimKey, ClaimState, View
 from hub.model.policy import Policy
 from hub.model.reads import Answers, Reads
 from hub.model.tasks import DueTask, TaskProgress
@@ -206,6 +206,17 @@ class Placed(NamedTuple):
     claim: Claim
 
 
+class OwnClaim(NamedTuple):
+    """A contribution without its content, for the source that made it."""
+
+    key: ClaimKey
+    id: StixId
+    type: str
+    modified_us: int | None
+    """If withdrawn: the greatest ``modified`` that the withdrawal has cancelled."""
+    state: ClaimState
+
+
 class ThingReader(Protocol):
     """Reads about single things: their views in collections, and the claims about them."""
 
@@ -223,6 +234,14 @@ class ThingReader(Protocol):
 
     async def claims_under(self, ids: Collection[StixId]) -> Sequence[Claim]:
         """Returns the contributions of all sources under these ids."""
+        ...
+
+    async def claims_of(
+        self, source: int, things: Collection[CanonicalKey], after: bytes, limit: int
+    ) -> Sequence[OwnClaim]:
+        """Returns a source's next contributions about these things or merged relationships, withdrawn ones too, after a
+        key and ordered by key.
+        """
         ...
 
     async def placed(self, things: Collection[CanonicalKey]) -> Sequence[Placed]:

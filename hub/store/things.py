@@ -8,12 +8,12 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.claims import Claim, ClaimKey, View, claim_key
+from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
 from hub.model.words import CanonicalKey, Seq, StixId
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
-from hub.store.port import Placed, ShownView
+from hub.store.port import OwnClaim, Placed, ShownView
 from hub.store.rows import claim_of, past_view_of, view_of
 
 
@@ -55,6 +55,21 @@ class SqlThings:
             keys = [claim_key(source, stix_id) for stix_id in ids for source in policy.sources]
             rows = await self._database.rows_in(conn, t.contributions, t.contributions.c.key, keys)
         return [claim_of(row) for row in rows]
+
+    async def claims_of(
+        self, source: int, things: Collection[CanonicalKey], after: bytes, limit: int
+    ) -> list[OwnClaim]:
+        """See the port."""
+        c, p, wanted = t.contributions.c, t.placements.c, sorted(things)
+        first, end = max(after, source.to_bytes(4, "big")), (source + 1).to_bytes(4, "big")
+        mine = select(c.key, c.id, c.type, c.modified_us, c.state).where(c.key > first, c.key < end)
+        found: dict[ClaimKey, OwnClaim] = {}
+        async with self._database.reading() as conn:
+            for about in (c.thing.in_(wanted), c.key.in_(select(p.key).where(p.thing.in_(wanted)))):
+                for row in await conn.execute(mine.where(about).order_by(c.key).limit(limit)):
+                    key = ClaimKey(bytes(row.key))
+                    found[key] = OwnClaim(key, StixId(row.id), row.type, row.modified_us, ClaimState(row.state))
+        return [found[key] for key in sorted(found)[:limit]]
 
     async def placed(self, things: Collection[CanonicalKey]) -> list[Placed]:
         """See the port."""

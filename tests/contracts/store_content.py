@@ -132,6 +132,20 @@ class StoreContent(StoreSuite):
             assert {one.claim.key: one.claim for one in found} == {r.key: r, s.key: s}
             assert set(await store.things.relationships_of([r.key, a_claim("none").key])) == {x, y}
 
+    async def test_a_sources_claims_about_things_are_read_in_pages_without_those_of_others(self) -> None:
+        x, y = a_thing("x"), a_thing("y")
+        mine = [a_claim(name, thing=x) for name in "abc"]
+        gone = a_claim("d", thing=x, state=ClaimState.WITHDRAWN_STANDING, modified_us=None, body=b"")
+        placed, others = a_claim("r", thing=None), [a_claim("a", 2, thing=x), a_claim("e", thing=y)]
+        async with self.opened() as store:
+            await self.write(store, Writes(claims=[*mine, gone, placed, *others], placements={placed.key: {1: x}}))
+            keys = sorted(claim.key for claim in (*mine, gone, placed))
+            found = await store.things.claims_of(1, [x], b"", 10)
+            assert [one.key for one in found] == keys
+            assert {one.id for one in found if one.state is ClaimState.WITHDRAWN_STANDING} == {gone.id}
+            assert [one.key for one in await store.things.claims_of(1, [x], keys[1], 2)] == keys[2:4]
+            assert await store.things.claims_of(1, [], b"", 10) == []
+
     async def test_uses_are_counted_up_and_down(self) -> None:
         async with self.opened() as store:
             await self.write(store, Writes(uses={(1, "tlp"): 5, (2, "tlp"): 1}))
@@ -185,7 +199,7 @@ class StoreContent(StoreSuite):
         at = (1, an_id("a"))
         stamps = [bytes([n]) * 24 for n in range(4)]
         held = [
-            Held(0, *at, "list.hit", "some list", "why", b"{}", stamp, None, 0, START_US, modified_us)
+            Held(0, *at, "list.hit", "some list", "why", b"{}", stamp, None, 0, START_US, modified_us, stamp[:16])
             for stamp, modified_us in zip(stamps, (None, 2, 3, 1), strict=True)
         ]
 
@@ -195,9 +209,11 @@ class StoreContent(StoreSuite):
 
         async with self.opened() as store:
             await self.write(store, Writes(held=held))
-            assert await waiting(store) == tuple(zip(stamps, (None, 2, 3, 1), strict=True))
+            assert await waiting(store) == tuple(
+                (stamp, modified_us, stamp[:16]) for stamp, modified_us in zip(stamps, (None, 2, 3, 1), strict=True)
+            )
             await self.write(store, Writes(superseding={at: [Superseding(stamps[3], 2)]}))
-            assert await waiting(store) == ((stamps[2], 3), (stamps[3], 1))
+            assert await waiting(store) == ((stamps[2], 3, stamps[2][:16]), (stamps[3], 1, stamps[3][:16]))
 
     async def test_versions_that_newer_ones_follow_are_told_from_the_newest(self) -> None:
         async with self.opened() as store:

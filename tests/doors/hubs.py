@@ -117,9 +117,9 @@ class Hub:
         await self.settle()
         return await self.receipt(who, taken["receipt"])
 
-    async def withdraw(self, who: str, *ids: str) -> dict[str, Any]:
-        """Withdraw, carry, and return the receipt."""
-        answer = await self.post("/v1/withdrawals", who, json={"ids": list(ids)})
+    async def withdraw(self, who: str, *ids: str, **how: bool) -> dict[str, Any]:
+        """Withdraw, carry, and return the receipt. ``how``: ``soft`` or ``restore``."""
+        answer = await self.post("/v1/withdrawals", who, json={"ids": list(ids), **how})
         assert answer.status_code == 202, answer.text
         await self.settle()
         return await self.receipt(who, answer.json()["receipt"])

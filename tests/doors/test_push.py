@@ -393,12 +393,65 @@ async def test_a_centre_withdraws_only_its_own(hub: Hub) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{}", b'{"ids": []}', b'{"ids": "x"}', b'{"ids": [1]}', b'{"ids": ["a"], "why": 1}', b'["a"]', b"\xff"],
+    [
+        b"",
+        b"{}",
+        b'{"ids": []}',
+        b'{"ids": "x"}',
+        b'{"ids": [1]}',
+        b'{"ids": ["a"], "why": 1}',
+        b'["a"]',
+        b"\xff",
+        b'{"ids": ["a"], "soft": 1}',
+        b'{"ids": ["a"], "soft": true, "restore": true}',
+    ],
 )
 async def test_withdrawals_that_are_none_are_a_400(hub: Hub, body: bytes) -> None:
     answer = await hub.post("/v1/withdrawals", "ro", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert answer.json()["code"] == "withdrawals.invalid"
+
+
+async def test_a_withdrawal_stands_unless_it_is_soft_or_taken_back(hub: Hub) -> None:
+    said = an_object("malware", "m", name="m", is_family=False)
+    await hub.tell("ro", said)
+    await hub.withdraw("ro", said["id"])
+    (kept_out,) = (await hub.tell("ro", said))["problems"]
+    assert (kept_out["state"], kept_out["code"]) == ("unchanged", "withdrawal.stands")
+    assert (await hub.withdraw("ro", said["id"], restore=True))["accepted"] == 1
+    assert (await hub.tell("ro", said))["accepted"] == 1
+    assert (await hub.withdraw("ro", said["id"], soft=True))["accepted"] == 1
+    assert (await hub.tell("ro", said))["accepted"] == 1
+
+
+async def test_a_centre_reads_its_own_claims_about_a_value_and_nobody_elses(hub: Hub) -> None:
+    mine = [an_indicator("198.51.100.7", name) for name in ("a", "b")]
+    address = an_object("ipv4-addr", "x", value="198.51.100.7", created=None, modified=None)
+    other = an_indicator("198.51.100.8", "c")
+    await hub.tell("ro", *mine, address, other)
+    await hub.tell("it", an_indicator("198.51.100.7", "its"))
+    await hub.withdraw("ro", mine[0]["id"])
+    for asked in ("198.51.100[.]7", "[ipv4-addr:value = '198.51.100.7/32']", " 198.51.100.7 "):
+        answer = (await hub.get("/v1/claims", "ro", params={"about": asked})).json()
+        ids = {mine[0]["id"], mine[1]["id"]} | (set() if asked[0] == "[" else {address["id"]})
+        assert {one["id"] for one in answer["claims"]} == ids
+        assert {one["id"]: one["stands"] for one in answer["claims"]}[mine[0]["id"]] is True
+    first = (await hub.get("/v1/claims", "ro", params={"about": "198.51.100.7", "limit": 2})).json()
+    more = {"about": "198.51.100.7", "after": first["next_after"]}
+    rest = (await hub.get("/v1/claims", "ro", params=more)).json()
+    assert len({one["id"] for one in (*first["claims"], *rest["claims"])}) == 3
+    assert rest["next_after"] is None
+    assert (await hub.get("/v1/claims", "ro", params={"about": "nothing.example"})).json()["claims"] == []
+
+
+@pytest.mark.parametrize(("asked", "status"), [("", 400), ("[", 400), ("none.example", 200)])
+async def test_what_cannot_be_asked_of_claims_is_refused(hub: Hub, asked: str, status: int) -> None:
+    assert (await hub.get("/v1/claims", "ro", params={"about": asked})).status_code == status
+
+
+async def test_only_a_centre_has_claims(hub: Hub) -> None:
+    assert (await hub.get("/v1/claims", None, params={"about": "198.51.100.7"})).status_code == 401
+    assert (await hub.get("/v1/claims", "soc", params={"about": "198.51.100.7"})).status_code == 403
 
 
 async def test_rejections_are_paged_and_the_centres_own(hub: Hub) -> None:

@@ -49,9 +49,9 @@ async def test_a_new_version_of_a_released_claim_waits_again_and_the_old_one_sta
     assert [problem["code"] for problem in older["problems"]] == ["version.same"]
 
 
-async def test_what_was_withdrawn_after_its_release_waits_again(hub: Hub) -> None:
+async def test_what_was_softly_withdrawn_after_its_release_waits_again(hub: Hub) -> None:
     said = await released(hub)
-    assert (await hub.withdraw("ro", said["id"]))["accepted"] == 1
+    assert (await hub.withdraw("ro", said["id"], soft=True))["accepted"] == 1
     assert (await hub.tell("ro", said))["held"] == 1
 
 
@@ -60,7 +60,9 @@ async def test_what_was_withdrawn_while_it_waited_cannot_be_released_any_more(hu
     assert (await hub.tell("ro", said))["held"] == 1
     await hub.withdraw("ro", said["id"])
     assert await hub.registry.held.all() == []
-    assert (await hub.tell("ro", said))["held"] == 1
+    (kept_out,) = (await hub.tell("ro", said))["problems"]
+    assert kept_out["code"] == "withdrawal.stands"  # and the operator is not asked again
+    assert await hub.registry.held.all() == []
 
 
 async def test_what_is_sent_again_while_it_waits_waits_once(hub: Hub) -> None:
