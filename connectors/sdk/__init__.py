@@ -11,9 +11,11 @@ from connectors.sdk.connector import (
     Item,
     LeftOut,
     LeftOutCounts,
+    SourceList,
     SourceWarning,
 )
 from connectors.sdk.errors import ConnectorError, PublishRefused, SourceFailed, TryLater, WrongSettings
+from connectors.sdk.published import PublishedFile, PublishedIds
 from connectors.sdk.publisher import Acknowledged, LinesPublisher, Publisher
 from connectors.sdk.runner import Runner, RunReport
 
@@ -31,10 +33,13 @@ __all__ = [
     "LinesPublisher",
     "NoCheckpoints",
     "PublishRefused",
+    "PublishedFile",
+    "PublishedIds",
     "Publisher",
     "RunReport",
     "Runner",
     "SourceFailed",
+    "SourceList",
     "SourceWarning",
     "TryLater",
     "WrongSettings",

@@ -10,11 +10,11 @@ import math
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 import stamina
@@ -27,6 +27,8 @@ from schemas.api import (
     CollectionInfo,
     CollectionList,
     Explanation,
+    OwnClaimInfo,
+    OwnClaimPage,
     ProblemDetails,
     PushAccepted,
     Receipt,
@@ -79,9 +81,21 @@ class HubClient:
             headers["Content-Encoding"] = "gzip"
         return self._call(PushAccepted, "POST", "/v1/intake", content=body, headers=headers)
 
-    def withdraw(self, ids: Sequence[str]) -> PushAccepted:
-        """Withdraw the caller's contributions with these STIX ids."""
-        return self._call(PushAccepted, "POST", "/v1/withdrawals", json={"ids": list(ids)})
+    def withdraw(self, ids: Sequence[str], *, soft: bool = False, restore: bool = False) -> PushAccepted:
+        """Withdraw the caller's contributions with these STIX ids, so that they stay out. ``soft``: the source merely
+        lists them no more. ``restore``: take back withdrawals that stand.
+        """
+        body = {"ids": list(ids), **({"soft": True} if soft else {}), **({"restore": True} if restore else {})}
+        return self._call(PushAccepted, "POST", "/v1/withdrawals", json=body)
+
+    def own_claims(self, about: str) -> Iterator[OwnClaimInfo]:
+        """Yields the caller's own claims about a value, a pattern or a STIX id, withdrawn ones too."""
+        after: str | None = ""
+        while after is not None:
+            query = urlencode({"about": about, "after": after})
+            page = self._call(OwnClaimPage, "GET", f"/v1/claims?{query}")
+            yield from page.claims
+            after = page.next_after
 
     def receipt(self, status_url: str) -> Receipt:
         """Returns the receipt of a push, by the ``status_url`` in its response."""

@@ -6,9 +6,9 @@ A connector only reads. The runner (``connectors.sdk.runner``) publishes, retrie
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -29,6 +29,13 @@ class ConnectorSettings(BaseSettings):
 SettingsT = TypeVar("SettingsT", bound=ConnectorSettings, covariant=True)
 
 
+class SourceList(NamedTuple):
+    """A list that a source gives completely each time, such as a file, and which version of it was read."""
+
+    name: str
+    version: str
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One STIX object, and the checkpoint after it is published.
@@ -40,6 +47,8 @@ class Item:
 
     body: bytes | Mapping[str, Any]
     checkpoint: Checkpoint | Callable[[], Checkpoint] | None = None
+    source_list: SourceList | None = None
+    """The list that the object stands in, if the source gives complete lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +138,12 @@ class Connector(ABC, Generic[SettingsT]):
     def may_be_empty(self) -> bool:
         """Returns whether a first run may give no items; otherwise the runner raises SourceFailed."""
         return False
+
+    def complete_lists(self) -> Sequence[SourceList]:
+        """Returns the lists that this run has read to their end: what stood in older versions of them and not in these
+        is listed no more.
+        """
+        return ()
 
     def end_checkpoint(self) -> Checkpoint | None:
         """Returns the checkpoint after ``items`` has ended and all is published; None: that of the last item."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from connectors.sdk.connector import (
     Item,
     LeftOut,
     LeftOutCounts,
+    SourceList,
     SourceWarning,
 )
 from connectors.sdk.errors import SourceFailed
@@ -54,6 +55,10 @@ class SeenFile:
         """For a checkpoint."""
         return [self.path, self.size, self.modified_ns]
 
+    def source_list(self, reading: str) -> SourceList:
+        """The file as a list; ``reading``: how it is read."""
+        return SourceList(self.path, f"{self.size} {self.modified_ns} {reading}")
+
 
 @dataclass(frozen=True, slots=True)
 class _Done:
@@ -85,6 +90,7 @@ class FilesConnector(Connector[FilesSettingsT]):
         self._done: list[_Done] = []
         """Append-only, so that a checkpoint can refer to the first n entries; the last entry of a path is valid."""
         self._left_out = LeftOutCounts()
+        self._complete: list[SourceList] = []
 
     @abstractmethod
     def bodies(self, source: Input, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
@@ -106,6 +112,7 @@ class FilesConnector(Connector[FilesSettingsT]):
     def items(self, checkpoint: Checkpoint) -> Iterator[Item]:
         """Yields the objects of all new or changed files, in the order of file names."""
         self._left_out.clear()
+        self._complete.clear()
         known = checkpoint if checkpoint.get("reading", "") == self.reading() else {}
         current, published = tuple(known.get("current", ())), int(known.get("objects", 0))
         before = {path: _Done(SeenFile(path, *rest), objects) for path, *rest, objects in known.get("done", ())}
@@ -124,16 +131,17 @@ class FilesConnector(Connector[FilesSettingsT]):
                 failures.append(failure)
             else:
                 self._warn_if_shrunk(self._done[-1], before.get(file.path))
+                self._complete.append(file.source_list(self.reading()))
         if failures:
             raise _together(failures, len(todo))
 
     def _file_items(self, file: SeenFile, skip: int) -> Iterator[Item]:
         source = Input.open(Path(file.path))
         self._in_hand = file, source
-        count = 0
+        count, source_list = 0, file.source_list(self.reading())
         for count, body in enumerate(self._usable(source, file), start=1):
             if count > skip:
-                yield Item(body, self._mark(len(self._done), file, count))
+                yield Item(body, self._mark(len(self._done), file, count), source_list)
         self._in_hand = None
         self._done.append(_Done(file, count))
         self._done_bytes += file.size
@@ -220,6 +228,10 @@ class FilesConnector(Connector[FilesSettingsT]):
     def _finished(self, done: int) -> dict[str, Any]:
         files = [one.as_json() for one in self._done[:done]]
         return {"reading": self.reading(), "ids": dict(self.id_parts()), "done": files}
+
+    def complete_lists(self) -> Sequence[SourceList]:
+        """Returns the files that were read in this run."""
+        return tuple(self._complete)
 
     def end_checkpoint(self) -> Checkpoint:
         """Returns the checkpoint with all files finished."""

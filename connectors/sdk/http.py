@@ -35,6 +35,11 @@ class HttpPublisher:
                 receipts.append(accepted.status_url)
         return Acknowledged(received=received, receipts=tuple(receipts))
 
+    def withdraw(self, ids: Sequence[str]) -> Acknowledged:
+        """Withdraw softly; the withdrawals are durable in the hub's intake when this returns."""
+        accepted = self._client.withdraw(ids, soft=True)
+        return Acknowledged(received=accepted.received, receipts=(accepted.status_url,))
+
     def _make_smaller(self, part: tuple[bytes, ...], parts: deque[tuple[bytes, ...]]) -> None:
         if len(part) == 1:
             self.too_large.append(len(part[0]))

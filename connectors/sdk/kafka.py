@@ -157,6 +157,13 @@ class KafkaPublisher:
                 return self._portal.call(self._publish, bodies)
         raise AssertionError("unreachable: the last attempt raises")
 
+    def withdraw(self, ids: Sequence[str]) -> Acknowledged:
+        """Withdraw softly, by null values; all in-sync replicas have acknowledged them when this returns."""
+        for attempt in retries(self._patience_s, self._notify):
+            with attempt:
+                return self._portal.call(self._withdraw, ids)
+        raise AssertionError("unreachable: the last attempt raises")
+
     def close(self) -> None:
         """Stop the producer and its loop. Idempotent."""
         if self._producer is not None:
@@ -171,6 +178,16 @@ class KafkaPublisher:
             await self._stop()  # a failed producer is not used again: its sequence numbers are uncertain
             raise self._broker.failed(error, self.topic) from error
         return Acknowledged(received=len(bodies) - (len(self.too_large) - before))
+
+    async def _withdraw(self, ids: Sequence[str]) -> Acknowledged:
+        try:
+            producer = await self._started()
+            sent = [await producer.send(self.topic, value=None, key=one.encode()) for one in ids]
+            await asyncio.gather(*sent)
+        except Exception as error:
+            await self._stop()
+            raise self._broker.failed(error, self.topic) from error
+        return Acknowledged(received=len(ids))
 
     async def _deliver(self, bodies: Sequence[bytes]) -> None:
         """Send all objects; halves a batch that is too large until the object that is too large is alone.

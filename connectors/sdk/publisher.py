@@ -9,7 +9,8 @@ from typing import Any, BinaryIO, Protocol
 
 import orjson
 
-from connectors.sdk.connector import Checkpoint, Item
+from connectors.sdk.connector import Checkpoint, Item, SourceList
+from connectors.sdk.errors import WrongSettings
 from connectors.sdk.output import write_out
 
 BATCH_OBJECTS = 5_000
@@ -25,6 +26,8 @@ class ItemBatch:
     """Each is one line of JSON, possibly malformed."""
     checkpoint: Checkpoint | None
     size_bytes: int
+    lists: tuple[SourceList | None, ...] = ()
+    """The list that each object stands in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,12 @@ class Publisher(Protocol):
         """
         ...
 
+    def withdraw(self, ids: Sequence[str]) -> Acknowledged:
+        """Withdraw softly what the source lists no more. Raises as ``publish``, and WrongSettings if the target has no
+        withdrawals.
+        """
+        ...
+
     def close(self) -> None:
         """Release connections. Idempotent."""
         ...
@@ -69,6 +78,12 @@ class LinesPublisher:
         write_out(self._to, b"\n".join(bodies) + b"\n")
         return Acknowledged(received=len(bodies))
 
+    def withdraw(self, ids: Sequence[str]) -> Acknowledged:
+        """Raises WrongSettings: a stream of objects has no withdrawals."""
+        raise WrongSettings(
+            "withdraw.nowhere", f"{len(ids):,} withdrawals have no place in a stream of objects.", "Publish to a hub."
+        )
+
     def close(self) -> None:
         """Does nothing: the caller closes the stream."""
 
@@ -76,24 +91,26 @@ class LinesPublisher:
 def batches(items: Iterable[Item], *, limit_objects: int, limit_bytes: int) -> Iterator[ItemBatch]:
     """Yields items in batches within both limits (at least one item, however long)."""
     bodies: list[bytes] = []
+    lists: list[SourceList | None] = []
     size = 0
     last: Item | None = None
     for item in items:
         body = as_line(item.body)
         if bodies and (len(bodies) >= limit_objects or size + len(body) > limit_bytes):
-            yield _batch(bodies, last, size)
-            bodies, size, last = [], 0, None
+            yield _batch(bodies, lists, last, size)
+            bodies, lists, size, last = [], [], 0, None
         bodies.append(body)
+        lists.append(item.source_list)
         size += len(body) + 1
         if item.checkpoint is not None:
             last = item
     if bodies:
-        yield _batch(bodies, last, size)
+        yield _batch(bodies, lists, last, size)
 
 
-def _batch(bodies: list[bytes], last: Item | None, size: int) -> ItemBatch:
+def _batch(bodies: list[bytes], lists: list[SourceList | None], last: Item | None, size: int) -> ItemBatch:
     checkpoint = last.checkpoint if last else None
-    return ItemBatch(tuple(bodies), checkpoint() if callable(checkpoint) else checkpoint, size)
+    return ItemBatch(tuple(bodies), checkpoint() if callable(checkpoint) else checkpoint, size, tuple(lists))
 
 
 def as_line(body: bytes | Mapping[str, Any]) -> bytes:

@@ -13,9 +13,10 @@ from threading import Thread
 from typing import Any
 
 from connectors.sdk.checkpoints import Checkpoints, NoCheckpoints
-from connectors.sdk.connector import Checkpoint, Connector, SourceWarning
+from connectors.sdk.connector import Checkpoint, Connector, SourceList, SourceWarning
 from connectors.sdk.errors import ConnectorError, SourceFailed
 from connectors.sdk.progress import Progress, Quiet
+from connectors.sdk.published import NothingPublished, PublishedIds
 from connectors.sdk.publisher import BATCH_BYTES, BATCH_OBJECTS, Acknowledged, ItemBatch, Publisher, batches
 
 
@@ -27,6 +28,8 @@ class RunReport:
     batches: int = 0
     size_bytes: int = 0
     receipts: list[str] = field(default_factory=list)
+    withdrawn: int = 0
+    """How many the source lists no more."""
     warnings: list[SourceWarning] = field(default_factory=list)
 
 
@@ -39,13 +42,18 @@ class Runner:
         publisher: Publisher,
         checkpoints: Checkpoints | None = None,
         *,
+        published: PublishedIds | None = None,
+        withdraw_unlisted: bool = False,
         progress: Progress | None = None,
         batch_objects: int = BATCH_OBJECTS,
         batch_bytes: int = BATCH_BYTES,
     ) -> None:
+        """``withdraw_unlisted``: withdraw softly what a complete list of the source has no more."""
         self._connector = connector
         self._publisher = publisher
         self._checkpoints = checkpoints or NoCheckpoints()
+        self._published = published or NothingPublished()
+        self._withdraw_unlisted = withdraw_unlisted
         self._progress = progress or Quiet()
         self._batch_objects = batch_objects
         self._batch_bytes = batch_bytes
@@ -66,6 +74,7 @@ class Runner:
         for batch in self._batches(checkpoint, trouble):
             if under_way:
                 self._acknowledge(*under_way)
+            self._published.add(batch)
             under_way = batch, self._send(batch)
         if under_way:
             self._acknowledge(*under_way)
@@ -73,10 +82,30 @@ class Runner:
             raise trouble.error
         if not (self.report.objects or checkpoint or self._connector.may_be_empty()):
             raise SourceFailed("source.empty", "The source gave no object.", "Check where it is, and its settings.")
+        if self._withdraw_unlisted:
+            for source_list in self._connector.complete_lists():
+                self._withdraw(source_list)
         end = self._connector.end_checkpoint()
         if end is not None:
             self._checkpoints.save(end)
         return self.report
+
+    def _withdraw(self, source_list: SourceList) -> None:
+        """Withdraw what a list has no more, unless that is more than it still has: a feed that was cut off or is empty
+        must not take everything back.
+        """
+        gone = self._published.unlisted(source_list)
+        if gone is None:
+            return
+        if len(gone.ids) > gone.left:
+            says = (
+                f"{source_list.name} lists {len(gone.ids):,} objects no more and has {gone.left:,}; none was withdrawn."
+            )
+            self.report.warnings.append(SourceWarning("source.many-unlisted", says))
+            return
+        for at in range(0, len(gone.ids), self._batch_objects):
+            self.report.withdrawn += self._publisher.withdraw(gone.ids[at : at + self._batch_objects]).received
+        self._published.settle(source_list)
 
     def attempt(self) -> SourceFailed | None:
         """As ``run``, but returns SourceFailed: what was read before it is published and in ``report``."""

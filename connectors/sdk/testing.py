@@ -27,6 +27,7 @@ class Kept:
 
     def __init__(self, fails_at: Sequence[int] = ()) -> None:
         self.bodies: list[bytes] = []
+        self.withdrawn: list[str] = []
         self.too_large: list[int] = []
         self._fails_at = set(fails_at)
         self._calls = 0
@@ -39,6 +40,11 @@ class Kept:
             raise TryLater("test.failed", "It fails here.")
         self.bodies += bodies
         return Acknowledged(len(bodies))
+
+    def withdraw(self, ids: Sequence[str]) -> Acknowledged:
+        """Store the ids."""
+        self.withdrawn += ids
+        return Acknowledged(len(ids))
 
     def close(self) -> None:
         """Nothing to release."""

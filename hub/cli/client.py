@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:8480"
 _SHOWN_PROBLEMS = 20
-_TOLD_FIRST = ("rejected", "held", "accepted")
+_TOLD_FIRST = ("rejected", "held", "accepted", "unchanged")
 _WIDE = 300
 
 Url = Annotated[str, typer.Option("--url", envvar="CTIHUB_URL", help="The hub's address.", rich_help_panel="The hub")]
@@ -187,12 +187,14 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
-def print_verdicts(verdicts: Verdicts, *, as_json: bool, verb: str = "received") -> None:
-    """Print the counts (stdout) and the first problems (stderr), rejections before warnings."""
+def print_verdicts(verdicts: Verdicts, *, as_json: bool, verb: str = "received", with_unchanged: bool = False) -> None:
+    """Print the counts (stdout) and the first problems (stderr), rejections before warnings. ``with_unchanged``: also
+    why something was unchanged.
+    """
     if as_json:
         print_json(verdicts.as_json())
         return
-    told = [problem for problem in verdicts.problems if problem.state != "unchanged"]
+    told = [problem for problem in verdicts.problems if with_unchanged or problem.state != "unchanged"]
     told.sort(key=lambda problem: _TOLD_FIRST.index(problem.state))
     for problem in told[:_SHOWN_PROBLEMS]:
         say(f"{problem.state}  {problem.code}  #{problem.index} {problem.id or '(no id)'}: {problem.message}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import sys
 import time
 import tomllib
@@ -35,6 +33,7 @@ from hub.cli.client import (
     speaking,
     verdicts_on,
 )
+from hub.cli.feeds import state_file
 from hub.model.errors import WrongUsage
 
 if TYPE_CHECKING:
@@ -64,6 +63,14 @@ Config = Annotated[
 State = Annotated[
     Path | None,
     typer.Option("--state", metavar="FILE", help="Where to store the checkpoint [in ~/.local/state/ctihub]."),
+]
+Feed = Annotated[
+    str | None,
+    typer.Option("--feed", metavar="NAME", help="What ctihub withdraw --feed calls this feed [the connector's name]."),
+]
+Unlisted = Annotated[
+    bool,
+    typer.Option("--withdraw-unlisted", help="Withdraw softly what the source's complete lists have no more (files)."),
 ]
 To = Annotated[Target, typer.Option("--to", help="The hub's push API, Kafka, or NDJSON on standard output.")]
 Every = Annotated[
@@ -123,6 +130,8 @@ def command(
     list_: List = False,
     config: Config = None,
     state: State = None,
+    feed: Feed = None,
+    withdraw_unlisted: Unlisted = False,
     to: To = Target.HTTP,
     every: Every = None,
     metrics: Metrics = None,
@@ -154,7 +163,10 @@ def command(
         if getattr(connector.settings, "centre", None) == "" and (centre := _own_name(where)):
             told["centre"] = centre
             connector = catalogue.make(name, told)
-        run = _Run(connector, state or _default_state(connector, told, where), _metrics(metrics, name), as_json=as_json)
+        if withdraw_unlisted and to is Target.STDOUT:
+            raise WrongUsage("withdraw.nowhere", "--withdraw-unlisted needs a hub.", "Leave it out, or leave out --to.")
+        kept = state or state_file(feed or connector.name, told, where.name)
+        run = _Run(connector, kept, _metrics(metrics, name), as_json=as_json, withdraw_unlisted=withdraw_unlisted)
         _run(run, where, every=every)
 
 
@@ -194,6 +206,7 @@ class _Run:
     state: Path
     metrics: RunMetrics | None
     as_json: bool
+    withdraw_unlisted: bool
 
     def measure(self, report: RunReport, code: str) -> None:
         """Write the metrics of a run."""
@@ -226,13 +239,22 @@ def _run(run: _Run, where: _Where, *, every: float | None) -> None:
 def _one_round(run: _Run, outlet: _Outlet, retries: RetryMessages) -> None:
     from connectors.sdk.checkpoints import CheckpointFile
     from connectors.sdk.errors import ConnectorError
+    from connectors.sdk.published import PublishedFile, published_beside
     from connectors.sdk.runner import Runner, RunReport
 
     report, code = RunReport(), "connector.broken"  # unless it is set below
     checkpoints = CheckpointFile(run.state, connector=run.connector.name)
+    published = None if outlet.to is Target.STDOUT else PublishedFile(published_beside(run.state))
     try:
         with retries.over(run.connector.name, quiet=run.as_json) as progress:
-            runner = Runner(run.connector, outlet.publisher, checkpoints, progress=progress)
+            runner = Runner(
+                run.connector,
+                outlet.publisher,
+                checkpoints,
+                published=published,
+                withdraw_unlisted=run.withdraw_unlisted,
+                progress=progress,
+            )
             report = runner.report
             failure = runner.attempt()
         if failure := _print_round(run, report, outlet, retries, failure):
@@ -274,6 +296,8 @@ def _print_round(
 def _say_what_else(report: RunReport, left_out: Mapping[str, LeftOut]) -> None:
     for reason, one in left_out.items():
         say(f"left out: {one.count:,}, {reason}" + (f" (first: {one.first})" if one.first else ""))
+    if report.withdrawn:
+        say(f"withdrawn: {report.withdrawn:,} that the source lists no more")
     for warning in report.warnings:
         say(f"warning  {warning.code}: {warning.says}")
 
@@ -281,6 +305,7 @@ def _say_what_else(report: RunReport, left_out: Mapping[str, LeftOut]) -> None:
 def _as_json(report: RunReport, left_out: Mapping[str, LeftOut], failure: SourceFailed | None) -> dict[str, Any]:
     return {
         "left_out": [{"reason": why, "count": one.count, "first": one.first} for why, one in left_out.items()],
+        "withdrawn": report.withdrawn,
         "warnings": [{"code": one.code, "message": one.says} for one in report.warnings],
         "failed": {"code": failure.code, "message": failure.says, "way_out": failure.way_out} if failure else None,
     }
@@ -335,20 +360,6 @@ def _from_toml(config: Path) -> dict[str, Any]:
         return tomllib.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WrongUsage("config.unreadable", f"{config} cannot be read: {error}.", "It should be TOML.") from error
-
-
-def _default_state(connector: Connector[Any], told: Mapping[str, Any], where: _Where) -> Path:
-    """Returns the path of the checkpoint: one for each connector, settings and hub, so that feeds never share one."""
-    besides = ("password", "token", "centre")  # another centre changes the ids, not the feed
-    public = {key: value for key, value in told.items() if key not in besides}
-    name = json.dumps([public, where.name, str(Path.cwd())], sort_keys=True, default=str)
-    digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    try:
-        home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    except RuntimeError as error:
-        says = "There is no home folder for the checkpoint."
-        raise WrongUsage("state.nowhere", says, "Give --state FILE.") from error
-    return home / "ctihub" / f"{connector.name}-{digest}.json"
 
 
 def _list(name: str | None, *, as_json: bool) -> None:

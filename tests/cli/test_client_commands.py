@@ -22,6 +22,7 @@ from starlette.responses import Response
 from connectors.sdk.stream import ReceivedChange
 from hub.cli import run
 from hub.cli.subscribe import Printed, follow
+from schemas.api import OwnClaimInfo
 from tests.connectors.small_hub import TOKEN, SmallHub
 from tests.connectors.small_taxii import SmallTaxii
 from tests.connectors.test_stream import changes
@@ -165,6 +166,9 @@ def test_push_survives_a_hub_that_is_busy_or_loses_its_answer(
         (["push", "--url", "hub.example", "FILE"], 2, "'hub.example' is not the address of a hub. Write it like http"),
         (["push", "--token", "", "FILE"], 2, "needs a token. Give --token, or set CTIHUB_TOKEN"),
         (["withdraw", "--token", "a b", "x"], 2, "The token holds characters"),
+        (["withdraw"], 2, "There is nothing to withdraw. Name an id, a value or a --feed"),
+        (["withdraw", "x", "--soft", "--undo"], 2, "--soft and --undo exclude each other"),
+        (["connect", "stix-file", "path=x", "--feed", "My Feed"], 2, "'My Feed' is not the name of a feed"),
         (["subscribe", "community", "--from", "soon"], 2, "--from soon is neither start, now nor a number"),
         (["subscribe", "secret"], 1, "There is no such collection. Check --url"),
         (["subscribe", "community", "--via", "kafka"], 2, "Kafka needs --user and --bootstrap"),
@@ -215,10 +219,94 @@ def test_a_hub_that_is_away_is_a_sentence(capfd: pytest.CaptureFixture[str], tmp
 def test_withdraw_takes_ids_from_the_words_and_from_standard_input(
     hub: SmallHub, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("3\n\n4\n"))
-    ran = Ran(capfd, "withdraw", "1", "2", "-")
+    ids = [an_id(n) for n in range(1, 5)]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{ids[2]}\n\n{ids[3]}\n"))
+    ran = Ran(capfd, "withdraw", ids[0], ids[1], "-")
     assert (ran.code, ran.out) == (0, "withdrawals 4: accepted 4, unchanged 0, held 0, rejected 0\n")
-    assert hub.withdrawn == ["1", "2", "3", "4"]
+    assert (hub.withdrawn, hub.how) == (ids, [{}])
+
+
+def an_id(number: int) -> str:
+    return f"indicator--00000000-0000-4000-8000-{number:012d}"
+
+
+def a_claim(number: int, state: Any = "live", *, stands: bool = False, kind: str = "indicator") -> OwnClaimInfo:
+    return OwnClaimInfo(id=an_id(number), type=kind, state=state, stands=stands, modified=None)
+
+
+@pytest.mark.parametrize(
+    ("option", "meant", "how", "says"),
+    [
+        ([], [1, 2, 3], {}, "2 indicator, 1 ipv4-addr; 1 withdrawn already"),
+        (["--soft"], [1, 2], {"soft": True}, "1 indicator, 1 ipv4-addr; 2 withdrawn already"),
+        (["--undo"], [4], {"restore": True}, "1 indicator; 3 not withdrawn"),
+    ],
+)
+def test_withdraw_takes_values_and_means_the_claims_to_which_it_makes_a_difference(
+    hub: SmallHub, capfd: pytest.CaptureFixture[str], option: list[str], meant: list[int], how: Any, says: str
+) -> None:
+    value = "198.51.100[.]7"
+    hub.claims[value] = [
+        a_claim(1), a_claim(2, "revoked", kind="ipv4-addr"), a_claim(3, "withdrawn"),
+        a_claim(4, "withdrawn", stands=True),
+    ]  # fmt: skip
+    ran = Ran(capfd, "withdraw", value, *option)
+    assert (ran.code, hub.withdrawn, hub.how) == (0, [an_id(n) for n in meant], [how])
+    assert f"{value}: {says}\n" in ran.err
+
+
+def test_withdraw_ends_with_1_where_nothing_of_that_was_there(hub: SmallHub, capfd: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capfd, "withdraw", "198.51.100.7", "--json")
+    assert (ran.code, ran.json["received"], hub.withdrawn) == (1, 0, [])
+    assert "198.51.100.7: none of your claims\n" in ran.err
+    assert "Nothing of that was there; nothing was withdrawn." in ran.err
+    ran = Ran(capfd, "withdraw", an_id(0))
+    assert (ran.code, ran.out) == (1, "withdrawals 1: accepted 0, unchanged 1, held 0, rejected 0\n")
+    assert "unchanged  withdrawal.unknown  #0" in ran.err
+    assert Ran(capfd, "withdraw", an_id(0), an_id(1)).code == 0
+
+
+def test_withdraw_takes_all_that_a_feed_has_published(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lines = [json.dumps({"type": "indicator", "id": an_id(n)}).encode() for n in range(1, 4)]
+    feeds = [a_file(tmp_path, lines[:2], "a.ndjson"), a_file(tmp_path, lines[2:], "b.ndjson")]
+    assert Ran(capfd, "connect", "stix-file", f"path={feeds[0]}", "--feed", "urlhaus").code == 0
+    assert Ran(capfd, "withdraw", "--feed", "urlhaus").code == 0
+    assert Ran(capfd, "withdraw", "--undo", "--feed", "urlhaus").code == 0
+    assert hub.withdrawn == [an_id(1), an_id(2)] * 2
+    assert hub.how == [{}, {"restore": True}]
+    state = tmp_path / "state.json"
+    assert Ran(capfd, "connect", "stix-file", f"path={feeds[1]}", "--state", str(state)).code == 0
+    assert Ran(capfd, "withdraw", "--feed", str(state), "--feed", "urlhaus").code == 0
+    assert hub.withdrawn[4:] == [an_id(3), an_id(1), an_id(2)]
+
+
+def test_a_feed_must_be_one_that_has_published(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ran = Ran(capfd, "withdraw", "--feed", "none")
+    assert (ran.code, "No feed none has published anything from here." in ran.err) == (1, True)
+    for name in ("a.ndjson", "b.ndjson"):
+        Ran(capfd, "connect", "stix-file", f"path={a_file(tmp_path, INDICATORS, name)}")
+    ran = Ran(capfd, "withdraw", "--feed", "stix-file")
+    assert (ran.code, "Several feeds are called stix-file: stix-file-" in ran.err) == (2, True)
+    one = ran.err.partition("stix-file: ")[2].partition(",")[0]
+    assert Ran(capfd, "withdraw", "--feed", one).code == 0
+    assert "Known are stix-file-" in Ran(capfd, "withdraw", "--feed", "other").err
+    assert "Beside nowhere.json there is no list" in Ran(capfd, "withdraw", "--feed", "nowhere.json").err
+    assert hub.withdrawn == [f"indicator--{n}" for n in range(5)]
+
+
+def test_what_a_list_has_no_more_is_withdrawn_softly_where_that_is_wanted(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ["connect", "stix-file", f"path={a_file(tmp_path, INDICATORS)}", "--withdraw-unlisted"]
+    assert Ran(capfd, *words).code == 0
+    a_file(tmp_path, INDICATORS[1:])
+    ran = Ran(capfd, *words, "--json")
+    assert (ran.json["withdrawn"], hub.withdrawn, hub.how) == (1, ["indicator--0"], [{"soft": True}])
+    assert Ran(capfd, *words, "--to", "stdout").code == 2
 
 
 # ---------------------------------------------------------------- subscribe
@@ -387,7 +475,7 @@ def test_connect_publishes_remembers_and_goes_on(
     ran = Ran(capfd, "connect", "stix_file", f"path={folder}", "--json")
     assert ran.json["received"] == 2
     assert hub.lines == INDICATORS
-    (kept,) = (tmp_path / "state" / "ctihub").iterdir()
+    (kept,) = (tmp_path / "state" / "ctihub").glob("*.json")
     assert kept.name.startswith("stix-file-")
 
 

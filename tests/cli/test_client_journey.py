@@ -105,6 +105,22 @@ def test_a_push_shows_in_every_way_of_reading_and_a_withdrawal_takes_it_back(cti
     assert indicators(news)[-1][3] is True
 
 
+def test_a_withdrawal_by_value_or_of_a_feed_stands_until_it_is_taken_back(ctihub: Ctihub) -> None:
+    value = "203.0.113.201"
+    feed = ctihub.file(an_indicator(201, value), an_indicator(202, f"{value}/32"), an_indicator(203, "203.0.113.203"))
+    run = ("cert-ro", "connect", "stix-file", f"path={feed}", "--feed", "urls")
+    assert ctihub.json(*run)["accepted"] == 3
+    assert ctihub.json("cert-ro", "withdraw", "203.0.113[.]201")["accepted"] == 2
+    again = ctihub.json("cert-ro", "push", feed)
+    assert [one["code"] for one in again["problems"]] == ["withdrawal.stands"] * 2 + ["version.same"]
+    gone = ctihub.json("cert-ro", "withdraw", "--feed", "urls")
+    assert (gone["accepted"], gone["unchanged"]) == (1, 2)
+    assert ctihub.json("cert-ro", "withdraw", "--feed", "urls", "--undo")["accepted"] == 3
+    assert ctihub.json("cert-ro", "push", feed)["accepted"] == 3
+    assert ctihub.json("cert-ro", "withdraw", "--soft", value)["accepted"] == 2
+    assert ctihub.json("cert-ro", "push", feed)["accepted"] == 2
+
+
 REAL = Path(__file__).parent.parent / "data" / "real-life"
 
 

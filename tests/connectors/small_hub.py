@@ -30,6 +30,8 @@ from schemas.api import (
     ExplainedView,
     Explanation,
     Flow,
+    OwnClaimInfo,
+    OwnClaimPage,
     ProblemDetails,
     PushAccepted,
     Receipt,
@@ -89,6 +91,10 @@ class SmallHub:
         self.lines: list[bytes] = []
         self.pushes: list[list[bytes]] = []
         self.withdrawn: list[str] = []
+        self.how: list[dict[str, Any]] = []
+        """What each request of withdrawals said besides the ids."""
+        self.claims: dict[str, list[OwnClaimInfo]] = {}
+        """The caller's claims about a value; one a page."""
         self.encodings: list[str] = []
         self.plan: deque[str] = deque()
         self.stream_plan: deque[int] = deque()
@@ -104,6 +110,7 @@ class SmallHub:
                 routes=[
                     Route("/v1/intake", self._intake, methods=["POST"]),
                     Route("/v1/withdrawals", self._withdrawals, methods=["POST"]),
+                    Route("/v1/claims", self._claims),
                     Route("/v1/receipts/{number:int}", self._receipt),
                     Route("/v1/collections", self._collections),
                     Route("/v1/collections/{name}/stream", self._stream),
@@ -152,10 +159,20 @@ class SmallHub:
     async def _withdrawals(self, request: Request) -> Response:
         if (refusal := _refusal(request)) is not None:
             return refusal
-        ids = orjson.loads(await request.body())["ids"]
+        how = orjson.loads(await request.body())
+        ids = how.pop("ids")
+        self.how.append(how)
         self.withdrawn += ids
         self.pushes.append([one.encode() for one in ids])
         return _json(self._accepted(len(ids)), 202)
+
+    async def _claims(self, request: Request) -> Response:
+        if (refusal := _refusal(request)) is not None:
+            return refusal
+        about, after = request.query_params["about"], request.query_params["after"]
+        claims = [one for one in self.claims.get(about, []) if one.id > after]
+        more = claims[0].id if len(claims) > 1 else None
+        return _json(OwnClaimPage(about=about, claims=claims[:1], next_after=more))
 
     async def _receipt(self, request: Request) -> Response:
         if (refusal := _refusal(request)) is not None:
@@ -244,23 +261,43 @@ class SmallHub:
 
 
 def _receipt_of(lines: list[bytes], *, state: Any) -> Receipt:
-    bad = [index for index, line in enumerate(lines) if not _is_json(line)]
+    bad = [index for index, line in enumerate(lines) if not _is_json(line) and not _is_id(line)]
+    gone = [index for index, line in enumerate(lines) if line.endswith(NOT_THERE)]
     problems = [
         ReceiptProblem(
             index=index, id=None, state="rejected", code="json.malformed", message="not JSON", rule_url="https://x/"
         )
         for index in bad
     ]
+    problems += [
+        ReceiptProblem(
+            index=index,
+            id=None,
+            state="unchanged",
+            code="withdrawal.unknown",
+            message="not there",
+            rule_url="https://x/",
+        )
+        for index in gone
+    ]
     done = state == "complete"
     return Receipt(
         state=state,
         received=len(lines),
-        accepted=len(lines) - len(bad) if done else 0,
-        unchanged=0,
+        accepted=len(lines) - len(bad) - len(gone) if done else 0,
+        unchanged=len(gone) if done else 0,
         held=0,
         rejected=len(bad) if done else 0,
         problems=problems if done else [],
     )
+
+
+NOT_THERE = b"-4000-8000-000000000000"
+"""The end of ids under which the centre has nothing."""
+
+
+def _is_id(line: bytes) -> bool:
+    return b"--" in line and line[:1] != b"{"
 
 
 def _is_json(line: bytes) -> bool:

@@ -77,6 +77,16 @@ async def test_objects_arrive_in_order_under_their_ids(kafka: KafkaServer, publi
     assert [key for key, _ in found[-2:]] == [None, None]
 
 
+async def test_what_a_source_lists_no_more_is_withdrawn_by_null_values(
+    kafka: KafkaServer, publisher: KafkaPublisher
+) -> None:
+    await asyncio.to_thread(publisher.publish, numbered(1))
+    acknowledged = await asyncio.to_thread(publisher.withdraw, ["indicator--0", "indicator--1"])
+    assert acknowledged.received == 2
+    found = await records(kafka, "intake.cert-ro", 3)
+    assert found[1:] == [(b"indicator--0", None), (b"indicator--1", None)]
+
+
 async def test_an_object_that_the_topic_does_not_take_is_noted_and_the_others_arrive(
     kafka: KafkaServer, publisher: KafkaPublisher
 ) -> None:

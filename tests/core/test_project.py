@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hub.core.merge.newest import withdrawal
+from hub.core.merge.newest import standing_withdrawal, withdrawal
 from hub.core.merge.project import Projection, as_definition, no_stricter, view_groups
 from hub.core.merge.reach import decided_by
 from hub.core.validate import TYPES, validate
@@ -128,7 +128,8 @@ def test_the_random_claims_are_seen_by_some_and_not_by_others() -> None:
 def test_what_is_withdrawn_is_seen_by_nobody_and_what_is_revoked_is(state: ClaimState) -> None:
     claim = a_claim(RO, malware(tlp="clear", revoked=state is ClaimState.REVOKED or None))
     if state.is_withdrawn:
-        gone = withdrawal(claim, a_stamp(1))
+        stands = state is ClaimState.WITHDRAWN_STANDING
+        gone = (standing_withdrawal if stands else withdrawal)(claim, a_stamp(1))
         assert gone is not None
         assert audiences_of(gone) == set()
         return
