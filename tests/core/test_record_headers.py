@@ -7,15 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.intake.receipts import new_uid
-from hub.model.record_headers import RecordHeaders, headers_of, read_headers
+from hub.model.record_headers import RecordHeaders, headers_of, read_headers, withdrawal_headers
+from hub.model.words import Withdrawal
 
-NAMES = st.sampled_from(["receipt", "index", "too-large", "x"])
+NAMES = st.sampled_from(["receipt", "index", "too-large", "withdrawal", "x"])
 
 
 @given(index=st.integers(0, 2**31 - 1 - 100_000), size=st.none() | st.integers(0, 10**15))
 def test_what_a_push_writes_is_read_back(index: int, size: int | None) -> None:
     uid = new_uid()
     assert read_headers(headers_of(uid, index, too_large_bytes=size)) == RecordHeaders(uid, index, size)
+
+
+@pytest.mark.parametrize("how", list(Withdrawal))
+def test_how_a_push_withdraws_is_read_back(how: Withdrawal) -> None:
+    uid = new_uid()
+    assert read_headers(withdrawal_headers(uid, 3, how)) == RecordHeaders(uid, 3, None, how)
+
+
+def test_a_record_that_does_not_say_how_it_withdraws_does_so_softly_and_another_word_is_kept() -> None:
+    assert read_headers(()).withdrawal is Withdrawal.SOFT
+    assert read_headers([("withdrawal", b"Stands")]).withdrawal == b"Stands"
 
 
 def test_a_record_without_headers_was_not_pushed() -> None:

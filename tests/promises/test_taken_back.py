@@ -334,3 +334,32 @@ async def test_a_marking_that_only_was_revoked_opens_nothing(story: Story, namin
     assert await everywhere(story, "malware") == []
     await story.batch((ro, marking))
     assert [name for name in COLLECTIONS if await story.shown(name, "malware")] == ["network"]
+
+
+# ---------------------------------------------------------------- how a record withdraws
+
+
+@pytest.mark.parametrize(("how", "comes_back"), [(None, True), ("soft", True), ("stands", False)])
+async def test_the_header_of_a_record_says_whether_a_withdrawal_stands(
+    story: Story, how: str | None, comes_back: bool
+) -> None:
+    ro = await story.centre("ro")
+    await story.batch((ro, an_indicator()))
+    header: dict[str, Any] = {} if how is None else {"withdrawal": how}
+    await story.carry([story.record(ro, an_indicator()["id"], **header)])
+    assert await everywhere(story, "indicator") == []
+    await story.batch((ro, an_indicator()))
+    assert bool(await everywhere(story, "indicator")) is comes_back
+
+
+async def test_a_header_that_is_no_kind_of_withdrawal_is_rejected_and_withdraws_nothing(tmp_path: Path) -> None:
+    story = await Story.begin(tmp_path, hold=WarningLists().holds)
+    ro = await story.centre("ro")
+    private = an_indicator("10.0.0.1", "held")
+    await story.batch((ro, an_indicator()), (ro, private))
+    await story.carry([story.record(ro, one["id"], withdrawal="restored") for one in (an_indicator(), private)])
+    assert [one["code"] for one in await story.rejections(ro)] == ["withdrawal.kind"] * 2
+    assert len(await everywhere(story, "indicator")) == 2
+    async with story.store.begin() as conn:
+        assert (await conn.exec_driver_sql("select state from held")).scalars().all() == ["waiting"]
+    await story.close()
