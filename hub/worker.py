@@ -198,8 +198,8 @@ class Worker:
             return 1
         now_us = max(due.time_us, self._now_us())
         if due.until is None:
-            due = await tx.start(due, task.source, now_us)
-        keys, cursor = await tx.page(due, task.source, self._settings.task_claims)
+            due = await tx.start(due, now_us)
+        keys, cursor = await tx.page(due, self._settings.task_claims)
         await tx.move(due, cursor)
         await _run(tx, Step.of_claims(policy, self._settings, now_us, keys, task.collection))
         await tx.note(due, len(keys), self._now_us())

@@ -39,7 +39,7 @@ from hub.model.reads import (
     ThingRecord,
     WaitingVersion,
 )
-from hub.model.tasks import DueTask, TakeTurns, Task
+from hub.model.tasks import DueTask, Recompute, TakeTurns, Task
 from hub.model.times import from_us, midnight_after
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, ReceiptCounts, ReceiptPart, Writes
@@ -327,22 +327,30 @@ class MemoryTransaction:
     async def alone(self) -> None:
         """See the port."""
 
-    async def start(self, task: DueTask, source: int | None, now_us: int) -> DueTask:
+    async def start(self, task: DueTask, now_us: int) -> DueTask:
         """See the port. The numbers of claims are their places in the dictionary, from 1."""
         tables = self._store.tables
         started = tables.tasks[task.no] = replace(task, until=len(tables.claims))
         return started
 
-    async def page(self, task: DueTask, source: int | None, limit: int) -> ClaimsPage:
+    async def page(self, task: DueTask, limit: int) -> ClaimsPage:
         """See the port."""
         claims = self._store.tables.claims
+        of = await self._covered(task.task)
         covered = [
             (no, key)
             for no, key in enumerate(claims, 1)
-            if int.from_bytes(task.cursor) < no <= (task.until or 0) and source in (None, claims[key].source)
+            if int.from_bytes(task.cursor) < no <= (task.until or 0) and (of is None or claims[key].source in of)
         ][:limit]
         more = len(covered) == limit and covered[-1][0] != task.until
         return ClaimsPage([key for _, key in covered], covered[-1][0].to_bytes(8) if more else None)
+
+    async def _covered(self, task: Task) -> set[int] | None:
+        if not isinstance(task, Recompute) or task.source is None:
+            return None
+        sources = (await self._store.policy()).sources
+        members = (one.no for one in sources.values() if one.accredited_by == task.source)
+        return {task.source, *(members if task.with_members else ())}
 
     async def note(self, task: DueTask, done: int, now_us: int) -> None:
         """See the port. Nobody asks."""

@@ -1,4 +1,4 @@
-"""``ctihub member``: who receives. A centre accredits each member."""
+"""``ctihub member``: who receives, and may report. A centre accredits each member."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from hub.registry.members import MemberEntry
     from hub.registry.service import Registry
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Members: who receives.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Members: who receives, and may report.")
 
 Country = Annotated[str | None, typer.Option("--country", metavar="RO", help="Two letters, for groups' rules.")]
 Sector = Annotated[str | None, typer.Option("--sector", metavar="energy", help="Its sector, for groups' rules.")]
 
-COLUMNS = ("name", "accredited_by", "country", "sector", "groups", "suspended")
+NamingOption = Annotated[
+    str | None,
+    typer.Option("--naming", metavar="named|anonymous", help="How others see who made its reports [anonymous]."),
+]
+
+COLUMNS = ("name", "accredited_by", "country", "sector", "groups", "naming", "suspended")
 
 
 @app.command()
@@ -34,6 +39,7 @@ def add(
     ] = None,
     country: Country = None,
     sector: Sector = None,
+    naming: NamingOption = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
@@ -41,7 +47,12 @@ def add(
     added = administer(
         config,
         lambda registry: registry.members.add(
-            name, accredited_by=accredited_by, groups=group or [], country=country, sector=sector
+            name,
+            accredited_by=accredited_by,
+            groups=group or [],
+            country=country,
+            sector=sector,
+            naming=naming or "anonymous",
         ),
     )
     then = [
@@ -60,6 +71,7 @@ def set_(
     ] = None,
     country: Country = None,
     sector: Sector = None,
+    naming: NamingOption = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
@@ -69,7 +81,9 @@ def set_(
     """
     entry = administer(
         config,
-        lambda registry: registry.members.set(name, accredited_by=accredited_by, country=country, sector=sector),
+        lambda registry: registry.members.set(
+            name, accredited_by=accredited_by, country=country, sector=sector, naming=naming
+        ),
     )
     show.one(row_of(entry), as_json=as_json)
 
@@ -105,6 +119,7 @@ def row_of(entry: MemberEntry) -> show.JsonRow:
         "country": principal.country,
         "sector": principal.sector,
         "groups": list(entry.groups),
+        "naming": str(entry.terms.naming),
         "suspended": principal.suspended,
         "created": stix_time(principal.created_us),
     }

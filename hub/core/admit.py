@@ -49,7 +49,7 @@ def _authors(obj: StixObject, source: Source, policy: Policy) -> list[Problem]:
 
 
 def _whose(identity: str, policy: Policy) -> str:
-    return "the hub itself" if identity == policy.hub_identity else "another centre of this hub"
+    return "the hub itself" if identity == policy.hub_identity else "another source of this hub"
 
 
 def _is_anothers(identity: str, source: Source, policy: Policy) -> bool:

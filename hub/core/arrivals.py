@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hub.core.judge import objects_in
 from hub.model.clock import JUMP_US
-from hub.model.event_log import INTAKE_PREFIX, StoredRecord
+from hub.model.event_log import StoredRecord
 from hub.model.policy import NOBODY, Policy, Source
 from hub.model.problems import Code, Problem, cut
 from hub.model.record_headers import RecordHeaders, read_headers
@@ -46,12 +46,11 @@ def arrivals_in(
     records: Sequence[StoredRecord], policy: Policy, limits: Limits, now_us: int, unforeseen: Problem | None = None
 ) -> list[Arrival]:
     """The objects and withdrawals in the records, in order. ``unforeseen``: the problem that refuses all of them."""
-    by_topic = {INTAKE_PREFIX + source.name: source for source in policy.sources.values()}
     found: list[Arrival] = []
     times = _Times(now_us)
     for record in records:
         at_us = times.of(record)
-        source = by_topic.get(record.topic, NOBODY)
+        source = policy.topics.get(record.topic, NOBODY)
         refused = unforeseen if source is not NOBODY else _of_nobody(record)
         found.extend(_arrivals(record, source, at_us, limits, refused))
     return found

@@ -5,7 +5,7 @@ Lower layers than the registry receive it as a value; ``number`` is the last num
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
+from hub.model.event_log import INTAKE_PREFIX
 from hub.model.times import DAY_US
 from hub.model.words import (
     COMMUNITY,
@@ -33,6 +34,12 @@ class SourceKind(StrEnum):
 
     CENTRE = "centre"
     """A national centre, which has its own intake topic."""
+    MEMBER = "member"
+    """An organisation that a centre has accredited; all members share one intake topic."""
+
+
+MEMBERS_CLAIM = frozenset({"note", "opinion", "sighting"})
+"""The STIX types that members may send. Source: docs/semantics.md, "Members speak"."""
 
 
 class Widths(NamedTuple):
@@ -81,6 +88,8 @@ class Source:
     widest_blocked: Widths = WIDEST_BLOCKED
     """The widest networks that lists made for blocking take on its word."""
     suspended: bool = False
+    accredited_by: int | None = None
+    """The number of the centre that accredited a member; what the member sends at amber goes where its own goes."""
 
     @property
     def shown_name(self) -> str:
@@ -95,7 +104,9 @@ class Source:
 
 
 def terms_of(source: Source) -> dict[str, Any]:
-    """The settings of a source that an operator decides, as JSON."""
+    """The settings of a source that an operator decides, as JSON: of a member only its naming."""
+    if source.kind is SourceKind.MEMBER:
+        return {"naming": source.naming}
     return {
         "ceiling": source.ceiling.label,
         "default_level": source.default_level.label,
@@ -182,6 +193,20 @@ class Policy:
     def registered(self) -> Mapping[StixId, Source]:
         """The sources by their own identity."""
         return {source.identity: source for source in self.sources.values()}
+
+    @cached_property
+    def topics(self) -> Mapping[str, Source]:
+        """The sources that have an intake topic, by the name of the topic."""
+        return {INTAKE_PREFIX + c.name: c for c in self.sources.values() if c.kind is SourceKind.CENTRE}
+
+    def claimants(self, stix_type: str) -> Set[int]:
+        """The numbers of the sources that may claim objects of a type."""
+        return self.sources.keys() if stix_type in MEMBERS_CLAIM else self._unlimited
+
+    @cached_property
+    def _unlimited(self) -> frozenset[int]:
+        """The numbers of the sources that may claim objects of any type."""
+        return frozenset(source.no for source in self.sources.values() if source.may_claim is None)
 
     def alias_identity(self, source: Source) -> StixId:
         """The identity that is shown for a source with an alias; the source cannot be computed from it."""

@@ -48,7 +48,7 @@ class SourceSuspended:
 
 @dataclass(frozen=True, slots=True)
 class PrincipalChanged:
-    """A reader, or credentials, were changed: no view changes."""
+    """Reading, or credentials, of a principal were changed: no view changes."""
 
     name: str
     kind: str
@@ -153,10 +153,7 @@ def affected(change: PolicyChange) -> tuple[Task, ...]:
         case SourceAdded():
             return (Recompute(),) if change.was_named else ()
         case SourceChanged():
-            if _OF_ADMISSION.issuperset(change.fields):
-                return ()
-            everybody = not _SEEN_IN_OTHERS.isdisjoint(change.fields)
-            return (Recompute(None if everybody else change.no),)
+            return _affected_by_terms(change.no, frozenset(change.fields))
         case SourceSuspended():
             return (Recompute(change.no),)
         case GroupRemoved():
@@ -171,3 +168,11 @@ def affected(change: PolicyChange) -> tuple[Task, ...]:
             return ()
         case _ as never:
             assert_never(never)
+
+
+def _affected_by_terms(source: int, fields: frozenset[str]) -> tuple[Task, ...]:
+    if fields <= _OF_ADMISSION:
+        return ()
+    if fields & _SEEN_IN_OTHERS:
+        return (Recompute(),)
+    return (Recompute(source, with_members="amber_to" in fields),)

@@ -1,4 +1,4 @@
-"""The principals of the hub: centres publish, members receive, operators administer. Frozen values."""
+"""The principals of the hub: centres publish, members receive and report, operators administer. Frozen values."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hub.model.policy import Collection, Group, Source, SourceKind
-from hub.model.words import CollectionName, GroupName, SourceName, StixId
+from hub.model.policy import MEMBERS_CLAIM, Collection, Group, Source, SourceKind
+from hub.model.words import CollectionName, GroupName, Naming, SourceName, StixId
 
 
 class PrincipalKind(StrEnum):
@@ -18,7 +18,10 @@ class PrincipalKind(StrEnum):
     OPERATOR = "operator"
 
 
-SOURCE_KINDS: Mapping[PrincipalKind, SourceKind] = {PrincipalKind.CENTRE: SourceKind.CENTRE}
+SOURCE_KINDS: Mapping[PrincipalKind, SourceKind] = {
+    PrincipalKind.CENTRE: SourceKind.CENTRE,
+    PrincipalKind.MEMBER: SourceKind.MEMBER,
+}
 """The kinds of principals that may make claims, and which kind of source each is."""
 
 
@@ -42,7 +45,7 @@ class GroupRule:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A principal with a token. What a centre may send is in ``policy.Source`` under the same number."""
+    """A principal with a token. What a centre or member may send is in ``policy.Source`` under the same number."""
 
     no: int
     name: str
@@ -57,6 +60,24 @@ class Principal:
     created_us: int = 0
     joined: frozenset[GroupName] = field(default=frozenset())
     """The groups whose list contains it."""
+
+
+def source_of_member(member: Principal, naming: Naming, accredited_by: Source) -> Source:
+    """The source that a member is; its ``amber_to`` is that of the centre that accredited it."""
+    assert member.identity is not None  # noqa: S101 - every member has one
+    return Source(
+        no=member.no,
+        name=SourceName(member.name),
+        identity=member.identity,
+        country=member.country or "",
+        created_us=member.created_us,
+        kind=SourceKind.MEMBER,
+        may_claim=MEMBERS_CLAIM,
+        amber_to=accredited_by.amber_to,
+        naming=naming,
+        suspended=member.suspended,
+        accredited_by=accredited_by.no,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +101,8 @@ class RegistrySnapshot:
     """By the SHA-256 of their tokens."""
     centres: Mapping[SourceName, Source]
     """What the centres may send, by name, sorted."""
+    members: Mapping[SourceName, Source]
+    """What the members may send, by name, sorted."""
     groups: Mapping[GroupName, GroupRules]
     """The built-in groups, then the others by name."""
     collections: Mapping[CollectionName, Collection]

@@ -20,6 +20,8 @@ class Recompute:
     """Only the claims of this source; None: of all sources."""
     collection: int | None = None
     """Only in this collection; None: in all."""
+    with_members: bool = False
+    """Also the claims of the members that the source, a centre, has accredited."""
 
     def precedence(self, policy: Policy) -> tuple[bool, bool]:
         """Sort key: claims of suspended sources are taken away first, new collections are filled last."""

@@ -104,6 +104,15 @@ class Naming(StrEnum):
     ANONYMOUS = "anonymous"
 
 
+def type_of_id(stix_id: str) -> str:
+    """The type in a STIX id.
+
+    >>> type_of_id("ipv4-addr--ff26c055-6336-5bc5-b98d-13d6226742dd")
+    'ipv4-addr'
+    """
+    return stix_id.partition("--")[0]
+
+
 Stamp = NewType("Stamp", bytes)
 """Time and position of receipt, packed so that bytes sort by (time, partition, offset, index in the record)."""
 

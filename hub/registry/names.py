@@ -6,6 +6,7 @@ Each function returns the value as the registry stores it, or raises WrongUsage 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 
 from hub.model.errors import WrongUsage
@@ -14,8 +15,9 @@ from hub.model.principals import Attribute, GroupRule
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import Level, Naming, StixId
 
-RESERVED = frozenset({"intake"})
-"""``intake`` is the write-only TAXII collection and the prefix of the centres' topics."""
+RESERVED = frozenset({"intake", "members"})
+"""``intake`` is the write-only TAXII collection and the prefix of intake topics; ``intake.members`` is that of all
+members."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _IDENTITY = re.compile(r"identity--[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
@@ -89,14 +91,11 @@ def level(said: str) -> Level:
         raise WrongUsage("level.unknown", f"{error}.") from error
 
 
-def naming(said: str) -> Naming:
-    """How a centre is shown: ``named``, ``alias`` or ``anonymous``."""
-    try:
-        return Naming(said)
-    except ValueError:
-        raise WrongUsage(
-            "naming.unknown", f"There is no naming {said!r}.", f"It is one of {', '.join(Naming)}."
-        ) from None
+def naming(said: str, known: Sequence[Naming] = tuple(Naming)) -> Naming:
+    """How a source is shown: one of ``known``."""
+    if said not in known:
+        raise WrongUsage("naming.unknown", f"There is no naming {said!r}.", f"It is one of {', '.join(known)}.")
+    return Naming(said)
 
 
 def percent(said: int, *, what: str) -> int:

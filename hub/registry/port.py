@@ -39,12 +39,12 @@ class DirectoryWriter(Directory, Protocol):
     async def add_principal(self, principal: Principal, digest: bytes, terms: Source | None = None) -> Principal:
         """Add a principal with the digest of its token, and for a centre a log of rejections.
 
-        ``terms`` is given for a centre. Returns the principal with its number.
+        ``terms`` is given for a centre or member. Returns the principal with its number.
         """
         ...
 
     async def update_principal(self, principal: Principal, terms: Source | None = None) -> None:
-        """Update country, sector, accrediting centre and suspension, and a centre's ``terms`` if given."""
+        """Update country, sector, accrediting centre and suspension, and the ``terms`` of a source if given."""
         ...
 
     async def set_token(self, principal: int, digest: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hub.model.policy_changes import PrincipalChanged, SourceSuspended
-from hub.model.principals import Principal, PrincipalKind
+from hub.model.principals import SOURCE_KINDS, Principal, PrincipalKind
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import find_principal
 from hub.registry.tokens import new_token, token_digest
@@ -18,7 +18,7 @@ class Principals:
         self._context = context
 
     async def suspend(self, name: str, kind: PrincipalKind) -> None:
-        """Deny a principal access to every door, and withdraw a centre's claims from every view, until ``resume``.
+        """Deny a principal access to every door, and withdraw its claims from every view, until ``resume``.
 
         Raises NotFound, TryAgain.
         """
@@ -33,7 +33,7 @@ class Principals:
             principal = find_principal(change.before, name, kind)
             if principal.suspended != suspended:
                 await change.directory.update_principal(replace(principal, suspended=suspended))
-                if kind is PrincipalKind.CENTRE:
+                if kind in SOURCE_KINDS:
                     await change.record(SourceSuspended(name, principal.no, suspended))
                 else:
                     await change.record(PrincipalChanged(name, kind, "suspend" if suspended else "resume", {}))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date
@@ -29,6 +29,7 @@ from hub.model.principals import (
     Principal,
     PrincipalKind,
     RegistrySnapshot,
+    source_of_member,
 )
 from hub.model.words import BUILT_IN_GROUPS, CollectionName, GroupName, Level, Naming, SourceName, StixId
 from hub.store import tables as t
@@ -95,7 +96,7 @@ class SqlDirectoryWriter(SqlDirectory):
             "settings": "{}" if terms is None else json.dumps(terms_of(terms), sort_keys=True),
         }
         no = await insert_row(self._conn, t.principals, row)
-        if principal.kind in SOURCE_KINDS:
+        if principal.kind is PrincipalKind.CENTRE:
             await insert_row(self._conn, t.logs, {"name": f"rejected.{principal.name}"})
         return replace(principal, no=no)
 
@@ -184,14 +185,16 @@ async def read_policy(conn: AsyncConnection) -> Policy:
     """Returns the current policy."""
     hub = (await conn.execute(select(t.hub))).one()
     number = await policy_number(conn)
-    sources = await conn.execute(select(t.principals).where(t.principals.c.kind.in_(SOURCE_KINDS)))
+    rows = (await conn.execute(select(t.principals).where(t.principals.c.kind.in_(SOURCE_KINDS)))).all()
+    centres = _centres(rows)
+    sources = [*centres.values(), *_members(rows, centres)]
     day = (await conn.execute(select(func.max(t.ticks.c.day)))).scalar_one()
     return Policy(
         number=number,
         namespace=UUID(hub.namespace),
         hub_identity=StixId(hub.identity),
         hub_created_us=hub.created_us,
-        sources={row.no: _source(row) for row in sources},
+        sources={source.no: source for source in sources},
         groups={name: group.group for name, group in (await _read_groups(conn)).items()},
         collections={collection.no: collection for collection in (await read_collections(conn)).values()},
         today=date.fromisoformat(day) if day else None,
@@ -208,13 +211,15 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
     hub_identity = (await conn.execute(select(t.hub.c.identity))).scalar_one()
     joined = await _joined(conn)
     rows = (await conn.execute(select(t.principals).order_by(t.principals.c.name))).all()
-    principals = {row.name: _principal(row, joined) for row in rows}
+    principals = {row.name: _principal(row, joined.get(row.no, frozenset())) for row in rows}
+    centres = _centres(rows)
     return RegistrySnapshot(
         number=number,
         hub_identity=StixId(hub_identity),
         principals=principals,
         by_digest={row.token_digest: principals[row.name] for row in rows if row.token_digest is not None},
-        centres={SourceName(row.name): _source(row) for row in rows if row.kind == PrincipalKind.CENTRE},
+        centres={centre.name: centre for centre in centres.values()},
+        members={member.name: member for member in _members(rows, centres)},
         groups=await _read_groups(conn),
         collections=await read_collections(conn),
     )
@@ -240,7 +245,7 @@ async def _joined(conn: AsyncConnection) -> dict[int, frozenset[GroupName]]:
 # ---------------------------------------------------------------- rows to values
 
 
-def _principal(row: Row[Any], joined: Mapping[int, frozenset[GroupName]]) -> Principal:
+def _principal(row: Row[Any], joined: frozenset[GroupName] = frozenset()) -> Principal:
     return Principal(
         no=row.no,
         name=row.name,
@@ -251,11 +256,22 @@ def _principal(row: Row[Any], joined: Mapping[int, frozenset[GroupName]]) -> Pri
         accredited_by=row.accredited_by,
         suspended=row.suspended,
         created_us=row.created_us,
-        joined=joined.get(row.no, frozenset()),
+        joined=joined,
     )
 
 
-def _source(row: Row[Any]) -> Source:
+def _centres(rows: Sequence[Row[Any]]) -> dict[int, Source]:
+    return {row.no: _centre(row) for row in rows if row.kind == PrincipalKind.CENTRE}
+
+
+def _members(rows: Sequence[Row[Any]], centres: Mapping[int, Source]) -> Iterator[Source]:
+    for row in rows:
+        if row.kind == PrincipalKind.MEMBER:
+            naming = Naming(json.loads(row.settings)["naming"])
+            yield source_of_member(_principal(row), naming, centres[row.accredited_by])
+
+
+def _centre(row: Row[Any]) -> Source:
     said = json.loads(row.settings)
     return Source(
         no=row.no,
@@ -273,7 +289,6 @@ def _source(row: Row[Any]) -> Source:
         widest_shown=Widths(*said["widest_shown"]),
         widest_blocked=Widths(*said["widest_blocked"]),
         suspended=row.suspended,
-        kind=SOURCE_KINDS[PrincipalKind(row.kind)],
     )
 
 

@@ -35,7 +35,7 @@ from hub.model.reads import (
     Reads,
     ThingRecord,
 )
-from hub.model.words import CanonicalKey, Seq
+from hub.model.words import CanonicalKey, Seq, type_of_id
 from hub.store import referring, tasks, waiting
 from hub.store import tables as t
 from hub.store.chunks import chunks
@@ -94,7 +94,8 @@ class Loading:
     async def _answer_by_key(self, reads: Reads, policy: Policy, answers: Answers) -> None:
         """Answer reads that find contributions by key: directly, by STIX id, or through an index."""
         by_id = {
-            stix_id: [claim_key(source, stix_id) for source in policy.sources] for stix_id in reads.about(UNDER_ID)
+            stix_id: [claim_key(source, stix_id) for source in policy.claimants(type_of_id(stix_id))]
+            for stix_id in reads.about(UNDER_ID)
         }
         referrers = await referring.load_referrers(self._conn, reads.about(REFERRERS), reads.referrer_limit)
         placed = await self._placed(reads.about(PLACED))

@@ -76,14 +76,12 @@ class Transaction(Protocol):
         """Wait for all other steps, and block new ones until the commit. Call this first."""
         ...
 
-    async def start(self, task: DueTask, source: int | None, now_us: int) -> DueTask:
-        """Begin a taken task over the contributions of one source, or of all (None): those that there are now. Returns
-        the task with its end.
-        """
+    async def start(self, task: DueTask, now_us: int) -> DueTask:
+        """Begin a taken ``Recompute`` over the contributions that there are now. Returns the task with its end."""
         ...
 
-    async def page(self, task: DueTask, source: int | None, limit: int) -> ClaimsPage:
-        """Returns the next contributions of a task that was started, in the order of their first arrival."""
+    async def page(self, task: DueTask, limit: int) -> ClaimsPage:
+        """Returns the next contributions of a ``Recompute`` that was started, in the order of their first arrival."""
         ...
 
     async def note(self, task: DueTask, done: int, now_us: int) -> None:

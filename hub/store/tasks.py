@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import Row, Select, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import ClaimKey
@@ -74,28 +74,36 @@ async def move(conn: AsyncConnection, task: DueTask, cursor: bytes) -> None:
     await conn.execute(update(t.tasks).where(t.tasks.c.no == task.no).values(cursor=cursor))
 
 
-async def start(conn: AsyncConnection, task: DueTask, source: int | None, now_us: int) -> DueTask:
-    """Set the end of a task over contributions, of one source or of all (None); returns the task with it."""
+async def start(conn: AsyncConnection, task: DueTask, now_us: int) -> DueTask:
+    """Set the end of a task over contributions; returns the task with it."""
     c = t.contributions.c
     covered = select(func.coalesce(func.max(c.no), 0), func.count())
-    until, total = (await conn.execute(_of(covered, source))).one()
+    until, total = (await conn.execute(_of(covered, task.task))).one()
     values = {"until": until, "total": total, "started_us": now_us}
     await conn.execute(update(t.tasks).where(t.tasks.c.no == task.no).values(values))
     return replace(task, until=until)
 
 
-async def page(conn: AsyncConnection, task: DueTask, source: int | None, limit: int) -> ClaimsPage:
+async def page(conn: AsyncConnection, task: DueTask, limit: int) -> ClaimsPage:
     """Returns the next contributions of a started task, in the order of their first arrival."""
     c = t.contributions.c
     after = int.from_bytes(task.cursor)
     query = select(c.no, c.key).where(c.no > after, c.no <= task.until).order_by(c.no).limit(limit)
-    rows = (await conn.execute(_of(query, source))).all()
+    rows = (await conn.execute(_of(query, task.task))).all()
     more = len(rows) == limit and rows[-1].no != task.until
     return ClaimsPage([ClaimKey(row.key) for row in rows], rows[-1].no.to_bytes(_NO_BYTES) if more else None)
 
 
-def _of(query: Select[Any], source: int | None) -> Select[Any]:
-    return query if source is None else query.where(t.contributions.c.source == source)
+def _of(query: Select[Any], task: Task) -> Select[Any]:
+    """Restricts a query of contributions to those that a task covers."""
+    match task:
+        case Recompute(source=int() as centre, with_members=True):
+            p, source = t.principals.c, t.contributions.c.source
+            return query.where(or_(source == centre, source.in_(select(p.no).where(p.accredited_by == centre))))
+        case Recompute(source=int() as source):
+            return query.where(t.contributions.c.source == source)
+        case _:
+            return query
 
 
 async def note(conn: AsyncConnection, task: DueTask, done: int, now_us: int) -> None:

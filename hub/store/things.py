@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
-from hub.model.words import CanonicalKey, Seq, StixId
+from hub.model.words import CanonicalKey, Seq, StixId, type_of_id
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
@@ -52,7 +52,7 @@ class SqlThings:
         """See the port."""
         async with self._database.reading() as conn:
             policy = await self._database.policy_in(conn)
-            keys = [claim_key(source, stix_id) for stix_id in ids for source in policy.sources]
+            keys = [claim_key(source, stix_id) for stix_id in ids for source in policy.claimants(type_of_id(stix_id))]
             rows = await self._database.rows_in(conn, t.contributions, t.contributions.c.key, keys)
         return [claim_of(row) for row in rows]
 

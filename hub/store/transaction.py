@@ -214,13 +214,13 @@ class SqlTransaction:
         """See the port."""
         await self._locks.alone()
 
-    async def start(self, task: DueTask, source: int | None, now_us: int) -> DueTask:
+    async def start(self, task: DueTask, now_us: int) -> DueTask:
         """See the port."""
-        return await tasks.start(self.conn, task, source, now_us)
+        return await tasks.start(self.conn, task, now_us)
 
-    async def page(self, task: DueTask, source: int | None, limit: int) -> ClaimsPage:
+    async def page(self, task: DueTask, limit: int) -> ClaimsPage:
         """See the port."""
-        return await tasks.page(self.conn, task, source, limit)
+        return await tasks.page(self.conn, task, limit)
 
     async def note(self, task: DueTask, done: int, now_us: int) -> None:
         """See the port."""

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
-from hub.model.policy_changes import CollectionAdded, GroupRemoved, SourceSuspended
+from hub.model.policy_changes import CollectionAdded, GroupRemoved, SourceChanged, SourceSuspended
 from hub.model.reads import REJECTIONS_LOG, THING, TURNS, Reads
 from hub.model.tasks import DueTask, Recompute, SetDate, TakeTurns
 from hub.model.times import DAY_US, midnight_after, stix_time
@@ -28,6 +28,7 @@ from tests.contracts.store_values import (
     a_claim,
     a_thing,
     add_centres,
+    add_member,
     an_id,
     append,
     append_in,
@@ -149,6 +150,18 @@ class StoreAtOnce(StoreSuite):
                 assert all(len(keys) <= 10 for keys in found)
                 assert [key for keys in found for key in keys] == sorted(claim.key for claim in expected)
 
+    async def test_a_change_of_recipients_is_carried_out_over_a_centres_claims_and_those_of_its_members(self) -> None:
+        claims = [a_claim(name, source) for name in range(5) for source in (1, 2, 3, 4)]
+        async with self.opened() as store:
+            await add_centres(store, 2)
+            async with store.registry.change() as directory:
+                await add_member(directory, "m3", accredited_by=2)
+                await add_member(directory, "m4", accredited_by=1)
+                await directory.record(SourceChanged("c2", 2, ["amber_to"], {}), START_US)
+            await self.write(store, Writes(claims=claims))
+            found = [key async for keys in self._recomputed(store, limit=4) for key in keys]
+            assert found == sorted(claim.key for claim in claims if claim.source in (2, 3))
+
     async def test_a_task_covers_what_there_was_at_its_start_in_the_order_of_arrival(self) -> None:
         """A later version keeps the place of the first. What comes after the start was judged by the new policy."""
         names = [f"claim {number}" for number in random.sample(range(100), 6)]
@@ -221,13 +234,12 @@ class StoreAtOnce(StoreSuite):
 
     async def _recompute(self, tx: Transaction, due: DueTask, limit: int) -> Sequence[ClaimKey]:
         """One step, as a worker does it."""
-        source = due.task.source if isinstance(due.task, Recompute) else None
         if due.until is None:
             await tx.alone()
         assert await tx.take(due)
         if due.until is None:
-            due = await tx.start(due, source, START_US)
-        keys, cursor = await tx.page(due, source, limit)
+            due = await tx.start(due, START_US)
+        keys, cursor = await tx.page(due, limit)
         await tx.move(due, cursor)
         await tx.note(due, len(keys), START_US + 1_000_000)
         return keys

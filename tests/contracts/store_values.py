@@ -12,10 +12,11 @@ from sqlalchemy import func, select
 from hub.model.claims import Change, Claim, ClaimState, View, claim_key, digest_of
 from hub.model.policy import Source
 from hub.model.policy_changes import GroupAdded
-from hub.model.principals import Principal, PrincipalKind
+from hub.model.principals import Principal, PrincipalKind, source_of_member
 from hub.model.reads import REPLACED, THING, Reads
-from hub.model.words import CanonicalKey, Seq, SourceName, StixId, Topic, TopicPartition, stamp_of
+from hub.model.words import CanonicalKey, Naming, Seq, SourceName, StixId, Topic, TopicPartition, stamp_of
 from hub.model.writes import Head, ReceiptCounts, ReceiptPart, Writes
+from hub.registry.port import DirectoryWriter
 from hub.store import tables as t
 from hub.store.port import Store, Transaction
 from hub.store.sql import SqlStore
@@ -76,6 +77,13 @@ async def add_centres(store: SqlStore, count: int) -> None:
             principal = Principal(0, centre.name, PrincipalKind.CENTRE, centre.identity)
             await directory.add_principal(principal, b"%d" % number, centre)
         await directory.record(GroupAdded("g", {}), START_US)
+
+
+async def add_member(directory: DirectoryWriter, name: str, *, accredited_by: int) -> Principal:
+    """Register a member, which is anonymous."""
+    member = Principal(0, name, PrincipalKind.MEMBER, StixId(f"identity--{name}"), accredited_by=accredited_by)
+    centre = (await directory.snapshot()).centres[SourceName(f"c{accredited_by}")]
+    return await directory.add_principal(member, name.encode(), source_of_member(member, Naming.ANONYMOUS, centre))
 
 
 async def append(store: Store, count: int, log: int = 1, **more: Any) -> None:

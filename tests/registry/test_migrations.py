@@ -27,7 +27,7 @@ from hub.store import migrations
 from hub.store.migrations import HEAD, upgrade, version
 from hub.store.sqlite import open_sqlite
 from hub.store.tables import metadata
-from tests.registry.builders import NOON_US
+from tests.registry.builders import NOON_US, registry_on, terms
 from tests.servers.postgres import Postgres
 
 
@@ -180,18 +180,35 @@ async def test_a_centre_of_an_older_store_has_the_default_widths_of_networks(tmp
         centre = Source(0, SourceName("ro"), StixId("identity--x"), "RO")
         for kind, settings in (("centre", terms_of(centre)), ("member", {})):
             said = {name: value for name, value in settings.items() if not name.startswith("widest")}
-            columns = "(name, kind, identity, country, suspended, created_us, settings)"
-            row = f"insert into principals {columns} values (:kind, :kind, 'identity--x', 'RO', false, 0, :settings)"
+            columns = "(name, kind, identity, country, accredited_by, suspended, created_us, settings)"
+            row = f"insert into principals {columns} values (:kind, :kind, :kind, 'RO', 1, false, 0, :settings)"
             await conn.execute(text(row), {"kind": kind, "settings": json.dumps(said)})
     await engine.dispose()
     store = await open_sqlite(path, now_us=NOON_US)
     try:
-        (centre,) = (await store.policy()).sources.values()
+        centre, _ = (await store.policy()).sources.values()
         due = [task.task for task in await store.due(NOON_US)]
         async with store.reading() as conn:
             member = await conn.execute(text("select settings from principals where kind = 'member'"))
-            assert member.scalar_one() == "{}"
+            assert "widest" not in member.scalar_one()
     finally:
         await store.close()
     assert (centre.widest_shown, centre.widest_blocked) == (WIDEST_SHOWN, WIDEST_BLOCKED)
     assert Recompute() in due
+
+
+async def test_members_of_an_older_store_become_anonymous_sources(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    store = await open_sqlite(path, now_us=NOON_US)
+    registry = registry_on(store)
+    await registry.centres.add("ro-cert", terms())
+    added = await registry.members.add("soc", accredited_by="ro-cert")
+    async with store.begin() as conn:
+        await conn.execute(text("update principals set settings = '{}' where kind = 'member'"))
+        await conn.execute(text("update alembic_version set version_num = '0010'"))
+    await store.close()
+    store = await open_sqlite(path, now_us=NOON_US)
+    try:
+        assert (await store.policy()).sources[added.made.principal.no] == added.made.terms
+    finally:
+        await store.close()

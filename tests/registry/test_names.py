@@ -25,9 +25,10 @@ def test_any_other_name_is_wrong_usage(said: str) -> None:
     assert "small letters" in caught.value.way_out
 
 
-def test_intake_is_reserved() -> None:
+@pytest.mark.parametrize("said", ["intake", "members"])
+def test_the_names_of_the_hubs_own_topics_are_reserved(said: str) -> None:
     with pytest.raises(WrongUsage, match="reserved"):
-        names.name("intake")
+        names.name(said)
 
 
 @given(st.text())

@@ -119,7 +119,7 @@ async def test_an_identity_belongs_to_one_centre_only(tmp_path: Path) -> None:
         ({"widest_shown": "/12", "trust": 50}, Recompute(source=1)),
         ({"tlp_max": "green"}, Recompute(source=1)),
         ({"default_tlp": "green"}, Recompute(source=1)),
-        ({"amber_to": ["community"]}, Recompute(source=1)),
+        ({"amber_to": ["community"]}, Recompute(source=1, with_members=True)),
         ({"naming": "anonymous"}, Recompute()),
         ({"alias": "A"}, Recompute()),
         ({"country": "MD"}, Recompute()),
@@ -168,13 +168,71 @@ async def test_suspending_and_resuming_a_centre_look_at_its_claims_anew(tmp_path
         assert await _left(tmp_path) == [Recompute(source=1)]
 
 
-async def test_members_and_groups_change_no_view(tmp_path: Path) -> None:
+async def test_what_decides_reading_alone_changes_no_view(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
         await registry.centres.add("ro-cert", terms())
         await registry.groups.add("energy", ["sector=energy"])
         await registry.members.add("soc", accredited_by="ro-cert", sector="energy")
-        await registry.principals.suspend("soc", PrincipalKind.MEMBER)
+        await registry.members.set("soc", country="MD", sector="water")
         assert await _left(tmp_path) == []
+
+
+async def test_a_member_is_a_source_of_three_types_and_anonymous_at_first(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        registry = registry_on(store)
+        await registry.centres.add("ro-cert", terms(amber_to=["community"], tlp_max="green", trust=40))
+        added = await registry.members.add("soc", accredited_by="ro-cert", country="RO")
+        member = added.made.terms
+        assert member.may_claim == frozenset({"sighting", "opinion", "note"})
+        assert (member.ceiling, member.default_level) == (Level.AMBER_STRICT, Level.AMBER)
+        assert (member.amber_to, member.trust, member.shown_name) == (("community",), 100, "anonymous")
+        assert (await store.policy()).sources[added.made.principal.no] == member
+        assert (await registry.members.find("soc")) == added.made
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [({"naming": "named"}, Recompute()), ({"accredited_by": "md-cert"}, Recompute(source=3))],
+)
+async def test_a_change_of_a_member_names_the_views_that_it_can_change(
+    tmp_path: Path, said: dict[str, str], left: Task
+) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.centres.add("ro-cert", terms())
+        await registry.centres.add("md-cert", terms(country="MD"))
+        await registry.members.add("soc", accredited_by="ro-cert")
+        changed = await registry.members.set("soc", **said)
+        assert await registry.members.find("soc") == changed
+        assert await _left(tmp_path) == [left]
+
+
+async def test_what_a_member_sends_at_amber_goes_where_that_of_its_centre_goes(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        registry = registry_on(store)
+        await registry.centres.add("ro-cert", terms())
+        no = (await registry.members.add("soc", accredited_by="ro-cert")).made.principal.no
+        await registry.centres.set("ro-cert", terms(amber_to=["community"]))
+        assert (await store.policy()).sources[no].amber_to == ("community",)
+        assert await _left(tmp_path) == [Recompute(source=1, with_members=True)]
+
+
+async def test_suspending_and_resuming_a_member_look_at_its_claims_anew(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        registry = registry_on(store)
+        await registry.centres.add("ro-cert", terms())
+        no = (await registry.members.add("soc", accredited_by="ro-cert")).made.principal.no
+        await registry.principals.suspend("soc", PrincipalKind.MEMBER)
+        assert (await store.policy()).sources[no].suspended
+        assert await _left(tmp_path) == [Recompute(source=no)]
+        await registry.principals.resume("soc", PrincipalKind.MEMBER)
+        assert not (await store.policy()).sources[no].suspended
+
+
+async def test_a_member_has_no_alias(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        await registry.centres.add("ro-cert", terms())
+        with pytest.raises(WrongUsage, match="naming 'alias'"):
+            await registry.members.add("soc", accredited_by="ro-cert", naming="alias")
 
 
 async def test_a_member_belongs_to_what_it_joined_and_to_what_its_rule_says(tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ class Uses:
         known = self._known.get(StixId(name))
         if known is not None:
             return owner.vouched(known) if self._in_use(no, name) else None
-        users = [source for source in self._policy.sources if self._in_use(no, f"{name}@{source}")]
+        definers = self._policy.claimants("marking-definition")
+        users = [source for source in definers if self._in_use(no, f"{name}@{source}")]
         claims = [
             claim for source in users if (claim := self._facts.claim(claim_key(source, marking_in(name)))) is not None
         ]
