@@ -153,9 +153,7 @@ class Worker:
             writes = await _run(tx, step)
             ran = time.perf_counter()
         worker_metrics.note_batch(len(batch.records), time.perf_counter() - began, ran - running)
-        worker_metrics.note_objects(
-            {now.sources.get(no, NOBODY).name: of_source for no, of_source in writes.counts.items()}
-        )
+        worker_metrics.note_objects([(now.sources.get(no, NOBODY), counts) for no, counts in writes.counts.items()])
 
     async def _note_lag(self) -> None:
         """Update the lag metric now and then. If the log does not answer, the next step reports it."""

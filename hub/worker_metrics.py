@@ -5,18 +5,21 @@ Rates and times belong to the process that counted them; the lag of a partition 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from hub.log.port import INTAKE_PREFIX
+from hub.model.event_log import MEMBERS
+from hub.model.policy import Source, SourceKind
 from hub.model.words import TopicPartition
 from hub.model.writes import ReceiptCounts
 
 TOTALS = CollectorRegistry()
 """Metrics of the whole hub."""
 BY_CENTRE = CollectorRegistry()
-"""Metrics by name of the centre, including centres that members know under an alias or not at all."""
+"""Metrics by name of the centre, including centres that members know under an alias or not at all; the members are one,
+``members``."""
 
 _SECONDS = (0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)
 
@@ -67,13 +70,14 @@ def note_batch(records: int, took_s: float, merged_s: float) -> None:
     MERGE_SECONDS.observe(merged_s)
 
 
-def note_objects(counts: Mapping[str, ReceiptCounts]) -> None:
-    """Count the final states of the objects of a committed step, by name of the centre."""
-    for centre, of_centre in counts.items():
+def note_objects(counts: Iterable[tuple[Source, ReceiptCounts]]) -> None:
+    """Count the final states of the objects of a committed step, by name of the centre; of all members together."""
+    for source, of_source in counts:
+        name = MEMBERS if source.kind is SourceKind.MEMBER else source.name
         for state in _STATES:
-            if count := getattr(of_centre, state):
+            if count := getattr(of_source, state):
                 OBJECTS.labels(state).inc(count)
-                CENTRE_OBJECTS.labels(centre, state).inc(count)
+                CENTRE_OBJECTS.labels(name, state).inc(count)
 
 
 def note_lag(waiting: Mapping[TopicPartition, int]) -> None:

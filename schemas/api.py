@@ -195,20 +195,21 @@ class Withdrawn(Body):
 
 
 class Rejection(Body):
-    """A rejection: one numbered entry of a centre's log of rejections (also in ``rejected.<centre>``)."""
+    """A rejection: one numbered entry of a source's log of rejections (a centre's is also in ``rejected.<centre>``)."""
 
     seq: Annotated[int, Field(ge=1)]
     at: Moment
     """The time of the batch in which it was rejected."""
     centre: str
+    """The name of the centre, or member, that sent it."""
     receipt: str | None
     """The push of the object: the beginning of the text of its receipt. None for an object from Kafka."""
-    topic: str
-    partition: Count
-    offset: Count
-    """The offset of the record in the intake."""
+    topic: str | None
+    partition: Count | None
+    offset: Count | None
+    """The position of the record in the intake. None for members, whose records share a topic."""
     index: Count
-    """The index of the object in the record, from 0."""
+    """The index of the object in its push or, if it was not pushed, in the record, from 0."""
     id: str | None
     """The object's STIX id; None if it could not be read."""
     code: str
@@ -298,17 +299,19 @@ class Flow(Body):
 
 
 class CentreStatus(Body):
-    """The flow of one centre. A centre sees its own, an operator all, a member none."""
+    """The flow of one centre or member. They see their own; an operator those of all centres, and the members' sum."""
 
     centre: str
+    """The name of the centre or member; ``members`` for the sum of all members."""
     suspended: bool
     flow: Flow
     lag: Count | None
-    """The number of its records that wait in the intake; None if the event log does not answer."""
+    """The number of its records that wait in the intake; None if the event log does not answer, and for a member, whose
+    records share a topic."""
     last_received: Moment | None
-    """When the hub last processed something from it."""
+    """When the hub last processed something from it; None for a member."""
     last_code: str | None = None
-    """The code of its newest rejection."""
+    """The code of its newest rejection; None for the sum of all members."""
 
 
 class TaskStatus(Body):
@@ -319,7 +322,7 @@ class TaskStatus(Body):
     collection: str | None
     """The collection; null: all."""
     centre: str | None
-    """The centre whose claims are computed; null: all."""
+    """The centre or member whose claims are computed; null: all."""
     done: Count
     """The number of claims that are computed."""
     total: Count | None
@@ -347,7 +350,7 @@ class Status(Body):
     version: str
     at: Moment
     flow: Flow | None
-    """The flow of all centres; None if the caller may not see it."""
+    """The flow of all centres and members; None if the caller may not see it."""
     centres: list[CentreStatus]
     collections: list[CollectionInfo]
     tasks: list[TaskStatus] = []

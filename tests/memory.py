@@ -14,7 +14,7 @@ from datetime import date
 from typing import Any
 
 from hub.model.claims import Change, Claim, ClaimKey, View, claim_key
-from hub.model.policy import NOBODY, Policy
+from hub.model.policy import LOG_OF_NOBODY, NOBODY, Policy, rejections_log
 from hub.model.policy_changes import DateSet, PolicyChange, affected
 from hub.model.reads import (
     BODY,
@@ -43,7 +43,7 @@ from hub.model.tasks import DueTask, Recompute, TakeTurns, Task
 from hub.model.times import from_us, midnight_after
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, ReceiptCounts, ReceiptPart, Writes
-from hub.store.port import LOG_OF_NOBODY, ClaimsPage
+from hub.store.port import ClaimsPage
 from hub.store.transaction import Stale
 
 
@@ -159,8 +159,9 @@ class MemoryStore:
         }
 
     def _rejections(self, source: int) -> int:
-        name = LOG_OF_NOBODY if source == NOBODY.no else f"rejected.{self._policy.sources[source].name}"
-        return self.logs[name]
+        sender = self._policy.sources.get(source, NOBODY)
+        name = LOG_OF_NOBODY if sender is NOBODY else rejections_log(sender.kind, sender.name)
+        return self.logs.setdefault(name, len(self.logs) + 1)
 
     def _record(self, thing: CanonicalKey) -> ThingRecord:
         views = {no: view for no in self._policy.collections if (view := self.tables.views.get((no, thing)))}

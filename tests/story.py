@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 
 from hub.log.port import INTAKE_PREFIX, Batch, Record, StoredRecord, Topic, TopicPartition
 from hub.model.claims import Change, Claim, ClaimKey, View
-from hub.model.policy import Audience, Collection, Group, Policy, Source
+from hub.model.policy import LOG_OF_NOBODY, Audience, Collection, Group, Policy, Source
 from hub.model.policy_changes import (
     CollectionAdded,
     GroupAdded,
@@ -44,7 +44,7 @@ from hub.model.writes import ReceiptCounts
 from hub.store import policy_changes
 from hub.store import tables as t
 from hub.store.bootstrap import DEFAULT_COLLECTIONS
-from hub.store.port import LOG_OF_NOBODY, WHOLE_LOG, Filter
+from hub.store.port import WHOLE_LOG, Filter
 from hub.store.rows import claim_of, view_of
 from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings

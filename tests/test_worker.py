@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from hub.log.port import StoredRecord, Topic
-from hub.model.policy import NOBODY, Source
+from hub.model.policy import LOG_OF_NOBODY, NOBODY, Source
 from hub.model.times import from_us
 from hub.model.words import SourceName
 from hub.model.writes import ReceiptCounts
-from hub.store.port import LOG_OF_NOBODY, WHOLE_LOG
+from hub.store.port import WHOLE_LOG
 from tests.story import Story, an_indicator
 
 GOOD = json.dumps(an_indicator()).encode()

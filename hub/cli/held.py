@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Objects that
 
 Numbers = Annotated[list[int] | None, typer.Argument(help="Their numbers.", metavar="[NUMBER]…", show_default=False)]
 ListName = Annotated[str | None, typer.Option("--list", metavar="NAME", help="Only hits on this list.")]
-Centre = Annotated[str | None, typer.Option("--centre", metavar="NAME", help="Only what this centre sent.")]
+Centre = Annotated[str | None, typer.Option("--centre", metavar="NAME", help="Only what this centre or member sent.")]
 All = Annotated[bool, typer.Option("--all", help="All held objects.")]
 
 COLUMNS = ("no", "centre", "id", "list", "message", "at", "state")

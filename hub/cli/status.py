@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 _TASKS = ("task", "claims done", "rate", "time left")
-_INTAKE = ("centre", "received", "accepted", "unchanged", "held", "rejected", "lag", "last received")
+_INTAKE = ("from", "received", "accepted", "unchanged", "held", "rejected", "lag", "last received")
 
 
 def command(as_json: AsJson = False, url: Url = DEFAULT_URL, token: TokenOption = None, ca_file: CaFile = None) -> None:

@@ -97,17 +97,21 @@ _OF_TEXT = frozenset({Code.JSON_DUPLICATE_KEY, Code.JSON_NESTING, Code.JSON_NOT_
 """Problems of a record's text; a revocation can often still be read from such a text."""
 
 
+_OF_SOURCE = frozenset({Code.AUTHOR_IMPERSONATION, Code.TYPE_NOT_YOURS})
+"""Refusals because of who sends an object, so that no version of it can be admitted."""
+
+
 def _meant(said: str | None) -> str | None:
     """The id that a withdrawal names, normalised: JSON serialisers add quotes, people add spaces and capitals."""
     return None if said is None else small(said.strip().strip('"').strip())
 
 
 def _revoked(arrival: Arrival, normal: Normal, policy: Policy, limits: Limits) -> Admitted:
-    """Admit a revocation. It is refused only if its author is somebody else; other refusals become warnings."""
+    """Admit a revocation. It is refused only if its source may not send this; other refusals become warnings."""
     said = admit(normal.obj, arrival.source, policy, arrival.at_us, limits)
     refusals = [problem for problem in said if problem.state is State.REJECTED]
     for refusal in refusals:
-        if refusal.code is Code.AUTHOR_IMPERSONATION:
+        if refusal.code in _OF_SOURCE:
             return Admitted(arrival, (refusal,), stix_id=normal.said_id)
     if refusals and not normal.only_revokes and (revokes := revocation(normal.obj)) is not None:
         normal = revoking(revokes, refusals[0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hub.core.judge import objects_in
 from hub.model.clock import JUMP_US
-from hub.model.event_log import StoredRecord
+from hub.model.event_log import MEMBERS_TOPIC, StoredRecord
 from hub.model.policy import NOBODY, Policy, Source
 from hub.model.problems import Code, Problem, cut
 from hub.model.record_headers import RecordHeaders, read_headers
@@ -50,9 +50,10 @@ def arrivals_in(
     times = _Times(now_us)
     for record in records:
         at_us = times.of(record)
-        source = policy.topics.get(record.topic, NOBODY)
-        refused = unforeseen if source is not NOBODY else _of_nobody(record)
-        found.extend(_arrivals(record, source, at_us, limits, refused))
+        headers = read_headers(record.headers)
+        source = _source_of(record, headers, policy)
+        refused = unforeseen if source is not NOBODY else _of_nobody(record, headers)
+        found.extend(_arrivals(record, headers, source, at_us, limits, refused))
     return found
 
 
@@ -68,8 +69,20 @@ def released_arrivals(held: Iterable[Held], policy: Policy) -> list[Arrival]:
     ]  # fmt: skip
 
 
-def _of_nobody(record: StoredRecord) -> Problem:
+def _source_of(record: StoredRecord, headers: RecordHeaders, policy: Policy) -> Source:
+    """The owner of a record's topic. In the topic of all members the headers decide, since only the hub writes there;
+    nowhere else, since centres write any headers.
+    """
+    if record.topic == MEMBERS_TOPIC:
+        return policy.members.get(headers.source or "", NOBODY)
+    return policy.centre_of_topic.get(record.topic, NOBODY)
+
+
+def _of_nobody(record: StoredRecord, headers: RecordHeaders) -> Problem:
     says = f"The topic {cut(record.topic)} belongs to no source here; add the centre, or stop the sender."
+    if record.topic == MEMBERS_TOPIC:
+        named = "no member" if headers.source is None else f"{cut(headers.source)}, which is no member of this hub"
+        says = f"A record of {record.topic} names {named}; only the hub may write there, so find out who else did."
     return Problem(Code.RECORD_OF_NOBODY, "", says)
 
 
@@ -91,9 +104,8 @@ class _Times:
 
 
 def _arrivals(
-    record: StoredRecord, source: Source, at_us: int, limits: Limits, refused: Problem | None
+    record: StoredRecord, headers: RecordHeaders, source: Source, at_us: int, limits: Limits, refused: Problem | None
 ) -> Iterator[Arrival]:
-    headers = read_headers(record.headers)
     values: Sequence[bytes | None] = [record.value]
     if refused is None:
         refused, values = _values(record, headers, limits)

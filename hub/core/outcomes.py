@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from hub.core.arrivals import Arrival
 from hub.core.contributions import Outcome
+from hub.model.policy import SourceKind
 from hub.model.problems import Problem
 from hub.model.words import State, StixId
 from hub.model.writes import Held, ReceiptCounts, ReceiptPart, Superseding, Writes, is_superseded, without_superseded
@@ -88,14 +90,19 @@ def rejections(outcomes: Sequence[Outcome], rules_url: str) -> dict[int, list[di
     return found
 
 
+def _position(arrival: Arrival) -> dict[str, object]:
+    """The position of the record. Members do not see it: in a shared topic it tells how much others send."""
+    if arrival.source.kind is SourceKind.MEMBER:
+        return {"topic": None, "partition": None, "offset": None}
+    return {"topic": arrival.topic, "partition": arrival.partition, "offset": arrival.offset}
+
+
 def _rejection(outcome: Outcome, rules_url: str) -> dict[str, object]:
     arrival, problem = outcome.admitted.arrival, outcome.problems[0]
     return {
         "centre": arrival.source.name,
         "receipt": arrival.receipt,
-        "topic": arrival.topic,
-        "partition": arrival.partition,
-        "offset": arrival.offset,
+        **_position(arrival),
         "index": arrival.index,
         "id": outcome.admitted.stix_id,
         "code": problem.code.value,

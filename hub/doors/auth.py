@@ -13,7 +13,7 @@ from starlette.requests import Request
 from hub.model.credentials import Credentials, TokenCredentials
 from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
 from hub.model.policy import Collection
-from hub.model.principals import Principal, PrincipalKind
+from hub.model.principals import SOURCE_KINDS, Principal
 from hub.registry.access import Access
 
 _LONGEST_HEADER = 4_096
@@ -91,11 +91,11 @@ class Gate:
             raise _no_credentials()
         return principal
 
-    async def centre(self, request: Request) -> Principal:
-        """Returns the centre of a request. Raises NotAuthenticated, or NotAllowed for another kind of principal."""
+    async def source(self, request: Request) -> Principal:
+        """Returns the source of a request. Raises NotAuthenticated, or NotAllowed for an operator."""
         principal = await self.required(request)
-        if principal.kind is not PrincipalKind.CENTRE:
-            raise NotAllowed("auth.centre-only", "Only a centre may do this.", "Use a centre's token.")
+        if principal.kind not in SOURCE_KINDS:
+            raise NotAllowed("auth.source-only", "Only a centre or a member may do this.", "Use its token.")
         return principal
 
     async def readable(self, principal: Principal | None) -> list[Collection]:

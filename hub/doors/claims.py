@@ -1,4 +1,4 @@
-"""``GET /v1/claims``: what the calling centre itself claims about a thing."""
+"""``GET /v1/claims``: what the caller itself claims about a thing."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def routes(doors: Doors) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=_PAGE_CLAIMS)] = _PAGE_CLAIMS,
     ) -> Response:
         """Read your own claims about a value, a pattern or a STIX id, withdrawn ones included."""
-        centre = await doors.gate.centre(request)
-        collections = await doors.gate.explainable(centre)
-        found = await own_claims(doors.store, centre, collections, about, after=after, limit=limit)
+        source = await doors.gate.source(request)
+        collections = await doors.gate.explainable(source)
+        found = await own_claims(doors.store, source, collections, about, after=after, limit=limit)
         claims = [_claim(one) for one in found.claims]
         body = OwnClaimPage(about=about, claims=claims, next_after=claims[-1].id if found.more else None)
         return Response(body.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})

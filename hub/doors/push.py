@@ -1,4 +1,4 @@
-"""The push interface of centres: objects and withdrawals in, receipts and rejections out."""
+"""The push interface of sources: objects and withdrawals in, receipts and rejections out."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _add_ways_in(router: APIRouter, doors: Doors) -> None:
     @router.post("/v1/intake", status_code=202, responses=_accepted(), openapi_extra=binary_body(FORMS))
     async def push(request: Request) -> Response:
         """Push STIX: a bundle, an object, or NDJSON, optionally gzip or zstd. The status is 202 when all is durable."""
-        centre = await doors.gate.centre(request)
+        source = await doors.gate.source(request)
         form = form_of(request.headers.get("content-type"))
         taken = await doors.intake.push(
-            centre, request.stream(), form=form, encoding=encoding_of(request), length=length_of(request)
+            source, request.stream(), form=form, encoding=encoding_of(request), length=length_of(request)
         )
-        _note(centre, taken)
+        _note(source, taken)
         return _receipt_for(taken, doors.base_url(request))
 
     @router.post(
@@ -61,12 +61,12 @@ def _add_ways_in(router: APIRouter, doors: Doors) -> None:
     )
     async def withdraw(request: Request) -> Response:
         """Withdraw contributions by their STIX ids, so that they stay out; softly; or take such a withdrawal back."""
-        centre = await doors.gate.centre(request)
+        source = await doors.gate.source(request)
         _require_json(request.headers.get("content-type"))
         body = await doors.intake.read(request.stream(), encoding=encoding_of(request), length=length_of(request))
         said = await asyncio.to_thread(_withdrawals, body)
-        taken = await doors.intake.withdraw(centre, said.ids, _kind(said))
-        _note(centre, taken)
+        taken = await doors.intake.withdraw(source, said.ids, _kind(said))
+        _note(source, taken)
         return _receipt_for(taken, doors.base_url(request))
 
 
@@ -74,9 +74,9 @@ def _add_receipts(router: APIRouter, doors: Doors) -> None:
     @router.get("/v1/receipts/{receipt}", responses={200: {"model": Receipt}, **ERRORS})
     async def read_receipt(request: Request, receipt: str) -> Response:
         """Read the receipt of your push."""
-        centre = await doors.gate.centre(request)
+        source = await doors.gate.source(request)
         codec = doors.intake.codec
-        told = await receipts.receipt(doors.store, codec, centre, receipt)
+        told = await receipts.receipt(doors.store, codec, source, receipt)
         base = doors.base_url(request)
         body = Receipt(
             state="complete" if told.complete else "pending",
@@ -95,11 +95,11 @@ def _add_receipts(router: APIRouter, doors: Doors) -> None:
         request: Request, receipt: str, after: Annotated[str, Query(pattern=r"^\d{1,10}\.\d{1,10}$")]
     ) -> Response:
         """Read the problems of a receipt that it does not contain itself; follow ``next_url``."""
-        centre = await doors.gate.centre(request)
+        source = await doors.gate.source(request)
         codec = doors.intake.codec
         index, _, count = after.partition(".")
         place = ProblemPlace(int(index), int(count))
-        told = await receipts.problems(doors.store, codec, centre, receipt, after=place)
+        told = await receipts.problems(doors.store, codec, source, receipt, after=place)
         base = doors.base_url(request)
         body = ProblemPage(
             problems=[_problem(one, base) for one in told.problems],
@@ -115,10 +115,10 @@ def _add_rejections(router: APIRouter, doors: Doors) -> None:
         after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
         limit: Annotated[int, Query(ge=1, le=_PAGE_REJECTIONS)] = _PAGE_REJECTIONS,
     ) -> Response:
-        """Read the calling centre's rejections after a number. For an operator: those of records without a source."""
+        """Read your rejections after a number. For an operator: those of records without a source."""
         principal = await doors.gate.required(request)
         if principal.kind is not PrincipalKind.OPERATOR:
-            principal = await doors.gate.centre(request)
+            principal = await doors.gate.source(request)
         async with share_of(doors.answers, 2 * doors.settings.page_bytes) as share:
             body = await _rejections(doors, principal, Seq(after), limit)
             answer = Response(body, media_type=JSON, headers=_PRIVATE)
@@ -186,9 +186,9 @@ def _kind(said: Withdrawals) -> Withdrawal:
     return Withdrawal.SOFT if said.soft else Withdrawal.STANDS
 
 
-def _note(centre: Principal, taken: Taken) -> None:
+def _note(source: Principal, taken: Taken) -> None:
     metrics.PUSHED_OBJECTS.inc(taken.received)
-    _log.info("push.taken", centre=centre.name, receipt=taken.receipt, count=taken.received)
+    _log.info("push.taken", **{source.kind.value: source.name}, receipt=taken.receipt, count=taken.received)
 
 
 def _receipt_for(taken: Taken, base: str) -> Response:

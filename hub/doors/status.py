@@ -14,7 +14,7 @@ from hub.doors.openapi import ERRORS
 from hub.doors.version import VERSION
 from hub.model.times import stix_time, to_us
 from hub.model.writes import ReceiptCounts
-from hub.questions.status import CentreFlow, Here, HubStatus, OpenTask, status
+from hub.questions.status import Here, HubStatus, OpenTask, SourceFlow, status
 from schemas.api import CentreStatus, DoorStatus, Flow, Status, TaskStatus
 
 
@@ -24,7 +24,7 @@ def routes(doors: Doors) -> APIRouter:
 
     @router.get("/v1/status", responses={200: {"model": Status}, **ERRORS}, name="status")
     async def read_status(request: Request) -> Response:
-        """Show the status: an operator sees everything, a centre its own part of the flow, a member its collections."""
+        """Show the status: an operator sees everything, others their own part of the flow."""
         principal = await doors.gate.required(request)
         found = await status(
             doors.store,
@@ -64,10 +64,10 @@ def _flow(counts: ReceiptCounts) -> Flow:
     )
 
 
-def _centre(one: CentreFlow) -> CentreStatus:
+def _centre(one: SourceFlow) -> CentreStatus:
     return CentreStatus(
-        centre=one.source.name,
-        suspended=one.source.suspended,
+        centre=one.name,
+        suspended=one.suspended,
         flow=_flow(one.counts),
         lag=one.lag,
         last_received=None if one.last_received_us is None else stix_time(one.last_received_us),

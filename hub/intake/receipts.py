@@ -1,7 +1,8 @@
-"""Receipts: a signed text with all that is needed to answer (centre, count, log positions), so nothing else is stored.
+"""Receipts: a sealed text with all that is needed to answer (source, count, log positions), so nothing else is stored.
 
 The store counts the states of the objects; a receipt is complete when the store's positions have passed those in its
-text, even after a crash (``hub/questions/receipts.py``). A receipt whose text was changed is unknown.
+text, even after a crash (``hub/questions/receipts.py``). A receipt whose text was changed is unknown. The content is
+encrypted, since the positions in a topic that many members share tell how much the others send.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hub.log.port import INTAKE_PREFIX
 from hub.model.errors import NotFound
 from hub.model.words import Positions, Topic, TopicPartition
 
@@ -35,15 +35,14 @@ def new_uid() -> str:
 class ReceiptName:
     """The content of a receipt's text."""
 
-    centre: int
+    source: int
     uid: str
     received: int
     ends: Mapping[int, int] = field(default_factory=dict)
-    """By partition of the centre's topic, the position after the last record of the push."""
+    """By partition of the source's topic, the position after the last record of the push."""
 
-    def positions(self, centre_name: str) -> Positions:
+    def positions(self, topic: Topic) -> Positions:
         """The positions that the store must have reached for the receipt to be complete."""
-        topic = Topic(INTAKE_PREFIX + centre_name)
         return {TopicPartition(topic, partition): end for partition, end in self.ends.items()}
 
 
@@ -52,12 +51,15 @@ class ReceiptCodec:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._stream_key = hashlib.blake2b(key=key, person=b"ctihub-receipt-s").digest()
 
     def encode(self, name: ReceiptName) -> str:
         """URL-safe text, about 70 characters. It begins with the uid, which rejections contain."""
-        body = _HEAD.pack(_VERSION, name.centre, name.received, len(name.ends))
+        body = _HEAD.pack(_VERSION, name.source, name.received, len(name.ends))
         body += b"".join(_END.pack(partition, end) for partition, end in sorted(name.ends.items()))
-        rest = base64.urlsafe_b64encode(body + self._mac(name.uid.encode() + body)).rstrip(b"=").decode()
+        uid = name.uid.encode()
+        sealed = self._crypt(uid, body)
+        rest = base64.urlsafe_b64encode(sealed + self._mac(uid + sealed)).rstrip(b"=").decode()
         return f"{name.uid}-{rest}"
 
     def decode(self, text: str) -> ReceiptName:
@@ -68,19 +70,25 @@ class ReceiptCodec:
             raw = base64.b64decode(rest + "=" * (-len(rest) % 4), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error):
             raise unknown_receipt() from None
-        body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-        if len(body) < _HEAD.size or not hmac.compare_digest(mac, self._mac(signed + body)):
+        sealed, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+        if len(sealed) < _HEAD.size or not hmac.compare_digest(mac, self._mac(signed + sealed)):
             raise unknown_receipt()
-        version, centre, received, count = _HEAD.unpack_from(body)
+        body = self._crypt(signed, sealed)
+        version, source, received, count = _HEAD.unpack_from(body)
         if version != _VERSION or len(body) != _HEAD.size + count * _END.size:
             raise unknown_receipt()
         ends = dict(_END.iter_unpack(body[_HEAD.size :]))
-        return ReceiptName(centre, uid, received, ends)
+        return ReceiptName(source, uid, received, ends)
+
+    def _crypt(self, uid: bytes, body: bytes) -> bytes:
+        """Encrypt or decrypt: XOR with a stream of the key and the uid, which is random and used once."""
+        stream = hashlib.shake_256(self._stream_key + uid).digest(len(body))
+        return (int.from_bytes(body) ^ int.from_bytes(stream)).to_bytes(len(body))
 
     def _mac(self, body: bytes) -> bytes:
         return hashlib.blake2b(body, digest_size=_MAC_BYTES, key=self._key, person=b"ctihub-receipt").digest()
 
 
 def unknown_receipt() -> NotFound:
-    """The same error for a receipt that never existed and for one of another centre."""
+    """The same error for a receipt that never existed and for one of another source."""
     return NotFound("receipt.unknown", "There is no such receipt.", "Use the receipt from the answer to the push.")

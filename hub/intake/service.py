@@ -1,4 +1,4 @@
-"""From a request's bytes to durable records and a receipt; shared by all doors through which centres push.
+"""From a request's bytes to durable records and a receipt; shared by all doors through which sources push.
 
 A record with a receipt in its headers is exactly one received object, even if it looks like a bundle. If an object is
 over the limit, or larger than the log accepts, only its beginning is appended, with its size in the headers: it will be
@@ -17,11 +17,12 @@ import msgspec
 from hub.intake.body import BLOCK_BYTES, EXCERPT_BYTES, Encoding, Form, NdjsonLines, Piece, Unpacked, objects_of
 from hub.intake.budget import Budget, Share
 from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
-from hub.log.port import INTAKE_PREFIX, EventLog, Record, RecordsTooLarge
+from hub.log.port import EventLog, Record, RecordsTooLarge
 from hub.model.errors import NotFound, Refused, TooLarge
+from hub.model.event_log import MEMBERS_TOPIC
 from hub.model.principals import Principal
-from hub.model.record_headers import headers_of, withdrawal_headers
-from hub.model.words import Limits, Positions, Topic, Withdrawal
+from hub.model.record_headers import headers_of, with_source, withdrawal_headers
+from hub.model.words import Limits, Positions, Withdrawal
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ class Taken:
 
 
 class Intake:
-    """Accepts what centres push. One per process; belongs to its event loop."""
+    """Accepts what sources push. One per process; belongs to its event loop."""
 
     def __init__(self, log: EventLog, codec: ReceiptCodec, limits: IntakeLimits) -> None:
         self.limits = limits
@@ -74,7 +75,7 @@ class Intake:
         )
 
     async def push(
-        self, centre: Principal, body: AsyncIterator[bytes], *, form: Form, encoding: Encoding, length: int | None
+        self, source: Principal, body: AsyncIterator[bytes], *, form: Form, encoding: Encoding, length: int | None
     ) -> Taken:
         """Append a body's objects to the log. ``length``: the size of the body as sent, if known.
 
@@ -86,7 +87,7 @@ class Intake:
             raise _too_large(self.limits.push_bytes)
         async with self._budget.share() as share:
             blocks = _Blocks(body, encoding, self.limits)
-            push = _Push(self._log, centre)
+            push = _Push(self._log, source)
             match form:
                 case Form.LINES:
                     await self._take_lines(blocks, push, share, length if encoding is Encoding.IDENTITY else None)
@@ -99,18 +100,18 @@ class Intake:
         async with self._budget.share() as share:
             return bytes(await self._gather(_Blocks(body, encoding, self.limits), share, length))
 
-    async def withdraw(self, centre: Principal, ids: Sequence[str], withdrawal: Withdrawal) -> Taken:
+    async def withdraw(self, source: Principal, ids: Sequence[str], withdrawal: Withdrawal) -> Taken:
         """Withdraw contributions by id, or take withdrawals back: appends null values keyed by id, with a header.
 
         Raises TryAgain if the log does not answer.
         """
-        push = _Push(self._log, centre)
+        push = _Push(self._log, source)
         for start in range(0, len(ids), CHUNK_RECORDS):
             await push.append_withdrawals(ids[start : start + CHUNK_RECORDS], withdrawal)
         return self._taken(push)
 
     def _taken(self, push: _Push) -> Taken:
-        name = ReceiptName(push.centre.no, push.uid, push.received, push.ends)
+        name = ReceiptName(push.source.no, push.uid, push.received, push.ends)
         return Taken(self.codec.encode(name), push.received)
 
     async def _take_lines(self, blocks: _Blocks, push: _Push, share: Share, length: int | None) -> None:
@@ -148,13 +149,13 @@ class Intake:
 class _Push:
     """One push while it is appended to the log."""
 
-    def __init__(self, log: EventLog, centre: Principal) -> None:
-        self.centre = centre
+    def __init__(self, log: EventLog, source: Principal) -> None:
+        self.source = source
         self.uid = new_uid()
         self.received = 0
         self.ends: dict[int, int] = {}
         self._log = log
-        self._topic = Topic(INTAKE_PREFIX + centre.name)
+        self._topic = source.intake_topic
 
     async def append(self, pieces: Sequence[Piece]) -> None:
         for chunk in _chunks(pieces):
@@ -177,9 +178,11 @@ class _Push:
         self.received += len(records)
 
     async def _stored(self, records: Sequence[Record]) -> Positions:
+        if self._topic == MEMBERS_TOPIC:
+            records = [with_source(record, self.source.name) for record in records]
         try:
             return await self._log.append(self._topic, records)
-        except NotFound:  # the centre was added only just now
+        except NotFound:  # the source was added only just now
             await self._log.create(self._topic)
             return await self._log.append(self._topic, records)
 

@@ -9,6 +9,10 @@ from hub.model.words import Positions, Topic, TopicPartition
 
 INTAKE_PREFIX = "intake."
 """The prefix of the names of all intake topics."""
+MEMBERS = "members"
+"""The name of all members together; no principal may have it."""
+MEMBERS_TOPIC = Topic(INTAKE_PREFIX + MEMBERS)
+"""The intake topic of all members. Only the hub writes there; the headers of each record name its source."""
 
 
 @dataclass(frozen=True, slots=True)

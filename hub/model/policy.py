@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-from hub.model.event_log import INTAKE_PREFIX
+from hub.model.event_log import INTAKE_PREFIX, MEMBERS_TOPIC
 from hub.model.times import DAY_US
 from hub.model.words import (
     COMMUNITY,
@@ -24,6 +24,7 @@ from hub.model.words import (
     Naming,
     SourceName,
     StixId,
+    Topic,
 )
 
 _EPOCH = date(1970, 1, 1)
@@ -62,6 +63,28 @@ WIDEST_SHOWN = Widths(8, 19)
 WIDEST_BLOCKED = Widths(16, 29)
 """The widest networks in lists made for blocking, if the operator has not decided otherwise."""
 ANY_WIDTH = Widths(0, 0)
+
+
+LOG_OF_NOBODY = "rejections"
+"""The name of the log of rejections of records that belong to no source; those of members begin with it and a dot."""
+
+
+def intake_topic(kind: SourceKind, name: str) -> Topic:
+    """The topic of the event log for what a source sends."""
+    match kind:
+        case SourceKind.CENTRE:
+            return Topic(INTAKE_PREFIX + name)
+        case SourceKind.MEMBER:
+            return MEMBERS_TOPIC
+
+
+def rejections_log(kind: SourceKind, name: str) -> str:
+    """The name of the log of a source's rejections: of a centre also its Kafka topic; members have none."""
+    match kind:
+        case SourceKind.CENTRE:
+            return f"rejected.{name}"
+        case SourceKind.MEMBER:
+            return f"{LOG_OF_NOBODY}.{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +218,15 @@ class Policy:
         return {source.identity: source for source in self.sources.values()}
 
     @cached_property
-    def topics(self) -> Mapping[str, Source]:
-        """The sources that have an intake topic, by the name of the topic."""
-        return {INTAKE_PREFIX + c.name: c for c in self.sources.values() if c.kind is SourceKind.CENTRE}
+    def centre_of_topic(self) -> Mapping[str, Source]:
+        """The centres, by the name of their intake topic."""
+        centres = (source for source in self.sources.values() if source.kind is SourceKind.CENTRE)
+        return {intake_topic(centre.kind, centre.name): centre for centre in centres}
+
+    @cached_property
+    def members(self) -> Mapping[str, Source]:
+        """The members, by name."""
+        return {source.name: source for source in self.sources.values() if source.kind is SourceKind.MEMBER}
 
     def claimants(self, stix_type: str) -> Set[int]:
         """The numbers of the sources that may claim objects of a type."""

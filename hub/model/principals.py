@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hub.model.policy import MEMBERS_CLAIM, Collection, Group, Source, SourceKind
-from hub.model.words import CollectionName, GroupName, Naming, SourceName, StixId
+from hub.model.policy import MEMBERS_CLAIM, Collection, Group, Source, SourceKind, intake_topic
+from hub.model.words import CollectionName, GroupName, Naming, SourceName, StixId, Topic
 
 
 class PrincipalKind(StrEnum):
@@ -60,6 +60,11 @@ class Principal:
     created_us: int = 0
     joined: frozenset[GroupName] = field(default=frozenset())
     """The groups whose list contains it."""
+
+    @property
+    def intake_topic(self) -> Topic:
+        """The topic of the event log for what it sends. Operators send nothing: KeyError."""
+        return intake_topic(SOURCE_KINDS[self.kind], self.name)
 
 
 def source_of_member(member: Principal, naming: Naming, accredited_by: Source) -> Source:

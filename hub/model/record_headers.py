@@ -2,22 +2,25 @@
 
 A push writes ``receipt`` (its uid) and ``index`` (the object's index in the push, decimal, from 0), and ``too-large``
 (a size in bytes, decimal) if the record holds only the beginning of an object. A record without a value may have
-``withdrawal``: ``stands``, ``soft`` or ``restore``; without it the withdrawal is soft. Other clients may write
-anything.
+``withdrawal``: ``stands``, ``soft`` or ``restore``; without it the withdrawal is soft. In the topic of all members,
+which only the hub writes, a push also writes ``source``, the member's name. Other clients may write anything in their
+topics.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from hub.model.event_log import Record
 from hub.model.words import Limits, Withdrawal
 
 _RECEIPT = "receipt"
 _INDEX = "index"
 _TOO_LARGE = "too-large"
 _WITHDRAWAL = "withdrawal"
+_SOURCE = "source"
 
 _LAST_INDEX = 2**31 - 1 - Limits().bundle_objects
 """The largest index that the store can hold; a header of another client may contain any number."""
@@ -39,6 +42,8 @@ class RecordHeaders:
     number."""
     withdrawal: Withdrawal | bytes = Withdrawal.SOFT
     """What a record without a value does; bytes if the header is none of the three words."""
+    source: str | None = None
+    """The member that sent it. Counts in the topic of all members only, where nobody but the hub writes."""
 
 
 def headers_of(receipt: str, index: int, *, too_large_bytes: int | None = None) -> tuple[tuple[str, bytes], ...]:
@@ -52,6 +57,11 @@ def withdrawal_headers(receipt: str, index: int, withdrawal: Withdrawal) -> tupl
     return (*headers_of(receipt, index), (_WITHDRAWAL, withdrawal.encode()))
 
 
+def with_source(record: Record, source: str) -> Record:
+    """The record with the name of its source, for a topic that several sources share."""
+    return replace(record, headers=(*record.headers, (_SOURCE, source.encode())))
+
+
 def read_headers(headers: Iterable[tuple[str, bytes]]) -> RecordHeaders:
     """Read the headers of a record. Values that no push writes are ignored; of repeated headers the last counts."""
     found = dict(headers)
@@ -62,6 +72,7 @@ def read_headers(headers: Iterable[tuple[str, bytes]]) -> RecordHeaders:
         _number(index, _LAST_INDEX),
         None if size is None else _number(size, _LARGEST),
         _WITHDRAWALS.get(withdrawal, withdrawal),
+        found[_SOURCE].decode("utf-8", "replace") if _SOURCE in found else None,
     )
 
 

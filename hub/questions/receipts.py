@@ -7,11 +7,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from hub.intake.receipts import ReceiptCodec, ReceiptName, unknown_receipt
-from hub.log.kafka_topics import REJECTED_PREFIX
-from hub.model.principals import Principal, PrincipalKind
+from hub.model.policy import LOG_OF_NOBODY, rejections_log
+from hub.model.principals import SOURCE_KINDS, Principal, PrincipalKind
 from hub.model.words import Seq
 from hub.model.writes import ReceiptCounts
-from hub.store.port import LOG_OF_NOBODY, IntakeReader, ObjectProblem, Store
+from hub.store.port import IntakeReader, ObjectProblem, Store
 
 PROBLEM_PAGE = 1_000
 """The maximum number of problems in one answer."""
@@ -62,10 +62,10 @@ async def receipt(store: Store, codec: ReceiptCodec, source: Principal, text: st
     The positions are read first: everything up to them is then counted, whatever is committed in between.
     """
     name = _own(codec, source, text)
-    ends = name.positions(source.name)
+    ends = name.positions(source.intake_topic)
     reached = await store.positions(list(ends))
     complete = all(reached.get(at, 0) >= end for at, end in ends.items())
-    counts = await store.intake.receipt_counts(name.uid, name.centre)
+    counts = await store.intake.receipt_counts(name.uid, name.source)
     return ToldReceipt(complete, name.received, counts, await _problems(store.intake, name, ProblemPlace()))
 
 
@@ -79,7 +79,8 @@ async def problems(
 async def rejections(store: Store, principal: Principal, after: Seq, *, limit: int, limit_bytes: int) -> ToldRejections:
     """The rejections of this source after a number; for an operator those of records that belong to no source."""
     operator = principal.kind is PrincipalKind.OPERATOR
-    log = await store.logs.number(LOG_OF_NOBODY if operator else REJECTED_PREFIX + principal.name)
+    name = LOG_OF_NOBODY if operator else rejections_log(SOURCE_KINDS[principal.kind], principal.name)
+    log = await store.logs.number(name)
     if log is None:
         return ToldRejections((), after, more=False)
     page = await store.logs.page(log, after, limit=limit, limit_bytes=limit_bytes)
@@ -88,7 +89,7 @@ async def rejections(store: Store, principal: Principal, after: Seq, *, limit: i
 
 def _own(codec: ReceiptCodec, source: Principal, text: str) -> ReceiptName:
     name = codec.decode(text)
-    if name.centre != source.no:
+    if name.source != source.no:
         raise unknown_receipt()
     return name
 
@@ -97,7 +98,7 @@ async def _problems(intake: IntakeReader, name: ReceiptName, after: ProblemPlace
     found: list[ObjectProblem] = []
     place = after
     at, passed = after.index, 0
-    ordered = intake.problems(name.uid, name.centre, from_index=after.index, in_one_partition=len(name.ends) <= 1)
+    ordered = intake.problems(name.uid, name.source, from_index=after.index, in_one_partition=len(name.ends) <= 1)
     async with aclosing(ordered):
         async for problem in ordered:
             at, passed = problem.index, passed + 1 if problem.index == at else 1

@@ -8,12 +8,13 @@ from enum import StrEnum
 
 import orjson
 
-from hub.log.kafka_topics import COLLECTION_PREFIX, REJECTED_PREFIX
-from hub.log.port import INTAKE_PREFIX, EventLog
-from hub.model.policy import NOBODY, Collection, Policy, Source
+from hub.log.kafka_topics import COLLECTION_PREFIX
+from hub.log.port import EventLog
+from hub.model.event_log import MEMBERS, MEMBERS_TOPIC
+from hub.model.policy import NOBODY, Collection, Policy, Source, SourceKind, intake_topic, rejections_log
 from hub.model.principals import Principal, PrincipalKind
 from hub.model.tasks import TaskProgress
-from hub.model.words import CollectionName, Positions, Seq, SourceName, TopicPartition
+from hub.model.words import CollectionName, Positions, Seq, SourceName, Topic, TopicPartition
 from hub.model.writes import ReceiptCounts
 from hub.questions.catalogue import ListedCollection, listed
 from hub.questions.servers import answers, asked
@@ -35,18 +36,21 @@ class RelayState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CentreFlow:
-    """What one source sent."""
+class SourceFlow:
+    """What one source sent, or for an operator all members together."""
 
-    source: Source
+    name: str
+    """The name of the source, or ``members``."""
+    suspended: bool
     counts: ReceiptCounts
     """The final states of all objects that it has sent."""
     lag: int | None
-    """How many of its records are not processed yet; None if the event log does not answer."""
+    """How many of its records are not processed yet; None if the event log does not answer, and for a single member,
+    whose records share a topic with those of others."""
     last_received_us: int | None
-    """When the hub last processed a record of it."""
+    """When the hub last processed a record of it; None for a single member."""
     last_code: str | None
-    """The code of its newest rejection."""
+    """The code of its newest rejection; None for all members together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,12 @@ class OpenTask:
 
 @dataclass(frozen=True, slots=True)
 class HubStatus:
-    """Operators see everything, a source its own numbers, a member its collections."""
+    """Operators see everything, others their own numbers and their collections."""
 
     total: ReceiptCounts | None
     """For all sources; None if the caller may not see it."""
-    sources: tuple[CentreFlow, ...]
-    """By name."""
+    sources: tuple[SourceFlow, ...]
+    """For an operator the centres by name, then the members together; for others the caller."""
     collections: tuple[ListedCollection, ...]
     tasks: tuple[OpenTask, ...]
     """In the order in which they are done; empty for others than operators, who may not see how many claims there are.
@@ -108,12 +112,15 @@ async def status(
     flow = _Flow(arrived, await store.intake.reached(), await store.intake.counts())
     held = await store.intake.waiting() if operator else 0
     ends = await store.logs.ends()
-    seen = [source for source in policy.sources.values() if operator or source.no == principal.no]
-    codes = await _last_codes(store.logs, ends, seen)
+    seen = _seen(policy, principal)
+    codes = await _last_codes(store.logs, seen)
     relay, relay_lag = await _relay(relayed, collections, ends)
     return HubStatus(
         total=_sum(flow.counts.values()) if operator else None,
-        sources=tuple(flow.of(source, codes.get(source.no)) for source in sorted(seen, key=lambda one: one.name)),
+        sources=(
+            *(flow.of(source, codes.get(source.no)) for source in seen),
+            *((flow.of_members(policy),) if operator and policy.members else ()),
+        ),
         collections=tuple(listed(collections, ends)),
         tasks=tuple(_open(one, policy) for one in await _progress(store, policy)) if operator else (),
         takes_pushes=await answers(log.ready),
@@ -122,6 +129,13 @@ async def status(
         relay_lag=relay_lag,
         notes=(*_notes(held, flow.of_nobody, here), *await _complaints(log)) if operator else (),
     )
+
+
+def _seen(policy: Policy, principal: Principal) -> list[Source]:
+    """The sources that the caller sees one by one."""
+    if principal.kind is not PrincipalKind.OPERATOR:
+        return [policy.sources[principal.no]] if principal.no in policy.sources else []
+    return sorted(policy.centre_of_topic.values(), key=lambda centre: centre.name)
 
 
 async def _progress(store: Store, policy: Policy) -> list[TaskProgress]:
@@ -149,22 +163,31 @@ class _Flow:
         """The number of records rejected because their topic belongs to no source."""
         return self.counts.get(NOBODY.no, _NOTHING).rejected
 
-    def of(self, source: Source, last_code: str | None) -> CentreFlow:
+    def of(self, source: Source, last_code: str | None) -> SourceFlow:
         counts = self.counts.get(source.no, _NOTHING)
-        return CentreFlow(source, counts, self._lag(source), self._last_received_us(source), last_code)
+        if source.kind is SourceKind.MEMBER:
+            return SourceFlow(source.name, source.suspended, counts, None, None, last_code)
+        topic = intake_topic(source.kind, source.name)
+        lag, last_received_us = self._lag(topic), self._last_received_us(topic)
+        return SourceFlow(source.name, source.suspended, counts, lag, last_received_us, last_code)
 
-    def _lag(self, source: Source) -> int | None:
+    def of_members(self, policy: Policy) -> SourceFlow:
+        counts = _sum(self.counts.get(member.no, _NOTHING) for member in policy.members.values())
+        lag, last_received_us = self._lag(MEMBERS_TOPIC), self._last_received_us(MEMBERS_TOPIC)
+        return SourceFlow(MEMBERS, False, counts, lag, last_received_us, None)
+
+    def _lag(self, topic: Topic) -> int | None:
         if self.arrived is None:
             return None
         waiting = (
             end - (self.reached[at].next if at in self.reached else 0)
             for at, end in self.arrived.items()
-            if at.topic == INTAKE_PREFIX + source.name
+            if at.topic == topic
         )
         return sum(max(0, count) for count in waiting)
 
-    def _last_received_us(self, source: Source) -> int | None:
-        moved = (at.moved_us for part, at in self.reached.items() if part.topic == INTAKE_PREFIX + source.name)
+    def _last_received_us(self, topic: Topic) -> int | None:
+        moved = (at.moved_us for part, at in self.reached.items() if part.topic == topic)
         return max(moved, default=None)
 
 
@@ -178,13 +201,13 @@ def _sum(counts: Iterable[ReceiptCounts]) -> ReceiptCounts:
     )
 
 
-async def _last_codes(logs: LogReader, ends: Mapping[int, LogEnd], sources: Iterable[Source]) -> dict[int, str]:
+async def _last_codes(logs: LogReader, sources: Iterable[Source]) -> dict[int, str]:
     """The code of the newest rejection by number of the source, for sources that have one."""
-    last = {end.name: (no, end.seq) for no, end in ends.items() if end.seq}
     found = {}
     for source in sources:
-        if (at := last.get(REJECTED_PREFIX + source.name)) is not None:
-            log, seq = at
+        log = await logs.number(rejections_log(source.kind, source.name))
+        seq = 0 if log is None else (await logs.head(log)).seq
+        if log is not None and seq:
             page = await logs.page(log, Seq(seq - 1), limit=1, limit_bytes=1)
             found[source.no] = str(orjson.loads(page.bodies[-1])["code"])
     return found

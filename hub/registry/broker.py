@@ -14,6 +14,7 @@ from hub.log.kafka_needs import brokers_of, judged
 from hub.log.kafka_topics import COLLECTION_PREFIX, PREFIXES, REJECTED_PREFIX, fits, settings_of
 from hub.log.port import INTAKE_PREFIX
 from hub.model.errors import Broken
+from hub.model.event_log import MEMBERS_TOPIC
 from hub.model.words import CollectionName, SourceName
 from hub.registry.acls import Acl, Resource, acls_of, acls_of_the_hub
 from hub.registry.kafka_admin import Grants, KafkaAdmin, TopicState
@@ -274,7 +275,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 def _topics(centres: Collection[str], collections: Collection[str]) -> set[str]:
     intake = {prefix + centre for centre in centres for prefix in (INTAKE_PREFIX, REJECTED_PREFIX)}
-    return intake | {COLLECTION_PREFIX + name for name in collections}
+    return {*intake, MEMBERS_TOPIC, *(COLLECTION_PREFIX + name for name in collections)}
 
 
 def _stray_collections(wanted: Entitlements, topics: Collection[str]) -> list[str]:

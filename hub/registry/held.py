@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from hub.model.errors import NotFound, WrongUsage
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy_changes import HeldSettled
-from hub.model.principals import PrincipalKind
+from hub.model.principals import SOURCE_KINDS
 from hub.registry.context import RegistryChange, RegistryContext
 from hub.registry.finding import find_principal
 
@@ -25,7 +25,7 @@ class HeldObjects:
     ) -> Sequence[HeldObject]:
         """Returns at most ``MOST_LISTED`` held objects, oldest first; ``state`` None means any. Raises NotFound."""
         async with self._context.store.reading() as directory:
-            no = find_principal(await directory.snapshot(), centre, PrincipalKind.CENTRE).no if centre else None
+            no = find_principal(await directory.snapshot(), centre, *SOURCE_KINDS).no if centre else None
             return await directory.held(HeldChoice((), list_name, no), state=state, limit=MOST_LISTED)
 
     async def find(self, number: int) -> HeldObject:
@@ -64,7 +64,7 @@ class HeldObjects:
         if not (numbers or list_name or centre or all_):
             raise WrongUsage("held.which", "No objects were chosen.", "Give numbers, --list, --centre or --all.")
         async with self._context.change() as change:
-            no = find_principal(change.before, centre, PrincipalKind.CENTRE).no if centre else None
+            no = find_principal(change.before, centre, *SOURCE_KINDS).no if centre else None
             await _ensure_there(change, numbers)
             count = await change.directory.settle_held(HeldChoice(numbers, list_name, no), state)
             if count:

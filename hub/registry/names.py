@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from hub.model.errors import WrongUsage
+from hub.model.event_log import MEMBERS
 from hub.model.policy import Widths
 from hub.model.principals import Attribute, GroupRule
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import Level, Naming, StixId
 
-RESERVED = frozenset({"intake", "members"})
-"""``intake`` is the write-only TAXII collection and the prefix of intake topics; ``intake.members`` is that of all
-members."""
+RESERVED = frozenset({"intake", MEMBERS})
+"""``intake`` is the write-only TAXII collection and the prefix of intake topics."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _IDENTITY = re.compile(r"identity--[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)

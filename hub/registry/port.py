@@ -109,7 +109,8 @@ class Entitlement:
 
     name: str
     kind: PrincipalKind
-    """CENTRE or MEMBER. A centre also writes ``intake.NAME`` and reads ``rejected.NAME``."""
+    """CENTRE or MEMBER. A centre also writes ``intake.NAME`` and reads ``rejected.NAME``; nobody but the hub writes
+    ``intake.members``."""
     suspended: bool
     """If True, it has no grants; its password is kept."""
     collections: frozenset[CollectionName]
@@ -153,7 +154,7 @@ class Broker(Protocol):
         ...
 
     async def make_topics(self, centres: Collection[SourceName], collections: Collection[CollectionName]) -> None:
-        """Create the missing topics of these centres and collections."""
+        """Create the missing topics of these centres and collections, and that of all members."""
         ...
 
     async def grant(self, entitlements: Sequence[Entitlement]) -> None:

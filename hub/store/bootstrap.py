@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.policy import Audience, Collection, Group
+from hub.model.policy import LOG_OF_NOBODY, Audience, Collection, Group
 from hub.model.tasks import SetDate
 from hub.model.times import midnight_after
 from hub.model.words import BUILT_IN_GROUPS, COMMUNITY, NETWORK, PUBLIC, CollectionName, Level, StixId
@@ -20,7 +20,6 @@ from hub.store import tasks
 from hub.store.dialect import Dialect
 from hub.store.directory import SqlDirectoryWriter
 from hub.store.policy_changes import insert_row
-from hub.store.port import LOG_OF_NOBODY
 
 DEFAULT_COLLECTIONS: tuple[tuple[CollectionName, Audience], ...] = (
     (CollectionName("public"), Audience(Level.CLEAR, PUBLIC)),

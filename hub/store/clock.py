@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.merge.runs import restamped, stamps_in
 from hub.model.clock import Alive, StoredTimes
+from hub.model.policy import LOG_OF_NOBODY
 from hub.model.policy_changes import CollectionAdded, TimesPutBack
 from hub.model.tasks import Recompute
 from hub.model.times import from_us, midnight_after, stix_time
@@ -25,7 +26,6 @@ from hub.store import policy_changes, tasks
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.directory import SqlDirectoryWriter, read_collections
-from hub.store.port import LOG_OF_NOBODY
 
 _KEPT_ALIVE = 1_000
 """How many machine starts are kept. In a cluster each node has its own, and nodes are replaced often."""
@@ -132,7 +132,7 @@ async def _redate_rejections(conn: AsyncConnection, now_us: int, later_than_us: 
     """Redate rejections in place; returns how many. They keep their numbers, since their source pages by number."""
     c, logs = t.changes.c, t.logs.c
     of_centres = select(logs.no).where(
-        logs.last_us > later_than_us, or_(logs.name.startswith("rejected."), logs.name == LOG_OF_NOBODY)
+        logs.last_us > later_than_us, or_(logs.name.startswith("rejected."), logs.name.startswith(LOG_OF_NOBODY))
     )
     done = 0
     for no in (await conn.execute(of_centres)).scalars().all():

@@ -19,7 +19,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.held import HeldChoice, HeldObject, HeldState
-from hub.model.policy import Audience, Collection, Group, Policy, Source, Widths, terms_of
+from hub.model.policy import Audience, Collection, Group, Policy, Source, Widths, rejections_log, terms_of
 from hub.model.policy_changes import PolicyChange
 from hub.model.principals import (
     SOURCE_KINDS,
@@ -97,7 +97,8 @@ class SqlDirectoryWriter(SqlDirectory):
         }
         no = await insert_row(self._conn, t.principals, row)
         if principal.kind is PrincipalKind.CENTRE:
-            await insert_row(self._conn, t.logs, {"name": f"rejected.{principal.name}"})
+            name = rejections_log(SOURCE_KINDS[principal.kind], principal.name)
+            await insert_row(self._conn, t.logs, {"name": name})
         return replace(principal, no=no)
 
     async def update_principal(self, principal: Principal, terms: Source | None = None) -> None:

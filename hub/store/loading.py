@@ -9,11 +9,11 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, select
+from sqlalchemy import ColumnElement, Row, Table, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import Claim, ClaimKey, claim_key
-from hub.model.policy import NOBODY, Policy
+from hub.model.policy import LOG_OF_NOBODY, NOBODY, Policy, Source, rejections_log
 from hub.model.reads import (
     BODY,
     CLAIM,
@@ -41,7 +41,6 @@ from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
 from hub.store.locks import Locks
-from hub.store.port import LOG_OF_NOBODY
 from hub.store.rows import claim_of, view_of
 
 
@@ -60,7 +59,6 @@ class Loading:
             HELD: lambda ids: waiting.load_held(conn, ids),
             BODY: self._bodies,
             USES: self._uses,
-            REJECTIONS_LOG: self._rejection_logs,
             TURNS: lambda _: tasks.load_turns(conn),
         }
 
@@ -70,6 +68,8 @@ class Loading:
         if things := reads.about(THING):
             answers.put(THING, await self._things(things))
         await self._answer_by_key(reads, policy, answers)
+        if sources := reads.about(REJECTIONS_LOG):
+            answers.put(REJECTIONS_LOG, await self._rejection_logs(sources, policy))
         for read, load in self._loaders.items():
             if keys := reads.about(read):
                 answers.put(read, await load(keys))
@@ -166,12 +166,25 @@ class Loading:
             found[collection, used] = count
         return {at: found[at] for at in wanted}
 
-    async def _rejection_logs(self, sources: Set[int]) -> dict[int, int]:
-        p = t.principals.c
-        names = select(p.no, t.logs.c.no.label("log")).join(t.logs, t.logs.c.name == "rejected." + p.name)
-        rows = await self._conn.execute(names.where(p.no.in_(sorted(sources))))
-        found = {row.no: row.log for row in rows}
-        if NOBODY.no in sources:
-            named = select(t.logs.c.no).where(t.logs.c.name == LOG_OF_NOBODY)
-            found[NOBODY.no] = (await self._conn.execute(named)).scalar_one()
-        return found
+    async def _rejection_logs(self, sources: Set[int], policy: Policy) -> dict[int, int]:
+        """The logs of the sources' rejections. That of a member begins with its first rejection, since most members
+        have none.
+        """
+        names = {no: _rejections_log(policy.sources.get(no, NOBODY)) for no in sorted(sources)}
+        numbers = await self._log_numbers(names.values())
+        if missing := sorted(set(names.values()) - numbers.keys()):
+            await self._conn.execute(_NEW_LOG, [{"name": name} for name in missing])
+            numbers |= await self._log_numbers(missing)
+        return {no: numbers[name] for no, name in names.items()}
+
+    async def _log_numbers(self, names: Iterable[str]) -> dict[str, int]:
+        rows = await self._rows(t.logs, t.logs.c.name, names)
+        return {row.name: row.no for row in rows}
+
+
+def _rejections_log(source: Source) -> str:
+    return LOG_OF_NOBODY if source is NOBODY else rejections_log(source.kind, source.name)
+
+
+_NEW_LOG = text("insert into logs (name) values (:name) on conflict do nothing")
+"""Of several workers that begin a log at the same time, one inserts its row."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.policy import LOG_OF_NOBODY
 from hub.model.words import Seq
 from hub.model.writes import Head
 from hub.store import pages
@@ -39,7 +40,8 @@ class SqlLogs:
     async def ends(self) -> dict[int, LogEnd]:
         """See the port."""
         async with self._database.reading() as conn:
-            rows = await conn.execute(select(t.logs.c.no, t.logs.c.name, t.logs.c.last_seq))
+            here = select(t.logs.c.no, t.logs.c.name, t.logs.c.last_seq)
+            rows = await conn.execute(here.where(~t.logs.c.name.startswith(f"{LOG_OF_NOBODY}.")))
             return {row.no: LogEnd(row.name, Seq(row.last_seq)) for row in rows}
 
     async def number(self, name: str) -> int | None:

@@ -117,9 +117,6 @@ class Filter:
 
 WHOLE_LOG = Filter(log=True)
 
-LOG_OF_NOBODY = "rejections"
-"""The name of the log of rejections from intake topics that belong to no source."""
-
 
 class LogRow(NamedTuple):
     """A row of a log without its body. See ``hub/model/claims.Change``."""
@@ -170,11 +167,11 @@ class LogReader(Protocol):
         ...
 
     async def ends(self) -> Mapping[int, LogEnd]:
-        """Returns the name and the current end of every log, by number."""
+        """Returns the name and the current end of each log, by number, without those of members' rejections."""
         ...
 
     async def number(self, name: str) -> int | None:
-        """Returns the number of the log ``collection.<name>`` or ``rejected.<source>``; None if it does not exist."""
+        """Returns the number of a log by its name; None if it does not exist."""
         ...
 
     async def shows(self, log: int, object_id: str) -> bool:

@@ -121,6 +121,30 @@ def test_a_withdrawal_by_value_or_of_a_feed_stands_until_it_is_taken_back(ctihub
     assert ctihub.json("cert-ro", "push", feed)["accepted"] == 2
 
 
+def test_a_member_pushes_what_it_saw_and_takes_it_back(ctihub: Ctihub) -> None:
+    indicator = an_indicator(70, "198.51.100.70")
+    ctihub("cert-ro", "push", ctihub.file(indicator))
+    shown = next(one for one in ctihub.lines("soc", "pull", "community") if "198.51.100.70" in one.get("pattern", ""))
+    named = {name: shown[name] for name in ("spec_version", "created", "modified")}
+    sighting = named | {
+        "type": "sighting",
+        "id": "sighting--00000000-0000-4000-8000-000000000070",
+        "sighting_of_ref": shown["id"],
+        "object_marking_refs": shown["object_marking_refs"],
+    }
+    pushed = ctihub.json("soc", "push", ctihub.file(sighting, indicator))
+    assert (pushed["accepted"], pushed["rejected"]) == (1, 1)
+    assert [(one["index"], one["code"]) for one in pushed["problems"]] == [(1, "type.not-yours")]
+
+    def sightings() -> list[str]:
+        found = ctihub.lines("cert-it", "pull", "community")
+        return [one["sighting_of_ref"] for one in found if one["type"] == "sighting"]
+
+    assert sightings() == [shown["id"]]
+    assert ctihub("soc", "withdraw", sighting["id"]) == "withdrawals 1: accepted 1, unchanged 0, held 0, rejected 0\n"
+    assert sightings() == []
+
+
 REAL = Path(__file__).parent.parent / "data" / "real-life"
 
 
@@ -190,7 +214,7 @@ def test_status_shows_a_centre_itself_and_an_operator_everything(ctihub: Ctihub)
     ctihub("cert-ro", "push", ctihub.file(an_indicator(50, "198.51.100.50")))
     own, everything = ctihub.json("cert-ro", "status"), ctihub.json("watch", "status")
     assert [one["centre"] for one in own["centres"]] == ["cert-ro"]
-    assert {one["centre"] for one in everything["centres"]} == {"cert-ro", "cert-it"}
+    assert {one["centre"] for one in everything["centres"]} == {"cert-ro", "cert-it", "members"}
     flow = everything["flow"]
     assert flow["received"] == sum(flow[name] for name in ("accepted", "unchanged", "held", "rejected"))
     assert "community" in ctihub("watch", "status")
@@ -198,7 +222,7 @@ def test_status_shows_a_centre_itself_and_an_operator_everything(ctihub: Ctihub)
 
 def test_the_hubs_refusals_are_sentences(ctihub: Ctihub, capfd: pytest.CaptureFixture[str], hub: RunningHub) -> None:
     for words, says in (
-        (("soc", "push", ctihub.file(an_indicator(1, "198.51.100.1"))), "centre"),
+        (("watch", "push", ctihub.file(an_indicator(1, "198.51.100.1"))), "a centre or a member"),
         (("soc", "subscribe", "network"), "no such collection that you may read"),
         (("soc", "subscribe", "community", "--from", "999999999"), "has not reached change 999999999"),
         (("soc", "explain", "203.0.113.254"), "203.0.113.254"),

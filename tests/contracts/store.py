@@ -11,9 +11,9 @@ import signal
 import pytest
 
 from hub.model.errors import TryAgain
+from hub.model.policy import LOG_OF_NOBODY
 from hub.model.words import Topic, TopicPartition
 from hub.model.writes import ReceiptCounts, Writes
-from hub.store.port import LOG_OF_NOBODY
 from hub.store.sql import SqlStore
 from hub.store.transaction import Stale
 from tests.contracts.store_at_once import StoreAtOnce

@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.intake.receipts import new_uid
-from hub.model.record_headers import RecordHeaders, headers_of, read_headers, withdrawal_headers
+from hub.model.event_log import Record
+from hub.model.record_headers import RecordHeaders, headers_of, read_headers, with_source, withdrawal_headers
 from hub.model.words import Withdrawal
 
-NAMES = st.sampled_from(["receipt", "index", "too-large", "withdrawal", "x"])
+NAMES = st.sampled_from(["receipt", "index", "too-large", "withdrawal", "source", "x"])
 
 
 @given(index=st.integers(0, 2**31 - 1 - 100_000), size=st.none() | st.integers(0, 10**15))
@@ -61,3 +62,8 @@ def test_any_headers_give_something_that_the_store_takes(headers: list[tuple[str
     found = read_headers(headers)
     assert 0 <= found.index < 2**31
     assert found.receipt is None or (found.receipt.isascii() and "\x00" not in found.receipt)
+
+
+def test_the_source_of_a_record_in_a_shared_topic_is_read_back() -> None:
+    record = with_source(Record(None, b"{}", headers_of("a" * 24, 3)), "soc")
+    assert read_headers(record.headers) == RecordHeaders("a" * 24, 3, source="soc")

@@ -261,7 +261,7 @@ async def test_one_alone_gets_more_than_there_is() -> None:
 
 names = st.builds(
     ReceiptName,
-    centre=st.integers(0, 2**32 - 1),
+    source=st.integers(0, 2**32 - 1),
     uid=st.builds(new_uid),
     received=st.integers(0, 2**32 - 1),
     ends=st.dictionaries(st.integers(0, 2**32 - 1), st.integers(0, 2**63), max_size=5),

@@ -180,8 +180,9 @@ async def test_a_corrupt_or_cut_off_body_is_a_400(hub: Hub, encoding: str) -> No
         assert answer.json()["code"] == "push.encoding"
 
 
-@pytest.mark.parametrize("who", [None, "soc"])
-async def test_only_centres_push(hub: Hub, who: str | None) -> None:
+@pytest.mark.parametrize("who", [None, "ops"])
+async def test_only_centres_and_members_push(hub: Hub, who: str | None) -> None:
+    await hub.operator()
     answer = await push(hub, lines(an_indicator()), who=who)
     assert answer.status_code == (401 if who is None else 403)
 
@@ -332,15 +333,17 @@ async def test_a_receipt_still_answers_after_a_restart(tmp_path: Path) -> None:
         assert (await hub.receipt("ro", taken["receipt"]))["accepted"] == 3
 
 
-async def test_a_receipt_is_its_centres_alone(hub: Hub) -> None:
+async def test_a_receipt_is_its_sources_alone(hub: Hub) -> None:
+    await hub.operator()
     taken = await hub.push("ro", an_indicator())
     for path in (f"/v1/receipts/{taken['receipt']}", f"/v1/receipts/{taken['receipt']}/problems?after=0.0"):
-        other = await hub.get(path, "it")
-        nobody = await hub.get("/v1/receipts/nothing", "it")
-        assert other.status_code == nobody.status_code == 404
-        assert other.json() == nobody.json()
+        for another in ("it", "soc"):
+            other = await hub.get(path, another)
+            nobody = await hub.get("/v1/receipts/nothing", another)
+            assert other.status_code == nobody.status_code == 404
+            assert other.json() == nobody.json()
         assert (await hub.get(path)).status_code == 401
-        assert (await hub.get(path, "soc")).status_code == 403
+        assert (await hub.get(path, "ops")).status_code == 403
 
 
 @pytest.mark.parametrize("text", ["x", "AAAA", "%00", "%C3%BC", "a" * 300])
@@ -449,9 +452,10 @@ async def test_what_cannot_be_asked_of_claims_is_refused(hub: Hub, asked: str, s
     assert (await hub.get("/v1/claims", "ro", params={"about": asked})).status_code == status
 
 
-async def test_only_a_centre_has_claims(hub: Hub) -> None:
+async def test_an_operator_has_no_claims(hub: Hub) -> None:
+    await hub.operator()
     assert (await hub.get("/v1/claims", None, params={"about": "198.51.100.7"})).status_code == 401
-    assert (await hub.get("/v1/claims", "soc", params={"about": "198.51.100.7"})).status_code == 403
+    assert (await hub.get("/v1/claims", "ops", params={"about": "198.51.100.7"})).status_code == 403
 
 
 async def test_rejections_are_paged_and_the_centres_own(hub: Hub) -> None:

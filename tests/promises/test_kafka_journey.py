@@ -12,7 +12,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFai
 
 from tests.crash.scaled import ScaledHub
 from tests.servers.kafka import KafkaServer
-from tests.story import an_indicator, said_of
+from tests.story import an_indicator, an_object, said_of
 from tests.waiting import WITHIN_S
 
 
@@ -53,6 +53,7 @@ def test_what_plain_clients_publish_arrives_merged_at_plain_clients(
         assert merged["pattern"] == "[ipv4-addr:value = '198.51.100.7']"
         assert merged["confidence"] == 80
         assert asyncio.run(_first(hub, "rejected.it", "it"))["code"] == "json.malformed"
+        _sees_and_takes_back(hub, "soc", merged)
 
         asyncio.run(_publish(hub, "ro", None, key=str(mine["id"]).encode()))
         asyncio.run(_publish(hub, "it", None, key=str(other["id"]).encode()))
@@ -66,6 +67,23 @@ def test_what_plain_clients_publish_arrives_merged_at_plain_clients(
                 seq = rows[-1][0]
 
         asyncio.run(until_gone())
+
+
+def _sees_and_takes_back(hub: ScaledHub, member: str, merged: dict[str, object]) -> None:
+    """A member says over HTTP that it saw what it is shown, which a worker takes from the topic of all members."""
+    sighting = an_object("sighting", "seen", sighting_of_ref=merged["id"])
+    with hub.doors.client(member) as client:
+        taken = client.completed(client.push([json.dumps(sighting).encode()]).status_url, within_s=WITHIN_S)
+        assert (taken.accepted, taken.problems) == (1, [])
+        last = hub.doors.last_seq("community", member)
+        rows = asyncio.run(hub.consuming("community", member, until_seq=last))
+        (shown,) = [value for _, _, value in rows if value is not None and value["type"] == "sighting"]
+        assert shown["sighting_of_ref"] == merged["id"]
+        taken = client.completed(client.withdraw([str(sighting["id"])]).status_url, within_s=WITHIN_S)
+        assert taken.accepted == 1
+        last = hub.doors.last_seq("community", member)
+        rows = asyncio.run(hub.consuming("community", member, until_seq=last))
+        assert (shown["id"], None) in [(key, value) for _, key, value in rows]
 
 
 async def _first(hub: ScaledHub, topic: str, reader: str, group: str = "test") -> dict[str, object]:
@@ -88,13 +106,13 @@ def test_the_broker_refuses_what_nobody_granted(tmp_path: Path, kafka: KafkaServ
     hub = ScaledHub(tmp_path, kafka, postgres_url, workers=1)
     hub.doors.register(("ro", "it"))
 
-    async def as_another() -> None:
-        options = hub.kafka.client_options("ro", hub.doors.tokens["ro"])
-        producer = AIOKafkaProducer(acks="all", **options)
+    async def writes(name: str, topic: str) -> None:
+        options = hub.kafka.client_options(name, hub.doors.tokens[name])
+        producer = AIOKafkaProducer(acks="all", enable_idempotence=False, **options)
         await producer.start()
         try:
             with pytest.raises(TopicAuthorizationFailedError):
-                await producer.send_and_wait("intake.it", b"{}")
+                await producer.send_and_wait(topic, b"{}")
         finally:
             await producer.stop()
 
@@ -111,7 +129,8 @@ def test_the_broker_refuses_what_nobody_granted(tmp_path: Path, kafka: KafkaServ
             await start_and_read()
         await consumer.stop()
 
-    asyncio.run(as_another())
+    for name, topic in (("ro", "intake.it"), ("ro", "intake.members"), ("soc", "intake.members")):
+        asyncio.run(writes(name, topic))
     asyncio.run(reads("collection.network", "soc.x", TopicAuthorizationFailedError))
     asyncio.run(reads("intake.ro", "soc.x", TopicAuthorizationFailedError))
     asyncio.run(reads("collection.community", "ro.x", GroupAuthorizationFailedError))
