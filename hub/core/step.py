@@ -28,7 +28,7 @@ from hub.core.contributions import Contributions, reads_for, reads_of_parts
 from hub.core.merge.drafts import Draft
 from hub.core.merge.engine import Engine
 from hub.core.merge.facts import indexed_references
-from hub.core.merge.known import known_objects
+from hub.core.merge.known import known_identities
 from hub.core.merge.numbering import numbered
 from hub.core.outcomes import account, rejections
 from hub.model.claims import Change, Claim, ClaimKey
@@ -151,8 +151,7 @@ class Step:
         """Everything to write. ``heads``: where the ``logs`` end."""
         writes = self.writes
         if self._engine is not None:
-            vouched = frozenset(name for name in known_objects(self.policy) if name.startswith("identity--"))
-            out = numbered(self._drafts, heads, self._now_us, vouched, self._engine.body)
+            out = numbered(self._drafts, heads, self._now_us, known_identities(self.policy), self._engine.body)
             writes.changes, writes.views, writes.past_ids = out.changes, out.views, out.past_ids
             writes.hidden, writes.heads = out.hidden, out.heads
         for log, entries in self._rejections.items():

@@ -8,6 +8,8 @@ still be the same.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlalchemy import any_, bindparam, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +24,7 @@ from hub.model.writes import Writes
 from hub.store import tables as t
 
 
+@lru_cache(maxsize=4)
 def vouched_things(policy: Policy) -> frozenset[CanonicalKey]:
     """Returns the things whose content depends on the policy only; whether they have a view depends on other views."""
     return frozenset(object_key(name) for name in known_objects(policy))

@@ -191,6 +191,21 @@ async def test_a_member_that_chose_so_is_shown_by_its_name_and_otherwise_like_a_
         assert str(principals[who].identity) not in everything
 
 
+async def test_a_member_becomes_named_and_anonymous_again_and_all_that_names_it_follows(hub: Hub) -> None:
+    identity = str((await hub.registry.access.snapshot()).principals["soc"].identity)
+    await hub.tell("soc", a_note(created_by_ref=identity))
+    await hub.tell("ro", a_sighting("theirs", where_sighted_refs=[identity]))
+
+    async def names_it() -> list[bool]:
+        found = [one for kind in ("identity", "note", "sighting") for one in await shown(hub, "community", kind)]
+        return [identity in str(one) for one in found if one["type"] != "identity" or one["id"] == identity]
+
+    for naming, expected in (("named", [True, True, True]), ("anonymous", [False, False]), ("named", [True] * 3)):
+        await hub.registry.members.set("soc", naming=naming)
+        await hub.settle()
+        assert await names_it() == expected
+
+
 async def test_only_the_hub_says_whose_a_record_of_the_members_is(hub: Hub) -> None:
     """A centre writes its own topic by itself: a header with a name there changes nothing."""
     await hub.push("soc", a_sighting("first"))

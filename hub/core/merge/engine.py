@@ -15,7 +15,7 @@ from hub.core.merge.content import Content
 from hub.core.merge.contents import Contents
 from hub.core.merge.drafts import Draft, Drafts
 from hub.core.merge.facts import Facts, Missing, is_marking, is_placed, marked_with
-from hub.core.merge.known import known_objects
+from hub.core.merge.known import changeable_objects
 from hub.core.merge.project import decision_of
 from hub.core.merge.projections import Projections
 from hub.core.merge.references import has_own_meaning, key_in, object_key
@@ -84,7 +84,7 @@ class Engine:
             self._put(MeaningChanged(claim.id, self._nos, if_contested=False))
             self._facts.prefetch(claim)
         if again:
-            self._markings.update(known_objects(self._policy))
+            self._markings.update(changeable_objects(self._policy))
 
     def resume(self, no: int, name: StixId, after: bytes) -> None:
         """Compute the next referrers of ``name`` that an earlier step deferred; see ``reached``."""

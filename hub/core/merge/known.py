@@ -107,6 +107,21 @@ def known_objects(policy: Policy) -> dict[StixId, StixObject]:
     return found
 
 
+@lru_cache(maxsize=4)
+def known_identities(policy: Policy) -> frozenset[StixId]:
+    """The identities that the hub defines."""
+    return frozenset(name for name in known_objects(policy) if name.startswith("identity--"))
+
+
+@lru_cache(maxsize=4)
+def changeable_objects(policy: Policy) -> frozenset[StixId]:
+    """The objects that the hub defines and that may change while they are in use: all but the members' identities, of
+    which there may be thousands, and which say the same as long as they are shown.
+    """
+    return frozenset(known_objects(policy).keys() - {member.identity for member in policy.members.values()})
+
+
+@lru_cache(maxsize=4)
 def hidden_identities(policy: Policy) -> frozenset[StixId]:
     """Identities that no reference may show: those of sources that are not shown by name."""
     return frozenset(c.identity for c in policy.sources.values() if c.naming is not Naming.NAMED)
