@@ -1,4 +1,4 @@
-"""``ctihub push``: publishes STIX as a centre."""
+"""``ctihub push``: publishes STIX as a centre, or as a member."""
 
 from __future__ import annotations
 

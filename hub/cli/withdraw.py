@@ -1,4 +1,4 @@
-"""``ctihub withdraw``: withdraws contributions, as the centre that made them, or takes withdrawals back."""
+"""``ctihub withdraw``: withdraws contributions, as the source that made them, or takes withdrawals back."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
-from hub.model.policy_changes import CollectionAdded, GroupRemoved, SourceChanged, SourceSuspended
+from hub.model.policy_changes import CollectionAdded, GroupRemoved, PrincipalChanged, SourceChanged, SourceSuspended
 from hub.model.reads import REJECTIONS_LOG, THING, TURNS, Reads
 from hub.model.tasks import DueTask, Recompute, SetDate, TakeTurns
 from hub.model.times import DAY_US, midnight_after, stix_time
@@ -149,6 +149,27 @@ class StoreAtOnce(StoreSuite):
                 found = [keys async for keys in self._recomputed(store, limit=10)]
                 assert all(len(keys) <= 10 for keys in found)
                 assert [key for keys in found for key in keys] == sorted(claim.key for claim in expected)
+
+    async def test_a_log_of_a_members_rejections_begins_with_the_first_and_is_one(self) -> None:
+        async def log_of_member(store: SqlStore) -> int:
+            async with store.transaction() as tx:
+                asked = Reads().update(REJECTIONS_LOG, (1, 2))
+                found = (await tx.load(asked, await tx.policy())).of(REJECTIONS_LOG)
+                assert found.keys() == {1, 2}
+                await append_in(tx, 1, found[2])
+            return int(found[2])
+
+        async with self.opened() as one, self.opened() as two:
+            await add_centres(one, 1)
+            async with one.registry.change() as directory:
+                await add_member(directory, "m2", accredited_by=1)
+                await directory.record(PrincipalChanged("m2", "member", "add", {}), START_US)
+            before = await one.logs.ends()
+            assert await one.logs.number("rejections.m2") is None
+            (no,) = set(await asyncio.gather(*(log_of_member(store) for store in (one, two, one, two))))
+            assert await two.logs.number("rejections.m2") == no
+            assert (await two.logs.head(no)).seq == 4
+            assert await one.logs.ends() == before, "nobody but the member reads it"
 
     async def test_a_change_of_recipients_is_carried_out_over_a_centres_claims_and_those_of_its_members(self) -> None:
         claims = [a_claim(name, source) for name in range(5) for source in (1, 2, 3, 4)]

@@ -303,7 +303,7 @@ def test_the_user_operator_leaves_principals_alone_and_knows_the_hubs_users(on_s
 def test_the_topics_have_the_settings_that_the_hub_gives_them(on_strimzi: list[dict[str, Any]]) -> None:
     topics = of_kind(on_strimzi, "KafkaTopic")
     assert topics.keys() == {
-        "intake.ro", "intake.it", "rejected.ro", "rejected.it",
+        "intake.ro", "intake.it", "intake.members", "rejected.ro", "rejected.it",
         "collection.public", "collection.community", "collection.network",
     }  # fmt: skip
     for name, topic in topics.items():
