@@ -245,6 +245,22 @@ class ExplainedClaim(Body):
     """``live``, ``revoked``, ``expired``, ``waiting`` (for a reference), ``held`` …"""
 
 
+class ExplainedFeedback(Body):
+    """A sighting of a thing, or a verdict on it, as the caller may see it."""
+
+    source: str
+    """The name of the source as shown: its name, its alias, or ``anonymous``."""
+    level: LevelLabel
+    kind: Literal["sighting", "false-positive", "confirmed", "outdated"]
+    count: Count | None
+    """Of a sighting: how often the thing was seen; None if it does not say."""
+    first_seen: Moment | None
+    last_seen: Moment | None
+    modified: Moment | None
+    text: str | None
+    """The note of a sighting, or the reason of a verdict."""
+
+
 class ExplainedView(Body):
     """What one collection shows of a thing, and the claims behind it."""
 
@@ -264,6 +280,9 @@ class ExplainedView(Body):
     voices: Count
     claims: list[ExplainedClaim]
     """The claims by rank, the best first."""
+    feedback: list[ExplainedFeedback]
+    """The newest sightings and verdicts, at most 100; only in responses to operators and to centres that claim the
+    thing."""
 
 
 class ExplainedThing(Body):

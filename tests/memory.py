@@ -173,7 +173,7 @@ class MemoryStore:
 
     def _referrers(self, name: StixId, referrer_limit: int) -> list[Claim] | None:
         keys = sorted(self._referring.get(name, ()))
-        many = len(keys) > referrer_limit and not name.startswith("sighting-of:")
+        many = len(keys) > referrer_limit and not name.startswith("feedback-on:")
         return None if many else [self.tables.claims[key] for key in keys]
 
     def _page(self, name: StixId, after: bytes, referrer_limit: int) -> list[Claim]:

@@ -16,9 +16,19 @@ from uuid import UUID
 import orjson
 from sqlalchemy import select, update
 
-from hub.log.port import INTAKE_PREFIX, Batch, Record, StoredRecord, Topic, TopicPartition
+from hub.log.port import Batch, Record, StoredRecord, TopicPartition
 from hub.model.claims import Change, Claim, ClaimKey, View
-from hub.model.policy import LOG_OF_NOBODY, Audience, Collection, Group, Policy, Source
+from hub.model.policy import (
+    LOG_OF_NOBODY,
+    Audience,
+    Collection,
+    Group,
+    Policy,
+    Source,
+    SourceKind,
+    intake_topic,
+    rejections_log,
+)
 from hub.model.policy_changes import (
     CollectionAdded,
     GroupAdded,
@@ -27,7 +37,7 @@ from hub.model.policy_changes import (
     SourceChanged,
     TimesPutBack,
 )
-from hub.model.principals import Principal, PrincipalKind
+from hub.model.principals import Principal, PrincipalKind, source_of_member
 from hub.model.tasks import SetDate
 from hub.model.times import from_us, midnight_after, stix_time, to_us
 from hub.model.words import (
@@ -36,6 +46,7 @@ from hub.model.words import (
     CollectionName,
     GroupName,
     Level,
+    Naming,
     SourceName,
     StixId,
     Withdrawal,
@@ -144,8 +155,8 @@ class Place(Protocol):
         """The store that the worker works on."""
         ...
 
-    async def add_centre(self, centre: Source) -> int:
-        """A new centre; its number."""
+    async def add_source(self, source: Source) -> int:
+        """A new centre or member; its number."""
         ...
 
     async def set_centre(self, centre: Source, fields: Sequence[str], now_us: int) -> None:
@@ -215,7 +226,16 @@ class Story:
         """Register a centre; ``more`` are fields of ``policy.Source``."""
         identity = StixId(f"identity--{uid('centre', name)}")
         centre = Source(0, SourceName(name), identity, more.pop("country", "RO"), START_US, **more)
-        return replace(centre, no=await self.place.add_centre(centre))
+        return replace(centre, no=await self.place.add_source(centre))
+
+    async def member(self, name: str, accredited_by: Source, naming: Naming = Naming.ANONYMOUS) -> Source:
+        """Register a member."""
+        identity = StixId(f"identity--{uid('centre', name)}")
+        principal = Principal(
+            0, name, PrincipalKind.MEMBER, identity, "RO", accredited_by=accredited_by.no, created_us=START_US
+        )
+        member = source_of_member(principal, naming, accredited_by)
+        return replace(member, no=await self.place.add_source(member))
 
     async def change_centre(self, centre: Source, **fields: Any) -> Source:
         """Let the operator change a centre, and carry it out."""
@@ -260,7 +280,9 @@ class Story:
         """A record of the event log: an object, bytes as they are, an id to withdraw softly, or what is taken back."""
         if isinstance(said, TakesBack):
             said, headers = said.stix_id, {**headers, "withdrawal": said.how}
-        topic = Topic(INTAKE_PREFIX + centre.name)
+        topic = intake_topic(centre.kind, centre.name)
+        if centre.kind is SourceKind.MEMBER:
+            headers = {**headers, "source": centre.name}
         if offset is None:
             offset = self.offsets.get(topic, 0)
         self.offsets[topic] = offset + 1
@@ -311,7 +333,9 @@ class Story:
 
     async def rejections(self, centre: Source) -> list[dict[str, Any]]:
         """The centre's log of rejections."""
-        return [json.loads(row.body) for row in await self.place.rows(f"rejected.{centre.name}", WHOLE_LOG)]
+        return [
+            json.loads(row.body) for row in await self.place.rows(rejections_log(centre.kind, centre.name), WHOLE_LOG)
+        ]
 
     async def counts(self, centre: Source) -> dict[str, int]:
         """How many of its objects ended how."""
@@ -348,20 +372,28 @@ class InMemory:
     def _new_log(self, name: str) -> int:
         return self.store.logs.setdefault(name, len(self.store.logs) + 1)
 
-    async def add_centre(self, centre: Source) -> int:
+    async def add_source(self, source: Source) -> int:
         """See ``Place``."""
         policy = await self.store.policy()
         no = len(policy.sources) + 1
-        self._new_log(f"rejected.{centre.name}")
-        change = SourceAdded(centre.name, no, was_named=False, said={})
-        self.store.change(change, START_US, sources={**policy.sources, no: replace(centre, no=no)})
+        if source.is_centre:  # that of a member begins with its first rejection
+            self._new_log(rejections_log(source.kind, source.name))
+        change = SourceAdded(source.name, no, was_named=False, said={})
+        self.store.change(change, START_US, sources={**policy.sources, no: replace(source, no=no)})
         return no
 
     async def set_centre(self, centre: Source, fields: Sequence[str], now_us: int) -> None:
         """See ``Place``."""
         policy = await self.store.policy()
+        if centre.accredited_by is not None:
+            centre = replace(centre, amber_to=policy.sources[centre.accredited_by].amber_to)
         change = SourceChanged(centre.name, centre.no, list(fields), {})
-        self.store.change(change, now_us, sources={**policy.sources, centre.no: centre})
+        accredited = {
+            no: replace(source, amber_to=centre.amber_to)
+            for no, source in policy.sources.items()
+            if source.accredited_by == centre.no
+        }
+        self.store.change(change, now_us, sources={**policy.sources, **accredited, centre.no: centre})
 
     async def add_collection(self, collection: Collection, now_us: int) -> None:
         """See ``Place``."""
@@ -429,14 +461,15 @@ class InStore:
             await policy_changes.record(conn, TimesPutBack({}), START_US)
         return cls(store)
 
-    async def add_centre(self, centre: Source) -> int:
+    async def add_source(self, source: Source) -> int:
         """See ``Place``."""
         principal = Principal(
-            0, centre.name, PrincipalKind.CENTRE, centre.identity, centre.country, created_us=START_US
-        )
+            0, source.name, PrincipalKind(source.kind), source.identity, source.country, created_us=START_US,
+            accredited_by=source.accredited_by,
+        )  # fmt: skip
         async with self.store.registry.change() as directory:
-            row = await directory.add_principal(principal, hashlib.sha256(centre.name.encode()).digest(), centre)
-            await directory.record(SourceAdded(centre.name, row.no, was_named=False, said={}), START_US)
+            row = await directory.add_principal(principal, hashlib.sha256(source.name.encode()).digest(), source)
+            await directory.record(SourceAdded(source.name, row.no, was_named=False, said={}), START_US)
         return row.no
 
     async def set_centre(self, centre: Source, fields: Sequence[str], now_us: int) -> None:

@@ -67,3 +67,24 @@ def _print_view(screen: Console, view: ExplainedView) -> None:
         )
         table.add_row(*(Text(printable(cell)) for cell in cells))
     screen.print(table)
+    if view.feedback:
+        _print_feedback(screen, view)
+
+
+def _print_feedback(screen: Console, view: ExplainedView) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("feedback", "from", "TLP", "count", "last seen", "modified", "text", box=None, pad_edge=True)
+    for one in view.feedback:
+        cells = (
+            one.kind,
+            one.source,
+            one.level,
+            "-" if one.count is None else one.count,
+            one.last_seen or "-",
+            one.modified or "-",
+            one.text or "",
+        )
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    screen.print(table)

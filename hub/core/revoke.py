@@ -115,9 +115,7 @@ def revoked(said: Claim, stood: Claim | None, default: Level) -> Claim:
     Without a previous claim it is visible to nobody, but still supersedes older versions.
     """
     if stood is None or not stood.body:
-        # the index of sightings reads ``sighting_of_ref`` of each sighting; this value is never shown
-        sighted = {"sighting_of_ref": said.id} if said.type == "sighting" else {}
-        return _claiming(said, {**said.obj, **sighted, "object_marking_refs": _NOBODY})
+        return _claiming(said, {**said.obj, "object_marking_refs": _NOBODY})
     obj = {**stood.obj, "revoked": True}
     if "modified" in said.obj:
         obj["modified"] = said.obj["modified"]

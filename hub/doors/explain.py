@@ -8,8 +8,8 @@ from fastapi.responses import Response
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS
 from hub.questions.explain import explain
-from hub.questions.explained import KnownClaim, KnownThing, KnownView
-from schemas.api import ExplainedClaim, ExplainedThing, ExplainedView, Explanation
+from hub.questions.explained import KnownClaim, KnownFeedback, KnownThing, KnownView
+from schemas.api import ExplainedClaim, ExplainedFeedback, ExplainedThing, ExplainedView, Explanation
 
 
 def routes(doors: Doors) -> APIRouter:
@@ -49,6 +49,7 @@ def _view(known: KnownView) -> ExplainedView:
         how=known.how,
         voices=known.voices,
         claims=[_claim(claim) for claim in known.claims],
+        feedback=[_feedback(one) for one in known.feedback],
     )
 
 
@@ -61,4 +62,17 @@ def _claim(known: KnownClaim) -> ExplainedClaim:
         modified=known.modified,
         confidence=known.confidence,
         state=known.state,
+    )
+
+
+def _feedback(known: KnownFeedback) -> ExplainedFeedback:
+    return ExplainedFeedback(
+        source=known.source,
+        level=known.level.label,  # type: ignore[arg-type] # the labels are the literals
+        kind="sighting" if known.verdict is None else known.verdict.value,
+        count=known.count,
+        first_seen=known.first_seen,
+        last_seen=known.last_seen,
+        modified=known.modified,
+        text=known.text,
     )

@@ -9,6 +9,7 @@ from typing import NewType, Protocol
 
 import orjson
 
+from hub.model.feedback import FEEDBACK_TYPES, feedback_refs
 from hub.model.markings import Marks, marks_of
 from hub.model.references import references_of
 from hub.model.words import CanonicalKey, Seq, Stamp, StixId, StixObject
@@ -114,8 +115,8 @@ class ClaimHead(Protocol):
         ...
 
     @property
-    def sighted(self) -> StixId | None:
-        """The id that a sighting refers to; None for other claims."""
+    def feedback_on(self) -> tuple[StixId, ...]:
+        """The ids on which it is feedback: that of a sighting, or those of an opinion."""
         ...
 
 
@@ -174,9 +175,9 @@ class Claim:
         return StixId(self.obj.get("id", self.id))
 
     @property
-    def sighted(self) -> StixId | None:
-        """The id that a sighting refers to; None for any other claim, and for a withdrawn one."""
-        return StixId(self.obj["sighting_of_ref"]) if self.type == "sighting" and self.body else None
+    def feedback_on(self) -> tuple[StixId, ...]:
+        """The ids on which it is feedback; none for a claim of another type, and for a withdrawn one."""
+        return feedback_refs(self.obj) if self.type in FEEDBACK_TYPES and self.body else ()
 
     @property
     def references(self) -> tuple[StixId, ...]:

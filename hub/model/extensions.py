@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+VIEW_EXTENSION = "extension-definition--2c1f5a0e-6b1d-4c8e-9d57-0a7cf1c2e4b3"
+"""In it the hub describes a view: sources, voices, floor. In that of a sighting, an opinion or a note a source may name
+a thing by its pattern (``about``)."""
+
 KEPT_EXTENSION = "extension-definition--f82dae75-1890-5e4a-907d-b8105061ee17"
 """Keeps properties that STIX 2.1 dropped. It is ignored when ids are derived from content."""
 

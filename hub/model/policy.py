@@ -115,6 +115,11 @@ class Source:
     """The number of the centre that accredited a member; what the member sends at amber goes where its own goes."""
 
     @property
+    def is_centre(self) -> bool:
+        """Whether it is a centre. Claims of centres come before those of members."""
+        return self.kind is SourceKind.CENTRE
+
+    @property
     def shown_name(self) -> str:
         """The name under which others see this source's claims."""
         match self.naming:

@@ -10,14 +10,27 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from hub.model.words import StixId, StixObject
+from hub.model.words import CanonicalKey, StixId, StixObject
 
 Shown = Callable[[StixId], StixId | None]
 """Returns the replacement of a reference; None removes it."""
 
+KEYED = "key-"
+"""Begins the second part of a reference to a thing by its key."""
 _ENDINGS = ("_ref", "_refs")
 _MARKINGS = frozenset({"object_marking_refs", "granular_markings"})
 _is_id = re.compile(r"[a-z][a-z0-9-]*--(?:[0-9a-f]{8}-[0-9a-f-]{27}|key-[0-9a-f]{64})", re.ASCII).fullmatch
+
+
+def keyed(kind: str, thing: CanonicalKey) -> StixId:
+    """A reference to a thing by its key. It is not a valid STIX id, so no source can send one."""
+    return StixId(f"{kind}--{KEYED}{thing.hex()}")
+
+
+def key_in(ref: str) -> CanonicalKey | None:
+    """The key in a reference made by ``keyed``; None for any other reference."""
+    kind, _, rest = ref.partition("--")
+    return CanonicalKey(bytes.fromhex(rest[len(KEYED) :])) if kind and rest.startswith(KEYED) else None
 
 
 def rewrite(obj: StixObject, shown: Shown) -> StixObject:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection as Some
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from hub.model.claims import Claim, ClaimKey
 from hub.model.errors import NotFound, Refused
 from hub.model.policy import Collection, Policy
 from hub.model.principals import Principal, PrincipalKind
 from hub.model.problems import Problem, cut
+from hub.model.references import keyed
 from hub.model.words import CanonicalKey, StixId
 from hub.patterns import keys_asked
 from hub.questions.explained import Asker, CollectionPart, KnownThing, known_thing
@@ -71,6 +73,8 @@ class _Known:
     placed: dict[tuple[int, CanonicalKey], set[ClaimKey]] = field(default_factory=dict)
     """The claims about merged relationships, which depend on the collection."""
     definitions: dict[ClaimKey, Claim] = field(default_factory=dict)
+    feedback: dict[CanonicalKey, list[Claim]] = field(default_factory=dict)
+    """Sightings of these things, and opinions on them, for a caller who may ask about them."""
 
     def standing(self, thing: CanonicalKey, collection: Collection) -> list[Claim]:
         """The claims about a thing that may be relevant in a collection."""
@@ -117,7 +121,12 @@ class _Explaining:
         for placed in await self._things.placed(things):
             known.placed.setdefault((placed.collection, placed.thing), set()).add(placed.claim.key)
             known.claims[placed.thing][placed.claim.key] = placed.claim
-        markings = {ref for some in known.claims.values() for claim in some.values() for ref in claim.marks.others}
+        for thing, claims in known.claims.items():
+            if any(map(self._asker.owns, claims.values())):
+                names = [claim.id for claim in claims.values()]
+                known.feedback[thing] = list(await self._things.feedback_on([*names, keyed("indicator", thing)]))
+        said = [*(claim for some in known.claims.values() for claim in some.values()), *chain(*known.feedback.values())]
+        markings = {ref for claim in said for ref in claim.marks.others}
         known.definitions = {claim.key: claim for claim in await self._things.claims_under(markings)}
         return known
 
@@ -127,6 +136,7 @@ class _Explaining:
                 collection,
                 known.shown.get((collection.no, thing)),
                 seen_by(collection.audience, known.standing(thing, collection), known.definitions, self._policy),
+                seen_by(collection.audience, known.feedback.get(thing, ()), known.definitions, self._policy),
             )
             for collection in self._collections
         ]

@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import orjson
 
-from hub.core.merge.known import EXTENSION_ID
 from hub.core.merge.project import Projection
 from hub.core.merge.references import object_key
 from hub.core.merge.voices import voices, weight
 from hub.model.claims import Claim, View
+from hub.model.extensions import VIEW_EXTENSION
+from hub.model.feedback import Verdict, verdict_of
 from hub.model.policy import Collection, Policy, Source
 from hub.model.stix_types import ViewAuthor, stix_type
 from hub.model.times import exact_time, has_passed, parse_us
@@ -40,6 +41,24 @@ class KnownClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownFeedback:
+    """A sighting of a thing, or a verdict on it, as far as the caller may see it. Times are STIX text, or only days."""
+
+    source: str
+    """The source's name, as shown to the caller."""
+    level: Level
+    verdict: Verdict | None
+    """None for a sighting."""
+    count: int | None
+    """Of a sighting: how often; None if it states none."""
+    first_seen: str | None
+    last_seen: str | None
+    modified: str | None
+    text: str | None
+    """The note or the reason that was given."""
+
+
+@dataclass(frozen=True, slots=True)
 class KnownView:
     """What one collection shows of a thing, and from which claims."""
 
@@ -59,6 +78,8 @@ class KnownView:
     voices: int
     claims: tuple[KnownClaim, ...]
     """By rank, best first."""
+    feedback: tuple[KnownFeedback, ...]
+    """The newest first, at most ``MOST_FEEDBACK``; for operators and centres that claim the thing, empty for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +117,8 @@ class CollectionPart:
     shown: ShownView | None
     claims: Sequence[tuple[Claim, Projection]]
     """By rank."""
+    feedback: Sequence[tuple[Claim, Projection]]
+    """The feedback that its audience may see; empty for a caller who does not claim the thing."""
 
 
 def known_thing(
@@ -165,6 +188,7 @@ def _view(part: CollectionPart, asker: Asker, policy: Policy) -> KnownView:
         how=_how(live, policy) if alive and merged and "confidence" in obj else "",
         voices=len(voices(live, policy.source_of_identity)) if alive else 0,
         claims=tuple(_claim(claim, p, asker, policy) for claim, p in part.claims),
+        feedback=_feedback(part.feedback, asker),
     )
 
 
@@ -176,7 +200,7 @@ def _state(view: View | None) -> Literal["live", "withdrawn", "none"]:
 
 def _span(obj: StixObject) -> tuple[str | None, str | None]:
     """The first and the last time in the view's list of sources; days for sources that hide the time."""
-    sources = (obj.get("extensions") or {}).get(EXTENSION_ID, {}).get("sources") or []
+    sources = (obj.get("extensions") or {}).get(VIEW_EXTENSION, {}).get("sources") or []
     if sources:
         return min(source["first"] for source in sources), max(source["last"] for source in sources)
     return obj.get("created"), obj.get("modified")
@@ -212,6 +236,31 @@ def _claim(claim: Claim, p: Projection, asker: Asker, policy: Policy) -> KnownCl
         modified=_moment(p.obj.get("modified"), exact=exact),
         confidence=p.obj.get("confidence"),
         state=_claim_state(p, policy),
+    )
+
+
+MOST_FEEDBACK = 100
+"""How much feedback a view lists; the counts in its object are of all."""
+
+
+def _feedback(said: Sequence[tuple[Claim, Projection]], asker: Asker) -> tuple[KnownFeedback, ...]:
+    found = [(claim, p) for claim, p in said if not p.revoked and (claim.type == "sighting" or verdict_of(p.obj))]
+    newest = sorted(found, key=lambda pair: (-pair[1].modified_us, pair[1].of))
+    return tuple(_one_feedback(claim, p, asker) for claim, p in newest[:MOST_FEEDBACK])
+
+
+def _one_feedback(claim: Claim, p: Projection, asker: Asker) -> KnownFeedback:
+    own, is_sighting = asker.owns(claim), claim.type == "sighting"
+    exact = own or p.source.naming is Naming.NAMED
+    return KnownFeedback(
+        source=p.source.name if own else p.source.shown_name,
+        level=p.level,
+        verdict=None if is_sighting else verdict_of(p.obj),
+        count=p.obj.get("count"),
+        first_seen=_moment(p.obj.get("first_seen"), exact=exact),
+        last_seen=_moment(p.obj.get("last_seen"), exact=exact),
+        modified=_moment(p.obj.get("modified"), exact=exact),
+        text=p.obj.get("description" if is_sighting else "explanation"),
     )
 
 

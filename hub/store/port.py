@@ -239,6 +239,10 @@ class ThingReader(Protocol):
         """
         ...
 
+    async def feedback_on(self, names: Collection[StixId]) -> Sequence[Claim]:
+        """Returns the sightings of these ids and the opinions on them, of all sources."""
+        ...
+
     async def placed(self, things: Collection[CanonicalKey]) -> Sequence[Placed]:
         """Returns the contributions to these merged relationships, one value per collection."""
         ...

@@ -16,8 +16,8 @@ from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.rows import change_of, claim_of
 
-_COUNTED = "sighting-of:"
-"""The prefix of names whose referrers are always all loaded (hub/core/merge/facts.sighting_of)."""
+_COUNTED = "feedback-on:"
+"""The prefix of names whose referrers are always all loaded (hub/core/merge/facts.feedback_on)."""
 
 
 async def load_referrers(

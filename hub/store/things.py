@@ -8,6 +8,7 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.core.merge.facts import feedback_on
 from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
 from hub.model.words import CanonicalKey, Seq, StixId, type_of_id
 from hub.store import tables as t
@@ -70,6 +71,14 @@ class SqlThings:
                     key = ClaimKey(bytes(row.key))
                     found[key] = OwnClaim(key, StixId(row.id), row.type, row.modified_us, ClaimState(row.state))
         return [found[key] for key in sorted(found)[:limit]]
+
+    async def feedback_on(self, names: Collection[StixId]) -> list[Claim]:
+        """See the port."""
+        async with self._database.reading() as conn:
+            pairs = await self._database.rows_in(conn, t.referring, t.referring.c.target, list(map(feedback_on, names)))
+            keys = list({row.key for row in pairs})
+            rows = await self._database.rows_in(conn, t.contributions, t.contributions.c.key, keys)
+        return [claim_of(row) for row in rows]
 
     async def placed(self, things: Collection[CanonicalKey]) -> list[Placed]:
         """See the port."""

@@ -247,6 +247,7 @@ class SmallHub:
             how="100 - (100-60)(100-50)/100",
             voices=2,
             claims=[claim],
+            feedback=[],
         )
         thing = ExplainedThing(key="00ff", type="indicator", text=f"[ipv4-addr:value = '{asked}']\x1b[2J", views=[view])
         return Response(_with_news(Explanation(asked=asked, things=[thing])), media_type="application/json")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hub.core.merge.facts import feedback_on
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState
 from hub.model.reads import CLAIM, HELD, PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, Reads
 from hub.model.words import Seq, StixId
@@ -60,6 +61,17 @@ class StoreContent(StoreSuite):
                 assert by_id[an_id("none")] == []
             found = [*await store.things.claims_about([a_thing("b")]), *await store.things.claims_under([an_id("a")])]
             assert sorted(claim.key for claim in found) == sorted(claim.key for claim in claims)
+
+    async def test_feedback_is_found_by_what_it_is_on(self) -> None:
+        one, other = a_claim("a"), a_claim("b")
+        on: dict[ClaimKey, tuple[StixId, ...]] = {
+            one.key: (feedback_on(an_id("x")), an_id("x")),
+            other.key: (an_id("x"), feedback_on(an_id("y"))),
+        }
+        async with self.opened() as store:
+            await self.write(store, Writes(claims=[one, other], references=on))
+            assert list(await store.things.feedback_on([an_id("x"), an_id("none")])) == [one]
+            assert _by_key(await store.things.feedback_on([an_id("x"), an_id("y")])) == _by_key([one, other])
 
     async def test_a_claim_written_again_replaces_the_one_before(self) -> None:
         async with self.opened() as store:

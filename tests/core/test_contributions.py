@@ -157,7 +157,7 @@ def test_what_an_object_refers_to_by_an_id_that_the_hub_made_is_read_as_the_thin
     assert hub.one(sighting) == (ACCEPTED,)
     claim = hub.claim(sighting["id"])
     assert claim is not None
-    assert claim.sighted == f"indicator--key-{thing.hex()}"
+    assert claim.feedback_on == (StixId(f"indicator--key-{thing.hex()}"),)
     assert hub.one(sighting) == (UNCHANGED, Code.VERSION_SAME)
 
 

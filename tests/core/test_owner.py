@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.core.merge.content import Content
-from hub.core.merge.known import EXTENSION_ID
 from hub.core.merge.owner import attributed, marking, observable, owners, owners_choice
 from hub.core.merge.project import Projection, as_definition
 from hub.core.validate import validate
 from hub.model.claims import digest_of
+from hub.model.extensions import VIEW_EXTENSION
 from hub.model.policy import Policy
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import Limits, Naming, StixId
@@ -217,7 +217,7 @@ def test_an_owners_object_is_shown_whole_under_its_own_id_and_times() -> None:
 
 
 def test_nobody_speaks_in_the_hubs_extension() -> None:
-    forged = {EXTENSION_ID: {"extension_type": "property-extension", "sources": []}}
+    forged = {VIEW_EXTENSION: {"extension_type": "property-extension", "sources": []}}
     another = {f"extension-definition--{uid('x')}": {"extension_type": "property-extension", "x": 1}}
     alone, beside = (said(1, None, extensions=one) for one in (forged, forged | another))
     assert "extensions" not in made(owners(alone, alone.obj, POLICY, ()))

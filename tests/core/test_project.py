@@ -20,7 +20,7 @@ from hub.core.validate import TYPES, validate
 from hub.model.claims import Claim, ClaimState
 from hub.model.extensions import KEPT_EXTENSION, OBSERVABLE_EXTENSIONS
 from hub.model.markings import PAP_ORDER
-from hub.model.policy import Audience, Policy, Source, covers
+from hub.model.policy import Audience, Policy, covers
 from hub.model.words import COMMUNITY, NETWORK, PUBLIC, GroupName, Level, Limits, Naming, SourceName, StixId
 from tests.core.claims import (
     AUDIENCES,
@@ -41,7 +41,7 @@ from tests.core.drawn import objects
 from tests.examples import few
 from tests.promises import histories as told
 from tests.promises.watching import Standing, Watch
-from tests.story import START_US, TLP, an_indicator, an_object, malware, marking_of, moment, uid
+from tests.story import TLP, an_indicator, an_object, malware, marking_of, moment, uid
 
 OWN = f"marking-definition--{uid('own')}"
 RO, IT = a_source(1), a_source(2)
@@ -67,10 +67,7 @@ def audiences_of(claim: Claim, policy: Policy = POLICY, **how: Any) -> set[tuple
 def of_history(history: told.History, suspended: str | None) -> tuple[Policy, Watch, dict[tuple[int, str], Claim]]:
     """The sources of a history at its beginning, the same as the plain statement has them, and what they define."""
     settings = {name: {**fields, "suspended": name == suspended} for name, fields in history.settings.items()}
-    sources = [
-        Source(no, SourceName(name), StixId(told.IDENTITY[name]), "RO", START_US, **settings[name])
-        for no, name in enumerate(told.CENTRES, 1)
-    ]
+    sources = told.sources_of(settings)
     defined = [one for one in history.messages() if one.obj is not None and one.obj["type"] == "marking-definition"]
     watch = Watch("", settings, {(one.centre, one.stix_id): Standing(0, one.obj or {}) for one in defined})
     by_name = {source.name: source for source in sources}
@@ -90,14 +87,15 @@ def others_in(history: told.History) -> Iterable[tuple[str, dict[str, Any]]]:
 
 
 @few(80)
-@given(told.histories(operators=False), st.sampled_from([None, None, *told.CENTRES]))
+@given(told.histories(operators=False), st.sampled_from([None, None, *told.SOURCES]))
 def test_who_sees_a_claim_and_how_it_is_marked_is_what_the_rules_say(
     history: told.History, suspended: str | None
 ) -> None:
     policy, watch, definitions = of_history(history, suspended)
-    otherwise = {"is_active", "objects", "object_refs", "spec_version"}  # what lifting and normalising adds and removes
+    # what lifting and normalising adds and removes
+    otherwise = {"extensions", "is_active", "objects", "object_refs", "spec_version"}
     for name, obj in others_in(history):
-        claim = a_claim(policy.sources[told.CENTRES.index(name) + 1], obj)
+        claim = a_claim(policy.sources[told.SOURCES.index(name) + 1], obj)
         for audience in AUDIENCES:
             p = seen(claim, policy, audience, definitions)
             assert (p is not None) == watch.may_see(name, obj, audience.level, audience.group), (obj, audience)
@@ -117,7 +115,7 @@ def test_the_random_claims_are_seen_by_some_and_not_by_others() -> None:
     for seed in range(30):
         policy, _, definitions = of_history(told.a_history(seed, operators=False), None)
         for name, obj in others_in(told.a_history(seed, operators=False)):
-            claim = a_claim(policy.sources[told.CENTRES.index(name) + 1], obj)
+            claim = a_claim(policy.sources[told.SOURCES.index(name) + 1], obj)
             found = audiences_of(claim, policy, definitions=definitions)
             visible, hidden = visible + bool(found), hidden + (not found)
     assert visible > 200

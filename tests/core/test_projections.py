@@ -177,14 +177,11 @@ def test_nor_does_it_in_any_history(history: told.History, cut: Cut | None, data
 
 def of_history(history: told.History) -> tuple[Policy, list[Claim]]:
     """The claims that are the last of a history, under terms that its centres have at first."""
-    sources = [
-        replace(a_source(no), identity=StixId(told.IDENTITY[name]), **history.settings[name])
-        for no, name in enumerate(told.CENTRES, 1)
-    ]
+    sources = told.sources_of(history.settings)
     last: dict[ClaimKey, Claim] = {}
     for second, one in enumerate(history.messages()):
         if one.obj is not None and "objects" not in one.obj and one.stix_id not in told.IDENTITY.values():
-            claim = a_claim(sources[told.CENTRES.index(one.centre)], one.obj, second)
+            claim = a_claim(sources[told.SOURCES.index(one.centre)], one.obj, second)
             last[claim.key] = claim
     return a_policy(*sources, audiences=AUDIENCES), list(last.values())
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from hub.core.merge.known import EXTENSION_ID
 from hub.documents.openapi import PATH, document_bytes
+from hub.model.extensions import VIEW_EXTENSION
 from schemas import extension, generate
 from tests.doors.hubs import Hub
 from tests.story import an_indicator
@@ -56,12 +56,12 @@ def test_every_reference_in_the_asyncapi_document_leads_somewhere() -> None:
 
 
 async def test_what_the_hub_says_of_a_view_is_as_the_schema_has_it(hub: Hub) -> None:
-    assert extension.EXTENSION_ID == EXTENSION_ID
+    assert extension.EXTENSION_ID == VIEW_EXTENSION
     await hub.tell("ro", an_indicator(confidence=60), an_indicator("198.51.100.9", revoked=True))
     await hub.tell("it", an_indicator(confidence=50))
     schema = jsonschema.Draft202012Validator(json.loads((SCHEMAS / "ctihub-extension.json").read_bytes()))
     objects = (await hub.get(await hub.objects_url("community"), "soc")).json()["objects"]
-    said = [one["extensions"][EXTENSION_ID] for one in objects if one["type"] == "indicator"]
+    said = [one["extensions"][VIEW_EXTENSION] for one in objects if one["type"] == "indicator"]
     assert said
     for one in said:
         schema.validate(one)

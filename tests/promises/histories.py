@@ -15,12 +15,15 @@ from typing import Any, TypeVar
 
 import hypothesis.strategies as st
 
-from hub.model.policy import Widths
-from hub.model.words import Level, Naming, Withdrawal
-from tests.story import TLP, moment, uid
+from hub.model.extensions import VIEW_EXTENSION
+from hub.model.policy import MEMBERS_CLAIM, Source, SourceKind, Widths
+from hub.model.words import Level, Naming, SourceName, StixId, Withdrawal
+from tests.story import START_US, TLP, moment, uid
 
 CENTRES = ("ro", "it", "pl")
-IDENTITY = {name: f"identity--{uid('centre', name)}" for name in CENTRES}
+MEMBERS = ("lab", "shop")
+SOURCES = (*CENTRES, *MEMBERS)
+IDENTITY = {name: f"identity--{uid('centre', name)}" for name in SOURCES}
 GROUP = "health"
 GROUP_MARKING = {
     name: f"marking-definition--{uid('groups', name)}" for name in ("public", "community", "network", GROUP)
@@ -43,7 +46,7 @@ SPELLINGS = (
 
 @dataclass(frozen=True)
 class Said:
-    """One message of a centre: an object, or an id to withdraw (``obj`` None)."""
+    """One message of a centre or a member: an object, or an id to withdraw (``obj`` None)."""
 
     centre: str
     stix_id: str
@@ -81,7 +84,7 @@ class History:
     """How the centres are at first, and what happens then."""
 
     settings: dict[str, dict[str, Any]]
-    events: tuple[Event, ...] = field(default=())
+    events: tuple[Event, ...] = field(default=(), repr=False)
 
     def messages(self) -> Iterator[Said]:
         """All that is said, in order."""
@@ -315,6 +318,15 @@ def _traffic(teller: Teller, found: dict[str, Any]) -> None:
         found |= teller.one_of([{"is_active": True}, {"end": moment(-9000)}, {"start": moment(-8000)}])
 
 
+def _opinion(teller: Teller, found: dict[str, Any]) -> None:
+    found["object_refs"] = list(
+        dict.fromkeys(teller.spoken_of("indicator", "indicator", "malware") for _ in range(teller.random.randint(1, 2)))
+    )
+    found["opinion"] = teller.one_of(["strongly-disagree", "strongly-disagree", "strongly-agree", "disagree"])
+    if teller.maybe(0.8):
+        found["labels"] = [*found.get("labels", ()), teller.one_of(["false-positive", "false-positive", "outdated"])]
+
+
 def _observed(teller: Teller, found: dict[str, Any]) -> None:
     found |= {"first_observed": moment(-9000), "last_observed": moment(-8000), "number_observed": 1}
     if teller.maybe(0.3):
@@ -343,6 +355,39 @@ _FILL: dict[str, Callable[[Teller, dict[str, Any]], None]] = {
 }
 
 
+_FEEDBACK: dict[str, Callable[[Teller, dict[str, Any]], None]] = {
+    "sighting": _sighting,
+    "opinion": _opinion,
+    "note": _container(content="of a member"),
+}
+
+
+class Reporter(Teller):
+    """Makes up what members say, and the opinions of centres."""
+
+    def object(self) -> Said:
+        """A new object, or another version of what the same source has said."""
+        name = self.one_of([*MEMBERS, *MEMBERS, *CENTRES])
+        kind = "opinion" if name in CENTRES else self.one_of(["sighting", "sighting", "opinion", "opinion", "note"])
+        stix_id = self.pool.own(kind, name, self.random.randrange(2))
+        found = self.common(kind, stix_id, name)
+        _FEEDBACK[kind](self, found)
+        if self.maybe(0.3):
+            about = {
+                "extension_type": "property-extension",
+                "about": self.one_of(SPELLINGS).format(self.one_of(VALUES)),
+            }
+            found["extensions"] = {VIEW_EXTENSION: about}
+        if self.maybe(0.1):
+            found["granular_markings"] = [self.granular(found, name)]
+        by_hub_id = self.by_hub_id(found) if self.pool.contested and "extensions" not in found else None
+        return Said(name, stix_id, found, by_hub_id)
+
+    def definition(self) -> Said:
+        """Members define no markings."""
+        return self.object()
+
+
 # ---------------------------------------------------------------- centres, operators, histories
 
 _SETTINGS: dict[str, Sequence[Any]] = {
@@ -359,11 +404,13 @@ def a_history(
     seed: int, *, contested: bool = True, operators: bool = True, kinds: Sequence[str] = (), repeats: bool = True
 ) -> History:
     """The history that grows from a number. ``repeats``: what was said is withdrawn in all ways and comes again."""
-    teller = Teller(seed, Pool(contested))
+    teller, reporter = Teller(seed, Pool(contested)), Reporter(seed ^ 0x5EED, Pool(contested))
     settings = {
         name: {"alias": f"centre {i}", **{key: teller.one_of(values) for key, values in _SETTINGS.items()}}
         for i, name in enumerate(CENTRES)
     }
+    for name in MEMBERS:
+        settings[name] = {"naming": reporter.one_of([Naming.ANONYMOUS, Naming.NAMED])}
     events: list[Event] = []
     for _ in range(teller.random.randint(3, 9)):
         if operators and teller.maybe(0.2):
@@ -374,8 +421,12 @@ def a_history(
             said = [teller.message() for _ in range(teller.random.randint(1, 9))]
             if repeats:
                 said += teller.again()
-            said = [replace(one, place=place) for place, one in enumerate(said)]
-            events.append(Batch(tuple(one for one in said if not kinds or _kind(one) in kinds)))
+            for _ in range(reporter.random.randint(0, 3)):
+                said.insert(reporter.random.randint(0, len(said)), reporter.message())
+            placed = [replace(one, place=place) for place, one in enumerate(said)]
+            events.append(Batch(tuple(one for one in placed if not kinds or _kind(one) in kinds)))
+        if operators and reporter.maybe(0.05):
+            events.append(Changed(reporter.one_of(MEMBERS), (("suspended", reporter.maybe(0.6)),)))
     return History(settings, tuple(events))
 
 
@@ -386,6 +437,20 @@ def _kind(one: Said) -> str:
 def histories(**how: Any) -> st.SearchStrategy[History]:
     """Numbers from which histories grow; nothing is gained by making them smaller."""
     return st.integers(0, 2**32).map(lambda seed: a_history(seed, **how))
+
+
+def sources_of(settings: dict[str, dict[str, Any]]) -> list[Source]:
+    """The sources of a history with these settings, numbered from 1; the members are accredited by the first centre."""
+    found = [
+        Source(no, SourceName(name), StixId(IDENTITY[name]), "RO", START_US, **settings[name])
+        for no, name in enumerate(SOURCES, 1)
+    ]
+    return [
+        one
+        if one.name in CENTRES
+        else replace(one, kind=SourceKind.MEMBER, may_claim=MEMBERS_CLAIM, amber_to=found[0].amber_to, accredited_by=1)
+        for one in found
+    ]
 
 
 def without(history: History, centre: str) -> History:

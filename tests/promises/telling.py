@@ -16,7 +16,7 @@ from hub.model.policy import Source
 from hub.model.stix_types import SCO_TYPES
 from hub.model.times import DAY_US
 from hub.model.words import Level
-from tests.promises.histories import CENTRES, GROUP, Batch, Changed, History, Said
+from tests.promises.histories import CENTRES, GROUP, MEMBERS, Batch, Changed, History, Said
 from tests.story import SECOND_US, START_US, Story, TakesBack
 
 COLLECTIONS = ("public", "community", "network", GROUP, "sure", "red")
@@ -28,8 +28,9 @@ async def a_hub(referrer_limit: int = 2, path: Path | None = None) -> AsyncItera
     """A new hub, in memory or on a real store. Its limit of referrers is small, so that many are deferred."""
     story = await Story.begin(path, referrer_limit=referrer_limit)
     try:
-        for name in CENTRES:
-            await story.centre(name)
+        centres = [await story.centre(name) for name in CENTRES]
+        for name in MEMBERS:
+            await story.member(name, centres[0])
         await story.group(GROUP)
         await story.collection(GROUP, Level.AMBER_STRICT, GROUP)
         await story.collection(

@@ -22,7 +22,7 @@ from hub.core.merge.project import project
 from hub.core.merge.reach import Decided, decided_by, reach
 from hub.model.claims import Claim
 from hub.model.markings import TLP_IDS
-from hub.model.policy import Audience, Collection, Group, Policy, Source
+from hub.model.policy import Audience, Collection, Group, Policy
 from hub.model.problems import Code
 from hub.model.words import (
     CollectionName,
@@ -30,20 +30,19 @@ from hub.model.words import (
     Level,
     Limits,
     Naming,
-    SourceName,
     Stamp,
     State,
     StixId,
     StixObject,
 )  # fmt: skip
 from tests.promises.histories import (
-    CENTRES,
     GROUP_MARKING,
-    IDENTITY,
+    SOURCES,
     History,
     Said,
     a_history,
     histories,
+    sources_of,
 )  # fmt: skip
 from tests.promises.telling import Telling, a_hub
 from tests.promises.test_histories import few
@@ -62,10 +61,7 @@ def read(name: str) -> Any:
 
 def policy_of(history: History) -> Policy:
     """The centres of a history at its beginning, the groups and all collections."""
-    centres = {
-        no: Source(no, SourceName(name), StixId(IDENTITY[name]), "RO", **history.settings[name])
-        for no, name in enumerate(CENTRES, 1)
-    }
+    centres = {source.no: source for source in sources_of(history.settings)}
     groups = {GroupName(name): Group(GroupName(name), StixId(marking)) for name, marking in GROUP_MARKING.items()}
     collections = {
         no: Collection(no, CollectionName(name), str(no), Audience(level, GroupName(group)))
@@ -108,7 +104,7 @@ def test_a_granular_marking_shows_nothing_to_anybody_who_did_not_see_it(history:
     random = Random(seed)
     policy = policy_of(history)
     definitions = {
-        (list(CENTRES).index(one.centre) + 1, StixId(one.stix_id)): one.obj
+        (list(SOURCES).index(one.centre) + 1, StixId(one.stix_id)): one.obj
         for one in history.messages()
         if one.obj is not None and one.obj["type"] == "marking-definition"
     }

@@ -56,6 +56,13 @@ async def test_a_step_comes_to_an_end_where_what_must_wait_holds_itself_up(seed:
         assert await what_differs_from_recomputed(story) == []
 
 
+async def test_what_is_deferred_for_a_name_comes_to_its_turn_although_one_of_the_views_under_it_goes() -> None:
+    """Two centres claim things under one id; one of the views goes while claims that refer to the other one wait."""
+    async with a_hub() as story:
+        await Telling(story, a_history(8388609)).tell()
+        assert await what_differs_from_recomputed(story) == []
+
+
 async def _is_closed(story: Story, name: str) -> None:
     """INV-12: every reference resolves in the collection."""
     shown = await story.shown(name)

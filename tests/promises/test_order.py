@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 
 from hub.store.transaction import Stale
-from tests.promises.histories import CENTRES, VALUES, Batch, History, Said, histories, without
+from tests.promises.histories import SOURCES, VALUES, Batch, History, Said, histories, without
 from tests.promises.telling import COLLECTIONS, Telling, a_hub, told, what_differs
 from tests.promises.test_histories import few
 from tests.story import Story, an_indicator, said_of, uid
@@ -117,7 +117,7 @@ async def _stands(telling: Telling, one: Said) -> bool:
 
 
 @few(30)
-@given(history=histories(operators=False), leaves=st.sampled_from(CENTRES))
+@given(history=histories(operators=False), leaves=st.sampled_from(SOURCES))
 async def test_a_centre_that_withdraws_everything_was_never_there(history: History, leaves: str) -> None:
     history = without_hub_ids(history)
     ids = dict.fromkeys(one.stix_id for one in history.messages() if one.centre == leaves)
@@ -130,12 +130,12 @@ async def test_a_centre_that_withdraws_everything_was_never_there(history: Histo
 
 
 @few(30)
-@given(history=histories(), silent=st.sampled_from(CENTRES))
+@given(history=histories(), silent=st.sampled_from(SOURCES))
 async def test_what_a_centre_is_told_and_claims_depends_on_itself_alone(history: History, silent: str) -> None:
     """INV-6 and INV-14: the claims, receipts, rejections and counts of the others, whatever one of them sends."""
     history = without_hub_ids(history)
     async with told(history, receipts=True) as everybody, told(without(history, silent), receipts=True) as fewer:
-        for name in set(CENTRES) - {silent}:
+        for name in set(SOURCES) - {silent}:
             assert await _of_its_own(everybody, name) == await _of_its_own(fewer, name)
 
 
@@ -152,7 +152,7 @@ async def _of_its_own(telling: Telling, name: str) -> list[Any]:
 async def test_every_object_has_one_end(history: History) -> None:
     """INV-1: received = accepted + unchanged + held + rejected, for each centre and each receipt."""
     async with told(history, receipts=True) as telling:
-        for name in CENTRES:
+        for name in SOURCES:
             received = sum(one.centre == name for one in history.messages())
             assert sum((await telling.story.counts(telling.centres[name])).values()) == received
         parts = (await telling.story.stored()).receipts
@@ -186,7 +186,7 @@ async def test_a_further_claim_never_lowers_confidence(history: History, seed: i
 
 
 @few(30)
-@given(history=histories(operators=False), centre=st.sampled_from(CENTRES))
+@given(history=histories(operators=False), centre=st.sampled_from(SOURCES))
 async def test_authors_that_nobody_else_relays_add_one_voice_at_most(history: History, centre: str) -> None:
     async with told(history) as telling:
         before = await _confidences(telling.story)

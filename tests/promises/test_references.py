@@ -152,3 +152,28 @@ async def test_a_centres_own_extension_definition_is_shown_under_the_name_of_the
     assert shown["created_by_ref"] in await story.shown("community", "identity")
     assert (shown["created_by_ref"] == pl.identity) == (naming is Naming.NAMED)
     assert shown["id"] != shown["created_by_ref"]
+
+
+async def test_what_refers_to_an_observable_by_an_id_of_the_hub_leaves_with_it() -> None:
+    """The id of a connection of an unnamed centre is made by the hub, since its own tells the exact times."""
+    story = await Story.begin()
+    pl, ro = await story.centre("pl", naming=Naming.ANONYMOUS), await story.centre("ro")
+    address = an_object("ipv4-addr", "a", value="198.51.100.7", created=None, modified=None)
+    traffic = an_object(
+        "network-traffic", "t", protocols=["tcp"], src_ref=address["id"], end=moment(-9), created=None, modified=None
+    )
+    await story.batch((pl, address), (pl, traffic))
+    shown = (await story.only("community", "network-traffic"))["id"]
+    observed = an_object(
+        "observed-data",
+        "o",
+        first_observed=moment(-9),
+        last_observed=moment(-8),
+        number_observed=1,
+        object_refs=[shown],
+    )  # fmt: skip
+    await story.batch((ro, observed))
+    assert (await story.only("community", "observed-data"))["object_refs"] == [shown]
+    await story.batch((pl, traffic["id"]))
+    assert await story.shown("community", "observed-data") == {}
+    await story.close()

@@ -165,18 +165,21 @@ def test_counts_are_told_in_steps() -> None:
 
 
 async def test_sightings_are_counted_where_they_may_be_told(story: Story) -> None:
-    ro, it = await story.centre("ro"), await story.centre("it")
+    ro, it, pl = await story.centre("ro"), await story.centre("it"), await story.centre("pl")
     seen = an_indicator("198.51.100.7", "a")
     await story.batch((ro, seen))
     sightings = [
         an_object("sighting", f"s{i}", tlp=tlp, sighting_of_ref=seen["id"]) for i, tlp in enumerate(("green", "amber"))
     ]
-    await story.batch(*((it, one) for one in sightings))
+    again = an_object("sighting", "again", tlp="green", sighting_of_ref=seen["id"])
+    await story.batch((it, sightings[0]), (it, again), (pl, sightings[1]))  # each source counts once
     assert said_of(await story.only("community"))["sightings"] == 1
     assert said_of(await story.only("network"))["sightings"] == 1  # the amber one is stricter than the green view
     await story.batch((it, an_indicator("198.51.100.7", "b", tlp="amber")))
     assert said_of(await story.only("network"))["sightings"] == 2
     await story.batch((it, sightings[0]["id"]))
+    assert said_of(await story.only("community"))["sightings"] == 1
+    await story.batch((it, again["id"]))
     assert "sightings" not in said_of(await story.only("community"))
 
 

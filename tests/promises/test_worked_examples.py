@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hub.model.extensions import VIEW_EXTENSION
 from hub.model.words import Naming, Withdrawal
 from tests.story import TLP, Story, TakesBack, an_indicator, an_object, bytes_of, moment, said_of, uid
 
@@ -214,3 +215,22 @@ async def _things(story: Story) -> list[str]:
 def an_address(value: str) -> dict[str, Any]:
     """An object without ``modified``."""
     return an_object("ipv4-addr", value, value=value, created=None, modified=None)
+
+
+async def test_a_member_is_counted_and_changes_nothing_else(tmp_path: Path) -> None:
+    about = {"extension_type": "property-extension", "about": "[ipv4-addr:value = '198.51.100.7']"}
+    verdict = an_object(
+        "opinion", "o", tlp="green", object_refs=[an_object("malware", "any")["id"]], opinion="strongly-disagree",
+        labels=["false-positive"], extensions={VIEW_EXTENSION: about},
+    )  # fmt: skip
+    shown = []
+    for name in ("with", "without"):
+        story = await Story.begin(tmp_path / name)
+        ro = await story.centre("ro")
+        lab = await story.member("lab", ro)
+        await story.batch(*([(lab, verdict)] if name == "with" else []))
+        await story.batch((ro, an_indicator("198.51.100.7", "ro", confidence=60)))
+        shown.append(await story.only("community"))
+        await story.close()
+    assert said_of(shown[0]).pop("false_positives") == 1
+    assert shown[0] == shown[1]

@@ -9,8 +9,20 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
+from hub.model.extensions import VIEW_EXTENSION
 from hub.model.words import Level, Naming, Withdrawal
-from tests.promises.histories import GROUP, GROUP_MARKING, IDENTITY, PAPS, Batch, Changed, History, Said
+from tests.promises.histories import (
+    CENTRES,
+    GROUP,
+    GROUP_MARKING,
+    IDENTITY,
+    MEMBERS,
+    PAPS,
+    Batch,
+    Changed,
+    History,
+    Said,
+)
 from tests.story import TLP
 
 LEVEL_OF = {marking: Level.of(label) for label, marking in TLP.items()}
@@ -23,7 +35,13 @@ AUDIENCES = {
     "red": (Level.RED, GROUP),
 }
 GROUP_OF = {marking: name for name, marking in GROUP_MARKING.items()}
-_DEFAULTS = {"trust": 100, "naming": Naming.NAMED, "ceiling": Level.AMBER_STRICT, "default_level": Level.AMBER}
+_DEFAULTS = {
+    "amber_to": ("network",),
+    "trust": 100,
+    "naming": Naming.NAMED,
+    "ceiling": Level.AMBER_STRICT,
+    "default_level": Level.AMBER,
+}
 
 
 NEEDED = {
@@ -33,6 +51,7 @@ NEEDED = {
     "sighting": {"sighting_of_ref"},
     "report": {"name", "published", "object_refs"},
     "note": {"content", "object_refs"},
+    "opinion": {"opinion", "object_refs"},
     "grouping": {"name", "context", "object_refs"},
     "identity": {"name"},
     "ipv4-addr": {"value"},
@@ -62,8 +81,12 @@ class Marked:
         """Whether nothing is left of the object without what it marks."""
         name, _, rest = self.selector.partition(".")
         value = obj.get(name)
+        if name == "object_refs" and VIEW_EXTENSION in obj.get("extensions", {}):  # it refers to what it is about
+            return True
         if rest and isinstance(value, list) and len(value) > 1:
             return name == "object_marking_refs" or _decides([value[int(rest[1:-1])]], obj)
+        if name == "extensions":  # they name the thing that it is about
+            return VIEW_EXTENSION in obj["extensions"]
         return name in ALWAYS_NEEDED | NEEDED[obj["type"]] or (name == "labels" and _decides(obj["labels"], obj))
 
 
@@ -222,6 +245,8 @@ class Watch:
     # ------------------------------------------------------------ rules
 
     def setting(self, centre: str, name: str) -> Any:
+        if centre in MEMBERS and name == "amber_to":
+            centre = CENTRES[0]  # which has accredited them
         return self.settings[centre].get(name, _DEFAULTS.get(name))
 
     def _stated(self, obj: dict[str, Any]) -> Level | None:

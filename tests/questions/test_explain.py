@@ -15,12 +15,14 @@ import pytest
 import pytest_asyncio
 
 from hub.model.errors import NotFound, Refused
+from hub.model.extensions import VIEW_EXTENSION
+from hub.model.feedback import Verdict
 from hub.model.policy import Collection, Source
 from hub.model.principals import Principal, PrincipalKind
 from hub.model.words import Naming
 from hub.questions.explain import explain
 from hub.questions.explained import KnownThing, KnownView
-from tests.story import TLP, Story, an_indicator, an_object, malware, said_of, uid
+from tests.story import TLP, Story, an_indicator, an_object, malware, moment, said_of, uid
 
 OPERATOR = Principal(99, "ops", PrincipalKind.OPERATOR)
 STRANGER = Principal(98, "soc", PrincipalKind.MEMBER)
@@ -81,6 +83,37 @@ async def test_a_relationship_is_found_by_the_id_of_a_claim_that_stands_for_it(s
     assert thing.views[0].id is not None
     (again,) = await ask(story, thing.views[0].id, "community", who=STRANGER)
     assert [claim.id for claim in again.views[0].claims] == [None]
+
+
+async def test_the_centre_that_claims_a_thing_sees_the_feedback_on_it_as_far_as_it_may(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    pl = await story.centre("pl", naming=Naming.ANONYMOUS)
+    indicator = an_indicator()
+    about = {"extension_type": "property-extension", "about": "[ipv4-addr:value = '198.51.100.7']"}
+    await story.batch(
+        (ro, indicator),
+        (pl, an_object("opinion", "o", tlp="amber", object_refs=[indicator["id"]], opinion="strongly-disagree",
+                       labels=["false-positive"], explanation="Our printer.", modified=moment(5))),
+        (it, an_object("sighting", "s", sighting_of_ref=malware()["id"], count=3, last_seen=moment(-60),
+                       extensions={VIEW_EXTENSION: about}, modified=moment(4))),
+        (it, an_object("opinion", "p", object_refs=[indicator["id"]], opinion="agree")),  # no verdict
+    )  # fmt: skip
+    (thing,) = await ask(story, "198.51.100.7", "community", "network", who=as_principal(ro))
+    community, network = thing.views
+    assert [(one.source, one.verdict, one.count) for one in community.feedback] == [("it", None, 3)]
+    assert [(one.source, one.verdict, one.text) for one in network.feedback] == [
+        ("anonymous", Verdict.FALSE_POSITIVE, "Our printer."),
+        ("it", None, None),
+    ]
+    assert network.feedback[0].modified == moment(5)[:10]
+    of_operator = (await ask(story, "198.51.100.7", "network"))[0].views[0].feedback
+    assert [one.source for one in of_operator] == ["pl", "it"]
+    for other in (STRANGER, as_principal(it)):  # who does not claim the thing
+        assert (await ask(story, "198.51.100.7", "network", who=other))[0].views[0].feedback == ()
+
+
+def as_principal(source: Source) -> Principal:
+    return Principal(source.no, source.name, PrincipalKind.CENTRE, identity=source.identity)
 
 
 def computed(formula: str) -> int:

@@ -8,13 +8,16 @@ from dataclasses import replace
 from hub.core.merge import hubmade, owner
 from hub.core.merge.content import Content
 from hub.core.merge.facts import Facts, Missing
+from hub.core.merge.feedback import NO_FEEDBACK, Feedback, feedback_of
 from hub.core.merge.known import hidden_identities, known_objects
 from hub.core.merge.project import Projection, no_stricter, view_groups
 from hub.core.merge.projections import Projections
 from hub.core.merge.references import rewritten
 from hub.core.merge.resolver import Resolver
-from hub.model.claims import ClaimHead
+from hub.model.claims import ClaimHead, ClaimKey
+from hub.model.feedback import feedback_refs
 from hub.model.policy import Collection, Policy
+from hub.model.references import keyed
 from hub.model.stix_types import SCO_TYPES, MergeRule, stix_type
 from hub.model.words import CanonicalKey, StixId, StixObject
 
@@ -36,8 +39,8 @@ class Contents:
         self._shown_as = shown_as
         self._known = known_objects(policy)
         self._hidden = hidden_identities(policy)
-        self._indicators: dict[tuple[int, tuple[Projection, ...]], Content] = {}
-        """By number of sightings and by projections: audiences that see the same share the result."""
+        self._indicators: dict[tuple[Feedback, tuple[Projection, ...]], Content] = {}
+        """By feedback and by projections: audiences that see the same share the result."""
 
     def content(self, collection: Collection, thing: CanonicalKey) -> Content | None:
         """What the collection shows of a thing; None if nothing."""
@@ -69,14 +72,14 @@ class Contents:
         if not live:
             return None
         revoked = [p for _, p in seen if p.revoked]
-        sightings = self._sightings(collection, thing, seen, live)
+        feedback = self._feedback(collection, thing, seen, live)
         if any(claim.beside_author for claim, _ in seen):
             known: dict[StixId, None] = {}
             live = self._rewritten(collection, [(claim, _without_author(p)) for claim, p in seen], known)
-            return _using(hubmade.indicator(live, revoked, self._policy, sightings), known)
-        at = (sightings, tuple(p for _, p in seen))
+            return _using(hubmade.indicator(live, revoked, self._policy, feedback), known)
+        at = (feedback, tuple(p for _, p in seen))
         if at not in self._indicators:
-            self._indicators[at] = hubmade.indicator(live, revoked, self._policy, sightings)
+            self._indicators[at] = hubmade.indicator(live, revoked, self._policy, feedback)
         return self._indicators[at]
 
     def _relationship(self, collection: Collection, seen: Seen) -> Content | None:
@@ -170,24 +173,26 @@ class Contents:
 
         return shown
 
-    # ------------------------------------------------------------ sightings
+    # ------------------------------------------------------------ feedback
 
-    def _sightings(self, collection: Collection, thing: CanonicalKey, seen: Seen, live: Sequence[Projection]) -> int:
-        """The number of visible sightings of a thing whose markings are no stricter than those of its view."""
+    def _feedback(
+        self, collection: Collection, thing: CanonicalKey, seen: Seen, live: Sequence[Projection]
+    ) -> Feedback:
+        """The visible feedback on a thing, as far as its markings are no stricter than those of the view."""
         names: dict[StixId, None] = {claim.id: None for claim, _ in seen}
-        names.update(dict.fromkeys(self._facts.views.keyed_names("indicator", thing)))
-        sightings = self._facts.index.sightings(names)
-        if not sightings:
-            return 0
+        names[keyed("indicator", thing)] = None
+        said = self._facts.index.feedback(names)
+        if not said:
+            return NO_FEEDBACK
         level, groups = max(p.level for p in live), view_groups(live)
-        counted: set[StixId] = set()
-        for name, claim in sightings:
+        counted: dict[ClaimKey, Projection] = {}
+        for name, claim in said:
             p = self._resolver.project(claim, collection.no)
-            if p is None or p.revoked or not no_stricter(p, level, groups):
+            if p is None or p.revoked or not no_stricter(p, level, groups) or name not in feedback_refs(p.obj):
                 continue
             if self._resolver.means(collection.no, claim, name) == thing:
-                counted.add(claim.id)
-        return len(counted)
+                counted[claim.key] = p
+        return feedback_of(counted.values())
 
 
 def _without_author(p: Projection) -> Projection:

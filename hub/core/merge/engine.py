@@ -18,16 +18,17 @@ from hub.core.merge.facts import Facts, Missing, is_marking, is_placed, marked_w
 from hub.core.merge.known import changeable_objects
 from hub.core.merge.project import decision_of
 from hub.core.merge.projections import Projections
-from hub.core.merge.references import has_own_meaning, key_in, object_key
+from hub.core.merge.references import has_own_meaning, object_key
 from hub.core.merge.resolver import Resolver
 from hub.core.merge.solution import Place, Solution
 from hub.core.merge.turns import Referrer, Turns
 from hub.core.merge.uses import Uses
-from hub.core.merge.work import ClaimChanged, EndsChanged, MeaningChanged, Nos, Sighted, ViewChanged, Work
+from hub.core.merge.work import ClaimChanged, EndsChanged, FeedbackChanged, MeaningChanged, Nos, ViewChanged, Work
 from hub.model.claims import Claim, ClaimHead, ClaimKey, ClaimState, View
-from hub.model.policy import Policy
+from hub.model.policy import MEMBERS_CLAIM, Policy
 from hub.model.reads import REFERRER_LIMIT, Answers, Reads
-from hub.model.stix_types import SCO_TYPES
+from hub.model.references import key_in, keyed
+from hub.model.stix_types import stix_type
 from hub.model.words import CanonicalKey, StixId
 
 _ROUNDS = 200_000
@@ -82,6 +83,7 @@ class Engine:
         for claim in again:
             self._affect_claim(self._facts.add(claim), self._nos)
             self._put(MeaningChanged(claim.id, self._nos, if_contested=False))
+            self._change_names(claim, self._nos)
             self._facts.prefetch(claim)
         if again:
             self._markings.update(changeable_objects(self._policy))
@@ -134,7 +136,7 @@ class Engine:
     @property
     def cancelled(self) -> list[tuple[int, StixId]]:
         """Deferred work of earlier steps that is no longer needed."""
-        return self._turns.cancelled(self._is_shown)
+        return self._turns.cancelled
 
     @property
     def reached(self) -> bytes | None:
@@ -189,8 +191,8 @@ class Engine:
                 self._change_claim(key)
             case MeaningChanged(name, nos, if_contested):
                 self._change_meaning(name, nos, if_contested=if_contested)
-            case Sighted(name, nos):
-                self._affect_sighted(name, nos)
+            case FeedbackChanged(name, nos):
+                self._affect_judged(name, nos)
             case EndsChanged(key):
                 self._move(key)
             case ViewChanged(place):
@@ -209,8 +211,8 @@ class Engine:
 
     def _affect_claim(self, claim: ClaimHead, nos: Nos) -> None:
         """Mark what a claim contributes to as affected in these collections."""
-        if claim.sighted is not None:  # it may now count, or no longer count, as a sighting
-            self._put(Sighted(claim.sighted, nos))
+        for name in claim.feedback_on:  # it may now count, or no longer count
+            self._put(FeedbackChanged(name, nos))
         if is_placed(claim):
             self._put(EndsChanged(claim.key))
         elif self._resolver.goes_along(claim):
@@ -225,16 +227,24 @@ class Engine:
         self._affect_claim(new, nos)
         if new.type == "marking-definition":
             self._redefine(old, new)
-        elif has_own_meaning(new.id):
-            self._put(MeaningChanged(new.id, nos, if_contested=old is not None and _means_the_same(old, new)))
+        else:
+            self._change_names(new, nos, if_contested=old is not None and _means_the_same(old, new))
         if old is None:
             return
-        if old.sighted is not None:
-            self._put(Sighted(old.sighted, nos))
+        for name in old.feedback_on:
+            self._put(FeedbackChanged(name, nos))
         if old.thing is None:
             self._put(EndsChanged(key))
         elif old.thing != new.thing:
             self._affect(old.thing, nos)
+
+    def _change_names(self, claim: ClaimHead, nos: Nos, *, if_contested: bool = False) -> None:
+        """Queue the names that may mean something else because a claim, or its audience, has changed."""
+        if has_own_meaning(claim.id):
+            self._put(MeaningChanged(claim.id, nos, if_contested=if_contested))
+        elif claim.type in MEMBERS_CLAIM and claim.thing is not None:  # for centres it exists once a centre claims it
+            for name in (claim.id, keyed(claim.type, claim.thing)):
+                self._put(MeaningChanged(name, nos, if_contested=False))
 
     def _redefine(self, old: ClaimHead | None, new: ClaimHead) -> None:
         """Queue a changed marking decision: the objects with this marking may have another audience now."""
@@ -263,7 +273,7 @@ class Engine:
             for no in nos:
                 self._turns.add(no, name, at_once=not may_wait)
 
-    def _affect_sighted(self, name: StixId, nos: Nos) -> None:
+    def _affect_judged(self, name: StixId, nos: Nos) -> None:
         """Mark the indicators that the id may mean as affected."""
         if not name.startswith("indicator--"):
             return
@@ -302,7 +312,7 @@ class Engine:
         before, now = self._facts.views.of(no, thing), self._solution.content((no, thing))
         was_shown = before is not None and before.alive
         for name in self._names(no, thing, before, now):
-            if was_shown and now is not None:  # shown under another id: referrers need not wait
+            if was_shown:  # it has gone or has another id, and the name may mean another view: referrers need not wait
                 self._turns.end(no, name)
             self._turns.note(no, name, (no, thing))
             if self._affect_referrers(name, (no,)) is None:
@@ -323,8 +333,8 @@ class Engine:
             kind = now.type
             if now.own_id is not None:
                 names[now.own_id] = None
-        if kind is not None and kind not in SCO_TYPES:
-            names.update(dict.fromkeys(self._facts.views.keyed_names(kind, thing)))
+        if kind is not None and len(stix_type(kind).id_from) != 1:  # what one value identifies has one id everywhere
+            names[keyed(kind, thing)] = None
         return list(names)
 
     def _affect_referrers(self, name: StixId, nos: Nos) -> Sequence[ClaimHead] | None:
@@ -358,8 +368,8 @@ class Engine:
             if thing is not None:
                 self._resolver.relationships.add(thing)
                 self._affect(thing, (no,))
-        if revealed and has_own_meaning(claim.id):  # its audience has changed, so its id may mean something else now
-            self._put(MeaningChanged(claim.id, (no,), if_contested=False))
+        if revealed:  # its audience has changed, so its id may mean something else now
+            self._change_names(claim, (no,))
 
     # ------------------------------------------------------------ objects that are shown because they are used
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hub.core.merge.references import has_own_meaning, keyed
+from hub.core.merge.references import has_own_meaning
 from hub.model.claims import Change, Claim, ClaimHead, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.reads import (
@@ -50,9 +50,9 @@ def is_placed(claim: ClaimHead) -> bool:
     return claim.thing is None
 
 
-def sighting_of(stix_id: str) -> StixId:
-    """The name under which the index stores the sightings of an id, separate from other references to the id."""
-    return StixId(f"sighting-of:{stix_id}")
+def feedback_on(stix_id: str) -> StixId:
+    """The name under which the index stores the feedback on an id, separate from other references to the id."""
+    return StixId(f"feedback-on:{stix_id}")
 
 
 def marked_with(source: int, marking: str) -> StixId:
@@ -72,8 +72,7 @@ def indexed_references(claim: Claim, policy: Policy) -> tuple[StixId, ...]:
     said = claim.beside_author if stix_type(claim.type).view_author is ViewAuthor.HUB else claim.references
     refs = [ref for ref in said if ref not in policy.registered and ref != policy.hub_identity]
     refs.extend(marked_with(claim.source, ref) for ref in claim.marks.others)  # also of groups: they may be removed
-    if claim.sighted is not None:
-        refs.append(sighting_of(claim.sighted))
+    refs.extend(map(feedback_on, claim.feedback_on))
     return tuple(dict.fromkeys(refs))
 
 
@@ -95,7 +94,7 @@ class Facts:
         self._referring: dict[StixId, list[Claim]] = defaultdict(list)
         """The claims that the step changes: by thing, by id, and by the ids that they refer to."""
         self.index = Index(self)
-        self.views = StoredViews(self, policy)
+        self.views = StoredViews(self)
         self.placements = Placements(self)
         for claim in changed.values():
             if claim.thing is not None:
@@ -236,15 +235,15 @@ class Index:
         self._facts.forget(PAGE, (name, after))
         return found
 
-    def sightings(self, names: Iterable[StixId]) -> list[tuple[StixId, ClaimHead]]:
-        """All claims of sightings of these ids, each with the id."""
+    def feedback(self, names: Iterable[StixId]) -> list[tuple[StixId, ClaimHead]]:
+        """All sightings of these ids and opinions on them, each with the id."""
         found: list[tuple[StixId, ClaimHead]] = []
         missing = False
         for stix_id in names:
-            if self._facts.known(REFERRERS, stix_id) == []:  # without any reference to it there is no sighting
+            if self._facts.known(REFERRERS, stix_id) == []:  # without any reference to it there is no feedback
                 continue
             try:
-                found.extend((stix_id, claim) for claim in self.referrers(sighting_of(stix_id)) or ())
+                found.extend((stix_id, claim) for claim in self.referrers(feedback_on(stix_id)) or ())
             except Missing:  # request all of them in one round
                 missing = True
         if missing:
@@ -255,10 +254,8 @@ class Index:
 class StoredViews:
     """The stored views. Every method may raise ``Missing``."""
 
-    def __init__(self, facts: Facts, policy: Policy) -> None:
+    def __init__(self, facts: Facts) -> None:
         self._facts = facts
-        self._collections = policy.collections
-        self._keyed_names: dict[CanonicalKey, list[StixId]] = {}
 
     def of(self, collection: int, thing: CanonicalKey) -> View | None:
         """The stored view of a thing, even if it has ended."""
@@ -268,14 +265,6 @@ class StoredViews:
         """The id of the stored view of a thing; None if there is none, or it has ended."""
         view = self.of(collection, thing)
         return view.object_id if view is not None and view.alive else None
-
-    def keyed_names(self, kind: str, thing: CanonicalKey) -> list[StixId]:
-        """References to a thing by its key; empty until some collection has shown it."""
-        if thing not in self._keyed_names:
-            views = self._facts.get(THING, thing).views
-            shown = not self._collections.keys().isdisjoint(views)
-            self._keyed_names[thing] = [keyed(kind, thing)] if shown else []
-        return self._keyed_names[thing]
 
     def body(self, collection: int, view: View) -> bytes:
         """The newest bytes of a view."""

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import orjson
 
 from hub.core.merge.content import LEADING, Content, content
-from hub.core.merge.known import EXTENSION_ID, uses_of_extensions
+from hub.core.merge.feedback import NO_FEEDBACK, Feedback
+from hub.core.merge.known import uses_of_extensions
 from hub.core.merge.project import Projection, no_stricter, view_groups
 from hub.core.merge.unnamed import marking_in, marking_name
 from hub.core.merge.voices import confidence, voices
+from hub.model.extensions import VIEW_EXTENSION
 from hub.model.markings import PAP_ORDER, TLP_IDS, UnreadableMarking, stated_level, stated_pap
 from hub.model.policy import Policy, Widths
 from hub.model.problems import Problem
@@ -35,9 +37,11 @@ _MERGED = frozenset(
 """Properties with a rule of their own. Any other property is taken from the best-ranked projection that has it."""
 
 
-def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy: Policy, sightings: int = 0) -> Content:
+def indicator(
+    live: Sequence[Projection], revoked: Sequence[Projection], policy: Policy, feedback: Feedback = NO_FEEDBACK
+) -> Content:
     """The content of an indicator's view. ``live``: at least one projection. ``revoked``: visible claims that no longer
-    count. ``sightings``: the number that may be shown.
+    count. ``feedback``: what may be shown of it.
     """
     ranked = sorted(live, key=lambda p: p.rank)
     best = ranked[0].obj
@@ -57,8 +61,10 @@ def indicator(live: Sequence[Projection], revoked: Sequence[Projection], policy:
     if None not in ends:  # of two times within one microsecond the second is still the later one (section 4.7)
         made["valid_until"] = exact_time(max(start_us + 1, *(end for end in ends if end is not None)))
     more: StixObject = {"observables": observables} if observables else {}
-    if sightings:
-        more["sightings"] = in_steps(sightings)
+    if feedback.sightings:
+        more["sightings"] = in_steps(feedback.sightings)
+    if feedback.false_positives:
+        more["false_positives"] = in_steps(feedback.false_positives)
     return _merged("indicator", made, ranked, revoked, policy, more, kinds)
 
 
@@ -114,7 +120,7 @@ def _merged(
         for name, value in p.obj.items():
             if name not in _MERGED:
                 made.setdefault(name, value)
-    extensions[EXTENSION_ID] = {
+    extensions[VIEW_EXTENSION] = {
         "extension_type": "property-extension",
         "sources": sources(ranked),
         "voices": len(by_voice),

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from hub.model.extensions import KEPT_EXTENSION
+from hub.model.extensions import KEPT_EXTENSION, VIEW_EXTENSION
 from hub.model.markings import TLP_IDS, tlp_definition
 from hub.model.policy import Policy, Source
 from hub.model.times import stix_time
 from hub.model.words import Naming, StixId, StixObject
 
-EXTENSION_ID = StixId("extension-definition--2c1f5a0e-6b1d-4c8e-9d57-0a7cf1c2e4b3")
-"""The id of the property extension in which the hub describes a view: sources, voices, floor."""
+_HUBS = (StixId(VIEW_EXTENSION), StixId(KEPT_EXTENSION))
 _EXTENSION_CREATED = "2026-11-24T00:00:00.000Z"
 
 
 def extension_definitions(hub_identity: StixId) -> dict[StixId, StixObject]:
     """The property extensions that the hub defines, by id."""
     said = {
-        EXTENSION_ID: (
+        StixId(VIEW_EXTENSION): (
             "ctihub view",
             "Whose claims a merged object shows, how many independent voices, and what they assert.",
             "schemas/ctihub-extension.json",
@@ -53,7 +52,7 @@ def extension_definitions(hub_identity: StixId) -> dict[StixId, StixObject]:
 def uses_of_extensions(obj: StixObject) -> tuple[StixId, ...]:
     """The hub's own extensions that an object uses; their definitions are shown with it."""
     extensions = obj.get("extensions")
-    return tuple(one for one in (EXTENSION_ID, StixId(KEPT_EXTENSION)) if one in extensions) if extensions else ()
+    return tuple(one for one in _HUBS if one in extensions) if extensions else ()
 
 
 def shown_author(source: Source, policy: Policy) -> StixId:

@@ -10,9 +10,10 @@ from typing import Any
 
 from hub.core.merge.content import Content, content
 from hub.core.merge.hubmade import external_references, merged_labels, shown_marking, view_markings, with_pap
-from hub.core.merge.known import EXTENSION_ID, shown_author, uses_of_extensions
+from hub.core.merge.known import shown_author, uses_of_extensions
 from hub.core.merge.project import Projection
 from hub.core.merge.unnamed import day_of, marking_name
+from hub.model.extensions import VIEW_EXTENSION
 from hub.model.observable_ids import deterministic_id
 from hub.model.policy import Policy
 from hub.model.stix_types import Clash, Excludes, InOrder, stix_type
@@ -24,10 +25,12 @@ _OBSERVABLE_RULES = frozenset({"object_marking_refs", "external_references", "la
 
 
 def owners_choice(visible: Sequence[Projection]) -> Projection:
-    """The claim that is shown. The author is chosen first: the one named by most sources, then the one whose claim has
-    been visible longest. Of one author's claims, its own comes before relayed ones; then the greatest ``modified``,
-    trust and content digest count, and finally source and id, because equal objects may use different markings.
+    """The claim that is shown. Claims of centres come before those of members. Of these the author is chosen first: the
+    one named by most sources, then the one whose claim has been visible longest. Of one author's claims, its own comes
+    before relayed ones; then the greatest ``modified``, trust and content digest count, and finally source and id,
+    because equal objects may use different markings.
     """
+    visible = [p for p in visible if p.source.is_centre] or visible
     by_author: dict[str, list[Projection]] = {}
     for p in visible:
         by_author.setdefault(p.author or f"unknown {p.source.no}", []).append(p)
@@ -91,9 +94,9 @@ def marking(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable
 def without_hubs_word(obj: StixObject) -> StixObject:
     """The object without the extension that only the hub may write."""
     extensions = obj.get("extensions")
-    if not extensions or EXTENSION_ID not in extensions:
+    if not extensions or VIEW_EXTENSION not in extensions:
         return obj
-    rest = {name: value for name, value in extensions.items() if name != EXTENSION_ID}
+    rest = {name: value for name, value in extensions.items() if name != VIEW_EXTENSION}
     return {**obj, "extensions": rest} if rest else {k: v for k, v in obj.items() if k != "extensions"}
 
 

@@ -51,7 +51,9 @@ class Projection:
 
     @property
     def rank(self) -> tuple[int, int, str, str]:
-        """Sort key, best first: trust and ``modified`` descending, source and id ascending."""
+        """Sort key, best first: trust and ``modified`` descending, source and id ascending. Members make no claims that
+        are ranked.
+        """
         return (-self.source.trust, -self.modified_us, self.source.identity, self.of[1])
 
     @property

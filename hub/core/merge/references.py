@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from hub.model.claims import Claim, digest_of
-from hub.model.references import Shown, rewrite
+from hub.model.references import KEYED, Shown, keyed, rewrite
 from hub.model.stix_types import REQUIRES_NOTHING, SCO_TYPES, STIX_TYPES, Identity, Required, stix_type
 from hub.model.words import CanonicalKey, StixId, StixObject
 from hub.patterns import key as key_of
@@ -24,7 +24,6 @@ DEPENDENT_TYPES = frozenset(
 _MERGING = frozenset(name for name, row in STIX_TYPES.items() if row.identity is not Identity.ID)
 _BARE = frozenset({"type", "spec_version", "id", "defanged", "object_marking_refs", "extensions"})
 """Properties that every observable may have, so they carry no content (STIX 2.1, sections 6.13 and 6.16 to 6.18)."""
-_KEYED = "key-"
 
 
 def object_key(stix_id: str) -> CanonicalKey:
@@ -35,21 +34,10 @@ def object_key(stix_id: str) -> CanonicalKey:
 def has_own_meaning(ref: str) -> bool:
     """Whether the meaning of this id must be looked up; any other id is the id of the thing itself."""
     kind, _, rest = ref.partition("--")
-    return kind in _MERGING and not rest.startswith(_KEYED)
+    return kind in _MERGING and not rest.startswith(KEYED)
 
 
 # ---------------------------------------------------------------- ids made for a collection
-
-
-def keyed(kind: str, thing: CanonicalKey) -> StixId:
-    """A reference to a thing by its key. It is not a valid STIX id, so no source can send one."""
-    return StixId(f"{kind}--{_KEYED}{thing.hex()}")
-
-
-def key_in(ref: str) -> CanonicalKey | None:
-    """The key in a reference made by ``keyed``; None for any other reference."""
-    kind, _, rest = ref.partition("--")
-    return CanonicalKey(bytes.fromhex(rest[len(_KEYED) :])) if kind and rest.startswith(_KEYED) else None
 
 
 def perhaps_issued(claim: Claim) -> list[StixId]:

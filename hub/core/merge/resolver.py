@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub.core.merge import owner
-from hub.core.merge.facts import Facts, is_marking, is_placed, marked_with, sighting_of
+from hub.core.merge.facts import Facts, is_marking, is_placed, marked_with
 from hub.core.merge.known import hidden_identities, known_objects
 from hub.core.merge.project import Projection
 from hub.core.merge.projections import Projections
-from hub.core.merge.references import has_own_meaning, key_in, object_key
+from hub.core.merge.references import has_own_meaning, object_key
 from hub.model.claims import ClaimHead, ClaimKey
-from hub.model.policy import Policy
-from hub.model.references import references_of
+from hub.model.policy import MEMBERS_CLAIM, Policy
+from hub.model.references import key_in, references_of
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixId
 from hub.patterns import key as key_of
@@ -75,7 +75,7 @@ class Resolver:
         if p is None:
             return False
         if not is_marking(name):
-            return name in references_of(p.obj) or name == sighting_of(claim.sighted or "")
+            return name in references_of(p.obj)
         unread = tuple(ref for ref in claim.marks.others if marked_with(claim.source, ref) == name)
         return not p.is_like(self._projections.of(claim, audience, unread))
 
@@ -98,7 +98,20 @@ class Resolver:
     def means(self, no: int, said_by: ClaimHead, ref: StixId) -> CanonicalKey | None:
         """The thing that a reference means in a collection: the thing that the same source claims under this id, else
         the observable with this id, else the thing that the owner of the id claims; None if nothing.
+
+        For a centre's claim, what only members claim does not exist: nothing that a member says may change it.
         """
+        thing = self._meant(no, said_by, ref)
+        if thing is None or ref.partition("--")[0] not in MEMBERS_CLAIM or not self._is_centres(said_by):
+            return thing
+        about = self._facts.claims_of_thing(thing)
+        return thing if any(self._is_centres(claim) and self.sees(no, claim) for claim in about) else None
+
+    def _is_centres(self, claim: ClaimHead) -> bool:
+        source = self._policy.sources.get(claim.source)
+        return source is not None and source.is_centre
+
+    def _meant(self, no: int, said_by: ClaimHead, ref: StixId) -> CanonicalKey | None:
         keyed = key_in(ref)
         if keyed is not None:
             return keyed

@@ -95,10 +95,10 @@ class Turns:
         """What this step defers, except referrers of ids that have no view at the end of the step."""
         return [at for at in self._left if at not in self._things or is_shown(self._things[at])]
 
-    def cancelled(self, is_shown: Shows) -> list[tuple[int, StixId]]:
+    @property
+    def cancelled(self) -> list[tuple[int, StixId]]:
         """Deferred work of earlier steps that is no longer needed."""
-        gone = {at for at, place in self._things.items() if at in self._resolver.pending and not is_shown(place)}
-        return sorted(self._ended | (gone - self._left.keys()))
+        return sorted(self._ended)
 
     # ------------------------------------------------------------ reading
 

@@ -32,8 +32,8 @@ class MeaningChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Sighted:
-    """The sightings of an id have changed."""
+class FeedbackChanged:
+    """The feedback on an id has changed."""
 
     name: StixId
     nos: Nos
@@ -54,4 +54,4 @@ class ViewChanged:
     now: StixId | None
 
 
-Work: TypeAlias = ClaimChanged | MeaningChanged | Sighted | EndsChanged | ViewChanged | Referrer
+Work: TypeAlias = ClaimChanged | MeaningChanged | FeedbackChanged | EndsChanged | ViewChanged | Referrer

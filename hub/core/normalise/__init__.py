@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from hub.core.normalise.about import ABOUT_TYPES, with_thing
 from hub.core.normalise.mend import defined
 from hub.core.normalise.sco import canonical_sco
 from hub.core.normalise.vocabulary import mapped
@@ -52,7 +53,10 @@ def normalise(obj: StixObject, limits: Limits) -> Normal | Problem:
         case Identity.ENDS:
             return _relationship(found)
         case Identity.ID:
-            found, warnings = defined(found) if row.merge is MergeRule.MARKING else (found, ())
+            about = with_thing(found, limits) if obj["type"] in ABOUT_TYPES else found
+            if isinstance(about, Problem):
+                return about
+            found, warnings = defined(about) if row.merge is MergeRule.MARKING else (about, ())
             return Normal(found["id"], found, key("object", found["id"]), (), warnings)
         case _:
             assert_never(row.identity)

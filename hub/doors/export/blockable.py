@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import orjson
 
 from hub.core.hold import WarningLists
-from hub.core.merge.known import EXTENSION_ID
 from hub.doors.export.entry import Entry, type_of
+from hub.model.extensions import VIEW_EXTENSION
 from hub.model.markings import LEVEL_OF_ID, PAP_ORDER, stated_pap
 from hub.model.policy import ANY_WIDTH, WIDEST_SHOWN
 from hub.model.problems import Problem
@@ -111,7 +111,7 @@ class Selection:
 
 def _said_of_values(obj: StixObject) -> dict[tuple[str, str, str], StixObject]:
     """Returns what the view says of each value that its pattern asserts, by type, path and value."""
-    extension = (obj.get("extensions") or {}).get(EXTENSION_ID) or {}
+    extension = (obj.get("extensions") or {}).get(VIEW_EXTENSION) or {}
     return {(one["type"], one["path"], one["value"]): one for one in extension.get("observables") or ()}
 
 
