@@ -155,19 +155,25 @@ def command(
             return
         if not name:
             raise WrongUsage("connect.unnamed", "No connector is named.", "See ctihub connect --list.")
-        from connectors.sdk import catalogue
-
         told = _settings(settings or [], config)
-        connector = catalogue.make(name, told)
         where = _Where(to, url, token, ca_file, patience, user, bootstrap, protocol)
-        if getattr(connector.settings, "centre", None) == "" and (centre := _own_name(where)):
-            told["centre"] = centre
-            connector = catalogue.make(name, told)
+        connector = _made(name, told, where)
         if withdraw_unlisted and to is Target.STDOUT:
             raise WrongUsage("withdraw.nowhere", "--withdraw-unlisted needs a hub.", "Leave it out, or leave out --to.")
         kept = state or state_file(feed or connector.name, told, where.name)
         run = _Run(connector, kept, _metrics(metrics, name), as_json=as_json, withdraw_unlisted=withdraw_unlisted)
         _run(run, where, every=every)
+
+
+def _made(name: str, told: dict[str, Any], where: _Where) -> Connector[Any]:
+    """The connector with these settings, to which the centre's own name is added if they need it."""
+    from connectors.sdk import catalogue
+
+    connector = catalogue.make(name, told)
+    if getattr(connector.settings, "centre", None) == "" and (centre := _own_name(where)):
+        told["centre"] = centre
+        connector = catalogue.make(name, told)
+    return connector
 
 
 def _own_name(where: _Where) -> str | None:
