@@ -34,6 +34,7 @@ from schemas.api import (
     Receipt,
     Status,
 )
+from schemas.feedback import SightingBody, VerdictBody
 
 DEFAULT_URL = "http://127.0.0.1:8480"
 PATIENCE_S = 300.0
@@ -87,6 +88,16 @@ class HubClient:
         """
         body = {"ids": list(ids), **({"soft": True} if soft else {}), **({"restore": True} if restore else {})}
         return self._call(PushAccepted, "POST", "/v1/withdrawals", json=body)
+
+    def report_sightings(self, reports: Sequence[SightingBody]) -> PushAccepted:
+        """Says that the caller has seen things; at most 1,000 at once."""
+        body = [one.model_dump(exclude_none=True) for one in reports]
+        return self._call(PushAccepted, "POST", "/v1/sightings", json=body)
+
+    def report_verdicts(self, reports: Sequence[VerdictBody]) -> PushAccepted:
+        """Says what the caller thinks of things; at most 1,000 at once."""
+        body = [one.model_dump(exclude_none=True) for one in reports]
+        return self._call(PushAccepted, "POST", "/v1/feedback", json=body)
 
     def own_claims(self, about: str) -> Iterator[OwnClaimInfo]:
         """Yields the caller's own claims about a value, a pattern or a STIX id, withdrawn ones too."""

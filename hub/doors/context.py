@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -49,8 +50,11 @@ class Doors:
         key: bytes,
         settings: DoorSettings,
         process: ProcessReports | None = None,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
     ) -> None:
-        """``key`` is the hub's secret for signing what clients send back: cursors, receipts."""
+        """``key`` is the hub's secret for signing what clients send back: cursors, receipts. ``now_us`` dates what the
+        doors write in a source's name, in microseconds since 1970.
+        """
         self.store = store
         self.log = log
         self.settings = settings
@@ -65,6 +69,7 @@ class Doors:
             says="More answers are on their way at once than the hub has room for.",
         )
         self.process = process or ProcessReports()
+        self.now_us = now_us
 
     def troubles(self) -> list[str]:
         """Returns failures of this process, one clause each."""

@@ -14,6 +14,7 @@ from hub.doors import catalogue, claims, explain, export, health, openapi, probl
 from hub.doors.context import Doors
 from hub.doors.metrics import Metered
 from schemas.api import Withdrawals, Withdrawn
+from schemas.feedback import SightingReports, VerdictReports
 
 
 def make_app(doors: Doors) -> FastAPI:
@@ -35,7 +36,7 @@ def make_app(doors: Doors) -> FastAPI:
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
     """Returns the OpenAPI document of the doors, as in ``schemas/openapi.json``."""
-    return openapi.describe(app, extra_models=(Withdrawals, Withdrawn))
+    return openapi.describe(app, extra_models=(SightingReports, VerdictReports, Withdrawals, Withdrawn))
 
 
 def _publish_openapi(app: FastAPI) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 
 from hub.doors.problems import PROBLEM_JSON
-from schemas.api import Body, ProblemDetails
+from schemas.api import ProblemDetails
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     "4XX": {"description": "What the caller must change.", "model": ProblemDetails},
@@ -22,7 +23,7 @@ INTERFACE_VERSION = "1"
 STIX = {"type": "object", "description": "STIX 2.1 content; what it may hold is in docs/rules."}
 
 
-def binary_body(media_types: Iterable[str], model: type[Body] | None = None) -> dict[str, Any]:
+def binary_body(media_types: Iterable[str], model: type[BaseModel] | None = None) -> dict[str, Any]:
     """Describes a request body that the handler reads itself."""
     schema = {"$ref": f"#/components/schemas/{model.__name__}"} if model else STIX
     return {"requestBody": {"required": True, "content": {media: {"schema": schema} for media in media_types}}}
@@ -33,7 +34,7 @@ def raw(media_type: str, description: str, schema: dict[str, Any] | None = None)
     return {200: {"description": description, "content": {media_type: {"schema": schema or {"type": "string"}}}}}
 
 
-def describe(app: FastAPI, *, extra_models: Iterable[type[Body]]) -> dict[str, Any]:
+def describe(app: FastAPI, *, extra_models: Iterable[type[BaseModel]]) -> dict[str, Any]:
     """Returns the OpenAPI document of ``app``."""
     document = get_openapi(
         title="ctihub",
@@ -43,7 +44,10 @@ def describe(app: FastAPI, *, extra_models: Iterable[type[Body]]) -> dict[str, A
     )
     schemas = document["components"]["schemas"]
     for model in extra_models:
-        schemas.setdefault(model.__name__, model.model_json_schema(ref_template="#/components/schemas/{model}"))
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        for name, inner in schema.pop("$defs", {}).items():
+            schemas.setdefault(name, inner)
+        schemas.setdefault(model.__name__, schema)
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for operation in _operations(document):

@@ -1,11 +1,13 @@
-"""The push interface of sources: objects and withdrawals in, receipts and rejections out."""
+"""The push interface of sources: objects, withdrawals and feedback in, receipts and rejections out."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
+import orjson
 import pydantic
 import structlog
 from fastapi import APIRouter, Query, Request
@@ -17,12 +19,15 @@ from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS, binary_body
 from hub.intake import Encoding, Form, Taken
 from hub.model.errors import Refused, WrongType
+from hub.model.feedback import Verdict
 from hub.model.principals import Principal, PrincipalKind
-from hub.model.words import Seq, Withdrawal
+from hub.model.words import Level, Seq, Withdrawal
 from hub.questions import receipts
+from hub.questions.feedback import SightingReport, ThingName, VerdictReport, as_objects
 from hub.questions.receipts import ProblemPlace
 from hub.store.port import ObjectProblem
 from schemas.api import ProblemPage, PushAccepted, Receipt, ReceiptProblem, RejectionPage, Withdrawals
+from schemas.feedback import NamedThing, SightingReports, VerdictReports
 
 JSON = "application/json"
 FORMS = {
@@ -36,9 +41,10 @@ _log = structlog.get_logger()
 
 
 def routes(doors: Doors) -> APIRouter:
-    """``/v1/intake``, ``/v1/withdrawals``, ``/v1/receipts``, ``/v1/rejections``."""
+    """``/v1/intake``, ``/v1/withdrawals``, ``/v1/sightings``, ``/v1/feedback``; receipts and rejections."""
     router = APIRouter(tags=["push"], default_response_class=Response)
     _add_ways_in(router, doors)
+    _add_feedback(router, doors)
     _add_receipts(router, doors)
     _add_rejections(router, doors)
     return router
@@ -68,6 +74,73 @@ def _add_ways_in(router: APIRouter, doors: Doors) -> None:
         taken = await doors.intake.withdraw(source, said.ids, _kind(said))
         _note(source, taken)
         return _receipt_for(taken, doors.base_url(request))
+
+
+def _add_feedback(router: APIRouter, doors: Doors) -> None:
+    @router.post(
+        "/v1/sightings",
+        status_code=202,
+        responses=_accepted(),
+        openapi_extra=binary_body({JSON: None}, SightingReports),
+    )
+    async def sighting(request: Request) -> Response:
+        """Say that you have seen things, named by value, pattern or id; a later sighting of a thing replaces yours."""
+        return await _report(doors, request, _sightings)
+
+    @router.post(
+        "/v1/feedback", status_code=202, responses=_accepted(), openapi_extra=binary_body({JSON: None}, VerdictReports)
+    )
+    async def feedback(request: Request) -> Response:
+        """Say whether things are false positives, confirmed or outdated; a later verdict on a thing replaces yours."""
+        return await _report(doors, request, _verdicts)
+
+
+FeedbackReport = SightingReport | VerdictReport
+
+
+async def _report(doors: Doors, request: Request, read: Callable[[bytes], list[FeedbackReport]]) -> Response:
+    """Publish reports as objects of the source, and answer with a receipt as for any push."""
+    source = await doors.gate.source(request)
+    _require_json(request.headers.get("content-type"))
+    body = await doors.intake.read(request.stream(), encoding=encoding_of(request), length=length_of(request))
+    reports = await asyncio.to_thread(read, body)
+    collections = await doors.gate.explainable(source)
+    objects = await as_objects(doors.store, source, collections, reports, doors.now_us())
+    lines = b"\n".join(map(orjson.dumps, objects))
+    taken = await doors.intake.push(
+        source, _once(lines), form=Form.LINES, encoding=Encoding.IDENTITY, length=len(lines)
+    )
+    _note(source, taken)
+    return _receipt_for(taken, doors.base_url(request))
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def _named(said: NamedThing) -> ThingName:
+    return ThingName(said.value, said.id, said.pattern, said.type)
+
+
+def _level(said: NamedThing) -> Level | None:
+    return None if said.tlp is None else Level.of(said.tlp)
+
+
+def _sightings(body: bytes) -> list[FeedbackReport]:
+    said = _valid(SightingReports, body, "sightings.invalid", 'Send {"value": "…"}, or a list of such objects.').root
+    return [
+        SightingReport(_named(one), one.count, one.first_seen, one.last_seen, one.note, _level(one))
+        for one in (said if isinstance(said, list) else [said])
+    ]
+
+
+def _verdicts(body: bytes) -> list[FeedbackReport]:
+    way_out = 'Send {"value": "…", "verdict": "false-positive"}, or a list of such objects.'
+    said = _valid(VerdictReports, body, "feedback.invalid", way_out).root
+    return [
+        VerdictReport(_named(one), Verdict(one.verdict), one.reason, _level(one))
+        for one in (said if isinstance(said, list) else [said])
+    ]
 
 
 def _add_receipts(router: APIRouter, doors: Doors) -> None:
@@ -151,7 +224,7 @@ def form_of(content_type: str | None) -> Form:
 
 def _require_json(content_type: str | None) -> None:
     if media_type_of(content_type) != JSON:
-        raise WrongType("push.media-type", "Withdrawals are JSON.", f"Use Content-Type: {JSON}.")
+        raise WrongType("push.media-type", "This body is JSON.", f"Use Content-Type: {JSON}.")
 
 
 def encoding_of(request: Request) -> Encoding:
@@ -169,15 +242,21 @@ def length_of(request: Request) -> int | None:
     return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
 
 
-def _withdrawals(body: bytes) -> Withdrawals:
+M = TypeVar("M", bound=pydantic.BaseModel)
+
+
+def _valid(model: type[M], body: bytes, code: str, way_out: str) -> M:
+    """Parses a body. Raises Refused."""
     try:
-        return Withdrawals.model_validate_json(body)
+        return model.model_validate_json(body)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         where = "/".join(str(part) for part in first["loc"])
-        raise Refused(
-            "withdrawals.invalid", f"The body is invalid at /{where}: {first['msg']}.", 'Send {"ids": […]}.'
-        ) from None
+        raise Refused(code, f"The body is invalid at /{where}: {first['msg']}.", way_out) from None
+
+
+def _withdrawals(body: bytes) -> Withdrawals:
+    return _valid(Withdrawals, body, "withdrawals.invalid", 'Send {"ids": […]}.')
 
 
 def _kind(said: Withdrawals) -> Withdrawal:

@@ -295,3 +295,18 @@ def test_whoever_reads_one_line_and_goes_finds_the_rest_the_next_time(
     assert len([one for one in found if one.startswith("long ")]) == len(many)
     after = subprocess.run(whole, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, check=True)
     assert b"long " not in after.stdout
+
+
+def test_a_member_says_what_it_has_seen_and_the_centre_sees_it_in_explain(ctihub: Ctihub) -> None:
+    ctihub("cert-ro", "push", ctihub.file(an_indicator(91, "198.51.100.91")))
+    seen = ("sighting", "198.51.100[.]91", "--count", "3", "--note", "In our gateway.", "--tlp", "green")
+    assert ctihub.json("soc", *seen)["accepted"] == 1
+    said = ("feedback", "198.51.100.91", "--verdict", "false-positive", "--reason", "Our printer.", "--tlp", "green")
+    assert "accepted 1" in ctihub("soc", *said)
+    for who, expected in (("cert-ro", ["false-positive", "sighting"]), ("soc", [])):
+        (thing,) = ctihub.json(who, "explain", "198.51.100.91")["things"]
+        (view,) = [one for one in thing["views"] if one["collection"] == "community"]
+        assert sorted(one["kind"] for one in view["feedback"]) == expected
+    assert "Our printer." in ctihub("cert-ro", "explain", "198.51.100.91")
+    ctihub("soc", "feedback", "198.51.100.91", "--verdict", "wrong", code=2)
+    ctihub("soc", "sighting", "no such thing", code=1)
