@@ -416,7 +416,7 @@ class InMemory:
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """See ``Place``."""
         assert by == WHOLE_LOG, "the doors' filters are the real stores'"
-        return list(self.store.tables.changes[self.store.logs[log]])
+        return list(self.store.tables.changes[self.store.logs[log]]) if log in self.store.logs else []
 
     async def counts(self, centre: int) -> ReceiptCounts:
         """See ``Place``."""
