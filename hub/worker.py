@@ -22,7 +22,8 @@ from hub.log.port import Batch, Consumer
 from hub.model.errors import HubError, TryAgain
 from hub.model.policy import NOBODY, Policy
 from hub.model.problems import Code, Problem
-from hub.model.tasks import DueTask, Recompute, SetDate, TakeReleased, TakeTurns, Task
+from hub.model.tasks import DueTask, Recompute, RecomputeDue, SetDate, TakeReleased, TakeTurns, Task
+from hub.model.words import CanonicalKey
 from hub.model.writes import Writes
 from hub.store.port import Store, Transaction
 
@@ -175,6 +176,8 @@ class Worker:
             match due.task:
                 case Recompute() as task:
                     return await self._recompute(tx, due, task)
+                case RecomputeDue() as task:
+                    return await self._recompute_due(tx, due, task)
                 case TakeTurns() as task:
                     return await self._take_turns(tx, due, task)
                 case TakeReleased():
@@ -202,6 +205,27 @@ class Worker:
         await _run(tx, Step.of_claims(policy, self._settings, now_us, keys, task.collection))
         await tx.note(due, len(keys), self._now_us())
         return max(len(keys), 1)
+
+    async def _recompute_due(self, tx: Transaction, due: DueTask, task: RecomputeDue) -> int:
+        """Compute the next views of a collection whose date has come; each gets a later date, or none."""
+        if task.collection is None:
+            await tx.alone()  # a step that began under the previous date must end before the due views are read
+        policy = await tx.policy()
+        if not await tx.take(due):
+            return 0
+        if task.collection is None:
+            await tx.move(due, None)
+            each = [RecomputeDue(no) for no in sorted(policy.collections)]
+            await tx.write(Writes(tasks=list(each), time_us=due.time_us))
+            return 1
+        limit, things = self._settings.task_claims, list[CanonicalKey]()
+        if task.collection in policy.collections and policy.today_no is not None:
+            things.extend(await tx.due_things(task.collection, policy.today_no, limit))
+        if len(things) < limit:
+            await tx.move(due, None)
+        now_us = max(due.time_us, self._now_us())
+        await _run(tx, Step.of_due(policy, self._settings, now_us, task.collection, things))
+        return max(len(things), 1)
 
     async def _take_turns(self, tx: Transaction, due: DueTask, task: TakeTurns) -> int:
         """Compute the next deferred referrers of an id in a collection; their rows carry the time of the batch that
@@ -239,13 +263,14 @@ class Worker:
 
 
 def _next_of_each(due: Iterable[DueTask], policy: Policy) -> list[DueTask]:
-    """The oldest task of each kind; for turns the oldest of each collection, so that collections do not affect each
-    other. Of tasks over claims it is the one with the highest ``precedence``.
+    """The oldest task of each kind; for turns and due views the oldest of each collection, so that collections do not
+    affect each other. Of tasks over claims it is the one with the highest ``precedence``.
     """
     found: dict[object, DueTask] = {}
     for one in sorted(due, key=lambda one: _precedence(one.task, policy)):
         task = one.task
-        found.setdefault((TakeTurns, task.collection) if isinstance(task, TakeTurns) else type(task), one)
+        at = task.collection if isinstance(task, TakeTurns | RecomputeDue) else None
+        found.setdefault((type(task), at), one)
     return list(found.values())
 
 

@@ -241,6 +241,8 @@ class MemoryStore:
 
     def _write_views(self, writes: Writes) -> None:
         tables = self.tables
+        for place, day in writes.due_days.items():
+            tables.views[place] = replace(tables.views[place], due_day=day)
         for view in writes.views:
             tables.views[view.collection, view.thing] = view
             self._things_of[view.object_id] = view.thing
@@ -338,10 +340,13 @@ class MemoryTransaction:
         """See the port."""
         claims = self._store.tables.claims
         of = await self._covered(task.task)
+        kind = task.task.type if isinstance(task.task, Recompute) else None
         covered = [
             (no, key)
             for no, key in enumerate(claims, 1)
-            if int.from_bytes(task.cursor) < no <= (task.until or 0) and (of is None or claims[key].source in of)
+            if int.from_bytes(task.cursor) < no <= (task.until or 0)
+            and (of is None or claims[key].source in of)
+            and kind in (None, claims[key].type)
         ][:limit]
         more = len(covered) == limit and covered[-1][0] != task.until
         return ClaimsPage([key for _, key in covered], covered[-1][0].to_bytes(8) if more else None)
@@ -355,6 +360,12 @@ class MemoryTransaction:
 
     async def note(self, task: DueTask, done: int, now_us: int) -> None:
         """See the port. Nobody asks."""
+
+    async def due_things(self, collection: int, day: int, limit: int) -> list[CanonicalKey]:
+        """See the port."""
+        views = self._store.tables.views.values()
+        due = [(v.due_day, v.thing) for v in views if v.collection == collection and v.due_day is not None]
+        return [thing for at, thing in sorted(due) if at <= day][:limit]
 
     async def set_date(self, task: DueTask, now_us: int) -> None:
         """See the port."""

@@ -39,7 +39,7 @@ from hub.model.policy_changes import (
 )
 from hub.model.principals import Principal, PrincipalKind, source_of_member
 from hub.model.tasks import SetDate
-from hub.model.times import from_us, midnight_after, stix_time, to_us
+from hub.model.times import DAY_US, from_us, midnight_after, stix_time, to_us
 from hub.model.words import (
     BUILT_IN_GROUPS,
     CanonicalKey,
@@ -273,6 +273,11 @@ class Story:
         """Carry out what the operator changed, to its end."""
         while await self.worker.do_tasks():
             pass
+
+    async def days(self, number: int) -> None:
+        """Let days pass, and carry out what the new date brings."""
+        self.now_us += number * DAY_US
+        await self.sweep()
 
     def record(
         self, centre: Source, said: Any, *, at_us: int | None = None, offset: int | None = None, **headers: str

@@ -38,7 +38,7 @@ from hub.model.problems import Problem
 from hub.model.reads import REFERRER_LIMIT, REJECTIONS_LOG, REPLACED, TURNS, Answers, Reads
 from hub.model.tasks import TakeTurns
 from hub.model.times import stix_time
-from hub.model.words import Limits, Seq, StixId
+from hub.model.words import CanonicalKey, Limits, Seq, StixId
 from hub.model.writes import Head, Held, Writes
 from hub.patterns import values_in
 
@@ -123,6 +123,14 @@ class Step:
         step = cls(policy, settings, now_us)
         return step._begin(step._take_turn(collection, name, after))
 
+    @classmethod
+    def of_due(
+        cls, policy: Policy, settings: StepSettings, now_us: int, collection: int, things: Sequence[CanonicalKey]
+    ) -> Step:
+        """Compute again what a collection shows of these things, because the date has changed."""
+        step = cls(policy, settings, now_us)
+        return step._begin(step._look_at_due(collection, things))
+
     def _begin(self, rounds: Rounds) -> Step:
         self._rounds = rounds
         self._asked = next(rounds)
@@ -151,7 +159,7 @@ class Step:
         """Everything to write. ``heads``: where the ``logs`` end."""
         writes = self.writes
         if self._engine is not None:
-            out = numbered(self._drafts, heads, self._now_us, known_identities(self.policy), self._engine.body)
+            out = numbered(self._drafts, heads, self._now_us, known_identities(self.policy), self._engine.drafts.body)
             writes.changes, writes.views, writes.past_ids = out.changes, out.views, out.past_ids
             writes.hidden, writes.heads = out.hidden, out.heads
         for log, entries in self._rejections.items():
@@ -185,6 +193,13 @@ class Step:
             Engine(self.policy, {}, again, only=collection, referrer_limit=referrer_limit, pending=turns)
         )
 
+    def _look_at_due(self, collection: int, things: Sequence[CanonicalKey]) -> Rounds:
+        turns = _turns((yield Reads().update(TURNS, (None,))))
+        limit = self._settings.referrer_limit
+        yield from self._merge(
+            Engine(self.policy, {}, only=collection, referrer_limit=limit, pending=turns, due=things)
+        )
+
     def _take_turn(self, collection: int, name: StixId, after: bytes) -> Rounds:
         answers = yield Reads().update(TURNS, (None,))
         referrer_limit = self._settings.referrer_limit
@@ -210,9 +225,9 @@ class Step:
         """Compute the views that differ, from the changed claims."""
         while reads := engine.ask():
             engine.tell((yield reads))
-        self._engine, self._drafts = engine, engine.drafts()
+        self._engine, self._drafts = engine, engine.drafts.all()
         writes = self.writes
-        writes.placements = engine.placements
+        writes.placements, writes.due_days = engine.placements, engine.drafts.due_days()
         writes.time_us = self._now_us
         writes.tasks = [TakeTurns(no, name) for no, name in sorted(engine.left)]
         writes.cancelled = [TakeTurns(no, name) for no, name in engine.cancelled]

@@ -217,6 +217,8 @@ class View:
     modified_us: int
     uses: tuple[str, ...]
     """Markings, identities and extension definitions that are shown with it; see ``hub/core/merge/uses``."""
+    due_day: int | None = None
+    """The next date at which it changes by itself, in days since 1970; None: never."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Lower layers than the registry receive it as a value; ``number`` is the last num
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from hub.model.event_log import INTAKE_PREFIX, MEMBERS_TOPIC
+from hub.model.lifecycle import Lifecycle
 from hub.model.times import DAY_US
 from hub.model.words import (
     COMMUNITY,
@@ -205,11 +206,17 @@ class Policy:
     collections: Mapping[int, Collection]
     today: date | None = None
     """The current date of the hub, set by a task each day."""
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+
+    @cached_property
+    def today_no(self) -> int | None:
+        """``today`` in days since 1970; None if not set yet: then nothing has expired."""
+        return None if self.today is None else (self.today - _EPOCH).days
 
     @cached_property
     def today_us(self) -> int | None:
-        """The start of ``today``, in microseconds since 1970; None if not set yet: then nothing has expired."""
-        return None if self.today is None else (self.today - _EPOCH).days * DAY_US
+        """The start of ``today``, in microseconds since 1970; None if not set yet."""
+        return None if self.today_no is None else self.today_no * DAY_US
 
     @cached_property
     def source_of_identity(self) -> Mapping[StixId, Source]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
-from hub.model.tasks import Recompute, TakeReleased, Task
+from hub.model.tasks import Recompute, RecomputeDue, TakeReleased, Task
 
 Said: TypeAlias = dict[str, Any]
 """Settings as the operator entered them, for the history."""
@@ -150,22 +150,29 @@ _OF_ADMISSION = frozenset({"widest_shown"})
 def affected(change: PolicyChange) -> tuple[Task, ...]:
     """The tasks that a change requires."""
     match change:
-        case SourceAdded():
-            return (Recompute(),) if change.was_named else ()
+        case SourceAdded(was_named=True) | GroupRemoved():
+            return (Recompute(),)
         case SourceChanged():
             return _affected_by_terms(change.no, frozenset(change.fields))
         case SourceSuspended():
             return (Recompute(change.no),)
-        case GroupRemoved():
-            return (Recompute(),)
         case CollectionAdded():
             return (Recompute(collection=change.no),)
-        case HeldSettled():
-            return (TakeReleased(),) if change.state == "released" else ()
-        case PrincipalChanged() | GroupAdded() | GroupMembersChanged() | CollectionRemoved():
+        case HeldSettled(state="released"):
+            return (TakeReleased(),)
+        case (
+            SourceAdded()
+            | HeldSettled()
+            | PrincipalChanged()
+            | GroupAdded()
+            | GroupMembersChanged()
+            | CollectionRemoved()
+        ):
             return ()
-        case DateSet() | TimesPutBack():
-            return ()
+        case DateSet():
+            return (RecomputeDue(),)
+        case TimesPutBack():
+            return (Recompute(type="indicator"),) if change.said.get("days") else ()
         case _ as never:
             assert_never(never)
 

@@ -22,11 +22,21 @@ class Recompute:
     """Only in this collection; None: in all."""
     with_members: bool = False
     """Also the claims of the members that the source, a centre, has accredited."""
+    type: str | None = None
+    """Only the claims of this STIX type; None: of all types."""
 
     def precedence(self, policy: Policy) -> tuple[bool, bool]:
         """Sort key: claims of suspended sources are taken away first, new collections are filled last."""
         source = policy.sources.get(self.source or 0)
         return (source is None or not source.suspended, self.collection is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class RecomputeDue:
+    """Compute again the views whose next date has come."""
+
+    collection: int | None = None
+    """Of this collection; None: one task for each collection follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ class SetDate:
     """Set the hub's date to the current day, and create the same task for the next day."""
 
 
-Task: TypeAlias = Recompute | TakeTurns | TakeReleased | SetDate
+Task: TypeAlias = Recompute | RecomputeDue | TakeTurns | TakeReleased | SetDate
 
 
 @dataclass(frozen=True, slots=True)

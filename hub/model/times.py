@@ -13,7 +13,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 DAY_US = 86_400_000_000
 _FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
-_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
+LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
+"""The last microsecond of the year 9999."""
 
 
 def parse_us(text: str) -> int:
@@ -38,7 +39,7 @@ def _us(text: str) -> int:
         if offset_h > 23 or offset_min > 59:
             raise ValueError(f"no offset of RFC 3339: {zone}")
         us -= (offset_h * 60 + offset_min) * (60_000_000 if zone[0] == "+" else -60_000_000)
-    if not _FIRST_US <= us <= _LAST_US:
+    if not _FIRST_US <= us <= LAST_US:
         raise ValueError(f"not in the years 1 to 9999: {text!r}")
     return us
 
@@ -85,3 +86,8 @@ def exact_time(us: int) -> str:
 def midnight_after(us: int) -> int:
     """The start of the next day in UTC."""
     return (us // DAY_US + 1) * DAY_US
+
+
+def end_of_day(us: int) -> int:
+    """The last millisecond of the day in UTC."""
+    return midnight_after(us) - 1_000

@@ -104,6 +104,8 @@ class Writes:
     placements: dict[ClaimKey, dict[int, CanonicalKey]] = field(default_factory=dict)
     """The things that these relationships are now about, by collection."""
     views: list[View] = field(default_factory=list)
+    due_days: dict[tuple[int, CanonicalKey], int | None] = field(default_factory=dict)
+    """The next date at which a view changes by itself, by collection and thing, of views that do not change now."""
     changes: list[Change] = field(default_factory=list)
     past_ids: list[View] = field(default_factory=list)
     """Previous views whose id was replaced by another id."""

@@ -16,7 +16,7 @@ from hub.model.extensions import VIEW_EXTENSION
 from hub.model.feedback import Verdict, verdict_of
 from hub.model.policy import Collection, Policy, Source
 from hub.model.stix_types import ViewAuthor, stix_type
-from hub.model.times import exact_time, has_passed, parse_us
+from hub.model.times import exact_time, parse_us
 from hub.model.words import CanonicalKey, Level, Naming, Seq, StixId, StixObject
 from hub.store.port import ShownView
 
@@ -170,7 +170,7 @@ def _text(parts: Sequence[CollectionPart], shown: ShownView | None, asker: Asker
 
 
 def _view(part: CollectionPart, asker: Asker, policy: Policy) -> KnownView:
-    live = [p for _, p in part.claims if not p.revoked]
+    live = [p for _, p in part.claims if p.counts]
     view = None if part.shown is None else part.shown.view
     alive = view is not None and view.alive
     obj = _object(part.shown) if alive else {}
@@ -207,7 +207,8 @@ def _span(obj: StixObject) -> tuple[str | None, str | None]:
 
 
 def _how(live: Sequence[Projection], policy: Policy) -> str:
-    """The formula of the confidence with its numbers: per voice the best of trust times confidence, then combined.
+    """The formula of the confidence with its numbers: per voice the best of trust times confidence, less by age, then
+    combined.
 
     Source: docs/semantics.md, section 5, ``confidence``.
     """
@@ -220,9 +221,9 @@ def _how(live: Sequence[Projection], policy: Policy) -> str:
     return f"100 - {doubts} / 100{power}"
 
 
-def _number(ten_thousandths: int) -> str:
-    whole, rest = divmod(ten_thousandths, 100)
-    return str(whole) if rest == 0 else f"{whole}.{rest:02d}".rstrip("0")
+def _number(millionths: int) -> str:
+    whole, rest = divmod(millionths, 10_000)
+    return str(whole) if rest == 0 else f"{whole}.{rest:04d}".rstrip("0")
 
 
 def _claim(claim: Claim, p: Projection, asker: Asker, policy: Policy) -> KnownClaim:
@@ -274,4 +275,5 @@ def _moment(said: Any, *, exact: bool) -> str | None:
 def _claim_state(p: Projection, policy: Policy) -> str:
     if p.revoked:
         return "revoked"
-    return "expired" if has_passed(p.obj.get("valid_until"), policy.today_us) else "live"
+    end_us, today_us = p.validity.end_us, policy.today_us
+    return "expired" if end_us is not None and today_us is not None and end_us <= today_us else "live"

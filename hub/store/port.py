@@ -88,6 +88,12 @@ class Transaction(Protocol):
         """Add to the number of contributions that a task has computed."""
         ...
 
+    async def due_things(self, collection: int, day: int, limit: int) -> Sequence[CanonicalKey]:
+        """Returns the things whose views in a collection change by themselves until a date (in days since 1970), the
+        oldest dates first. The order depends only on what the collection shows.
+        """
+        ...
+
     async def set_date(self, task: DueTask, now_us: int) -> None:
         """Set the date to that of ``now_us``, unless it is set or later, and make the task due again at midnight."""
         ...

@@ -20,10 +20,12 @@ def claim_of(row: Row[Any]) -> Claim:
 
 def view_of(row: Row[Any]) -> View:
     """Converts a row of ``views``."""
-    thing, collection, object_id, kind, generation, seq, alive, digest, created_us, modified_us, uses = tuple(row)
+    thing, collection, object_id, kind, generation, seq, alive, digest, created_us, modified_us, uses, due_day = tuple(
+        row
+    )
     return View(
         collection, thing, object_id, kind, generation, seq, bool(alive), digest, created_us, modified_us,
-        tuple(uses.split()),
+        tuple(uses.split()), due_day,
     )  # fmt: skip
 
 

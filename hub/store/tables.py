@@ -106,8 +106,17 @@ views = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("modified_us", BigInteger, nullable=False),
     Column("uses", Text, nullable=False),  # separated by blanks
+    Column("due_day", Integer),  # when it changes by itself, in days since 1970
     Index("uq_views_thing_collection", "thing", "collection", unique=True),
     Index("ix_views_object_id", "object_id"),
+    Index(
+        "ix_views_collection_due_day_thing",
+        "collection",
+        "due_day",
+        "thing",
+        sqlite_where=text("due_day is not null"),
+        postgresql_where=text("due_day is not null"),
+    ),
 )
 
 past_ids = Table(

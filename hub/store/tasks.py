@@ -96,14 +96,16 @@ async def page(conn: AsyncConnection, task: DueTask, limit: int) -> ClaimsPage:
 
 def _of(query: Select[Any], task: Task) -> Select[Any]:
     """Restricts a query of contributions to those that a task covers."""
-    match task:
-        case Recompute(source=int() as centre, with_members=True):
-            p, source = t.principals.c, t.contributions.c.source
-            return query.where(or_(source == centre, source.in_(select(p.no).where(p.accredited_by == centre))))
-        case Recompute(source=int() as source):
-            return query.where(t.contributions.c.source == source)
-        case _:
-            return query
+    if not isinstance(task, Recompute):
+        return query
+    c, p = t.contributions.c, t.principals.c
+    if task.type is not None:
+        query = query.where(c.type == task.type)
+    if task.source is None:
+        return query
+    its = c.source == task.source
+    members = c.source.in_(select(p.no).where(p.accredited_by == task.source))
+    return query.where(or_(its, members) if task.with_members else its)
 
 
 async def note(conn: AsyncConnection, task: DueTask, done: int, now_us: int) -> None:

@@ -17,7 +17,7 @@ from hub.model.policy import Policy
 from hub.model.reads import REPLACED, THING, Answers, Reads
 from hub.model.tasks import DueTask
 from hub.model.times import from_us, midnight_after
-from hub.model.words import Positions, Seq
+from hub.model.words import CanonicalKey, Positions, Seq
 from hub.model.writes import Head, Held, Writes
 from hub.store import policy_changes, tasks, waiting
 from hub.store import tables as t
@@ -123,10 +123,13 @@ class SqlTransaction:
     async def _write_views(self, writes: Writes) -> None:
         rows = sorted(
             (v.thing, v.collection, v.object_id, v.type, v.generation, v.seq, v.alive, v.digest, v.created_us,
-             v.modified_us, " ".join(v.uses))
+             v.modified_us, " ".join(v.uses), v.due_day)
             for v in writes.views
         )  # fmt: skip
         await self._put(t.views, ["thing", "collection"], rows, [(row[1], row[0]) for row in rows])
+        due = [{"at_no": no, "at": thing, "day": day} for (no, thing), day in sorted(writes.due_days.items())]
+        if due:
+            await self.conn.execute(_DUE, due)
         past = sorted((v.object_id, v.collection, v.thing, v.type, v.generation, v.seq) for v in writes.past_ids)
         await self._many(self._store.upsert(t.past_ids, ["object_id", "collection"]), past)
         used = sorted((no, name, delta) for (no, name), delta in writes.uses.items() if delta)
@@ -226,6 +229,12 @@ class SqlTransaction:
         """See the port."""
         await tasks.note(self.conn, task, done, now_us)
 
+    async def due_things(self, collection: int, day: int, limit: int) -> list[CanonicalKey]:
+        """See the port."""
+        v = t.views.c
+        due = select(v.thing).where(v.collection == collection, v.due_day <= day).order_by(v.due_day, v.thing)
+        return [CanonicalKey(bytes(thing)) for thing in (await self.conn.execute(due.limit(limit))).scalars()]
+
     async def set_date(self, task: DueTask, now_us: int) -> None:
         """See the port."""
         await policy_changes.set_date(self.conn, from_us(now_us).date().isoformat(), now_us)
@@ -251,6 +260,12 @@ _FIRST_POSITION = text(
     " on conflict do nothing"
 )
 """Only one of several workers that start a partition at the same time inserts its row."""
+
+_DUE = (
+    update(t.views)
+    .where(t.views.c.thing == bindparam("at"), t.views.c.collection == bindparam("at_no"))
+    .values(due_day=bindparam("day"))
+)
 
 _FOLLOWED = (
     update(t.changes)

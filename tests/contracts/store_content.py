@@ -11,7 +11,7 @@ import pytest
 from hub.core.merge.facts import feedback_on
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState
 from hub.model.reads import CLAIM, HELD, PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, Reads
-from hub.model.words import Seq, StixId
+from hub.model.words import CanonicalKey, Seq, StixId
 from hub.model.writes import Held, ReceiptCounts, Superseding, Writes
 from hub.patterns.lookup import value_key
 from hub.store.port import Filter, ObjectProblem
@@ -157,6 +157,20 @@ class StoreContent(StoreSuite):
             assert {one.id for one in found if one.state is ClaimState.WITHDRAWN_STANDING} == {gone.id}
             assert [one.key for one in await store.things.claims_of(1, [x], keys[1], 2)] == keys[2:4]
             assert await store.things.claims_of(1, [], b"", 10) == []
+
+    async def test_views_are_due_in_the_order_of_their_dates_and_until_they_have_another(self) -> None:
+        days = {"c": 3, "a": 1, "b": 2, "later": 4, "never": None}
+        async with self.opened() as store:
+            views = [a_view(name, due_day=day) for name, day in days.items()]
+            await self.write(store, Writes(views=[*views, a_view("elsewhere", 2, due_day=1)]))
+            assert await self._due(store, 3, 9) == [a_thing(name) for name in "abc"]
+            assert await self._due(store, 3, 2) == [a_thing(name) for name in "ab"]
+            await self.write(store, Writes(due_days={(1, a_thing("a")): 5, (1, a_thing("b")): None}))
+            assert await self._due(store, 3, 9) == [a_thing("c")]
+
+    async def _due(self, store: SqlStore, day: int, limit: int) -> list[CanonicalKey]:
+        async with store.transaction() as tx:
+            return list(await tx.due_things(1, day, limit))
 
     async def test_uses_are_counted_up_and_down(self) -> None:
         async with self.opened() as store:

@@ -201,7 +201,7 @@ def drafts(policy: Policy, claims: Sequence[Claim], only: int | None) -> dict[tu
     store = MemoryStore(policy, {})
     while reads := engine.ask():
         engine.tell(store.answer(reads))
-    return {(draft.collection.no, draft.thing): (draft.object_id, draft.content) for draft in engine.drafts()}
+    return {(draft.collection.no, draft.thing): (draft.object_id, draft.content) for draft in engine.drafts.all()}
 
 
 # ---------------------------------------------------------------- projections

@@ -76,7 +76,14 @@ class Changed:
     fields: tuple[tuple[str, Any], ...]
 
 
-Event = Batch | Changed
+@dataclass(frozen=True)
+class Waited:
+    """Days pass, and the date is set."""
+
+    days: int
+
+
+Event = Batch | Changed | Waited
 
 
 @dataclass(frozen=True)
@@ -136,7 +143,7 @@ NO_VERSIONS = frozenset({"ipv4-addr", "network-traffic"})
 class Teller:
     """Makes up messages."""
 
-    def __init__(self, seed: int, pool: Pool) -> None:
+    def __init__(self, seed: int | str, pool: Pool) -> None:
         self.random = Random(seed)
         self.pool = pool
         self.said: list[Said] = []
@@ -182,7 +189,10 @@ class Teller:
 
     def object(self) -> Said:
         """A new object, or another version of what the same centre has said."""
-        centre, kind = self.one_of(CENTRES), self.one_of(list(_FILL))
+        return self.object_of(self.one_of(CENTRES), self.one_of(list(_FILL)))
+
+    def object_of(self, centre: str, kind: str) -> Said:
+        """The same, of a centre and a type."""
         if kind == "identity":
             stix_id = self.one_of(self.pool.vendors(centre) if self.maybe(0.9) else [IDENTITY[centre]])
         else:
@@ -401,9 +411,22 @@ _SETTINGS: dict[str, Sequence[Any]] = {
 
 
 def a_history(
-    seed: int, *, contested: bool = True, operators: bool = True, kinds: Sequence[str] = (), repeats: bool = True
+    seed: int,
+    *,
+    contested: bool = True,
+    operators: bool = True,
+    kinds: Sequence[str] = (),
+    repeats: bool = True,
+    dates: bool = False,
 ) -> History:
-    """The history that grows from a number. ``repeats``: what was said is withdrawn in all ways and comes again."""
+    """The history that grows from a number. ``repeats``: what was said is withdrawn in all ways and comes again.
+    ``dates``: days pass in it, and most indicators expire.
+    """
+    history = _a_history(seed, contested=contested, operators=operators, kinds=kinds, repeats=repeats)
+    return with_dates(history, Teller(f"dates {seed}", Pool(contested))) if dates else history
+
+
+def _a_history(seed: int, *, contested: bool, operators: bool, kinds: Sequence[str], repeats: bool) -> History:
     teller, reporter = Teller(seed, Pool(contested)), Reporter(seed ^ 0x5EED, Pool(contested))
     settings = {
         name: {"alias": f"centre {i}", **{key: teller.one_of(values) for key, values in _SETTINGS.items()}}
@@ -428,6 +451,41 @@ def a_history(
         if operators and reporter.maybe(0.05):
             events.append(Changed(reporter.one_of(MEMBERS), (("suspended", reporter.maybe(0.6)),)))
     return History(settings, tuple(events))
+
+
+_DAY_S = 86_400
+_ENDS = (-32, -30, -29, -29, -28, -28, -27, -26, 2, None)
+"""After how many days an indicator ends: the grace of most is over in the next few days, of some it is already."""
+
+
+def with_dates(history: History, teller: Teller) -> History:
+    """The same messages and more indicators, all of which end at various times, and days that pass between them."""
+    events: list[Event] = []
+    random = teller.random
+    days = 0
+    for event in history.events:
+        if isinstance(event, Batch):
+            more = [
+                replace(teller.object_of(teller.one_of(CENTRES), "indicator"), place=50 + n)
+                for n in range(random.randint(1, 4))
+            ]
+            event = Batch(tuple(_ending(one, days, random) for one in (*event.said, *more)))
+        events.append(event)
+        if random.random() < 0.6:
+            days += (waited := random.choice([1, 1, 1, 2, 3, 30]))
+            events.append(Waited(waited))
+    return replace(history, events=tuple(events))
+
+
+def _ending(one: Said, day: int, random: Random) -> Said:
+    if one.obj is None or _kind(one) != "indicator":
+        return one
+    days = random.choice(_ENDS)
+    end = None if days is None else moment((day + days) * _DAY_S + random.choice([0, 0, 3600]))
+    obj = {**one.obj, "valid_from": moment(-60 * _DAY_S + random.randrange(3) * 40_000), "valid_until": end}
+    obj["modified"] = moment(-3600 - random.choice([0, 0, 10, 20]) * _DAY_S + random.randrange(6))
+    obj["created"] = moment(-50 * _DAY_S)
+    return replace(one, obj={name: value for name, value in obj.items() if value is not None})
 
 
 def _kind(one: Said) -> str:

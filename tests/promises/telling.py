@@ -16,7 +16,7 @@ from hub.model.policy import Source
 from hub.model.stix_types import SCO_TYPES
 from hub.model.times import DAY_US
 from hub.model.words import Level
-from tests.promises.histories import CENTRES, GROUP, MEMBERS, Batch, Changed, History, Said
+from tests.promises.histories import CENTRES, GROUP, MEMBERS, Batch, Changed, History, Said, Waited
 from tests.story import SECOND_US, START_US, Story, TakesBack
 
 COLLECTIONS = ("public", "community", "network", GROUP, "sure", "red")
@@ -53,6 +53,10 @@ class Telling:
         """What the references by hub-made ids came to, by event and place in it."""
         self.last: log.Batch | None = None
         self.receipts = False
+        self.days = 0
+        """How many days have passed."""
+        self.by_day = False
+        """Whether the date is set on each of them, and not only on the last."""
 
     async def begin(self) -> None:
         """The centres as they are at first."""
@@ -70,7 +74,7 @@ class Telling:
 
     def tick(self, number: int) -> None:
         """The time of an event: a second after the one before."""
-        self.story.now_us = START_US + DAY_US + number * SECOND_US
+        self.story.now_us = START_US + (1 + self.days) * DAY_US + number * SECOND_US
 
     async def event(self, number: int) -> None:
         """One event."""
@@ -80,6 +84,15 @@ class Telling:
                 self.centres[centre] = await self.story.change_centre(self.centres[centre], **dict(fields))
             case Batch(said):
                 await self.carry(number, said)
+            case Waited(days):
+                await self.wait(number, days)
+
+    async def wait(self, number: int, days: int) -> None:
+        """Let days pass, with all that is due on them."""
+        for step in [1] * days if self.by_day else [days]:
+            self.days += step
+            self.tick(number)
+            await self.story.sweep()
 
     async def carry(self, number: int, said: Iterable[Said]) -> None:
         """One batch, and one round of what earlier ones have left."""

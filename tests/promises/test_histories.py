@@ -28,7 +28,7 @@ def few(number: int) -> settings:
 
 
 @few(100)
-@given(history=histories())
+@given(history=histories(dates=True))
 async def test_what_is_shown_holds_together_after_every_batch(history: History) -> None:
     async with a_hub() as story:
         telling = Telling(story, history)

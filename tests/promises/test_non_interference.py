@@ -57,7 +57,7 @@ async def test_histories_in_which_it_has_changed_some_change_none_any_more(seed:
 
 
 @few(160)
-@given(history=histories(), collection=st.sampled_from(COLLECTIONS))
+@given(history=histories(dates=True), collection=st.sampled_from(COLLECTIONS))
 async def test_what_an_audience_may_not_see_changes_no_byte_of_what_it_sees(history: History, collection: str) -> None:
     full, less = await both(history, collection)
     assert full == less

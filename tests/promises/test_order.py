@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 
 from hub.store.transaction import Stale
-from tests.promises.histories import SOURCES, VALUES, Batch, History, Said, histories, without
+from tests.promises.histories import SOURCES, VALUES, Batch, Changed, History, Said, histories, without
 from tests.promises.telling import COLLECTIONS, Telling, a_hub, told, what_differs
 from tests.promises.test_histories import few
 from tests.story import Story, an_indicator, said_of, uid
@@ -90,7 +90,7 @@ async def test_what_is_stored_and_comes_again_changes_no_row(history: History) -
         for event in history.events:
             if isinstance(event, Batch):
                 newest |= {(one.centre, one.stix_id): one for one in event.said if one.by_hub_id is None}
-            else:  # under other terms the same object may be judged otherwise
+            elif isinstance(event, Changed):  # under other terms the same object may be judged otherwise
                 newest = {at: one for at, one in newest.items() if at[0] != event.centre}
         by_hub_id = {(one.centre, one.stix_id) for one in history.messages() if one.by_hub_id is not None}
         again = [

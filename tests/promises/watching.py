@@ -22,6 +22,7 @@ from tests.promises.histories import (
     Changed,
     History,
     Said,
+    Waited,
 )
 from tests.story import TLP
 
@@ -170,6 +171,8 @@ class Watch:
         """Go through all events."""
         number = 0
         for event in history.events:
+            if isinstance(event, Waited):
+                continue
             if isinstance(event, Changed):
                 self.settings = {**self.settings, event.centre: {**self.settings[event.centre], **dict(event.fields)}}
                 self.look()

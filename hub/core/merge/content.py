@@ -34,6 +34,8 @@ class Content:
     """The owner's times; None if the type has none, or the hub makes them."""
     kinds: tuple[str, ...] = ()
     confidence: int | None = None
+    due_day: int | None = None
+    """The next date at which it changes by itself, in days since 1970; None: never."""
 
 
 def content(

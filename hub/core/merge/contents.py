@@ -68,7 +68,7 @@ class Contents:
     # ------------------------------------------------------------ one method for each merge rule
 
     def _indicator(self, collection: Collection, thing: CanonicalKey, seen: Seen) -> Content | None:
-        live = [p for _, p in seen if not p.revoked]
+        live = [p for _, p in seen if p.counts]
         if not live:
             return None
         revoked = [p for _, p in seen if p.revoked]
@@ -119,11 +119,11 @@ class Contents:
     # ------------------------------------------------------------ references
 
     def _rewritten(self, collection: Collection, seen: Seen, known: dict[StixId, None]) -> list[Projection]:
-        """The live projections with the references that the collection shows; without those that lack one."""
+        """The projections that count, with the references that the collection shows; without those that lack one."""
         found, missing = [], False
         for claim, p in seen:
             try:
-                obj = None if p.revoked else self._rewrite(collection.no, p.obj, claim, known)
+                obj = self._rewrite(collection.no, p.obj, claim, known) if p.counts else None
             except Missing:
                 missing = True
                 continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hub.core.merge.content import Content
 from hub.core.merge.facts import Facts, Missing
 from hub.core.merge.resolver import Resolver
-from hub.core.merge.solution import Solution
+from hub.core.merge.solution import Place, Solution
 from hub.model.claims import Change, View
 from hub.model.policy import Collection, Policy
 from hub.model.reads import Reads
@@ -52,10 +52,24 @@ class Drafts:
                 if before is not None and alive:
                     found.append(Draft(collection, thing, before, None, before.object_id, merged))
                 continue
-            if before is not None and alive and before.digest == new.digest and before.object_id == object_id:
+            if self._is_stored(before, new, object_id):
                 continue
             found.append(Draft(collection, thing, before, new, object_id, merged, self._past(no, thing, new)))
         return found
+
+    def due_days(self) -> dict[Place, int | None]:
+        """The due days that differ, of the views that do not differ otherwise."""
+        return {
+            (no, thing): new.due_day
+            for (no, thing), new in self._solution.found()
+            if new is not None
+            and (before := self._facts.views.of(no, thing)) is not None
+            and self._is_stored(before, new, self._solution.shown_as(no, thing))
+            and before.due_day != new.due_day
+        }
+
+    def _is_stored(self, before: View | None, new: Content, object_id: StixId | None) -> bool:
+        return before is not None and before.alive and before.digest == new.digest and before.object_id == object_id
 
     def reads(self) -> Reads:
         """Reads for the bytes and dates that are needed to number and date them."""

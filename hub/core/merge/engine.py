@@ -1,19 +1,19 @@
 """The merge of one step: computes the changed views in all collections from the changed claims.
 
 Sans-IO: ``ask`` returns what must be read and ``tell`` accepts the answers, until nothing is left to read; ``drafts``
-then returns the views that differ. Work that lacks an answer stays in the queue and is repeated, so each round asks for
+then has the views that differ. Work that lacks an answer stays in the queue and is repeated, so each round asks for
 everything at once. The docstring of the package explains how it works.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import assert_never
 
 from hub.core.merge.content import Content
 from hub.core.merge.contents import Contents
-from hub.core.merge.drafts import Draft, Drafts
+from hub.core.merge.drafts import Drafts
 from hub.core.merge.facts import Facts, Missing, is_marking, is_placed, marked_with
 from hub.core.merge.known import changeable_objects
 from hub.core.merge.project import decision_of
@@ -47,11 +47,13 @@ class Engine:
         only: int | None = None,
         referrer_limit: int = REFERRER_LIMIT,
         pending: Mapping[tuple[int, StixId], bytes] | None = None,
+        due: Iterable[CanonicalKey] = (),
     ) -> None:
         """``changed``: old and new claim by key. ``again``: claims to compute again because the policy, or an object
         that they refer to, has changed; with ``only``, in this collection alone. ``referrer_limit``: if more claims
         refer to one id, they are read page by page, and may be deferred to later steps (``left``). ``pending``: what
-        earlier steps have deferred, with the last key that was computed, by collection and name.
+        earlier steps have deferred, with the last key that was computed, by collection and name. ``due``: things whose
+        views change because of the date.
         """
         self._policy = policy
         self._nos = tuple(policy.collections) if only is None else (only,)
@@ -61,7 +63,8 @@ class Engine:
         self._resolver = Resolver(policy, self._facts, projections, dict(pending or {}))
         self._solution = Solution(policy, self._facts)
         self._contents = Contents(policy, self._facts, projections, self._resolver, self._solution.shown_as)
-        self._drafts = Drafts(policy, self._facts, self._resolver, self._solution)
+        self.drafts = Drafts(policy, self._facts, self._resolver, self._solution)
+        """The views that differ from the stored ones, when nothing is left to read."""
         self._uses = Uses(policy, self._facts, self._contents)
         self._turns = Turns(self._facts, self._resolver, referrer_limit)
         self._queue: dict[Work, None] = dict.fromkeys(map(ClaimChanged, changed))
@@ -73,6 +76,8 @@ class Engine:
         self._redecided: set[StixId] = set()
         """Marking-definitions whose previous decision was readable and has changed."""
         self._begin(again)
+        for thing in due:
+            self._affect(thing, self._nos)
 
     def _begin(self, again: Sequence[Claim]) -> None:
         for old, new in self._changed.values():
@@ -107,16 +112,12 @@ class Engine:
                 if reads:
                     return reads
                 if not self._uncounted and not self._is_busy():
-                    return self._drafts.reads()
+                    return self.drafts.reads()
         raise RuntimeError("the merge of this step does not end")
 
     def tell(self, answers: Answers) -> None:
         """Accept the answers."""
         self._facts.tell(answers)
-
-    def drafts(self) -> list[Draft]:
-        """The views that differ from the stored ones."""
-        return self._drafts.all()
 
     @property
     def placements(self) -> dict[ClaimKey, dict[int, CanonicalKey]]:
@@ -142,10 +143,6 @@ class Engine:
     def reached(self) -> bytes | None:
         """The key after which the next step must ``resume``; None when all referrers have been computed."""
         return self._turns.reached
-
-    def body(self, draft: Draft) -> bytes:
-        """The newest bytes of the view that a draft ends."""
-        return self._drafts.body(draft)
 
     # ------------------------------------------------------------ the queue
 

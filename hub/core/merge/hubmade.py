@@ -6,11 +6,12 @@ Source: docs/semantics.md, section 5 (the rule of each property) and section 6.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import orjson
 
+from hub.core.merge.asserted import Asserted, asserted_by
 from hub.core.merge.content import LEADING, Content, content
 from hub.core.merge.feedback import NO_FEEDBACK, Feedback
 from hub.core.merge.known import uses_of_extensions
@@ -20,11 +21,8 @@ from hub.core.merge.voices import confidence, voices
 from hub.model.extensions import VIEW_EXTENSION
 from hub.model.markings import PAP_ORDER, TLP_IDS, UnreadableMarking, stated_level, stated_pap
 from hub.model.policy import Policy, Widths
-from hub.model.problems import Problem
 from hub.model.times import exact_time, parse_us, stix_time
 from hub.model.words import GroupName, Level, StixId, StixObject, derived_id
-from hub.patterns import Observable, canonical, is_of_its_kind
-from hub.patterns.readings import width_of
 
 _MERGED = frozenset(
     {
@@ -40,14 +38,15 @@ _MERGED = frozenset(
 def indicator(
     live: Sequence[Projection], revoked: Sequence[Projection], policy: Policy, feedback: Feedback = NO_FEEDBACK
 ) -> Content:
-    """The content of an indicator's view. ``live``: at least one projection. ``revoked``: visible claims that no longer
-    count. ``feedback``: what may be shown of it.
+    """The content of an indicator's view. ``live``: at least one projection that counts. ``revoked``: visible claims
+    that were revoked. ``feedback``: what may be shown of it.
     """
     ranked = sorted(live, key=lambda p: p.rank)
     best = ranked[0].obj
     made: StixObject = {"created_by_ref": policy.hub_identity}
     made.update(_text(ranked, "name", "description", "lang"))
-    observables, kinds = _observables(best, _widest_blocked(ranked))
+    about = asserted_by(best)
+    observables = _observables(about, _widest_blocked(ranked))
     if "name" not in made and len(observables) == 1:
         made["name"] = f"{observables[0]['type']} {observables[0]['value']}"
     made.update(_unions(ranked, "indicator_types", "kill_chain_phases"))
@@ -57,7 +56,7 @@ def indicator(
         made["pattern_version"] = best["pattern_version"]
     start_us = min(_time_us(p, "valid_from") for p in ranked)
     made["valid_from"] = exact_time(start_us)
-    ends = [_said_us(p, "valid_until") for p in ranked]
+    ends = [p.validity.end_us for p in ranked]
     if None not in ends:  # of two times within one microsecond the second is still the later one (section 4.7)
         made["valid_until"] = exact_time(max(start_us + 1, *(end for end in ends if end is not None)))
     more: StixObject = {"observables": observables} if observables else {}
@@ -65,7 +64,10 @@ def indicator(
         more["sightings"] = in_steps(feedback.sightings)
     if feedback.false_positives:
         more["false_positives"] = in_steps(feedback.false_positives)
-    return _merged("indicator", made, ranked, revoked, policy, more, kinds)
+    due = [p.validity.due_day for p in ranked if p.validity.due_day is not None]
+    return replace(
+        _merged("indicator", made, ranked, revoked, policy, more, about.kinds), due_day=min(due, default=None)
+    )
 
 
 def relationship(
@@ -284,28 +286,9 @@ def _widest_blocked(ranked: Sequence[Projection]) -> Widths:
     return Widths(min(one.ipv4 for one in trusted), min(one.ipv6 for one in trusted))
 
 
-def _observables(obj: StixObject, widest: Widths) -> tuple[list[StixObject], tuple[str, ...]]:
-    """The values that a pattern asserts positively and alone in exportable kinds, and all kinds that it names or
-    asserts. Networks wider than ``widest`` say so.
-    """
-    if obj["pattern_type"] != "stix":
-        return [], ()
-    pattern = obj["pattern"]
-    fit, kinds = _asserted_in(pattern) if len(pattern) > _SHORT_CHARS else _asserted_in_short(pattern)
+def _observables(about: Asserted, widest: Widths) -> list[StixObject]:
+    """The values that a pattern asserts positively and alone; networks wider than ``widest`` say so."""
     return [
         {"type": one.kind, "path": one.path, "value": one.value, **({"wide": True} if width.exceed(widest) else {})}
-        for one, width in fit
-    ], kinds
-
-
-def _asserted_in(pattern: str) -> tuple[tuple[tuple[Observable, Widths], ...], tuple[str, ...]]:
-    found = canonical(pattern)
-    if isinstance(found, Problem):
-        return (), ()
-    fit = tuple((one, width_of(one)) for one in found.asserted if is_of_its_kind(one.kind, one.path, one.value))
-    return fit, tuple(sorted({*found.kinds, *(one.kind for one, _ in fit)}))
-
-
-_SHORT_CHARS = 256
-_asserted_in_short = lru_cache(maxsize=8_192)(_asserted_in)
-"""Cached for short patterns only, so that input cannot grow the cache: each audience and each update asks again."""
+        for one, width in about.values
+    ]

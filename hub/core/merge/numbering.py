@@ -135,7 +135,7 @@ def _show(out: NewRows, draft: Draft, head: Head, now_us: int) -> Head:
     out.views.append(
         View(
             log, draft.thing, draft.object_id, content.type, _generation(draft, content), head.seq, True,
-            content.digest, created_us, modified_us, content.uses,
+            content.digest, created_us, modified_us, content.uses, content.due_day,
         )
     )  # fmt: skip
     return head

@@ -15,6 +15,7 @@ import orjson
 from hub.core.merge.reach import Decided, Effect, Reach, decided_by, strictest
 from hub.core.merge.runs import began
 from hub.core.merge.unnamed import without_traces
+from hub.core.merge.validity import ALWAYS, Validity, validity_of
 from hub.model.claims import Claim, ClaimHead, ClaimState, digest_of
 from hub.model.markings import stated_pap
 from hub.model.policy import Audience, Policy, Source, covers
@@ -48,6 +49,12 @@ class Projection:
     unnamed: bool = False
     """The source is not shown by name, and the claim is the source's own or has no stated author: ``obj`` is the result
     of ``without_traces``, and none of the source's own ids is shown."""
+    validity: Validity = ALWAYS
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is part of the view: neither revoked nor expired."""
+        return not self.revoked and not self.validity.has_expired
 
     @property
     def rank(self) -> tuple[int, int, str, str]:
@@ -180,11 +187,14 @@ def _projection(
     author = author_of(obj, source, policy)
     own = author is not None and (author == source.identity or author in source.speaks_for)
     unnamed = (own or author is None) and source.naming is not Naming.NAMED
+    shown, modified_us = without_traces(obj) if unnamed else obj, claim.modified_us or 0
+    ages = claim.type == "indicator" and claim.state is ClaimState.LIVE
     return Projection(
-        of=(claim.source, claim.id), source=source, obj=without_traces(obj) if unnamed else obj,
+        of=(claim.source, claim.id), source=source, obj=shown,
         level=level, restrictions=restrictions, statements=statements, author=author, own=own,
-        modified_us=claim.modified_us or 0, since=since, digest=seen.digest,
-        revoked=claim.state is ClaimState.REVOKED, marked_pap=marked_pap, unnamed=unnamed,
+        modified_us=modified_us, since=since, digest=seen.digest,
+        revoked=claim.state is ClaimState.REVOKED, marked_pap=marked_pap, unnamed=unnamed, 
+        validity=validity_of(shown, modified_us, policy, by_day=unnamed) if ages else ALWAYS,
     )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def recomputed(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -
     while reads := engine.ask():
         engine.tell(_nothing_but(ended, reads, list(policy.collections)))
     return Recomputed(
-        {(draft.collection.no, draft.thing): draft for draft in engine.drafts()},
+        {(draft.collection.no, draft.thing): draft for draft in engine.drafts.all()},
         {at: number for at, number in engine.uses.items() if number},
         {key: where for key, where in engine.placements.items() if where},
     )
@@ -84,6 +84,8 @@ def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) 
             found.append(Difference(*at, view.object_id, "is shown with other content"))
         elif sorted(view.uses) != sorted(draft.content.uses):
             found.append(Difference(*at, view.object_id, "is noted as using other markings and identities"))
+        elif view.due_day != draft.content.due_day:
+            found.append(Difference(*at, view.object_id, "is noted to change at another date"))
     return found
 
 

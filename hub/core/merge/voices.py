@@ -45,20 +45,20 @@ def _voice_of(source: Source) -> str:
 
 
 def weight(p: Projection) -> int:
-    """Trust times confidence of a claim, 0 to 10,000."""
-    return p.source.trust * int(p.obj.get("confidence", SILENT_CONFIDENCE))
+    """Trust times confidence of a claim times its percentage by age, 0 to 1,000,000."""
+    return p.source.trust * int(p.obj.get("confidence", SILENT_CONFIDENCE)) * p.validity.percent
 
 
 def confidence(by_voice: Mapping[str, Sequence[Projection]]) -> int | None:
     """Merged confidence, 0 to 100, computed exactly and rounded down; None if no claim states one.
 
-    Per voice the greatest c = trust x confidence / 100; then 100 - prod(100 - c) / 100^(n-1).
+    Per voice the greatest c = trust x confidence x percentage by age / 10,000; then 100 - prod(100 - c) / 100^(n-1).
     """
     if not any("confidence" in p.obj for claims in by_voice.values() for p in claims):
         return None
     doubt, scale = 1, 1
     for claims in by_voice.values():
-        doubt *= 10_000 - max(weight(p) for p in claims)
-        scale *= 10_000
+        doubt *= 1_000_000 - max(weight(p) for p in claims)
+        scale *= 1_000_000
     # 100 - 100 * doubt / scale, rounded down
     return (100 * scale - 100 * doubt) // scale

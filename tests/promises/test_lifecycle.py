@@ -1,0 +1,207 @@
+"""What the date changes: what has expired leaves, and nothing else happens by itself.
+
+Source: docs/semantics.md, sections 5 and 7, and INV-16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from hub.model.times import DAY_US
+from hub.model.words import Naming
+from tests.promises.histories import History, histories
+from tests.promises.telling import Telling, a_hub, what_differs, what_differs_from_recomputed
+from tests.promises.test_histories import few
+from tests.story import Story, an_indicator, an_object, bytes_of, malware, moment, said_of
+
+DAY_S = 86_400
+
+
+def day(number: float) -> str:
+    """The start of a day after the start of the story."""
+    return moment(number * DAY_S)
+
+
+def ending(at: float, name: str = "", /, value: str = "198.51.100.7", **more: Any) -> dict[str, Any]:
+    """An indicator that ends at the start of a day."""
+    return an_indicator(value, name, **{"valid_from": day(-60), "valid_until": day(at), **more})
+
+
+@pytest.fixture
+async def story(tmp_path: Path) -> AsyncIterator[Story]:
+    found = await Story.begin()
+    yield found
+    await found.close()
+
+
+# ---------------------------------------------------------------- expiry
+
+
+@pytest.mark.parametrize(("ends", "leaves"), [(0, 31), (0.5, 31), (1, 32), (-40, 1)])
+async def test_what_has_been_expired_for_longer_than_the_grace_leaves_when_the_date_is_set(
+    story: Story, ends: float, leaves: int
+) -> None:
+    await story.batch((await story.centre("ro"), ending(ends)))
+    await story.days(leaves - 1)
+    shown = await story.only("community")
+    assert shown["valid_until"] == day(ends)
+    await story.days(1)
+    assert await story.shown("community") == {}
+    last = [row for row in await story.log("community") if row.object_id == shown["id"]][-1]
+    assert last.withdrawn
+    assert 0 <= last.date_added_us - story.now_us < DAY_US
+
+
+async def test_what_comes_when_its_grace_is_over_is_accepted_and_shown_nowhere(story: Story) -> None:
+    ro = await story.centre("ro")
+    await story.days(1)
+    await story.batch((ro, ending(-30)), (ro, ending(-29, "b", value="203.0.113.9")))
+    assert (await story.counts(ro))["accepted"] == 2
+    assert [obj["valid_until"] for obj in (await story.shown("community", "indicator")).values()] == [day(-29)]
+
+
+async def test_before_the_first_date_nothing_has_expired(story: Story) -> None:
+    await story.batch((await story.centre("ro"), ending(-40)))
+    assert await story.only("community")
+    await story.days(1)
+    assert await story.shown("community") == {}
+
+
+async def test_an_expired_claim_is_no_part_of_what_others_still_claim(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    await story.batch((ro, ending(0, confidence=90, labels=["old"])), (it, ending(60, "b", confidence=50)))
+    before = await story.only("community")
+    assert (before["confidence"], before["valid_until"], before["labels"]) == (95, day(60), ["old"])
+    await story.days(31)
+    after = await story.only("community")
+    assert (after["id"], after["confidence"], after["valid_until"]) == (before["id"], 50, day(60))
+    assert "labels" not in after
+    assert [one["name"] for one in said_of(after)["sources"]] == ["it"]
+
+
+async def test_what_a_claim_without_an_end_says_never_leaves(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    await story.batch((ro, ending(0)), (it, an_indicator("198.51.100.7", "b")))
+    await story.days(10_000)
+    assert [one["name"] for one in said_of(await story.only("community"))["sources"]] == ["it"]
+
+
+async def test_what_comes_back_after_it_has_expired_has_a_new_id(story: Story) -> None:
+    ro = await story.centre("ro")
+    await story.batch((ro, ending(0)))
+    first = await story.only("community")
+    await story.days(31)
+    await story.batch((ro, ending(90, at=0)))
+    again = await story.only("community")
+    assert again["id"] != first["id"]
+    assert again["valid_until"] == day(90)
+
+
+async def test_another_end_counts_also_where_it_changes_nothing_that_is_shown(story: Story) -> None:
+    ro, pl = await story.centre("ro"), await story.centre("pl", naming=Naming.ANONYMOUS)
+    await story.batch((ro, ending(60)), (pl, ending(0, "b", labels=["old"])))
+    rows = len(await story.log("community"))
+    await story.batch((pl, ending(5, "b", labels=["old"], at=-3000)))
+    assert len(await story.log("community")) == rows
+    assert await what_differs_from_recomputed(story) == []
+    await story.days(35)
+    assert (await story.only("community"))["labels"] == ["old"]
+    await story.days(1)
+    assert "labels" not in await story.only("community")
+
+
+async def test_what_needs_an_expired_thing_leaves_with_it_and_other_references_are_taken_out(story: Story) -> None:
+    ro = await story.centre("ro")
+    gone, stays = ending(0), ending(60, "b", value="203.0.113.9")
+    needs = an_object(
+        "relationship", "r", relationship_type="indicates", source_ref=gone["id"], target_ref=malware()["id"]
+    )
+    both = an_object("report", "p", name="p", published=moment(), object_refs=[gone["id"], stays["id"]])
+    await story.batch((ro, gone), (ro, stays), (ro, malware()), (ro, needs), (ro, both))
+    assert len(await story.shown("community", "relationship")) == 1
+    await story.days(31)
+    assert await story.shown("community", "relationship") == {}
+    assert len((await story.only("community", "report"))["object_refs"]) == 1
+    assert await what_differs_from_recomputed(story) == []
+
+
+async def test_the_end_of_an_unnamed_centre_counts_to_the_end_of_its_day(story: Story) -> None:
+    pl = await story.centre("pl", naming=Naming.ANONYMOUS)
+    await story.batch((pl, ending(0.25)))
+    assert (await story.only("community"))["valid_until"] == moment(DAY_S - 0.001)
+    await story.days(30)
+    assert await story.only("community")
+    await story.days(1)
+    assert await story.shown("community") == {}
+
+
+async def test_an_end_that_an_audience_may_not_see_does_not_end_the_claim_for_it(story: Story) -> None:
+    parts = [{"marking_ref": "marking-definition--55d920b0-5e8b-4f79-9ee9-91f868d9b421", "selectors": ["valid_until"]}]
+    await story.batch((await story.centre("ro"), ending(0, granular_markings=parts)))
+    await story.days(31)
+    assert "valid_until" not in await story.only("community")
+    assert await story.shown("network", "indicator") == {}
+
+
+# ---------------------------------------------------------------- the date
+
+
+async def test_setting_the_same_date_again_changes_nothing(story: Story) -> None:
+    await story.batch((await story.centre("ro"), ending(0)))
+    await story.days(31)
+    before = await story.stored()
+    await story.sweep()
+    story.now_us += DAY_US // 2
+    await story.sweep()
+    assert await story.stored() == before
+
+
+async def test_only_views_whose_date_has_come_are_computed_and_in_bounded_steps(tmp_path: Path) -> None:
+    story = await Story.begin(task_claims=3)
+    ro = await story.centre("ro")
+    await story.batch(*((ro, ending(0, f"{n}", value=f"198.51.100.{n}")) for n in range(8)))
+    await story.batch(*((ro, ending(9, f"b{n}", value=f"203.0.113.{n}")) for n in range(8)))
+    story.now_us += 31 * DAY_US
+    await story.worker.do_tasks()  # sets the date
+    await story.worker.do_tasks()  # one task for each collection
+    left = []
+    while await story.worker.do_tasks():
+        left.append(len(await story.shown("community", "indicator")))
+    assert left == [13, 10, 8]
+    await story.close()
+
+
+async def test_how_many_leave_in_a_step_of_a_collection_depends_on_what_it_shows(tmp_path: Path) -> None:
+    """INV-5: what others see does not divide the rows of a collection, nor date them."""
+    rows = []
+    for others in (0, 7):
+        story = await Story.begin(task_claims=3)
+        ro = await story.centre("ro")
+        hidden = [(ro, ending(-1, f"h{n}", value=f"203.0.113.{n}", tlp="amber")) for n in range(others)]
+        await story.batch(*hidden, *((ro, ending(0, f"{n}", value=f"198.51.100.{n}")) for n in range(5)))
+        for _ in range(33):
+            story.now_us += DAY_US
+            for _ in range(5):
+                await story.worker.do_tasks()
+                story.now_us += 1_000_000
+        rows.append(bytes_of(await story.log("community")))
+        await story.close()
+    assert rows[0] == rows[1]
+
+
+@few(60)
+@given(history=histories(dates=True))
+async def test_a_date_set_day_by_day_ends_in_the_same_content_as_one_set_at_once(history: History) -> None:
+    """INV-16, and INV-18 on both hubs."""
+    async with a_hub() as one, a_hub() as other:
+        at_once, by_day = Telling(one, history), Telling(other, history)
+        by_day.by_day = True
+        for telling in (at_once, by_day):
+            await telling.tell()
+            assert await what_differs_from_recomputed(telling.story) == []
+        assert await what_differs(at_once, by_day) == {}
