@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -22,8 +22,8 @@ from hub.log.port import Batch, Consumer
 from hub.model.errors import HubError, TryAgain
 from hub.model.policy import NOBODY, Policy
 from hub.model.problems import Code, Problem
-from hub.model.tasks import DueTask, Recompute, RecomputeDue, SetDate, TakeReleased, TakeTurns, Task
-from hub.model.words import CanonicalKey
+from hub.model.tasks import DropVersions, DueTask, Recompute, RecomputeDue, SetDate, TakeReleased, TakeTurns, Task
+from hub.model.times import DAY_US
 from hub.model.writes import Writes
 from hub.store.port import Store, Transaction
 
@@ -178,6 +178,8 @@ class Worker:
                     return await self._recompute(tx, due, task)
                 case RecomputeDue() as task:
                     return await self._recompute_due(tx, due, task)
+                case DropVersions() as task:
+                    return await self._drop_versions(tx, due, task)
                 case TakeTurns() as task:
                     return await self._take_turns(tx, due, task)
                 case TakeReleased():
@@ -214,18 +216,37 @@ class Worker:
         if not await tx.take(due):
             return 0
         if task.collection is None:
+            return await self._for_each(tx, due, [RecomputeDue(no) for no in sorted(policy.collections)])
+        if task.collection not in policy.collections:
             await tx.move(due, None)
-            each = [RecomputeDue(no) for no in sorted(policy.collections)]
-            await tx.write(Writes(tasks=list(each), time_us=due.time_us))
             return 1
-        limit, things = self._settings.task_claims, list[CanonicalKey]()
-        if task.collection in policy.collections and policy.today_no is not None:
-            things.extend(await tx.due_things(task.collection, policy.today_no, limit))
-        if len(things) < limit:
-            await tx.move(due, None)
         now_us = max(due.time_us, self._now_us())
-        await _run(tx, Step.of_due(policy, self._settings, now_us, task.collection, things))
-        return max(len(things), 1)
+        step = Step.of_due(policy, self._settings, now_us, task.collection, self._settings.task_claims)
+        await _answer(tx, step)
+        if not step.more:
+            await tx.move(due, None)
+        await _write(tx, step)
+        return 1
+
+    async def _drop_versions(self, tx: Transaction, due: DueTask, task: DropVersions) -> int:
+        policy = await tx.policy()
+        if not await tx.take(due):
+            return 0
+        days, today_us = policy.retention.versions_days, policy.today_us
+        if days is None or today_us is None or task.collection not in (None, *policy.collections):
+            await tx.move(due, None)
+            return 1
+        if task.collection is None:
+            return await self._for_each(tx, due, [DropVersions(no) for no in sorted(policy.collections)])
+        if not await tx.drop_versions(task.collection, today_us - days * DAY_US, self._settings.task_claims):
+            await tx.move(due, None)
+        return 1
+
+    async def _for_each(self, tx: Transaction, due: DueTask, tasks: Sequence[Task]) -> int:
+        """Replace a task by these."""
+        await tx.move(due, None)
+        await tx.write(Writes(tasks=list(tasks), time_us=due.time_us))
+        return 1
 
     async def _take_turns(self, tx: Transaction, due: DueTask, task: TakeTurns) -> int:
         """Compute the next deferred referrers of an id in a collection; their rows carry the time of the batch that
@@ -269,7 +290,7 @@ def _next_of_each(due: Iterable[DueTask], policy: Policy) -> list[DueTask]:
     found: dict[object, DueTask] = {}
     for one in sorted(due, key=lambda one: _precedence(one.task, policy)):
         task = one.task
-        at = task.collection if isinstance(task, TakeTurns | RecomputeDue) else None
+        at = task.collection if isinstance(task, TakeTurns | RecomputeDue | DropVersions) else None
         found.setdefault((type(task), at), one)
     return list(found.values())
 

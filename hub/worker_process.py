@@ -28,7 +28,7 @@ from hub.core.hold import WarningLists
 from hub.log.port import EventLog
 from hub.model.clock import JUMP_US, Doubt
 from hub.model.errors import Broken, HubError, TryAgain
-from hub.model.times import from_us
+from hub.model.times import DAY_US, from_us
 from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings
 
@@ -36,8 +36,6 @@ _log = structlog.get_logger()
 
 DRAIN_S = 10.0
 """How long a stopping process may take to finish its current step."""
-KEEP_S = 7 * 86_400
-"""How long the embedded log keeps records that have been processed."""
 _CHORE_EVERY_S = 60.0
 LOOK_EVERY_S = 2.0
 """How often a clock in doubt is judged again."""
@@ -132,7 +130,9 @@ class Chores:
             self._clock.trust()
             if witness.boot is not None:
                 await self._store.mark_alive(witness.boot, alive_now(witness, now_us))
-            await self._log.trim(await self._store.all_positions(), older_than=from_us(now_us - KEEP_S * 1_000_000))
+            days = (await self._store.policy()).retention.log_days
+            if days is not None:
+                await self._log.trim(await self._store.all_positions(), older_than=from_us(now_us - days * DAY_US))
         except TryAgain as error:
             _log.info("chores.again", code=error.code)
         except Broken as error:  # brokers may not let the hub delete records: the records stay, and the hub continues

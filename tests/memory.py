@@ -19,6 +19,7 @@ from hub.model.policy_changes import DateSet, PolicyChange, affected
 from hub.model.reads import (
     BODY,
     CLAIM,
+    DUE,
     HELD,
     ISSUED,
     PAGE,
@@ -33,6 +34,7 @@ from hub.model.reads import (
     UNDER_ID,
     USES,
     Answers,
+    DueViews,
     HeldRecord,
     Read,
     Reads,
@@ -154,9 +156,15 @@ class MemoryStore:
             ISSUED: lambda stix_id, _: self._things_of.get(stix_id),
             PAST: lambda at, _: self._past(at),
             HELD: lambda at, _: self._held(at),
+            DUE: lambda at, _: self._due(at),
             REJECTIONS_LOG: lambda no, _: self._rejections(no),
             TURNS: lambda _, __: self._turns(),
         }
+
+    def _due(self, at: DueViews) -> list[CanonicalKey]:
+        views = self.tables.views.values()
+        due = [(v.due_day, v.thing) for v in views if v.collection == at.collection and v.due_day is not None]
+        return [thing for day, thing in sorted(due) if day <= at.day][: at.limit]
 
     def _rejections(self, source: int) -> int:
         sender = self._policy.sources.get(source, NOBODY)
@@ -361,11 +369,9 @@ class MemoryTransaction:
     async def note(self, task: DueTask, done: int, now_us: int) -> None:
         """See the port. Nobody asks."""
 
-    async def due_things(self, collection: int, day: int, limit: int) -> list[CanonicalKey]:
-        """See the port."""
-        views = self._store.tables.views.values()
-        due = [(v.due_day, v.thing) for v in views if v.collection == collection and v.due_day is not None]
-        return [thing for at, thing in sorted(due) if at <= day][:limit]
+    async def drop_versions(self, collection: int, before_us: int, limit: int) -> bool:
+        """See the port; deleting is tested on real stores."""
+        return False
 
     async def set_date(self, task: DueTask, now_us: int) -> None:
         """See the port."""

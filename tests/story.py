@@ -33,6 +33,7 @@ from hub.model.policy_changes import (
     CollectionAdded,
     GroupAdded,
     GroupRemoved,
+    SettingChanged,
     SourceAdded,
     SourceChanged,
     TimesPutBack,
@@ -175,6 +176,10 @@ class Place(Protocol):
         """Forget a group."""
         ...
 
+    async def set_value(self, key: str, value: str, now_us: int) -> None:
+        """Another value of the policy."""
+        ...
+
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """The rows of a log."""
         ...
@@ -258,6 +263,11 @@ class Story:
     async def remove_group(self, name: str) -> None:
         """Forget a group, and carry it out."""
         await self.place.remove_group(GroupName(name), self.now_us)
+        await self.sweep()
+
+    async def set(self, key: str, value: str) -> None:
+        """Set a value of the policy, and carry it out."""
+        await self.place.set_value(key, value, self.now_us)
         await self.sweep()
 
     async def policy(self) -> Policy:
@@ -418,6 +428,11 @@ class InMemory:
         groups = {other: group for other, group in policy.groups.items() if other != name}
         self.store.change(GroupRemoved(name), now_us, groups=groups)
 
+    async def set_value(self, key: str, value: str, now_us: int) -> None:
+        """See ``Place``."""
+        settings = {**(await self.store.policy()).settings, key: value}
+        self.store.change(SettingChanged(key, value), now_us, settings=settings)
+
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """See ``Place``."""
         assert by == WHOLE_LOG, "the doors' filters are the real stores'"
@@ -501,6 +516,12 @@ class InStore:
         async with self.store.registry.change() as directory:
             await directory.remove_group((await directory.snapshot()).groups[name].no)
             await directory.record(GroupRemoved(name), now_us)
+
+    async def set_value(self, key: str, value: str, now_us: int) -> None:
+        """See ``Place``."""
+        async with self.store.registry.change() as directory:
+            await directory.set_setting(key, value)
+            await directory.record(SettingChanged(key, value), now_us)
 
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """See ``Place``."""

@@ -41,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "group": Command("Groups: sets of principals, by list or by rule.", REGISTRY),
     "collection": Command("Collections: what is shown to whom.", REGISTRY),
     "operator": Command("Operators: who runs the hub.", REGISTRY),
+    "policy": Command("The policy: how long claims count, and how long the hub keeps what it has.", REGISTRY),
     "held": Command("Objects that wait for an operator's decision.", REGISTRY),
     "check": Command("Check files offline, before pushing.", EXCHANGE),
     "push": Command("Publish STIX, as a centre or a member.", EXCHANGE),

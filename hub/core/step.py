@@ -35,10 +35,10 @@ from hub.model.claims import Change, Claim, ClaimKey
 from hub.model.event_log import StoredRecord
 from hub.model.policy import Policy
 from hub.model.problems import Problem
-from hub.model.reads import REFERRER_LIMIT, REJECTIONS_LOG, REPLACED, TURNS, Answers, Reads
+from hub.model.reads import DUE, REFERRER_LIMIT, REJECTIONS_LOG, REPLACED, TURNS, Answers, DueViews, Reads
 from hub.model.tasks import TakeTurns
 from hub.model.times import stix_time
-from hub.model.words import CanonicalKey, Limits, Seq, StixId
+from hub.model.words import Limits, Seq, StixId
 from hub.model.writes import Head, Held, Writes
 from hub.patterns import values_in
 
@@ -78,6 +78,8 @@ class Step:
         self.reached: bytes | None = None
         """For a step of ``of_referrers``: the key after which the next step continues; None when all have been
         computed."""
+        self.more = False
+        """For a step of ``of_due``: whether there may be more such views."""
 
     # ------------------------------------------------------------ the ways to create a step
 
@@ -124,12 +126,10 @@ class Step:
         return step._begin(step._take_turn(collection, name, after))
 
     @classmethod
-    def of_due(
-        cls, policy: Policy, settings: StepSettings, now_us: int, collection: int, things: Sequence[CanonicalKey]
-    ) -> Step:
-        """Compute again what a collection shows of these things, because the date has changed."""
+    def of_due(cls, policy: Policy, settings: StepSettings, now_us: int, collection: int, limit: int) -> Step:
+        """Compute again the next views of a collection that change by themselves until the hub's date; see ``more``."""
         step = cls(policy, settings, now_us)
-        return step._begin(step._look_at_due(collection, things))
+        return step._begin(step._look_at_due(DueViews(collection, policy.today_no or 0, limit)))
 
     def _begin(self, rounds: Rounds) -> Step:
         self._rounds = rounds
@@ -193,12 +193,14 @@ class Step:
             Engine(self.policy, {}, again, only=collection, referrer_limit=referrer_limit, pending=turns)
         )
 
-    def _look_at_due(self, collection: int, things: Sequence[CanonicalKey]) -> Rounds:
-        turns = _turns((yield Reads().update(TURNS, (None,))))
-        limit = self._settings.referrer_limit
+    def _look_at_due(self, at: DueViews) -> Rounds:
+        answers = yield Reads().update(DUE, (at,)).update(TURNS, (None,))
+        things = answers.of(DUE)[at]
+        limit, turns = self._settings.referrer_limit, _turns(answers)
         yield from self._merge(
-            Engine(self.policy, {}, only=collection, referrer_limit=limit, pending=turns, due=things)
+            Engine(self.policy, {}, only=at.collection, referrer_limit=limit, pending=turns, due=things)
         )
+        self.more = len(things) == at.limit
 
     def _take_turn(self, collection: int, name: StixId, after: bytes) -> Rounds:
         answers = yield Reads().update(TURNS, (None,))

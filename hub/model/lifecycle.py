@@ -1,4 +1,4 @@
-"""What operators decide about the age of claims: how long a claim counts, and how much it counts for by its age.
+"""What operators decide about age: how long claims count, and for how much; how long the hub keeps what it has.
 
 Source: docs/semantics.md, sections 5 (``valid_until``, ``confidence``) and 7 ("Time").
 """
@@ -53,6 +53,16 @@ class Lifecycle:
     def steps_of(self, kinds: Iterable[str]) -> list[tuple[ConfidenceStep, ...]]:
         """The confidence steps of a pattern with these kinds. At each age the least percentage counts."""
         return _of_kinds(self.confidence_steps, kinds)
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the hub keeps what it needs no more, in days; None: for ever."""
+
+    versions_days: int | None = None
+    """Versions in change logs, after a newer one of the same object has followed."""
+    log_days: int | None = 7
+    """Processed records of the event log."""
 
 
 def _shortest(by_kind: Mapping[str, int], kinds: Iterable[str]) -> int | None:

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from hub.model.event_log import INTAKE_PREFIX, MEMBERS_TOPIC
-from hub.model.lifecycle import Lifecycle
+from hub.model.lifecycle import Lifecycle, Retention
+from hub.model.policy_keys import Settings, lifecycle_of, retention_of
 from hub.model.times import DAY_US
 from hub.model.words import (
     COMMUNITY,
@@ -206,7 +207,18 @@ class Policy:
     collections: Mapping[int, Collection]
     today: date | None = None
     """The current date of the hub, set by a task each day."""
-    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    settings: Settings = field(default_factory=dict)
+    """The values that operators have set, by key; see ``hub/model/policy_keys``."""
+
+    @cached_property
+    def lifecycle(self) -> Lifecycle:
+        """What operators have decided about the age of claims."""
+        return lifecycle_of(self.settings)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """How long the hub keeps what it needs no more."""
+        return retention_of(self.settings)
 
     @cached_property
     def today_no(self) -> int | None:

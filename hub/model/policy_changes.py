@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
-from hub.model.tasks import Recompute, RecomputeDue, TakeReleased, Task
+from hub.model.policy_keys import Affects, find_key
+from hub.model.tasks import DropVersions, Recompute, RecomputeDue, TakeReleased, Task
 
 Said: TypeAlias = dict[str, Any]
 """Settings as the operator entered them, for the history."""
@@ -110,6 +111,15 @@ class HeldSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingChanged:
+    """A value of the policy was set."""
+
+    key: str
+    value: str | None
+    """As ``hub/model/policy_keys`` writes it; None: the default again."""
+
+
+@dataclass(frozen=True, slots=True)
 class DateSet:
     """A new day was set as the hub's date."""
 
@@ -135,6 +145,7 @@ PolicyChange: TypeAlias = (
     | CollectionAdded
     | CollectionRemoved
     | HeldSettled
+    | SettingChanged
     | DateSet
     | TimesPutBack
 )
@@ -169,10 +180,12 @@ def affected(change: PolicyChange) -> tuple[Task, ...]:
             | CollectionRemoved()
         ):
             return ()
+        case SettingChanged(key):
+            return _affected_by_setting(key)
         case DateSet():
-            return (RecomputeDue(),)
-        case TimesPutBack():
-            return (Recompute(type="indicator"),) if change.said.get("days") else ()
+            return (RecomputeDue(), DropVersions())
+        case TimesPutBack(said):
+            return (Recompute(type="indicator"),) * bool(said.get("days"))
         case _ as never:
             assert_never(never)
 
@@ -183,3 +196,15 @@ def _affected_by_terms(source: int, fields: frozenset[str]) -> tuple[Task, ...]:
     if fields & _SEEN_IN_OTHERS:
         return (Recompute(),)
     return (Recompute(source, with_members="amber_to" in fields),)
+
+
+def _affected_by_setting(key: str) -> tuple[Task, ...]:
+    """The tasks that another value of a key requires."""
+    found = find_key(key)
+    match None if found is None else found.key.affects:
+        case Affects.INDICATORS:
+            return (Recompute(type="indicator"),)
+        case Affects.VERSIONS:
+            return (DropVersions(),)
+        case Affects.LATER | None:
+            return ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hub.model.policy import MEMBERS_CLAIM, Collection, Group, Source, SourceKind, intake_topic
+from hub.model.policy_keys import Settings
 from hub.model.words import CollectionName, GroupName, Naming, SourceName, StixId, Topic
 
 
@@ -112,3 +113,5 @@ class RegistrySnapshot:
     """The built-in groups, then the others by name."""
     collections: Mapping[CollectionName, Collection]
     """In order of creation."""
+    settings: Settings = field(default_factory=dict)
+    """The values of the policy that are set, by key."""

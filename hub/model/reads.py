@@ -40,6 +40,15 @@ class ThingRecord(NamedTuple):
     """By number of the collection; includes views that have ended."""
 
 
+class DueViews(NamedTuple):
+    """The views of a collection that change by themselves until a date, ``limit`` at most."""
+
+    collection: int
+    day: int
+    """In days since 1970."""
+    limit: int
+
+
 class WaitingVersion(NamedTuple):
     """A held object, without its content."""
 
@@ -81,6 +90,9 @@ PAST: Read[tuple[int, StixId], Change | None] = Read("past")
 """The last object that a collection showed under an id that its view no longer has."""
 HELD: Read[tuple[int, StixId], HeldRecord] = Read("held")
 """The held and the refused objects under a source's id."""
+DUE: Read[DueViews, list[CanonicalKey]] = Read("due")
+"""The things whose views change by themselves until a date, the oldest dates first; the order depends only on what the
+collection shows."""
 REJECTIONS_LOG: Read[int, int] = Read("log of rejections")
 """The number of a source's log of rejections."""
 

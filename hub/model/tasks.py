@@ -40,6 +40,14 @@ class RecomputeDue:
 
 
 @dataclass(frozen=True, slots=True)
+class DropVersions:
+    """Delete the versions that a newer one of the same object has followed for longer than the policy keeps them."""
+
+    collection: int | None = None
+    """Of this collection; None: one task for each collection follows."""
+
+
+@dataclass(frozen=True, slots=True)
 class TakeTurns:
     """Compute the claims whose references to an id were deferred, in a collection that now shows the id."""
 
@@ -57,7 +65,7 @@ class SetDate:
     """Set the hub's date to the current day, and create the same task for the next day."""
 
 
-Task: TypeAlias = Recompute | RecomputeDue | TakeTurns | TakeReleased | SetDate
+Task: TypeAlias = Recompute | RecomputeDue | DropVersions | TakeTurns | TakeReleased | SetDate
 
 
 @dataclass(frozen=True, slots=True)

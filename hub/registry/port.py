@@ -83,6 +83,10 @@ class DirectoryWriter(Directory, Protocol):
         """Set the state of the waiting objects among ``choice``; returns how many."""
         ...
 
+    async def set_setting(self, key: str, value: str | None) -> None:
+        """Set a value of the policy, as ``hub/model/policy_keys`` writes it; None: no value, but the default."""
+        ...
+
     async def record(self, change: PolicyChange, now_us: int) -> int:
         """Append a numbered change, and add tasks that recompute what it affects; returns the number."""
         ...

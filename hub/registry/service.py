@@ -16,6 +16,7 @@ from hub.registry.members import Members
 from hub.registry.operators import Operators
 from hub.registry.port import Broker, Entitlements, RegistryStore
 from hub.registry.principals import Principals
+from hub.registry.settings import PolicySettings
 
 
 class Registry:
@@ -42,6 +43,7 @@ class Registry:
         self.groups = Groups(self._context)
         self.collections = Collections(self._context)
         self.held = HeldObjects(self._context)
+        self.settings = PolicySettings(self._context)
 
     async def entitlements(self) -> Entitlements:
         """Returns the required state of the broker. Raises TryAgain."""

@@ -168,7 +168,13 @@ class SqlDirectoryWriter(SqlDirectory):
         await self._conn.execute(delete(t.collections).where(t.collections.c.no == collection))
         await self._conn.execute(update(t.logs).where(t.logs.c.no == collection).values(name=f"removed.{collection}"))
 
-    # ------------------------------------------------------------ held objects, changes
+    # ------------------------------------------------------------ held objects, settings, changes
+
+    async def set_setting(self, key: str, value: str | None) -> None:
+        """See the port."""
+        await self._conn.execute(delete(t.settings).where(t.settings.c.key == key))
+        if value is not None:
+            await self._conn.execute(insert(t.settings).values({"key": key, "value": value}))
 
     async def settle_held(self, choice: HeldChoice, state: HeldState) -> int:
         """See the port."""
@@ -199,6 +205,7 @@ async def read_policy(conn: AsyncConnection) -> Policy:
         groups={name: group.group for name, group in (await _read_groups(conn)).items()},
         collections={collection.no: collection for collection in (await read_collections(conn)).values()},
         today=date.fromisoformat(day) if day else None,
+        settings=await _read_settings(conn),
     )
 
 
@@ -223,7 +230,12 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
         members={member.name: member for member in _members(rows, centres)},
         groups=await _read_groups(conn),
         collections=await read_collections(conn),
+        settings=await _read_settings(conn),
     )
+
+
+async def _read_settings(conn: AsyncConnection) -> dict[str, str]:
+    return {row.key: row.value for row in await conn.execute(select(t.settings).order_by(t.settings.c.key))}
 
 
 async def _read_groups(conn: AsyncConnection) -> dict[GroupName, GroupRules]:

@@ -17,6 +17,7 @@ from hub.model.policy import LOG_OF_NOBODY, NOBODY, Policy, Source, rejections_l
 from hub.model.reads import (
     BODY,
     CLAIM,
+    DUE,
     HELD,
     ISSUED,
     PAGE,
@@ -31,6 +32,7 @@ from hub.model.reads import (
     UNDER_ID,
     USES,
     Answers,
+    DueViews,
     Read,
     Reads,
     ThingRecord,
@@ -59,6 +61,7 @@ class Loading:
             HELD: lambda ids: waiting.load_held(conn, ids),
             BODY: self._bodies,
             USES: self._uses,
+            DUE: self._due,
             TURNS: lambda _: tasks.load_turns(conn),
         }
 
@@ -165,6 +168,15 @@ class Loading:
             collection, used, count = tuple(row)  # not by name: a row has a method ``count``
             found[collection, used] = count
         return {at: found[at] for at in wanted}
+
+    async def _due(self, wanted: Set[DueViews]) -> dict[DueViews, list[CanonicalKey]]:
+        v = t.views.c
+        found: dict[DueViews, list[CanonicalKey]] = {}
+        for at in wanted:
+            due = select(v.thing).where(v.collection == at.collection, v.due_day <= at.day).limit(at.limit)
+            rows = await self._conn.execute(due.order_by(v.due_day, v.thing))
+            found[at] = [CanonicalKey(bytes(thing)) for thing in rows.scalars()]
+        return found
 
     async def _rejection_logs(self, sources: Set[int], policy: Policy) -> dict[int, int]:
         """The logs of the sources' rejections. That of a member begins with its first rejection, since most members

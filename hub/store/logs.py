@@ -40,9 +40,10 @@ class SqlLogs:
     async def ends(self) -> dict[int, LogEnd]:
         """See the port."""
         async with self._database.reading() as conn:
-            here = select(t.logs.c.no, t.logs.c.name, t.logs.c.last_seq)
-            rows = await conn.execute(here.where(~t.logs.c.name.startswith(f"{LOG_OF_NOBODY}.")))
-            return {row.no: LogEnd(row.name, Seq(row.last_seq)) for row in rows}
+            logs = t.logs.c
+            here = select(logs.no, logs.name, logs.last_seq, logs.pruned_seq)
+            rows = await conn.execute(here.where(~logs.name.startswith(f"{LOG_OF_NOBODY}.")))
+            return {row.no: LogEnd(row.name, Seq(row.last_seq), Seq(row.pruned_seq)) for row in rows}
 
     async def number(self, name: str) -> int | None:
         """See the port."""

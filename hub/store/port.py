@@ -25,6 +25,8 @@ class LogEnd(NamedTuple):
     name: str
     """``collection.<name>`` or ``rejected.<source>``; renamed when its collection was removed."""
     seq: Seq
+    pruned: Seq = Seq(0)
+    """Up to this row superseded versions may have been deleted; above it no row is missing."""
 
 
 class ClaimsPage(NamedTuple):
@@ -88,9 +90,9 @@ class Transaction(Protocol):
         """Add to the number of contributions that a task has computed."""
         ...
 
-    async def due_things(self, collection: int, day: int, limit: int) -> Sequence[CanonicalKey]:
-        """Returns the things whose views in a collection change by themselves until a date (in days since 1970), the
-        oldest dates first. The order depends only on what the collection shows.
+    async def drop_versions(self, collection: int, before_us: int, limit: int) -> bool:
+        """Delete versions that a row older than ``before_us`` has superseded: looks at ``limit`` rows. Returns whether
+        there may be more.
         """
         ...
 
@@ -155,7 +157,8 @@ class LogPage:
 class LogReader(Protocol):
     """The change logs of collections and the logs of rejections. Promises:
 
-    - a log has no gap, and after a reader has read up to N, no new row appears at or below N;
+    - a log has no gap above its ``pruned`` row, and below it only superseded versions are missing;
+    - after a reader has read up to N, no new row appears at or below N;
     - committed rows are visible to every process immediately.
     """
 

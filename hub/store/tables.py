@@ -147,6 +147,7 @@ logs = Table(
     Column("name", Text, nullable=False),  # collection.<name> or rejected.<source>
     Column("last_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("last_us", BigInteger, nullable=False, server_default=text("0")),
+    Column("pruned_seq", BigInteger, nullable=False, server_default=text("0")),  # hub.store.versions
     Index("uq_logs_name", "name", unique=True),
 )
 
@@ -248,6 +249,9 @@ policy_changes = Table(
     Column("kind", Text, nullable=False),
     Column("body", Text, nullable=False),  # JSON, without secrets
 )
+
+settings = Table("settings", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+"""The values of the policy that are set; see ``hub/model/policy_keys``."""
 
 tasks = Table(
     "tasks",

@@ -17,9 +17,9 @@ from hub.model.policy import Policy
 from hub.model.reads import REPLACED, THING, Answers, Reads
 from hub.model.tasks import DueTask
 from hub.model.times import from_us, midnight_after
-from hub.model.words import CanonicalKey, Positions, Seq
+from hub.model.words import Positions, Seq
 from hub.model.writes import Head, Held, Writes
-from hub.store import policy_changes, tasks, waiting
+from hub.store import policy_changes, tasks, versions, waiting
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
@@ -229,11 +229,9 @@ class SqlTransaction:
         """See the port."""
         await tasks.note(self.conn, task, done, now_us)
 
-    async def due_things(self, collection: int, day: int, limit: int) -> list[CanonicalKey]:
+    async def drop_versions(self, collection: int, before_us: int, limit: int) -> bool:
         """See the port."""
-        v = t.views.c
-        due = select(v.thing).where(v.collection == collection, v.due_day <= day).order_by(v.due_day, v.thing)
-        return [CanonicalKey(bytes(thing)) for thing in (await self.conn.execute(due.limit(limit))).scalars()]
+        return await versions.drop(self.conn, collection, before_us, limit)
 
     async def set_date(self, task: DueTask, now_us: int) -> None:
         """See the port."""

@@ -11,12 +11,13 @@ from sqlalchemy import func, select, update
 
 from hub import worker_metrics
 from hub.app import opened_by_clock
-from hub.clock import Clock
+from hub.clock import Clock, wall_clock_us
 from hub.config import Config
 from hub.doors.gauges import Gauges
-from hub.log.port import EventLog, Record, Topic
+from hub.log.port import EventLog, Record, Topic, TopicPartition
 from hub.model.errors import TryAgain
-from hub.model.times import DAY_US
+from hub.model.times import DAY_US, from_us
+from hub.registry.service import Registry
 from hub.role import Role
 from hub.running import Running
 from hub.store import tables as t
@@ -111,3 +112,20 @@ async def test_what_came_in_doubt_has_a_time_before_the_worker_goes_on(process: 
     finally:
         await consumer.close()
     assert record.time.year > 2000
+
+
+@pytest.mark.parametrize(("value", "is_kept"), [("7d", False), ("10d", False), ("11d", True), ("forever", True)])
+async def test_processed_records_are_kept_as_long_as_the_policy_says(
+    process: Process, value: str, is_kept: bool
+) -> None:
+    at = TopicPartition(Topic("intake.ro"), 0)
+    await process.log.create(at.topic)
+    await process.log.append(at.topic, [Record(None, b"{}")])
+    long_ago = from_us(wall_clock_us() - 10 * DAY_US - 1_000_000)
+    assert await process.log.put_back(long_ago, later_than=long_ago) == 1
+    async with process.store.transaction() as tx:
+        await tx.advance({at: 0}, {at: 1}, wall_clock_us())
+    await Registry(process.store.registry, now_us=wall_clock_us).settings.set("retention.log", value)
+    await process.chores.once()
+    # what is still there can be let go now
+    assert await process.log.trim({at: 1}, older_than=from_us(wall_clock_us())) == is_kept

@@ -12,8 +12,9 @@ import pytest
 
 from hub.model.errors import TryAgain
 from hub.model.policy import LOG_OF_NOBODY
-from hub.model.words import Topic, TopicPartition
+from hub.model.words import Seq, Topic, TopicPartition
 from hub.model.writes import ReceiptCounts, Writes
+from hub.store.port import LogEnd
 from hub.store.sql import SqlStore
 from hub.store.transaction import Stale
 from tests.contracts.store_at_once import StoreAtOnce
@@ -44,7 +45,7 @@ class StoreContract(StoreContent, StoreAtOnce):
             policy = await store.policy()
             assert [c.name for c in policy.collections.values()] == ["public", "community", "network"]
             names = {no: f"collection.{c.name}" for no, c in policy.collections.items()} | {4: LOG_OF_NOBODY}
-            assert await store.logs.ends() == {no: (name, 0) for no, name in names.items()}
+            assert await store.logs.ends() == {no: LogEnd(name, Seq(0)) for no, name in names.items()}
             assert await store.ready()
 
     async def test_processes_that_open_a_new_store_at_once_find_one_hub(self) -> None:

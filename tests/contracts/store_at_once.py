@@ -15,7 +15,7 @@ from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
 from hub.model.policy_changes import CollectionAdded, GroupRemoved, PrincipalChanged, SourceChanged, SourceSuspended
 from hub.model.reads import REJECTIONS_LOG, THING, TURNS, Reads
-from hub.model.tasks import DueTask, Recompute, RecomputeDue, SetDate, TakeTurns
+from hub.model.tasks import DropVersions, DueTask, Recompute, RecomputeDue, SetDate, TakeTurns
 from hub.model.times import DAY_US, midnight_after, stix_time
 from hub.model.words import Topic, TopicPartition
 from hub.model.writes import Held, Writes
@@ -342,7 +342,7 @@ class StoreAtOnce(StoreSuite):
                 today = (await store.policy()).today
                 assert today is not None
                 assert today.isoformat() == stix_time(now_us)[:10]
-                assert [one.task for one in await store.due(now_us + DAY_US - 1)] == [RecomputeDue()]
+                assert [one.task for one in await store.due(now_us + DAY_US - 1)] == [RecomputeDue(), DropVersions()]
 
     async def _done_or_waiting(self, task: asyncio.Task[None]) -> bool:
         return task.done() or await self.someone_waits()

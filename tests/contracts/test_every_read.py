@@ -31,6 +31,7 @@ ABOUT: dict[Read[Any, Any], object] = {
     reads.ISSUED: STIX_ID,
     reads.PAST: (COMMUNITY, STIX_ID),
     reads.HELD: (1, STIX_ID),
+    reads.DUE: reads.DueViews(COMMUNITY, 0, 10),
     reads.REJECTIONS_LOG: 1,
     reads.TURNS: None,
 }

@@ -83,7 +83,15 @@ class Waited:
     days: int
 
 
-Event = Batch | Changed | Waited
+@dataclass(frozen=True)
+class Set:
+    """The operator sets a value of the policy."""
+
+    key: str
+    value: str
+
+
+Event = Batch | Changed | Waited | Set
 
 
 @dataclass(frozen=True)
@@ -458,6 +466,15 @@ _ENDS = (-32, -30, -29, -29, -28, -28, -27, -26, 2, None)
 """After how many days an indicator ends: the grace of most is over in the next few days, of some it is already."""
 
 
+_VALUES = {
+    "grace": ("30d", "forever", "0d", "28d"),
+    "confidence.ipv4-addr": ("1d=50,3d=0", "21d=10", "none"),
+    "confidence.any": ("2d=90", "none"),
+    "validity.default.ipv4-addr": ("2d", "20d", "none"),
+    "validity.longest.any": ("1d", "40d", "none"),
+}
+
+
 def with_dates(history: History, teller: Teller) -> History:
     """The same messages and more indicators, all of which end at various times, and days that pass between them."""
     events: list[Event] = []
@@ -474,6 +491,9 @@ def with_dates(history: History, teller: Teller) -> History:
         if random.random() < 0.6:
             days += (waited := random.choice([1, 1, 1, 2, 3, 30]))
             events.append(Waited(waited))
+        if random.random() < 0.15:
+            key = random.choice(list(_VALUES))
+            events.append(Set(key, random.choice(_VALUES[key])))
     return replace(history, events=tuple(events))
 
 

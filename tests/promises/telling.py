@@ -16,7 +16,7 @@ from hub.model.policy import Source
 from hub.model.stix_types import SCO_TYPES
 from hub.model.times import DAY_US
 from hub.model.words import Level
-from tests.promises.histories import CENTRES, GROUP, MEMBERS, Batch, Changed, History, Said, Waited
+from tests.promises.histories import CENTRES, GROUP, MEMBERS, Batch, Changed, History, Said, Set, Waited
 from tests.story import SECOND_US, START_US, Story, TakesBack
 
 COLLECTIONS = ("public", "community", "network", GROUP, "sure", "red")
@@ -84,6 +84,8 @@ class Telling:
                 self.centres[centre] = await self.story.change_centre(self.centres[centre], **dict(fields))
             case Batch(said):
                 await self.carry(number, said)
+            case Set(key, value):
+                await self.story.set(key, value)
             case Waited(days):
                 await self.wait(number, days)
 

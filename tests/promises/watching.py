@@ -22,6 +22,7 @@ from tests.promises.histories import (
     Changed,
     History,
     Said,
+    Set,
     Waited,
 )
 from tests.story import TLP
@@ -171,7 +172,7 @@ class Watch:
         """Go through all events."""
         number = 0
         for event in history.events:
-            if isinstance(event, Waited):
+            if isinstance(event, Waited | Set):
                 continue
             if isinstance(event, Changed):
                 self.settings = {**self.settings, event.centre: {**self.settings[event.centre], **dict(event.fields)}}

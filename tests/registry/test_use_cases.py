@@ -157,6 +157,19 @@ async def test_a_change_that_changes_nothing_is_none(tmp_path: Path) -> None:
         assert await _changes(tmp_path) == ["SourceAdded", "GroupAdded", "GroupMembersChanged"]
 
 
+async def test_a_value_of_the_policy_is_a_numbered_change_that_counts_at_once(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry, a_store(tmp_path) as store:
+        await registry.settings.set("confidence.any", "30d=50")
+        assert (await store.policy()).lifecycle.confidence_steps == {"any": ((30, 50),)}
+        await registry.settings.set("confidence.any", "30d = 50%")  # as it is
+        await registry.settings.set("confidence.any", "none")  # as if it had never been set
+        assert (await store.policy()).settings == {}
+        await registry.settings.set("retention.log", "30d")
+        assert (await store.policy()).retention.log_days == 30
+        assert await _changes(tmp_path) == ["SettingChanged"] * 3
+        assert await _left(tmp_path) == [Recompute(type="indicator")]
+
+
 async def test_suspending_and_resuming_a_centre_look_at_its_claims_anew(tmp_path: Path) -> None:
     async with a_registry(tmp_path) as registry:
         await registry.centres.add("ro-cert", terms())
