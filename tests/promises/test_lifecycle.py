@@ -17,7 +17,7 @@ from hub.model.words import Level, Naming
 from tests.promises.histories import History, histories
 from tests.promises.telling import Telling, a_hub, what_differs, what_differs_from_recomputed
 from tests.promises.test_histories import few
-from tests.story import Story, an_indicator, an_object, bytes_of, malware, moment, said_of
+from tests.story import InStore, Story, an_indicator, an_object, bytes_of, malware, moment, open_store, said_of
 
 DAY_S = 86_400
 
@@ -334,6 +334,21 @@ async def test_only_views_whose_date_has_come_are_computed_and_in_bounded_steps(
     while await story.worker.do_tasks():
         left.append(len(await story.shown("community", "indicator")))
     assert left == [13, 10, 8]
+    await story.close()
+
+
+async def test_a_worker_that_is_killed_leaves_the_rest_to_the_next(tmp_path: Path) -> None:
+    story = await Story.begin(tmp_path, task_claims=2)
+    ro = await story.centre("ro")
+    await story.batch(*((ro, ending(0, f"{n}", value=f"198.51.100.{n}")) for n in range(5)))
+    story.now_us += 31 * DAY_US
+    left = []
+    while await story.worker.do_tasks():
+        left.append(len(await story.shown("community", "indicator")))
+        await story.close()
+        story = Story(InStore(await open_store(tmp_path)), story.settings, story.now_us)
+    assert left[-3:] == [3, 1, 0]
+    assert await what_differs_from_recomputed(story) == []
     await story.close()
 
 

@@ -68,6 +68,12 @@ definitions are shown in a collection while a view there uses them. ``Uses`` cou
 solution has ended, and sets what the places of the used objects show. A reference to one of them counts as shown at
 once: the reference itself is a use.
 
+**The hub's date** is part of the policy. A projection has its ``validity`` at this date: whether the claim counts, for
+which share of its confidence, and at which later date this changes. A claim that has expired is left out of the view,
+and of nothing else: it still means what it means in references. A view has the earliest of these dates of its claims
+(``Content.due_day``), which is stored also where nothing else changes. When the date is set, the places whose stored
+date has come are affected. No others need to be: a date only takes away, so nothing appears that was not shown.
+
 **Numbers and dates** come last (``numbering``), while the logs are locked. A place whose content or id differs from the
 stored view gets a row; a view that ends or gets another id gets a row for its end. The rows of a step are in an order
 that type and id alone decide, so it does not tell in which order claims came.
