@@ -42,7 +42,7 @@ from hub.log.kafka_needs import REFRESH_S, TRANSACTION_TIMEOUT_MS
 from hub.log.kafka_topics import COLLECTION_PREFIX, REJECTED_PREFIX, settings_of
 from hub.model.errors import Broken, HubError, TryAgain
 from hub.model.words import Seq
-from hub.store.port import LogEnd, LogPage, LogReader
+from hub.store.port import LogEnd, LogReader
 
 TRANSACTIONAL_ID = "_ctihub.relay.{shard}"
 
@@ -214,7 +214,7 @@ class Relay:
     async def _carry_page(self, producer: AIOKafkaProducer, no: int, topic: str) -> None:
         after = self._places[no]
         page = await self._logs.page(no, after, limit=PAGE_ROWS, limit_bytes=PAGE_BYTES)
-        if _has_gap(page, after) and _has_gap(page, max(after, (await self._logs.ends())[no].pruned)):
+        if page.has_gap(after) and page.has_gap(max(after, (await self._logs.ends())[no].pruned)):
             raise Broken("store.gap", f"The log {topic} has a gap after {after}.", "Restore the store from a backup.")
         last = page.rows[-1].seq
         try:
@@ -347,9 +347,3 @@ async def _pause(stop: asyncio.Event, pauses_s: Sequence[float], failed: int) ->
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(pause_s):
             await stop.wait()
-
-
-def _has_gap(page: LogPage, after: int) -> bool:
-    """Whether a row after ``after`` is missing between the rows of a page."""
-    seqs = [row.seq for row in page.rows if row.seq > after]
-    return seqs != list(range(after + 1, after + len(seqs) + 1))

@@ -149,6 +149,11 @@ class LogPage:
     end: Head | None = None
     """Only for a page without rows: the end of the log at that moment. No row up to it passes the filter."""
 
+    def has_gap(self, after: int) -> bool:
+        """Returns whether a row above ``after`` is missing; only for a page of a whole log from there on."""
+        seqs = [row.seq for row in self.rows if row.seq > after]
+        return seqs != list(range(after + 1, after + len(seqs) + 1))
+
     def with_bodies(self) -> Iterator[tuple[LogRow, bytes]]:
         """Yields each row with its body; only for a page that was requested with bodies."""
         return zip(self.rows, self.bodies, strict=True)

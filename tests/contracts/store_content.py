@@ -344,6 +344,8 @@ class StoreContent(StoreSuite):
             assert await self._found(store, ids=of_a, versions=("all",)) == [7, 8]
             assert await self._found(store, ids=of_a, versions=("first",)) == [7]
             assert (await store.logs.ends())[1].pruned == 7
+            page = await store.logs.page(1, Seq(0), limit=9, limit_bytes=1 << 20)
+            assert [page.has_gap(after) for after in (0, 2, 3, 4, 7)] == [True, True, True, False, False]
             gone = a_change(9, "a", withdrawn=True, first=False, before=Seq(8), body=b"")
             await self.write(store, Writes(changes=[gone], hidden={(1, Seq(9))}, heads=head_after([gone])))
             assert await self._found(store, versions=("all",)) == [2]
