@@ -205,6 +205,13 @@ async def test_members_of_an_older_store_become_anonymous_sources(tmp_path: Path
     added = await registry.members.add("soc", accredited_by="ro-cert")
     async with store.begin() as conn:
         await conn.execute(text("update principals set settings = '{}' where kind = 'member'"))
+        for later in (
+            "drop index ix_views_collection_due_day_thing",
+            "alter table views drop column due_day",
+            "alter table logs drop column pruned_seq",
+            "drop table settings",
+        ):
+            await conn.execute(text(later))
         await conn.execute(text("update alembic_version set version_num = '0010'"))
     await store.close()
     store = await open_sqlite(path, now_us=NOON_US)
