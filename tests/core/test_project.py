@@ -255,6 +255,20 @@ def test_the_pap_of_a_part_is_for_those_who_see_the_part() -> None:
     assert ("description" in centres.obj, centres.pap) == (True, PAP_ORDER.index("RED"))
 
 
+def test_the_hash_of_a_claim_is_that_of_what_an_audience_sees() -> None:
+    """It may decide a contested id, so nothing that is hidden may be in it."""
+    part = {"marking_ref": TLP["amber"], "selectors": ["description"]}
+    said = [malware(description=text, granular_markings=[part]) for text in ("A", "B")]
+    for audience, equal in ((MEMBERS, True), (CENTRES, False)):
+        digests = {p.digest for obj in said if (p := seen(a_claim(RO, obj), POLICY, audience)) is not None}
+        assert len(digests) == (1 if equal else 2)
+    bare = seen(a_claim(RO, malware()), POLICY, MEMBERS)
+    cut = seen(a_claim(RO, said[0]), POLICY, MEMBERS)
+    assert bare is not None
+    assert cut is not None
+    assert bare.digest == cut.digest
+
+
 # ---------------------------------------------------------------- sources that do not go by their name
 
 UNNAMED = [Naming.ALIAS, Naming.ANONYMOUS]
