@@ -102,6 +102,13 @@ class MemoryStore:
         """One step."""
         yield MemoryTransaction(self)
 
+    @asynccontextmanager
+    async def snapshot(self, shared: str | None = None) -> AsyncIterator[Any]:
+        """See the port."""
+        from tests.memory_snapshot import MemorySnapshot
+
+        yield MemorySnapshot(self, self._policy)
+
     # ------------------------------------------------------------ changes
 
     def change(self, change: PolicyChange, now_us: int, **fields: Any) -> None:

@@ -138,3 +138,8 @@ class Answers:
     def of(self, read: Read[K, A]) -> dict[K, A]:
         """All answers to a kind of read; empty if none was requested."""
         return cast("dict[K, A]", self._found.get(read) or {})
+
+    def update(self, other: Answers) -> None:
+        """Add all answers of ``other``."""
+        for read, found in other._found.items():
+            self.put(read, found)

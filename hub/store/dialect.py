@@ -29,6 +29,14 @@ class Dialect(ABC):
         """A read-only transaction; all reads see one snapshot."""
 
     @abstractmethod
+    def sharing(self, shared: str | None) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
+        """As ``reading``, and as of the moment ``shared`` if given. Its sorts use files, not memory."""
+
+    @abstractmethod
+    def shared_moment(self) -> contextlib.AbstractAsyncContextManager[str]:
+        """See the port."""
+
+    @abstractmethod
     def watch(self) -> AsyncGenerator[None, None]:
         """See the port."""
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.model.policy import Policy
+from hub.store import tables as t
 from hub.store.bootstrap import ensure_content
 from hub.store.directory import read_policy
 from hub.store.migrations import upgrade
@@ -89,6 +90,21 @@ class PostgresStore(SqlStore):
                 await conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 async with conn.begin():
                     yield conn
+
+    @contextlib.asynccontextmanager
+    async def sharing(self, shared: str | None) -> AsyncIterator[AsyncConnection]:
+        """See ``SqlStore``."""
+        async with self.reading() as conn:
+            if shared:  # a name that PostgreSQL has given; the statement takes no parameters
+                await conn.exec_driver_sql(f"set transaction snapshot '{shared}'")
+            await conn.execute(select(t.hub.c.one))
+            yield conn
+
+    @contextlib.asynccontextmanager
+    async def shared_moment(self) -> AsyncIterator[str]:
+        """See the port."""
+        async with self.reading() as conn:
+            yield str((await conn.exec_driver_sql("select pg_export_snapshot()")).scalar_one())
 
     async def watch(self) -> AsyncGenerator[None, None]:
         """See the port. Never ends and never raises: while the server is not available, it yields at each attempt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Row
@@ -18,7 +19,7 @@ def claim_of(row: Row[Any]) -> Claim:
     )
 
 
-def view_of(row: Row[Any]) -> View:
+def view_of(row: Iterable[Any]) -> View:
     """Converts a row of ``views``."""
     thing, collection, object_id, kind, generation, seq, alive, digest, created_us, modified_us, uses, due_day = tuple(
         row

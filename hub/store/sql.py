@@ -23,6 +23,7 @@ from hub.store.dialect import Dialect
 from hub.store.directory import SqlRegistry, read_policy
 from hub.store.intake import SqlIntake
 from hub.store.logs import SqlLogs
+from hub.store.snapshot import SqlSnapshot
 from hub.store.things import SqlThings
 from hub.store.transaction import SqlTransaction
 
@@ -64,6 +65,15 @@ class SqlStore(Dialect):
     async def all_positions(self) -> Positions:
         """Returns the next position of every partition."""
         return {at: reached.next for at, reached in (await self.intake.reached()).items()}
+
+    # ------------------------------------------------------------ verification
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self, shared: str | None = None) -> AsyncIterator[SqlSnapshot]:
+        """See the port."""
+        async with self.sharing(shared) as conn:
+            # not from the cache: another transaction may have read a newer policy
+            yield await SqlSnapshot(self, conn).begin(await read_policy(conn))
 
     # ------------------------------------------------------------ clock
 

@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, event
+from sqlalchemy import Table, event, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.store import sqlite_connection, sqlite_errors
+from hub.store import tables as t
 from hub.store.bootstrap import ensure_content
 from hub.store.migrations import upgrade
 from hub.store.sql import SqlStore
@@ -127,6 +128,28 @@ class SqliteStore(SqlStore):
         with sqlite_errors.told_plainly(self._path):
             async with self.engine.connect() as conn, conn.begin():
                 yield conn
+
+    @contextlib.asynccontextmanager
+    async def sharing(self, shared: str | None) -> AsyncIterator[AsyncConnection]:  # noqa: ARG002
+        """See ``SqlStore``. The snapshot begins with the first read."""
+        with sqlite_errors.told_plainly(self._path):
+            async with self.engine.connect() as conn:
+                driver = (await conn.get_raw_connection()).driver_connection
+                assert driver is not None  # noqa: S101 - it is connected
+                await driver.execute("pragma temp_store=file")
+                try:
+                    async with conn.begin():
+                        await conn.execute(select(t.hub.c.one))
+                        yield conn
+                finally:
+                    await driver.execute("pragma temp_store=memory")
+
+    @contextlib.asynccontextmanager
+    async def shared_moment(self) -> AsyncIterator[str]:
+        """See the port. While nobody can write, all snapshots are of the same moment."""
+        async with self.begin() as conn:
+            yield ""
+            await conn.rollback()
 
     async def close(self) -> None:
         """See the port."""

@@ -13,7 +13,7 @@ from sqlalchemy import Row, Select, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import ClaimKey
-from hub.model.tasks import DueTask, Recompute, TakeTurns, Task, TaskProgress, progress_of
+from hub.model.tasks import DueTask, Recompute, RecomputeDue, TakeTurns, Task, TaskProgress, progress_of
 from hub.model.words import StixId
 from hub.store import tables as t
 from hub.store.chunks import chunks
@@ -55,6 +55,14 @@ async def progress(conn: AsyncConnection) -> list[TaskProgress]:
         for row in rows
         if isinstance(task := _json.decode(row.task), Recompute)
     ]
+
+
+async def unfinished(conn: AsyncConnection) -> list[Recompute | RecomputeDue]:
+    """Returns the tasks until whose end views may differ from the policy."""
+    kinds = (Recompute.__name__, RecomputeDue.__name__)
+    rows = await conn.execute(select(t.tasks.c.task).where(t.tasks.c.kind.in_(kinds)))
+    found = [_json.decode(row.task) for row in rows]
+    return [task for task in found if isinstance(task, Recompute | RecomputeDue)]
 
 
 async def due(conn: AsyncConnection, now_us: int) -> list[DueTask]:

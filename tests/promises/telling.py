@@ -16,6 +16,7 @@ from hub.model.policy import Source
 from hub.model.stix_types import SCO_TYPES
 from hub.model.times import DAY_US
 from hub.model.words import Level
+from hub.questions.verify import verified
 from tests.promises.histories import CENTRES, GROUP, MEMBERS, Batch, Changed, History, Said, Set, Waited
 from tests.story import SECOND_US, START_US, Story, TakesBack
 
@@ -200,4 +201,4 @@ async def what_differs_from_recomputed(story: Story) -> list[Any]:
     new_placed = {(key, no): thing for key, where in new.placements.items() for no, thing in where.items()}
     if new_placed != stored.placements:
         found.append(("placements", new_placed, stored.placements))
-    return found
+    return [*found, *await verified(story.place.store)]

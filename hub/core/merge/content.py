@@ -69,7 +69,12 @@ def rendered(content: Content, object_id: StixId, created: str | None, modified:
         head += f',"created":"{created}"'
     if modified is not None:
         head += f',"modified":"{modified}"'
-    return head.encode() + (content.rest if content.rest == b"}" else b"," + content.rest)
+    return head.encode() + rendered_rest(content)
+
+
+def rendered_rest(content: Content) -> bytes:
+    """What follows the properties ``LEADING`` in a rendered object."""
+    return content.rest if content.rest == b"}" else b"," + content.rest
 
 
 def digest_of_rendered(body: bytes) -> bytes:

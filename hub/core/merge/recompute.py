@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from hub.core.merge.drafts import Draft
 from hub.core.merge.engine import Engine
+from hub.core.merge.stored import view_differences
 from hub.model.claims import Claim, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.reads import (
@@ -27,7 +28,8 @@ from hub.model.reads import (
     Reads,
     ThingRecord,
 )
-from hub.model.words import CanonicalKey, StixId
+from hub.model.verification import Difference
+from hub.model.words import CanonicalKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,6 @@ def recomputed(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One difference between what a collection shows and what it should show."""
-
-    collection: int
-    thing: CanonicalKey
-    object_id: StixId
-    says: str
-
-
 def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) -> list[Difference]:
     """The differences between the stored views and those that follow from the claims."""
     must = recomputed(policy, claims, views).shown
@@ -73,19 +65,7 @@ def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) 
     found = []
     for at in sorted(must.keys() | stored.keys()):
         draft, view = must.get(at), stored.get(at)
-        if draft is None or draft.content is None:
-            if view is not None:
-                found.append(Difference(*at, view.object_id, "is shown and should not be"))
-        elif view is None:
-            found.append(Difference(*at, draft.object_id, "should be shown and is not"))
-        elif view.object_id != draft.object_id:
-            found.append(Difference(*at, view.object_id, f"should be shown as {draft.object_id}"))
-        elif view.digest != draft.content.digest:
-            found.append(Difference(*at, view.object_id, "is shown with other content"))
-        elif sorted(view.uses) != sorted(draft.content.uses):
-            found.append(Difference(*at, view.object_id, "is noted as using other markings and identities"))
-        elif view.due_day != draft.content.due_day:
-            found.append(Difference(*at, view.object_id, "is noted to change at another date"))
+        found += view_differences(policy, at, view, None if draft is None else draft.content)
     return found
 
 

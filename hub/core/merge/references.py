@@ -22,6 +22,9 @@ DEPENDENT_TYPES = frozenset(
 )
 """Types whose objects can depend on one another in a cycle."""
 _MERGING = frozenset(name for name, row in STIX_TYPES.items() if row.identity is not Identity.ID)
+_MERGING_ENDS = frozenset(
+    name for name, row in STIX_TYPES.items() if row.identity in (Identity.PATTERN, Identity.VALUE)
+)
 _BARE = frozenset({"type", "spec_version", "id", "defanged", "object_marking_refs", "extensions"})
 """Properties that every observable may have, so they carry no content (STIX 2.1, sections 6.13 and 6.16 to 6.18)."""
 
@@ -35,6 +38,11 @@ def has_own_meaning(ref: str) -> bool:
     """Whether the meaning of this id must be looked up; any other id is the id of the thing itself."""
     kind, _, rest = ref.partition("--")
     return kind in _MERGING and not rest.startswith(KEYED)
+
+
+def is_merging_type(ref: str) -> bool:
+    """Whether this id, also one made by ``keyed``, is of a type whose things merge."""
+    return ref.partition("--")[0] in _MERGING_ENDS
 
 
 # ---------------------------------------------------------------- ids made for a collection

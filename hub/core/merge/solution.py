@@ -171,9 +171,7 @@ class Solution:
             return content.own_id
         if at not in self._ids:
             before = self._facts.views.of(*at)
-            generation = 0 if before is None else before.generation
-            text = f"{self._policy.collections[at[0]].id} {at[1].hex()} {generation}"
-            self._ids[at] = derived_id(content.type, self._policy.namespace, text)
+            self._ids[at] = made_id(self._policy, at, content.type, 0 if before is None else before.generation)
         return self._ids[at]
 
     def found(self) -> Iterator[tuple[Place, Content | None]]:
@@ -188,6 +186,13 @@ class Solution:
     def content(self, at: Place) -> Content | None:
         """What an affected place shows."""
         return self._found.get(at)
+
+
+def made_id(policy: Policy, at: Place, kind: str, generation: int) -> StixId:
+    """The id that the hub makes for a view of a type. ``generation``: how often the collection's view of the thing has
+    ended.
+    """
+    return derived_id(kind, policy.namespace, f"{policy.collections[at[0]].id} {at[1].hex()} {generation}")
 
 
 _LAST = 99

@@ -1,0 +1,334 @@
+"""Compares stored views with what follows from the stored claims, one slice of things after another.
+
+``recompute`` says what a hub must show, but needs all claims at once. Here each view of a slice is computed from its
+claims with the other views as they are stored. If no view differs from its result, the stored views are *a* solution.
+They are the least one (docstring of the package) if in addition no views are shown only because of one another. So each
+view that needs others is computed again with those of dependent types left out, unless they can be proved in the same
+way (``_PROVED_DEEP`` levels). What is not proved then is ``unproven``; when all slices are done, ``Proof`` decides
+about these.
+
+Sans-IO like ``engine``: ``ask`` returns what must be read, ``tell`` accepts the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection as AnyOf
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
+
+from hub.core.merge.content import Content
+from hub.core.merge.contents import Contents
+from hub.core.merge.facts import Facts, Missing, feedback_on
+from hub.core.merge.known import known_objects
+from hub.core.merge.projections import Projections
+from hub.core.merge.references import DEPENDENT_TYPES, has_own_meaning, object_key
+from hub.core.merge.resolver import Resolver
+from hub.core.merge.solution import Place
+from hub.core.merge.stored import claim_differences, row_differences, view_differences
+from hub.core.merge.uses import Uses
+from hub.model.claims import Change, Claim, ClaimHead, View
+from hub.model.policy import Policy
+from hub.model.reads import PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, Answers, Reads, ThingRecord
+from hub.model.references import keyed
+from hub.model.verification import Difference, Findings, StoredSlice, StorePart, Tally
+from hub.model.words import CanonicalKey, StixId
+
+_PROVED_DEEP = 4
+"""How many views of dependent types, each needed by the one before, are proved at once."""
+Deferred = Mapping[tuple[int, StixId], bytes]
+"""What earlier steps have deferred; see ``Engine``."""
+
+
+class _Reading:
+    """Reads of one slice, and the parts of the merge that compute its views from them."""
+
+    def __init__(self, policy: Policy, deferred: Deferred) -> None:
+        self.policy = policy
+        self.facts = Facts(policy, {})
+        projections = Projections(policy, self.facts, {})
+        self.resolver = Resolver(policy, self.facts, projections, dict(deferred))
+        self.contents = Contents(policy, self.facts, projections, self.resolver, self._shown_as)
+
+    def ask(self) -> Reads:
+        """What must be read before the work can continue; empty when it is done."""
+        self._work()
+        return self.facts.asked()
+
+    def tell(self, answers: Answers) -> None:
+        """Accept the answers."""
+        self.facts.tell(answers)
+
+    def _work(self) -> None:
+        """Do all whose answers are available."""
+        raise NotImplementedError
+
+    def _content(self, at: Place) -> Content | None:
+        return self.contents.content(self.policy.collections[at[0]], at[1])
+
+    def _shown_as(self, no: int, thing: CanonicalKey) -> StixId | None:
+        view = self.facts.views.of(no, thing)
+        return None if view is None or not view.alive or not self._counts((no, thing), view) else view.object_id
+
+    def _note_relationship(self, thing: CanonicalKey) -> None:
+        """A thing with a view and without claims of its own is a merged relationship."""
+        if not self.facts.claims_of_thing(thing):
+            self.resolver.relationships.add(thing)
+
+    def _counts(self, at: Place, view: View) -> bool:  # noqa: ARG002 - a subclass needs it
+        """Whether a stored view counts as shown."""
+        return True
+
+
+class SliceCheck(_Reading):
+    """The claims of one slice, and the views in some collections of the things that these are the first claims of."""
+
+    def __init__(self, policy: Policy, nos: AnyOf[int], deferred: Deferred, stored: StoredSlice) -> None:
+        super().__init__(policy, deferred)
+        self.findings = Findings(things=len(stored.things))
+        self._nos = nos
+        self._stored = stored
+        self._standing: dict[Place, bool] = {}
+        """Whether a view is proved to be shown without any that needs it in turn."""
+        self._proving: list[Place] = []
+        self._rests = False
+        """Whether the view that is being computed refers to shown views of dependent types."""
+        damaged = {claim.key for claim in self._claims() if self._is_damaged(claim)}
+        self._things = dict.fromkeys(
+            thing for thing, claims in stored.things.items() if damaged.isdisjoint(claim.key for claim in claims)
+        )
+        self._relationships = {key: one for key, one in stored.placeable.items() if key not in damaged}
+        self.resolver.relationships.update(stored.placed)
+        self._start()
+        self._ahead = self.facts.asked()
+
+    def _claims(self) -> Iterator[Claim]:
+        yield from self._stored.placeable.values()
+        for claims in self._stored.things.values():
+            yield from claims
+
+    def _is_damaged(self, claim: Claim) -> bool:
+        """Note what is wrong with the claim itself; whether that makes its views impossible to compute."""
+        found = claim_differences(claim, self._stored.references.get(claim.key, frozenset()), self.policy)
+        self.findings.differences += found
+        return any(one.part is StorePart.CLAIM for one in found)
+
+    def _start(self) -> None:
+        """Use what has been read already, and request what most things need."""
+        stored, facts, answers = self._stored, self.facts, Answers()
+        answers.put(
+            THING, {thing: ThingRecord(claims, stored.views.get(thing, {})) for thing, claims in stored.things.items()}
+        )
+        answers.put(PLACED, stored.placed)
+        answers.put(PLACEMENT, {key: stored.placements.get(key, {}) for key in stored.placeable})
+        facts.tell(answers)
+        for thing, claims in stored.things.items():
+            if claims and claims[0].type == "indicator":
+                facts.ask_ahead(REFERRERS, [feedback_on(claim.id) for claim in claims])
+                facts.ask_ahead(REFERRERS, [feedback_on(keyed("indicator", thing))])
+        others = [claims for claims in stored.things.values() if claims and claims[0].type != "indicator"]
+        for claims in (*others, list(stored.placeable.values())):
+            refs = [ref for claim in claims for ref in claim.references if has_own_meaning(ref)]
+            facts.ask_ahead(UNDER_ID, refs)
+
+    def ask(self) -> Reads:
+        """See ``Engine.ask``. First only what most things need: without it, most would have to be repeated."""
+        ahead, self._ahead = self._ahead, Reads()
+        return ahead or super().ask()
+
+    def _work(self) -> None:
+        for key, claim in list(self._relationships.items()):
+            with suppress(Missing):
+                self._check_placement(claim)
+                del self._relationships[key]
+        for thing in list(self._things):
+            with suppress(Missing):
+                self._check_thing(thing)
+                del self._things[thing]
+
+    def _check_placement(self, claim: ClaimHead) -> None:
+        stored = self._stored.placements.get(claim.key, {})
+        must = {no: self.resolver.thing_between(no, claim) for no in self._nos}
+        for no, thing in must.items():
+            if stored.get(no) != thing:
+                says = "is about another thing than its ends say"
+                found = Difference(StorePart.PLACEMENT, says, no, thing or stored.get(no), claim.id, claim.key)
+                self.findings.differences.append(found)
+
+    def _check_thing(self, thing: CanonicalKey) -> None:
+        """Everything is computed before anything is noted, so that it can be repeated when an answer is missing."""
+        views = self._stored.views.get(thing, {})
+        if self._is_beside(thing, views):
+            for no, shown in views.items():
+                if shown.alive and no in self._nos:
+                    self.findings.beside[no, thing] = (shown, self._stored.rows.get((no, thing)))
+            return
+        computed = [(no, *self._computed((no, thing))) for no in self._nos]
+        for no, content, is_proved in computed:
+            at, view = (no, thing), views.get(no)
+            if content is None and view is None:
+                continue
+            if content is not None and not is_proved:
+                self.findings.unproven[at] = content.own_id or (view.object_id if view is not None else "")
+            self.findings.differences += _differences(self.policy, at, view, self._stored.rows.get(at), content)
+            count(self.findings.tally, at, view, content)
+
+    def _computed(self, at: Place) -> tuple[Content | None, bool]:
+        """What must be shown, and whether it is proved to be shown without views that need it."""
+        self._rests = False
+        content = self._content(at)
+        if content is None or not self._rests or content.type not in DEPENDENT_TYPES:
+            return content, True
+        return content, self._stands(at)
+
+    def _is_beside(self, thing: CanonicalKey, views: Mapping[int, View]) -> bool:
+        """Whether a thing is shown only while others use it."""
+        if thing in _known_things(self.policy) or any(self.resolver.goes_along(c) for c in self._stored.things[thing]):
+            return True
+        return any(view.type == "marking-definition" for view in views.values())
+
+    # ------------------------------------------------------------ views that need others
+
+    def _counts(self, at: Place, view: View) -> bool:
+        if view.type not in DEPENDENT_TYPES:
+            return True
+        self._rests = True
+        return not self._proving or self._stands(at)
+
+    def _stands(self, at: Place) -> bool:
+        """Whether a view is shown also without views of dependent types that are not proved in the same way."""
+        if at not in self._standing:
+            if at in self._proving or len(self._proving) == _PROVED_DEEP:
+                return False
+            self._note_relationship(at[1])
+            self._proving.append(at)
+            try:
+                self._standing[at] = self._content(at) is not None
+            finally:
+                self._proving.pop()
+        return self._standing[at]
+
+
+class Proof(_Reading):
+    """Which of some views that need others are shown without any view that needs them in turn."""
+
+    def __init__(self, policy: Policy, deferred: Deferred, some: Iterable[Place], unproven: AnyOf[Place]) -> None:
+        """``some``: the views to decide about; ``unproven``: all whose proof is open, these included."""
+        super().__init__(policy, deferred)
+        self._todo = dict.fromkeys(some)
+        self._unproven = unproven
+        self._read: list[Place] = []
+        self.proved: list[Place] = []
+        self.waits_for: dict[Place, tuple[Place, ...]] = {}
+        """For each view that is not proved, the open ones that it refers to."""
+
+    def _work(self) -> None:
+        for at in list(self._todo):
+            with suppress(Missing):
+                self._prove(at)
+                del self._todo[at]
+
+    def _prove(self, at: Place) -> None:
+        self._note_relationship(at[1])
+        self._read = []
+        if self._content(at) is not None:
+            self.proved.append(at)
+        else:
+            self.waits_for[at] = tuple(dict.fromkeys(self._read))
+
+    def _counts(self, at: Place, view: View) -> bool:  # noqa: ARG002
+        if at in self._unproven:
+            self._read.append(at)
+            return False
+        return True
+
+
+class BesideCheck(_Reading):
+    """The objects that are shown while others use them: all of them, after all slices."""
+
+    def __init__(self, policy: Policy, deferred: Deferred, found: Findings) -> None:
+        """``found``: what all slices have found; the uses by these objects are added to its tally."""
+        super().__init__(policy, deferred)
+        self.differences: list[Difference] = []
+        self._found = found
+        self._is_done = False
+
+    def ask(self) -> Reads:
+        """See ``Engine.ask``."""
+        while True:
+            reads = super().ask()
+            if not (used := reads.about(USES)):
+                return reads
+            answers = Answers()
+            answers.put(USES, dict.fromkeys(used, 0))  # the findings have all uses
+            self.facts.tell(answers)
+
+    def _work(self) -> None:
+        with suppress(Missing):
+            if not self._is_done:
+                self._compare(self._solved())
+                self._is_done = True
+
+    def _solved(self) -> dict[Place, Content | None]:
+        """What must be shown, from the uses by all other views. From the start at each call: these objects are few."""
+        uses = Uses(self.policy, self.facts, self.contents)
+        uses.changes.update(self._found.tally.computed)
+        shown: dict[Place, Content | None] = {}
+        changed = True
+        while changed:
+            changed, missing = False, False
+            for no, name in uses.names():
+                at = (no, object_key(name))
+                try:
+                    content = uses.content(no, name)
+                except Missing:
+                    missing = True
+                    continue
+                if content != (before := shown.get(at)):
+                    shown[at], changed = content, True
+                    for one, by in ((before, -1), (content, 1)):
+                        for used in () if one is None else set(one.uses):
+                            uses.changes[no, used] += by
+            if missing:
+                raise Missing
+        return shown
+
+    def _compare(self, shown: Mapping[Place, Content | None]) -> None:
+        stored = self._found.beside
+        for at in sorted(shown.keys() | stored.keys()):
+            view, row = stored.get(at, (None, None))
+            content = shown.get(at)
+            self.differences += _differences(self.policy, at, view, row, content)
+            count(self._found.tally, at, view, content)
+
+
+def _differences(
+    policy: Policy, at: Place, view: View | None, row: Change | None, content: Content | None
+) -> list[Difference]:
+    """How a stored view, or else its row, differs from its content."""
+    found = view_differences(policy, at, view, content)
+    return found if found or view is None else row_differences(at, view, row, content)
+
+
+def count(tally: Tally, at: Place, view: View | None, content: Content | None) -> None:
+    """Count what a view uses, as it must be and as it is stored."""
+    if content is not None:
+        tally.computed.update((at[0], used) for used in set(content.uses))
+    if view is not None and view.alive:
+        tally.stored.update((at[0], used) for used in set(view.uses))
+
+
+def uses_differences(tally: Tally, counts: Mapping[tuple[int, str], int], nos: AnyOf[int]) -> list[Difference]:
+    """The stored counts of uses that differ from what the stored views use."""
+    found = []
+    for at in sorted(tally.stored.keys() | counts.keys()):
+        by = tally.stored[at] - counts.get(at, 0)
+        if by and at[0] in nos:
+            says = f"is counted as used by {counts.get(at, 0):,} views and is used by {tally.stored[at]:,}"
+            found.append(Difference(StorePart.USES, says, at[0], object_id=at[1], by=by))
+    return found
+
+
+@lru_cache(maxsize=4)
+def _known_things(policy: Policy) -> frozenset[CanonicalKey]:
+    return frozenset(map(object_key, known_objects(policy)))
