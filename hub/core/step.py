@@ -160,7 +160,8 @@ class Step:
         writes = self.writes
         if self._engine is not None:
             out = numbered(self._drafts, heads, self._now_us, known_identities(self.policy), self._engine.drafts.body)
-            writes.changes, writes.views, writes.past_ids = out.changes, out.views, out.past_ids
+            writes.changes, writes.past_ids = out.changes, out.past_ids
+            writes.views = [*out.views, *self._engine.drafts.renoted()]
             writes.hidden, writes.heads = out.hidden, out.heads
         for log, entries in self._rejections.items():
             writes.heads[log] = self._reject(log, heads[log], entries)

@@ -47,9 +47,7 @@ class _Check(Protocol):
     def tell(self, answers: Answers) -> None: ...
 
 
-def scope(
-    known: Mapping[int, str], unfinished: Iterable[Recompute | RecomputeDue], name: str | None
-) -> Scope:
+def scope(known: Mapping[int, str], unfinished: Iterable[Recompute | RecomputeDue], name: str | None) -> Scope:
     """Which collections can be verified. ``name``: only this one; None: all.
 
     Raises WrongUsage when there is no such collection, or when none can be verified yet.

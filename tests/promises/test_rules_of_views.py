@@ -607,3 +607,25 @@ async def test_a_marking_whose_definition_another_centre_gives_from_now_on_bring
     assert shown[ours["id"]]["created_by_ref"] == it.identity
     assert it.identity in shown
     assert await what_differs_from_recomputed(story) == []
+
+
+async def test_a_marking_goes_with_the_last_view_that_uses_it_whoever_defined_it(story: Story) -> None:
+    """What is shown stays the same while another source's definition of the same marking is used."""
+    ro, it = await story.centre("ro"), await story.centre("it")
+    ask = an_object(
+        "marking-definition",
+        "ask",
+        tlp=None,
+        modified=None,
+        definition_type="statement",
+        definition={"statement": "Ask"},
+    )
+    relayed = malware(created_by_ref=f"identity--{uid('vendor')}", object_marking_refs=[TLP["green"], ask["id"]])
+    await story.batch((ro, ask), (ro, relayed), (it, ask), (it, relayed))
+    rows = await story.log("community")
+    await story.batch((ro, relayed["id"]))
+    assert await story.log("community") == rows
+    assert await what_differs_from_recomputed(story) == []
+    await story.batch((it, relayed["id"]))
+    assert await story.shown("community") == {}
+    assert await what_differs_from_recomputed(story) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hub.core.merge.content import Content
 from hub.core.merge.facts import Facts, Missing
@@ -67,6 +67,19 @@ class Drafts:
             and self._is_stored(before, new, self._solution.shown_as(no, thing))
             and before.due_day != new.due_day
         }
+
+    def renoted(self) -> list[View]:
+        """The views that do not differ, but use other objects than is noted with them: the same marking as another
+        source defines it, for example.
+        """
+        found = []
+        for (no, thing), new in self._solution.found():
+            before = self._facts.views.of(no, thing)
+            if new is None or before is None or set(before.uses) == set(new.uses):
+                continue
+            if self._is_stored(before, new, self._solution.shown_as(no, thing)):
+                found.append(replace(before, uses=new.uses, due_day=new.due_day))
+        return found
 
     def _is_stored(self, before: View | None, new: Content, object_id: StixId | None) -> bool:
         return before is not None and before.alive and before.digest == new.digest and before.object_id == object_id
