@@ -1,4 +1,4 @@
-"""Verifies the configured store in several processes that see one moment of it.
+"""Verifies and repairs the configured store in several processes that see one moment of it.
 
 The parent gives each child parts of the claims, and verifies the rest itself. A child that dies ends the verification.
 """
@@ -17,11 +17,14 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from hub.app import open_store
+from hub.clock import Clock
 from hub.config import Config
+from hub.core.step import StepSettings
 from hub.model.errors import Broken, HubError
 from hub.model.verification import Difference, Findings, StorePart
 from hub.questions import verify
 from hub.questions.verify import Scope
+from hub.rebuild import Repairs
 from hub.store.sql import SqlStore
 from hub.store.verification_port import StoreSnapshot
 
@@ -32,6 +35,9 @@ _CLAIMS_OF_PART = 10_000
 _WORTH_A_CHILD = 20_000
 """Claims for which one more process takes less time than it needs to start."""
 _MOST_CHILDREN = 8
+_ENDS_WITHIN_S = 10.0
+_PASSES = 5
+"""Verifications of a rebuild: a repair may show what could not be compared before, once or twice."""
 _YOUNG_OBJECTS = 300_000
 """How many new objects trigger the garbage collector. The objects of a slice live as long as it: with the default, the
 collector took a third of the time."""
@@ -62,25 +68,54 @@ class Verification:
 
 
 async def verified(
-    config: Config, name: str | None, *, processes: int | None = None, found: TakeDifferences | None = None, tell: Tell
+    config: Config,
+    store: SqlStore,
+    name: str | None,
+    *,
+    processes: int | None = None,
+    found: TakeDifferences | None = None,
+    tell: Tell,
 ) -> Verification:
-    """Verify the configured store, or one collection of it. ``processes``: beside this one; None: as many as it is
-    worth.
+    """Verify the configured store, which is open, or one collection of it. ``processes``: beside this one; None: as
+    many as it is worth.
     """
-    store = await open_store(config)
-    try:
-        async with contextlib.AsyncExitStack() as stack:
-            most = await _last_claim(store) // _WORTH_A_CHILD
-            number = min(most, os.cpu_count() or 1, _MOST_CHILDREN) if processes is None else processes
-            children = [stack.enter_context(_child_of(config)) for _ in range(number)]
-            await asyncio.gather(*(child.ready() for child in children))
-            async with store.shared_moment() as shared:
-                snapshot = await stack.enter_async_context(store.snapshot(shared))
-                await asyncio.gather(*(child.begin(shared) for child in children))
-            run = await _Run.begun(snapshot, name, children, found, tell)
-            return await run.verify()
-    finally:
-        await store.close()
+    async with contextlib.AsyncExitStack() as stack:
+        most = await _last_claim(store) // _WORTH_A_CHILD
+        number = min(most, os.cpu_count() or 1, _MOST_CHILDREN) if processes is None else processes
+        children = [stack.enter_context(_child_of(config)) for _ in range(number)]
+        await asyncio.gather(*(child.ready() for child in children))
+        async with store.shared_moment() as shared:
+            snapshot = await stack.enter_async_context(store.snapshot(shared))
+            await asyncio.gather(*(child.begin(shared) for child in children))
+        run = await _Run.begun(snapshot, name, children, found, tell)
+        return await run.verify()
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What a rebuild has done."""
+
+    repaired: int
+    last: Verification
+    """The last verification, which finds nothing unless something is beyond repair."""
+    beyond: int
+
+
+async def rebuilt(
+    config: Config, store: SqlStore, name: str | None, *, processes: int | None = None, tell: Tell
+) -> Rebuilt:
+    """Repair what verifications of the configured store find, until one finds nothing new."""
+    clock = Clock(store)
+    await clock.judge()
+    clock.now_us()  # raises while the clock is in doubt, before anything is read
+    repaired, passes = 0, 0
+    while True:
+        repairs = Repairs(store, StepSettings(rules_url=f"{config.url}/rules/"), clock.now_us)
+        last = await verified(config, store, name, processes=processes, found=repairs.repair, tell=tell)
+        left, passes = len(repairs.beyond), passes + 1
+        if last.found.total() <= left or passes == _PASSES:
+            return Rebuilt(repaired, last, left)
+        repaired += last.found.total() - left
 
 
 async def _last_claim(store: SqlStore) -> int:
@@ -125,10 +160,13 @@ class _Run:
 
     async def verify(self) -> Verification:
         """All of it."""
-        async with asyncio.TaskGroup() as tasks:
-            for child in self._children:
-                tasks.create_task(self._by_child(child))
-            tasks.create_task(self._rest_meanwhile())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for child in self._children:
+                    tasks.create_task(self._by_child(child))
+                tasks.create_task(self._rest_meanwhile())
+        except* HubError as errors:
+            raise _first(errors) from None
         await self._take(await verify.rest(self._snapshot, self._nos, self._all))
         return self._report
 
@@ -166,6 +204,24 @@ class _Run:
             self._report.add(differences)
             if self._found is not None:
                 await self._found(differences)
+
+
+def _first(errors: BaseExceptionGroup[HubError]) -> HubError:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, HubError)  # noqa: S101 - nothing else was caught
+    return error
+
+
+@contextlib.asynccontextmanager
+async def opened_store(config: Config) -> AsyncIterator[SqlStore]:
+    """The configured store; closed at the end. Open it once in a process."""
+    store = await open_store(config)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 # ---------------------------------------------------------------- children
@@ -213,9 +269,10 @@ def _child_of(config: Config) -> Iterator[_Child]:
     try:
         yield _Child(here)
     finally:
-        process.kill()  # it only reads
+        here.close()  # it ends when it sees this
+        process.join(_ENDS_WITHIN_S)
+        process.kill()
         process.join()
-        here.close()
 
 
 def _run_child(pipe: Connection, config_line: bytes) -> None:
@@ -228,14 +285,14 @@ def _run_child(pipe: Connection, config_line: bytes) -> None:
 async def _serve(pipe: Connection, config: Config) -> None:
     """Verify what the parent asks for, until it closes the pipe."""
     try:
-        store = await open_store(config)
-        pipe.send(True)
-        async with store.snapshot(await asyncio.to_thread(pipe.recv)) as snapshot:
+        async with opened_store(config) as store:
             pipe.send(True)
-            while True:
-                nos, after, until = await asyncio.to_thread(pipe.recv)
-                async for sliced in verify.claims(snapshot, nos, after, until):
-                    pipe.send(sliced)
-                pipe.send(None)
+            async with store.snapshot(await asyncio.to_thread(pipe.recv)) as snapshot:
+                pipe.send(True)
+                while True:
+                    nos, after, until = await asyncio.to_thread(pipe.recv)
+                    async for sliced in verify.claims(snapshot, nos, after, until):
+                        pipe.send(sliced)
+                    pipe.send(None)
     except HubError as error:
         pipe.send(error)

@@ -151,7 +151,7 @@ class Worker:
                 step = Step.of_records(now, self._settings, now_us, batch.records, refused)
             await tx.advance(batch.start, batch.end, now_us)
             running = time.perf_counter()
-            writes = await _run(tx, step)
+            writes = await run_step(tx, step)
             ran = time.perf_counter()
         worker_metrics.note_batch(len(batch.records), time.perf_counter() - began, ran - running)
         worker_metrics.note_objects([(now.sources.get(no, NOBODY), counts) for no, counts in writes.counts.items()])
@@ -204,7 +204,7 @@ class Worker:
             due = await tx.start(due, now_us)
         keys, cursor = await tx.page(due, self._settings.task_claims)
         await tx.move(due, cursor)
-        await _run(tx, Step.of_claims(policy, self._settings, now_us, keys, task.collection))
+        await run_step(tx, Step.of_claims(policy, self._settings, now_us, keys, task.collection))
         await tx.note(due, len(keys), self._now_us())
         return max(len(keys), 1)
 
@@ -271,7 +271,7 @@ class Worker:
             return 0
         waiting = await tx.released(self._settings.task_claims)
         if waiting:
-            await _run(tx, Step.of_released(policy, self._settings, self._now_us(), waiting))
+            await run_step(tx, Step.of_released(policy, self._settings, self._now_us(), waiting))
         else:
             await tx.move(due, None)
         return len(waiting)
@@ -299,7 +299,7 @@ def _precedence(task: Task, policy: Policy) -> tuple[bool, bool]:
     return task.precedence(policy) if isinstance(task, Recompute) else (False, False)
 
 
-async def _run(tx: Transaction, step: Step) -> Writes:
+async def run_step(tx: Transaction, step: Step) -> Writes:
     """Perform the reads of a step, then write its results."""
     await _answer(tx, step)
     return await _write(tx, step)

@@ -37,6 +37,7 @@ COMMANDS: dict[str, Command] = {
     "doctor": Command("Check a deployment and show what to fix.", RUN),
     "clock": Command("The clock: whether the hub trusts it, and how to repair what a wrong clock has done.", RUN),
     "verify": Command("Whether the hub shows what follows from the claims.", RUN),
+    "rebuild": Command("Repair what verify finds, through new versions.", RUN),
     "centre": Command("Centres: who publishes.", REGISTRY),
     "member": Command("Members: who receives, and gives feedback.", REGISTRY),
     "group": Command("Groups: sets of principals, by list or by rule.", REGISTRY),

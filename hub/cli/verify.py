@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hub.model.verification import Difference
     from hub.verifying import Verification
 
-CollectionName = Annotated[
+CollectionOption = Annotated[
     str | None,
     typer.Option("--collection", metavar="NAME", help="Only this collection [all].", show_default=False),
 ]
@@ -30,7 +30,7 @@ Processes = Annotated[
 
 
 def command(
-    collection: CollectionName = None,
+    collection: CollectionOption = None,
     processes: Processes = None,
     as_json: AsJson = False,
     config: ConfigFile = None,
@@ -48,10 +48,11 @@ def command(
 
 
 async def _verified(config: Config, collection: str | None, processes: int | None, *, as_json: bool) -> Verification:
-    from hub.verifying import verified
+    from hub.verifying import opened_store, verified
 
-    with VerifyProgress("verify", quiet=as_json) as shown:
-        return await verified(config, collection, processes=processes, tell=shown.tell)
+    async with opened_store(config) as store:
+        with VerifyProgress("verify", quiet=as_json) as shown:
+            return await verified(config, store, collection, processes=processes, tell=shown.tell)
 
 
 class VerifyProgress:
@@ -71,37 +72,43 @@ class VerifyProgress:
 
     def tell(self, things: int, share: float) -> None:
         """Show how many things are done, and the share of the claims."""
-        self._progress.advance(things - self._things, 0, share)
+        self._progress.advance(max(things - self._things, 0), 0, share)  # another pass begins again
         self._things = things
 
 
 def tell(report: Verification, took_s: float, *, as_json: bool) -> int:
     """Print a report; returns the exit code."""
     found = report.found.total()
-    rows = [_row(report, one) for one in report.differences]
-    names = sorted(report.names[no] for no in report.scope.nos)
     if as_json:
-        print_json(
-            {
-                "collections": names,
-                "not_verified": list(report.scope.filling),
-                "things": report.things,
-                "seconds": round(took_s, 3),
-                "found": found,
-                "by_part": {str(part): number for part, number in sorted(report.found.items())},
-                "differences": rows,
-            }
-        )
+        print_json(row_of(report, took_s))
         return 1 if found else 0
-    if report.scope.filling:
-        say(f"Not verified, as they are being filled: {', '.join(report.scope.filling)}.")
-    for row in rows:
-        print(printable(_line(row)))
-    if found > len(rows):
-        print(f"… and {found - len(rows):,} more.")
+    print_differences(report)
     rate = f"{report.things:,} things in {took_s:,.1f} s ({report.things / max(took_s, 1e-3):,.0f}/s)"
     print(f"{rate}: " + (f"{found:,} differences. `ctihub rebuild` repairs them." if found else "nothing differs."))
     return 1 if found else 0
+
+
+def row_of(report: Verification, took_s: float) -> dict[str, Any]:
+    """A report as JSON."""
+    return {
+        "collections": sorted(report.names[no] for no in report.scope.nos),
+        "not_verified": list(report.scope.filling),
+        "things": report.things,
+        "seconds": round(took_s, 3),
+        "found": report.found.total(),
+        "by_part": {str(part): number for part, number in sorted(report.found.items())},
+        "differences": [_row(report, one) for one in report.differences],
+    }
+
+
+def print_differences(report: Verification) -> None:
+    """Print the differences of a report, a line each."""
+    if report.scope.filling:
+        say(f"Not verified, as they are being filled: {', '.join(report.scope.filling)}.")
+    for one in report.differences:
+        print(printable(_line(_row(report, one))))
+    if (more := report.found.total() - len(report.differences)) > 0:
+        print(f"… and {more:,} more.")
 
 
 def _row(report: Verification, one: Difference) -> Mapping[str, Any]:

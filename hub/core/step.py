@@ -38,6 +38,7 @@ from hub.model.problems import Problem
 from hub.model.reads import DUE, REFERRER_LIMIT, REJECTIONS_LOG, REPLACED, TURNS, Answers, DueViews, Reads
 from hub.model.tasks import TakeTurns
 from hub.model.times import stix_time
+from hub.model.verification import Doubted
 from hub.model.words import Limits, Seq, StixId
 from hub.model.writes import Head, Held, Writes
 from hub.patterns import values_in
@@ -118,6 +119,12 @@ class Step:
         return step._begin(step._look_again(keys, collection))
 
     @classmethod
+    def of_doubted(cls, policy: Policy, settings: StepSettings, now_us: int, doubted: Doubted) -> Step:
+        """Compute again what a verification has found to differ."""
+        step = cls(policy, settings, now_us)
+        return step._begin(step._look_again(doubted.claims, None, doubted))
+
+    @classmethod
     def of_referrers(
         cls, policy: Policy, settings: StepSettings, now_us: int, collection: int, name: StixId, after: bytes
     ) -> Step:
@@ -186,21 +193,22 @@ class Step:
             Engine(policy, contributions.changed, referrer_limit=settings.referrer_limit, pending=_turns(answers))
         )
 
-    def _look_again(self, keys: Collection[ClaimKey], collection: int | None) -> Rounds:
+    def _look_again(self, keys: Collection[ClaimKey], collection: int | None, doubted: Doubted | None = None) -> Rounds:
         answers = yield Reads().update(REPLACED, keys).update(TURNS, (None,))
         again = [claim for claim in answers.of(REPLACED).values() if claim is not None]
         referrer_limit, turns = self._settings.referrer_limit, _turns(answers)
-        yield from self._merge(
-            Engine(self.policy, {}, again, only=collection, referrer_limit=referrer_limit, pending=turns)
-        )
+        engine = Engine(self.policy, {}, again, only=collection, referrer_limit=referrer_limit, pending=turns)
+        if doubted is not None:
+            engine.doubt(doubted)
+        yield from self._merge(engine)
 
     def _look_at_due(self, at: DueViews) -> Rounds:
         answers = yield Reads().update(DUE, (at,)).update(TURNS, (None,))
         things = answers.of(DUE)[at]
         limit, turns = self._settings.referrer_limit, _turns(answers)
-        yield from self._merge(
-            Engine(self.policy, {}, only=at.collection, referrer_limit=limit, pending=turns, due=things)
-        )
+        engine = Engine(self.policy, {}, only=at.collection, referrer_limit=limit, pending=turns)
+        engine.doubt(Doubted(things=set(things)))
+        yield from self._merge(engine)
         self.more = len(things) == at.limit
 
     def _take_turn(self, collection: int, name: StixId, after: bytes) -> Rounds:

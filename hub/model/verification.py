@@ -46,6 +46,18 @@ class Difference:
 
 
 @dataclass(slots=True)
+class Doubted:
+    """What must be computed again although no claim has changed: because it differs, or because of the date."""
+
+    claims: set[ClaimKey] = field(default_factory=set)
+    things: set[CanonicalKey] = field(default_factory=set)
+    relationships: set[CanonicalKey] = field(default_factory=set)
+    """Those of the things that are merged relationships."""
+    used: set[str] = field(default_factory=set)
+    """The names of objects that are shown only while others use them."""
+
+
+@dataclass(slots=True)
 class StoredSlice:
     """What a store has about the things of one slice of claims."""
 

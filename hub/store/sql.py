@@ -23,6 +23,7 @@ from hub.store.dialect import Dialect
 from hub.store.directory import SqlRegistry, read_policy
 from hub.store.intake import SqlIntake
 from hub.store.logs import SqlLogs
+from hub.store.repairs import SqlRepairs
 from hub.store.snapshot import SqlSnapshot
 from hub.store.things import SqlThings
 from hub.store.transaction import SqlTransaction
@@ -74,6 +75,14 @@ class SqlStore(Dialect):
         async with self.sharing(shared) as conn:
             # not from the cache: another transaction may have read a newer policy
             yield await SqlSnapshot(self, conn).begin(await read_policy(conn))
+
+    @contextlib.asynccontextmanager
+    async def repairing(self) -> AsyncIterator[SqlRepairs]:
+        """See the port."""
+        async with self.begin(gives_way=True) as conn:
+            tx = SqlRepairs(self, conn)
+            await tx.alone()
+            yield tx
 
     # ------------------------------------------------------------ clock
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from hub.model.claims import Claim, ClaimKey
 from hub.model.policy import Policy
 from hub.model.reads import Answers, Reads
 from hub.model.tasks import Recompute, RecomputeDue
 from hub.model.verification import Difference, StoredSlice
-from hub.model.words import StixId
+from hub.model.words import CanonicalKey, StixId
+from hub.model.writes import Writes
+from hub.store.port import Transaction
 
 
 class StoreSnapshot(Protocol):
@@ -65,11 +68,63 @@ class StoreSnapshot(Protocol):
         ...
 
 
+class RepairTransaction(Transaction, Protocol):
+    """A step of a worker that first makes what is stored fit the logs. No other step runs meanwhile."""
+
+    async def claims(self, keys: Collection[ClaimKey]) -> Sequence[Claim]:
+        """Returns these contributions, as they are stored."""
+        ...
+
+    async def used(self) -> Set[str]:
+        """Returns the names of all objects of which uses are counted."""
+        ...
+
+    async def types_of(self, things: Collection[CanonicalKey]) -> Mapping[CanonicalKey, str]:
+        """Returns the types of the claims about these things."""
+        ...
+
+    async def things_of(self, objects: Collection[tuple[int, str]]) -> Mapping[tuple[int, str], CanonicalKey]:
+        """Returns the things of the views with these ids, by collection and id."""
+        ...
+
+    async def put(self, writes: Writes) -> None:
+        """Write claims, references, uses and counts as they are given."""
+        ...
+
+    async def forget_placements(self, keys: Collection[ClaimKey]) -> None:
+        """Delete where these relationships are placed."""
+        ...
+
+    async def restore_views(
+        self,
+        policy: Policy,
+        places: Mapping[tuple[int, CanonicalKey], str],
+        doubtful: Collection[tuple[int, CanonicalKey]],
+        types: Mapping[CanonicalKey, str],
+    ) -> None:
+        """Have the views of these places say what the logs say. ``places``: with an id under which each may have been
+        shown. ``doubtful``: those whose row may not be the newest of its object. ``types``: see ``types_of``.
+        """
+        ...
+
+    async def mark_newest(self, log: int, object_id: str) -> None:
+        """Mark the newest row of an object as its newest version, and no other."""
+        ...
+
+    async def repair_log(self, policy: Policy, log: int, seqs: Collection[int]) -> None:
+        """Repair the end of a log, and the numbers and dates at these rows."""
+        ...
+
+
 class VerifiableStore(Protocol):
     """A store that can be verified. Promise: steps never wait for a snapshot."""
 
     def snapshot(self, shared: str | None = None) -> AbstractAsyncContextManager[StoreSnapshot]:
         """The store as of now, or of the moment ``shared``, until the end of the block."""
+        ...
+
+    def repairing(self) -> AbstractAsyncContextManager[RepairTransaction]:
+        """A transaction that repairs: committed at the end of the block, rolled back on an exception."""
         ...
 
     def shared_moment(self) -> AbstractAsyncContextManager[str]:

@@ -26,6 +26,8 @@ class Damage:
     says: str
     part: StorePart
     do: Do
+    appends: bool = False
+    """Members have read, or lost, what they should not: the repair appends a row to the log of ``network``."""
 
 
 async def _view(conn: AsyncConnection, kind: str = "indicator", **by: Any) -> Any:
@@ -89,6 +91,10 @@ async def other_generation(conn: AsyncConnection) -> None:
 
 async def other_uses(conn: AsyncConnection) -> None:
     await conn.execute(update(t.views).where(_of(await _view(conn, alive=True))).values(uses=""))
+
+
+async def other_due_day(conn: AsyncConnection) -> None:
+    await conn.execute(update(t.views).where(_of(await _view(conn, alive=True))).values(due_day=20_000))
 
 
 async def count_of_uses(conn: AsyncConnection) -> None:
@@ -185,20 +191,21 @@ async def drop_reference(conn: AsyncConnection, stix_id: str, ref: str) -> None:
 
 
 DAMAGES = (
-    Damage("a row of a view with other content", StorePart.ROW, other_content),
+    Damage("a row of a view with other content", StorePart.ROW, other_content, appends=True),
     Damage("a view with another digest", StorePart.VIEW, other_digest),
-    Damage("a wrong reference", StorePart.ROW, wrong_reference),
+    Damage("a wrong reference", StorePart.ROW, wrong_reference, appends=True),
     Damage("a missing view", StorePart.VIEW, missing_view),
     Damage("a view that is marked as ended", StorePart.VIEW, view_marked_as_ended),
     Damage("a view too many", StorePart.VIEW, view_too_many),
     Damage("a view that is shown again", StorePart.VIEW, view_that_came_back),
     Damage("a view with another generation", StorePart.VIEW, other_generation),
     Damage("a view with other uses", StorePart.VIEW, other_uses),
+    Damage("a view noted to change at another date", StorePart.VIEW, other_due_day),
     Damage("a wrong count of uses", StorePart.USES, count_of_uses),
     Damage("no uses of identities", StorePart.USES, unused_identity),
     Damage("a row with another number", StorePart.ROW, row_number),
     Damage("a lost row", StorePart.ROW, row_lost),
-    Damage("the lost newest row of an object", StorePart.ROW, newest_row_lost),
+    Damage("the lost newest row of an object", StorePart.ROW, newest_row_lost, appends=True),
     Damage("a row with an earlier date", StorePart.ROW, row_date),
     Damage("another end of a log", StorePart.LOG, end_of_log),
     Damage("a newest version not marked so", StorePart.ROW, newest_mark),

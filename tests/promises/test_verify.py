@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table
 
-from hub.model.verification import StorePart
+from hub.model.verification import Difference, StorePart
 from hub.questions.verify import verified
+from hub.rebuild import Repairs
 from hub.store import tables as t
 from tests.on_postgres import stories_on_postgres
 from tests.promises.damage import DAMAGES, Damage, drop_reference
@@ -86,6 +87,32 @@ async def test_every_damage_is_found(real_store: None, tmp_path: Path) -> None:
         await story.close()
 
 
+async def test_every_damage_is_repaired(real_store: None, tmp_path: Path) -> None:
+    story = await a_hub_with_everything(tmp_path)
+    try:
+        saved = await _saved(story)
+        for damage in DAMAGES:
+            await _damage(story, damage)
+            end = (await story.store.logs.head(3)).seq
+            passes = await _rebuilt(story)
+            assert await verified(story.store) == [], f"{damage.says}, after {passes}"
+            appended = (await story.store.logs.head(3)).seq - end
+            assert bool(appended) is damage.appends, damage.says
+            await _restore(story, saved)
+    finally:
+        await story.close()
+
+
+async def _rebuilt(story: Story) -> list[list[Difference]]:
+    """Repair until nothing differs; what each verification has found."""
+    passes: list[list[Difference]] = []
+    repairs = Repairs(story.store, story.settings, lambda: story.now_us)
+    while (found := await verified(story.store)) and len(passes) < 4:
+        passes.append(found)
+        await repairs.repair(found)
+    return passes
+
+
 async def test_views_that_only_need_one_another_are_found(real_store: None, tmp_path: Path) -> None:
     """Each is what follows from the claims and the other stored views; only together they are wrong."""
     story = await Story.begin(tmp_path)
@@ -104,6 +131,8 @@ async def test_views_that_only_need_one_another_are_found(real_store: None, tmp_
         assert {(one.part, one.says) for one in found} == {
             (StorePart.VIEW, "is shown only because of views that need it in turn")
         }
+        assert len(await _rebuilt(story)) == 1
+        assert not set(ids) & set(await story.shown("community"))
     finally:
         await story.close()
 

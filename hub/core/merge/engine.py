@@ -7,7 +7,7 @@ everything at once. The docstring of the package explains how it works.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import assert_never
 
@@ -23,12 +23,22 @@ from hub.core.merge.resolver import Resolver
 from hub.core.merge.solution import Place, Solution
 from hub.core.merge.turns import Referrer, Turns
 from hub.core.merge.uses import Uses
-from hub.core.merge.work import ClaimChanged, EndsChanged, FeedbackChanged, MeaningChanged, Nos, ViewChanged, Work
-from hub.model.claims import Claim, ClaimHead, ClaimKey, ClaimState, View
+from hub.core.merge.work import (
+    ClaimChanged,
+    EndsChanged,
+    FeedbackChanged,
+    MeaningChanged,
+    Nos,
+    ViewChanged,
+    Work,
+    means_the_same,
+)
+from hub.model.claims import Claim, ClaimHead, ClaimKey, View
 from hub.model.policy import MEMBERS_CLAIM, Policy
 from hub.model.reads import REFERRER_LIMIT, Answers, Reads
 from hub.model.references import key_in, keyed
 from hub.model.stix_types import stix_type
+from hub.model.verification import Doubted
 from hub.model.words import CanonicalKey, StixId
 
 _ROUNDS = 200_000
@@ -47,13 +57,11 @@ class Engine:
         only: int | None = None,
         referrer_limit: int = REFERRER_LIMIT,
         pending: Mapping[tuple[int, StixId], bytes] | None = None,
-        due: Iterable[CanonicalKey] = (),
     ) -> None:
         """``changed``: old and new claim by key. ``again``: claims to compute again because the policy, or an object
         that they refer to, has changed; with ``only``, in this collection alone. ``referrer_limit``: if more claims
         refer to one id, they are read page by page, and may be deferred to later steps (``left``). ``pending``: what
-        earlier steps have deferred, with the last key that was computed, by collection and name. ``due``: things whose
-        views change because of the date.
+        earlier steps have deferred, with the last key that was computed, by collection and name.
         """
         self._policy = policy
         self._nos = tuple(policy.collections) if only is None else (only,)
@@ -76,8 +84,6 @@ class Engine:
         self._redecided: set[StixId] = set()
         """Marking-definitions whose previous decision was readable and has changed."""
         self._begin(again)
-        for thing in due:
-            self._affect(thing, self._nos)
 
     def _begin(self, again: Sequence[Claim]) -> None:
         for old, new in self._changed.values():
@@ -96,6 +102,13 @@ class Engine:
     def resume(self, no: int, name: StixId, after: bytes) -> None:
         """Compute the next referrers of ``name`` that an earlier step deferred; see ``reached``."""
         self._turns.resume(no, name, after)
+
+    def doubt(self, doubted: Doubted) -> None:
+        """Compute again what is doubted, whatever is stored of it."""
+        self._resolver.relationships.update(doubted.relationships)
+        for thing in sorted(doubted.things):
+            self._affect(thing, self._nos)
+        self._markings.update(doubted.used)
 
     # ------------------------------------------------------------ the interface
 
@@ -225,7 +238,7 @@ class Engine:
         if new.type == "marking-definition":
             self._redefine(old, new)
         else:
-            self._change_names(new, nos, if_contested=old is not None and _means_the_same(old, new))
+            self._change_names(new, nos, if_contested=old is not None and means_the_same(old, new))
         if old is None:
             return
         for name in old.feedback_on:
@@ -384,14 +397,3 @@ class Engine:
 
     def _is_shown(self, place: Place) -> bool:
         return self._solution.shown_as(*place) is not None
-
-
-def _means_the_same(old: ClaimHead, new: ClaimHead) -> bool:
-    """Whether an id that only one source claims means the same to every audience before and after a change."""
-    return (
-        old.thing == new.thing
-        and old.thing is not None
-        and old.state is ClaimState.LIVE
-        and new.state is ClaimState.LIVE
-        and old.marks == new.marks
-    )

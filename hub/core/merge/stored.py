@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
+from dataclasses import replace
 
 import orjson
 
@@ -58,6 +59,21 @@ def _thing_of(claim: Claim) -> CanonicalKey | None:
             return object_key(obj["id"])
         case _:  # of an object that is not valid only its revocation counts
             return claim.thing
+
+
+def mended(claim: Claim, policy: Policy) -> Claim | None:
+    """The contribution with a digest and a thing that fit its content; None if its content cannot be read, or is not
+    that of its key.
+    """
+    if claim.source not in policy.sources or claim.key != claim_key(claim.source, claim.id):
+        return None
+    if not claim.body:
+        return claim
+    try:
+        thing = _thing_of(claim)
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return None
+    return replace(claim, digest=digest_of(claim.body), thing=thing)
 
 
 # ---------------------------------------------------------------- views

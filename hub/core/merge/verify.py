@@ -20,7 +20,7 @@ from functools import lru_cache
 from hub.core.merge.content import Content
 from hub.core.merge.contents import Contents
 from hub.core.merge.facts import Facts, Missing, feedback_on
-from hub.core.merge.known import known_objects
+from hub.core.merge.known import hidden_identities, known_objects
 from hub.core.merge.projections import Projections
 from hub.core.merge.references import DEPENDENT_TYPES, has_own_meaning, object_key
 from hub.core.merge.resolver import Resolver
@@ -152,7 +152,9 @@ class SliceCheck(_Reading):
         for no, thing in must.items():
             if stored.get(no) != thing:
                 says = "is about another thing than its ends say"
-                found = Difference(StorePart.PLACEMENT, says, no, thing or stored.get(no), claim.id, claim.key)
+                found = Difference(
+                    StorePart.PLACEMENT, says, no, thing or stored.get(no), claim.id, claim.key, claim.source
+                )
                 self.findings.differences.append(found)
 
     def _check_thing(self, thing: CanonicalKey) -> None:
@@ -327,6 +329,12 @@ def uses_differences(tally: Tally, counts: Mapping[tuple[int, str], int], nos: A
             says = f"is counted as used by {counts.get(at, 0):,} views and is used by {tally.stored[at]:,}"
             found.append(Difference(StorePart.USES, says, at[0], object_id=at[1], by=by))
     return found
+
+
+def is_beside(policy: Policy, object_id: str) -> bool:
+    """Whether an object that is shown under this id is shown only while others use it."""
+    known = object_id in known_objects(policy) or object_id in hidden_identities(policy)
+    return known or object_id.startswith("marking-definition--")
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from hub.core.merge.solution import Place
 from hub.core.merge.turns import Referrer
-from hub.model.claims import ClaimKey
+from hub.model.claims import ClaimHead, ClaimKey, ClaimState
 from hub.model.words import StixId
 
 Nos = tuple[int, ...]
@@ -55,3 +55,14 @@ class ViewChanged:
 
 
 Work: TypeAlias = ClaimChanged | MeaningChanged | FeedbackChanged | EndsChanged | ViewChanged | Referrer
+
+
+def means_the_same(old: ClaimHead, new: ClaimHead) -> bool:
+    """Whether an id that only one source claims means the same to every audience before and after a change."""
+    return (
+        old.thing == new.thing
+        and old.thing is not None
+        and old.state is ClaimState.LIVE
+        and new.state is ClaimState.LIVE
+        and old.marks == new.marks
+    )
