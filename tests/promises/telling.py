@@ -54,6 +54,8 @@ class Telling:
         """What the references by hub-made ids came to, by event and place in it."""
         self.last: log.Batch | None = None
         self.receipts = False
+        self.at_once = False
+        """Whether all steps that a batch leaves are done before the next one, so that none falls between others."""
         self.days = 0
         """How many days have passed."""
         self.by_day = False
@@ -109,7 +111,7 @@ class Telling:
             records.append(self.story.record(self.centres[one.centre], value, offset=number * 100 + place, **headers))
         if records:
             self.last = await self.story.carry(records)
-        await self.story.worker.do_tasks()
+        await (self.story.sweep() if self.at_once else self.story.worker.do_tasks())
 
     async def _value(self, number: int, place: int, one: Said) -> Any:
         if one.obj is None:
