@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from hub.core.merge.facts import indexed_references
-from hub.core.merge.stored import mended
-from hub.core.merge.verify import is_beside
 from hub.core.step import Step, StepSettings
+from hub.core.verify.checks import is_beside
+from hub.core.verify.stored import mended
 from hub.model.claims import ClaimKey
 from hub.model.policy import Policy
 from hub.model.verification import Difference, Doubted, StorePart

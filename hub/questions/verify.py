@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequen
 from typing import NamedTuple, Protocol
 
 from hub.core.merge.solution import Place
-from hub.core.merge.verify import BesideCheck, Proof, SliceCheck, uses_differences
+from hub.core.verify.checks import BesideCheck, Proof, SliceCheck, uses_differences
 from hub.model.errors import WrongUsage
 from hub.model.reads import Answers, Reads
 from hub.model.tasks import Recompute, RecomputeDue

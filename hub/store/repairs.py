@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
-from hub.core.merge import restore
 from hub.core.merge.solution import Place
+from hub.core.verify import restore
 from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.words import CanonicalKey, Seq, StixId

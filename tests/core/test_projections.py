@@ -286,14 +286,13 @@ def test_what_was_visible_before_the_step_is_told_by_the_claims_and_definitions_
 # ---------------------------------------------------------------- who reads a claim
 
 MODULES = {path.stem: ast.parse(path.read_text()) for path in Path(hub.core.merge.__path__[0]).glob("*.py")}
-READ = {"project", "facts", "references", "stored"}
-"""Modules that read the content of a claim: for an audience; for the index of references; before it is claimed; to
-verify what the store keeps of it."""
-HAND_ON = {"engine", "newest", "recompute", "runs", "turns", "verify"}
+READ = {"project", "facts", "references"}
+"""Modules that read the content of a claim: for an audience; for the index of references; before it is claimed."""
+HAND_ON = {"engine", "newest", "recompute", "runs", "turns"}
 """Modules that name claims and hand them on as they are."""
 PROJECTIONS = {"p", "chosen", "live", "ranked"}
 """What projections, and lists of them, are called. That nothing else is called so is for the types to tell."""
-ROWS = {"past", "row"}
+ROWS = {"past"}
 """What rows of a change log are called, which have bodies too."""
 
 

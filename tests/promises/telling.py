@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hub.core.merge.recompute import differences, recomputed
+from hub.core.merge.recompute import recomputed
+from hub.core.verify.stored import view_differences
 from hub.log import port as log
 from hub.model.policy import Source
 from hub.model.stix_types import SCO_TYPES
@@ -196,8 +197,12 @@ def references_in(value: Any) -> Iterator[str]:
 async def what_differs_from_recomputed(story: Story) -> list[Any]:
     """How the stored hub differs from one computed anew from its claims: views, counts of uses, placements."""
     policy, stored = await story.policy(), await story.stored()
-    found: list[Any] = list(differences(policy, stored.claims, stored.views))
     new = recomputed(policy, [replace(claim) for claim in stored.claims], stored.views)
+    views = {(view.collection, view.thing): view for view in stored.views if view.collection in policy.collections}
+    found: list[Any] = []
+    for at in new.shown.keys() | views.keys():
+        draft = new.shown.get(at)
+        found += view_differences(policy, at, views.get(at), None if draft is None else draft.content)
     if new.uses != stored.uses:
         found.append(("uses", new.uses, stored.uses))
     new_placed = {(key, no): thing for key, where in new.placements.items() for no, thing in where.items()}

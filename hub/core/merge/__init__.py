@@ -8,7 +8,7 @@ shown is left out. A view *needs* some of them (both ends of a relationship, at 
 these it is not shown itself. A view that appears never makes another one go, so there is one least set of views: those
 that can be built up from nothing. Views that need only each other are not in it. This set is the result, in whatever
 order the claims came and however they were divided into steps, once all deferred work (below) is done. The module
-``recompute`` then gets the same from all claims at once, which is how a stored hub is checked.
+``recompute`` gets the same from all claims at once; ``hub/core/verify`` checks a stored hub slice by slice.
 
 **Who may read a claim.** The engine gets a claim as a ``ClaimHead``: its key, source, id, type, thing and markings,
 and the ids that it refers to. Only the module ``project`` opens the STIX object, and makes a ``Projection``: what one

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from hub.core.merge.drafts import Draft
 from hub.core.merge.engine import Engine
-from hub.core.merge.stored import view_differences
 from hub.model.claims import Claim, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.reads import (
@@ -28,7 +27,6 @@ from hub.model.reads import (
     Reads,
     ThingRecord,
 )
-from hub.model.verification import Difference
 from hub.model.words import CanonicalKey
 
 
@@ -54,19 +52,6 @@ def recomputed(policy: Policy, claims: Iterable[Claim], views: Iterable[View]) -
         {at: number for at, number in engine.uses.items() if number},
         {key: where for key, where in engine.placements.items() if where},
     )
-
-
-def differences(policy: Policy, claims: Iterable[Claim], views: Sequence[View]) -> list[Difference]:
-    """The differences between the stored views and those that follow from the claims."""
-    must = recomputed(policy, claims, views).shown
-    stored = {
-        (view.collection, view.thing): view for view in views if view.alive and view.collection in policy.collections
-    }
-    found = []
-    for at in sorted(must.keys() | stored.keys()):
-        draft, view = must.get(at), stored.get(at)
-        found += view_differences(policy, at, view, None if draft is None else draft.content)
-    return found
 
 
 def _nothing_but(views: dict[tuple[int, CanonicalKey], View], reads: Reads, nos: Sequence[int]) -> Answers:

@@ -1,13 +1,13 @@
 """Compares stored views with what follows from the stored claims, one slice of things after another.
 
-``recompute`` says what a hub must show, but needs all claims at once. Here each view of a slice is computed from its
-claims with the other views as they are stored. If no view differs from its result, the stored views are *a* solution.
-They are the least one (docstring of the package) if in addition no views are shown only because of one another. So each
-view that needs others is computed again with those of dependent types left out, unless they can be proved in the same
-way (``_PROVED_DEEP`` levels). What is not proved then is ``unproven``; when all slices are done, ``Proof`` decides
-about these.
+``hub/core/merge/recompute`` says what a hub must show, but needs all claims at once. Here each view of a slice is
+computed from its claims with the other views as they are stored. If no view differs from its result, the stored views
+are *a* solution. They are the least one (docstring of ``hub/core/merge``) if in addition no views are shown only
+because of one another. So each view that needs others is computed again with those of dependent types left out, unless
+they can be proved in the same way (``_PROVED_DEEP`` levels). What is not proved then is ``unproven``; when all slices
+are done, ``Proof`` decides about these.
 
-Sans-IO like ``engine``: ``ask`` returns what must be read, ``tell`` accepts the answers.
+Sans-IO like the merge's ``engine``: ``ask`` returns what must be read, ``tell`` accepts the answers.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from hub.core.merge.projections import Projections
 from hub.core.merge.references import DEPENDENT_TYPES, has_own_meaning, object_key
 from hub.core.merge.resolver import Resolver
 from hub.core.merge.solution import Place
-from hub.core.merge.stored import claim_differences, row_differences, view_differences
 from hub.core.merge.uses import Uses
+from hub.core.verify.stored import claim_differences, row_differences, view_differences
 from hub.model.claims import Change, Claim, ClaimHead, View
 from hub.model.policy import Policy
 from hub.model.reads import PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, Answers, Reads, ThingRecord
