@@ -20,7 +20,7 @@ from hub.model.selectors import WHOLE, without
 from hub.model.stix_types import MergeRule, stix_type
 from hub.model.words import StixObject
 
-Again = Callable[[StixObject], Normal | Problem]
+Normalise = Callable[[StixObject], Normal | Problem]
 """Validates and normalises an object."""
 
 MOST_PARTS = 8
@@ -30,10 +30,10 @@ _ADDS_PROPERTIES = "property-extension"
 """Other types of extension define a type or properties outside of themselves (STIX 2.1, section 7.3)."""
 
 
-def settled(said: StixObject, normal: Normal, again: Again) -> Normal:
+def settled(said: StixObject, normal: Normal, normalise: Normalise) -> Normal:
     """The normalised object, in which each granular marking either can take parts away or selects ``WHOLE``.
 
-    ``said``: the object before it was normalised; ``again``: what made ``normal`` of it.
+    ``said``: the object before it was normalised; ``normalise``: what made ``normal`` of it.
     """
     markings = normal.obj.get("granular_markings")
     if not markings:
@@ -42,7 +42,7 @@ def settled(said: StixObject, normal: Normal, again: Again) -> Normal:
     for one in markings:
         if "marking_ref" in one:
             selectors.setdefault(one["marking_ref"], []).extend(one["selectors"])
-    whole = _that_take_all(said, normal, again, selectors)
+    whole = _that_take_all(said, normal, normalise, selectors)
     if not whole:
         return normal
     found = [one if one.get("marking_ref") not in whole else {**one, "selectors": [WHOLE]} for one in markings]
@@ -60,7 +60,7 @@ def taken_along(part: Normal, whole: Normal) -> Normal:
 
 
 def _that_take_all(
-    said: StixObject, normal: Normal, again: Again, selectors: Mapping[str, list[str]]
+    said: StixObject, normal: Normal, normalise: Normalise, selectors: Mapping[str, list[str]]
 ) -> frozenset[str]:
     """The markings that take the whole object. If each of the others could go alone, but not all of them together,
     these take it as well.
@@ -68,18 +68,18 @@ def _that_take_all(
     everything = frozenset(selectors)
     if len(selectors) > MOST_PARTS:
         return everything
-    whole = frozenset(ref for ref, some in selectors.items() if not _can_go(said, normal, again, some))
+    whole = frozenset(ref for ref, some in selectors.items() if not _can_go(said, normal, normalise, some))
     others = [selector for ref, some in selectors.items() if ref not in whole for selector in some]
     apart = len(selectors) - len(whole)
-    return whole if apart < 2 or _can_go(said, normal, again, others) else everything
+    return whole if apart < 2 or _can_go(said, normal, normalise, others) else everything
 
 
-def _can_go(said: StixObject, normal: Normal, again: Again, selectors: Iterable[str]) -> bool:
+def _can_go(said: StixObject, normal: Normal, normalise: Normalise, selectors: Iterable[str]) -> bool:
     """Whether what these selectors select can be taken away."""
     before, after = _bare(said), without(_bare(said), selectors)
     if any(before.get(name) != after.get(name) for name in _DECIDES) or _loses_name(before, after):
         return False
-    found = again(after)
+    found = normalise(after)
     if isinstance(found, Problem) or found.thing != normal.thing:
         return False
     kept = _bare(normal.obj)
@@ -87,7 +87,7 @@ def _can_go(said: StixObject, normal: Normal, again: Again, selectors: Iterable[
 
 
 def _bare(obj: StixObject) -> StixObject:
-    return {name: value for name, value in obj.items() if name != "granular_markings"}
+    return without(obj, ["granular_markings"])
 
 
 def _loses_name(before: StixObject, after: StixObject) -> bool:

@@ -6,7 +6,7 @@ Source: docs/semantics.md, section 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -108,15 +108,14 @@ def part_for(claim: ClaimHead, audience: Audience, found: Reach) -> Part | None:
 def projected(claim: ClaimHead, part: Part, policy: Policy) -> Projection:
     """The projection for this part of a claim."""
     opened, found = _opened(claim), part.reach
-    is_cut = "granular_markings" in opened.obj
-    seen, effects = _cut(opened.obj, part) if is_cut else (_Seen(opened.obj, opened.digest), [])
-    level = max((found.level, *(effect.level for effect in effects if effect.level is not None)))
-    groups = tuple(effect.groups for effect in effects if effect.groups)
-    statements = dict.fromkeys(ref for effect in effects for ref in effect.statements)
+    seen = _Seen(opened.obj, opened.digest)
+    if "granular_markings" in opened.obj:
+        seen, effects = _cut(opened.obj, part)
+        for effect in effects:
+            found = found.joined(effect)
     return _projection(
-        opened, seen, policy, level=level, restrictions=(*found.restrictions, *groups), since=part.since,
-        statements=tuple(dict.fromkeys((*found.statements, *statements))),
-        marked_pap=strictest(found.pap, *(effect.pap for effect in effects)),
+        opened, seen, policy, level=found.level, restrictions=found.restrictions, since=part.since,
+        statements=found.statements, marked_pap=found.pap,
     )  # fmt: skip
 
 
@@ -127,20 +126,25 @@ class _Seen(NamedTuple):
     digest: bytes
 
 
+def _seen_without(obj: StixObject, selectors: Sequence[str]) -> _Seen:
+    """The object without its granular markings and without what these selectors select."""
+    left = without(obj, ["granular_markings", *selectors])
+    return _Seen(left, digest_of(orjson.dumps(left, option=orjson.OPT_SORT_KEYS)))
+
+
 def _cut(obj: StixObject, part: Part) -> tuple[_Seen, list[Effect]]:
     """The object without its granular markings and without what they hide; and the effects of those that mark something
     that is left.
     """
-    bare = {name: value for name, value in obj.items() if name != "granular_markings"}
-    parts = part.reach.parts
-    hidden = [selector for one, hides in zip(parts, part.hidden, strict=True) if hides for selector in one.selectors]
-    left = without(bare, hidden)
+    marked = list(zip(part.reach.parts, part.hidden, strict=True))
+    hidden = [selector for one, hides in marked if hides for selector in one.selectors]
+    seen = _seen_without(obj, hidden)
     effects = [
         one.effect
-        for one, hides in zip(parts, part.hidden, strict=True)
-        if not hides and without(bare, [*hidden, *one.selectors]) != left
+        for one, hides in marked
+        if not hides and without(obj, ["granular_markings", *hidden, *one.selectors]) != seen.obj
     ]
-    return _Seen(left, digest_of(orjson.dumps(left, option=orjson.OPT_SORT_KEYS))), effects
+    return seen, effects
 
 
 def project(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach) -> Projection | None:
@@ -155,8 +159,7 @@ def as_definition(claim: ClaimHead, policy: Policy) -> Projection:
     """
     opened = _opened(claim)
     selectors = [selector for one in claim.marks.granular for selector in one.selectors]
-    obj = {name: value for name, value in without(opened.obj, selectors).items() if name != "granular_markings"}
-    return _projection(opened, _Seen(obj, opened.digest), policy, level=Level.CLEAR, since=claim.since)
+    return _projection(opened, _seen_without(opened.obj, selectors), policy, level=Level.CLEAR, since=claim.since)
 
 
 def decision_of(definition: ClaimHead | None) -> Decided:

@@ -29,6 +29,10 @@ class Recipients(NamedTuple):
             any(covers(to, audience.group) for to in some) for some in self.groups
         )
 
+    def among(self, others: Recipients) -> Recipients:
+        """Those who are among both."""
+        return Recipients(max(self.level, others.level), (*self.groups, *others.groups))
+
 
 class Effect(NamedTuple):
     """The effect of one marking, or the combined effect of several."""
@@ -66,6 +70,16 @@ class Reach:
     """The strictest PAP of the markings of the whole, as an index into ``PAP_ORDER``."""
     parts: tuple[PartReach, ...] = ()
     """For each granular marking that does not take the whole object with it."""
+
+    def joined(self, effect: Effect) -> Reach:
+        """The same, for a claim that also carries a marking with this effect; its recipients stay."""
+        return replace(
+            self,
+            level=self.level if effect.level is None else max(self.level, effect.level),
+            restrictions=(*self.restrictions, effect.groups) if effect.groups else self.restrictions,
+            statements=tuple(dict.fromkeys((*self.statements, *effect.statements))),
+            pap=strictest(self.pap, effect.pap),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,22 +141,12 @@ def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
     )  # fmt: skip
     for one in marks.granular:
         effect = Effect(level=one.level) if one.level is not None else _effect(one.ref, source, policy, deciding)
-        part = PartReach(one.selectors, _recipients(effect, own.groups, source), effect)
-        whole = _joined(whole, part) if one.takes_all else replace(whole, parts=(*whole.parts, part))
+        recipients = _recipients(effect, own.groups, source)
+        if one.takes_all:
+            whole = replace(whole.joined(effect), recipients=whole.recipients.among(recipients))
+        else:
+            whole = replace(whole, parts=(*whole.parts, PartReach(one.selectors, recipients, effect)))
     return whole
-
-
-def _joined(whole: Reach, part: PartReach) -> Reach:
-    """The reach of a claim that a granular marking takes along whole."""
-    effect, more = part.effect, part.recipients
-    return replace(
-        whole,
-        level=max(whole.level, whole.level if effect.level is None else effect.level),
-        recipients=Recipients(max(whole.recipients.level, more.level), (*whole.recipients.groups, *more.groups)),
-        restrictions=(*whole.restrictions, *((effect.groups,) if effect.groups else ())),
-        statements=tuple(dict.fromkeys((*whole.statements, *effect.statements))),
-        pap=strictest(whole.pap, effect.pap),
-    )
 
 
 def _effect(ref: StixId, source: Source, policy: Policy, deciding: Deciding) -> Effect:
