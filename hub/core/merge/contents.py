@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hub.core.merge import hubmade, owner
 from hub.core.merge.content import Content
-from hub.core.merge.facts import Facts, Missing
+from hub.core.merge.facts import AskedTogether, Facts
 from hub.core.merge.feedback import NO_FEEDBACK, Feedback, feedback_of
 from hub.core.merge.known import hidden_identities, known_objects
 from hub.core.merge.project import Projection, no_stricter, view_groups
@@ -120,17 +120,14 @@ class Contents:
 
     def _rewritten(self, collection: Collection, seen: Seen, known: dict[StixId, None]) -> list[Projection]:
         """The projections that count, with the references that the collection shows; without those that lack one."""
-        found, missing = [], False
+        found = []
+        together = AskedTogether()
         for claim, p in seen:
-            try:
+            with together:
                 obj = self._rewrite(collection.no, p.obj, claim, known) if p.counts else None
-            except Missing:
-                missing = True
-                continue
-            if obj is not None:
-                found.append(replace(p, obj=obj))
-        if missing:
-            raise Missing
+                if obj is not None:
+                    found.append(replace(p, obj=obj))
+        together.end()
         return found
 
     def _rewrite(self, no: int, obj: StixObject, said_by: ClaimHead, known: dict[StixId, None]) -> StixObject | None:
@@ -139,19 +136,15 @@ class Contents:
         Resolves all references before it raises ``Missing``: a report has thousands, and a round for each would take
         hours.
         """
-        shown, missing = self.resolver(no, said_by, known), False
+        shown, together = self.resolver(no, said_by, known), AskedTogether()
 
         def shown_or_asked(ref: StixId) -> StixId | None:
-            nonlocal missing
-            try:
+            with together:
                 return shown(ref)
-            except Missing:
-                missing = True
-                return ref
+            return ref
 
         found = rewritten(obj, shown_or_asked)
-        if missing:
-            raise Missing
+        together.end()
         return found
 
     def resolver(self, no: int, said_by: ClaimHead, known: dict[StixId, None]) -> Callable[[StixId], StixId | None]:

@@ -14,7 +14,7 @@ from typing import assert_never
 from hub.core.merge.content import Content
 from hub.core.merge.contents import Contents
 from hub.core.merge.drafts import Drafts
-from hub.core.merge.facts import Facts, Missing, is_marking, is_placed, marked_with
+from hub.core.merge.facts import AskedTogether, Facts, Missing, is_marking, is_placed, marked_with
 from hub.core.merge.known import changeable_objects
 from hub.core.merge.project import decision_of
 from hub.core.merge.projections import Projections
@@ -353,15 +353,12 @@ class Engine:
         Returns all of them, or None above the limit.
         """
         referrers = self._facts.index.referrers(name)
-        missing = False
+        together = AskedTogether()
         for claim in self._facts.changed_referring(name) if referrers is None else referrers:
             for no in nos:
-                try:
+                with together:
                     self._affect_referrer(no, name, claim.key)
-                except Missing:  # request what all of them need in one round
-                    missing = True
-        if missing:
-            raise Missing
+        together.end()
         return referrers
 
     def _affect_referrer(self, no: int, name: StixId, key: ClaimKey) -> None:

@@ -45,6 +45,29 @@ class Missing(Exception):  # not an error: the work is repeated once the answer 
     """
 
 
+class AskedTogether:
+    """Lets several pieces of work ask for what they lack in one round.
+
+    Each piece runs in a ``with`` block of its own. ``end`` raises ``Missing`` if one of them did.
+    """
+
+    def __init__(self) -> None:
+        self._is_missing = False
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        is_missing = kind is Missing
+        self._is_missing |= is_missing
+        return is_missing
+
+    def end(self) -> None:
+        """Raise ``Missing`` if a piece of work lacks an answer."""
+        if self._is_missing:
+            raise Missing
+
+
 def is_placed(claim: ClaimHead) -> bool:
     """Whether it is a relationship whose thing depends on what its ends mean in each collection (``Placements``)."""
     return claim.thing is None
@@ -238,16 +261,13 @@ class Index:
     def feedback(self, names: Iterable[StixId]) -> list[tuple[StixId, ClaimHead]]:
         """All sightings of these ids and opinions on them, each with the id."""
         found: list[tuple[StixId, ClaimHead]] = []
-        missing = False
+        together = AskedTogether()
         for stix_id in names:
             if self._facts.known(REFERRERS, stix_id) == []:  # without any reference to it there is no feedback
                 continue
-            try:
+            with together:
                 found.extend((stix_id, claim) for claim in self.referrers(feedback_on(stix_id)) or ())
-            except Missing:  # request all of them in one round
-                missing = True
-        if missing:
-            raise Missing
+        together.end()
         return found
 
 
