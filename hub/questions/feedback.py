@@ -23,7 +23,7 @@ from hub.model.stix_types import SCO_TYPES, stix_type
 from hub.model.times import exact_time, parse_us, stix_time
 from hub.model.words import Level, StixId, StixObject, derived_id
 from hub.patterns import Observable, canonical, pattern_key, value_candidates
-from hub.questions.naming import is_stix_id
+from hub.questions.naming import is_stix_id, pattern_of
 from hub.store.port import Store
 
 
@@ -102,7 +102,7 @@ async def _thing(
         return _of_pattern(_pattern(named, index), policy, index)
     stix_id = named.id.strip().lower()
     if not is_stix_id(stix_id):
-        raise _refused(index, f"{cut(named.id)} is no STIX id.", "Give an id that a collection shows, or a value.")
+        raise _refused(index, f"{cut(named.id)} is not a STIX id.", "Give an id that a collection shows, or a value.")
     shown = await _shown(store, collections, StixId(stix_id))
     pattern = None if shown is None else _pattern_of(shown)
     if pattern is not None:
@@ -119,14 +119,10 @@ def _pattern(named: ThingName, index: int) -> str:
     found = next((one for one in candidates if named.kind in (None, one.kind)), None)
     if found is None:
         kinds = ", ".join(dict.fromkeys(one.kind for one in candidates))
-        way_out = f"It may be of the type {kinds}." if kinds else "Write an address, name, URL or hash, or a pattern."
-        raise _refused(index, f"{cut(named.value)} cannot be read as a value of that kind.", way_out)
-    return _equality(found)
-
-
-def _equality(one: Observable) -> str:
-    escaped = one.value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"[{one.kind}:{one.path} = '{escaped}']"
+        way_out = f"Its type may be {kinds}." if kinds else "Write an address, name, URL or hash, or a pattern."
+        kind = "a value" if named.kind is None else f"a value of the type {cut(named.kind)}"
+        raise _refused(index, f"{cut(named.value)} cannot be read as {kind}.", way_out)
+    return pattern_of(found)
 
 
 def _of_pattern(said: str, policy: Policy, index: int) -> _Thing:
@@ -153,10 +149,10 @@ def _pattern_of(obj: StixObject) -> str | None:
         return str(obj["pattern"]) if obj["pattern_type"] == "stix" else None
     value = obj.get(stix_type(obj["type"]).value)
     if isinstance(value, str):
-        return _equality(Observable(obj["type"], stix_type(obj["type"]).value, value))
+        return pattern_of(Observable(obj["type"], stix_type(obj["type"]).value, value))
     hashes = sorted((obj.get("hashes") or {}).items()) if obj["type"] == "file" else []
     best = next((one for name in ("SHA-256", "SHA-1", "MD5") for one in hashes if one[0] == name), None)
-    return None if best is None else _equality(Observable("file", f"hashes.'{best[0]}'", best[1]))
+    return None if best is None else pattern_of(Observable("file", f"hashes.'{best[0]}'", best[1]))
 
 
 def _refused(index: int, says: str, way_out: str) -> Refused:
@@ -194,7 +190,9 @@ def _sighting(report: SightingReport, thing: _Thing, index: int) -> dict[str, An
             try:
                 found[name] = exact_time(parse_us(said))
             except ValueError:
-                raise _refused(index, f"{name} {cut(said)} is no time.", "Write it as 2026-01-31T12:00:00Z.") from None
+                raise _refused(
+                    index, f"{name} {cut(said)} is not a time.", "Write it as 2026-01-31T12:00:00Z."
+                ) from None
     return found | ({"description": report.note} if report.note else {})
 
 

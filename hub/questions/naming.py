@@ -26,6 +26,12 @@ def things_named(said: str) -> list[CanonicalKey] | Problem:
     return [thing for candidate in value_candidates(said) for thing in _things_of(candidate)]
 
 
+def pattern_of(observable: Observable) -> str:
+    """The pattern of the indicator of one value."""
+    escaped = observable.value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"[{observable.kind}:{observable.path} = '{escaped}']"
+
+
 def read_as(said: str) -> str:
     """How the text was interpreted, for a caller who gets no result."""
     if is_stix_id(said) or said.startswith("["):
@@ -38,8 +44,7 @@ def read_as(said: str) -> str:
 
 def _things_of(observable: Observable) -> list[CanonicalKey]:
     """The indicator and the observable object of one value."""
-    escaped = observable.value.replace("\\", "\\\\").replace("'", "\\'")
-    pattern = canonical(f"[{observable.kind}:{observable.path} = '{escaped}']")
+    pattern = canonical(pattern_of(observable))
     things = [] if isinstance(pattern, Problem) else [pattern_key("stix", pattern.text)]
     if observable.kind in SCO_TYPES:
         found = canonical_sco(_object_of(observable))
