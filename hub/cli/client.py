@@ -6,7 +6,7 @@ This module is imported to print help, so slow imports are inside functions.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -185,6 +185,12 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+
+
+def named_or_piped(names: Iterable[str]) -> list[str]:
+    """The arguments of a command; ``-`` stands for the lines of standard input that are not empty."""
+    piped = (line.strip() for line in sys.stdin)
+    return [line for name in names for line in (filter(None, piped) if name == "-" else [name])]
 
 
 def print_verdicts(verdicts: Verdicts, *, as_json: bool, verb: str = "received", with_unchanged: bool = False) -> None:

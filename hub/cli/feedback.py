@@ -1,4 +1,4 @@
-"""``ctihub feedback``: says whether a source believes what is shown."""
+"""``ctihub feedback``: reports what a source thinks of things that are shown."""
 
 from __future__ import annotations
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from hub.cli.client import print_verdicts
+from hub.cli.client import named_or_piped, print_verdicts
 from hub.model.errors import WrongUsage
 
 if TYPE_CHECKING:
@@ -59,15 +59,9 @@ def report(
 def named(what: Sequence[str], kind: str | None, tlp: str | None) -> list[dict[str, str | None]]:
     """Each thing by its pattern, its id or its value, for a report."""
     found: list[dict[str, str | None]] = []
-    for said in (one for name in what for one in (_from_stdin() if name == "-" else [name])):
+    for said in named_or_piped(what):
         how = "pattern" if said.lstrip().startswith("[") else "id" if _ID.fullmatch(said) else "value"
         found.append({how: said, "tlp": tlp, **({"type": kind} if kind else {})})
     if not found:
         raise WrongUsage("feedback.nothing", "Nothing is named.", "Name a value or an id.")
     return found
-
-
-def _from_stdin() -> Iterable[str]:
-    import sys
-
-    return [line.strip() for line in sys.stdin if line.strip()]

@@ -1,4 +1,4 @@
-"""``ctihub sighting``: says what a source has seen."""
+"""``ctihub sighting``: reports what a source has seen."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from hub.cli.client import (
     TokenOption,
     Url,
     hub_client,
+    named_or_piped,
     print_verdicts,
     printable,
     say,
@@ -75,7 +76,7 @@ def command(
         raise WrongUsage("withdraw.both", "--soft and --undo exclude each other.", "Leave one of them out.")
     from connectors.sdk.verdicts import collect
 
-    said = [line for name in what or [] for line in (_from_stdin() if name == "-" else [name])]
+    said = named_or_piped(what or [])
     if not said and not feed:
         raise WrongUsage("withdraw.nothing", "There is nothing to withdraw.", "Name an id, a value or a --feed.")
     with hub_client(url, token, ca_file=ca_file, patience_s=patience) as client:
@@ -123,9 +124,3 @@ def _of_feeds(feeds: Iterable[str]) -> Iterator[str]:
 def _parts(ids: Iterator[str]) -> Iterator[list[str]]:
     while some := list(dict.fromkeys(islice(ids, _IDS_AT_ONCE))):
         yield some
-
-
-def _from_stdin() -> list[str]:
-    import sys
-
-    return [line.strip() for line in sys.stdin if line.strip()]
