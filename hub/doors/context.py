@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from hub.clock import wall_clock_us
 from hub.doors import metrics
 from hub.doors.auth import Gate
 from hub.doors.log_watch import LogWatch
@@ -50,7 +50,7 @@ class Doors:
         key: bytes,
         settings: DoorSettings,
         process: ProcessReports | None = None,
-        now_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
+        now_us: Callable[[], int] = wall_clock_us,
     ) -> None:
         """``key`` is the hub's secret for signing what clients send back: cursors, receipts. ``now_us`` dates what the
         doors write in a source's name, in microseconds since 1970.

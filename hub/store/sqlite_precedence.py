@@ -31,8 +31,8 @@ class Precedence:
         self._asking = 0
         """How many wait to write, in this process."""
         self._gives_way_s = gives_way_s
-        self._in_vain = False
-        """Whether it gave way as long as it does, and somebody has been asking ever since."""
+        self._timed_out = False
+        """Whether it has waited for the full time, and another process has been waiting to write since then."""
 
     @contextlib.asynccontextmanager
     async def asking(self) -> AsyncIterator[None]:
@@ -48,14 +48,16 @@ class Precedence:
                 fcntl.flock(self._asking_fd, fcntl.LOCK_UN)
 
     async def give_way(self) -> None:
-        """Wait until nobody asks to write; not for long, and only once, where that does not happen."""
+        """Wait until no other process waits to write, for ``gives_way_s`` at most. After a wait that timed out, do not
+        wait again before that has happened once.
+        """
         until_s = time.monotonic() + self._gives_way_s
         while not self._nobody_asks():
-            if self._in_vain or time.monotonic() >= until_s:
-                self._in_vain = True
+            if self._timed_out or time.monotonic() >= until_s:
+                self._timed_out = True
                 return
             await asyncio.sleep(_POLL_S)
-        self._in_vain = False
+        self._timed_out = False
 
     def _nobody_asks(self) -> bool:
         free = self._asking == 0 and _locked(self._looking_fd, fcntl.LOCK_EX)
