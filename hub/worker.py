@@ -154,6 +154,11 @@ class Worker:
             writes = await run_step(tx, step)
             ran = time.perf_counter()
         worker_metrics.note_batch(len(batch.records), time.perf_counter() - began, ran - running)
+        for source in writes.tripped:
+            name = now.sources[source].name
+            _log.error(
+                "breaker.tripped", centre=name, way_out=f"Ask a person there, then ctihub breaker confirm {name}."
+            )
         worker_metrics.note_objects([(now.sources.get(no, NOBODY), counts) for no, counts in writes.counts.items()])
 
     async def _note_lag(self) -> None:

@@ -331,6 +331,8 @@ class CentreStatus(Body):
     """When the hub last processed something from it; None for a member."""
     last_code: str | None = None
     """The code of its newest rejection; None for the sum of all members."""
+    tripped: Moment | None = None
+    """When its circuit breaker has tripped, if what that holds waits for a confirmation."""
 
 
 class TaskStatus(Body):

@@ -6,18 +6,21 @@ what a real store promises beyond that is tested on the real ones.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from hub.model.breaker import BreakerRecord, BreakerState
 from hub.model.claims import Change, Claim, ClaimKey, View, claim_key
+from hub.model.held import HeldAs, HeldState
 from hub.model.policy import LOG_OF_NOBODY, NOBODY, Policy, rejections_log
-from hub.model.policy_changes import DateSet, PolicyChange, affected
+from hub.model.policy_changes import DateSet, HeldSettled, PolicyChange, affected
 from hub.model.reads import (
     BODY,
+    BREAKER,
     CLAIM,
     DUE,
     HELD,
@@ -27,6 +30,7 @@ from hub.model.reads import (
     PLACED,
     PLACEMENT,
     REFERRERS,
+    REFERRING,
     REJECTIONS_LOG,
     REPLACED,
     THING,
@@ -64,6 +68,11 @@ class Tables:
     receipts: list[ReceiptPart] = field(default_factory=list)
     counts: dict[int, ReceiptCounts] = field(default_factory=dict)
     held: dict[int, Held] = field(default_factory=dict)
+    released: dict[int, Held] = field(default_factory=dict)
+    """What was held, is released, and is not processed yet."""
+    live: Counter[int] = field(default_factory=Counter)
+    breakers: dict[int, BreakerState] = field(default_factory=dict)
+    last_held: int = 0
     tasks: dict[int, DueTask] = field(default_factory=dict)
     positions: dict[TopicPartition, int] = field(default_factory=dict)
     due_us: dict[int, int] = field(default_factory=dict)
@@ -129,6 +138,23 @@ class MemoryStore:
         kept = {no: due for no, due in self.tables.tasks.items() if due.task not in tasks}
         self.tables.tasks = kept
 
+    def trips(self) -> dict[int, int]:
+        """How much is held by each source's breaker that has tripped."""
+        by_breaker = [one.source for one in self.tables.held.values() if one.held_as >= HeldAs.BY_BREAKER]
+        tripped = [no for no, state in self.tables.breakers.items() if state.tripped_us is not None]
+        return {no: by_breaker.count(no) for no in tripped}
+
+    def settle(self, source: int, now_us: int, *, confirm: bool) -> None:
+        """Decide about what a source's breaker holds."""
+        tables = self.tables
+        held = {no: one for no, one in tables.held.items() if one.source == source and one.held_as >= HeldAs.BY_BREAKER}
+        tables.held = {no: one for no, one in tables.held.items() if no not in held}
+        state = HeldState.RELEASED if confirm else HeldState.REFUSED
+        if confirm:
+            tables.released |= held
+        tables.breakers[source] = BreakerState(() if confirm else tables.breakers[source].minutes)
+        self.change(HeldSettled(state, len(held), {}), now_us)
+
     def set_date(self, task: DueTask, now_us: int) -> None:
         """Set the date to that of now, and have the task done again at midnight."""
         day = from_us(now_us).date()
@@ -166,6 +192,8 @@ class MemoryStore:
             DUE: lambda at, _: self._due(at),
             REJECTIONS_LOG: lambda no, _: self._rejections(no),
             TURNS: lambda _, __: self._turns(),
+            BREAKER: lambda no, _: BreakerRecord(tables.breakers.get(no, BreakerState()), tables.live[no]),
+            REFERRING: lambda name, _: len(self._referring.get(name, ())),
         }
 
     def _due(self, at: DueViews) -> list[CanonicalKey]:
@@ -212,10 +240,12 @@ class MemoryStore:
         return last if last.body or last.before is None else rows[last.before - 1]
 
     def _held(self, at: tuple[int, StixId]) -> HeldRecord:
-        held = [one for one in self.tables.held.values() if (one.source, one.stix_id) == at]
+        every = [*self.tables.held.values(), *self.tables.released.values()]
+        held = [one for one in every if (one.source, one.stix_id) == at]
         return HeldRecord(
-            tuple(WaitingVersion(one.stamp, one.modified_us, one.digest) for one in held), frozenset()
-        )  # no story refuses
+            tuple(WaitingVersion(one.stamp, one.modified_us, one.digest, one.held_as, one.withdrawal) for one in held),
+            frozenset(),
+        )  # no story refuses an object for its content
 
     def _turns(self) -> dict[tuple[int, StixId], bytes]:
         tasks = [(due.task, due.cursor) for due in self.tables.tasks.values()]
@@ -276,14 +306,20 @@ class MemoryStore:
         for no, more in writes.counts.items():
             tables.counts[no] = _sum(tables.counts.get(no, ReceiptCounts()), more)
         for at, some in writes.superseding.items():
-            for no, held in list(tables.held.items()):
-                if (held.source, held.stix_id) == at and any(
-                    held.stamp < one.stamp and (held.modified_us is None or held.modified_us <= one.up_to)
-                    for one in some
-                ):
-                    del tables.held[no]
+            for waiting in (tables.held, tables.released):
+                for no, held in list(waiting.items()):
+                    if (held.source, held.stix_id) == at and any(
+                        one.supersedes(held.stamp, held.modified_us, held.held_as) for one in some
+                    ):
+                        del waiting[no]
         for held in writes.held:
-            tables.held[len(tables.held) + 1 + max(tables.held, default=0)] = held
+            tables.last_held += 1
+            tables.held[tables.last_held] = held
+        for no in writes.released:
+            tables.released.pop(no, None)
+        for source, change in writes.live.items():
+            tables.live[source] += change
+        tables.breakers.update(writes.breakers)
 
 
 def _sum(one: ReceiptCounts, other: ReceiptCounts) -> ReceiptCounts:
@@ -386,4 +422,4 @@ class MemoryTransaction:
 
     async def released(self, limit: int) -> list[Held]:
         """See the port."""
-        return []
+        return [replace(one, no=no) for no, one in sorted(self._store.tables.released.items())][:limit]

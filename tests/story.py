@@ -53,6 +53,7 @@ from hub.model.words import (
     Withdrawal,
 )
 from hub.model.writes import ReceiptCounts
+from hub.registry.service import Registry
 from hub.store import policy_changes
 from hub.store import tables as t
 from hub.store.bootstrap import DEFAULT_COLLECTIONS
@@ -180,6 +181,14 @@ class Place(Protocol):
         """Another value of the policy."""
         ...
 
+    async def settle(self, centre: Source, now_us: int, *, confirm: bool) -> None:
+        """Decide about what the breaker of a centre holds."""
+        ...
+
+    async def trips(self) -> dict[int, int]:
+        """How much is held by each source's breaker that has tripped."""
+        ...
+
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """The rows of a log."""
         ...
@@ -268,6 +277,11 @@ class Story:
     async def set(self, key: str, value: str) -> None:
         """Set a value of the policy, and carry it out."""
         await self.place.set_value(key, value, self.now_us)
+        await self.sweep()
+
+    async def settle(self, centre: Source, *, confirm: bool) -> None:
+        """Decide about what the breaker of a centre holds, and carry it out."""
+        await self.place.settle(centre, self.now_us, confirm=confirm)
         await self.sweep()
 
     async def policy(self) -> Policy:
@@ -433,6 +447,14 @@ class InMemory:
         settings = {**(await self.store.policy()).settings, key: value}
         self.store.change(SettingChanged(key, value), now_us, settings=settings)
 
+    async def settle(self, centre: Source, now_us: int, *, confirm: bool) -> None:
+        """See ``Place``."""
+        self.store.settle(centre.no, now_us, confirm=confirm)
+
+    async def trips(self) -> dict[int, int]:
+        """See ``Place``."""
+        return self.store.trips()
+
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """See ``Place``."""
         assert by == WHOLE_LOG, "the doors' filters are the real stores'"
@@ -522,6 +544,15 @@ class InStore:
         async with self.store.registry.change() as directory:
             await directory.set_setting(key, value)
             await directory.record(SettingChanged(key, value), now_us)
+
+    async def settle(self, centre: Source, now_us: int, *, confirm: bool) -> None:
+        """See ``Place``."""
+        breakers = Registry(self.store.registry, now_us=lambda: now_us).breakers
+        await (breakers.confirm(centre.name) if confirm else breakers.refuse(centre.name))
+
+    async def trips(self) -> dict[int, int]:
+        """See ``Place``."""
+        return {trip.source: trip.waiting for trip in await self.store.intake.trips()}
 
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """See ``Place``."""

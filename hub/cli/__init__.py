@@ -45,6 +45,7 @@ COMMANDS: dict[str, Command] = {
     "operator": Command("Operators: who runs the hub.", REGISTRY),
     "policy": Command("The policy: how long claims count, and how long the hub keeps what it has.", REGISTRY),
     "held": Command("Objects that wait for an operator's decision.", REGISTRY),
+    "breaker": Command("Mass withdrawals that wait for a confirmation.", REGISTRY),
     "check": Command("Check files offline, before pushing.", EXCHANGE),
     "push": Command("Publish STIX, as a centre or a member.", EXCHANGE),
     "withdraw": Command("Withdraw contributions.", EXCHANGE),

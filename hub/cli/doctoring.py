@@ -235,6 +235,12 @@ async def _work_left(store: SqlStore) -> list[Finding]:
         found.append(Finding("policy", Health.NOTE, says, "A running worker finishes them: ctihub status."))
     if held := await store.intake.waiting():
         found.append(Finding("held", Health.NOTE, f"{held:,} objects wait for you.", "ctihub held list"))
+    sources = (await store.policy()).sources
+    for trip in await store.intake.trips():
+        name = sources[trip.source].name
+        says = f"{name} has withdrawn so much within an hour that {trip.waiting:,} more withdrawals are held."
+        way_out = f"Ask a person there, then ctihub breaker confirm {name}, or refuse {name}."
+        found.append(Finding("breaker", Health.NOTE, says, way_out))
     return found
 
 

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Objects that
 Numbers = Annotated[list[int] | None, typer.Argument(help="Their numbers.", metavar="[NUMBER]…", show_default=False)]
 ListName = Annotated[str | None, typer.Option("--list", metavar="NAME", help="Only hits on this list.")]
 Centre = Annotated[str | None, typer.Option("--centre", metavar="NAME", help="Only what this centre or member sent.")]
-All = Annotated[bool, typer.Option("--all", help="All held objects.")]
+All = Annotated[bool, typer.Option("--all", help="All held objects, but not what a breaker holds.")]
 
 COLUMNS = ("no", "centre", "id", "list", "message", "at", "state")
 
@@ -48,6 +48,8 @@ def show_(
     """Show a held object as it was received."""
     found = administer(config, lambda registry: registry.held.find(number))
     row = {**row_of(found), "value": found.value.decode("utf-8", "replace")}
+    if found.withdrawal is not None:
+        row |= {"value": None, "withdrawal": str(found.withdrawal)}
     then = [f"ctihub held release {number}", f"ctihub held refuse {number}"] if found.state == "waiting" else []
     show.one(row, as_json=as_json, done=f"held {number}", then=then)
 

@@ -85,7 +85,8 @@ def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> A
             would_claim = claims if retracts else ()
             return Admitted(arrival, (refusal,), stix_id=claims[0].id, retracts=retracts, would_claim=would_claim)
         warnings += (*normal.warnings, *said)
-    hit = None if arrival.released else _first_hit(found, hold, arrival.source.widest_shown)
+    is_checked = arrival.released in (None, Code.BREAKER_MASS_WITHDRAWAL)
+    hit = _first_hit(found, hold, arrival.source.widest_shown) if is_checked else None
     if hit is not None:
         return Admitted(arrival, (hit.problem,), stix_id=claims[0].id, held_on=hit.list_name, would_claim=claims)
     wide = (wide_network(one.obj, one.observables, arrival.source.widest_blocked) for one in found)

@@ -38,8 +38,8 @@ class Arrival:
     """A problem found before the object was parsed, such as a size over the limit."""
     withdrawal: Withdrawal = Withdrawal.SOFT
     """What it does if it has no value."""
-    released: bool = False
-    """An operator has released it: the warning lists are not checked again."""
+    released: Code | None = None
+    """The code for which it was held, if it was released since: what held it does not look at it again."""
 
 
 def arrivals_in(
@@ -58,11 +58,11 @@ def arrivals_in(
 
 
 def released_arrivals(held: Iterable[Held], policy: Policy) -> list[Arrival]:
-    """Objects that an operator has released, with their original content and stamp."""
+    """What was held and is released, with its original content and stamp."""
     return [
         Arrival(
-            policy.sources[one.source], one.value, one.stix_id, Stamp(one.stamp), one.at_us, "", 0, 0, one.index, None,
-            released=True,
+            policy.sources[one.source], one.value if one.withdrawal is None else None, one.stix_id, Stamp(one.stamp),
+            one.at_us, "", 0, 0, one.index, None, None, one.withdrawal or Withdrawal.SOFT, Code(one.code),
         )
         for one in held
         if one.source in policy.sources

@@ -6,93 +6,36 @@ Source: docs/semantics.md, sections 1 ("contribution") and 3.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hub.core.admission import Admitted
+from hub.core.breaker import Breaker, TakenBack, hides_more, live_changes, taken_back
+from hub.core.contribution_reads import own_markings, parts_of
 from hub.core.judge import revoking
+from hub.core.merge.facts import indexed_references, marked_with
 from hub.core.merge.newest import newest, no_claim, restored, standing_withdrawal, superseded, withdrawal
-from hub.core.merge.reach import decided_by
-from hub.core.merge.references import perhaps_issued, read_as_keys
+from hub.core.merge.project import decision_of
+from hub.core.merge.reach import Decided, decided_by
+from hub.core.merge.references import read_as_keys
 from hub.core.merge.runs import runs_on
-from hub.core.normalise.observed import part_id
+from hub.core.outcomes import Outcome, superseding_of, waiting_version, withdraws
 from hub.core.revoke import revoked
 from hub.model.claims import Claim, ClaimKey, ClaimState, claim_key
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem, cut
-from hub.model.reads import CLAIM, HELD, ISSUED, REPLACED, Answers, HeldRecord, Reads, WaitingVersion
+from hub.model.reads import BREAKER, CLAIM, HELD, ISSUED, REFERRING, REPLACED, Answers, HeldRecord, WaitingVersion
 from hub.model.words import CanonicalKey, Stamp, State, StixId, Withdrawal
-from hub.model.writes import Superseding, is_superseded
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The state and the problems of one arrival."""
-
-    admitted: Admitted
-    state: State
-    problems: tuple[Problem, ...]
-
-    @property
-    def superseding(self) -> Superseding | None:
-        """Which held objects under the same id this arrival supersedes; None if none."""
-        one = self.admitted
-        if _withdraws(one):
-            return None if one.arrival.withdrawal is Withdrawal.RESTORE else _superseding(one)
-        counts = self.state in (State.ACCEPTED, State.HELD) or one.retracts
-        return _superseding(one) if counts else None
-
-
-# ---------------------------------------------------------------- what must be read first
-
-
-def reads_for(batch: Sequence[Admitted], policy: Policy) -> Reads:
-    """What must be read to decide which claims of a batch count: the claims that they may replace, the sources' own
-    marking definitions, the objects held or refused under the same ids, and the keys behind ids that the hub may have
-    issued.
-    """
-    reads = Reads()
-    for one in batch:
-        source = one.arrival.source.no
-        if one.stix_id is not None:
-            reads.add(REPLACED, claim_key(source, one.stix_id))
-            if one.held_on or one.arrival.value is None:
-                reads.add(HELD, (source, StixId(one.stix_id)))
-        for claim in (*one.claims, *one.would_claim):
-            reads.add(REPLACED, claim.key)
-            reads.update(ISSUED, perhaps_issued(claim))
-        for claim in one.claims:
-            reads.update(CLAIM, (claim_key(source, ref) for ref in _own_markings(claim, policy)))
-    return reads
-
-
-def reads_of_parts(answers: Answers) -> Reads:
-    """Reads for the parts of the stored claims: they may have to be withdrawn together with the whole."""
-    known = answers.of(REPLACED)
-    parts = {key for claim in known.values() for key in _parts_of(claim)}
-    return Reads().update(REPLACED, parts - known.keys())
-
-
-def _parts_of(whole: Claim | None) -> list[ClaimKey]:
-    """Keys of the possible parts of a claim; if observed-data had no embedded objects, they have no claims."""
-    if whole is None or whole.type != "observed-data" or not whole.body:
-        return []
-    return [claim_key(whole.source, part_id(whole.id, ref)) for ref in whole.obj.get("object_refs", ())]
-
-
-def _own_markings(claim: Claim, policy: Policy) -> list[StixId]:
-    """Markings that only the source itself can have defined."""
-    return [ref for ref in claim.marks.others if ref not in policy.group_of_marking]
-
-
-# ---------------------------------------------------------------- what counts
+from hub.model.writes import Superseding, Writes
 
 
 class Contributions:
     """The claims that a batch concerns, after each of its arrivals."""
 
     def __init__(self, policy: Policy, answers: Answers) -> None:
-        """``answers``: to the reads of ``reads_for`` and ``reads_of_parts``."""
+        """``answers``: to the reads of ``reads_for`` and ``further_reads``."""
         self._policy = policy
+        self.breaker = Breaker(policy.breaker, answers.of(BREAKER))
+        self._referring = answers.of(REFERRING)
         replaced, others = answers.of(REPLACED), answers.of(CLAIM)
         self._before: Mapping[ClaimKey, Claim | None] = replaced
         self._now = {key: claim for some in (others, replaced) for key, claim in some.items() if claim is not None}
@@ -101,28 +44,45 @@ class Contributions:
         self._issued: dict[StixId, CanonicalKey] = {ref: key for ref, key in issued.items() if key is not None}
         self.changed: dict[ClaimKey, tuple[Claim | None, Claim]] = {}
         """Old and new claim, by key."""
+        self._replaced: dict[ClaimKey, Claim | None] = {}
+        """The claims that the current arrival has replaced, as they were before it."""
 
     def take(self, one: Admitted) -> Outcome:
         """Apply one arrival, after those before it."""
         if self._issued:
             one = replace(one, claims=self._as_keys(one.claims), would_claim=self._as_keys(one.would_claim))
+        self._replaced = {}
         outcome = self._outcome(one)
+        if not self._may_count(one):
+            self._undo()
+            outcome = Outcome(one, State.HELD, (self.breaker.problem(),), self._kind_of_withdrawal(one))
+        elif self._replaced:
+            self.breaker.note((old, self._now[key]) for key, old in self._replaced.items())
+        self._note_waiting(outcome)
+        return outcome
+
+    def count(self, writes: Writes) -> None:
+        """Write how many claims are live, and what the breaker has counted."""
+        writes.live = dict(live_changes(self.changed.values()))
+        writes.breakers, writes.tripped = self.breaker.changed, self.breaker.tripped
+
+    def _note_waiting(self, outcome: Outcome) -> None:
+        """Keep what is held under an id as it is after an arrival."""
+        one = outcome.admitted
         at = (one.arrival.source.no, StixId(one.stix_id or ""))
         if at not in self._held:
-            return outcome
+            return
         gone = self._superseded_at(at, outcome.superseding)
         left = tuple(waits for waits in self._held[at].waiting if waits not in gone)
-        if one.held_on and outcome.state is State.HELD:
-            would = one.would_claim[0]
-            left = (*left, WaitingVersion(one.arrival.stamp, would.modified_us, would.digest))
+        if outcome.is_stored_as_held:
+            left = (*left, waiting_version(outcome))
         self._held[at] = self._held[at]._replace(waiting=left)
-        return outcome
 
     def _as_keys(self, claims: Sequence[Claim]) -> tuple[Claim, ...]:
         return tuple(read_as_keys(claim, self._issued) for claim in claims)
 
     def _outcome(self, one: Admitted) -> Outcome:
-        if _withdraws(one):
+        if withdraws(one):
             return self._restore(one) if one.arrival.withdrawal is Withdrawal.RESTORE else self._withdraw(one)
         stands = self._stands_already(one)
         if stands is not None:
@@ -140,23 +100,73 @@ class Contributions:
         old = self._now.get(claim.key)
         if old is not None:
             claim = replace(claim, since=runs_on(old, claim, self._policy))
+        self._replaced.setdefault(claim.key, old)
         self._now[claim.key] = claim
         self.changed[claim.key] = (self._before.get(claim.key), claim)
+
+    # ------------------------------------------------------------ the breaker
+
+    def _may_count(self, one: Admitted) -> bool:
+        """Whether the breaker lets pass what an arrival has taken back."""
+        if one.arrival.released is not None or not self._replaced or not self._policy.breaker.share:
+            return True
+        found = [taken_back(old, self._now[key], self._policy, self._decision) for key, old in self._replaced.items()]
+        hidden = sum(self._carrying(key) for key, old in self._replaced.items() if hides_more(old, self._now[key]))
+        what = TakenBack(sum(each.taken for each in found) + hidden, sum(each.ended for each in found))
+        return self.breaker.lets_pass(one.arrival.source.no, one.arrival.at_us, what)
+
+    def _decision(self, source: int, marking: StixId) -> Decided:
+        return decision_of(self._now.get(claim_key(source, marking)))
+
+    def _carrying(self, key: ClaimKey) -> int:
+        """How many claims of its source carry a marking-definition, after the arrivals so far."""
+        definition = self._now[key]
+        name = marked_with(definition.source, definition.id)
+        return self._referring[name] + sum(
+            (name in indexed_references(new, self._policy))
+            - (old is not None and name in indexed_references(old, self._policy))
+            for old, new in self.changed.values()
+        )
+
+    def _undo(self) -> None:
+        """Take back what the current arrival has changed."""
+        for key, old in self._replaced.items():
+            if old is None:
+                del self._now[key]
+            else:
+                self._now[key] = old
+            if old is self._before.get(key):
+                del self.changed[key]
+            elif old is not None:
+                self.changed[key] = (self._before.get(key), old)
+        self._replaced = {}
+
+    def _kind_of_withdrawal(self, one: Admitted) -> Withdrawal | None:
+        """How an arrival that the breaker holds withdraws. One that stands is not weakened by a later soft one."""
+        if not withdraws(one):
+            return None
+        return Withdrawal.STANDS if self._holds_standing(one) else one.arrival.withdrawal
+
+    def _holds_standing(self, one: Admitted) -> bool:
+        """Whether the breaker holds a withdrawal under the same id that stands."""
+        at = (one.arrival.source.no, StixId(one.stix_id or ""))
+        return at in self._held and any(each.withdrawal is Withdrawal.STANDS for each in self._held[at].waiting)
 
     # ------------------------------------------------------------ withdrawals
 
     def _withdraw(self, one: Admitted) -> Outcome:
         stamp, at = one.arrival.stamp, (one.arrival.source.no, StixId(one.stix_id or ""))
         old = self._now.get(claim_key(*at))
-        held = self._superseded_at(at, _superseding(one))
+        held = self._superseded_at(at, superseding_of(one))
         gone = None
         if one.arrival.withdrawal is Withdrawal.STANDS and (old is not None or held):
-            gone = standing_withdrawal(old or no_claim(*at, stamp), stamp, held)
+            objects = [each for each in held if each.withdrawal is None]
+            gone = standing_withdrawal(old or no_claim(*at, stamp), stamp, objects)
         elif old is not None:
             gone = withdrawal(old, stamp)
         if gone is not None:
             self._put(gone)
-            self._withdraw_parts(_parts_of(old), stamp)
+            self._withdraw_parts(parts_of(old), stamp)
         elif not held:
             says = f"You have nothing live under {cut(one.stix_id)}; nothing was withdrawn."
             return Outcome(one, State.UNCHANGED, (Problem(Code.WITHDRAWAL_UNKNOWN, "", says),))
@@ -165,6 +175,8 @@ class Contributions:
     def _restore(self, one: Admitted) -> Outcome:
         old = self._now.get(claim_key(one.arrival.source.no, one.stix_id or ""))
         again = None if old is None else restored(old, one.arrival.stamp)
+        if again is None and self._holds_standing(one):
+            return Outcome(one, State.HELD, (self.breaker.problem(),), Withdrawal.SOFT)
         if again is None:
             says = f"No withdrawal of yours stands under {cut(one.stix_id)}; nothing was changed."
             return Outcome(one, State.UNCHANGED, (Problem(Code.WITHDRAWAL_UNKNOWN, "", says),))
@@ -180,7 +192,7 @@ class Contributions:
         gone = superseded(old, by) if one.retracts else withdrawal(old, by.stamp)
         if gone is not None:
             self._put(gone)
-            self._withdraw_parts(_parts_of(old), by.stamp)
+            self._withdraw_parts(parts_of(old), by.stamp)
 
     def _withdraw_parts(self, parts: Iterable[ClaimKey], stamp: Stamp) -> None:
         for key in parts:
@@ -195,7 +207,7 @@ class Contributions:
         """The held objects of a source under an id that are superseded."""
         if by is None or at not in self._held:
             return []
-        return [one for one in self._held[at].waiting if is_superseded([by], one.stamp, one.modified_us)]
+        return [one for one in self._held[at].waiting if by.supersedes(one.stamp, one.modified_us, one.held_as)]
 
     def _stands_already(self, one: Admitted) -> Problem | None:
         """Why the object need not be held: an operator has released this exact claim, or a newer one counts already.
@@ -249,7 +261,7 @@ class Contributions:
             said = (*said, Problem(Code.WITHDRAWAL_PART_STANDS, "/objects", says))
         for claim in (replaces, *moved):
             self._put(claim)
-        left_out = set(_parts_of(old)) - {part.key for part in parts}
+        left_out = set(parts_of(old)) - {part.key for part in parts}
         self._withdraw_parts(sorted(left_out), one.arrival.stamp)
         trouble = None if one.only_revokes else self._marking_trouble(whole)
         if trouble is not None and whole.state is ClaimState.REVOKED:
@@ -264,7 +276,7 @@ class Contributions:
             says = "A label states an unknown TLP level; this object is hidden from everyone until it is corrected."
             return Problem(Code.MARKING_UNKNOWN, "/labels", says)
         taking = {one.ref for one in claim.marks.granular if one.takes_all}
-        for ref in _own_markings(claim, self._policy):
+        for ref in own_markings(claim, self._policy):
             if ref not in claim.marks.own and ref not in taking:
                 continue
             hides = self._hides(claim.source, ref, "this object")
@@ -278,7 +290,7 @@ class Contributions:
         parts = {one.ref for one in claim.marks.granular if one.level is None and not one.takes_all}
         hidden = [
             says
-            for ref in _own_markings(claim, self._policy)
+            for ref in own_markings(claim, self._policy)
             if ref in parts and (says := self._hides(claim.source, ref, "what it marks")) is not None
         ]
         return [Problem(Code.MARKING_PART_HIDDEN, "/granular_markings", says) for says in hidden]
@@ -295,16 +307,6 @@ class Contributions:
         if decided.level is not None and decided.level > self._policy.sources[source].ceiling:
             return f"{name} is TLP:{decided.level.label.upper()}, above your ceiling; {what} is hidden."
         return None
-
-
-def _superseding(one: Admitted) -> Superseding:
-    """What an arrival supersedes if it counts."""
-    said = (*one.claims, *one.would_claim)
-    return Superseding(one.arrival.stamp, said[0].modified_us if said else None)
-
-
-def _withdraws(one: Admitted) -> bool:
-    return one.arrival.value is None and not one.problems
 
 
 def _as_meant(one: Admitted) -> tuple[Problem, ...]:

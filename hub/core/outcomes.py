@@ -1,18 +1,80 @@
-"""Turns the outcomes of a batch into rows: parts of receipts, counts, held objects, rejections."""
+"""What became of each arrival, and the rows that follow from it: receipts, counts, held objects, rejections."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from hub.core.admission import Admitted
 from hub.core.arrivals import Arrival
-from hub.core.contributions import Outcome
+from hub.model.held import HeldAs
 from hub.model.policy import SourceKind
-from hub.model.problems import Problem
-from hub.model.words import State, StixId
-from hub.model.writes import Held, ReceiptCounts, ReceiptPart, Superseding, Writes, is_superseded, without_superseded
+from hub.model.problems import Code, Problem
+from hub.model.reads import WaitingVersion
+from hub.model.words import State, StixId, Withdrawal
+from hub.model.writes import Held, ReceiptCounts, ReceiptPart, Superseding, Writes, without_superseded
 
 _EXCERPT_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The state and the problems of one arrival."""
+
+    admitted: Admitted
+    state: State
+    problems: tuple[Problem, ...]
+    withdrawal: Withdrawal | None = None
+    """If the breaker holds it: what it does if it is a withdrawal."""
+
+    @property
+    def is_held_by_breaker(self) -> bool:
+        """Whether it waits because its source takes back too much."""
+        return self.state is State.HELD and self.problems[0].code is Code.BREAKER_MASS_WITHDRAWAL
+
+    @property
+    def is_stored_as_held(self) -> bool:
+        """Whether it waits with its original bytes, and is no claim yet."""
+        return self.state is State.HELD and (self.is_held_by_breaker or not self.admitted.claims)
+
+    @property
+    def superseding(self) -> Superseding | None:
+        """Which held objects under the same id this arrival supersedes; None if none."""
+        one = self.admitted
+        if self.is_held_by_breaker:
+            return superseding_of(one, HeldAs.BY_BREAKER)
+        if withdraws(one):
+            return None if one.arrival.withdrawal is Withdrawal.RESTORE else superseding_of(one)
+        if self.state in (State.ACCEPTED, State.HELD) or one.retracts:
+            return superseding_of(one)
+        listed = any(problem.code in (Code.VERSION_OLDER, Code.VERSION_SAME) for problem in self.problems)
+        return Superseding(one.arrival.stamp, None, HeldAs.NOT_LISTED) if listed else None
+
+
+def withdraws(one: Admitted) -> bool:
+    """Whether an arrival is a withdrawal that can be read."""
+    return one.arrival.value is None and not one.problems
+
+
+def superseding_of(one: Admitted, least: HeldAs = HeldAs.FOR_CONTENT) -> Superseding:
+    """What an arrival supersedes if it counts."""
+    said = (*one.claims, *one.would_claim)
+    return Superseding(one.arrival.stamp, said[0].modified_us if said else None, least)
+
+
+def waiting_version(outcome: Outcome) -> WaitingVersion:
+    """What waits because an arrival is held."""
+    one = outcome.admitted
+    held = HeldAs.FOR_CONTENT
+    if outcome.is_held_by_breaker:
+        held = HeldAs.NOT_LISTED if outcome.withdrawal is Withdrawal.SOFT else HeldAs.BY_BREAKER
+    said = (*one.claims, *one.would_claim)
+    modified_us, digest = (said[0].modified_us, said[0].digest) if said else (None, b"")
+    return WaitingVersion(one.arrival.stamp, modified_us, digest, held, outcome.withdrawal)
+
+
+# ---------------------------------------------------------------- receipts, counts, held objects
 
 
 def account(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
@@ -22,7 +84,7 @@ def account(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
     for outcome in outcomes:
         arrival = outcome.admitted.arrival
         source = arrival.source.no
-        if not arrival.released:
+        if arrival.released is None:
             totals.setdefault(source, Counter())[outcome.state] += 1
         if arrival.receipt is not None:
             # also by source: the headers of a source's records can only affect its own receipts
@@ -44,11 +106,14 @@ def _hold(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
             at = (admitted.arrival.source.no, StixId(admitted.stix_id or ""))
             said.setdefault(at, []).append(outcome.superseding)
     writes.superseding = {at: without_superseded(some) for at, some in said.items()}
-    held = [_held(one, now_us) for one in outcomes if one.state is State.HELD and not one.admitted.claims]
+    held = [_held(one, now_us) for one in outcomes if one.is_stored_as_held]
     writes.held = [
         one
         for one in held
-        if not is_superseded(writes.superseding[one.source, StixId(one.stix_id)], one.stamp, one.modified_us)
+        if not any(
+            each.supersedes(one.stamp, one.modified_us, one.held_as)
+            for each in writes.superseding[one.source, StixId(one.stix_id)]
+        )
     ]
 
 
@@ -64,11 +129,12 @@ def _problem(outcome: Outcome, problem: Problem) -> dict[str, object]:
 
 def _held(outcome: Outcome, now_us: int) -> Held:
     admitted, problem = outcome.admitted, outcome.problems[0]
-    arrival = admitted.arrival
+    arrival, waits = admitted.arrival, waiting_version(outcome)
     return Held(
-        0, arrival.source.no, admitted.stix_id or "", problem.code.value, admitted.held_on, problem.says,
+        0, arrival.source.no, admitted.stix_id or "", problem.code.value,
+        "" if outcome.is_held_by_breaker else admitted.held_on, problem.says,
         arrival.value or b"", arrival.stamp, arrival.receipt, arrival.index, arrival.at_us or now_us,
-        admitted.would_claim[0].modified_us, admitted.would_claim[0].digest,
+        waits.modified_us, waits.digest, waits.withdrawal,
     )  # fmt: skip
 
 

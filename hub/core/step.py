@@ -24,7 +24,8 @@ import orjson
 
 from hub.core.admission import Hold, admitted, no_hold
 from hub.core.arrivals import Arrival, arrivals_in, released_arrivals
-from hub.core.contributions import Contributions, reads_for, reads_of_parts
+from hub.core.contribution_reads import further_reads, reads_for
+from hub.core.contributions import Contributions
 from hub.core.merge.drafts import Draft
 from hub.core.merge.engine import Engine
 from hub.core.merge.facts import indexed_references
@@ -180,11 +181,12 @@ class Step:
         policy, settings = self.policy, self._settings
         ready = admitted(arrivals, policy, settings.limits, settings.hold)
         answers = yield reads_for(ready, policy).update(TURNS, (None,))
-        if parts := reads_of_parts(answers):
-            answers.put(REPLACED, (yield parts).of(REPLACED))
+        if further := further_reads(ready, policy, answers):
+            answers.add((yield further))
         contributions = Contributions(policy, answers)
         outcomes = [contributions.take(one) for one in ready]
         self._write_claims(contributions.changed)
+        contributions.count(self.writes)
         account(outcomes, self.writes, self._now_us)
         if refused := rejections(outcomes, settings.rules_url):
             logs = (yield Reads().update(REJECTIONS_LOG, refused)).of(REJECTIONS_LOG)

@@ -1,4 +1,4 @@
-"""Metrics that are measured on request: whether servers answer, free disk space, the number of held objects.
+"""Metrics that are measured on request: whether servers answer, free disk space, what waits for the operator.
 
 They are measured at most every few seconds. Free space and held objects are shown only on the internal port.
 """
@@ -9,11 +9,13 @@ import asyncio
 import math
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from hub.model.breaker import Trip
 from hub.questions.servers import Server, answers, asked
 
 FRESH_S = 2.0
@@ -24,6 +26,10 @@ class AskedIntake(Protocol):
     """The part of ``hub/store/port.IntakeReader`` that is used here."""
 
     async def waiting(self) -> int:
+        """See ``IntakeReader``."""
+        ...
+
+    async def trips(self) -> Sequence[Trip]:
         """See ``IntakeReader``."""
         ...
 
@@ -53,6 +59,7 @@ class Gauges:
         self._free = self._gauge("ctihub_data_dir_free_bytes", "Room that is left where DATA_DIR is")
         self._size = self._gauge("ctihub_data_dir_size_bytes", "Size of the file system where DATA_DIR is")
         self._held = self._gauge("ctihub_held_waiting", "Objects that wait for the operator")
+        self._tripped = self._gauge("ctihub_breakers_tripped", "Centres whose mass withdrawal waits for a confirmation")
 
     async def text(self) -> bytes:
         """Returns all metrics in Prometheus' text format. Never raises: a failed measurement is NaN."""
@@ -71,6 +78,8 @@ class Gauges:
         self._up.labels("log").set(await answers(self._log.ready))
         waiting = await asked(self._store.intake.waiting)
         self._held.set(math.nan if waiting is None else waiting)
+        trips = await asked(self._store.intake.trips)
+        self._tripped.set(math.nan if trips is None else len(trips))
         try:
             usage = await asyncio.to_thread(shutil.disk_usage, self._data_dir)
         except OSError:  # a process on PostgreSQL and Kafka needs no DATA_DIR

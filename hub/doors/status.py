@@ -72,6 +72,7 @@ def _centre(one: SourceFlow) -> CentreStatus:
         lag=one.lag,
         last_received=None if one.last_received_us is None else stix_time(one.last_received_us),
         last_code=one.last_code,
+        tripped=None if one.tripped_us is None else stix_time(one.tripped_us),
     )
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+
+from hub.model.problems import Code
+from hub.model.words import Withdrawal
 
 
 class HeldState(StrEnum):
@@ -17,6 +20,24 @@ class HeldState(StrEnum):
     REFUSED = "refused"
     SUPERSEDED = "superseded"
     """Its source has since sent a newer version, or a withdrawal, under the same id."""
+
+
+class HeldAs(IntEnum):
+    """Why something is held; ordered by how much supersedes it."""
+
+    FOR_CONTENT = 0
+    """An object, for a list or a rule: an operator must look at it."""
+    BY_BREAKER = 1
+    """An object or a withdrawal, because its source takes back too much."""
+    NOT_LISTED = 2
+    """A soft withdrawal, by the breaker: superseded as soon as the source lists the object again."""
+
+
+def held_as(code: str, withdrawal: Withdrawal | None) -> HeldAs:
+    """Why something is held that waits with this code."""
+    if code != Code.BREAKER_MASS_WITHDRAWAL:
+        return HeldAs.FOR_CONTENT
+    return HeldAs.NOT_LISTED if withdrawal is Withdrawal.SOFT else HeldAs.BY_BREAKER
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +54,9 @@ class HeldObject:
     state: HeldState
     receipt: str | None
     value: bytes
-    """The object as received; empty in listings."""
+    """The object as received; empty in listings, and for a withdrawal."""
+    withdrawal: Withdrawal | None = None
+    """What it does if it is a withdrawal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +66,5 @@ class HeldChoice:
     numbers: Collection[int] = ()
     list_name: str | None = None
     source: int | None = None
+    by_breaker: bool | None = None
+    """Whether the breaker holds them; None: whether or not."""

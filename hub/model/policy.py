@@ -13,9 +13,10 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
+from hub.model.breaker import BreakerLimits
 from hub.model.event_log import INTAKE_PREFIX, MEMBERS_TOPIC
 from hub.model.lifecycle import Lifecycle, Retention
-from hub.model.policy_keys import Settings, lifecycle_of, retention_of
+from hub.model.policy_keys import Settings, breaker_of, lifecycle_of, retention_of
 from hub.model.times import DAY_US
 from hub.model.words import (
     COMMUNITY,
@@ -219,6 +220,11 @@ class Policy:
     def retention(self) -> Retention:
         """How long the hub keeps what it needs no more."""
         return retention_of(self.settings)
+
+    @cached_property
+    def breaker(self) -> BreakerLimits:
+        """How much a source may take back within an hour."""
+        return breaker_of(self.settings)
 
     @cached_property
     def today_no(self) -> int | None:

@@ -13,6 +13,7 @@ from enum import Enum, auto
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
+from hub.model.breaker import LEAST, SHARE, BreakerLimits
 from hub.model.lifecycle import GRACE_DAYS, ConfidenceStep, Lifecycle, Retention
 
 MOST_DAYS = 36_500
@@ -113,6 +114,34 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """A whole number within limits, with a unit that need not be written."""
+
+    most: int
+    unit: str = ""
+
+    @property
+    def syntax(self) -> str:
+        """See ``ValueSyntax``."""
+        return f"It is a whole number from 0 to {self.most:,}{self.unit}."
+
+    def read(self, text: str) -> int:
+        """See ``ValueSyntax``.
+
+        >>> Amount(100, "%").read("20%"), Amount(100, "%").read("20")
+        (20, 20)
+        """
+        number = int(text.removesuffix(self.unit).strip().replace(",", ""))
+        if not 0 <= number <= self.most:
+            raise ValueError(text)
+        return number
+
+    def write(self, value: int) -> str:
+        """See ``ValueSyntax``."""
+        return f"{value}{self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyKey:
     """One key, or one for each kind of observable."""
 
@@ -157,6 +186,14 @@ KEYS: tuple[PolicyKey, ...] = (
     PolicyKey(
         "retention.log", Days("forever", 1), 7, "How long the event log keeps what sources sent, once it is processed.",
     ),
+    PolicyKey(
+        "breaker.share", Amount(100, "%"), SHARE,
+        "Which share of its live claims a source may take back within an hour; 0% switches the breaker off.",
+    ),
+    PolicyKey(
+        "breaker.least", Amount(1_000_000_000), LEAST,
+        "How many claims a source may take back within an hour, however few it has.",
+    ),
 )  # fmt: skip
 """All keys, in the order in which they are shown."""
 
@@ -195,6 +232,11 @@ def lifecycle_of(settings: Settings) -> Lifecycle:
 def retention_of(settings: Settings) -> Retention:
     """How long the hub keeps what it needs no more."""
     return Retention(_one(settings, "retention.versions"), _one(settings, "retention.log"))
+
+
+def breaker_of(settings: Settings) -> BreakerLimits:
+    """How much a source may take back within an hour."""
+    return BreakerLimits(_one(settings, "breaker.share"), _one(settings, "breaker.least"))
 
 
 def _one(settings: Settings, name: str) -> Any:

@@ -63,6 +63,7 @@ class Code(StrEnum):
     WITHDRAWAL_STANDS = "withdrawal.stands"
     WITHDRAWAL_KIND = "withdrawal.kind"
     HELD_REFUSED = "held.refused"
+    BREAKER_MASS_WITHDRAWAL = "breaker.mass-withdrawal"
 
     # held for the operator
     LIST_HIT = "list.hit"
@@ -95,6 +96,7 @@ _STATES = {
     Code.WITHDRAWAL_UNKNOWN: State.UNCHANGED,
     Code.WITHDRAWAL_STANDS: State.UNCHANGED,
     Code.HELD_REFUSED: State.UNCHANGED,
+    Code.BREAKER_MASS_WITHDRAWAL: State.HELD,
     Code.MARKING_UNKNOWN: State.HELD,
     Code.LIST_HIT: State.HELD,
     Code.POISON_NETWORK: State.HELD,

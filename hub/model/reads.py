@@ -10,8 +10,10 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
+from hub.model.breaker import BreakerRecord
 from hub.model.claims import Change, Claim, ClaimKey, View
-from hub.model.words import CanonicalKey, Seq, StixId
+from hub.model.held import HeldAs
+from hub.model.words import CanonicalKey, Seq, StixId, Withdrawal
 
 REFERRER_LIMIT = 500
 """If more claims than this refer to one id, they are read page by page, and may be deferred to later steps."""
@@ -50,12 +52,15 @@ class DueViews(NamedTuple):
 
 
 class WaitingVersion(NamedTuple):
-    """A held object, without its content."""
+    """A held object or withdrawal, without its content."""
 
     stamp: bytes
     modified_us: int | None
     digest: bytes
     """Of the claim that it would make."""
+    held_as: HeldAs = HeldAs.FOR_CONTENT
+    withdrawal: Withdrawal | None = None
+    """None: it is an object."""
 
 
 class HeldRecord(NamedTuple):
@@ -63,7 +68,7 @@ class HeldRecord(NamedTuple):
 
     waiting: tuple[WaitingVersion, ...]
     refused: frozenset[bytes]
-    """The digests of the objects that an operator has refused."""
+    """The digests of the objects that an operator has refused for their content."""
 
 
 CLAIM: Read[ClaimKey, Claim | None] = Read("claim")
@@ -93,6 +98,10 @@ HELD: Read[tuple[int, StixId], HeldRecord] = Read("held")
 DUE: Read[DueViews, list[CanonicalKey]] = Read("due")
 """The things whose views change by themselves until a date, the oldest dates first; the order depends only on what the
 collection shows."""
+BREAKER: Read[int, BreakerRecord] = Read("breaker")
+"""What the breaker knows of a source: no other step changes it before this one has ended."""
+REFERRING: Read[StixId, int] = Read("referring")
+"""The number of claims that refer to an id."""
 REJECTIONS_LOG: Read[int, int] = Read("log of rejections")
 """The number of a source's log of rejections."""
 
@@ -134,6 +143,11 @@ class Answers:
     def put(self, read: Read[K, A], found: Mapping[K, A]) -> None:
         """Add the answers to a kind of read, one for every requested key."""
         self._found.setdefault(read, {}).update(found)
+
+    def add(self, others: Answers) -> None:
+        """Add the answers of another round."""
+        for read, found in others._found.items():
+            self.put(read, found)
 
     def of(self, read: Read[K, A]) -> dict[K, A]:
         """All answers to a kind of read; empty if none was requested."""

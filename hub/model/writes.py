@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hub.model.breaker import BreakerState
 from hub.model.claims import Change, Claim, ClaimKey, View
+from hub.model.held import HeldAs, held_as
 from hub.model.tasks import Task
-from hub.model.words import CanonicalKey, Seq, StixId
+from hub.model.words import CanonicalKey, Seq, StixId, Withdrawal
 
 
 @dataclass(slots=True)
@@ -44,7 +45,7 @@ class ReceiptPart:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An object that is held for the operator: the original bytes, and the reason."""
+    """An object or a withdrawal that is held for a decision: the original bytes, and the reason."""
 
     no: int
     source: int
@@ -60,36 +61,44 @@ class Held:
     modified_us: int | None = None
     digest: bytes = b""
     """The digest of the claim that it would make."""
+    withdrawal: Withdrawal | None = None
+    """What it does if it is a withdrawal; then it has no bytes."""
+
+    @property
+    def held_as(self) -> HeldAs:
+        """Why it is held."""
+        return held_as(self.code, self.withdrawal)
 
 
 @dataclass(frozen=True, slots=True)
 class Superseding:
-    """A later arrival under an id, which supersedes held objects there: its stamp, and the ``modified`` of the object;
+    """A later arrival under an id, which supersedes what is held there: its stamp, and the ``modified`` of the object;
     None if it has none, or is a withdrawal.
     """
 
     stamp: bytes
     modified_us: int | None
+    least: HeldAs = HeldAs.FOR_CONTENT
+    """It supersedes only what is held as this, or as what comes after it."""
 
     @property
     def up_to(self) -> float:
         """The latest ``modified`` that it supersedes."""
         return math.inf if self.modified_us is None else self.modified_us
 
+    def supersedes(self, stamp: bytes, modified_us: int | None, held: HeldAs) -> bool:
+        """Whether it supersedes something held with this stamp."""
+        older = modified_us is None or modified_us <= self.up_to
+        return stamp < self.stamp and older and held >= self.least
+
 
 def without_superseded(said: Iterable[Superseding]) -> list[Superseding]:
-    """The entries that no later one supersedes, ordered by stamp."""
+    """The entries that no later one makes redundant, ordered by stamp."""
     found: list[Superseding] = []
     for one in sorted(said, key=lambda one: (one.stamp, one.up_to), reverse=True):
-        if not found or one.up_to > found[-1].up_to:
+        if not any(later.up_to >= one.up_to and later.least <= one.least for later in found):
             found.append(one)
     return found[::-1]
-
-
-def is_superseded(by: Sequence[Superseding], stamp: bytes, modified_us: int | None) -> bool:
-    """Whether a held object with this stamp is superseded. ``by``: the result of ``without_superseded`` for its id."""
-    later = bisect_right(by, stamp, key=lambda one: one.stamp)
-    return later < len(by) and (modified_us is None or modified_us <= by[later].up_to)
 
 
 @dataclass(slots=True)
@@ -122,6 +131,12 @@ class Writes:
     """Numbers of held objects that were processed after their release."""
     counts: dict[int, ReceiptCounts] = field(default_factory=dict)
     """By source, the counts to add."""
+    live: dict[int, int] = field(default_factory=dict)
+    """By source, the change in the number of its live claims."""
+    breakers: dict[int, BreakerState] = field(default_factory=dict)
+    """By source, what the breaker has counted."""
+    tripped: list[int] = field(default_factory=list)
+    """The sources whose breaker has tripped in this step."""
     tasks: list[Task] = field(default_factory=list)
     """New tasks for later steps."""
     cancelled: list[Task] = field(default_factory=list)

@@ -10,6 +10,7 @@ import orjson
 
 from hub.log.kafka_topics import COLLECTION_PREFIX
 from hub.log.port import EventLog
+from hub.model.breaker import Trip
 from hub.model.event_log import MEMBERS, MEMBERS_TOPIC
 from hub.model.policy import NOBODY, Collection, Policy, Source, SourceKind, intake_topic, rejections_log
 from hub.model.principals import Principal, PrincipalKind
@@ -51,6 +52,8 @@ class SourceFlow:
     """When the hub last processed a record of it; None for a single member."""
     last_code: str | None
     """The code of its newest rejection; None for all members together."""
+    tripped_us: int | None = None
+    """When its breaker has tripped, if what it holds waits for a decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class HubStatus:
     relay_lag: int | None
     """Changes of these collections that are not on their topics yet; None unless the relay is up."""
     notes: tuple[str, ...]
-    """What an operator should correct, one sentence each; empty for others."""
+    """What the caller should do, one sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +114,17 @@ async def status(
     arrived = await asked(log.ends)  # before the positions: records processed in between are no lag
     flow = _Flow(arrived, await store.intake.reached(), await store.intake.counts())
     held = await store.intake.waiting() if operator else 0
+    trips = await store.intake.trips()
+    tripped = {trip.source: trip.tripped_us for trip in trips}
     ends = await store.logs.ends()
     seen = _seen(policy, principal)
     codes = await _last_codes(store.logs, seen)
     relay, relay_lag = await _relay(relayed, collections, ends)
+    other_notes = (*_notes(held, flow.of_nobody, here), *await _complaints(log)) if operator else ()
     return HubStatus(
         total=_sum(flow.counts.values()) if operator else None,
         sources=(
-            *(flow.of(source, codes.get(source.no)) for source in seen),
+            *(flow.of(source, codes.get(source.no), tripped.get(source.no)) for source in seen),
             *((flow.of_members(policy),) if operator and policy.members else ()),
         ),
         collections=tuple(listed(collections, ends)),
@@ -127,7 +133,7 @@ async def status(
         readers=here.readers if operator else None,
         relay=relay,
         relay_lag=relay_lag,
-        notes=(*_notes(held, flow.of_nobody, here), *await _complaints(log)) if operator else (),
+        notes=(*_trips(trips, seen, operator=operator), *other_notes),
     )
 
 
@@ -163,13 +169,13 @@ class _Flow:
         """The number of records rejected because their topic belongs to no source."""
         return self.counts.get(NOBODY.no, _NOTHING).rejected
 
-    def of(self, source: Source, last_code: str | None) -> SourceFlow:
+    def of(self, source: Source, last_code: str | None, tripped_us: int | None) -> SourceFlow:
         counts = self.counts.get(source.no, _NOTHING)
         if source.kind is SourceKind.MEMBER:
-            return SourceFlow(source.name, source.suspended, counts, None, None, last_code)
+            return SourceFlow(source.name, source.suspended, counts, None, None, last_code, tripped_us)
         topic = intake_topic(source.kind, source.name)
         lag, last_received_us = self._lag(topic), self._last_received_us(topic)
-        return SourceFlow(source.name, source.suspended, counts, lag, last_received_us, last_code)
+        return SourceFlow(source.name, source.suspended, counts, lag, last_received_us, last_code, tripped_us)
 
     def of_members(self, policy: Policy) -> SourceFlow:
         counts = _sum(self.counts.get(member.no, _NOTHING) for member in policy.members.values())
@@ -224,6 +230,22 @@ async def _relay(
         return RelayState.DOWN, None
     behind = (ends[one.no].seq - reached.get(COLLECTION_PREFIX + one.name, 0) for one in collections if one.no in ends)
     return RelayState.UP, sum(max(0, count) for count in behind)
+
+
+def _trips(trips: Iterable[Trip], seen: Iterable[Source], *, operator: bool) -> list[str]:
+    """What a source, or an operator, must do about breakers that have tripped."""
+    names = {source.no: source.name for source in seen}
+    found = []
+    for trip in trips:
+        if (name := names.get(trip.source)) is None:
+            continue
+        way_out = (
+            f"ask a person there, then ctihub breaker confirm {name} or refuse {name}"
+            if operator
+            else "call the operator of this hub to confirm them, or to drop them"
+        )
+        found.append(f"{trip.waiting:,} withdrawals of {name} are held, since they are so many: {way_out}.")
+    return found
 
 
 def _notes(held: int, of_nobody: int, here: Here) -> list[str]:

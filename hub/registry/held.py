@@ -1,4 +1,4 @@
-"""Objects that wait for the operator: hits on warning lists, and values that would block everyone."""
+"""Objects that wait for the operator: hits on warning lists, values that would block everyone, mass withdrawals."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class HeldObjects:
         async with self._context.change() as change:
             no = find_principal(change.before, centre, *SOURCE_KINDS).no if centre else None
             await _ensure_there(change, numbers)
-            count = await change.directory.settle_held(HeldChoice(numbers, list_name, no), state)
+            by_breaker = None if numbers else False  # all that a breaker holds is decided at once: ctihub breaker
+            count = await change.directory.settle_held(HeldChoice(numbers, list_name, no, by_breaker), state)
             if count:
                 said = {"numbers": list(numbers), "list": list_name, "centre": centre}
                 await change.record(HeldSettled(state, count, said))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hub.model import policy
+from hub.model.breaker import BreakerRecord, Trip
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Group, Source
 from hub.model.policy_changes import PolicyChange
@@ -30,6 +31,10 @@ class Directory(Protocol):
         self, choice: HeldChoice, *, state: HeldState | None, limit: int, with_value: bool = False
     ) -> Sequence[HeldObject]:
         """Returns at most ``limit`` held objects, oldest first; ``state`` None means any."""
+        ...
+
+    async def trips(self) -> Sequence[Trip]:
+        """Returns the breakers that have tripped and wait for a decision, the first first."""
         ...
 
 
@@ -85,6 +90,14 @@ class DirectoryWriter(Directory, Protocol):
 
     async def set_setting(self, key: str, value: str | None) -> None:
         """Set a value of the policy, as ``hub/model/policy_keys`` writes it; None: no value, but the default."""
+        ...
+
+    async def breaker(self, source: int) -> BreakerRecord:
+        """Returns what the breaker knows of a source; no step of a worker changes it before the end."""
+        ...
+
+    async def reset_breaker(self, source: int, *, count_anew: bool) -> None:
+        """Let a source whose breaker has tripped take back again. ``count_anew``: forget what it has taken back."""
         ...
 
     async def record(self, change: PolicyChange, now_us: int) -> int:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from hub.registry.access import Access
+from hub.registry.breakers import Breakers
 from hub.registry.centres import Centres
 from hub.registry.collections import Collections
 from hub.registry.context import RegistryContext
@@ -44,6 +45,7 @@ class Registry:
         self.collections = Collections(self._context)
         self.held = HeldObjects(self._context)
         self.settings = PolicySettings(self._context)
+        self.breakers = Breakers(self._context)
 
     async def entitlements(self) -> Entitlements:
         """Returns the required state of the broker. Raises TryAgain."""

@@ -18,6 +18,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.breaker import BreakerRecord, Trip
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Audience, Collection, Group, Policy, Source, Widths, rejections_log, terms_of
 from hub.model.policy_changes import PolicyChange
@@ -32,6 +33,7 @@ from hub.model.principals import (
     source_of_member,
 )
 from hub.model.words import BUILT_IN_GROUPS, CollectionName, GroupName, Level, Naming, SourceName, StixId
+from hub.store import breakers
 from hub.store import tables as t
 from hub.store.dialect import Dialect
 from hub.store.policy_changes import insert_row, lock, policy_number, record
@@ -74,6 +76,10 @@ class SqlDirectory:
     ) -> Sequence[HeldObject]:
         """See the port."""
         return await read_held(self._conn, choice, state=state, limit=limit, with_value=with_value)
+
+    async def trips(self) -> Sequence[Trip]:
+        """See the port."""
+        return await breakers.trips(self._conn)
 
 
 class SqlDirectoryWriter(SqlDirectory):
@@ -179,6 +185,14 @@ class SqlDirectoryWriter(SqlDirectory):
     async def settle_held(self, choice: HeldChoice, state: HeldState) -> int:
         """See the port."""
         return await settle_held(self._conn, choice, state)
+
+    async def breaker(self, source: int) -> BreakerRecord:
+        """See the port."""
+        return (await breakers.load(self._conn, {source}))[source]
+
+    async def reset_breaker(self, source: int, *, count_anew: bool) -> None:
+        """See the port."""
+        await breakers.reset(self._conn, source, count_anew=count_anew)
 
     async def record(self, change: PolicyChange, now_us: int) -> int:
         """See the port."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 
 import orjson
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.breaker import Trip
 from hub.model.held import HeldState
 from hub.model.words import TopicPartition
 from hub.model.writes import ReceiptCounts
+from hub.store import breakers
 from hub.store import tables as t
 from hub.store.dialect import Dialect
 from hub.store.port import ObjectProblem, Reached
@@ -72,6 +74,11 @@ class SqlIntake:
         waits = t.held.c.state == HeldState.WAITING
         async with self._database.reading() as conn:
             return int((await conn.execute(select(func.count()).where(waits))).scalar_one())
+
+    async def trips(self) -> Sequence[Trip]:
+        """See the port."""
+        async with self._database.reading() as conn:
+            return await breakers.trips(conn)
 
     async def released(self, known: Collection[int]) -> dict[int, bytes]:
         """See the port."""

@@ -16,6 +16,7 @@ from hub.model.claims import Claim, ClaimKey, claim_key
 from hub.model.policy import LOG_OF_NOBODY, NOBODY, Policy, Source, rejections_log
 from hub.model.reads import (
     BODY,
+    BREAKER,
     CLAIM,
     DUE,
     HELD,
@@ -25,6 +26,7 @@ from hub.model.reads import (
     PLACED,
     PLACEMENT,
     REFERRERS,
+    REFERRING,
     REJECTIONS_LOG,
     REPLACED,
     THING,
@@ -38,7 +40,7 @@ from hub.model.reads import (
     ThingRecord,
 )
 from hub.model.words import CanonicalKey, Seq, type_of_id
-from hub.store import referring, tasks, waiting
+from hub.store import breakers, referring, tasks, waiting
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
@@ -62,6 +64,8 @@ class Loading:
             BODY: self._bodies,
             USES: self._uses,
             DUE: self._due,
+            BREAKER: lambda sources: breakers.load(conn, sources),
+            REFERRING: lambda ids: referring.count_referring(conn, ids),
             TURNS: lambda _: tasks.load_turns(conn),
         }
 

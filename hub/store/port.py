@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from hub.model.breaker import Trip
 from hub.model.claims import Claim, ClaimKey, ClaimState, View
 from hub.model.policy import Policy
 from hub.model.reads import Answers, Reads
@@ -324,8 +325,12 @@ class IntakeReader(Protocol):
         """Returns how many objects wait for the operator."""
         ...
 
+    async def trips(self) -> Sequence[Trip]:
+        """Returns the breakers that have tripped and wait for a decision, the first first."""
+        ...
+
     async def released(self, known: Collection[int]) -> Mapping[int, bytes]:
-        """Returns the released objects as they were received, by number, except the ``known`` ones."""
+        """Returns the objects released for their content, as they were received, by number, except the ``known``."""
         ...
 
 

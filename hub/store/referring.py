@@ -41,6 +41,14 @@ async def load_referrers(
     return found | few
 
 
+async def count_referring(conn: AsyncConnection, names: Set[StixId]) -> dict[StixId, int]:
+    """Returns how many claims refer to each name."""
+    r = t.referring.c
+    counted = select(r.target, func.count()).where(r.target.in_(sorted(names))).group_by(r.target)
+    found = {row[0]: row[1] for row in await conn.execute(counted)}
+    return {name: found.get(name, 0) for name in names}
+
+
 async def load_pages(
     conn: AsyncConnection, pages: Set[tuple[StixId, bytes]], referrer_limit: int
 ) -> dict[tuple[StixId, bytes], list[Claim]]:

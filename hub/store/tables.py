@@ -224,10 +224,28 @@ held = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("modified_us", BigInteger),
     Column("digest", LargeBinary, nullable=False),
+    Column("withdrawal", Text),  # how it withdraws, if it is a withdrawal
     Column("state", Text, nullable=False),  # waiting, released, taken, refused, superseded
     Index("ix_held_state_no", "state", "no"),
     Index("ix_held_source_stix_id", "source", "stix_id"),
 )
+
+live_claims = Table(
+    "live_claims",
+    metadata,
+    Column("source", Integer, primary_key=True, autoincrement=False),
+    Column("count", BigInteger, nullable=False),
+)
+"""How many of each source's contributions are live."""
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("source", Integer, primary_key=True, autoincrement=False),
+    Column("minutes", Text, nullable=False),  # JSON: model/breaker.Minute
+    Column("tripped_us", BigInteger),
+)
+"""What each source has taken back within the last hour, and whether its breaker has tripped."""
 
 # ---------------------------------------------------------------- registry, policy
 

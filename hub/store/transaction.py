@@ -17,9 +17,9 @@ from hub.model.policy import Policy
 from hub.model.reads import REPLACED, THING, Answers, Reads
 from hub.model.tasks import DueTask
 from hub.model.times import from_us, midnight_after
-from hub.model.words import Positions, Seq
+from hub.model.words import Positions, Seq, Withdrawal
 from hub.model.writes import Head, Held, Writes
-from hub.store import policy_changes, tasks, versions, waiting
+from hub.store import breakers, policy_changes, tasks, versions, waiting
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
@@ -176,10 +176,13 @@ class SqlTransaction:
         totals = [(no, x.accepted, x.unchanged, x.held, x.rejected) for no, x in sorted(writes.counts.items())]
         columns = ["accepted", "unchanged", "held", "rejected"]
         await self._many(self._store.upsert(t.counts, ["source"], add=columns), totals)
+        live = sorted((source, change) for source, change in writes.live.items() if change)
+        await self._many(self._store.upsert(t.live_claims, ["source"], add=["count"]), live)
+        await breakers.store(self.conn, writes.breakers)
         await waiting.supersede(self.conn, writes.superseding)
         rows = [
             (h.source, h.stix_id, h.code, h.list_name, h.says, h.value, h.stamp, h.receipt, h.index, h.at_us,
-             h.modified_us, h.digest, "waiting")
+             h.modified_us, h.digest, h.withdrawal, "waiting")
             for h in writes.held
         ]  # fmt: skip
         await self._many(self._store.insert(t.held), rows)
@@ -244,9 +247,12 @@ class SqlTransaction:
         query = select(t.held).where(h.state == "released").order_by(h.no).limit(limit)
         rows = await self.conn.execute(query.with_for_update(skip_locked=True))  # another worker has locked the rest
         return [
-            Held(r.no, r.source, r.stix_id, r.code, r.list, r.says, r.value, r.stamp, r.receipt, r.idx, r.at_us)
+            Held(
+                r.no, r.source, r.stix_id, r.code, r.list, r.says, r.value, r.stamp, r.receipt, r.idx, r.at_us,
+                withdrawal=None if r.withdrawal is None else Withdrawal(r.withdrawal),
+            )
             for r in rows
-        ]
+        ]  # fmt: skip
 
 
 _HEAD = (

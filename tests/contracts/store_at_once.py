@@ -11,13 +11,15 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import update
 
+from hub.model.breaker import BreakerState, Minute
 from hub.model.claims import ClaimKey
 from hub.model.errors import TryAgain
 from hub.model.policy_changes import CollectionAdded, GroupRemoved, PrincipalChanged, SourceChanged, SourceSuspended
-from hub.model.reads import REJECTIONS_LOG, THING, TURNS, Reads
+from hub.model.problems import Code
+from hub.model.reads import BREAKER, REJECTIONS_LOG, THING, TURNS, Reads
 from hub.model.tasks import DropVersions, DueTask, Recompute, RecomputeDue, SetDate, TakeTurns
 from hub.model.times import DAY_US, midnight_after, stix_time
-from hub.model.words import Topic, TopicPartition
+from hub.model.words import Topic, TopicPartition, Withdrawal
 from hub.model.writes import Held, Writes
 from hub.store import tables as t
 from hub.store.port import Transaction
@@ -369,6 +371,37 @@ class StoreAtOnce(StoreSuite):
             assert await two.intake.waiting() == 1
             assert await two.intake.released(()) == {1: b"{}"}
             assert await two.intake.released((1,)) == {}
+
+    async def test_a_breaker_is_counted_by_one_step_after_the_other(self) -> None:
+        """Two steps of one source, on different claims, each of which reads what the other has written or nothing."""
+
+        async def take_one_back(store: SqlStore) -> None:
+            async with store.transaction() as tx:
+                asked = Reads().update(BREAKER, (1,))
+                state = (await tx.load(asked, await tx.policy())).of(BREAKER)[1].state
+                taken = sum(one.taken for one in state.minutes) + 1
+                await tx.write(Writes(breakers={1: BreakerState((Minute(1, taken, 0),))}, live={1: 1}))
+
+        async with self.opened() as one, self.opened() as two:
+            async with asyncio.TaskGroup() as tasks:
+                for worker in range(6):
+                    tasks.create_task(take_one_back((one, two)[worker % 2]))
+            async with one.transaction() as tx:
+                found = (await tx.load(Reads().update(BREAKER, (1,)), await tx.policy())).of(BREAKER)[1]
+            assert found == (BreakerState((Minute(1, 6, 0),)), 6)
+
+    async def test_what_the_breaker_held_is_released_as_it_was_and_tells_lists_nothing(self) -> None:
+        held = Held(
+            0, 1, an_id("a"), Code.BREAKER_MASS_WITHDRAWAL, "", "why", b"", b"\0" * 24, None, 0, START_US,
+            withdrawal=Withdrawal.STANDS,
+        )  # fmt: skip
+        async with self.opened() as store:
+            await self.write(store, Writes(held=[held]))
+            async with store.begin() as conn:
+                await conn.execute(update(t.held).values(state="released"))
+            async with store.transaction() as tx:
+                assert await tx.released(10) == [replace(held, no=1)]
+            assert await store.intake.released(()) == {}
 
     async def test_rejections_have_a_log_of_their_own(self) -> None:
         async with self.opened() as store:

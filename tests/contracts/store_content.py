@@ -9,9 +9,27 @@ from typing import Any
 import pytest
 
 from hub.core.merge.facts import feedback_on
+from hub.model.breaker import BreakerRecord, BreakerState, Minute, Trip
 from hub.model.claims import Change, Claim, ClaimKey, ClaimState
-from hub.model.reads import CLAIM, DUE, HELD, PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, DueViews, Reads
-from hub.model.words import CanonicalKey, Seq, StixId
+from hub.model.held import HeldAs
+from hub.model.problems import Code
+from hub.model.reads import (
+    BREAKER,
+    CLAIM,
+    DUE,
+    HELD,
+    PLACED,
+    PLACEMENT,
+    REFERRERS,
+    REFERRING,
+    THING,
+    UNDER_ID,
+    USES,
+    DueViews,
+    Reads,
+    WaitingVersion,
+)
+from hub.model.words import CanonicalKey, Seq, StixId, Withdrawal
 from hub.model.writes import Held, ReceiptCounts, Superseding, Writes
 from hub.patterns.lookup import value_key
 from hub.store.port import Filter, ObjectProblem
@@ -30,6 +48,8 @@ from tests.contracts.store_values import (
 )
 from tests.stores import rows_of_log
 from tests.story import START_US
+
+BREAKER_CODE = Code.BREAKER_MASS_WITHDRAWAL
 
 
 def _by_key(claims: Iterable[Claim]) -> dict[ClaimKey, Claim]:
@@ -237,10 +257,54 @@ class StoreContent(StoreSuite):
         async with self.opened() as store:
             await self.write(store, Writes(held=held))
             assert await waiting(store) == tuple(
-                (stamp, modified_us, stamp[:16]) for stamp, modified_us in zip(stamps, (None, 2, 3, 1), strict=True)
+                WaitingVersion(stamp, modified_us, stamp[:16])
+                for stamp, modified_us in zip(stamps, (None, 2, 3, 1), strict=True)
             )
             await self.write(store, Writes(superseding={at: [Superseding(stamps[3], 2)]}))
-            assert await waiting(store) == ((stamps[2], 3, stamps[2][:16]), (stamps[3], 1, stamps[3][:16]))
+            left = [WaitingVersion(stamps[2], 3, stamps[2][:16]), WaitingVersion(stamps[3], 1, stamps[3][:16])]
+            assert await waiting(store) == tuple(left)
+
+    @pytest.mark.parametrize("least", HeldAs)
+    async def test_only_what_is_held_as_such_is_superseded(self, least: HeldAs) -> None:
+        at = (1, an_id("a"))
+        withdrawals = (None, Withdrawal.STANDS, Withdrawal.SOFT)
+        ways = (("list.hit", None), *((BREAKER_CODE, how) for how in withdrawals))
+        held = [
+            Held(0, *at, code, "", "why", b"{}", bytes([n]) * 24, None, 0, START_US, None, b"", how)
+            for n, (code, how) in enumerate(ways)
+        ]
+        async with self.opened() as store:
+            await self.write(store, Writes(held=held))
+            await self.write(store, Writes(superseding={at: [Superseding(bytes([9]) * 24, None, least)]}))
+            async with store.transaction() as tx:
+                left = (await tx.load(Reads().update(HELD, (at,)), await tx.policy())).of(HELD)[at].waiting
+            assert [(one.held_as, one.withdrawal) for one in left] == [
+                (one.held_as, one.withdrawal) for one in held if one.held_as < least
+            ]
+
+    async def test_what_a_breaker_counts_is_found_again_and_its_trip_is_told(self) -> None:
+        state = BreakerState((Minute(7, 3, 2), Minute(9, 1, 0)), START_US)
+        held = Held(0, 2, an_id("a"), BREAKER_CODE, "", "why", b"", b"\0" * 24, None, 0, START_US)
+
+        async def record(store: SqlStore, source: int) -> BreakerRecord:
+            async with store.transaction() as tx:
+                return (await tx.load(Reads().update(BREAKER, (source,)), await tx.policy())).of(BREAKER)[source]
+
+        async with self.opened() as store:
+            assert await record(store, 2) == (BreakerState(), 0)
+            await self.write(store, Writes(live={2: 5, 1: 1}))
+            await self.write(store, Writes(live={2: -2}, breakers={2: state}, held=[held, held]))
+            assert await record(store, 2) == (state, 3)
+            assert await record(store, 1) == (BreakerState(), 1)
+            assert await store.intake.trips() == [Trip(2, START_US, 2)]
+
+    async def test_what_refers_to_a_name_is_counted(self) -> None:
+        claims = [a_claim("a"), a_claim("b")]
+        async with self.opened() as store:
+            await self.write(store, Writes(claims=claims, references={one.key: (an_id("m"),) for one in claims}))
+            async with store.transaction() as tx:
+                found = await tx.load(Reads().update(REFERRING, (an_id("m"), an_id("n"))), await tx.policy())
+            assert found.of(REFERRING) == {an_id("m"): 2, an_id("n"): 0}
 
     async def test_versions_that_newer_ones_follow_are_told_from_the_newest(self) -> None:
         async with self.opened() as store:

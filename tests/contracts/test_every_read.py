@@ -33,6 +33,8 @@ ABOUT: dict[Read[Any, Any], object] = {
     reads.HELD: (1, STIX_ID),
     reads.DUE: reads.DueViews(COMMUNITY, 0, 10),
     reads.REJECTIONS_LOG: 1,
+    reads.BREAKER: 1,
+    reads.REFERRING: STIX_ID,
     reads.TURNS: None,
 }
 """A key of each kind. All but rows of logs and centres are about nothing that is there."""

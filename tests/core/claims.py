@@ -125,7 +125,7 @@ def projection(policy: Policy, no: int, obj: StixObject, second: float = 0, **ho
 # ---------------------------------------------------------------- from what is sent
 
 
-def an_arrival(source: Source, said: Any, second: float = 0, *, released: bool = False) -> Arrival:
+def an_arrival(source: Source, said: Any, second: float = 0, *, released: Code | None = None) -> Arrival:
     """An object, bytes as they are, an id to withdraw softly, or what is taken back, as it has come some seconds after
     the start.
     """

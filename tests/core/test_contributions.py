@@ -11,14 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.admission import Admitted, admitted
-from hub.core.contributions import Contributions, Outcome, reads_for, reads_of_parts
-from hub.core.outcomes import account
+from hub.core.arrivals import released_arrivals
+from hub.core.contribution_reads import further_reads, reads_for
+from hub.core.contributions import Contributions
+from hub.core.merge.facts import indexed_references
+from hub.core.outcomes import Outcome, account
 from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
 from hub.model.policy import Policy
 from hub.model.problems import Code
 from hub.model.reads import HELD, REPLACED, Answers, HeldRecord, WaitingVersion
 from hub.model.words import CanonicalKey, Level, Limits, Seq, State, StixId, Withdrawal
-from hub.model.writes import Writes
+from hub.model.writes import Held, Writes
 from tests.core.claims import a_policy, a_source, a_stamp, an_arrival, held_if_named
 from tests.examples import few
 from tests.memory import MemoryStore
@@ -42,7 +45,7 @@ class Hub:
         """Of the last batch."""
         self._second = 0
 
-    def batch(self, *said: Any, released: bool = False, at: int | None = None) -> list[Outcome]:
+    def batch(self, *said: Any, released: Code | None = None, at: int | None = None) -> list[Outcome]:
         """What becomes of each that a source says, objects and ids to withdraw; ``(source, said)`` for another one.
         ``at``: the second when they came, if it is not the next one.
         """
@@ -56,17 +59,23 @@ class Hub:
     def take(self, batch: Sequence[Admitted]) -> list[Outcome]:
         """One batch as a step goes about it."""
         answers = self.store.answer(reads_for(batch, self.policy))
-        if parts := reads_of_parts(answers):
-            answers.put(REPLACED, self.store.answer(parts).of(REPLACED))
+        if further := further_reads(batch, self.policy, answers):
+            answers.add(self.store.answer(further))
         held = {at: record._replace(refused=frozenset(self.refused)) for at, record in answers.of(HELD).items()}
         answers.put(HELD, held)
         contributions = Contributions(self.policy, answers)
         outcomes = [contributions.take(one) for one in batch]
         self.changed = dict(contributions.changed)
         writes = Writes(claims=[new for _, new in contributions.changed.values()])
+        writes.references = {new.key: indexed_references(new, self.policy) for new in writes.claims}
+        contributions.count(writes)
         account(outcomes, writes, 0)
         self.store.write(writes)
         return outcomes
+
+    def released(self, held: Held) -> list[Outcome]:
+        """What becomes of something that was held and is released."""
+        return self.take(admitted(released_arrivals([held], self.policy), self.policy, Limits(), held_if_named))
 
     def one(self, said: Any, **how: Any) -> tuple[str, ...]:
         """The state and the codes of the one thing that is said."""
@@ -227,7 +236,7 @@ def test_what_is_held_takes_back_what_stands_if_it_is_marked_otherwise(marks: li
 def test_what_an_operator_has_released_counts_and_is_not_held_again() -> None:
     hub = Hub()
     hub.batch(malware(name="held"))
-    assert hub.one(malware(name="held"), released=True) == (ACCEPTED,)
+    assert hub.one(malware(name="held"), released=Code.LIST_HIT) == (ACCEPTED,)
     assert hub.one(malware(name="held")) == (UNCHANGED, Code.VERSION_SAME)
     assert hub.one(malware(name="held", at=-7000)) == (UNCHANGED, Code.VERSION_OLDER)
     assert hub.one(malware(name="held", at=1)) == (HELD_, Code.LIST_HIT)
@@ -238,7 +247,7 @@ def test_what_is_released_counts_by_when_it_came() -> None:
         hub = Hub()
         hub.batch(malware(name="a", at=-7100))
         hub.batch(later)
-        assert hub.one(malware(name="held"), released=True, at=1) == (UNCHANGED, Code.VERSION_OLDER)
+        assert hub.one(malware(name="held"), released=Code.LIST_HIT, at=1) == (UNCHANGED, Code.VERSION_OLDER)
 
 
 def test_a_withdrawal_that_came_before_the_claim_withdraws_nothing() -> None:
@@ -454,7 +463,7 @@ def test_the_parts_of_a_whole_that_counts_are_there_whatever_came_between_and_go
     (part,) = parts(hub).values()
     hub.batch(part, at=5)
     assert parts(hub) == {}
-    hub.batch(observed(1, "198.51.100.7"), released=True, at=2)
+    hub.batch(observed(1, "198.51.100.7"), released=Code.LIST_HIT, at=2)
     assert parts(hub).keys() == {"198.51.100.7"}
     assert hub.one(OBSERVED, at=4) == (ACCEPTED,)
     assert parts(hub) == {}

@@ -152,9 +152,9 @@ def test_a_released_object_that_came_before_the_withdrawal_stays_out_and_a_newer
     hub = Hub()
     hub.batch(malware(at=1), at=1)
     hub.batch(STANDING, at=3)
-    assert hub.one(malware(name="held", at=2), released=True, at=2) == (UNCHANGED, Code.VERSION_OLDER)
-    assert hub.one(malware(name="held", at=1), released=True, at=4) == STANDS
-    assert hub.one(malware(name="held", at=2), released=True, at=4) == (ACCEPTED,)
+    assert hub.one(malware(name="held", at=2), released=Code.LIST_HIT, at=2) == (UNCHANGED, Code.VERSION_OLDER)
+    assert hub.one(malware(name="held", at=1), released=Code.LIST_HIT, at=4) == STANDS
+    assert hub.one(malware(name="held", at=2), released=Code.LIST_HIT, at=4) == (ACCEPTED,)
 
 
 # ---------------------------------------------------------------- marked above the ceiling

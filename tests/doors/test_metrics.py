@@ -21,8 +21,9 @@ from tests.waiting import WITHIN_S, wait_until
 OF_THE_PROCESS = re.compile(r"(process|python|ctihub_http_connections)\w*(\{.*\})?")
 """What the process uses and who is connected to it: values that differ from one process to another."""
 NOT_TOLD = (
-    "ctihub_objects", "ctihub_pushed_objects", "ctihub_worker", "ctihub_held", "ctihub_http_requests",
-    "ctihub_http_seconds", "ctihub_stream_readers", "ctihub_taxii", "ctihub_relay", "ctihub_centre", "ctihub_data_dir",
+    "ctihub_objects", "ctihub_pushed_objects", "ctihub_worker", "ctihub_held", "ctihub_breakers",
+    "ctihub_http_requests", "ctihub_http_seconds", "ctihub_stream_readers",
+    "ctihub_taxii", "ctihub_relay", "ctihub_centre", "ctihub_data_dir",
 )  # fmt: skip
 
 
@@ -98,6 +99,7 @@ def test_a_port_of_its_own_tells_everything(two_hubs: tuple[RunningHub, RunningH
     assert page["ctihub_stream_readers"] == "1.0"
     assert float(page["ctihub_pushed_objects_total"]) == 66
     assert "ctihub_held_waiting" in page
+    assert page["ctihub_breakers_tripped"] == "0.0"
     for beginning in ("ctihub_http_requests_total", "ctihub_worker_batches_total", "ctihub_data_dir_free_bytes"):
         assert any(series.startswith(beginning) for series in page)
     assert asked(more, "/readyz", port=port).status_code == asked(more, "/healthz", port=port).status_code == 200

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ import pytest
 from tests.examples import MANY
 from tests.on_postgres import stories_on_postgres
 from tests.promises.histories import a_history
-from tests.promises.telling import Telling, a_hub, what_differs_from_recomputed
+from tests.promises.telling import Telling, a_hub, content, what_differs_from_recomputed
+from tests.promises.test_breaker import Guarded
+from tests.promises.test_breaker import tell as tell_guarded
 from tests.story import Stored, Story
 
 SEEDS = sorted({61, *range(max(MANY, 7))})
@@ -52,3 +55,15 @@ async def _told(story: Story, seed: int) -> Stored:
 async def _counts(story: Story) -> dict[str, Any]:
     sources = (await story.policy()).sources.values()
     return {source.name: await story.counts(source) for source in sources}
+
+
+@pytest.mark.parametrize("seed", sorted({1, 6, 8, *range(MANY)}))
+async def test_a_real_store_holds_what_is_held_in_memory(real_store: None, tmp_path: Path, seed: int) -> None:
+    async with a_hub() as in_memory, a_hub(path=tmp_path) as story:
+        await tell_guarded(in_memory, Guarded.of(seed))
+        await tell_guarded(story, Guarded.of(seed), sizes=Random(seed))
+        assert await story.place.trips() == await in_memory.place.trips()
+        found, expected = await story.stored(), await in_memory.stored()
+        assert found.claims == expected.claims
+        assert sorted(found.receipts) == sorted(expected.receipts)
+        assert await content(story) == await content(in_memory)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest_asyncio
 
+from hub.model.breaker import BreakerState
 from hub.model.errors import TryAgain
 from hub.model.principals import Principal, PrincipalKind
-from hub.model.writes import ReceiptCounts
+from hub.model.reads import BREAKER, Reads
+from hub.model.writes import ReceiptCounts, Writes
 from hub.questions.status import AskRelay, Here, HubStatus, RelayState, status
 from hub.registry.centres import Terms
 from tests.doors.hubs import Hub, a_hub
@@ -98,3 +100,16 @@ async def test_the_relay_is_behind_by_what_its_topics_lack(hub: Hub) -> None:
     down, off = await ask(hub, "ops", PrincipalKind.OPERATOR, away), await ask(hub, "ops", PrincipalKind.OPERATOR)
     assert (down.relay, down.relay_lag) == (RelayState.DOWN, None)
     assert (off.relay, off.relay_lag) == (RelayState.OFF, None)
+
+
+async def test_a_breaker_that_has_tripped_is_told_to_operators_and_its_centre(hub: Hub) -> None:
+    source = next(one.no for one in (await hub.store.policy()).sources.values() if one.name == "ro")
+    async with hub.store.transaction() as tx:
+        await tx.load(Reads().update(BREAKER, (source,)), await tx.policy())
+        await tx.write(Writes(breakers={source: BreakerState(tripped_us=5)}))
+    operator = await ask(hub, "ops", PrincipalKind.OPERATOR)
+    assert [(one.name, one.tripped_us) for one in operator.sources] == [("it", None), ("ro", 5)]
+    assert "ctihub breaker confirm ro" in operator.notes[0]
+    (note,) = (await ask(hub, "ro", PrincipalKind.CENTRE)).notes
+    assert "call the operator" in note
+    assert (await ask(hub, "it", PrincipalKind.CENTRE)).notes == ()

@@ -19,15 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.core.merge.facts import marked_with
 from hub.model.errors import Broken
-from hub.model.policy import WIDEST_BLOCKED, WIDEST_SHOWN, Source, terms_of
+from hub.model.policy import WIDEST_BLOCKED, WIDEST_SHOWN, Source, SourceKind, terms_of
 from hub.model.tasks import Recompute, SetDate, TakeReleased, TakeTurns
 from hub.model.times import midnight_after
-from hub.model.words import SourceName, StixId
+from hub.model.words import Naming, SourceName, StixId
 from hub.store import migrations
 from hub.store.migrations import HEAD, upgrade, version
 from hub.store.sqlite import open_sqlite
 from hub.store.tables import metadata
-from tests.registry.builders import NOON_US, registry_on, terms
+from tests.registry.builders import NOON_US
 from tests.servers.postgres import Postgres
 
 
@@ -199,23 +199,20 @@ async def test_a_centre_of_an_older_store_has_the_default_widths_of_networks(tmp
 
 async def test_members_of_an_older_store_become_anonymous_sources(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
-    store = await open_sqlite(path, now_us=NOON_US)
-    registry = registry_on(store)
-    await registry.centres.add("ro-cert", terms())
-    added = await registry.members.add("soc", accredited_by="ro-cert")
-    async with store.begin() as conn:
-        await conn.execute(text("update principals set settings = '{}' where kind = 'member'"))
-        for later in (
-            "drop index ix_views_collection_due_day_thing",
-            "alter table views drop column due_day",
-            "alter table logs drop column pruned_seq",
-            "drop table settings",
-        ):
-            await conn.execute(text(later))
-        await conn.execute(text("update alembic_version set version_num = '0010'"))
-    await store.close()
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    async with engine.begin() as conn:
+        await conn.run_sync(_bring_to, "0010")
+        centre = Source(0, SourceName("ro-cert"), StixId("identity--x"), "RO")
+        columns = "(name, kind, identity, country, accredited_by, suspended, created_us, settings)"
+        for no, (name, kind, settings) in enumerate((("ro-cert", "centre", terms_of(centre)), ("soc", "member", {}))):
+            row = f"insert into principals {columns} values (:name, :kind, :identity, 'RO', :by, false, 0, :settings)"
+            said = {"name": name, "kind": kind, "identity": f"identity--{no}", "by": no or None}
+            await conn.execute(text(row), said | {"settings": json.dumps(settings)})
+    await engine.dispose()
     store = await open_sqlite(path, now_us=NOON_US)
     try:
-        assert (await store.policy()).sources[added.made.principal.no] == added.made.terms
+        found = (await store.policy()).sources[2]
+        assert (found.name, found.kind, found.naming) == ("soc", SourceKind.MEMBER, Naming.ANONYMOUS)
+        assert found.accredited_by == 1
     finally:
         await store.close()

@@ -25,9 +25,11 @@ class Recipients(NamedTuple):
 
     def include(self, audience: Audience) -> bool:
         """Whether an audience is among them."""
-        return self.level <= audience.level and all(
-            any(covers(to, audience.group) for to in some) for some in self.groups
-        )
+        return self.level <= audience.level and self.reach_group(audience.group)
+
+    def reach_group(self, group: GroupName) -> bool:
+        """Whether whoever reads in a group is among them, at a sufficient level."""
+        return all(any(covers(to, group) for to in some) for some in self.groups)
 
     def among(self, others: Recipients) -> Recipients:
         """Those who are among both."""
