@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.model.errors import Refused
-from hub.model.held import HeldChoice, HeldState
+from hub.model.held import HeldState
 from hub.model.policy_changes import HeldSettled
 from hub.model.principals import SOURCE_KINDS
 from hub.model.times import stix_time
@@ -58,13 +58,11 @@ class Breakers:
     async def _settle(self, name: str, state: HeldState) -> int:
         async with self._context.change() as change:
             no = find_principal(change.before, name, *SOURCE_KINDS).no
-            tripped_us = (await change.directory.breaker(no)).state.tripped_us
-            if tripped_us is None:
+            trip = await change.directory.settle_breaker(no, state)
+            if trip is None:
                 raise Refused(
                     "breaker.not-tripped", f"The breaker of {name!r} has not tripped.", "See ctihub breaker show."
                 )
-            count = await change.directory.settle_held(HeldChoice(source=no, by_breaker=True), state)
-            await change.directory.reset_breaker(no, count_anew=state is HeldState.RELEASED)
-            said = {"breaker": name, "tripped": stix_time(tripped_us)}
-            await change.record(HeldSettled(state, count, said))
-        return count
+            said = {"breaker": name, "tripped": stix_time(trip.tripped_us)}
+            await change.record(HeldSettled(state, trip.waiting, said))
+        return trip.waiting

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hub.model import policy
-from hub.model.breaker import BreakerRecord, Trip
+from hub.model.breaker import Trip
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Group, Source
 from hub.model.policy_changes import PolicyChange
@@ -92,12 +92,8 @@ class DirectoryWriter(Directory, Protocol):
         """Set a value of the policy, as ``hub/model/policy_keys`` writes it; None: no value, but the default."""
         ...
 
-    async def breaker(self, source: int) -> BreakerRecord:
-        """Returns what the breaker knows of a source; no step of a worker changes it before the end."""
-        ...
-
-    async def reset_breaker(self, source: int, *, count_anew: bool) -> None:
-        """Let a source whose breaker has tripped take back again. ``count_anew``: forget what it has taken back."""
+    async def settle_breaker(self, source: int, state: HeldState) -> Trip | None:
+        """Release or refuse all that a breaker holds; a release lets the count begin anew. Returns the trip, if any."""
         ...
 
     async def record(self, change: PolicyChange, now_us: int) -> int:

@@ -12,9 +12,10 @@ from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.breaker import BreakerRecord, BreakerState, Minute, Trip
-from hub.model.held import HeldState
+from hub.model.held import HeldChoice, HeldState
 from hub.model.problems import Code
 from hub.store import tables as t
+from hub.store.waiting import settle_held
 
 _ADD = text("insert into breakers (source, minutes) values (:source, '[]') on conflict do nothing")
 _SET = (
@@ -46,10 +47,15 @@ async def store(conn: AsyncConnection, states: Mapping[int, BreakerState]) -> No
         await conn.execute(_SET, rows)
 
 
-async def reset(conn: AsyncConnection, source: int, *, count_anew: bool) -> None:
-    """Let a source take back again. ``count_anew``: what it has taken back so far counts no more."""
-    values = {"tripped_us": None, "minutes": "[]"} if count_anew else {"tripped_us": None}
-    await conn.execute(update(t.breakers).where(t.breakers.c.source == source).values(values))
+async def settle(conn: AsyncConnection, source: int, state: HeldState) -> Trip | None:
+    """Release or refuse all that a breaker holds; after a release the count begins anew. Returns the trip, if any."""
+    found = (await load(conn, {source}))[source].state
+    if found.tripped_us is None:
+        return None
+    count = await settle_held(conn, HeldChoice(source=source, by_breaker=True), state)
+    minutes = () if state is HeldState.RELEASED else found.minutes
+    await store(conn, {source: BreakerState(minutes)})
+    return Trip(source, found.tripped_us, count)
 
 
 async def trips(conn: AsyncConnection) -> list[Trip]:

@@ -18,7 +18,7 @@ from uuid import UUID
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.breaker import BreakerRecord, Trip
+from hub.model.breaker import Trip
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Audience, Collection, Group, Policy, Source, Widths, rejections_log, terms_of
 from hub.model.policy_changes import PolicyChange
@@ -186,13 +186,9 @@ class SqlDirectoryWriter(SqlDirectory):
         """See the port."""
         return await settle_held(self._conn, choice, state)
 
-    async def breaker(self, source: int) -> BreakerRecord:
+    async def settle_breaker(self, source: int, state: HeldState) -> Trip | None:
         """See the port."""
-        return (await breakers.load(self._conn, {source}))[source]
-
-    async def reset_breaker(self, source: int, *, count_anew: bool) -> None:
-        """See the port."""
-        await breakers.reset(self._conn, source, count_anew=count_anew)
+        return await breakers.settle(self._conn, source, state)
 
     async def record(self, change: PolicyChange, now_us: int) -> int:
         """See the port."""
