@@ -19,11 +19,23 @@ from hub import worker_metrics
 from hub.clock import IN_DOUBT
 from hub.core.step import Step, StepSettings
 from hub.log.port import Batch, Consumer
+from hub.model.claims import claim_key
 from hub.model.errors import HubError, TryAgain
 from hub.model.policy import NOBODY, Policy
 from hub.model.problems import Code, Problem
-from hub.model.tasks import DropVersions, DueTask, Recompute, RecomputeDue, SetDate, TakeReleased, TakeTurns, Task
+from hub.model.tasks import (
+    DropVersions,
+    DueTask,
+    Recompute,
+    RecomputeDue,
+    RecomputeId,
+    SetDate,
+    TakeReleased,
+    TakeTurns,
+    Task,
+)
 from hub.model.times import DAY_US
+from hub.model.words import type_of_id
 from hub.model.writes import Writes
 from hub.store.port import Store, Transaction
 
@@ -181,6 +193,8 @@ class Worker:
             match due.task:
                 case Recompute() as task:
                     return await self._recompute(tx, due, task)
+                case RecomputeId() as task:
+                    return await self._recompute_id(tx, due, task)
                 case RecomputeDue() as task:
                     return await self._recompute_due(tx, due, task)
                 case DropVersions() as task:
@@ -211,6 +225,20 @@ class Worker:
         await tx.move(due, cursor)
         await run_step(tx, Step.of_claims(policy, self._settings, now_us, keys, task.collection))
         await tx.note(due, len(keys), self._now_us())
+        return max(len(keys), 1)
+
+    async def _recompute_id(self, tx: Transaction, due: DueTask, task: RecomputeId) -> int:
+        """Compute again what the next sources claim under an id, in the order of their numbers."""
+        if not due.cursor:
+            await tx.alone()  # a step that began under the previous policy must end before the claims are read
+        policy = await tx.policy()
+        if not await tx.take(due):
+            return 0
+        after, limit = int.from_bytes(due.cursor), self._settings.task_claims
+        sources = [no for no in sorted(policy.claimants(type_of_id(task.name))) if no > after][:limit]
+        await tx.move(due, sources[-1].to_bytes(8) if len(sources) == limit else None)
+        keys = [claim_key(no, task.name) for no in sources]
+        await run_step(tx, Step.of_claims(policy, self._settings, max(due.time_us, self._now_us()), keys))
         return max(len(keys), 1)
 
     async def _recompute_due(self, tx: Transaction, due: DueTask, task: RecomputeDue) -> int:

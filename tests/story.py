@@ -33,6 +33,7 @@ from hub.model.policy_changes import (
     CollectionAdded,
     GroupAdded,
     GroupRemoved,
+    IdPinned,
     SettingChanged,
     SourceAdded,
     SourceChanged,
@@ -189,6 +190,10 @@ class Place(Protocol):
         """How much is held by each source's breaker that has tripped."""
         ...
 
+    async def pin(self, name: StixId, author: StixId | None, now_us: int) -> None:
+        """Let an author come first under an id; None: the usual rule."""
+        ...
+
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """The rows of a log."""
         ...
@@ -282,6 +287,11 @@ class Story:
     async def settle(self, centre: Source, *, confirm: bool) -> None:
         """Decide about what the breaker of a centre holds, and carry it out."""
         await self.place.settle(centre, self.now_us, confirm=confirm)
+        await self.sweep()
+
+    async def pin(self, name: str, author: str | None) -> None:
+        """Let an author come first under an id (None: the usual rule), and carry it out."""
+        await self.place.pin(StixId(name), None if author is None else StixId(author), self.now_us)
         await self.sweep()
 
     async def policy(self) -> Policy:
@@ -455,6 +465,11 @@ class InMemory:
         """See ``Place``."""
         return self.store.trips()
 
+    async def pin(self, name: StixId, author: StixId | None, now_us: int) -> None:
+        """See ``Place``."""
+        pins = {at: by for at, by in (await self.store.policy()).pins.items() if at != name}
+        self.store.change(IdPinned(name, author), now_us, pins=pins | ({name: author} if author else {}))
+
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """See ``Place``."""
         assert by == WHOLE_LOG, "the doors' filters are the real stores'"
@@ -553,6 +568,12 @@ class InStore:
     async def trips(self) -> dict[int, int]:
         """See ``Place``."""
         return {trip.source: trip.waiting for trip in await self.store.intake.trips()}
+
+    async def pin(self, name: StixId, author: StixId | None, now_us: int) -> None:
+        """See ``Place``."""
+        async with self.store.registry.change() as directory:
+            await directory.pin(name, author)
+            await directory.record(IdPinned(name, author), now_us)
 
     async def rows(self, log: str, by: Filter) -> list[Change]:
         """See ``Place``."""

@@ -210,6 +210,8 @@ class Policy:
     """The current date of the hub, set by a task each day."""
     settings: Settings = field(default_factory=dict)
     """The values that operators have set, by key; see ``hub/model/policy_keys``."""
+    pins: Mapping[StixId, StixId] = field(default_factory=dict)
+    """By STIX id the identity of the author whose claims under it come first."""
 
     @cached_property
     def lifecycle(self) -> Lifecycle:

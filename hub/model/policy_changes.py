@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
 from hub.model.policy_keys import Affects, find_key
-from hub.model.tasks import DropVersions, Recompute, RecomputeDue, TakeReleased, Task
+from hub.model.tasks import DropVersions, Recompute, RecomputeDue, RecomputeId, TakeReleased, Task
+from hub.model.words import StixId
 
 Said: TypeAlias = dict[str, Any]
 """Settings as the operator entered them, for the history."""
@@ -111,6 +112,15 @@ class HeldSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class IdPinned:
+    """It was decided which author comes first under an id."""
+
+    name: StixId
+    author: StixId | None
+    """None: the usual rule decides again."""
+
+
+@dataclass(frozen=True, slots=True)
 class SettingChanged:
     """A value of the policy was set."""
 
@@ -145,6 +155,7 @@ PolicyChange: TypeAlias = (
     | CollectionAdded
     | CollectionRemoved
     | HeldSettled
+    | IdPinned
     | SettingChanged
     | DateSet
     | TimesPutBack
@@ -169,16 +180,9 @@ def affected(change: PolicyChange) -> tuple[Task, ...]:
             return (Recompute(change.no),)
         case CollectionAdded():
             return (Recompute(collection=change.no),)
-        case HeldSettled(state="released"):
-            return (TakeReleased(),)
-        case (
-            SourceAdded()
-            | HeldSettled()
-            | PrincipalChanged()
-            | GroupAdded()
-            | GroupMembersChanged()
-            | CollectionRemoved()
-        ):
+        case HeldSettled() | IdPinned():
+            return _affected_by_decision(change)
+        case SourceAdded() | PrincipalChanged() | GroupAdded() | GroupMembersChanged() | CollectionRemoved():
             return ()
         case SettingChanged(key):
             return _affected_by_setting(key)
@@ -188,6 +192,12 @@ def affected(change: PolicyChange) -> tuple[Task, ...]:
             return (Recompute(type="indicator"),) * bool(said.get("days"))
         case _ as never:
             assert_never(never)
+
+
+def _affected_by_decision(change: HeldSettled | IdPinned) -> tuple[Task, ...]:
+    if isinstance(change, IdPinned):
+        return (RecomputeId(change.name),)
+    return (TakeReleased(),) if change.state == "released" else ()
 
 
 def _affected_by_terms(source: int, fields: frozenset[str]) -> tuple[Task, ...]:

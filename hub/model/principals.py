@@ -115,3 +115,5 @@ class RegistrySnapshot:
     """In order of creation."""
     settings: Settings = field(default_factory=dict)
     """The values of the policy that are set, by key."""
+    pins: Mapping[StixId, StixId] = field(default_factory=dict)
+    """By STIX id, sorted, the identity of the author whose claims under it come first."""

@@ -32,6 +32,13 @@ class Recompute:
 
 
 @dataclass(frozen=True, slots=True)
+class RecomputeId:
+    """Compute again what the claims under one STIX id show, because the operator has decided whose it is."""
+
+    name: StixId
+
+
+@dataclass(frozen=True, slots=True)
 class RecomputeDue:
     """Compute again the views whose next date has come."""
 
@@ -65,7 +72,7 @@ class SetDate:
     """Set the hub's date to the current day, and create the same task for the next day."""
 
 
-Task: TypeAlias = Recompute | RecomputeDue | DropVersions | TakeTurns | TakeReleased | SetDate
+Task: TypeAlias = Recompute | RecomputeId | RecomputeDue | DropVersions | TakeTurns | TakeReleased | SetDate
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ RESERVED = frozenset({"intake", MEMBERS})
 """``intake`` is the write-only TAXII collection and the prefix of intake topics."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
-_IDENTITY = re.compile(r"identity--[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII)
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+_STIX_ID = re.compile(rf"[a-z0-9][a-z0-9-]{{1,249}}--{_UUID}", re.ASCII)
+_IDENTITY = re.compile(rf"identity--{_UUID}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _SECTOR = re.compile(r"[a-z0-9]([a-z0-9 _-]{0,61}[a-z0-9])?", re.ASCII)
 _WIDTHS = re.compile(r"/?([0-9]{1,3})(?: *, */?([0-9]{1,3}))?", re.ASCII)
@@ -47,6 +49,15 @@ def identity(said: str) -> StixId:
             "identity.syntax",
             f"{said!r} is not a STIX identity.",
             "It looks like identity--6ba7b810-9dad-41d1-80b4-00c04fd430c8.",
+        )
+    return StixId(said)
+
+
+def stix_id(said: str) -> StixId:
+    """The id of a STIX object. Source: STIX 2.1, section 2.9 (an RFC 4122 UUID in small letters)."""
+    if _STIX_ID.fullmatch(said) is None:
+        raise WrongUsage(
+            "id.syntax", f"{said!r} is not a STIX id.", "It looks like malware--6ba7b810-9dad-41d1-80b4-00c04fd430c8."
         )
     return StixId(said)
 

@@ -13,7 +13,7 @@ from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Group, Source
 from hub.model.policy_changes import PolicyChange
 from hub.model.principals import GroupRule, GroupRules, Principal, PrincipalKind, RegistrySnapshot
-from hub.model.words import CollectionName, SourceName
+from hub.model.words import CollectionName, SourceName, StixId
 from hub.registry.tokens import Token
 
 NO_GRANTS = "broker.open"
@@ -90,6 +90,10 @@ class DirectoryWriter(Directory, Protocol):
 
     async def set_setting(self, key: str, value: str | None) -> None:
         """Set a value of the policy, as ``hub/model/policy_keys`` writes it; None: no value, but the default."""
+        ...
+
+    async def pin(self, name: StixId, author: StixId | None) -> None:
+        """Set the author whose claims under an id come first; None: none."""
         ...
 
     async def settle_breaker(self, source: int, state: HeldState) -> Trip | None:

@@ -15,6 +15,7 @@ from hub.registry.groups import Groups
 from hub.registry.held import HeldObjects
 from hub.registry.members import Members
 from hub.registry.operators import Operators
+from hub.registry.pins import Pins
 from hub.registry.port import Broker, Entitlements, RegistryStore
 from hub.registry.principals import Principals
 from hub.registry.settings import PolicySettings
@@ -46,6 +47,7 @@ class Registry:
         self.held = HeldObjects(self._context)
         self.settings = PolicySettings(self._context)
         self.breakers = Breakers(self._context)
+        self.pins = Pins(self._context)
 
     async def entitlements(self) -> Entitlements:
         """Returns the required state of the broker. Raises TryAgain."""

@@ -186,6 +186,12 @@ class SqlDirectoryWriter(SqlDirectory):
         """See the port."""
         return await settle_held(self._conn, choice, state)
 
+    async def pin(self, name: StixId, author: StixId | None) -> None:
+        """See the port."""
+        await self._conn.execute(delete(t.pins).where(t.pins.c.id == name))
+        if author is not None:
+            await self._conn.execute(insert(t.pins).values({"id": name, "author": author}))
+
     async def settle_breaker(self, source: int, state: HeldState) -> Trip | None:
         """See the port."""
         return await breakers.settle(self._conn, source, state)
@@ -216,6 +222,7 @@ async def read_policy(conn: AsyncConnection) -> Policy:
         collections={collection.no: collection for collection in (await read_collections(conn)).values()},
         today=date.fromisoformat(day) if day else None,
         settings=await _read_settings(conn),
+        pins=await _read_pins(conn),
     )
 
 
@@ -241,7 +248,12 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
         groups=await _read_groups(conn),
         collections=await read_collections(conn),
         settings=await _read_settings(conn),
+        pins=await _read_pins(conn),
     )
+
+
+async def _read_pins(conn: AsyncConnection) -> dict[StixId, StixId]:
+    return {StixId(row.id): StixId(row.author) for row in await conn.execute(select(t.pins).order_by(t.pins.c.id))}
 
 
 async def _read_settings(conn: AsyncConnection) -> dict[str, str]:

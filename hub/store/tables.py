@@ -268,6 +268,9 @@ policy_changes = Table(
     Column("body", Text, nullable=False),  # JSON, without secrets
 )
 
+pins = Table("pins", metadata, Column("id", Text, primary_key=True), Column("author", Text, nullable=False))
+"""The authors whose claims under a STIX id come first."""
+
 settings = Table("settings", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
 """The values of the policy that are set; see ``hub/model/policy_keys``."""
 

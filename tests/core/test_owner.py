@@ -40,9 +40,10 @@ def said(no: int, author: str | None, name: str = "m", *, at: float = 0, second:
     return projection(POLICY, no, malware(created_by_ref=author, at=at, **{"name": name, **more}), second)
 
 
-def shown(*claims: Projection) -> Projection:
-    """The one that is shown, in whatever order they come."""
-    (chosen,) = {id(found): found for found in map(owners_choice, permutations(claims))}.values()
+def shown(*claims: Projection, by: str | None = None) -> Projection:
+    """The one that is shown, in whatever order they come. ``by``: the author to whom the id is pinned."""
+    pins = {} if by is None else {StixId(malware()["id"]): StixId(by)}
+    (chosen,) = {id(found): found for found in (owners_choice(some, pins) for some in permutations(claims))}.values()
     return chosen
 
 
@@ -161,17 +162,47 @@ def contested(draw: st.DrawFn) -> tuple[Policy, list[Projection]]:
 
 
 def view(policy: Policy, claims: Sequence[Projection]) -> Content:
-    chosen = owners_choice(claims)
+    chosen = owners_choice(claims, {})
     return owners(chosen, chosen.obj, policy, ())
+
+
+# ---------------------------------------------------------------- an id that is pinned
+
+
+def test_the_author_to_whom_an_id_is_pinned_comes_before_one_whom_more_centres_name() -> None:
+    many = [said(no, VENDORS[0], second=-9) for no in (1, 2, 3)]
+    pinned = [said(4, VENDORS[1], at=1), said(3, VENDORS[1], at=2)]
+    assert shown(*many, *pinned) in many
+    assert shown(*many, *pinned, by=VENDORS[1]) is pinned[1]
+
+
+def test_of_a_pinned_author_the_own_claim_comes_first_as_ever() -> None:
+    own = said(2, IT)
+    assert shown(said(1, None, second=-1), said(3, IT, at=9), own, by=IT) is own
+
+
+def test_what_states_no_author_is_the_pinned_sources_own() -> None:
+    mine = said(3, None)
+    assert shown(said(1, RO, second=-2), said(2, RO, second=-1), mine, by=PL) is mine
+
+
+def test_a_pin_to_somebody_who_claims_nothing_there_decides_nothing() -> None:
+    claims = [said(1, VENDORS[0], second=-1), said(2, VENDORS[1])]
+    assert shown(*claims, by=PL) is shown(*claims)
+
+
+def test_a_pin_of_another_id_decides_nothing() -> None:
+    claims = [said(1, VENDORS[0], second=-1), said(2, VENDORS[1])]
+    assert owners_choice(claims, {StixId(malware("other")["id"]): VENDORS[1]}) is claims[0]
 
 
 @few(100)
 @given(contested())
 def test_what_is_shown_is_what_would_be_if_its_author_alone_were_named(drawn: tuple[Policy, list[Projection]]) -> None:
     _, claims = drawn
-    chosen = owners_choice(claims)
+    chosen = owners_choice(claims, {})
     of_its_author = [p for p in claims if (p.author or p.source.no) == (chosen.author or chosen.source.no)]
-    assert owners_choice(of_its_author).digest == chosen.digest
+    assert owners_choice(of_its_author, {}).digest == chosen.digest
 
 
 @few(300)

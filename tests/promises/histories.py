@@ -91,7 +91,15 @@ class Set:
     value: str
 
 
-Event = Batch | Changed | Waited | Set
+@dataclass(frozen=True)
+class Pinned:
+    """The operator lets an author come first under an id, or the usual rule decide again."""
+
+    stix_id: str
+    author: str | None
+
+
+Event = Batch | Changed | Waited | Set | Pinned
 
 
 @dataclass(frozen=True)
@@ -428,10 +436,12 @@ def a_history(
     dates: bool = False,
 ) -> History:
     """The history that grows from a number. ``repeats``: what was said is withdrawn in all ways and comes again.
-    ``dates``: days pass in it, and most indicators expire.
+    ``dates``: days pass in it, most indicators expire, and operators decide whose an id is.
     """
     history = _a_history(seed, contested=contested, operators=operators, kinds=kinds, repeats=repeats)
-    return with_dates(history, Teller(f"dates {seed}", Pool(contested))) if dates else history
+    if dates:
+        history = with_dates(history, Teller(f"dates {seed}", Pool(contested)))
+    return with_pins(history, Random(f"pins {seed}")) if dates and operators else history
 
 
 def _a_history(seed: int, *, contested: bool, operators: bool, kinds: Sequence[str], repeats: bool) -> History:
@@ -494,6 +504,20 @@ def with_dates(history: History, teller: Teller) -> History:
         if random.random() < 0.15:
             key = random.choice(list(_VALUES))
             events.append(Set(key, random.choice(_VALUES[key])))
+    return replace(history, events=tuple(events))
+
+
+def with_pins(history: History, random: Random) -> History:
+    """The same history in which operators decide now and then whose an id is that is used in it."""
+    events: list[Event] = []
+    ids: dict[str, None] = {}
+    authors = [*IDENTITY.values(), *VENDORS, None]
+    for event in history.events:
+        events.append(event)
+        if isinstance(event, Batch):
+            ids |= dict.fromkeys(one.stix_id for one in event.said)
+        if ids and random.random() < 0.2:
+            events.append(Pinned(random.choice(list(ids)), random.choice(authors)))
     return replace(history, events=tuple(events))
 
 

@@ -18,7 +18,7 @@ from hub.model.stix_types import SCO_TYPES
 from hub.model.times import DAY_US
 from hub.model.words import Level
 from hub.questions.verify import verified
-from tests.promises.histories import CENTRES, GROUP, MEMBERS, Batch, Changed, History, Said, Set, Waited
+from tests.promises.histories import CENTRES, GROUP, MEMBERS, Batch, Changed, History, Pinned, Said, Set, Waited
 from tests.story import SECOND_US, START_US, Story, TakesBack
 
 COLLECTIONS = ("public", "community", "network", GROUP, "sure", "red")
@@ -90,6 +90,8 @@ class Telling:
                 await self.carry(number, said)
             case Set(key, value):
                 await self.story.set(key, value)
+            case Pinned(stix_id, author):
+                await self.story.pin(stix_id, author)
             case Waited(days):
                 await self.wait(number, days)
 

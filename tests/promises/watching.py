@@ -21,6 +21,7 @@ from tests.promises.histories import (
     Batch,
     Changed,
     History,
+    Pinned,
     Said,
     Set,
     Waited,
@@ -172,7 +173,7 @@ class Watch:
         """Go through all events."""
         number = 0
         for event in history.events:
-            if isinstance(event, Waited | Set):
+            if isinstance(event, Waited | Set | Pinned):
                 continue
             if isinstance(event, Changed):
                 self.settings = {**self.settings, event.centre: {**self.settings[event.centre], **dict(event.fields)}}

@@ -102,7 +102,7 @@ class Contents:
         return owner.observable(live, self._policy, known) if live else None
 
     def _owners(self, collection: Collection, seen: Seen) -> Content | None:
-        chosen = owner.owners_choice([p for _, p in seen])
+        chosen = owner.owners_choice([p for _, p in seen], self._policy.pins)
         claim = next(claim for claim, p in seen if p is chosen)
         known: dict[StixId, None] = {}
         obj = self._rewrite(collection.no, owner.attributed(chosen, self._policy), claim, known)
@@ -110,7 +110,8 @@ class Contents:
 
     def marking(self, no: int, claims: Sequence[ClaimHead]) -> Content | None:
         """A source's marking-definition, as a collection shows it together with the objects that use it."""
-        chosen = owner.owners_choice([self._projections.definition(claim) for claim in claims])
+        definitions = [self._projections.definition(claim) for claim in claims]
+        chosen = owner.owners_choice(definitions, self._policy.pins)
         claim = next(claim for claim in claims if (claim.source, claim.id) == chosen.of)
         known: dict[StixId, None] = {}
         obj = self._rewrite(no, chosen.obj, claim, known)

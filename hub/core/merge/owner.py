@@ -5,7 +5,7 @@ Source: docs/semantics.md, section 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hub.core.merge.content import Content, content
@@ -24,13 +24,15 @@ _NOT_OF_MARKINGS = frozenset({"modified", "object_marking_refs"})
 _OBSERVABLE_RULES = frozenset({"object_marking_refs", "external_references", "labels"})
 
 
-def owners_choice(visible: Sequence[Projection]) -> Projection:
+def owners_choice(visible: Sequence[Projection], pins: Mapping[StixId, StixId]) -> Projection:
     """The claim that is shown. Claims of centres come before those of members. Of these the author is chosen first: the
-    one named by most sources, then the one whose claim has been visible longest. Of one author's claims, its own comes
-    before relayed ones; then the greatest ``modified``, trust and content digest count, and finally source and id,
-    because equal objects may use different markings.
+    one to whom the operator has pinned the id, then the one named by most sources, then the one whose claim has been
+    visible longest. Of one author's claims, its own comes before relayed ones; then the greatest ``modified``, trust
+    and content digest count, and finally source and id, because equal objects may use different markings.
     """
     visible = [p for p in visible if p.source.is_centre] or visible
+    if (pinned := pins.get(visible[0].of[1])) is not None:
+        visible = [p for p in visible if _is_by(p, pinned)] or visible
     by_author: dict[str, list[Projection]] = {}
     for p in visible:
         by_author.setdefault(p.author or f"unknown {p.source.no}", []).append(p)
@@ -44,6 +46,11 @@ def owners_choice(visible: Sequence[Projection]) -> Projection:
         ),
     )  # fmt: skip
     return _best(claims)
+
+
+def _is_by(p: Projection, author: StixId) -> bool:
+    """Whether a claim is an author's, or comes from that source and states no author."""
+    return p.author == author or (p.author is None and p.source.identity == author)
 
 
 _NEVER = b"\xff"

@@ -129,7 +129,7 @@ class Resolver:
                 return by_value
         if not seen:
             return None
-        chosen = owner.owners_choice([p for _, p in seen])
+        chosen = owner.owners_choice([p for _, p in seen], self._policy.pins)
         return self.thing_of(no, next(claim for claim, p in seen if p is chosen))
 
     def thing_of(self, no: int, claim: ClaimHead) -> CanonicalKey | None:
