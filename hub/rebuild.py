@@ -62,7 +62,7 @@ class Repairs:
             await tx.mark_newest(log, object_id)
         types = await tx.types_of({thing for _, thing in some.places} | doubted.things)
         await tx.restore_views(policy, some.places, some.doubtful, types)
-        await tx.put(Writes(uses=some.uses, counts=some.counts))
+        await tx.put(Writes(uses=some.uses, counts=some.counts, live=some.live))
         doubted.relationships |= {thing for thing in doubted.things if thing not in types}
         if doubted.used:
             doubted.used |= await tx.used()
@@ -100,6 +100,7 @@ class _Some:
     rows: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     uses: dict[tuple[int, str], int] = field(default_factory=dict)
     counts: dict[int, ReceiptCounts] = field(default_factory=dict)
+    live: dict[int, int] = field(default_factory=dict)
 
     def doubt(self, object_id: str, thing: CanonicalKey) -> None:
         """Have a view computed again."""
@@ -122,6 +123,8 @@ class _Some:
         elif one.part is StorePart.RECEIPT and one.source is not None:
             said = self.counts.get(one.source, ReceiptCounts())
             self.counts[one.source] = replace(said, **{one.object_id: one.by})
+        elif one.part is StorePart.LIVE and one.source is not None:
+            self.live[one.source] = one.by
         elif one.part is StorePart.USES and log is not None:
             self.uses[log, one.object_id] = one.by
             self.doubted.used.add(one.object_id)

@@ -26,6 +26,8 @@ class StorePart(StrEnum):
     USES = "uses"
     RECEIPT = "receipt"
     """The counts of a source."""
+    LIVE = "live"
+    """The number of a source's live claims."""
 
 
 @dataclass(frozen=True, slots=True)

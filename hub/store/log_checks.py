@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy import case, except_, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.model.claims import ClaimState
 from hub.model.held import HeldState
 from hub.model.policy import Policy, rejections_log
 from hub.model.verification import Difference, StorePart
@@ -112,6 +113,23 @@ async def receipt_differences(conn: AsyncConnection, policy: Policy) -> list[Dif
             for state, says, by in _receipts(counted, told, released.get(no, 0), rows)
         ]
     return found
+
+
+async def live_differences(conn: AsyncConnection) -> list[Difference]:
+    """Returns the sources of which another number of live claims is stored than there are."""
+    c = t.contributions.c
+    live = select(c.source, func.count().label("number")).where(c.state == ClaimState.LIVE).group_by(c.source)
+    there = {row.source: row.number for row in await conn.execute(live)}
+    stored = select(t.live_claims.c.source, t.live_claims.c.count.label("number"))
+    counted = {row.source: row.number for row in await conn.execute(stored)}
+    return [
+        Difference(
+            StorePart.LIVE, f"{counted.get(no, 0):,} claims are counted as live, and {there.get(no, 0):,} are",
+            source=no, by=there.get(no, 0) - counted.get(no, 0),
+        )
+        for no in sorted(there.keys() | counted.keys())
+        if there.get(no, 0) != counted.get(no, 0)
+    ]  # fmt: skip
 
 
 def _receipts(

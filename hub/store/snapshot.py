@@ -172,7 +172,8 @@ class SqlSnapshot:
 
     async def receipt_differences(self) -> list[Difference]:
         """See the port."""
-        return await log_checks.receipt_differences(self._conn, self.policy)
+        found = await log_checks.receipt_differences(self._conn, self.policy)
+        return [*found, *await log_checks.live_differences(self._conn)]
 
 
 _ROW = [t.changes.c[name] for name in ("seq", "object_id", "type", "withdrawn", "date_added_us", "version_us", "body")]

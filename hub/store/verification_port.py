@@ -64,7 +64,7 @@ class StoreSnapshot(Protocol):
         ...
 
     async def receipt_differences(self) -> Sequence[Difference]:
-        """Returns the sources whose counts do not fit their receipts and rejections."""
+        """Returns the sources whose counts do not fit their receipts, rejections and live claims."""
         ...
 
 

@@ -172,6 +172,10 @@ async def rejections(conn: AsyncConnection) -> None:
     await conn.execute(update(t.counts).values(rejected=t.counts.c.rejected + 1))
 
 
+async def live_claims(conn: AsyncConnection) -> None:
+    await conn.execute(update(t.live_claims).values(count=t.live_claims.c["count"] + 1))
+
+
 async def drop_reference(conn: AsyncConnection, stix_id: str, ref: str) -> None:
     """Have an object's claim, its place in the index, its rows and views as if it had never had a reference."""
     c, v, r = t.contributions.c, t.views.c, t.referring.c
@@ -217,4 +221,5 @@ DAMAGES = (
     Damage("a claim with another digest", StorePart.CLAIM, digest_of_claim),
     Damage("a receipt with more objects than its source has sent", StorePart.RECEIPT, receipt_sum),
     Damage("more rejections counted than listed", StorePart.RECEIPT, rejections),
+    Damage("more live claims counted than there are", StorePart.LIVE, live_claims),
 )

@@ -18,7 +18,7 @@ from tests.story import Story, an_indicator, an_object, malware
 
 TABLES: tuple[Table, ...] = (
     t.contributions, t.referring, t.placements, t.views, t.past_ids, t.uses, t.logs, t.changes, t.receipt_parts,
-    t.counts,
+    t.counts, t.live_claims,
 )  # fmt: skip
 
 
