@@ -18,11 +18,13 @@ import structlog
 from hub import worker_metrics
 from hub.clock import IN_DOUBT
 from hub.core.step import Step, StepSettings
+from hub.core.walk import Walk
 from hub.log.port import Batch, Consumer
 from hub.model.claims import claim_key
 from hub.model.errors import HubError, TryAgain
 from hub.model.policy import NOBODY, Policy
 from hub.model.problems import Code, Problem
+from hub.model.reads import ClaimsPage
 from hub.model.tasks import (
     DropVersions,
     DueTask,
@@ -54,8 +56,6 @@ class WorkerSettings(StepSettings):
 
     batch_records: int = 1_000
     batch_bytes: int = 4 << 20
-    task_claims: int = 400
-    """Contributions, or released objects, per step of a task. Other writers wait for one step at most."""
     wait_s: float = 0.25
 
 
@@ -221,11 +221,18 @@ class Worker:
         now_us = max(due.time_us, self._now_us())
         if due.until is None:
             due = await tx.start(due, now_us)
-        keys, cursor = await tx.page(due, self._settings.task_claims)
-        await tx.move(due, cursor)
-        await run_step(tx, Step.of_claims(policy, self._settings, now_us, keys, task.collection))
-        await tx.note(due, len(keys), self._now_us())
-        return max(len(keys), 1)
+        walk, limit = Walk.at(due.cursor), self._settings.task_claims
+        page = ClaimsPage((), walk.after)
+        if walk.after is not None and walk.ready(limit) is None:
+            page = await tx.page(due, walk.after, limit)
+        await self._walk_on(tx, due, Step.of_claims(policy, self._settings, now_us, task, walk, page))
+        await tx.note(due, len(page.keys), self._now_us())
+        return max(len(page.keys), 1)
+
+    async def _walk_on(self, tx: Transaction, due: DueTask, step: Step) -> None:
+        await _answer(tx, step)
+        await tx.move(due, step.walk.cursor)
+        await _write(tx, step)
 
     async def _recompute_id(self, tx: Transaction, due: DueTask, task: RecomputeId) -> int:
         """Compute again what the next sources claim under an id, in the order of their numbers."""
@@ -234,12 +241,16 @@ class Worker:
         policy = await tx.policy()
         if not await tx.take(due):
             return 0
-        after, limit = int.from_bytes(due.cursor), self._settings.task_claims
-        sources = [no for no in sorted(policy.claimants(type_of_id(task.name))) if no > after][:limit]
-        await tx.move(due, sources[-1].to_bytes(8) if len(sources) == limit else None)
-        keys = [claim_key(no, task.name) for no in sources]
-        await run_step(tx, Step.of_claims(policy, self._settings, max(due.time_us, self._now_us()), keys))
-        return max(len(keys), 1)
+        walk, limit = Walk.at(due.cursor), self._settings.task_claims
+        page = ClaimsPage((), walk.after)
+        if walk.after is not None and walk.ready(limit) is None:
+            after = int.from_bytes(walk.after)
+            sources = [no for no in sorted(policy.claimants(type_of_id(task.name))) if no > after][:limit]
+            keys = [claim_key(no, task.name) for no in sources]
+            page = ClaimsPage(keys, sources[-1].to_bytes(8) if len(sources) == limit else None)
+        now_us = max(due.time_us, self._now_us())
+        await self._walk_on(tx, due, Step.of_claims(policy, self._settings, now_us, task, walk, page))
+        return max(len(page.keys), 1)
 
     async def _recompute_due(self, tx: Transaction, due: DueTask, task: RecomputeDue) -> int:
         """Compute the next views of a collection whose date has come; each gets a later date, or none."""

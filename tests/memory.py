@@ -38,6 +38,7 @@ from hub.model.reads import (
     UNDER_ID,
     USES,
     Answers,
+    ClaimsPage,
     DueViews,
     HeldRecord,
     Read,
@@ -45,11 +46,11 @@ from hub.model.reads import (
     ThingRecord,
     WaitingVersion,
 )
+from hub.model.stix_types import fill_part
 from hub.model.tasks import DueTask, Recompute, TakeTurns, Task
 from hub.model.times import from_us, midnight_after
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, ReceiptCounts, ReceiptPart, Writes
-from hub.store.port import ClaimsPage
 from hub.store.transaction import Stale
 
 
@@ -387,20 +388,21 @@ class MemoryTransaction:
         started = tables.tasks[task.no] = replace(task, until=len(tables.claims))
         return started
 
-    async def page(self, task: DueTask, limit: int) -> ClaimsPage:
+    async def page(self, task: DueTask, after: bytes, limit: int) -> ClaimsPage:
         """See the port."""
         claims = self._store.tables.claims
         of = await self._covered(task.task)
         kind = task.task.type if isinstance(task.task, Recompute) else None
-        covered = [
-            (no, key)
+        is_fill = isinstance(task.task, Recompute) and task.task.collection is not None
+        covered = sorted(
+            bytes([fill_part(claims[key].type)]) + key
             for no, key in enumerate(claims, 1)
-            if int.from_bytes(task.cursor) < no <= (task.until or 0)
+            if (no <= (task.until or 0) or is_fill)
             and (of is None or claims[key].source in of)
             and kind in (None, claims[key].type)
-        ][:limit]
-        more = len(covered) == limit and covered[-1][0] != task.until
-        return ClaimsPage([key for _, key in covered], covered[-1][0].to_bytes(8) if more else None)
+        )
+        found = [place for place in covered if place > after][:limit]
+        return ClaimsPage([ClaimKey(place[1:]) for place in found], found[-1] if len(found) == limit else None)
 
     async def _covered(self, task: Task) -> set[int] | None:
         if not isinstance(task, Recompute) or task.source is None:

@@ -38,6 +38,7 @@ from hub.model.policy_changes import (
     SourceAdded,
     SourceChanged,
     TimesPutBack,
+    previous_of,
 )
 from hub.model.principals import Principal, PrincipalKind, source_of_member
 from hub.model.tasks import SetDate
@@ -426,7 +427,8 @@ class InMemory:
         policy = await self.store.policy()
         if centre.accredited_by is not None:
             centre = replace(centre, amber_to=policy.sources[centre.accredited_by].amber_to)
-        change = SourceChanged(centre.name, centre.no, list(fields), {})
+        previous = previous_of(policy.sources[centre.no], centre)
+        change = SourceChanged(centre.name, centre.no, list(fields), {}, previous)
         accredited = {
             no: replace(source, amber_to=centre.amber_to)
             for no, source in policy.sources.items()
@@ -450,7 +452,7 @@ class InMemory:
         """See ``Place``."""
         policy = await self.store.policy()
         groups = {other: group for other, group in policy.groups.items() if other != name}
-        self.store.change(GroupRemoved(name), now_us, groups=groups)
+        self.store.change(GroupRemoved(name, policy.groups[name]), now_us, groups=groups)
 
     async def set_value(self, key: str, value: str, now_us: int) -> None:
         """See ``Place``."""
@@ -533,8 +535,12 @@ class InStore:
         """See ``Place``."""
         async with self.store.registry.change() as directory:
             principal = (await directory.snapshot()).principals[centre.name]
+            before = await directory.snapshot()
+            old = before.centres.get(centre.name) or before.members[centre.name]
             await directory.update_principal(replace(principal, suspended=centre.suspended), centre)
-            await directory.record(SourceChanged(centre.name, centre.no, list(fields), {}), now_us)
+            await directory.record(
+                SourceChanged(centre.name, centre.no, list(fields), {}, previous_of(old, centre)), now_us
+            )
 
     async def add_collection(self, collection: Collection, now_us: int) -> None:
         """See ``Place``."""
@@ -551,8 +557,9 @@ class InStore:
     async def remove_group(self, name: GroupName, now_us: int) -> None:
         """See ``Place``."""
         async with self.store.registry.change() as directory:
-            await directory.remove_group((await directory.snapshot()).groups[name].no)
-            await directory.record(GroupRemoved(name), now_us)
+            removed = (await directory.snapshot()).groups[name]
+            await directory.remove_group(removed.no)
+            await directory.record(GroupRemoved(name, removed.group), now_us)
 
     async def set_value(self, key: str, value: str, now_us: int) -> None:
         """See ``Place``."""

@@ -17,8 +17,8 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -31,13 +31,25 @@ from hub.core.merge.engine import Engine
 from hub.core.merge.facts import indexed_references
 from hub.core.merge.known import known_identities
 from hub.core.merge.numbering import numbered
+from hub.core.merge.work import StepScope
 from hub.core.outcomes import account, rejections
-from hub.model.claims import Change, Claim, ClaimKey
+from hub.core.walk import Walk, counted_for
+from hub.model.claims import Change, Claim, ClaimKey, fill_place
 from hub.model.event_log import StoredRecord
 from hub.model.policy import Policy
 from hub.model.problems import Problem
-from hub.model.reads import DUE, REFERRER_LIMIT, REJECTIONS_LOG, REPLACED, TURNS, Answers, DueViews, Reads
-from hub.model.tasks import TakeTurns
+from hub.model.reads import (
+    DUE,
+    REFERRER_LIMIT,
+    REJECTIONS_LOG,
+    REPLACED,
+    TURNS,
+    Answers,
+    ClaimsPage,
+    DueViews,
+    Reads,
+)
+from hub.model.tasks import Recompute, RecomputeId, TakeTurns
 from hub.model.times import stix_time
 from hub.model.verification import Doubted
 from hub.model.words import Limits, Seq, StixId
@@ -59,6 +71,8 @@ class StepSettings:
     referrer_limit: int = REFERRER_LIMIT
     """If an id is shown for the first time and more visible claims than this refer to it, they are computed in later
     steps."""
+    task_claims: int = 400
+    """Contributions, or released objects, per step of a task. Other writers wait for one step at most."""
     rules_url: str = "/rules/"
 
 
@@ -82,6 +96,8 @@ class Step:
         computed."""
         self.more = False
         """For a step of ``of_due``: whether there may be more such views."""
+        self.walk = Walk()
+        """For a step of ``of_claims``: how far the task is."""
 
     # ------------------------------------------------------------ the ways to create a step
 
@@ -112,18 +128,22 @@ class Step:
         policy: Policy,
         settings: StepSettings,
         now_us: int,
-        keys: Collection[ClaimKey],
-        collection: int | None = None,
+        task: Recompute | RecomputeId,
+        walk: Walk,
+        page: ClaimsPage,
     ) -> Step:
-        """Compute again what these claims show, in one collection or in all, because the policy has changed."""
+        """Compute the next claims of a task again, because the policy has changed; ``walk`` is then how far it is.
+        ``page``: what the store has read after ``walk``.
+        """
         step = cls(policy, settings, now_us)
-        return step._begin(step._look_again(keys, collection))
+        step.walk = walk
+        return step._begin(step._walk_on(task, page))
 
     @classmethod
     def of_doubted(cls, policy: Policy, settings: StepSettings, now_us: int, doubted: Doubted) -> Step:
         """Compute again what a verification has found to differ."""
         step = cls(policy, settings, now_us)
-        return step._begin(step._look_again(doubted.claims, None, doubted))
+        return step._begin(step._look_again(doubted))
 
     @classmethod
     def of_referrers(
@@ -141,7 +161,7 @@ class Step:
 
     def _begin(self, rounds: Rounds) -> Step:
         self._rounds = rounds
-        self._asked = next(rounds)
+        self._asked = next(rounds, Reads())  # no round if nothing is to be read
         return self
 
     # ------------------------------------------------------------ the interface
@@ -191,35 +211,54 @@ class Step:
         if refused := rejections(outcomes, settings.rules_url):
             logs = (yield Reads().update(REJECTIONS_LOG, refused)).of(REJECTIONS_LOG)
             self._rejections = {logs[source]: entries for source, entries in refused.items()}
-        yield from self._merge(
-            Engine(policy, contributions.changed, referrer_limit=settings.referrer_limit, pending=_turns(answers))
-        )
+        yield from self._merge(Engine(policy, contributions.changed, scope=self._scope(answers)))
 
-    def _look_again(self, keys: Collection[ClaimKey], collection: int | None, doubted: Doubted | None = None) -> Rounds:
-        answers = yield Reads().update(REPLACED, keys).update(TURNS, (None,))
-        again = [claim for claim in answers.of(REPLACED).values() if claim is not None]
-        referrer_limit, turns = self._settings.referrer_limit, _turns(answers)
-        engine = Engine(self.policy, {}, again, only=collection, referrer_limit=referrer_limit, pending=turns)
-        if doubted is not None:
-            engine.doubt(doubted)
+    def _walk_on(self, task: Recompute | RecomputeId, page: ClaimsPage) -> Rounds:
+        policy, settings = self.policy, self._settings
+        wanted = {no: one for no, one in policy.collections.items() if task.collection in (None, no)}
+        audiences = {one.audience for one in wanted.values()}
+        before = task.previous.policy(policy)
+        walk = self.walk.among(audiences)
+        if page.keys:
+            claims = _stored((yield Reads().update(REPLACED, page.keys)), page.keys)
+            walk = walk.read((yield from counted_for(claims, audiences, (policy, before))), page.cursor)
+        else:
+            walk = walk.read({}, page.cursor)
+        group = walk.ready(settings.task_claims)
+        self.walk = walk if group is None else walk.computed(group)
+        if group is None:
+            return
+        answers = yield Reads().update(REPLACED, group.keys).update(TURNS, (None,))
+        again = _stored(answers, group.keys)
+        nos = tuple(no for no, one in wanted.items() if one.audience in group.audiences)
+        filled_to = fill_place(again[-1]) if task.collection is not None and again else None
+        scope = replace(self._scope(answers), nos=nos, policy_before=before, filled_to=filled_to)
+        yield from self._merge(Engine(policy, {}, again, scope))
+
+    def _look_again(self, doubted: Doubted) -> Rounds:
+        answers = yield Reads().update(REPLACED, doubted.claims).update(TURNS, (None,))
+        engine = Engine(self.policy, {}, _stored(answers, sorted(doubted.claims)), self._scope(answers))
+        engine.doubt(doubted)
         yield from self._merge(engine)
 
     def _look_at_due(self, at: DueViews) -> Rounds:
         answers = yield Reads().update(DUE, (at,)).update(TURNS, (None,))
         things = answers.of(DUE)[at]
-        limit, turns = self._settings.referrer_limit, _turns(answers)
-        engine = Engine(self.policy, {}, only=at.collection, referrer_limit=limit, pending=turns)
+        engine = Engine(self.policy, {}, scope=self._scope(answers, at.collection))
         engine.doubt(Doubted(things=set(things)))
         yield from self._merge(engine)
         self.more = len(things) == at.limit
 
     def _take_turn(self, collection: int, name: StixId, after: bytes) -> Rounds:
         answers = yield Reads().update(TURNS, (None,))
-        referrer_limit = self._settings.referrer_limit
-        engine = Engine(self.policy, {}, only=collection, referrer_limit=referrer_limit, pending=_turns(answers))
+        engine = Engine(self.policy, {}, scope=self._scope(answers, collection))
         engine.resume(collection, name, after)
         yield from self._merge(engine)
         self.reached = engine.reached
+
+    def _scope(self, answers: Answers, *nos: int) -> StepScope:
+        """Of a step in these collections; none: in all."""
+        return StepScope(nos or None, self._settings.referrer_limit, answers.of(TURNS).get(None, {}))
 
     # ------------------------------------------------------------ results
 
@@ -256,8 +295,10 @@ class Step:
         return head
 
 
-def _turns(answers: Answers) -> dict[tuple[int, StixId], bytes]:
-    return answers.of(TURNS).get(None, {})
+def _stored(answers: Answers, keys: Iterable[ClaimKey]) -> list[Claim]:
+    """The claims under these keys, in their order."""
+    found = answers.of(REPLACED)
+    return [claim for key in keys if (claim := found[key]) is not None]
 
 
 def _values(claim: Claim) -> Mapping[bytes, bool]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NewType, Protocol
+from typing import NewType, Protocol, TypeAlias
 
 import orjson
 
 from hub.model.feedback import FEEDBACK_TYPES, feedback_refs
 from hub.model.markings import Marks, marks_of
 from hub.model.references import references_of
+from hub.model.stix_types import fill_part
 from hub.model.words import CanonicalKey, Seq, Stamp, StixId, StixObject
 
 ClaimKey = NewType("ClaimKey", bytes)
@@ -21,6 +22,11 @@ ClaimKey = NewType("ClaimKey", bytes)
 def claim_key(source: int, stix_id: str) -> ClaimKey:
     """The key of ``(source, id)``. The keys of one source are adjacent, so all its claims are one range of keys."""
     return ClaimKey(source.to_bytes(4, "big") + hashlib.blake2b(stix_id.encode(), digest_size=16).digest())
+
+
+def first_key(source: int) -> bytes:
+    """Less than or equal to all keys of a source, and greater than those of the sources before it."""
+    return source.to_bytes(4, "big")
 
 
 DIGEST_BYTES = 16
@@ -197,6 +203,15 @@ class Claim:
         if self.body.count(b'_ref":') + self.body.count(b'_refs":') == usual:  # most indicators: skip the walk
             return ()
         return references_of({name: value for name, value in self.obj.items() if name != "created_by_ref"})
+
+
+FillPlace: TypeAlias = tuple[int, ClaimKey]
+"""The place of a claim in the order in which a collection is filled: its part of ``FILL_ORDER``, and its key."""
+
+
+def fill_place(claim: ClaimHead) -> FillPlace:
+    """The place of a claim in the order in which a collection is filled."""
+    return fill_part(claim.type), claim.key
 
 
 @dataclass(slots=True)

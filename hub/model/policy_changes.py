@@ -9,8 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
 
+from hub.model.policy import Group, Source
 from hub.model.policy_keys import Affects, find_key
-from hub.model.tasks import DropVersions, Recompute, RecomputeDue, RecomputeId, TakeReleased, Task
+from hub.model.tasks import (
+    NOTHING_PREVIOUS,
+    DropVersions,
+    Previous,
+    Recompute,
+    RecomputeDue,
+    RecomputeId,
+    TakeReleased,
+    Task,
+)
 from hub.model.words import StixId
 
 Said: TypeAlias = dict[str, Any]
@@ -37,6 +47,7 @@ class SourceChanged:
     fields: list[str]
     """The changed settings, by their names in ``policy.Source``."""
     said: Said
+    previous: Previous = NOTHING_PREVIOUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,8 @@ class GroupRemoved:
     """A group was removed; objects with its marking are hidden from everyone."""
 
     name: str
+    group: Group | None = None
+    """As it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +185,10 @@ _OF_ADMISSION = frozenset({"widest_shown"})
 def affected(change: PolicyChange) -> tuple[Task, ...]:
     """The tasks that a change requires."""
     match change:
-        case SourceAdded(was_named=True) | GroupRemoved():
+        case SourceAdded(was_named=True):
             return (Recompute(),)
-        case SourceChanged():
-            return _affected_by_terms(change.no, frozenset(change.fields))
-        case SourceSuspended():
-            return (Recompute(change.no),)
+        case SourceChanged() | SourceSuspended() | GroupRemoved():
+            return _affected_by_terms(change)
         case CollectionAdded():
             return (Recompute(collection=change.no),)
         case HeldSettled() | IdPinned():
@@ -200,12 +211,28 @@ def _affected_by_decision(change: HeldSettled | IdPinned) -> tuple[Task, ...]:
     return (TakeReleased(),) if change.state == "released" else ()
 
 
-def _affected_by_terms(source: int, fields: frozenset[str]) -> tuple[Task, ...]:
+def previous_of(old: Source, new: Source) -> Previous:
+    """Who saw the claims of a source before its settings were changed."""
+    return Previous(
+        old.no,
+        old.ceiling if old.ceiling != new.ceiling else None,
+        old.default_level if old.default_level != new.default_level else None,
+        old.amber_to if old.amber_to != new.amber_to else None,
+        old.suspended if old.suspended != new.suspended else None,
+    )
+
+
+def _affected_by_terms(change: SourceChanged | SourceSuspended | GroupRemoved) -> tuple[Task, ...]:
+    if isinstance(change, GroupRemoved):
+        return (Recompute(previous=Previous(group=change.group)),)
+    if isinstance(change, SourceSuspended):
+        return (Recompute(change.no, previous=Previous(change.no, suspended=not change.suspended)),)
+    fields = set(change.fields)
     if fields <= _OF_ADMISSION:
         return ()
     if fields & _SEEN_IN_OTHERS:
-        return (Recompute(),)
-    return (Recompute(source, with_members="amber_to" in fields),)
+        return (Recompute(previous=change.previous),)
+    return (Recompute(change.no, with_members="amber_to" in fields, previous=change.previous),)
 
 
 def _affected_by_setting(key: str) -> tuple[Task, ...]:

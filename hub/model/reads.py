@@ -7,7 +7,7 @@ kind of read is one line here and one loader in the store.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from hub.model.breaker import BreakerRecord
@@ -107,6 +107,14 @@ REJECTIONS_LOG: Read[int, int] = Read("log of rejections")
 
 TURNS: Read[None, dict[tuple[int, StixId], bytes]] = Read("turns")
 """The ids with deferred referrers, by collection, with the key of the last referrer that was computed."""
+
+
+class ClaimsPage(NamedTuple):
+    """Part of the contributions of a task."""
+
+    keys: Sequence[ClaimKey]
+    cursor: bytes | None
+    """Where the next page begins; None: there are no more."""
 
 
 class Reads:

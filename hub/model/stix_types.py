@@ -347,3 +347,23 @@ def stix_type(name: str) -> StixType:
     (10, True)
     """
     return STIX_TYPES.get(name, OTHER)
+
+
+def _between(first: int, last: int) -> frozenset[str]:
+    return frozenset(name for name, row in STIX_TYPES.items() if first <= row.order <= last)
+
+
+FILL_ORDER: tuple[frozenset[str] | None, ...] = (_between(0, 3), None, _between(8, 10), _between(11, 99))
+"""The parts in which a collection is filled: types that others refer to come first, so that few views get a second
+version because what they refer to comes later. None: all types that are in no other part.
+"""
+
+
+def fill_part(name: str) -> int:
+    """The part of ``FILL_ORDER`` that a type is in.
+
+    >>> fill_part("identity"), fill_part("x-case"), fill_part("relationship"), fill_part("report")
+    (0, 1, 2, 3)
+    """
+    parts = (no for no, types in enumerate(FILL_ORDER) if types is not None and name in types)
+    return next(parts, FILL_ORDER.index(None))

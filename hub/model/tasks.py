@@ -5,11 +5,46 @@ A new kind of task is one class here, one line in ``Task``, and one case in the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
-from hub.model.policy import Policy
-from hub.model.words import StixId
+from hub.model.policy import Group, Policy
+from hub.model.words import GroupName, Level, StixId
+
+
+@dataclass(frozen=True, slots=True)
+class Previous:
+    """What decided, before a change, who saw the claims of a source; None where the change did not concern it."""
+
+    source: int | None = None
+    """The source; its members' claims at amber went where its own went."""
+    ceiling: Level | None = None
+    default_level: Level | None = None
+    amber_to: tuple[GroupName, ...] | None = None
+    suspended: bool | None = None
+    group: Group | None = None
+    """A group that has been removed."""
+
+    def policy(self, now: Policy) -> Policy:
+        """A policy by which the same see a claim who saw it before the change."""
+        sources = dict(now.sources)
+        said: dict[str, Any] = {
+            "ceiling": self.ceiling,
+            "default_level": self.default_level,
+            "suspended": self.suspended,
+        }
+        terms = {name: value for name, value in said.items() if value is not None}
+        for no, source in now.sources.items():
+            mine = terms if no == self.source else {}
+            if self.amber_to is not None and self.source in (no, source.accredited_by):
+                mine = {**mine, "amber_to": self.amber_to}
+            if mine:
+                sources[no] = replace(source, **mine)
+        groups = now.groups if self.group is None else {**now.groups, self.group.name: self.group}
+        return replace(now, sources=sources, groups=groups)
+
+
+NOTHING_PREVIOUS = Previous()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +59,8 @@ class Recompute:
     """Also the claims of the members that the source, a centre, has accredited."""
     type: str | None = None
     """Only the claims of this STIX type; None: of all types."""
+    previous: Previous = NOTHING_PREVIOUS
+    """Who saw the claims before the change."""
 
     def precedence(self, policy: Policy) -> tuple[bool, bool]:
         """Sort key: claims of suspended sources are taken away first, new collections are filled last."""
@@ -36,6 +73,16 @@ class RecomputeId:
     """Compute again what the claims under one STIX id show, because the operator has decided whose it is."""
 
     name: StixId
+
+    @property
+    def collection(self) -> None:
+        """In all collections."""
+        return
+
+    @property
+    def previous(self) -> Previous:
+        """The decision does not change who sees a claim."""
+        return NOTHING_PREVIOUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +151,9 @@ class TaskProgress:
     @property
     def left_s(self) -> int | None:
         """The estimated time until it is done, in seconds; None if it is not known yet."""
-        return None if self.total is None or not self.per_s else round((self.total - self.done) / self.per_s)
+        if self.total is None or not self.per_s:
+            return None
+        return max(0, round((self.total - self.done) / self.per_s))  # a filled collection may take later ones too
 
 
 def progress_of(

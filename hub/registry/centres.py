@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from hub.model.errors import Refused, WrongUsage
 from hub.model.policy import Source, terms_of
-from hub.model.policy_changes import SourceAdded, SourceChanged
+from hub.model.policy_changes import SourceAdded, SourceChanged, previous_of
 from hub.model.principals import Principal, PrincipalKind, RegistrySnapshot
 from hub.model.words import NETWORK, GroupName, Naming, SourceName, StixId
 from hub.registry import names
@@ -90,7 +90,7 @@ class Centres:
                 _ensure_identities(change.before, new)
                 await change.directory.update_principal(replace(principal, country=new.country), new)
                 said = {"country": new.country} | terms_of(new)
-                await change.record(SourceChanged(name, principal.no, sorted(changed), said))
+                await change.record(SourceChanged(name, principal.no, sorted(changed), said, previous_of(old, new)))
         return CentreEntry(replace(principal, country=new.country), new)
 
     async def all(self) -> list[CentreEntry]:

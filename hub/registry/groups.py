@@ -56,8 +56,9 @@ class Groups:
         async with self._context.change() as change:
             group = find_listed_group(change.before, name)
             _ensure_unused(change.before, group)
-            await change.directory.remove_group(change.before.groups[group].no)
-            await change.record(GroupRemoved(name))
+            removed = change.before.groups[group]
+            await change.directory.remove_group(removed.no)
+            await change.record(GroupRemoved(name, removed.group))
 
     async def join(self, name: str, principals: Sequence[str]) -> GroupEntry:
         """Add centres and members to a group's list. Raises NotFound, Refused, TryAgain."""

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from hub.model.policy import Source, terms_of
-from hub.model.policy_changes import PrincipalChanged, SourceAdded, SourceChanged
+from hub.model.policy_changes import PrincipalChanged, SourceAdded, SourceChanged, previous_of
 from hub.model.principals import Principal, PrincipalKind, RegistrySnapshot, source_of_member
 from hub.model.words import GroupName, Naming, SourceName, StixId
 from hub.registry import names
@@ -104,7 +104,7 @@ class Members:
                 said = _said(new, terms, centre.name)
                 await change.directory.update_principal(new, terms)
                 await change.record(
-                    SourceChanged(name, old.no, fields, said)
+                    SourceChanged(name, old.no, fields, said, previous_of(before, terms))
                     if fields
                     else PrincipalChanged(name, PrincipalKind.MEMBER, "set", said)
                 )

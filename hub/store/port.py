@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from hub.model.breaker import Trip
 from hub.model.claims import Claim, ClaimKey, ClaimState, View
 from hub.model.policy import Policy
-from hub.model.reads import Answers, Reads
+from hub.model.reads import Answers, ClaimsPage, Reads
 from hub.model.tasks import DueTask, TaskProgress
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, ReceiptCounts, Writes
@@ -28,14 +28,6 @@ class LogEnd(NamedTuple):
     seq: Seq
     pruned: Seq = Seq(0)
     """Up to this row superseded versions may have been deleted; above it no row is missing."""
-
-
-class ClaimsPage(NamedTuple):
-    """Part of the contributions of a task."""
-
-    keys: Sequence[ClaimKey]
-    cursor: bytes | None
-    """How far the task is with them; None: there are no more."""
 
 
 class Transaction(Protocol):
@@ -83,8 +75,10 @@ class Transaction(Protocol):
         """Begin a taken ``Recompute`` over the contributions that there are now. Returns the task with its end."""
         ...
 
-    async def page(self, task: DueTask, limit: int) -> ClaimsPage:
-        """Returns the next contributions of a ``Recompute`` that was started, in the order of their first arrival."""
+    async def page(self, task: DueTask, after: bytes, limit: int) -> ClaimsPage:
+        """Returns the next contributions of a ``Recompute`` that was started, after the place ``after``: by their
+        types, what is referred to first, and then by key, so that their order depends on nothing else.
+        """
         ...
 
     async def note(self, task: DueTask, done: int, now_us: int) -> None:

@@ -9,19 +9,19 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.claims import ClaimKey
+from hub.model.claims import ClaimKey, first_key
+from hub.model.reads import ClaimsPage
+from hub.model.stix_types import FILL_ORDER, fill_part
 from hub.model.tasks import DueTask, Recompute, RecomputeDue, TakeTurns, Task, TaskProgress, progress_of
 from hub.model.words import StixId
 from hub.store import tables as t
 from hub.store.chunks import chunks
-from hub.store.port import ClaimsPage
 from hub.store.typed_json import TypedJson
 
 _json: TypedJson[Task] = TypedJson(Task)
-_NO_BYTES = 8
 
 
 async def add(conn: AsyncConnection, tasks: Collection[Task], time_us: int, *, due_us: int = 0) -> None:
@@ -92,14 +92,34 @@ async def start(conn: AsyncConnection, task: DueTask, now_us: int) -> DueTask:
     return replace(task, until=until)
 
 
-async def page(conn: AsyncConnection, task: DueTask, limit: int) -> ClaimsPage:
-    """Returns the next contributions of a started task, in the order of their first arrival."""
+async def page(conn: AsyncConnection, task: DueTask, after: bytes, limit: int) -> ClaimsPage:
+    """Returns the next contributions of a started task, by part (``FILL_ORDER``) and key. A place in this order is the
+    number of the part and the key before it. Those that came after the start are left out: their step knew the new
+    policy. But a new collection takes them too, since it leaves what is still to come to later steps.
+    """
     c = t.contributions.c
-    after = int.from_bytes(task.cursor)
-    query = select(c.no, c.key).where(c.no > after, c.no <= task.until).order_by(c.no).limit(limit)
-    rows = (await conn.execute(_of(query, task.task))).all()
-    more = len(rows) == limit and rows[-1].no != task.until
-    return ClaimsPage([ClaimKey(row.key) for row in rows], rows[-1].no.to_bytes(_NO_BYTES) if more else None)
+    kind = task.task.type if isinstance(task.task, Recompute) else None
+    found: list[ClaimKey] = []
+    begin = after[0] if after else 0
+    for part, types in list(enumerate(FILL_ORDER))[begin:]:
+        if kind is not None and part != fill_part(kind):
+            continue
+        past = after[1:] if part == begin else b""
+        query = select(c.key).where(c.key > past, _in_part(types)).order_by(c.key)
+        if not isinstance(task.task, Recompute) or task.task.collection is None:
+            query = query.where(c.no <= task.until)
+        rows = await conn.execute(_of(query.limit(limit - len(found)), task.task))
+        found += [ClaimKey(key) for key in rows.scalars()]
+        if len(found) == limit:
+            return ClaimsPage(found, bytes([part]) + found[-1])
+    return ClaimsPage(found, None)
+
+
+def _in_part(types: frozenset[str] | None) -> ColumnElement[bool]:
+    kind = t.contributions.c.type
+    if types is not None:
+        return kind.in_(sorted(types))
+    return kind.not_in(sorted(frozenset().union(*(some for some in FILL_ORDER if some is not None))))
 
 
 def _of(query: Select[Any], task: Task) -> Select[Any]:
@@ -111,7 +131,7 @@ def _of(query: Select[Any], task: Task) -> Select[Any]:
         query = query.where(c.type == task.type)
     if task.source is None:
         return query
-    its = c.source == task.source
+    its = and_(c.source == task.source, c.key >= first_key(task.source), c.key < first_key(task.source + 1))
     members = c.source.in_(select(p.no).where(p.accredited_by == task.source))
     return query.where(or_(its, members) if task.with_members else its)
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.errors import TryAgain
 from hub.model.policy import Policy
-from hub.model.reads import REPLACED, THING, Answers, Reads
+from hub.model.reads import REPLACED, THING, Answers, ClaimsPage, Reads
 from hub.model.tasks import DueTask
 from hub.model.times import from_us, midnight_after
 from hub.model.words import Positions, Seq, Withdrawal
@@ -24,7 +24,6 @@ from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
 from hub.store.loading import Loading
-from hub.store.port import ClaimsPage
 
 
 class Stale(TryAgain):
@@ -224,9 +223,9 @@ class SqlTransaction:
         """See the port."""
         return await tasks.start(self.conn, task, now_us)
 
-    async def page(self, task: DueTask, limit: int) -> ClaimsPage:
+    async def page(self, task: DueTask, after: bytes, limit: int) -> ClaimsPage:
         """See the port."""
-        return await tasks.page(self.conn, task, limit)
+        return await tasks.page(self.conn, task, after, limit)
 
     async def note(self, task: DueTask, done: int, now_us: int) -> None:
         """See the port."""

@@ -18,6 +18,8 @@ DEFAULTS = {
     "confidence.KIND": "none",
     "retention.versions": "forever",
     "retention.log": "7d",
+    "breaker.share": "20%",
+    "breaker.least": "1000",
 }
 
 

@@ -17,6 +17,7 @@ from hub.model.errors import TryAgain
 from hub.model.policy_changes import CollectionAdded, GroupRemoved, PrincipalChanged, SourceChanged, SourceSuspended
 from hub.model.problems import Code
 from hub.model.reads import BREAKER, REJECTIONS_LOG, THING, TURNS, Reads
+from hub.model.stix_types import fill_part
 from hub.model.tasks import DropVersions, DueTask, Recompute, RecomputeDue, SetDate, TakeTurns
 from hub.model.times import DAY_US, midnight_after, stix_time
 from hub.model.words import Topic, TopicPartition, Withdrawal
@@ -185,8 +186,8 @@ class StoreAtOnce(StoreSuite):
             found = [key async for keys in self._recomputed(store, limit=4) for key in keys]
             assert found == sorted(claim.key for claim in claims if claim.source in (2, 3))
 
-    async def test_a_task_covers_what_there_was_at_its_start_in_the_order_of_arrival(self) -> None:
-        """A later version keeps the place of the first. What comes after the start was judged by the new policy."""
+    async def test_a_task_covers_what_there_was_at_its_start_in_the_order_of_the_keys(self) -> None:
+        """Which depends on nothing else. What comes after the start was judged by the new policy."""
         names = [f"claim {number}" for number in random.sample(range(100), 6)]
         async with self.opened() as store:
             for name in names:
@@ -199,7 +200,22 @@ class StoreAtOnce(StoreSuite):
                 if not found:
                     await self.write(store, Writes(claims=[a_claim("late"), a_claim(names[1])]))
                 found.extend(keys)
-            assert found == [a_claim(name).key for name in names]
+            assert found == sorted(a_claim(name).key for name in names)
+
+    async def test_a_task_covers_first_what_others_refer_to(self) -> None:
+        types = ("report", "relationship", "x-case", "identity", "indicator", "sighting", "note", "location")
+        claims = [replace(a_claim(f"{kind} {number}"), type=kind) for kind in types for number in range(3)]
+        for kind, limit in ((None, 1), (None, 5), ("indicator", 2)):
+            async with self.opened() as store:
+                await self.write(store, Writes(claims=claims))
+                async with store.transaction() as tx:
+                    due = DueTask(1, Recompute(type=kind), b"", START_US, until=len(claims))
+                    pages = [await tx.page(due, b"", limit)]
+                    while (after := pages[-1].cursor) is not None:
+                        pages.append(await tx.page(due, after, limit))
+                found = [key for page in pages for key in page.keys]
+                covered = [claim for claim in claims if kind in (None, claim.type)]
+                assert found == [claim.key for claim in sorted(covered, key=lambda one: (fill_part(one.type), one.key))]
 
     async def test_how_far_a_task_is_can_be_read_meanwhile_and_is_kept(self) -> None:
         async with self.opened() as store:
@@ -262,10 +278,10 @@ class StoreAtOnce(StoreSuite):
         assert await tx.take(due)
         if due.until is None:
             due = await tx.start(due, START_US)
-        keys, cursor = await tx.page(due, limit)
-        await tx.move(due, cursor)
-        await tx.note(due, len(keys), START_US + 1_000_000)
-        return keys
+        page = await tx.page(due, due.cursor, limit)
+        await tx.move(due, page.cursor)
+        await tx.note(due, len(page.keys), START_US + 1_000_000)
+        return page.keys
 
     async def test_a_step_of_a_task_that_failed_is_done_again(self) -> None:
         async with self.opened() as store:

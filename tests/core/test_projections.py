@@ -28,6 +28,7 @@ from hub.core.merge.projections import Projections
 from hub.core.merge.reach import Reach, Recipients
 from hub.core.merge.recompute import recomputed
 from hub.core.merge.resolver import Resolver
+from hub.core.merge.work import StepScope
 from hub.model.claims import Claim, ClaimHead, ClaimKey
 from hub.model.policy import Audience, Policy
 from hub.model.reads import CLAIM, Answers
@@ -197,7 +198,8 @@ def test_a_step_for_all_collections_comes_to_the_same_as_one_for_each(history: t
 
 
 def drafts(policy: Policy, claims: Sequence[Claim], only: int | None) -> dict[tuple[int, CanonicalKey], Any]:
-    engine = Engine(policy, {claim.key: (None, claim) for claim in claims}, only=only)
+    scope = StepScope(None if only is None else (only,))
+    engine = Engine(policy, {claim.key: (None, claim) for claim in claims}, scope=scope)
     store = MemoryStore(policy, {})
     while reads := engine.ask():
         engine.tell(store.answer(reads))

@@ -27,8 +27,9 @@ COLLECTIONS = ("public", "community", "network", GROUP, "sure", "red")
 
 @asynccontextmanager
 async def a_hub(referrer_limit: int = 2, path: Path | None = None) -> AsyncIterator[Story]:
-    """A new hub, in memory or on a real store. Its limit of referrers is small, so that many are deferred."""
-    story = await Story.begin(path, referrer_limit=referrer_limit)
+    """A new hub, in memory or on a real store. Its limits are small, so that
+    many referrers are deferred, and changes of policy take several steps."""
+    story = await Story.begin(path, referrer_limit=referrer_limit, task_claims=3)
     try:
         centres = [await story.centre(name) for name in CENTRES]
         for name in MEMBERS:

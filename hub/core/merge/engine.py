@@ -24,18 +24,20 @@ from hub.core.merge.solution import Place, Solution
 from hub.core.merge.turns import Referrer, Turns
 from hub.core.merge.uses import Uses
 from hub.core.merge.work import (
+    ALL_COLLECTIONS,
     ClaimChanged,
     EndsChanged,
     FeedbackChanged,
     MeaningChanged,
     Nos,
+    StepScope,
     ViewChanged,
     Work,
     means_the_same,
 )
-from hub.model.claims import Claim, ClaimHead, ClaimKey, View
+from hub.model.claims import Claim, ClaimHead, ClaimKey, View, fill_place
 from hub.model.policy import MEMBERS_CLAIM, Policy
-from hub.model.reads import REFERRER_LIMIT, Answers, Reads
+from hub.model.reads import Answers, Reads
 from hub.model.references import key_in, keyed
 from hub.model.stix_types import stix_type
 from hub.model.verification import Doubted
@@ -53,28 +55,23 @@ class Engine:
         policy: Policy,
         changed: Mapping[ClaimKey, tuple[Claim | None, Claim]],
         again: Sequence[Claim] = (),
-        *,
-        only: int | None = None,
-        referrer_limit: int = REFERRER_LIMIT,
-        pending: Mapping[tuple[int, StixId], bytes] | None = None,
+        scope: StepScope = ALL_COLLECTIONS,
     ) -> None:
-        """``changed``: old and new claim by key. ``again``: claims to compute again because the policy, or an object
-        that they refer to, has changed; with ``only``, in this collection alone. ``referrer_limit``: if more claims
-        refer to one id, they are read page by page, and may be deferred to later steps (``left``). ``pending``: what
-        earlier steps have deferred, with the last key that was computed, by collection and name.
-        """
+        """``changed``: old and new claim by key. ``again``: claims to compute again, because the policy has changed."""
         self._policy = policy
-        self._nos = tuple(policy.collections) if only is None else (only,)
+        self._nos = tuple(policy.collections) if scope.nos is None else scope.nos
         self._changed = changed
-        self._facts = Facts(policy, {key: new for key, (_, new) in changed.items()}, referrer_limit)
-        projections = Projections(policy, self._facts, {key: old for key, (old, _) in changed.items()})
-        self._resolver = Resolver(policy, self._facts, projections, dict(pending or {}))
+        self._filled_to = scope.filled_to
+        self._facts = Facts(policy, {key: new for key, (_, new) in changed.items()}, scope.referrer_limit)
+        stored = {key: old for key, (old, _) in changed.items()}
+        projections = Projections(policy, self._facts, stored, scope.policy_before)
+        self._resolver = Resolver(policy, self._facts, projections, dict(scope.pending))
         self._solution = Solution(policy, self._facts)
         self._contents = Contents(policy, self._facts, projections, self._resolver, self._solution.shown_as)
         self.drafts = Drafts(policy, self._facts, self._resolver, self._solution)
         """The views that differ from the stored ones, when nothing is left to read."""
         self._uses = Uses(policy, self._facts, self._contents)
-        self._turns = Turns(self._facts, self._resolver, referrer_limit)
+        self._turns = Turns(self._facts, self._resolver, scope.referrer_limit)
         self._queue: dict[Work, None] = dict.fromkeys(map(ClaimChanged, changed))
         self._done: set[ViewChanged] = set()
         self._uncounted: dict[Place, None] = {}
@@ -96,6 +93,7 @@ class Engine:
             self._put(MeaningChanged(claim.id, self._nos, if_contested=False))
             self._change_names(claim, self._nos)
             self._facts.prefetch(claim)
+            self._markings.update(name for ref in claim.marks.others for name in (ref, f"{ref}/{claim.source}"))
         if again:
             self._markings.update(changeable_objects(self._policy))
 
@@ -363,7 +361,7 @@ class Engine:
 
     def _affect_referrer(self, no: int, name: StixId, key: ClaimKey) -> None:
         claim = self._facts.claim(key)
-        if claim is None:
+        if claim is None or self._comes_later(no, claim):
             return
         revealed = is_marking(name)
         sees = self._resolver.sees(no, claim) or self._resolver.goes_along(claim)
@@ -377,6 +375,12 @@ class Engine:
                 self._affect(thing, (no,))
         if revealed:  # its audience has changed, so its id may mean something else now
             self._change_names(claim, (no,))
+
+    def _comes_later(self, no: int, claim: ClaimHead) -> bool:
+        """Whether a collection that is being filled does not show what a claim is about, and will look at it later."""
+        later = self._filled_to is not None and fill_place(claim) > self._filled_to
+        thing = self._resolver.thing_of(no, claim) if later else None
+        return later and (thing is None or self._facts.views.shown_as(no, thing) is None)
 
     # ------------------------------------------------------------ objects that are shown because they are used
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from hub.model.claims import ClaimHead
 from hub.model.extensions import KEPT_EXTENSION, VIEW_EXTENSION
 from hub.model.markings import TLP_IDS, tlp_definition
 from hub.model.policy import Policy, Source
@@ -124,3 +125,10 @@ def changeable_objects(policy: Policy) -> frozenset[StixId]:
 def hidden_identities(policy: Policy) -> frozenset[StixId]:
     """Identities that no reference may show: those of sources that are not shown by name."""
     return frozenset(c.identity for c in policy.sources.values() if c.naming is not Naming.NAMED)
+
+
+def goes_along(claim: ClaimHead, policy: Policy) -> bool:
+    """Whether its object is shown only while a shown object uses it, independent of its own markings."""
+    return (
+        claim.type == "marking-definition" or claim.id in known_objects(policy) or claim.id in hidden_identities(policy)
+    )

@@ -19,11 +19,20 @@ from hub.model.words import StixId
 class Projections:
     """See the module docstring. Every method may raise ``Missing``."""
 
-    def __init__(self, policy: Policy, facts: Facts, before: Mapping[ClaimKey, ClaimHead | None]) -> None:
-        """``before``: the claims that the step changes, before the change."""
+    def __init__(
+        self,
+        policy: Policy,
+        facts: Facts,
+        before: Mapping[ClaimKey, ClaimHead | None],
+        policy_before: Policy | None = None,
+    ) -> None:
+        """``before``: the claims that the step changes, before the change. ``policy_before``: the policy by which the
+        stored views were computed, if the step computes claims again because it has changed.
+        """
         self._policy = policy
         self._facts = facts
         self._before = before
+        self._policy_before = policy_before
         self._redefined = any(claim is not None and claim.type == "marking-definition" for claim in before.values())
         self._reaches: dict[tuple[ClaimKey, tuple[StixId, ...]], Reach | None] = {}
         self._seen: dict[tuple[ClaimKey, Audience, tuple[StixId, ...]], Projection | None] = {}
@@ -58,12 +67,12 @@ class Projections:
 
     def was_visible(self, claim: ClaimHead, audience: Audience) -> bool:
         """Whether an audience saw, before this step, the claim that was stored under the same key."""
-        if claim.key not in self._before and not self._redefined:
+        if claim.key not in self._before and not self._redefined and self._policy_before is None:
             return self.of(claim, audience) is not None
         old = self._before.get(claim.key, claim)
         if old is None or old.state.is_withdrawn:
             return False
-        found = reach(old, self._policy, self._decision_before)
+        found = reach(old, self._policy_before or self._policy, self._decision_before)
         return found is not None and found.recipients.include(audience)
 
     def _decision(self, source: int, marking: StixId) -> Decided:

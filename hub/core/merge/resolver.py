@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from hub.core.merge import owner
 from hub.core.merge.facts import Facts, is_marking, is_placed, marked_with
-from hub.core.merge.known import hidden_identities, known_objects
+from hub.core.merge.known import goes_along, known_objects
 from hub.core.merge.project import Projection
 from hub.core.merge.projections import Projections
 from hub.core.merge.references import has_own_meaning, object_key
@@ -38,7 +38,6 @@ class Resolver:
         self._projections = projections
         self.pending = pending
         self._known = known_objects(policy)
-        self._hidden = hidden_identities(policy)
         self.relationships: set[CanonicalKey] = set()
         """The things that are known to be merged relationships."""
 
@@ -46,7 +45,7 @@ class Resolver:
 
     def goes_along(self, claim: ClaimHead) -> bool:
         """Whether its object is shown only while a shown object uses it, independent of its own markings."""
-        return claim.type == "marking-definition" or claim.id in self._known or claim.id in self._hidden
+        return goes_along(claim, self._policy)
 
     def waits(self, no: int, name: StixId, key: ClaimKey) -> bool:
         """Whether a claim that refers to a name is still deferred to a later step in a collection.

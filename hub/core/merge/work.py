@@ -1,17 +1,42 @@
-"""The items of the engine's queue: each names what has changed, and the collections that it may affect."""
+"""The scope of the engine, and the items of its queue: each names what has changed, and the collections that it may
+affect.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from hub.core.merge.solution import Place
 from hub.core.merge.turns import Referrer
-from hub.model.claims import ClaimHead, ClaimKey, ClaimState
+from hub.model.claims import ClaimHead, ClaimKey, ClaimState, FillPlace
+from hub.model.policy import Policy
+from hub.model.reads import REFERRER_LIMIT
 from hub.model.words import StixId
 
 Nos = tuple[int, ...]
 """Numbers of collections."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepScope:
+    """Where a step works, and what it knows of other steps."""
+
+    nos: Nos | None = None
+    """The collections; None: all."""
+    referrer_limit: int = REFERRER_LIMIT
+    """If more claims refer to one id, they are read page by page, and may be deferred to later steps."""
+    pending: Mapping[tuple[int, StixId], bytes] = field(default_factory=dict)
+    """What earlier steps have deferred, with the last key that was computed, by collection and name."""
+    policy_before: Policy | None = None
+    """See ``Projections``."""
+    filled_to: FillPlace | None = None
+    """When a collection is being filled: the place of the last claim of this step. Later steps compute those after it.
+    """
+
+
+ALL_COLLECTIONS = StepScope()
 
 
 @dataclass(frozen=True, slots=True)
