@@ -28,6 +28,7 @@ from hub.model.reads import ClaimsPage
 from hub.model.tasks import (
     DropVersions,
     DueTask,
+    PublishLate,
     Recompute,
     RecomputeDue,
     RecomputeId,
@@ -197,6 +198,8 @@ class Worker:
                     return await self._recompute_id(tx, due, task)
                 case RecomputeDue() as task:
                     return await self._recompute_due(tx, due, task)
+                case PublishLate() as task:
+                    return await self._publish_late(tx, due, task)
                 case DropVersions() as task:
                     return await self._drop_versions(tx, due, task)
                 case TakeTurns() as task:
@@ -272,6 +275,21 @@ class Worker:
         await _write(tx, step)
         return 1
 
+    async def _publish_late(self, tx: Transaction, due: DueTask, task: PublishLate) -> int:
+        policy = await tx.policy()
+        if not await tx.take(due):
+            return 0
+        if task.collection not in policy.collections:
+            await tx.move(due, None)
+            return 1
+        now_us = self._now_us()
+        step = Step.of_late(policy, self._settings, now_us, task.collection, self._settings.task_claims)
+        await _answer(tx, step)
+        await _write(tx, step)
+        if not step.more:
+            await tx.move(due, None if step.next_us is None else due.cursor, step.next_us)
+        return 1
+
     async def _drop_versions(self, tx: Transaction, due: DueTask, task: DropVersions) -> int:
         policy = await tx.policy()
         if not await tx.take(due):
@@ -334,7 +352,7 @@ def _next_of_each(due: Iterable[DueTask], policy: Policy) -> list[DueTask]:
     found: dict[object, DueTask] = {}
     for one in sorted(due, key=lambda one: _precedence(one.task, policy)):
         task = one.task
-        at = task.collection if isinstance(task, TakeTurns | RecomputeDue | DropVersions) else None
+        at = task.collection if isinstance(task, TakeTurns | RecomputeDue | PublishLate | DropVersions) else None
         found.setdefault((type(task), at), one)
     return list(found.values())
 

@@ -25,6 +25,7 @@ from hub.model.reads import (
     DUE,
     HELD,
     ISSUED,
+    LATE,
     PAGE,
     PAST,
     PLACED,
@@ -41,13 +42,15 @@ from hub.model.reads import (
     ClaimsPage,
     DueViews,
     HeldRecord,
+    LateThings,
+    LateViews,
     Read,
     Reads,
     ThingRecord,
     WaitingVersion,
 )
 from hub.model.stix_types import fill_part
-from hub.model.tasks import DueTask, Recompute, TakeTurns, Task
+from hub.model.tasks import DueTask, PublishLate, Recompute, TakeTurns, Task
 from hub.model.times import from_us, midnight_after
 from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, ReceiptCounts, ReceiptPart, Writes
@@ -134,6 +137,13 @@ class MemoryStore:
             self.tables.tasks[self._last_task] = DueTask(self._last_task, task, b"", time_us)
             self.tables.due_us[self._last_task] = due_us
 
+    def _publish_late(self, task: Task, due_us: int) -> None:
+        same = [no for no, due in self.tables.tasks.items() if due.task == task]
+        if not same:
+            self.leave([task], due_us, due_us=due_us)
+        for no in same:
+            self.tables.due_us[no] = min(due_us, self.tables.due_us[no])
+
     def cancel(self, tasks: Collection[Task]) -> None:
         """Let these be done no more."""
         kept = {no: due for no, due in self.tables.tasks.items() if due.task not in tasks}
@@ -191,6 +201,7 @@ class MemoryStore:
             PAST: lambda at, _: self._past(at),
             HELD: lambda at, _: self._held(at),
             DUE: lambda at, _: self._due(at),
+            LATE: lambda at, _: self._late(at),
             REJECTIONS_LOG: lambda no, _: self._rejections(no),
             TURNS: lambda _, __: self._turns(),
             BREAKER: lambda no, _: BreakerRecord(tables.breakers.get(no, BreakerState()), tables.live[no]),
@@ -201,6 +212,12 @@ class MemoryStore:
         views = self.tables.views.values()
         due = [(v.due_day, v.thing) for v in views if v.collection == at.collection and v.due_day is not None]
         return [thing for day, thing in sorted(due) if day <= at.day][: at.limit]
+
+    def _late(self, at: LateViews) -> LateThings:
+        views = self.tables.views.values()
+        late = sorted((v.late_us, v.thing) for v in views if v.collection == at.collection and v.late_us is not None)
+        due = [thing for us, thing in late if us <= at.until_us]
+        return LateThings(due[: at.limit], min((us for us, _ in late if us > at.until_us), default=None))
 
     def _rejections(self, source: int) -> int:
         sender = self._policy.sources.get(source, NOBODY)
@@ -289,6 +306,10 @@ class MemoryStore:
         tables = self.tables
         for place, day in writes.due_days.items():
             tables.views[place] = replace(tables.views[place], due_day=day)
+        for place, late_us in writes.late.items():
+            tables.views[place] = replace(tables.views[place], late_us=late_us)
+            if late_us is not None:
+                self._publish_late(PublishLate(place[0]), late_us)
         for view in writes.views:
             tables.views[view.collection, view.thing] = view
             self._things_of[view.object_id] = view.thing
@@ -371,9 +392,11 @@ class MemoryTransaction:
         """See the port."""
         return self._store.tables.tasks.get(task.no) == task
 
-    async def move(self, task: DueTask, cursor: bytes | None) -> None:
+    async def move(self, task: DueTask, cursor: bytes | None, due_us: int | None = None) -> None:
         """See the port."""
         tasks = self._store.tables.tasks
+        if due_us is not None:
+            self._store.tables.due_us[task.no] = due_us
         if cursor is None:
             tasks.pop(task.no, None)
         elif task.no in tasks:

@@ -40,6 +40,7 @@ from hub.model.policy import Policy
 from hub.model.problems import Problem
 from hub.model.reads import (
     DUE,
+    LATE,
     REFERRER_LIMIT,
     REJECTIONS_LOG,
     REPLACED,
@@ -47,6 +48,7 @@ from hub.model.reads import (
     Answers,
     ClaimsPage,
     DueViews,
+    LateViews,
     Reads,
 )
 from hub.model.tasks import Recompute, RecomputeId, TakeTurns
@@ -95,7 +97,9 @@ class Step:
         """For a step of ``of_referrers``: the key after which the next step continues; None when all have been
         computed."""
         self.more = False
-        """For a step of ``of_due``: whether there may be more such views."""
+        """For a step of ``of_due`` or ``of_late``: whether there may be more such views."""
+        self.next_us: int | None = None
+        """For a step of ``of_late``: when the next versions are due that it leaves; None: there are none."""
         self.walk = Walk()
         """For a step of ``of_claims``: how far the task is."""
 
@@ -159,6 +163,14 @@ class Step:
         step = cls(policy, settings, now_us)
         return step._begin(step._look_at_due(DueViews(collection, policy.today_no or 0, limit)))
 
+    @classmethod
+    def of_late(cls, policy: Policy, settings: StepSettings, now_us: int, collection: int, limit: int) -> Step:
+        """Publish the next versions of a collection that the pace has put off until ``now_us``; see ``more`` and
+        ``next_us``.
+        """
+        step = cls(policy, settings, now_us)
+        return step._begin(step._publish_late(LateViews(collection, now_us, limit)))
+
     def _begin(self, rounds: Rounds) -> Step:
         self._rounds = rounds
         self._asked = next(rounds, Reads())  # no round if nothing is to be read
@@ -211,7 +223,7 @@ class Step:
         if refused := rejections(outcomes, settings.rules_url):
             logs = (yield Reads().update(REJECTIONS_LOG, refused)).of(REJECTIONS_LOG)
             self._rejections = {logs[source]: entries for source, entries in refused.items()}
-        yield from self._merge(Engine(policy, contributions.changed, scope=self._scope(answers)))
+        yield from self._merge(Engine(policy, contributions.changed, scope=self._paced(self._scope(answers))))
 
     def _walk_on(self, task: Recompute | RecomputeId, page: ClaimsPage) -> Rounds:
         policy, settings = self.policy, self._settings
@@ -249,12 +261,26 @@ class Step:
         yield from self._merge(engine)
         self.more = len(things) == at.limit
 
+    def _publish_late(self, at: LateViews) -> Rounds:
+        answers = yield Reads().update(LATE, (at,)).update(TURNS, (None,))
+        things, self.next_us = answers.of(LATE)[at]
+        engine = Engine(self.policy, {}, scope=self._scope(answers, at.collection))
+        engine.doubt(Doubted(things=set(things)))
+        yield from self._merge(engine)
+        self.writes.late = {(at.collection, thing): None for thing in things}
+        self.more = len(things) == at.limit
+
     def _take_turn(self, collection: int, name: StixId, after: bytes) -> Rounds:
         answers = yield Reads().update(TURNS, (None,))
         engine = Engine(self.policy, {}, scope=self._scope(answers, collection))
         engine.resume(collection, name, after)
         yield from self._merge(engine)
         self.reached = engine.reached
+
+    def _paced(self, scope: StepScope) -> StepScope:
+        """The same, for a step whose new versions may be put off."""
+        pace_us = self.policy.pace_us
+        return replace(scope, paced_after_us=self._now_us - pace_us) if pace_us else scope
 
     def _scope(self, answers: Answers, *nos: int) -> StepScope:
         """Of a step in these collections; none: in all."""
@@ -280,6 +306,7 @@ class Step:
         self._engine, self._drafts = engine, engine.drafts.all()
         writes = self.writes
         writes.placements, writes.due_days = engine.placements, engine.drafts.due_days()
+        writes.late = engine.drafts.late(self.policy.pace_us)
         writes.time_us = self._now_us
         writes.tasks = [TakeTurns(no, name) for no, name in sorted(engine.left)]
         writes.cancelled = [TakeTurns(no, name) for no, name in engine.cancelled]

@@ -234,6 +234,10 @@ class View:
     """Markings, identities and extension definitions that are shown with it; see ``hub/core/merge/uses``."""
     due_day: int | None = None
     """The next date at which it changes by itself, in days since 1970; None: never."""
+    dated_us: int = 0
+    """``date_added`` of its newest row."""
+    late_us: int | None = None
+    """When its next version is due, which the pace of the policy has put off; None: its content is the newest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 from hub.model.breaker import BreakerLimits
 from hub.model.event_log import INTAKE_PREFIX, MEMBERS_TOPIC
 from hub.model.lifecycle import Lifecycle, Retention
-from hub.model.policy_keys import Settings, breaker_of, lifecycle_of, retention_of
+from hub.model.policy_keys import Settings, breaker_of, lifecycle_of, pace_of, retention_of
 from hub.model.times import DAY_US
 from hub.model.words import (
     COMMUNITY,
@@ -227,6 +227,11 @@ class Policy:
     def breaker(self) -> BreakerLimits:
         """How much a source may take back within an hour."""
         return breaker_of(self.settings)
+
+    @cached_property
+    def pace_us(self) -> int:
+        """The shortest time between two versions of an object that only newer claims change; 0: as they come."""
+        return pace_of(self.settings) * 1_000_000
 
     @cached_property
     def today_no(self) -> int | None:

@@ -179,6 +179,10 @@ KEYS: tuple[PolicyKey, ...] = (
         Affects.INDICATORS, by_kind=True,
     ),
     PolicyKey(
+        "pace", Amount(86_400, "s"), 0,
+        "The shortest time between two versions of an object that only newer claims change; 0s: as they come.",
+    ),
+    PolicyKey(
         "retention.versions", Days("forever", 1), None,
         "How long a version stays in the change log after a newer one of the same object has followed.",
         Affects.VERSIONS,
@@ -232,6 +236,11 @@ def lifecycle_of(settings: Settings) -> Lifecycle:
 def retention_of(settings: Settings) -> Retention:
     """How long the hub keeps what it needs no more."""
     return Retention(_one(settings, "retention.versions"), _one(settings, "retention.log"))
+
+
+def pace_of(settings: Settings) -> int:
+    """The shortest time between two versions of an object that only newer claims change, in seconds."""
+    return int(_one(settings, "pace"))
 
 
 def breaker_of(settings: Settings) -> BreakerLimits:

@@ -51,6 +51,22 @@ class DueViews(NamedTuple):
     limit: int
 
 
+class LateViews(NamedTuple):
+    """The views of a collection whose next version was put off until a time, ``limit`` at most."""
+
+    collection: int
+    until_us: int
+    limit: int
+
+
+class LateThings(NamedTuple):
+    """The things of such views, and what comes after them."""
+
+    things: list[CanonicalKey]
+    next_us: int | None
+    """The next such time after ``until_us``; None: there is none."""
+
+
 class WaitingVersion(NamedTuple):
     """A held object or withdrawal, without its content."""
 
@@ -95,6 +111,9 @@ PAST: Read[tuple[int, StixId], Change | None] = Read("past")
 """The last object that a collection showed under an id that its view no longer has."""
 HELD: Read[tuple[int, StixId], HeldRecord] = Read("held")
 """The held and the refused objects under a source's id."""
+LATE: Read[LateViews, LateThings] = Read("late")
+"""The views whose next version has been put off, the earliest first; the order depends only on what the collection
+shows."""
 DUE: Read[DueViews, list[CanonicalKey]] = Read("due")
 """The things whose views change by themselves until a date, the oldest dates first; the order depends only on what the
 collection shows."""

@@ -94,6 +94,13 @@ class RecomputeDue:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishLate:
+    """Publish the versions that the pace has put off and that are due."""
+
+    collection: int
+
+
+@dataclass(frozen=True, slots=True)
 class DropVersions:
     """Delete the versions that a newer one of the same object has followed for longer than the policy keeps them."""
 
@@ -119,7 +126,9 @@ class SetDate:
     """Set the hub's date to the current day, and create the same task for the next day."""
 
 
-Task: TypeAlias = Recompute | RecomputeId | RecomputeDue | DropVersions | TakeTurns | TakeReleased | SetDate
+Task: TypeAlias = (
+    Recompute | RecomputeId | RecomputeDue | PublishLate | DropVersions | TakeTurns | TakeReleased | SetDate
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,8 @@ class Writes:
     views: list[View] = field(default_factory=list)
     due_days: dict[tuple[int, CanonicalKey], int | None] = field(default_factory=dict)
     """The next date at which a view changes by itself, by collection and thing, of views that do not change now."""
+    late: dict[tuple[int, CanonicalKey], int | None] = field(default_factory=dict)
+    """When the next version of a view is due that the pace has put off, by collection and thing; None: none is."""
     changes: list[Change] = field(default_factory=list)
     past_ids: list[View] = field(default_factory=list)
     """Previous views whose id was replaced by another id."""

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence, Set
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, select, text
+from sqlalchemy import ColumnElement, Row, Table, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.claims import Claim, ClaimKey, claim_key
@@ -21,6 +21,7 @@ from hub.model.reads import (
     DUE,
     HELD,
     ISSUED,
+    LATE,
     PAGE,
     PAST,
     PLACED,
@@ -35,6 +36,8 @@ from hub.model.reads import (
     USES,
     Answers,
     DueViews,
+    LateThings,
+    LateViews,
     Read,
     Reads,
     ThingRecord,
@@ -64,6 +67,7 @@ class Loading:
             BODY: self._bodies,
             USES: self._uses,
             DUE: self._due,
+            LATE: self._late,
             BREAKER: lambda sources: breakers.load(conn, sources),
             REFERRING: lambda ids: referring.count_referring(conn, ids),
             TURNS: lambda _: tasks.load_turns(conn),
@@ -180,6 +184,17 @@ class Loading:
             due = select(v.thing).where(v.collection == at.collection, v.due_day <= at.day).limit(at.limit)
             rows = await self._conn.execute(due.order_by(v.due_day, v.thing))
             found[at] = [CanonicalKey(bytes(thing)) for thing in rows.scalars()]
+        return found
+
+    async def _late(self, wanted: Set[LateViews]) -> dict[LateViews, LateThings]:
+        v = t.views.c
+        found: dict[LateViews, LateThings] = {}
+        for at in wanted:
+            late = select(v.thing).where(v.collection == at.collection, v.late_us <= at.until_us).limit(at.limit)
+            things = (await self._conn.execute(late.order_by(v.late_us, v.thing))).scalars().all()
+            after = select(func.min(v.late_us)).where(v.collection == at.collection, v.late_us > at.until_us)
+            next_us = (await self._conn.execute(after)).scalar_one()
+            found[at] = LateThings([CanonicalKey(bytes(thing)) for thing in things], next_us)
         return found
 
     async def _rejection_logs(self, sources: Set[int], policy: Policy) -> dict[int, int]:

@@ -63,8 +63,8 @@ class Transaction(Protocol):
         """Lock a task until the commit. Returns False when another worker has locked it or has moved its cursor."""
         ...
 
-    async def move(self, task: DueTask, cursor: bytes | None) -> None:
-        """Record how far a taken task is done; ``cursor`` None: it is complete."""
+    async def move(self, task: DueTask, cursor: bytes | None, due_us: int | None = None) -> None:
+        """Record how far a taken task is done; ``cursor`` None: it is complete. ``due_us``: when it is due again."""
         ...
 
     async def alone(self) -> None:

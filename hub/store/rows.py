@@ -21,12 +21,11 @@ def claim_of(row: Row[Any]) -> Claim:
 
 def view_of(row: Iterable[Any]) -> View:
     """Converts a row of ``views``."""
-    thing, collection, object_id, kind, generation, seq, alive, digest, created_us, modified_us, uses, due_day = tuple(
-        row
-    )
+    thing, collection, object_id, kind, generation, seq, alive, digest, *rest = tuple(row)
+    created_us, modified_us, uses, due_day, dated_us, late_us = rest
     return View(
         collection, thing, object_id, kind, generation, seq, bool(alive), digest, created_us, modified_us,
-        tuple(uses.split()), due_day,
+        tuple(uses.split()), due_day, dated_us, late_us,
     )  # fmt: skip
 
 

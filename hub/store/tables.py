@@ -107,6 +107,8 @@ views = Table(
     Column("modified_us", BigInteger, nullable=False),
     Column("uses", Text, nullable=False),  # separated by blanks
     Column("due_day", Integer),  # when it changes by itself, in days since 1970
+    Column("dated_us", BigInteger, nullable=False, server_default=text("0")),
+    Column("late_us", BigInteger),  # when its next version is due, if the pace has put it off
     Index("uq_views_thing_collection", "thing", "collection", unique=True),
     Index("ix_views_object_id", "object_id"),
     Index(
@@ -116,6 +118,14 @@ views = Table(
         "thing",
         sqlite_where=text("due_day is not null"),
         postgresql_where=text("due_day is not null"),
+    ),
+    Index(
+        "ix_views_collection_late_us_thing",
+        "collection",
+        "late_us",
+        "thing",
+        sqlite_where=text("late_us is not null"),
+        postgresql_where=text("late_us is not null"),
     ),
 )
 

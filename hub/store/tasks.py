@@ -5,7 +5,7 @@ Each function takes a connection with an open transaction. The statements are th
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.claims import ClaimKey, first_key
 from hub.model.reads import ClaimsPage
 from hub.model.stix_types import FILL_ORDER, fill_part
-from hub.model.tasks import DueTask, Recompute, RecomputeDue, TakeTurns, Task, TaskProgress, progress_of
-from hub.model.words import StixId
+from hub.model.tasks import DueTask, PublishLate, Recompute, RecomputeDue, TakeTurns, Task, TaskProgress, progress_of
+from hub.model.words import CanonicalKey, StixId
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.typed_json import TypedJson
@@ -39,6 +39,22 @@ async def add(conn: AsyncConnection, tasks: Collection[Task], time_us: int, *, d
     ]
     if rows:
         await conn.execute(insert(t.tasks), rows)
+
+
+async def publish_late(conn: AsyncConnection, late: Mapping[tuple[int, CanonicalKey], int | None]) -> None:
+    """Have the versions published that are put off until these times: one task for each collection, due at the earliest
+    of them.
+    """
+    first: dict[int, int] = {}
+    for (no, _), due_us in late.items():
+        if due_us is not None:
+            first[no] = min(due_us, first.get(no, due_us))
+    for no, due_us in sorted(first.items()):
+        task: Task = PublishLate(no)
+        mine = t.tasks.c.task == _json.encode(task)
+        if (await conn.execute(select(t.tasks.c.no).where(mine))).first() is None:
+            await add(conn, [task], due_us, due_us=due_us)
+        await conn.execute(update(t.tasks).where(mine, t.tasks.c.due_us > due_us).values(due_us=due_us))
 
 
 async def cancel(conn: AsyncConnection, tasks: Collection[Task]) -> None:

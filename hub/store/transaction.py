@@ -122,9 +122,13 @@ class SqlTransaction:
     async def _write_views(self, writes: Writes) -> None:
         rows = sorted(
             (v.thing, v.collection, v.object_id, v.type, v.generation, v.seq, v.alive, v.digest, v.created_us,
-             v.modified_us, " ".join(v.uses), v.due_day)
+             v.modified_us, " ".join(v.uses), v.due_day, v.dated_us, v.late_us)
             for v in writes.views
         )  # fmt: skip
+        late = [{"at_no": no, "at": thing, "us": us} for (no, thing), us in sorted(writes.late.items())]
+        if late:
+            await self.conn.execute(_LATE, late)
+            await tasks.publish_late(self.conn, writes.late)
         await self._put(t.views, ["thing", "collection"], rows, [(row[1], row[0]) for row in rows])
         due = [{"at_no": no, "at": thing, "day": day} for (no, thing), day in sorted(writes.due_days.items())]
         if due:
@@ -208,12 +212,14 @@ class SqlTransaction:
         """See the port."""
         return await tasks.take(self.conn, task)
 
-    async def move(self, task: DueTask, cursor: bytes | None) -> None:
+    async def move(self, task: DueTask, cursor: bytes | None, due_us: int | None = None) -> None:
         """See the port."""
         if cursor is None:
             await tasks.finish(self.conn, task)
-        else:
-            await tasks.move(self.conn, task, cursor)
+            return
+        await tasks.move(self.conn, task, cursor)
+        if due_us is not None:
+            await tasks.defer(self.conn, task, due_us)
 
     async def alone(self) -> None:
         """See the port."""
@@ -268,6 +274,12 @@ _DUE = (
     update(t.views)
     .where(t.views.c.thing == bindparam("at"), t.views.c.collection == bindparam("at_no"))
     .values(due_day=bindparam("day"))
+)
+
+_LATE = (
+    update(t.views)
+    .where(t.views.c.thing == bindparam("at"), t.views.c.collection == bindparam("at_no"))
+    .values(late_us=bindparam("us"))
 )
 
 _FOLLOWED = (

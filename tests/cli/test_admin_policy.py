@@ -16,6 +16,7 @@ DEFAULTS = {
     "validity.default.KIND": "none",
     "validity.longest.KIND": "none",
     "confidence.KIND": "none",
+    "pace": "0s",
     "retention.versions": "forever",
     "retention.log": "7d",
     "breaker.share": "20%",

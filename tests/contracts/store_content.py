@@ -18,6 +18,7 @@ from hub.model.reads import (
     CLAIM,
     DUE,
     HELD,
+    LATE,
     PLACED,
     PLACEMENT,
     REFERRERS,
@@ -26,9 +27,12 @@ from hub.model.reads import (
     UNDER_ID,
     USES,
     DueViews,
+    LateThings,
+    LateViews,
     Reads,
     WaitingVersion,
 )
+from hub.model.tasks import DueTask, PublishLate
 from hub.model.words import CanonicalKey, Seq, StixId, Withdrawal
 from hub.model.writes import Held, ReceiptCounts, Superseding, Writes
 from hub.patterns.lookup import value_key
@@ -192,6 +196,38 @@ class StoreContent(StoreSuite):
         async with store.transaction() as tx:
             at = DueViews(1, day, limit)
             return (await tx.load(Reads().update(DUE, (at,)), await tx.policy())).of(DUE)[at]
+
+    async def test_what_is_late_is_found_in_the_order_of_its_time_and_published_by_one_task(self) -> None:
+        times = {"c": 30, "a": 10, "b": 20, "later": 40, "never": None}
+        async with self.opened() as store:
+            views = [a_view(name, late_us=us) for name, us in times.items()]
+            await self.write(store, Writes(views=[*views, a_view("other", 2)]))
+            assert await self._late(store, 30, 9) == ([a_thing(name) for name in "abc"], 40)
+            assert await self._late(store, 30, 2) == ([a_thing(name) for name in "ab"], 40)
+            assert await self._late(store, 40, 9) == ([*(a_thing(name) for name in "abc"), a_thing("later")], None)
+            later = {(1, a_thing("a")): None, (1, a_thing("never")): 35, (2, a_thing("other")): 9}
+            await self.write(store, Writes(late=later))
+            await self.write(store, Writes(late={(1, a_thing("b")): 25}))
+            assert await self._late(store, 30, 9) == ([a_thing("b"), a_thing("c")], 35)
+            await self.write(store, Writes(views=[a_view("b")]))
+            assert await self._late(store, 30, 9) == ([a_thing("c")], 35)
+            due = {at_us: await self._publishes(store, at_us) for at_us in (8, 9, 24, 25)}
+            assert {at_us: [one.task for one in some] for at_us, some in due.items()} == {
+                8: [], 9: [PublishLate(2)], 24: [PublishLate(2)], 25: [PublishLate(1), PublishLate(2)],
+            }  # fmt: skip
+            async with store.transaction() as tx:
+                assert await tx.take(due[9][0])
+                await tx.move(due[9][0], b"", 50)
+            assert [one.task for one in await self._publishes(store, 49)] == [PublishLate(1)]
+
+    async def _publishes(self, store: SqlStore, at_us: int) -> list[DueTask]:
+        found = [one for one in await store.due(at_us) if isinstance(one.task, PublishLate)]
+        return sorted(found, key=lambda one: str(one.task))
+
+    async def _late(self, store: SqlStore, until_us: int, limit: int) -> LateThings:
+        async with store.transaction() as tx:
+            at = LateViews(1, until_us, limit)
+            return (await tx.load(Reads().update(LATE, (at,)), await tx.policy())).of(LATE)[at]
 
     async def test_uses_are_counted_up_and_down(self) -> None:
         async with self.opened() as store:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import stix2
@@ -17,7 +18,7 @@ from stix2validator import ValidationOptions, validate_instance
 from hub.model.claims import Change
 from hub.model.markings import LEVEL_OF_ID
 from tests import examples
-from tests.promises.histories import History, a_history, histories
+from tests.promises.histories import History, Set, a_history, histories
 from tests.promises.telling import COLLECTIONS, Telling, a_hub, references_in, what_differs_from_recomputed
 from tests.story import Story
 
@@ -30,6 +31,16 @@ def few(number: int) -> settings:
 @few(100)
 @given(history=histories(dates=True))
 async def test_what_is_shown_holds_together_after_every_batch(history: History) -> None:
+    await _holds_together(history)
+
+
+@few(25)
+@given(history=histories())
+async def test_so_it_does_while_versions_are_put_off(history: History) -> None:
+    await _holds_together(replace(history, events=(Set("pace", "3"), *history.events)))
+
+
+async def _holds_together(history: History) -> None:
     async with a_hub() as story:
         telling = Telling(story, history)
         await telling.begin()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from hub.core.merge.content import Content
 from hub.core.merge.facts import Facts, Missing
+from hub.core.merge.pace import Pace
 from hub.core.merge.resolver import Resolver
 from hub.core.merge.solution import Place, Solution
 from hub.model.claims import Change, View
@@ -34,11 +35,12 @@ class Draft:
 class Drafts:
     """See the module docstring."""
 
-    def __init__(self, policy: Policy, facts: Facts, resolver: Resolver, solution: Solution) -> None:
+    def __init__(self, policy: Policy, facts: Facts, resolver: Resolver, solution: Solution, pace: Pace) -> None:
         self._policy = policy
         self._facts = facts
         self._resolver = resolver
         self._solution = solution
+        self._pace = pace
 
     def all(self) -> list[Draft]:
         """The views that differ from the stored ones."""
@@ -52,7 +54,7 @@ class Drafts:
                 if before is not None and alive:
                     found.append(Draft(collection, thing, before, None, before.object_id, merged))
                 continue
-            if self._is_stored(before, new, object_id):
+            if self._is_stored(before, new, object_id) or self._pace.kept((no, thing)):
                 continue
             found.append(Draft(collection, thing, before, new, object_id, merged, self._past(no, thing, new)))
         return found
@@ -68,6 +70,16 @@ class Drafts:
             and before.due_day != new.due_day
         }
 
+    def late(self, pace_us: int) -> dict[Place, int | None]:
+        """When the next versions are due that the pace puts off in this step."""
+        return {
+            at: kept.dated_us + pace_us
+            for at, new in self._solution.found()
+            if (kept := self._pace.kept(at)) is not None
+            and not self._is_stored(kept, new, kept.object_id)
+            and kept.late_us is None
+        }
+
     def renoted(self) -> list[View]:
         """The views that do not differ, but use other objects than is noted with them: the same marking as another
         source defines it, for example.
@@ -81,8 +93,10 @@ class Drafts:
                 found.append(replace(before, uses=new.uses, due_day=new.due_day))
         return found
 
-    def _is_stored(self, before: View | None, new: Content, object_id: StixId | None) -> bool:
-        return before is not None and before.alive and before.digest == new.digest and before.object_id == object_id
+    def _is_stored(self, before: View | None, new: Content | None, object_id: StixId | None) -> bool:
+        if before is None or new is None:
+            return False
+        return before.alive and before.digest == new.digest and before.object_id == object_id
 
     def reads(self) -> Reads:
         """Reads for the bytes and dates that are needed to number and date them."""

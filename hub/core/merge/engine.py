@@ -16,6 +16,7 @@ from hub.core.merge.contents import Contents
 from hub.core.merge.drafts import Drafts
 from hub.core.merge.facts import AskedTogether, Facts, Missing, is_marking, is_placed, marked_with
 from hub.core.merge.known import changeable_objects
+from hub.core.merge.pace import Pace, only_adds
 from hub.core.merge.project import decision_of
 from hub.core.merge.projections import Projections
 from hub.core.merge.references import has_own_meaning, object_key
@@ -35,11 +36,10 @@ from hub.core.merge.work import (
     Work,
     means_the_same,
 )
-from hub.model.claims import Claim, ClaimHead, ClaimKey, View, fill_place
+from hub.model.claims import Claim, ClaimHead, ClaimKey, fill_place
 from hub.model.policy import MEMBERS_CLAIM, Policy
 from hub.model.reads import Answers, Reads
 from hub.model.references import key_in, keyed
-from hub.model.stix_types import stix_type
 from hub.model.verification import Doubted
 from hub.model.words import CanonicalKey, StixId
 
@@ -68,7 +68,8 @@ class Engine:
         self._resolver = Resolver(policy, self._facts, projections, dict(scope.pending))
         self._solution = Solution(policy, self._facts)
         self._contents = Contents(policy, self._facts, projections, self._resolver, self._solution.shown_as)
-        self.drafts = Drafts(policy, self._facts, self._resolver, self._solution)
+        self._pace = Pace(self._facts, self._solution, scope.paced_after_us)
+        self.drafts = Drafts(policy, self._facts, self._resolver, self._solution, self._pace)
         """The views that differ from the stored ones, when nothing is left to read."""
         self._uses = Uses(policy, self._facts, self._contents)
         self._turns = Turns(self._facts, self._resolver, scope.referrer_limit)
@@ -212,13 +213,16 @@ class Engine:
 
     # ------------------------------------------------------------ what is affected
 
-    def _affect(self, thing: CanonicalKey, nos: Nos) -> None:
+    def _affect(self, thing: CanonicalKey, nos: Nos, may_wait: Nos = ()) -> None:
         self._facts.want_thing(thing)
         for no in nos:
             self._solution.affect((no, thing))
+            self._pace.note((no, thing), may_wait=no in may_wait)
 
-    def _affect_claim(self, claim: ClaimHead, nos: Nos) -> None:
-        """Mark what a claim contributes to as affected in these collections."""
+    def _affect_claim(self, claim: ClaimHead, nos: Nos, may_wait: Nos = ()) -> None:
+        """Mark what a claim contributes to as affected in these collections. ``may_wait``: in which of them it may keep
+        the pace.
+        """
         for name in claim.feedback_on:  # it may now count, or no longer count
             self._put(FeedbackChanged(name, nos))
         if is_placed(claim):
@@ -226,13 +230,14 @@ class Engine:
         elif self._resolver.goes_along(claim):
             self._markings.update((claim.id, f"{claim.id}/{claim.source}"))
         elif claim.thing is not None:
-            self._affect(claim.thing, nos)
+            self._affect(claim.thing, nos, may_wait)
 
     def _change_claim(self, key: ClaimKey) -> None:
         """Apply a changed claim in the collections whose audience sees it now or saw it before, and in no others."""
         old, new = self._changed[key]
         nos = tuple(no for no in self._nos if self._resolver.sees(no, new) or self._resolver.saw(no, new))
-        self._affect_claim(new, nos)
+        adds = (no for no in nos if only_adds(old if self._resolver.saw(no, new) else None, new))
+        self._affect_claim(new, nos, tuple(adds) if self._pace.is_set else ())
         if new.type == "marking-definition":
             self._redefine(old, new)
         else:
@@ -319,31 +324,12 @@ class Engine:
         """Mark all claims that refer to a view under any of its names as affected."""
         before, now = self._facts.views.of(no, thing), self._solution.content((no, thing))
         was_shown = before is not None and before.alive
-        for name in self._names(no, thing, before, now):
+        for name in self._resolver.names_of(no, thing, before, now):
             if was_shown:  # it has gone or has another id, and the name may mean another view: referrers need not wait
                 self._turns.end(no, name)
             self._turns.note(no, name, (no, thing))
             if self._affect_referrers(name, (no,)) is None:
                 self._turns.add(no, name, at_once=was_shown)
-
-    def _names(self, no: int, thing: CanonicalKey, before: View | None, now: Content | None) -> list[StixId]:
-        """The ids by which references may mean a view."""
-        names: dict[StixId, None] = {}
-        kind = None
-        for claim in self._resolver.about(no, thing):
-            kind = claim.type
-            if self._resolver.sees(no, claim) or self._resolver.saw(no, claim) or self._resolver.goes_along(claim):
-                names[claim.id] = names[claim.object_id] = None
-        if before is not None:
-            names[before.object_id] = None
-            kind = before.type
-        if now is not None:
-            kind = now.type
-            if now.own_id is not None:
-                names[now.own_id] = None
-        if kind is not None and len(stix_type(kind).id_from) != 1:  # what one value identifies has one id everywhere
-            names[keyed(kind, thing)] = None
-        return list(names)
 
     def _affect_referrers(self, name: StixId, nos: Nos) -> Sequence[ClaimHead] | None:
         """Mark all claims that refer to an id as affected; above the limit only those that the step changes.
@@ -387,7 +373,7 @@ class Engine:
     def _update_uses(self) -> None:
         """Show the objects that shown views use, and end those that no view uses any more."""
         for place in self._uncounted:
-            self._uses.count(place, self._solution.content(place))
+            self._uses.count(place, self._pace.kept(place) or self._solution.content(place))
         self._uncounted.clear()
         names = self._uses.names() | {(no, marking): None for marking in self._markings for no in self._nos}
         for no, name in names:

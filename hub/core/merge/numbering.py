@@ -110,7 +110,7 @@ def _end(out: NewRows, draft: Draft, head: Head, now: _Now) -> Head:
         out.views.append(
             View(
                 log, draft.thing, before.object_id, before.type, before.generation + 1, head.seq, False, before.digest,
-                before.created_us, modified_us if last else before.modified_us, (),
+                before.created_us, modified_us if last else before.modified_us, (), dated_us=head.date_us,
             )
         )  # fmt: skip
     return head
@@ -135,7 +135,7 @@ def _show(out: NewRows, draft: Draft, head: Head, now_us: int) -> Head:
     out.views.append(
         View(
             log, draft.thing, draft.object_id, content.type, _generation(draft, content), head.seq, True,
-            content.digest, created_us, modified_us, content.uses, content.due_day,
+            content.digest, created_us, modified_us, content.uses, content.due_day, head.date_us,
         )
     )  # fmt: skip
     return head

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hub.core.merge import owner
+from hub.core.merge.content import Content
 from hub.core.merge.facts import Facts, is_marking, is_placed, marked_with
 from hub.core.merge.known import goes_along, known_objects
 from hub.core.merge.project import Projection
 from hub.core.merge.projections import Projections
 from hub.core.merge.references import has_own_meaning, object_key
-from hub.model.claims import ClaimHead, ClaimKey
+from hub.model.claims import ClaimHead, ClaimKey, View
 from hub.model.policy import MEMBERS_CLAIM, Policy
-from hub.model.references import key_in, references_of
-from hub.model.stix_types import SCO_TYPES
+from hub.model.references import key_in, keyed, references_of
+from hub.model.stix_types import SCO_TYPES, stix_type
 from hub.model.words import CanonicalKey, StixId
 from hub.patterns import key as key_of
 
@@ -91,6 +92,25 @@ class Resolver:
         if thing in self.relationships:
             return self._facts.placements.under(no, thing)
         return self._facts.claims_of_thing(thing)
+
+    def names_of(self, no: int, thing: CanonicalKey, before: View | None, now: Content | None) -> list[StixId]:
+        """The ids by which references may mean a view, as it was ``before`` the step and is ``now``."""
+        names: dict[StixId, None] = {}
+        kind = None
+        for claim in self.about(no, thing):
+            kind = claim.type
+            if self.sees(no, claim) or self.saw(no, claim) or self.goes_along(claim):
+                names[claim.id] = names[claim.object_id] = None
+        if before is not None:
+            names[before.object_id] = None
+            kind = before.type
+        if now is not None:
+            kind = now.type
+            if now.own_id is not None:
+                names[now.own_id] = None
+        if kind is not None and len(stix_type(kind).id_from) != 1:  # what one value identifies has one id everywhere
+            names[keyed(kind, thing)] = None
+        return list(names)
 
     # ------------------------------------------------------------ what a reference means
 

@@ -14,7 +14,7 @@ from hub.core.merge.facts import Facts
 from hub.core.merge.known import known_objects
 from hub.core.merge.solution import Place
 from hub.core.merge.unnamed import marking_in
-from hub.model.claims import claim_key
+from hub.model.claims import View, claim_key
 from hub.model.policy import Policy
 from hub.model.words import StixId
 
@@ -33,7 +33,7 @@ class Uses:
         """The change in the number of views that use something, by collection and name."""
         self._changed: set[tuple[int, str]] = set()
 
-    def count(self, at: Place, found: Content | None) -> None:
+    def count(self, at: Place, found: Content | View | None) -> None:
         """Update the changes from what a view uses now."""
         before = self._facts.views.of(*at)
         old = self._counted.get(at, before.uses if before is not None and before.alive else ())

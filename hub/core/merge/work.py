@@ -31,6 +31,8 @@ class StepScope:
     """What earlier steps have deferred, with the last key that was computed, by collection and name."""
     policy_before: Policy | None = None
     """See ``Projections``."""
+    paced_after_us: int | None = None
+    """Versions dated later than this may be too new to be followed; see ``Pace``. None: none is."""
     filled_to: FillPlace | None = None
     """When a collection is being filled: the place of the last claim of this step. Later steps compute those after it.
     """

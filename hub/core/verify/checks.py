@@ -309,13 +309,16 @@ def _differences(
 ) -> list[Difference]:
     """How a stored view, or else its row, differs from its content."""
     found = view_differences(policy, at, view, content)
-    return found if found or view is None else row_differences(at, view, row, content)
+    if found or view is None:
+        return found
+    return row_differences(at, view, row, content if view.late_us is None else None)
 
 
 def count(tally: Tally, at: Place, view: View | None, content: Content | None) -> None:
     """Count what a view uses, as it must be and as it is stored."""
     if content is not None:
-        tally.computed.update((at[0], used) for used in set(content.uses))
+        shown = content if view is None or view.late_us is None else view
+        tally.computed.update((at[0], used) for used in set(shown.uses))
     if view is not None and view.alive:
         tally.stored.update((at[0], used) for used in set(view.uses))
 
