@@ -18,9 +18,9 @@ from typing import Any
 
 from hub.app import open_store
 from hub.clock import Clock
-from hub.config import Config
+from hub.config import Config, SqliteAt
 from hub.core.step import StepSettings
-from hub.model.errors import Broken, HubError
+from hub.model.errors import Broken, HubError, NotFound
 from hub.model.verification import Difference, Findings, StorePart
 from hub.questions import verify
 from hub.questions.verify import Scope
@@ -216,7 +216,11 @@ def _first(errors: BaseExceptionGroup[HubError]) -> HubError:
 
 @contextlib.asynccontextmanager
 async def opened_store(config: Config) -> AsyncIterator[SqlStore]:
-    """The configured store; closed at the end. Open it once in a process."""
+    """The configured store; closed at the end. Open it once in a process. Raises NotFound when there is none."""
+    at = config.database
+    if isinstance(at, SqliteAt) and not at.path.exists():
+        says, way_out = f"There is no hub in {config.data_dir}.", "Give the folder of the hub as DATA_DIR."
+        raise NotFound("hub.none", says, way_out)
     store = await open_store(config)
     try:
         yield store

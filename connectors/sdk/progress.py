@@ -89,7 +89,9 @@ class Bar:
 class LogLines:
     """A structured line every ten seconds and at the end."""
 
-    def __init__(self, what: str, to: TextIO) -> None:
+    def __init__(self, what: str, to: TextIO, kind: str = "connector") -> None:
+        """``kind``: what ``what`` is; it begins the names of the events."""
+        self._kind = kind
         self._log = structlog.wrap_logger(
             structlog.PrintLogger(to),
             processors=[
@@ -98,8 +100,7 @@ class LogLines:
                 structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
             ],
             wrapper_class=structlog.BoundLogger,
-            connector=what,
-        )
+        ).bind(**{kind: what})
         self._objects = 0
         self._bytes = 0
         self._share: float | None = None
@@ -111,34 +112,35 @@ class LogLines:
         self._bytes += size_bytes
         self._share = share
         if time.monotonic() - self._line_at >= _LINE_EVERY_S:
-            self._say("connector.progress")
+            self._say("progress")
 
     def note(self, text: str) -> None:
         """Print a separate line."""
-        self._log.warning("connector.note", says=text)
+        self._log.warning(f"{self._kind}.note", says=text)
 
     def close(self) -> None:
         """Print the totals, if anything was published."""
         if self._objects:
-            self._say("connector.finished")
+            self._say("finished")
 
     def _say(self, event: str) -> None:
         self._line_at = time.monotonic()
         took = max(self._line_at - self._began, 1e-3)
         percent = {} if self._share is None else {"percent": round(self._share * 100)}
+        size = {"bytes": self._bytes} if self._bytes else {}
         self._log.info(
-            event,
+            f"{self._kind}.{event}",
             count=self._objects,
-            bytes=self._bytes,
+            **size,
             per_s=round(self._objects / took),
             took_ms=round(took * 1_000),
             **percent,
         )
 
 
-def shown(what: str, *, quiet: bool = False, to: TextIO | None = None) -> Progress:
-    """Returns the suitable display for stderr."""
+def shown(what: str, *, quiet: bool = False, to: TextIO | None = None, kind: str = "connector") -> Progress:
+    """Returns the suitable display for stderr. ``kind``: see ``LogLines``."""
     to = to or sys.stderr
     if quiet:
         return Quiet(to)
-    return Bar(what, to) if to.isatty() else LogLines(what, to)
+    return Bar(what, to) if to.isatty() else LogLines(what, to, kind)

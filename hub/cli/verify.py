@@ -61,7 +61,7 @@ class VerifyProgress:
     def __init__(self, what: str, *, quiet: bool) -> None:
         from connectors.sdk.progress import shown
 
-        self._progress = shown(what, quiet=quiet)
+        self._progress = shown(what, quiet=quiet, kind="command")
         self._things = 0
 
     def __enter__(self) -> VerifyProgress:

@@ -53,6 +53,13 @@ def test_a_hub_is_verified_damaged_and_repaired(shell: Shell, store: Path) -> No
     assert shell.done("verify")["found"] == 0
 
 
+@pytest.mark.parametrize("command", ["verify", "rebuild"])
+def test_where_there_is_no_hub_none_is_made(shell: Shell, command: str) -> None:
+    answer = shell(command)
+    assert (answer.code, "There is no hub in" in answer.err) == (1, True)
+    assert not list(shell.folder.rglob("store.sqlite"))
+
+
 def test_a_rebuild_that_was_killed_is_taken_up_again(shell: Shell, store: Path) -> None:
     _damage(store, "update changes set body = cast(replace(body, 'ipv4-addr', 'ipv6-addr') as blob)")
     _damage(store, "update views set digest = x'00'")

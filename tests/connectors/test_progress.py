@@ -46,6 +46,14 @@ def test_a_log_gets_lines_with_fields() -> None:
     assert last.endswith("percent=50")
 
 
+def test_a_log_says_what_reports_and_leaves_out_a_size_that_there_is_not() -> None:
+    log = io.StringIO()
+    progress = shown("verify", to=log, kind="command")
+    progress.advance(10, 0, 1.0)
+    progress.close()
+    assert "event=command.finished command=verify count=10 per_s=" in log.getvalue()
+
+
 def test_quiet_shows_only_notes() -> None:
     log = io.StringIO()
     progress = shown("push", quiet=True, to=log)
