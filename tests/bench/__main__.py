@@ -16,6 +16,7 @@ COMMANDS = (
     "-m tests.bench.admission",
     "-m tests.bench.ingest",
     "-m tests.bench.filling",
+    "-m tests.bench.merging",
     "-m tests.bench.verifying",
     "-m tests.bench.singles",
     "-m tests.bench.latency",
