@@ -17,6 +17,7 @@ from hub.core.merge.project import decision_of
 from hub.core.merge.reach import Deciding, reach
 from hub.model.breaker import WINDOW_MIN, BreakerLimits, BreakerRecord, BreakerState, Minute, minute_of
 from hub.model.claims import Claim, ClaimState
+from hub.model.kept_out import KeptOut
 from hub.model.policy import Policy
 from hub.model.problems import Code, Problem
 
@@ -117,10 +118,11 @@ def _is_live(claim: Claim | None) -> bool:
 def _narrows(old: Claim, new: Claim, policy: Policy, deciding: Deciding) -> bool:
     """Whether somebody who may see the old version may not see the new one."""
     before, now = reach(old, policy, deciding), reach(new, policy, deciding)
-    if before is None or now is None:
-        return before is not None
+    if isinstance(before, KeptOut):
+        return False
     readers = [group for group in policy.groups if before.recipients.reach_group(group)]
     return bool(readers) and (
-        now.recipients.level > before.recipients.level
+        isinstance(now, KeptOut)
+        or now.recipients.level > before.recipients.level
         or not all(now.recipients.reach_group(group) for group in readers)
     )

@@ -17,7 +17,7 @@ import msgspec
 from hub.core.merge.facts import AskedTogether, Facts, Missing
 from hub.core.merge.known import goes_along
 from hub.core.merge.project import decision_of
-from hub.core.merge.reach import Decided, reach
+from hub.core.merge.reach import Decided, Reach, reach
 from hub.model.claims import Claim, ClaimKey, claim_key
 from hub.model.policy import Audience, Policy
 from hub.model.reads import Answers, Reads
@@ -110,7 +110,7 @@ def counted_for(
         together = AskedTogether()
         for claim in counted:
             with together:
-                found = [one for policy in policies if (one := reach(claim, policy, decide)) is not None]
+                found = [one for policy in policies if isinstance(one := reach(claim, policy, decide), Reach)]
                 for audience in audiences:
                     if any(one.recipients.include(audience) for one in found):
                         seen[audience].append(claim.key)

@@ -24,8 +24,7 @@ def seen_by(
 
     seen = []
     for claim in claims:
-        may_travel = reach(claim, policy, decision)
-        projection = None if may_travel is None else project(claim, audience, policy, may_travel)
+        projection = project(claim, audience, policy, reach(claim, policy, decision))
         if projection is not None:
             seen.append((claim, projection))
     return sorted(seen, key=lambda pair: pair[1].rank)

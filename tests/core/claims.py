@@ -111,8 +111,7 @@ def seen(
     def deciding(source: int, marking: StixId) -> Decided:
         return decision_of((definitions or {}).get((source, marking)))
 
-    found = reach(claim, policy, deciding)
-    return None if found is None else project(claim, audience, policy, found)
+    return project(claim, audience, policy, reach(claim, policy, deciding))
 
 
 def projection(policy: Policy, no: int, obj: StixObject, second: float = 0, **how: Any) -> Projection:

@@ -30,6 +30,7 @@ from hub.core.merge.recompute import recomputed
 from hub.core.merge.resolver import Resolver
 from hub.core.merge.work import StepScope
 from hub.model.claims import Claim, ClaimHead, ClaimKey
+from hub.model.kept_out import KeptOut
 from hub.model.policy import Audience, Policy
 from hub.model.reads import CLAIM, Answers
 from hub.model.words import NETWORK, CanonicalKey, Level, Naming, StixId
@@ -91,10 +92,10 @@ class Cutting(Projections):
         self._cut = cut
         self._parts: dict[tuple[int, str], Projection] = {}
 
-    def of(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...] = ()) -> Projection | None:
+    def seen(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...] = ()) -> Projection | KeptOut:
         """See the class that this is of. Whoever sees the same part of a claim gets the same projection."""
-        p = super().of(claim, audience, unread)
-        if p is None or audience not in self._cut:
+        p = super().seen(claim, audience, unread)
+        if isinstance(p, KeptOut) or audience not in self._cut:
             return p
         at = (id(p), self._cut[audience])
         if at not in self._parts:

@@ -86,9 +86,8 @@ def seen(claims: Iterable[Claim], policy: Policy, definitions: dict[tuple[int, S
     return {
         (claim.thing or claim.id, no)
         for claim in claims
-        if (found := reach(claim, policy, deciding)) is not None
         for no, collection in policy.collections.items()
-        if project(claim, collection.audience, policy, found) is not None
+        if project(claim, collection.audience, policy, reach(claim, policy, deciding)) is not None
     }
 
 

@@ -16,12 +16,14 @@ from hub.core.merge.references import rewritten
 from hub.core.merge.resolver import Resolver
 from hub.model.claims import ClaimHead, ClaimKey
 from hub.model.feedback import feedback_refs
+from hub.model.kept_out import KeptOut, furthest
 from hub.model.policy import Collection, Policy
 from hub.model.references import keyed
 from hub.model.stix_types import SCO_TYPES, MergeRule, stix_type
 from hub.model.words import CanonicalKey, StixId, StixObject
 
 Seen = Sequence[tuple[ClaimHead, Projection]]
+Unseen = Sequence[tuple[ClaimHead, KeptOut]]
 ShownAs = Callable[[int, CanonicalKey], StixId | None]
 """The id under which a collection shows a thing, in the step so far."""
 
@@ -44,17 +46,61 @@ class Contents:
 
     def content(self, collection: Collection, thing: CanonicalKey) -> Content | None:
         """What the collection shows of a thing; None if nothing."""
-        seen = [
-            (claim, p)
-            for claim in self._resolver.about(collection.no, thing)
-            if (p := self._resolver.project(claim, collection.no)) is not None
-        ]
-        if not seen:
-            return None
-        found = self._merged(collection, thing, seen)
-        return None if found is None or _refuses(collection, found) else found
+        found = self.found(collection, thing)
+        return None if isinstance(found, KeptOut) else found
 
-    def _merged(self, collection: Collection, thing: CanonicalKey, seen: Seen) -> Content | None:
+    def found(self, collection: Collection, thing: CanonicalKey) -> Content | KeptOut:
+        """The same, or what keeps it out: of the rules that keep out its claims the one that is applied last."""
+        seen, unseen = self._seen(collection.no, thing)
+        if not seen:
+            return furthest(*(rule for _, rule in unseen))
+        found = self._merged(collection, thing, seen)
+        return KeptOut.FILTER if isinstance(found, Content) and _refuses(collection, found) else found
+
+    def kept_out(self, collection: Collection, thing: CanonicalKey) -> list[tuple[ClaimHead, KeptOut | None]]:
+        """For each claim about a thing what keeps it out; None: what the collection shows is made of it, unless the
+        filter leaves that out.
+        """
+        seen, unseen = self._seen(collection.no, thing)
+        chosen, others = self._chosen(thing, seen)
+        known: dict[StixId, None] = {}
+        found: list[tuple[ClaimHead, KeptOut | None]] = [*unseen]
+        for claim, p in seen:
+            rule = p.ended if chosen is None else None if p is chosen else others
+            obj = p.obj if chosen is None else owner.attributed(p, self._policy)
+            if rule is None and self._rewrite(collection.no, obj, claim, known) is None:
+                rule = KeptOut.WAITING_REFERENCE
+            found.append((claim, rule))
+        return found
+
+    def _chosen(self, thing: CanonicalKey, seen: Seen) -> tuple[Projection | None, KeptOut]:
+        """The only claim that is shown of an owner's object, and the rule that keeps out the others; None if the claims
+        about the thing merge.
+        """
+        if not seen or self._merges(thing, seen):
+            return None, KeptOut.OWNER
+        visible = [p for _, p in seen]
+        chosen = owner.owners_choice(visible, self._policy.pins)
+        return chosen, KeptOut.OWNER if owner.owners_choice(visible, {}) is chosen else KeptOut.PIN
+
+    def _merges(self, thing: CanonicalKey, seen: Seen) -> bool:
+        rule = stix_type(seen[0][0].type).merge
+        merged = (MergeRule.INDICATOR, MergeRule.OBSERVABLE)
+        return rule in merged or (rule is MergeRule.RELATIONSHIP and thing in self._resolver.relationships)
+
+    def _seen(self, no: int, thing: CanonicalKey) -> tuple[Seen, Unseen]:
+        """The claims about a thing that a collection's audience sees, and the others."""
+        seen: list[tuple[ClaimHead, Projection]] = []
+        unseen: list[tuple[ClaimHead, KeptOut]] = []
+        for claim in self._resolver.about(no, thing):
+            p = self._resolver.seen(claim, no)
+            if isinstance(p, KeptOut):
+                unseen.append((claim, p))
+            else:
+                seen.append((claim, p))
+        return seen, unseen
+
+    def _merged(self, collection: Collection, thing: CanonicalKey, seen: Seen) -> Content | KeptOut:
         match stix_type(seen[0][0].type).merge:
             case MergeRule.INDICATOR:
                 return self._indicator(collection, thing, seen)
@@ -67,10 +113,10 @@ class Contents:
 
     # ------------------------------------------------------------ one method for each merge rule
 
-    def _indicator(self, collection: Collection, thing: CanonicalKey, seen: Seen) -> Content | None:
+    def _indicator(self, collection: Collection, thing: CanonicalKey, seen: Seen) -> Content | KeptOut:
         live = [p for _, p in seen if p.counts]
         if not live:
-            return None
+            return _without_any(seen)
         revoked = [p for _, p in seen if p.revoked]
         feedback = self._feedback(collection, thing, seen, live)
         if any(claim.beside_author for claim, _ in seen):
@@ -82,31 +128,33 @@ class Contents:
             self._indicators[at] = hubmade.indicator(live, revoked, self._policy, feedback)
         return self._indicators[at]
 
-    def _relationship(self, collection: Collection, seen: Seen) -> Content | None:
+    def _relationship(self, collection: Collection, seen: Seen) -> Content | KeptOut:
         known: dict[StixId, None] = {}
         live = self._rewritten(collection, [(claim, _without_author(p)) for claim, p in seen], known)
         if not live:
-            return None
+            return _without_any(seen)
         ends = live[0].obj
         revoked = [p for _, p in seen if p.revoked]
         made = hubmade.relationship(live, revoked, self._policy, ends["source_ref"], ends["target_ref"])
         return _using(made, known)
 
-    def _observable(self, collection: Collection, seen: Seen) -> Content | None:
+    def _observable(self, collection: Collection, seen: Seen) -> Content | KeptOut:
         known: dict[StixId, None] = {}
         # many claims have equal content; a union needs only the best-ranked of these
         distinct: dict[tuple[int, bytes], tuple[ClaimHead, Projection]] = {}
         for claim, p in sorted(seen, key=lambda pair: pair[1].rank):
             distinct.setdefault((claim.source, p.digest), (claim, p))
         live = self._rewritten(collection, list(distinct.values()), known)
-        return owner.observable(live, self._policy, known) if live else None
+        return owner.observable(live, self._policy, known) if live else _without_any(seen)
 
-    def _owners(self, collection: Collection, seen: Seen) -> Content | None:
+    def _owners(self, collection: Collection, seen: Seen) -> Content | KeptOut:
         chosen = owner.owners_choice([p for _, p in seen], self._policy.pins)
         claim = next(claim for claim, p in seen if p is chosen)
         known: dict[StixId, None] = {}
         obj = self._rewrite(collection.no, owner.attributed(chosen, self._policy), claim, known)
-        return None if obj is None else owner.owners(chosen, obj, self._policy, known)
+        if obj is None:
+            return KeptOut.WAITING_REFERENCE
+        return owner.owners(chosen, obj, self._policy, known)
 
     def marking(self, no: int, claims: Sequence[ClaimHead]) -> Content | None:
         """A source's marking-definition, as a collection shows it together with the objects that use it."""
@@ -187,6 +235,11 @@ class Contents:
             if self._resolver.means(collection.no, claim, name) == thing:
                 counted[claim.key] = p
         return feedback_of(counted.values())
+
+
+def _without_any(seen: Seen) -> KeptOut:
+    """Why there is no view of these claims: each has ended, or lacks a reference."""
+    return furthest(*(p.ended or KeptOut.WAITING_REFERENCE for _, p in seen))
 
 
 def _without_author(p: Projection) -> Projection:

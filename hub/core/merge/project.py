@@ -17,6 +17,7 @@ from hub.core.merge.runs import began
 from hub.core.merge.unnamed import without_traces
 from hub.core.merge.validity import ALWAYS, Validity, validity_of
 from hub.model.claims import Claim, ClaimHead, ClaimState, digest_of
+from hub.model.kept_out import KeptOut
 from hub.model.markings import stated_pap
 from hub.model.policy import Audience, Policy, Source, covers
 from hub.model.selectors import without
@@ -54,7 +55,14 @@ class Projection:
     @property
     def counts(self) -> bool:
         """Whether it is part of the view: neither revoked nor expired."""
-        return not self.revoked and not self.validity.has_expired
+        return self.ended is None
+
+    @property
+    def ended(self) -> KeptOut | None:
+        """Why it is no longer part of a merged view; None if it is."""
+        if self.revoked:
+            return KeptOut.REVOKED
+        return KeptOut.EXPIRED if self.validity.has_expired else None
 
     @property
     def rank(self) -> tuple[int, int, str, str]:
@@ -97,10 +105,15 @@ class Part(NamedTuple):
     """For each of the reach's ``parts`` whether what it selects is hidden."""
 
 
-def part_for(claim: ClaimHead, audience: Audience, found: Reach) -> Part | None:
-    """The part of a claim with the reach ``found`` that an audience sees; None if nothing."""
-    if claim.state.is_withdrawn or not found.recipients.include(audience):
-        return None
+def part_for(claim: ClaimHead, audience: Audience, found: Reach | KeptOut) -> Part | KeptOut:
+    """The part of a claim with the reach ``found`` that an audience sees, or what keeps the claim from it."""
+    if claim.state.is_withdrawn:
+        return KeptOut.WITHDRAWN
+    if isinstance(found, KeptOut):
+        return found
+    excluded = found.recipients.excludes(audience)
+    if excluded is not None:
+        return excluded
     hidden = tuple(not part.recipients.include(audience) for part in found.parts)
     return Part(found, began(claim.since, audience), hidden)
 
@@ -147,10 +160,10 @@ def _cut(obj: StixObject, part: Part) -> tuple[_Seen, list[Effect]]:
     return seen, effects
 
 
-def project(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach) -> Projection | None:
+def project(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach | KeptOut) -> Projection | None:
     """What an audience sees of a claim with the reach ``found``; None if nothing."""
     part = part_for(claim, audience, found)
-    return None if part is None else projected(claim, part, policy)
+    return None if isinstance(part, KeptOut) else projected(claim, part, policy)
 
 
 def as_definition(claim: ClaimHead, policy: Policy) -> Projection:

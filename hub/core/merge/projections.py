@@ -12,6 +12,7 @@ from hub.core.merge.facts import Facts
 from hub.core.merge.project import Part, Projection, as_definition, decision_of, part_for, projected
 from hub.core.merge.reach import Decided, Reach, reach
 from hub.model.claims import ClaimHead, ClaimKey, claim_key
+from hub.model.kept_out import KeptOut
 from hub.model.policy import Audience, Policy
 from hub.model.words import StixId
 
@@ -34,28 +35,32 @@ class Projections:
         self._before = before
         self._policy_before = policy_before
         self._redefined = any(claim is not None and claim.type == "marking-definition" for claim in before.values())
-        self._reaches: dict[tuple[ClaimKey, tuple[StixId, ...]], Reach | None] = {}
-        self._seen: dict[tuple[ClaimKey, Audience, tuple[StixId, ...]], Projection | None] = {}
+        self._reaches: dict[tuple[ClaimKey, tuple[StixId, ...]], Reach | KeptOut] = {}
+        self._seen: dict[tuple[ClaimKey, Audience, tuple[StixId, ...]], Projection | KeptOut] = {}
         self._made: dict[tuple[ClaimKey, Part], Projection] = {}
 
     def of(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...] = ()) -> Projection | None:
         """What an audience sees of a claim; None if nothing. ``unread``: markings that count as not defined."""
+        found = self.seen(claim, audience, unread)
+        return None if isinstance(found, KeptOut) else found
+
+    def seen(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...] = ()) -> Projection | KeptOut:
+        """The same, or what keeps the claim from the audience."""
         at = (claim.key, audience, unread)
         if at not in self._seen:
             self._seen[at] = self._project(claim, audience, unread)
         return self._seen[at]
 
-    def _project(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...]) -> Projection | None:
+    def _project(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...]) -> Projection | KeptOut:
         if claim.state.is_withdrawn:
-            return None
+            return KeptOut.WITHDRAWN
         within = (claim.key, unread)
         if within not in self._reaches:
             deciding = self._decision if not unread else lambda no, ref: self._decision_but(unread, no, ref)
             self._reaches[within] = reach(claim, self._policy, deciding)
-        found = self._reaches[within]
-        part = None if found is None else part_for(claim, audience, found)
-        if part is None:
-            return None
+        part = part_for(claim, audience, self._reaches[within])
+        if isinstance(part, KeptOut):
+            return part
         at = (claim.key, part)
         if at not in self._made:
             self._made[at] = projected(claim, part, self._policy)
@@ -73,7 +78,7 @@ class Projections:
         if old is None or old.state.is_withdrawn:
             return False
         found = reach(old, self._policy_before or self._policy, self._decision_before)
-        return found is not None and found.recipients.include(audience)
+        return not isinstance(found, KeptOut) and found.recipients.include(audience)
 
     def _decision(self, source: int, marking: StixId) -> Decided:
         """The decision of the marking-definition that a source claims under an id."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 from hub.model.claims import ClaimHead
+from hub.model.kept_out import KeptOut
 from hub.model.markings import PAP_OF_ID, UnreadableMarking, level_of_definition, marks_of, pap_of_definition
 from hub.model.policy import Audience, Policy, Source, covers
 from hub.model.words import COMMUNITY, PUBLIC, GroupName, Level, StixId, StixObject
@@ -25,7 +26,13 @@ class Recipients(NamedTuple):
 
     def include(self, audience: Audience) -> bool:
         """Whether an audience is among them."""
-        return self.level <= audience.level and self.reach_group(audience.group)
+        return self.excludes(audience) is None
+
+    def excludes(self, audience: Audience) -> KeptOut | None:
+        """Why an audience is not among them; None if it is."""
+        if self.level > audience.level:
+            return KeptOut.LEVEL
+        return None if self.reach_group(audience.group) else KeptOut.GROUP
 
     def reach_group(self, group: GroupName) -> bool:
         """Whether whoever reads in a group is among them, at a sufficient level."""
@@ -115,28 +122,32 @@ def decided_by(definition: StixObject | None) -> Decided:
 
 _NO_EFFECT = Effect()
 _HIDES = Effect(readable=False)
-_NOBODY: tuple[tuple[GroupName, ...], ...] = ((),)
+_NOBODY = Recipients(Level.CLEAR, ((),))
 
 
 def _is_hidden(definition: StixObject) -> bool:
     return "granular_markings" in definition and any(one.takes_all for one in marks_of(definition).granular)
 
 
-def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
-    """How far a claim may travel; None if it is hidden from everyone (an unresolved marking, a suspended source, a
-    level above the ceiling).
+def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | KeptOut:
+    """How far a claim may travel, or what hides it from everyone: an unresolved marking, a suspended source, a level
+    above the ceiling.
     """
     source = policy.sources.get(claim.source)
     marks = claim.marks
-    if source is None or source.suspended or marks.unreadable:
-        return None
+    if source is None or source.suspended:
+        return KeptOut.SUSPENDED
+    if marks.unreadable:
+        return KeptOut.MARKING
     own = _NO_EFFECT
     for ref in marks.own:
         own = _both(own, _effect(ref, source, policy, deciding))
     own_level = strictest(marks.level, own.level)
     own_level = source.default_level if own_level is None else own_level
-    if not own.readable or own_level > source.ceiling:
-        return None  # the ceiling may have been lowered after it was received
+    if not own.readable:
+        return KeptOut.MARKING
+    if own_level > source.ceiling:
+        return KeptOut.CEILING  # the ceiling may have been lowered after it was received
     whole = Reach(
         own_level, Recipients(own_level, (own.groups or _by_level(own_level, source),)),
         (own.groups,) if own.groups else (), own.statements, own.pap,
@@ -145,6 +156,8 @@ def reach(claim: ClaimHead, policy: Policy, deciding: Deciding) -> Reach | None:
         effect = Effect(level=one.level) if one.level is not None else _effect(one.ref, source, policy, deciding)
         recipients = _recipients(effect, own.groups, source)
         if one.takes_all:
+            if recipients is _NOBODY:
+                return KeptOut.CEILING if effect.readable else KeptOut.MARKING
             whole = replace(whole.joined(effect), recipients=whole.recipients.among(recipients))
         else:
             whole = replace(whole, parts=(*whole.parts, PartReach(one.selectors, recipients, effect)))
@@ -178,7 +191,7 @@ def _recipients(effect: Effect, own_groups: tuple[GroupName, ...], source: Sourc
     """
     level = Level.CLEAR if effect.level is None else effect.level
     if not effect.readable or level > source.ceiling:
-        return Recipients(level, _NOBODY)
+        return _NOBODY
     if effect.groups:
         return Recipients(level, (effect.groups,))
     return Recipients(level, () if effect.level is None or own_groups else (_by_level(level, source),))
@@ -199,7 +212,7 @@ def recipients_now(claim: ClaimHead, policy: Policy) -> Recipients | None:
     carries one as a whole counts as seen by nobody.
     """
     found = reach(claim, policy, lambda *_: _NOT_READABLE)
-    return None if found is None or () in found.recipients.groups else found.recipients
+    return None if isinstance(found, KeptOut) or () in found.recipients.groups else found.recipients
 
 
 def _by_level(level: Level, source: Source) -> tuple[GroupName, ...]:

@@ -16,6 +16,7 @@ from hub.core.merge.project import Projection
 from hub.core.merge.projections import Projections
 from hub.core.merge.references import has_own_meaning, object_key
 from hub.model.claims import ClaimHead, ClaimKey, View
+from hub.model.kept_out import KeptOut
 from hub.model.policy import MEMBERS_CLAIM, Policy
 from hub.model.references import key_in, keyed, references_of
 from hub.model.stix_types import SCO_TYPES, stix_type
@@ -60,11 +61,16 @@ class Resolver:
         """What a collection's audience sees of a claim; None if nothing. A marking for which the claim is still
         deferred counts as not defined.
         """
+        found = self.seen(claim, no)
+        return None if isinstance(found, KeptOut) else found
+
+    def seen(self, claim: ClaimHead, no: int) -> Projection | KeptOut:
+        """The same, or what keeps the claim from the collection's audience."""
         unread: tuple[StixId, ...] = ()
         if self.pending:
             others = claim.marks.others
             unread = tuple(ref for ref in others if self.waits(no, marked_with(claim.source, ref), claim.key))
-        return self._projections.of(claim, self._policy.collections[no].audience, unread)
+        return self._projections.seen(claim, self._policy.collections[no].audience, unread)
 
     def depends_on(self, claim: ClaimHead, no: int, name: StixId) -> bool:
         """Whether what a collection's audience sees of a claim, deferred or not, depends on what a name means: a name

@@ -18,69 +18,25 @@ from contextlib import suppress
 from functools import lru_cache
 
 from hub.core.merge.content import Content
-from hub.core.merge.contents import Contents
-from hub.core.merge.facts import Facts, Missing, feedback_on
+from hub.core.merge.facts import Missing, feedback_on
 from hub.core.merge.known import hidden_identities, known_objects
-from hub.core.merge.projections import Projections
 from hub.core.merge.references import DEPENDENT_TYPES, has_own_meaning, object_key
-from hub.core.merge.resolver import Resolver
 from hub.core.merge.solution import Place
 from hub.core.merge.uses import Uses
+from hub.core.verify.recomputation import Deferred, Recomputation
 from hub.core.verify.stored import claim_differences, row_differences, view_differences
 from hub.model.claims import Change, Claim, ClaimHead, View
 from hub.model.policy import Policy
 from hub.model.reads import PLACED, PLACEMENT, REFERRERS, THING, UNDER_ID, USES, Answers, Reads, ThingRecord
 from hub.model.references import keyed
 from hub.model.verification import Difference, Findings, StoredSlice, StorePart, Tally
-from hub.model.words import CanonicalKey, StixId
+from hub.model.words import CanonicalKey
 
 _PROVED_DEEP = 4
 """How many views of dependent types, each needed by the one before, are proved at once."""
-Deferred = Mapping[tuple[int, StixId], bytes]
-"""What earlier steps have deferred; see ``Engine``."""
 
 
-class _Reading:
-    """Reads of one slice, and the parts of the merge that compute its views from them."""
-
-    def __init__(self, policy: Policy, deferred: Deferred) -> None:
-        self.policy = policy
-        self.facts = Facts(policy, {})
-        projections = Projections(policy, self.facts, {})
-        self.resolver = Resolver(policy, self.facts, projections, dict(deferred))
-        self.contents = Contents(policy, self.facts, projections, self.resolver, self._shown_as)
-
-    def ask(self) -> Reads:
-        """What must be read before the work can continue; empty when it is done."""
-        self._work()
-        return self.facts.asked()
-
-    def tell(self, answers: Answers) -> None:
-        """Accept the answers."""
-        self.facts.tell(answers)
-
-    def _work(self) -> None:
-        """Do all whose answers are available."""
-        raise NotImplementedError
-
-    def _content(self, at: Place) -> Content | None:
-        return self.contents.content(self.policy.collections[at[0]], at[1])
-
-    def _shown_as(self, no: int, thing: CanonicalKey) -> StixId | None:
-        view = self.facts.views.of(no, thing)
-        return None if view is None or not view.alive or not self._counts((no, thing), view) else view.object_id
-
-    def _note_relationship(self, thing: CanonicalKey) -> None:
-        """A thing with a view and without claims of its own is a merged relationship."""
-        if not self.facts.claims_of_thing(thing):
-            self.resolver.relationships.add(thing)
-
-    def _counts(self, at: Place, view: View) -> bool:  # noqa: ARG002 - a subclass needs it
-        """Whether a stored view counts as shown."""
-        return True
-
-
-class SliceCheck(_Reading):
+class SliceCheck(Recomputation):
     """The claims of one slice, and the views in some collections of the things that these are the first claims of."""
 
     def __init__(self, policy: Policy, nos: AnyOf[int], deferred: Deferred, stored: StoredSlice) -> None:
@@ -202,7 +158,7 @@ class SliceCheck(_Reading):
         if at not in self._standing:
             if at in self._proving or len(self._proving) == _PROVED_DEEP:
                 return False
-            self._note_relationship(at[1])
+            self.note_relationship(at[1])
             self._proving.append(at)
             try:
                 self._standing[at] = self._content(at) is not None
@@ -211,7 +167,7 @@ class SliceCheck(_Reading):
         return self._standing[at]
 
 
-class Proof(_Reading):
+class Proof(Recomputation):
     """Which of some views that need others are shown without any view that needs them in turn."""
 
     def __init__(self, policy: Policy, deferred: Deferred, some: Iterable[Place], unproven: AnyOf[Place]) -> None:
@@ -231,7 +187,7 @@ class Proof(_Reading):
                 del self._todo[at]
 
     def _prove(self, at: Place) -> None:
-        self._note_relationship(at[1])
+        self.note_relationship(at[1])
         self._read = []
         if self._content(at) is not None:
             self.proved.append(at)
@@ -245,7 +201,7 @@ class Proof(_Reading):
         return True
 
 
-class BesideCheck(_Reading):
+class BesideCheck(Recomputation):
     """The objects that are shown while others use them: all of them, after all slices."""
 
     def __init__(self, policy: Policy, deferred: Deferred, found: Findings) -> None:
