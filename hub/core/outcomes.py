@@ -135,6 +135,7 @@ def _held(outcome: Outcome, now_us: int) -> Held:
         "" if outcome.is_held_by_breaker else admitted.held_on, problem.says,
         arrival.value or b"", arrival.stamp, arrival.receipt, arrival.index, arrival.at_us or now_us,
         waits.modified_us, waits.digest, waits.withdrawal,
+        next((claim.thing for claim in (*admitted.claims, *admitted.would_claim)), None),
     )  # fmt: skip
 
 

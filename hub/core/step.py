@@ -56,7 +56,7 @@ from hub.model.times import stix_time
 from hub.model.verification import Doubted
 from hub.model.words import Limits, Seq, StixId
 from hub.model.writes import Head, Held, Writes
-from hub.patterns import values_in
+from hub.patterns import Observable, host_keys, values_in
 
 Changed = Mapping[ClaimKey, tuple[Claim | None, Claim]]
 """Old and new claim, by key."""
@@ -329,6 +329,8 @@ def _stored(answers: Answers, keys: Iterable[ClaimKey]) -> list[Claim]:
 
 
 def _values(claim: Claim) -> Mapping[bytes, bool]:
-    """The values in the pattern of an indicator, for lookups; empty for other claims."""
+    """The values in the pattern of an indicator, and the host of a URL, for lookups; empty for other claims."""
     obj = claim.obj
+    if claim.type == "url" and claim.body:
+        return host_keys([Observable("url", "value", obj["value"])])
     return values_in(obj["pattern"]) if claim.type == "indicator" and obj.get("pattern_type") == "stix" else {}

@@ -12,7 +12,7 @@ from hub.doors.openapi import ERRORS
 from hub.model.claims import ClaimState
 from hub.model.times import exact_time
 from hub.questions.own_claims import own_claims
-from hub.store.port import OwnClaim
+from hub.store.thing_port import OwnClaim
 from schemas.api import OwnClaimInfo, OwnClaimPage
 
 _PAGE_CLAIMS = 1_000

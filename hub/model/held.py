@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from hub.model.problems import Code
-from hub.model.words import Withdrawal
+from hub.model.words import CanonicalKey, StixId, Withdrawal
 
 
 class HeldState(StrEnum):
@@ -57,6 +58,17 @@ class HeldObject:
     """The object as received; empty in listings, and for a withdrawal."""
     withdrawal: Withdrawal | None = None
     """What it does if it is a withdrawal."""
+
+
+class HeldAbout(NamedTuple):
+    """An object about a thing that is held, or was refused."""
+
+    thing: CanonicalKey | None
+    """None: it is not known what it is about, beside its id."""
+    source: int
+    stix_id: StixId
+    code: str
+    state: HeldState
 
 
 @dataclass(frozen=True, slots=True)

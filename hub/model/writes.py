@@ -63,6 +63,8 @@ class Held:
     """The digest of the claim that it would make."""
     withdrawal: Withdrawal | None = None
     """What it does if it is a withdrawal; then it has no bytes."""
+    thing: CanonicalKey | None = None
+    """What the claim that it would make is about."""
 
     @property
     def held_as(self) -> HeldAs:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from hub.model.problems import Code, Problem
 from hub.patterns.candidates import value_candidates
+from hub.patterns.covering import covering
 from hub.patterns.engine import canonical, canonical_in_full
 from hub.patterns.keys import canonical_text, key, pattern_key
-from hub.patterns.lookup import keys_asked, values_in
+from hub.patterns.lookup import host_key, host_keys, keys_asked, value_key, values_in
 from hub.patterns.observables import canonical_by, is_of_its_kind, rule_for
+from hub.patterns.observables.urls import host_of
 from hub.patterns.values import Canonical, Named, Observable
 
 __all__ = [
@@ -23,11 +25,16 @@ __all__ = [
     "canonical_observable",
     "canonical_text",
     "canonical_value",
+    "covering",
+    "host_key",
+    "host_keys",
+    "host_of",
     "is_of_its_kind",
     "key",
     "keys_asked",
     "pattern_key",
     "value_candidates",
+    "value_key",
     "values_in",
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 
 from hub.model.problems import Problem
@@ -10,6 +10,8 @@ from hub.patterns import quick
 from hub.patterns.candidates import refang, value_candidates
 from hub.patterns.engine import canonical_in_full
 from hub.patterns.observables import rule_for
+from hub.patterns.observables.urls import host_of
+from hub.patterns.values import Observable
 
 _MOST = 16_384
 """Maximum values of one pattern; more than fit into 65,536 characters."""
@@ -28,17 +30,29 @@ def value_key(value: str) -> bytes:
 
 def values_in(pattern: str) -> Mapping[bytes, bool]:
     """The keys of the values in a canonical pattern, and whether it asserts them alone. Empty if the pattern can be
-    found by the value itself, like nine in ten: one equality with a valid value.
+    found by the value itself, like nine in ten: one equality with a valid value. Always with the keys of the hosts of
+    URLs (``host_key``).
     """
     plain = quick.match(pattern)
     if plain is not None and not isinstance(plain, Problem) and not plain[-1]:
-        return {}
+        return host_keys([Observable(*plain[1:4])])
     found = canonical_in_full(pattern, limit_chars=2 * len(pattern) + 1)
     if isinstance(found, Problem):
         return {}
     values = {value_key(one.value): False for one in found.others[:_MOST]}
     values.update((value_key(one.value), True) for one in found.asserted[:_MOST])
-    return values
+    return values | host_keys(found.asserted[:_MOST])
+
+
+def host_key(host: str) -> bytes:
+    """The key under which the URLs on a host are found."""
+    return value_key(f"url-host {host}")
+
+
+def host_keys(values: Iterable[Observable]) -> dict[bytes, bool]:
+    """The keys of the hosts of these values, as far as they are URLs."""
+    hosts = (host_of(one.value) for one in values if (one.kind, one.path) == ("url", "value"))
+    return {host_key(host): True for host in hosts if host}
 
 
 def keys_asked(said: str) -> list[bytes]:

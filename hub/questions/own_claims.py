@@ -13,7 +13,8 @@ from hub.model.problems import Problem
 from hub.questions.explain import things_asked
 from hub.questions.explained import Asker
 from hub.questions.naming import is_stix_id, things_named
-from hub.store.port import OwnClaim, Store
+from hub.store.port import Store
+from hub.store.thing_port import OwnClaim
 
 _LONGEST = 70_000
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import replace
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.policy import LOG_OF_NOBODY
-from hub.model.words import Seq
+from hub.model.words import Seq, StixId
 from hub.model.writes import Head
-from hub.store import pages
+from hub.store import pages, past
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.port import WHOLE_LOG, Filter, LogEnd, LogPage
+from hub.store.port import WHOLE_LOG, AsOf, Filter, LogEnd, LogPage
 
 
 class SqlLogs:
@@ -49,6 +49,11 @@ class SqlLogs:
         """See the port."""
         async with self._database.reading() as conn:
             return (await conn.execute(select(t.logs.c.no).where(t.logs.c.name == name))).scalar()
+
+    async def as_of(self, log: int, object_ids: Collection[StixId], seq: Seq) -> AsOf:
+        """See the port."""
+        async with self._database.reading() as conn:
+            return await past.as_of(conn, log, object_ids, seq)
 
     async def shows(self, log: int, object_id: str) -> bool:
         """See the port."""

@@ -22,7 +22,7 @@ from hub.store.port import Filter, LogPage, LogRow
 _IDS_PER_QUERY = 400
 _RAW: Mapping[str, ColumnElement[Any]] = {column.name: sql_column(column.name) for column in t.changes.c}
 """The columns without types, so that SQLAlchemy does not convert the values: a page has a thousand rows."""
-_ROW = (*(_RAW[name] for name in LogRow._fields if name != "size"), func.length(_RAW["body"]))
+ROW = (*(_RAW[name] for name in LogRow._fields if name != "size"), func.length(_RAW["body"]))
 """The columns of ``LogRow``, in the order of its fields."""
 
 _Version = tuple[LogRow, bytes]
@@ -81,7 +81,7 @@ async def _rows(asked: PageRequest, after: int, by: Filter) -> list[LogRow]:
     limit = asked.limit + 1
     found: list[LogRow] = []
     for one in [replace(by, types=frozenset({kind})) for kind in sorted(by.types)] or [by]:
-        passing = _passing(select(*_ROW), asked.log, one).where(t.changes.c.seq > after).limit(limit)
+        passing = _passing(select(*ROW), asked.log, one).where(t.changes.c.seq > after).limit(limit)
         found.extend(map(LogRow._make, (await asked.conn.execute(passing)).all()))
     return found if len(by.types) < 2 else sorted(found)[:limit]
 
@@ -148,7 +148,7 @@ async def versions(conn: AsyncConnection, log: int, object_ids: Collection[str])
     found: dict[str, list[_Version]] = defaultdict(list)
     c = t.changes.c
     for some in chunks(sorted(object_ids), _IDS_PER_QUERY):
-        rows = select(*_ROW, _RAW["body"]).select_from(t.changes)
+        rows = select(*ROW, _RAW["body"]).select_from(t.changes)
         chain = rows.where(c.log == log, c.seq.in_(_chained(log, some))).order_by(c.seq.desc())
         for *row, body in await conn.execute(chain):
             shown = LogRow._make(row)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from hub.model.breaker import Trip
-from hub.model.claims import Claim, ClaimKey, ClaimState, View
 from hub.model.policy import Policy
 from hub.model.reads import Answers, ClaimsPage, Reads
 from hub.model.tasks import DueTask, TaskProgress
-from hub.model.words import CanonicalKey, Positions, Seq, StixId, TopicPartition
+from hub.model.words import Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, ReceiptCounts, Writes
+from hub.store.thing_port import ThingReader
 
 
 class LogEnd(NamedTuple):
@@ -154,6 +154,20 @@ class LogPage:
         return zip(self.rows, self.bodies, strict=True)
 
 
+class AsOf(NamedTuple):
+    """What a log says of an object as of one of its rows."""
+
+    row: LogRow | None
+    """The last row of the object up to there; None: it was not there, or that is not kept."""
+    body: bytes = b""
+    is_kept: bool = True
+    """False: what followed is known, but older versions may have been deleted."""
+    is_near: bool = True
+    """False: to find it, too many rows would have to be read."""
+    next: Seq | None = None
+    """The first row of the object after it."""
+
+
 class LogReader(Protocol):
     """The change logs of collections and the logs of rejections. Promises:
 
@@ -183,87 +197,18 @@ class LogReader(Protocol):
         """Returns the number of a log by its name; None if it does not exist."""
         ...
 
+    async def as_of(self, log: int, object_ids: Collection[StixId], seq: Seq) -> AsOf:
+        """Returns the last row up to ``seq`` of an object that a collection has shown under these ids, one after the
+        other. It never takes an older row for one that may have been deleted.
+        """
+        ...
+
     async def shows(self, log: int, object_id: str) -> bool:
         """Returns whether a collection shows any version of an object."""
         ...
 
     def watch(self) -> AsyncGenerator[None, None]:
         """Yields soon after each commit of this or another process. It may also yield without a commit."""
-        ...
-
-
-# ---------------------------------------------------------------- things
-
-
-class ShownView(NamedTuple):
-    """A view, and the bytes of the row that it points to."""
-
-    view: View
-    body: bytes
-
-
-class Placed(NamedTuple):
-    """A contribution that is part of a merged relationship in one collection."""
-
-    thing: CanonicalKey
-    collection: int
-    claim: Claim
-
-
-class OwnClaim(NamedTuple):
-    """A contribution without its content, for the source that made it."""
-
-    key: ClaimKey
-    id: StixId
-    type: str
-    modified_us: int | None
-    """If withdrawn: the greatest ``modified`` that the withdrawal has cancelled."""
-    state: ClaimState
-
-
-class ThingReader(Protocol):
-    """Reads about single things: their views in collections, and the claims about them."""
-
-    async def shown(self, things: Collection[CanonicalKey], collections: Collection[int]) -> Sequence[ShownView]:
-        """Returns what these collections show, or last showed, of these things."""
-        ...
-
-    async def views_under(self, object_id: StixId, collections: Collection[int]) -> Sequence[View]:
-        """Returns the views that show, or once showed, an object under this id."""
-        ...
-
-    async def claims_about(self, things: Collection[CanonicalKey]) -> Sequence[Claim]:
-        """Returns the contributions about these things. For merged relationships use ``placed``."""
-        ...
-
-    async def claims_under(self, ids: Collection[StixId]) -> Sequence[Claim]:
-        """Returns the contributions of all sources under these ids."""
-        ...
-
-    async def claims_of(
-        self, source: int, things: Collection[CanonicalKey], after: bytes, limit: int
-    ) -> Sequence[OwnClaim]:
-        """Returns a source's next contributions about these things or merged relationships, withdrawn ones too, after a
-        key and ordered by key.
-        """
-        ...
-
-    async def feedback_on(self, names: Collection[StixId]) -> Sequence[Claim]:
-        """Returns the sightings of these ids and the opinions on them, of all sources."""
-        ...
-
-    async def placed(self, things: Collection[CanonicalKey]) -> Sequence[Placed]:
-        """Returns the contributions to these merged relationships, one value per collection."""
-        ...
-
-    async def relationships_of(self, keys: Collection[ClaimKey]) -> Collection[CanonicalKey]:
-        """Returns the merged relationships that these contributions are part of, in any collection."""
-        ...
-
-    async def naming(self, values: Collection[bytes], limit: int) -> Sequence[CanonicalKey]:
-        """Returns things whose pattern contains one of these values (``hub.patterns.lookup``). Things whose pattern
-        asserts the value come first.
-        """
         ...
 
 
@@ -331,6 +276,24 @@ class IntakeReader(Protocol):
 # ---------------------------------------------------------------- the store
 
 
+class Snapshot(Protocol):
+    """The store as of one moment."""
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of that moment."""
+        ...
+
+    @property
+    def deferred(self) -> Mapping[tuple[int, StixId], bytes]:
+        """What steps had deferred (``hub.model.reads.TURNS``)."""
+        ...
+
+    async def load(self, reads: Reads) -> Answers:
+        """Performs all ``reads`` without locks; returns their answers."""
+        ...
+
+
 class Store(Protocol):
     """The hub's database. Promises, each a test in ``tests/contracts/store.py``:
 
@@ -351,6 +314,10 @@ class Store(Protocol):
     @property
     def intake(self) -> IntakeReader:
         """The reader of positions, receipts and held objects."""
+        ...
+
+    def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:
+        """The store as of now, until the end of the block. Steps never wait for it."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:

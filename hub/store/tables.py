@@ -236,8 +236,10 @@ held = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("withdrawal", Text),  # how it withdraws, if it is a withdrawal
     Column("state", Text, nullable=False),  # waiting, released, taken, refused, superseded
+    Column("thing", LargeBinary),  # what the claim would be about
     Index("ix_held_state_no", "state", "no"),
     Index("ix_held_source_stix_id", "source", "stix_id"),
+    Index("ix_held_thing", "thing"),
 )
 
 live_claims = Table(

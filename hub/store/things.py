@@ -1,21 +1,22 @@
-"""Reads views and claims of single things. See ``hub/store/port.ThingReader``."""
+"""Reads views and claims of single things. See ``hub/store/thing_port``."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.merge.facts import feedback_on
 from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
+from hub.model.held import HeldAbout, HeldState
 from hub.model.words import CanonicalKey, Seq, StixId, type_of_id
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
-from hub.store.port import OwnClaim, Placed, ShownView
 from hub.store.rows import claim_of, past_view_of, view_of
+from hub.store.thing_port import OwnClaim, Placed, ShownView
 
 
 class SqlThings:
@@ -101,6 +102,50 @@ class SqlThings:
         async with self._database.reading() as conn:
             things = select(v.thing).where(v.value.in_(list(values))).order_by(v.alone.desc(), v.thing).limit(limit)
             return list(dict.fromkeys((await conn.execute(things)).scalars()))
+
+    async def asserting(
+        self, values: Collection[bytes], collections: Collection[int], limit: int
+    ) -> list[CanonicalKey]:
+        """See the port."""
+        v, w = t.named_values.c, t.views.c
+        shown = and_(w.thing == v.thing, w.collection.in_(sorted(collections)), w.alive)
+        things = select(v.thing).join(t.views, shown).where(v.value.in_(sorted(values)), v.alone).distinct()
+        async with self._database.reading() as conn:
+            return list((await conn.execute(things.order_by(v.thing).limit(limit))).scalars())
+
+    async def linked(self, names: Collection[StixId], collection: int, limit: int) -> list[ShownView]:
+        """See the port. A relationship is about a thing by itself, or is placed at one in the collection."""
+        r, c, p, v = t.referring.c, t.contributions.c, t.placements.c, t.views.c
+        claims = select(c.thing).join(t.referring, r.key == c.key)
+        placed = select(p.thing).join(t.referring, r.key == p.key).where(p.collection == collection)
+        found: dict[CanonicalKey, View] = {}
+        async with self._database.reading() as conn:
+            for things in (claims, placed):
+                for some in chunks(sorted(names)):
+                    of_names = things.where(r.target.in_(some))
+                    here = select(t.views).where(v.thing.in_(of_names), v.collection == collection, v.alive)
+                    rows = await conn.execute(here.where(v.type == "relationship").order_by(v.thing).limit(limit))
+                    found.update({view.thing: view for view in map(view_of, rows)})
+            views = [found[thing] for thing in sorted(found)[:limit]]
+            bodies = await _bodies(conn, views)
+        return [ShownView(view, bodies.get((view.collection, view.seq), b"")) for view in views]
+
+    async def held_about(self, things: Collection[CanonicalKey], ids: Collection[StixId]) -> list[HeldAbout]:
+        """See the port."""
+        h = t.held.c
+        states = (HeldState.WAITING, HeldState.RELEASED, HeldState.REFUSED)
+        query = select(h.no, h.thing, h.source, h.stix_id, h.code, h.state)
+        query = query.where(h.state.in_(states), h.withdrawal.is_(None))
+        found: dict[int, HeldAbout] = {}
+        async with self._database.reading() as conn:
+            centres = sorted((await self._database.policy_in(conn)).claimants("indicator"))
+            under_id = and_(h.source.in_(centres), h.stix_id.in_(sorted(ids)))
+            for about in (h.thing.in_(sorted(things)), under_id):
+                for no, thing, *rest in await conn.execute(query.where(about)):
+                    key = None if thing is None else CanonicalKey(thing)
+                    source, stix_id, code, state = rest
+                    found[no] = HeldAbout(key, source, StixId(stix_id), code, HeldState(state))
+        return [found[no] for no in sorted(found)]
 
 
 async def _bodies(conn: AsyncConnection, views: Collection[View]) -> dict[tuple[int, Seq], bytes]:

@@ -185,7 +185,7 @@ class SqlTransaction:
         await waiting.supersede(self.conn, writes.superseding)
         rows = [
             (h.source, h.stix_id, h.code, h.list_name, h.says, h.value, h.stamp, h.receipt, h.index, h.at_us,
-             h.modified_us, h.digest, h.withdrawal, "waiting")
+             h.modified_us, h.digest, h.withdrawal, "waiting", h.thing)
             for h in writes.held
         ]  # fmt: skip
         await self._many(self._store.insert(t.held), rows)

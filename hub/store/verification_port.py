@@ -8,33 +8,18 @@ from typing import Protocol
 
 from hub.model.claims import Claim, ClaimKey
 from hub.model.policy import Policy
-from hub.model.reads import Answers, Reads
 from hub.model.tasks import Recompute, RecomputeDue
 from hub.model.verification import Difference, StoredSlice
-from hub.model.words import CanonicalKey, StixId
+from hub.model.words import CanonicalKey
 from hub.model.writes import Writes
-from hub.store.port import Transaction
+from hub.store.port import Snapshot, Transaction
 
 
-class StoreSnapshot(Protocol):
+class StoreSnapshot(Snapshot, Protocol):
     """The whole store as of one moment. Steps go on meanwhile; the database keeps what they replace until it ends."""
-
-    @property
-    def policy(self) -> Policy:
-        """The policy of that moment."""
-        ...
-
-    @property
-    def deferred(self) -> Mapping[tuple[int, StixId], bytes]:
-        """What steps had deferred (``hub.model.reads.TURNS``)."""
-        ...
 
     async def unfinished(self) -> Sequence[Recompute | RecomputeDue]:
         """Returns the changes of policy or date that were not carried out completely."""
-        ...
-
-    async def load(self, reads: Reads) -> Answers:
-        """Performs all ``reads`` without locks; returns their answers."""
         ...
 
     async def last_claim(self) -> int:

@@ -7,7 +7,7 @@ import re
 from ada_url import parse_url
 
 from hub.model.problems import Code, Problem
-from hub.patterns.observables.addresses import ambiguous_octets
+from hub.patterns.observables.addresses import ambiguous_octets, canonical_ipv6
 
 _SPECIAL = frozenset(("http", "https", "ftp", "ws", "wss", "file"))
 _WITHOUT_SLASHES = frozenset(
@@ -60,6 +60,23 @@ def canonical_url(value: str) -> str | Problem | None:
             return found
         value = found  # again: to the parser, decoded text may be a dot segment or a drive letter
     return None
+
+
+def host_of(url: str) -> str:
+    """The host of a canonical URL, as the canonical value of a name or an address; ``""`` if it has none.
+
+    >>> host_of("http://c2.example:8080/a"), host_of("http://[2001:db8::7]/")
+    ('c2.example', '2001:db8::7')
+    """
+    _, slashes, rest = url.partition("://")
+    end = _AUTHORITY_END.search(rest)
+    authority = rest[: end.start()] if end else rest
+    if not slashes or not authority:
+        return ""
+    if authority.startswith("["):
+        address = canonical_ipv6(authority[1:].partition("]")[0])
+        return address if isinstance(address, str) else ""
+    return _PORT.sub("", authority)
 
 
 def userinfo(value: str) -> str:

@@ -1,0 +1,51 @@
+"""What contains a value: the networks around an address, the names above a name, the host of a URL."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from hub.patterns.observables.addresses import canonical_ipv4, canonical_ipv6
+from hub.patterns.observables.urls import host_of
+from hub.patterns.values import Observable
+
+_ADDRESSES = {"ipv4-addr": canonical_ipv4, "ipv6-addr": canonical_ipv6}
+
+
+def covering(one: Observable) -> list[Observable]:
+    """The values that contain a value, the narrowest first, in canonical form.
+
+    >>> [found.value for found in covering(Observable("domain-name", "value", "a.b.example"))]
+    ['b.example', 'example']
+    >>> [found.value for found in covering(Observable("ipv4-addr", "value", "198.51.100.7"))][:2]
+    ['198.51.100.6/31', '198.51.100.4/30']
+    """
+    if one.path != "value":
+        return []
+    if one.kind in _ADDRESSES:
+        return _networks(one)
+    if one.kind == "domain-name":
+        labels = one.value.split(".")
+        return [Observable(one.kind, "value", ".".join(labels[at:])) for at in range(1, len(labels))]
+    host = host_of(one.value) if one.kind == "url" else ""
+    if not host:
+        return []
+    found = host_observable(host)
+    return [found, *covering(found)]
+
+
+def host_observable(host: str) -> Observable:
+    """The host of a URL as an address or a name."""
+    for kind, canonicalise in _ADDRESSES.items():
+        if canonicalise(host) == host:
+            return Observable(kind, "value", host)
+    return Observable("domain-name", "value", host)
+
+
+def _networks(one: Observable) -> list[Observable]:
+    try:
+        network = ipaddress.ip_network(one.value)
+    except ValueError:
+        return []
+    canonicalise = _ADDRESSES[one.kind]
+    wider = (canonicalise(str(network.supernet(new_prefix=length))) for length in range(network.prefixlen - 1, -1, -1))
+    return [Observable(one.kind, "value", text) for text in wider if isinstance(text, str)]

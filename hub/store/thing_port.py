@@ -1,0 +1,100 @@
+"""The part of the store's port about single things: their views in collections, and the claims about them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple, Protocol
+
+from hub.model.claims import Claim, ClaimKey, ClaimState, View
+from hub.model.held import HeldAbout
+from hub.model.words import CanonicalKey, StixId
+
+
+class ShownView(NamedTuple):
+    """A view, and the bytes of the row that it points to."""
+
+    view: View
+    body: bytes
+
+
+class Placed(NamedTuple):
+    """A contribution that is part of a merged relationship in one collection."""
+
+    thing: CanonicalKey
+    collection: int
+    claim: Claim
+
+
+class OwnClaim(NamedTuple):
+    """A contribution without its content, for the source that made it."""
+
+    key: ClaimKey
+    id: StixId
+    type: str
+    modified_us: int | None
+    """If withdrawn: the greatest ``modified`` that the withdrawal has cancelled."""
+    state: ClaimState
+
+
+class ThingReader(Protocol):
+    """Reads about single things: their views in collections, and the claims about them."""
+
+    async def shown(self, things: Collection[CanonicalKey], collections: Collection[int]) -> Sequence[ShownView]:
+        """Returns what these collections show, or last showed, of these things."""
+        ...
+
+    async def views_under(self, object_id: StixId, collections: Collection[int]) -> Sequence[View]:
+        """Returns the views that show, or once showed, an object under this id."""
+        ...
+
+    async def claims_about(self, things: Collection[CanonicalKey]) -> Sequence[Claim]:
+        """Returns the contributions about these things. For merged relationships use ``placed``."""
+        ...
+
+    async def claims_under(self, ids: Collection[StixId]) -> Sequence[Claim]:
+        """Returns the contributions of all sources under these ids."""
+        ...
+
+    async def claims_of(
+        self, source: int, things: Collection[CanonicalKey], after: bytes, limit: int
+    ) -> Sequence[OwnClaim]:
+        """Returns a source's next contributions about these things or merged relationships, withdrawn ones too, after a
+        key and ordered by key.
+        """
+        ...
+
+    async def feedback_on(self, names: Collection[StixId]) -> Sequence[Claim]:
+        """Returns the sightings of these ids and the opinions on them, of all sources."""
+        ...
+
+    async def placed(self, things: Collection[CanonicalKey]) -> Sequence[Placed]:
+        """Returns the contributions to these merged relationships, one value per collection."""
+        ...
+
+    async def relationships_of(self, keys: Collection[ClaimKey]) -> Collection[CanonicalKey]:
+        """Returns the merged relationships that these contributions are part of, in any collection."""
+        ...
+
+    async def naming(self, values: Collection[bytes], limit: int) -> Sequence[CanonicalKey]:
+        """Returns things whose pattern contains one of these values (``hub.patterns.lookup``). Things whose pattern
+        asserts the value come first.
+        """
+        ...
+
+    async def asserting(
+        self, values: Collection[bytes], collections: Collection[int], limit: int
+    ) -> Sequence[CanonicalKey]:
+        """Returns the first things, ordered by key, that one of these collections shows now and whose pattern asserts
+        one of these values, or a URL on one of these hosts. What no collection shows does not count.
+        """
+        ...
+
+    async def linked(self, names: Collection[StixId], collection: int, limit: int) -> Sequence[ShownView]:
+        """Returns the first relationships, ordered by key, that a collection shows now and that were claimed with one
+        of these ids as an end.
+        """
+        ...
+
+    async def held_about(self, things: Collection[CanonicalKey], ids: Collection[StixId]) -> Sequence[HeldAbout]:
+        """Returns the objects about these things, or under these ids, that are held or were refused."""
+        ...

@@ -1,0 +1,165 @@
+"""The store's promises on what is looked up to explain a thing: its past, what is held, what is around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from random import Random
+
+from hub.model.claims import Change, claim_key
+from hub.model.held import HeldAbout, HeldState
+from hub.model.reads import CLAIM, Reads
+from hub.model.words import CanonicalKey, Seq, StixId
+from hub.model.writes import Held, Writes
+from hub.patterns import host_key, value_key
+from hub.store import past
+from hub.store.sql import SqlStore
+from tests.contracts.store_suite import StoreSuite
+from tests.contracts.store_values import START_US, a_change, a_claim, a_thing, a_view, add_centres, an_id, head_after
+
+_LAST = 40
+
+
+def a_past(seed: int, *, keeps_body: bool) -> list[Change]:
+    """The log of an object that comes, changes, goes and comes back, among rows of others. ``keeps_body``: it ends with
+    a last version, as what merges does.
+    """
+    random, found = Random(seed), list[Change]()
+    last: Change | None = None
+    for seq in range(1, _LAST + 1):
+        if random.random() < 0.4:
+            found.append(a_change(seq))
+            continue
+        alive = last is not None and not last.withdrawn
+        goes = alive and random.random() < 0.3
+        body = b"%d" % seq if not goes or keeps_body else b""
+        before = last.seq if alive and last is not None else None
+        last = a_change(seq, "a", withdrawn=goes, body=body, first=not alive, before=before)
+        found.append(last)
+    return found
+
+
+def truth(rows: Sequence[Change], at: int) -> Change | None:
+    """The last row of the object up to a number."""
+    return next((row for row in reversed(rows) if row.object_id == an_id("a") and row.seq <= at), None)
+
+
+class StoreLookedUp(StoreSuite):
+    """One test per promise."""
+
+    async def _with_past(self, store: SqlStore, rows: Sequence[Change]) -> None:
+        last = truth(rows, _LAST)
+        assert last is not None
+        view = a_view("a", seq=last.seq, alive=not last.withdrawn)
+        await self.write(store, Writes(changes=list(rows), views=[view], heads=head_after(rows)))
+
+    async def test_the_row_of_an_object_at_any_number_of_its_log_is_found(self) -> None:
+        for seed in range(3):
+            rows = a_past(seed, keeps_body=seed % 2 == 0)
+            async with self.opened() as store:
+                await self._with_past(store, rows)
+                for at in range(1, _LAST + 1):
+                    expected = truth(rows, at)
+                    found = await store.logs.as_of(1, [an_id("a"), an_id("none")], Seq(at))
+                    assert (found.is_kept, found.is_near) == (True, True)
+                    if expected is None:
+                        assert found.row is None
+                        assert found.next == next(row.seq for row in rows if row.object_id == an_id("a"))
+                    else:
+                        assert found.row is not None
+                        assert (found.row.seq, found.body) == (expected.seq, expected.body)
+                await self._clear(store)
+
+    async def test_a_row_that_was_deleted_is_never_taken_for_another(self) -> None:
+        for seed in range(3):
+            rows = a_past(seed, keeps_body=seed % 2 == 0)
+            async with self.opened() as store:
+                await self._with_past(store, rows)
+                async with store.transaction() as tx:
+                    await tx.drop_versions(1, START_US + 30 * 1000, 100)
+                lacking = 0
+                async with store.reading() as conn:
+                    for at in range(1, _LAST + 1):
+                        for most in (2, 100):
+                            expected, found = truth(rows, at), await past.as_of(conn, 1, [an_id("a")], at, most)
+                            lacking += not found.is_kept
+                            if found.row is not None:
+                                assert expected is not None, at
+                                assert found.row.seq == expected.seq, at
+                            elif found.is_kept and found.is_near:
+                                assert expected is None, at
+                assert lacking, "nothing was deleted"
+                await self._clear(store)
+
+    async def _clear(self, store: SqlStore) -> None:
+        async with store.begin() as conn:
+            for table in ("changes", "views"):
+                await conn.exec_driver_sql(f"delete from {table}")
+            await conn.exec_driver_sql("update logs set last_seq = 0, last_us = 0, pruned_seq = 0")
+
+    async def test_an_object_under_an_earlier_id_is_found(self) -> None:
+        rows = [
+            a_change(1, "old"), a_change(2, "a"), a_change(3, "old", withdrawn=True, first=False, before=Seq(1)),
+            a_change(4, "a", first=False, before=Seq(2)),
+        ]  # fmt: skip
+        async with self.opened() as store:
+            writes = Writes(changes=rows, views=[a_view("a", seq=4)], heads=head_after(rows))
+            writes.past_ids = [replace(a_view("a", seq=3), object_id=an_id("old"))]
+            await self.write(store, writes)
+            ids = [an_id("old"), an_id("a")]
+            found = [(await store.logs.as_of(1, ids, Seq(at))).row for at in (1, 2, 3, 4)]
+            assert [row and row.seq for row in found] == [1, 2, 2, 4]
+
+    async def test_things_are_found_by_a_value_only_where_they_are_shown(self) -> None:
+        value, host = value_key("198.51.100.0/24"), host_key("c2.example")
+        async with self.opened() as store:
+            views = [a_view("a"), a_view("b", 2, 2), a_view("c", seq=3, alive=False), a_view("d", seq=4)]
+            values: dict[CanonicalKey, Mapping[bytes, bool]] = {a_thing(name): {value: True} for name in "abc"}
+            values[a_thing("d")] = {value: False, host: True}
+            await self.write(store, Writes(values=values, views=views))
+            assert list(await store.things.asserting([value], [1], 10)) == [a_thing("a")]
+            both = sorted([a_thing("a"), a_thing("b")])
+            assert list(await store.things.asserting([value], [1, 2], 10)) == both
+            assert list(await store.things.asserting([value], [1, 2], 1)) == both[:1]
+            assert list(await store.things.asserting([host, value_key("none")], [1], 10)) == [a_thing("d")]
+
+    async def test_relationships_are_found_by_their_ends_only_where_they_are_shown(self) -> None:
+        one, other, hidden = (a_claim(name) for name in ("a", "b", "c"))
+        placed = replace(other, thing=None)
+        end = StixId("malware--1")
+        async with self.opened() as store:
+            kinds = [a_view("a", type="relationship"), a_view("t", 1, 2, type="relationship"), a_view("t", 2, 1)]
+            rows = [a_change(1, "a"), a_change(2, "t")]
+            writes = Writes(claims=[one, placed, hidden], views=kinds, changes=rows, heads=head_after(rows))
+            writes.references = {claim.key: (end, an_id("x")) for claim in (one, other, hidden)}
+            writes.placements = {placed.key: {1: a_thing("t"), 2: a_thing("none")}}
+            await self.write(store, writes)
+            found = await store.things.linked([end], 1, 10)
+            assert {shown.view.thing: shown.body for shown in found} == {a_thing("a"): b"a", a_thing("t"): b"t"}
+            assert len(await store.things.linked([end], 1, 1)) == 1
+            assert list(await store.things.linked([end], 2, 10)) == []
+            assert list(await store.things.linked([StixId("malware--2")], 1, 10)) == []
+
+    async def test_what_is_held_is_found_by_its_thing_and_by_its_id(self) -> None:
+        def held(name: str, **more: object) -> Held:
+            made = Held(0, 1, an_id(name), "list.hit", "list", "why", b"{}", b"\0" * 24, None, 0, START_US)
+            return replace(made, **more)  # type: ignore[arg-type] # fields of Held
+
+        async with self.opened() as store:
+            await add_centres(store, 1)
+            waits, other = held("a", thing=a_thing("a")), held("b")
+            await self.write(store, Writes(held=[waits, other, held("c", thing=a_thing("c"), value=b"")]))
+            first = HeldAbout(a_thing("a"), 1, an_id("a"), "list.hit", HeldState.WAITING)
+            assert list(await store.things.held_about([a_thing("a")], [])) == [first]
+            second = HeldAbout(None, 1, an_id("b"), "list.hit", HeldState.WAITING)
+            assert list(await store.things.held_about([a_thing("a")], [an_id("b")])) == [first, second]
+            await self.write(store, Writes(released=[1]))
+            assert list(await store.things.held_about([a_thing("a")], [])) == []
+
+    async def test_a_moment_of_the_store_answers_reads(self) -> None:
+        async with self.opened() as store:
+            await self.write(store, Writes(claims=[a_claim("a")]))
+            async with store.snapshot() as moment:
+                answers = await moment.load(Reads().update(CLAIM, [claim_key(1, an_id("a"))]))
+            assert answers.of(CLAIM) == {a_claim("a").key: a_claim("a")}
+            assert moment.deferred == {}
