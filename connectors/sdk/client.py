@@ -26,7 +26,6 @@ from schemas.api import (
     Body,
     CollectionInfo,
     CollectionList,
-    Explanation,
     OwnClaimInfo,
     OwnClaimPage,
     ProblemDetails,
@@ -34,6 +33,7 @@ from schemas.api import (
     Receipt,
     Status,
 )
+from schemas.explanation import Explanation
 from schemas.feedback import SightingBody, VerdictBody
 
 DEFAULT_URL = "http://127.0.0.1:8480"
@@ -130,9 +130,16 @@ class HubClient:
         """Returns the collections that the caller may read, by name."""
         return self._call(CollectionList, "GET", "/v1/collections").collections
 
-    def explain(self, asked: str) -> Explanation:
-        """Returns where a thing comes from; ``asked`` is a STIX id, a value or a pattern."""
-        return self._call(Explanation, "GET", f"/v1/explain/{quote(asked, safe='')}")
+    def explain(
+        self, asked: str, *, reader: str | None = None, at: int | None = None, collection: str | None = None
+    ) -> Explanation:
+        """Returns where a thing comes from; ``asked`` is a STIX id, a value or a pattern. ``reader``: as this one sees
+        it, for operators. ``at``: as it stood at this change of the ``collection``.
+        """
+        said = {"as": reader, "at": at, "collection": collection}
+        query = urlencode({name: value for name, value in said.items() if value is not None})
+        path = f"/v1/explain/{quote(asked, safe='')}"
+        return self._call(Explanation, "GET", f"{path}?{query}" if query else path)
 
     def status(self) -> Status:
         """Returns flow, lag, rejections, collections and doors, as far as the caller may see them."""

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from hub.model.credentials import Credentials, TokenCredentials
 from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
 from hub.model.policy import Collection
-from hub.model.principals import SOURCE_KINDS, Principal
+from hub.model.principals import SOURCE_KINDS, Principal, PrincipalKind
 from hub.registry.access import Access
 
 _LONGEST_HEADER = 4_096
@@ -105,6 +105,17 @@ class Gate:
     async def explainable(self, principal: Principal | None) -> list[Collection]:
         """Returns the collections whose content a principal may have explained, by name."""
         return sorted(await self._access.explainable(principal), key=lambda collection: collection.name)
+
+    async def operator(self, request: Request) -> Principal:
+        """Returns the operator of a request. Raises NotAuthenticated, or NotAllowed for anybody else."""
+        principal = await self.required(request)
+        if principal.kind is not PrincipalKind.OPERATOR:
+            raise NotAllowed("auth.operator-only", "Only an operator may do this.", "Use an operator's token.")
+        return principal
+
+    async def reader(self, name: str) -> Principal | None:
+        """Returns somebody who reads, by name; None stands for whoever has no credentials. Raises NotFound."""
+        return await self._access.named(name)
 
     async def still_open(self, credentials: Credentials | None, collection: Collection) -> bool:
         """Returns whether an open connection may continue. Raises TryAgain when the store is not available."""

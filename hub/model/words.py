@@ -122,6 +122,11 @@ def stamp_of(time_us: int, partition: int, offset: int, index: int = 0) -> Stamp
     return Stamp(struct.pack(">QIQI", time_us, partition, offset, index))
 
 
+def received_us(stamp: bytes) -> int:
+    """The time of receipt in a stamp, in microseconds since 1970."""
+    return int.from_bytes(stamp[:8])
+
+
 def derived_id(kind: str, namespace: UUID, name: str, version: Literal[4, 5] = 5) -> StixId:
     """A STIX id with a UUIDv5 (RFC 9562, section 5.5); five times as fast as ``uuid.uuid5``.
 

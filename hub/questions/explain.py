@@ -6,9 +6,9 @@ projections for the audiences of collections that the caller may read.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from collections.abc import Collection as Some
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from hub.model.claims import Claim, ClaimKey
@@ -19,36 +19,64 @@ from hub.model.problems import Problem, cut
 from hub.model.references import keyed
 from hub.model.words import CanonicalKey, StixId
 from hub.patterns import keys_asked
+from hub.questions.around import Around, around, values_asked
 from hub.questions.explained import Asker, CollectionPart, KnownThing, known_thing
+from hub.questions.linked import links_of
 from hub.questions.naming import is_stix_id, read_as, things_named
 from hub.questions.visible import seen_by
-from hub.store.port import ShownView, Store, ThingReader
+from hub.store.port import Store
+from hub.store.thing_port import ShownView, ThingReader
 
 _LONGEST = 70_000
-_ENOUGH = 50
+ENOUGH = 50
 """Above this many results, no further things that only name a value are added."""
 _MOST_THINGS = 5_000
 """Maximum patterns with a value that are checked for some that the caller may see."""
 
 
-async def explain(
-    store: Store, principal: Principal, collections: Sequence[Collection], asked: str
-) -> list[KnownThing]:
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """The answer to a question."""
+
+    things: tuple[KnownThing, ...]
+    around: Around
+
+
+async def explain(store: Store, principal: Principal, collections: Sequence[Collection], asked: str) -> Explained:
     """The things that a STIX id, a value or a pattern names, with what these collections show of them and from which
-    claims.
+    claims; and what they show around the value.
 
     ``collections``: those that the principal may ask about. Raises Refused for invalid questions, NotFound if there is
     nothing that the principal may see.
     """
+    said, policy = checked(asked), await store.policy()
+    asker = asker_of(principal, policy)
+    things = await Explaining(store, policy, asker, collections).explain(asked)
+    values = values_asked(said, [thing.text for thing in things if thing.type == "indicator"])
+    near = await around(store.things, collections, values, policy.today_us)
+    if not things and not near.near:
+        raise nothing_known(said)
+    return Explained(tuple(things), near)
+
+
+def checked(asked: str) -> str:
+    """The question without white space around it. Raises Refused."""
     said = asked.strip()
     if not said or len(said) > _LONGEST:
         raise Refused("explain.asked", "Ask for a STIX id, a value or a pattern.", "Percent-encode it in the path.")
-    things = await _Explaining(store.things, await store.policy(), principal, collections).explain(asked)
-    if not things:
-        if isinstance(named := things_named(said), Problem):
-            raise Refused(named.code, named.says)
-        raise NotFound("explain.unknown", f"No collection that you may read shows {cut(said)}.", read_as(said))
-    return things
+    return said
+
+
+def nothing_known(said: str) -> Refused:
+    """The error for a question to which there is no answer."""
+    if isinstance(named := things_named(said), Problem):
+        return Refused(named.code, named.says)
+    return NotFound("explain.unknown", f"No collection that you may read shows {cut(said)}.", read_as(said))
+
+
+def asker_of(principal: Principal, policy: Policy) -> Asker:
+    """The principal as one who asks."""
+    return Asker(source=policy.sources.get(principal.no), operator=principal.kind is PrincipalKind.OPERATOR)
 
 
 async def things_asked(things: ThingReader, said: str, collections: Some[int], asker: Asker) -> list[CanonicalKey]:
@@ -83,33 +111,55 @@ class _Known:
         return [claim for claim in claims if claim.thing is not None or placed is None or claim.key in placed]
 
 
-class _Explaining:
-    """One question of one principal."""
+class Explaining:
+    """One question of one principal, about these collections."""
 
-    def __init__(
-        self, things: ThingReader, policy: Policy, principal: Principal, collections: Sequence[Collection]
-    ) -> None:
-        self._things = things
+    def __init__(self, store: Store, policy: Policy, asker: Asker, collections: Sequence[Collection]) -> None:
+        self._things = store.things
+        self._logs = store.logs
         self._policy = policy
         self._collections = collections
         self._numbers = [collection.no for collection in collections]
-        self._asker = Asker(source=policy.sources.get(principal.no), operator=principal.kind is PrincipalKind.OPERATOR)
+        self._asker = asker
 
     async def explain(self, asked: str) -> list[KnownThing]:
         """The answer; empty if there is nothing that the caller may see."""
-        things = await things_asked(self._things, asked.strip(), self._numbers, self._asker)
-        found = await self._explained(things)
-        others = [thing for thing in await self._things.naming(keys_asked(asked), _MOST_THINGS) if thing not in things]
-        for at in range(0, len(others), _ENOUGH):  # the caller may see none of the first things
-            if len(found) >= _ENOUGH:
+        found: list[KnownThing] = []
+        async for things, is_asked_for in self.asked_for(asked):
+            found += await self._explained(things, with_links=is_asked_for)
+            if len(found) >= ENOUGH:
                 break
-            found += await self._explained(others[at : at + _ENOUGH])
         return found
 
-    async def _explained(self, things: Some[CanonicalKey]) -> list[KnownThing]:
-        known = await self._known(things)
-        found = [known_thing(thing, self._parts(thing, known), self._asker, self._policy) for thing in things]
+    async def asked_for(self, asked: str) -> AsyncIterator[tuple[list[CanonicalKey], bool]]:
+        """Yields the things that the question names itself, and then, in parts, those that only name the value: the
+        caller may see none of the first. Each with whether it is the former.
+        """
+        things = await things_asked(self._things, asked.strip(), self._numbers, self._asker)
+        yield things, True
+        others = [thing for thing in await self._things.naming(keys_asked(asked), _MOST_THINGS) if thing not in things]
+        for at in range(0, len(others), ENOUGH):
+            yield others[at : at + ENOUGH], False
+
+    async def _explained(self, things: Some[CanonicalKey], *, with_links: bool) -> list[KnownThing]:
+        found = [
+            known_thing(thing, parts, self._asker, self._policy)
+            for thing, parts in (await self.parts(things, with_links=with_links)).items()
+        ]
         return [thing for thing in found if thing is not None]
+
+    async def parts(
+        self, things: Some[CanonicalKey], *, with_links: bool = False
+    ) -> dict[CanonicalKey, list[CollectionPart]]:
+        """What is known of these things in each collection, as far as its audience may see it. ``with_links``: and what
+        is linked with them.
+        """
+        known = await self._known(things)
+        found = {thing: self._parts(thing, known) for thing in things}
+        if with_links:
+            for parts in found.values():
+                parts[:] = [replace(one, links=await links_of(self._things, self._logs, one)) for one in parts]
+        return found
 
     async def _known(self, things: Some[CanonicalKey]) -> _Known:
         known = _Known(claims={thing: {} for thing in things})

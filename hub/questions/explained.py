@@ -18,7 +18,7 @@ from hub.model.policy import Collection, Policy, Source
 from hub.model.stix_types import ViewAuthor, stix_type
 from hub.model.times import exact_time, parse_us
 from hub.model.words import CanonicalKey, Level, Naming, Seq, StixId, StixObject
-from hub.store.port import ShownView
+from hub.store.thing_port import ShownView
 
 # ---------------------------------------------------------------- the answer
 
@@ -59,6 +59,31 @@ class KnownFeedback:
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """An object at the other end of a relationship of a view, as their collection shows both."""
+
+    relationship: str
+    """``relationship_type``."""
+    is_source: bool
+    """Whether the view is the source of the relationship."""
+    id: StixId
+    type: str
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The links of a view."""
+
+    linked: tuple[Linked, ...] = ()
+    is_cut: bool = False
+    """Whether there are more."""
+
+
+NO_LINKS = Links()
+
+
+@dataclass(frozen=True, slots=True)
 class KnownView:
     """What one collection shows of a thing, and from which claims."""
 
@@ -80,6 +105,11 @@ class KnownView:
     """By rank, best first."""
     feedback: tuple[KnownFeedback, ...]
     """The newest first, at most ``MOST_FEEDBACK``; for operators and centres that claim the thing, empty for others."""
+    name: str | None = None
+    description: str | None = None
+    references: tuple[StixObject, ...] = ()
+    """The external references of the object that is shown."""
+    links: Links = NO_LINKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +149,7 @@ class CollectionPart:
     """By rank."""
     feedback: Sequence[tuple[Claim, Projection]]
     """The feedback that its audience may see; empty for a caller who does not claim the thing."""
+    links: Links = NO_LINKS
 
 
 def known_thing(
@@ -134,7 +165,7 @@ def known_thing(
     return KnownThing(
         key=thing if own or _is_told(thing, kind, shown) else None,
         type=kind,
-        text=_text(parts, shown, asker),
+        text=text_of(parts, shown, asker),
         views=tuple(_view(part, asker, policy) for part in parts if part.shown is not None or part.claims),
     )
 
@@ -148,7 +179,7 @@ def _object(shown: ShownView | None) -> StixObject:
     return orjson.loads(shown.body) if shown is not None and shown.body else {}
 
 
-def _text(parts: Sequence[CollectionPart], shown: ShownView | None, asker: Asker) -> str:
+def text_of(parts: Sequence[CollectionPart], shown: ShownView | None, asker: Asker) -> str:
     """What identifies the thing: its pattern or value, else the id under which a collection shows it."""
     obj = next((p.obj for part in parts for _, p in part.claims), None) or _object(shown)
     kind = obj.get("type")
@@ -187,8 +218,12 @@ def _view(part: CollectionPart, asker: Asker, policy: Policy) -> KnownView:
         confidence=obj.get("confidence"),
         how=_how(live, policy) if alive and merged and "confidence" in obj else "",
         voices=len(voices(live, policy.source_of_identity)) if alive else 0,
-        claims=tuple(_claim(claim, p, asker, policy) for claim, p in part.claims),
+        claims=tuple(known_claim(claim, p, asker, policy) for claim, p in part.claims),
         feedback=_feedback(part.feedback, asker),
+        name=obj.get("name"),
+        description=obj.get("description"),
+        references=tuple(obj.get("external_references") or ()),
+        links=part.links if alive else NO_LINKS,
     )
 
 
@@ -226,7 +261,8 @@ def _number(millionths: int) -> str:
     return str(whole) if rest == 0 else f"{whole}.{rest:04d}".rstrip("0")
 
 
-def _claim(claim: Claim, p: Projection, asker: Asker, policy: Policy) -> KnownClaim:
+def known_claim(claim: Claim, p: Projection, asker: Asker, policy: Policy) -> KnownClaim:
+    """A claim, as far as the caller may see it."""
     own = asker.owns(claim)
     exact = own or p.source.naming is Naming.NAMED
     return KnownClaim(

@@ -23,7 +23,7 @@ def things_named(said: str) -> list[CanonicalKey] | Problem:
     if said.startswith("["):
         found = canonical(said)
         return found if isinstance(found, Problem) else [pattern_key("stix", found.text)]
-    return [thing for candidate in value_candidates(said) for thing in _things_of(candidate)]
+    return [thing for candidate in value_candidates(said) for thing in things_of(candidate)]
 
 
 def pattern_of(observable: Observable) -> str:
@@ -42,7 +42,7 @@ def read_as(said: str) -> str:
     return f"It was searched for as {' or '.join(kinds)}, and in every pattern; nothing that you may see names it."
 
 
-def _things_of(observable: Observable) -> list[CanonicalKey]:
+def things_of(observable: Observable) -> list[CanonicalKey]:
     """The indicator and the observable object of one value."""
     pattern = canonical(pattern_of(observable))
     things = [] if isinstance(pattern, Problem) else [pattern_key("stix", pattern.text)]

@@ -13,10 +13,14 @@ from typing import assert_never
 from hub.model.credentials import Credentials, TokenCredentials
 from hub.model.policy import Collection
 from hub.model.principals import Principal, RegistrySnapshot
+from hub.model.words import PUBLIC
 from hub.registry import grants
+from hub.registry.finding import find_principal
 from hub.registry.port import RegistryStore
 from hub.registry.tokens import as_token, same, token_digest
 
+ANYBODY = frozenset({PUBLIC, "anonymous"})
+"""The names for whoever has no credentials."""
 OLDEST_S = 1.0
 """The greatest age of the data in memory, in seconds."""
 
@@ -54,6 +58,14 @@ class Access:
         snapshot = await self.snapshot()
         now = _as_of(snapshot, principal)
         return [found for found in snapshot.collections.values() if grants.may_explain(now, found, snapshot.groups)]
+
+    async def named(self, name: str) -> Principal | None:
+        """Returns a principal by its name; None for ``public`` and ``anonymous``, which stand for whoever has no
+        credentials. Raises NotFound.
+        """
+        if name in ANYBODY:
+            return None
+        return find_principal(await self.snapshot(), name)
 
     async def may_read(self, principal: Principal | None, collection: Collection) -> bool:
         """Returns whether a principal (None: without credentials) may read a collection; False if it was removed."""

@@ -16,8 +16,10 @@ from hub.model.principals import Attribute, GroupRule
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import Level, Naming, StixId
 
-RESERVED = frozenset({"intake", MEMBERS})
-"""``intake`` is the write-only TAXII collection and the prefix of intake topics."""
+RESERVED = frozenset({"intake", MEMBERS, "anonymous"})
+"""``intake`` is the write-only TAXII collection and the prefix of intake topics; ``anonymous`` is shown for sources
+without a name, and stands for readers without credentials.
+"""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"

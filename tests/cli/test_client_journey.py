@@ -17,6 +17,7 @@ from hub.cli import run
 from tests.running import RunningHub
 from tests.waiting import WITHIN_S, wait_until
 
+MOMENT = "2026-01-02T00:00:00.000Z"
 FORMATS = Path(__file__).parent.parent / "data" / "csv" / "formats"
 
 
@@ -310,3 +311,23 @@ def test_a_member_says_what_it_has_seen_and_the_centre_sees_it_in_explain(ctihub
     assert "Our printer." in ctihub("cert-ro", "explain", "198.51.100.91")
     ctihub("soc", "feedback", "198.51.100.91", "--verdict", "wrong", code=2)
     ctihub("soc", "sighting", "no such thing", code=1)
+
+
+def test_explain_tells_of_an_earlier_change_of_somebody_else_and_of_what_is_around(ctihub: Ctihub) -> None:
+    network = an_indicator(92, "192.0.2.96/28", name="A network.")
+    ctihub("cert-ro", "push", ctihub.file(network, an_indicator(93, "192.0.2.99", confidence=40)))
+    ctihub("cert-ro", "push", ctihub.file(an_indicator(93, "192.0.2.99", confidence=60, modified=MOMENT)))
+    (thing,) = ctihub.json("soc", "explain", "192.0.2.99")["things"]
+    (view,) = [one for one in thing["views"] if one["collection"] == "community"]
+    at = ("--collection", "community", "--at")
+    assert "confidence 60" in ctihub("soc", "explain", "192.0.2.99", *at, str(view["seq"]))
+    assert "confidence 40" in (earlier := ctihub("soc", "explain", "192.0.2.99", *at, str(view["seq"] - 1)))
+    assert "not kept" in earlier
+    ctihub("soc", "explain", "192.0.2.99", *at, "999999", code=1)
+    around = ctihub("soc", "explain", "192.0.2.99")
+    assert "192.0.2.96/28" in around.partition("around it")[2]
+    assert "A network." in ctihub("soc", "explain", "192.0.2.96/28")
+    assert "public: not for soc: level" in ctihub("watch", "explain", "192.0.2.99", "--as", "soc")
+    assert "network: not for soc: access" in ctihub("watch", "explain", "192.0.2.99", "--as", "soc")
+    ctihub("soc", "explain", "192.0.2.99", "--as", "soc", code=1)
+    ctihub("watch", "explain", "192.0.2.99", "--as", "nobody-here", code=1)

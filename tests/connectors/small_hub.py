@@ -25,10 +25,6 @@ from schemas.api import (
     CentreStatus,
     CollectionInfo,
     CollectionList,
-    ExplainedClaim,
-    ExplainedThing,
-    ExplainedView,
-    Explanation,
     Flow,
     OwnClaimInfo,
     OwnClaimPage,
@@ -38,6 +34,7 @@ from schemas.api import (
     ReceiptProblem,
     Status,
 )
+from schemas.explanation import ExplainedClaim, ExplainedThing, ExplainedView, Explanation
 from tests.waiting import WITHIN_S, wait_until
 
 TOKEN = "centre-token"

@@ -9,6 +9,9 @@ import pytest
 
 from tests.doors import (
     test_explain,
+    test_explain_around,
+    test_explain_as,
+    test_explain_past,
     test_export,
     test_http,
     test_push,
@@ -43,6 +46,12 @@ PROMISES: list[Callable[[Hub], Awaitable[None]]] = [
     test_explain.test_what_asserts_a_value_comes_before_what_only_names_it,
     test_explain.test_many_patterns_that_one_may_not_see_do_not_hide_one_that_one_may,
     test_explain.test_an_owners_object_and_a_relationship_are_explained,
+    test_explain_as.test_level_and_group_keep_a_claim_out,
+    test_explain_as.test_a_relationship_waits_for_its_end_and_is_found_by_its_own_id,
+    test_explain_past.test_what_was_shown_before_a_withdrawal_is_found_by_its_old_id_and_by_the_value,
+    test_explain_past.test_an_owners_object_that_came_back_under_its_id_is_found,
+    test_explain_around.test_names_above_a_name_and_urls_on_a_host_are_named,
+    test_explain_around.test_a_thing_has_its_description_references_and_what_relationships_link_it_with,
     test_http.test_status_shows_each_what_is_theirs,
 ]
 

@@ -41,7 +41,7 @@ async def collections_of(story: Story, *names: str) -> list[Collection]:
 
 
 async def ask(story: Story, asked: str, *names: str, who: Principal = OPERATOR) -> list[KnownThing]:
-    return await explain(story.store, who, await collections_of(story, *names), asked)
+    return list((await explain(story.store, who, await collections_of(story, *names), asked)).things)
 
 
 async def test_the_answer_is_a_value_that_nobody_can_change(story: Story) -> None:
