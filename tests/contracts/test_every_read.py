@@ -32,6 +32,7 @@ ABOUT: dict[Read[Any, Any], object] = {
     reads.PAST: (COMMUNITY, STIX_ID),
     reads.HELD: (1, STIX_ID),
     reads.DUE: reads.DueViews(COMMUNITY, 0, 10),
+    reads.LATE: reads.LateViews(COMMUNITY, 0, 10),
     reads.REJECTIONS_LOG: 1,
     reads.BREAKER: 1,
     reads.REFERRING: STIX_ID,

@@ -17,10 +17,11 @@ from stix2validator import ValidationOptions, validate_instance
 
 from hub.model.claims import Change
 from hub.model.markings import LEVEL_OF_ID
+from hub.questions.verify import verified
 from tests import examples
 from tests.promises.histories import History, Set, a_history, histories
 from tests.promises.telling import COLLECTIONS, Telling, a_hub, references_in, what_differs_from_recomputed
-from tests.story import Story
+from tests.story import SECOND_US, Story
 
 
 def few(number: int) -> settings:
@@ -48,6 +49,9 @@ async def _holds_together(history: History) -> None:
             await telling.event(number)
             for name in COLLECTIONS:
                 await _is_closed(story, name)
+        await story.sweep()
+        assert list(await verified(story.place.store)) == []  # also while versions are put off
+        story.now_us += 10 * SECOND_US
         await story.sweep()
         for name in COLLECTIONS:
             rows = await story.log(name)

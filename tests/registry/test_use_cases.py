@@ -12,8 +12,8 @@ from sqlalchemy import select
 from hub.model.errors import NotFound, Refused, WrongUsage
 from hub.model.principals import PrincipalKind
 from hub.model.reads import REJECTIONS_LOG, Reads
-from hub.model.tasks import Recompute, Task
-from hub.model.words import Level, Naming
+from hub.model.tasks import Previous, Recompute, Task
+from hub.model.words import NETWORK, Level, Naming
 from hub.store import tables as t
 from hub.store.bootstrap import ensure_content
 from hub.store.sqlite import SqliteStore
@@ -111,19 +111,22 @@ async def test_an_identity_belongs_to_one_centre_only(tmp_path: Path) -> None:
         assert (await registry.centres.add("it-cert", terms(), identity=OTHER)).made.terms.identity == OTHER
 
 
+TO_NETWORK = Previous(1, amber_to=(NETWORK,))
+
+
 @pytest.mark.parametrize(
     ("said", "left"),
     [
-        ({"trust": 50}, Recompute(source=1)),
-        ({"widest_blocked": "/12"}, Recompute(source=1)),
-        ({"widest_shown": "/12", "trust": 50}, Recompute(source=1)),
-        ({"tlp_max": "green"}, Recompute(source=1)),
-        ({"default_tlp": "green"}, Recompute(source=1)),
-        ({"amber_to": ["community"]}, Recompute(source=1, with_members=True)),
-        ({"naming": "anonymous"}, Recompute()),
-        ({"alias": "A"}, Recompute()),
-        ({"country": "MD"}, Recompute()),
-        ({"speaks_for": [OTHER]}, Recompute()),
+        ({"trust": 50}, Recompute(source=1, previous=Previous(1))),
+        ({"widest_blocked": "/12"}, Recompute(source=1, previous=Previous(1))),
+        ({"widest_shown": "/12", "trust": 50}, Recompute(source=1, previous=Previous(1))),
+        ({"tlp_max": "green"}, Recompute(source=1, previous=Previous(1, ceiling=Level.AMBER_STRICT))),
+        ({"default_tlp": "green"}, Recompute(source=1, previous=Previous(1, default_level=Level.AMBER))),
+        ({"amber_to": ["community"]}, Recompute(source=1, with_members=True, previous=TO_NETWORK)),
+        ({"naming": "anonymous"}, Recompute(previous=Previous(1))),
+        ({"alias": "A"}, Recompute(previous=Previous(1))),
+        ({"country": "MD"}, Recompute(previous=Previous(1))),
+        ({"speaks_for": [OTHER]}, Recompute(previous=Previous(1))),
     ],
 )
 async def test_a_change_of_a_centre_names_the_views_that_it_can_change(
@@ -178,7 +181,9 @@ async def test_suspending_and_resuming_a_centre_look_at_its_claims_anew(tmp_path
         await registry.principals.resume("ro-cert", PrincipalKind.CENTRE)
         assert not (await registry.centres.find("ro-cert")).terms.suspended
         assert (await _changes(tmp_path))[1:] == ["SourceSuspended", "SourceSuspended"]
-        assert await _left(tmp_path) == [Recompute(source=1)]
+        assert await _left(tmp_path) == [
+            Recompute(source=1, previous=Previous(1, suspended=was)) for was in (False, True)
+        ]
 
 
 async def test_what_decides_reading_alone_changes_no_view(tmp_path: Path) -> None:
@@ -205,7 +210,10 @@ async def test_a_member_is_a_source_of_three_types_and_anonymous_at_first(tmp_pa
 
 @pytest.mark.parametrize(
     ("said", "left"),
-    [({"naming": "named"}, Recompute()), ({"accredited_by": "md-cert"}, Recompute(source=3))],
+    [
+        ({"naming": "named"}, Recompute(previous=Previous(3))),
+        ({"accredited_by": "md-cert"}, Recompute(source=3, previous=Previous(3))),
+    ],
 )
 async def test_a_change_of_a_member_names_the_views_that_it_can_change(
     tmp_path: Path, said: dict[str, str], left: Task
@@ -226,7 +234,7 @@ async def test_what_a_member_sends_at_amber_goes_where_that_of_its_centre_goes(t
         no = (await registry.members.add("soc", accredited_by="ro-cert")).made.principal.no
         await registry.centres.set("ro-cert", terms(amber_to=["community"]))
         assert (await store.policy()).sources[no].amber_to == ("community",)
-        assert await _left(tmp_path) == [Recompute(source=1, with_members=True)]
+        assert await _left(tmp_path) == [Recompute(source=1, with_members=True, previous=TO_NETWORK)]
 
 
 async def test_suspending_and_resuming_a_member_look_at_its_claims_anew(tmp_path: Path) -> None:
@@ -236,7 +244,7 @@ async def test_suspending_and_resuming_a_member_look_at_its_claims_anew(tmp_path
         no = (await registry.members.add("soc", accredited_by="ro-cert")).made.principal.no
         await registry.principals.suspend("soc", PrincipalKind.MEMBER)
         assert (await store.policy()).sources[no].suspended
-        assert await _left(tmp_path) == [Recompute(source=no)]
+        assert await _left(tmp_path) == [Recompute(source=no, previous=Previous(no, suspended=False))]
         await registry.principals.resume("soc", PrincipalKind.MEMBER)
         assert not (await store.policy()).sources[no].suspended
 
@@ -305,9 +313,10 @@ async def test_a_group_that_is_used_is_not_removed(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="ro-cert"):
             await registry.groups.remove("east")
         await registry.centres.set("ro-cert", terms(amber_to=["network"]))
+        removed = (await registry.groups.find("east")).group.group
         await registry.groups.remove("east")
         assert (await _changes(tmp_path))[-1] == "GroupRemoved"
-        assert Recompute() in await _left(tmp_path)
+        assert Recompute(previous=Previous(group=removed)) in await _left(tmp_path)
         with pytest.raises(NotFound):
             await registry.groups.find("east")
 
