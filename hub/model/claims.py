@@ -101,6 +101,11 @@ class ClaimHead(Protocol):
         ...
 
     @property
+    def digest(self) -> bytes:
+        """Of its content: claims with the same one say the same, and nothing else may be learnt from it."""
+        ...
+
+    @property
     def marks(self) -> Marks:
         """Its markings, before any policy is applied."""
         ...

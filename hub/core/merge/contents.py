@@ -24,6 +24,8 @@ from hub.model.words import CanonicalKey, StixId, StixObject
 
 Seen = Sequence[tuple[ClaimHead, Projection]]
 Unseen = Sequence[tuple[ClaimHead, KeptOut]]
+_MANY = 8
+"""From how many claims about a thing on it is worth looking for equal ones."""
 ShownAs = Callable[[int, CanonicalKey], StixId | None]
 """The id under which a collection shows a thing, in the step so far."""
 
@@ -51,7 +53,7 @@ class Contents:
 
     def found(self, collection: Collection, thing: CanonicalKey) -> Content | KeptOut:
         """The same, or what keeps it out: of the rules that keep out its claims the one that is applied last."""
-        seen, unseen = self._seen(collection.no, thing)
+        seen, unseen = self._seen(collection.no, _distinct(self._resolver.about(collection.no, thing)))
         if not seen:
             return furthest(*(rule for _, rule in unseen))
         found = self._merged(collection, thing, seen)
@@ -61,7 +63,7 @@ class Contents:
         """For each claim about a thing what keeps it out; None: what the collection shows is made of it, unless the
         filter leaves that out.
         """
-        seen, unseen = self._seen(collection.no, thing)
+        seen, unseen = self._seen(collection.no, self._resolver.about(collection.no, thing))
         chosen, others = self._chosen(thing, seen)
         known: dict[StixId, None] = {}
         found: list[tuple[ClaimHead, KeptOut | None]] = [*unseen]
@@ -88,11 +90,11 @@ class Contents:
         merged = (MergeRule.INDICATOR, MergeRule.OBSERVABLE)
         return rule in merged or (rule is MergeRule.RELATIONSHIP and thing in self._resolver.relationships)
 
-    def _seen(self, no: int, thing: CanonicalKey) -> tuple[Seen, Unseen]:
-        """The claims about a thing that a collection's audience sees, and the others."""
+    def _seen(self, no: int, claims: Iterable[ClaimHead]) -> tuple[Seen, Unseen]:
+        """The claims that a collection's audience sees, and the others."""
         seen: list[tuple[ClaimHead, Projection]] = []
         unseen: list[tuple[ClaimHead, KeptOut]] = []
-        for claim in self._resolver.about(no, thing):
+        for claim in claims:
             p = self._resolver.seen(claim, no)
             if isinstance(p, KeptOut):
                 unseen.append((claim, p))
@@ -235,6 +237,21 @@ class Contents:
             if self._resolver.means(collection.no, claim, name) == thing:
                 counted[claim.key] = p
         return feedback_of(counted.values())
+
+
+def _distinct(claims: Sequence[ClaimHead]) -> Iterable[ClaimHead]:
+    """Of a source's claims of equal content about an observable only the best-ranked, since an observable may have been
+    observed thousands of times. Those with markings of their own stay, as each is seen when its turn comes.
+    """
+    if len(claims) < _MANY or claims[0].type not in SCO_TYPES:
+        return claims
+    found: dict[tuple[int, bytes] | ClaimKey, ClaimHead] = {}
+    for claim in claims:
+        at = claim.key if claim.state.is_withdrawn or claim.marks.others else (claim.source, claim.digest)
+        kept = found.setdefault(at, claim)
+        if claim.id < kept.id:
+            found[at] = claim
+    return found.values()
 
 
 def _without_any(seen: Seen) -> KeptOut:
