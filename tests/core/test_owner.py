@@ -79,6 +79,18 @@ def test_the_author_counts_whom_most_sources_name() -> None:
     assert shown(said(1, RO, at=9, second=0), *named) is named[0]
 
 
+def test_who_has_revoked_a_claim_names_its_author_no_more() -> None:
+    revoked = [said(no, VENDORS[0], second=0, revoked=True) for no in (1, 2)]
+    live = said(3, PL, second=9)
+    assert shown(*revoked, live) is live
+    assert shown(*revoked, said(4, VENDORS[0], second=8), live).author == VENDORS[0]  # seen longer
+
+
+def test_where_none_is_live_the_author_counts_whom_most_sources_have_named() -> None:
+    revoked = [said(no, VENDORS[0], second=5, revoked=True) for no in (1, 2)]
+    assert shown(*revoked, said(3, PL, at=9, second=0, revoked=True)) in revoked
+
+
 def test_of_authors_that_as_many_name_the_one_counts_whose_claim_has_been_seen_longest() -> None:
     first = said(4, LESS, at=0, second=1)
     assert shown(said(1, RO, at=9, second=2), first) is first

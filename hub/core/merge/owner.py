@@ -26,9 +26,10 @@ _OBSERVABLE_RULES = frozenset({"object_marking_refs", "external_references", "la
 
 def owners_choice(visible: Sequence[Projection], pins: Mapping[StixId, StixId]) -> Projection:
     """The claim that is shown. Claims of centres come before those of members. Of these the author is chosen first: the
-    one to whom the operator has pinned the id, then the one named by most sources, then the one whose claim has been
-    visible longest. Of one author's claims, its own comes before relayed ones; then the greatest ``modified``, trust
-    and content digest count, and finally source and id, because equal objects may use different markings.
+    one to whom the operator has pinned the id, then the one named by most sources in live claims (in revoked ones if
+    none is live), then the one whose live claim has been visible longest. Of one author's claims, its own comes before
+    relayed ones; then the greatest ``modified``, trust and content digest count, and finally source and id, because
+    equal objects may use different markings.
     """
     visible = [p for p in visible if p.source.is_centre] or visible
     if (pinned := pins.get(visible[0].of[1])) is not None:
@@ -38,13 +39,15 @@ def owners_choice(visible: Sequence[Projection], pins: Mapping[StixId, StixId]) 
         by_author.setdefault(p.author or f"unknown {p.source.no}", []).append(p)
     if len(by_author) == 1:
         return _best(visible)
+    any_live = any(not p.revoked for p in visible)
     claims = min(
         by_author.values(),
         key=lambda some: (
-            -len({p.source.no for p in some}), min((p.since for p in some if not p.revoked), default=_NEVER),
+            -len({p.source.no for p in some if not (any_live and p.revoked)}),
+            min((p.since for p in some if not p.revoked), default=_NEVER),
             _greatest(_best(some)),
         ),
-    )  # fmt: skip
+    )
     return _best(claims)
 
 
