@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8480
 PYTEST_ARGS ?=
-EXAMPLES ?= 100
+MINUTES ?= 10
 # the tests start hundreds of processes: each reads what the first has compiled
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -51,9 +51,9 @@ test: setup-test
 test-faults: setup-test
 	@CTIHUB_TEST_ROUNDS=20 $(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
-# many examples, new ones each time: histories of whole hubs, and patterns compared with the reference
+# so many minutes of new examples: histories of whole hubs, and patterns compared with the reference
 test-long: setup-test
-	@CTIHUB_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -n auto --dist loadgroup tests/promises tests/patterns $(PYTEST_ARGS)
+	@CTIHUB_TEST_MINUTES=$(MINUTES) $(BIN)/python -m pytest -n auto --dist loadgroup tests/promises tests/patterns $(PYTEST_ARGS)
 
 bench: setup-test
 	@$(BIN)/python -m tests.bench $(if $(LONG),--long)

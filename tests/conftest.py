@@ -14,15 +14,14 @@ from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
 from tests import closing, logs
-from tests.examples import MANY
+from tests.examples import IN_ROUNDS, few
 
-# A change is judged by the same examples on every machine, however slow that is; long searches set CTIHUB_EXAMPLES or
-# CTIHUB_TEST_ROUNDS, and print how to repeat what failed.
+# A change is judged by the same examples on every machine, however slow that is; long runs, and those with
+# CTIHUB_TEST_ROUNDS, try new ones.
 settings.register_profile(
     "same",
-    max_examples=max(MANY, 40),
-    derandomize=not MANY and "CTIHUB_TEST_ROUNDS" not in os.environ,
-    deadline=None,
+    few(40),
+    derandomize=not IN_ROUNDS and "CTIHUB_TEST_ROUNDS" not in os.environ,
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )
@@ -37,7 +36,7 @@ gc.set_threshold(10_000, 10, 10)
 logs.plain()
 closing.install()
 
-pytest_plugins = ["tests.servers.fixtures", "tests.flaky"]
+pytest_plugins = ["tests.servers.fixtures", "tests.flaky", "tests.long_run"]
 
 
 # A coroutine that nobody awaited names the line that made it. Ten frames of each coroutine, as asyncio keeps them, take

@@ -1,4 +1,8 @@
-"""How many examples a property is tried on."""
+"""How many examples a property is tried on: an everyday run always takes the same few, a long run new ones each time.
+
+A long run tries each property in rounds until its share of the time is over (``tests/long_run``). What a round tries
+follows from the seed of the round, so that one that fails can be repeated.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,16 @@ from typing import Any
 
 from hypothesis import settings
 
-MANY = int(os.environ.get("CTIHUB_EXAMPLES", "0"))
-"""At least this many for each property, new ones each time; 0: the few of an everyday run, always the same ones."""
+MINUTES = float(os.environ.get("CTIHUB_TEST_MINUTES", "0"))
+"""How long a long run takes; 0: it is an everyday run."""
+SEED = int(os.environ["CTIHUB_TEST_SEED"]) if "CTIHUB_TEST_SEED" in os.environ else None
+"""The seed of the one round that is repeated; None: no round is."""
+IN_ROUNDS = MINUTES > 0 or SEED is not None
+"""Whether properties are tried in rounds."""
+_ROUND = 10
+"""How many examples are tried in a round: so few that a long run ends in time."""
 
 
 def few(number: int, **more: Any) -> settings:
     """Settings of a property that an everyday run tries ``number`` times."""
-    return settings(max_examples=max(MANY, number), deadline=None, **more)
+    return settings(max_examples=min(number, _ROUND) if IN_ROUNDS else number, deadline=None, **more)
