@@ -143,6 +143,16 @@ def test_a_definition_that_goes_counts_for_all_that_carries_it() -> None:
     assert hub.one(TakesBack(OWN)) == (State.ACCEPTED,)
 
 
+def test_a_definition_that_becomes_stricter_counts_for_all_that_carries_it() -> None:
+    def states(level: str) -> dict[str, Any]:
+        return DEFINITION | {"definition": {"statement": f"TLP:{level}"}}
+
+    hub = a_hub(0)
+    hub.batch(states("GREEN"), *(one(n, object_marking_refs=[OWN]) for n in range(3)))
+    assert hub.one(states("CLEAR")) == (State.ACCEPTED,)
+    assert hub.one(states("AMBER")) == HELD
+
+
 def test_a_marking_that_the_source_has_defined_is_resolved() -> None:
     hub = a_hub(0, least=0)
     hub.batch(DEFINITION, one(0, object_marking_refs=[OWN, TLP["green"]]), one(1))

@@ -21,7 +21,7 @@ from hub.model.policy import Policy
 from hub.model.problems import Code
 from hub.model.reads import HELD, REPLACED, Answers, HeldRecord, WaitingVersion
 from hub.model.words import CanonicalKey, Level, Limits, Seq, State, StixId, Withdrawal
-from hub.model.writes import Held, Writes
+from hub.model.writes import Held, ReceiptCounts, Writes
 from tests.core.claims import a_policy, a_source, a_stamp, an_arrival, held_if_named
 from tests.examples import few
 from tests.memory import MemoryStore
@@ -396,6 +396,34 @@ def test_a_revocation_under_a_marking_that_is_not_defined_is_accepted_with_a_war
     revoking = malware(at=1, revoked=True, object_marking_refs=[TLP["green"], OWN])
     assert hub.one(revoking) == (ACCEPTED, Code.REVOCATION_LENIENT)
     assert hub.state(M) is ClaimState.REVOKED
+
+
+def test_a_revocation_at_a_higher_level_keeps_the_groups_of_what_stood() -> None:
+    hub = Hub()
+    hub.batch(malware(object_marking_refs=[TLP["green"], marking_of("network")]))
+    assert hub.one({**malware(at=1, revoked=True, tlp="amber"), "name": 7}) == (ACCEPTED, Code.REVOCATION_LENIENT)
+    claim = hub.claim(M)
+    assert claim is not None
+    assert claim.obj["object_marking_refs"] == [TLP["amber"], marking_of("network")]
+
+
+# ---------------------------------------------------------------- in another's name, and counted once
+
+
+def test_what_comes_in_anothers_name_takes_nothing_back_whatever_its_marking() -> None:
+    hub = Hub()
+    hub.batch(malware())
+    assert hub.one(malware(at=1, tlp="red", created_by_ref=IT.identity)) == (REJECTED, Code.AUTHOR_IMPERSONATION)
+    assert hub.state(M) is ClaimState.LIVE
+
+
+def test_what_is_released_was_counted_when_it_came() -> None:
+    hub = Hub()
+    assert hub.one(malware(name="held")) == (HELD_, Code.LIST_HIT)
+    (held,) = hub.store.tables.held.values()
+    hub.store.tables.held.clear()
+    assert [ends(each) for each in hub.released(held)] == [(ACCEPTED,)]
+    assert hub.store.tables.counts[1] == ReceiptCounts(held=1)
 
 
 # ---------------------------------------------------------------- observed-data with its objects inside

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from hub.core.admission import admitted, no_hold
 from hub.core.arrivals import arrivals_in
+from hub.core.outcomes import Outcome, rejections
 from hub.model.event_log import MEMBERS_TOPIC, StoredRecord
 from hub.model.policy import NOBODY, Policy, Source
 from hub.model.principals import Principal, PrincipalKind, source_of_member
 from hub.model.problems import Code
-from hub.model.words import Limits, Naming, SourceName, StixId, Topic
+from hub.model.words import Limits, Naming, SourceName, State, StixId, Topic
 from tests.story import START_US, an_indicator, an_object, uid
 
 RO = Source(1, SourceName("ro"), StixId(f"identity--{uid('ro')}"), "RO")
@@ -27,7 +28,7 @@ POLICY = Policy(1, UUID(int=7), StixId(f"identity--{uid('hub')}"), 0, {one.no: o
 
 
 def a_record(topic: str, obj: object = None, **headers: bytes) -> StoredRecord:
-    value = orjson.dumps(obj or an_indicator())
+    value = orjson.dumps(an_indicator() if obj is None else obj)
     when = datetime(2026, 1, 1, tzinfo=UTC)
     return StoredRecord(Topic(topic), 0, 0, when, None, value, tuple(headers.items()))
 
@@ -56,6 +57,15 @@ def test_a_record_in_a_centres_topic_is_the_centres_whatever_its_headers_say(nam
 
 def test_a_topic_with_the_name_of_a_member_is_nobodys() -> None:
     assert source_of(a_record("intake.soc", source=b"soc")) is NOBODY
+
+
+def test_a_member_is_not_told_where_in_the_shared_topic_its_records_are() -> None:
+    arrivals = arrivals_in([a_record(MEMBERS_TOPIC, source=b"soc"), a_record("intake.ro", {})], POLICY, Limits(), 0)
+    refused = [Outcome(one, State.REJECTED, one.problems) for one in admitted(arrivals, POLICY, Limits(), no_hold)]
+    (of_member,), (of_centre,) = rejections(refused, "/rules/").values()
+    where = ("topic", "partition", "offset")
+    assert [of_member[name] for name in where] == [None, None, None]
+    assert [of_centre[name] for name in where] == ["intake.ro", 0, 0]
 
 
 def test_a_member_claims_three_types_and_revokes_no_other() -> None:

@@ -67,8 +67,9 @@ def test_of_one_author_trust_decides_between_equal_versions() -> None:
 
 
 def test_of_one_author_the_greatest_hash_decides_at_last() -> None:
-    claims = [said(no, VENDORS[0], name) for no, name in enumerate("abc", 1)]
-    assert shown(*claims) is max(claims, key=lambda p: p.digest)
+    for names in ("abc", "bcd", "cde", "def"):  # in which the greatest is not always of the same source
+        claims = [said(no, VENDORS[0], name) for no, name in enumerate(names, 1)]
+        assert shown(*claims) is max(claims, key=lambda p: p.digest)
 
 
 # ---------------------------------------------------------------- of several authors
@@ -196,6 +197,11 @@ def test_of_a_pinned_author_the_own_claim_comes_first_as_ever() -> None:
 def test_what_states_no_author_is_the_pinned_sources_own() -> None:
     mine = said(3, None)
     assert shown(said(1, RO, second=-2), said(2, RO, second=-1), mine, by=PL) is mine
+
+
+def test_what_states_no_author_is_not_the_pinned_author_s_if_another_sends_it() -> None:
+    mine = said(3, None)
+    assert shown(said(1, None, at=9, second=-2), mine, by=PL) is mine
 
 
 def test_a_pin_to_somebody_who_claims_nothing_there_decides_nothing() -> None:

@@ -122,6 +122,32 @@ def test_the_random_claims_are_seen_by_some_and_not_by_others() -> None:
     assert hidden > 50
 
 
+@pytest.mark.parametrize(
+    ("level", "least", "groups"),
+    [
+        ("clear", Level.CLEAR, GROUPS),
+        ("green", Level.GREEN, (COMMUNITY, NETWORK, HEALTH)),
+        ("amber", Level.AMBER, (HEALTH,)),
+        ("amber+strict", Level.AMBER_STRICT, (HEALTH,)),
+        ("red", Level.RED, ()),
+    ],
+)
+def test_a_level_goes_to_its_groups_and_no_lower_audience(
+    level: str, least: Level, groups: tuple[GroupName, ...]
+) -> None:
+    policy = a_policy(replace(RO, ceiling=Level.RED, amber_to=(HEALTH,)))
+    found = audiences_of(a_claim(RO, malware(tlp=level)), policy)
+    assert found == {(one, group) for one in Level if one >= least for group in groups}
+
+
+def test_a_part_is_shown_to_nobody_to_whom_an_object_of_its_level_would_not_go() -> None:
+    green = {"marking_ref": TLP["green"], "selectors": ["description"]}
+    claim = a_claim(RO, malware(tlp="clear", description="d", granular_markings=[green]))
+    with_it = [one for one in AUDIENCES if (p := seen(claim, POLICY, one)) is not None and "description" in p.obj]
+    assert {one.group for one in with_it} == {COMMUNITY, NETWORK, HEALTH}
+    assert {one.level for one in with_it} == set(Level) - {Level.CLEAR}
+
+
 @pytest.mark.parametrize("state", list(ClaimState))
 def test_what_is_withdrawn_is_seen_by_nobody_and_what_is_revoked_is(state: ClaimState) -> None:
     claim = a_claim(RO, malware(tlp="clear", revoked=state is ClaimState.REVOKED or None))
@@ -483,6 +509,9 @@ def test_how_much_is_kept_of_earlier_versions_does_not_grow_with_their_number() 
     claims = [_after([([TLP["green"]], "live", POLICY)] * number) for number in (1, 2, 9)]
     assert [len(claim.since) for claim in claims][1:] == [len(claims[1].since)] * 2
     assert [seen(claim, POLICY, MEMBERS).since for claim in claims] == [a_stamp(0)] * 3  # type: ignore[union-attr]
+    turns = [_after([([TLP["green" if n % 2 else "amber"]], "live", POLICY) for n in range(many)]) for many in (3, 9)]
+    assert len(turns[0].since) == len(turns[1].since)
+    assert [seen(claim, POLICY).since for claim in turns] == [a_stamp(0)] * 2  # type: ignore[union-attr]
 
 
 # ---------------------------------------------------------------- what a view may say of its groups

@@ -231,3 +231,12 @@ def test_without_any_of_its_references_it_has_no_view_if_it_requires_one() -> No
         if row.required.own_property:
             assert rewritten({"type": name, "creator_user_ref": ref}, lambda _: None) is None
             assert rewritten({"type": name, "creator_user_ref": ref, "x_own": 1}, lambda _: None) is not None
+
+
+def test_a_part_that_has_lost_what_it_needs_goes_and_the_others_stay() -> None:
+    said, lost = {"body": "x"}, {"body_raw_ref": "file--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f"}
+    message: dict[str, Any] = {"type": "email-message", "is_multipart": True, "body_multipart": [lost, said]}
+    found = rewritten(message, lambda _: None)
+    assert found is not None
+    assert found["body_multipart"] == [said]
+    assert "body_multipart" not in (rewritten({**message, "body_multipart": [lost]}, lambda _: None) or {})

@@ -186,6 +186,7 @@ DIFFERENT = [
     ("[x-one:n NOT < 1]", "[x-one:n >= 1]"),
     ("[x-one:n != 1]", "[x-one:n = 1]"),
     ("[x-one:n != 1 AND x-one:n != 2]", "[x-one:n NOT IN (1, 2)]"),
+    ("[x-one:n = 0 OR x-one:n NOT IN (1, 2)]", "[x-one:n IN (0, 1, 2)]"),
     ("[x-one:h = h'61']", "[x-one:h = b'YQ==']"),
     ("[x-one:s LIKE 'u']", "[x-one:s = 'u']"),
     ("[x-one:l[0] = 1]", "[x-one:l[*] = 1]"),

@@ -87,6 +87,69 @@ async def test_references_in_odd_places_are_shown_where_their_target_is(story: S
     assert pl.identity.upper() not in (await text_of(story, "community")).upper()
 
 
+# ---------------------------------------------------------------- whose thing an id means
+
+
+def indicates(indicator: dict[str, Any], target: dict[str, Any], name: str, /, **more: Any) -> dict[str, Any]:
+    ends = {"source_ref": indicator["id"], "target_ref": target["id"]}
+    return an_object("relationship", name, relationship_type="indicates", **ends, **more)
+
+
+async def source_of(story: Story, name: str = "community") -> dict[str, Any]:
+    """The indicator at the end of the one relationship that a collection shows."""
+    return (await story.shown(name))[(await story.only(name, "relationship"))["source_ref"]]
+
+
+async def test_an_id_means_what_the_centre_that_refers_to_it_claims_under_it(story: Story) -> None:
+    ro, it, target = await story.centre("ro"), await story.centre("it"), malware()
+    one, other = an_indicator("198.51.100.7", "x"), an_indicator("203.0.113.9", "x")
+    await story.batch((ro, one), (it, other), (ro, target))
+    for centre, pattern in ((ro, one["pattern"]), (it, other["pattern"])):
+        await story.batch((centre, indicates(one, target, "r")))
+        assert (await source_of(story))["pattern"] == pattern
+        await story.batch((centre, indicates(one, target, "r")["id"]))
+
+
+async def test_an_id_means_what_is_still_claimed_under_it_before_what_was_revoked(story: Story) -> None:
+    ro, it, pl = [await story.centre(name) for name in ("ro", "it", "pl")]
+    vendor, target = f"identity--{uid('vendor')}", malware()
+    revoked = an_indicator("198.51.100.7", "x", created_by_ref=vendor, at=0, revoked=True)
+    live = an_indicator("203.0.113.9", "x", created_by_ref=vendor)
+    await story.batch((it, an_indicator("198.51.100.7", "y")), (ro, revoked), (it, live))
+    await story.batch((pl, target), (pl, indicates(live, target, "r")))
+    assert (await source_of(story))["pattern"] == live["pattern"]
+
+
+async def test_a_claim_that_is_about_another_thing_from_now_on_leaves_the_one_before(story: Story) -> None:
+    ro = await story.centre("ro")
+    one, other = an_indicator("198.51.100.7", "x"), an_indicator("203.0.113.9", "x", at=0)
+    await story.batch((ro, one))
+    await story.batch((ro, other))
+    assert (await story.only("community"))["pattern"] == other["pattern"]
+
+
+async def test_what_refers_to_a_relationship_follows_it_to_another_thing_that_is_there_already(story: Story) -> None:
+    ro, it, target = await story.centre("ro"), await story.centre("it"), malware()
+    one, other = an_indicator("198.51.100.7", "x"), an_indicator("203.0.113.9", "y")
+    mine, theirs = indicates(one, target, "mine"), indicates(other, target, "theirs")
+    report = an_object("report", "p", name="p", published=moment(-9), object_refs=[mine["id"]])
+    await story.batch((it, other), (it, theirs), (it, target), (ro, one), (ro, mine), (ro, report))
+    await story.batch((ro, an_indicator("203.0.113.9", "x", at=0)))
+    shown = (await story.only("community", "relationship"))["id"]
+    assert (await story.only("community", "report"))["object_refs"] == [shown]
+
+
+async def test_a_relationship_of_another_type_or_in_the_other_direction_is_another_thing(story: Story) -> None:
+    ro = await story.centre("ro")
+    one, other = an_indicator("198.51.100.7"), an_indicator("203.0.113.9")
+    said = [indicates(one, other, "a"), indicates(other, one, "b"), indicates(one, other, "c")]
+    said[2]["relationship_type"] = "derived-from"
+    await story.batch(*((ro, obj) for obj in (one, other, *said)))
+    assert len(await story.shown("community", "relationship")) == 3
+    await story.batch((ro, indicates(one, other, "d")))
+    assert len(await story.shown("community", "relationship")) == 3
+
+
 # ---------------------------------------------------------------- what is left when references go
 
 

@@ -324,6 +324,105 @@ async def test_many_that_wait_have_their_turn_and_carry_the_time_of_what_they_wa
     assert logs[0] == logs[1]
 
 
+async def test_what_waits_for_its_turn_is_not_shown_before_it_whatever_else_happens_to_it() -> None:
+    story = await Story.begin(referrer_limit=5)
+    ro, it = await story.centre("ro"), await story.centre("it")
+    target = malware()
+    sources = [malware(f"source {i}") for i in range(12)]
+    waiting = [relates(source, target, f"r{i}") for i, source in enumerate(sources)]
+    await story.batch(*((ro, one) for one in (*sources, *waiting)))
+    await story.batch((it, target))
+    await story.batch(*((ro, {**one, "modified": moment(1), "description": "again"}) for one in waiting))
+    assert await story.shown("community", "relationship") == {}
+    await story.worker.do_tasks()
+    first = (await story.shown("community", "relationship")).keys()
+    assert len(first) == 5
+    await story.batch(*((ro, {**one, "modified": moment(2), "description": "once more"}) for one in waiting))
+    shown = await story.shown("community", "relationship")
+    assert shown.keys() == first
+    assert {obj["description"] for obj in shown.values()} == {"once more"}
+    await story.sweep()
+    assert len(await story.shown("community", "relationship")) == 12
+    await story.close()
+
+
+async def test_those_that_an_audience_does_not_see_make_nobody_wait() -> None:
+    story = await Story.begin(referrer_limit=5)
+    ro, it = await story.centre("ro"), await story.centre("it")
+    target, source = malware(), malware("source")
+    seen = [relates(source, target, f"r{i}", relationship_type=f"r{i}") for i in range(3)]
+    unseen = [relates(source, target, f"unseen {i}", tlp="amber") for i in range(20)]
+    await story.batch(*((ro, one) for one in (source, *seen, *unseen)))
+    await story.batch((it, target))
+    assert len(await story.shown("community", "relationship")) == 3
+    assert await story.shown("network", "relationship") == {}
+    await story.close()
+
+
+async def test_what_waits_for_a_turn_waits_no_more_when_its_target_has_gone() -> None:
+    story = await Story.begin(referrer_limit=5)
+    ro, it = await story.centre("ro"), await story.centre("it")
+    target, source = malware(), malware("source")
+    waiting = [relates(source, target, f"r{i}", relationship_type=f"r{i}") for i in range(12)]
+    await story.batch(*((ro, one) for one in (source, *waiting)))
+    tasks = (await story.stored()).tasks
+    await story.batch((it, target))
+    assert len((await story.stored()).tasks) == len(tasks) + 2  # of community, and of network
+    await story.batch((it, target["id"]))
+    assert (await story.stored()).tasks == tasks
+    await story.close()
+
+
+async def test_what_comes_to_hide_its_carriers_hides_all_of_them_at_once() -> None:
+    story = await Story.begin(referrer_limit=5)
+    ro = await story.centre("ro")
+    marking = an_object(
+        "marking-definition", "s", tlp=None, definition_type="statement", definition={"statement": "Ask"}
+    )
+    carriers = [malware(f"m{i}", object_marking_refs=[TLP["green"], marking["id"]]) for i in range(12)]
+    await story.batch(*((ro, one) for one in (marking, *carriers)))
+    await story.sweep()
+    assert len(await story.shown("community", "malware")) == 12
+    await story.batch((ro, {**marking, "definition": {"statement": "TLP:AMBER"}}))
+    assert await story.shown("community", "malware") == {}
+    await story.close()
+
+
+async def test_a_collection_for_some_kinds_has_their_observables_and_no_others(story: Story) -> None:
+    await story.collection("addresses", Level.GREEN, "community", kinds=frozenset({"ipv4-addr"}))
+    ro = await story.centre("ro")
+    address = an_object("ipv4-addr", "a", value="198.51.100.7", created=None, modified=None)
+    domain = an_object("domain-name", "d", value="evil.example", created=None, modified=None)
+    await story.batch((ro, address), (ro, domain))
+    assert (await story.only("addresses", "ipv4-addr"))["value"] == "198.51.100.7"
+    assert await story.shown("addresses", "domain-name") == {}
+    assert len(await story.shown("community", "domain-name")) == 1
+
+
+async def test_what_one_centre_says_of_an_observable_under_several_ids_is_united(story: Story) -> None:
+    ro = await story.centre("ro")
+    first, second = (
+        an_object(
+            "ipv4-addr", name, value="198.51.100.7", created=None, modified=None, x_said_by=name, **{f"x_{name}": 1}
+        )
+        for name in sorted("ab", key=lambda name: uid("ipv4-addr", name))
+    )
+    await story.batch((ro, second), (ro, first))
+    shown = await story.only("community", "ipv4-addr")
+    assert (shown["x_a"], shown["x_b"], shown["x_said_by"]) == (1, 1, first["x_said_by"])
+
+
+async def test_a_sighting_by_an_id_that_two_centres_use_is_of_the_thing_that_it_means(story: Story) -> None:
+    ro, it, pl = [await story.centre(name) for name in ("ro", "it", "pl")]
+    await story.batch((ro, an_indicator("198.51.100.7", "x")))
+    await story.batch((it, an_indicator("203.0.113.9", "x")))
+    await story.batch((pl, an_object("sighting", "s", sighting_of_ref=an_indicator("", "x")["id"])))
+    counts = {
+        obj["pattern"]: said_of(obj).get("sightings") for obj in (await story.shown("community", "indicator")).values()
+    }
+    assert counts == {"[ipv4-addr:value = '198.51.100.7']": 1, "[ipv4-addr:value = '203.0.113.9']": None}
+
+
 # ---------------------------------------------------------------- what one centre says decides about itself alone
 
 
