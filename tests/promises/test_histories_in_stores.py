@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 from random import Random
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
 
-from tests.examples import MANY
+from tests.examples import few
 from tests.on_postgres import stories_on_postgres
 from tests.promises.histories import a_history
 from tests.promises.telling import Telling, a_hub, content, what_differs_from_recomputed
@@ -21,8 +24,13 @@ from tests.promises.test_breaker import Guarded
 from tests.promises.test_breaker import tell as tell_guarded
 from tests.story import Stored, Story
 
-SEEDS = sorted({61, *range(max(MANY, 7))})
-"""In history 61 an id comes back that another had followed, after its last object was withdrawn."""
+
+def few_seeds(number: int) -> settings:
+    """Settings of a property of histories by their seeds, each of them in a folder of its own."""
+    return few(
+        number, database=None, phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )  # fmt: skip
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -32,11 +40,14 @@ def real_store(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue(stories_on_postgres.__name__)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@few_seeds(5)
+@given(seed=st.integers(0, 2**32))
+@example(seed=61)
 async def test_a_history_ends_in_the_same_bytes_on_a_real_store_as_in_memory(
     real_store: None, tmp_path: Path, seed: int
 ) -> None:
-    async with a_hub() as in_memory, a_hub(path=tmp_path) as story:
+    """In history 61 an id comes back that another had followed, after its last object was withdrawn."""
+    async with a_hub() as in_memory, a_hub(path=Path(mkdtemp(dir=tmp_path))) as story:
         expected, found = await _told(in_memory, seed), await _told(story, seed)
         for field in fields(Stored):
             assert getattr(found, field.name) == getattr(expected, field.name), field.name
@@ -57,9 +68,10 @@ async def _counts(story: Story) -> dict[str, Any]:
     return {source.name: await story.counts(source) for source in sources}
 
 
-@pytest.mark.parametrize("seed", sorted({1, 6, 8, *range(MANY)}))
+@few_seeds(3)
+@given(seed=st.integers(0, 2**32))
 async def test_a_real_store_holds_what_is_held_in_memory(real_store: None, tmp_path: Path, seed: int) -> None:
-    async with a_hub() as in_memory, a_hub(path=tmp_path) as story:
+    async with a_hub() as in_memory, a_hub(path=Path(mkdtemp(dir=tmp_path))) as story:
         await tell_guarded(in_memory, Guarded.of(seed))
         await tell_guarded(story, Guarded.of(seed), sizes=Random(seed))
         assert await story.place.trips() == await in_memory.place.trips()
