@@ -196,6 +196,14 @@ def test_a_definition_that_was_withdrawn_hides_what_carries_it() -> None:
     assert audiences_of(claim, definitions={(RO.no, OWN): gone}) == set()
 
 
+def test_a_definition_that_its_granular_markings_take_whole_hides_what_carries_it() -> None:
+    red = {"marking_ref": TLP["red"], "selectors": ["definition"]}
+    claim = a_claim(RO, malware(object_marking_refs=[TLP["green"], OWN]))
+    for granular, is_seen in (None, True), ([red], False):
+        definition = {**a_definition("Ask first"), **({"granular_markings": granular} if granular else {})}
+        assert bool(audiences_of(claim, definitions={(1, OWN): a_claim(RO, definition)})) == is_seen
+
+
 def test_a_definition_of_which_no_more_is_known_than_that_it_was_revoked_hides_what_carries_it() -> None:
     assert not decided_by({"type": "marking-definition", "id": OWN, "revoked": True}).readable
     assert decided_by(a_definition("Ask")).readable

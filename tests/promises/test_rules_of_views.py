@@ -402,9 +402,8 @@ async def test_a_collection_for_some_kinds_has_their_observables_and_no_others(s
 async def test_what_one_centre_says_of_an_observable_under_several_ids_is_united(story: Story) -> None:
     ro = await story.centre("ro")
     first, second = (
-        an_object(
-            "ipv4-addr", name, value="198.51.100.7", created=None, modified=None, x_said_by=name, **{f"x_{name}": 1}
-        )
+        an_object("ipv4-addr", name, value="198.51.100.7", created=None, modified=None, x_said_by=name)
+        | {f"x_{name}": 1}
         for name in sorted("ab", key=lambda name: uid("ipv4-addr", name))
     )
     await story.batch((ro, second), (ro, first))
