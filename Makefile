@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 PORT ?= 8480
 PYTEST_ARGS ?=
 MINUTES ?= 10
+MUTANTS ?=
 # the tests start hundreds of processes: each reads what the first has compiled
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup setup-test demo demo-kafka test test-faults test-long bench lint audit lock docs clean
+.PHONY: setup setup-test demo demo-kafka test test-faults test-long mutants bench lint audit lock docs clean
 
 setup: $(VENV)/.ready
 
@@ -54,6 +55,10 @@ test-faults: setup-test
 # so many minutes of new examples: histories of whole hubs, and patterns compared with the reference
 test-long: setup-test
 	@CTIHUB_TEST_MINUTES=$(MINUTES) $(BIN)/python -m pytest -n auto --dist loadgroup tests/promises tests/patterns $(PYTEST_ARGS)
+
+# deliberate breakages of the core: the short tests must catch each of them
+mutants: setup-test
+	@nice $(BIN)/python -m tests.mutants $(MUTANTS)
 
 bench: setup-test
 	@$(BIN)/python -m tests.bench $(if $(LONG),--long)
