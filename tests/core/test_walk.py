@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hub.core.walk import ClaimGroup, Walk
+from hub.core.walk import ClaimGroup, Walk, counted_for
 from hub.model.claims import ClaimKey
-from hub.model.policy import Audience
+from hub.model.policy import Audience, Policy
 from hub.model.words import GroupName, Level
+from tests.core.claims import MEMBERS, a_claim, a_policy, a_source
 from tests.story import Story, an_indicator, an_object, malware
 
 NETWORK = Audience(Level.AMBER_STRICT, GroupName("network"))
@@ -65,6 +66,21 @@ def test_what_one_audience_does_not_see_moves_no_claim_into_another_step(
     assert full[NETWORK] == [tuple(keys[at : at + limit]) for at in range(0, len(keys), limit)]
 
 
+def test_for_each_audience_those_claims_count_that_it_sees_by_one_of_the_policies() -> None:
+    ro = a_source(1)
+    hiding, showing = a_policy(replace(ro, suspended=True)), a_policy(ro)
+    green, amber = a_claim(ro, malware("a")), a_claim(ro, malware("b", tlp="amber"))
+
+    def counted(*policies: Policy) -> Mapping[Audience, Sequence[ClaimKey]]:
+        with pytest.raises(StopIteration) as done:
+            next(counted_for([green, amber], [PUBLIC, MEMBERS, NETWORK], policies))
+        found: Mapping[Audience, Sequence[ClaimKey]] = done.value.value
+        return found
+
+    assert counted(hiding, showing) == {PUBLIC: [], MEMBERS: [green.key], NETWORK: [green.key, amber.key]}
+    assert counted(hiding) == {PUBLIC: [], MEMBERS: [], NETWORK: []}
+
+
 @pytest.fixture
 async def story() -> AsyncIterator[Story]:
     story = await Story.begin(task_claims=1)
@@ -88,11 +104,13 @@ async def test_whoever_refers_to_a_view_that_a_change_ends_leaves_it_in_the_same
     """By the id of a claim that is no longer seen and has not been computed yet."""
     ro, it = await story.centre("ro"), await story.centre("it")
     twice = [an_indicator("198.51.100.7", name) for name in ("one", "two", "three")]
-    report = an_object(
-        "report", "r", name="r", published="2026-01-01T00:00:00Z",
-        object_refs=[*(each["id"] for each in twice), malware()["id"]],
-    )  # fmt: skip
-    await story.batch((it, malware()), *((ro, each) for each in twice), (it, report))
+    reports = [
+        an_object(
+            "report", each["id"], name="r", published="2026-01-01T00:00:00Z", object_refs=[each["id"], malware()["id"]]
+        )
+        for each in twice
+    ]
+    await story.batch((it, malware()), *((ro, each) for each in twice), *((it, report) for report in reports))
     assert await story.shown("community", "indicator")
     await story.place.set_centre(replace(ro, suspended=True), ["suspended"], story.now_us)
     done = 0

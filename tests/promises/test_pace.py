@@ -14,12 +14,12 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from hub.model.words import Withdrawal
+from hub.model.words import Naming, Withdrawal
 from tests.promises.histories import History, Set, histories
 from tests.promises.telling import COLLECTIONS, Telling, a_hub, what_differs, what_differs_from_recomputed
 from tests.promises.test_histories import few
 from tests.promises.test_non_interference import both
-from tests.story import SECOND_US, TLP, Story, TakesBack, an_indicator, an_object, malware, moment
+from tests.story import SECOND_US, TLP, Story, TakesBack, an_indicator, an_object, malware, moment, said_of, uid
 
 
 @pytest.fixture
@@ -122,6 +122,35 @@ async def test_what_is_referred_to_no_more_leaves_at_once(story: Story) -> None:
     await story.batch((ro, TakesBack(malware("a")["id"])))
     shown = await story.only("community", "report")
     assert (shown["name"], shown["object_refs"]) == ("new", [malware("b")["id"]])
+
+
+async def test_a_newer_version_that_refers_to_less_is_not_put_off(story: Story) -> None:
+    ro = await story.centre("ro")
+    refs = [malware(name)["id"] for name in "ab"]
+    report = an_object("report", "r", name="r", published=moment(), object_refs=refs)
+    await story.batch((ro, malware("a")), (ro, malware("b")), (ro, report))
+    await story.batch((ro, {**report, "object_refs": refs[1:], "modified": moment(1)}))
+    assert (await story.only("community", "report"))["object_refs"] == refs[1:]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_a_claim_that_is_not_put_off_brings_along_one_that_could_be(story: Story, turned: bool) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    other = named(-10, "other")
+    await story.batch((ro, named(0)), (it, other))
+    said = [(ro, named(1)), (it, TakesBack(other["id"]))]
+    await story.batch(*(said[::-1] if turned else said))
+    shown = await story.only("community")
+    assert (shown["name"], [source["name"] for source in said_of(shown)["sources"]]) == ("at 1", ["ro"])
+
+
+async def test_what_goes_by_another_id_from_now_on_is_not_put_off(story: Story) -> None:
+    pl = await story.centre("pl", naming=Naming.ANONYMOUS)
+    of_vendor = malware(created_by_ref=f"identity--{uid('vendor')}")
+    await story.batch((pl, malware()))
+    assert of_vendor["id"] not in await story.shown("community")
+    await story.batch(*[(await story.centre(name), of_vendor) for name in ("ro", "it")])
+    assert (await story.only("community", "malware"))["id"] == of_vendor["id"]
 
 
 async def test_what_an_audience_does_not_see_starts_no_pace(story: Story) -> None:
