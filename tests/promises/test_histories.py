@@ -48,6 +48,7 @@ async def _holds_together(history: History) -> None:
             await telling.event(number)
             for name in COLLECTIONS:
                 await _is_closed(story, name)
+        story.now_us += 10 * SECOND_US  # what was put off has come by then
         await story.sweep()
         assert list(await verified(story.place.store)) == []  # also while versions are put off
         story.now_us += 10 * SECOND_US
