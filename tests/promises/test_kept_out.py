@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from hub.core.verify.probe import Probe, Probed
 from hub.model.kept_out import KeptOut, furthest
 from hub.model.words import CanonicalKey
-from tests.examples import MANY
 from tests.promises.histories import a_history
 from tests.promises.telling import told
 from tests.story import Story
@@ -42,7 +41,7 @@ RULES = {
 
 async def test_a_rule_keeps_a_thing_out_exactly_where_no_view_of_it_exists() -> None:
     found: Counter[KeptOut] = Counter()
-    for seed in range(max(MANY, 16)):
+    for seed in range(16):
         async with told(a_history(seed, dates=seed % 2 == 0)) as telling:
             found += await rules_that_agree(telling.story)
     assert found.keys() >= RULES, found
