@@ -184,6 +184,24 @@ async def test_what_is_observed_is_hidden_with_the_whole(tmp_path: Path) -> None
     await story.close()
 
 
+@pytest.mark.parametrize("stricter", ["a", "b"])
+async def test_an_observable_is_marked_as_strictly_as_the_stricter_of_two_equal_ones_of_a_centre(stricter: str) -> None:
+    """A granular marking that takes observed-data whole marks what is observed, which has none of its own."""
+    story = await Story.begin()
+    ro = await story.centre("ro")
+    observed: dict[str, Any] = {
+        "tlp": "green", "first_observed": moment(-60), "last_observed": moment(-50), "number_observed": 1,
+        "objects": {"0": {"type": "ipv4-addr", "value": "198.51.100.7"}},
+    }  # fmt: skip
+    part = {"marking_ref": TLP["amber"], "selectors": ["first_observed"]}
+    for name in ("a", "b"):
+        parts = [part] if name == stricter else None
+        await story.batch((ro, an_object("observed-data", name, **observed, granular_markings=parts)))
+    assert (await story.only("network", "ipv4-addr"))["object_marking_refs"] == [TLP["amber"]]
+    assert (await story.only("community", "ipv4-addr"))["object_marking_refs"] == [TLP["green"]]
+    await story.close()
+
+
 async def test_a_view_carries_the_group_that_a_granular_marking_names(tmp_path: Path) -> None:
     story = await _with_health(tmp_path)
     ro = await story.centre("ro")

@@ -142,10 +142,11 @@ class Contents:
 
     def _observable(self, collection: Collection, seen: Seen) -> Content | KeptOut:
         known: dict[StixId, None] = {}
-        # many claims have equal content; a union needs only the best-ranked of these
-        distinct: dict[tuple[int, bytes], tuple[ClaimHead, Projection]] = {}
+        # many claims have equal content and markings; a union needs only the best-ranked of these
+        distinct: dict[tuple[object, ...], tuple[ClaimHead, Projection]] = {}
         for claim, p in sorted(seen, key=lambda pair: pair[1].rank):
-            distinct.setdefault((claim.source, p.digest), (claim, p))
+            equal = (claim.source, p.digest, p.level, p.restrictions, p.statements, p.marked_pap)
+            distinct.setdefault(equal, (claim, p))
         live = self._rewritten(collection, list(distinct.values()), known)
         return owner.observable(live, self._policy, known) if live else _without_any(seen)
 
