@@ -1,0 +1,45 @@
+"""Every collection shows what an oracle computes from the whole history, which shares no code with the hub.
+
+Source: docs/semantics.md, sections 1 to 7 and 10.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from tests import oracle
+from tests.promises.comparing import what_differs_from_the_oracle
+from tests.promises.histories import a_history
+from tests.promises.telling import told
+from tests.promises.test_histories import few
+
+SEEDS = st.integers(0, 2**32)
+
+
+@few(80)
+@given(seed=SEEDS)
+async def test_every_collection_shows_what_the_oracle_computes(seed: int) -> None:
+    async with told(a_history(seed, dates=seed % 2 == 0)) as telling:
+        assert await what_differs_from_the_oracle(telling) == {}
+
+
+def test_the_oracle_shares_no_code_with_the_hub() -> None:
+    """It may know the histories, and nothing else of the tests."""
+    for path in Path(oracle.__file__).parent.glob("*.py"):
+        imported = {
+            name
+            for node in ast.walk(ast.parse(path.read_text()))
+            for name in (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [one.name for one in node.names]
+                if isinstance(node, ast.Import)
+                else []
+            )
+        }
+        of_ours = {name for name in imported if name.split(".")[0] in ("hub", "tests", "schemas", "connectors")}
+        assert all(name.startswith("tests.oracle") or name == "tests.promises.histories" for name in of_ours), path
