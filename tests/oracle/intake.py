@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from tests.oracle.words import (
+    ALWAYS_NEEDED,
     HUBS_WORD,
     ID_OF,
+    NEEDED,
+    OF_MEMBERS,
+    PAP,
     SOURCE_IS_AUTHOR,
     TLP,
     Json,
@@ -130,7 +134,7 @@ class Ending:
     """How one message ended for its source."""
 
     state: Literal["accepted", "unchanged", "held", "rejected"]
-    codes: tuple[str, ...] = ()
+    codes: set[str] = field(default_factory=set)
 
 
 See = Callable[[Claim], set[str]]
@@ -142,51 +146,97 @@ class Intake:
     """The claims of all sources."""
 
     terms: dict[str, Terms]
+    groups: Mapping[str, str]
+    """Groups by their markings."""
     canonical: Canonical
     """The canonical text of a pattern."""
+    prefixes: Mapping[str, int] = field(default_factory=dict)
+    """The lengths of the prefixes of networks, by canonical pattern."""
     claims: dict[tuple[str, str], Claim] = field(default_factory=dict)
     withdrawn: dict[tuple[str, str], Withdrawn] = field(default_factory=dict)
 
-    def hear(self, source: str, obj: Json, stamp: Stamp, meant: dict[str, str], see: See) -> None:
+    def hear(self, source: str, obj: Json, stamp: Stamp, meant: dict[str, str], see: See) -> Ending:
         """An object. ``meant``: the things of its references to ids that the hub made."""
         terms, at = self.terms[source], (source, obj["id"])
-        if terms.is_member and obj["type"] not in ("sighting", "opinion", "note"):
-            return
-        if obj["type"] == "identity" and obj["id"] in {one.identity for one in self.terms.values()} - {terms.identity}:
-            return
-        if obj.get("created_by_ref") in {one.identity for one in self.terms.values()} - {terms.identity}:
-            return
-        selectors = [one for marking in obj.get("granular_markings", ()) for one in marking["selectors"]]
-        if any(one.partition(".")[0] not in obj for one in selectors):
-            return
-        obj = self._normal(obj, meant)
+        others = {one.identity for one in self.terms.values()} - {terms.identity}
+        if terms.is_member and obj["type"] not in OF_MEMBERS:
+            return Ending("rejected", {"type.not-yours"})
+        if obj.get("created_by_ref") in others or obj["id"] in others:
+            return Ending("rejected", {"author.impersonation"})
+        is_wrong, is_revoked = not _selects(obj), bool(obj.get("revoked"))
+        if is_wrong and not is_revoked:
+            return Ending("rejected", {"stix.marking"})
+        said, obj = obj, self._normal(obj, meant)
         old = self.claims.get(at)
-        if (old is not None and not _is_newer(obj, old.obj)) or (
-            old is None and at in self.withdrawn and self.withdrawn[at].keeps_out(obj)
-        ):
-            return
-        if self._is_above_ceiling(terms, obj):
-            if not obj.get("revoked"):
-                if old is not None:
-                    del self.claims[at]
-                    refused = obj.get("modified", "")
-                    self.withdrawn[at] = Withdrawn(old.obj, stands=bool(refused), refused=refused)
-                return
+        gone = self.withdrawn.get(at)
+        is_above = self._is_above_ceiling(terms, obj)
+        is_lenient = is_revoked and (is_above or is_wrong)
+        if is_lenient:
             obj = self._revocation(terms, obj, None if old is None else old.obj)
+        unchanged = _unchanged(obj, old, gone)
+        if is_above and not is_revoked:
+            if old is not None and not unchanged:
+                del self.claims[at]
+                refused = obj.get("modified", "")
+                self.withdrawn[at] = Withdrawn(old.obj, stands=bool(refused), refused=refused)
+            return Ending("rejected", {"marking.above-ceiling"})
+        if unchanged:
+            return Ending("unchanged", {unchanged})
+        codes = {"revocation.lenient"} if is_lenient else self._warnings(terms, said, obj)
         self.claims[at] = self._after(old, Claim(source, at[1], obj, stamp), see)
         self.withdrawn.pop(at, None)
+        if "marking.unknown" in codes:
+            return Ending("accepted", {"revocation.lenient"}) if is_revoked else Ending("held", {"marking.unknown"})
+        if old is not None and old.obj.get("modified") == obj.get("modified", object()):
+            codes.add("version.not-incremented")
+        return Ending("accepted", codes)
 
-    def withdraw(self, source: str, stix_id: str, how: How) -> None:
+    def withdraw(self, source: str, stix_id: str, how: How) -> Ending:
         """A withdrawal, or the end of one that stands."""
         at = (source, stix_id)
         gone = self.withdrawn.get(at)
-        if how == "restore":
-            if gone is not None:
-                self.withdrawn[at] = Withdrawn(gone.obj, stands=False)
-        elif at in self.claims:
+        if how == "restore" and gone is not None and gone.stands:
+            self.withdrawn[at] = Withdrawn(gone.obj, stands=False)
+        elif how != "restore" and at in self.claims:
             self.withdrawn[at] = Withdrawn(self.claims.pop(at).obj, stands=how == "stands")
         elif gone is not None and how == "stands" and not gone.stands:
             self.withdrawn[at] = replace(gone, stands=True)
+        else:
+            return Ending("unchanged", {"withdrawal.unknown"})
+        return Ending("accepted")
+
+    # ------------------------------------------------------------ what a source is told
+
+    def _warnings(self, terms: Terms, said: Json, obj: Json) -> set[str]:
+        """The codes that come with a version that counts; ``marking.unknown`` if nobody may see it."""
+        found = set()
+        if obj["id"] == terms.identity:
+            found.add("identity.registry-shown")
+        if said.get("spec_version") != "2.1" or "objects" in said:
+            found.add("stix.lifted")
+        if (
+            obj["type"] == "indicator"
+            and not obj.get("revoked")
+            and self.prefixes[obj["pattern"]] < terms.widest_blocked
+        ):
+            found.add("value.wide-network")
+        parts = obj.get("granular_markings", ())
+        taking = {one["marking_ref"] for one in parts if any(takes_all(each, obj) for each in one["selectors"])}
+        whole = {*obj.get("object_marking_refs", ()), *taking}
+        if stated_level(obj) == "unreadable" or any(self._hides(terms, ref) for ref in whole if ref not in TLP):
+            found.add("marking.unknown")
+        above = {ref for ref, level in TLP.items() if rank(level) > rank(terms.ceiling)}
+        if any(one["marking_ref"] in above or self._hides(terms, one["marking_ref"]) for one in parts):
+            found.add("marking.part-hidden")
+        return found
+
+    def _hides(self, terms: Terms, ref: str) -> bool:
+        """Whether one of the source's own markings hides what carries it from everyone."""
+        if ref in TLP or ref in PAP or ref in self.groups:
+            return False
+        definition = self.claims.get((terms.name, ref))
+        text = "" if definition is None else definition.obj["definition"]["statement"]
+        return text in ("", "TLP:MAUVE") or (text == "TLP:AMBER" and rank("amber") > rank(terms.ceiling))
 
     # ------------------------------------------------------------ one object
 
@@ -239,11 +289,19 @@ def _beside_level(obj: Json) -> set[str]:
     return set(obj.get("object_marking_refs", ())) - TLP.keys()
 
 
-def _is_newer(new: Json, old: Json) -> bool:
-    """Whether a version replaces another one."""
-    if "modified" in new and new["modified"] != old["modified"]:
-        return bool(new["modified"] > old["modified"])
-    return as_text(new) != as_text(old)
+def _unchanged(new: Json, old: Claim | None, gone: Withdrawn | None) -> str:
+    """The code of a version that does not count, empty for one that does."""
+    if old is None:
+        return "withdrawal.stands" if gone is not None and gone.keeps_out(new) else ""
+    if new.get("modified", "") != old.modified:
+        return "version.older" if new["modified"] < old.modified else ""
+    return "version.same" if as_text(new) == as_text(old.obj) else ""
+
+
+def _selects(obj: Json) -> bool:
+    """Whether there is something for each selector of its granular markings."""
+    selectors = [one for marking in obj.get("granular_markings", ()) for one in marking["selectors"]]
+    return all(one.partition(".")[0] in obj for one in selectors)
 
 
 def stated_level(obj: Json) -> str | None:
@@ -255,3 +313,22 @@ def stated_level(obj: Json) -> str | None:
             return "unreadable"
         levels = said
     return strictest(levels) if levels else None
+
+
+def takes_all(selector: str, obj: Json) -> bool:
+    """Whether nothing is left of an object without what this selects."""
+    name, _, rest = selector.partition(".")
+    value = obj.get(name)
+    if HUBS_WORD in obj.get("extensions", {}) and name in ("extensions", "object_refs"):
+        return True  # it names what the object is about
+    if rest and isinstance(value, list) and len(value) > 1:
+        return name == "object_marking_refs" or _decides([value[int(rest[1:-1])]], obj)
+    return name in ALWAYS_NEEDED | NEEDED[obj["type"]] or (name == "labels" and _decides(obj["labels"], obj))
+
+
+def _decides(labels: list[Any], obj: Json) -> bool:
+    """Whether one of these states a PAP, or a level that counts."""
+    levels_count = not TLP.keys() & set(obj.get("object_marking_refs", ()))
+    return any(
+        isinstance(one, str) and (one.startswith("PAP:") or (levels_count and one.startswith("tlp:"))) for one in labels
+    )

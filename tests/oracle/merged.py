@@ -71,7 +71,9 @@ class Ageing:
         return end is not None and self.grace is not None and self.today > end + days(self.grace)
 
     def share(self, seen: Seen) -> Fraction:
-        """For how much of its confidence a claim counts at its age."""
+        """For how much of its confidence a claim counts at its age: only patterns have kinds."""
+        if seen.obj["type"] != "indicator":
+            return Fraction(1)
         modified = seen.claim.modified
         since = moment(end_of_day(modified) if seen.is_unnamed else modified)
         reached = [Fraction(share, 100) for age, share in self.steps if self.today - since >= days(age)]

@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.oracle.intake import Claim, Terms, author_of, stated_level
+from tests.oracle.intake import Claim, Terms, author_of, stated_level, takes_all
 from tests.oracle.words import (
-    ALWAYS_NEEDED,
     ENDS,
-    HUBS_WORD,
-    NEEDED,
     PAP,
     PAPS,
     SOURCE_IS_AUTHOR,
@@ -169,7 +166,7 @@ class Sight:
             text = self._text(source, ref)
             level = "amber" if text == "TLP:AMBER" else TLP.get(ref)
             marked += [Marked(ref, one, level, self.groups.get(ref), text) for one in marking["selectors"]]
-        whole = {one.ref for one in marked if _takes_all(one.selector, obj)}
+        whole = {one.ref for one in marked if takes_all(one.selector, obj)}
         return [one for one in marked if one.ref in whole], [one for one in marked if one.ref not in whole]
 
     def _shows(self, source: Terms, one: Marked, named: frozenset[str], audience: Audience) -> bool:
@@ -184,25 +181,6 @@ class Sight:
         return rank(one.level) <= min(rank(top), rank(source.ceiling)) and any(
             covers(to, group) for to in named or self._recipients(source, one.level)
         )
-
-
-def _takes_all(selector: str, obj: Json) -> bool:
-    """Whether nothing is left of an object without what this selects."""
-    name, _, rest = selector.partition(".")
-    value = obj.get(name)
-    if HUBS_WORD in obj.get("extensions", {}) and name in ("extensions", "object_refs"):
-        return True  # it names what the object is about
-    if rest and isinstance(value, list) and len(value) > 1:
-        return name == "object_marking_refs" or _decides([value[int(rest[1:-1])]], obj)
-    return name in ALWAYS_NEEDED | NEEDED[obj["type"]] or (name == "labels" and _decides(obj["labels"], obj))
-
-
-def _decides(labels: list[Any], obj: Json) -> bool:
-    """Whether one of these states a PAP, or a level that counts."""
-    levels_count = not TLP.keys() & set(obj.get("object_marking_refs", ()))
-    return any(
-        isinstance(one, str) and (one.startswith("PAP:") or (levels_count and one.startswith("tlp:"))) for one in labels
-    )
 
 
 def _cut(obj: Json, hidden: set[str]) -> tuple[Json, set[str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.oracle.intake import Claim, Intake, Terms
+from tests.oracle.intake import Claim, Ending, Intake, Terms
 from tests.oracle.merged import Ageing, Merger, Observable
 from tests.oracle.showing import Collection, Shelf
 from tests.oracle.sight import Audience, Sight
@@ -22,6 +22,7 @@ from tests.promises.histories import (
     WIDE,
     Batch,
     Changed,
+    Event,
     History,
     Pinned,
     Said,
@@ -56,6 +57,8 @@ class Whole:
     intake: Intake = field(init=False)
     pins: dict[str, str] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
+    endings: dict[tuple[str, int, int], Ending] = field(default_factory=dict)
+    """How each message ended, by source, event and place."""
     passed: int = 1
     """How many days."""
 
@@ -71,37 +74,48 @@ class Whole:
             )
             for no, name in enumerate(SOURCES, 1)
         }
-        self.intake = Intake(terms, PATTERNS.__getitem__)
+        prefixes = {pattern: one.prefix for pattern, one in OBSERVABLES.items()}
+        groups = {marking: name for name, marking in GROUP_MARKING.items()}
+        self.intake = Intake(terms, groups, PATTERNS.__getitem__, prefixes)
+
+    def begin(self, history: History) -> None:
+        """The sources as they are at first."""
+        for name, fields in history.settings.items():
+            self._change(name, fields)
 
     def follow(self, history: History, meant: Meant) -> None:
         """All of a history."""
-        for name, fields in history.settings.items():
-            self._change(name, fields)
+        self.begin(history)
         for number, event in enumerate(history.events):
-            match event:
-                case Changed(name, changed):
-                    self._change(name, dict(changed))
-                case Set(key, value):
-                    self.values[key] = value
-                case Pinned(stix_id, author):
-                    self.pins.pop(stix_id, None)
-                    if author is not None:
-                        self.pins[stix_id] = author
-                case Waited(number_of_days):
-                    self.passed += number_of_days
-                case Batch(said):
-                    for at, one in enumerate(said):
-                        self._hear(one, (number, at if one.place is None else one.place), meant)
+            self.event(number, event, meant)
 
-    def _hear(self, one: Said, stamp: tuple[int, int], meant: Meant) -> None:
+    def event(self, number: int, event: Event, meant: Meant) -> None:
+        """One event."""
+        match event:
+            case Changed(name, changed):
+                self._change(name, dict(changed))
+            case Set(key, value):
+                self.values[key] = value
+            case Pinned(stix_id, author):
+                self.pins.pop(stix_id, None)
+                if author is not None:
+                    self.pins[stix_id] = author
+            case Waited(number_of_days):
+                self.passed += number_of_days
+            case Batch(said):
+                for at, one in enumerate(said):
+                    stamp = (number, at if one.place is None else one.place)
+                    self.endings[one.centre, *stamp] = self._hear(one, stamp, meant)
+
+    def _hear(self, one: Said, stamp: tuple[int, int], meant: Meant) -> Ending:
         if one.obj is None:
-            self.intake.withdraw(one.centre, one.stix_id, _HOW[one.withdrawal.value])
-        elif one.by_hub_id is None:
-            self.intake.hear(one.centre, one.obj, stamp, {}, self._seen_by)
-        else:
-            made, thing = meant[stamp]
-            things = {} if thing == object_key(made) else {made: thing}
-            self.intake.hear(one.centre, _referring(one.obj, one.by_hub_id[0], made), stamp, things, self._seen_by)
+            return self.intake.withdraw(one.centre, one.stix_id, _HOW[one.withdrawal.value])
+        if one.by_hub_id is None or stamp not in meant:
+            return self.intake.hear(one.centre, one.obj, stamp, {}, self._seen_by)
+        made, thing = meant[stamp]
+        things = {} if thing == object_key(made) else {made: thing}
+        obj = _referring(one.obj, one.by_hub_id[0], made)
+        return self.intake.hear(one.centre, obj, stamp, things, self._seen_by)
 
     def _change(self, name: str, fields: dict[str, Any]) -> None:
         said = {key: _PLAIN.get(key, lambda value: value)(value) for key, value in fields.items()}
@@ -110,8 +124,7 @@ class Whole:
     @property
     def sight(self) -> Sight:
         """Who sees what now."""
-        groups = {marking: name for name, marking in GROUP_MARKING.items()}
-        return Sight(self.intake.terms, groups, self.intake.claims)
+        return Sight(self.intake.terms, self.intake.groups, self.intake.claims)
 
     def _seen_by(self, claim: Claim) -> set[str]:
         sight = self.sight

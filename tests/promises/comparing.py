@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from tests.oracle.whole import Whole
@@ -27,3 +30,28 @@ async def oracle(telling: Telling) -> Whole:
     whole = Whole(policy.hub_identity, aliases)
     whole.follow(telling.history, meant)
     return whole
+
+
+async def receipts_that_differ(telling: Telling) -> list[Any]:
+    """What messages were told that they must not be, and the other way round: source, event, place, state and codes.
+    Without such differences also the counts of states in which receipts differ.
+    """
+    endings = (await oracle(telling)).endings
+    told: dict[tuple[str, int, int], tuple[str, set[str]]] = {}
+    counts: Counter[tuple[str, int, str]] = Counter()
+    for name, _, number_of, problems in (await telling.story.stored()).receipts:
+        source, _, number = name.rpartition("-")
+        counts += Counter({(source, int(number), state): count for state, count in asdict(number_of).items()})
+        for one in json.loads(problems):
+            told.setdefault((source, int(number), one["index"]), (one["state"], set()))[1].add(one["code"])
+    must: dict[tuple[str, int, int], tuple[str, set[str]]] = {
+        at: (one.state, set(one.codes)) for at, one in endings.items() if one.codes
+    }
+    for _, codes in (*told.values(), *must.values()):
+        if "revocation.lenient" in codes:  # nothing is promised of warnings beside it
+            codes &= {"revocation.lenient"}
+    differing = [(at, told.get(at), must.get(at)) for at in told.keys() | must.keys() if told.get(at) != must.get(at)]
+    ended: Counter[tuple[str, int, str]] = Counter(
+        (source, number, one.state) for (source, number, _), one in endings.items()
+    )
+    return differing or [*(counts - ended).items(), *(ended - counts).items()]

@@ -1,6 +1,7 @@
-"""Every collection shows what an oracle computes from the whole history, which shares no code with the hub.
+"""Every collection shows, and every receipt says, what an oracle computes from the whole history, which shares no code
+with the hub.
 
-Source: docs/semantics.md, sections 1 to 7 and 10.
+Source: docs/semantics.md, sections 1 to 8 and 10.
 """
 
 from __future__ import annotations
@@ -8,23 +9,22 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import hypothesis.strategies as st
 from hypothesis import given
 
 from tests import oracle
-from tests.promises.comparing import what_differs_from_the_oracle
-from tests.promises.histories import a_history
+from tests.promises.comparing import receipts_that_differ, what_differs_from_the_oracle
+from tests.promises.histories import History
+from tests.promises.scenes import dense_histories
 from tests.promises.telling import told
 from tests.promises.test_histories import few
 
-SEEDS = st.integers(0, 2**32)
 
-
-@few(80)
-@given(seed=SEEDS)
-async def test_every_collection_shows_what_the_oracle_computes(seed: int) -> None:
-    async with told(a_history(seed, dates=seed % 2 == 0)) as telling:
+@few(60)
+@given(history=dense_histories(dates=True))
+async def test_collections_and_receipts_are_what_the_oracle_computes(history: History) -> None:
+    async with told(history, receipts=True) as telling:
         assert await what_differs_from_the_oracle(telling) == {}
+        assert await receipts_that_differ(telling) == []
 
 
 def test_the_oracle_shares_no_code_with_the_hub() -> None:
