@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.oracle.intake import Claim, Terms, author_of, stated_level, takes_all
@@ -53,7 +53,9 @@ class Seen:
     """The source's own markings that it carries."""
     paps: tuple[str, ...] = ()
     """The PAPs that its markings state."""
-    is_part: bool = field(default=False)
+    hides: bool = False
+    """Whether something of the claim is hidden."""
+    is_part: bool = False
     """It is a part of observed-data."""
 
     @property
@@ -119,6 +121,7 @@ class Sight:
             (*([named] if named else ()), *(frozenset([one.group]) for one in marks if one.group is not None)),
             tuple(sorted(ref for ref, text in texts.items() if text is not None and not text.startswith("TLP:"))),
             (*paps, *(text[4:] for text in texts.values() if text is not None and text.startswith("PAP:"))),
+            bool(hidden),
         )
 
     def marked_by_source(self, claim: Claim) -> bool:

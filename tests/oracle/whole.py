@@ -134,12 +134,12 @@ class Whole:
 
     def content(self) -> dict[tuple[str, str], Json]:
         """By collection and key what is shown: see ``tests.promises.telling.content``."""
+        return {(one.name, thing): obj for one in COLLECTIONS for thing, obj in self.shelf(one).content().items()}
+
+    def shelf(self, collection: Collection) -> Shelf:
+        """One collection."""
         merger = Merger(self.hub, self.intake.terms, GROUP_MARKING, self._ageing(), OBSERVABLES)
-        return {
-            (one.name, thing): obj
-            for one in COLLECTIONS
-            for thing, obj in Shelf.of(one, merger, self.sight, self.pins).content().items()
-        }
+        return Shelf.of(collection, merger, self.sight, self.pins)
 
     def _ageing(self) -> Ageing:
         def of(name: str) -> str:

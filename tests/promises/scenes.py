@@ -114,11 +114,13 @@ def contested(director: Director) -> list[Step]:
 def pinned(director: Director) -> list[Step]:
     """The operator decides whose an id is that several claim."""
     first, second = director.some_centres(2)
-    stix_id = director.pool.own("malware", first, 1)
+    number = director.random.randrange(2)
+    stix_id = director.pool.own("malware", first, number)
     return [
-        director.claim(first, "malware", 1, created_by_ref=IDENTITY[first]),
-        director.claim(second, "malware", 1, created_by_ref=IDENTITY[second]),
+        director.claim(first, "malware", number, created_by_ref=IDENTITY[first]),
+        director.claim(second, "malware", number, created_by_ref=IDENTITY[second]),
         Pinned(stix_id, IDENTITY[second]),
+        Pinned(stix_id, IDENTITY[first]),
         *([Pinned(stix_id, None)] if director.maybe(0.3) else []),
     ]
 
@@ -142,7 +144,8 @@ def circle(director: Director) -> list[Step]:
 
 def moving(director: Director) -> list[Step]:
     """A relationship whose end becomes another thing."""
-    first, second = director.centre(), director.centre()
+    first = director.centre()
+    second = director.one_of([first, first, director.centre()])
     before, after = director.some(VALUES, 2, 2)
     end = director.indicator(first, before, 1)
     target = director.claim(second, "malware", director.random.randrange(2))
@@ -156,11 +159,8 @@ def regrouped(director: Director) -> list[Step]:
     """Claims that are for a group, and no longer."""
     centre = director.centre()
     kind = director.one_of(["malware", "indicator", "ipv4-addr", "report"])
-    for_all = [TLP["green"]]
-    for_some = [TLP["green"], GROUP_MARKING[director.one_of([GROUP, GROUP, "network"])]]
-    for_both = [*for_some, GROUP_MARKING["network"]]
-    orders = [for_all, for_some], [for_some, for_all], [for_all, for_both], [for_both, for_some]
-    versions = [list(dict.fromkeys(refs)) for refs in director.one_of(orders)]
+    before, after = director.some([[], [GROUP], [GROUP, "network"]], 2, 2)
+    versions = [[TLP["green"], *(GROUP_MARKING[group] for group in some)] for some in (before, ["network"], after)]
     return [director.claim(centre, kind, object_marking_refs=refs) for refs in versions]
 
 
@@ -197,16 +197,19 @@ def reported(director: Director) -> list[Step]:
 
 
 def partly_hidden(director: Director) -> list[Step]:
-    """A part of an object is for some."""
-    name = director.one_of(["labels", "labels", "created_by_ref", "external_references"])
-    kind, centre = director.one_of(["malware", "indicator"]), director.centre()
+    """Parts of objects are for some."""
+    centre = director.centre()
     marking = director.one_of([TLP["amber"], TLP["amber+strict"], GROUP_MARKING[GROUP], GROUP_MARKING["network"]])
     more: dict[str, Any] = {
         "labels": ["botnet", "c2"], "created_by_ref": IDENTITY[centre],
         "external_references": [{"source_name": "portal", "url": "https://portal.example/2"}],
     }  # fmt: skip
+    name = director.one_of(["labels", "created_by_ref", "external_references"])
     part = {"marking_ref": marking, "selectors": [name]}
-    return [director.claim(centre, kind, **more, valid_until=None, granular_markings=[part])]
+    return [
+        director.claim(centre, kind, **more, valid_until=None, granular_markings=[part])
+        for kind in ("malware", "indicator", "grouping")
+    ]
 
 
 def kept_out(director: Director) -> list[Step]:
@@ -222,8 +225,8 @@ def other_terms(director: Director) -> list[Step]:
     """The operator changes what a centre's claims count."""
     centre = director.centre()
     said = director.indicator(centre, director.one_of(VALUES), confidence=90)
-    change = director.one_of([("trust", 70), ("trust", 10), ("naming", Naming.ANONYMOUS), ("naming", Naming.NAMED)])
-    return [said, Changed(centre, (change,))]
+    changes = [("trust", 70), ("trust", 10), ("naming", Naming.ANONYMOUS), ("naming", Naming.NAMED)]
+    return [said, *(Changed(centre, (change,)) for change in director.some(changes, 3, 3))]
 
 
 def aged(director: Director) -> list[Step]:
@@ -235,19 +238,23 @@ def aged(director: Director) -> list[Step]:
         end = moment((day - 28) * _DAY_S - 3600)
         return director.indicator(centre, value, valid_from=begun, valid_until=end, confidence=90)
 
-    steps: list[Step] = [ending, Waited(director.random.randint(2, 4))]
-    if director.maybe(0.5):
-        steps.append(Set("confidence.ipv4-addr", director.one_of(["1d=50", "1d=80,3d=20"])))
-    return steps
+    return [ending, Waited(director.random.randint(2, 4))]
 
 
-def circled_lives(director: Director) -> list[Step]:
+def counted_less(director: Director) -> list[Step]:
+    """What an old indicator counts becomes less by another value of the policy."""
+    said = director.indicator(director.centre(), director.one_of(VALUES), confidence=90)
+    steps: list[Step] = [said, Waited(1), Set("confidence.ipv4-addr", director.one_of(["1d=50", "1d=80,3d=20"]))]
+    return [*steps, *([Set("validity.longest.any", "30d")] if director.maybe(0.5) else [])]
+
+
+def listed_again(director: Director) -> list[Step]:
     """What a source lists no more, and lists again."""
     said = director.claim(director.centre(), director.one_of(["malware", "report", "ipv4-addr"]))
     return [said, replace(said, obj=None, withdrawal=Withdrawal.SOFT), said]
 
 
-_ALWAYS = (moving, circle, regrouped, reported, partly_hidden, kept_out, circled_lives)
+_ALWAYS = (moving, circle, regrouped, regrouped, reported, partly_hidden, kept_out, listed_again)
 _OF_CONTESTED = (contested,)
 _OF_OPERATORS = (suspended, lowered, other_terms)
 
@@ -258,9 +265,9 @@ def with_scenes(history: History, seed: int, *, contested_ids: bool, operators: 
     scenes: list[Callable[[Director], list[Step]]] = [*_ALWAYS]
     scenes += _OF_CONTESTED if contested_ids else ()
     scenes += _OF_OPERATORS if operators else ()
-    scenes += [pinned] if contested_ids and operators and dates else ()
-    scenes += [aged] if dates else ()
-    chosen = [scene for scene in scenes if director.maybe(0.8)]
+    scenes += [pinned, pinned] if contested_ids and operators and dates else ()
+    scenes += [aged, counted_less] if dates else ()
+    chosen = [scene for scene in scenes if director.maybe(0.9)]
     return replace(history, events=woven(history.events, [scene(director) for scene in chosen], director))
 
 
@@ -268,9 +275,11 @@ def woven(events: Sequence[Event], scenes: Sequence[list[Step]], director: Direc
     """The events with the steps of each scene after some of them, in order."""
     steps: list[list[Step]] = [[] for _ in events]
     for scene in scenes:
-        at = sorted(director.random.randrange(len(events)) for _ in scene)
-        for place, step in zip(at, scene, strict=True):
-            steps[place].append(step)
+        most = min(len(scene), len(events))
+        rest = [director.random.randrange(len(events)) for _ in scene[most:]]
+        at = sorted([*director.random.sample(range(len(events)), most), *rest])
+        for index, step in zip(at, scene, strict=True):
+            steps[index].append(step)
     found: list[Event] = []
     day = 1
     for event, more in zip(events, steps, strict=True):
