@@ -128,10 +128,19 @@ def versions(rows: Sequence[Change]) -> list[tuple[str, bool, dict[str, Any]]]:
 
 def test_rows_are_numbered_on_from_where_the_log_ends_and_dated_by_the_batch() -> None:
     log = Log(heads={1: Head(Seq(41), START_US)})
-    rows = log.batch({"a": owned(name="a"), "b": owned(name="b")})
-    assert [row.seq for row in rows] == [42, 43]
-    assert [row.date_added_us - log.now_us for row in rows] == [0, 20]
-    assert log.heads == {1: Head(Seq(43), log.now_us + 20)}
+    rows = log.batch({name: owned(name=name) for name in "abc"})
+    assert [row.seq for row in rows] == [42, 43, 44]
+    assert [row.date_added_us - log.now_us for row in rows] == [0, 20, MS]
+    assert log.heads == {1: Head(Seq(44), log.now_us + MS)}
+
+
+@pytest.mark.parametrize("after_us", [1, 1_000_000, 1_234_567])
+def test_the_last_row_of_a_batch_is_dated_on_a_whole_millisecond(after_us: int) -> None:
+    log = Log(heads={1: Head(Seq(0), START_US + 777)})
+    for shown in ({"a": hub_made(x=1)}, {"a": hub_made(x=2), "b": owned()}, {"a": None, "b": None}, {"a": hub_made()}):
+        dates = [row.date_added_us for row in log.batch(shown, after_us=after_us)]
+        assert dates[-1] % MS == 0
+        assert dates == sorted(set(dates))
 
 
 def test_each_collection_has_numbers_and_dates_of_its_own() -> None:
@@ -144,7 +153,7 @@ def test_each_collection_has_numbers_and_dates_of_its_own() -> None:
 def test_a_clock_that_is_put_back_puts_no_date_back() -> None:
     log = Log(heads={1: Head(Seq(1), START_US + 5_000_000)})
     (row,) = log.batch({"a": owned()}, after_us=-60_000_000)
-    assert row.date_added_us == START_US + 5_000_020
+    assert row.date_added_us == START_US + 5_001_000
 
 
 def test_fifty_rows_share_a_millisecond_and_no_more() -> None:
@@ -173,7 +182,7 @@ def test_a_second_version_in_one_millisecond_is_dated_in_the_next() -> None:
     assert gone.date_added_us == second.date_added_us + MS
     log = Log()
     (first,) = log.batch({"a": owned(modified=moment(60))})
-    (second,) = log.batch({"a": owned(modified=moment(60), x=2)}, after_us=1)
+    second, _ = log.batch({"a": owned(modified=moment(60), x=2), "b": owned("report")}, after_us=1)
     assert second.date_added_us == first.date_added_us + 20  # an owner's version has a time of its own
 
 
@@ -308,7 +317,7 @@ def test_a_thing_that_comes_back_gets_a_new_id_from_the_hub() -> None:
     log = Log()
     (first,) = log.batch({"a": hub_made(x=1)})
     (gone,) = log.batch({"a": None})
-    (again,) = log.batch({"a": hub_made(x=1)}, after_us=1)
+    again, _ = log.batch({"a": hub_made(x=1), "b": owned("report")}, after_us=1)
     assert again.object_id != first.object_id
     assert again.date_added_us == gone.date_added_us + 20  # a new id may be modified in the same millisecond
     assert json.loads(again.body)["created"] == stix_time(again.date_added_us)

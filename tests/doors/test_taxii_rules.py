@@ -99,6 +99,16 @@ async def test_r3_at_most_fifty_objects_share_a_millisecond(hub: Hub) -> None:
     assert max(per_ms.values()) <= 50
 
 
+async def test_r3_a_client_that_cuts_dates_to_milliseconds_comes_to_an_end(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(60))
+    last = (await page(hub, query="?limit=1000")).headers[LAST]
+    await hub.tell("it", *addresses(3, start=100))
+    last_of_all = (await page(hub, query="?limit=1000")).headers[LAST]
+    for date in (last, last_of_all):
+        assert parse_us(date) % 1000 == 0
+    assert (await page(hub, query=f"?added_after={last_of_all[:23]}Z")).json().get("objects", []) == []
+
+
 # ---------------------------------------------------------------- R4 to R9: added_after and next
 
 

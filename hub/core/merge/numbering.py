@@ -57,11 +57,15 @@ def numbered(
         shown = sorted((d for d in some if d.content is not None), key=lambda d: _place(d, vouched))
         gone = sorted((_leaving(d) for d in some if _leaves(d)), key=lambda d: _place(d, vouched), reverse=True)
         moved = {d.thing for d in shown}
-        head = heads[log]
-        for draft in shown:
-            head = _show(out, draft, head, now_us)
-        for draft in gone:
-            head = _end(out, draft, head, _Now(now_us, body, draft.thing in moved))
+        head, left = heads[log], len(shown) + len(gone)
+        for draft in (*shown, *gone):
+            left -= 1
+            clock = _Clock(now_us, is_last=left == 0)
+            if draft.content is not None:
+                head = _show(out, draft, head, clock)
+            else:
+                last = body(draft) if draft.is_merged else b""
+                head = _end(out, draft, head, clock, last, moved=draft.thing in moved)
         out.heads[log] = head
     return out
 
@@ -78,35 +82,39 @@ def _leaving(draft: Draft) -> Draft:
     )  # fmt: skip
 
 
-def _dated(head: Head, now_us: int, before: View | None, *, hub_made: bool) -> Head:
-    date_us = max(now_us, head.date_us + _STEP_US)
-    if hub_made and before is not None and date_us // 1000 * 1000 <= before.modified_us:
-        date_us = before.modified_us // 1000 * 1000 + 1000  # one id with one modified must have one content
-    return Head(Seq(head.seq + 1), date_us)
-
-
 @dataclass(frozen=True, slots=True)
-class _Now:
+class _Clock:
+    """The time of a step, for its rows in one log."""
+
     time_us: int
-    body: Callable[[Draft], bytes]
-    moved: bool
+    is_last: bool
+    """Whether the row is the last one. It is dated on a whole millisecond, so that a client that truncates dates, and
+    asks for what is later than the last one, gets nothing again (docs/taxii.md)."""
+
+    def next(self, head: Head, before: View | None, *, hub_made: bool) -> Head:
+        """The number and the date of the row. ``before``: the last view under the same id."""
+        date_us = max(self.time_us, head.date_us + _STEP_US)
+        if hub_made and before is not None and date_us // 1000 * 1000 <= before.modified_us:
+            date_us = before.modified_us // 1000 * 1000 + 1000  # one id with one modified must have one content
+        return Head(Seq(head.seq + 1), -(-date_us // 1000) * 1000 if self.is_last else date_us)
 
 
-def _end(out: NewRows, draft: Draft, head: Head, now: _Now) -> Head:
-    """End an object: a hub-made one gets a last, revoked version, any other ends without one."""
+def _end(out: NewRows, draft: Draft, head: Head, clock: _Clock, last: bytes, *, moved: bool) -> Head:
+    """End an object. ``last``: the bytes of its last version, which are shown again as revoked; empty if it ends
+    without one. ``moved``: its thing goes by another id from now on.
+    """
     before, log = draft.before, draft.collection.no
     assert before is not None  # noqa: S101 - _leaves
-    last = draft.is_merged
-    head = _dated(head, now.time_us, before, hub_made=last)
+    head = clock.next(head, before, hub_made=bool(last))
     modified_us = head.date_us // 1000 * 1000
-    bytes_ = revoked_version(now.body(draft), stix_time(modified_us)) if last else b""
+    bytes_ = revoked_version(last, stix_time(modified_us)) if last else b""
     version_us = modified_us if last else head.date_us
     out.changes.append(
         Change(log, head.seq, before.object_id, before.type, True, head.date_us, version_us, bytes_, False, before.seq)
     )
     if not last:
         out.hidden.add((log, head.seq))
-    if not now.moved:
+    if not moved:
         out.views.append(
             View(
                 log, draft.thing, before.object_id, before.type, before.generation + 1, head.seq, False, before.digest,
@@ -116,11 +124,11 @@ def _end(out: NewRows, draft: Draft, head: Head, now: _Now) -> Head:
     return head
 
 
-def _show(out: NewRows, draft: Draft, head: Head, now_us: int) -> Head:
+def _show(out: NewRows, draft: Draft, head: Head, clock: _Clock) -> Head:
     content, before, log = draft.content, draft.before, draft.collection.no
     assert content is not None  # noqa: S101 - the caller asked
     same_id = before is not None and before.object_id == draft.object_id
-    head = _dated(head, now_us, before if same_id else None, hub_made=content.own_id is None)
+    head = clock.next(head, before if same_id else None, hub_made=content.own_id is None)
     created_us, modified_us, created, modified = _times(draft, content, head.date_us)
     if before is not None and not same_id:
         out.past_ids.append(before)
