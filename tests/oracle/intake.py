@@ -322,7 +322,8 @@ def takes_all(selector: str, obj: Json) -> bool:
     if HUBS_WORD in obj.get("extensions", {}) and name in ("extensions", "object_refs"):
         return True  # it names what the object is about
     if rest and isinstance(value, list) and len(value) > 1:
-        return name == "object_marking_refs" or _decides([value[int(rest[1:-1])]], obj)
+        item = value[int(rest[1:-1])]
+        return name == "object_marking_refs" or (value.count(item) == 1 and _decides([item], obj))
     return name in ALWAYS_NEEDED | NEEDED[obj["type"]] or (name == "labels" and _decides(obj["labels"], obj))
 
 

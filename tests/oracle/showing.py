@@ -69,7 +69,9 @@ class Shelf:
         return cls(collection, merger, sight, pins, found)
 
     def content(self) -> dict[str, Json]:
-        """By key what is shown: ids and references read as the keys of what they stand for."""
+        """By key what is shown: ids and references read as the keys of what they stand for; with the times of owners
+        that are shown as they are.
+        """
         things: dict[str, list[Seen]] = {}
         for one in self.seen:
             thing = self.thing(one)
@@ -137,7 +139,12 @@ class Shelf:
             found = self._merged(kind, thing, live, revoked) if live else None
         if found is None or self.collection.refuses(found):
             return None
-        return without(found, "created", "modified") | {"type": kind, "spec_version": "2.1", "id": thing}
+        if merges or self._is_unnamed(claims):
+            found = without(found, "created", "modified")
+        return found | {"type": kind, "spec_version": "2.1", "id": thing}
+
+    def _is_unnamed(self, claims: list[Seen]) -> bool:
+        return chosen(claims, self.pins, self.collection.name).is_unnamed
 
     def _live(self, claims: Iterable[Seen], shown: Mapping[str, Json]) -> list[Seen]:
         """The claims that a merged view is made of, with the references that are shown, their authors aside."""

@@ -10,7 +10,7 @@ from tests.oracle.intake import Claim, Ending, Intake, Terms
 from tests.oracle.merged import Ageing, Merger, Observable
 from tests.oracle.showing import Collection, Shelf
 from tests.oracle.sight import Audience, Sight
-from tests.oracle.words import LEVELS, Json, days, object_key
+from tests.oracle.words import LEVELS, Json, days, object_key, without
 from tests.promises.histories import (
     CENTRES,
     GROUP,
@@ -134,7 +134,11 @@ class Whole:
 
     def content(self) -> dict[tuple[str, str], Json]:
         """By collection and key what is shown: see ``tests.promises.telling.content``."""
-        return {(one.name, thing): obj for one in COLLECTIONS for thing, obj in self.shelf(one).content().items()}
+        return {
+            (one.name, thing): without(obj, "created", "modified")
+            for one in COLLECTIONS
+            for thing, obj in self.shelf(one).content().items()
+        }
 
     def shelf(self, collection: Collection) -> Shelf:
         """One collection."""

@@ -15,21 +15,33 @@ from tests.promises.telling import Telling, content
 async def what_differs_from_the_oracle(telling: Telling) -> dict[tuple[str, str], tuple[Any, Any]]:
     """By collection and key what the hub shows and what it must show, where these differ."""
     found, expected = await content(telling.story), (await oracle(telling)).content()
+    for obj in (*found.values(), *expected.values()):  # those of unnamed sources are in the order of the hub's own ids
+        if "object_marking_refs" in obj:
+            obj["object_marking_refs"] = sorted(obj["object_marking_refs"])
     both = {at: (found.get(at), expected.get(at)) for at in found.keys() | expected.keys()}
     return {at: (shown, must) for at, (shown, must) in both.items() if shown != must}
 
 
 async def oracle(telling: Telling) -> Whole:
     """The oracle, which has heard the same history."""
+    whole = await new_oracle(telling)
+    whole.follow(telling.history, await meant(telling))
+    return whole
+
+
+async def new_oracle(telling: Telling) -> Whole:
+    """An oracle that has heard nothing yet."""
     policy = await telling.story.policy()
     aliases = {str(source.name): str(policy.alias_identity(source)) for source in policy.sources.values()}
+    return Whole(policy.hub_identity, aliases)
+
+
+async def meant(telling: Telling) -> dict[tuple[int, int], tuple[str, str]]:
+    """By event and place the id made by the hub that a message refers to, and its thing."""
     stored = await telling.story.stored()
     made = {str(past[0]): past[2].hex() for past in stored.past_ids}
     made |= {str(view.object_id): view.thing.hex() for view in stored.views}
-    meant = {at: (ref, made.get(ref, object_key(ref))) for at, ref in telling.hub_ids.items()}
-    whole = Whole(policy.hub_identity, aliases)
-    whole.follow(telling.history, meant)
-    return whole
+    return {at: (ref, made.get(ref, object_key(ref))) for at, ref in telling.hub_ids.items()}
 
 
 async def receipts_that_differ(telling: Telling) -> list[Any]:

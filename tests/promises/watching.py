@@ -87,7 +87,8 @@ class Marked:
         if name == "object_refs" and VIEW_EXTENSION in obj.get("extensions", {}):  # it refers to what it is about
             return True
         if rest and isinstance(value, list) and len(value) > 1:
-            return name == "object_marking_refs" or _decides([value[int(rest[1:-1])]], obj)
+            item = value[int(rest[1:-1])]
+            return name == "object_marking_refs" or (value.count(item) == 1 and _decides([item], obj))
         if name == "extensions":  # they name the thing that it is about
             return VIEW_EXTENSION in obj["extensions"]
         return name in ALWAYS_NEEDED | NEEDED[obj["type"]] or (name == "labels" and _decides(obj["labels"], obj))
