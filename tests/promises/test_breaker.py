@@ -19,7 +19,8 @@ from hub.model.policy import Source
 from hub.model.times import DAY_US
 from hub.model.writes import Held
 from tests.memory import MemoryStore, Tables
-from tests.promises.histories import History, Said, a_history
+from tests.promises.histories import History, Said
+from tests.promises.scenes import a_dense_history
 from tests.promises.telling import a_hub, content, what_differs_from_recomputed
 from tests.promises.test_histories import few
 from tests.promises.test_order import without_hub_ids
@@ -49,7 +50,7 @@ class Guarded:
     @classmethod
     def of(cls, seed: int) -> Guarded:
         random = Random(f"{seed} breaker")
-        history: History = without_hub_ids(a_history(seed, contested=False, operators=False))
+        history: History = without_hub_ids(a_dense_history(seed, contested=False, operators=False))
         events: list[tuple[int, Said] | Decision] = []
         minute = 0
         for said in history.messages():
@@ -111,7 +112,7 @@ async def _decide(story: Story, decision: Decision, told: Guarded) -> None:
         await story.settle((await story.policy()).sources[no], confirm=decision.confirm)
 
 
-@few(40)
+@few(20)
 @given(seed=SEEDS)
 async def test_what_is_held_and_shown_does_not_depend_on_batches(seed: int) -> None:
     one, other = Guarded.of(seed), Guarded.of(seed)
@@ -135,7 +136,7 @@ def _live(tables: Tables) -> Counter[int]:
     return Counter(claim.source for claim in tables.claims.values() if claim.state is ClaimState.LIVE)
 
 
-@few(40)
+@few(20)
 @given(seed=SEEDS)
 async def test_what_is_held_is_as_if_it_came_when_it_is_confirmed(seed: int) -> None:
     guarded = Guarded.of(seed)
@@ -187,5 +188,5 @@ async def test_much_is_held_and_decided_in_these_histories() -> None:
                 _is_held_by_breaker(part.problems) for part in memory(story).tables.receipts
             )
             confirmed += any(guarded.held)
-    assert tripped > 6
-    assert confirmed > 4
+    assert tripped >= 6
+    assert confirmed >= 6

@@ -44,6 +44,7 @@ from tests.promises.histories import (
     histories,
     sources_of,
 )  # fmt: skip
+from tests.promises.scenes import dense_histories
 from tests.promises.telling import Telling, a_hub
 from tests.promises.test_histories import few
 from tests.promises.watching import AUDIENCES
@@ -251,8 +252,8 @@ def test_a_granular_marking_above_the_ceiling_is_told_even_where_the_label_canno
 # ---------------------------------------------------------------- what goes along, what leaves
 
 
-@few(80)
-@given(history=histories())
+@few(40)
+@given(history=dense_histories())
 async def test_what_goes_along_is_referred_to(history: History) -> None:
     """The converse of INV-12: markings, extension definitions and identities of the hub are there while used."""
     async with a_hub() as story:

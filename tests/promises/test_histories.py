@@ -18,7 +18,8 @@ from hub.model.claims import Change
 from hub.model.markings import LEVEL_OF_ID
 from hub.questions.verify import verified
 from tests import examples
-from tests.promises.histories import History, Set, a_history, histories
+from tests.promises.histories import History, Set, a_history
+from tests.promises.scenes import dense_histories
 from tests.promises.telling import COLLECTIONS, Telling, a_hub, references_in, what_differs_from_recomputed
 from tests.story import SECOND_US, Story
 
@@ -28,14 +29,14 @@ def few(number: int) -> settings:
     return examples.few(number, database=None, phases=[Phase.generate])
 
 
-@few(100)
-@given(history=histories(dates=True))
+@few(45)
+@given(history=dense_histories(dates=True))
 async def test_what_is_shown_holds_together_after_every_batch(history: History) -> None:
     await _holds_together(history)
 
 
-@few(25)
-@given(history=histories())
+@few(12)
+@given(history=dense_histories())
 async def test_so_it_does_while_versions_are_put_off(history: History) -> None:
     await _holds_together(replace(history, events=(Set("pace", "3"), *history.events)))
 
@@ -141,8 +142,8 @@ _VALID: set[str] = set()
 """What was found valid in this or another history."""
 
 
-@few(60)
-@given(history=histories())
+@few(30)
+@given(history=dense_histories())
 async def test_everything_shown_is_valid_stix(history: History) -> None:
     async with a_hub() as story:
         await Telling(story, history).tell()

@@ -13,7 +13,8 @@ from hypothesis import given
 
 from hub.model.markings import LEVEL_OF_ID
 from hub.model.words import Naming
-from tests.promises.histories import CENTRES, IDENTITY, PAPS, VALUES, WIDE, History, histories
+from tests.promises.histories import CENTRES, IDENTITY, PAPS, VALUES, WIDE, History
+from tests.promises.scenes import dense_histories
 from tests.promises.telling import told
 from tests.promises.test_histories import few
 from tests.promises.test_order import without_hub_ids
@@ -25,8 +26,8 @@ DAY = 10
 WIDTH = int(WIDE.partition("/")[2])
 
 
-@few(90)
-@given(history=histories())
+@few(45)
+@given(history=dense_histories())
 async def test_an_indicator_says_what_the_table_says(history: History) -> None:
     history = without_hub_ids(history)
     async with told(history) as telling:

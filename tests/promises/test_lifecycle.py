@@ -14,7 +14,8 @@ from hypothesis import given
 
 from hub.model.times import DAY_US
 from hub.model.words import Level, Naming
-from tests.promises.histories import History, histories
+from tests.promises.histories import History
+from tests.promises.scenes import dense_histories
 from tests.promises.telling import Telling, a_hub, what_differs, what_differs_from_recomputed
 from tests.promises.test_histories import few
 from tests.story import InStore, Story, an_indicator, an_object, bytes_of, malware, moment, open_store, said_of
@@ -370,8 +371,8 @@ async def test_how_many_leave_in_a_step_of_a_collection_depends_on_what_it_shows
     assert rows[0] == rows[1]
 
 
-@few(60)
-@given(history=histories(dates=True))
+@few(25)
+@given(history=dense_histories(dates=True))
 async def test_a_date_set_day_by_day_ends_in_the_same_content_as_one_set_at_once(history: History) -> None:
     """INV-16, and INV-18 on both hubs."""
     async with a_hub() as one, a_hub() as other:

@@ -12,7 +12,8 @@ from hypothesis import given
 from hub.model.extensions import VIEW_EXTENSION
 from hub.model.policy import MEMBERS_CLAIM, Source, SourceKind
 from hub.model.words import Naming
-from tests.promises.histories import MEMBERS, Batch, History, a_history, histories
+from tests.promises.histories import MEMBERS, Batch, History, a_history
+from tests.promises.scenes import dense_histories
 from tests.promises.telling import Telling, a_hub, content
 from tests.promises.test_histories import few
 from tests.story import Story, an_indicator, an_object, malware, moment, said_of
@@ -60,8 +61,8 @@ async def both(history: History) -> tuple[dict[Any, Any], dict[Any, Any]]:
     }
 
 
-@few(80)
-@given(history=histories())
+@few(40)
+@given(history=dense_histories())
 async def test_without_the_members_all_content_is_the_same_but_for_two_counts(history: History) -> None:
     """INV-19. What members claim under ids of their own, and what goes along with it, is there in addition."""
     found, expected = await both(history)

@@ -10,7 +10,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from tests.promises.histories import Batch, History, a_history, histories
+from tests.promises.histories import Batch, History, a_history
+from tests.promises.scenes import dense_histories
 from tests.promises.telling import COLLECTIONS, Telling, a_hub
 from tests.promises.test_histories import few
 from tests.promises.watching import as_seen_by
@@ -59,15 +60,15 @@ async def test_histories_in_which_it_has_changed_some_change_none_any_more(seed:
     assert full == less
 
 
-@few(120)
-@given(history=histories(), collection=st.sampled_from(COLLECTIONS))
+@few(60)
+@given(history=dense_histories(), collection=st.sampled_from(COLLECTIONS))
 async def test_what_an_audience_may_not_see_changes_no_byte_of_what_it_sees(history: History, collection: str) -> None:
     full, less = await both(history, collection)
     assert full == less
 
 
-@few(50)
-@given(history=histories(dates=True), collection=st.sampled_from(COLLECTIONS))
+@few(25)
+@given(history=dense_histories(dates=True), collection=st.sampled_from(COLLECTIONS))
 async def test_nor_does_it_when_days_pass(history: History, collection: str) -> None:
     """Between which batches the steps of a date fall is timing, which INV-5 leaves out: here they follow at once."""
     full, less = await both(history, collection, at_once=True)

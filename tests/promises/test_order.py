@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 
 from hub.store.transaction import Stale
-from tests.promises.histories import SOURCES, VALUES, Batch, Changed, History, Said, histories, without
+from tests.promises.histories import SOURCES, VALUES, Batch, Changed, History, Said, without
+from tests.promises.scenes import dense_histories
 from tests.promises.telling import COLLECTIONS, Telling, a_hub, told, what_differs
 from tests.promises.test_histories import few
 from tests.story import Story, an_indicator, said_of, uid
@@ -47,15 +48,15 @@ def divided(order: list[Said], random: Random) -> list[Batch]:
     return batches
 
 
-@few(40)
-@given(history=histories(contested=False, operators=False), seed=SEEDS)
+@few(20)
+@given(history=dense_histories(contested=False, operators=False), seed=SEEDS)
 async def test_any_order_ends_in_the_same_content(history: History, seed: int) -> None:
     async with told(history) as one, told(shuffled(history, seed)) as other:
         assert await what_differs(one, other) == {}
 
 
-@few(40)
-@given(history=histories(operators=False), seed=SEEDS)
+@few(20)
+@given(history=dense_histories(operators=False), seed=SEEDS)
 async def test_any_division_into_batches_ends_in_the_same_content(history: History, seed: int) -> None:
     history = without_hub_ids(history)
     batches = divided(list(history.messages()), Random(seed))
@@ -74,8 +75,8 @@ def without_hub_ids(history: History) -> History:
     )
 
 
-@few(30)
-@given(history=histories())
+@few(15)
+@given(history=dense_histories())
 async def test_what_is_stored_and_comes_again_changes_no_row(history: History) -> None:
     """INV-2, for the batch itself, and for the last version of each object as its centre sends it again."""
     async with a_hub() as story:
@@ -116,8 +117,8 @@ async def _stands(telling: Telling, one: Said) -> bool:
     )
 
 
-@few(30)
-@given(history=histories(operators=False), leaves=st.sampled_from(SOURCES))
+@few(15)
+@given(history=dense_histories(operators=False), leaves=st.sampled_from(SOURCES))
 async def test_a_centre_that_withdraws_everything_was_never_there(history: History, leaves: str) -> None:
     history = without_hub_ids(history)
     ids = dict.fromkeys(one.stix_id for one in history.messages() if one.centre == leaves)
@@ -129,8 +130,8 @@ async def test_a_centre_that_withdraws_everything_was_never_there(history: Histo
         assert await what_differs(there, never) == {}
 
 
-@few(30)
-@given(history=histories(), silent=st.sampled_from(SOURCES))
+@few(15)
+@given(history=dense_histories(), silent=st.sampled_from(SOURCES))
 async def test_what_a_centre_is_told_and_claims_depends_on_itself_alone(history: History, silent: str) -> None:
     """INV-6 and INV-14: the claims, receipts, rejections and counts of the others, whatever one of them sends."""
     history = without_hub_ids(history)
@@ -147,8 +148,8 @@ async def _of_its_own(telling: Telling, name: str) -> list[Any]:
     return [claims, receipts, await story.rejections(centre), await story.counts(centre)]
 
 
-@few(30)
-@given(history=histories())
+@few(15)
+@given(history=dense_histories())
 async def test_every_object_has_one_end(history: History) -> None:
     """INV-1: received = accepted + unchanged + held + rejected, for each centre and each receipt."""
     async with told(history, receipts=True) as telling:
@@ -162,8 +163,8 @@ async def test_every_object_has_one_end(history: History) -> None:
 # ---------------------------------------------------------------- corroboration
 
 
-@few(30)
-@given(history=histories(operators=False), seed=SEEDS)
+@few(15)
+@given(history=dense_histories(operators=False), seed=SEEDS)
 async def test_a_further_claim_never_lowers_confidence(history: History, seed: int) -> None:
     """INV-17, by claims under new ids, so that nothing that was said is replaced."""
     async with told(history) as telling:
@@ -185,8 +186,8 @@ async def test_a_further_claim_never_lowers_confidence(history: History, seed: i
                 assert (after[at][0] or 0) >= was, at
 
 
-@few(30)
-@given(history=histories(operators=False), centre=st.sampled_from(SOURCES))
+@few(15)
+@given(history=dense_histories(operators=False), centre=st.sampled_from(SOURCES))
 async def test_authors_that_nobody_else_relays_add_one_voice_at_most(history: History, centre: str) -> None:
     async with told(history) as telling:
         before = await _confidences(telling.story)
