@@ -111,6 +111,18 @@ def contested(director: Director) -> list[Step]:
     return [*steps, director.one_of(more)]
 
 
+def given_up(director: Director) -> list[Step]:
+    """Two centres name one author, and both revoke; a third one names another."""
+    first, second, third = director.some_centres(3)
+    of_one, of_other = director.some(VENDORS, 2, 2)
+    revoked: dict[str, Any] = {"created_by_ref": of_one, "revoked": True, "object_marking_refs": [TLP["clear"]]}
+    return [
+        director.claim(third, "malware", created_by_ref=of_other),
+        director.claim(first, "malware", **revoked),
+        director.claim(second, "malware", **revoked),
+    ]
+
+
 def pinned(director: Director) -> list[Step]:
     """The operator decides whose an id is that several claim."""
     first, second = director.some_centres(2)
@@ -255,7 +267,7 @@ def listed_again(director: Director) -> list[Step]:
 
 
 _ALWAYS = (moving, circle, regrouped, regrouped, reported, partly_hidden, kept_out, listed_again)
-_OF_CONTESTED = (contested,)
+_OF_CONTESTED = (contested, given_up)
 _OF_OPERATORS = (suspended, lowered, other_terms)
 
 
