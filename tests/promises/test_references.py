@@ -240,3 +240,20 @@ async def test_what_refers_to_an_observable_by_an_id_of_the_hub_leaves_with_it()
     await story.batch((pl, traffic["id"]))
     assert await story.shown("community", "observed-data") == {}
     await story.close()
+
+
+async def test_a_merged_relationship_stays_when_what_refers_to_it_by_an_id_of_the_hub_changes(story: Story) -> None:
+    ro, it = await story.centre("ro"), await story.centre("it")
+    end, target = an_indicator(), malware()
+    ends = {"source_ref": end["id"], "target_ref": target["id"]}
+    await story.batch((ro, end), (ro, target), (ro, an_object("relationship", "r", relationship_type="uses", **ends)))
+    shown = (await story.only("community", "relationship"))["id"]
+    grouping = an_object("grouping", "g", name="g", context="unspecified", object_refs=[shown])
+    await story.batch((it, grouping))
+    await story.batch((it, grouping | {"name": "h", "modified": moment(0)}))
+    for name in ("community", "network"):
+        relationship = await story.only(name, "relationship")
+        assert (await story.only(name, "grouping"))["object_refs"] == [relationship["id"]]
+    await story.batch((ro, target["id"]))
+    for name in ("community", "network"):
+        assert await story.shown(name, "relationship") == await story.shown(name, "grouping") == {}

@@ -139,6 +139,8 @@ class Resolver:
     def _meant(self, no: int, said_by: ClaimHead, ref: StixId) -> CanonicalKey | None:
         keyed = key_in(ref)
         if keyed is not None:
+            if ref.startswith("relationship--"):
+                self._note_relationship(no, keyed)
             return keyed
         if not has_own_meaning(ref) or ref in self._known:
             return object_key(ref)
@@ -156,6 +158,13 @@ class Resolver:
             return None
         chosen = owner.owners_choice([p for _, p in seen], self._policy.pins)
         return self.thing_of(no, next(claim for claim, p in seen if p is chosen))
+
+    def _note_relationship(self, no: int, thing: CanonicalKey) -> None:
+        """Note a thing as a merged relationship if it is one: its key alone does not say so."""
+        if thing in self.relationships or self._facts.claims_of_thing(thing):
+            return
+        if self._facts.placements.under(no, thing):
+            self.relationships.add(thing)
 
     def thing_of(self, no: int, claim: ClaimHead) -> CanonicalKey | None:
         """The thing that a claim is about in a collection; None for a relationship whose ends mean nothing there."""
