@@ -167,6 +167,18 @@ def moving(director: Director) -> list[Step]:
     return [*director.some([end, target, between], 3, 3), director.indicator(first, after, 1)]
 
 
+def referred_to_by_hub_id(director: Director) -> list[Step]:
+    """Something that needs a relationship between things that merge refers to it by an id of the hub, and changes."""
+    centre, other = director.some_centres(2)
+    end = director.indicator(centre, director.one_of(VALUES), object_marking_refs=[TLP["clear"]])
+    target = director.claim(centre, "malware", object_marking_refs=[TLP["clear"]])
+    ends: dict[str, Any] = {"source_ref": end.stix_id, "target_ref": target.stix_id}
+    between = director.claim(centre, "relationship", object_marking_refs=[TLP["clear"]], **ends)
+    number = director.random.randrange(4)
+    versions = [director.claim(other, "grouping", object_refs=[between.stix_id]) for _ in range(2)]
+    return [end, target, between, *(replace(one, by_hub_id=("object_refs", number)) for one in versions)]
+
+
 def regrouped(director: Director) -> list[Step]:
     """Claims that are for a group, and no longer."""
     centre = director.centre()
@@ -267,7 +279,7 @@ def listed_again(director: Director) -> list[Step]:
 
 
 _ALWAYS = (moving, circle, regrouped, regrouped, reported, partly_hidden, kept_out, listed_again)
-_OF_CONTESTED = (contested, given_up)
+_OF_CONTESTED = (contested, given_up, referred_to_by_hub_id)
 _OF_OPERATORS = (suspended, lowered, other_terms)
 
 
