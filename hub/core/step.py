@@ -331,6 +331,6 @@ def _stored(answers: Answers, keys: Iterable[ClaimKey]) -> list[Claim]:
 def _values(claim: Claim) -> Mapping[bytes, bool]:
     """The values in the pattern of an indicator, and the host of a URL, for lookups; empty for other claims."""
     obj = claim.obj
-    if claim.type == "url" and claim.body:
+    if claim.type == "url" and "value" in obj:
         return host_keys([Observable("url", "value", obj["value"])])
     return values_in(obj["pattern"]) if claim.type == "indicator" and obj.get("pattern_type") == "stix" else {}
