@@ -25,6 +25,8 @@ from hub.app import opened_by_clock
 from hub.clock import Clock, alive_now, wall_clock_us
 from hub.config import Config
 from hub.core.hold import WarningLists
+from hub.core.step import StepSettings
+from hub.forgetting import Eraser
 from hub.log.port import EventLog
 from hub.model.clock import JUMP_US, Doubt
 from hub.model.errors import Broken, HubError, TryAgain
@@ -74,7 +76,8 @@ async def work(config: Config, store: SqlStore, log: EventLog, clock: Clock, sto
     gc.set_threshold(_YOUNG_OBJECTS, 5, 5)
     consumer = log.consumer(store.positions)
     worker = Worker(consumer, store, worker_settings(config), clock.now_us)
-    chores_ = Chores(store, log, clock)
+    eraser = Eraser(store, log, StepSettings(limits=config.limits, rules_url=f"{config.url}/rules/"), clock.now_us)
+    chores_ = Chores(store, log, clock, eraser)
     try:
         await chores_.once()
         async with asyncio.TaskGroup() as tasks:
@@ -95,9 +98,10 @@ async def _wait(stop: asyncio.Event) -> None:
 
 
 class Chores:
-    """The chores of a worker: judge the clock, delete old processed records of the log."""
+    """The chores of a worker: judge the clock, delete old processed records of the log, erase what was to be erased."""
 
-    def __init__(self, store: SqlStore, log: EventLog, clock: Clock) -> None:
+    def __init__(self, store: SqlStore, log: EventLog, clock: Clock, eraser: Eraser) -> None:
+        self._eraser = eraser
         self._store = store
         self._log = log
         self._clock = clock
@@ -133,6 +137,8 @@ class Chores:
             days = (await self._store.policy()).retention.log_days
             if days is not None:
                 await self._log.trim(await self._store.all_positions(), older_than=from_us(now_us - days * DAY_US))
+            for one in await self._eraser.resume():
+                _log.info("value.erased", count=one.counts.total)
         except TryAgain as error:
             _log.info("chores.again", code=error.code)
         except Broken as error:  # brokers may not let the hub delete records: the records stay, and the hub continues

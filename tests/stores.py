@@ -79,6 +79,7 @@ def a_migrated_database(postgres: Postgres, name: str) -> str:
 
 def _without_fsync(connection: Any, _record: object = None) -> None:
     connection.execute("pragma synchronous=off").close()
+    connection.execute("pragma secure_delete=off").close()  # as most systems have it: what is deleted stays in the file
 
 
 @cache

@@ -46,6 +46,7 @@ COMMANDS: dict[str, Command] = {
     "policy": Command("The policy: how long claims count, and how long the hub keeps what it has.", REGISTRY),
     "held": Command("Objects that wait for an operator's decision.", REGISTRY),
     "breaker": Command("Mass withdrawals that wait for a confirmation.", REGISTRY),
+    "forget": Command("Erase a value, such as a person's data, and refuse it when it comes again.", REGISTRY),
     "pin": Command("Decide whose an id is that several authors claim.", REGISTRY),
     "unpin": Command("Let the usual rule decide again whose an id is.", REGISTRY),
     "check": Command("Check files offline, before pushing.", EXCHANGE),

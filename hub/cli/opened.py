@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from hub.app import open_store, opened_broker
 from hub.cli.client import say
@@ -30,15 +30,22 @@ class _Patient:
     @asynccontextmanager
     async def change(self) -> AsyncIterator[DirectoryWriter]:
         """See ``RegistryStore``."""
-        told = asyncio.get_running_loop().call_later(
-            SAYS_AFTER_S, say, "Waiting for its turn: another process is writing to the store."
-        )
-        try:
+        with saying_that_it_waits() as begun:
             async with self._store.change() as directory:
-                told.cancel()
+                begun()
                 yield directory
-        finally:
-            told.cancel()
+
+
+@contextmanager
+def saying_that_it_waits() -> Iterator[Callable[[], None]]:
+    """Say so if what the block waits for takes long. It calls what it is given when the waiting is over."""
+    told = asyncio.get_running_loop().call_later(
+        SAYS_AFTER_S, say, "Waiting for its turn: another process is writing to the store."
+    )
+    try:
+        yield told.cancel
+    finally:
+        told.cancel()
 
 
 @asynccontextmanager

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import orjson
 
 from hub.core.admit import admit
-from hub.core.arrivals import Arrival
+from hub.core.arrivals import FORGOTTEN, Arrival
+from hub.core.forgotten import claimed_again, said_again
 from hub.core.hold import Hit, wide_network
 from hub.core.judge import judge, revoking
 from hub.core.normalise import Normal
@@ -57,7 +58,18 @@ class Admitted:
 
 def admitted(arrivals: Iterable[Arrival], policy: Policy, limits: Limits, hold: Hold) -> list[Admitted]:
     """Judge and admit each arrival, in order, without reading the store."""
+    if policy.forgotten:
+        return [_unless_forgotten(arrival, policy, limits, hold) for arrival in arrivals]
     return [_admitted(arrival, policy, limits, hold) for arrival in arrivals]
+
+
+def _unless_forgotten(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> Admitted:
+    """Refuse what says something that was erased, before anything of it can be repeated to anybody."""
+    if not said_again(arrival, policy.forgotten):
+        found = _admitted(arrival, policy, limits, hold)
+        if not any(claimed_again(claim, policy.forgotten) for claim in (*found.claims, *found.would_claim)):
+            return found
+    return Admitted(arrival, (FORGOTTEN,))
 
 
 def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> Admitted:

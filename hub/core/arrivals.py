@@ -16,6 +16,10 @@ from hub.model.words import Limits, Stamp, Withdrawal, stamp_of
 from hub.model.writes import Held
 
 _LONGEST_ID = 255
+FORGOTTEN = Problem(
+    Code.VALUE_FORGOTTEN, "", "It says something that the operator of this hub has had erased; do not send it again."
+)
+"""What a source is told. It does not repeat what was erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,8 @@ def _values(
     record: StoredRecord, headers: RecordHeaders, limits: Limits
 ) -> tuple[Problem | None, Sequence[bytes | None]]:
     """The objects of a record, or the problem that refuses it. Pushed objects have already been split."""
+    if headers.is_erased and record.value is None:
+        return FORGOTTEN, [None]
     if headers.size_bytes is not None:
         size, limit = headers.size_bytes, limits.object_bytes
         over = f"the limit is {limit}" if size > limit else "the event log's topic takes no record of this size"

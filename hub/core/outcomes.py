@@ -39,6 +39,13 @@ class Outcome:
         return self.state is State.HELD and (self.is_held_by_breaker or not self.admitted.claims)
 
     @property
+    def is_of_forgotten(self) -> bool:
+        """Whether its record says something that was erased, and still has its content."""
+        arrival = self.admitted.arrival
+        has_content = arrival.released is None and (arrival.value is not None or arrival.stix_id is not None)
+        return has_content and any(problem.code is Code.VALUE_FORGOTTEN for problem in self.problems)
+
+    @property
     def superseding(self) -> Superseding | None:
         """Which held objects under the same id this arrival supersedes; None if none."""
         one = self.admitted
@@ -94,6 +101,11 @@ def account(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
     for (receipt, source), (by_state, said) in parts.items():
         writes.receipts.append(ReceiptPart(receipt, source, _counts(by_state), tuple(said)))
     writes.counts = {source: _counts(by_state) for source, by_state in totals.items()}
+    writes.unwanted = [
+        (one.admitted.arrival.topic, one.admitted.arrival.partition, one.admitted.arrival.offset)
+        for one in outcomes
+        if one.is_of_forgotten
+    ]
     _hold(outcomes, writes, now_us)
 
 
@@ -166,6 +178,7 @@ def _position(arrival: Arrival) -> dict[str, object]:
 
 def _rejection(outcome: Outcome, rules_url: str) -> dict[str, object]:
     arrival, problem = outcome.admitted.arrival, outcome.problems[0]
+    quoted = b"" if problem.code is Code.VALUE_FORGOTTEN else (arrival.value or b"")[:_EXCERPT_BYTES]
     return {
         "centre": arrival.source.name,
         "receipt": arrival.receipt,
@@ -176,5 +189,5 @@ def _rejection(outcome: Outcome, rules_url: str) -> dict[str, object]:
         "pointer": problem.at,
         "message": problem.says,
         "rule_url": rules_url + problem.code.value,
-        "excerpt": (arrival.value or b"")[:_EXCERPT_BYTES].decode("utf-8", "replace"),
+        "excerpt": quoted.decode("utf-8", "replace"),
     }

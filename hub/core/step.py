@@ -17,25 +17,28 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import orjson
 
 from hub.core.admission import Hold, admitted, no_hold
 from hub.core.arrivals import Arrival, arrivals_in, released_arrivals
-from hub.core.contribution_reads import further_reads, reads_for
+from hub.core.breaker import live_changes
+from hub.core.contribution_reads import further_reads, parts_of, reads_for
 from hub.core.contributions import Contributions
 from hub.core.merge.drafts import Draft
 from hub.core.merge.engine import Engine
 from hub.core.merge.facts import indexed_references
 from hub.core.merge.known import known_identities
+from hub.core.merge.newest import withdrawal
 from hub.core.merge.numbering import numbered
 from hub.core.merge.work import StepScope
 from hub.core.outcomes import account, rejections
 from hub.core.walk import Walk, counted_for
 from hub.model.claims import Change, Claim, ClaimKey, fill_place
 from hub.model.event_log import StoredRecord
+from hub.model.forgettings import Erasable
 from hub.model.policy import Policy
 from hub.model.problems import Problem
 from hub.model.reads import (
@@ -54,7 +57,7 @@ from hub.model.reads import (
 from hub.model.tasks import Recompute, RecomputeId, TakeTurns
 from hub.model.times import stix_time
 from hub.model.verification import Doubted
-from hub.model.words import Limits, Seq, StixId
+from hub.model.words import CanonicalKey, Limits, Seq, StixId
 from hub.model.writes import Head, Held, Writes
 from hub.patterns import Observable, host_keys, values_in
 
@@ -102,6 +105,8 @@ class Step:
         """For a step of ``of_late``: when the next versions are due that it leaves; None: there are none."""
         self.walk = Walk()
         """For a step of ``of_claims``: how far the task is."""
+        self.forgotten: list[ClaimKey] = []
+        """For a step of ``of_forgotten``: the claims to delete after it."""
 
     # ------------------------------------------------------------ the ways to create a step
 
@@ -170,6 +175,22 @@ class Step:
         """
         step = cls(policy, settings, now_us)
         return step._begin(step._publish_late(LateViews(collection, now_us, limit)))
+
+    @classmethod
+    def of_forgotten(
+        cls, policy: Policy, settings: StepSettings, now_us: int, keys: Collection[ClaimKey], what: Erasable
+    ) -> Step:
+        """Withdraw those of these claims that say what is to be erased; see ``forgotten``."""
+        step = cls(policy, settings, now_us)
+        return step._begin(step._forget(keys, what))
+
+    @classmethod
+    def of_things(
+        cls, policy: Policy, settings: StepSettings, now_us: int, collection: int, things: Collection[CanonicalKey]
+    ) -> Step:
+        """Compute again what a collection shows of these things, and put nothing off."""
+        step = cls(policy, settings, now_us)
+        return step._begin(step._look_at(collection, things))
 
     def _begin(self, rounds: Rounds) -> Step:
         self._rounds = rounds
@@ -253,6 +274,11 @@ class Step:
         engine.doubt(doubted)
         yield from self._merge(engine)
 
+    def _look_at(self, collection: int, things: Collection[CanonicalKey]) -> Rounds:
+        engine = Engine(self.policy, {}, scope=self._scope((yield Reads().update(TURNS, (None,))), collection))
+        engine.doubt(Doubted(things=set(things)))
+        yield from self._merge(engine)
+
     def _look_at_due(self, at: DueViews) -> Rounds:
         answers = yield Reads().update(DUE, (at,)).update(TURNS, (None,))
         things = answers.of(DUE)[at]
@@ -276,6 +302,21 @@ class Step:
         engine.resume(collection, name, after)
         yield from self._merge(engine)
         self.reached = engine.reached
+
+    def _forget(self, keys: Collection[ClaimKey], what: Erasable) -> Rounds:
+        """Withdraw claims together with their parts. No source takes anything back, so the breaker counts nothing."""
+        answers = yield Reads().update(REPLACED, keys).update(TURNS, (None,))
+        found = [claim for claim in answers.of(REPLACED).values() if claim is not None and what.is_claimed_by(claim)]
+        parts = {key for claim in found for key in parts_of(claim)} - {claim.key for claim in found}
+        if parts:
+            inside = (yield Reads().update(REPLACED, parts)).of(REPLACED)
+            found += [claim for key in parts if (claim := inside[key]) is not None]
+        self.forgotten = [claim.key for claim in found]
+        gone = {claim.key: (claim, withdrawal(claim, claim.stamp)) for claim in found}
+        changed = {key: (old, new) for key, (old, new) in gone.items() if new is not None}
+        self._write_claims(changed)
+        self.writes.live = dict(live_changes(changed.values()))
+        yield from self._merge(Engine(self.policy, changed, scope=self._scope(answers)))
 
     def _paced(self, scope: StepScope) -> StepScope:
         """The same, for a step whose new versions may be put off."""

@@ -54,11 +54,13 @@ class RelayedRow(NamedTuple):
     object_id: str
     digest: bytes | None
     """None for a withdrawal."""
+    is_erased: bool = False
+    """Whether the row has lost its content since it was relayed, so that any content may be in the topic."""
 
 
 def relayed_row(row: LogRow, body: bytes) -> RelayedRow:
     """Returns the expected record of a row."""
-    return RelayedRow(row.seq, row.object_id, None if row.withdrawn else digest_of(body))
+    return RelayedRow(row.seq, row.object_id, None if row.withdrawn else digest_of(body), row.is_erased)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ def _is_ours(record: TailRecord, by_seq: dict[int, RelayedRow], rows: Sequence[R
     row = by_seq.get(record.seq)
     if row is None:  # older than the compared rows
         return bool(rows) and record.seq < rows[0].seq
+    if row.is_erased:
+        return True
     return (record.key or b"") == row.object_id.encode() and record.digest in (row.digest, _ANY_DIGEST)
 
 

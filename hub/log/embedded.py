@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,10 +21,31 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from hub.log import embedded_erasing
 from hub.log.embedded_consumer import EmbeddedConsumer
-from hub.log.embedded_file import OFFSET_BITS, TABLES, connect, encode_headers, fsync_folder, hub_error, run_in_thread
-from hub.log.port import INTAKE_PREFIX, Complaint, Positions, Record, StoredPositions, Topic, TopicPartition
+from hub.log.embedded_file import (
+    BUSY_TIMEOUT_S,
+    OFFSET_BITS,
+    TABLES,
+    connect,
+    encode_headers,
+    fsync_folder,
+    hub_error,
+    run_in_thread,
+)
+from hub.log.port import (
+    INTAKE_PREFIX,
+    Complaint,
+    Positions,
+    Record,
+    SaysRecord,
+    StoredPositions,
+    StoredRecord,
+    Topic,
+    TopicPartition,
+)
 from hub.model.errors import Broken, HubError, NotFound
+from hub.sqlite_file import write_anew
 
 T = TypeVar("T")
 
@@ -106,6 +127,23 @@ class EmbeddedLog:
                 await asyncio.sleep(time.monotonic() - began)
         return trimmed
 
+    async def find(self, says: SaysRecord) -> Sequence[StoredRecord]:
+        """See ``EventLog.find``. It reads in another thread, so that appends do not wait."""
+        return await run_in_thread(self._loop, None, partial(embedded_erasing.find, self._path, says))
+
+    async def erase(
+        self,
+        records: Collection[tuple[TopicPartition, int]],
+        positions: Positions,  # noqa: ARG002
+    ) -> Collection[tuple[TopicPartition, int]]:
+        """See ``EventLog.erase``. Each record keeps its position, and the headers that its receipt needs."""
+        await self._in_thread(partial(self._erase, records))
+        return records
+
+    async def clean(self) -> None:
+        """See ``EventLog.clean``."""
+        await run_in_thread(self._loop, None, partial(write_anew, self._path, timeout_s=BUSY_TIMEOUT_S))
+
     async def put_back(self, now: datetime, *, later_than: datetime) -> int:
         """See ``EventLog.put_back``. Later records of the topic get the time of the clock again."""
         now_ms, later_ms = ((each - EPOCH) // timedelta(milliseconds=1) for each in (now, later_than))
@@ -142,6 +180,7 @@ class EmbeddedLog:
             "PRAGMA synchronous=FULL"
         )  # in WAL mode: fsync at each commit, so an append survives a power cut
         self._db.execute("PRAGMA wal_autocheckpoint=4000")
+        self._db.execute("PRAGMA secure_delete=on")  # what is erased must not stay in free parts of pages
         self._db.execute(f"PRAGMA journal_size_limit={64 << 20}")
         with self._transaction():
             for table in TABLES:
@@ -218,6 +257,12 @@ class EmbeddedLog:
             if old:
                 self._db.execute("DELETE FROM record WHERE id BETWEEN ? AND ?", (old[0], old[-1]))
             return len(old)
+
+    def _erase(self, records: Collection[tuple[TopicPartition, int]]) -> None:
+        with self._transaction():
+            for at, offset in records:
+                embedded_erasing.erase(self._db, at, offset)
+        self._db.execute("PRAGMA wal_checkpoint(truncate)").fetchall()  # does nothing while somebody reads
 
     def _put_back(self, now_ms: int, later_ms: int) -> int:
         with self._transaction():

@@ -32,7 +32,7 @@ encode_headers = msgspec.msgpack.Encoder().encode
 decode_headers = msgspec.msgpack.Decoder(tuple[tuple[str, bytes], ...]).decode
 
 
-async def run_in_thread(loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+async def run_in_thread(loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor | None, work: Callable[[], T]) -> T:
     """Returns the result of ``work`` in the thread; raises errors of SQLite as errors of the hub."""
     try:
         return await loop.run_in_executor(thread, work)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,7 @@ from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.admin import NewTopic, RecordsToDelete
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from hub.log import kafka_erasing
 from hub.log.kafka_append import Append, AppendBatch, deliver, filled, first_of
 from hub.log.kafka_connection import REQUEST_TIMEOUT_MS, KafkaConnection, few_replicas, stop_producer, told_plainly
 from hub.log.kafka_consumer import KafkaConsumer
@@ -31,7 +32,9 @@ from hub.log.port import (
     Positions,
     Record,
     RecordsTooLarge,
+    SaysRecord,
     StoredPositions,
+    StoredRecord,
     Topic,
     TopicPartition,
 )
@@ -174,6 +177,25 @@ class KafkaLog:
                 async with asyncio.timeout(REQUEST_TIMEOUT_MS / 1000), self._connection.admin() as admin:
                     await admin.delete_records(old)
         return sum(upto[at] - first[at] for at in old)
+
+    async def find(self, says: SaysRecord) -> Sequence[StoredRecord]:
+        """See ``EventLog.find``."""
+        with told_plainly():
+            return await kafka_erasing.find(self._connection, self._prefix, says)
+
+    async def erase(
+        self, records: Collection[tuple[TopicPartition, int]], positions: Positions
+    ) -> Collection[tuple[TopicPartition, int]]:
+        """See ``EventLog.erase``. Deletes the beginning of each partition."""
+        offsets: defaultdict[TopicPartition, list[int]] = defaultdict(list)
+        for at, offset in records:
+            offsets[at].append(offset)
+        with told_plainly():
+            left = await kafka_erasing.erase(self._connection, offsets, positions)
+        return [(at, offset) for at, offset in records if offset < left[at]]
+
+    async def clean(self) -> None:
+        """See ``EventLog.clean``. The brokers delete the files of deleted records."""
 
     async def ready(self) -> bool:
         """See ``EventLog.ready``: a broker answers, and every intake topic has a leader."""

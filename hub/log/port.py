@@ -20,6 +20,7 @@ __all__ = [
     "Positions",
     "Record",
     "RecordsTooLarge",
+    "SaysRecord",
     "StoredPositions",
     "StoredRecord",
     "Topic",
@@ -28,6 +29,10 @@ __all__ = [
 
 StoredPositions = Callable[[Collection[TopicPartition]], Awaitable[Positions]]
 """Returns the stored positions. A partition without one is read from its beginning."""
+
+
+SaysRecord = Callable[[StoredRecord], bool]
+"""Whether a record is one of those that are searched for. Called in any thread."""
 
 
 class RecordsTooLarge(TooLarge):
@@ -113,6 +118,25 @@ class EventLog(Protocol):
 
     async def trim(self, positions: Positions, *, older_than: datetime) -> int:
         """Delete records below ``positions`` that are older than ``older_than``; returns how many."""
+        ...
+
+    async def find(self, says: SaysRecord) -> Sequence[StoredRecord]:
+        """Returns the records that are there now and that ``says`` holds for, also those that were not read yet. Where
+        the log has topics of rejections, these are searched as well.
+        """
+        ...
+
+    async def erase(
+        self, records: Collection[tuple[TopicPartition, int]], positions: Positions
+    ) -> Collection[tuple[TopicPartition, int]]:
+        """Erase the content of these records (partition and offset), so that nobody can read it again; returns those
+        that are erased. A log that can only delete the beginning of a partition also deletes what precedes them, and
+        nothing above ``positions``. An erased record that is still there is read as one that was erased.
+        """
+        ...
+
+    async def clean(self) -> None:
+        """Remove what was erased or deleted from the files as well, where the hub keeps them. Raises TryAgain."""
         ...
 
     async def put_back(self, now: datetime, *, later_than: datetime) -> int:

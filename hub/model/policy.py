@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 
 from hub.model.breaker import BreakerLimits
 from hub.model.event_log import INTAKE_PREFIX, MEMBERS_TOPIC
+from hub.model.forgotten import Forgotten
 from hub.model.lifecycle import Lifecycle, Retention
 from hub.model.policy_keys import Settings, breaker_of, lifecycle_of, pace_of, retention_of
 from hub.model.times import DAY_US
@@ -212,6 +213,8 @@ class Policy:
     """The values that operators have set, by key; see ``hub/model/policy_keys``."""
     pins: Mapping[StixId, StixId] = field(default_factory=dict)
     """By STIX id the identity of the author whose claims under it come first."""
+    forgotten: Forgotten = field(default_factory=Forgotten)
+    """Recognises what operators have had erased: it is refused when it comes again."""
 
     @cached_property
     def lifecycle(self) -> Lifecycle:

@@ -134,6 +134,33 @@ class IdPinned:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueForgotten:
+    """It was decided to erase a value, which is not repeated here, and to refuse it from now on."""
+
+    no: int
+    """The number of the request."""
+    who: str
+    reason: str
+    case: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueErased:
+    """A value was erased."""
+
+    no: int
+    counts: Said
+    """How much was erased, by kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgettingLifted:
+    """It was decided that what was erased may come again."""
+
+    no: int
+
+
+@dataclass(frozen=True, slots=True)
 class SettingChanged:
     """A value of the policy was set."""
 
@@ -169,6 +196,9 @@ PolicyChange: TypeAlias = (
     | CollectionRemoved
     | HeldSettled
     | IdPinned
+    | ValueForgotten
+    | ValueErased
+    | ForgettingLifted
     | SettingChanged
     | DateSet
     | TimesPutBack
@@ -201,14 +231,23 @@ def affected(change: PolicyChange) -> tuple[Task, ...]:
             return (RecomputeDue(), DropVersions())
         case TimesPutBack(said):
             return (Recompute(type="indicator"),) * bool(said.get("days"))
-        case _ as never:
-            assert_never(never)
+        case _:
+            return _affected_by_erasing(change)
 
 
 def _affected_by_decision(change: HeldSettled | IdPinned) -> tuple[Task, ...]:
     if isinstance(change, IdPinned):
         return (RecomputeId(change.name),)
     return (TakeReleased(),) if change.state == "released" else ()
+
+
+def _affected_by_erasing(change: ValueForgotten | ValueErased | ForgettingLifted) -> tuple[Task, ...]:
+    """None: erasing has steps of its own, in ``hub/forgetting``."""
+    match change:
+        case ValueForgotten() | ValueErased() | ForgettingLifted():
+            return ()
+        case _ as never:
+            assert_never(never)
 
 
 def previous_of(old: Source, new: Source) -> Previous:

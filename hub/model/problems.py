@@ -63,6 +63,7 @@ class Code(StrEnum):
     WITHDRAWAL_STANDS = "withdrawal.stands"
     WITHDRAWAL_KIND = "withdrawal.kind"
     HELD_REFUSED = "held.refused"
+    VALUE_FORGOTTEN = "value.forgotten"
     BREAKER_MASS_WITHDRAWAL = "breaker.mass-withdrawal"
 
     # held for the operator

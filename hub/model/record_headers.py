@@ -3,8 +3,8 @@
 A push writes ``receipt`` (its uid) and ``index`` (the object's index in the push, decimal, from 0), and ``too-large``
 (a size in bytes, decimal) if the record holds only the beginning of an object. A record without a value may have
 ``withdrawal``: ``stands``, ``soft`` or ``restore``; without it the withdrawal is soft. In the topic of all members,
-which only the hub writes, a push also writes ``source``, the member's name. Other clients may write anything in their
-topics.
+which only the hub writes, a push also writes ``source``, the member's name. A record whose content was erased has
+``erased``. Other clients may write anything in their topics.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _INDEX = "index"
 _TOO_LARGE = "too-large"
 _WITHDRAWAL = "withdrawal"
 _SOURCE = "source"
+_ERASED = "erased"
 
 _LAST_INDEX = 2**31 - 1 - Limits().bundle_objects
 """The largest index that the store can hold; a header of another client may contain any number."""
@@ -44,6 +45,8 @@ class RecordHeaders:
     """What a record without a value does; bytes if the header is none of the three words."""
     source: str | None = None
     """The member that sent it. Counts in the topic of all members only, where nobody but the hub writes."""
+    is_erased: bool = False
+    """Whether the content of the record was erased."""
 
 
 def headers_of(receipt: str, index: int, *, too_large_bytes: int | None = None) -> tuple[tuple[str, bytes], ...]:
@@ -62,6 +65,12 @@ def with_source(record: Record, source: str) -> Record:
     return replace(record, headers=(*record.headers, (_SOURCE, source.encode())))
 
 
+def erased_headers(headers: Iterable[tuple[str, bytes]]) -> tuple[tuple[str, bytes], ...]:
+    """The headers of a record after its content was erased."""
+    kept = tuple((name, said) for name, said in headers if name in (_RECEIPT, _INDEX, _SOURCE))
+    return (*kept, (_ERASED, b"1"))
+
+
 def read_headers(headers: Iterable[tuple[str, bytes]]) -> RecordHeaders:
     """Read the headers of a record. Values that no push writes are ignored; of repeated headers the last counts."""
     found = dict(headers)
@@ -73,6 +82,7 @@ def read_headers(headers: Iterable[tuple[str, bytes]]) -> RecordHeaders:
         None if size is None else _number(size, _LARGEST),
         _WITHDRAWALS.get(withdrawal, withdrawal),
         found[_SOURCE].decode("utf-8", "replace") if _SOURCE in found else None,
+        _ERASED in found,
     )
 
 

@@ -141,6 +141,8 @@ class Writes:
     """By source, what the breaker has counted."""
     tripped: list[int] = field(default_factory=list)
     """The sources whose breaker has tripped in this step."""
+    unwanted: list[tuple[str, int, int]] = field(default_factory=list)
+    """Topics, partitions and offsets of records that say something that was erased."""
     tasks: list[Task] = field(default_factory=list)
     """New tasks for later steps."""
     cancelled: list[Task] = field(default_factory=list)

@@ -73,10 +73,10 @@ def acls_of_the_hub(user: str) -> frozenset[Acl]:
         for prefix in PREFIXES
         for operation in (Operation.READ, Operation.WRITE)
     }
-    intake = {
-        Acl(user, operation, Resource.TOPIC, INTAKE_PREFIX, prefixed=True)
-        for operation in (Operation.CREATE, Operation.DELETE)  # DELETE: to delete records that are in the store
-    }
+    # DELETE: to delete records that are in the store, and those that say something that was erased
+    erased = {Acl(user, Operation.DELETE, Resource.TOPIC, INTAKE_PREFIX, prefixed=True)}
+    erased |= {Acl(user, Operation.DELETE, Resource.TOPIC, REJECTED_PREFIX, prefixed=True)}
+    intake = erased | {Acl(user, Operation.CREATE, Resource.TOPIC, INTAKE_PREFIX, prefixed=True)}
     own = {
         Acl(user, Operation.READ, Resource.GROUP, HUB_NAMES, prefixed=True),
         Acl(user, Operation.WRITE, Resource.TRANSACTION, HUB_NAMES, prefixed=True),

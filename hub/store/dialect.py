@@ -63,6 +63,10 @@ class Dialect(ABC):
         """Notify watchers in other processes when the transaction commits."""
 
     @abstractmethod
+    async def clean(self) -> None:
+        """See ``hub/store/erasing_port.ErasingStore``."""
+
+    @abstractmethod
     async def policy_in(self, conn: AsyncConnection) -> Policy:
         """Returns the policy as this transaction sees it."""
 

@@ -19,6 +19,7 @@ from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.breaker import Trip
+from hub.model.forgotten import Forgotten, ForgottenDigest
 from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Audience, Collection, Group, Policy, Source, Widths, rejections_log, terms_of
 from hub.model.policy_changes import PolicyChange
@@ -34,6 +35,7 @@ from hub.model.principals import (
 )
 from hub.model.words import BUILT_IN_GROUPS, CollectionName, GroupName, Level, Naming, SourceName, StixId
 from hub.store import breakers
+from hub.store import forgotten_tables as ft
 from hub.store import tables as t
 from hub.store.dialect import Dialect
 from hub.store.policy_changes import insert_row, lock, policy_number, record
@@ -223,6 +225,7 @@ async def read_policy(conn: AsyncConnection) -> Policy:
         today=date.fromisoformat(day) if day else None,
         settings=await _read_settings(conn),
         pins=await _read_pins(conn),
+        forgotten=await _read_forgotten(conn, UUID(hub.namespace)),
     )
 
 
@@ -254,6 +257,12 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
 
 async def _read_pins(conn: AsyncConnection) -> dict[StixId, StixId]:
     return {StixId(row.id): StixId(row.author) for row in await conn.execute(select(t.pins).order_by(t.pins.c.id))}
+
+
+async def _read_forgotten(conn: AsyncConnection, namespace: UUID) -> Forgotten:
+    f = ft.forgotten.c
+    rows = await conn.execute(select(f.digest, f.words, f.chars))
+    return Forgotten.of(namespace.bytes, [ForgottenDigest(bytes(row.digest), row.words, row.chars) for row in rows])
 
 
 async def _read_settings(conn: AsyncConnection) -> dict[str, str]:

@@ -133,6 +133,11 @@ class LogRow(NamedTuple):
     size: int
     """Size of the body, in bytes."""
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether the row has lost its content because an operator had something erased."""
+        return self.version_us == 0
+
 
 @dataclass(frozen=True, slots=True)
 class LogPage:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.model.policy import Policy
+from hub.store import forgotten_tables as ft
 from hub.store import tables as t
 from hub.store.bootstrap import ensure_content
 from hub.store.directory import read_policy
@@ -27,6 +28,12 @@ from hub.store.sql import SqlStore
 
 POOL = 10
 CHANNEL = "ctihub"
+CLEAN_WITHIN_S = 86_400.0
+ERASABLE = (
+    t.contributions, t.referring, t.placements, t.named_values, t.views, t.past_ids, t.changes, t.receipt_parts, t.held,
+    t.tasks, t.pins, t.policy_changes, ft.forgettings, ft.unwanted,
+)  # fmt: skip
+"""The tables in which a value may have been that was erased."""
 POLL_S = 1.0
 """How often a watcher yields without a notification, in seconds: the server may lose notifications."""
 RECONNECT_S = (0.1, 0.5, 1.0)
@@ -153,6 +160,20 @@ class PostgresStore(SqlStore):
     def locks(self, conn: AsyncConnection) -> AdvisoryLocks:
         """See ``SqlStore``."""
         return AdvisoryLocks(conn, self.room)
+
+    async def clean(self) -> None:
+        """See ``SqlStore``. One table after the other: each lock is released before the next is taken.
+
+        The samples that the planner keeps of the values in a table are made anew too.
+        """
+        with told_plainly():
+            connection = await self.address.connect()
+            try:
+                for table in ERASABLE:
+                    await connection.execute(f"vacuum (full, analyze) {table.name}", timeout=CLEAN_WITHIN_S)
+                await connection.execute("vacuum full pg_catalog.pg_statistic", timeout=CLEAN_WITHIN_S)
+            finally:
+                await connection.close()
 
     async def announce(self, conn: AsyncConnection) -> None:
         """See ``SqlStore``. One notification without content per transaction: such commits wait for one another."""

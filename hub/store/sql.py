@@ -21,6 +21,7 @@ from hub.store import tables as t
 from hub.store.clock import PutBack
 from hub.store.dialect import Dialect
 from hub.store.directory import SqlRegistry, read_policy
+from hub.store.erasing import SqlErasing
 from hub.store.intake import SqlIntake
 from hub.store.logs import SqlLogs
 from hub.store.repairs import SqlRepairs
@@ -38,6 +39,7 @@ class SqlStore(Dialect):
         self.logs = SqlLogs(self)
         self.things = SqlThings(self)
         self.intake = SqlIntake(self)
+        self.erasing = SqlErasing(self)
         self._policy: Policy | None = None
 
     # ------------------------------------------------------------ worker

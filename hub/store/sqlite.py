@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Table, event, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from hub.sqlite_file import write_anew
 from hub.store import sqlite_connection, sqlite_errors
 from hub.store import tables as t
 from hub.store.bootstrap import ensure_content
@@ -150,6 +151,12 @@ class SqliteStore(SqlStore):
         async with self.begin() as conn:
             yield ""
             await conn.rollback()
+
+    async def clean(self) -> None:
+        """See ``SqlStore``."""
+        with sqlite_errors.told_plainly(self._path):
+            async with self._precedence.asking():
+                await asyncio.to_thread(write_anew, self._path, timeout_s=_BUSY_S)
 
     async def close(self) -> None:
         """See the port."""

@@ -29,12 +29,12 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     }
 )
-_Serial = BigInteger().with_variant(Integer, "sqlite")
+SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
 
 def written_columns(table: Table) -> list[Column[Any]]:
     """Returns the columns whose values the hub writes: all but a key that the database assigns."""
-    return [column for column in table.c if column.type is not _Serial]
+    return [column for column in table.c if column.type is not SERIAL]
 
 
 # ---------------------------------------------------------------- what sources claim
@@ -53,7 +53,7 @@ contributions = Table(
     Column("state", SmallInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("no", _Serial, primary_key=True),  # in the order of first arrival; later versions keep it
+    Column("no", SERIAL, primary_key=True),  # in the order of first arrival; later versions keep it
     Index("uq_contributions_key", "key", unique=True),
     Index("ix_contributions_thing", "thing"),
     Index("ix_contributions_source_no", "source", "no"),
@@ -153,7 +153,7 @@ uses = Table(
 logs = Table(
     "logs",
     metadata,
-    Column("no", _Serial, primary_key=True),
+    Column("no", SERIAL, primary_key=True),
     Column("name", Text, nullable=False),  # collection.<name> or rejected.<source>
     Column("last_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("last_us", BigInteger, nullable=False, server_default=text("0")),
@@ -182,6 +182,9 @@ changes = Table(
     Index("ix_changes_log_type_seq", "log", "type", "seq"),
     Index("ix_changes_log_date_added_us", "log", "date_added_us"),
 )
+
+ERASED_US = 0
+"""``changes.version_us`` of a row whose content was erased. In a collection it is a withdrawal without content."""
 
 # ---------------------------------------------------------------- receipts, held objects
 
@@ -221,7 +224,7 @@ counts = Table(
 held = Table(
     "held",
     metadata,
-    Column("no", _Serial, primary_key=True),
+    Column("no", SERIAL, primary_key=True),
     Column("source", Integer, nullable=False),
     Column("stix_id", Text, nullable=False),
     Column("code", Text, nullable=False),
@@ -274,7 +277,7 @@ hub = Table(
 policy_changes = Table(
     "policy_changes",
     metadata,
-    Column("no", _Serial, primary_key=True),
+    Column("no", SERIAL, primary_key=True),
     Column("at_us", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
     Column("body", Text, nullable=False),  # JSON, without secrets
@@ -289,7 +292,7 @@ settings = Table("settings", metadata, Column("key", Text, primary_key=True), Co
 tasks = Table(
     "tasks",
     metadata,
-    Column("no", _Serial, primary_key=True),
+    Column("no", SERIAL, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("task", Text, nullable=False),  # JSON, hub.store.typed_json
     Column("cursor", LargeBinary, nullable=False),  # how far it has come
@@ -318,7 +321,7 @@ alive = Table(
 principals = Table(
     "principals",
     metadata,
-    Column("no", _Serial, primary_key=True),
+    Column("no", SERIAL, primary_key=True),
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),  # source, member, operator
     Column("identity", Text),
@@ -336,7 +339,7 @@ principals = Table(
 groups = Table(
     "groups",
     metadata,
-    Column("no", _Serial, primary_key=True),
+    Column("no", SERIAL, primary_key=True),
     Column("name", Text, nullable=False),
     Column("marking", Text, nullable=False),
     Column("rules", Text, nullable=False),  # JSON: [["country", "RO"], …]

@@ -189,6 +189,8 @@ class SqlTransaction:
             for h in writes.held
         ]  # fmt: skip
         await self._many(self._store.insert(t.held), rows)
+        if writes.unwanted:
+            await self.conn.execute(_UNWANTED, [dict(zip("tpo", at, strict=True)) for at in writes.unwanted])
         if writes.released:
             await self.conn.execute(update(t.held).where(t.held.c.no.in_(writes.released)).values(state="taken"))
 
@@ -269,6 +271,8 @@ _FIRST_POSITION = text(
     " on conflict do nothing"
 )
 """Only one of several workers that start a partition at the same time inserts its row."""
+
+_UNWANTED = text('insert into unwanted (topic, "partition", "offset") values (:t, :p, :o) on conflict do nothing')
 
 _DUE = (
     update(t.views)

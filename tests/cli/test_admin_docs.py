@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.cli.admin import Shell
 
 PAGE = Path(__file__).parents[2] / "docs/operating.md"
-NOT_HERE = ("serve", "held", "breaker")
-"""What needs a running hub, objects that wait, or a breaker that has tripped."""
+NOT_HERE = ("serve", "held", "breaker", "forget")
+"""What needs a running hub, objects that wait, a breaker that has tripped, or something to be erased."""
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 """What is an example on the page, and must be the date of the clock: ``clock accept`` refuses any other day."""
 

@@ -13,7 +13,9 @@ from hub import worker_metrics
 from hub.app import opened_by_clock
 from hub.clock import Clock, wall_clock_us
 from hub.config import Config
+from hub.core.step import StepSettings
 from hub.doors.gauges import Gauges
+from hub.forgetting import Eraser
 from hub.log.port import EventLog, Record, Topic, TopicPartition
 from hub.model.errors import TryAgain
 from hub.model.times import DAY_US, from_us
@@ -65,7 +67,8 @@ async def process(tmp_path: Path) -> AsyncIterator[Process]:
     config = Config(data_dir=tmp_path)
     async with opened_by_clock(config) as (store, log, _, clock):
         running = Running(config, store, log, clock, Gauges(store, log, tmp_path), Role.WORKER)
-        yield Process(store, log, clock, running, Chores(store, log, clock))
+        eraser = Eraser(store, log, StepSettings(), clock.now_us)
+        yield Process(store, log, clock, running, Chores(store, log, clock, eraser))
 
 
 @pytest.mark.parametrize("by_us", [YEARS_US, -YEARS_US])

@@ -403,6 +403,20 @@ class EventLogContract(ABC):
                 batch = await take_some(fresh)
                 assert (values(batch.records), batch.start, batch.end) == ([b"next"], {at: 10}, {at: 11})
 
+    async def test_what_was_erased_is_nowhere_and_the_rest_is_read(self) -> None:
+        at, wanted = TopicPartition(self.topic(), 0), (b"2", b"7")
+        async with self.opened(self.topic()) as log:
+            await log.append(self.topic(), numbered(10))
+            found = await log.find(lambda record: record.topic == at.topic and record.value in wanted)
+            assert [(one.value, one.offset) for one in found] == [(b"2", 2), (b"7", 7)]
+            assert list(await log.erase([(at, 2)], {at: 5})) == [(at, 2)]
+            await log.clean()
+            left = await log.find(lambda record: record.topic == at.topic)
+            assert b"2" not in values(left)
+            assert values(left)[-7:] == [b"%d" % number for number in range(3, 10)]
+            async with self.reading(log, Store({at: 5})) as consumer:
+                assert values(await take_count(consumer, 5)) == [b"%d" % number for number in range(5, 10)]
+
     @pytest.mark.parametrize("position", [1, 99])
     async def test_a_position_that_the_log_does_not_hold_is_an_error_and_not_a_gap(self, position: int) -> None:
         at = TopicPartition(self.topic(), 0)

@@ -19,8 +19,9 @@ import pytest
 
 from hub.log import embedded_file
 from hub.log.embedded import TRIM_STEP, EmbeddedLog
-from hub.log.port import EventLog, StoredRecord, Topic, TopicPartition
+from hub.log.port import EventLog, Record, StoredRecord, Topic, TopicPartition
 from hub.model.errors import Broken, TryAgain
+from hub.model.record_headers import headers_of, read_headers
 from tests.contracts.event_log import EventLogContract, Store, a_record, numbered, take, take_count, take_some, values
 from tests.waiting import WITHIN_S, until
 
@@ -293,3 +294,25 @@ async def test_the_file_is_for_its_owner_alone(log: EmbeddedLog, path: Path) -> 
     await log.append(RO, numbered(1))
     modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.glob(f"{path.name}*")}
     assert set(modes.values()) == {0o600}, modes
+
+
+async def test_an_erased_record_keeps_what_its_receipt_needs_and_leaves_no_byte(tmp_path: Path) -> None:
+    log = await EmbeddedLog.open(tmp_path / "log.db")
+    try:
+        await log.create(RO)
+        pushed = Record(b"a-key", b"secret" * 2_000, headers_of("r-1", 3))
+        await log.append(RO, [pushed, Record(None, b"other")])
+        await log.erase([(AT, 0)], {})
+        assert values(await log.find(lambda record: True)) == [b"other"]
+        consumer = log.consumer(Store())
+        first = (await take_some(consumer)).records[0]
+        await consumer.close()
+        told = read_headers(first.headers)
+        assert (first.key, first.value, told.is_erased, told.receipt, told.index) == (None, None, True, "r-1", 3)
+        await log.clean()
+        stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert b"other" in stored
+        assert b"secret" not in stored
+        assert b"a-key" not in stored
+    finally:
+        await log.close()
