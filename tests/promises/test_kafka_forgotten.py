@@ -50,6 +50,7 @@ def test_nothing_of_a_value_can_be_read_from_brokers_and_tables(
         rows = hub.consumed("community", "soc", until_seq=last)
         assert [value for _, key, value in rows if key == shown["id"]][-1] is None
         assert any(value is not None and value.get("name") == "later" for _, _, value in rows)
+        wait_until(lambda: [b for b in topic(hub, "rejected.it") if b is not None], within_s=LONG_S)
         code = json.loads(next(one for one in topic(hub, "rejected.it") if one is not None))["code"]
         assert code == "value.forgotten"
         forget(hub, "--resume")
