@@ -53,7 +53,7 @@ def _whose(identity: str, policy: Policy) -> str:
 
 
 def _is_anothers(identity: str, source: Source, policy: Policy) -> bool:
-    if identity == policy.hub_identity:
+    if identity == policy.hub_identity or identity in policy.given_up_aliases:
         return True
     other = policy.registered.get(StixId(identity)) or policy.aliases.get(StixId(identity))
     return other is not None and other.no != source.no

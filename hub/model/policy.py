@@ -109,6 +109,8 @@ class Source:
     trust: int = 100
     naming: Naming = Naming.NAMED
     alias: str | None = None
+    former_aliases: frozenset[str] = frozenset()
+    """The aliases under which it was shown once; nobody may use their identities."""
     speaks_for: frozenset[StixId] = frozenset()
     widest_shown: Widths = WIDEST_SHOWN
     """The widest networks that it may send without an operator's check."""
@@ -146,6 +148,7 @@ def terms_of(source: Source) -> dict[str, Any]:
         "trust": source.trust,
         "naming": source.naming,
         "alias": source.alias,
+        "former_aliases": sorted(source.former_aliases),
         "speaks_for": sorted(source.speaks_for),
         "widest_shown": list(source.widest_shown),
         "widest_blocked": list(source.widest_blocked),
@@ -277,14 +280,22 @@ class Policy:
         """The numbers of the sources that may claim objects of any type."""
         return frozenset(source.no for source in self.sources.values() if source.may_claim is None)
 
-    def alias_identity(self, source: Source) -> StixId:
-        """The identity that is shown for a source with an alias; the source cannot be computed from it."""
-        return StixId(f"identity--{uuid5(self.namespace, f'alias {source.no} {source.alias}')}")
+    def alias_identity(self, source: Source, alias: str | None = None) -> StixId:
+        """The identity that is shown for a source with an alias (None: its current one); the source cannot be computed
+        from it.
+        """
+        return StixId(f"identity--{uuid5(self.namespace, f'alias {source.no} {alias or source.alias}')}")
 
     @cached_property
     def aliases(self) -> Mapping[StixId, Source]:
         """The sources with an alias, by the identity that is shown for them."""
         return {self.alias_identity(c): c for c in self.sources.values() if c.naming is Naming.ALIAS}
+
+    @cached_property
+    def given_up_aliases(self) -> frozenset[StixId]:
+        """The identities that were shown for sources under aliases that they no longer go by."""
+        found = {self.alias_identity(c, alias) for c in self.sources.values() for alias in c.former_aliases}
+        return frozenset(found - self.aliases.keys())
 
     @cached_property
     def group_of_marking(self) -> Mapping[StixId, GroupName]:

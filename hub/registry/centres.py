@@ -84,7 +84,7 @@ class Centres:
         async with self._context.change() as change:
             principal = find_principal(change.before, name, PrincipalKind.CENTRE)
             old = change.before.centres[SourceName(name)]
-            new = _checked(change.before, _with(old, terms))
+            new = _keeping_aliases(old, _checked(change.before, _with(old, terms)))
             changed = {field.name for field in fields(Source) if getattr(old, field.name) != getattr(new, field.name)}
             if changed:
                 _ensure_identities(change.before, new)
@@ -103,6 +103,13 @@ class Centres:
         snapshot = await self._context.snapshot()
         principal = find_principal(snapshot, name, PrincipalKind.CENTRE)
         return CentreEntry(principal, snapshot.centres[SourceName(name)])
+
+
+def _keeping_aliases(old: Source, new: Source) -> Source:
+    """Returns the centre with its former aliases: the one that it gives up, if it was shown by it, is one of them."""
+    if old.naming is not Naming.ALIAS or old.alias is None or (new.naming is Naming.ALIAS and new.alias == old.alias):
+        return new
+    return replace(new, former_aliases=old.former_aliases | {old.alias})
 
 
 def _ensure_identities(snapshot: RegistrySnapshot, centre: Source) -> None:

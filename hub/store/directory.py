@@ -329,6 +329,7 @@ def _centre(row: Row[Any]) -> Source:
         trust=said["trust"],
         naming=Naming(said["naming"]),
         alias=said["alias"],
+        former_aliases=frozenset(said.get("former_aliases", ())),
         speaks_for=frozenset(StixId(identity) for identity in said["speaks_for"]),
         widest_shown=Widths(*said["widest_shown"]),
         widest_blocked=Widths(*said["widest_blocked"]),

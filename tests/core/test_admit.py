@@ -30,6 +30,17 @@ def test_a_centre_relays_third_parties_and_speaks_for_itself() -> None:
         assert codes(an_indicator(created_by_ref=author)) == []
 
 
+def test_nobody_speaks_for_an_alias_that_was_given_up_and_its_centre_does_not_either() -> None:
+    named = replace(pl, naming=Naming.NAMED, former_aliases=frozenset({"south", "north"}))
+    now = replace(policy, sources={**policy.sources, pl.no: named})
+    for alias in ("north", "south"):
+        for centre in (ro, named):
+            obj = an_indicator(created_by_ref=policy.alias_identity(pl, alias))
+            assert [one.code for one in admit(obj, centre, now, AT_US, Limits())] == [Code.AUTHOR_IMPERSONATION]
+    again = replace(policy, sources={**policy.sources, pl.no: replace(pl, former_aliases=frozenset({"north"}))})
+    assert again.given_up_aliases == frozenset(), "it goes by it again"
+
+
 def test_nobody_speaks_for_another_centre_its_alias_or_the_hub() -> None:
     for author in (IT, PL, policy.alias_identity(pl), HUB):
         assert codes(an_indicator(created_by_ref=author)) == [Code.AUTHOR_IMPERSONATION]

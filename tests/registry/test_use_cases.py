@@ -111,6 +111,22 @@ async def test_an_identity_belongs_to_one_centre_only(tmp_path: Path) -> None:
         assert (await registry.centres.add("it-cert", terms(), identity=OTHER)).made.terms.identity == OTHER
 
 
+async def test_an_alias_that_was_shown_stays_reserved(tmp_path: Path) -> None:
+    async with a_store(tmp_path) as store:
+        registry = registry_on(store)
+        await registry.centres.add("ro-cert", terms(alias="north", naming="alias"))
+        before = await store.policy()
+        shown = before.alias_identity(before.sources[1])
+        await registry.centres.set("ro-cert", terms(alias="south"))
+        await registry.centres.set("ro-cert", terms(naming="named"))
+        await registry.centres.set("ro-cert", terms(alias="east"))  # never shown
+        policy = await store.policy()
+        assert policy.sources[1].former_aliases == {"north", "south"}
+        assert shown in policy.given_up_aliases
+        await registry.centres.set("ro-cert", terms(alias="north", naming="alias"))
+        assert shown not in (await store.policy()).given_up_aliases
+
+
 TO_NETWORK = Previous(1, amber_to=(NETWORK,))
 
 
