@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import statistics
 import sys
 import tempfile
@@ -192,6 +193,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     said = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     said.add_argument("--quick", action="store_true", help="fewer claims: whether it runs, not how fast")
     options = said.parse_args(argv)
+    gc.freeze()
+    gc.set_threshold(5_000, 5, 5)  # as in a worker
     with tempfile.TemporaryDirectory(prefix="ctihub-bench-") as folder:
         return 0 if asyncio.run(_all(Path(folder), quick=options.quick)) else 1
 

@@ -13,6 +13,7 @@ from hub.core.merge.project import Part, Projection, as_definition, decision_of,
 from hub.core.merge.reach import Decided, Reach, reach
 from hub.model.claims import ClaimHead, ClaimKey, claim_key
 from hub.model.kept_out import KeptOut
+from hub.model.markings import Marks
 from hub.model.policy import Audience, Policy
 from hub.model.words import StixId
 
@@ -35,7 +36,9 @@ class Projections:
         self._before = before
         self._policy_before = policy_before
         self._redefined = any(claim is not None and claim.type == "marking-definition" for claim in before.values())
-        self._reaches: dict[tuple[ClaimKey, tuple[StixId, ...]], Reach | KeptOut] = {}
+        self._reaches: dict[tuple[int, Marks, tuple[StixId, ...]], Reach | KeptOut] = {}
+        self._reaches_before: dict[tuple[int, Marks], Reach | KeptOut] = {}
+        """By source and markings, on which alone they depend."""
         self._seen: dict[tuple[ClaimKey, Audience, tuple[StixId, ...]], Projection | KeptOut] = {}
         self._made: dict[tuple[ClaimKey, Part], Projection] = {}
 
@@ -54,7 +57,7 @@ class Projections:
     def _project(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...]) -> Projection | KeptOut:
         if claim.state.is_withdrawn:
             return KeptOut.WITHDRAWN
-        within = (claim.key, unread)
+        within = (claim.source, claim.marks, unread)
         if within not in self._reaches:
             deciding = self._decision if not unread else lambda no, ref: self._decision_but(unread, no, ref)
             self._reaches[within] = reach(claim, self._policy, deciding)
@@ -77,7 +80,10 @@ class Projections:
         old = self._before.get(claim.key, claim)
         if old is None or old.state.is_withdrawn:
             return False
-        found = reach(old, self._policy_before or self._policy, self._decision_before)
+        at = (old.source, old.marks)
+        if at not in self._reaches_before:
+            self._reaches_before[at] = reach(old, self._policy_before or self._policy, self._decision_before)
+        found = self._reaches_before[at]
         return not isinstance(found, KeptOut) and found.recipients.include(audience)
 
     def _decision(self, source: int, marking: StixId) -> Decided:
