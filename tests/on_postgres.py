@@ -21,7 +21,12 @@ from tests.waiting import in_a_thread
 
 
 @pytest.fixture(autouse=True)
-def stories_on_postgres(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def stories_on_postgres(story_on_postgres: None) -> None:
+    """Let the stories of each test of a module take place on PostgreSQL."""
+
+
+@pytest.fixture
+def story_on_postgres(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the stories of this test take place on PostgreSQL."""
     databases: dict[Path, str] = {}
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests.examples import few
-from tests.on_postgres import stories_on_postgres
+from tests.on_postgres import story_on_postgres
 from tests.promises.comparing import receipts_that_differ, what_differs_from_the_oracle
 from tests.promises.histories import a_history
 from tests.promises.scenes import a_dense_history
@@ -42,7 +42,7 @@ DENSE = (1, 5)
 def real_store(request: pytest.FixtureRequest) -> None:
     """Lets stories that have a path take place on this store."""
     if request.param == "postgres":
-        request.getfixturevalue(stories_on_postgres.__name__)
+        request.getfixturevalue(story_on_postgres.__name__)
 
 
 @few_seeds(5)

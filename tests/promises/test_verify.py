@@ -12,7 +12,7 @@ from hub.model.verification import Difference, StorePart
 from hub.questions.verify import verified
 from hub.rebuild import Repairs
 from hub.store import tables as t
-from tests.on_postgres import stories_on_postgres
+from tests.on_postgres import story_on_postgres
 from tests.promises.damage import DAMAGES, Damage, drop_reference
 from tests.story import Story, an_indicator, an_object, malware
 
@@ -26,7 +26,7 @@ TABLES: tuple[Table, ...] = (
 def real_store(request: pytest.FixtureRequest) -> None:
     """Lets the stories of a test take place on this store."""
     if request.param == "postgres":
-        request.getfixturevalue(stories_on_postgres.__name__)
+        request.getfixturevalue(story_on_postgres.__name__)
 
 
 async def a_hub_with_everything(path: Path) -> Story:
