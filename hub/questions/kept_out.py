@@ -91,8 +91,8 @@ async def explain_as(store: Store, reader: Reader, collections: Sequence[Collect
     probe = await _probed(store, here, things, unplaced)
     kept = _KeptOut(policy, reader, here, held)
     found = await _seen_things(store, policy, kept, probe, things)
-    for number, claim in enumerate(unplaced):
-        probed = {no: Probed(rules[number][1], (rules[number],)) for no, rules in probe.of_claims.items()}
+    for claim, by_collection in zip(unplaced, probe.of_claims, strict=True):
+        probed = {no: Probed(of_claim[1], (of_claim,)) for no, of_claim in by_collection.items()}
         found.append(SeenThing(_unseen(None, [claim], ()), kept.absences(None, probed, ())))
     if not found:
         raise nothing_known(said)

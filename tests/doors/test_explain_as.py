@@ -17,7 +17,7 @@ from hub.model.times import DAY_US
 from hub.registry.centres import Terms
 from schemas.explanation import RuleLabel
 from tests.doors.hubs import Hub, a_hub
-from tests.story import START_US, an_indicator, an_object, malware, moment
+from tests.story import START_US, TLP, an_indicator, an_object, malware, moment
 
 ADDRESS = "198.51.100.7"
 SEMANTICS = Path(__file__).parents[2] / "docs" / "semantics.md"
@@ -216,3 +216,22 @@ async def test_a_suspended_reader_reads_what_anybody_reads(hub: Hub) -> None:
     await hub.tell("ro", an_indicator())
     await hub.registry.principals.suspend("soc", PrincipalKind.MEMBER)
     assert (await rules(hub, ADDRESS, "soc"))["community"] == "access"
+
+
+async def test_of_two_relationships_under_one_id_each_is_told_its_own_rule(hub: Hub) -> None:
+    """That of the first is found later, since its marking must be read before."""
+    ends = {"source_ref": an_indicator()["id"], "target_ref": malware()["id"]}
+    marking = an_object("marking-definition", "m", definition_type="statement", definition={"statement": "x"})
+    marked = {"object_marking_refs": [TLP["green"], marking["id"]]}
+    link = an_object("relationship", "r", relationship_type="indicates", **ends)
+    await hub.tell("ro", marking, {**link, **marked})
+    await hub.tell("it", link | {"object_marking_refs": [TLP["amber"]]})
+    found = (await as_seen(hub, link["id"], "soc"))["things"]
+    said = [
+        (claim["centre"], one["rule"], claim["rule"])
+        for thing in found
+        for one in thing["kept_out"]
+        if one["collection"] == "community"
+        for claim in one["claims"]
+    ]
+    assert said == [("ro", "waiting reference", "waiting reference"), ("it", "level", "level")]

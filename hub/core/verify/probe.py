@@ -53,8 +53,8 @@ class Probe(Recomputation):
         self._unplaced = [self.facts.add(claim) for claim in unplaced]
         self._claims_todo = dict.fromkeys((no, number) for number in range(len(self._unplaced)) for no in nos)
         self.found: dict[Place, Probed] = {}
-        self.of_claims: dict[int, list[RuleOfClaim]] = {no: [] for no in nos}
-        """The same of ``unplaced``, by collection."""
+        self.of_claims: list[dict[int, RuleOfClaim]] = [{} for _ in self._unplaced]
+        """The same of each of ``unplaced``, by collection."""
 
     def _work(self) -> None:
         for at in list(self._todo):
@@ -64,7 +64,7 @@ class Probe(Recomputation):
         for no, number in list(self._claims_todo):
             with suppress(Missing):
                 claim = self._unplaced[number]
-                self.of_claims[no].append((claim, self._of_unplaced(no, claim)))
+                self.of_claims[number][no] = (claim, self._of_unplaced(no, claim))
                 del self._claims_todo[no, number]
 
     def _probed(self, no: int, thing: CanonicalKey) -> Probed:
