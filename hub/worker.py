@@ -48,6 +48,8 @@ _UNFORESEEN_MOST = 20
 """Tolerated unexpected failures per batch; above that, assume a bug in the hub."""
 _DOUBT_S = 0.5
 """How often a worker checks whether its clock is right again."""
+_NONE_LEFT = b"none left"
+"""The cursor of a task that has found no more work, and looks once more while no other step works."""
 _BACKOFF_S = (0.05, 0.2, 1.0, 2.0, 5.0)
 
 
@@ -276,6 +278,8 @@ class Worker:
         return 1
 
     async def _publish_late(self, tx: Transaction, due: DueTask, task: PublishLate) -> int:
+        if due.cursor:
+            await tx.alone()  # a step that has put a version off must end before it is found that none is left
         policy = await tx.policy()
         if not await tx.take(due):
             return 0
@@ -286,8 +290,10 @@ class Worker:
         step = Step.of_late(policy, self._settings, now_us, task.collection, self._settings.task_claims)
         await _answer(tx, step)
         await _write(tx, step)
-        if not step.more:
-            await tx.move(due, None if step.next_us is None else due.cursor, step.next_us)
+        if step.next_us is not None:
+            await tx.move(due, b"", None if step.more else step.next_us)
+        elif not step.more:
+            await tx.move(due, None if due.cursor else _NONE_LEFT)
         return 1
 
     async def _drop_versions(self, tx: Transaction, due: DueTask, task: DropVersions) -> int:

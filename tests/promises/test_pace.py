@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from hub.core.step import Step
 from hub.model.words import Naming, Withdrawal
+from hub.worker import run_step
+from tests.on_postgres import story_on_postgres  # noqa: F401
 from tests.promises.histories import History, Set, histories
 from tests.promises.telling import COLLECTIONS, Telling, a_hub, what_differs, what_differs_from_recomputed
 from tests.promises.test_histories import few
@@ -188,3 +192,25 @@ async def test_with_a_pace_a_history_ends_in_the_same_content(history: History) 
 async def test_with_a_pace_too_what_an_audience_may_not_see_changes_no_byte(history: History, collection: str) -> None:
     full, less = await both(paced(history), collection)
     assert full == less
+
+
+async def test_what_is_put_off_while_the_last_late_version_is_published_does_not_stay_late(
+    tmp_path: Path,
+    story_on_postgres: None,  # noqa: F811
+) -> None:
+    story = await Story.begin(tmp_path)
+    await story.set("pace", "30")
+    ro = await story.centre("ro")
+    other = [an_indicator("198.51.100.8", "other", at=at, name=f"at {at}") for at in (1, 2)]
+    await story.batch((ro, named(1)))
+    await story.batch((ro, other[0]), seconds=20)
+    await story.batch((ro, named(2)), seconds=5)
+    story.now_us += 10 * SECOND_US
+    async with story.store.transaction() as tx:
+        step = Step.of_records(await tx.policy(), story.settings, story.now_us, [story.record(ro, other[1])])
+        await run_step(tx, step)
+        await story.worker.do_tasks()
+    await seconds(story, 30)
+    assert {one["name"] for one in (await story.shown("community", "indicator")).values()} == {"at 2"}
+    assert [task for task, *_ in (await story.stored()).tasks] == ["SetDate()"]
+    await story.close()
