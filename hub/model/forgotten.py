@@ -31,13 +31,25 @@ _DEFANGED = (
     (("hxx", "h**", "h[xx"), re.compile(r"\bh(?:xx|\*\*|\[xx\])p(?=s?:)"), "http"),
 )
 """Ways in which values are defanged: what a text has that has it, the pattern, and what it stands for."""
-_escape = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
+_UNSEEN: dict[int, str | None] = {
+    **dict.fromkeys((0x00AD, 0x034F, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, 0xFEFF)),
+    0x3002: ".",
+}
+"""Characters that are not seen, and the dot that host names may have instead of a full stop."""
+_escape = re.compile(r'\\(?:u([\da-fA-F]{4})|x([\da-fA-F]{2})|U(00(?:0[\da-fA-F]|10)[\da-fA-F]{4})|(["\\/bfnrt]))')
+"""Escapes of JSON, and those of Python in messages that quote what is not printable."""
+_pair = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+"""JSON may escape a character beyond U+FFFF as two surrogates."""
+_colons = re.compile(r"[\da-f:]+")
+_colons_before = re.compile(r"(?<!\w)[\da-f]{1,4}::?$")
+_colons_after = re.compile(r"::?[\da-f]{1,4}(?!\w)")
+"""An address of IPv6 or of a network card, and what continues it on either side."""
 _SHORT_ESCAPES = {'"': '"', "\\": "\\", "/": "/"}
 
 
 def plain(text: str) -> str:
-    """The text with what may differ between spellings of a value made equal: case, compatible characters, white space,
-    percent-encoding, and the ways in which values are defanged.
+    """The text with what may differ between spellings of a value made equal: case, compatible and invisible characters,
+    white space, percent-encoding, and the ways in which values are defanged.
 
     >>> plain("Write to ALICE%40example[.]org")
     'write to alice@example.org'
@@ -45,7 +57,7 @@ def plain(text: str) -> str:
     if "%" in text:
         text = unquote(text, errors="replace")
     if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
+        text = unicodedata.normalize("NFKC", text).translate(_UNSEEN)
     text = " ".join(text.casefold().split())
     for signs, pattern, replacement in _DEFANGED:
         if any(sign in text for sign in signs):
@@ -66,12 +78,17 @@ def plain_readings(text: str) -> Iterator[str]:
         yield plain(text)
         if "\\" not in text:
             return
-        text = _escape.sub(_unescaped, text)
+        text = _pair.sub(_paired, _escape.sub(_unescaped, text))
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    code, short = found.groups()
-    return chr(int(code, 16)) if code else _SHORT_ESCAPES.get(short, " ")
+    code = found[1] or found[2] or found[3]
+    return chr(int(code, 16)) if code else _SHORT_ESCAPES.get(found[4], " ")
+
+
+def _paired(found: re.Match[str]) -> str:
+    high, low = map(ord, found[0])
+    return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
 
 
 def says_any(text: str, values: Collection[str]) -> bool:
@@ -89,12 +106,23 @@ def _says(text: str, value: str) -> bool:
     return False
 
 
+def ends_with_beginning(text: str, values: Collection[str]) -> bool:
+    """Whether a text, where it was cut off, ends with the beginning of one of these values, of some characters."""
+    sizes = ((value, size) for value in values for size in range(_LEAST_BEGINNING, len(value)))
+    return any(text.endswith(value[:size]) and not _is_word(text[: len(text) - size][-1:]) for value, size in sizes)
+
+
+_LEAST_BEGINNING = 6
+
+
 def _is_word(char: str) -> bool:
     return char.isalnum() or char == "_"
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
-    """Whether it is not merely a part of a longer mail address, or of a longer number with dots."""
+    """Whether it is not merely a part of a longer mail address, or of a longer number with dots or colons."""
+    if ":" in text[start:end] and _colons.fullmatch(text, start, end):
+        return not (_colons_before.search(text, max(start - 6, 0), start) or _colons_after.match(text, end))
     after = text[end + 1 : end + 2] if text[end : end + 1] == "." else ""
     if "@" in text[start:end]:
         return text[start - 1 : start] not in (".", "+", "-") and not after.isalpha()

@@ -37,6 +37,12 @@ def recognises(value: str, text: str) -> bool:
     ("http://a.example/b", "hxxp://a[.]example/b"),
     ("a.example", "http://a.example/b"),
     ("C:\\new\\file", json.dumps("C:\\new\\file")),
+    ("\U00020bb7\u91ce \u592a\u90ce", json.dumps("by \U00020bb7\u91ce \u592a\u90ce.")),
+    ("J\u00f6rg M\u00fcller", json.dumps(ascii("J\u00f6rg\tM\u00fcller"))),
+    ("Jane \U00020bb7", ascii("Jane \U00020bb7")),
+    ("alice@mail.example", "al\u200bice@mail\u3002exam\u00adple"),
+    ("2001:db8::1", "src:2001:db8::1, [2001:db8::1]:443"),
+    ("2001:db8::", "2001:db8::/48"),
 ])  # fmt: skip
 def test_a_value_is_found_in_its_spellings(value: str, text: str) -> None:
     assert recognises(value, text)
@@ -50,6 +56,10 @@ def test_a_value_is_found_in_its_spellings(value: str, text: str) -> None:
     ("198.51.100.7", "1198.51.100.7"),
     ("198.51.100.7", "9.198.51.100.7"),
     ("198.51.100.7", "198.51.100.7.9"),
+    ("2001:db8::1", "2001:db8::1:5"),
+    ("2001:db8::1", "64:2001:db8::1"),
+    ("2001:db8::", "2001:db8::7"),
+    ("00:11:22:33:44:55", "00:11:22:33:44:55:66:77"),
     ("Jörg", "Jörgen"),
     ("Jörg", "éJörg"),
 ])  # fmt: skip
