@@ -16,6 +16,7 @@ continues does not need to know how far it was, and two may do it at once. Sourc
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -28,11 +29,11 @@ from hub.log.port import EventLog, StoredRecord, TopicPartition
 from hub.model.claims import Claim, ClaimKey
 from hub.model.errors import NotFound, Refused, TryAgain, WrongUsage
 from hub.model.forgettings import Erasable, Forgetting, Request
-from hub.model.forgotten import plain_value
+from hub.model.forgotten import plain_value, says_any
 from hub.model.policy import Policy
 from hub.model.problems import Problem
 from hub.model.record_headers import read_headers
-from hub.model.stix_types import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES, STIX_TYPES
 from hub.model.words import CanonicalKey, StixId
 from hub.patterns import canonical, keys_asked, value_candidates
 from hub.patterns.candidates import refang
@@ -79,7 +80,8 @@ class Eraser:
         shown = await self._store.erasing.things_shown(stix_id)
         things = dict.fromkeys((*shown, *(claim.thing for claim in under if claim.thing is not None)))
         claims = [*under, *await self._store.things.claims_about(tuple(things))]
-        found = [_of_value(value) for value in sorted({value for claim in claims for value in _values_of(claim)})]
+        said = [_meant_by(value) for value in sorted({value for claim in claims for value in _values_of(claim)})]
+        found = [one if _complaint(one) is None else replace(one, values=()) for one in said]
         return Erasable(
             tuple(dict.fromkeys(value for one in found for value in one.values)),
             tuple(dict.fromkeys((*things, *(thing for one in found for thing in one.things)))),
@@ -117,7 +119,7 @@ class Eraser:
             return await tx.add(what, request, now_us, now_us + notice_us if notice_us else 0, key)
 
     async def lift(self, no: int) -> Forgetting:
-        """Let what was erased by a request come again. Raises NotFound."""
+        """Let what was erased by a request come again, and erase no more of it. Raises NotFound."""
         await self._request(no)
         async with self._store.erasing.transaction(gives_way=False) as tx:
             await tx.lift(no, self._now_us())
@@ -247,20 +249,36 @@ def _registered(policy: Policy) -> Iterator[str]:
 
 
 def _of_value(text: str) -> Erasable:
+    """What a value or a pattern means. Raises WrongUsage for one that occurs in objects that are not about it."""
+    found = _meant_by(text)
+    if (complaint := _complaint(found)) is not None:
+        raise complaint
+    return found
+
+
+def _complaint(what: Erasable) -> WrongUsage | None:
+    """Why a value cannot be looked for in texts, if it cannot."""
+    if any(len(value) < _LEAST_CHARS for value in what.values):
+        says = f"A value of fewer than {_LEAST_CHARS} letters or digits occurs everywhere."
+        return WrongUsage("forget.short", says, "Name the whole value, or a STIX id.")
+    if any(_month(value) or says_any(_ANY_OBJECT, (value,)) for value in what.values):
+        says = "Objects that have nothing to do with it say it too, as the name of a property or in a date."
+        return WrongUsage("forget.everywhere", says, "Name the whole value, or a STIX id.")
+    return None
+
+
+def _meant_by(text: str) -> Erasable:
     """What a value or a pattern means. Of a pattern that names several values only the pattern is meant."""
     if text.startswith("["):
         values = _values_in(text)
         if isinstance(values, Problem):
             raise WrongUsage("forget.pattern", values.says, "Write a STIX pattern, a value or a STIX id.")
         if values:
-            return _of_value(values[0])
+            return _meant_by(values[0])
         spellings = [text]
     else:
         spellings = [text, refang(text), *(one.value for one in value_candidates(text) if one.kind != _NUMBERED)]
     found = {plain_value(each): None for each in spellings}
-    if any(len(value) < _LEAST_CHARS for value in found):
-        says = f"A value of fewer than {_LEAST_CHARS} letters or digits occurs everywhere."
-        raise WrongUsage("forget.short", says, "Name the whole value, or a STIX id.")
     things = things_named(text)
     return Erasable(
         tuple(found),
@@ -290,5 +308,18 @@ def _values_of(claim: Claim) -> list[str]:
     return []
 
 
+_month = re.compile(r"(?:19|20)\d\d(?:-\d\d)?").fullmatch
+_ANY_OBJECT = plain_value(
+    """{"type": "indicator", "spec_version": "2.1", "id": "indicator--", "created_by_ref": "identity--", "created": "",
+    "modified": "", "revoked": false, "labels": ["tlp:clear", "tlp:green", "tlp:amber", "tlp:amber+strict", "tlp:red"],
+    "confidence": 50, "lang": "en", "external_references": [{"source_name": "", "url": "https://http://"}],
+    "object_marking_refs": ["marking-definition--"], "granular_markings": [{"marking_ref": "", "selectors": []}],
+    "name": "", "description": "", "indicator_types": ["malicious-activity"], "pattern": "[:value = '']",
+    "pattern_type": "stix", "pattern_version": "2.1", "valid_from": "", "valid_until": "", "is_family": true,
+    "kill_chain_phases": [{"kill_chain_name": "", "phase_name": ""}], "relationship_type": "indicates related-to",
+    "source_ref": "", "target_ref": "", "published": "", "object_refs": [], "extensions": {}, "extension_type": ""}"""
+)
+_ANY_OBJECT += " " + " ".join(sorted(STIX_TYPES))
+"""Words that objects say whatever they are about."""
 _NUMBERED = "autonomous-system"
 """Its values are plain numbers, which occur everywhere."""
