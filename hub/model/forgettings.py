@@ -9,7 +9,15 @@ from functools import cached_property
 from typing import NamedTuple
 
 from hub.model.claims import Claim
-from hub.model.forgotten import ForgottenDigest, digest_of_id, digest_of_key, digest_of_value, plain_readings, says_any
+from hub.model.forgotten import (
+    ForgottenDigest,
+    digest_of_id,
+    digest_of_key,
+    digest_of_value,
+    ends_with_beginning,
+    plain_readings,
+    says_any,
+)
 from hub.model.words import CanonicalKey, StixId
 
 
@@ -43,6 +51,14 @@ class Erasable:
             says_any(reading, self.values) or (self._ids is not None and self._ids.search(reading) is not None)
             for reading in plain_readings(text)
         )
+
+    def is_begun_in(self, text: str) -> bool:
+        """Whether a text that was cut off ends with the beginning of the value."""
+        return any(ends_with_beginning(reading, self.values) for reading in plain_readings(text))
+
+    def is_quoted_in(self, message: str) -> bool:
+        """Whether a message says the value, or its beginning where it shortens a text (``problems.cut``)."""
+        return self.is_said_in(message) or any(map(self.is_begun_in, message.split("…")[:-1]))
 
     def is_claimed_by(self, claim: Claim) -> bool:
         """Whether a claim is about what is to be erased, says the value, or names the thing by its key."""

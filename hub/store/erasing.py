@@ -177,7 +177,8 @@ class SqlErasingTransaction(SqlTransaction):
     async def lift(self, no: int, now_us: int) -> None:
         """See the port."""
         await self.conn.execute(delete(ft.forgotten).where(ft.forgotten.c.forgetting == no))
-        await self.conn.execute(update(ft.forgettings).where(ft.forgettings.c.no == no).values(lifted_us=now_us))
+        lifted = update(ft.forgettings).where(ft.forgettings.c.no == no)
+        await self.conn.execute(lifted.values(lifted_us=now_us, what=None))
         await policy_changes.record(self.conn, ForgettingLifted(no), now_us)
 
 

@@ -20,12 +20,14 @@ from hub.model.held import HeldState
 from hub.model.words import CanonicalKey
 from hub.store import forgotten_tables as ft
 from hub.store import tables as t
+from hub.store import tasks
 from hub.store.chunks import chunks
 from hub.store.erasing_port import Search
 
 _MOST_BYTES = 8 << 20
 """How many bytes of bodies are read at once."""
 _PLACE = struct.Struct(">IQ")
+_END = (1 << 63) - 1
 ERASED = "What this said has been erased by the operator of the hub."
 
 
@@ -42,10 +44,15 @@ async def last_that_fits(
     body: ColumnElement[Any],
     where: Sequence[ColumnElement[bool]],
     limit: int,
+    *,
+    last_first: bool = False,
 ) -> int | None:
-    """Returns the last key of the next rows, as many as the limits allow and one at least; None if there are none."""
+    """Returns the last key of the next rows, as many as the limits allow and one at least; None if there are none.
+    ``last_first``: in the reverse order of the keys.
+    """
     last, total = None, 0
-    for no, size in await conn.execute(select(key, func.length(body)).where(*where).order_by(key).limit(limit)):
+    rows = select(key, func.length(body)).where(*where).order_by(key.desc() if last_first else key).limit(limit)
+    for no, size in await conn.execute(rows):
         total += size
         if last is not None and total > _MOST_BYTES:
             break
@@ -67,21 +74,25 @@ async def ids_of(conn: AsyncConnection, things: Collection[CanonicalKey]) -> set
 
 
 async def erase_versions(conn: AsyncConnection, search: Search, cursor: bytes, limit: int) -> bytes | None:
-    """Search the next rows of a log. Numbers and dates stay."""
-    log, after = _PLACE.unpack(cursor) if cursor else (0, 0)
+    """Search the next rows of a log. Numbers and dates stay.
+
+    The last rows come first: so the one that follows an erased row is found at once, however many versions there are.
+    """
+    log, before = _PLACE.unpack(cursor) if cursor else (0, _END)
     found = (await conn.execute(select(func.min(t.logs.c.no)).where(t.logs.c.no >= log))).scalar_one()
     if found is None:
         return None
-    log, after = found, after if found == log else 0
+    log, before = found, before if found == log else _END
     # locked, as writers lock it, so that a step that writes to this log has ended or begins after this one
     await conn.execute(select(t.logs.c.no).where(t.logs.c.no == log).with_for_update())
     c, v = t.changes.c, t.views.c
-    here = (c.log == log, c.seq > after, c.version_us != t.ERASED_US)
-    upto = await last_that_fits(conn, c.seq, c.body, here, limit)
-    if upto is None:
-        return _PLACE.pack(log + 1, 0)
-    shown = select(v.seq).where(v.collection == log, v.alive, v.seq > after, v.seq <= upto)
-    rows = await conn.execute(select(t.changes).where(*here, c.seq <= upto, c.seq.not_in(shown)).order_by(c.seq))
+    here = (c.log == log, c.seq < before, c.version_us != t.ERASED_US)
+    first = await last_that_fits(conn, c.seq, c.body, here, limit, last_first=True)
+    if first is None:
+        return _PLACE.pack(log + 1, _END)
+    shown = select(v.seq).where(v.collection == log, v.alive, v.seq >= first, v.seq < before)
+    wanted = select(t.changes).where(*here, c.seq >= first, c.seq.not_in(shown))
+    rows = await conn.execute(wanted.order_by(c.seq.desc()))
     ids = await ids_of(conn, search.what.things) | set(search.what.ids)
     versions = rejections = 0
     for row in rows.all():
@@ -90,7 +101,7 @@ async def erase_versions(conn: AsyncConnection, search: Search, cursor: bytes, l
         elif row.object_id in ids or body_says(row.body, search.what):
             versions += await _erase_version(conn, search, row)
     await count(conn, search.no, versions=versions, rejections=rejections)
-    return _PLACE.pack(log, upto)
+    return _PLACE.pack(log, first)
 
 
 def body_says(body: bytes, what: Erasable) -> bool:
@@ -130,12 +141,14 @@ async def _erase_rejection(conn: AsyncConnection, search: Search, row: Row[Any])
     said = orjson.loads(row.body)
     if not (
         body_says(row.body, search.what)
+        or search.what.is_quoted_in(said["message"])
+        or search.what.is_begun_in(said["excerpt"])
         or said["id"] in search.what.ids
         or (said["topic"], said["partition"], said["offset"]) in search.records
         or (said["receipt"], said["index"]) in search.pushed
     ):
         return False
-    said |= {"id": None, "message": ERASED, "excerpt": ""}
+    said |= {"id": None, "pointer": "", "message": ERASED, "excerpt": ""}
     c = t.changes.c
     values = {"object_id": "", "body": orjson.dumps(said), "version_us": t.ERASED_US}
     await conn.execute(update(t.changes).where(c.log == row.log, c.seq == row.seq).values(values))
@@ -161,7 +174,7 @@ async def erase_receipts(conn: AsyncConnection, search: Search, cursor: bytes, l
             for one in problems
             if one["message"] != ERASED
             and (
-                search.what.is_said_in(one["message"])
+                search.what.is_quoted_in(one["message"])
                 or (one["id"] is not None and (one["id"] in search.what.ids or search.what.is_said_in(one["id"])))
                 or (row.receipt, one["index"]) in search.pushed
             )
@@ -227,15 +240,17 @@ async def erase_others(conn: AsyncConnection, search: Search) -> None:
         others += (await conn.execute(delete(t.pins).where(t.pins.c.id.in_(some_ids)))).rowcount
     others += await _delete_tasks(conn, what)
     others += await _erase_decisions(conn, t.policy_changes, what)
+    others += await _erase_requests(conn, search)
     await count(conn, search.no, others=others)
 
 
 async def _delete_tasks(conn: AsyncConnection, what: Erasable) -> int:
-    names = (*what.ids, *(thing.hex() for thing in what.things))
+    """Delete the tasks about an erased id: nothing is shown or claimed under it any more. Others are still needed."""
+    keys = {thing.hex() for thing in what.things}
     found = [
-        row.no
-        for row in await conn.execute(select(t.tasks.c.no, t.tasks.c.task))
-        if any(name in row.task for name in names) or what.is_said_in(row.task)
+        no
+        for no, name in await tasks.named(conn)
+        if name in what.ids or what.is_said_in(name) or any(key in name for key in keys)
     ]
     for some in chunks(found):
         await conn.execute(delete(t.tasks).where(t.tasks.c.no.in_(some)))
@@ -250,6 +265,21 @@ async def _erase_decisions(conn: AsyncConnection, table: Table, what: Erasable) 
             body = json.dumps(_without(json.loads(row.body), what))
             await conn.execute(update(table).where(table.c.no == row.no).values(body=body))
             found += 1
+    return found
+
+
+async def _erase_requests(conn: AsyncConnection, search: Search) -> int:
+    """Replace what other requests say of it, and let those end now that still keep closing versions of it."""
+    f, what, found = ft.forgettings.c, search.what, 0
+    for row in (await conn.execute(select(ft.forgettings))).all():
+        said = {"who": row.who, "reason": row.reason, "case_ref": row.case_ref}
+        values: dict[str, Any] = {name: ERASED for name, text in said.items() if text and _without(text, what) != text}
+        found += bool(values)
+        keeps = row.no != search.no and row.what is not None and search.now_us >= search.closing_us
+        if keeps and row.closing_us > search.now_us and what.is_said_in(row.what):
+            values["closing_us"] = search.now_us
+        if values:
+            await conn.execute(update(ft.forgettings).where(f.no == row.no).values(values))
     return found
 
 

@@ -75,7 +75,7 @@ class ErasingTransaction(Transaction, Protocol):
         ...
 
     async def lift(self, no: int, now_us: int) -> None:
-        """Recognise the value no more, so that it may come again."""
+        """Recognise the value no more, so that it may come again; and erase no more of it."""
         ...
 
 

@@ -15,7 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.claims import ClaimKey, first_key
 from hub.model.reads import ClaimsPage
 from hub.model.stix_types import FILL_ORDER, fill_part
-from hub.model.tasks import DueTask, PublishLate, Recompute, RecomputeDue, TakeTurns, Task, TaskProgress, progress_of
+from hub.model.tasks import (
+    DueTask,
+    PublishLate,
+    Recompute,
+    RecomputeDue,
+    RecomputeId,
+    TakeTurns,
+    Task,
+    TaskProgress,
+    progress_of,
+)
 from hub.model.words import CanonicalKey, StixId
 from hub.store import tables as t
 from hub.store.chunks import chunks
@@ -79,6 +89,14 @@ async def unfinished(conn: AsyncConnection) -> list[Recompute | RecomputeDue]:
     rows = await conn.execute(select(t.tasks.c.task).where(t.tasks.c.kind.in_(kinds)))
     found = [_json.decode(row.task) for row in rows]
     return [task for task in found if isinstance(task, Recompute | RecomputeDue)]
+
+
+async def named(conn: AsyncConnection) -> list[tuple[int, StixId]]:
+    """Returns the numbers of the tasks that are about one id, with the id."""
+    kinds = (RecomputeId.__name__, TakeTurns.__name__)
+    rows = await conn.execute(select(t.tasks.c.no, t.tasks.c.task).where(t.tasks.c.kind.in_(kinds)))
+    found = [(row.no, _json.decode(row.task)) for row in rows]
+    return [(no, task.name) for no, task in found if isinstance(task, RecomputeId | TakeTurns)]
 
 
 async def due(conn: AsyncConnection, now_us: int) -> list[DueTask]:

@@ -13,7 +13,8 @@ from sqlalchemy import text
 from hub.core.step import StepSettings
 from hub.forgetting import Eraser
 from hub.model.forgettings import Forgetting, Request
-from hub.model.times import DAY_US
+from hub.model.principals import PrincipalKind
+from hub.model.times import DAY_US, from_us
 from hub.questions.verify import verified
 from hub.rebuild import Repairs
 from hub.store.port import Filter
@@ -300,6 +301,78 @@ async def test_what_was_not_there_is_refused_all_the_same_until_that_is_lifted(h
     assert (await hub.tell("ro", an_address(MAIL)))["rejected"] == 1
     await eraser(hub).lift(found.no)
     assert (await hub.tell("ro", an_address(MAIL)))["accepted"] == 1
+
+
+async def test_work_that_is_left_stays_whatever_words_say_it(hub: Hub) -> None:
+    """The tasks of a hub are no content of anybody."""
+    await hub.registry.principals.suspend("ro", PrincipalKind.CENTRE)
+    left = "select no, task from tasks order by no"
+    async with hub.store.reading() as conn:
+        before = (await conn.execute(text(left))).all()
+    assert len(before) > 1
+    for word in ("kind", "suspended", "recompute", "setdate"):
+        await forget(hub, word)
+    async with hub.store.reading() as conn:
+        assert (await conn.execute(text(left))).all() == before
+
+
+async def test_what_earlier_requests_say_of_it_is_erased_too(hub: Hub, tmp_path: Path) -> None:
+    its = eraser(hub)
+    said = Request("dpo", f"{NAME} has asked", f"mail of {NAME}")
+    await its.run(await its.remember(await its.look_up(MAIL), said))
+    waiting = await forget(hub, NAME, notice_us=DAY_US)
+    assert waiting.is_waiting
+    await forget(hub, NAME)
+    await its.resume()
+    assert await traces(hub, tmp_path, NAME) == []
+    requests = await its.requests()
+    assert [(one.request.who, one.what) for one in requests] == [("dpo", None)] * 3
+    assert requests[0].request.case is not None
+
+
+async def test_what_is_allowed_again_while_closing_versions_stay_is_not_erased_later(hub: Hub) -> None:
+    await hub.tell("ro", an_address(MAIL))
+    waiting = await forget(hub, MAIL, notice_us=DAY_US)
+    await eraser(hub).lift(waiting.no)
+    assert (await hub.tell("it", an_address(MAIL, "again")))["accepted"] == 1
+    hub.clock.us += DAY_US
+    await eraser(hub).resume()
+    assert f"[email-addr:value = '{MAIL}']" in await _shown(hub, "community")
+    assert [one.done_us is not None for one in await eraser(hub).requests()] == [True]
+
+
+async def test_a_value_that_a_message_cut_off_is_erased_when_its_record_is_gone(hub: Hub, tmp_path: Path) -> None:
+    url = f"https://portal.example/a-long-way/to/the-list/of/{MAIL} "
+    pushed = an_indicator("203.0.113.8", "cut", valid_from=url)
+    cut_off = b'{"type": "indicator", "name": "%b"}' % (b"x" * 468 + b" " + MAIL.encode())
+    unseen = an_indicator("203.0.113.8", "escaped", valid_from="J\u00f6rg\tM\u00fcller-Example")
+    receipt = await hub.tell("ro", pushed, cut_off, unseen)
+    assert f"/{MAIL[:8]}" in receipt["problems"][0]["message"]
+    async with hub.store.begin() as conn:
+        await conn.execute(text("delete from held"))
+    await hub.log.trim(await hub.store.all_positions(), older_than=from_us(2**52))
+    await hub.log.clean()
+    await forget(hub, MAIL)
+    await forget(hub, "J\u00f6rg M\u00fcller-Example")
+    for value in (MAIL[:8], "ller-Example"):
+        assert await traces(hub, tmp_path, value) == []
+
+
+async def test_the_name_of_a_property_says_it_too(hub: Hub, tmp_path: Path) -> None:
+    await hub.tell("ro", an_indicator("203.0.113.8", "p", **{MAIL: 1}))
+    assert await traces(hub, tmp_path, MAIL)
+    await forget(hub, MAIL)
+    assert await traces(hub, tmp_path, MAIL) == []
+
+
+async def test_under_an_id_the_thing_of_a_short_value_is_erased_by_its_key(hub: Hub) -> None:
+    for said in ("[ipv6-addr:value = '::1']", "[ipv6-addr:value = '::2']"):
+        await hub.tell("ro", an_indicator(said, said))
+    shown = (await _shown(hub, "community"))["[ipv6-addr:value = '::1']"]["id"]
+    assert (await forget(hub, shown)).counts.claims == 1
+    again = [an_indicator(f"[ipv6-addr:value = '::{n}']", f"again {n}") for n in (1, 2)]
+    receipt = await hub.tell("it", *again)
+    assert [(one["index"], one["code"]) for one in receipt["problems"]] == [(0, "value.forgotten")]
 
 
 async def test_the_history_tells_who_why_and_how_much(hub: Hub) -> None:
