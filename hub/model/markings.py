@@ -154,7 +154,8 @@ class GranularMarking(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The markings of one claim, before any policy is applied: everything that decides who may see what of it.
+    """The markings of one claim, before any policy is applied: everything that decides who may see what of it, and what
+    may be done with it.
 
     The object's own markings decide its level and its recipients. Granular markings only take parts away.
     """
@@ -167,6 +168,8 @@ class Marks:
     """Sorted; each marking once."""
     unreadable: bool = False
     """A label states an unknown TLP level: the claim is hidden from everyone."""
+    pap: int | None = None
+    """The strictest PAP that a label states, as an index into ``PAP_ORDER``."""
 
     @property
     def others(self) -> tuple[StixId, ...]:
@@ -185,14 +188,15 @@ def marks_of(obj: StixObject) -> Marks:
     own = tuple(sorted(StixId(ref) for ref in refs if ref not in LEVEL_OF_ID))
     said = obj.get("granular_markings")
     granular = _granular(said) if said else ()
-    unreadable = False
+    labels, unreadable = obj.get("labels") or (), False
     if level is None:
         try:
-            stated = [level for label in obj.get("labels") or () if (level := stated_level(label)) is not None]
+            stated = [level for label in labels if (level := stated_level(label)) is not None]
             level = max(stated, default=None)
         except UnreadableMarking:
             level, unreadable = None, True
-    return Marks(level, own, granular, unreadable)
+    pap = max((pap for label in labels if (pap := stated_pap(label)) is not None), default=None)
+    return Marks(level, own, granular, unreadable, pap)
 
 
 def _granular(said: Iterable[StixObject]) -> tuple[GranularMarking, ...]:

@@ -194,6 +194,16 @@ async def test_with_a_pace_too_what_an_audience_may_not_see_changes_no_byte(hist
     assert full == less
 
 
+async def test_a_label_that_marks_what_may_be_done_is_never_put_off(story: Story) -> None:
+    ro = await story.centre("ro")
+    await story.batch((ro, named(1, labels=["a"])))
+    for at, labels in ((2, ["PAP:RED", "a"]), (3, ["PAP:GREEN", "a"]), (4, ["a"])):
+        await story.batch((ro, named(at, labels=labels)))
+        assert (await story.only("community"))["labels"] == labels
+    await story.batch((ro, named(5, labels=["b"])))
+    assert (await story.only("community"))["labels"] == ["a"]
+
+
 async def test_what_is_put_off_while_the_last_late_version_is_published_does_not_stay_late(
     tmp_path: Path,
     story_on_postgres: None,  # noqa: F811
