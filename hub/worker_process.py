@@ -29,7 +29,7 @@ from hub.core.step import StepSettings
 from hub.forgetting import Eraser
 from hub.log.port import EventLog
 from hub.model.clock import JUMP_US, Doubt
-from hub.model.errors import Broken, HubError, TryAgain
+from hub.model.errors import HubError, TryAgain
 from hub.model.times import DAY_US, from_us
 from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings
@@ -137,12 +137,22 @@ class Chores:
             days = (await self._store.policy()).retention.log_days
             if days is not None:
                 await self._log.trim(await self._store.all_positions(), older_than=from_us(now_us - days * DAY_US))
-            for one in await self._eraser.resume():
-                _log.info("value.erased", count=one.counts.total)
+            await self._erase()
         except TryAgain as error:
             _log.info("chores.again", code=error.code)
-        except Broken as error:  # brokers may not let the hub delete records: the records stay, and the hub continues
+        except HubError as error:  # brokers may not let the hub delete records: the records stay, and the hub continues
             _log.error("chores.refused", code=error.code, says=error.says, way_out=error.way_out)
+
+    async def _erase(self) -> None:
+        """Erase what was to be erased. What nobody foresaw there must not keep the worker from its work."""
+        try:
+            for one in await self._eraser.resume():
+                _log.info("value.erased", count=one.counts.total)
+        except HubError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told, and tried again with the next chores
+            # in a thread, because formatting a traceback reads the source files
+            await asyncio.to_thread(_log.error, "value.not_erased", way_out="Report the error below.", exc_info=error)
 
     def _tell(self, doubt: Doubt) -> None:
         if time.monotonic() - self._told_s >= _TELL_DOUBT_EVERY_S:

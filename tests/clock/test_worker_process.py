@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from hub import worker_metrics
 from hub.app import opened_by_clock
@@ -22,6 +22,7 @@ from hub.model.times import DAY_US, from_us
 from hub.registry.service import Registry
 from hub.role import Role
 from hub.running import Running
+from hub.store import forgotten_tables as ft
 from hub.store import tables as t
 from hub.store.sql import SqlStore
 from hub.worker import Worker, WorkerSettings
@@ -88,6 +89,14 @@ async def test_in_doubt_a_worker_is_not_ready_sets_no_day_and_says_why(process: 
     await process.chores.once()
     assert await process.running.why_not_ready() == []
     assert b"ctihub_clock_in_doubt 0.0" in worker_metrics.text(by_centre=False)
+
+
+async def test_what_cannot_be_erased_does_not_end_the_worker(process: Process) -> None:
+    row = {"at_us": 0, "who": "dpo", "reason": "asked for", "what": "{", "closing_us": 0}
+    async with process.store.begin() as conn:
+        await conn.execute(insert(ft.forgettings).values(row))
+    await process.chores.once()
+    await process.work()
 
 
 async def test_a_day_after_the_hub_was_made_is_set_when_the_clock_is_believed(process: Process) -> None:
