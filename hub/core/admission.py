@@ -7,7 +7,7 @@ Uses only the object, the policy and the limits, never the state of the store.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -51,6 +51,8 @@ class Admitted:
     """The name of the list that it matched."""
     only_revokes: bool = False
     """Only the revocation counts: the rest of the object is not valid."""
+    says_forgotten: bool = False
+    """Whether its record says something that was erased."""
     would_claim: tuple[Claim, ...] = ()
     """If held: the claims that it makes once it is released (or already makes, if it was released before). If refused
     for its marking: the claims that it would replace, which are withdrawn."""
@@ -69,7 +71,19 @@ def _unless_forgotten(arrival: Arrival, policy: Policy, limits: Limits, hold: Ho
         found = _admitted(arrival, policy, limits, hold)
         if not any(claimed_again(claim, policy.forgotten) for claim in (*found.claims, *found.would_claim)):
             return found
-    return Admitted(arrival, (FORGOTTEN,))
+    return _of_forgotten(arrival, policy, limits)
+
+
+def _of_forgotten(arrival: Arrival, policy: Policy, limits: Limits) -> Admitted:
+    """Refuse it. But where it revokes something else, and only mentions it, the revocation counts and alone is kept."""
+    revokes = None if arrival.value is None else revocation_in(arrival.value)
+    if revokes is not None:
+        found = _revoked(arrival, revoking(revokes, FORGOTTEN), policy, limits)
+        for claim in found.claims:
+            bare = replace(arrival, value=claim.body, stix_id=claim.id)
+            if not said_again(bare, policy.forgotten):
+                return replace(found, arrival=bare, says_forgotten=True)
+    return Admitted(arrival, (FORGOTTEN,), says_forgotten=True)
 
 
 def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> Admitted:

@@ -43,7 +43,7 @@ class Outcome:
         """Whether its record says something that was erased, and still has its content."""
         arrival = self.admitted.arrival
         has_content = arrival.released is None and (arrival.value is not None or arrival.stix_id is not None)
-        return has_content and any(problem.code is Code.VALUE_FORGOTTEN for problem in self.problems)
+        return has_content and self.admitted.says_forgotten
 
     @property
     def superseding(self) -> Superseding | None:

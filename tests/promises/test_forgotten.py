@@ -251,6 +251,24 @@ async def test_an_object_that_only_mentions_it_may_come_again_without_it(hub: Hu
     assert await verified(hub.store) == []
 
 
+async def test_a_revocation_counts_even_if_it_mentions_it(hub: Hub, tmp_path: Path) -> None:
+    stands = malware("m", description="By somebody")
+    await hub.tell("ro", stands)
+    await forget(hub, NAME)
+    again = {**stands, "description": f"By {NAME}", "revoked": True, "modified": "2026-01-01T00:00:30.000Z"}
+    receipt = await hub.tell("ro", again)
+    assert (receipt["accepted"], [one["code"] for one in receipt["problems"]]) == (1, ["revocation.lenient"])
+    rows = await rows_of_log(hub.store, (await hub.collection("community")).no)
+    shown = [json.loads(row.body) for row in rows if row.object_id == stands["id"]]
+    assert [(one.get("revoked"), one["description"]) for one in shown] == [
+        (None, "By somebody"), (True, "By somebody"),
+    ]  # fmt: skip
+    await eraser(hub).resume()
+    await hub.log.clean()
+    assert await traces(hub, tmp_path, NAME) == []
+    assert await verified(hub.store) == []
+
+
 async def test_an_older_version_is_erased_and_its_object_stays(hub: Hub) -> None:
     versions = [malware("m", description=text, at=at) for at, text in ((1, "one"), (2, f"By {NAME}"), (3, "three"))]
     for version in versions:
