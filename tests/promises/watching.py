@@ -11,6 +11,7 @@ from typing import Any
 
 from hub.model.extensions import VIEW_EXTENSION
 from hub.model.words import Level, Naming, Withdrawal
+from tests.oracle.words import ALWAYS_NEEDED, NEEDED
 from tests.promises.histories import (
     CENTRES,
     GROUP,
@@ -45,24 +46,6 @@ _DEFAULTS = {
     "ceiling": Level.AMBER_STRICT,
     "default_level": Level.AMBER,
 }
-
-
-NEEDED = {
-    "indicator": {"pattern", "pattern_type", "valid_from"},
-    "malware": {"name", "is_family"},
-    "relationship": {"relationship_type", "source_ref", "target_ref"},
-    "sighting": {"sighting_of_ref"},
-    "report": {"name", "published", "object_refs"},
-    "note": {"content", "object_refs"},
-    "opinion": {"opinion", "object_refs"},
-    "grouping": {"name", "context", "object_refs"},
-    "identity": {"name"},
-    "ipv4-addr": {"value"},
-    "network-traffic": {"protocols", "src_ref", "start", "end"},
-    "observed-data": {"first_observed", "last_observed", "number_observed", "object_refs", "objects"},
-}
-"""Without which an object is invalid, means nothing, or is about something else, by type."""
-ALWAYS_NEEDED = {"type", "spec_version", "id", "created", "modified", "revoked", "object_marking_refs"}
 
 
 @dataclass(frozen=True)
