@@ -14,8 +14,8 @@ from hub.core.contribution_reads import own_markings, parts_of
 from hub.core.judge import revoking
 from hub.core.merge.facts import indexed_references, marked_with
 from hub.core.merge.newest import newest, no_claim, restored, standing_withdrawal, superseded, withdrawal
-from hub.core.merge.project import decision_of
-from hub.core.merge.reach import Decided, decided_by
+from hub.core.merge.project import deciding_by
+from hub.core.merge.reach import decided_by
 from hub.core.merge.references import read_as_keys
 from hub.core.merge.runs import runs_on
 from hub.core.outcomes import Outcome, superseding_of, waiting_version, withdraws
@@ -110,13 +110,11 @@ class Contributions:
         """Whether the breaker lets pass what an arrival has taken back."""
         if one.arrival.released is not None or not self._replaced or not self._policy.breaker.share:
             return True
-        found = [taken_back(old, self._now[key], self._policy, self._decision) for key, old in self._replaced.items()]
+        deciding = deciding_by(self._now.get)
+        found = [taken_back(old, self._now[key], self._policy, deciding) for key, old in self._replaced.items()]
         hidden = sum(self._carrying(key) for key, old in self._replaced.items() if hides_more(old, self._now[key]))
         what = TakenBack(sum(each.taken for each in found) + hidden, sum(each.ended for each in found))
         return self.breaker.lets_pass(one.arrival.source.no, one.arrival.at_us, what)
-
-    def _decision(self, source: int, marking: StixId) -> Decided:
-        return decision_of(self._now.get(claim_key(source, marking)))
 
     def _carrying(self, key: ClaimKey) -> int:
         """How many claims of its source carry a marking-definition, after the arrivals so far."""

@@ -16,12 +16,12 @@ import msgspec
 
 from hub.core.merge.facts import AskedTogether, Facts, Missing
 from hub.core.merge.known import goes_along
-from hub.core.merge.project import decision_of
-from hub.core.merge.reach import Decided, Reach, reach
-from hub.model.claims import Claim, ClaimKey, claim_key
+from hub.core.merge.project import deciding_by
+from hub.core.merge.reach import Reach, reach
+from hub.model.claims import Claim, ClaimKey
 from hub.model.policy import Audience, Policy
 from hub.model.reads import Answers, Reads
-from hub.model.words import GroupName, Level, StixId
+from hub.model.words import GroupName, Level
 
 
 class _Waiting(msgspec.Struct, array_like=True):
@@ -101,10 +101,7 @@ def counted_for(
     """
     facts = Facts(policies[0], {})
     counted = [claim for claim in claims if not claim.state.is_withdrawn and not goes_along(claim, policies[0])]
-
-    def decide(source: int, marking: StixId) -> Decided:
-        return decision_of(facts.claim(claim_key(source, marking)))
-
+    decide = deciding_by(facts.claim)
     while True:
         seen: dict[Audience, list[ClaimKey]] = {audience: [] for audience in audiences}
         together = AskedTogether()

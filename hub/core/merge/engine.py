@@ -236,8 +236,9 @@ class Engine:
         """Apply a changed claim in the collections whose audience sees it now or saw it before, and in no others."""
         old, new = self._changed[key]
         nos = tuple(no for no in self._nos if self._resolver.sees(no, new) or self._resolver.saw(no, new))
-        adds = (no for no in nos if only_adds(old if self._resolver.saw(no, new) else None, new))
-        self._affect_claim(new, nos, tuple(adds) if self._pace.is_set else ())
+        paced = nos if self._pace.is_set else ()
+        adds = tuple(no for no in paced if only_adds(old if self._resolver.saw(no, new) else None, new))
+        self._affect_claim(new, nos, adds)
         if new.type == "marking-definition":
             self._redefine(old, new)
         else:

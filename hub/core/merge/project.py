@@ -6,17 +6,17 @@ Source: docs/semantics.md, section 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
 
-from hub.core.merge.reach import Decided, Effect, Reach, decided_by, strictest
+from hub.core.merge.reach import Decided, Deciding, Effect, Reach, decided_by, strictest
 from hub.core.merge.runs import began
 from hub.core.merge.unnamed import without_traces
 from hub.core.merge.validity import ALWAYS, Validity, validity_of
-from hub.model.claims import Claim, ClaimHead, ClaimState, digest_of
+from hub.model.claims import Claim, ClaimHead, ClaimKey, ClaimState, claim_key, digest_of
 from hub.model.kept_out import KeptOut
 from hub.model.markings import stated_pap
 from hub.model.policy import Audience, Policy, Source, covers
@@ -180,6 +180,11 @@ def decision_of(definition: ClaimHead | None) -> Decided:
     if definition is None or definition.state.is_withdrawn:
         return decided_by(None)
     return decided_by(_opened(definition).obj)
+
+
+def deciding_by(claim_of: Callable[[ClaimKey], ClaimHead | None]) -> Deciding:
+    """What the marking-definitions decide that ``claim_of`` finds."""
+    return lambda source, marking: decision_of(claim_of(claim_key(source, marking)))
 
 
 def _opened(claim: ClaimHead) -> Claim:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hub.core.merge.facts import Facts
-from hub.core.merge.project import Part, Projection, as_definition, decision_of, part_for, projected
+from hub.core.merge.project import Part, Projection, as_definition, deciding_by, decision_of, part_for, projected
 from hub.core.merge.reach import Decided, Reach, reach
 from hub.model.claims import ClaimHead, ClaimKey, claim_key
 from hub.model.kept_out import KeptOut
@@ -35,6 +35,8 @@ class Projections:
         self._facts = facts
         self._before = before
         self._policy_before = policy_before
+        self._decision = deciding_by(facts.claim)
+        """The decision of the marking-definition that a source claims under an id."""
         self._redefined = any(claim is not None and claim.type == "marking-definition" for claim in before.values())
         self._reaches: dict[tuple[int, Marks, tuple[StixId, ...]], Reach | KeptOut] = {}
         self._reaches_before: dict[tuple[int, Marks], Reach | KeptOut] = {}
@@ -85,10 +87,6 @@ class Projections:
             self._reaches_before[at] = reach(old, self._policy_before or self._policy, self._decision_before)
         found = self._reaches_before[at]
         return not isinstance(found, KeptOut) and found.recipients.include(audience)
-
-    def _decision(self, source: int, marking: StixId) -> Decided:
-        """The decision of the marking-definition that a source claims under an id."""
-        return decision_of(self._facts.claim(claim_key(source, marking)))
 
     def _decision_but(self, unread: tuple[StixId, ...], source: int, marking: StixId) -> Decided:
         return decision_of(None) if marking in unread else self._decision(source, marking)
