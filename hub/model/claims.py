@@ -39,7 +39,7 @@ def digest_of(body: bytes) -> bytes:
 
 
 class ClaimState(IntEnum):
-    """The state of a source's claim under one id."""
+    """The state of a source's claim under one id. All from ``WITHDRAWN`` on are withdrawn."""
 
     LIVE = 0
     REVOKED = 1
@@ -51,7 +51,7 @@ class ClaimState(IntEnum):
     @property
     def is_withdrawn(self) -> bool:
         """Whether the source claims nothing, whether or not the withdrawal stands."""
-        return self in (ClaimState.WITHDRAWN, ClaimState.WITHDRAWN_STANDING)
+        return self >= ClaimState.WITHDRAWN
 
 
 class ClaimHead(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from hub.model.extensions import KEPT_EXTENSION, PAP_EXTENSION
@@ -86,6 +86,38 @@ def stated_pap(text: str) -> int | None:
 _PAP_WORDS = {"white": 0, **{word.lower(): at for at, word in enumerate(PAP_ORDER)}}
 
 
+class StatedByLabel(NamedTuple):
+    """What a label states about sharing and permissible actions."""
+
+    level: Level | None = None
+    pap: int | None = None
+    """An index into ``PAP_ORDER``."""
+    unreadable: bool = False
+    """It states an unknown TLP level."""
+
+    @property
+    def is_tlp(self) -> bool:
+        """Whether it states a TLP level, known or not."""
+        return self.level is not None or self.unreadable
+
+
+def stated_by(label: str) -> StatedByLabel:
+    """What a label states."""
+    return _stated_by_short(label) if len(label) < _SHORT_LABEL_CHARS else _stated_by(label)
+
+
+def _stated_by(label: str) -> StatedByLabel:
+    try:
+        return StatedByLabel(stated_level(label), stated_pap(label))
+    except UnreadableMarking:
+        return StatedByLabel(unreadable=True)
+
+
+_SHORT_LABEL_CHARS = 64
+_stated_by_short = lru_cache(maxsize=4_096)(_stated_by)
+"""Cached for short labels only, so that input cannot grow the cache: sources use few labels, again and again."""
+
+
 def level_of_definition(definition: StixObject) -> Level | None:
     """The TLP level that a marking-definition object states by extension, type, name or text; None if it states none.
 
@@ -152,8 +184,7 @@ class GranularMarking(NamedTuple):
         return WHOLE in self.selectors
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(NamedTuple):
     """The markings of one claim, before any policy is applied: everything that decides who may see what of it, and what
     may be done with it.
 
@@ -183,19 +214,19 @@ def marks_of(obj: StixObject) -> Marks:
 
     Source: docs/semantics.md, section 2.
     """
-    refs = set(obj.get("object_marking_refs") or ())
-    level = max((LEVEL_OF_ID[ref] for ref in refs if ref in LEVEL_OF_ID), default=None)
-    own = tuple(sorted(StixId(ref) for ref in refs if ref not in LEVEL_OF_ID))
+    refs = obj.get("object_marking_refs") or ()
+    level = max([LEVEL_OF_ID[ref] for ref in refs if ref in LEVEL_OF_ID], default=None)
+    own = tuple(sorted({StixId(ref) for ref in refs if ref not in LEVEL_OF_ID}))
     said = obj.get("granular_markings")
     granular = _granular(said) if said else ()
-    labels, unreadable = obj.get("labels") or (), False
-    if level is None:
-        try:
-            stated = [level for label in labels if (level := stated_level(label)) is not None]
-            level = max(stated, default=None)
-        except UnreadableMarking:
-            level, unreadable = None, True
-    pap = max((pap for label in labels if (pap := stated_pap(label)) is not None), default=None)
+    unreadable, pap = False, None
+    labels = obj.get("labels")
+    if labels:
+        stated = list(map(stated_by, labels))
+        if level is None:
+            unreadable = any(one.unreadable for one in stated)
+            level = None if unreadable else max((one.level for one in stated if one.level is not None), default=None)
+        pap = max((one.pap for one in stated if one.pap is not None), default=None)
     return Marks(level, own, granular, unreadable, pap)
 
 

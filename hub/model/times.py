@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9})\d*)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
+_USUAL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:[0-5]\d\.\d{3}Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 DAY_US = 86_400_000_000
+_DAY_MS = DAY_US // 1000
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 _FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
 LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
 """The last microsecond of the year 9999."""
@@ -27,6 +30,8 @@ def parse_us(text: str) -> int:
 
 
 def _us(text: str) -> int:
+    if _USUAL.fullmatch(text) is not None:
+        return (datetime.fromisoformat(text) - _EPOCH) // MICROSECOND
     found = _RFC3339.fullmatch(text)
     if found is None:
         raise ValueError(f"not an RFC 3339 timestamp: {text!r}")
@@ -70,7 +75,11 @@ def stix_time(us: int) -> str:
 
 @lru_cache(maxsize=65_536)  # fifty rows of a log share a millisecond, and so do the claims of one report
 def _stix_time(ms: int) -> str:
-    return from_us(ms * 1000).isoformat(timespec="milliseconds")[:-6] + "Z"
+    day, rest = divmod(ms, _DAY_MS)
+    minute, rest = divmod(rest, 60_000)
+    hour, minute = divmod(minute, 60)
+    second, ms = divmod(rest, 1000)
+    return f"{date.fromordinal(_EPOCH_DAY + day)}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z"
 
 
 def taxii_time(us: int) -> str:

@@ -90,7 +90,7 @@ class Cutting(Projections):
     def __init__(self, policy: Policy, facts: Facts, cut: Cut) -> None:
         super().__init__(policy, facts, {})
         self._cut = cut
-        self._parts: dict[tuple[int, str], Projection] = {}
+        self._rests: dict[tuple[int, str], Projection] = {}
 
     def seen(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...] = ()) -> Projection | KeptOut:
         """See the class that this is of. Whoever sees the same part of a claim gets the same projection."""
@@ -98,10 +98,10 @@ class Cutting(Projections):
         if isinstance(p, KeptOut) or audience not in self._cut:
             return p
         at = (id(p), self._cut[audience])
-        if at not in self._parts:
+        if at not in self._rests:
             rest = {name: value for name, value in p.obj.items() if name != self._cut[audience]}
-            self._parts[at] = replace(p, obj=rest)
-        return self._parts[at]
+            self._rests[at] = replace(p, obj=rest)
+        return self._rests[at]
 
 
 def things_of(claims: Sequence[Claim]) -> list[CanonicalKey]:
@@ -236,17 +236,17 @@ def test_what_is_kept_of_a_claim_is_kept_by_its_part() -> None:
     reach = Reach(Level.CLEAR, Recipients(Level.CLEAR, ()), ())
     stricter = Reach(Level.GREEN, Recipients(Level.GREEN, ((HEALTH,),)), ((HEALTH,),))
     one, other = (
-        projected(claim, Part(found, since, ()), POLICY) for found, since in ((reach, b"1"), (stricter, b"2"))
+        projected(claim, Part(found, ()), since, POLICY) for found, since in ((reach, b"1"), (stricter, b"2"))
     )
     assert (one.level, one.restrictions, one.since) == (Level.CLEAR, (), b"1")
     assert (other.level, other.restrictions, other.since) == (Level.GREEN, ((HEALTH,),), b"2")
-    assert Part(reach, b"1", ()) != Part(replace(reach), b"1", ()), "a reach is the one of its claim, or another"
+    assert Part(reach, ()) != Part(replace(reach), ()), "a reach is the one of its claim, or another"
 
 
 def test_two_projections_are_equal_only_if_they_are_the_same() -> None:
     claim = run_of("clear")
     reach = Reach(Level.CLEAR, Recipients(Level.CLEAR, ()), ())
-    one, other = (projected(claim, Part(reach, b"1", ()), POLICY) for _ in range(2))
+    one, other = (projected(claim, Part(reach, ()), b"1", POLICY) for _ in range(2))
     assert one == one
     assert one != other
     assert len({one, other}) == 2

@@ -45,6 +45,7 @@ def content(
     uses: tuple[str, ...],
     own: StixObject | None = None,
     kinds: tuple[str, ...] = (),
+    due_day: int | None = None,
 ) -> Content:
     """Render ``properties`` without ``LEADING``. ``own``: an object whose id and times are shown unchanged."""
     rest = _rest(properties)
@@ -52,7 +53,7 @@ def content(
         type=kind, rest=rest, digest=digest_of(kind.encode() + rest), uses=uses,
         own_id=None if own is None else own["id"],
         created=None if own is None else own.get("created"), modified=None if own is None else own.get("modified"),
-        kinds=kinds, confidence=properties.get("confidence"),
+        kinds=kinds, confidence=properties.get("confidence"), due_day=due_day,
     )  # fmt: skip
 
 

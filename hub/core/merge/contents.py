@@ -119,16 +119,18 @@ class Contents:
         live = [p for _, p in seen if p.counts]
         if not live:
             return _without_any(seen)
-        revoked = [p for _, p in seen if p.revoked]
         feedback = self._feedback(collection, thing, seen, live)
-        if any(claim.beside_author for claim, _ in seen):
+        at = (feedback, tuple([p for _, p in seen]))
+        made = self._indicators.get(at)
+        if made is not None:
+            return made
+        revoked = [p for _, p in seen if p.revoked]
+        if any(claim.beside_author for claim, _ in seen):  # each collection shows ids of its own
             known: dict[StixId, None] = {}
             live = self._rewritten(collection, [(claim, _without_author(p)) for claim, p in seen], known)
             return _using(hubmade.indicator(live, revoked, self._policy, feedback), known)
-        at = (feedback, tuple(p for _, p in seen))
-        if at not in self._indicators:
-            self._indicators[at] = hubmade.indicator(live, revoked, self._policy, feedback)
-        return self._indicators[at]
+        made = self._indicators[at] = hubmade.indicator(live, revoked, self._policy, feedback)
+        return made
 
     def _relationship(self, collection: Collection, seen: Seen) -> Content | KeptOut:
         known: dict[StixId, None] = {}
@@ -224,6 +226,8 @@ class Contents:
         self, collection: Collection, thing: CanonicalKey, seen: Seen, live: Sequence[Projection]
     ) -> Feedback:
         """The visible feedback on a thing, as far as its markings are no stricter than those of the view."""
+        if self._facts.index.is_without_feedback:
+            return NO_FEEDBACK
         names: dict[StixId, None] = {claim.id: None for claim, _ in seen}
         names[keyed("indicator", thing)] = None
         said = self._facts.index.feedback(names)

@@ -242,6 +242,9 @@ class Facts:
 class Index:
     """The claims that refer to an id. Every method may raise ``Missing``."""
 
+    is_without_feedback = False
+    """Whether it is known that there is no feedback on anything."""
+
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
 

@@ -6,7 +6,7 @@ Source: docs/semantics.md, section 5 (the rule of each property) and section 6.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,13 +16,14 @@ from hub.core.merge.content import LEADING, Content, content
 from hub.core.merge.feedback import NO_FEEDBACK, Feedback
 from hub.core.merge.known import uses_of_extensions
 from hub.core.merge.project import Projection, no_stricter, view_groups
+from hub.core.merge.reach import strictest
 from hub.core.merge.unnamed import marking_in, marking_name
 from hub.core.merge.voices import confidence, voices
 from hub.model.extensions import VIEW_EXTENSION
-from hub.model.markings import PAP_ORDER, TLP_IDS, UnreadableMarking, stated_level, stated_pap
-from hub.model.policy import Policy, Widths
+from hub.model.markings import PAP_ORDER, TLP_IDS, stated_by
+from hub.model.policy import Policy, Source, Widths
 from hub.model.times import exact_time, parse_us, stix_time
-from hub.model.words import GroupName, Level, StixId, StixObject, derived_id
+from hub.model.words import GroupName, Level, Naming, StixId, StixObject, derived_id
 
 _MERGED = frozenset(
     {
@@ -34,6 +35,8 @@ _MERGED = frozenset(
 ) | LEADING  # fmt: skip
 """Properties with a rule of their own. Any other property is taken from the best-ranked projection that has it."""
 
+_DATE_CHARS = len("2026-01-31")
+
 
 def indicator(
     live: Sequence[Projection], revoked: Sequence[Projection], policy: Policy, feedback: Feedback = NO_FEEDBACK
@@ -41,7 +44,7 @@ def indicator(
     """The content of an indicator's view. ``live``: at least one projection that counts. ``revoked``: visible claims
     that were revoked. ``feedback``: what may be shown of it.
     """
-    ranked = sorted(live, key=lambda p: p.rank)
+    ranked = _ranked(live)
     best = ranked[0].obj
     made: StixObject = {"created_by_ref": policy.hub_identity}
     made.update(_text(ranked, "name", "description", "lang"))
@@ -64,17 +67,15 @@ def indicator(
         more["sightings"] = in_steps(feedback.sightings)
     if feedback.false_positives:
         more["false_positives"] = in_steps(feedback.false_positives)
-    due = [p.validity.due_day for p in ranked if p.validity.due_day is not None]
-    return replace(
-        _merged("indicator", made, ranked, revoked, policy, more, about.kinds), due_day=min(due, default=None)
-    )
+    due = min([p.validity.due_day for p in ranked if p.validity.due_day is not None], default=None)
+    return _merged("indicator", made, ranked, revoked, policy, more, about.kinds, due)
 
 
 def relationship(
     live: Sequence[Projection], revoked: Sequence[Projection], policy: Policy, source: StixId, target: StixId
 ) -> Content:
     """The content of a merged relationship's view. ``source`` and ``target``: the ids of its ends in the collection."""
-    ranked = sorted(live, key=lambda p: p.rank)
+    ranked = _ranked(live)
     made: StixObject = {
         "created_by_ref": policy.hub_identity,
         "relationship_type": ranked[0].obj["relationship_type"],
@@ -90,7 +91,11 @@ def relationship(
         stop_us = max(stop for stop in stops if stop is not None)
         if not starts or stop_us > min(starts):
             made["stop_time"] = exact_time(stop_us)
-    return _merged("relationship", made, ranked, revoked, policy, {}, ())
+    return _merged("relationship", made, ranked, revoked, policy, {})
+
+
+def _ranked(live: Sequence[Projection]) -> Sequence[Projection]:
+    return sorted(live, key=lambda p: p.rank) if len(live) > 1 else live
 
 
 def _merged(
@@ -100,7 +105,8 @@ def _merged(
     revoked: Sequence[Projection],
     policy: Policy,
     more: StixObject,
-    kinds: tuple[str, ...],
+    kinds: tuple[str, ...] = (),
+    due_day: int | None = None,
 ) -> Content:
     by_voice = voices(ranked, policy.source_of_identity)
     labels = merged_labels(ranked)
@@ -115,14 +121,8 @@ def _merged(
     markings = view_markings(ranked, policy)
     made["object_marking_refs"] = markings.refs
     gone = sum(no_stricter(p, markings.level, markings.groups) for p in revoked)
-    extensions: dict[str, Any] = {}
-    for p in ranked:
-        for name, value in (p.obj.get("extensions") or {}).items():
-            extensions.setdefault(name, value)  # a source's content under the hub's own id is overwritten below
-        for name, value in p.obj.items():
-            if name not in _MERGED:
-                made.setdefault(name, value)
-    extensions[VIEW_EXTENSION] = {
+    extensions = _without_rule(made, ranked)
+    extensions[VIEW_EXTENSION] = {  # instead of what a source may say under the hub's own id
         "extension_type": "property-extension",
         "sources": sources(ranked),
         "voices": len(by_voice),
@@ -132,7 +132,19 @@ def _merged(
     }
     made["extensions"] = extensions
     uses = (policy.hub_identity, *uses_of_extensions(made), *markings.uses)
-    return content(kind, made, uses=uses, kinds=kinds)
+    return content(kind, made, uses=uses, kinds=kinds, due_day=due_day)
+
+
+def _without_rule(made: StixObject, ranked: Sequence[Projection]) -> dict[str, Any]:
+    """Add the properties without a rule of their own; returns the extensions."""
+    extensions: dict[str, Any] = {}
+    for p in ranked:
+        for name, value in (p.obj.get("extensions") or {}).items():
+            extensions.setdefault(name, value)
+        for name, value in p.obj.items():
+            if name not in _MERGED:
+                made.setdefault(name, value)
+    return extensions
 
 
 def in_steps(count: int) -> int:
@@ -186,25 +198,18 @@ def _sorted_union(values: Sequence[Any]) -> list[Any]:
     return [by_text[text] for text in sorted(by_text)]
 
 
-def _states_tlp(label: str) -> bool:
-    try:
-        return stated_level(label) is not None
-    except UnreadableMarking:
-        return True
-
-
 def merged_labels(ranked: Sequence[Projection]) -> list[str]:
     """The sorted union of the labels, with only the strictest label that states a PAP and none that state a TLP."""
     labels = {label for p in ranked for label in p.obj.get("labels") or ()}
-    if not labels and all(p.marked_pap is None for p in ranked):
-        return []
-    strictest = max((pap for p in ranked if (pap := p.pap) is not None), default=None)
-    return sorted(with_pap((label for label in labels if not _states_tlp(label)), strictest))
+    return sorted(with_pap([label for label in labels if not stated_by(label).is_tlp], [p.marked_pap for p in ranked]))
 
 
-def with_pap(labels: Iterable[str], pap: int | None) -> list[str]:
-    """The labels with this PAP as the only one; ``pap``: an index into ``PAP_ORDER``, or None for no PAP."""
-    kept = [label for label in labels if stated_pap(label) is None]
+def with_pap(labels: Iterable[str], marked: Iterable[int | None]) -> list[str]:
+    """The labels with the strictest PAP that one of them or a marking states as the only one. ``marked``: the PAPs of
+    markings, as indices into ``PAP_ORDER``; None for no PAP.
+    """
+    stated = {label: stated_by(label).pap for label in labels}
+    kept, pap = [label for label, pap in stated.items() if pap is None], strictest(*stated.values(), *marked)
     return kept if pap is None else [*kept, f"PAP:{PAP_ORDER[pap]}"]
 
 
@@ -229,11 +234,19 @@ class ViewMarkings(NamedTuple):
 def view_markings(ranked: Sequence[Projection], policy: Policy) -> ViewMarkings:
     """The markings of a view of these projections."""
     level, groups = max(p.level for p in ranked), view_groups(ranked)
-    vouched = [TLP_IDS[level], *sorted(policy.groups[name].marking for name in groups)]
+    vouched = _vouched(level, groups, policy)
     names = {(marking_name(ref, p.source), p.source.no) for p in ranked for ref in p.statements}
+    if not names:
+        return ViewMarkings(level, groups, [*vouched], vouched)
     statements = sorted({shown_marking(name, policy) for name, _ in names})
     uses = sorted(f"{name}@{source}" for name, source in names)
     return ViewMarkings(level, groups, [*vouched, *statements], (*vouched, *uses))
+
+
+@lru_cache(maxsize=256)
+def _vouched(level: Level, groups: tuple[GroupName, ...], policy: Policy) -> tuple[StixId, ...]:
+    """The markings that the hub defines for a level and groups."""
+    return TLP_IDS[level], *sorted(policy.groups[name].marking for name in groups)
 
 
 def shown_marking(name: str, policy: Policy) -> StixId:
@@ -252,22 +265,18 @@ def sources(ranked: Sequence[Projection]) -> list[StixObject]:
     """The name of each source, with the first and the last time of its claims; as days if the source is not shown by
     name.
     """
-    found = []
-    by_source: dict[int, list[Projection]] = {}
+    times: dict[int, tuple[Source, int, int]] = {}
     for p in ranked:
-        by_source.setdefault(p.source.no, []).append(p)
-    for claims in by_source.values():
-        source = claims[0].source
-        first = min(_time_us(p, "created") for p in claims)
-        last = max(_time_us(p, "modified") for p in claims)
-        exact = source.naming.value == "named"
-        found.append(
-            {
-                "name": source.shown_name,
-                "first": stix_time(first) if exact else stix_time(first)[:10],
-                "last": stix_time(last) if exact else stix_time(last)[:10],
-            }
-        )
+        source, first_us, last_us = p.source, _time_us(p, "created"), _time_us(p, "modified")
+        if source.no in times:
+            _, other_first_us, other_last_us = times[source.no]
+            first_us, last_us = min(first_us, other_first_us), max(last_us, other_last_us)
+        times[source.no] = source, first_us, last_us
+    found = []
+    for source, first_us, last_us in times.values():
+        chars = None if source.naming is Naming.NAMED else _DATE_CHARS
+        first, last = stix_time(first_us)[:chars], stix_time(last_us)[:chars]
+        found.append({"name": source.shown_name, "first": first, "last": last})
     return sorted(found, key=lambda source: (source["name"], source["first"], source["last"]))
 
 

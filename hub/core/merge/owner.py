@@ -82,7 +82,7 @@ def owners(chosen: Projection, obj: StixObject, policy: Policy, known: Iterable[
     """
     made = dict(without_hubs_word(obj))
     if chosen.marked_pap is not None:
-        made["labels"] = with_pap(made.get("labels") or (), chosen.pap)
+        made["labels"] = with_pap(made.get("labels") or (), [chosen.marked_pap])
     markings = view_markings([chosen], policy)
     made["object_marking_refs"] = markings.refs
     uses = [*markings.uses, *uses_of_extensions(made), *known]

@@ -12,22 +12,21 @@ from typing import NamedTuple
 
 import orjson
 
-from hub.core.merge.reach import Decided, Deciding, Effect, Reach, decided_by, strictest
+from hub.core.merge.reach import Decided, Deciding, Effect, Reach, decided_by
 from hub.core.merge.runs import began
 from hub.core.merge.unnamed import without_traces
 from hub.core.merge.validity import ALWAYS, Validity, validity_of
 from hub.model.claims import Claim, ClaimHead, ClaimKey, ClaimState, claim_key, digest_of
 from hub.model.kept_out import KeptOut
-from hub.model.markings import stated_pap
 from hub.model.policy import Audience, Policy, Source, covers
 from hub.model.selectors import without
 from hub.model.stix_types import stix_type
 from hub.model.words import GroupName, Level, Naming, StixId, StixObject
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Projection:
-    """The part of a claim that one audience sees. Created only in this module; compared by identity."""
+    """The part of a claim that one audience sees. Created only in this module, compared by identity, never changed."""
 
     of: tuple[int, StixId]
     """Source and id, used to order equal projections; never shown."""
@@ -71,14 +70,6 @@ class Projection:
         """
         return (-self.source.trust, -self.modified_us, self.source.identity, self.of[1])
 
-    @property
-    def pap(self) -> int | None:
-        """The strictest PAP of its labels and markings, as an index into ``PAP_ORDER``; None if they state none."""
-        found = self.marked_pap
-        for label in self.obj.get("labels") or ():
-            found = strictest(found, stated_pap(label))
-        return found
-
     def is_like(self, other: Projection | None) -> bool:
         """Whether an audience sees the same in another projection of the same claim."""
         return other is not None and all(
@@ -96,30 +87,27 @@ def author_of(obj: StixObject, source: Source, policy: Policy) -> StixId | None:
 
 
 class Part(NamedTuple):
-    """The part of a claim that an audience sees. Equal parts of one claim share one projection."""
+    """The part of a claim with some reach that an audience sees."""
 
     reach: Reach
-    since: bytes
-    """The stamp of the first version of the unbroken run that the audience has seen."""
     hidden: tuple[bool, ...]
     """For each of the reach's ``parts`` whether what it selects is hidden."""
 
 
-def part_for(claim: ClaimHead, audience: Audience, found: Reach | KeptOut) -> Part | KeptOut:
+def part_for(found: Reach | KeptOut, audience: Audience) -> Part | KeptOut:
     """The part of a claim with the reach ``found`` that an audience sees, or what keeps the claim from it."""
-    if claim.state.is_withdrawn:
-        return KeptOut.WITHDRAWN
     if isinstance(found, KeptOut):
         return found
     excluded = found.recipients.excludes(audience)
     if excluded is not None:
         return excluded
-    hidden = tuple(not part.recipients.include(audience) for part in found.parts)
-    return Part(found, began(claim.since, audience), hidden)
+    return Part(found, tuple(not part.recipients.include(audience) for part in found.parts))
 
 
-def projected(claim: ClaimHead, part: Part, policy: Policy) -> Projection:
-    """The projection for this part of a claim."""
+def projected(claim: ClaimHead, part: Part, since: bytes, policy: Policy) -> Projection:
+    """The projection of this part of a claim. ``since``: the stamp of the first version of the unbroken run that the
+    audience has seen.
+    """
     opened, found = _opened(claim), part.reach
     seen = _Seen(opened.obj, opened.digest)
     if "granular_markings" in opened.obj:
@@ -127,7 +115,7 @@ def projected(claim: ClaimHead, part: Part, policy: Policy) -> Projection:
         for effect in effects:
             found = found.joined(effect)
     return _projection(
-        opened, seen, policy, level=found.level, restrictions=found.restrictions, since=part.since,
+        opened, seen, policy, level=found.level, restrictions=found.restrictions, since=since,
         statements=found.statements, marked_pap=found.pap,
     )  # fmt: skip
 
@@ -162,8 +150,10 @@ def _cut(obj: StixObject, part: Part) -> tuple[_Seen, list[Effect]]:
 
 def project(claim: ClaimHead, audience: Audience, policy: Policy, found: Reach | KeptOut) -> Projection | None:
     """What an audience sees of a claim with the reach ``found``; None if nothing."""
-    part = part_for(claim, audience, found)
-    return None if isinstance(part, KeptOut) else projected(claim, part, policy)
+    part = part_for(found, audience)
+    if claim.state.is_withdrawn or isinstance(part, KeptOut):
+        return None
+    return projected(claim, part, began(claim.since, audience), policy)
 
 
 def as_definition(claim: ClaimHead, policy: Policy) -> Projection:

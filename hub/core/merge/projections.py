@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hub.core.merge.facts import Facts
-from hub.core.merge.project import Part, Projection, as_definition, deciding_by, decision_of, part_for, projected
+from hub.core.merge.project import (
+    Part,
+    Projection,
+    as_definition,
+    deciding_by,
+    decision_of,
+    part_for,
+    projected,
+)
 from hub.core.merge.reach import Decided, Reach, reach
+from hub.core.merge.runs import began
 from hub.model.claims import ClaimHead, ClaimKey, claim_key
 from hub.model.kept_out import KeptOut
 from hub.model.markings import Marks
@@ -41,8 +50,10 @@ class Projections:
         self._reaches: dict[tuple[int, Marks, tuple[StixId, ...]], Reach | KeptOut] = {}
         self._reaches_before: dict[tuple[int, Marks], Reach | KeptOut] = {}
         """By source and markings, on which alone they depend."""
+        self._parts: dict[tuple[int, Marks, tuple[StixId, ...], Audience], Part | KeptOut] = {}
+        """The same for each audience."""
         self._seen: dict[tuple[ClaimKey, Audience, tuple[StixId, ...]], Projection | KeptOut] = {}
-        self._made: dict[tuple[ClaimKey, Part], Projection] = {}
+        self._made: dict[tuple[ClaimKey, Part, bytes], Projection] = {}
 
     def of(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...] = ()) -> Projection | None:
         """What an audience sees of a claim; None if nothing. ``unread``: markings that count as not defined."""
@@ -52,24 +63,32 @@ class Projections:
     def seen(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...] = ()) -> Projection | KeptOut:
         """The same, or what keeps the claim from the audience."""
         at = (claim.key, audience, unread)
-        if at not in self._seen:
-            self._seen[at] = self._project(claim, audience, unread)
-        return self._seen[at]
+        found = self._seen.get(at)
+        if found is None:
+            found = self._seen[at] = self._project(claim, audience, unread)
+        return found
 
     def _project(self, claim: ClaimHead, audience: Audience, unread: tuple[StixId, ...]) -> Projection | KeptOut:
         if claim.state.is_withdrawn:
             return KeptOut.WITHDRAWN
+        within = (claim.source, claim.marks, unread, audience)
+        part = self._parts.get(within)
+        if part is None:
+            part = self._parts[within] = part_for(self._reach(claim, unread), audience)
+        if isinstance(part, KeptOut):
+            return part
+        since = began(claim.since, audience)
+        made = self._made.get((claim.key, part, since))
+        if made is None:
+            made = self._made[claim.key, part, since] = projected(claim, part, since, self._policy)
+        return made
+
+    def _reach(self, claim: ClaimHead, unread: tuple[StixId, ...]) -> Reach | KeptOut:
         within = (claim.source, claim.marks, unread)
         if within not in self._reaches:
             deciding = self._decision if not unread else lambda no, ref: self._decision_but(unread, no, ref)
             self._reaches[within] = reach(claim, self._policy, deciding)
-        part = part_for(claim, audience, self._reaches[within])
-        if isinstance(part, KeptOut):
-            return part
-        at = (claim.key, part)
-        if at not in self._made:
-            self._made[at] = projected(claim, part, self._policy)
-        return self._made[at]
+        return self._reaches[within]
 
     def definition(self, claim: ClaimHead) -> Projection:
         """The projection of a marking-definition that is shown because an object uses it."""

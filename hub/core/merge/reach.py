@@ -202,7 +202,7 @@ N = TypeVar("N", bound=int)
 
 def strictest(*found: N | None) -> N | None:
     """The greatest value that is not None; None if there is none."""
-    return max((one for one in found if one is not None), default=None)
+    return max([one for one in found if one is not None], default=None)
 
 
 def recipients_now(claim: ClaimHead, policy: Policy) -> Recipients | None:

@@ -5,11 +5,11 @@ Source: docs/semantics.md, section 5 (``valid_until``, ``confidence``) and secti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from hub.core.merge.asserted import asserted_by
-from hub.model.lifecycle import Lifecycle
+from hub.model.lifecycle import ConfidenceStep, Lifecycle
 from hub.model.policy import Policy
 from hub.model.times import DAY_US, LAST_US, end_of_day, parse_us
 from hub.model.words import StixObject
@@ -39,8 +39,13 @@ def validity_of(indicator: StixObject, modified_us: int, policy: Policy, *, by_d
     so already.
     """
     lifecycle, today = policy.lifecycle, policy.today_no
-    kinds = asserted_by(indicator).kinds if lifecycle.is_by_kind else ()
-    end_us = _end_us(indicator, modified_us, lifecycle, kinds)
+    said = indicator.get("valid_until")
+    end_us = None if said is None else parse_us(said)
+    steps: list[ConfidenceStep] = []
+    if lifecycle.is_by_kind:
+        kinds = asserted_by(indicator).kinds
+        end_us = _end_us(end_us, indicator, modified_us, lifecycle, kinds)
+        steps = [step for some in lifecycle.steps_of(kinds) for step in some]
     if by_day:
         end_us, modified_us = None if end_us is None else end_of_day(end_us), end_of_day(modified_us)
     ahead: list[int] = []
@@ -50,20 +55,21 @@ def validity_of(indicator: StixObject, modified_us: int, policy: Policy, *, by_d
         has_expired = today is not None and gone <= today
         ahead = [] if has_expired else [gone]
     percent = 100
-    for day, share in _steps(modified_us, lifecycle, kinds):
+    for step in steps:
+        day = -(-modified_us // DAY_US) + step.age_days  # the first midnight at which the claim has this age
         if today is not None and day <= today:
-            percent = min(percent, share)
+            percent = min(percent, step.percent)
         else:
             ahead.append(day)
     return Validity(end_us, percent, has_expired, None if has_expired else min(ahead, default=None))
 
 
-def _end_us(indicator: StixObject, modified_us: int, lifecycle: Lifecycle, kinds: Iterable[str]) -> int | None:
-    """When the claim ends by its own word, by the default if it does not say, and by the longest validity."""
-    said = indicator.get("valid_until")
-    end_us = None if said is None else parse_us(said)
-    if not lifecycle.is_by_kind:
-        return end_us
+def _end_us(
+    end_us: int | None, indicator: StixObject, modified_us: int, lifecycle: Lifecycle, kinds: Iterable[str]
+) -> int | None:
+    """When the claim ends: by its own word (``end_us``), by the default if it does not say, and by the longest
+    validity.
+    """
     from_us = max(modified_us, parse_us(indicator["valid_from"]))
     default, longest = lifecycle.default_of(kinds), lifecycle.longest_of(kinds)
     if end_us is None and default is not None:
@@ -71,10 +77,3 @@ def _end_us(indicator: StixObject, modified_us: int, lifecycle: Lifecycle, kinds
     if longest is not None:
         end_us = min(from_us + longest * DAY_US, LAST_US if end_us is None else end_us)
     return None if end_us is None else min(end_us, LAST_US)
-
-
-def _steps(modified_us: int, lifecycle: Lifecycle, kinds: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """For each confidence step the first midnight at which the claim has its age, in days since 1970, and the share."""
-    for steps in lifecycle.steps_of(kinds):
-        for step in steps:
-            yield -(-modified_us // DAY_US) + step.age_days, step.percent

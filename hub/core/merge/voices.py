@@ -21,6 +21,8 @@ def voices(projections: Sequence[Projection], spoken_for: Mapping[StixId, Source
     for, them: these identities share the source's voice once it sends anything. A further claim may thus split voices,
     never join them.
     """
+    if len(projections) == 1:  # the usual case
+        return {_voice_of(projections[0].source): [*projections]}
     named = [_name(p, spoken_for) for p in projections]
     sent_by: dict[str, set[int]] = {}
     for p, name in zip(projections, named, strict=True):
