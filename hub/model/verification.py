@@ -81,6 +81,8 @@ class StoredSlice:
     """All relationships that are placed at each of the things that are merged relationships, by collection."""
     references: dict[ClaimKey, set[str]] = field(default_factory=dict)
     """What the index of references has of the claims of the slice."""
+    has_feedback: bool = True
+    """Whether there may be feedback on anything in the whole hub."""
 
 
 @dataclass(slots=True)

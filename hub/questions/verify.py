@@ -91,7 +91,7 @@ async def without_claims(snapshot: StoreSnapshot, nos: Collection[int]) -> Async
 async def _checked(snapshot: StoreSnapshot, nos: Collection[int], stored: StoredSlice) -> Findings:
     check = SliceCheck(snapshot.policy, nos, snapshot.deferred, stored)
     await _answer(snapshot, check)
-    return check.findings
+    return check.findings()
 
 
 async def logs(snapshot: StoreSnapshot, nos: Collection[int]) -> AsyncIterator[Sequence[Difference]]:

@@ -7,11 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, select
+from sqlalchemy import ColumnElement, Row, Select, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.policy import Policy
-from hub.store.chunks import chunks
 from hub.store.locks import Locks, NoLocks
 
 
@@ -70,11 +69,15 @@ class Dialect(ABC):
     async def policy_in(self, conn: AsyncConnection) -> Policy:
         """Returns the policy as this transaction sees it."""
 
+    @abstractmethod
     async def rows_in(
-        self, conn: AsyncConnection, table: Table, column: ColumnElement[Any], values: Sequence[Any]
+        self, conn: AsyncConnection, rows: Table | Select[Any], column: ColumnElement[Any], values: Sequence[Any]
     ) -> Sequence[Row[Any]]:
-        """Returns the rows with these values in an indexed column, for any number of values."""
-        found: list[Row[Any]] = []
-        for some in chunks(values):
-            found.extend((await conn.execute(select(table).where(column.in_(some)))).all())
-        return found
+        """Returns the rows of a table or a statement with these values in an indexed column, for any number of values.
+        They are as the driver returns them: a Boolean may be an integer.
+        """
+
+
+def selected(rows: Table | Select[Any]) -> Select[Any]:
+    """The statement itself, or that for all columns of a table."""
+    return rows if isinstance(rows, Select) else select(rows)

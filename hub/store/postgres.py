@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, any_, bindparam, select
+from sqlalchemy import ColumnElement, Row, Select, Table, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -18,6 +18,7 @@ from hub.model.policy import Policy
 from hub.store import forgotten_tables as ft
 from hub.store import tables as t
 from hub.store.bootstrap import ensure_content
+from hub.store.dialect import selected
 from hub.store.directory import read_policy
 from hub.store.migrations import upgrade
 from hub.store.postgres_address import CONNECT_WITHIN_S, Address
@@ -149,13 +150,14 @@ class PostgresStore(SqlStore):
         await self._bulk.write(raw.driver_connection, sql, rows)
 
     async def rows_in(
-        self, conn: AsyncConnection, table: Table, column: ColumnElement[Any], values: Sequence[Any]
+        self, conn: AsyncConnection, rows: Table | Select[Any], column: ColumnElement[Any], values: Sequence[Any]
     ) -> Sequence[Row[Any]]:
         """See ``SqlStore``. The values are one array, so that a statement is planned once for any number of values."""
         if not values:
             return []
         wanted = bindparam(None, list(values), type_=ARRAY(column.type))
-        return (await conn.execute(select(table).where(column == any_(wanted)))).all()
+        found: Sequence[Row[Any]] = (await conn.execute(selected(rows).where(column == any_(wanted)))).all()
+        return found
 
     def locks(self, conn: AsyncConnection) -> AdvisoryLocks:
         """See ``SqlStore``."""

@@ -8,21 +8,24 @@ from typing import Any
 from sqlalchemy import Row
 
 from hub.model.claims import Change, Claim, ClaimState, View
-from hub.model.words import CanonicalKey, Seq, Stamp, StixId
+from hub.model.words import CanonicalKey, Seq, StixId
+
+_STATES = tuple(ClaimState)
+"""By their numbers."""
 
 
-def claim_of(row: Row[Any]) -> Claim:
+def claim_of(row: Iterable[Any]) -> Claim:
     """Converts a row of ``contributions``."""
-    key, source, stix_id, kind, thing, modified_us, stamp, since, state, digest, body, _ = tuple(row)
-    return Claim(
-        key, source, stix_id, kind, thing, modified_us, Stamp(stamp), Stamp(since), ClaimState(state), digest, body
-    )
+    key, source, stix_id, kind, thing, modified_us, stamp, since, state, digest, body, _ = row
+    return Claim(key, source, stix_id, kind, thing, modified_us, stamp, since, _STATES[state], digest, body)
 
 
 def view_of(row: Iterable[Any]) -> View:
     """Converts a row of ``views``."""
-    thing, collection, object_id, kind, generation, seq, alive, digest, *rest = tuple(row)
-    created_us, modified_us, uses, due_day, dated_us, late_us = rest
+    (
+        thing, collection, object_id, kind, generation, seq, alive, digest, created_us, modified_us, uses, due_day,
+        dated_us, late_us,
+    ) = row  # fmt: skip
     return View(
         collection, thing, object_id, kind, generation, seq, bool(alive), digest, created_us, modified_us,
         tuple(uses.split()), due_day, dated_us, late_us,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Set
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, exists, func, select
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.claims import Change, ClaimKey
+from hub.model.claims import Change, ClaimKey, View
 from hub.model.policy import Policy
-from hub.model.reads import REFERRERS, Answers, Reads
+from hub.model.reads import Answers, Reads
 from hub.model.tasks import Recompute, RecomputeDue
 from hub.model.verification import Difference, StoredSlice, StorePart
-from hub.model.words import CanonicalKey, Seq, StixId
+from hub.model.words import CanonicalKey, StixId
 from hub.store import log_checks, tasks
 from hub.store import tables as t
-from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
 from hub.store.loading import Loading
 from hub.store.locks import NoLocks
@@ -54,15 +52,7 @@ class SqlSnapshot:
 
     async def load(self, reads: Reads) -> Answers:
         """See the port."""
-        answers = Answers()
-        names = reads.about(REFERRERS)
-        if names and not self._has_feedback:  # asked of every indicator
-            none = [name for name in names if name.startswith(_FEEDBACK)]
-            answers.put(REFERRERS, {name: [] for name in none})
-            names.difference_update(none)
-        found = await Loading(self._database, self._conn, NoLocks()).answer(reads, self.policy)
-        answers.update(found)
-        return answers
+        return await Loading(self._database, self._conn, NoLocks()).answer(reads, self.policy)
 
     # ------------------------------------------------------------ slices
 
@@ -75,7 +65,7 @@ class SqlSnapshot:
         c, p = t.contributions.c, t.placements.c
         within = select(c.no, c.key, c.thing).where(c.no > after, c.no <= until).order_by(c.no).limit(limit)
         numbered = (await self._conn.execute(within)).all()
-        found = StoredSlice(numbered[-1].no if len(numbered) == limit else None)
+        found = StoredSlice(numbered[-1].no if len(numbered) == limit else None, has_feedback=self._has_feedback)
         first = await self._add_claims(found, {row.thing for row in numbered if row.thing is not None})
         keys = [row.key for row in numbered if row.thing is None]
         for row in await self._rows(t.contributions, c.key, keys):
@@ -118,20 +108,11 @@ class SqlSnapshot:
         return first
 
     async def _add_views(self, found: StoredSlice) -> None:
-        v, c = t.views.c, t.changes.c
-        views = [view_of(row) for row in await self._rows(t.views, v.thing, found.things.keys())]
-        seqs: dict[int, list[Seq]] = defaultdict(list)
-        of_row: dict[tuple[int, Seq], CanonicalKey] = {}
-        for view in views:
+        for row in await self._rows(_VIEWS, t.views.c.thing, found.things.keys()):
+            view, change = _view_and_row(row)
             found.views.setdefault(view.thing, {})[view.collection] = view
-            seqs[view.collection].append(view.seq)
-            of_row[view.collection, view.seq] = view.thing
-        for log, some in seqs.items():
-            for part in chunks(sorted(some)):
-                rows = await self._conn.execute(select(*_ROW).where(c.log == log, c.seq.in_(part)))
-                for seq, object_id, kind, withdrawn, date_us, version_us, body in map(tuple, rows):
-                    row = Change(log, seq, object_id, kind, bool(withdrawn), date_us, version_us, body)
-                    found.rows[log, of_row[log, seq]] = row
+            if change is not None:
+                found.rows[view.collection, view.thing] = change
 
     async def _add_references(self, found: StoredSlice, keys: Iterable[ClaimKey]) -> None:
         for row in await self._rows(t.referring, t.referring.c.key, list(keys)):
@@ -156,8 +137,10 @@ class SqlSnapshot:
         says = "is a placement of a relationship that there is not"
         return [Difference(StorePart.PLACEMENT, says, row.collection, row.thing, key=row.key) for row in rows]
 
-    async def _rows(self, table: Table, column: ColumnElement[Any], values: Collection[Any]) -> Collection[Row[Any]]:
-        return await self._database.rows_in(self._conn, table, column, sorted(values)) if values else ()
+    async def _rows(
+        self, rows: Table | Select[Any], column: ColumnElement[Any], values: Collection[Any]
+    ) -> Collection[Row[Any]]:
+        return await self._database.rows_in(self._conn, rows, column, sorted(values)) if values else ()
 
     # ------------------------------------------------------------ logs and counts
 
@@ -176,4 +159,18 @@ class SqlSnapshot:
         return [*found, *await log_checks.live_differences(self._conn)]
 
 
-_ROW = [t.changes.c[name] for name in ("seq", "object_id", "type", "withdrawn", "date_added_us", "version_us", "body")]
+_VIEWS = select(
+    *(t.changes.c[name] for name in ("object_id", "type", "withdrawn", "date_added_us", "version_us", "body")), t.views
+).join(
+    t.changes, and_(t.changes.c.log == t.views.c.collection, t.changes.c.seq == t.views.c.seq), isouter=True
+)  # fmt: skip
+"""Views, each after the row that it points to."""
+
+
+def _view_and_row(row: Iterable[Any]) -> tuple[View, Change | None]:
+    """Converts a row of ``_VIEWS``."""
+    object_id, kind, withdrawn, date_us, version_us, body, *columns = row
+    view = view_of(columns)
+    if object_id is None:
+        return view, None
+    return view, Change(view.collection, view.seq, object_id, kind, bool(withdrawn), date_us, version_us, body)

@@ -8,17 +8,20 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, event, select
+from sqlalchemy import ColumnElement, Row, Select, Table, event, select, text
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.sqlite_file import write_anew
 from hub.store import sqlite_connection, sqlite_errors
 from hub.store import tables as t
 from hub.store.bootstrap import ensure_content
+from hub.store.chunks import chunks
+from hub.store.dialect import selected
 from hub.store.migrations import upgrade
 from hub.store.sql import SqlStore
 from hub.store.sqlite_precedence import Precedence
@@ -26,6 +29,8 @@ from hub.store.tables import written_columns
 
 _BUSY_S = 60
 """How long a writer waits for another, in seconds. On a slow disk or a busy machine a step takes seconds."""
+_MOST_VALUES = 512
+"""The most parameters of a statement that reads rows by a column: a power of two."""
 _POLL_S = 0.01
 """The interval in which a watcher checks for commits of other processes; a check takes 10 microseconds."""
 
@@ -213,12 +218,30 @@ class SqliteStore(SqlStore):
         into = ", ".join(f'"{name}"' for name in names)
         return f'insert into "{table.name}" ({into}) values ({", ".join("?" * len(names))})'  # noqa: S608
 
+    async def rows_in(
+        self, conn: AsyncConnection, rows: Table | Select[Any], column: ColumnElement[Any], values: Sequence[Any]
+    ) -> Sequence[Row[Any]]:
+        """See ``SqlStore``. SQLAlchemy would write a statement anew for each number of values."""
+        found: list[Row[Any]] = []
+        for some in chunks(values, _MOST_VALUES):
+            number = 1 << (len(some) - 1).bit_length()  # few statements, which SQLite keeps prepared
+            padded = (*some, *[some[0]] * (number - len(some)))
+            found.extend((await conn.exec_driver_sql(_rows_in(rows, column, number), padded)).all())
+        return found
+
     async def announce(self, conn: AsyncConnection) -> None:
         """Does nothing: watchers poll the file."""
 
     async def many(self, conn: AsyncConnection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """See ``SqlStore``."""
         await conn.exec_driver_sql(sql, list(rows))
+
+
+@lru_cache(maxsize=256)
+def _rows_in(rows: Table | Select[Any], column: ColumnElement[Any], number: int) -> str:
+    """The text of a statement with ``number`` parameters for the values of a column."""
+    wanted = text(f"{column} in ({', '.join('?' * number)})")
+    return str(selected(rows).where(wanted).compile(dialect=sqlite_dialect()))
 
 
 def _look_for_commits(path: Path, stop: threading.Event, tell: Callable[[], None]) -> None:

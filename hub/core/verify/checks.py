@@ -12,6 +12,7 @@ Sans-IO like the merge's ``engine``: ``ask`` returns what must be read, ``tell``
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection as AnyOf
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -41,7 +42,8 @@ class SliceCheck(Recomputation):
 
     def __init__(self, policy: Policy, nos: AnyOf[int], deferred: Deferred, stored: StoredSlice) -> None:
         super().__init__(policy, deferred)
-        self.findings = Findings(things=len(stored.things))
+        self._findings = Findings(things=len(stored.things))
+        self._uses = _Uses()
         self._nos = nos
         self._stored = stored
         self._standing: dict[Place, bool] = {}
@@ -55,8 +57,14 @@ class SliceCheck(Recomputation):
         )
         self._relationships = {key: one for key, one in stored.placeable.items() if key not in damaged}
         self.resolver.relationships.update(stored.placed)
+        self.facts.index.is_without_feedback = not stored.has_feedback
         self._start()
         self._ahead = self.facts.asked()
+
+    def findings(self) -> Findings:
+        """What was found, when nothing is left to read."""
+        self._uses.add_to(self._findings.tally)
+        return self._findings
 
     def _claims(self) -> Iterator[Claim]:
         yield from self._stored.placeable.values()
@@ -66,7 +74,7 @@ class SliceCheck(Recomputation):
     def _is_damaged(self, claim: Claim) -> bool:
         """Note what is wrong with the claim itself; whether that makes its views impossible to compute."""
         found = claim_differences(claim, self._stored.references.get(claim.key, frozenset()), self.policy)
-        self.findings.differences += found
+        self._findings.differences += found
         return any(one.part is StorePart.CLAIM for one in found)
 
     def _start(self) -> None:
@@ -78,7 +86,7 @@ class SliceCheck(Recomputation):
         answers.put(PLACED, stored.placed)
         answers.put(PLACEMENT, {key: stored.placements.get(key, {}) for key in stored.placeable})
         facts.tell(answers)
-        for thing, claims in stored.things.items():
+        for thing, claims in stored.things.items() if stored.has_feedback else ():
             if claims and claims[0].type == "indicator":
                 facts.ask_ahead(REFERRERS, [feedback_on(claim.id) for claim in claims])
                 facts.ask_ahead(REFERRERS, [feedback_on(keyed("indicator", thing))])
@@ -111,7 +119,7 @@ class SliceCheck(Recomputation):
                 found = Difference(
                     StorePart.PLACEMENT, says, no, thing or stored.get(no), claim.id, claim.key, claim.source
                 )
-                self.findings.differences.append(found)
+                self._findings.differences.append(found)
 
     def _check_thing(self, thing: CanonicalKey) -> None:
         """Everything is computed before anything is noted, so that it can be repeated when an answer is missing."""
@@ -119,7 +127,7 @@ class SliceCheck(Recomputation):
         if self._is_beside(thing, views):
             for no, shown in views.items():
                 if shown.alive and no in self._nos:
-                    self.findings.beside[no, thing] = (shown, self._stored.rows.get((no, thing)))
+                    self._findings.beside[no, thing] = (shown, self._stored.rows.get((no, thing)))
             return
         computed = [(no, *self._computed((no, thing))) for no in self._nos]
         for no, content, is_proved in computed:
@@ -127,9 +135,9 @@ class SliceCheck(Recomputation):
             if content is None and view is None:
                 continue
             if content is not None and not is_proved:
-                self.findings.unproven[at] = content.own_id or (view.object_id if view is not None else "")
-            self.findings.differences += _differences(self.policy, at, view, self._stored.rows.get(at), content)
-            count(self.findings.tally, at, view, content)
+                self._findings.unproven[at] = content.own_id or (view.object_id if view is not None else "")
+            self._findings.differences += _differences(self.policy, at, view, self._stored.rows.get(at), content)
+            self._uses.note(at[0], view, content)
 
     def _computed(self, at: Place) -> tuple[Content | None, bool]:
         """What must be shown, and whether it is proved to be shown without views that need it."""
@@ -252,12 +260,13 @@ class BesideCheck(Recomputation):
         return shown
 
     def _compare(self, shown: Mapping[Place, Content | None]) -> None:
-        stored = self._found.beside
+        stored, uses = self._found.beside, _Uses()
         for at in sorted(shown.keys() | stored.keys()):
             view, row = stored.get(at, (None, None))
             content = shown.get(at)
             self.differences += _differences(self.policy, at, view, row, content)
-            count(self._found.tally, at, view, content)
+            uses.note(at[0], view, content)
+        uses.add_to(self._found.tally)
 
 
 def _differences(
@@ -270,13 +279,27 @@ def _differences(
     return row_differences(at, view, row, content if view.late_us is None else None)
 
 
-def count(tally: Tally, at: Place, view: View | None, content: Content | None) -> None:
-    """Count what a view uses, as it must be and as it is stored."""
-    if content is not None:
-        shown = content if view is None or view.late_us is None else view
-        tally.computed.update((at[0], used) for used in set(shown.uses))
-    if view is not None and view.alive:
-        tally.stored.update((at[0], used) for used in set(view.uses))
+class _Uses:
+    """How many views use the same things, by collection: nearly all views of a slice use a few things together."""
+
+    def __init__(self) -> None:
+        self._computed: Counter[tuple[int, tuple[str, ...]]] = Counter()
+        self._stored: Counter[tuple[int, tuple[str, ...]]] = Counter()
+
+    def note(self, no: int, view: View | None, content: Content | None) -> None:
+        """Count a view, as it must be and as it is stored."""
+        if content is not None:
+            shown = content if view is None or view.late_us is None else view
+            self._computed[no, shown.uses] += 1
+        if view is not None and view.alive:
+            self._stored[no, view.uses] += 1
+
+    def add_to(self, tally: Tally) -> None:
+        """Add the numbers by name."""
+        for counted, by_name in ((self._computed, tally.computed), (self._stored, tally.stored)):
+            for (no, uses), number in counted.items():
+                for used in set(uses):
+                    by_name[no, used] += number
 
 
 def uses_differences(tally: Tally, counts: Mapping[tuple[int, str], int], nos: AnyOf[int]) -> list[Difference]:

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import orjson
 
-from hub.core.merge.content import Content, rendered_rest
+from hub.core.merge.content import Content, rendered, rendered_rest
 from hub.core.merge.facts import indexed_references
 from hub.core.merge.references import is_merging_type, object_key
 from hub.core.merge.solution import Place, made_id
 from hub.model.claims import Change, Claim, View, claim_key, digest_of
 from hub.model.policy import Policy
 from hub.model.stix_types import Identity, stix_type
-from hub.model.times import parse_us
+from hub.model.times import parse_us, stix_time
 from hub.model.verification import Difference, StorePart
 from hub.model.words import CanonicalKey
 from hub.patterns import pattern_key
@@ -108,7 +108,7 @@ def _view_says(policy: Policy, at: Place, view: View, content: Content | None) -
         return None  # it shows what it showed before, until its next version is due
     if view.digest != content.digest or view.type != content.type:
         return "is shown with other content"
-    if set(view.uses) != set(content.uses):
+    if view.uses != content.uses and set(view.uses) != set(content.uses):
         return "is noted as using other markings and identities"
     if view.due_day != content.due_day:
         return "is noted to change at another date"
@@ -131,6 +131,8 @@ def _row_says(view: View, row: Change | None, content: Content | None) -> Iterat
 
 def _is_of(body: bytes, view: View, content: Content) -> bool:
     """Whether a row's bytes are those of a view with this content."""
+    if content.own_id is None:
+        return body == rendered(content, view.object_id, stix_time(view.created_us), stix_time(view.modified_us))
     rest = rendered_rest(content)
     if not body.endswith(rest):
         return False
