@@ -193,36 +193,39 @@ class Worker:
 
     async def _do(self, due: DueTask) -> int:
         async with self._store.transaction() as tx:
-            match due.task:
-                case Recompute() as task:
-                    return await self._recompute(tx, due, task)
-                case RecomputeId() as task:
-                    return await self._recompute_id(tx, due, task)
-                case RecomputeDue() as task:
-                    return await self._recompute_due(tx, due, task)
-                case PublishLate() as task:
-                    return await self._publish_late(tx, due, task)
-                case DropVersions() as task:
-                    return await self._drop_versions(tx, due, task)
-                case TakeTurns() as task:
-                    return await self._take_turns(tx, due, task)
-                case TakeReleased():
-                    return await self._take_released(tx, due)
-                case SetDate():
-                    return await self._set_date(tx, due)
-                case _ as never:
-                    assert_never(never)
+            if _is_alone(due):
+                await tx.alone()
+            policy = await tx.policy()
+            if not await tx.take(due):
+                return 0
+            if _collection_of(due.task) not in (None, *policy.collections):
+                await tx.move(due, None)
+                return 1
+            return await self._do_next(tx, due, policy)
 
-    async def _recompute(self, tx: Transaction, due: DueTask, task: Recompute) -> int:
-        if due.until is None:
-            # a step that began under the previous policy must end before the claims are counted, or would be missed
-            await tx.alone()
-        policy = await tx.policy()
-        if not await tx.take(due):
-            return 0
-        if task.collection is not None and task.collection not in policy.collections:
-            await tx.move(due, None)
-            return 1
+    async def _do_next(self, tx: Transaction, due: DueTask, policy: Policy) -> int:
+        match due.task:
+            case Recompute() as task:
+                return await self._recompute(tx, due, task, policy)
+            case RecomputeId() as task:
+                return await self._recompute_id(tx, due, task, policy)
+            case RecomputeDue() as task:
+                return await self._recompute_due(tx, due, task, policy)
+            case PublishLate() as task:
+                return await self._publish_late(tx, due, task, policy)
+            case DropVersions() as task:
+                return await self._drop_versions(tx, due, task, policy)
+            case TakeTurns() as task:
+                return await self._take_turns(tx, due, task, policy)
+            case TakeReleased():
+                return await self._take_released(tx, due, policy)
+            case SetDate():
+                await tx.set_date(due, self._now_us())
+                return 1
+            case _ as never:
+                assert_never(never)
+
+    async def _recompute(self, tx: Transaction, due: DueTask, task: Recompute, policy: Policy) -> int:
         now_us = max(due.time_us, self._now_us())
         if due.until is None:
             due = await tx.start(due, now_us)
@@ -239,13 +242,8 @@ class Worker:
         await tx.move(due, step.walk.cursor)
         await _write(tx, step)
 
-    async def _recompute_id(self, tx: Transaction, due: DueTask, task: RecomputeId) -> int:
+    async def _recompute_id(self, tx: Transaction, due: DueTask, task: RecomputeId, policy: Policy) -> int:
         """Compute again what the next sources claim under an id, in the order of their numbers."""
-        if not due.cursor:
-            await tx.alone()  # a step that began under the previous policy must end before the claims are read
-        policy = await tx.policy()
-        if not await tx.take(due):
-            return 0
         walk, limit = Walk.at(due.cursor), self._settings.task_claims
         page = ClaimsPage((), walk.after)
         if walk.after is not None and walk.ready(limit) is None:
@@ -257,18 +255,10 @@ class Worker:
         await self._walk_on(tx, due, Step.of_claims(policy, self._settings, now_us, task, walk, page))
         return max(len(page.keys), 1)
 
-    async def _recompute_due(self, tx: Transaction, due: DueTask, task: RecomputeDue) -> int:
+    async def _recompute_due(self, tx: Transaction, due: DueTask, task: RecomputeDue, policy: Policy) -> int:
         """Compute the next views of a collection whose date has come; each gets a later date, or none."""
         if task.collection is None:
-            await tx.alone()  # a step that began under the previous date must end before the due views are read
-        policy = await tx.policy()
-        if not await tx.take(due):
-            return 0
-        if task.collection is None:
             return await self._for_each(tx, due, [RecomputeDue(no) for no in sorted(policy.collections)])
-        if task.collection not in policy.collections:
-            await tx.move(due, None)
-            return 1
         now_us = max(due.time_us, self._now_us())
         step = Step.of_due(policy, self._settings, now_us, task.collection, self._settings.task_claims)
         await _answer(tx, step)
@@ -277,17 +267,8 @@ class Worker:
         await _write(tx, step)
         return 1
 
-    async def _publish_late(self, tx: Transaction, due: DueTask, task: PublishLate) -> int:
-        if due.cursor:
-            await tx.alone()  # a step that has put a version off must end before it is found that none is left
-        policy = await tx.policy()
-        if not await tx.take(due):
-            return 0
-        if task.collection not in policy.collections:
-            await tx.move(due, None)
-            return 1
-        now_us = self._now_us()
-        step = Step.of_late(policy, self._settings, now_us, task.collection, self._settings.task_claims)
+    async def _publish_late(self, tx: Transaction, due: DueTask, task: PublishLate, policy: Policy) -> int:
+        step = Step.of_late(policy, self._settings, self._now_us(), task.collection, self._settings.task_claims)
         await _answer(tx, step)
         await _write(tx, step)
         if step.next_us is not None:
@@ -296,12 +277,9 @@ class Worker:
             await tx.move(due, None if due.cursor else _NONE_LEFT)
         return 1
 
-    async def _drop_versions(self, tx: Transaction, due: DueTask, task: DropVersions) -> int:
-        policy = await tx.policy()
-        if not await tx.take(due):
-            return 0
+    async def _drop_versions(self, tx: Transaction, due: DueTask, task: DropVersions, policy: Policy) -> int:
         days, today_us = policy.retention.versions_days, policy.today_us
-        if days is None or today_us is None or task.collection not in (None, *policy.collections):
+        if days is None or today_us is None:
             await tx.move(due, None)
             return 1
         if task.collection is None:
@@ -316,16 +294,10 @@ class Worker:
         await tx.write(Writes(tasks=list(tasks), time_us=due.time_us))
         return 1
 
-    async def _take_turns(self, tx: Transaction, due: DueTask, task: TakeTurns) -> int:
+    async def _take_turns(self, tx: Transaction, due: DueTask, task: TakeTurns, policy: Policy) -> int:
         """Compute the next deferred referrers of an id in a collection; their rows carry the time of the batch that
         caused it.
         """
-        policy = await tx.policy()
-        if not await tx.take(due):
-            return 0
-        if task.collection not in policy.collections:
-            await tx.move(due, None)
-            return 1
         settings = self._settings
         step = Step.of_referrers(policy, settings, due.time_us, task.collection, task.name, due.cursor)
         await _answer(tx, step)
@@ -333,10 +305,7 @@ class Worker:
         await _write(tx, step)
         return 1
 
-    async def _take_released(self, tx: Transaction, due: DueTask) -> int:
-        policy = await tx.policy()
-        if not await tx.take(due):
-            return 0
+    async def _take_released(self, tx: Transaction, due: DueTask, policy: Policy) -> int:
         waiting = await tx.released(self._settings.task_claims)
         if waiting:
             await run_step(tx, Step.of_released(policy, self._settings, self._now_us(), waiting))
@@ -344,11 +313,25 @@ class Worker:
             await tx.move(due, None)
         return len(waiting)
 
-    async def _set_date(self, tx: Transaction, due: DueTask) -> int:
-        if not await tx.take(due):
-            return 0
-        await tx.set_date(due, self._now_us())
-        return 1
+
+def _is_alone(due: DueTask) -> bool:
+    """Whether every step that began before this one must end before this one reads."""
+    match due.task:
+        case Recompute():  # or the claims of a step under the previous policy would be missed when all are counted
+            return due.until is None
+        case RecomputeId():  # or claims would be read that a step under the previous policy still replaces
+            return not due.cursor
+        case RecomputeDue(collection):  # or views would be missed that a step under the previous date still writes
+            return collection is None
+        case PublishLate():  # or a version would be missed that a step still puts off
+            return bool(due.cursor)
+        case _:
+            return False
+
+
+def _collection_of(task: Task) -> int | None:
+    """The only collection that a task is about; None: it is about all of them."""
+    return None if isinstance(task, TakeReleased | SetDate) else task.collection
 
 
 def _next_of_each(due: Iterable[DueTask], policy: Policy) -> list[DueTask]:
