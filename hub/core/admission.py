@@ -23,7 +23,7 @@ from hub.model.claims import Claim, ClaimState, claim_key, digest_of
 from hub.model.policy import Policy, Widths
 from hub.model.problems import Code, Problem
 from hub.model.times import parse_us
-from hub.model.words import Limits, State, StixId, StixObject
+from hub.model.words import Limits, State, StixId, StixObject, Withdrawal
 from hub.patterns import Observable
 
 Hold = Callable[[StixObject, Sequence[Observable], Widths], Hit | None]
@@ -46,7 +46,8 @@ class Admitted:
     observed-data first, then its parts. The parts are replaced and withdrawn together with it."""
     stix_id: str | None = None
     retracts: bool = False
-    """Refused because it is marked above the ceiling, which also withdraws the claim that it would have replaced."""
+    """Refused because it is marked above the ceiling, or says something that was erased, which also withdraws the claim
+    that it would have replaced."""
     held_on: str = ""
     """The name of the list that it matched."""
     only_revokes: bool = False
@@ -54,8 +55,8 @@ class Admitted:
     says_forgotten: bool = False
     """Whether its record says something that was erased."""
     would_claim: tuple[Claim, ...] = ()
-    """If held: the claims that it makes once it is released (or already makes, if it was released before). If refused
-    for its marking: the claims that it would replace, which are withdrawn."""
+    """If held: the claims that it makes once it is released (or already makes, if it was released before). If it
+    retracts: the version that is refused; what it would replace is withdrawn."""
 
 
 def admitted(arrivals: Iterable[Arrival], policy: Policy, limits: Limits, hold: Hold) -> list[Admitted]:
@@ -67,23 +68,36 @@ def admitted(arrivals: Iterable[Arrival], policy: Policy, limits: Limits, hold: 
 
 def _unless_forgotten(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> Admitted:
     """Refuse what says something that was erased, before anything of it can be repeated to anybody."""
-    if not said_again(arrival, policy.forgotten):
-        found = _admitted(arrival, policy, limits, hold)
-        if not any(claimed_again(claim, policy.forgotten) for claim in (*found.claims, *found.would_claim)):
-            return found
-    return _of_forgotten(arrival, policy, limits)
+    found = _admitted(arrival, policy, limits, hold)
+    claims = (*found.claims, *found.would_claim)
+    says = said_again(arrival, policy.forgotten) or any(claimed_again(claim, policy.forgotten) for claim in claims)
+    return _of_forgotten(found, policy, limits) if says else found
 
 
-def _of_forgotten(arrival: Arrival, policy: Policy, limits: Limits) -> Admitted:
-    """Refuse it. But where it revokes something else, and only mentions it, the revocation counts and alone is kept."""
+def _of_forgotten(found: Admitted, policy: Policy, limits: Limits) -> Admitted:
+    """Refuse it, and withdraw what it would replace. But where it revokes something else, and only mentions it, the
+    revocation counts and alone is kept.
+    """
+    arrival = found.arrival
     revokes = None if arrival.value is None else revocation_in(arrival.value)
     if revokes is not None:
-        found = _revoked(arrival, revoking(revokes, FORGOTTEN), policy, limits)
-        for claim in found.claims:
+        revoked = _revoked(arrival, revoking(revokes, FORGOTTEN), policy, limits)
+        for claim in revoked.claims:
             bare = replace(arrival, value=claim.body, stix_id=claim.id)
             if not said_again(bare, policy.forgotten):
-                return replace(found, arrival=bare, says_forgotten=True)
-    return Admitted(arrival, (FORGOTTEN,), says_forgotten=True)
+                return replace(revoked, arrival=bare, says_forgotten=True)
+    version = next(iter((*found.claims, *found.would_claim)), None)
+    if version is None:
+        return Admitted(arrival, (FORGOTTEN,), says_forgotten=True)
+    # if the breaker holds this, it is stored as a withdrawal that stands: nothing of the content may be kept
+    bare = replace(arrival, value=None, stix_id=version.id, withdrawal=Withdrawal.STANDS)
+    would_claim = (_without_content(version),)
+    return Admitted(bare, (FORGOTTEN,), (), version.id, retracts=True, says_forgotten=True, would_claim=would_claim)
+
+
+def _without_content(claim: Claim) -> Claim:
+    """What is left of a claim: under which id, and when. Its digests could confirm a guess of what it says."""
+    return replace(claim, thing=None, digest=b"", body=b"", parsed=None, _marks=None, _beside_author=None)
 
 
 def _admitted(arrival: Arrival, policy: Policy, limits: Limits, hold: Hold) -> Admitted:

@@ -141,7 +141,7 @@ class Contributions:
 
     def _kind_of_withdrawal(self, one: Admitted) -> Withdrawal | None:
         """How an arrival that the breaker holds withdraws. One that stands is not weakened by a later soft one."""
-        if not withdraws(one):
+        if one.arrival.value is not None:
             return None
         return Withdrawal.STANDS if self._holds_standing(one) else one.arrival.withdrawal
 
@@ -229,7 +229,8 @@ class Contributions:
 
     def _takes_back(self, one: Admitted) -> bool:
         """Whether the current claim is withdrawn although the new one does not count: the new one is refused for its
-        marking and would have replaced it, or is held with other markings, and the operator has not decided yet.
+        marking, or for something that was erased, and would have replaced it; or it is held with other markings, and
+        the operator has not decided yet.
         """
         if one.retracts:
             return newest(self._now.get(one.would_claim[0].key), one.would_claim[0])[0] is not None

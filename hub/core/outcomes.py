@@ -132,11 +132,16 @@ def _hold(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
 def _problem(outcome: Outcome, problem: Problem) -> dict[str, object]:
     return {
         "index": outcome.admitted.arrival.index,
-        "id": outcome.admitted.stix_id,
+        "id": _id_told(outcome, problem),
         "state": outcome.state.value,
         "code": problem.code.value,
         "message": problem.says,
     }
+
+
+def _id_told(outcome: Outcome, problem: Problem) -> str | None:
+    """The id that its source reads: none where it could be derived from what was erased."""
+    return None if problem.code is Code.VALUE_FORGOTTEN else outcome.admitted.stix_id
 
 
 def _held(outcome: Outcome, now_us: int) -> Held:
@@ -184,7 +189,7 @@ def _rejection(outcome: Outcome, rules_url: str) -> dict[str, object]:
         "receipt": arrival.receipt,
         **_position(arrival),
         "index": arrival.index,
-        "id": outcome.admitted.stix_id,
+        "id": _id_told(outcome, problem),
         "code": problem.code.value,
         "pointer": problem.at,
         "message": problem.says,

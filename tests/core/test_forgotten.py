@@ -1,18 +1,32 @@
-"""Values that were erased are recognised by their digests exactly where they are found by themselves."""
+"""Values that were erased are recognised by their digests exactly where they are found by themselves, and what says
+them withdraws what it would replace.
+"""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.core.outcomes import rejections
+from hub.model.claims import ClaimState
 from hub.model.forgettings import Erasable
 from hub.model.forgotten import Forgotten, digest_of_value, plain, plain_readings, plain_value, says_any
-from hub.model.words import CanonicalKey, StixId
+from hub.model.problems import Code
+from hub.model.words import CanonicalKey, State, StixId, Withdrawal
+from tests.core.claims import a_policy, a_source
+from tests.core.test_contributions import Hub, ends
+from tests.story import malware
 
 KEY = b"secret"
+NAME = "Alice Muster-Example"
+SAYS_IT = f"by {NAME}"
+M = malware()["id"]
+REFUSED = (State.REJECTED, Code.VALUE_FORGOTTEN)
 
 
 def recognises(value: str, text: str) -> bool:
@@ -83,3 +97,70 @@ def test_any_text_has_plain_readings(text: str) -> None:
 def test_what_is_to_be_erased_survives_being_stored() -> None:
     what = Erasable(("a", "b"), (CanonicalKey(b"\x01" * 32),), (StixId("malware--x"),), (b"\x02",), True)
     assert Erasable.decode(what.encode()) == what
+
+
+# ---------------------------------------------------------------- what is refused withdraws what it would replace
+
+
+def a_hub(**settings: str) -> Hub:
+    """A hub in which a name was erased."""
+    forgotten = Forgotten.of(KEY, [digest_of_value(KEY, plain_value(NAME))])
+    return Hub(replace(a_policy(a_source(1)), settings=settings, forgotten=forgotten))
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
+@pytest.mark.parametrize(
+    "more", [{"tlp": "clear"}, {"tlp": "amber"}, {"tlp": "red"}, {"name": "held"}, {"labels": [NAME], "revoked": True}]
+)
+def test_a_version_that_says_it_withdraws_what_it_would_replace(more: dict[str, Any], in_one_batch: bool) -> None:
+    hub = a_hub()
+    stands, newer = malware(tlp="clear"), malware(at=2, description=SAYS_IT, **more)
+    outcomes = hub.batch(stands, newer) if in_one_batch else [*hub.batch(stands), *hub.batch(newer)]
+    assert list(map(ends, outcomes)) == [(State.ACCEPTED,), REFUSED]
+    assert hub.state(M) is ClaimState.WITHDRAWN_STANDING
+    for older in (stands, malware(at=1, tlp="clear")):
+        assert hub.one(older) == (State.UNCHANGED, Code.WITHDRAWAL_STANDS)
+    assert hub.one(malware(at=2)) == (State.ACCEPTED,)
+
+
+@pytest.mark.parametrize(
+    "refused", [malware(at=-1, description=SAYS_IT), malware(at=1, description=SAYS_IT, name=7), {"x": SAYS_IT}]
+)
+def test_what_would_replace_nothing_withdraws_nothing(refused: dict[str, Any]) -> None:
+    hub = a_hub()
+    hub.batch(malware(at=0))
+    assert hub.one(refused) == REFUSED
+    assert hub.state(M) is ClaimState.LIVE
+
+
+def test_a_version_that_says_it_supersedes_what_is_held() -> None:
+    hub = a_hub()
+    hub.batch(malware(name="held"))
+    assert hub.waiting == [M]
+    assert hub.one(malware(at=1, description=SAYS_IT)) == REFUSED
+    assert hub.waiting == []
+
+
+def test_the_source_is_told_no_id_of_what_says_it() -> None:
+    hub = a_hub()
+    hub.batch(malware())
+    outcomes = hub.batch(malware(at=1, description=SAYS_IT))
+    (told,) = rejections(outcomes, "")[1]
+    assert (told["id"], told["excerpt"], told["code"]) == (None, "", "value.forgotten")
+    assert outcomes[0].is_of_forgotten  # so its record is erased
+
+
+def test_what_the_breaker_holds_of_it_says_nothing_and_withdraws_once_it_is_confirmed() -> None:
+    hub = a_hub(**{"breaker.share": "20%", "breaker.least": "1"})
+    hub.batch(*(malware(str(n)) for n in range(4)))
+    said = [malware(str(n), at=1, description=SAYS_IT) for n in range(2)]
+    assert hub.one(said[0]) == REFUSED
+    assert hub.one(said[1]) == (State.HELD, Code.BREAKER_MASS_WITHDRAWAL)
+    assert hub.state(said[1]["id"]) is ClaimState.LIVE
+    (held,) = hub.store.tables.held.values()
+    assert (held.stix_id, held.withdrawal) == (said[1]["id"], Withdrawal.STANDS)
+    assert (held.value, held.digest, held.thing) == (b"", b"", None)
+    hub.store.tables.breakers.clear()
+    assert [ends(one)[0] for one in hub.released(held)] == [State.ACCEPTED]
+    assert hub.state(said[1]["id"]) is ClaimState.WITHDRAWN_STANDING
+    assert hub.one(malware("1")) == (State.UNCHANGED, Code.WITHDRAWAL_STANDS)

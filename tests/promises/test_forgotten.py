@@ -269,6 +269,30 @@ async def test_a_revocation_counts_even_if_it_mentions_it(hub: Hub, tmp_path: Pa
     assert await verified(hub.store) == []
 
 
+async def test_a_version_that_mentions_it_withdraws_the_older_one_and_its_wider_marking(
+    hub: Hub, tmp_path: Path
+) -> None:
+    stands = malware("m", description="By somebody", tlp="clear", at=1)
+    await hub.tell("ro", stands)
+    await forget(hub, NAME)
+    receipt = await hub.tell("ro", malware("m", description=f"By {NAME}", tlp="amber+strict", at=2))
+    assert [(one["state"], one["code"], one["id"]) for one in receipt["problems"]] == [
+        ("rejected", "value.forgotten", None)
+    ]
+    again = await hub.tell("ro", stands)
+    assert [one["code"] for one in again["problems"]] == ["withdrawal.stands"]
+    for name in ("public", "community", "network"):
+        rows = await rows_of_log(hub.store, (await hub.collection(name)).no)
+        assert [row.withdrawn for row in rows if row.object_id == stands["id"]] == [False, True]
+    rejections = (await hub.get("/v1/rejections", "ro")).text
+    assert stands["id"] not in rejections
+    await eraser(hub).resume()
+    await hub.log.clean()
+    assert await traces(hub, tmp_path, NAME) == []
+    assert await verified(hub.store) == []
+    assert (await hub.tell("ro", stands | {"modified": "2026-01-01T00:00:30.000Z"}))["accepted"] == 1
+
+
 async def test_an_older_version_is_erased_and_its_object_stays(hub: Hub) -> None:
     versions = [malware("m", description=text, at=at) for at, text in ((1, "one"), (2, f"By {NAME}"), (3, "three"))]
     for version in versions:

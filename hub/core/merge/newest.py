@@ -73,8 +73,8 @@ def standing_withdrawal(old: Claim, stamp: Stamp, held: Sequence[WaitingVersion]
 
 
 def superseded(old: Claim, by: Claim) -> Claim | None:
-    """The claim after a newer version that is refused for its marking: withdrawn, and versions older than the refused
-    one stay out. None if the claim is newer, or is already withdrawn.
+    """The claim after a newer version that is refused for its marking, or for something that was erased: withdrawn, and
+    versions older than the refused one stay out. None if the claim is newer, or is already withdrawn.
     """
     gone = withdrawal(old, by.stamp)
     if gone is None or by.modified_us is None:  # of objects without ``modified`` whatever comes later counts
