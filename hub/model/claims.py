@@ -228,7 +228,7 @@ class View:
     object_id: StixId
     type: str
     generation: int
-    """How often this collection's view of the thing has ended."""
+    """How often this collection's view of the thing has ended, from ``Collection.first_generation`` on."""
     seq: Seq
     """The row of the change log that holds its newest bytes."""
     alive: bool

@@ -187,6 +187,9 @@ class Collection:
     types: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()
     min_confidence: int = 0
+    first_generation: int = 0
+    """The generation of things of which nothing is stored: above those of all things that were erased, so that none of
+    their ids is used again."""
 
 
 def covers(named: GroupName, group: GroupName) -> bool:

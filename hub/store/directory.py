@@ -351,4 +351,5 @@ def _collection(row: Row[Any]) -> Collection:
         types=frozenset(json.loads(row.types)),
         kinds=frozenset(json.loads(row.kinds)),
         min_confidence=row.min_confidence,
+        first_generation=row.first_generation,
     )

@@ -138,6 +138,10 @@ class SqlErasingTransaction(SqlTransaction):
 
     async def erase(self, part: ErasablePart, search: Search, cursor: bytes, limit: int) -> bytes | None:
         """See the port."""
+        f = ft.forgettings.c
+        wanted = select(f.no).where(f.no == search.no, f.what.is_not(None)).with_for_update()
+        if (await self.conn.execute(wanted)).first() is None:
+            return None
         match part:
             case ErasablePart.VERSIONS:
                 return await parts.erase_versions(self.conn, search, cursor, limit)

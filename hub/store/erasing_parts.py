@@ -230,6 +230,7 @@ async def erase_others(conn: AsyncConnection, search: Search) -> None:
     what, things = search.what, sorted(search.what.things)
     for some in chunks(things):
         if search.now_us >= search.closing_us:
+            await _begin_above(conn, some)
             await conn.execute(delete(t.past_ids).where(t.past_ids.c.thing.in_(some)))
             await conn.execute(delete(t.views).where(t.views.c.thing.in_(some), ~t.views.c.alive))
         await conn.execute(delete(t.named_values).where(t.named_values.c.thing.in_(some)))
@@ -242,6 +243,19 @@ async def erase_others(conn: AsyncConnection, search: Search) -> None:
     others += await _erase_decisions(conn, t.policy_changes, what)
     others += await _erase_requests(conn, search)
     await count(conn, search.no, others=others)
+
+
+async def _begin_above(conn: AsyncConnection, things: Sequence[CanonicalKey]) -> None:
+    """Let new things of each collection begin above the generations of these, which are deleted: no id comes back."""
+    v, p, c = t.views.c, t.past_ids.c, t.collections.c
+    had = union(
+        select(v.collection, v.generation).where(v.thing.in_(things), ~v.alive),
+        select(p.collection, p.generation).where(p.thing.in_(things)),
+    ).subquery()
+    last = select(had.c.collection, func.max(had.c.generation)).group_by(had.c.collection)
+    for no, generation in (await conn.execute(last)).all():
+        above = update(t.collections).where(c.no == no, c.first_generation <= generation)
+        await conn.execute(above.values(first_generation=generation + 1))
 
 
 async def _delete_tasks(conn: AsyncConnection, what: Erasable) -> int:

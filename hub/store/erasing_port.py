@@ -54,7 +54,7 @@ class ErasingTransaction(Transaction, Protocol):
 
     async def erase(self, part: ErasablePart, search: Search, cursor: bytes, limit: int) -> bytes | None:
         """Search the next ``limit`` rows of a part, erase what is found, and count it. ``cursor``: empty at first.
-        Returns where to continue; None: the part is done.
+        Returns where to continue; None: the part is done, or the request was lifted.
         """
         ...
 

@@ -366,6 +366,7 @@ collections = Table(
     Column("kinds", Text, nullable=False),
     Column("min_confidence", Integer, nullable=False),
     Column("created_us", BigInteger, nullable=False),
+    Column("first_generation", Integer, nullable=False, server_default=text("0")),  # of things without a row in views
     Index("uq_collections_name", "name", unique=True),
     Index("uq_collections_id", "id", unique=True),
 )

@@ -297,6 +297,22 @@ def test_what_the_hub_makes_leaves_with_a_last_revoked_version_of_the_content_be
     assert (view.alive, view.generation, view.uses) == (False, 1, ())
 
 
+def test_the_generations_of_a_collection_begin_above_those_of_what_was_erased() -> None:
+    log, begun = Log(), replace(ONE, first_generation=3)
+    log.take(
+        numbered(
+            [Draft(begun, a_thing("a"), None, hub_made(), StixId("x"), True)],
+            {1: Head(Seq(0), 0)},
+            0,
+            VOUCHED,
+            log.body,
+        )
+    )
+    assert log.views[1, a_thing("a")].generation == 3
+    log.batch({"a": None})
+    assert log.views[1, a_thing("a")].generation == 4
+
+
 def test_everything_else_leaves_without_a_version() -> None:
     for now in (owned(), owned("ipv4-addr", modified=None), hub_made("malware", x=1)):
         log = Log()

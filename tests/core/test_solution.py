@@ -17,6 +17,7 @@ from hub.core.merge.content import Content, content
 from hub.core.merge.facts import Facts, Missing
 from hub.core.merge.solution import Place, Solution
 from hub.model.claims import View
+from hub.model.policy import Policy
 from hub.model.reads import THING, Answers, ThingRecord
 from hub.model.words import CanonicalKey, Seq, StixId
 from tests.contracts.store_values import a_thing
@@ -123,14 +124,14 @@ def least(graph: Graph, no: int = NO) -> dict[int, tuple[StixId, Content]]:
         found = new
 
 
-def id_of(n: int, node: Node, found: Content, no: int) -> StixId:
+def id_of(n: int, node: Node, found: Content, no: int, policy: Policy = POLICY) -> StixId:
     """The id under which a node is shown, as ``Solution`` makes it of how often its view has ended."""
-    facts = Facts(POLICY, {})
+    facts = Facts(policy, {})
     answers = Answers()
     view = View(no, a_thing(n), StixId("x"), node.type, node.ended, Seq(1), False, b"", 0, 0, ())
     answers.put(THING, {a_thing(n): ThingRecord([], {no: view} if node.ended else {})})
     facts.tell(answers)
-    return Solution(POLICY, facts).id_of(at(n, no), found)
+    return Solution(policy, facts).id_of(at(n, no), found)
 
 
 class Run:
@@ -437,3 +438,12 @@ def test_an_id_that_the_hub_makes_is_another_when_the_view_has_ended() -> None:
     ids = {id_of(0, replace(by_hub, ended=n), content(NEEDS_NONE, {}, uses=()), no) for n in range(3) for no in (1, 2)}
     assert len(ids) == 6
     assert id_of(0, LEAF, content(NEEDS_NONE, {}, uses=(), own={"id": "malware--x"}), NO) == "malware--x"
+
+
+def test_a_thing_of_which_nothing_is_stored_begins_above_those_that_were_erased() -> None:
+    """As it would after as many ends: under an id that no erased thing has had."""
+    ones = {no: replace(one, first_generation=2) for no, one in POLICY.collections.items()}
+    after, found = replace(POLICY, collections=ones), content(NEEDS_NONE, {}, uses=())
+    by_hub = Node(NEEDS_NONE, own_id=None)
+    assert id_of(0, by_hub, found, NO, after) == id_of(0, replace(by_hub, ended=2), found, NO)
+    assert id_of(0, replace(by_hub, ended=1), found, NO, after) == id_of(0, replace(by_hub, ended=1), found, NO)

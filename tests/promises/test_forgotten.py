@@ -12,11 +12,14 @@ from sqlalchemy import text
 
 from hub.core.step import StepSettings
 from hub.forgetting import Eraser
+from hub.model.claims import Change
 from hub.model.forgettings import Forgetting, Request
 from hub.model.principals import PrincipalKind
 from hub.model.times import DAY_US, from_us
+from hub.model.words import StixId
 from hub.questions.verify import verified
 from hub.rebuild import Repairs
+from hub.store.erasing_port import ErasablePart, Search
 from hub.store.port import Filter
 from tests.doors.hubs import Hub, a_hub, an_indicator
 from tests.servers.postgres import PostgresServer
@@ -345,6 +348,49 @@ async def test_what_was_not_there_is_refused_all_the_same_until_that_is_lifted(h
     assert (await hub.tell("ro", an_address(MAIL)))["accepted"] == 1
 
 
+async def test_what_comes_again_after_it_was_lifted_is_never_shown_under_an_id_of_before(
+    hub: Hub, tmp_path: Path
+) -> None:
+    told, other, seen = an_address(MAIL), an_indicator("203.0.113.9", "other"), set[StixId]()
+    await hub.tell("ro", told, other)
+    for at in (10, 20):  # it goes and comes back: its last generation is the third
+        await hub.withdraw("ro", told["id"], soft=True)
+        await hub.tell("ro", told | {"modified": f"2026-01-01T00:00:{at}.000Z"})
+    kept = await _shown_in_all(hub, other["pattern"])
+    for _ in range(3):
+        before = {row.object_id for row in await _rows_of_indicators(hub)} - kept
+        shown = await _shown_in_all(hub, told["pattern"])
+        assert len(shown) == len(_WIDE)
+        assert shown <= before
+        assert seen <= before - shown
+        seen = before
+        request = await forget(hub, MAIL)
+        assert await traces(hub, tmp_path, MAIL) == []
+        await eraser(hub).lift(request.no)
+        assert (await hub.tell("it", told))["accepted"] == 1
+        assert await verified(hub.store) == []
+    assert await _shown_in_all(hub, other["pattern"]) == kept
+    async with hub.store.begin() as conn:
+        await conn.execute(text("delete from views where type = 'indicator'"))
+    again = await _shown_in_all(hub, told["pattern"])
+    await Repairs(hub.store, StepSettings(), hub.clock).repair(await verified(hub.store))
+    assert await _shown_in_all(hub, told["pattern"]) == again
+    assert await verified(hub.store) == []
+
+
+async def test_what_was_lifted_is_not_searched_any_more(hub: Hub) -> None:
+    await hub.tell("ro", an_address(MAIL))
+    its = eraser(hub)
+    what = await its.look_up(MAIL)
+    no = await its.remember(what, REQUEST)
+    await its.lift(no)
+    async with hub.store.erasing.transaction() as tx:
+        for part in ErasablePart:
+            assert await tx.erase(part, Search(no, what, StepSettings().limits, hub.clock()), b"", 10) is None
+    assert f"[email-addr:value = '{MAIL}']" in await _shown(hub, "community")
+    assert (await its.requests())[0].counts.total == 0
+
+
 async def test_work_that_is_left_stays_whatever_words_say_it(hub: Hub) -> None:
     """The tasks of a hub are no content of anybody."""
     await hub.registry.principals.suspend("ro", PrincipalKind.CENTRE)
@@ -506,6 +552,21 @@ async def _after_checkpoint(hub: Hub, files: Path, value: str) -> list[str]:
     async with hub.store.reading() as conn:
         await conn.execute(text("checkpoint"))
     return traces_in_folder(files, value)
+
+
+_WIDE = ("community", "network")
+"""The collections in which what is green is shown."""
+
+
+async def _shown_in_all(hub: Hub, pattern: str) -> set[StixId]:
+    """The ids under which collections show a pattern."""
+    rows = {(row.log, row.object_id): row for row in await _rows_of_indicators(hub)}
+    return {row.object_id for row in rows.values() if not row.withdrawn and pattern.encode() in row.body}
+
+
+async def _rows_of_indicators(hub: Hub) -> list[Change]:
+    logs = [(await hub.collection(name)).no for name in _WIDE]
+    return [row for no in logs for row in await rows_of_log(hub.store, no) if row.type == "indicator"]
 
 
 async def _shown(hub: Hub, name: str) -> dict[str, dict[str, Any]]:

@@ -216,3 +216,26 @@ async def test_members_of_an_older_store_become_anonymous_sources(tmp_path: Path
         assert found.accredited_by == 1
     finally:
         await store.close()
+
+
+async def test_ids_of_what_an_older_store_has_erased_are_not_used_again(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    await (await open_sqlite(path, now_us=NOON_US)).close()
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    async with engine.begin() as conn:
+        await conn.execute(text("alter table collections drop column first_generation"))
+        await conn.execute(text("update alembic_version set version_num = '0019'"))
+        asked = "insert into forgettings (at_us, who, reason, closing_us) values (0, 'dpo', 'x', 0)"
+        await conn.execute(text(asked))
+        columns = "(log, seq, object_id, type, withdrawn, date_added_us, version_us, first, shown, body)"
+        erased = [("a", True, 0), ("a", True, 0), ("b", True, 0), ("c", True, 7), ("", False, 0)]
+        for seq, (object_id, withdrawn, version_us) in enumerate(erased, 1):
+            row = f"insert into changes {columns} values (2, :seq, :id, 'indicator', :gone, 0, :version, true, 0, x'')"
+            await conn.execute(text(row), {"seq": seq, "id": object_id, "gone": withdrawn, "version": version_us})
+    await engine.dispose()
+    store = await open_sqlite(path, now_us=NOON_US)
+    try:
+        policy = await store.policy()
+    finally:
+        await store.close()
+    assert {no: one.first_generation for no, one in policy.collections.items()} == {1: 0, 2: 2, 3: 0}

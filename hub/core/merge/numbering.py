@@ -153,7 +153,7 @@ def _generation(draft: Draft, content: Content) -> int:
     """How often the view has ended. Also increases when an owner's id replaces an id that the hub made."""
     before = draft.before
     if before is None:
-        return 0
+        return draft.collection.first_generation
     made_before = before.alive and before.object_id != draft.object_id and content.own_id is not None
     return before.generation + made_before
 

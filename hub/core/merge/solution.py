@@ -171,7 +171,8 @@ class Solution:
             return content.own_id
         if at not in self._ids:
             before = self._facts.views.of(*at)
-            self._ids[at] = made_id(self._policy, at, content.type, 0 if before is None else before.generation)
+            first = self._policy.collections[at[0]].first_generation
+            self._ids[at] = made_id(self._policy, at, content.type, first if before is None else before.generation)
         return self._ids[at]
 
     def found(self) -> Iterator[tuple[Place, Content | None]]:
@@ -189,9 +190,7 @@ class Solution:
 
 
 def made_id(policy: Policy, at: Place, kind: str, generation: int) -> StixId:
-    """The id that the hub makes for a view of a type. ``generation``: how often the collection's view of the thing has
-    ended.
-    """
+    """The id that the hub makes for a view of a type. ``generation``: see ``View.generation``."""
     return derived_id(kind, policy.namespace, f"{policy.collections[at[0]].id} {at[1].hex()} {generation}")
 
 

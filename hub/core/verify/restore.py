@@ -16,7 +16,7 @@ from hub.model.times import parse_us
 from hub.model.words import CanonicalKey, Seq, StixId
 
 _GENERATIONS = 64
-"""How many generations of a view are looked for in a log that has lost its view."""
+"""How many generations of a view are looked for in a log that has lost its view, after the first of the collection."""
 
 
 def fits(view: View, row: Change | None) -> bool:
@@ -42,7 +42,8 @@ def candidates(policy: Policy, at: Place, kind: str, known: Sequence[StixId]) ->
     """The ids under which a collection may have shown a thing, each with its generation; ``known``: ids that it may
     have whatever its generation.
     """
-    found = {made_id(policy, at, kind, number): number for number in range(_GENERATIONS)}
+    numbers = range(policy.collections[at[0]].first_generation + _GENERATIONS)
+    found = {made_id(policy, at, kind, number): number for number in numbers}
     return dict.fromkeys(known, 0) | found
 
 

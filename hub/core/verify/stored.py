@@ -84,7 +84,8 @@ def view_differences(policy: Policy, at: Place, view: View | None, content: Cont
     if view is not None:
         says, object_id = _view_says(policy, at, view, content), view.object_id
     elif content is not None:
-        says, object_id = "should be shown and is not", content.own_id or made_id(policy, at, content.type, 0)
+        first = policy.collections[at[0]].first_generation
+        says, object_id = "should be shown and is not", content.own_id or made_id(policy, at, content.type, first)
     else:
         return []
     return [] if says is None else [Difference(StorePart.VIEW, says, *at, object_id=object_id)]
