@@ -118,12 +118,14 @@ class Eraser:
             key = (await tx.policy()).namespace.bytes
             return await tx.add(what, request, now_us, now_us + notice_us if notice_us else 0, key)
 
-    async def lift(self, no: int) -> Forgetting:
-        """Let what was erased by a request come again, and erase no more of it. Raises NotFound."""
+    async def lift(self, no: int) -> list[Forgetting]:
+        """Let what was erased by a request come again, and erase no more of it; returns it, and the other requests of
+        the same value, which are lifted with it. Raises NotFound.
+        """
         await self._request(no)
         async with self._store.erasing.transaction(gives_way=False) as tx:
-            await tx.lift(no, self._now_us())
-        return await self._request(no)
+            lifted = await tx.lift(no, self._now_us())
+        return [one for one in await self.requests() if one.no in lifted]
 
     async def resume(self) -> list[Forgetting]:
         """Erase what was sent again, and continue the requests whose time has come; returns these."""

@@ -29,6 +29,9 @@ T = TypeVar("T")
 MANY = 1_000
 """More contributions than this are erased only with ``--all``: somebody may have named too little of a value."""
 
+MOST_NOTICE = 90
+"""In days: the longest time that the GDPR gives for erasing, a month and two more for hard cases (article 12.3)."""
+
 What = Annotated[
     str | None,
     typer.Argument(
@@ -47,12 +50,24 @@ Case = Annotated[
 ]
 Notice = Annotated[
     int,
-    typer.Option("--notice", metavar="DAYS", min=0, help="Keep the closing versions for TAXII clients this long."),
+    typer.Option(
+        "--notice",
+        metavar="DAYS",
+        min=0,
+        help=f"Keep the closing versions for TAXII clients this long, at most {MOST_NOTICE} days.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="List what would be erased, and do nothing.")]
 All = Annotated[bool, typer.Option("--all", help=f"Erase more than {MANY:,} contributions, too.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue what was interrupted.")]
-Lift = Annotated[int | None, typer.Option("--lift", metavar="NO", help="Let what a request has erased come again.")]
+Lift = Annotated[
+    int | None,
+    typer.Option(
+        "--lift",
+        metavar="NO",
+        help="Let what a request has erased come again, also for other requests of the same value.",
+    ),
+]
 COLUMNS = ("no", "at", "who", "reason", "case", "state", "claims", "versions", "records")
 CLAIMS = ("id", "centre", "type", "named")
 
@@ -85,6 +100,9 @@ def command(
         rows = _with_eraser(config, lambda eraser: _would_erase(eraser, what))
         show.listing(rows, CLAIMS, as_json=as_json, nothing="No contribution says it.")
         return
+    if notice > MOST_NOTICE:
+        says = f"Closing versions can stay {MOST_NOTICE} days at most: until then they say what is to be erased."
+        raise WrongUsage("forget.notice", says, f"--notice 7, or up to {MOST_NOTICE}")
     if not reason:
         raise WrongUsage("forget.reason", "Why is not said.", "ctihub forget VALUE --reason TEXT")
     request = Request(_who(), reason, case)
@@ -100,7 +118,7 @@ def _without_value(config: ConfigFile, reason: str | None, *, resume: bool, lift
     if reason is not None:
         raise WrongUsage("forget.what", "What to erase is not said.", "ctihub forget VALUE --reason TEXT")
     if lift is not None:
-        found = [_with_eraser(config, lambda eraser: eraser.lift(lift))]
+        found = _with_eraser(config, lambda eraser: eraser.lift(lift))
     elif resume:
         found = _with_eraser(config, lambda eraser: eraser.resume())
     else:

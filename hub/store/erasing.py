@@ -178,12 +178,22 @@ class SqlErasingTransaction(SqlTransaction):
         f = ft.forgettings.c
         await self.conn.execute(update(ft.forgettings).where(f.no == no, f.done_us.is_(None)).values(done_us=now_us))
 
-    async def lift(self, no: int, now_us: int) -> None:
+    async def lift(self, no: int, now_us: int) -> list[int]:
         """See the port."""
-        await self.conn.execute(delete(ft.forgotten).where(ft.forgotten.c.forgetting == no))
-        lifted = update(ft.forgettings).where(ft.forgettings.c.no == no)
-        await self.conn.execute(lifted.values(lifted_us=now_us, what=None))
-        await policy_changes.record(self.conn, ForgettingLifted(no), now_us)
+        k = ft.forgotten.c
+        digests = (await self.conn.execute(select(k.digest).where(k.forgetting == no))).scalars().all()
+        lifted = {no}
+        for some in chunks(digests):
+            lifted.update((await self.conn.execute(select(k.forgetting).where(k.digest.in_(some)))).scalars())
+            await self.conn.execute(delete(ft.forgotten).where(k.digest.in_(some)))
+        others = select(k.forgetting).where(k.forgetting.in_(lifted), k.words > 0)
+        lifted -= set((await self.conn.execute(others)).scalars())
+        await self.conn.execute(delete(ft.forgotten).where(k.forgetting.in_(lifted)))
+        requests = update(ft.forgettings).where(ft.forgettings.c.no.in_(lifted))
+        await self.conn.execute(requests.values(lifted_us=now_us, what=None))
+        for each in sorted(lifted):
+            await policy_changes.record(self.conn, ForgettingLifted(each), now_us)
+        return sorted(lifted)
 
 
 def _forgetting(row: Row[Any]) -> Forgetting:

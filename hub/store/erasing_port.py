@@ -74,8 +74,10 @@ class ErasingTransaction(Transaction, Protocol):
         """The files were cleaned too."""
         ...
 
-    async def lift(self, no: int, now_us: int) -> None:
-        """Recognise the value no more, so that it may come again; and erase no more of it."""
+    async def lift(self, no: int, now_us: int) -> Sequence[int]:
+        """Recognise the value no more, so that it may come again, whichever requests name it; and erase no more of it.
+        Returns the numbers of the requests that are lifted: this one, and those that name no other value.
+        """
         ...
 
 

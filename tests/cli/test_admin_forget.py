@@ -59,6 +59,7 @@ def test_a_dry_run_remembers_nothing(shell: Shell) -> None:
         ("relationship", "--reason", "a type"),
         ("[email-addr:value =", "--reason", "no pattern"),
         (MAIL, "--resume", "--reason", "both"),
+        (MAIL, "--notice", "91", "--reason", "for too long"),
     ],
 )
 def test_half_a_request_is_wrong_usage(shell: Shell, words: tuple[str, ...]) -> None:

@@ -391,6 +391,35 @@ async def test_what_was_lifted_is_not_searched_any_more(hub: Hub) -> None:
     assert (await its.requests())[0].counts.total == 0
 
 
+@pytest.mark.parametrize("lifted", [0, 1])
+async def test_one_lift_is_enough_however_often_a_value_was_named(hub: Hub, lifted: int) -> None:
+    other = malware(description=f"by {NAME}")
+    await hub.tell("ro", an_address(MAIL), other)
+    waiting = await forget(hub, MAIL, notice_us=DAY_US)
+    assert waiting.is_waiting
+    numbers = [waiting.no, (await forget(hub, MAIL.upper())).no]
+    name = await forget(hub, NAME)
+    found = await eraser(hub).lift(numbers[lifted])
+    assert [(one.no, one.what, one.lifted_us is not None) for one in found] == [(no, None, True) for no in numbers]
+    assert (await hub.tell("ro", an_address(MAIL)))["accepted"] == 1
+    assert (await hub.tell("ro", other))["rejected"] == 1  # another value is another request
+    assert [one.no for one in await eraser(hub).lift(name.no)] == [name.no]
+    assert (await hub.tell("ro", other))["accepted"] == 1
+
+
+async def test_a_request_that_names_another_value_too_goes_on_refusing_that_one(hub: Hub) -> None:
+    told = an_address(MAIL, "moves")
+    await hub.tell("ro", told)
+    await hub.tell("it", told | {"pattern": "[email-addr:value = 'second@mail.example']"})
+    both = await forget(hub, told["id"])
+    mail = await forget(hub, MAIL)
+    assert [one.no for one in await eraser(hub).lift(mail.no)] == [mail.no]
+    receipt = await hub.tell("ro", an_address(MAIL, "1"), an_address("second@mail.example", "2"))
+    assert [(one["index"], one["code"]) for one in receipt["problems"]] == [(1, "value.forgotten")]
+    assert [one.no for one in await eraser(hub).lift(both.no)] == [both.no]
+    assert (await hub.tell("ro", an_address("second@mail.example", "2")))["accepted"] == 1
+
+
 async def test_work_that_is_left_stays_whatever_words_say_it(hub: Hub) -> None:
     """The tasks of a hub are no content of anybody."""
     await hub.registry.principals.suspend("ro", PrincipalKind.CENTRE)
