@@ -357,13 +357,13 @@ class Story:
 
     async def shown(self, name: str, kind: str | None = None) -> dict[str, dict[str, Any]]:
         """What a collection holds now, by id: the fold of its log."""
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, Change] = {}
         for row in await self.log(name):
             if row.withdrawn:
                 found.pop(row.object_id, None)
             else:
-                found[row.object_id] = json.loads(row.body)
-        return {name: obj for name, obj in found.items() if kind is None or obj["type"] == kind}
+                found[row.object_id] = row
+        return {name: orjson.loads(row.body) for name, row in found.items() if kind in (None, row.type)}
 
     async def only(self, name: str, kind: str = "indicator") -> dict[str, Any]:
         """The one object of a type that a collection holds."""

@@ -6,6 +6,7 @@ Source: docs/semantics.md, section 8.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -138,8 +139,10 @@ async def _is_marked(story: Story, name: str, rows: Iterable[Change]) -> None:
 # ---------------------------------------------------------------- valid STIX
 
 _OPTIONS = ValidationOptions(version="2.1", strict=False, disabled="all", silent=True)
+_UUID = re.compile(r"(?<=--)[0-9a-f]{8}-[0-9a-f]{4}-([45])[0-9a-f]{3}-([89ab])[0-9a-f]{3}-[0-9a-f]{12}")
 _VALID: set[str] = set()
-"""What was found valid in this or another history."""
+"""What was found valid in this or another history: the validator takes its time, and does not care which UUIDs of one
+version it is given."""
 
 
 @few(30)
@@ -155,6 +158,7 @@ async def test_everything_shown_is_valid_stix(history: History) -> None:
 def _is_valid(obj: dict[str, Any]) -> None:
     stix2.parse(obj, allow_custom=True)  # claims may have properties of their own
     text = json.dumps({key: value for key, value in obj.items() if key not in ("created", "modified")}, sort_keys=True)
+    text = _UUID.sub(r"\1\2", text)
     if text not in _VALID:
         found = validate_instance(obj, _OPTIONS)
         assert found.is_valid, [str(error) for error in found.errors]

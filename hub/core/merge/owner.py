@@ -61,12 +61,11 @@ _NEVER = b"\xff"
 
 
 def _best(claims: Sequence[Projection]) -> Projection:
-    return min(claims, key=lambda p: (not p.own, _greatest(p)))
+    return min(claims, key=lambda p: (not p.own, _greatest(p))) if len(claims) > 1 else claims[0]
 
 
-def _greatest(p: Projection) -> tuple[int, int, bytes, str, str]:
-    hash_descending = bytes(255 - byte for byte in p.digest)
-    return (-p.modified_us, -p.source.trust, hash_descending, p.source.identity, p.of[1])
+def _greatest(p: Projection) -> tuple[int, int, int, str, str]:
+    return (-p.modified_us, -p.source.trust, -int.from_bytes(p.digest), p.source.identity, p.of[1])
 
 
 def attributed(chosen: Projection, policy: Policy) -> StixObject:

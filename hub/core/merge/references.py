@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -31,6 +32,15 @@ _BARE = frozenset({"type", "spec_version", "id", "defanged", "object_marking_ref
 
 def object_key(stix_id: str) -> CanonicalKey:
     """The canonical key of a thing that is identified by its STIX id."""
+    return _key_of_short(stix_id) if len(stix_id) < _SHORT_CHARS else key_of("object", stix_id)
+
+
+_SHORT_CHARS = 80
+
+
+@lru_cache(maxsize=4_096)
+def _key_of_short(stix_id: str) -> CanonicalKey:
+    """Cached for short ids only, so that input cannot grow the cache: a step asks for a few ids again and again."""
     return key_of("object", stix_id)
 
 

@@ -68,9 +68,9 @@ class Solution:
 
     def set(self, at: Place, content: Content | None) -> None:
         """Set what is shown at a place that is not computed: an object that is shown because it is used."""
-        before, now = self.shown_as(*at), None if content is None else self.id_of(at, content)
         if at in self._found and self._found[at] == content:
             return
+        before, now = self.shown_as(*at), None if content is None else self.id_of(at, content)
         self._found[at], self._shown[at] = content, now
         self._settled[at] = None
         if now != before:

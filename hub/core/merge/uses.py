@@ -6,6 +6,7 @@ They have no audience of their own: each is in a collection as long as a view th
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import lru_cache
 
 from hub.core.merge import owner
 from hub.core.merge.content import Content
@@ -57,9 +58,8 @@ class Uses:
 
     def content(self, no: int, name: str) -> Content | None:
         """What a collection shows of a used object; None if nothing."""
-        known = self._known.get(StixId(name))
-        if known is not None:
-            return owner.vouched(known) if self._in_use(no, name) else None
+        if name in self._known:
+            return _vouched(self._policy, StixId(name)) if self._in_use(no, name) else None
         definers = self._policy.claimants("marking-definition")
         users = [source for source in definers if self._in_use(no, f"{name}@{source}")]
         claims = [
@@ -70,3 +70,9 @@ class Uses:
 
     def _in_use(self, no: int, used: str) -> bool:
         return self._facts.views.uses(no, used) + self.changes.get((no, used), 0) > 0
+
+
+@lru_cache(maxsize=256)
+def _vouched(policy: Policy, name: StixId) -> Content:
+    """The content of an object that the hub defines: nearly every step asks for the same few."""
+    return owner.vouched(known_objects(policy)[name])
