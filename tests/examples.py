@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 MINUTES = float(os.environ.get("CTIHUB_TEST_MINUTES", "0"))
 """How long a long run takes; 0: it is an everyday run."""
@@ -23,4 +23,6 @@ _ROUND = 10
 
 def few(number: int, **more: Any) -> settings:
     """Settings of a property that an everyday run tries ``number`` times."""
+    if IN_ROUNDS:  # of so few examples hypothesis cannot judge how many are filtered out
+        more["suppress_health_check"] = list(HealthCheck)
     return settings(max_examples=min(number, _ROUND) if IN_ROUNDS else number, deadline=None, **more)
