@@ -337,10 +337,16 @@ def _collection_of(task: Task) -> int | None:
 def _next_of_each(due: Iterable[DueTask], policy: Policy) -> list[DueTask]:
     """The oldest task of each kind; for turns and due views the oldest of each collection, so that collections do not
     affect each other. Of tasks over claims it is the one with the highest ``precedence``.
+
+    Turns only add, so they wait for tasks over claims of their collection: how many steps these take depends on claims
+    that its audience does not see, and so would the order of the rows.
     """
     found: dict[object, DueTask] = {}
+    over_claims = {one.task.collection for one in due if isinstance(one.task, Recompute | RecomputeId)}
     for one in sorted(due, key=lambda one: _precedence(one.task, policy)):
         task = one.task
+        if isinstance(task, TakeTurns) and over_claims & {None, task.collection}:
+            continue
         at = task.collection if isinstance(task, TakeTurns | RecomputeDue | PublishLate | DropVersions) else None
         found.setdefault((type(task), at), one)
     return list(found.values())

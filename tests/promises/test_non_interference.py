@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from tests.promises.histories import Batch, History, a_history
-from tests.promises.scenes import dense_histories
+from tests.promises.scenes import a_dense_history, dense_histories
 from tests.promises.telling import COLLECTIONS, Telling, a_hub
 from tests.promises.test_histories import few
 from tests.promises.watching import as_seen_by
@@ -57,6 +57,21 @@ async def both(history: History, collection: str, *, at_once: bool = False) -> t
 async def test_histories_in_which_it_has_changed_some_change_none_any_more(seed: int, collection: str) -> None:
     """By what another source sent under the same id, and by a granular marking with a group of the whole."""
     full, less = await both(a_history(seed, repeats=False), collection)
+    assert full == less
+
+
+@pytest.mark.parametrize(
+    ("seed", "dates", "collection"),
+    [
+        pytest.param(4289, False, "red", id="turns between the steps of an operator's change"),
+        pytest.param(200114, False, "network", id="feedback on an id that another claim gives to the thing"),
+        pytest.param(100278, True, "public", id="ends of a relationship that mean something else to others"),
+        pytest.param(200048, False, "network", id="a revocation above the ceiling shows the content that stood"),
+    ],
+)
+async def test_nor_do_dense_ones(seed: int, dates: bool, collection: str) -> None:
+    """What others see may decide neither what a step computes nor between which steps it falls."""
+    full, less = await both(a_dense_history(seed, dates=dates), collection, at_once=dates)
     assert full == less
 
 

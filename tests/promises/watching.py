@@ -117,6 +117,8 @@ class Standing:
 
     number: int
     obj: dict[str, Any]
+    content_of: frozenset[int] = frozenset()
+    """The messages before it whose content it shows, as a revocation does."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,9 @@ class Watch:
         elif not self._is_above_ceiling(one):
             self.claims[at] = Standing(number, one.obj)
         elif one.obj.get("revoked"):  # it keeps older versions out, also where nobody is shown anything
-            self.claims[at] = Standing(number, self._revoked(one.centre, one.obj, None if old is None else old.obj))
+            content_of = frozenset() if old is None else old.content_of | {old.number}
+            revoked = self._revoked(one.centre, one.obj, None if old is None else old.obj)
+            self.claims[at] = Standing(number, revoked, content_of)
         elif old is not None:
             del self.claims[at]
             refused = one.obj.get("modified", "")
@@ -223,7 +227,7 @@ class Watch:
         """Note what is seen now."""
         for (centre, _), claim in self.claims.items():
             if claim.obj["type"] != "marking-definition" and self.sees(centre, claim.obj):
-                self.seen.add(claim.number)
+                self.seen.update((claim.number, *claim.content_of))
                 now = self.hidden_in(centre, claim.obj, *AUDIENCES[self.collection])
                 self.hidden[claim.number] = now & self.hidden.get(claim.number, now)
                 for ref in chain(*markings_of(claim.obj)):

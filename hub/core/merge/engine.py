@@ -202,8 +202,8 @@ class Engine:
                 self._change_meaning(name, nos, if_contested=if_contested)
             case FeedbackChanged(name, nos):
                 self._affect_judged(name, nos)
-            case EndsChanged(key):
-                self._move(key)
+            case EndsChanged(key, nos):
+                self._move(key, nos)
             case ViewChanged(place):
                 self._change_view(*place)
             case Referrer(no, name, key):
@@ -226,7 +226,7 @@ class Engine:
         for name in claim.feedback_on:  # it may now count, or no longer count
             self._put(FeedbackChanged(name, nos))
         if is_placed(claim):
-            self._put(EndsChanged(claim.key))
+            self._put(EndsChanged(claim.key, nos))
         elif self._resolver.goes_along(claim):
             self._markings.update((claim.id, f"{claim.id}/{claim.source}"))
         elif claim.thing is not None:
@@ -248,7 +248,7 @@ class Engine:
         for name in old.feedback_on:
             self._put(FeedbackChanged(name, nos))
         if old.thing is None:
-            self._put(EndsChanged(key))
+            self._put(EndsChanged(key, nos))
         elif old.thing != new.thing:
             self._affect(old.thing, nos)
 
@@ -274,8 +274,10 @@ class Engine:
         referrers = self._facts.index.referrers(name)
         if referrers is not None and not referrers:
             return
-        if if_contested and len(self._facts.claims_of_id(name)) == 1:
-            return
+        if if_contested:
+            nos = tuple(no for no in nos if len(self._known_under(no, name)) > 1)
+            if not nos:
+                return
         if is_marking(name):
             for no in nos:
                 self._turns.end(no, name)
@@ -295,28 +297,36 @@ class Engine:
         if thing is not None:
             self._affect(thing, nos)
             return
-        for claim in self._facts.claims_of_id(name):
-            if claim.thing is not None:
-                self._affect(claim.thing, nos)
+        for no in nos:
+            for claim in self._known_under(no, name):
+                if claim.thing is not None:
+                    self._affect(claim.thing, (no,))
 
-    def _move(self, key: ClaimKey) -> None:
+    def _known_under(self, no: int, stix_id: StixId) -> list[ClaimHead]:
+        """The claims under an id that a collection's audience sees, or saw before this step. Another claim may not
+        decide in which step a view is computed: the order of the rows would tell that it is there.
+        """
+        claims = self._facts.claims_of_id(stix_id)
+        return [claim for claim in claims if self._resolver.sees(no, claim) or self._resolver.saw(no, claim)]
+
+    def _move(self, key: ClaimKey, nos: Nos) -> None:
         claim = self._facts.claim(key)
         if claim is None:
             return
         old = self._facts.placements.of(key)
-        where = {no: thing for no, thing in old.items() if no not in self._nos}
-        for no in self._nos:
+        where = {no: thing for no, thing in old.items() if no not in nos}
+        for no in nos:
             thing = self._resolver.thing_between(no, claim) if is_placed(claim) else None
             if thing is not None:
                 where[no] = thing
         self._resolver.relationships.update(where.values(), old.values())
-        for no in self._nos:
+        for no in nos:
             for thing in (old.get(no), where.get(no)):
                 if thing is not None:
                     self._affect(thing, (no,))
         if where != old:
             self._facts.placements.place(key, where)
-            moved = tuple(no for no in self._nos if where.get(no) != old.get(no))
+            moved = tuple(no for no in nos if where.get(no) != old.get(no))
             self._put(MeaningChanged(claim.id, moved, if_contested=False))
 
     # ------------------------------------------------------------ what refers to what

@@ -71,6 +71,7 @@ class EndsChanged:
     """The ends of a relationship may mean other things now, so it may itself be another thing."""
 
     key: ClaimKey
+    nos: Nos
 
 
 @dataclass(frozen=True, slots=True)
