@@ -13,13 +13,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from hub.core.merge.hubmade import merged_labels
+from hub.core.merge.hubmade import merged_labels, with_pap
 from hub.core.merge.newest import standing_withdrawal, withdrawal
 from hub.core.merge.project import Projection, as_definition, no_stricter, view_groups
 from hub.core.merge.reach import decided_by
 from hub.core.validate import TYPES, validate
 from hub.model.claims import Claim, ClaimState
 from hub.model.extensions import KEPT_EXTENSION, OBSERVABLE_EXTENSIONS
+from hub.model.markings import PAP_ORDER
 from hub.model.policy import Audience, Policy, covers
 from hub.model.words import COMMUNITY, NETWORK, PUBLIC, GroupName, Level, Limits, Naming, SourceName, StixId
 from tests.core.claims import (
@@ -274,6 +275,11 @@ def test_the_strictest_pap_of_labels_and_statements_travels(labels: list[str], s
     p = seen(claim, POLICY, MEMBERS, {(RO.no, OWN): a_claim(RO, a_definition(statement))})
     assert p is not None
     assert stated_pap(p) == pap
+
+
+def test_labels_stay_as_they_are_beside_the_pap() -> None:
+    assert with_pap(["b", "a", "PAP:GREEN", "b"], [None, PAP_ORDER.index("AMBER")]) == ["b", "a", "b", "PAP:AMBER"]
+    assert with_pap(["b", "b"], []) == ["b", "b"]
 
 
 def test_a_pap_of_one_part_is_one_of_the_whole() -> None:

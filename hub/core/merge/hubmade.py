@@ -208,8 +208,8 @@ def with_pap(labels: Iterable[str], marked: Iterable[int | None]) -> list[str]:
     """The labels with the strictest PAP that one of them or a marking states as the only one. ``marked``: the PAPs of
     markings, as indices into ``PAP_ORDER``; None for no PAP.
     """
-    stated = {label: stated_by(label).pap for label in labels}
-    kept, pap = [label for label, pap in stated.items() if pap is None], strictest(*stated.values(), *marked)
+    stated = [(label, stated_by(label).pap) for label in labels]  # an owner's object may have one label twice
+    kept, pap = [label for label, pap in stated if pap is None], strictest(*(pap for _, pap in stated), *marked)
     return kept if pap is None else [*kept, f"PAP:{PAP_ORDER[pap]}"]
 
 
