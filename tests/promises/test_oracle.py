@@ -9,19 +9,35 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 
 from tests import oracle
 from tests.promises.comparing import receipts_that_differ, what_differs_from_the_oracle
 from tests.promises.histories import History
-from tests.promises.scenes import dense_histories
+from tests.promises.scenes import a_dense_history, dense_histories
 from tests.promises.telling import told
 from tests.promises.test_histories import few
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(600166, id="a marking of a centre that becomes anonymous"),
+        pytest.param(128988, id="a label twice beside a PAP"),
+    ],
+)
+async def test_histories_that_have_differed_do_not_any_more(seed: int) -> None:
+    await _is_as_the_oracle_says(a_dense_history(seed, dates=True))
 
 
 @few(60)
 @given(history=dense_histories(dates=True))
 async def test_collections_and_receipts_are_what_the_oracle_computes(history: History) -> None:
+    await _is_as_the_oracle_says(history)
+
+
+async def _is_as_the_oracle_says(history: History) -> None:
     async with told(history, receipts=True) as telling:
         assert await what_differs_from_the_oracle(telling) == {}
         assert await receipts_that_differ(telling) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,32 @@ async def test_a_centre_that_becomes_anonymous_leaves_under_its_ids(story: Story
     await story.change_centre(ro, naming=Naming.NAMED)
     back = await story.only("community", "malware")
     assert (back["id"], back["modified"]) == (said["id"], said["modified"])
+
+
+async def test_while_a_centre_gets_another_name_its_markings_are_there_for_what_carries_them() -> None:
+    story = await Story.begin(None, task_claims=1)
+    ro, it = await story.centre("ro"), await story.centre("it")
+    of_ro, of_it = (
+        an_object(
+            "marking-definition", "own", tlp=None, modified=None, definition_type="statement",
+            definition={"statement": text},
+        )
+        for text in ("Ask ro", "Ask it")
+    )  # fmt: skip
+    carried = {"object_marking_refs": [TLP["green"], of_ro["id"]]}
+    await story.batch((ro, of_ro), *((ro, malware(name, **carried)) for name in "abc"))
+    await story.batch((it, of_it), (it, malware("d", **carried)))
+    for naming in (Naming.ANONYMOUS, Naming.NAMED):
+        ro = replace(ro, naming=naming)
+        await story.place.set_centre(ro, ["naming"], story.now_us)
+        steps = 0
+        while await story.worker.do_tasks():
+            steps += 1
+            shown = await story.shown("community")
+            carried_now = {ref for obj in shown.values() for ref in obj.get("object_marking_refs", ())}
+            assert carried_now <= shown.keys(), steps
+        assert steps > 2
+    await story.close()
 
 
 # ---------------------------------------------------------------- many referrers

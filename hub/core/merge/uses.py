@@ -14,7 +14,7 @@ from hub.core.merge.contents import Contents
 from hub.core.merge.facts import Facts
 from hub.core.merge.known import known_objects
 from hub.core.merge.solution import Place
-from hub.core.merge.unnamed import marking_in
+from hub.core.merge.unnamed import marking_in, marking_name
 from hub.model.claims import View, claim_key
 from hub.model.policy import Policy
 from hub.model.words import StixId
@@ -51,22 +51,33 @@ class Uses:
         return {(no, used.partition("@")[0]): None for no, used in sorted(self._changed)}
 
     def stays(self, no: int, name: str) -> bool:
-        """Whether it is still referenced although the registry has removed it: it stays until the referrers are
-        computed again.
+        """Whether it is still referenced although the registry has removed it, or its sources go by other names now: it
+        stays until the referrers are computed again.
         """
-        return name not in self._known and self._in_use(no, name)
+        if name in self._known:
+            return False
+        users = self._users(no, name)
+        return self._in_use(no, name) or (bool(users) and not any(self._has_name(source, name) for source in users))
 
     def content(self, no: int, name: str) -> Content | None:
         """What a collection shows of a used object; None if nothing."""
         if name in self._known:
             return _vouched(self._policy, StixId(name)) if self._in_use(no, name) else None
-        definers = self._policy.claimants("marking-definition")
-        users = [source for source in definers if self._in_use(no, f"{name}@{source}")]
+        users = [source for source in self._users(no, name) if self._has_name(source, name)]
         claims = [
             claim for source in users if (claim := self._facts.claim(claim_key(source, marking_in(name)))) is not None
         ]
         claims = [claim for claim in claims if not claim.state.is_withdrawn]
         return self._contents.marking(no, claims) if claims else None
+
+    def _users(self, no: int, name: str) -> list[int]:
+        """The sources whose definitions views use under this name."""
+        definers = self._policy.claimants("marking-definition")
+        return [source for source in definers if self._in_use(no, f"{name}@{source}")]
+
+    def _has_name(self, source: int, name: str) -> bool:
+        """Whether a source's definition still has this name: another one would be shown under the same id."""
+        return marking_name(marking_in(name), self._policy.sources[source]) == name
 
     def _in_use(self, no: int, used: str) -> bool:
         return self._facts.views.uses(no, used) + self.changes.get((no, used), 0) > 0
