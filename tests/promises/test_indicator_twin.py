@@ -26,7 +26,7 @@ DAY = 10
 WIDTH = int(WIDE.partition("/")[2])
 
 
-@few(20)
+@few(45)
 @given(history=dense_histories())
 async def test_an_indicator_says_what_the_table_says(history: History) -> None:
     history = without_hub_ids(history)

@@ -61,7 +61,7 @@ async def both(history: History) -> tuple[dict[Any, Any], dict[Any, Any]]:
     }
 
 
-@few(25)
+@few(40)
 @given(history=dense_histories())
 async def test_without_the_members_all_content_is_the_same_but_for_two_counts(history: History) -> None:
     """INV-19. What members claim under ids of their own, and what goes along with it, is there in addition."""
