@@ -56,8 +56,10 @@ class Uses:
         """
         if name in self._known:
             return False
+        if self._in_use(no, name):
+            return True
         users = self._users(no, name)
-        return self._in_use(no, name) or (bool(users) and not any(self._has_name(source, name) for source in users))
+        return bool(users) and not any(self._has_name(source, name) for source in users)
 
     def content(self, no: int, name: str) -> Content | None:
         """What a collection shows of a used object; None if nothing."""
