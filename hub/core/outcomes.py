@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from hub.core.admission import Admitted
 from hub.core.arrivals import Arrival
+from hub.core.sent import Sent, sent_of
 from hub.model.held import HeldAs
 from hub.model.policy import SourceKind
 from hub.model.problems import Code, Problem
 from hub.model.reads import WaitingVersion
+from hub.model.record_headers import is_status_id
 from hub.model.words import State, StixId, Withdrawal
 from hub.model.writes import Held, ReceiptCounts, ReceiptPart, Superseding, Writes, without_superseded
 
@@ -86,7 +88,7 @@ def waiting_version(outcome: Outcome) -> WaitingVersion:
 
 def account(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
     """Write the counts and problems of the receipts, the counts of the sources, and the held objects."""
-    parts: dict[tuple[str, int], tuple[Counter[State], list[dict[str, object]]]] = {}
+    parts: dict[tuple[str, int], list[Outcome]] = {}
     totals: dict[int, Counter[State]] = {}
     for outcome in outcomes:
         arrival = outcome.admitted.arrival
@@ -95,11 +97,8 @@ def account(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
             totals.setdefault(source, Counter())[outcome.state] += 1
         if arrival.receipt is not None:
             # also by source: the headers of a source's records can only affect its own receipts
-            by_state, said = parts.setdefault((arrival.receipt, source), (Counter(), []))
-            by_state[outcome.state] += 1
-            said.extend(_problem(outcome, problem) for problem in outcome.problems)
-    for (receipt, source), (by_state, said) in parts.items():
-        writes.receipts.append(ReceiptPart(receipt, source, _counts(by_state), tuple(said)))
+            parts.setdefault((arrival.receipt, source), []).append(outcome)
+    writes.receipts = [_part(receipt, source, some) for (receipt, source), some in parts.items()]
     writes.counts = {source: _counts(by_state) for source, by_state in totals.items()}
     writes.unwanted = [
         (one.admitted.arrival.topic, one.admitted.arrival.partition, one.admitted.arrival.offset)
@@ -127,6 +126,25 @@ def _hold(outcomes: Sequence[Outcome], writes: Writes, now_us: int) -> None:
             for each in writes.superseding[one.source, StixId(one.stix_id)]
         )
     ]
+
+
+def _part(receipt: str, source: int, outcomes: Sequence[Outcome]) -> ReceiptPart:
+    return ReceiptPart(
+        receipt,
+        source,
+        _counts(Counter(outcome.state for outcome in outcomes)),
+        tuple(_problem(outcome, problem) for outcome in outcomes for problem in outcome.problems),
+        tuple(map(_object, outcomes)) if is_status_id(receipt) else None,
+    )
+
+
+def _object(outcome: Outcome) -> tuple[int, str | None, str | None]:
+    """The index of a pushed object, and its id and version as sent."""
+    arrival = outcome.admitted.arrival
+    if any(problem.code is Code.VALUE_FORGOTTEN for problem in outcome.problems):
+        return (arrival.index, None, None)
+    sent = sent_of(arrival.value) if arrival.value is not None else Sent(arrival.stix_id)
+    return (arrival.index, sent.id, sent.version)
 
 
 def _problem(outcome: Outcome, problem: Problem) -> dict[str, object]:

@@ -13,7 +13,7 @@ from hub.doors import metrics
 from hub.doors.auth import Gate
 from hub.doors.log_watch import LogWatch
 from hub.doors.settings import DoorSettings
-from hub.intake import Budget, Intake, ReceiptCodec
+from hub.intake import Budget, Intake
 from hub.log.port import EventLog
 from hub.registry.access import Access
 from hub.store.port import Store
@@ -61,7 +61,7 @@ class Doors:
         self.key = key
         self.gate = Gate(access)
         self.log_watch = LogWatch(store)
-        self.intake = Intake(log, ReceiptCodec(key), settings.intake)
+        self.intake = Intake(log, key, settings.intake)
         self.answers = Budget(
             settings.answers_bytes,
             wait_s=settings.answers_wait_s,

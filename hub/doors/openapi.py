@@ -29,9 +29,11 @@ def binary_body(media_types: Iterable[str], model: type[BaseModel] | None = None
     return {"requestBody": {"required": True, "content": {media: {"schema": schema} for media in media_types}}}
 
 
-def raw(media_type: str, description: str, schema: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
+def raw(
+    media_type: str, description: str, schema: dict[str, Any] | None = None, *, status: int = 200
+) -> dict[int | str, dict[str, Any]]:
     """Describes a response of stored bytes, without a pydantic model."""
-    return {200: {"description": description, "content": {media_type: {"schema": schema or {"type": "string"}}}}}
+    return {status: {"description": description, "content": {media_type: {"schema": schema or {"type": "string"}}}}}
 
 
 def describe(app: FastAPI, *, extra_models: Iterable[type[BaseModel]]) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def respond(error: HubError, path: str) -> Response:
 
 def is_taxii(path: str) -> bool:
     """Returns whether errors on this path are TAXII error resources."""
-    return path == "/taxii2" or path.startswith("/taxii2/")
+    return path.startswith(("/taxii2/", "/root/")) or path in ("/taxii2", "/root")
 
 
 def _headers(error: HubError) -> dict[str, str]:
@@ -136,11 +136,20 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (error.headers or {}).get("Allow", "")
         says = Refused("http.method", f"{request.method} is not possible here.", f"Use {allowed}." if allowed else "")
+        if _is_taxii_1(request):
+            says = Refused("http.method", "This is TAXII 2.1; TAXII 1 is not available.", "Use a TAXII 2.1 client.")
         answer = respond(says, request.url.path)
         answer.headers.update(error.headers or {})
         return answer
     return respond(
         NotFound("http.path", "There is nothing under this path.", "See /v1/openapi.json."), request.url.path
+    )
+
+
+def _is_taxii_1(request: Request) -> bool:
+    """Returns whether a request is one of TAXII 1.x, which is XML over POST to any path."""
+    return is_taxii(request.url.path) and (
+        "x-taxii-content-type" in request.headers or "xml" in request.headers.get("content-type", "")
     )
 
 

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from hub.doors import metrics
+from hub.doors.body_headers import encoding_of, length_of
 from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS, binary_body
@@ -225,21 +226,6 @@ def form_of(content_type: str | None) -> Form:
 def _require_json(content_type: str | None) -> None:
     if media_type_of(content_type) != JSON:
         raise WrongType("push.media-type", "This body is JSON.", f"Use Content-Type: {JSON}.")
-
-
-def encoding_of(request: Request) -> Encoding:
-    """Returns the compression of a body. Raises WrongType."""
-    said = request.headers.get("content-encoding", "").strip().lower() or Encoding.IDENTITY
-    try:
-        return Encoding("gzip" if said == "x-gzip" else said)
-    except ValueError:
-        raise WrongType("push.encoding", f"Content-Encoding {said} is not taken.", "Use gzip, zstd, or none.") from None
-
-
-def length_of(request: Request) -> int | None:
-    """Returns the ``Content-Length``, if stated."""
-    said = request.headers.get("content-length", "")
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
 
 
 M = TypeVar("M", bound=pydantic.BaseModel)

@@ -12,15 +12,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import msgspec
-
+from hub.core.sent import Sent, sent_of
 from hub.intake.body import BLOCK_BYTES, EXCERPT_BYTES, Encoding, Form, NdjsonLines, Piece, Unpacked, objects_of
 from hub.intake.budget import Budget, Share
 from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
+from hub.intake.statuses import MOST_OBJECTS, StatusCodec, StatusName
 from hub.log.port import EventLog, Record, RecordsTooLarge
 from hub.model.errors import NotFound, Refused, TooLarge
 from hub.model.event_log import MEMBERS_TOPIC
 from hub.model.principals import Principal
+from hub.model.problems import Code
 from hub.model.record_headers import headers_of, with_source, withdrawal_headers
 from hub.model.words import Limits, Positions, Withdrawal
 
@@ -34,7 +35,6 @@ _SLOWEST_BYTES_PER_S = 1_000
 _INLINE_BYTES = 16 << 10
 """Smaller data is processed directly; a thread would cost more than it saves."""
 _INLINE_COMPRESSED_BYTES = 2 << 10
-_LONGEST_KEY_BYTES = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,22 @@ class Taken:
     received: int
 
 
+@dataclass(frozen=True, slots=True)
+class TakenWithStatus:
+    """The result of a TAXII request that adds or deletes: everything in it is durable."""
+
+    status: StatusName
+    objects: Sequence[Sent]
+
+
 class Intake:
     """Accepts what sources push. One per process; belongs to its event loop."""
 
-    def __init__(self, log: EventLog, codec: ReceiptCodec, limits: IntakeLimits) -> None:
+    def __init__(self, log: EventLog, key: bytes, limits: IntakeLimits) -> None:
+        """``key`` is the hub's secret, with which receipts and status ids are signed."""
         self.limits = limits
-        self.codec = codec
+        self.codec = ReceiptCodec(key)
+        self.statuses = StatusCodec(key)
         self._log = log
         self._budget = Budget(
             limits.in_flight_bytes,
@@ -83,17 +93,41 @@ class Intake:
         the log does not answer. With NDJSON, the objects before the error may already be appended. That is harmless:
         sent again, they are ``unchanged``.
         """
-        if encoding is Encoding.IDENTITY and length is not None and length > self.limits.push_bytes:
-            raise _too_large(self.limits.push_bytes)
+        self._require_fitting(encoding, length)
         async with self._budget.share() as share:
             blocks = _Blocks(body, encoding, self.limits)
-            push = _Push(self._log, source)
+            push = _Push(self._log, source, new_uid())
             match form:
                 case Form.LINES:
                     await self._take_lines(blocks, push, share, length if encoding is Encoding.IDENTITY else None)
                 case Form.DOCUMENT:
-                    await self._take_document(blocks, push, share, length)
+                    await push.append(await self._pieces(blocks, share, length))
             return self._taken(push)
+
+    async def add(
+        self, source: Principal, body: AsyncIterator[bytes], *, encoding: Encoding, length: int | None, at_ms: int
+    ) -> TakenWithStatus:
+        """Append the objects of a TAXII request: an envelope, a bundle or one object. ``at_ms``: when it was received.
+
+        Raises as ``push``, and Refused for a body without objects. Nothing is appended then.
+        """
+        self._require_fitting(encoding, length)
+        async with self._budget.share() as share:
+            pieces = await self._pieces(_Blocks(body, encoding, self.limits), share, length)
+            objects = await _work(sum(len(piece.value) for piece in pieces), lambda: _sent(pieces))
+            if not pieces or (objects == [Sent()] and not pieces[0].cut):
+                raise Refused("taxii.no-objects", "The body has no objects.", 'Send {"objects": […]}, or a bundle.')
+            if len(pieces) > MOST_OBJECTS:
+                raise TooLarge(Code.BUNDLE_TOO_LARGE, f"There are more than {MOST_OBJECTS:,} objects.", "Split them.")
+            name = self.statuses.new(source.no, len(pieces), at_ms)
+            await _Push(self._log, source, name.id).append(pieces)
+            return TakenWithStatus(name, objects)
+
+    async def delete(self, source: Principal, object_id: str, *, at_ms: int) -> TakenWithStatus:
+        """Withdraw one contribution as ``withdraw`` does, with a status instead of a receipt."""
+        name = self.statuses.new(source.no, 1, at_ms)
+        await _Push(self._log, source, name.id).append_withdrawals([object_id], Withdrawal.STANDS)
+        return TakenWithStatus(name, [Sent(object_id)])
 
     async def read(self, body: AsyncIterator[bytes], *, encoding: Encoding, length: int | None) -> bytes:
         """A whole body of another kind, within the same limits. Raises TooLarge, Refused, TryAgain."""
@@ -105,10 +139,14 @@ class Intake:
 
         Raises TryAgain if the log does not answer.
         """
-        push = _Push(self._log, source)
+        push = _Push(self._log, source, new_uid())
         for start in range(0, len(ids), CHUNK_RECORDS):
             await push.append_withdrawals(ids[start : start + CHUNK_RECORDS], withdrawal)
         return self._taken(push)
+
+    def _require_fitting(self, encoding: Encoding, length: int | None) -> None:
+        if encoding is Encoding.IDENTITY and length is not None and length > self.limits.push_bytes:
+            raise _too_large(self.limits.push_bytes)
 
     def _taken(self, push: _Push) -> Taken:
         name = ReceiptName(push.source.no, push.uid, push.received, push.ends)
@@ -129,12 +167,11 @@ class Intake:
                 waiting = []
         await push.append(waiting + lines.end())
 
-    async def _take_document(self, blocks: _Blocks, push: _Push, share: Share, length: int | None) -> None:
+    async def _pieces(self, blocks: _Blocks, share: Share, length: int | None) -> Sequence[Piece]:
+        """The objects of a whole document."""
         document = await self._gather(blocks, share, length)
         await share.grow_to(2 * len(document))  # for a moment both the document and its slices are in memory
-        pieces = await _work(len(document), lambda: objects_of(bytes(document), self.limits.objects))
-        document.clear()
-        await push.append(pieces)
+        return await _work(len(document), lambda: objects_of(bytes(document), self.limits.objects))
 
     async def _gather(self, blocks: _Blocks, share: Share, length: int | None) -> bytearray:
         await share.grow_to(min(length or BLOCK_BYTES, self.limits.push_bytes))
@@ -149,9 +186,9 @@ class Intake:
 class _Push:
     """One push while it is appended to the log."""
 
-    def __init__(self, log: EventLog, source: Principal) -> None:
+    def __init__(self, log: EventLog, source: Principal, uid: str) -> None:
         self.source = source
-        self.uid = new_uid()
+        self.uid = uid
         self.received = 0
         self.ends: dict[int, int] = {}
         self._log = log
@@ -210,11 +247,8 @@ def _chunks(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
         yield chunk
 
 
-class _Id(msgspec.Struct):
-    id: str
-
-
-_id_of = msgspec.json.Decoder(_Id)
+def _sent(pieces: Sequence[Piece]) -> list[Sent]:
+    return [Sent() if piece.cut else sent_of(piece.value) for piece in pieces]
 
 
 def _record(piece: Piece, receipt: str, index: int) -> Record:
@@ -225,11 +259,8 @@ def _record(piece: Piece, receipt: str, index: int) -> Record:
 
 def _key(value: bytes) -> bytes | None:
     """The object's id, if it can be read quickly: with several partitions, records with the same key stay in order."""
-    try:
-        key = _id_of.decode(value).id.encode()
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    return key if 0 < len(key) <= _LONGEST_KEY_BYTES else None
+    found = sent_of(value).id
+    return None if found is None else found.encode()
 
 
 class _Blocks:

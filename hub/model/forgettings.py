@@ -116,7 +116,7 @@ class ErasedCounts:
     versions: int = 0
     """Rows of change logs, the last ones included."""
     receipts: int = 0
-    """Problems in receipts."""
+    """Problems in receipts, and ids in status resources."""
     held: int = 0
     rejections: int = 0
     records: int = 0

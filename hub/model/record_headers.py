@@ -28,6 +28,7 @@ _LAST_INDEX = 2**31 - 1 - Limits().bundle_objects
 _LARGEST = 10**15
 _WITHDRAWALS = {one.encode(): one for one in Withdrawal}
 _is_receipt = re.compile(rb"[0-9A-Za-z-]{1,64}").fullmatch
+_is_uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ def headers_of(receipt: str, index: int, *, too_large_bytes: int | None = None) 
     """The headers of a pushed object. ``too_large_bytes``: the full size of an object that was cut."""
     headers = (_RECEIPT, receipt.encode()), (_INDEX, b"%d" % index)
     return headers if too_large_bytes is None else (*headers, (_TOO_LARGE, b"%d" % too_large_bytes))
+
+
+def is_status_id(receipt: str) -> bool:
+    """Whether the uid of a push is the id of its TAXII status resource, which names every object: a UUID."""
+    return _is_uuid(receipt) is not None
 
 
 def withdrawal_headers(receipt: str, index: int, withdrawal: Withdrawal) -> tuple[tuple[str, bytes], ...]:

@@ -41,6 +41,8 @@ class ReceiptPart:
     counts: ReceiptCounts
     problems: tuple[Mapping[str, Any], ...]
     """``index``, ``id``, ``state``, ``code`` and ``message`` of each, ordered by index."""
+    objects: tuple[tuple[int, str | None, str | None], ...] | None = None
+    """The index, id and version of every object, for a push over TAXII; None for any other push."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Table, delete, func, select, union, update
+from sqlalchemy import ColumnElement, Row, Table, delete, func, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.forgotten import value_says
@@ -159,35 +159,41 @@ async def _erase_rejection(conn: AsyncConnection, search: Search, row: Row[Any])
 
 
 async def erase_receipts(conn: AsyncConnection, search: Search, cursor: bytes, limit: int) -> bytes | None:
-    """Search the problems of the next receipts. Their counts, codes and indexes stay."""
+    """Search the next receipts. Their counts, codes and indexes stay."""
     p = t.receipt_parts.c
-    named = select(p.receipt).where(p.receipt > cursor.decode(), p.problems != b"[]").distinct()
+    says_something = or_(p.problems != b"[]", p.objects.is_not(None))
+    named = select(p.receipt).where(p.receipt > cursor.decode(), says_something).distinct()
     receipts = (await conn.execute(named.order_by(p.receipt).limit(limit))).scalars().all()
     if not receipts:
         return None
     erased = 0
-    rows = await conn.execute(select(t.receipt_parts).where(p.receipt.in_(receipts), p.problems != b"[]"))
+    rows = await conn.execute(select(t.receipt_parts).where(p.receipt.in_(receipts), says_something))
     for row in rows.all():
-        problems = orjson.loads(row.problems)
-        found = [
-            one
-            for one in problems
-            if one["message"] != ERASED
-            and (
-                search.what.is_quoted_in(one["message"])
-                or (one["id"] is not None and (one["id"] in search.what.ids or search.what.is_said_in(one["id"])))
-                or (row.receipt, one["index"]) in search.pushed
-            )
-        ]
-        if not found:
+        problems, objects = orjson.loads(row.problems), orjson.loads(row.objects or b"[]")
+        found = [one for one in problems if one["message"] != ERASED and _is_problem_of(search, row.receipt, one)]
+        named_in = [one for one in objects if one[1] is not None and _is_named(search, row.receipt, one[0], one[1])]
+        if not found and not named_in:
             continue
         for one in found:
             one |= {"id": None, "message": ERASED}
-        same = (p.receipt == row.receipt, p.source == row.source, p.problems == row.problems)
-        await conn.execute(update(t.receipt_parts).where(*same).values(problems=orjson.dumps(problems)))
-        erased += len(found)
+        for one in named_in:
+            one[1:] = None, None
+        same_objects = p.objects.is_(None) if row.objects is None else p.objects == row.objects
+        same = (p.receipt == row.receipt, p.source == row.source, p.problems == row.problems, same_objects)
+        values = {"problems": orjson.dumps(problems), "objects": row.objects and orjson.dumps(objects)}
+        await conn.execute(update(t.receipt_parts).where(*same).values(values))
+        erased += len(found) + len(named_in)
     await count(conn, search.no, receipts=erased)
     return str(receipts[-1]).encode()
+
+
+def _is_problem_of(search: Search, receipt: str, problem: Mapping[str, Any]) -> bool:
+    return search.what.is_quoted_in(problem["message"]) or _is_named(search, receipt, problem["index"], problem["id"])
+
+
+def _is_named(search: Search, receipt: str, index: int, object_id: str | None) -> bool:
+    named = object_id is not None and (object_id in search.what.ids or search.what.is_said_in(object_id))
+    return named or (receipt, index) in search.pushed
 
 
 async def erase_held(conn: AsyncConnection, search: Search, cursor: bytes, limit: int) -> bytes | None:

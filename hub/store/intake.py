@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection, Sequence
 
 import orjson
@@ -16,7 +18,7 @@ from hub.model.writes import ReceiptCounts
 from hub.store import breakers
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.port import ObjectProblem, Reached
+from hub.store.port import ObjectProblem, PushedObject, Reached
 from hub.store.waiting import read_released
 
 
@@ -69,6 +71,15 @@ class SqlIntake:
             while heap:
                 yield heapq.heappop(heap)[3]
 
+    async def objects(self, receipt: str, source: int) -> list[PushedObject]:
+        """See the port."""
+        p = t.receipt_parts.c
+        here = select(p.objects, p.problems).where(_are_of(receipt, source), p.objects.is_not(None))
+        async with self._database.reading() as conn:
+            rows = (await conn.execute(here)).all()
+        stored = [(row.objects, row.problems) for row in rows]
+        return await asyncio.to_thread(_objects_in, stored) if stored else []
+
     async def waiting(self) -> int:
         """See the port."""
         waits = t.held.c.state == HeldState.WAITING
@@ -101,8 +112,22 @@ async def _problems_from(conn: AsyncConnection, part_of: ColumnElement[bool], st
     """Returns the problems of the parts that begin at this index."""
     p = t.receipt_parts.c
     rows = await conn.execute(select(p.problems).where(part_of, p.first_index == start))
+    return [problem for row in rows for problem in _problems_in(row.problems)]
+
+
+def _problems_in(stored: bytes) -> list[ObjectProblem]:
     return [
         ObjectProblem(said["index"], said["id"], said["state"], said["code"], said["message"])
-        for row in rows
-        for said in orjson.loads(row.problems)
+        for said in orjson.loads(stored)
     ]
+
+
+def _objects_in(stored: Sequence[tuple[bytes, bytes]]) -> list[PushedObject]:
+    """Returns the objects of parts, of each of which its objects and its problems are stored."""
+    problems: dict[int, list[ObjectProblem]] = defaultdict(list)
+    for _, of_part in stored:
+        for problem in _problems_in(of_part):
+            problems[problem.index].append(problem)
+    said = (one for objects, _ in stored for one in orjson.loads(objects))
+    objects = [PushedObject(index, id_, version, problems.get(index, ())) for index, id_, version in said]
+    return sorted(objects, key=lambda one: one.index)

@@ -241,6 +241,19 @@ class ObjectProblem:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class PushedObject:
+    """What became of one object of a push over TAXII."""
+
+    index: int
+    """The index of the object in the push, from 0."""
+    id: str | None
+    """As sent; None if it could not be read, or was erased."""
+    version: str | None
+    """As sent; None if it has none that could be read."""
+    problems: Sequence[ObjectProblem]
+
+
 class IntakeReader(Protocol):
     """Reads about what sources sent: positions, receipts, held objects."""
 
@@ -263,6 +276,10 @@ class IntakeReader(Protocol):
 
         ``in_one_partition``: all records of the push are in one partition, so they were processed in order.
         """
+        ...
+
+    async def objects(self, receipt: str, source: int) -> Sequence[PushedObject]:
+        """Returns the objects of a push over TAXII that have been processed, by index."""
         ...
 
     async def waiting(self) -> int:

@@ -208,6 +208,7 @@ receipt_parts = Table(
     Column("rejected", Integer, nullable=False),
     Column("first_index", Integer, nullable=False),
     Column("problems", LargeBinary, nullable=False),  # JSON array
+    Column("objects", LargeBinary),  # JSON array of [index, id, version]; null unless the push came over TAXII
     Index("ix_receipt_parts_receipt", "receipt"),
 )
 

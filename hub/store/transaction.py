@@ -172,7 +172,8 @@ class SqlTransaction:
     async def _write_receipts(self, writes: Writes) -> None:
         parts = [
             (p.receipt, p.source, p.counts.accepted, p.counts.unchanged, p.counts.held, p.counts.rejected,
-             min((int(x["index"]) for x in p.problems), default=0), orjson.dumps(p.problems))
+             min((int(x["index"]) for x in p.problems), default=0), orjson.dumps(p.problems),
+             None if p.objects is None else orjson.dumps(p.objects))
             for p in writes.receipts
         ]  # fmt: skip
         await self._many(self._store.insert(t.receipt_parts), parts)

@@ -36,7 +36,7 @@ from hub.model.tasks import DueTask, PublishLate
 from hub.model.words import CanonicalKey, Seq, StixId, Withdrawal
 from hub.model.writes import Held, ReceiptCounts, Superseding, Writes
 from hub.patterns.lookup import value_key
-from hub.store.port import Filter, ObjectProblem
+from hub.store.port import Filter, ObjectProblem, PushedObject
 from hub.store.sql import SqlStore
 from tests.contracts.store_suite import StoreSuite, seqs
 from tests.contracts.store_values import (
@@ -248,6 +248,23 @@ class StoreContent(StoreSuite):
             assert await store.intake.counts() == {1: ReceiptCounts(1, 0, 2, 1)}
             said = store.intake.problems("r", 1, from_index=0, in_one_partition=True)
             assert [one async for one in said] == [ObjectProblem(3, None, "rejected", "x", "y")]
+
+    async def test_objects_of_a_status_come_by_index_with_their_problems(self) -> None:
+        problem = {"index": 1, "id": "b", "state": "rejected", "code": "x", "message": "y"}
+        later = replace(a_receipt("s", accepted=2), objects=((2, "c", "v"), (3, None, None)))
+        first = replace(
+            a_receipt("s", accepted=1, rejected=1), problems=(problem,), objects=((0, "a", None), (1, "b", "v"))
+        )
+        async with self.opened() as store:
+            await self.write(store, Writes(receipts=[later, a_receipt("r", accepted=1)]))
+            await self.write(store, Writes(receipts=[first]))
+            said = ObjectProblem(1, "b", "rejected", "x", "y")
+            assert await store.intake.objects("s", 1) == [
+                PushedObject(0, "a", None, ()), PushedObject(1, "b", "v", [said]),
+                PushedObject(2, "c", "v", ()), PushedObject(3, None, None, ()),
+            ]  # fmt: skip
+            assert await store.intake.objects("s", 2) == []
+            assert await store.intake.objects("r", 1) == []
 
     async def test_the_text_of_an_object_that_makes_no_sense_stops_no_batch(self) -> None:
         odd = StixId("\0 half a surrogate is not text \0")

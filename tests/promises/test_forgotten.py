@@ -119,6 +119,23 @@ async def test_nothing_of_a_person_is_left_in_any_byte(hub: Hub, tmp_path: Path)
     assert sorted(await _shown(hub, "community")) == ["[ipv4-addr:value = '203.0.113.9']"]
 
 
+async def test_a_status_no_longer_names_what_was_erased(hub: Hub, tmp_path: Path) -> None:
+    mail, other = an_address(MAIL), an_indicator("203.0.113.9", "other")
+    wrong = {"type": "indicator", "id": "indicator--x", "description": f"to {MAIL}"}
+    headers = {"content-type": "application/taxii+json"}
+    collections = (await hub.get("/root/collections/", "ro")).json()["collections"]
+    url = next(f"/root/collections/{one['id']}/objects/" for one in collections if one["can_write"])
+    answer = await hub.post(url, "ro", json={"objects": [mail, other, wrong]}, headers=headers)
+    await hub.settle()
+    await forget(hub, MAIL)
+    await hub.log.clean()
+    assert await traces(hub, tmp_path, MAIL) == []
+    told = (await hub.get(f"/root/status/{answer.json()['id']}/", "ro")).json()
+    assert (told["status"], told["success_count"], told["failure_count"]) == ("complete", 2, 1)
+    assert [one["id"] for one in told["successes"]] == ["objects/0", other["id"]]
+    assert [one["id"] for one in told["failures"]] == ["objects/2"]
+
+
 async def test_numbers_and_dates_stay_and_members_are_told_by_a_withdrawal(hub: Hub) -> None:
     await everything_about_a_person(hub)
     community = (await hub.collection("community")).no

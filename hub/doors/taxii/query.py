@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from hub.doors.taxii.cursor import Cursor
-from hub.model.errors import Refused
+from hub.model.errors import Refused, WrongType
 from hub.model.times import parse_us
 from hub.model.words import Seq
 from hub.store.port import Filter
 
 SPEC_VERSION = "2.1"
+TAKEN = ("application/taxii+json", "application/stix+json", "application/json")
+"""The media types of what is added."""
 _BEGINNING = Seq(0)
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _MOST = {"version": 20, "type": 50, "id": 500, "spec_version": 20}
@@ -149,11 +151,29 @@ def require_acceptable(accept: Iterable[str]) -> None:
 
 
 def _is_other_version(media_range: str) -> bool:
-    media_type, *parameters = (part.strip() for part in media_range.split(";"))
+    media_type, parameters = media_type_in(media_range)
     if not media_type.endswith(("taxii+json", "stix+json")):
         return False
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "version":
-            return value.strip().strip('"') != SPEC_VERSION
-    return media_type.startswith("application/vnd.oasis.")  # of TAXII 2.0
+    of_2_0 = media_type.startswith("application/vnd.oasis.")
+    return parameters.get("version", "2.0" if of_2_0 else SPEC_VERSION) != SPEC_VERSION
+
+
+def require_taken(content_type: str | None) -> None:
+    """Raises WrongType (415) for a body that is neither TAXII nor STIX in JSON, or is of another version of TAXII."""
+    media_type, parameters = media_type_in(content_type or "")
+    other = media_type == "application/taxii+json" and parameters.get("version", SPEC_VERSION) != SPEC_VERSION
+    if media_type in TAKEN and not other:
+        return
+    says = f"Content-Type {media_type[:100]} is not taken here." if media_type else "There is no Content-Type."
+    raise WrongType("push.media-type", says, "Use application/taxii+json;version=2.1.")
+
+
+def media_type_in(header: str) -> tuple[str, dict[str, str]]:
+    """Returns a media type and its parameters, in small letters (RFC 9110, section 8.3.1).
+
+    >>> media_type_in('Application/TAXII+json ; version="2.1"; charset=UTF-8')
+    ('application/taxii+json', {'version': '2.1', 'charset': 'utf-8'})
+    """
+    media_type, *parameters = (part.strip() for part in header.lower().split(";"))
+    said = (parameter.partition("=") for parameter in parameters)
+    return media_type, {name.strip(): value.strip().strip('"') for name, _, value in said}

@@ -55,11 +55,6 @@ def collection(one: Collection) -> dict[str, Any]:
     }
 
 
-def collections(readable: Sequence[Collection]) -> bytes:
-    """Section 5.1.1."""
-    return orjson.dumps({"collections": [collection(one) for one in readable]})
-
-
 def envelope(page: LogPage, following: str | None) -> bytes:
     """Section 3.7: the stored bytes, joined without parsing. ``following`` is the ``next``, if there are more objects.
 

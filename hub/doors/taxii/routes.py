@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -13,10 +13,11 @@ from fastapi.responses import Response
 from hub.doors import metrics
 from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
-from hub.doors.openapi import raw
+from hub.doors.openapi import binary_body, raw
 from hub.doors.problems import TAXII_JSON
 from hub.doors.taxii import cursor, resources
-from hub.doors.taxii.query import Query, query_of, require_acceptable
+from hub.doors.taxii.query import TAKEN, Query, query_of, require_acceptable
+from hub.doors.taxii.writing import TaxiiIntake
 from hub.model.errors import NotAllowed, NotFound, Refused
 from hub.model.policy import Collection
 from hub.model.principals import Principal
@@ -24,6 +25,7 @@ from hub.store.port import LogPage
 
 DISCOVERY = "/taxii2/"
 ROOT = "/taxii2/root/"
+SHORT_ROOT = "/root/"
 COLLECTIONS = f"{ROOT}collections/"
 COLLECTION = COLLECTIONS + "{collection_id}/"
 OBJECTS = f"{COLLECTION}objects/"
@@ -41,46 +43,47 @@ def routes(doors: Doors) -> APIRouter:
     taxii = _Taxii(doors)
     _add_services(router, doors, taxii)
     _add_contents(router, taxii)
+    _add_writing(router, taxii)
     return router
 
 
 def _add_services(router: APIRouter, doors: Doors, taxii: _Taxii) -> None:
-    get = _both(router, "GET")
+    get = _at_all_paths(router, "GET")
 
     @get(DISCOVERY)
     async def discovery(request: Request) -> Response:
         """Discovery (section 4.1)."""
-        await taxii.enter(request)
+        await doors.gate.required(request)
         return _answer(resources.discovery(doors.base_url(request) + ROOT))
 
     @get(ROOT)
     async def api_root(request: Request) -> Response:
         """API root (section 4.2)."""
-        await taxii.enter(request)
+        await doors.gate.required(request)
         return _answer(resources.api_root(doors.settings.intake.push_bytes))
 
     @get(f"{ROOT}status/{{status_id}}/")
     async def status(request: Request, status_id: str) -> Response:
-        """Status (section 4.3): always 404, as objects cannot be added here."""
-        del status_id
-        await taxii.enter(request)
-        raise NotFound("taxii.status", "There is no such status.")
+        """Status of your request (section 4.3)."""
+        return await taxii.intake.status(request, await doors.gate.required(request), status_id)
 
     @get(COLLECTIONS)
     async def collections(request: Request) -> Response:
-        """The collections that you may read (section 5.1)."""
-        principal = await taxii.enter(request)
-        return _answer(resources.collections(await doors.gate.readable(principal)))
+        """The collections that you may read, and the one to which you may add (section 5.1)."""
+        found = await taxii.resources(await taxii.enter(request))
+        return _answer(orjson.dumps({"collections": list(found.values())}))
 
     @get(COLLECTION)
     async def collection(request: Request, collection_id: str) -> Response:
         """One collection (section 5.2)."""
-        found = await taxii.collection(request, collection_id)
-        return _answer(orjson.dumps(resources.collection(found)))
+        found = (await taxii.resources(await taxii.enter(request))).get(collection_id)
+        if found is None:
+            raise _no_collection()
+        return _answer(orjson.dumps(found))
 
 
 def _add_contents(router: APIRouter, taxii: _Taxii) -> None:
-    get = _both(router, "GET")
+    get = _at_all_paths(router, "GET")
 
     @get(f"{COLLECTION}manifest/")
     async def manifest(request: Request, collection_id: str) -> Response:
@@ -102,21 +105,33 @@ def _add_contents(router: APIRouter, taxii: _Taxii) -> None:
         """The versions of one object (section 5.8)."""
         return await taxii.page(request, collection_id, object_id, _ALL, resources.versions)
 
-    @_both(router, "POST")(OBJECTS)
+
+def _add_writing(router: APIRouter, taxii: _Taxii) -> None:
+    body = binary_body(TAKEN)
+
+    @_at_all_paths(router, "POST", status_code=202, openapi_extra=body)(OBJECTS)
     async def add_objects(request: Request, collection_id: str) -> Response:
-        """Refused: collections are read-only (section 5.5)."""
-        await taxii.collection(request, collection_id)
-        raise NotAllowed("taxii.read-only", "This collection cannot be written.", "Push to /v1/intake.")
+        """Add objects to the collection intake (section 5.5). All are durable when this answers."""
+        return await taxii.intake.add(request, await taxii.writer(request, collection_id))
+
+    @_at_all_paths(router, "DELETE")(OBJECT)
+    async def delete_object(request: Request, collection_id: str, object_id: str) -> Response:
+        """Withdraw what you have added to the collection intake (section 5.7)."""
+        return await taxii.intake.delete(request, await taxii.writer(request, collection_id), object_id)
 
 
-def _both(router: APIRouter, method: str) -> Callable[[str], Callable[[Handler], Handler]]:
-    """Adds a route with the slash, which is in the OpenAPI document, and without it."""
+def _at_all_paths(router: APIRouter, method: str, **more: Any) -> Callable[[str], Callable[[Handler], Handler]]:
+    """Adds a route with the slash, which is in the OpenAPI document, and without it; and again with the API root
+    directly under the host, where clients look that keep only the last segment of its address (MISP).
+    """
 
     def at(path: str) -> Callable[[Handler], Handler]:
         def add(handler: Handler) -> Handler:
-            described = raw(TAXII_JSON, "A TAXII resource.", {"type": "object"})
-            router.add_api_route(path, handler, methods=[method], responses=described)
-            router.add_api_route(path.rstrip("/"), handler, methods=[method], include_in_schema=False)
+            described = raw(TAXII_JSON, "A TAXII resource.", {"type": "object"}, status=more.get("status_code", 200))
+            router.add_api_route(path, handler, methods=[method], responses=described, **more)
+            paths = [path, SHORT_ROOT + path.removeprefix(ROOT)] if path.startswith(ROOT) else [path]
+            for other in (*paths[1:], *(one.rstrip("/") for one in paths)):
+                router.add_api_route(other, handler, methods=[method], include_in_schema=False)
             return handler
 
         return add
@@ -128,11 +143,16 @@ def _answer(body: bytes, headers: dict[str, str] | None = None) -> Response:
     return Response(body, 200, {"cache-control": "no-store", **(headers or {})}, TAXII_JSON)
 
 
+def _no_collection() -> NotFound:
+    return NotFound("taxii.collection", "There is no such collection for you.", f"See {COLLECTIONS}.")
+
+
 class _Taxii:
     """The shared functions of the paths."""
 
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
+        self.intake = TaxiiIntake(doors)
 
     async def enter(self, request: Request) -> Principal:
         """Returns the principal; TAXII always needs credentials. Raises NotAuthenticated, Refused (406)."""
@@ -140,13 +160,37 @@ class _Taxii:
         require_acceptable(request.headers.getlist("accept"))
         return principal
 
+    async def resources(self, principal: Principal) -> dict[str, Mapping[str, Any]]:
+        """Returns the collections that a principal may read or write, by id, as section 5.2.1 describes them."""
+        readable = await self._doors.gate.readable(principal)
+        found: dict[str, Mapping[str, Any]] = {one.id: resources.collection(one) for one in readable}
+        if self.intake.is_open_to(principal):
+            found[self.intake.id] = self.intake.resource(readable)
+        return found
+
     async def collection(self, request: Request, collection_id: str) -> Collection:
         """Returns a collection by id. Raises NotFound, also for one that the principal may not read."""
         principal = await self.enter(request)
-        for one in await self._doors.gate.readable(principal):
+        readable = await self._doors.gate.readable(principal)
+        for one in readable:
             if one.id == collection_id:
                 return one
-        raise NotFound("taxii.collection", "There is no such collection that you may read.", f"See {COLLECTIONS}.")
+        if collection_id == self.intake.id and self.intake.is_open_to(principal):
+            raise self.intake.not_readable(readable)
+        raise _no_collection()
+
+    async def writer(self, request: Request, collection_id: str) -> Principal:
+        """Returns the source that writes to a collection. Raises NotAllowed for one that can only be read, NotFound
+        for any other.
+        """
+        principal = await self._doors.gate.required(request)
+        is_source = self.intake.is_open_to(principal)
+        if is_source and collection_id == self.intake.id:
+            return principal
+        if all(one.id != collection_id for one in await self._doors.gate.readable(principal)):
+            raise _no_collection()
+        way_out = f"Use the collection intake ({self.intake.id})." if is_source else ""
+        raise NotAllowed("taxii.read-only", "This collection can only be read.", way_out)
 
     async def page(
         self, request: Request, collection_id: str, object_id: str | None, default: str, write: _Writer

@@ -1,0 +1,88 @@
+"""Status resources: what became of each object of a request."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+import orjson
+
+from hub.core.sent import Sent
+from hub.intake import StatusName, TakenWithStatus
+from hub.model.times import taxii_time
+from hub.model.words import State
+from hub.store.port import PushedObject
+
+_REMEMBERED = 200_000
+Detail = dict[str, str]
+
+
+class SentObjects:
+    """Remembers what recent requests of this process have sent, up to so many objects, so that a status can name what
+    is still pending. Another process, or this one after a restart, tells only the number.
+    """
+
+    def __init__(self, most: int = _REMEMBERED) -> None:
+        self._most = most
+        self._count = 0
+        self._sent: OrderedDict[str, Sequence[Sent]] = OrderedDict()
+
+    def add(self, added: TakenWithStatus) -> None:
+        """Remember a request; the oldest are forgotten for it."""
+        self._sent[added.status.id] = added.objects
+        self._count += len(added.objects)
+        while self._count > self._most and self._sent:
+            self.drop(next(iter(self._sent)))
+
+    def drop(self, status_id: str) -> None:
+        """Forget a request, since it is complete."""
+        self._count -= len(self._sent.pop(status_id, ()))
+
+    def of(self, status_id: str) -> Sequence[Sent]:
+        """Returns what a request has sent; nothing if that is not known here."""
+        return self._sent.get(status_id, ())
+
+
+def status(name: StatusName, done: Sequence[PushedObject], sent: Sequence[Sent], rules_url: str) -> bytes:
+    """Section 4.3.1. ``sent``: all objects of the request, or nothing if they are not known; then the list of those
+    that are pending is left out.
+    """
+    requested = taxii_time(name.at_ms * 1000)
+    successes = [_done(one, requested, rules_url) for one in done if not _failed(one)]
+    failures = [_done(one, requested, rules_url) for one in done if _failed(one)]
+    seen = {one.index for one in done}
+    pendings = [_detail(no, one.id, one.version, requested) for no, one in enumerate(sent) if no not in seen]
+    pending_count = name.received - len(done)
+    resource = {
+        "id": name.id,
+        "status": "pending" if pending_count else "complete",
+        "request_timestamp": requested,
+        "total_count": name.received,
+        "success_count": len(successes),
+        "failure_count": len(failures),
+        "pending_count": pending_count,
+    }
+    lists = {"successes": successes, "failures": failures, "pendings": pendings}
+    return orjson.dumps(resource | {key: some for key, some in lists.items() if some})
+
+
+def _failed(one: PushedObject) -> bool:
+    return any(problem.state == State.REJECTED for problem in one.problems)
+
+
+def _done(one: PushedObject, requested: str, rules_url: str) -> Detail:
+    detail = _detail(one.index, one.id, one.version, requested)
+    messages = (f"{each.code}: {each.message} {rules_url}{each.code}" for each in one.problems)
+    return detail | _message(messages)
+
+
+def _message(lines: Iterable[str]) -> Detail:
+    said = "\n".join(lines)
+    return {"message": said} if said else {}
+
+
+def _detail(index: int, object_id: str | None, version: str | None, requested: str) -> Detail:
+    """An object without an id is named by its place, and one without a version by the time of the request, which the
+    specification leaves to the server.
+    """
+    return {"id": object_id or f"objects/{index}", "version": version or requested}

@@ -1,0 +1,133 @@
+"""Adding and deleting over TAXII: the write-only collection ``intake``, and the statuses of requests.
+
+What is added goes the way of every push. The collection is the same for all sources, and each sees only its own
+statuses; what it shows of others is in the collections that it may read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import structlog
+from fastapi import Request
+from fastapi.responses import Response
+
+from hub.doors import metrics
+from hub.doors.body_headers import encoding_of, length_of
+from hub.doors.budgeted import share_of
+from hub.doors.context import Doors
+from hub.doors.problems import TAXII_JSON
+from hub.doors.taxii import statuses
+from hub.doors.taxii.query import require_taken
+from hub.doors.taxii.resources import STIX_JSON
+from hub.intake import StatusName, TakenWithStatus
+from hub.model.errors import NotAllowed, NotFound, Refused
+from hub.model.policy import Collection
+from hub.model.principals import SOURCE_KINDS, Principal
+from hub.questions import statuses as told
+from hub.store.port import PushedObject
+
+TITLE = "intake"
+_BYTES_OF_OBJECT = 1_000
+_INLINE_OBJECTS = 100
+"""So few are written directly; a thread would cost more than it saves."""
+_log = structlog.get_logger()
+
+
+class TaxiiIntake:
+    """The collection ``intake``, and what became of requests to it."""
+
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._sent = statuses.SentObjects()
+        self.id = _uuid_of(doors.key)
+        """The same for every source, and other than that of any other hub."""
+
+    def is_open_to(self, principal: Principal) -> bool:
+        """Returns whether a principal sees the collection: whether it may claim something."""
+        return principal.kind in SOURCE_KINDS
+
+    def resource(self, readable: Sequence[Collection]) -> Mapping[str, Any]:
+        """Section 5.2.1."""
+        return {
+            "id": self.id,
+            "title": TITLE,
+            "description": (
+                "Write-only. What you add is validated and merged with what others say. Usually within seconds it is "
+                f"visible in those collections whose level and group admit it; {_of(readable)}. "
+                "The status of a request says what became of each object."
+            ),
+            "can_read": False,
+            "can_write": True,
+            "media_types": [STIX_JSON],
+        }
+
+    def not_readable(self, readable: Sequence[Collection]) -> NotAllowed:
+        """Returns the error for reading what can only be written."""
+        return NotAllowed(
+            "taxii.write-only",
+            "The collection intake cannot be read.",
+            f"What you add is visible in the other collections; {_of(readable)}.",
+        )
+
+    async def add(self, request: Request, source: Principal) -> Response:
+        """Section 5.5: add objects. All are durable when this returns, and each is processed for itself."""
+        require_taken(request.headers.get("content-type"))
+        added = await self._doors.intake.add(
+            source,
+            request.stream(),
+            encoding=encoding_of(request),
+            length=length_of(request),
+            at_ms=self._doors.now_us() // 1000,
+        )
+        metrics.PUSHED_OBJECTS.inc(added.status.received)
+        _log.info("push.taken", **{source.kind.value: source.name}, status=added.status.id, count=added.status.received)
+        return await self._answer(request, added, 202)
+
+    async def delete(self, request: Request, source: Principal, object_id: str) -> Response:
+        """Section 5.7: withdraw the source's own claim. Raises NotFound if it claims nothing under this id."""
+        if any(name.startswith("match[") for name in request.query_params):
+            raise Refused("taxii.match", "An object is deleted with all its versions.", "Leave out match.")
+        if not await told.has_sent(self._doors.store, source, object_id):
+            raise NotFound(
+                "taxii.object", "You have added no such object.", "Wait until the status of your request is complete."
+            )
+        added = await self._doors.intake.delete(source, object_id, at_ms=self._doors.now_us() // 1000)
+        return await self._answer(request, added, 200)
+
+    async def status(self, request: Request, source: Principal, status_id: str) -> Response:
+        """Section 4.3: the status of a request of this source. Raises NotFound."""
+        if not self.is_open_to(source):
+            raise NotFound("taxii.status", "There is no such status.")
+        found = await told.status(self._doors.store, self._doors.intake.statuses, source, status_id)
+        if len(found.objects) >= found.name.received:
+            self._sent.drop(status_id)
+        return await self._status(request, found.name, found.objects, 200)
+
+    async def _answer(self, request: Request, added: TakenWithStatus, code: int) -> Response:
+        self._sent.add(added)
+        return await self._status(request, added.status, (), code)
+
+    async def _status(self, request: Request, name: StatusName, done: Sequence[PushedObject], code: int) -> Response:
+        base = self._doors.base_url(request)
+        sent = self._sent.of(name.id)
+        write = functools.partial(statuses.status, name, done, sent, f"{base}/rules/")
+        async with share_of(self._doors.answers, (1 + name.received) * _BYTES_OF_OBJECT) as share:
+            body = write() if name.received <= _INLINE_OBJECTS else await asyncio.to_thread(write)
+            answer = Response(body, code, {"cache-control": "no-store"}, TAXII_JSON)
+            return share.hand_over(answer, stall_s=self._doors.settings.stall_s)
+
+
+def _of(readable: Sequence[Collection]) -> str:
+    if not readable:
+        return "you may read none"
+    return f"you may read {', '.join(one.name for one in readable)}"
+
+
+def _uuid_of(key: bytes) -> str:
+    return str(UUID(bytes=hashlib.blake2b(digest_size=16, key=key, person=b"ctihub-intake-co").digest(), version=4))
