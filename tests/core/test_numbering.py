@@ -44,6 +44,11 @@ def owned(kind: str = "malware", name: str = "m", modified: str | None = moment(
     return content(kind, said, uses=("used",), own=own)
 
 
+def last_of(kind: str) -> Content:
+    """What an owner says under the last id that an object of a type can have."""
+    return content(kind, {}, uses=(), own={"id": f"{kind}--{'f' * 8}-ffff-5fff-bfff-{'f' * 12}", "created": moment(-9)})
+
+
 def hub_made(kind: str = "indicator", **said: Any) -> Content:
     """What the hub itself gives an id and times."""
     return content(kind, said, uses=("used",))
@@ -134,6 +139,22 @@ def test_rows_are_numbered_on_from_where_the_log_ends_and_dated_by_the_batch() -
     assert log.heads == {1: Head(Seq(44), log.now_us + MS)}
 
 
+def test_the_last_row_of_each_type_in_a_batch_is_dated_on_a_whole_millisecond() -> None:
+    log = Log(heads={1: Head(Seq(0), START_US + 777)})
+    kinds = ("malware", "indicator", "report")
+    log.batch({(kind, n): owned(kind, str(n)) for kind in kinds for n in range(4)}, after_us=1_234_567)
+    rows = log.batch(
+        {(kind, n): None if n < 2 else owned(kind, str(n), x=2) for kind in kinds for n in range(4)}, after_us=5
+    )
+    types = [row.type for row in rows]
+    assert types == [*sorted(types[:6], key=types.index), *types[5::-1]]  # withdrawals in reverse
+    last = [one != other for one, other in pairwise(types)]
+    assert [row.date_added_us % MS == 0 for row, is_last in zip(rows, [*last, True], strict=True) if is_last] == [
+        True
+    ] * 5
+    assert any(row.date_added_us % MS for row in rows)
+
+
 @pytest.mark.parametrize("after_us", [1, 1_000_000, 1_234_567])
 def test_the_last_row_of_a_batch_is_dated_on_a_whole_millisecond(after_us: int) -> None:
     log = Log(heads={1: Head(Seq(0), START_US + 777)})
@@ -176,14 +197,16 @@ def test_what_the_hub_makes_was_modified_when_it_was_added_cut_to_milliseconds()
 def test_a_second_version_in_one_millisecond_is_dated_in_the_next() -> None:
     log = Log()
     (first,) = log.batch({"a": hub_made(x=1)})
-    second, _ = log.batch({"a": hub_made(x=2), "b": owned("report")}, after_us=1)  # the last row has a date of its own
+    second, _ = log.batch(
+        {"a": hub_made(x=2), "b": last_of(first.type)}, after_us=1
+    )  # the last row has a date of its own
     assert second.date_added_us == first.date_added_us // MS * MS + MS
     (third,) = log.batch({"a": hub_made(x=3)}, after_us=1)
     (gone,) = log.batch({"a": None}, after_us=1)
     assert gone.date_added_us == third.date_added_us + MS
     log = Log()
     (first,) = log.batch({"a": owned(modified=moment(60))})
-    second, _ = log.batch({"a": owned(modified=moment(60), x=2), "b": owned("report")}, after_us=1)
+    second, _ = log.batch({"a": owned(modified=moment(60), x=2), "b": last_of(first.type)}, after_us=1)
     assert second.date_added_us == first.date_added_us + 20  # an owner's version has a time of its own
 
 
@@ -334,7 +357,7 @@ def test_a_thing_that_comes_back_gets_a_new_id_from_the_hub() -> None:
     log = Log()
     (first,) = log.batch({"a": hub_made(x=1)})
     (gone,) = log.batch({"a": None})
-    again, _ = log.batch({"a": hub_made(x=1), "b": owned("report")}, after_us=1)
+    again, _ = log.batch({"a": hub_made(x=1), "b": last_of("indicator")}, after_us=1)
     assert again.object_id != first.object_id
     assert again.date_added_us == gone.date_added_us + 20  # a new id may be modified in the same millisecond
     assert json.loads(again.body)["created"] == stix_time(again.date_added_us)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from hypothesis import given
@@ -93,17 +94,18 @@ class Watch:
 
     def is_dated(self, rows: Sequence[Change], now_us: int, of_others: set[str]) -> None:
         """By the time of the batch, 20 µs apart, each version that the hub makes of a view in a millisecond of its own,
-        the last one on a whole one. ``of_others``: the ids and things whose times the hub does not make.
+        the last one of a type in sequence on a whole one. ``of_others``: the ids and things whose times the hub
+        does not make.
         """
         before = self.date_us
-        for row in rows:
+        for row, following in zip_longest(rows, rows[1:]):
             obj = json.loads(row.body or b"{}")
             is_of_others = not {row.object_id, object_key(row.object_id)}.isdisjoint(of_others)
             is_hubs = "modified" in obj and not is_of_others
             date = max(now_us, before + STEP_US)
             if is_hubs and row.object_id in self.shown:
                 date = max(date, parse_us(self.shown[row.object_id]["modified"]) + MS)
-            if row is rows[-1]:
+            if following is None or following.type != row.type:
                 date = -(-date // MS) * MS
             assert row.date_added_us == date, row
             assert not is_hubs or obj["modified"] == stix_time(date), row

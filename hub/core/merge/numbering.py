@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from hub.core.merge.content import Content, digest_of_rendered, rendered, revoked_version
 from hub.core.merge.drafts import Draft
@@ -32,8 +33,12 @@ class NewRows:
     heads: dict[int, Head] = field(default_factory=dict)
 
 
+def _type(draft: Draft) -> str:
+    return draft.content.type if draft.content is not None else draft.before.type if draft.before else ""
+
+
 def _place(draft: Draft, vouched: frozenset[StixId]) -> tuple[int, str]:
-    kind = draft.content.type if draft.content is not None else draft.before.type if draft.before else ""
+    kind = _type(draft)
     if kind == "identity" and draft.object_id in vouched:
         return (0, draft.object_id)
     return (stix_type(kind).order, draft.object_id)
@@ -57,10 +62,9 @@ def numbered(
         shown = sorted((d for d in some if d.content is not None), key=lambda d: _place(d, vouched))
         gone = sorted((_leaving(d) for d in some if _leaves(d)), key=lambda d: _place(d, vouched), reverse=True)
         moved = {d.thing for d in shown}
-        head, left = heads[log], len(shown) + len(gone)
-        for draft in (*shown, *gone):
-            left -= 1
-            clock = _Clock(now_us, is_last=left == 0)
+        head, ordered = heads[log], [*shown, *gone]
+        for draft, following in zip_longest(ordered, ordered[1:]):
+            clock = _Clock(now_us, is_last=following is None or _type(following) != _type(draft))
             if draft.content is not None:
                 head = _show(out, draft, head, clock)
             else:
@@ -88,8 +92,9 @@ class _Clock:
 
     time_us: int
     is_last: bool
-    """Whether the row is the last one. It is dated on a whole millisecond, so that a client that truncates dates, and
-    asks for what is later than the last one, gets nothing again (docs/taxii.md)."""
+    """Whether the row is the last one of its type in sequence. It is dated on a whole millisecond, so that a client that
+    truncates dates, and asks for what is later than the last one of the types that it reads, gets nothing again
+    (docs/taxii.md)."""
 
     def next(self, head: Head, before: View | None, *, hub_made: bool) -> Head:
         """The number and the date of the row. ``before``: the last view under the same id."""
