@@ -11,6 +11,8 @@ from hub.model.errors import Refused
 _CERTIFICATE = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----")
 _KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----")
 _ENCRYPTED = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: *4, *ENCRYPTED")
+_CIPHERS_OF_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Those of TLS 1.2 that RFC 7540, appendix A does not exclude; TAXII 2.1, section 8.2.2. TLS 1.3 has its own."""
 _ANOTHERS = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"})
 
 
@@ -55,6 +57,7 @@ def _read(option: str, path: Path) -> bytes:
 
 def _loaded(certificate: Path, key: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_ciphers(_CIPHERS_OF_1_2)
     try:
         context.load_cert_chain(certificate, key, password=lambda: "")  # never asks on a terminal
     except (OSError, ssl.SSLError) as error:
