@@ -13,6 +13,8 @@ from hub.model.times import exact_time, taxii_time
 from hub.store.port import LogPage, LogRow
 
 STIX_JSON = f"application/stix+json;version={SPEC_VERSION}"
+EMPTY = b"{  }"
+"""The empty object. Clients have decoded one of two bytes as UTF-16; four bytes are enough to recognise UTF-8."""
 _NAMES = {"clear": "TLP:CLEAR", "green": "TLP:GREEN", "amber": "TLP:AMBER", "amber+strict": "TLP:AMBER+STRICT"}
 
 
@@ -58,13 +60,15 @@ def collection(one: Collection) -> dict[str, Any]:
 def envelope(page: LogPage, following: str | None) -> bytes:
     """Section 3.7: the stored bytes, joined without parsing. ``following`` is the ``next``, if there are more objects.
 
-    An empty envelope also has ``objects``: clients read it without a check, and one has decoded ``{}`` as UTF-16.
+    An empty envelope also has ``objects``, against section 2: clients read it without a check.
     """
     return b"%s%s]}" % (_opening(following, b"objects"), b",".join(page.bodies))
 
 
 def manifest(page: LogPage, following: str | None) -> bytes:
     """Section 5.3.1, with ``next`` as in envelopes: clients page manifests the same way."""
+    if not page.rows:
+        return EMPTY
     records = [
         {
             "id": row.object_id,
@@ -79,6 +83,8 @@ def manifest(page: LogPage, following: str | None) -> bytes:
 
 def versions(page: LogPage, following: str | None) -> bytes:
     """Section 5.8.1, with ``next``."""
+    if not page.rows:
+        return EMPTY
     times = [exact_time(row.version_us) for row in page.rows]
     return b"%s%s]}" % (_opening(following, b"versions"), orjson.dumps(times)[1:-1])
 

@@ -71,7 +71,7 @@ def _add_services(router: APIRouter, doors: Doors, taxii: _Taxii) -> None:
     async def collections(request: Request) -> Response:
         """The collections that you may read, and the one to which you may add (section 5.1)."""
         found = await taxii.resources(await taxii.enter(request))
-        return _answer(orjson.dumps({"collections": list(found.values())}))
+        return _answer(orjson.dumps({"collections": list(found.values())}) if found else resources.EMPTY)
 
     @get(COLLECTION)
     async def collection(request: Request, collection_id: str) -> Response:
