@@ -7,7 +7,7 @@ Source: TAXII 2.1, sections 3.4 (filtering), 3.5 (pagination), 1.6.8.1 (content 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -18,8 +18,10 @@ from hub.model.words import Seq
 from hub.store.port import Filter
 
 SPEC_VERSION = "2.1"
-TAKEN = ("application/taxii+json", "application/stix+json", "application/json")
+_TAXII = "application/taxii+json"
+TAKEN = (_TAXII, "application/stix+json", "application/json")
 """The media types of what is added."""
+_NO_WEIGHT = re.compile(r"0(\.0*)?", re.ASCII)
 _BEGINNING = Seq(0)
 _NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 _MOST = {"version": 20, "type": 50, "id": 500, "spec_version": 20}
@@ -100,11 +102,14 @@ def _words(parameters: Parameters, name: str) -> tuple[str, ...]:
     """Returns the values of ``match[name]``, which are separated by commas or by repeating the parameter. They are
     sorted, so that equal filters have equal cursors.
     """
-    words = {word.strip() for value in parameters.getlist(f"match[{name}]") for word in value.split(",")}
+    said = parameters.getlist(f"match[{name}]")
+    words = {word.strip() for value in said for word in value.split(",")} - {""}
+    if said and not words:
+        raise Refused("taxii.match", f"match[{name}] has no value.", "Leave it out to get everything.")
     if len(words) > _MOST[name] or sum(map(len, words)) > _MOST_CHARS:
         says = f"match[{name}] takes {_MOST[name]} values and {_MOST_CHARS:,} characters at once."
         raise Refused("taxii.match", says, "Split the request.")
-    return tuple(sorted(words - {""}))
+    return tuple(sorted(words))
 
 
 def _limit(said: list[str], most: int) -> int:
@@ -117,7 +122,9 @@ def _limit(said: list[str], most: int) -> int:
 
 
 def _added_after(said: list[str]) -> int | None:
-    return _time(said[-1], "added_after") if said and said[-1] else None
+    if len(said) > 1:
+        raise Refused("taxii.time", "added_after can be sent only once.", "Send the time after which to go on.")
+    return _time(said[0], "added_after") if said else None
 
 
 def _versions(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -137,12 +144,15 @@ def _time(said: str, name: str) -> int:
 
 
 def require_acceptable(accept: Iterable[str]) -> None:
-    """Raises Refused (406) if the client accepts only other versions of TAXII or STIX.
+    """Raises Refused (406) if the client accepts only other versions of TAXII or STIX, or excludes this one by ``q=0``.
 
     This is lenient: clients send ``application/json``, ``*/*``, or nothing, and can read 2.1.
     """
-    ranges = [one.strip().lower() for header in accept for one in header.split(",") if one.strip()]
-    if ranges and all(_is_other_version(one) for one in ranges):
+    ranges = [media_type_in(one) for header in accept for one in header.split(",") if one.strip()]
+    named = [one for one in ranges if one[0] == _TAXII and not _is_other_version(*one)]
+    if named:
+        ranges = [max(named, key=lambda one: "version" in one[1])]  # RFC 9110, section 12.5.1: the most specific counts
+    if ranges and all(_is_excluded(one[1]) or _is_other_version(*one) for one in ranges):
         raise Refused(
             "http.not-acceptable",
             "This is TAXII 2.1.",
@@ -150,18 +160,22 @@ def require_acceptable(accept: Iterable[str]) -> None:
         )
 
 
-def _is_other_version(media_range: str) -> bool:
-    media_type, parameters = media_type_in(media_range)
+def _is_other_version(media_type: str, parameters: Mapping[str, str]) -> bool:
     if not media_type.endswith(("taxii+json", "stix+json")):
         return False
     of_2_0 = media_type.startswith("application/vnd.oasis.")
     return parameters.get("version", "2.0" if of_2_0 else SPEC_VERSION) != SPEC_VERSION
 
 
+def _is_excluded(parameters: Mapping[str, str]) -> bool:
+    """Returns whether the weight is zero (RFC 9110, section 12.4.2)."""
+    return _NO_WEIGHT.fullmatch(parameters.get("q", "1")) is not None
+
+
 def require_taken(content_type: str | None) -> None:
     """Raises WrongType (415) for a body that is neither TAXII nor STIX in JSON, or is of another version of TAXII."""
     media_type, parameters = media_type_in(content_type or "")
-    other = media_type == "application/taxii+json" and parameters.get("version", SPEC_VERSION) != SPEC_VERSION
+    other = media_type == _TAXII and parameters.get("version", SPEC_VERSION) != SPEC_VERSION
     if media_type in TAKEN and not other:
         return
     says = f"Content-Type {media_type[:100]} is not taken here." if media_type else "There is no Content-Type."
