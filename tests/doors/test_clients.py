@@ -110,7 +110,7 @@ async def test_taxii2_client_knows_the_server(tmp_path: Path) -> None:
             assert [root.url for root in server.api_roots] == [f"{at.url}/taxii2/root/"]
             root = ApiRoot(f"{at.url}/taxii2/root", user="soc", password=token)
             assert root.max_content_length == 64 << 20
-            assert [one.title for one in root.collections] == ["community", "public"]
+            assert [one.title for one in root.collections] == ["community", "public", "intake"]
             collection = root.collections[0]
             assert (collection.can_read, collection.can_write) == (True, False)
             manifest = [one for page in as_pages(collection.get_manifest, per_request=10) for one in page["objects"]]
