@@ -52,6 +52,8 @@ _STATUS_OF_CODE = {
     "http.head-too-large": 431,
 }
 """Codes for which HTTP has a more specific status than their class."""
+_STATUS_OF_CODE_IN_TAXII = {"bundle.too-large": 422}
+"""TAXII 2.1, section 4.2.1: a 413 means that a body is longer than ``max_content_length``, and nothing else."""
 
 
 def status_of(error: HubError) -> int:
@@ -66,6 +68,7 @@ def respond(error: HubError, path: str) -> Response:
     status = status_of(error)
     headers = _headers(error)
     if is_taxii(path):
+        status = _STATUS_OF_CODE_IN_TAXII.get(error.code, status)
         return Response(_taxii(error, status), status, headers, TAXII_JSON)
     body = ProblemDetails(
         title=HTTPStatus(status).phrase,
