@@ -92,8 +92,8 @@ class _Clock:
 
     time_us: int
     is_last: bool
-    """Whether the row is the last one of its type in sequence. It is dated on a whole millisecond, so that a client that
-    truncates dates, and asks for what is later than the last one of the types that it reads, gets nothing again
+    """Whether the row is the last one of its type in sequence. It is dated on a whole millisecond, so that a client
+    that truncates dates, and asks for what is later than the last one of the types that it reads, gets nothing again
     (docs/taxii.md)."""
 
     def next(self, head: Head, before: View | None, *, hub_made: bool) -> Head:
