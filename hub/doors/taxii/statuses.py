@@ -13,7 +13,7 @@ from hub.model.times import taxii_time
 from hub.model.words import State
 from hub.store.port import PushedObject
 
-_REMEMBERED = 200_000
+_REMEMBERED = 100_000
 Detail = dict[str, str]
 
 
