@@ -35,6 +35,4 @@ def routes(doors: Doors) -> APIRouter:
         """Metrics of this process; METRICS_PORT has all others."""
         return Response(await doors.process.metrics(), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    for path, answer in (("/healthz", alive), ("/readyz", ready), ("/metrics", metrics)):
-        router.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)
     return router

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from hub.doors import catalogue, claims, explain, export, health, openapi, problems, push, rules, status, stream, taxii
 from hub.doors.context import Doors
+from hub.doors.methods import HeadAsGet
 from hub.doors.metrics import Metered
 from schemas.api import Withdrawals, Withdrawn
 from schemas.feedback import SightingReports, VerdictReports
@@ -30,6 +31,7 @@ def make_app(doors: Doors) -> FastAPI:
     app.router.routes.extend(rules.routes().routes)
     problems.install(app)
     app.add_middleware(Metered)
+    app.add_middleware(HeadAsGet)  # the outermost
     _publish_openapi(app)
     return app
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from hub.doors.methods import allowed
 from hub.model.errors import (
     Broken,
     HubError,
@@ -137,13 +138,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
-        says = Refused("http.method", f"{request.method} is not possible here.", f"Use {allowed}." if allowed else "")
-        if _is_taxii_1(request):
-            says = Refused("http.method", "This is TAXII 2.1; TAXII 1 is not available.", "Use a TAXII 2.1 client.")
-        answer = respond(says, request.url.path)
-        answer.headers.update(error.headers or {})
-        return answer
+        return _on_other_method(request)
     return respond(
         NotFound("http.path", "There is nothing under this path.", "See /v1/openapi.json."), request.url.path
     )
@@ -154,6 +149,19 @@ def _is_taxii_1(request: Request) -> bool:
     return is_taxii(request.url.path) and (
         "x-taxii-content-type" in request.headers or "xml" in request.headers.get("content-type", "")
     )
+
+
+def _on_other_method(request: Request) -> Response:
+    """Answers OPTIONS, for which no path has a handler of its own, and refuses other methods that a path lacks."""
+    methods = ", ".join(allowed(request, request.app.routes))
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers={"allow": methods})
+    says = Refused("http.method", f"{request.method} is not possible here.", f"Use {methods}.")
+    if _is_taxii_1(request):
+        says = Refused("http.method", "This is TAXII 2.1; TAXII 1 is not available.", "Use a TAXII 2.1 client.")
+    answer = respond(says, request.url.path)
+    answer.headers["allow"] = methods
+    return answer
 
 
 async def _on_wrong_parameter(request: Request, error: Exception) -> Response:

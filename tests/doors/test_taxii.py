@@ -240,7 +240,7 @@ async def test_errors_are_taxii_error_resources(hub: Hub) -> None:
     assert set(answer.json()) == {"title", "description", "error_code", "http_status"}
     answer = await hub.http.put("/taxii2/", headers=hub.auth("soc"))
     assert (answer.status_code, answer.json()["http_status"]) == (405, "405")
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 async def test_owners_times_are_shown_as_they_are(hub: Hub) -> None:

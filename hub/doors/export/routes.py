@@ -18,6 +18,7 @@ from hub.doors.export.format import About, Format
 from hub.doors.export.formats import FORMATS
 from hub.doors.export.listing import Listing
 from hub.doors.export.value_checks import ValueChecks
+from hub.doors.methods import is_head
 from hub.doors.openapi import ERRORS
 from hub.model.policy import Collection, Policy
 from hub.model.writes import Head
@@ -40,7 +41,6 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
         answers = {200: _contents(here), **ERRORS}
         described: dict[str, Any] = {"parameters": _parameters(here, path)}
         router.add_api_route(_BELOW + path, export, methods=["GET"], responses=answers, openapi_extra=described)
-        router.add_api_route(_BELOW + path, export, methods=["HEAD"], include_in_schema=False)
 
     @router.get("/v1/exports", responses={200: {"model": ExportList}, **ERRORS})
     async def list_exports() -> Response:
@@ -87,8 +87,8 @@ async def _answer(
     if _matches(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     headers["content-type"] = asked.format.media_type
-    if request.method == "HEAD":
-        return Response(headers=headers)
+    if is_head(request):
+        return StreamingResponse((), headers=headers)  # its length is not known
     released = await checks.released()
     kinds = asked.kinds or asked.format.usual_kinds
     selection = Selection(kinds, policy.today_us, lists=lists, released=released)
