@@ -20,6 +20,8 @@ class Head:
 
     seq: Seq
     date_us: int
+    edits: int = 0
+    """How often earlier rows of the log have been changed or deleted; only of a head that a reader returns."""
 
 
 @dataclass(frozen=True, slots=True)

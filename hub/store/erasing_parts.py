@@ -18,9 +18,9 @@ from hub.core.forgotten import value_says
 from hub.model.forgettings import Erasable
 from hub.model.held import HeldState
 from hub.model.words import CanonicalKey
+from hub.store import edits, tasks
 from hub.store import forgotten_tables as ft
 from hub.store import tables as t
-from hub.store import tasks
 from hub.store.chunks import chunks
 from hub.store.erasing_port import Search
 
@@ -101,6 +101,8 @@ async def erase_versions(conn: AsyncConnection, search: Search, cursor: bytes, l
         elif row.object_id in ids or body_says(row.body, search.what):
             versions += await _erase_version(conn, search, row)
     await count(conn, search.no, versions=versions, rejections=rejections)
+    if versions or rejections:
+        await edits.note(conn, log)
     return _PLACE.pack(log, first)
 
 

@@ -41,9 +41,9 @@ class SqlLogs:
         """See the port."""
         async with self._database.reading() as conn:
             logs = t.logs.c
-            here = select(logs.no, logs.name, logs.last_seq, logs.pruned_seq)
+            here = select(logs.no, logs.name, logs.last_seq, logs.pruned_seq, logs.edits)
             rows = await conn.execute(here.where(~logs.name.startswith(f"{LOG_OF_NOBODY}.")))
-            return {row.no: LogEnd(row.name, Seq(row.last_seq), Seq(row.pruned_seq)) for row in rows}
+            return {row.no: LogEnd(row.name, Seq(row.last_seq), Seq(row.pruned_seq), row.edits) for row in rows}
 
     async def number(self, name: str) -> int | None:
         """See the port."""
@@ -66,5 +66,6 @@ class SqlLogs:
 
 
 async def _head(conn: AsyncConnection, log: int) -> Head:
-    row = (await conn.execute(select(t.logs.c.last_seq, t.logs.c.last_us).where(t.logs.c.no == log))).first()
-    return Head(Seq(row.last_seq), row.last_us) if row else Head(Seq(0), 0)
+    logs = t.logs.c
+    row = (await conn.execute(select(logs.last_seq, logs.last_us, logs.edits).where(logs.no == log))).first()
+    return Head(Seq(row.last_seq), row.last_us, row.edits) if row else Head(Seq(0), 0)

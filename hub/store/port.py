@@ -28,6 +28,8 @@ class LogEnd(NamedTuple):
     seq: Seq
     pruned: Seq = Seq(0)
     """Up to this row superseded versions may have been deleted; above it no row is missing."""
+    edits: int = 0
+    """How often earlier rows have been changed or deleted."""
 
 
 class Transaction(Protocol):
@@ -191,7 +193,7 @@ class LogReader(Protocol):
         ...
 
     async def head(self, log: int) -> Head:
-        """Returns the current end of a log."""
+        """Returns the current end of a log. As long as it is the same, all rows of the log are the same."""
         ...
 
     async def ends(self) -> Mapping[int, LogEnd]:

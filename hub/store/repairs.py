@@ -17,6 +17,7 @@ from hub.model.claims import Change, Claim, ClaimKey, View
 from hub.model.policy import Policy
 from hub.model.words import CanonicalKey, Seq, StixId
 from hub.model.writes import Writes
+from hub.store import edits
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.rows import change_of, claim_of, view_of
@@ -157,6 +158,7 @@ class SqlRepairs(SqlTransaction):
             )
         ).all()
         left = bool(rows) and rows[-1].withdrawn and not rows[-1].size
+        await edits.note(self.conn, log)
         for row in rows:
             must = row.shown
             if row.seq == rows[-1].seq:
@@ -168,6 +170,7 @@ class SqlRepairs(SqlTransaction):
 
     async def repair_log(self, policy: Policy, log: int, seqs: Collection[int]) -> None:
         """See the port."""
+        await edits.note(self.conn, log)
         await self._repair_end(policy, log)
         for seq in sorted(seqs):
             await self._repair_gap(policy, log, seq)

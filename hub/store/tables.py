@@ -158,6 +158,7 @@ logs = Table(
     Column("last_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("last_us", BigInteger, nullable=False, server_default=text("0")),
     Column("pruned_seq", BigInteger, nullable=False, server_default=text("0")),  # hub.store.versions
+    Column("edits", BigInteger, nullable=False, server_default=text("0")),  # hub.store.edits
     Index("uq_logs_name", "name", unique=True),
 )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.store import edits
 from hub.store import tables as t
 
 
@@ -27,11 +28,15 @@ async def drop(conn: AsyncConnection, log: int, before_us: int, limit: int) -> b
     found = (await conn.execute(rows.where(c.date_added_us < before_us).order_by(c.seq).limit(limit))).all()
     if not found:
         return False
+    has_dropped = False
     for row in found:  # the oldest first: a version may be superseded by one that is superseded itself
         if row.before is not None and row.size > 0:
             first = (await conn.execute(select(c.first).where(c.log == log, c.seq == row.before))).scalar()
             values = {"before": None, "first": bool(first)}
             await conn.execute(update(t.changes).where(c.log == log, c.seq == row.seq).values(values))
             await conn.execute(delete(t.changes).where(c.log == log, c.seq == row.before))
+            has_dropped = True
+    if has_dropped:
+        await edits.note(conn, log)
     await conn.execute(update(t.logs).where(logs.no == log).values(pruned_seq=found[-1].seq))
     return len(found) == limit

@@ -453,7 +453,13 @@ class StoreContent(StoreSuite):
                 hidden = {(1, row.seq)} if row.withdrawn else set()
                 view = a_view(row.seq, thing=a_thing(row.object_id), object_id=row.object_id, seq=row.seq)
                 await self.write(store, Writes(changes=[row], views=[view], hidden=hidden, heads=head_after([row])))
+            before = await store.logs.head(1)
             await self._drop(store, rows[7].date_added_us, limit)  # the last one is not that old
+            after = await store.logs.head(1)
+            assert (after.seq, after.date_us) == (before.seq, before.date_us)
+            assert after.edits == (await store.logs.ends())[1].edits > before.edits
+            await self._drop(store, rows[7].date_added_us, limit)
+            assert await store.logs.head(1) == after, "nothing was there to delete"
             assert [row.seq for row in await rows_of_log(store)] == [2, 5, 6, 7, 8]
             assert await self._found(store, versions=("all",)) == [2, 7, 8]
             assert await self._found(store, versions=("first",)) == [2, 7]

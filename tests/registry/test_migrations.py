@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.core.merge.facts import marked_with
@@ -218,12 +218,23 @@ async def test_members_of_an_older_store_become_anonymous_sources(tmp_path: Path
         await store.close()
 
 
+def _columns(connection: Connection) -> set[tuple[str, str]]:
+    tables = inspect(connection)
+    return {(table, column["name"]) for table in tables.get_table_names() for column in tables.get_columns(table)}
+
+
 async def test_ids_of_what_an_older_store_has_erased_are_not_used_again(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     await (await open_sqlite(path, now_us=NOON_US)).close()
     engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    older = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'older.sqlite'}")
+    async with older.begin() as conn:
+        await conn.run_sync(_bring_to, "0019")
+        before = await conn.run_sync(_columns)
+    await older.dispose()
     async with engine.begin() as conn:
-        await conn.execute(text("alter table collections drop column first_generation"))
+        for table, column in sorted(await conn.run_sync(_columns) - before):
+            await conn.execute(text(f"alter table {table} drop column {column}"))
         await conn.execute(text("update alembic_version set version_num = '0019'"))
         asked = "insert into forgettings (at_us, who, reason, closing_us) values (0, 'dpo', 'x', 0)"
         await conn.execute(text(asked))
