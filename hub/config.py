@@ -114,7 +114,9 @@ class Config(BaseSettings):
     max_bundle_objects: PositiveCount = Field(100_000, description="The maximum number of objects in one bundle.")
     max_pattern_chars: PositiveCount = Field(65_536, description="The longest pattern.")
     max_future: Duration = Field(timedelta(minutes=10), description="How far in the future `modified` may be.")
-    page_objects: PositiveCount = Field(1_000, le=10_000, description="The maximum number of objects on one page.")
+    page_objects: PositiveCount = Field(
+        1_000, le=10_000, description="The number of objects on a page, unless a client asks for another one."
+    )
     page_bytes: Size = Field(8 << 20, description="The largest page.")
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = Field(
         "info", description="debug, info, warning or error."

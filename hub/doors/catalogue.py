@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from hub.doors.collection_info import collection_info
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS
+from hub.doors.validators import revalidated
 from hub.questions.catalogue import list_collections
 from schemas.api import CollectionList
 
@@ -22,6 +23,6 @@ def routes(doors: Doors) -> APIRouter:
         readable = await doors.gate.readable(await doors.gate.principal(request))
         found = await list_collections(doors.store.logs, readable)
         body = CollectionList(collections=[collection_info(one) for one in found])
-        return Response(body.model_dump_json(), media_type="application/json", headers={"cache-control": "no-store"})
+        return Response(body.model_dump_json(), media_type="application/json", headers=revalidated(request))
 
     return router

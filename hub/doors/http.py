@@ -14,6 +14,7 @@ from hub.doors import catalogue, claims, explain, export, health, openapi, probl
 from hub.doors.context import Doors
 from hub.doors.methods import HeadAsGet
 from hub.doors.metrics import Metered
+from hub.doors.representations import Represented
 from schemas.api import Withdrawals, Withdrawn
 from schemas.feedback import SightingReports, VerdictReports
 
@@ -30,6 +31,7 @@ def make_app(doors: Doors) -> FastAPI:
         app.router.routes.extend(door.routes(doors).routes)
     app.router.routes.extend(rules.routes().routes)
     problems.install(app)
+    app.add_middleware(Represented)
     app.add_middleware(Metered)
     app.add_middleware(HeadAsGet)  # the outermost
     _publish_openapi(app)
@@ -49,7 +51,7 @@ def _publish_openapi(app: FastAPI) -> None:
         """The OpenAPI document of this interface."""
         if not document:
             document.append(openapi.dumps(await asyncio.to_thread(openapi_document, app)))
-        return Response(document[0], media_type="application/json")
+        return Response(document[0], media_type="application/json", headers={"cache-control": "no-cache"})
 
 
 def _lifespan(doors: Doors) -> Any:

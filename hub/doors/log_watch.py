@@ -6,7 +6,7 @@ Each commit costs one query, independent of the number of readers; a reader comp
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -23,6 +23,7 @@ class LogWatch:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._told: list[Callable[[int, LogEnd | None, LogEnd], None]] = []
         self._ends: Mapping[int, LogEnd] = {}
         self._grown = asyncio.Event()
         self.stopping = False
@@ -32,7 +33,8 @@ class LogWatch:
         while True:
             try:
                 async for _ in self._store.logs.watch():
-                    self._ends = await self._store.logs.ends()
+                    before, self._ends = self._ends, await self._store.logs.ends()
+                    self._tell(before)
                     self._ring()
             except HubError as error:
                 _log.info("stream.store_away", code=error.code)
@@ -42,6 +44,15 @@ class LogWatch:
         """Wake all waiting streams, since the process is stopping."""
         self.stopping = True
         self._ring()
+
+    def tell(self, told: Callable[[int, LogEnd | None, LogEnd], None]) -> None:
+        """Call ``told`` after each commit for each log that it has changed: its number, its old and its new end."""
+        self._told.append(told)
+
+    def edits(self, log: int) -> int:
+        """Returns how often earlier rows of a log have been changed or deleted, after the last commit."""
+        end = self._ends.get(log)
+        return end.edits if end else 0
 
     def seq(self, log: int) -> Seq:
         """Returns the end of a log after the last commit."""
@@ -60,6 +71,12 @@ class LogWatch:
             except TimeoutError:
                 return False
         return not self.stopping
+
+    def _tell(self, before: Mapping[int, LogEnd]) -> None:
+        for log, end in self._ends.items():
+            if end != before.get(log):
+                for told in self._told:
+                    told(log, before.get(log), end)
 
     def _ring(self) -> None:
         grown, self._grown = self._grown, asyncio.Event()

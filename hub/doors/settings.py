@@ -20,7 +20,7 @@ class DoorSettings:
     behind_proxy: bool = False
     """Trust ``X-Forwarded-Proto`` and ``X-Forwarded-Host``, which the operator's proxy sets."""
     page_objects: int = 1_000
-    """The number of objects per page; a client's ``limit`` can only reduce it."""
+    """The number of objects per page, unless the client's ``limit`` says another one, up to ``MOST_PAGE_OBJECTS``."""
     page_bytes: int = 8 << 20
     intake: IntakeLimits = field(default_factory=IntakeLimits)
     heartbeat_s: float = 15.0
@@ -37,6 +37,8 @@ class DoorSettings:
     """Loads the warning lists for the checks of exports; called once, in a thread."""
     answers_bytes: int = 256 << 20
     """The total size of pending responses of this process, without live streams."""
+    kept_bytes: int = 64 << 20
+    """The total size of TAXII pages that are kept in case they are asked for again, compressed or not."""
     answers_wait_s: float = 20.0
     """How long a request waits for free memory before it gets 503: clients give up after 30 s."""
     streams: int = 500

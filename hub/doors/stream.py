@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter, OrderedDict
+from collections import Counter
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import orjson
@@ -22,18 +22,20 @@ from starlette.types import Receive, Scope, Send
 from hub.doors import metrics
 from hub.doors.auth import credentials_of
 from hub.doors.context import Doors
+from hub.doors.kept import KeptValues
 from hub.doors.openapi import ERRORS, raw
 from hub.model.credentials import Credentials
 from hub.model.errors import Refused, TryAgain
 from hub.model.policy import Collection
 from hub.model.words import Seq
-from hub.store.port import LogPage, Store
+from hub.model.writes import Head
+from hub.store.port import LogEnd, LogPage
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT = b": still here\n\n"
 _PAGE_ROWS = 500
 _PAGE_BYTES = 128 << 10
-_SHARED_PAGES = 64
+_SHARED_BYTES = 8 << 20
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _log = structlog.get_logger()
 
@@ -41,7 +43,7 @@ _log = structlog.get_logger()
 def routes(doors: Doors) -> APIRouter:
     """``/v1/collections/{name}/stream``."""
     router = APIRouter(tags=["collections"], default_response_class=Response)
-    pages = Pages(doors.store)
+    pages = Pages(doors)
     open_streams = OpenStreams(doors.settings.streams, doors.settings.streams_each)
 
     @router.get(
@@ -57,10 +59,10 @@ def routes(doors: Doors) -> APIRouter:
         credentials = credentials_of(request)
         principal = await doors.gate.recognise(credentials)
         collection = await doors.gate.open_to(principal, name)
-        head = (await doors.store.logs.head(collection.no)).seq
-        after = start_of(request.headers.get("last-event-id"), start, head)
+        head = await doors.store.logs.head(collection.no)
+        after = start_of(request.headers.get("last-event-id"), start, head.seq)
         place = open_streams.take("" if principal is None else principal.name)
-        return EventStream(doors, pages, place, collection, credentials, after)
+        return EventStream(doors, pages, place, collection, credentials, replace(head, seq=after))
 
     return router
 
@@ -102,35 +104,36 @@ class Events:
     more: bool
     """Whether there were more changes after it."""
 
+    @property
+    def size_bytes(self) -> int:
+        """See Sized."""
+        return len(self.body)
+
 
 class Pages:
     """Pages of events, read and formatted once for all readers at the same position, as most are at the end."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._recent: OrderedDict[tuple[int, Seq], Events] = OrderedDict()
-        self._reading: dict[tuple[int, Seq], asyncio.Lock] = {}
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._kept: KeptValues[Events] = KeptValues(_SHARED_BYTES)
+        doors.log_watch.tell(self._forget_edited)
 
-    async def after(self, log: int, seq: Seq) -> Events:
-        """Returns the events after ``seq``, about ``_PAGE_BYTES``; empty at the end."""
-        place = (log, seq)
-        lock = self._reading.setdefault(place, asyncio.Lock())
-        try:
-            async with lock:
-                if place not in self._recent:
-                    page = await self._store.logs.page(log, seq, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES)
-                    if not page.rows:
-                        return Events(b"", seq, False)
-                    self._keep(place, Events(events_of(page), page.rows[-1].seq, page.more))
-                return self._recent[place]
-        finally:
-            if self._reading.get(place) is lock and not lock.locked():
-                del self._reading[place]
+    async def after(self, log: int, seq: Seq, *, edits: int) -> Events:
+        """Returns the events after ``seq``, about ``_PAGE_BYTES``; empty at the end. ``edits``: of the log, as far as
+        the reader knows.
+        """
 
-    def _keep(self, place: tuple[int, Seq], events: Events) -> None:
-        self._recent[place] = events
-        if len(self._recent) > _SHARED_PAGES:
-            self._recent.popitem(last=False)
+        async def read() -> Events:
+            page = await self._doors.store.logs.page(log, seq, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES)
+            return Events(events_of(page), page.rows[-1].seq, page.more) if page.rows else Events(b"", seq, False)
+
+        edits = max(edits, self._doors.log_watch.edits(log))
+        return await self._kept.get((log, seq, edits), log, read)
+
+    def _forget_edited(self, log: int, before: LogEnd | None, now: LogEnd) -> None:
+        """Drop pages with rows that were changed or deleted; pages of a log that has only grown are still right."""
+        if before is None or before.edits != now.edits:
+            self._kept.drop(log)
 
 
 class OpenStreams:
@@ -178,8 +181,9 @@ class EventStream(Response):
         place: AbstractContextManager[object],
         collection: Collection,
         credentials: Credentials | None,
-        after: Seq,
+        start: Head,
     ) -> None:
+        """``start``: the change after which it starts, in the log as it is now."""
         super().__init__(None, 200, {"cache-control": "no-store", "x-accel-buffering": "no"}, EVENT_STREAM)
         del self.headers["content-length"]
         self._doors = doors
@@ -187,7 +191,7 @@ class EventStream(Response):
         self._place = place
         self._collection = collection
         self._credentials = credentials
-        self._after = after
+        self._start = start
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -226,10 +230,10 @@ class EventStream(Response):
                 continue  # no change of access while the store is not available
 
     async def _tell(self, send: Send) -> None:
-        log, after, more = self._collection.no, self._after, True
+        log, after, more = self._collection.no, self._start.seq, True
         while not self._doors.log_watch.stopping:
             if more or await self._doors.log_watch.beyond(log, after, within_s=self._doors.settings.heartbeat_s):
-                events = await self._pages.after(log, after)
+                events = await self._pages.after(log, after, edits=self._start.edits)
                 if events.body:
                     await self._send(send, events.body)
                 after, more = events.last, events.more

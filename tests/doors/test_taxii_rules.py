@@ -10,8 +10,10 @@ from uuid import UUID
 
 import httpx
 import pytest
+from starlette.datastructures import QueryParams
 
 from hub.doors.connections import ConnectionLimits
+from hub.doors.taxii.query import query_of
 from hub.model.principals import PrincipalKind
 from hub.model.times import parse_us, taxii_time
 from tests.doors.hubs import Hub, a_hub, addresses, basic, ids
@@ -268,9 +270,37 @@ async def test_r10_an_empty_page_says_up_to_where_nothing_is_missing(hub: Hub) -
     assert nothing.headers[FIRST] == nothing.headers[LAST] == "1970-01-01T00:00:00.000000Z"
     await hub.tell("ro", *addresses(2))
     last = (await page(hub)).headers[LAST]
-    asked = "2027-05-01T00:00:00.123Z"
-    assert (await page(hub, query=f"?added_after={asked}")).headers[LAST] == "2027-05-01T00:00:00.123000Z"
+    early = "2025-05-01T00:00:00.123Z"
+    assert (await page(hub, query=f"?match[type]=tool&added_after={early}")).headers[LAST] == early[:-1] + "000Z"
     assert (await page(hub, query="?match[type]=tool")).headers[LAST] == last
+
+
+@pytest.mark.parametrize("path", ["objects", "manifest"])
+@pytest.mark.parametrize(
+    "asked",
+    ["2027-05-01T00:00:00.123Z", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59Z", "9999-12-31T12:00:00+12:00"],
+)
+async def test_r36_a_client_comes_back_from_a_time_that_is_wrong(hub: Hub, asked: str, path: str) -> None:
+    url = (await hub.objects_url("community")).replace("objects", path)
+    await hub.tell("ro", *addresses(2))
+    last = (await page(hub)).headers[LAST]
+    answer = await hub.get(f"{url}?added_after={quote(asked)}", "soc")
+    assert (answer.headers[FIRST], answer.headers[LAST]) == (last, last)
+    await hub.tell("ro", *addresses(3, start=50))
+    assert len((await hub.get(f"{url}?added_after={answer.headers[LAST]}", "soc")).json()["objects"]) == 3
+
+
+@pytest.mark.parametrize("asked", ["9999-12-31T23:59:60Z", "9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+async def test_a_time_beyond_all_years_is_refused(hub: Hub, asked: str) -> None:
+    answer = await hub.get(await hub.objects_url("community") + f"?added_after={quote(asked)}", "soc")
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "taxii.time")
+
+
+async def test_the_first_year_is_before_everything(hub: Hub) -> None:
+    for written in (0, 3):
+        await hub.tell("ro", *addresses(written))
+        answer = await page(hub, query="?added_after=0001-01-01T00:00:00Z&match[type]=tool")
+        assert answer.headers[LAST] == "0001-01-01T00:00:00.000000Z"
 
 
 async def test_r11_an_empty_answer_has_its_objects(hub: Hub) -> None:
@@ -425,13 +455,20 @@ async def test_r18_what_clients_need_is_always_there(hub: Hub) -> None:
         assert one["can_write"] is (one["title"] == "intake")
 
 
-@pytest.mark.parametrize("limit", ["11", "1000", "999999999999"])
-async def test_r19_a_limit_above_the_cap_is_cut(hub: Hub, limit: str) -> None:
+@pytest.mark.parametrize("limit", ["23", "0023", "10001", "9" * 19, "9" * 5_000, "0" * 5_000 + "23"])
+async def test_r37_a_limit_may_be_above_the_usual_page(hub: Hub, limit: str) -> None:
     await hub.tell("ro", *addresses(20))
-    assert len((await page(hub, query=f"?limit={limit}")).json()["objects"]) == 10
+    answer = (await page(hub, query=f"?limit={limit}")).json()
+    assert (len(answer["objects"]), answer["more"]) == (23, False)
+    assert len((await page(hub)).json()["objects"]) == 10
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "ten", "1.5", "", "9" * 30, "\u0661"])
+@pytest.mark.parametrize("limit", ["10000", "10001", "99999", "9" * 5_000])
+def test_r19_a_limit_above_the_cap_is_cut(limit: str) -> None:
+    assert query_of(QueryParams({"limit": limit}), page_objects=5).limit == 10_000
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "ten", "1.5", "", "0" * 5_000, "+5", "5 ", "1e3", "0x10", "\u0661"])
 async def test_r19_a_limit_that_is_none_is_refused(hub: Hub, limit: str) -> None:
     answer = await hub.get(await hub.objects_url("community") + f"?limit={quote(limit)}", "soc")
     assert answer.status_code == 400

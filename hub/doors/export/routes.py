@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
@@ -20,8 +19,8 @@ from hub.doors.export.listing import Listing
 from hub.doors.export.value_checks import ValueChecks
 from hub.doors.methods import is_head
 from hub.doors.openapi import ERRORS
-from hub.model.policy import Collection, Policy
-from hub.model.writes import Head
+from hub.doors.validators import etag_of_log, is_current, revalidated
+from hub.model.policy import Collection
 from schemas.api import ExportInfo, ExportLimits, ExportList
 
 _BELOW = "/v1/collections/{name}/"
@@ -82,9 +81,9 @@ async def _answer(
     policy = await doors.store.policy()
     head = await doors.store.logs.head(collection.no)
     lists = await checks.lists()
-    etag = _etag(collection, head, policy, asked, lists.version)
-    headers = {"etag": etag, "cache-control": "no-cache", "x-content-type-options": "nosniff"}
-    if _matches(request.headers.get("if-none-match"), etag):
+    etag = etag_of_log(collection.id, head, policy.today, lists.version, asked.text)
+    headers = {"etag": etag, "x-content-type-options": "nosniff", **revalidated(request)}
+    if is_current(request, etag):
         return Response(status_code=304, headers=headers)
     headers["content-type"] = asked.format.media_type
     if is_head(request):
@@ -121,20 +120,6 @@ async def _rest(begun: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[byt
     yield begun
     async for chunk in chunks:
         yield chunk
-
-
-def _etag(collection: Collection, head: Head, policy: Policy, asked: Asked, lists: str) -> str:
-    """Returns an ETag of everything the list depends on. It is weak, as a change may occur during sending."""
-    said = f"{collection.id} {head.seq} {policy.today} {lists} {asked.text}"
-    return f'W/"{hashlib.blake2b(said.encode(), digest_size=12).hexdigest()}"'
-
-
-def _matches(if_none_match: str | None, etag: str) -> bool:
-    """RFC 9110, section 13.1.2: by weak comparison."""
-    if if_none_match is None:
-        return False
-    said = {one.strip().removeprefix("W/") for one in if_none_match.split(",")}
-    return "*" in said or etag.removeprefix("W/") in said
 
 
 # ---------------------------------------------------------------- descriptions of the formats

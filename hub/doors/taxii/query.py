@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from hub.doors.settings import MOST_PAGE_OBJECTS
 from hub.doors.taxii.cursor import Cursor
 from hub.model.errors import Refused, WrongType
 from hub.model.times import parse_us
@@ -23,7 +24,8 @@ TAKEN = (_TAXII, "application/stix+json", "application/json")
 """The media types of what is added."""
 _NO_WEIGHT = re.compile(r"0(\.0*)?", re.ASCII)
 _BEGINNING = Seq(0)
-_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+_DIGITS = re.compile(r"[0-9]+", re.ASCII)
+_LONGEST = len(str(MOST_PAGE_OBJECTS))
 _MOST = {"version": 20, "type": 50, "id": 500, "spec_version": 20}
 """The number of values that a filter accepts: each version and type is a separate query."""
 _MOST_CHARS = 24 << 10
@@ -86,10 +88,12 @@ class Query:
         )
 
 
-def query_of(parameters: Parameters, *, most_objects: int) -> Query:
-    """Parses the parameters except ``next``. Raises Refused for malformed ones; ignores unknown ones."""
+def query_of(parameters: Parameters, *, page_objects: int) -> Query:
+    """Parses the parameters except ``next``. Raises Refused for malformed ones; ignores unknown ones. ``page_objects``:
+    the limit if none is stated.
+    """
     return Query(
-        limit=_limit(parameters.getlist("limit"), most_objects),
+        limit=_limit(parameters.getlist("limit"), page_objects),
         added_after_us=_added_after(parameters.getlist("added_after")),
         ids=_words(parameters, "id"),
         types=_words(parameters, "type"),
@@ -112,13 +116,14 @@ def _words(parameters: Parameters, name: str) -> tuple[str, ...]:
     return tuple(sorted(words))
 
 
-def _limit(said: list[str], most: int) -> int:
-    """Returns the limit, reduced to ``most``."""
+def _limit(said: list[str], usual: int) -> int:
+    """Returns the limit, reduced to the most that there is; however long the number is."""
     if not said:
-        return most
-    if not _NUMBER.fullmatch(said[-1]) or int(said[-1]) == 0:
-        raise Refused("taxii.limit", "limit is a whole number from 1.", "Leave it out for the greatest page.")
-    return min(int(said[-1]), most)
+        return usual
+    digits = said[-1].lstrip("0")
+    if not _DIGITS.fullmatch(said[-1]) or not digits:
+        raise Refused("taxii.limit", "limit is a whole number from 1.", "Leave it out for a page of the usual size.")
+    return MOST_PAGE_OBJECTS if len(digits) > _LONGEST else min(int(digits), MOST_PAGE_OBJECTS)
 
 
 def _added_after(said: list[str]) -> int | None:

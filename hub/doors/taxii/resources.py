@@ -95,9 +95,11 @@ def _opening(following: str | None, name: bytes) -> bytes:
     return b'{"more":true,"next":"%s","%s":[' % (following.encode(), name)
 
 
-def date_headers(rows: Sequence[LogRow], otherwise_us: int) -> Mapping[str, str]:
+def date_headers(rows: Sequence[LogRow], end_us: int, added_after_us: int | None) -> Mapping[str, str]:
     """Sections 3.4 and 5.4: ``date_added`` of the first and last object. For an empty page it is the time up to which
-    the client has everything, since clients without the header use their own clocks.
+    the client has everything, since clients without the header use their own clocks: not later than ``end_us``, the end
+    of the log, so that a client that keeps it comes back from a wrong ``added_after``.
     """
+    otherwise_us = end_us if added_after_us is None else min(added_after_us, end_us)
     first_us, last_us = (rows[0].date_added_us, rows[-1].date_added_us) if rows else (otherwise_us, otherwise_us)
     return {"X-TAXII-Date-Added-First": taxii_time(first_us), "X-TAXII-Date-Added-Last": taxii_time(last_us)}

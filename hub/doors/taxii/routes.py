@@ -11,17 +11,17 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from hub.doors import metrics
-from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
 from hub.doors.openapi import binary_body, raw
 from hub.doors.problems import TAXII_JSON
 from hub.doors.taxii import cursor, resources
+from hub.doors.taxii.pages import AskedPage, PageAnswers, WritePage
 from hub.doors.taxii.query import TAKEN, Query, query_of, require_acceptable
 from hub.doors.taxii.writing import TaxiiIntake
+from hub.doors.validators import revalidated
 from hub.model.errors import NotAllowed, NotFound, Refused
 from hub.model.policy import Collection
 from hub.model.principals import Principal
-from hub.store.port import LogPage
 
 DISCOVERY = "/taxii2/"
 ROOT = "/taxii2/root/"
@@ -31,10 +31,8 @@ COLLECTION = COLLECTIONS + "{collection_id}/"
 OBJECTS = f"{COLLECTION}objects/"
 OBJECT = OBJECTS + "{object_id}/"
 _LAST, _ALL = "last", "all"
-_ROOM_WITHOUT_BODIES = 1 << 20
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
-_Writer = Callable[[LogPage, str | None], bytes]
 
 
 def routes(doors: Doors) -> APIRouter:
@@ -54,13 +52,13 @@ def _add_services(router: APIRouter, doors: Doors, taxii: _Taxii) -> None:
     async def discovery(request: Request) -> Response:
         """Discovery (section 4.1)."""
         await doors.gate.required(request)
-        return _answer(resources.discovery(doors.base_url(request) + ROOT))
+        return _answer(resources.discovery(doors.base_url(request) + ROOT), revalidated(request))
 
     @get(ROOT)
     async def api_root(request: Request) -> Response:
         """API root (section 4.2)."""
         await doors.gate.required(request)
-        return _answer(resources.api_root(doors.settings.intake.push_bytes))
+        return _answer(resources.api_root(doors.settings.intake.push_bytes), revalidated(request))
 
     @get(f"{ROOT}status/{{status_id}}/")
     async def status(request: Request, status_id: str) -> Response:
@@ -71,7 +69,8 @@ def _add_services(router: APIRouter, doors: Doors, taxii: _Taxii) -> None:
     async def collections(request: Request) -> Response:
         """The collections that you may read, and the one to which you may add (section 5.1)."""
         found = await taxii.resources(await taxii.enter(request))
-        return _answer(orjson.dumps({"collections": list(found.values())}) if found else resources.EMPTY)
+        body = orjson.dumps({"collections": list(found.values())}) if found else resources.EMPTY
+        return _answer(body, revalidated(request))
 
     @get(COLLECTION)
     async def collection(request: Request, collection_id: str) -> Response:
@@ -79,7 +78,7 @@ def _add_services(router: APIRouter, doors: Doors, taxii: _Taxii) -> None:
         found = (await taxii.resources(await taxii.enter(request))).get(collection_id)
         if found is None:
             raise _no_collection()
-        return _answer(orjson.dumps(found))
+        return _answer(orjson.dumps(found), revalidated(request))
 
 
 def _add_contents(router: APIRouter, taxii: _Taxii) -> None:
@@ -153,6 +152,7 @@ class _Taxii:
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
         self.intake = TaxiiIntake(doors)
+        self._pages = PageAnswers(doors)
 
     async def enter(self, request: Request) -> Principal:
         """Returns the principal; TAXII always needs credentials. Raises NotAuthenticated, Refused (406)."""
@@ -193,42 +193,16 @@ class _Taxii:
         raise NotAllowed("taxii.read-only", "This collection can only be read.", way_out)
 
     async def page(
-        self, request: Request, collection_id: str, object_id: str | None, default: str, write: _Writer
+        self, request: Request, collection_id: str, object_id: str | None, default: str, write: WritePage
     ) -> Response:
         """Returns a page of objects, manifests or versions, with the headers that clients need."""
-        doors = self._doors
         collection = await self.collection(request, collection_id)
         query = await self._query(request, collection, object_id)
-        whole = write is resources.envelope
-        # The bytes are in memory twice for a moment: as rows, and joined.
-        room = 2 * doors.settings.page_bytes if whole else _ROOM_WITHOUT_BODIES
-        async with share_of(doors.answers, room) as share:
-            page = await self._read(collection, query, default=default, bodies=whole)
-            if object_id is not None and not page.rows and not await doors.store.logs.shows(collection.no, object_id):
-                raise NotFound("taxii.object", "There is no such object in this collection.")
-            following = None
-            if page.more:
-                following = cursor.encode(query.cursor(collection.no, page.rows[-1].seq), doors.key)
-            otherwise_us = query.added_after_us
-            if otherwise_us is None:
-                otherwise_us = page.end.date_us if page.end is not None else 0
-            answer = _answer(write(page, following), dict(resources.date_headers(page.rows, otherwise_us)))
-            return share.hand_over(answer, stall_s=doors.settings.stall_s)
-
-    async def _read(self, collection: Collection, query: Query, *, default: str, bodies: bool) -> LogPage:
-        """Reads the page; ``default`` is used if ``match[version]`` is not stated."""
-        logs = self._doors.store.logs
-        if query.nothing_passes:
-            return LogPage((), (), more=False, end=await logs.head(collection.no))
-        limit_bytes = self._doors.settings.page_bytes
-        by = query.filter(default)
-        return await logs.page(
-            collection.no, query.after, limit=query.limit, limit_bytes=limit_bytes, by=by, bodies=bodies
-        )
+        return await self._pages.answer(request, AskedPage(collection, query, object_id, default, write))
 
     async def _query(self, request: Request, collection: Collection, object_id: str | None) -> Query:
         """Returns the parsed request, with its cursor."""
-        query = query_of(request.query_params, most_objects=self._doors.settings.page_objects)
+        query = query_of(request.query_params, page_objects=self._doors.settings.page_objects)
         if said := request.query_params.get("next"):
             query = query.going_on(await self._cursor(request, said, collection))
         if object_id is not None:
