@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
+
 from hub.model.times import from_us
-from tests.doors.clients.polling import Poller, PollingContract, assert_all_there
+from tests.doors.clients.polling import Poller, PollingContract, assert_all_there, indicators
 from tests.doors.clients.serving import LAST, TAXII, Serving, fill, serving, shown
 from tests.doors.hubs import addresses
 from tests.story import SECOND_US
@@ -107,3 +109,14 @@ async def test_the_accept_header_of_its_defaults_is_served(tmp_path: Path) -> No
         product = Elastic(at, await at.objects_url())
         for accept in ("application/taxii+json;version=2.1", "application/taxii+json; version=2.1", "*/*"):
             assert (await product.get(product.objects_url, Accept=accept)).json()["objects"] == []
+
+
+@pytest.mark.parametrize("limit", [None, 3])
+async def test_a_clock_that_was_ahead_costs_nothing_for_good(tmp_path: Path, limit: int | None) -> None:
+    async with serving(tmp_path, page_objects=10) as at:
+        product = Elastic(at, await at.objects_url(), limit=limit)
+        await fill(at.hub)
+        product._last = "2099-01-01T00:00:00Z"
+        assert await product.poll() == []
+        await at.hub.tell("ro", *addresses(5, start=500))
+        assert len(indicators(await product.poll())) == 5

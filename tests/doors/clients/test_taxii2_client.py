@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,17 @@ async def test_version_2_0_of_it_is_told_what_to_use_instead(tmp_path: Path) -> 
         with pytest.raises(HTTPError) as refused:
             await asyncio.to_thread(read)
         assert status_of(refused.value) == 406
+
+
+async def test_no_warning_comes_of_a_page_as_large_as_its_users_ask_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path) as at:
+        await at.hub.tell("ro", *addresses(1_100))
+        collection = await at.collection()
+        with caplog.at_level(logging.WARNING, "taxii2client"):
+            await asyncio.to_thread(lambda: list(as_pages(collection.get_objects, per_request=5_000)))
+        assert [one for one in caplog.records if one.name.startswith("taxii2client")] == []
 
 
 def status_of(error: HTTPError) -> int:
