@@ -37,7 +37,6 @@ from hub.model.tasks import (
     TakeTurns,
     Task,
 )
-from hub.model.times import DAY_US
 from hub.model.words import type_of_id
 from hub.model.writes import Writes
 from hub.store.port import Store, Transaction
@@ -278,13 +277,13 @@ class Worker:
         return 1
 
     async def _drop_versions(self, tx: Transaction, due: DueTask, task: DropVersions, policy: Policy) -> int:
-        days, today_us = policy.retention.versions_days, policy.today_us
-        if days is None or today_us is None:
+        kept = policy.retention.versions(policy.today_us)
+        if kept is None:
             await tx.move(due, None)
             return 1
         if task.collection is None:
             return await self._for_each(tx, due, [DropVersions(no) for no in sorted(policy.collections)])
-        if not await tx.drop_versions(task.collection, today_us - days * DAY_US, self._settings.task_claims):
+        if not await tx.drop_versions(task.collection, kept, self._settings.task_claims):
             await tx.move(due, None)
         return 1
 

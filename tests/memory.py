@@ -16,6 +16,7 @@ from typing import Any
 from hub.model.breaker import BreakerRecord, BreakerState
 from hub.model.claims import Change, Claim, ClaimKey, View, claim_key
 from hub.model.held import HeldAs, HeldState
+from hub.model.lifecycle import KeptVersions
 from hub.model.policy import LOG_OF_NOBODY, NOBODY, Policy, rejections_log
 from hub.model.policy_changes import DateSet, HeldSettled, PolicyChange, affected
 from hub.model.reads import (
@@ -437,7 +438,7 @@ class MemoryTransaction:
     async def note(self, task: DueTask, done: int, now_us: int) -> None:
         """See the port. Nobody asks."""
 
-    async def drop_versions(self, collection: int, before_us: int, limit: int) -> bool:
+    async def drop_versions(self, collection: int, kept: KeptVersions, limit: int) -> bool:
         """See the port; deleting is tested on real stores."""
         return False
 

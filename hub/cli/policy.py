@@ -51,7 +51,7 @@ def _then(key: str) -> list[str]:
         case Affects.INDICATORS:
             return ["# all indicators are computed again; how far that is:", "ctihub status"]
         case Affects.VERSIONS:
-            return ["# superseded versions that are older are deleted from now on; they do not come back"]
+            return ["# superseded versions beyond that are deleted from now on; they do not come back"]
         case Affects.LATER | None:
             return []
 

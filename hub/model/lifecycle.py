@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
+from hub.model.times import DAY_US
+
 T = TypeVar("T")
 
 ANY_KIND = "any"
@@ -55,14 +57,36 @@ class Lifecycle:
         return _of_kinds(self.confidence_steps, kinds)
 
 
+class KeptVersions(NamedTuple):
+    """Which superseded versions stay in a change log: those that neither value excludes."""
+
+    since_us: int | None = None
+    """Those that a newer one followed at this time or later; None: all."""
+    number: int | None = None
+    """The last ones of each object, up to this number; None: all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long the hub keeps what it needs no more, in days; None: for ever."""
+    """How much the hub keeps of what it needs no more; None: all, for ever."""
 
     versions_days: int | None = None
-    """Versions in change logs, after a newer one of the same object has followed."""
+    """Versions in change logs, after a newer one of the same object has followed, in days."""
+    versions_number: int | None = None
+    """Versions of each object in a change log, with the current one."""
     log_days: int | None = 7
-    """Processed records of the event log."""
+    """Processed records of the event log, in days."""
+
+    def versions(self, today_us: int | None) -> KeptVersions | None:
+        """Which versions stay at this date (None: it is not known yet); None: all.
+
+        >>> Retention(versions_days=1).versions(2 * DAY_US)
+        KeptVersions(since_us=86400000000, number=None)
+        """
+        days = self.versions_days
+        since_us = None if days is None or today_us is None else today_us - days * DAY_US
+        kept = KeptVersions(since_us, self.versions_number)
+        return None if kept == KeptVersions() else kept
 
 
 def _shortest(by_kind: Mapping[str, int], kinds: Iterable[str]) -> int | None:

@@ -229,7 +229,7 @@ class Policy:
 
     @cached_property
     def retention(self) -> Retention:
-        """How long the hub keeps what it needs no more."""
+        """How much the hub keeps of what it needs no more."""
         return retention_of(self.settings)
 
     @cached_property

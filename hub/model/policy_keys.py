@@ -17,6 +17,8 @@ from hub.model.breaker import LEAST, SHARE, BreakerLimits
 from hub.model.lifecycle import GRACE_DAYS, ConfidenceStep, Lifecycle, Retention
 
 MOST_DAYS = 36_500
+MOST_VERSIONS = 100
+"""A step of the task that deletes versions counts up to so many of each object."""
 _DAYS = re.compile(r"([0-9]{1,5}) ?d?", re.ASCII)
 _STEP = re.compile(r"([0-9]{1,5}) ?d? ?= ?([0-9]{1,3}) ?%?", re.ASCII)
 
@@ -115,30 +117,35 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """A whole number within limits, with a unit that need not be written."""
+    """A whole number within limits, with a unit that need not be written; or a word for no limit, if there is one."""
 
     most: int
     unit: str = ""
+    least: int = 0
+    unlimited: str | None = None
 
     @property
     def syntax(self) -> str:
         """See ``ValueSyntax``."""
-        return f"It is a whole number from 0 to {self.most:,}{self.unit}."
+        or_word = "" if self.unlimited is None else f", or {self.unlimited}"
+        return f"It is a whole number from {self.least} to {self.most:,}{self.unit}{or_word}."
 
-    def read(self, text: str) -> int:
-        """See ``ValueSyntax``.
+    def read(self, text: str) -> int | None:
+        """See ``ValueSyntax``; None: no limit.
 
-        >>> Amount(100, "%").read("20%"), Amount(100, "%").read("20")
-        (20, 20)
+        >>> Amount(100, "%").read("20%"), Amount(100, "%").read("20"), Amount(100, unlimited="all").read("all")
+        (20, 20, None)
         """
+        if text == self.unlimited:
+            return None
         number = int(text.removesuffix(self.unit).strip().replace(",", ""))
-        if not 0 <= number <= self.most:
+        if not self.least <= number <= self.most:
             raise ValueError(text)
         return number
 
-    def write(self, value: int) -> str:
+    def write(self, value: int | None) -> str:
         """See ``ValueSyntax``."""
-        return f"{value}{self.unit}"
+        return str(self.unlimited) if value is None else f"{value}{self.unit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +195,11 @@ KEYS: tuple[PolicyKey, ...] = (
         Affects.VERSIONS,
     ),
     PolicyKey(
+        "retention.per-object", Amount(MOST_VERSIONS, least=1, unlimited="all"), None,
+        "How many versions of an object stay in the change log, with the current one; once a day the others go.",
+        Affects.VERSIONS,
+    ),
+    PolicyKey(
         "retention.log", Days("forever", 1), 7, "How long the event log keeps what sources sent, once it is processed.",
     ),
     PolicyKey(
@@ -234,8 +246,8 @@ def lifecycle_of(settings: Settings) -> Lifecycle:
 
 
 def retention_of(settings: Settings) -> Retention:
-    """How long the hub keeps what it needs no more."""
-    return Retention(_one(settings, "retention.versions"), _one(settings, "retention.log"))
+    """How much the hub keeps of what it needs no more."""
+    return Retention(*(_one(settings, f"retention.{name}") for name in ("versions", "per-object", "log")))
 
 
 def pace_of(settings: Settings) -> int:

@@ -102,7 +102,7 @@ class PublishLate:
 
 @dataclass(frozen=True, slots=True)
 class DropVersions:
-    """Delete the versions that a newer one of the same object has followed for longer than the policy keeps them."""
+    """Delete the superseded versions that the policy does not keep."""
 
     collection: int | None = None
     """Of this collection; None: one task for each collection follows."""

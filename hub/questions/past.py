@@ -121,7 +121,7 @@ class _Question:
             says = (
                 f"What {name} showed of this at change {at} is not kept: a newer version followed, and superseded ones "
             )
-            return Lacking("explain.at-deleted", says + "are deleted after the time of retention.versions.")
+            return Lacking("explain.at-deleted", says + "are deleted by retention.versions and retention.per-object.")
         if not found.is_near:
             says = f"This has come back to {name} since change {at}, and too many changes lie between to look for it."
             return Lacking("explain.at-far", says)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from hub.model.breaker import Trip
+from hub.model.lifecycle import KeptVersions
 from hub.model.policy import Policy
 from hub.model.reads import Answers, ClaimsPage, Reads
 from hub.model.tasks import DueTask, TaskProgress
@@ -87,9 +88,9 @@ class Transaction(Protocol):
         """Add to the number of contributions that a task has computed."""
         ...
 
-    async def drop_versions(self, collection: int, before_us: int, limit: int) -> bool:
-        """Delete versions that a row older than ``before_us`` has superseded: looks at ``limit`` rows. Returns whether
-        there may be more.
+    async def drop_versions(self, collection: int, kept: KeptVersions, limit: int) -> bool:
+        """Delete the superseded versions that are not ``kept``: looks at the next ``limit`` rows. Returns whether there
+        may be more.
         """
         ...
 

@@ -157,7 +157,11 @@ logs = Table(
     Column("name", Text, nullable=False),  # collection.<name> or rejected.<source>
     Column("last_seq", BigInteger, nullable=False, server_default=text("0")),
     Column("last_us", BigInteger, nullable=False, server_default=text("0")),
-    Column("pruned_seq", BigInteger, nullable=False, server_default=text("0")),  # hub.store.versions
+    # how far superseded versions were deleted; see hub.store.versions
+    Column("pruned_seq", BigInteger, nullable=False, server_default=text("0")),
+    Column("aged_seq", BigInteger, nullable=False, server_default=text("0")),
+    Column("counted_seq", BigInteger, nullable=False, server_default=text("0")),
+    Column("counted_to", Integer),
     Column("edits", BigInteger, nullable=False, server_default=text("0")),  # hub.store.edits
     Index("uq_logs_name", "name", unique=True),
 )

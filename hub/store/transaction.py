@@ -13,6 +13,7 @@ from sqlalchemy import Table, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.errors import TryAgain
+from hub.model.lifecycle import KeptVersions
 from hub.model.policy import Policy
 from hub.model.reads import REPLACED, THING, Answers, ClaimsPage, Reads
 from hub.model.tasks import DueTask
@@ -240,9 +241,9 @@ class SqlTransaction:
         """See the port."""
         await tasks.note(self.conn, task, done, now_us)
 
-    async def drop_versions(self, collection: int, before_us: int, limit: int) -> bool:
+    async def drop_versions(self, collection: int, kept: KeptVersions, limit: int) -> bool:
         """See the port."""
-        return await versions.drop(self.conn, collection, before_us, limit)
+        return await versions.drop(self.conn, collection, kept, limit)
 
     async def set_date(self, task: DueTask, now_us: int) -> None:
         """See the port."""

@@ -31,12 +31,13 @@ from tests.contracts.store_values import (
     append_in,
     check_counts,
 )
+from tests.contracts.store_versions import StoreVersions
 from tests.contracts.store_writer import LOGS
 from tests.stores import rows_of_log
 from tests.waiting import WITHIN_S, until
 
 
-class StoreContract(StoreContent, StoreLookedUp, StoreAtOnce):
+class StoreContract(StoreContent, StoreVersions, StoreLookedUp, StoreAtOnce):
     """One test per promise."""
 
     # Opening

@@ -435,53 +435,6 @@ class StoreContent(StoreSuite):
                 page = await store.logs.page(1, Seq(0), limit=3, limit_bytes=1 << 20, by=by)
                 assert (list(page.rows), page.more, page.end) == ([], False, head_after([a_change(3)])[1])
 
-    @pytest.mark.parametrize("limit", [1, 3, 100])
-    async def test_superseded_versions_are_deleted_and_the_last_of_each_object_stays(self, limit: int) -> None:
-        """Object a has four versions, b one, and c is withdrawn after two."""
-        rows = [
-            a_change(1, "a"),
-            a_change(2, "b"),
-            a_change(3, "a", first=False, before=Seq(1)),
-            a_change(4, "c"),
-            a_change(5, "c", first=False, before=Seq(4)),
-            a_change(6, "c", withdrawn=True, first=False, before=Seq(5), body=b""),
-            a_change(7, "a", first=False, before=Seq(3)),
-            a_change(8, "a", first=False, before=Seq(7)),
-        ]
-        async with self.opened() as store:
-            for row in rows:
-                hidden = {(1, row.seq)} if row.withdrawn else set()
-                view = a_view(row.seq, thing=a_thing(row.object_id), object_id=row.object_id, seq=row.seq)
-                await self.write(store, Writes(changes=[row], views=[view], hidden=hidden, heads=head_after([row])))
-            before = await store.logs.head(1)
-            await self._drop(store, rows[7].date_added_us, limit)  # the last one is not that old
-            after = await store.logs.head(1)
-            assert (after.seq, after.date_us) == (before.seq, before.date_us)
-            assert after.edits == (await store.logs.ends())[1].edits > before.edits
-            await self._drop(store, rows[7].date_added_us, limit)
-            assert await store.logs.head(1) == after, "nothing was there to delete"
-            assert [row.seq for row in await rows_of_log(store)] == [2, 5, 6, 7, 8]
-            assert await self._found(store, versions=("all",)) == [2, 7, 8]
-            assert await self._found(store, versions=("first",)) == [2, 7]
-            of_a = frozenset({an_id("a")})
-            assert await self._found(store, ids=of_a, versions=("all",)) == [7, 8]
-            assert await self._found(store, ids=of_a, versions=("first",)) == [7]
-            assert (await store.logs.ends())[1].pruned == 7
-            page = await store.logs.page(1, Seq(0), limit=9, limit_bytes=1 << 20)
-            assert [page.has_gap(after) for after in (0, 2, 3, 4, 7)] == [True, True, True, False, False]
-            gone = a_change(9, "a", withdrawn=True, first=False, before=Seq(8), body=b"")
-            await self.write(store, Writes(changes=[gone], hidden={(1, Seq(9))}, heads=head_after([gone])))
-            assert await self._found(store, versions=("all",)) == [2]
-            await self._drop(store, gone.date_added_us + 1, limit)
-            assert [row.seq for row in await rows_of_log(store)] == [2, 5, 6, 8, 9]
-            assert (await store.logs.ends())[1].pruned == 9
-
-    async def _drop(self, store: SqlStore, before_us: int, limit: int) -> None:
-        more = True
-        while more:
-            async with store.transaction() as tx:
-                more = await tx.drop_versions(1, before_us, limit)
-
     async def test_an_object_that_has_left_is_shown_in_no_version_but_stays_in_the_log(self) -> None:
         first = a_change(1, "a")
         newer = a_change(2, "a", first=False, before=Seq(1))

@@ -8,6 +8,7 @@ from random import Random
 
 from hub.model.claims import Change, claim_key
 from hub.model.held import HeldAbout, HeldState
+from hub.model.lifecycle import KeptVersions
 from hub.model.reads import CLAIM, Reads
 from hub.model.words import CanonicalKey, Seq, StixId
 from hub.model.writes import Held, Writes
@@ -76,7 +77,7 @@ class StoreLookedUp(StoreSuite):
             async with self.opened() as store:
                 await self._with_past(store, rows)
                 async with store.transaction() as tx:
-                    await tx.drop_versions(1, START_US + 30 * 1000, 100)
+                    await tx.drop_versions(1, KeptVersions(since_us=START_US + 30 * 1000), 100)
                 lacking = 0
                 async with store.reading() as conn:
                     for at in range(1, _LAST + 1):
@@ -95,7 +96,7 @@ class StoreLookedUp(StoreSuite):
         async with store.begin() as conn:
             for table in ("changes", "views"):
                 await conn.exec_driver_sql(f"delete from {table}")
-            await conn.exec_driver_sql("update logs set last_seq = 0, last_us = 0, pruned_seq = 0")
+            await conn.exec_driver_sql("update logs set last_seq = 0, last_us = 0, pruned_seq = 0, aged_seq = 0")
 
     async def test_an_object_under_an_earlier_id_is_found(self) -> None:
         rows = [

@@ -14,6 +14,7 @@ from hub.doors.codings import Coding
 from hub.doors.kept import KeptValues
 from hub.forgetting import Eraser
 from hub.model.forgettings import Request
+from hub.model.lifecycle import KeptVersions
 from hub.store.port import LogPage
 from tests.doors.hubs import Hub, a_hub, addresses, an_indicator
 from tests.doors.streams import read_stream
@@ -164,7 +165,7 @@ async def test_what_retention_deletes_ends_what_was_current(hub: Hub) -> None:
     firsts = [await hub.get(path, "soc", headers={"accept-encoding": "gzip"}) for path in paths]
     head = await hub.store.logs.head(no)
     async with hub.store.transaction() as tx:
-        await tx.drop_versions(no, head.date_us + 1, 1_000)
+        await tx.drop_versions(no, KeptVersions(since_us=head.date_us + 1), 1_000)
     assert (await hub.store.logs.head(no)).seq == head.seq
     for path, first in zip(paths, firsts, strict=True):
         answer = await again(hub, path, "soc", first, **{"accept-encoding": "gzip"})

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import pytest
 
 from hub.model.times import DAY_US
 from tests.doors.hubs import Hub
@@ -104,8 +105,9 @@ async def test_a_question_needs_a_number_and_a_collection_that_one_may_read(hub:
         assert (answer.status_code, answer.json()["code"]) == (400, "explain.at")
 
 
-async def test_versions_that_were_deleted_are_not_made_up(hub: Hub) -> None:
-    await hub.registry.settings.set("retention.versions", "1d")
+@pytest.mark.parametrize(("key", "value"), [("versions", "1d"), ("per-object", "1")])
+async def test_versions_that_were_deleted_are_not_made_up(hub: Hub, key: str, value: str) -> None:
+    await hub.registry.settings.set(f"retention.{key}", value)
     await hub.tell("ro", an_indicator(confidence=60))
     await hub.tell("ro", an_indicator(confidence=70, at=60))
     await hub.tell("ro", an_indicator(confidence=80, at=120))

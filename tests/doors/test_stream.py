@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hub.model.principals import PrincipalKind
+from hub.model.times import DAY_US
 from hub.store.logs import SqlLogs
 from hub.store.port import LogPage
 from tests.doors.hubs import Hub, a_hub, addresses
@@ -49,6 +50,21 @@ async def test_a_stream_resumes_after_the_last_change_that_was_seen(hub: Hub) ->
     async with open_stream(hub, "community", "soc", "from=start", {"Last-Event-ID": "6"}) as reader:
         await until(lambda: reader.events and reader.events[-1].seq == 8)
     assert reader.events == every[6:]
+
+
+async def test_a_stream_resumes_among_versions_that_are_deleted(hub: Hub) -> None:
+    await hub.registry.settings.set("retention.per-object", "1")
+    for no in range(4):
+        await hub.tell("ro", an_indicator(confidence=10 + no, at=-3600 + no))
+    last = (await hub.store.logs.head((await hub.collection("community")).no)).seq
+    hub.clock.us += DAY_US
+    await hub.settle()
+    left = await read_stream(hub, "community", "soc")
+    assert len(left) == len({event.data["id"] for event in left}) == last - 3
+    for seen in range(last):
+        async with open_stream(hub, "community", "soc", headers={"Last-Event-ID": str(seen)}) as reader:
+            await until(lambda reader=reader: reader.events and reader.events[-1].seq == last)  # type: ignore[misc]
+        assert reader.events == [event for event in left if event.seq > seen]
 
 
 async def test_a_stream_from_now_gives_only_what_is_new(hub: Hub) -> None:

@@ -250,3 +250,15 @@ async def test_ids_of_what_an_older_store_has_erased_are_not_used_again(tmp_path
     finally:
         await store.close()
     assert {no: one.first_generation for no, one in policy.collections.items()} == {1: 0, 2: 2, 3: 0}
+
+
+async def test_versions_that_an_older_store_has_looked_at_for_their_age_are_not_looked_at_again(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    async with engine.begin() as conn:
+        await conn.run_sync(_bring_to, "0022")
+        await conn.execute(text("insert into logs (name, pruned_seq) values ('collection.x', 7)"))
+        await conn.run_sync(_bring_to, "0023")
+        found = await conn.execute(text("select pruned_seq, aged_seq, counted_seq, counted_to from logs"))
+        assert [tuple(row) for row in found] == [(7, 7, 0, None)]
+    await engine.dispose()
