@@ -25,7 +25,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from hub.config_values import Duration, PositiveCount, SecurityProtocol, Size, Timeout, Words, lower
+from hub.config_values import Duration, PositiveCount, SecurityProtocol, Size, Timeout, WholeNumber, Words, lower
 from hub.model.errors import WrongUsage
 from hub.model.words import Limits
 
@@ -67,14 +67,14 @@ class Config(BaseSettings):
     )
     metrics_host: str = Field("127.0.0.1", description="The address of METRICS_PORT.")
     metrics_port: int | None = Field(
-        None,
-        ge=0,
-        le=65_535,
-        description="A separate port for all metrics and for health.",
+        None, ge=0, le=65_535, description="A separate port for all metrics and for health."
     )
     max_connections: PositiveCount | None = Field(None, description="The maximum number of HTTP connections.")
     max_connections_per_address: PositiveCount | None = Field(
         None, description="The maximum from one address, or one /64 network of IPv6."
+    )
+    max_requests_per_second: WholeNumber = Field(
+        1_000, description="The maximum of each principal, or each address without credentials; 0: no limit."
     )
     head_timeout: Timeout = Field(
         timedelta(seconds=20), description="How long a connection may take for the head of a request, TLS included."
@@ -99,11 +99,8 @@ class Config(BaseSettings):
     )
     kafka_admin_password: SecretStr | None = Field(None, description="Its password.")
     kafka_replication: int | None = Field(None, ge=1, le=32, description="Replicas of each topic.")
-    kafka_partitions: int = Field(
-        1,
-        ge=1,
-        le=1_000,
-        description="Partitions of each intake topic; with more than 1, records without a key have no order.",
+    kafka_partitions: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        1, description="Partitions of each intake topic; with more than 1, records without a key have no order."
     )
     held_lists: Words = Field(
         ("default",),

@@ -46,6 +46,7 @@ def lower(said: object) -> object:
 
 
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
+WholeNumber = Annotated[int, BeforeValidator(_size), Field(ge=0)]
 PositiveCount = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Duration = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0))]
 Timeout = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(seconds=1), le=timedelta(hours=1))]

@@ -44,6 +44,7 @@ def door_settings(config: Config) -> DoorSettings:
     return DoorSettings(
         public_url=config.public_url or "",
         behind_proxy=config.behind_proxy,
+        requests_per_s=config.max_requests_per_second,
         page_objects=config.page_objects,
         page_bytes=config.page_bytes,
         intake=IntakeLimits(objects=config.limits, push_bytes=config.max_push_bytes),

@@ -10,6 +10,7 @@ import binascii
 
 from starlette.requests import Request
 
+from hub.doors.rates import Rates, caller_of
 from hub.model.credentials import Credentials, TokenCredentials
 from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
 from hub.model.policy import Collection
@@ -17,6 +18,8 @@ from hub.model.principals import SOURCE_KINDS, Principal, PrincipalKind
 from hub.registry.access import Access
 
 _LONGEST_HEADER = 4_096
+_PRINCIPAL = "ctihub.principal"
+"""The key of a request's principal in its ASGI scope."""
 
 
 def credentials_of(request: Request) -> Credentials | None:
@@ -66,14 +69,27 @@ def _no_credentials() -> NotAuthenticated:
 
 
 class Gate:
-    """Authenticates requests and checks what their principals may read."""
+    """Authenticates requests, counts them, and checks what their principals may read."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, rates: Rates, *, behind_proxy: bool = False) -> None:
         self._access = access
+        self._rates = rates
+        self._behind_proxy = behind_proxy
 
     async def principal(self, request: Request) -> Principal | None:
-        """Returns the principal of a request; None without credentials. Raises NotAuthenticated for wrong ones."""
-        return await self.recognise(credentials_of(request))
+        """Returns the principal of a request; None without credentials. Each request is counted once.
+
+        Raises NotAuthenticated for wrong credentials, TooMany.
+        """
+        if _PRINCIPAL in request.scope:
+            found: Principal | None = request.scope[_PRINCIPAL]
+            return found
+        principal = await self.recognise(credentials_of(request))
+        caller = caller_of(request, principal, behind_proxy=self._behind_proxy)
+        if caller is not None:
+            await self._rates.take(caller)
+        request.scope[_PRINCIPAL] = principal
+        return principal
 
     async def recognise(self, credentials: Credentials | None) -> Principal | None:
         """Returns the current principal of credentials; None without any. Raises NotAuthenticated."""

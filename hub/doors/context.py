@@ -12,6 +12,7 @@ from hub.clock import wall_clock_us
 from hub.doors import metrics
 from hub.doors.auth import Gate
 from hub.doors.log_watch import LogWatch
+from hub.doors.rates import Rates
 from hub.doors.settings import DoorSettings
 from hub.intake import Budget, Intake
 from hub.log.port import EventLog
@@ -59,7 +60,7 @@ class Doors:
         self.log = log
         self.settings = settings
         self.key = key
-        self.gate = Gate(access)
+        self.gate = Gate(access, Rates(settings.requests_per_s), behind_proxy=settings.behind_proxy)
         self.log_watch = LogWatch(store)
         self.intake = Intake(log, key, settings.intake)
         self.answers = Budget(

@@ -27,6 +27,9 @@ SECONDS = Histogram(
     ["route"],
     buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30),
 )
+REQUESTS_LIMITED = Counter(
+    "ctihub_http_requests_limited", "Requests above MAX_REQUESTS_PER_SECOND of whoever sent them", ["what"]
+)
 STREAM_READERS = Gauge("ctihub_stream_readers", "Live streams that are open now")
 FOREIGN_CURSORS = Counter("ctihub_taxii_foreign_cursors", "TAXII cursors that were sent to another collection")
 RELAYED = Counter("ctihub_relay_records", "Records that the relay wrote to Kafka, in committed transactions")
@@ -53,6 +56,8 @@ CONNECTIONS_TIMED_OUT = Counter(
 )
 for _ceiling in ("all", "address", "files"):
     CONNECTIONS_REFUSED.labels(_ceiling)  # a rate needs a zero before the first event
+for _what in ("delayed", "refused"):
+    REQUESTS_LIMITED.labels(_what)
 for _awaited in ("handshake", "head", "request"):
     CONNECTIONS_TIMED_OUT.labels(_awaited)
 

@@ -22,6 +22,7 @@ from hub.model.errors import (
     NotFound,
     Refused,
     TooLarge,
+    TooMany,
     TryAgain,
     WrongType,
 )
@@ -41,6 +42,7 @@ _STATUS_OF_KIND: tuple[tuple[type[HubError], int], ...] = (
     (TooLarge, 413),
     (WrongType, 415),
     (Refused, 400),
+    (TooMany, 429),
     (TryAgain, 503),
     (Broken, 500),
 )

@@ -22,6 +22,8 @@ class DoorSettings:
     page_objects: int = 1_000
     """The number of objects per page, unless the client's ``limit`` says another one, up to ``MOST_PAGE_OBJECTS``."""
     page_bytes: int = 8 << 20
+    requests_per_s: int = 1_000
+    """Requests per second of each principal, or of each address without credentials; 0: no limit."""
     intake: IntakeLimits = field(default_factory=IntakeLimits)
     heartbeat_s: float = 15.0
     """The interval of comments in a stream without changes."""

@@ -56,13 +56,12 @@ def routes(doors: Doors) -> APIRouter:
         start: Annotated[str, Query(alias="from", description="start, now, or the last change number seen")] = "start",
     ) -> Response:
         """Follow a collection. ``Last-Event-ID`` takes precedence over ``from``."""
-        credentials = credentials_of(request)
-        principal = await doors.gate.recognise(credentials)
+        principal = await doors.gate.principal(request)
         collection = await doors.gate.open_to(principal, name)
         head = await doors.store.logs.head(collection.no)
         after = start_of(request.headers.get("last-event-id"), start, head.seq)
         place = open_streams.take("" if principal is None else principal.name)
-        return EventStream(doors, pages, place, collection, credentials, replace(head, seq=after))
+        return EventStream(doors, pages, place, collection, credentials_of(request), replace(head, seq=after))
 
     return router
 

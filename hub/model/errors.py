@@ -52,5 +52,9 @@ class TryAgain(HubError):
         self.retry_after_s = retry_after_s
 
 
+class TooMany(TryAgain):
+    """The caller sends more than its share: HTTP 429 with Retry-After."""
+
+
 class Broken(HubError):
     """An operator must act: HTTP 500, exit 1."""

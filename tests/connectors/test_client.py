@@ -44,8 +44,9 @@ def test_a_push_is_packed_unless_it_stays_on_this_machine(hub: SmallHub, client:
         assert elsewhere._compress
 
 
-def test_retry_after_is_honoured(hub: SmallHub, client: HubClient) -> None:
-    hub.plan.append("503")
+@pytest.mark.parametrize("status", ["429", "503"])
+def test_retry_after_is_honoured(hub: SmallHub, client: HubClient, status: str) -> None:
+    hub.plan.append(status)
     hub.retry_after = "1"
     began = time.monotonic()
     client.push(LINES)
