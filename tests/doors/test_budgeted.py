@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy.pool import QueuePool
+from starlette.types import Message
 
 from hub.doors.budgeted import PART_BYTES
 from hub.model.principals import PrincipalKind
 from tests.doors.hubs import Hub, a_hub, addresses
 from tests.doors.streams import Reader, open_stream
 from tests.story import an_indicator
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 
 async def ask(hub: Hub, reader: Reader, path: str, who: str | None, query: str = "") -> None:
@@ -92,6 +95,55 @@ async def test_a_reader_that_takes_no_page_is_let_go_and_holds_only_its_size_mea
             await until(lambda: budget.total_bytes - budget.free_bytes == size, what="the page to wait for its reader")
         assert budget.free_bytes == budget.total_bytes
         assert not reader.ended
+
+
+class Stopping(Reader):
+    """Takes so many messages, and nothing more until it is told to."""
+
+    def __init__(self, takes: int) -> None:
+        super().__init__()
+        self._left = takes
+        self.goes_on = asyncio.Event()
+        self.is_waited_for = False
+
+    async def send(self, message: Message) -> None:
+        if not self._left:
+            self.is_waited_for = True
+            await self.goes_on.wait()
+        self._left = max(0, self._left - 1)
+        await super().send(message)
+
+    def _block(self, block: bytes) -> None:
+        """What comes need not be events."""
+
+
+async def test_a_reader_that_takes_nothing_holds_no_transaction_and_keeps_no_writer_waiting(hub: Hub) -> None:
+    hub.doors.settings = replace(hub.doors.settings, export_kept_bytes=1)
+    await hub.tell("ro", *addresses(20))
+    objects = await hub.objects_url("community")
+    exported, streamed = (f"/v1/collections/community/{name}" for name in ("export.csv", "stream"))
+    readers = {
+        (path, takes): Stopping(takes)
+        for path in (objects, objects.replace("objects", "manifest"), exported, streamed)
+        for takes in (0, 1, *((2, 3) if path == exported else ()))
+    }
+    async with asyncio.TaskGroup() as tasks:
+        for (path, _), reader in readers.items():
+            tasks.create_task(ask(hub, reader, path, "soc"))
+        for at, reader in readers.items():
+            await until(lambda reader=reader: reader.is_waited_for, what=f"{at} to be sent to")  # type: ignore[misc]
+        pool = hub.store.engine.pool
+        assert isinstance(pool, QueuePool)
+        await until(lambda: pool.checkedout() == 0, what="no reader to hold a connection of the store")
+        async with asyncio.timeout(WITHIN_S):
+            await hub.tell("ro", *addresses(5, start=100))
+        for reader in readers.values():
+            reader.goes_on.set()
+        for (path, _), reader in readers.items():
+            if path != streamed:
+                await until(lambda reader=reader: reader.ended)  # type: ignore[misc]
+            reader.gone.set()
+    assert hub.doors.answers.free_bytes == hub.doors.answers.total_bytes
 
 
 async def test_an_export_breaks_off_when_its_reader_may_read_no_more(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.doors import (
+    test_budgeted,
     test_explain,
     test_explain_around,
     test_explain_as,
@@ -37,6 +38,8 @@ PROMISES: list[Callable[[Hub], Awaitable[None]]] = [
     test_taxii.test_taxii_and_the_stream_say_the_same_in_the_same_order,
     test_stream.test_a_stream_gives_every_change_with_its_number,
     test_stream.test_a_withdrawal_is_an_event_with_the_id,
+    test_stream.test_a_stream_resumes_among_versions_that_are_deleted,
+    test_budgeted.test_a_reader_that_takes_nothing_holds_no_transaction_and_keeps_no_writer_waiting,
     test_push.test_of_many_problems_the_first_thousand_come_and_the_rest_page_by_page,
     test_push.test_a_receipt_is_complete_only_when_every_part_of_it_is,
     test_push.test_rejections_are_paged_and_the_centres_own,
