@@ -15,6 +15,7 @@ from hub.model.times import parse_us
 from tests.doors.hubs import Hub, a_bundle, addresses, basic, ids
 from tests.doors.test_taxii_rules import FIRST, LAST, TAXII, everything, page
 from tests.story import TLP, an_indicator, malware
+from tests.waiting import WITHIN_S
 
 OTHER_VERSION = "application/vnd.oasis.taxii+json;version=2.0"
 MS_US = 1_000
@@ -217,7 +218,7 @@ async def test_r32_another_content_type_is_refused_before_the_body_is_read(hub: 
         await never.wait()
 
     headers = {"content-type": content_type} if content_type else {}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(WITHIN_S):
         answer = await hub.post(await intake_url(hub), "ro", content=body(), headers=headers)
     assert answer.status_code == 415
     assert answer.headers["content-type"] == TAXII
