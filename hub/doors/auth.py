@@ -10,7 +10,7 @@ import binascii
 
 from starlette.requests import Request
 
-from hub.doors.rates import Rates, caller_of
+from hub.doors.rates import Caller, Rates, caller_of
 from hub.model.credentials import Credentials, TokenCredentials
 from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
 from hub.model.policy import Collection
@@ -18,8 +18,9 @@ from hub.model.principals import SOURCE_KINDS, Principal, PrincipalKind
 from hub.registry.access import Access
 
 _LONGEST_HEADER = 4_096
+_CALLER = "ctihub.caller"
 _PRINCIPAL = "ctihub.principal"
-"""The key of a request's principal in its ASGI scope."""
+"""The keys of a request's caller and principal in its ASGI scope."""
 
 
 def credentials_of(request: Request) -> Credentials | None:
@@ -85,11 +86,17 @@ class Gate:
             found: Principal | None = request.scope[_PRINCIPAL]
             return found
         principal = await self.recognise(credentials_of(request))
-        caller = caller_of(request, principal, behind_proxy=self._behind_proxy)
+        request.scope[_CALLER] = caller = caller_of(request, principal, behind_proxy=self._behind_proxy)
         if caller is not None:
             await self._rates.take(caller)
         request.scope[_PRINCIPAL] = principal
         return principal
+
+    async def caller(self, request: Request) -> Caller | None:
+        """Returns whose limits a request counts towards, see ``caller_of``. Raises as ``principal``."""
+        await self.principal(request)
+        found: Caller | None = request.scope[_CALLER]
+        return found
 
     async def recognise(self, credentials: Credentials | None) -> Principal | None:
         """Returns the current principal of credentials; None without any. Raises NotAuthenticated."""

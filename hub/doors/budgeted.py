@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from hub.intake.budget import Budget, Share
+from hub.doors.context import Doors
+from hub.intake.budget import Share
 from hub.model.errors import HubError
 
 PART_BYTES = 256 << 10
@@ -20,28 +21,31 @@ _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def share_of(budget: Budget, size_bytes: int) -> AsyncIterator[AnswerShare]:
-    """Reserves memory for a response. ``AnswerShare.hand_over`` keeps it after the block. Raises TryAgain."""
+async def share_of(doors: Doors, request: Request, size_bytes: int) -> AsyncIterator[AnswerShare]:
+    """Reserves memory for the response to a request, of its caller's part. ``AnswerShare.hand_over`` keeps it after the
+    block. Raises TryAgain.
+    """
     async with AsyncExitStack() as stack:
-        share = await stack.enter_async_context(budget.share())
+        share = await stack.enter_async_context(doors.answers.share(await doors.gate.caller(request)))
         await share.grow_to(size_bytes)
-        yield AnswerShare(share, stack)
+        yield AnswerShare(share, stack, doors.settings.stall_s)
 
 
 class AnswerShare:
     """The memory that a request has reserved for its response."""
 
-    def __init__(self, share: Share, stack: AsyncExitStack) -> None:
+    def __init__(self, share: Share, stack: AsyncExitStack, stall_s: float) -> None:
         self._share = share
         self._stack = stack
+        self._stall_s = stall_s
 
-    def hand_over(self, answer: Response, *, stall_s: float) -> BudgetedResponse:
+    def hand_over(self, answer: Response) -> BudgetedResponse:
         """Returns the response, which releases the memory at its end. A complete body reserves only its size."""
         body = getattr(answer, "body", None)
         if body is not None:
             self._share.shrink_to(len(body))
         self._stack.pop_all()
-        return BudgetedResponse(answer, self._share, stall_s=stall_s)
+        return BudgetedResponse(answer, self._share, stall_s=self._stall_s)
 
 
 class BudgetedResponse(Response):

@@ -70,7 +70,9 @@ def _add_ways_in(router: APIRouter, doors: Doors) -> None:
         """Withdraw contributions by their STIX ids, so that they stay out; softly; or take such a withdrawal back."""
         source = await doors.gate.source(request)
         _require_json(request.headers.get("content-type"))
-        body = await doors.intake.read(request.stream(), encoding=encoding_of(request), length=length_of(request))
+        body = await doors.intake.read(
+            source, request.stream(), encoding=encoding_of(request), length=length_of(request)
+        )
         said = await asyncio.to_thread(_withdrawals, body)
         taken = await doors.intake.withdraw(source, said.ids, _kind(said))
         _note(source, taken)
@@ -103,7 +105,7 @@ async def _report(doors: Doors, request: Request, read: Callable[[bytes], list[F
     """Publish reports as objects of the source, and answer with a receipt as for any push."""
     source = await doors.gate.source(request)
     _require_json(request.headers.get("content-type"))
-    body = await doors.intake.read(request.stream(), encoding=encoding_of(request), length=length_of(request))
+    body = await doors.intake.read(source, request.stream(), encoding=encoding_of(request), length=length_of(request))
     reports = await asyncio.to_thread(read, body)
     collections = await doors.gate.explainable(source)
     objects = await as_objects(doors.store, source, collections, reports, doors.now_us())
@@ -193,10 +195,10 @@ def _add_rejections(router: APIRouter, doors: Doors) -> None:
         principal = await doors.gate.required(request)
         if principal.kind is not PrincipalKind.OPERATOR:
             principal = await doors.gate.source(request)
-        async with share_of(doors.answers, 2 * doors.settings.page_bytes) as share:
+        async with share_of(doors, request, 2 * doors.settings.page_bytes) as share:
             body = await _rejections(doors, principal, Seq(after), limit)
             answer = Response(body, media_type=JSON, headers=_PRIVATE)
-            return share.hand_over(answer, stall_s=doors.settings.stall_s)
+            return share.hand_over(answer)
 
 
 _PRIVATE = {"cache-control": "no-store"}

@@ -1,7 +1,7 @@
 """The path of pushed data over HTTP: from bytes to bounded objects, to the event log, to a receipt.
 
-``body`` splits bytes into objects (sans-IO), ``budget`` limits memory, ``service`` appends to the log, ``receipts``
-encodes receipts, ``statuses`` the ids of TAXII status resources.
+``body`` splits bytes into objects (sans-IO), ``budget`` limits memory,
+``service`` appends to the log, ``receipts`` encodes receipts, ``statuses`` the ids of TAXII status resources.
 """
 
 from hub.intake.body import Encoding, Form, Piece

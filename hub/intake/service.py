@@ -94,7 +94,7 @@ class Intake:
         sent again, they are ``unchanged``.
         """
         self._require_fitting(encoding, length)
-        async with self._budget.share() as share:
+        async with self._budget.share(source.name) as share:
             blocks = _Blocks(body, encoding, self.limits)
             push = _Push(self._log, source, new_uid())
             match form:
@@ -112,7 +112,7 @@ class Intake:
         Raises as ``push``, and Refused for a body without objects. Nothing is appended then.
         """
         self._require_fitting(encoding, length)
-        async with self._budget.share() as share:
+        async with self._budget.share(source.name) as share:
             pieces = await self._pieces(_Blocks(body, encoding, self.limits), share, length)
             objects = await _work(sum(len(piece.value) for piece in pieces), lambda: _sent(pieces))
             if not pieces or (objects == [Sent()] and not pieces[0].cut):
@@ -129,9 +129,11 @@ class Intake:
         await _Push(self._log, source, name.id).append_withdrawals([object_id], Withdrawal.STANDS)
         return TakenWithStatus(name, [Sent(object_id)])
 
-    async def read(self, body: AsyncIterator[bytes], *, encoding: Encoding, length: int | None) -> bytes:
+    async def read(
+        self, source: Principal, body: AsyncIterator[bytes], *, encoding: Encoding, length: int | None
+    ) -> bytes:
         """A whole body of another kind, within the same limits. Raises TooLarge, Refused, TryAgain."""
-        async with self._budget.share() as share:
+        async with self._budget.share(source.name) as share:
             return bytes(await self._gather(_Blocks(body, encoding, self.limits), share, length))
 
     async def withdraw(self, source: Principal, ids: Sequence[str], withdrawal: Withdrawal) -> Taken:

@@ -1,8 +1,7 @@
-"""A body in any pieces gives the same objects; nothing over a limit is held; budgets are shared fairly."""
+"""A body in any pieces gives the same objects, and nothing over a limit is held."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gzip
 import json
@@ -18,9 +17,8 @@ from hypothesis import strategies as st
 
 from connectors.sdk.objects import split
 from hub.intake.body import EXCERPT_BYTES, Encoding, NdjsonLines, Piece, Unpacked, inflater, objects_of, objects_on
-from hub.intake.budget import Budget
 from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
-from hub.model.errors import NotFound, Refused, TryAgain, WrongType
+from hub.model.errors import NotFound, Refused, WrongType
 from hub.model.words import Limits
 
 LIMIT = 2_000
@@ -187,74 +185,6 @@ def test_no_block_is_greater_than_a_few_megabytes(encoding: Encoding) -> None:
     sizes = [len(block) for block in unpacking.blocks(body)]
     assert sum(sizes) == len(zeros)
     assert max(sizes) <= 9 << 20
-
-
-# ---------------------------------------------------------------- budgets
-
-
-async def test_a_budget_is_given_in_the_order_of_asking() -> None:
-    budget = Budget(100, wait_s=5, code="x.full", says="Full.")
-    order: list[str] = []
-
-    async def work(name: str, size: int) -> None:
-        async with budget.share() as share:
-            await share.grow_to(size)
-            order.append(name)
-            await asyncio.sleep(0)
-
-    async with budget.share() as first, asyncio.TaskGroup() as tasks:
-        await first.grow_to(100)
-        for name, size in (("a", 80), ("b", 10), ("c", 90)):
-            tasks.create_task(work(name, size))
-            await asyncio.sleep(0)
-        assert order == []
-        await first.__aexit__(None, None, None)
-    assert order == ["a", "b", "c"]
-    assert budget.free_bytes == 100
-
-
-async def test_who_waits_too_long_is_told_to_come_again_and_takes_nothing() -> None:
-    budget = Budget(100, wait_s=0.01, code="x.full", says="Full.")
-    async with budget.share() as first:
-        await first.grow_to(60)
-        async with budget.share() as second:
-            with pytest.raises(TryAgain) as told:
-                await second.grow_to(50)
-            assert isinstance(told.value.retry_after_s, int)
-        async with budget.share() as third:
-            await third.grow_to(40)
-    assert budget.free_bytes == 100
-
-
-async def test_who_goes_while_waiting_leaves_nothing_behind() -> None:
-    budget = Budget(100, wait_s=5, code="x.full", says="Full.")
-
-    async def wait() -> None:
-        async with budget.share() as share:
-            await share.grow_to(50)
-
-    async with budget.share() as first:
-        await first.grow_to(60)
-        async with asyncio.TaskGroup() as tasks:
-            waiting = [tasks.create_task(wait()) for _ in range(3)]
-            await asyncio.sleep(0)
-            for task in waiting:
-                task.cancel()
-        async with asyncio.TaskGroup() as tasks:
-            waiting = [tasks.create_task(wait()) for _ in range(3)]
-            await asyncio.sleep(0)
-            await first.__aexit__(None, None, None)  # their turn comes at the moment at which they go
-            for task in waiting:
-                task.cancel()
-    assert budget.free_bytes == 100
-
-
-async def test_one_alone_gets_more_than_there_is() -> None:
-    budget = Budget(100, wait_s=0.01, code="x.full", says="Full.")
-    async with budget.share() as share:
-        await share.grow_to(1_000)
-        assert budget.free_bytes == 0
-    assert budget.free_bytes == 100
 
 
 # ---------------------------------------------------------------- receipts' names

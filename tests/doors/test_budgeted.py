@@ -12,6 +12,7 @@ from sqlalchemy.pool import QueuePool
 from starlette.types import Message
 
 from hub.doors.budgeted import PART_BYTES
+from hub.intake.budget import Budget
 from hub.model.principals import PrincipalKind
 from tests.doors.hubs import Hub, a_hub, addresses
 from tests.doors.streams import Reader, open_stream
@@ -19,13 +20,15 @@ from tests.story import an_indicator
 from tests.waiting import WITHIN_S, until
 
 
-async def ask(hub: Hub, reader: Reader, path: str, who: str | None, query: str = "") -> None:
+async def ask(
+    hub: Hub, reader: Reader, path: str, who: str | None, query: str = "", address: str = "192.0.2.1"
+) -> None:
     """One request through ASGI, read by ``reader``."""
     scope = {
         "type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}, "http_version": "1.1", "method": "GET",
         "scheme": "http", "path": path, "raw_path": b"", "root_path": "", "query_string": query.encode(),
         "headers": [(k.lower().encode(), v.encode()) for k, v in hub.auth(who).items()],
-        "server": ("hub.example", 80), "client": ("192.0.2.1", 1),
+        "server": ("hub.example", 80), "client": (address, 1),
     }  # fmt: skip
     await hub.app(scope, reader.receive, reader.send)
 
@@ -57,7 +60,7 @@ async def test_when_answers_fill_the_room_others_wait_and_are_asked_to_come_agai
         await hub.tell("ro", an_indicator())
         url = await hub.objects_url("community") if path == "OBJECTS" else path
         budget = hub.doors.answers
-        async with budget.share() as everything:
+        async with budget.share(None) as everything:
             await everything.grow_to(budget.total_bytes)
             answer = await hub.get(url, "ro")
             assert answer.status_code == 503
@@ -144,6 +147,35 @@ async def test_a_reader_that_takes_nothing_holds_no_transaction_and_keeps_no_wri
                 await until(lambda reader=reader: reader.ended)  # type: ignore[misc]
             reader.gone.set()
     assert hub.doors.answers.free_bytes == hub.doors.answers.total_bytes
+
+
+@pytest.mark.parametrize(("greedy", "other"), [("soc", "ro"), ("soc", None), (None, "soc"), (None, None)])
+async def test_one_caller_with_many_slow_readers_keeps_no_answer_from_another(
+    tmp_path: Path, greedy: str | None, other: str | None
+) -> None:
+    async with a_hub(tmp_path, answers_bytes=64 << 20, page_bytes=4 << 20, export_kept_bytes=1) as hub:
+        await hub.centre()
+        await hub.member()
+        await hub.tell("ro", *addresses(20, tlp="clear"))
+        budget, export = hub.doors.answers, "/v1/collections/public/export.csv"
+        asked = export if other is None else await hub.objects_url("community")
+        readers = [Stopping(0) for _ in range(20)]
+        async with asyncio.TaskGroup() as tasks:
+            for reader in readers:
+                tasks.create_task(ask(hub, reader, export, greedy))
+            await until(lambda: sum(one.is_waited_for for one in readers) + waiting(budget) == len(readers))
+            quick = Stopping(1_000)
+            await ask(hub, quick, asked, other, address="198.51.100.1")
+            assert (quick.status, quick.ended) == (200, True)
+            assert waiting(budget) > 0
+            for reader in readers:
+                reader.goes_on.set()
+        assert all(reader.ended for reader in readers)
+        assert budget.free_bytes == budget.total_bytes
+
+
+def waiting(budget: Budget) -> int:
+    return sum(len(caller.waiting) for caller in budget._turns)
 
 
 async def test_an_export_breaks_off_when_its_reader_may_read_no_more(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from hub.model.principals import PrincipalKind
 from hub.model.words import Limits, Topic
 from tests.doors.hubs import NDJSON, STIX, Hub, a_bundle, a_hub, addresses, lines
 from tests.story import an_indicator, an_object
+from tests.waiting import until
 
 PROBLEM = "application/problem+json"
 
@@ -282,13 +283,46 @@ async def test_overload_says_when_to_come_again(tmp_path: Path, small: IntakeLim
     async with a_hub(tmp_path, intake=small) as hub:
         await hub.centre()
         intake = hub.doors.intake
-        async with intake._budget.share() as everything:
+        async with intake._budget.share(None) as everything:
             await everything.grow_to(intake.limits.in_flight_bytes)
             answer = await push(hub, lines(an_indicator()))
         assert answer.status_code == 503
         assert answer.json()["code"] == "push.overloaded"
         assert answer.headers["retry-after"].isdigit()
         assert (await push(hub, lines(an_indicator()))).status_code == 202
+
+
+async def test_one_source_with_many_slow_bodies_keeps_no_push_of_another(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, intake=IntakeLimits(in_flight_bytes=64 << 20)) as hub:
+        await hub.centre("ro")
+        await hub.centre("at")
+        goes_on, begun = asyncio.Event(), 0
+        headers = {"content-type": NDJSON}
+        budget = hub.doors.intake._budget
+
+        async def quick() -> AsyncIterator[bytes]:
+            yield lines(an_indicator())
+
+        async def slow() -> AsyncIterator[bytes]:
+            nonlocal begun
+            begun += 1
+            await goes_on.wait()
+            yield lines(an_indicator())
+
+        def waiting() -> int:
+            return sum(len(caller.waiting) for caller in budget._turns)
+
+        async with asyncio.TaskGroup() as tasks:
+            pushes = [
+                tasks.create_task(hub.post("/v1/intake", "ro", content=slow(), headers=headers)) for _ in range(20)
+            ]
+            await until(lambda: begun + waiting() == len(pushes))
+            answer = await hub.post("/v1/intake", "at", content=quick(), headers=headers)
+            assert answer.status_code == 202
+            assert waiting() > 0
+            goes_on.set()
+        assert {push.result().status_code for push in pushes} == {202}
+        assert budget.free_bytes == budget.total_bytes
 
 
 # ---------------------------------------------------------------- receipts

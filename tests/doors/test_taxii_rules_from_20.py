@@ -130,7 +130,7 @@ async def test_r25_a_bundle_is_taken_and_what_is_there_already_is_a_success(hub:
 async def test_r26_a_request_waits_for_its_turn_rather_than_being_refused(hub: Hub) -> None:
     await hub.tell("ro", an_indicator())
     url, budget = await hub.objects_url("community"), hub.doors.answers
-    async with asyncio.TaskGroup() as tasks, budget.share() as everything_there_is:
+    async with asyncio.TaskGroup() as tasks, budget.share(None) as everything_there_is:
         await everything_there_is.grow_to(budget.total_bytes)
         asking = tasks.create_task(hub.get(url, "soc"))
         for _ in range(100):

@@ -94,7 +94,7 @@ async def _answer(
     writer = asked.format.begin(About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options))
     listing = Listing(doors, collection, asked, writer=writer, selection=selection)
     credentials = credentials_of(request)
-    async with share_of(doors.answers, _ROOM_BYTES + (asked.most or 0) * _ENTRY_BYTES) as share:
+    async with share_of(doors, request, _ROOM_BYTES + (asked.most or 0) * _ENTRY_BYTES) as share:
         chunks = listing.chunks(lambda: doors.gate.still_open(credentials, collection))
         begun, is_whole = await _begun(chunks, doors.settings.export_kept_bytes)
         if listing.has_chosen:
@@ -103,7 +103,7 @@ async def _answer(
         answer = (
             Response(body, headers=headers) if is_whole else StreamingResponse(_rest(body, chunks), headers=headers)
         )
-        return share.hand_over(answer, stall_s=doors.settings.stall_s)
+        return share.hand_over(answer)
 
 
 async def _begun(chunks: AsyncIterator[bytes], limit_bytes: int) -> tuple[list[bytes], bool]:

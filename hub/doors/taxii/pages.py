@@ -89,13 +89,13 @@ class PageAnswers:
         room = asked.query.limit * _ROW_BYTES if page is None else page.size_bytes
         if page is None and asked.has_bodies:
             room += 2 * limit_bytes  # the bytes are in memory twice for a moment: as rows, and joined
-        async with share_of(doors.answers, room) as share:
+        async with share_of(doors, request, room) as share:
             if page is None:
                 page = await self._kept.get(key, log, lambda: self._made(asked, choice))
             answer = Response(page.body, 200, {**headers, **page.dates}, TAXII_JSON)
             if page.coding is not Coding.IDENTITY:
                 answer.headers["content-encoding"] = page.coding
-            return share.hand_over(answer, stall_s=doors.settings.stall_s)
+            return share.hand_over(answer)
 
     async def _made(self, asked: AskedPage, choice: Choice) -> KeptPage:
         page = await self._read(asked)

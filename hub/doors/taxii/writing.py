@@ -117,10 +117,10 @@ class TaxiiIntake:
         base = self._doors.base_url(request)
         sent = self._sent.of(name.id)
         write = functools.partial(statuses.status, name, done, sent, f"{base}/rules/")
-        async with share_of(self._doors.answers, (1 + name.received) * _BYTES_OF_OBJECT) as share:
+        async with share_of(self._doors, request, (1 + name.received) * _BYTES_OF_OBJECT) as share:
             body = write() if name.received <= _INLINE_OBJECTS else await asyncio.to_thread(write)
             answer = Response(body, code, {"cache-control": "no-store"}, TAXII_JSON)
-            return share.hand_over(answer, stall_s=self._doors.settings.stall_s)
+            return share.hand_over(answer)
 
 
 def _of(readable: Sequence[Collection]) -> str:
