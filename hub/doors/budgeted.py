@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -12,11 +11,14 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from hub.doors.context import Doors
+from hub.intake.allowed_time import AllowedTime
 from hub.intake.budget import Share
 from hub.model.errors import HubError
 
 PART_BYTES = 256 << 10
 """The size of a part of a response. A reader that does not take a part in time is disconnected."""
+SLOWEST_BYTES_PER_S = 10_000
+"""Slower than any line on which somebody reads lists. After the first ``stall_s``, a slower reader is disconnected."""
 _log = structlog.get_logger()
 
 
@@ -51,8 +53,8 @@ class AnswerShare:
 class BudgetedResponse(Response):
     """Sends another response in parts, and releases ``share`` at the end, also after an error.
 
-    A reader that takes no part for ``stall_s`` seconds is disconnected. If the response cannot be completed, the
-    connection is closed before its end, so that the reader notices.
+    A reader that takes no part for ``stall_s`` seconds, or is slower than ``SLOWEST_BYTES_PER_S``, is disconnected. If
+    the response cannot be completed, the connection is closed before its end, so that the reader notices.
     """
 
     def __init__(self, answer: Response, share: Share, *, stall_s: float) -> None:
@@ -65,11 +67,13 @@ class BudgetedResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
+        time = AllowedTime(self._stall_s, slowest_bytes_per_s=SLOWEST_BYTES_PER_S)
 
         async def patient(message: Message) -> None:
             for part in _parts(message):
-                async with asyncio.timeout(self._stall_s):
+                async with time.wait():
                     await send(part)
+                time.moved(len(part.get("body", b"")))
 
         async with self._share:
             try:

@@ -1,6 +1,6 @@
 """The path of pushed data over HTTP: from bytes to bounded objects, to the event log, to a receipt.
 
-``body`` splits bytes into objects (sans-IO), ``budget`` limits memory,
+``body`` splits bytes into objects (sans-IO), ``budget`` limits memory and ``allowed_time`` how long it is held,
 ``service`` appends to the log, ``receipts`` encodes receipts, ``statuses`` the ids of TAXII status resources.
 """
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from hub.core.sent import Sent, sent_of
+from hub.intake.allowed_time import AllowedTime
 from hub.intake.body import BLOCK_BYTES, EXCERPT_BYTES, Encoding, Form, NdjsonLines, Piece, Unpacked, objects_of
 from hub.intake.budget import Budget, Share
 from hub.intake.receipts import ReceiptCodec, ReceiptName, new_uid
@@ -276,7 +277,7 @@ class _Blocks:
         self._inline_bytes = _INLINE_BYTES if encoding is Encoding.IDENTITY else _INLINE_COMPRESSED_BYTES
         self._limits = limits
         self._total = 0
-        self._received_bytes, self._waited_s = 0, 0.0
+        self._time = AllowedTime(limits.stall_s, slowest_bytes_per_s=_SLOWEST_BYTES_PER_S)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while (data := await self._receive()) is not None:
@@ -297,19 +298,13 @@ class _Blocks:
         return block
 
     async def _receive(self) -> bytes | None:
-        """The next part. The total time allowed grows with the bytes received: otherwise a client could keep the
-        connection, and its share of the budget, for ever by sending single bytes.
-        """
-        loop = asyncio.get_running_loop()
-        left_s = self._limits.stall_s + self._received_bytes / _SLOWEST_BYTES_PER_S - self._waited_s
-        began = loop.time()
+        """The next part."""
         try:
-            async with asyncio.timeout(min(self._limits.stall_s, left_s)):
+            async with self._time.wait():
                 data = await anext(self._body, None)
         except TimeoutError:
             raise Refused("push.stalled", "The body stopped coming, or came too slowly.", "Send it again.") from None
-        self._waited_s += loop.time() - began
-        self._received_bytes += len(data or b"")
+        self._time.moved(len(data or b""))
         return data
 
 

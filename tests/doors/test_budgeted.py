@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.pool import QueuePool
-from starlette.types import Message
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
-from hub.doors.budgeted import PART_BYTES
+from hub.doors.budgeted import PART_BYTES, BudgetedResponse
+from hub.intake.allowed_time import AllowedTime
 from hub.intake.budget import Budget
 from hub.model.principals import PrincipalKind
 from tests.doors.hubs import Hub, a_hub, addresses
+from tests.doors.sockets import Peer, served
 from tests.doors.streams import Reader, open_stream
 from tests.story import an_indicator
 from tests.waiting import WITHIN_S, until
@@ -176,6 +179,84 @@ async def test_one_caller_with_many_slow_readers_keeps_no_answer_from_another(
 
 def waiting(budget: Budget) -> int:
     return sum(len(caller.waiting) for caller in budget._turns)
+
+
+# ---------------------------------------------------------------- slow readers
+
+
+class Clock:
+    """Moves the event loop's time forward, and with it all its time limits."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.s = 0.0
+        loop = asyncio.get_running_loop()
+        real = loop.time
+        monkeypatch.setattr(loop, "time", lambda: real() + self.s)
+        monkeypatch.setattr(loop, "slow_callback_duration", float("inf"))
+
+
+@pytest.mark.parametrize(("rate", "is_whole"), [(9_000, False), (11_000, True)])
+async def test_whoever_is_slower_than_the_slowest_rate_is_given_up_though_it_never_stops(
+    monkeypatch: pytest.MonkeyPatch, rate: int, is_whole: bool
+) -> None:
+    clock, taken = Clock(monkeypatch), 0
+    time = AllowedTime(60_000, slowest_bytes_per_s=10_000)
+    with contextlib.suppress(TimeoutError):
+        for _ in range(200):
+            async with time.wait():
+                clock.s += 50_000_000 / rate
+                for _ in range(3):
+                    await asyncio.sleep(0)
+            time.moved(50_000_000)
+            taken += 1
+    assert (taken == 200) is is_whole
+
+
+async def test_whoever_was_quick_and_then_stops_is_given_up_as_soon_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    time = AllowedTime(60_000, slowest_bytes_per_s=10_000)
+    time.moved(10_000_000_000)
+
+    async def stop() -> None:
+        async with time.wait():
+            clock.s += 61_000
+            await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await stop()
+
+
+class Slow(Peer):
+    """Reads 2,000 bytes per second of the clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._clock.s += len(data) / 2_000
+
+
+async def test_a_reader_that_is_too_slow_for_the_whole_answer_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The buffers of the connection take megabytes at once: ``stall_s`` is so long that no part alone exceeds it."""
+    budget, size = Budget(64 << 20, wait_s=1, code="x.full", says="Full."), 64 << 20
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            share = budget.share("slow")
+            await share.grow_to(size)
+            await BudgetedResponse(Response(bytes(size)), share, stall_s=5_000)(scope, receive, send)
+
+    clock = Clock(monkeypatch)
+    async with served(app, head_s=1e6, idle_s=1e6, flush_s=1e6) as port:
+        loop = asyncio.get_running_loop()
+        _, peer = await loop.create_connection(lambda: Slow(clock), "127.0.0.1", port)
+        await peer.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await peer.closed()
+        assert len(peer.received) < size
+        assert budget.free_bytes == budget.total_bytes
+        await peer.close()
 
 
 async def test_an_export_breaks_off_when_its_reader_may_read_no_more(tmp_path: Path) -> None:
