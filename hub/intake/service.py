@@ -102,7 +102,8 @@ class Intake:
                 case Form.LINES:
                     await self._take_lines(blocks, push, share, length if encoding is Encoding.IDENTITY else None)
                 case Form.DOCUMENT:
-                    await push.append(await self._pieces(blocks, share, length))
+                    pieces, _ = await self._pieces(blocks, share, length)
+                    await push.append(pieces)
             return self._taken(push)
 
     async def add(
@@ -114,9 +115,10 @@ class Intake:
         """
         self._require_fitting(encoding, length)
         async with self._budget.share(source.name) as share:
-            pieces = await self._pieces(_Blocks(body, encoding, self.limits), share, length)
-            objects = await _work(sum(len(piece.value) for piece in pieces), lambda: _sent(pieces))
-            if not pieces or (objects == [Sent()] and not pieces[0].cut):
+            pieces, size = await self._pieces(_Blocks(body, encoding, self.limits), share, length)
+            objects = await _work(size, lambda: _sent(pieces))
+            is_alone = len(pieces) == 1 and pieces[0].size == size  # in a list or a bundle it would be shorter
+            if not pieces or (is_alone and objects == [Sent()] and not pieces[0].cut):
                 raise Refused("taxii.no-objects", "The body has no objects.", 'Send {"objects": […]}, or a bundle.')
             if len(pieces) > MOST_OBJECTS:
                 raise TooLarge(Code.BUNDLE_TOO_LARGE, f"There are more than {MOST_OBJECTS:,} objects.", "Split them.")
@@ -170,11 +172,12 @@ class Intake:
                 waiting = []
         await push.append(waiting + lines.end())
 
-    async def _pieces(self, blocks: _Blocks, share: Share, length: int | None) -> Sequence[Piece]:
-        """The objects of a whole document."""
+    async def _pieces(self, blocks: _Blocks, share: Share, length: int | None) -> tuple[Sequence[Piece], int]:
+        """The objects of a whole document, and its size in bytes."""
         document = await self._gather(blocks, share, length)
         await share.grow_to(2 * len(document))  # for a moment both the document and its slices are in memory
-        return await _work(len(document), lambda: objects_of(bytes(document), self.limits.objects))
+        pieces = await _work(len(document), lambda: objects_of(bytes(document), self.limits.objects))
+        return pieces, len(document)
 
     async def _gather(self, blocks: _Blocks, share: Share, length: int | None) -> bytearray:
         await share.grow_to(min(length or BLOCK_BYTES, self.limits.push_bytes))

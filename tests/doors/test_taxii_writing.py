@@ -187,6 +187,19 @@ async def test_an_object_without_id_or_version_is_named_by_its_place_and_the_tim
     assert [(one["id"], one["version"]) for one in done["failures"]] == expected
 
 
+@pytest.mark.parametrize("body", [
+    b'{"objects": [{}]}', b'{"objects": [{"foo": 1}]}', b'{"objects": [5]}', b'[{"id": 7}]',
+    b'{"type": "bundle", "id": "bundle--1", "objects": [{"x_id": "y"}]}',
+])  # fmt: skip
+async def test_a_bad_object_is_a_failure_of_its_own_also_where_it_is_the_only_one(hub: Hub, body: bytes) -> None:
+    answer = await send(hub, "ro", body, **{"content-type": TAXII})
+    assert answer.status_code == 202, answer.text
+    await hub.settle()
+    done = await status(hub, "ro", answer)
+    assert (done["total_count"], done["failure_count"], done["status"]) == (1, 1, "complete")
+    assert done["failures"][0]["id"] == "objects/0"
+
+
 async def test_an_object_over_the_limit_is_a_failure_of_its_own(hub: Hub) -> None:
     answer = await add(hub, "ro", an_indicator("198.51.100.7", "good"), {"id": "x", "name": "n" * (2 << 20)})
     await hub.settle()
@@ -256,8 +269,8 @@ async def test_a_body_may_be_compressed_and_come_in_chunks(hub: Hub, pack: Any, 
 
 
 @pytest.mark.parametrize("body", [
-    b"", b"{", b'{"objects": [}', b'{"objects": []}', b"{}", b'{"more": false}', b'{"objects": {}}', b"5",
-    b"\xff\xfe\xff", b'{"objects": [' + b"1" * (1 << 16),
+    b"", b"{", b'{"objects": [}', b'{"objects": []}', b"{}", b'{"more": false}', b'{"objects": {}}', b"5", b"[]",
+    b'{"foo": 1}', b' {"foo": 1}\n', b"\xff\xfe\xff", b'{"objects": [' + b"1" * (1 << 16),
 ])  # fmt: skip
 async def test_a_body_without_readable_objects_is_refused_whole(hub: Hub, body: bytes) -> None:
     answer = await send(hub, "ro", body, **{"content-type": TAXII})
