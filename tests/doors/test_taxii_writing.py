@@ -317,6 +317,35 @@ async def test_a_status_is_of_its_source_alone(hub: Hub) -> None:
     assert (await hub.get(f"/taxii2/root/status/{own}/")).status_code == 401
 
 
+async def test_a_long_status_is_read_only_when_there_is_memory_for_it(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = await add(hub, "ro", *addresses(150))
+    await hub.settle()
+    answers, read = hub.doors.answers, hub.store.intake.objects
+    free: list[int] = []
+
+    async def reading(receipt: str, source: int) -> Any:
+        free.append(answers.free_bytes)
+        return await read(receipt, source)
+
+    monkeypatch.setattr(hub.store.intake, "objects", reading)
+    assert (await status(hub, "ro", answer))["success_count"] == 150
+    assert free == [answers.total_bytes - 150_000]
+    assert answers.free_bytes == answers.total_bytes
+
+
+async def test_adding_a_few_objects_waits_for_no_memory_of_other_answers(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, answers_wait_s=0.0) as hub:
+        await hub.centre("ro")
+        async with hub.doors.answers.share("others") as others:
+            await others.grow_to(hub.doors.answers.total_bytes)
+            answer = await add(hub, "ro", *addresses(2))
+            assert answer.status_code == 202, answer.text
+            await hub.settle()
+            assert (await status(hub, "ro", answer))["success_count"] == 2
+
+
 async def test_the_api_root_is_also_directly_under_the_host(hub: Hub) -> None:
     for path in ("", "collections/", f"collections/{(await hub.collection('community')).id}/"):
         one, other = await hub.get(f"/taxii2/root/{path}", "ro"), await hub.get(f"/root/{path}", "ro")

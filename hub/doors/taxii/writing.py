@@ -10,6 +10,7 @@ import asyncio
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from fastapi.responses import Response
 
 from hub.doors import metrics
 from hub.doors.body_headers import encoding_of, length_of
-from hub.doors.budgeted import share_of
+from hub.doors.budgeted import AnswerShare, share_of
 from hub.doors.context import Doors
 from hub.doors.problems import TAXII_JSON
 from hub.doors.taxii import statuses
@@ -34,8 +35,9 @@ from hub.store.port import PushedObject
 
 TITLE = "intake"
 _BYTES_OF_OBJECT = 1_000
-_INLINE_OBJECTS = 100
-"""So few are written directly; a thread would cost more than it saves."""
+"""The memory of an object of a status: as it is read, as it is told, and as it is written."""
+_FEW_OBJECTS = 100
+"""The status of so few takes next to no memory, and is written directly: a thread would cost more than it saves."""
 _log = structlog.get_logger()
 
 
@@ -104,23 +106,31 @@ class TaxiiIntake:
         """Section 4.3: the status of a request of this source. Raises NotFound."""
         if not self.is_open_to(source):
             raise NotFound("taxii.status", "There is no such status.")
-        found = await told.status(self._doors.store, self._doors.intake.statuses, source, status_id)
-        if len(found.objects) >= found.name.received:
-            self._sent.drop(status_id)
-        return await self._status(request, found.name, found.objects, 200)
+        name = self._doors.intake.statuses.read(source.no, status_id)
+        async with self._room_for(request, name) as share:
+            done = await told.processed(self._doors.store, source, name)
+            if len(done) >= name.received:
+                self._sent.drop(status_id)
+            return await self._written(request, share, name, done, 200)
 
     async def _answer(self, request: Request, added: TakenWithStatus, code: int) -> Response:
         self._sent.add(added)
-        return await self._status(request, added.status, (), code)
+        async with self._room_for(request, added.status) as share:
+            return await self._written(request, share, added.status, (), code)
 
-    async def _status(self, request: Request, name: StatusName, done: Sequence[PushedObject], code: int) -> Response:
-        base = self._doors.base_url(request)
+    def _room_for(self, request: Request, name: StatusName) -> AbstractAsyncContextManager[AnswerShare]:
+        """Reserves memory for a status. A short one waits for nobody: what it is about has been done already."""
+        is_short = name.received <= _FEW_OBJECTS
+        return share_of(self._doors, request, 0 if is_short else name.received * _BYTES_OF_OBJECT)
+
+    async def _written(
+        self, request: Request, share: AnswerShare, name: StatusName, done: Sequence[PushedObject], code: int
+    ) -> Response:
         sent = self._sent.of(name.id)
-        write = functools.partial(statuses.status, name, done, sent, f"{base}/rules/")
-        async with share_of(self._doors, request, (1 + name.received) * _BYTES_OF_OBJECT) as share:
-            body = write() if name.received <= _INLINE_OBJECTS else await asyncio.to_thread(write)
-            answer = Response(body, code, {"cache-control": "no-store"}, TAXII_JSON)
-            return share.hand_over(answer)
+        write = functools.partial(statuses.status, name, done, sent, f"{self._doors.base_url(request)}/rules/")
+        body = write() if name.received <= _FEW_OBJECTS else await asyncio.to_thread(write)
+        answer = Response(body, code, {"cache-control": "no-store"}, TAXII_JSON)
+        return share.hand_over(answer)
 
 
 def _of(readable: Sequence[Collection]) -> str:
