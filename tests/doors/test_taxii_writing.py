@@ -253,6 +253,11 @@ async def test_another_media_type_or_encoding_is_refused_at_once(hub: Hub, heade
     assert answer.json()["http_status"] == "415"
 
 
+async def test_the_refusal_of_another_version_names_it(hub: Hub) -> None:
+    answer = await send(hub, "ro", b"{}", **{"content-type": "application/taxii+json;version=2.0"})
+    assert "application/taxii+json;version=2.0 is not taken" in answer.json()["description"]
+
+
 @pytest.mark.parametrize(("pack", "encoding"), [
     (gzip.compress, "gzip"), (zstandard.ZstdCompressor().compress, "zstd"), (bytes, "identity"),
 ])  # fmt: skip

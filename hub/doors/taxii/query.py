@@ -179,11 +179,12 @@ def _is_excluded(parameters: Mapping[str, str]) -> bool:
 
 def require_taken(content_type: str | None) -> None:
     """Raises WrongType (415) for a body that is neither TAXII nor STIX in JSON, or is of another version of TAXII."""
-    media_type, parameters = media_type_in(content_type or "")
+    said = (content_type or "").strip()
+    media_type, parameters = media_type_in(said)
     other = media_type == _TAXII and parameters.get("version", SPEC_VERSION) != SPEC_VERSION
     if media_type in TAKEN and not other:
         return
-    says = f"Content-Type {media_type[:100]} is not taken here." if media_type else "There is no Content-Type."
+    says = f"Content-Type {said[:100]} is not taken here." if media_type else "There is no Content-Type."
     raise WrongType("push.media-type", says, "Use application/taxii+json;version=2.1.")
 
 

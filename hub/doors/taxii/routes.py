@@ -36,7 +36,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def routes(doors: Doors) -> APIRouter:
-    """Everything under ``/taxii2/``."""
+    """Everything under ``/taxii2/``, and under ``/root/`` once more what is below the API root."""
     router = APIRouter(tags=["taxii"], default_response_class=Response)
     taxii = _Taxii(doors)
     _add_services(router, doors, taxii)
@@ -138,8 +138,8 @@ def _at_all_paths(router: APIRouter, method: str, **more: Any) -> Callable[[str]
     return at
 
 
-def _answer(body: bytes, headers: dict[str, str] | None = None) -> Response:
-    return Response(body, 200, {"cache-control": "no-store", **(headers or {})}, TAXII_JSON)
+def _answer(body: bytes, headers: Mapping[str, str]) -> Response:
+    return Response(body, 200, headers, TAXII_JSON)
 
 
 def _no_collection() -> NotFound:
