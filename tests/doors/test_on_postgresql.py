@@ -19,6 +19,7 @@ from tests.doors import (
     test_stream,
     test_taxii,
     test_taxii_rules,
+    test_taxii_writing,
 )
 from tests.doors.hubs import Hub, a_hub
 
@@ -36,6 +37,10 @@ PROMISES: list[Callable[[Hub], Awaitable[None]]] = [
     test_taxii.test_one_object_is_read_by_its_id_with_its_versions,
     test_taxii.test_an_owners_object_that_is_withdrawn_leaves_the_collection,
     test_taxii.test_taxii_and_the_stream_say_the_same_in_the_same_order,
+    test_taxii_writing.test_what_is_added_is_pending_and_then_told_object_by_object,
+    test_taxii_writing.test_a_status_counts_what_has_been_processed_so_far,
+    test_taxii_writing.test_a_status_is_of_its_source_alone,
+    test_taxii_writing.test_deleting_withdraws_the_own_claim_alone,
     test_stream.test_a_stream_gives_every_change_with_its_number,
     test_stream.test_a_withdrawal_is_an_event_with_the_id,
     test_stream.test_a_stream_resumes_among_versions_that_are_deleted,
