@@ -123,11 +123,12 @@ def _problems_in(stored: bytes) -> list[ObjectProblem]:
 
 
 def _objects_in(stored: Sequence[tuple[bytes, bytes]]) -> list[PushedObject]:
-    """Returns the objects of parts, of each of which its objects and its problems are stored."""
+    """Returns the objects of parts, of each of which its objects and its problems are stored. Each index is there once,
+    also where a source has written it to its topic a second time: the counts of a status must add up.
+    """
     problems: dict[int, list[ObjectProblem]] = defaultdict(list)
     for _, of_part in stored:
         for problem in _problems_in(of_part):
             problems[problem.index].append(problem)
-    said = (one for objects, _ in stored for one in orjson.loads(objects))
-    objects = [PushedObject(index, id_, version, problems.get(index, ())) for index, id_, version in said]
-    return sorted(objects, key=lambda one: one.index)
+    said = {one[0]: one for objects, _ in stored for one in orjson.loads(objects)}
+    return [PushedObject(index, id_, version, problems.get(index, ())) for index, id_, version in sorted(said.values())]

@@ -266,6 +266,16 @@ class StoreContent(StoreSuite):
             assert await store.intake.objects("s", 2) == []
             assert await store.intake.objects("r", 1) == []
 
+    async def test_an_object_of_a_status_that_was_written_twice_is_there_once(self) -> None:
+        part = replace(a_receipt("s", accepted=2), objects=((0, "a", "v"), (1, None, None)))
+        async with self.opened() as store:
+            await self.write(store, Writes(receipts=[part]))
+            await self.write(store, Writes(receipts=[replace(part, objects=((1, None, None), (0, "a", "v")))]))
+            assert await store.intake.objects("s", 1) == [
+                PushedObject(0, "a", "v", ()),
+                PushedObject(1, None, None, ()),
+            ]
+
     async def test_the_text_of_an_object_that_makes_no_sense_stops_no_batch(self) -> None:
         odd = StixId("\0 half a surrogate is not text \0")
         async with self.opened() as store:
