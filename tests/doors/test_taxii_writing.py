@@ -14,6 +14,9 @@ import pytest
 import zstandard
 
 from hub.core.hold import Hit
+from hub.core.sent import Sent
+from hub.doors.taxii.statuses import SentObjects
+from hub.intake import StatusCodec, TakenWithStatus
 from hub.model.problems import Code, Problem
 from hub.model.times import parse_us
 from tests.doors.hubs import Hub, a_bundle, a_hub, addresses, doors_of, ids
@@ -122,6 +125,38 @@ async def test_what_is_added_is_pending_and_then_told_object_by_object(hub: Hub)
     assert "http://hub.example/rules/pattern." in failure["message"]
     assert "pendings" not in done
     assert await shown(hub) == ["ipv4-addr 198.51.100.7"]
+
+
+async def test_the_answer_to_many_objects_lists_none_but_their_status_does(hub: Hub) -> None:
+    answer = await add(hub, "ro", *addresses(1_001))
+    assert (answer.status_code, answer.json()["pending_count"], "pendings" in answer.json()) == (202, 1_001, False)
+    assert len((await status(hub, "ro", answer))["pendings"]) == 1_001
+
+
+async def test_a_status_that_is_the_same_is_not_sent_again(hub: Hub) -> None:
+    answer = await add(hub, "ro", an_indicator("198.51.100.7", "one"))
+    url = f"/taxii2/root/status/{answer.json()['id']}/"
+    pending = await hub.get(url, "ro")
+    assert pending.headers["cache-control"] == "private, no-cache"
+    same = await hub.get(url, "ro", headers={"if-none-match": pending.headers["etag"]})
+    assert same.status_code == 304
+    await hub.settle()
+    done = await hub.get(url, "ro", headers={"if-none-match": pending.headers["etag"]})
+    assert (done.status_code, done.json()["status"]) == (200, "complete")
+
+
+def test_what_requests_have_sent_is_remembered_up_to_a_size() -> None:
+    sent = SentObjects(most_bytes=100_000)
+    codec = StatusCodec(b"k" * 32)
+    names = [codec.new(1, 2, 1_800_000_000_000) for _ in range(500)]
+    for name in names:
+        sent.add(TakenWithStatus(name, [Sent("indicator--" + "x" * 36, None, "indicator"), Sent()]))
+    assert sent.held_bytes <= 100_000
+    assert sent.of(names[-1].id)[1] == Sent()
+    assert sent.of(names[0].id) == ()
+    for name in names:
+        sent.drop(name.id)
+    assert sent.held_bytes == 0
 
 
 async def test_a_status_counts_what_has_been_processed_so_far(hub: Hub) -> None:

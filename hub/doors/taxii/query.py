@@ -144,7 +144,9 @@ def _time(said: str, name: str) -> int:
         return parse_us(said.strip().replace(" ", "+"))
     except (ValueError, OverflowError):
         raise Refused(
-            "taxii.time", f"{name} is not an RFC 3339 time.", "It looks like 2026-01-31T12:00:00.123Z."
+            "taxii.time",
+            f"{name} is not an RFC 3339 time of the years 1 to 9999.",
+            "It looks like 2026-01-31T12:00:00.123Z.",
         ) from None
 
 

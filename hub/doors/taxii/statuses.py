@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
@@ -13,34 +14,40 @@ from hub.model.times import taxii_time
 from hub.model.words import State
 from hub.store.port import PushedObject
 
-_REMEMBERED = 100_000
+_REMEMBERED_BYTES = 48 << 20
+"""Enough for a request of 100,000 objects."""
 Detail = dict[str, str]
 
 
 class SentObjects:
-    """Remembers what recent requests of this process have sent, up to so many objects, so that a status can name what
-    is still pending. Another process, or this one after a restart, tells only the number.
+    """Remembers what recent requests of this process have sent, up to so many bytes of memory, so that a status can
+    name what is still pending. Another process, or this one after a restart, tells only the number.
     """
 
-    def __init__(self, most: int = _REMEMBERED) -> None:
-        self._most = most
-        self._count = 0
-        self._sent: OrderedDict[str, Sequence[Sent]] = OrderedDict()
+    def __init__(self, most_bytes: int = _REMEMBERED_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._sent: OrderedDict[str, tuple[Sequence[Sent], int]] = OrderedDict()
+        self.held_bytes = 0
 
     def add(self, added: TakenWithStatus) -> None:
         """Remember a request; the oldest are forgotten for it."""
-        self._sent[added.status.id] = added.objects
-        self._count += len(added.objects)
-        while self._count > self._most and self._sent:
+        size_bytes = sum(map(_memory_of, added.objects))
+        self._sent[added.status.id] = (added.objects, size_bytes)
+        self.held_bytes += size_bytes
+        while self.held_bytes > self._most_bytes:
             self.drop(next(iter(self._sent)))
 
     def drop(self, status_id: str) -> None:
         """Forget a request, since it is complete."""
-        self._count -= len(self._sent.pop(status_id, ()))
+        self.held_bytes -= self._sent.pop(status_id, ((), 0))[1]
 
     def of(self, status_id: str) -> Sequence[Sent]:
         """Returns what a request has sent; nothing if that is not known here."""
-        return self._sent.get(status_id, ())
+        return self._sent.get(status_id, ((), 0))[0]
+
+
+def _memory_of(sent: Sent) -> int:
+    return sys.getsizeof(sent) + sum(sys.getsizeof(text) for text in sent if text is not None)
 
 
 def status(name: StatusName, done: Sequence[PushedObject], sent: Sequence[Sent], rules_url: str) -> bytes:

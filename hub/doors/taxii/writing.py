@@ -10,7 +10,6 @@ import asyncio
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 from uuid import UUID
 
@@ -20,22 +19,24 @@ from fastapi.responses import Response
 
 from hub.doors import metrics
 from hub.doors.body_headers import encoding_of, length_of
-from hub.doors.budgeted import AnswerShare, share_of
+from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
 from hub.doors.problems import TAXII_JSON
 from hub.doors.taxii import statuses
 from hub.doors.taxii.query import require_taken
 from hub.doors.taxii.resources import STIX_JSON
-from hub.intake import StatusName, TakenWithStatus
+from hub.doors.validators import revalidated
+from hub.intake import TakenWithStatus
 from hub.model.errors import NotAllowed, NotFound, Refused
 from hub.model.policy import Collection
 from hub.model.principals import SOURCE_KINDS, Principal
 from hub.questions import statuses as told
-from hub.store.port import PushedObject
 
 TITLE = "intake"
 _BYTES_OF_OBJECT = 1_000
 """The memory of an object of a status: as it is read, as it is told, and as it is written."""
+_NAMED_AT_ONCE = 1_000
+"""If a request has more objects, its answer does not list them; its status does."""
 _FEW_OBJECTS = 100
 """The status of so few takes next to no memory, and is written directly: a thread would cost more than it saves."""
 _log = structlog.get_logger()
@@ -89,7 +90,7 @@ class TaxiiIntake:
         )
         metrics.PUSHED_OBJECTS.inc(added.status.received)
         _log.info("push.taken", **{source.kind.value: source.name}, status=added.status.id, count=added.status.received)
-        return await self._answer(request, added, 202)
+        return self._answer(request, added, 202)
 
     async def delete(self, request: Request, source: Principal, object_id: str) -> Response:
         """Section 5.7: withdraw the source's own claim. Raises NotFound if it claims nothing under this id."""
@@ -100,37 +101,32 @@ class TaxiiIntake:
                 "taxii.object", "You have added no such object.", "Wait until the status of your request is complete."
             )
         added = await self._doors.intake.delete(source, object_id, at_ms=self._doors.now_us() // 1000)
-        return await self._answer(request, added, 200)
+        return self._answer(request, added, 200)
 
     async def status(self, request: Request, source: Principal, status_id: str) -> Response:
         """Section 4.3: the status of a request of this source. Raises NotFound."""
         if not self.is_open_to(source):
             raise NotFound("taxii.status", "There is no such status.")
         name = self._doors.intake.statuses.read(source.no, status_id)
-        async with self._room_for(request, name) as share:
+        is_short = name.received <= _FEW_OBJECTS
+        async with share_of(self._doors, request, 0 if is_short else name.received * _BYTES_OF_OBJECT) as share:
             done = await told.processed(self._doors.store, source, name)
             if len(done) >= name.received:
                 self._sent.drop(status_id)
-            return await self._written(request, share, name, done, 200)
+            sent = self._sent.of(name.id)
+            write = functools.partial(statuses.status, name, done, sent, self._rules_url(request))
+            body = write() if is_short else await asyncio.to_thread(write)
+            return share.hand_over(Response(body, 200, revalidated(request), TAXII_JSON))
 
-    async def _answer(self, request: Request, added: TakenWithStatus, code: int) -> Response:
+    def _answer(self, request: Request, added: TakenWithStatus, code: int) -> Response:
+        """Returns the status of a request that is durable. It waits for no memory, and so has no long list."""
         self._sent.add(added)
-        async with self._room_for(request, added.status) as share:
-            return await self._written(request, share, added.status, (), code)
+        sent = added.objects if len(added.objects) <= _NAMED_AT_ONCE else ()
+        body = statuses.status(added.status, (), sent, self._rules_url(request))
+        return Response(body, code, {"cache-control": "no-store"}, TAXII_JSON)
 
-    def _room_for(self, request: Request, name: StatusName) -> AbstractAsyncContextManager[AnswerShare]:
-        """Reserves memory for a status. A short one waits for nobody: what it is about has been done already."""
-        is_short = name.received <= _FEW_OBJECTS
-        return share_of(self._doors, request, 0 if is_short else name.received * _BYTES_OF_OBJECT)
-
-    async def _written(
-        self, request: Request, share: AnswerShare, name: StatusName, done: Sequence[PushedObject], code: int
-    ) -> Response:
-        sent = self._sent.of(name.id)
-        write = functools.partial(statuses.status, name, done, sent, f"{self._doors.base_url(request)}/rules/")
-        body = write() if name.received <= _FEW_OBJECTS else await asyncio.to_thread(write)
-        answer = Response(body, code, {"cache-control": "no-store"}, TAXII_JSON)
-        return share.hand_over(answer)
+    def _rules_url(self, request: Request) -> str:
+        return f"{self._doors.base_url(request)}/rules/"
 
 
 def _of(readable: Sequence[Collection]) -> str:
