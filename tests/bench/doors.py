@@ -19,11 +19,13 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import orjson
+from starlette.types import ASGIApp
 
 from hub.doors.connections import ConnectionLimits
 from hub.doors.http import make_app
@@ -91,17 +93,24 @@ async def fill(store: SqliteStore, log: int, objects: int) -> None:
             await tx.write(Writes(changes=rows, heads={log: Head(rows[-1].seq, us)}))
 
 
-async def _serve(folder: Path, objects: int, told: Connection) -> None:
+async def _serve(folder: Path, counts: Mapping[str, int], told: Connection) -> None:
     store = await open_sqlite(folder / "hub.db", now_us=START_US)
     log = await EmbeddedLog.open(folder / "log.db")
     registry = Registry(store.registry, now_us=lambda: START_US)
     token = (await registry.centres.add("ro", Terms(country="RO"))).token
     urls = {}
-    for name, count in (("community", objects), ("public", objects // 10)):
+    for name, count in counts.items():
         collection = await registry.collections.find(name)
         await fill(store, collection.no, count)
         urls[name] = f"/taxii2/root/collections/{collection.id}/objects/"
     app = make_app(await doors_of(store, log, registry, settings=DoorSettings()))
+    await answer(app, told, {"token": token, "urls": urls})
+    await log.close()
+    await store.close()
+
+
+async def answer(app: ASGIApp, told: Connection, said: Mapping[str, object]) -> None:
+    """Serve an application as the hub does, on a free port, and say so with the port, until told to stop."""
     listening = socket.socket(proto=socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY only where it sees this
     listening.bind(("127.0.0.1", 0))
     listening.listen()
@@ -110,16 +119,14 @@ async def _serve(folder: Path, objects: int, told: Connection) -> None:
         tasks.create_task(server.run())
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
-        told.send({"port": listening.getsockname()[1], "token": token, "urls": urls})
+        told.send({"port": listening.getsockname()[1], **said})
         await asyncio.to_thread(told.recv)
         server.stop()
-    await log.close()
-    await store.close()
 
 
-def serve(folder: str, objects: int, told: Connection) -> None:
-    """The server's process."""
-    asyncio.run(_serve(Path(folder), objects, told))
+def serve(folder: str, counts: Mapping[str, int], told: Connection) -> None:
+    """The server's process: so many objects in each of these collections."""
+    asyncio.run(_serve(Path(folder), counts, told))
 
 
 class Client:
@@ -178,8 +185,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     said = parser.parse_args()
     here, there = multiprocessing.Pipe()
+    counts = {"community": said.objects, "public": said.objects // 10}
     with tempfile.TemporaryDirectory() as folder:
-        process = multiprocessing.get_context("spawn").Process(target=serve, args=(folder, said.objects, there))
+        process = multiprocessing.get_context("spawn").Process(target=serve, args=(folder, counts, there))
         process.start()
         figures = measure(here.recv())
         here.send("stop")
