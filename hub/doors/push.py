@@ -26,7 +26,7 @@ from hub.model.words import Level, Seq, Withdrawal
 from hub.questions import receipts
 from hub.questions.feedback import SightingReport, ThingName, VerdictReport, as_objects
 from hub.questions.receipts import ProblemPlace
-from hub.store.port import ObjectProblem
+from hub.store.intake_port import ObjectProblem
 from schemas.api import ProblemPage, PushAccepted, Receipt, ReceiptProblem, RejectionPage, Withdrawals
 from schemas.feedback import NamedThing, SightingReports, VerdictReports
 

@@ -11,7 +11,8 @@ from hub.model.policy import LOG_OF_NOBODY, rejections_log
 from hub.model.principals import SOURCE_KINDS, Principal, PrincipalKind
 from hub.model.words import Seq
 from hub.model.writes import ReceiptCounts
-from hub.store.port import IntakeReader, ObjectProblem, Store
+from hub.store.intake_port import IntakeReader, ObjectProblem
+from hub.store.port import Store
 
 PROBLEM_PAGE = 1_000
 """The maximum number of problems in one answer."""

@@ -19,7 +19,8 @@ from hub.model.words import CollectionName, Positions, Seq, SourceName, Topic, T
 from hub.model.writes import ReceiptCounts
 from hub.questions.catalogue import ListedCollection, listed
 from hub.questions.servers import answers, asked
-from hub.store.port import LogEnd, LogReader, Reached, Store
+from hub.store.intake_port import Reached
+from hub.store.port import LogEnd, LogReader, Store
 
 _NOTHING = ReceiptCounts()
 

@@ -8,7 +8,8 @@ from hub.intake.statuses import StatusName
 from hub.model.held import HeldState
 from hub.model.principals import Principal
 from hub.model.words import StixId
-from hub.store.port import PushedObject, Store
+from hub.store.intake_port import PushedObject
+from hub.store.port import Store
 
 
 async def processed(store: Store, source: Principal, name: StatusName) -> Sequence[PushedObject]:

@@ -18,7 +18,7 @@ from hub.model.writes import ReceiptCounts
 from hub.store import breakers
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.port import ObjectProblem, PushedObject, Reached
+from hub.store.intake_port import ObjectProblem, PushedObject, Reached
 from hub.store.waiting import read_released
 
 

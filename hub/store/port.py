@@ -11,13 +11,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from hub.model.breaker import Trip
 from hub.model.lifecycle import KeptVersions
 from hub.model.policy import Policy
 from hub.model.reads import Answers, ClaimsPage, Reads
 from hub.model.tasks import DueTask, TaskProgress
 from hub.model.words import Positions, Seq, StixId, TopicPartition
-from hub.model.writes import Head, Held, ReceiptCounts, Writes
+from hub.model.writes import Head, Held, Writes
+from hub.store.intake_port import IntakeReader
 from hub.store.thing_port import ThingReader
 
 
@@ -217,84 +217,6 @@ class LogReader(Protocol):
 
     def watch(self) -> AsyncGenerator[None, None]:
         """Yields soon after each commit of this or another process. It may also yield without a commit."""
-        ...
-
-
-# ---------------------------------------------------------------- intake
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """The next position of a partition of the event log, and when it last changed."""
-
-    next: int
-    moved_us: int
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectProblem:
-    """A problem of one object of a push, as its receipt reports it."""
-
-    index: int
-    """The index of the object in the push, from 0."""
-    id: str | None
-    state: str
-    """The state of the object; with ``accepted`` the problem is a warning."""
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class PushedObject:
-    """What became of one object of a push over TAXII."""
-
-    index: int
-    """The index of the object in the push, from 0."""
-    id: str | None
-    """As sent; None if it could not be read, or was erased."""
-    version: str | None
-    """As sent; None if it has none that could be read."""
-    problems: Sequence[ObjectProblem]
-
-
-class IntakeReader(Protocol):
-    """Reads about what sources sent: positions, receipts, held objects."""
-
-    async def reached(self) -> Mapping[TopicPartition, Reached]:
-        """Returns the position of every partition from which a worker has stored records."""
-        ...
-
-    async def counts(self) -> Mapping[int, ReceiptCounts]:
-        """Returns the counts of all objects that each source has sent, by source."""
-        ...
-
-    async def receipt_counts(self, receipt: str, source: int) -> ReceiptCounts:
-        """Returns the counts of a receipt so far, summed over its parts."""
-        ...
-
-    def problems(
-        self, receipt: str, source: int, *, from_index: int, in_one_partition: bool
-    ) -> AsyncGenerator[ObjectProblem, None]:
-        """Yields the problems of a receipt from ``from_index`` on, in order. Close the generator: it has a transaction.
-
-        ``in_one_partition``: all records of the push are in one partition, so they were processed in order.
-        """
-        ...
-
-    async def objects(self, receipt: str, source: int) -> Sequence[PushedObject]:
-        """Returns the objects of a push over TAXII that have been processed, by index."""
-        ...
-
-    async def waiting(self) -> int:
-        """Returns how many objects wait for the operator."""
-        ...
-
-    async def trips(self) -> Sequence[Trip]:
-        """Returns the breakers that have tripped and wait for a decision, the first first."""
-        ...
-
-    async def released(self, known: Collection[int]) -> Mapping[int, bytes]:
-        """Returns the objects released for their content, as they were received, by number, except the ``known``."""
         ...
 
 

@@ -36,7 +36,8 @@ from hub.model.tasks import DueTask, PublishLate
 from hub.model.words import CanonicalKey, Seq, StixId, Withdrawal
 from hub.model.writes import Held, ReceiptCounts, Superseding, Writes
 from hub.patterns.lookup import value_key
-from hub.store.port import Filter, ObjectProblem, PushedObject
+from hub.store.intake_port import ObjectProblem, PushedObject
+from hub.store.port import Filter
 from hub.store.sql import SqlStore
 from tests.contracts.store_suite import StoreSuite, seqs
 from tests.contracts.store_values import (

@@ -12,7 +12,7 @@ from hub.core.sent import Sent
 from hub.intake import StatusName, TakenWithStatus
 from hub.model.times import taxii_time
 from hub.model.words import State
-from hub.store.port import PushedObject
+from hub.store.intake_port import PushedObject
 
 _REMEMBERED_BYTES = 48 << 20
 """Enough for a request of 100,000 objects."""
