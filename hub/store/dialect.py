@@ -27,6 +27,15 @@ class Dialect(ABC):
     def reading(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """A read-only transaction; all reads see one snapshot."""
 
+    def reading_once(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
+        """As ``reading``, for one statement only, where that is cheaper."""
+        return self.reading()
+
+    @staticmethod
+    @abstractmethod
+    def joined(bodies: ColumnElement[bytes], seq: ColumnElement[int]) -> ColumnElement[bytes]:
+        """An aggregate: ``bodies`` with commas between them. The rows are sorted by ``seq`` already."""
+
     @abstractmethod
     def sharing(self, shared: str | None) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """As ``reading``, and as of the moment ``shared`` if given. Its sorts use files, not memory."""

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.policy import LOG_OF_NOBODY
 from hub.model.words import Seq, StixId
 from hub.model.writes import Head
-from hub.store import pages, past
+from hub.store import joined, pages, past
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.port import WHOLE_LOG, AsOf, Filter, LogEnd, LogPage
+from hub.store.port import WHOLE_LOG, AsOf, Filter, JoinedPage, LogEnd, LogPage
 
 
 class SqlLogs:
@@ -32,9 +32,21 @@ class SqlLogs:
             page = await pages.read(asked)
             return page if page.rows else replace(page, end=await _head(conn, log))
 
+    async def joined(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> JoinedPage:
+        """See the port."""
+        if not joined.is_joinable(by):
+            return joined.of_rows(await self.page(log, after, limit=limit, limit_bytes=limit_bytes, by=by))
+        database = self._database
+        async with database.reading_once() as conn:
+            page = await joined.read(database, pages.PageRequest(conn, log, after, by, limit, limit_bytes))
+        if page is not None:
+            return page
+        async with database.reading() as conn:
+            return await joined.read_fitting(database, pages.PageRequest(conn, log, after, by, limit, limit_bytes))
+
     async def head(self, log: int) -> Head:
         """See the port."""
-        async with self._database.reading() as conn:
+        async with self._database.reading_once() as conn:
             return await _head(conn, log)
 
     async def ends(self) -> dict[int, LogEnd]:

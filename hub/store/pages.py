@@ -104,11 +104,14 @@ def _passing(query: Select[Any], log: int, by: Filter) -> Select[Any]:
     query = query.select_from(t.changes).where(c.log == log).order_by(c.seq)
     if by.types:
         query = query.where(c.type.in_(sorted(by.types)))
-    return query if by.log else query.where(*_are_of_version(by.versions[0]))
+    return query if by.log else query.where(*are_of_version(by.versions[0]))
 
 
-def _are_of_version(said: str) -> tuple[ColumnElement[bool], ...]:
-    """Source: TAXII 2.1, section 3.4.1, ``version``."""
+def are_of_version(said: str, at: ColumnElement[int] | None = None) -> tuple[ColumnElement[bool], ...]:
+    """Returns the conditions of a version; ``at`` stands for one that is a time.
+
+    Source: TAXII 2.1, section 3.4.1, ``version``.
+    """
     c = t.changes.c
     match said:
         case "last":
@@ -117,8 +120,8 @@ def _are_of_version(said: str) -> tuple[ColumnElement[bool], ...]:
             return (c.shown > t.SHOWN_NEVER,)
         case "first":
             return (c.shown > t.SHOWN_NEVER, c.first)
-        case version_us:
-            return (c.shown > t.SHOWN_NEVER, c.version_us == int(version_us))
+        case time_us:
+            return (c.shown > t.SHOWN_NEVER, c.version_us == (int(time_us) if at is None else at))
 
 
 def _together(asked: PageRequest, pages: Sequence[LogPage]) -> LogPage:

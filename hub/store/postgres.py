@@ -10,8 +10,8 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, any_, bindparam, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Row, Select, Table, any_, bindparam, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from hub.model.policy import Policy
@@ -89,6 +89,11 @@ class PostgresStore(SqlStore):
         except LockTableFull:
             self.room.run_alone(ALONE_FOR)
             raise
+
+    @staticmethod
+    def joined(bodies: ColumnElement[bytes], seq: ColumnElement[int]) -> ColumnElement[bytes]:
+        """See ``SqlStore``."""
+        return func.string_agg(bodies, aggregate_order_by(literal(b","), seq))
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Table, event, select, text
+from sqlalchemy import ColumnElement, LargeBinary, Row, Select, Table, cast, event, func, literal_column, select, text
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -100,8 +100,9 @@ def sqlite_engine(path: Path) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Any) -> None:
         # upgrading a read transaction to a write transaction may fail with "database is locked": BEGIN IMMEDIATE
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("begin immediate" if writes else "begin")
+        options = connection.get_execution_options()
+        if not options.get("once", False):
+            connection.exec_driver_sql("begin immediate" if options.get("writes", False) else "begin")
 
     return engine
 
@@ -134,6 +135,19 @@ class SqliteStore(SqlStore):
         with sqlite_errors.told_plainly(self._path):
             async with self.engine.connect() as conn, conn.begin():
                 yield conn
+
+    @contextlib.asynccontextmanager
+    async def reading_once(self) -> AsyncIterator[AsyncConnection]:
+        """See ``SqlStore``. A statement alone is a transaction: this saves two round trips to the thread."""
+        with sqlite_errors.told_plainly(self._path):
+            async with self.engine.connect() as conn:
+                await conn.execution_options(once=True)
+                yield conn
+
+    @staticmethod
+    def joined(bodies: ColumnElement[bytes], seq: ColumnElement[int]) -> ColumnElement[bytes]:  # noqa: ARG004
+        """See ``SqlStore``. The result of ``group_concat`` would be decoded as text."""
+        return cast(func.group_concat(bodies, literal_column("','")), LargeBinary)
 
     @contextlib.asynccontextmanager
     async def sharing(self, shared: str | None) -> AsyncIterator[AsyncConnection]:  # noqa: ARG002

@@ -37,7 +37,7 @@ from hub.model.words import CanonicalKey, Seq, StixId, Withdrawal
 from hub.model.writes import Held, ReceiptCounts, Superseding, Writes
 from hub.patterns.lookup import value_key
 from hub.store.intake_port import ObjectProblem, PushedObject
-from hub.store.port import Filter
+from hub.store.port import Filter, JoinedPage
 from hub.store.sql import SqlStore
 from tests.contracts.store_suite import StoreSuite, seqs
 from tests.contracts.store_values import (
@@ -425,7 +425,29 @@ class StoreContent(StoreSuite):
         return a1, b1
 
     async def _found(self, store: SqlStore, **by: Any) -> list[int]:
+        await self._ensure_joined(store, Filter(**by))
         return seqs(await rows_of_log(store, by=Filter(**by)))
+
+    async def test_joined_bodies_are_those_of_the_page(self) -> None:
+        async with self.opened() as store:
+            kinds = ("indicator", "malware", "tool", "indicator", "tool", "malware")
+            rows = [a_change(no, str(no), type=kind, body=b"x" * (10 * no)) for no, kind in enumerate(kinds, 1)]
+            await self.write(store, Writes(changes=rows, heads=head_after(rows)))
+            for types in ((), ("malware",), ("indicator", "tool"), ("indicator", "malware", "tool"), ("note",)):
+                await self._ensure_joined(store, Filter(types=frozenset(types)))
+                await self._ensure_joined(store, Filter(types=frozenset(types), after_us=rows[1].date_added_us))
+
+    async def _ensure_joined(self, store: SqlStore, by: Filter) -> None:
+        """Whatever the limits and the place, the bodies that are joined are those of the page."""
+        whole = await store.logs.page(1, Seq(0), limit=100, limit_bytes=1 << 20, by=by)
+        sizes = [row.size for row in whole.rows] or [1]
+        for after in (0, *(row.seq for row in whole.rows)):
+            for limit in range(1, len(sizes) + 1):
+                for limit_bytes in (1, sum(sizes[:limit]) - 1, sum(sizes[:limit])):
+                    asked: Any = {"limit": limit, "limit_bytes": limit_bytes, "by": by}
+                    page = await store.logs.page(1, Seq(after), **asked)
+                    joined = await store.logs.joined(1, Seq(after), **asked)
+                    assert joined == JoinedPage(b",".join(page.bodies), page.span, page.more, page.end), asked
 
     async def test_a_page_has_bodies_where_they_are_asked_for(self) -> None:
         async with self.opened() as store:

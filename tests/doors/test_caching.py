@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,7 +16,6 @@ from hub.doors.kept import KeptValues
 from hub.forgetting import Eraser
 from hub.model.forgettings import Request
 from hub.model.lifecycle import KeptVersions
-from hub.store.port import LogPage
 from tests.doors.hubs import Hub, a_hub, addresses, an_indicator
 from tests.doors.streams import read_stream
 from tests.doors.test_compression import decoded
@@ -33,13 +33,17 @@ class Pages:
 
     def __init__(self, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        read = hub.store.logs.page
+        for way in ("page", "joined"):
+            monkeypatch.setattr(hub.store.logs, way, self._counted(getattr(hub.store.logs, way)))
 
-        async def page(*said: Any, **more: Any) -> LogPage:
-            self.count += 1
-            return await read(*said, **more)
+    def _counted(self, read: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+        async def counted(*said: Any, **more: Any) -> object:
+            before = self.count
+            page = await read(*said, **more)
+            self.count = before + 1  # one may read the other
+            return page
 
-        monkeypatch.setattr(hub.store.logs, "page", page)
+        return counted
 
 
 async def again(hub: Hub, path: str, who: str | None, first: httpx.Response, **headers: str) -> httpx.Response:
@@ -114,6 +118,7 @@ async def test_304_reads_no_page(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> N
         raise AssertionError("a page is read")
 
     monkeypatch.setattr(hub.store.logs, "page", page)
+    monkeypatch.setattr(hub.store.logs, "joined", page)
     for path, first in zip(paths, firsts, strict=True):
         assert (await again(hub, path, "soc", first)).status_code == 304
         assert (await again(hub, path, "soc", first, **{"accept-encoding": "zstd"})).status_code == 304

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,14 +23,15 @@ from hub.doors.taxii.query import Query
 from hub.doors.validators import etag_of_log, is_current, revalidated
 from hub.model.errors import NotFound
 from hub.model.policy import Collection
-from hub.store.port import LogPage
+from hub.store.port import JoinedPage, LogPage
 
 _ROW_BYTES = 1 << 10
 """The memory of a row without its body, and of what a manifest says of it."""
 _FEW_ROWS = 100
 """A manifest of more is written in a thread."""
 
-WritePage = Callable[[LogPage, str | None], bytes]
+WritePage = Callable[[Any, str | None], bytes]
+"""Writes a ``JoinedPage`` (``envelope``) or a ``LogPage``; the second argument is ``next``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ class PageAnswers:
         page = self._kept.find(key)
         room = asked.query.limit * _ROW_BYTES if page is None else page.size_bytes
         if page is None and asked.has_bodies:
-            room += 2 * limit_bytes  # the bytes are in memory twice for a moment: as rows, and joined
+            room += 2 * limit_bytes  # in memory twice for a moment: as the database joins them, and in the envelope
         async with share_of(doors, request, room) as share:
             if page is None:
                 page = await self._kept.get(key, log, lambda: self._made(asked, choice))
@@ -99,13 +101,13 @@ class PageAnswers:
 
     async def _made(self, asked: AskedPage, choice: Choice) -> KeptPage:
         page = await self._read(asked)
-        log, logs, query = asked.collection.no, self._doors.store.logs, asked.query
-        if asked.object_id is not None and not page.rows and not await logs.shows(log, asked.object_id):
+        log, logs, query, span = asked.collection.no, self._doors.store.logs, asked.query, page.span
+        if asked.object_id is not None and span is None and not await logs.shows(log, asked.object_id):
             raise NotFound("taxii.object", "There is no such object in this collection.")
-        following = cursor.encode(query.cursor(log, page.rows[-1].seq), self._doors.key) if page.more else None
+        following = cursor.encode(query.cursor(log, span.last), self._doors.key) if page.more and span else None
         end_us = page.end.date_us if page.end is not None else 0
-        dates = resources.date_headers(page.rows, end_us, query.added_after_us)
-        if asked.has_bodies or len(page.rows) <= _FEW_ROWS:  # bodies are only joined
+        dates = resources.date_headers(span, end_us, query.added_after_us)
+        if isinstance(page, JoinedPage) or len(page.rows) <= _FEW_ROWS:
             body = asked.write(page, following)
         else:
             body = await asyncio.to_thread(asked.write, page, following)
@@ -115,15 +117,12 @@ class PageAnswers:
             body = await asyncio.to_thread(compress, body, coding)
         return KeptPage(body, coding, dates)
 
-    async def _read(self, asked: AskedPage) -> LogPage:
+    async def _read(self, asked: AskedPage) -> LogPage | JoinedPage:
         logs, log, query = self._doors.store.logs, asked.collection.no, asked.query
+        limit, limit_bytes, by = query.limit, self._doors.settings.page_bytes, query.filter(asked.version)
         if query.nothing_passes:
-            return LogPage((), (), more=False, end=await logs.head(log))
-        return await logs.page(
-            log,
-            query.after,
-            limit=query.limit,
-            limit_bytes=self._doors.settings.page_bytes,
-            by=query.filter(asked.version),
-            bodies=asked.has_bodies,
-        )
+            end = await logs.head(log)
+            return JoinedPage(b"", None, more=False, end=end) if asked.has_bodies else LogPage((), (), False, end)
+        if asked.has_bodies:
+            return await logs.joined(log, query.after, limit=limit, limit_bytes=limit_bytes, by=by)
+        return await logs.page(log, query.after, limit=limit, limit_bytes=limit_bytes, by=by, bodies=False)

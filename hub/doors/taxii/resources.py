@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -10,7 +10,7 @@ import orjson
 from hub.doors.taxii.query import SPEC_VERSION
 from hub.model.policy import Collection
 from hub.model.times import exact_time, taxii_time
-from hub.store.port import LogPage, LogRow
+from hub.store.port import JoinedPage, LogPage, PageSpan
 
 STIX_JSON = f"application/stix+json;version={SPEC_VERSION}"
 EMPTY = b"{  }"
@@ -57,12 +57,12 @@ def collection(one: Collection) -> dict[str, Any]:
     }
 
 
-def envelope(page: LogPage, following: str | None) -> bytes:
+def envelope(page: JoinedPage, following: str | None) -> bytes:
     """Section 3.7: the stored bytes, joined without parsing. ``following`` is the ``next``, if there are more objects.
 
     An empty envelope also has ``objects``, against section 2: clients read it without a check.
     """
-    return b"%s%s]}" % (_opening(following, b"objects"), b",".join(page.bodies))
+    return b"%s%s]}" % (_opening(following, b"objects"), page.bodies)
 
 
 def manifest(page: LogPage, following: str | None) -> bytes:
@@ -95,11 +95,11 @@ def _opening(following: str | None, name: bytes) -> bytes:
     return b'{"more":true,"next":"%s","%s":[' % (following.encode(), name)
 
 
-def date_headers(rows: Sequence[LogRow], end_us: int, added_after_us: int | None) -> Mapping[str, str]:
+def date_headers(span: PageSpan | None, end_us: int, added_after_us: int | None) -> Mapping[str, str]:
     """Sections 3.4 and 5.4: ``date_added`` of the first and last object. For an empty page it is the time up to which
     the client has everything, since clients without the header use their own clocks: not later than ``end_us``, the end
     of the log, so that a client that keeps it comes back from a wrong ``added_after``.
     """
     otherwise_us = end_us if added_after_us is None else min(added_after_us, end_us)
-    first_us, last_us = (rows[0].date_added_us, rows[-1].date_added_us) if rows else (otherwise_us, otherwise_us)
+    first_us, last_us = (span.first_us, span.last_us) if span is not None else (otherwise_us, otherwise_us)
     return {"X-TAXII-Date-Added-First": taxii_time(first_us), "X-TAXII-Date-Added-Last": taxii_time(last_us)}
