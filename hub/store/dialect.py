@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, Table, select
@@ -27,9 +27,13 @@ class Dialect(ABC):
     def reading(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """A read-only transaction; all reads see one snapshot."""
 
-    def reading_once(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
-        """As ``reading``, for one statement only, where that is cheaper."""
-        return self.reading()
+    async def read_row(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Returns the first row of a statement that reads all that is needed; None without rows. Values are as the
+        driver returns them: a Boolean may be an integer. The statement is made once and kept.
+        """
+        async with self.reading() as conn:
+            found: Row[Any] | None = (await conn.execute(statement, values)).first()
+            return found
 
     @staticmethod
     @abstractmethod

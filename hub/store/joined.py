@@ -6,7 +6,6 @@ In Python, the rows of a page take several times as long as in the database, and
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -28,7 +27,7 @@ from sqlalchemy import (
 from hub.model.writes import Head
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.pages import PageRequest, are_of_version
+from hub.store.pages import are_of_version
 from hub.store.port import Filter, JoinedPage, LogPage, PageSpan
 
 _c = t.changes.c
@@ -36,6 +35,16 @@ _LOG, _AFTER, _AFTER_US, _VERSION_US, _LIMIT, _LIMIT_BYTES = (
     bindparam(name, type_=BigInteger) for name in ("log", "after", "after_us", "version_us", "limit", "limit_bytes")
 )
 _Join = Callable[[ColumnElement[bytes], ColumnElement[int]], ColumnElement[bytes]]
+
+
+class JoinRequest(NamedTuple):
+    """The parameters of one page."""
+
+    log: int
+    after: int
+    by: Filter
+    limit: int
+    limit_bytes: int
 
 
 class _Shape(NamedTuple):
@@ -52,21 +61,23 @@ def is_joinable(by: Filter) -> bool:
     return not by.ids and not by.log and len(by.versions) == 1
 
 
-async def read(database: Dialect, asked: PageRequest) -> JoinedPage | None:
-    """Returns the page; None if its bodies have more than ``limit_bytes``, unless it is a single one."""
-    found = await asked.conn.execute(_page(_shape(asked), database.joined), _values(asked))
-    last, first_us, last_us, more, bodies, *end = found.one()
+async def read(database: Dialect, asked: JoinRequest) -> JoinedPage:
+    """Returns the page; see ``hub/store/port.LogReader.joined``."""
+    while (page := await _read(database, asked)) is None:
+        found = await database.read_row(_fitting(_shape(asked)), _values(asked))
+        fitting = found[0] if found else 0
+        asked = asked._replace(limit=max(1, min(fitting, asked.limit - 1)))  # less, even if the rows have changed
+    return page
+
+
+async def _read(database: Dialect, asked: JoinRequest) -> JoinedPage | None:
+    """Returns the page; None if it has several bodies that have more than ``limit_bytes``."""
+    found = await database.read_row(_page(_shape(asked), database.joined), _values(asked))
+    assert found is not None  # noqa: S101 - it is an aggregate
+    last, first_us, last_us, more, bodies, *end = found
     if last is None:
         return JoinedPage(b"", None, more=False, end=Head(*end))
-    return None if bodies is None else JoinedPage(bodies, PageSpan(last, first_us, last_us), more)
-
-
-async def read_fitting(database: Dialect, asked: PageRequest) -> JoinedPage:
-    """Returns the page with as many bodies as ``limit_bytes`` allows. ``asked.conn`` sees one snapshot."""
-    fitting: int = (await asked.conn.execute(_fitting(_shape(asked)), _values(asked))).scalar_one()
-    page = await read(database, replace(asked, limit=max(1, fitting)))
-    assert page is not None  # noqa: S101 - so many fit
-    return page
+    return None if bodies is None else JoinedPage(bodies, PageSpan(last, first_us, last_us), bool(more))
 
 
 def of_rows(page: LogPage) -> JoinedPage:
@@ -74,12 +85,12 @@ def of_rows(page: LogPage) -> JoinedPage:
     return JoinedPage(b",".join(page.bodies), page.span, page.more, page.end)
 
 
-def _shape(asked: PageRequest) -> _Shape:
+def _shape(asked: JoinRequest) -> _Shape:
     version = asked.by.versions[0]
     return _Shape("at" if version.isdecimal() else version, len(asked.by.types), asked.by.after_us is not None)
 
 
-def _values(asked: PageRequest) -> dict[str, Any]:
+def _values(asked: JoinRequest) -> dict[str, Any]:
     version = asked.by.versions[0]
     return {
         "log": asked.log,

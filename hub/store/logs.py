@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import bindparam, select
 
 from hub.model.policy import LOG_OF_NOBODY
 from hub.model.words import Seq, StixId
@@ -15,6 +15,8 @@ from hub.store import joined, pages, past
 from hub.store import tables as t
 from hub.store.dialect import Dialect
 from hub.store.port import WHOLE_LOG, AsOf, Filter, JoinedPage, LogEnd, LogPage
+
+_HEAD = select(t.logs.c.last_seq, t.logs.c.last_us, t.logs.c.edits).where(t.logs.c.no == bindparam("log"))
 
 
 class SqlLogs:
@@ -30,24 +32,17 @@ class SqlLogs:
         async with self._database.reading() as conn:
             asked = pages.PageRequest(conn, log, after, by, limit, limit_bytes if bodies else None)
             page = await pages.read(asked)
-            return page if page.rows else replace(page, end=await _head(conn, log))
+            return page if page.rows else replace(page, end=_head((await conn.execute(_HEAD, {"log": log})).first()))
 
     async def joined(self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter) -> JoinedPage:
         """See the port."""
         if not joined.is_joinable(by):
             return joined.of_rows(await self.page(log, after, limit=limit, limit_bytes=limit_bytes, by=by))
-        database = self._database
-        async with database.reading_once() as conn:
-            page = await joined.read(database, pages.PageRequest(conn, log, after, by, limit, limit_bytes))
-        if page is not None:
-            return page
-        async with database.reading() as conn:
-            return await joined.read_fitting(database, pages.PageRequest(conn, log, after, by, limit, limit_bytes))
+        return await joined.read(self._database, joined.JoinRequest(log, after, by, limit, limit_bytes))
 
     async def head(self, log: int) -> Head:
         """See the port."""
-        async with self._database.reading_once() as conn:
-            return await _head(conn, log)
+        return _head(await self._database.read_row(_HEAD, {"log": log}))
 
     async def ends(self) -> dict[int, LogEnd]:
         """See the port."""
@@ -77,7 +72,6 @@ class SqlLogs:
         return self._database.watch()
 
 
-async def _head(conn: AsyncConnection, log: int) -> Head:
-    logs = t.logs.c
-    row = (await conn.execute(select(logs.last_seq, logs.last_us, logs.edits).where(logs.no == log))).first()
-    return Head(Seq(row.last_seq), row.last_us, row.edits) if row else Head(Seq(0), 0)
+def _head(row: Sequence[Any] | None) -> Head:
+    """Converts a row of ``_HEAD``."""
+    return Head(*row) if row else Head(Seq(0), 0)

@@ -7,7 +7,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from hub.store.dialect import selected
 from hub.store.migrations import upgrade
 from hub.store.sql import SqlStore
 from hub.store.sqlite_precedence import Precedence
+from hub.store.sqlite_single import SingleReads
 from hub.store.tables import written_columns
 
 _BUSY_S = 60
@@ -83,7 +84,7 @@ def sqlite_engine(path: Path) -> AsyncEngine:
     """Returns an engine for an existing, migrated file, with the settings and transactions of the store."""
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
-        async_creator=partial(sqlite_connection.connect, path, timeout_s=_BUSY_S),
+        async_creator=partial(sqlite_connection.connect_sqlite, path, timeout_s=_BUSY_S),
         pool_size=4,
         max_overflow=12,
         pool_use_lifo=True,  # reuse the connection with the warm cache
@@ -100,9 +101,8 @@ def sqlite_engine(path: Path) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Any) -> None:
         # upgrading a read transaction to a write transaction may fail with "database is locked": BEGIN IMMEDIATE
-        options = connection.get_execution_options()
-        if not options.get("once", False):
-            connection.exec_driver_sql("begin immediate" if options.get("writes", False) else "begin")
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("begin immediate" if writes else "begin")
 
     return engine
 
@@ -114,6 +114,7 @@ class SqliteStore(SqlStore):
         super().__init__(engine)
         self._path = path
         self._precedence = precedence
+        self._single = SingleReads(path, timeout_s=_BUSY_S)
 
     @contextlib.asynccontextmanager
     async def begin(self, *, gives_way: bool = False) -> AsyncIterator[AsyncConnection]:
@@ -136,13 +137,10 @@ class SqliteStore(SqlStore):
             async with self.engine.connect() as conn, conn.begin():
                 yield conn
 
-    @contextlib.asynccontextmanager
-    async def reading_once(self) -> AsyncIterator[AsyncConnection]:
-        """See ``SqlStore``. A statement alone is a transaction: this saves two round trips to the thread."""
+    async def read_row(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """See ``SqlStore``."""
         with sqlite_errors.told_plainly(self._path):
-            async with self.engine.connect() as conn:
-                await conn.execution_options(once=True)
-                yield conn
+            return await self._single.row(statement, values)
 
     @staticmethod
     def joined(bodies: ColumnElement[bytes], seq: ColumnElement[int]) -> ColumnElement[bytes]:  # noqa: ARG004
@@ -180,6 +178,7 @@ class SqliteStore(SqlStore):
     async def close(self) -> None:
         """See the port."""
         await super().close()
+        await self._single.close()
         self._precedence.close()
 
     async def watch(self) -> AsyncGenerator[None, None]:

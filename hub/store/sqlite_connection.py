@@ -8,7 +8,7 @@ round trip, and cursors are created and closed without any.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import aiosqlite
 from aiosqlite.context import contextmanager
 
 
-async def connect(path: Path, *, timeout_s: float) -> aiosqlite.Connection:
+async def connect_sqlite(path: Path, *, timeout_s: float) -> SqliteConnection:
     """Open the file. A writer waits up to ``timeout_s`` seconds for another. Raises sqlite3.Error."""
 
     def connector() -> sqlite3.Connection:
@@ -25,7 +25,8 @@ async def connect(path: Path, *, timeout_s: float) -> aiosqlite.Connection:
 
     connection = SqliteConnection(connector, iter_chunk_size=64)
     connection._thread.daemon = True  # as in SQLAlchemy: a process does not wait for it at exit
-    return await connection
+    await connection
+    return connection
 
 
 class SqliteConnection(aiosqlite.Connection):
@@ -43,6 +44,11 @@ class SqliteConnection(aiosqlite.Connection):
         """Roll back an open transaction; the pool calls this for every returned connection."""
         if not self.idle or self._conn.in_transaction:
             await super().rollback()
+
+    async def rows(self, sql: str, values: Mapping[str, Any]) -> list[Any]:
+        """Run one statement; returns its rows."""
+        found: list[Any] = await self._execute(lambda: self._conn.execute(sql, values).fetchall())
+        return found
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         self.idle = False  # stays False if the task is cancelled, since the thread continues
