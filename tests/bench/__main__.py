@@ -21,6 +21,7 @@ COMMANDS = (
     "-m tests.bench.singles",
     "-m tests.bench.latency",
     "-m tests.bench.doors",
+    "-m tests.bench.taxii",
     "-m tests.bench.starting",
     "-m tests.bench.scaled",
     "-m tests.bench.latency --kafka",

@@ -2,8 +2,8 @@
 
     python -m tests.bench.taxii_client
 
-As a process it reads on standard input, a JSON document a line: what to pull, and then when to start. It answers with
-the seconds of each page. It imports no part of the hub, so that many start quickly.
+As a process it reads on standard input, a JSON document a line: what to pull, when to start, and, if it follows a
+collection, when to stop. It imports no part of the hub, so that many start quickly.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
@@ -96,23 +98,39 @@ class Puller:
 def pulled_together(served: Served, pullers: int, limit: int, queries: Sequence[str], pages: int) -> list[float]:
     """The seconds of each page that so many processes pull at once, ``pages`` each, with queries of their own."""
     with contextlib.ExitStack() as stack:
-        started = [stack.enter_context(_a_process()) for _ in range(pullers)]
-        for number, process in enumerate(started):
-            _tell(process, {**asdict(served), "limit": limit, "pages": pages, "query": queries[number % len(queries)]})
-        for process in started:
-            _read(process)  # ready
+        told = [
+            {"served": asdict(served), "limit": limit, "pages": pages, "query": queries[number % len(queries)]}
+            for number in range(pullers)
+        ]
+        started = [stack.enter_context(_a_process(one)) for one in told]
         for process in started:
             _tell(process, "start")
         return [took_s for process in started for took_s in json.loads(_read(process))]
 
 
 @contextlib.contextmanager
-def _a_process() -> Iterator[subprocess.Popen[str]]:
+def following(served: Served, pullers: int, limit: int, pause_s: float) -> Iterator[list[int]]:
+    """So many pullers, in one process, follow a collection for a block, each with a pause after each page. Gives a list
+    that has the number of their pages after the block.
+    """
+    pages: list[int] = []
+    told = {"served": asdict(served), "limit": limit, "pullers": pullers, "pause_s": pause_s}
+    with _a_process(told) as process:
+        _tell(process, "start")
+        yield pages
+        _tell(process, "stop")
+        pages.append(json.loads(_read(process)))
+
+
+@contextlib.contextmanager
+def _a_process(told: Mapping[str, object]) -> Iterator[subprocess.Popen[str]]:
+    """A process that is ready to do what it is told."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.taxii_client"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "tests.bench.taxii_client"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
+        _tell(process, told)
+        _read(process)
         yield process
     finally:
         process.kill()
@@ -139,19 +157,46 @@ def _read(process: subprocess.Popen[str]) -> str:
 def main() -> int:
     """Pull as told."""
     said = json.loads(sys.stdin.readline())
-    limit, most, query = said.pop("limit"), said.pop("pages"), said.pop("query")
-    with Puller(Served(**said)) as puller:
+    served = Served(**said.pop("served"))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(json.dumps(_follow(served, **said) if "pullers" in said else _pull(served, **said)), flush=True)
+    return 0
+
+
+def _pull(served: Served, limit: int, query: str, pages: int) -> list[float]:
+    """The seconds of so many pages."""
+    times: list[float] = []
+    with Puller(served) as puller:
         puller.get("limit=1")
-        print("ready", flush=True)
-        sys.stdin.readline()
-        times: list[float] = []
-        while len(times) < most:
+        while len(times) < pages:
             for page in puller.pages(limit, query):
                 times.append(page.took_s)
-                if len(times) == most:
+                if len(times) == pages:
                     break
-    print(json.dumps(times), flush=True)
-    return 0
+    return times
+
+
+def _follow(served: Served, limit: int, pullers: int, pause_s: float) -> int:
+    """The number of pages until the next line of the standard input."""
+    stop = threading.Event()
+
+    def one() -> int:
+        count, query = 0, ""
+        with Puller(served) as puller:
+            while not stop.is_set():
+                for page in puller.pages(limit, query):
+                    count += 1
+                    query = f"added_after={page.headers['x-taxii-date-added-last']}"
+                    if stop.wait(pause_s):
+                        break
+        return count
+
+    with ThreadPoolExecutor(pullers) as threads:
+        counts = [threads.submit(one) for _ in range(pullers)]
+        sys.stdin.readline()
+        stop.set()
+        return sum(count.result() for count in counts)
 
 
 if __name__ == "__main__":
