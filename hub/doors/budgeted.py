@@ -85,7 +85,7 @@ class BudgetedResponse(Response):
 
 
 def _parts(message: Message) -> Iterator[Message]:
-    body = message.get("body", b"")
+    body = memoryview(message.get("body", b""))  # its parts are not copies
     if len(body) <= PART_BYTES:
         yield message
         return
