@@ -337,11 +337,7 @@ async def test_a_reader_that_takes_nothing_keeps_no_connection_that_was_closed()
 def a_context(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """For the server, and for who trusts it."""
     authority = Authority.make(folder)
-    key, chain = authority.issue("localhost")
-    (folder / "key.pem").write_bytes(key)
-    (folder / "chain.pem").write_bytes(chain)
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server.load_cert_chain(folder / "chain.pem", folder / "key.pem")
+    server = authority.server_context(folder)
     return server, ssl.create_default_context(cafile=str(authority.ca_file))
 
 

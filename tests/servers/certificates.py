@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,6 +54,20 @@ class Authority:
         )
         chain = certificate.public_bytes(Encoding.PEM) + self.certificate.public_bytes(Encoding.PEM)
         return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), chain
+
+    def issue_files(self, folder: Path) -> tuple[Path, Path]:
+        """Files in ``folder`` with a certificate chain for ``localhost`` and 127.0.0.1, and with its key."""
+        chain_file, key_file = folder / "chain.pem", folder / "key.pem"
+        key, chain = self.issue("localhost")
+        key_file.write_bytes(key)
+        chain_file.write_bytes(chain)
+        return chain_file, key_file
+
+    def server_context(self, folder: Path) -> ssl.SSLContext:
+        """A server's context with new files in ``folder``."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*self.issue_files(folder))
+        return context
 
 
 def _name(common_name: str) -> x509.Name:

@@ -69,11 +69,7 @@ class Serving:
 async def serving(folder: Path, **settings: Any) -> AsyncIterator[Serving]:
     """Serve until the end of the block."""
     authority = Authority.make(folder)
-    key, chain = authority.issue("localhost")
-    (folder / "key.pem").write_bytes(key)
-    (folder / "chain.pem").write_bytes(chain)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(folder / "chain.pem", folder / "key.pem")
+    tls = authority.server_context(folder)
     trusted = ssl.create_default_context(cafile=str(authority.ca_file))
     async with (
         a_hub(folder, **settings) as hub,

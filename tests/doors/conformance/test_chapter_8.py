@@ -46,10 +46,7 @@ class Tls(NamedTuple):
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     folder = tmp_path_factory.mktemp("tls")
     authority = Authority.make(folder)
-    key, chain = authority.issue("localhost")
-    (folder / "key.pem").write_bytes(key)
-    (folder / "chain.pem").write_bytes(chain)
-    return Tls(server_context(folder / "chain.pem", folder / "key.pem"), authority.ca_file)
+    return Tls(server_context(*authority.issue_files(folder)), authority.ca_file)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
