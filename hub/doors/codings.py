@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 import zstandard
+
+from hub.intake import Encoding
 
 LEAST_BYTES = 1 << 10
 """Smaller bodies are not compressed: they fit into one packet anyway."""
@@ -22,24 +23,16 @@ _GZIP = 16 + zlib.MAX_WBITS
 _MEMBER = re.compile(r"([!#$%&'*+\-.^_`|~0-9a-z]+)(?:[ \t]*;[ \t]*q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?")
 
 
-class Coding(StrEnum):
-    """How the body of an answer is coded."""
-
-    IDENTITY = "identity"
-    GZIP = "gzip"
-    ZSTD = "zstd"
-
-
 class Choice(NamedTuple):
     """The coding for one client."""
 
-    coding: Coding
+    coding: Encoding
     least_bytes: int
     """Smaller bodies are sent as they are."""
 
-    def of_size(self, size_bytes: int) -> Coding:
+    def of_size(self, size_bytes: int) -> Encoding:
         """Returns the coding of a body of this size."""
-        return self.coding if size_bytes >= self.least_bytes else Coding.IDENTITY
+        return self.coding if size_bytes >= self.least_bytes else Encoding.IDENTITY
 
 
 def choose(accept_encoding: Iterable[str]) -> Choice:
@@ -50,11 +43,11 @@ def choose(accept_encoding: Iterable[str]) -> Choice:
     """
     likes = _likes(accept_encoding)
     others = likes.get("*", 0.0)
-    plain = likes.get(Coding.IDENTITY, others if "*" in likes else None)
-    gzip = likes.get(Coding.GZIP, likes.get("x-gzip", others))
-    best, coding = max((gzip, Coding.GZIP), (likes.get(Coding.ZSTD, 0.0), Coding.ZSTD))
-    if best <= 0 or (Coding.IDENTITY in likes and best < likes[Coding.IDENTITY]):
-        return Choice(Coding.IDENTITY, 0)
+    plain = likes.get(Encoding.IDENTITY, others if "*" in likes else None)
+    gzip = likes.get(Encoding.GZIP, likes.get("x-gzip", others))
+    best, coding = max((gzip, Encoding.GZIP), (likes.get(Encoding.ZSTD, 0.0), Encoding.ZSTD))
+    if best <= 0 or (Encoding.IDENTITY in likes and best < likes[Encoding.IDENTITY]):
+        return Choice(Encoding.IDENTITY, 0)
     return Choice(coding, 0 if plain == 0 else LEAST_BYTES)
 
 
@@ -67,14 +60,14 @@ def _likes(accept_encoding: Iterable[str]) -> dict[str, float]:
     return found
 
 
-def compress(body: bytes, coding: Coding) -> bytes:
+def compress(body: bytes, coding: Encoding) -> bytes:
     """Returns a whole body in a coding. Takes about 10 ms for a megabyte: call it in a thread."""
     match coding:
-        case Coding.IDENTITY:
+        case Encoding.IDENTITY:
             return body
-        case Coding.GZIP:
+        case Encoding.GZIP:
             return zlib.compress(body, _GZIP_LEVEL, _GZIP)
-        case Coding.ZSTD:
+        case Encoding.ZSTD:
             return zstandard.ZstdCompressor(level=_ZSTD_LEVEL).compress(body)
 
 
@@ -90,14 +83,14 @@ class Compressor(Protocol):
         ...
 
 
-def compressor(coding: Coding) -> Compressor | None:
+def compressor(coding: Encoding) -> Compressor | None:
     """Returns what compresses a stream; None for plain bytes. One takes about 300 KiB, however long the stream is."""
     match coding:
-        case Coding.IDENTITY:
+        case Encoding.IDENTITY:
             return None
-        case Coding.GZIP:
+        case Encoding.GZIP:
             return _Gzip()
-        case Coding.ZSTD:
+        case Encoding.ZSTD:
             return _Zstd()
 
 

@@ -13,8 +13,9 @@ from typing import ParamSpec, TypeVar
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hub.doors.codings import Coding, Compressor, choose, compress, compressor
+from hub.doors.codings import Compressor, choose, compress, compressor
 from hub.doors.validators import etag_of, matches
+from hub.intake import Encoding
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -116,7 +117,7 @@ class _Answer:
         if await self._unchanged():
             return
         coding = choose(self._asked.getlist("accept-encoding")).of_size(len(body))
-        if "content-encoding" not in headers and coding is not Coding.IDENTITY:
+        if "content-encoding" not in headers and coding is not Encoding.IDENTITY:
             body = await _off_the_loop(len(body), compress, body, coding)
             headers["content-encoding"] = coding
             headers["content-length"] = str(len(body))

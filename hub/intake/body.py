@@ -41,7 +41,7 @@ class Form(StrEnum):
 
 
 class Encoding(StrEnum):
-    """How a body is compressed (``Content-Encoding``)."""
+    """How the body of a request or an answer is compressed (``Content-Encoding``)."""
 
     IDENTITY = "identity"
     GZIP = "gzip"

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from hub.core.step import StepSettings
-from hub.doors.codings import Coding
 from hub.doors.kept import KeptValues
 from hub.forgetting import Eraser
+from hub.intake import Encoding
 from hub.model.forgettings import Request
 from hub.model.lifecycle import KeptVersions
 from tests.doors.hubs import Hub, a_hub, addresses, an_indicator
@@ -225,7 +225,7 @@ def kept_values(said: str) -> list[str]:
     return [
         type(value).__name__
         for value in every
-        if said.encode() in decoded(value.body, getattr(value, "coding", Coding.IDENTITY))
+        if said.encode() in decoded(value.body, getattr(value, "coding", Encoding.IDENTITY))
     ]
 
 

@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from starlette.types import Message
 
 from hub.doors.budgeted import PART_BYTES
-from hub.doors.codings import LEAST_BYTES, Choice, Coding, choose, compress, compressor
+from hub.doors.codings import LEAST_BYTES, Choice, choose, compress, compressor
+from hub.intake import Encoding
 from tests.doors.hubs import Hub, a_hub, addresses
 from tests.doors.streams import Reader
 from tests.story import an_indicator
 from tests.waiting import until
 
-PLAIN = Choice(Coding.IDENTITY, 0)
-GZIP, ZSTD = Choice(Coding.GZIP, LEAST_BYTES), Choice(Coding.ZSTD, LEAST_BYTES)
+PLAIN = Choice(Encoding.IDENTITY, 0)
+GZIP, ZSTD = Choice(Encoding.GZIP, LEAST_BYTES), Choice(Encoding.ZSTD, LEAST_BYTES)
 
 
 def decoded(body: bytes, coding: str) -> bytes:
@@ -75,7 +76,7 @@ def test_the_coding_is_one_that_the_client_accepts_and_likes_best(
     found = choose(written if split else [",".join(written)])
     plain = likes.get("identity", likes.get("*"))
     offered = {"gzip": likes.get("gzip", likes.get("*", 0.0)), "zstd": likes.get("zstd", 0.0)}
-    if found.coding is Coding.IDENTITY:
+    if found.coding is Encoding.IDENTITY:
         assert all(weight == 0 or weight < likes.get("identity", 0) for weight in offered.values())
     else:
         assert offered[found.coding] == max(offered.values()) > 0
@@ -85,15 +86,15 @@ def test_the_coding_is_one_that_the_client_accepts_and_likes_best(
 
 @given(st.lists(st.text(max_size=40), max_size=4))
 def test_any_header_gives_a_coding(said: list[str]) -> None:
-    assert choose(said).coding in Coding
+    assert choose(said).coding in Encoding
 
 
-@given(st.binary(max_size=3_000), st.sampled_from([Coding.GZIP, Coding.ZSTD]), st.lists(st.integers(0, 3_000)))
-def test_a_stream_in_any_parts_can_be_read_up_to_each_flush(body: bytes, coding: Coding, cuts: list[int]) -> None:
+@given(st.binary(max_size=3_000), st.sampled_from([Encoding.GZIP, Encoding.ZSTD]), st.lists(st.integers(0, 3_000)))
+def test_a_stream_in_any_parts_can_be_read_up_to_each_flush(body: bytes, coding: Encoding, cuts: list[int]) -> None:
     assert decoded(compress(body, coding), coding) == body
     made = compressor(coding)
     assert made is not None
-    reading = zlib.decompressobj(31) if coding is Coding.GZIP else zstandard.ZstdDecompressor().decompressobj()
+    reading = zlib.decompressobj(31) if coding is Encoding.GZIP else zstandard.ZstdDecompressor().decompressobj()
     sent, read = b"", b""
     for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), len(body)], strict=True):
         said = made.part(body[start:end], flush=True)

@@ -14,13 +14,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hub.doors.budgeted import share_of
-from hub.doors.codings import Choice, Coding, choose, compress
+from hub.doors.codings import Choice, choose, compress
 from hub.doors.context import Doors
 from hub.doors.kept import KeptValues
 from hub.doors.problems import TAXII_JSON
 from hub.doors.taxii import cursor, resources
 from hub.doors.taxii.query import Query
 from hub.doors.validators import etag_of_log, is_current, revalidated
+from hub.intake import Encoding
 from hub.model.errors import NotFound
 from hub.model.policy import Collection
 from hub.store.port import JoinedPage, LogPage
@@ -57,7 +58,7 @@ class KeptPage:
     """A page as it is sent."""
 
     body: bytes
-    coding: Coding
+    coding: Encoding
     dates: Mapping[str, str]
     """The headers that say which objects the page has."""
 
@@ -95,7 +96,7 @@ class PageAnswers:
             if page is None:
                 page = await self._kept.get(key, log, lambda: self._made(asked, choice))
             answer = Response(page.body, 200, {**headers, **page.dates}, TAXII_JSON)
-            if page.coding is not Coding.IDENTITY:
+            if page.coding is not Encoding.IDENTITY:
                 answer.headers["content-encoding"] = page.coding
             return share.hand_over(answer)
 
@@ -113,7 +114,7 @@ class PageAnswers:
             body = await asyncio.to_thread(asked.write, page, following)
         del page  # before there is a third copy of it
         coding = choice.of_size(len(body))
-        if coding is not Coding.IDENTITY:
+        if coding is not Encoding.IDENTITY:
             body = await asyncio.to_thread(compress, body, coding)
         return KeptPage(body, coding, dates)
 
