@@ -79,7 +79,7 @@ class Rates:
         return wait_s
 
     def _make_room(self, caller: Caller, now_s: float) -> None:
-        """Bound the memory: forget whose buckets are full; if they are too many, all, to the good of the callers."""
+        """Bound the memory: forget the callers whose buckets are full; if too many are left, forget all of them."""
         if caller in self._full_s or len(self._full_s) < _MOST_CALLERS:
             return
         self._full_s = {each: full_s for each, full_s in self._full_s.items() if full_s > now_s}

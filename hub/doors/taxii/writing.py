@@ -1,7 +1,7 @@
 """Adding and deleting over TAXII: the write-only collection ``intake``, and the statuses of requests.
 
-What is added goes the way of every push. The collection is the same for all sources, and each sees only its own
-statuses; what it shows of others is in the collections that it may read.
+What is added is processed like any push. The collection is the same for all sources; each source sees its own statuses
+alone.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class TaxiiIntake:
             return share.hand_over(Response(body, 200, revalidated(request), TAXII_JSON))
 
     def _answer(self, request: Request, added: TakenWithStatus, code: int) -> Response:
-        """Returns the status of a request that is durable. It waits for no memory, and so has no long list."""
+        """Returns the status of a request that is durable. It does not wait for memory, so it has no long list."""
         self._sent.add(added)
         sent = added.objects if len(added.objects) <= _NAMED_AT_ONCE else ()
         body = statuses.status(added.status, (), sent, self._rules_url(request))
