@@ -15,7 +15,7 @@ from hub.intake.allowed_time import AllowedTime
 from hub.intake.budget import Share
 from hub.model.errors import HubError
 
-PART_BYTES = 256 << 10
+PART_BYTES = 512 << 10
 """The size of a part of a response. A reader that does not take a part in time is disconnected."""
 SLOWEST_BYTES_PER_S = 10_000
 """Slower than any line on which somebody reads lists. After the first ``stall_s``, a slower reader is disconnected."""

@@ -27,7 +27,7 @@ def make_app(doors: Doors) -> FastAPI:
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan(doors))
     # include_router would create each route a second time, at its first request
-    for door in (push, claims, catalogue, stream, export, explain, status, taxii, health):
+    for door in (taxii, push, claims, catalogue, stream, export, explain, status, health):
         app.router.routes.extend(door.routes(doors).routes)
     app.router.routes.extend(rules.routes().routes)
     problems.install(app)

@@ -45,7 +45,7 @@ def a_reader() -> Reader:
 async def test_an_answer_is_sent_in_parts(tmp_path: Path) -> None:
     async with a_hub(tmp_path) as hub:
         await hub.centre()
-        await hub.tell("ro", *addresses(500))
+        await hub.tell("ro", *addresses(900))
         whole = (await hub.get(await hub.objects_url("community"), "ro")).content
         assert len(whole) > PART_BYTES
         reader = a_reader()

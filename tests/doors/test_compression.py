@@ -246,7 +246,7 @@ async def test_a_reader_of_compressed_bytes_that_takes_none_is_let_go(tmp_path: 
 async def test_a_great_answer_without_an_etag_is_compressed_in_parts(tmp_path: Path) -> None:
     async with a_hub(tmp_path) as hub:
         await hub.centre()
-        await hub.push("ro", *[b"{"] * 900)
+        await hub.push("ro", *[b"[" + b"x" * 300] * 900)
         await hub.settle()
         _, content = await raw(hub, "/v1/rejections", "ro", None)
         assert len(content) > PART_BYTES
