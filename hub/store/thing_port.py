@@ -63,6 +63,10 @@ class ThingReader(Protocol):
         """
         ...
 
+    async def unshown(self, source: int, ids: Collection[StixId], collections: Collection[int]) -> Sequence[StixId]:
+        """Returns those of the ids under which a source claims what none of these collections shows now, sorted."""
+        ...
+
     async def feedback_on(self, names: Collection[StixId]) -> Sequence[Claim]:
         """Returns the sightings of these ids and the opinions on them, of all sources."""
         ...

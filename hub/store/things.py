@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.merge.facts import feedback_on
@@ -72,6 +72,19 @@ class SqlThings:
                     key = ClaimKey(bytes(row.key))
                     found[key] = OwnClaim(key, StixId(row.id), row.type, row.modified_us, ClaimState(row.state))
         return [found[key] for key in sorted(found)[:limit]]
+
+    async def unshown(self, source: int, ids: Collection[StixId], collections: Collection[int]) -> list[StixId]:
+        """See the port. A relationship is about a thing by itself, or is placed at one in a collection."""
+        c, p, v = t.contributions.c, t.placements.c, t.views.c
+        here = v.collection.in_(sorted(collections))
+        at_its_place = (p.key == c.key, v.thing == p.thing, v.collection == p.collection)
+        shown = or_(exists().where(v.thing == c.thing, here, v.alive), exists().where(*at_its_place, here, v.alive))
+        alive = c.state.not_in([state for state in ClaimState if state.is_withdrawn])
+        found: list[StixId] = []
+        async with self._database.reading() as conn:
+            for some in chunks(sorted({claim_key(source, stix_id) for stix_id in ids})):
+                found += (await conn.execute(select(c.id).where(c.key.in_(some), alive, ~shown))).scalars()
+        return sorted(found)
 
     async def feedback_on(self, names: Collection[StixId]) -> list[Claim]:
         """See the port."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
-from hub.model.claims import Change, claim_key
+from hub.model.claims import Change, ClaimState, claim_key
 from hub.model.held import HeldAbout, HeldState
 from hub.model.lifecycle import KeptVersions
 from hub.model.reads import CLAIM, Reads
@@ -140,6 +140,26 @@ class StoreLookedUp(StoreSuite):
             assert len(await store.things.linked([end], 1, 1)) == 1
             assert list(await store.things.linked([end], 2, 10)) == []
             assert list(await store.things.linked([StixId("malware--2")], 1, 10)) == []
+
+    async def test_claims_of_a_source_that_no_collection_shows_are_found(self) -> None:
+        one, placed, other = a_claim("a"), replace(a_claim("b"), thing=None), a_claim("c")
+        ended, foreign, gone = a_claim("d"), a_claim("e", 2), replace(a_claim("f"), state=ClaimState.WITHDRAWN)
+        made = [one, placed, other, ended, foreign, gone]
+        ids = {claim.id for claim in made} | {an_id("unknown")}
+        async with self.opened() as store:
+            await add_centres(store, 1)
+            views = [a_view("a"), a_view("t", 1, 2), replace(a_view("d", 1, 3), alive=False)]
+            writes = Writes(claims=made, views=views, changes=[a_change(1, "a"), a_change(2, "t"), a_change(3, "d")])
+            writes.heads = head_after(writes.changes)
+            writes.placements = {placed.key: {1: a_thing("t"), 2: a_thing("t")}}
+            await self.write(store, writes)
+            unshown = store.things.unshown
+            assert list(await unshown(1, ids, [1])) == sorted([other.id, ended.id])
+            assert list(await unshown(1, ids, [2])) == sorted([one.id, placed.id, other.id, ended.id])
+            assert list(await unshown(1, ids, [2, 1])) == sorted([other.id, ended.id])
+            assert list(await unshown(1, [other.id], [1])) == [other.id]
+            assert list(await unshown(2, ids, [1])) == [foreign.id]
+            assert list(await unshown(1, [], [1])) == []
 
     async def test_what_is_held_is_found_by_its_thing_and_by_its_id(self) -> None:
         def held(name: str, **more: object) -> Held:

@@ -14,11 +14,12 @@ import pytest
 from hub.model.times import parse_us
 from tests.doors.hubs import Hub, a_bundle, addresses, basic, ids
 from tests.doors.test_taxii_rules import FIRST, LAST, TAXII, everything, page
-from tests.story import TLP, an_indicator, malware
+from tests.story import TLP, an_indicator, an_object, malware
 from tests.waiting import WITHIN_S
 
 OTHER_VERSION = "application/vnd.oasis.taxii+json;version=2.0"
 MS_US = 1_000
+NOT_SHOWN = "No collection that you may read shows it: "
 
 
 async def intake_url(hub: Hub, who: str = "ro") -> str:
@@ -237,6 +238,37 @@ async def test_r33_who_pushes_is_told_where_it_can_be_read_and_why_it_is_not(hub
     status = await add(hub, {"objects": [an_indicator(object_marking_refs=[unknown])]})
     told: list[Any] = status.get("successes", []) + status.get("failures", [])
     assert told[0]["message"].startswith("marking.unknown: ")
+
+
+async def test_r33_the_status_says_why_what_was_taken_is_not_shown(hub: Hub) -> None:
+    hub.clock.us += 86_400 * 1_000_000
+    await hub.worker.do_tasks()  # from the first tick on, claims expire
+    tool = an_object("tool", "t", name="Cobalt Strike")
+    ends = {"relationship_type": "indicates", "source_ref": an_indicator()["id"]}
+    waits = an_object("relationship", "waits", **ends, target_ref=malware("unknown")["id"])
+    linked = an_object("relationship", "linked", **ends, target_ref=tool["id"])
+    old = an_indicator("198.51.100.9", valid_from="2019-01-01T00:00:00Z", valid_until="2019-02-01T00:00:00Z")
+    revoked = an_indicator("198.51.100.10", revoked=True)
+    sent = [
+        an_indicator(),
+        tool,
+        waits,
+        linked,
+        old,
+        revoked,
+        an_object("identity", "us", name="Us", identity_class="organization"),
+    ]
+    said = {one["id"]: one.get("message") for one in (await add(hub, {"objects": sent}))["successes"]}
+    why = {stix_id: message.removeprefix(NOT_SHOWN) for stix_id, message in said.items() if message}
+    assert why == {
+        waits["id"]: "the collection does not show something that it must refer to.",
+        old["id"]: "it has expired.",
+        revoked["id"]: "its source has revoked it.",
+    }
+    later = await add(hub, {"objects": [malware("unknown")]})
+    assert [one.get("message") for one in later["successes"]] == [None]
+    again = await add(hub, {"objects": [waits]})
+    assert NOT_SHOWN not in again["successes"][0]["message"]
 
 
 # ---------------------------------------------------------------- R34 to R40: odd requests, dates, sizes

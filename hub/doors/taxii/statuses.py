@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import orjson
 
 from hub.core.sent import Sent
 from hub.intake import StatusName, TakenWithStatus
+from hub.model.kept_out import KeptOut
 from hub.model.times import taxii_time
-from hub.model.words import State
+from hub.model.words import State, StixId
 from hub.store.intake_port import PushedObject
 
 _REMEMBERED_BYTES = 48 << 20
 """Enough for a request of 100,000 objects."""
 Detail = dict[str, str]
+NOTHING_UNSHOWN: Mapping[StixId, KeptOut | None] = MappingProxyType({})
 
 
 class SentObjects:
@@ -50,13 +53,19 @@ def _memory_of(sent: Sent) -> int:
     return sys.getsizeof(sent) + sum(sys.getsizeof(text) for text in sent if text is not None)
 
 
-def status(name: StatusName, done: Sequence[PushedObject], sent: Sequence[Sent], rules_url: str) -> bytes:
+def status(
+    name: StatusName,
+    done: Sequence[PushedObject],
+    sent: Sequence[Sent],
+    rules_url: str,
+    unshown: Mapping[StixId, KeptOut | None] = NOTHING_UNSHOWN,
+) -> bytes:
     """Section 4.3.1. ``sent``: all objects of the request, or nothing if they are not known; then the list of those
-    that are pending is left out.
+    that are pending is left out. ``unshown``: what is in no collection that the source may read, with the reason.
     """
     requested = taxii_time(name.at_ms * 1000)
-    successes = [_done(one, requested, rules_url) for one in done if not _failed(one)]
-    failures = [_done(one, requested, rules_url) for one in done if _failed(one)]
+    successes = [_done(one, requested, rules_url, unshown) for one in done if not has_failed(one)]
+    failures = [_done(one, requested, rules_url) for one in done if has_failed(one)]
     seen = {one.index for one in done}
     pendings = [_detail(no, one.id, one.version, requested) for no, one in enumerate(sent) if no not in seen]
     pending_count = name.received - len(done)
@@ -73,13 +82,19 @@ def status(name: StatusName, done: Sequence[PushedObject], sent: Sequence[Sent],
     return orjson.dumps(resource | {key: some for key, some in lists.items() if some})
 
 
-def _failed(one: PushedObject) -> bool:
+def has_failed(one: PushedObject) -> bool:
+    """Whether an object was rejected."""
     return any(problem.state == State.REJECTED for problem in one.problems)
 
 
-def _done(one: PushedObject, requested: str, rules_url: str) -> Detail:
+def _done(
+    one: PushedObject, requested: str, rules_url: str, unshown: Mapping[StixId, KeptOut | None] = NOTHING_UNSHOWN
+) -> Detail:
     detail = _detail(one.index, one.id, one.version, requested)
-    messages = (f"{each.code}: {each.message} {rules_url}{each.code}" for each in one.problems)
+    messages = [f"{each.code}: {each.message} {rules_url}{each.code}" for each in one.problems]
+    if one.id is not None and (stix_id := StixId(one.id)) in unshown:
+        rule = unshown[stix_id]
+        messages.append(f"No collection that you may read shows it{'' if rule is None else f': {rule.says}'}.")
     return detail | _message(messages)
 
 

@@ -30,7 +30,9 @@ from hub.intake import TakenWithStatus
 from hub.model.errors import NotAllowed, NotFound, Refused
 from hub.model.policy import Collection
 from hub.model.principals import SOURCE_KINDS, Principal
+from hub.model.words import StixId
 from hub.questions import statuses as told
+from hub.questions.unshown import unshown as unshown_of
 
 TITLE = "intake"
 _BYTES_OF_OBJECT = 1_000
@@ -111,10 +113,13 @@ class TaxiiIntake:
         is_short = name.received <= _FEW_OBJECTS
         async with share_of(self._doors, request, 0 if is_short else name.received * _BYTES_OF_OBJECT) as share:
             done = await told.processed(self._doors.store, source, name)
+            unshown = statuses.NOTHING_UNSHOWN
             if len(done) >= name.received:
                 self._sent.drop(status_id)
+                taken = {StixId(one.id) for one in done if one.id is not None and not statuses.has_failed(one)}
+                unshown = await unshown_of(self._doors.store, source, await self._doors.gate.readable(source), taken)
             sent = self._sent.of(name.id)
-            write = functools.partial(statuses.status, name, done, sent, self._rules_url(request))
+            write = functools.partial(statuses.status, name, done, sent, self._rules_url(request), unshown)
             body = write() if is_short else await asyncio.to_thread(write)
             return share.hand_over(Response(body, 200, revalidated(request), TAXII_JSON))
 
