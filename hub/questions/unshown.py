@@ -65,5 +65,8 @@ def _rule_of(claim: Claim, probe: Probe, unplaced: Sequence[Claim]) -> KeptOut |
     for probed in probe.found.values():
         own = [rule for each, rule in probed.claims if each.key == claim.key]
         found += [KeptOut.CHANGE if rule is None and probed.rule is not None else rule for rule in own]
-    rules = [KeptOut.CHANGE if rule is KeptOut.TURN else rule for rule in found if rule is not None]
-    return furthest(*rules) if len(rules) == len(found) else None  # a turn depends on claims of others
+    rules = [rule for rule in found if rule is not None]
+    if not rules or len(rules) < len(found):
+        return None
+    rule = furthest(*rules)
+    return KeptOut.CHANGE if rule is KeptOut.TURN else rule  # a turn depends on what others claim
