@@ -88,7 +88,7 @@ async def things_asked(things: ThingReader, said: str, collections: Some[int], a
     mine = [claim for claim in await things.claims_under([StixId(said)]) if asker.owns(claim)]
     found.update({claim.thing: None for claim in mine if claim.thing is not None})
     if floating := [claim.key for claim in mine if claim.thing is None]:
-        found.update(dict.fromkeys(await things.relationships_of(floating)))
+        found.update(dict.fromkeys(chain(*(await things.relationships_of(floating)).values())))
     return list(found)
 
 

@@ -21,6 +21,7 @@ from hub.questions.around import Around, around, values_asked
 from hub.questions.explain import Explaining, asker_of, checked, nothing_known, things_asked
 from hub.questions.explained import Asker, KnownThing, known_thing
 from hub.questions.naming import is_stix_id
+from hub.questions.probing import run_probe, things_and_unplaced
 from hub.store.port import Store
 
 MOST_CLAIMS = 100
@@ -88,7 +89,7 @@ async def explain_as(store: Store, reader: Reader, collections: Sequence[Collect
     said, policy = checked(asked), await store.policy()
     here = [collection for collection in collections if collection.no in policy.collections]
     things, unplaced, held = await _asked_for(store, said, here)
-    probe = await _probed(store, here, things, unplaced)
+    probe = await run_probe(store, here, things, unplaced)
     kept = _KeptOut(policy, reader, here, held)
     found = await _seen_things(store, policy, kept, probe, things)
     for claim, by_collection in zip(unplaced, probe.of_claims, strict=True):
@@ -130,23 +131,11 @@ async def _asked_for(
     reads, nos = store.things, [collection.no for collection in collections]
     things = dict.fromkeys(await things_asked(reads, said, nos, Asker(operator=True)))
     ids = [StixId(said)] if is_stix_id(said) else []
-    unplaced = [claim for claim in await reads.claims_under(ids) if claim.thing is None]
-    unplaced = [claim for claim in unplaced if not await reads.relationships_of([claim.key])]
+    _, unplaced = await things_and_unplaced(reads, await reads.claims_under(ids))
     things |= dict.fromkeys(await reads.naming(keys_asked(said), _MOST_THINGS))
     held = await reads.held_about(list(things), ids)
     things |= {one.thing: None for one in held if one.thing is not None}
     return list(things), unplaced, held
-
-
-async def _probed(
-    store: Store, collections: Sequence[Collection], things: Sequence[CanonicalKey], unplaced: Sequence[Claim]
-) -> Probe:
-    async with store.snapshot() as moment:
-        nos = [collection.no for collection in collections if collection.no in moment.policy.collections]
-        probe = Probe(moment.policy, moment.deferred, nos, things, unplaced)
-        while reads := probe.ask():
-            probe.tell(await moment.load(reads))
-        return probe
 
 
 def _unseen(thing: CanonicalKey | None, claims: Sequence[ClaimHead], held: Sequence[HeldAbout]) -> KnownThing:

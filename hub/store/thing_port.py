@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from hub.model.claims import Claim, ClaimKey, ClaimState, View
@@ -63,8 +63,10 @@ class ThingReader(Protocol):
         """
         ...
 
-    async def unshown(self, source: int, ids: Collection[StixId], collections: Collection[int]) -> Sequence[StixId]:
-        """Returns those of the ids under which a source claims what none of these collections shows now, sorted."""
+    async def not_shown(self, source: int, ids: Collection[StixId], collections: Collection[int]) -> Sequence[StixId]:
+        """Returns the ids, sorted, of a source's contributions that none of these collections shows now. Withdrawn ones
+        do not count.
+        """
         ...
 
     async def feedback_on(self, names: Collection[StixId]) -> Sequence[Claim]:
@@ -75,8 +77,10 @@ class ThingReader(Protocol):
         """Returns the contributions to these merged relationships, one value per collection."""
         ...
 
-    async def relationships_of(self, keys: Collection[ClaimKey]) -> Collection[CanonicalKey]:
-        """Returns the merged relationships that these contributions are part of, in any collection."""
+    async def relationships_of(self, keys: Collection[ClaimKey]) -> Mapping[ClaimKey, Collection[CanonicalKey]]:
+        """Returns the merged relationships that each contribution is part of, in any collection. A contribution that is
+        part of none is left out.
+        """
         ...
 
     async def naming(self, values: Collection[bytes], limit: int) -> Sequence[CanonicalKey]:

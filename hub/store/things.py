@@ -73,17 +73,17 @@ class SqlThings:
                     found[key] = OwnClaim(key, StixId(row.id), row.type, row.modified_us, ClaimState(row.state))
         return [found[key] for key in sorted(found)[:limit]]
 
-    async def unshown(self, source: int, ids: Collection[StixId], collections: Collection[int]) -> list[StixId]:
+    async def not_shown(self, source: int, ids: Collection[StixId], collections: Collection[int]) -> list[StixId]:
         """See the port. A relationship is about a thing by itself, or is placed at one in a collection."""
         c, p, v = t.contributions.c, t.placements.c, t.views.c
         here = v.collection.in_(sorted(collections))
         at_its_place = (p.key == c.key, v.thing == p.thing, v.collection == p.collection)
         shown = or_(exists().where(v.thing == c.thing, here, v.alive), exists().where(*at_its_place, here, v.alive))
-        alive = c.state.not_in([state for state in ClaimState if state.is_withdrawn])
+        stands = c.state.not_in([state for state in ClaimState if state.is_withdrawn])
         found: list[StixId] = []
         async with self._database.reading() as conn:
             for some in chunks(sorted({claim_key(source, stix_id) for stix_id in ids})):
-                found += (await conn.execute(select(c.id).where(c.key.in_(some), alive, ~shown))).scalars()
+                found += (await conn.execute(select(c.id).where(c.key.in_(some), stands, ~shown))).scalars()
         return sorted(found)
 
     async def feedback_on(self, names: Collection[StixId]) -> list[Claim]:
@@ -103,11 +103,14 @@ class SqlThings:
         claims = {row.key: claim_of(row) for row in found}
         return [Placed(CanonicalKey(row.thing), row.collection, claims[row.key]) for row in rows if row.key in claims]
 
-    async def relationships_of(self, keys: Collection[ClaimKey]) -> set[CanonicalKey]:
+    async def relationships_of(self, keys: Collection[ClaimKey]) -> dict[ClaimKey, set[CanonicalKey]]:
         """See the port."""
         async with self._database.reading() as conn:
             rows = await self._database.rows_in(conn, t.placements, t.placements.c.key, list(keys))
-        return {CanonicalKey(row.thing) for row in rows}
+        found: defaultdict[ClaimKey, set[CanonicalKey]] = defaultdict(set)
+        for row in rows:
+            found[ClaimKey(row.key)].add(CanonicalKey(row.thing))
+        return dict(found)
 
     async def naming(self, values: Collection[bytes], limit: int) -> list[CanonicalKey]:
         """See the port."""

@@ -153,13 +153,13 @@ class StoreLookedUp(StoreSuite):
             writes.heads = head_after(writes.changes)
             writes.placements = {placed.key: {1: a_thing("t"), 2: a_thing("t")}}
             await self.write(store, writes)
-            unshown = store.things.unshown
-            assert list(await unshown(1, ids, [1])) == sorted([other.id, ended.id])
-            assert list(await unshown(1, ids, [2])) == sorted([one.id, placed.id, other.id, ended.id])
-            assert list(await unshown(1, ids, [2, 1])) == sorted([other.id, ended.id])
-            assert list(await unshown(1, [other.id], [1])) == [other.id]
-            assert list(await unshown(2, ids, [1])) == [foreign.id]
-            assert list(await unshown(1, [], [1])) == []
+            not_shown = store.things.not_shown
+            assert list(await not_shown(1, ids, [1])) == sorted([other.id, ended.id])
+            assert list(await not_shown(1, ids, [2])) == sorted([one.id, placed.id, other.id, ended.id])
+            assert list(await not_shown(1, ids, [2, 1])) == sorted([other.id, ended.id])
+            assert list(await not_shown(1, [other.id], [1])) == [other.id]
+            assert list(await not_shown(2, ids, [1])) == [foreign.id]
+            assert list(await not_shown(1, [], [1])) == []
 
     async def test_what_is_held_is_found_by_its_thing_and_by_its_id(self) -> None:
         def held(name: str, **more: object) -> Held:

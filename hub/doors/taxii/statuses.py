@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
 
 import orjson
 
@@ -19,7 +18,6 @@ from hub.store.intake_port import PushedObject
 _REMEMBERED_BYTES = 48 << 20
 """Enough for a request of 100,000 objects."""
 Detail = dict[str, str]
-NOTHING_UNSHOWN: Mapping[StixId, KeptOut | None] = MappingProxyType({})
 
 
 class SentObjects:
@@ -58,14 +56,15 @@ def status(
     done: Sequence[PushedObject],
     sent: Sequence[Sent],
     rules_url: str,
-    unshown: Mapping[StixId, KeptOut | None] = NOTHING_UNSHOWN,
+    kept_out: Mapping[StixId, KeptOut | None],
 ) -> bytes:
     """Section 4.3.1. ``sent``: all objects of the request, or nothing if they are not known; then the list of those
-    that are pending is left out. ``unshown``: what is in no collection that the source may read, with the reason.
+    that are pending is left out. ``kept_out``: the ids of what is shown in no collection that the source may
+    read, each with the rule, if it is known.
     """
     requested = taxii_time(name.at_ms * 1000)
-    successes = [_done(one, requested, rules_url, unshown) for one in done if not has_failed(one)]
-    failures = [_done(one, requested, rules_url) for one in done if has_failed(one)]
+    successes = [_done(one, requested, rules_url, kept_out) for one in done if not has_failed(one)]
+    failures = [_done(one, requested, rules_url, {}) for one in done if has_failed(one)]
     seen = {one.index for one in done}
     pendings = [_detail(no, one.id, one.version, requested) for no, one in enumerate(sent) if no not in seen]
     pending_count = name.received - len(done)
@@ -87,13 +86,11 @@ def has_failed(one: PushedObject) -> bool:
     return any(problem.state == State.REJECTED for problem in one.problems)
 
 
-def _done(
-    one: PushedObject, requested: str, rules_url: str, unshown: Mapping[StixId, KeptOut | None] = NOTHING_UNSHOWN
-) -> Detail:
+def _done(one: PushedObject, requested: str, rules_url: str, kept_out: Mapping[StixId, KeptOut | None]) -> Detail:
     detail = _detail(one.index, one.id, one.version, requested)
     messages = [f"{each.code}: {each.message} {rules_url}{each.code}" for each in one.problems]
-    if one.id is not None and (stix_id := StixId(one.id)) in unshown:
-        rule = unshown[stix_id]
+    if one.id is not None and (stix_id := StixId(one.id)) in kept_out:
+        rule = kept_out[stix_id]
         messages.append(f"No collection that you may read shows it{'' if rule is None else f': {rule.says}'}.")
     return detail | _message(messages)
 

@@ -28,11 +28,12 @@ from hub.doors.taxii.resources import STIX_JSON
 from hub.doors.validators import revalidated
 from hub.intake import TakenWithStatus
 from hub.model.errors import NotAllowed, NotFound, Refused
+from hub.model.kept_out import KeptOut
 from hub.model.policy import Collection
 from hub.model.principals import SOURCE_KINDS, Principal
 from hub.model.words import StixId
 from hub.questions import statuses as told
-from hub.questions.unshown import unshown as unshown_of
+from hub.questions.own_kept_out import own_kept_out
 
 TITLE = "intake"
 _BYTES_OF_OBJECT = 1_000
@@ -113,13 +114,14 @@ class TaxiiIntake:
         is_short = name.received <= _FEW_OBJECTS
         async with share_of(self._doors, request, 0 if is_short else name.received * _BYTES_OF_OBJECT) as share:
             done = await told.processed(self._doors.store, source, name)
-            unshown = statuses.NOTHING_UNSHOWN
+            kept_out: Mapping[StixId, KeptOut | None] = {}
             if len(done) >= name.received:
                 self._sent.drop(status_id)
                 taken = {StixId(one.id) for one in done if one.id is not None and not statuses.has_failed(one)}
-                unshown = await unshown_of(self._doors.store, source, await self._doors.gate.readable(source), taken)
+                readable = await self._doors.gate.readable(source)
+                kept_out = await own_kept_out(self._doors.store, source, readable, taken)
             sent = self._sent.of(name.id)
-            write = functools.partial(statuses.status, name, done, sent, self._rules_url(request), unshown)
+            write = functools.partial(statuses.status, name, done, sent, self._rules_url(request), kept_out)
             body = write() if is_short else await asyncio.to_thread(write)
             return share.hand_over(Response(body, 200, revalidated(request), TAXII_JSON))
 
@@ -127,7 +129,7 @@ class TaxiiIntake:
         """Returns the status of a request that is durable. It does not wait for memory, so it has no long list."""
         self._sent.add(added)
         sent = added.objects if len(added.objects) <= _NAMED_AT_ONCE else ()
-        body = statuses.status(added.status, (), sent, self._rules_url(request))
+        body = statuses.status(added.status, (), sent, self._rules_url(request), {})
         return Response(body, code, {"cache-control": "no-store"}, TAXII_JSON)
 
     def _rules_url(self, request: Request) -> str:
