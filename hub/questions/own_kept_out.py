@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 
+from hub.core.merge.known import KNOWN_TYPES
 from hub.core.verify.probe import Probe
 from hub.model.claims import ClaimKey
 from hub.model.kept_out import KeptOut, furthest
 from hub.model.policy import Collection
 from hub.model.principals import Principal
-from hub.model.words import StixId
+from hub.model.words import StixId, type_of_id
 from hub.questions.probing import run_probe, things_and_unplaced
 from hub.store.port import Store
 
@@ -28,14 +29,15 @@ async def own_kept_out(
     """Returns the ids of the source's claims that none of these collections shows. The value is the rule that keeps the
     claim out, in the collection where it came furthest.
 
-    After the first ``MOST_REASONS`` ids the value is None.
+    After the first ``MOST_REASONS`` ids the value is None. Of those, identities, markings and extension definitions are
+    left out: they may be shown under another id.
     """
     if not readable or not ids:
         return {}
     missing = await store.things.not_shown(source.no, ids, [collection.no for collection in readable])
     first, rest = missing[:MOST_REASONS], missing[MOST_REASONS:]
     rules = await _rules(store, source, readable, first) if first else {}
-    return rules | dict.fromkeys(rest)
+    return rules | {stix_id: None for stix_id in rest if type_of_id(stix_id) not in KNOWN_TYPES}
 
 
 async def _rules(

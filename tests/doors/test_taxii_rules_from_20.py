@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from hub.model.times import parse_us
+from hub.questions import own_kept_out
 from tests.doors.hubs import Hub, a_bundle, addresses, basic, ids
 from tests.doors.test_taxii_rules import FIRST, LAST, TAXII, everything, page
 from tests.story import TLP, an_indicator, an_object, malware
@@ -269,6 +270,20 @@ async def test_r33_the_status_says_why_what_was_taken_is_not_shown(hub: Hub) -> 
     assert [one.get("message") for one in later["successes"]] == [None]
     again = await add(hub, {"objects": [waits]})
     assert NOT_SHOWN not in again["successes"][0]["message"]
+
+
+async def test_r33_beyond_the_first_objects_the_status_gives_no_reason(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_kept_out, "MOST_REASONS", 1)
+    sent = [an_indicator(f"198.51.100.{no}", revoked=True) for no in range(3)]
+    definition = an_object("marking-definition", "unused", name="x", definition_type="statement")
+    definition["definition"] = {"statement": "Not used yet"}
+    status = await add(hub, {"objects": [*sent, definition]})
+    said = {one["id"]: one.get("message", "") for one in status["successes"]}
+    told = [said[stix_id] for stix_id in sorted(one["id"] for one in sent)]
+    assert told == [f"{NOT_SHOWN}its source has revoked it.", *[NOT_SHOWN.replace(": ", ".")] * 2]
+    assert NOT_SHOWN[:-2] not in said[definition["id"]]
 
 
 # ---------------------------------------------------------------- R34 to R40: odd requests, dates, sizes

@@ -15,7 +15,7 @@ from hub.model.times import stix_time
 from hub.model.words import Naming, StixId, StixObject
 
 _HUBS = (StixId(VIEW_EXTENSION), StixId(KEPT_EXTENSION))
-_KNOWN_TYPES = frozenset({"extension-definition", "identity", "marking-definition"})
+KNOWN_TYPES = frozenset({"extension-definition", "identity", "marking-definition"})
 """The types of the objects that the hub defines."""
 _EXTENSION_CREATED = "2026-11-24T00:00:00.000Z"
 
@@ -133,4 +133,4 @@ def goes_along(claim: ClaimHead, policy: Policy) -> bool:
     """Whether its object is shown only while a shown object uses it, independent of its own markings."""
     if claim.type == "marking-definition":
         return True
-    return claim.type in _KNOWN_TYPES and (claim.id in known_objects(policy) or claim.id in hidden_identities(policy))
+    return claim.type in KNOWN_TYPES and (claim.id in known_objects(policy) or claim.id in hidden_identities(policy))
