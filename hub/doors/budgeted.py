@@ -16,7 +16,8 @@ from hub.intake.budget import Share
 from hub.model.errors import HubError
 
 PART_BYTES = 512 << 10
-"""The size of a part of a response. A reader that does not take a part in time is disconnected."""
+"""The size of a part of a response. A reader that does not take a part in time is disconnected: the slowest that is
+allowed needs 52 seconds, less than the usual ``stall_s``."""
 SLOWEST_BYTES_PER_S = 10_000
 """Slower than any line on which somebody reads lists. After the first ``stall_s``, a slower reader is disconnected."""
 _log = structlog.get_logger()
