@@ -48,6 +48,7 @@ def door_settings(config: Config) -> DoorSettings:
         page_objects=config.page_objects,
         page_bytes=config.page_bytes,
         intake=IntakeLimits(objects=config.limits, push_bytes=config.max_push_bytes),
+        lists_folder=config.data_dir,
         warning_lists=lambda: load_warning_lists(config),
     )
 

@@ -42,11 +42,14 @@ class AnswerShare:
         self._stack = stack
         self._stall_s = stall_s
 
-    def hand_over(self, answer: Response) -> BudgetedResponse:
-        """Returns the response, which releases the memory at its end. A complete body reserves only its size."""
+    def hand_over(self, answer: Response, size_bytes: int | None = None) -> BudgetedResponse:
+        """Returns the response, which releases the memory at its end. A complete body reserves only its size;
+        ``size_bytes``: what another one holds at a time.
+        """
         body = getattr(answer, "body", None)
-        if body is not None:
-            self._share.shrink_to(len(body))
+        holds_bytes = size_bytes if body is None else len(body)
+        if holds_bytes is not None:
+            self._share.shrink_to(holds_bytes)
         self._stack.pop_all()
         return BudgetedResponse(answer, self._share, stall_s=self._stall_s)
 

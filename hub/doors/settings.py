@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hub.core.hold import WarningLists
 from hub.intake import IntakeLimits
@@ -33,8 +34,12 @@ class DoorSettings:
     """A reader that receives nothing for this time is disconnected."""
     export_limit: int = 100_000
     """The greatest ``limit`` of an export, whose entries are sorted in memory."""
-    export_kept_bytes: int = 1 << 20
-    """A list is buffered up to this size. The headers of a shorter list have the number of values left out."""
+    lists_folder: Path | None = None
+    """Where lists are written before they are sent; None: the system's folder for temporary files."""
+    list_part_bytes: int = 512 << 10
+    """A longer list is read from the disk in parts of this size."""
+    lists_bytes: int = 1 << 30
+    """The total size of finished lists on the disk that are kept in case they are asked for again."""
     warning_lists: Callable[[], WarningLists] = WarningLists
     """Loads the warning lists for the checks of exports; called once, in a thread."""
     answers_bytes: int = 256 << 20

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.doors.export.format import About, Format
+from hub.doors.export.format import About, Format, Unit
 from hub.doors.export.formats import FORMATS
 from hub.model.words import Seq
 from tests.doors.entries import an_entry
@@ -59,8 +59,9 @@ def example(format: Format) -> str:
     """The values of EXAMPLE that the format takes, as it writes them."""
     options = format.options.model_validate(dict(reader_of(format).options))
     writer = format.begin(About("community", Seq(7), 1_767_225_600_000_000, frozenset(), None, options))
-    some = [entry for entry in EXAMPLE if not format.kinds or entry.type in format.kinds]
-    written = writer.head + b"".join(writer.line(entry) or b"" for entry in some) + writer.tail()
+    values = [entry for entry in EXAMPLE if not format.kinds or entry.type in format.kinds]
+    some = values if format.unit is Unit.VALUE else reader_of(format).example
+    written = writer.head + b"".join(writer.line(entry) or b"" for entry in some) + b"".join(writer.end())
     return written.decode().replace("\r\n", "\n")
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import uuid
 from collections.abc import Collection
 from typing import Any
 
+import orjson
 from hypothesis import strategies as st
 
-from hub.doors.export.entry import HASHES, Entry
+from hub.doors.export.entry import HASHES, Entry, ListedObject, ListItem
+from hub.doors.export.format import Format, Unit
 
 
 def an_entry(value: str = "198.51.100.7", **more: Any) -> Entry:
@@ -64,3 +68,35 @@ def entries(kinds: Collection[str] = ()) -> st.SearchStrategy[Entry]:
         confidence=st.one_of(st.none(), st.integers(0, 100)),
         valid_until=st.sampled_from([None, "2026-02-01T00:00:00.000Z"]),
     )
+
+
+def an_object(pattern: str = "[ipv4-addr:value = '198.51.100.7']", **more: Any) -> ListedObject:
+    """One indicator of a list; ``more`` are other properties of it."""
+    obj = {
+        "type": "indicator", "spec_version": "2.1", "id": "indicator--00000000-0000-5000-8000-000000000001",
+        "created": "2026-01-01T00:00:00.000Z", "modified": "2026-01-02T03:04:05.678Z", "name": "a name",
+        "pattern": pattern, "pattern_type": "stix", "valid_from": "2026-01-01T00:00:00.000Z", **more,
+    }  # fmt: skip
+    return ListedObject(obj["id"], obj["type"], orjson.dumps(obj), obj, 0)
+
+
+def items(format: Format, values: st.SearchStrategy[str] | None = None) -> st.SearchStrategy[ListItem]:
+    """Items of a format's lists, harmless and hostile."""
+    if format.unit is Unit.VALUE:
+        return entries(format.kinds)
+    texts = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+    made = st.builds(
+        an_object,
+        values or texts,
+        name=texts,
+        description=texts,
+        pattern_type=st.just(format.pattern_type),
+        labels=st.lists(texts, min_size=1, max_size=2),
+    )
+    return made.map(lambda one: an_object(**_renamed(one)))
+
+
+def _renamed(one: ListedObject) -> dict[str, Any]:
+    """The properties of an object with an id of its own."""
+    digest = hashlib.md5(one.body, usedforsecurity=False).hexdigest()
+    return {**one.obj, "id": f"indicator--{uuid.UUID(digest, version=4)}"}

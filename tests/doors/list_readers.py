@@ -6,12 +6,12 @@ Each format has a module in ``tests/doors/formats/``, called like its own, that 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from hub.doors.export.entry import Entry
+from hub.doors.export.entry import ListedObject
 from hub.doors.export.format import Format
 from hub.doors.export.formats import module_name
 
@@ -24,10 +24,12 @@ class Reader:
 
     read: Callable[[bytes], list[Any]]
     """What a whole list says, entry by entry. Fails where its least careful reader would see anything else."""
-    says: Callable[[Entry], Any]
-    """What a list must say of an entry."""
+    says: Callable[[Any], Any]
+    """What a list must say of an entry or an object."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Query parameters with which the tests ask for lists of this format."""
+    example: Sequence[ListedObject] = ()
+    """Objects that its page shows, for a format that does not write values."""
 
 
 def reader_of(format: Format) -> Reader:

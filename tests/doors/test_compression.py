@@ -173,8 +173,8 @@ async def test_errors_and_receipts_are_plain(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
-async def test_a_long_list_is_compressed_while_it_is_made(tmp_path: Path, coding: str) -> None:
-    async with a_hub(tmp_path, export_kept_bytes=1) as hub:
+async def test_a_long_list_is_compressed_part_by_part(tmp_path: Path, coding: str) -> None:
+    async with a_hub(tmp_path, list_part_bytes=100) as hub:
         await hub.centre()
         await hub.tell("ro", *addresses(1_500))
         path = "/v1/collections/community/export.jsonl"
@@ -223,7 +223,7 @@ async def test_events_can_be_read_when_they_are_sent(hub: Hub, coding: str) -> N
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd"])
 async def test_a_reader_of_compressed_bytes_that_takes_none_is_let_go(tmp_path: Path, coding: str) -> None:
-    async with a_hub(tmp_path, stall_s=0.2, export_kept_bytes=1) as hub:
+    async with a_hub(tmp_path, stall_s=0.2, list_part_bytes=100) as hub:
         await hub.centre()
         await hub.tell("ro", *addresses(1_500))
         budget = hub.doors.answers

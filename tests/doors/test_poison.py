@@ -19,11 +19,15 @@ import pytest
 from hub import warning_lists
 from hub.core import judge
 from hub.core.hold import WarningLists
+from hub.core.merge.asserted import asserted_by
+from hub.core.merge.hubmade import _observables
 from hub.core.normalise import Normal
-from hub.doors.export.blockable import Selection
 from hub.doors.export.entry import PLAIN_KINDS
 from hub.doors.export.format import About, Options
 from hub.doors.export.formats import FORMATS
+from hub.doors.export.selection import Selection
+from hub.model.extensions import VIEW_EXTENSION
+from hub.model.policy import WIDEST_BLOCKED
 from hub.model.words import Limits, Seq
 from hub.store.port import LogPage, LogRow
 from tests.story import an_indicator
@@ -184,7 +188,8 @@ def judged(pattern: str) -> Normal | None:
 
 
 def a_page(*objects: dict[str, Any]) -> LogPage:
-    bodies = [orjson.dumps(one) for one in objects]
+    """Views of these indicators, from a source of the usual trust."""
+    bodies = [orjson.dumps({**one, "extensions": {VIEW_EXTENSION: {"observables": said_of(one)}}}) for one in objects]
     rows = [
         LogRow(Seq(no), 1, 1, one["id"], "indicator", False, len(body))
         for no, (one, body) in enumerate(zip(objects, bodies, strict=True), 1)
@@ -192,13 +197,17 @@ def a_page(*objects: dict[str, Any]) -> LogPage:
     return LogPage(rows, bodies, more=False)
 
 
+def said_of(obj: dict[str, Any]) -> list[dict[str, Any]]:
+    return _observables(asserted_by(obj), WIDEST_BLOCKED)
+
+
 def listed(normal: Normal, by: WarningLists) -> set[str]:
     """What all lists together have of an indicator, in every format, with and without types."""
     page = a_page(normal.obj)
     found: set[str] = set()
     for kinds in (PLAIN_KINDS, frozenset[str]()):  # a list of some kinds has some lines of these
-        selection = Selection(kinds, lists=by)
-        for entry in selection.entries(page):
+        selection = Selection(FORMATS["txt"], kinds, lists=by)
+        for entry in selection.values(page):
             found.add(entry.value)
             lines = [WRITERS[name].line(entry) for name in ("txt", "csv", "jsonl")]
             assert all(lines)
@@ -257,14 +266,14 @@ def test_what_a_list_leaves_out_is_counted() -> None:
     ]
     normals = [judged(one["pattern"]) for one in said]
     shown = [{**one, "pattern": normal.obj["pattern"]} for one, normal in zip(said, normals, strict=True) if normal]
-    selection = Selection(frozenset({"ipv4-addr"}), lists=default())
-    assert [entry.value for entry in selection.entries(a_page(*shown))] == ["198.51.100.9"]
+    selection = Selection(FORMATS["txt"], frozenset({"ipv4-addr"}), lists=default())
+    assert [entry.value for entry in selection.values(a_page(*shown))] == ["198.51.100.9"]
     assert selection.skipped.count == 3
 
 
 def test_what_an_operator_released_is_let_through() -> None:
     said = an_indicator("[ipv4-addr:value = '8.8.8.8']")
     other = an_indicator("[ipv4-addr:value IN ('8.8.8.8', '198.51.100.1')]")
-    selection = Selection(lists=default(), released={said["pattern"]})
-    assert [entry.value for entry in selection.entries(a_page(said))] == ["8.8.8.8"]
-    assert [entry.value for entry in selection.entries(a_page(other))] == ["198.51.100.1"]
+    selection = Selection(FORMATS["txt"], lists=default(), released={said["pattern"]})
+    assert [entry.value for entry in selection.values(a_page(said))] == ["8.8.8.8"]
+    assert [entry.value for entry in selection.values(a_page(other))] == ["198.51.100.1"]

@@ -180,12 +180,13 @@ async def test_a_list_that_new_warning_lists_change_has_another_etag(tmp_path: P
     assert tags[0][0] != tags[1][0]
 
 
-async def test_a_long_list_is_sent_as_it_is_made_and_counts_in_the_log_only(tmp_path: Path) -> None:
-    async with a_hub(tmp_path, export_kept_bytes=1) as hub:
+async def test_a_list_in_several_parts_is_whole_and_says_what_it_left_out(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, list_part_bytes=100) as hub:
         await hub.centre()
         await hub.tell("ro", an_indicator("198.51.100.7", tlp="clear"), an_indicator("10.0.0.1", tlp="clear"))
         answer = await hub.get("/v1/collections/public/export.csv")
-        assert "x-ctihub-skipped" not in answer.headers
+        assert (answer.headers["x-ctihub-skipped"], answer.headers["x-ctihub-lines"]) == ("1", "1")
+        assert answer.headers["content-length"] == str(len(answer.content))
         assert "198.51.100.7" in answer.text
         assert "10.0.0.1" not in answer.text
 

@@ -1,8 +1,8 @@
-"""Lists for products that block, such as firewalls, resolvers and sensors. One value per line, row or JSON object.
+"""Lists for products that block, such as firewalls, resolvers and sensors, and files of whole objects.
 
-``blockable`` selects the values, ``formats/`` has one module per format, ``asked`` reads the request, ``listing``
-creates the list, ``routes`` sends it. A list has only values that a visible, live, unexpired indicator asserts
-positively and alone.
+``selection`` selects values and objects, ``formats/`` has one module per format, ``asked`` reads the request,
+``listing`` writes the list to a file, ``routes`` sends it. A list of values has only those that a visible, live,
+unexpired indicator asserts positively and alone.
 """
 
 from hub.doors.export.routes import routes

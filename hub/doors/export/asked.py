@@ -1,18 +1,28 @@
-"""The parameters of an export: format, kinds of value, limit, and the options of the format."""
+"""The parameters of an export: format, kinds, choice, and the options of the format."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from pydantic import ValidationError
 
 from hub.doors.export.entry import HASHES
-from hub.doors.export.format import Format, Options
+from hub.doors.export.format import Format, Options, Unit
+from hub.doors.since import Since
 from hub.model.errors import NotFound, Refused
-from hub.model.stix_types import SCO_TYPES
+from hub.model.stix_types import SCO_TYPES, STIX_TYPES
 
-_EXAMPLES = "ipv4-addr, domain-name, url, sha-256 and the like"
+_NAMES = {
+    Unit.VALUE: SCO_TYPES | HASHES,
+    Unit.INDICATOR: SCO_TYPES | HASHES,
+    Unit.OBJECT: frozenset(STIX_TYPES),
+}
+_KINDS = "ipv4-addr, domain-name, url, sha-256 and the like"
+_EXAMPLES = {Unit.VALUE: _KINDS, Unit.INDICATOR: _KINDS, Unit.OBJECT: "indicator, malware, relationship and the like"}
+COMMON = ("type", "limit", "min_confidence", "since", "collapse")
+"""The parameters of all lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +32,12 @@ class Asked:
     format: Format
     kinds: frozenset[str]
     """The values of ``type``; empty if it was not given."""
-    limit: int | None
-    options: Options
+    limit: int | None = None
+    options: Options = field(default_factory=Options)
+    min_confidence: int = 0
+    since: Since = field(default_factory=Since)
+    collapse: bool = False
+    """Whether to leave out what other entries cover."""
 
     @property
     def most(self) -> int | None:
@@ -33,7 +47,9 @@ class Asked:
     @property
     def text(self) -> str:
         """Returns all parameters as one line, different for different parameters."""
-        return f"{self.format.name} {','.join(sorted(self.kinds))} {self.limit} {self.options.model_dump_json()}"
+        kinds = ",".join(sorted(self.kinds))
+        choice = f"{self.limit} {self.min_confidence} {self.since} {self.collapse}"
+        return f"{self.format.name} {kinds} {choice} {self.options.model_dump_json()}"
 
 
 def format_of(name: str, formats: Mapping[str, Format]) -> Format:
@@ -46,15 +62,26 @@ def format_of(name: str, formats: Mapping[str, Format]) -> Format:
 def kinds_of(said: Iterable[str], format: Format) -> frozenset[str]:
     """Returns the requested kinds. Raises Refused for an impossible one: an empty list would hide the mistake."""
     kinds = frozenset(word for value in said for part in value.split(",") if (word := part.strip().lower()))
-    takes = ", ".join(sorted(format.kinds)) or _EXAMPLES
+    takes = ", ".join(sorted(format.kinds)) or _EXAMPLES[format.unit]
+    if kinds and format.pattern_type != "stix":
+        raise Refused("export.type", f"export.{format.name} has no types to choose from.", "Leave type out.")
     for kind in sorted(kinds):
-        if kind not in SCO_TYPES and kind not in HASHES and ":" not in kind and not kind.startswith("x-"):
-            raise Refused("export.type", f"There is no type {kind[:60]!r}.", f"Use {takes}.")
+        if not _is_possible(kind, format.unit):
+            near = get_close_matches(kind, sorted(format.kinds or _NAMES[format.unit]), n=1)
+            raise Refused(
+                "export.type",
+                f"There is no type {kind[:60]!r}.",
+                f"Did you mean {near[0]}?" if near else f"Use {takes}.",
+            )
         if format.kinds and kind not in format.kinds:
             raise Refused("export.type", f"export.{format.name} takes no {kind[:60]}.", f"Use {takes}.")
     if format.one_kind and len(kinds) != 1:
         raise Refused("export.type", f"export.{format.name} takes one type at a time.", f"Name it with type=: {takes}.")
     return kinds
+
+
+def _is_possible(kind: str, unit: Unit) -> bool:
+    return kind in _NAMES[unit] or kind.startswith("x-") or (":" in kind and unit is not Unit.OBJECT)
 
 
 def limit_of(said: int | None, format: Format, most: int) -> int | None:
@@ -70,13 +97,29 @@ def limit_of(said: int | None, format: Format, most: int) -> int | None:
 
 
 def options_of(query: Mapping[str, str], format: Format) -> Options:
-    """Returns the options of the format; ignores other parameters. Raises Refused for invalid ones."""
+    """Returns the options of the format. Raises Refused for unknown and for invalid parameters."""
     fields = format.options.model_fields
+    for name in query:
+        if name not in fields:
+            raise _unknown(name, [*COMMON, *fields], format)
     try:
-        return format.options.model_validate({name: said for name, said in query.items() if name in fields})
+        return format.options.model_validate(dict(query))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise Refused(
             "export.option", f"The parameter {where} is invalid: {first['msg']}.", f"See {format.page}."
         ) from error
+
+
+def collapse_of(said: bool, format: Format) -> bool:
+    """Returns whether to collapse. Raises Refused in a format without values."""
+    if said and format.unit is not Unit.VALUE:
+        raise Refused("export.option", f"export.{format.name} has objects, which are not collapsed.", "Leave it out.")
+    return said
+
+
+def _unknown(name: str, known: list[str], format: Format) -> Refused:
+    near = get_close_matches(name, known, n=1)
+    way_out = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}. See {format.page}."
+    return Refused("parameter.unknown", f"export.{format.name} has no parameter {name[:60]!r}.", way_out)

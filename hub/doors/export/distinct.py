@@ -7,7 +7,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
 
-from hub.doors.export.entry import Entry
+from hub.doors.export.entry import ListItem
 
 _RECENT = 65_536
 
@@ -25,8 +25,8 @@ class DistinctValues:
 
     def first_time(self, value: str) -> bool:
         """Adds a value; returns whether it is new."""
-        name = int.from_bytes(hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-        if name in self._recent or any(_has(some, name) for some in self._sorted):
+        name = _digest(value)
+        if self._has(name):
             return False
         self._recent.add(name)
         self._count += 1
@@ -34,9 +34,16 @@ class DistinctValues:
             self._sort()
         return True
 
+    def __contains__(self, value: str) -> bool:
+        """Returns whether a value has been added."""
+        return self._has(_digest(value))
+
     def __len__(self) -> int:
         """Returns the number of different values."""
         return self._count
+
+    def _has(self, name: int) -> bool:
+        return name in self._recent or any(_is_in(some, name) for some in self._sorted)
 
     def _sort(self) -> None:
         new = array("Q", sorted(self._recent))
@@ -46,36 +53,43 @@ class DistinctValues:
         self._recent.clear()
 
 
-def _has(some: array[int], name: int) -> bool:
+def _digest(value: str) -> int:
+    return int.from_bytes(hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def _is_in(some: array[int], name: int) -> bool:
     at = bisect_left(some, name)
     return at < len(some) and some[at] == name
 
 
 class Best:
-    """Selects the best ``most`` entries, each value once."""
+    """Selects the best ``most`` items, each once."""
 
-    def __init__(self, most: int, *, counts_others: bool = False) -> None:
+    def __init__(self, most: int, *, with_type: bool = True, counts_others: bool = False) -> None:
+        """``with_type``: whether the list says the type of each value, see ``Entry.key``."""
         self._most = most
-        self._kept: dict[tuple[str, str], Entry] = {}
+        self._with_type = with_type
+        self._kept: dict[str, ListItem] = {}
         self._seen = DistinctValues() if counts_others else None
 
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Process more entries."""
-        for entry in entries:
+    def add(self, items: Iterable[ListItem]) -> None:
+        """Process more items."""
+        for item in items:
+            key = item.key(with_type=self._with_type)
             if self._seen is not None:
-                self._seen.first_time(f"{entry.type} {entry.value}")
-            known = self._kept.get((entry.type, entry.value))
-            if known is None or entry.rank > known.rank:
-                self._kept[entry.type, entry.value] = entry
+                self._seen.first_time(key)
+            known = self._kept.get(key)
+            if known is None or item.rank > known.rank:
+                self._kept[key] = item
         if len(self._kept) > self._most + self._most // 4 + 1_000:
-            self._kept = {(entry.type, entry.value): entry for entry in self._ordered()}
+            self._kept = dict(self._ordered())
 
-    def take(self) -> tuple[list[Entry], int]:
-        """Returns and clears the entries, best first, then by type and value, and the number of others if counted."""
-        best = self._ordered()
+    def take(self) -> tuple[list[ListItem], int]:
+        """Returns and clears the items, best first, then by type and value, and the number of others if counted."""
+        best = [item for _, item in self._ordered()]
         self._kept = {}
         return best, 0 if self._seen is None else len(self._seen) - len(best)
 
-    def _ordered(self) -> list[Entry]:
-        by_rank = sorted(self._kept.values(), key=lambda e: (-e.rank[0], -e.rank[1], e.type, e.value))
+    def _ordered(self) -> list[tuple[str, ListItem]]:
+        by_rank = sorted(self._kept.items(), key=lambda one: (-one[1].rank[0], -one[1].rank[1], one[0]))
         return by_rank[: self._most]

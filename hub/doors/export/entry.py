@@ -1,11 +1,13 @@
-"""One value of a list, and the name of its kind."""
+"""The items of lists: values with the names of their kinds, and whole objects."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
 
 from hub.core.merge.voices import SILENT_CONFIDENCE
-from hub.patterns import Observable
+from hub.model.words import StixObject
 from hub.patterns.observables.hashes import ALGORITHMS, algorithm
 
 HASHES = frozenset(name.lower() for name in ALGORITHMS)
@@ -31,23 +33,65 @@ class Entry:
     id: str
     """The indicator that asserts it."""
     modified_us: int
+    labels: tuple[str, ...] = ()
+    indicator_types: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    """The names of the sources that the collection shows."""
+    removed: bool = False
+    """Whether it was withdrawn or has expired; only in formats with ``removed_days``."""
 
     @property
     def rank(self) -> tuple[int, int]:
-        """The rank: by confidence, then by time; greater is better. ``hub/core/merge/voices.py`` has the default."""
-        return (SILENT_CONFIDENCE if self.confidence is None else self.confidence, self.modified_us)
+        """The rank: by confidence, then by time; greater is better."""
+        return (rated(self.confidence), self.modified_us)
+
+    def key(self, *, with_type: bool) -> str:
+        """Returns what distinguishes it from other entries of a list: its value, in some formats with its type."""
+        return f"{self.type} {self.value}" if with_type else self.value
 
 
-def type_of(observable: Observable) -> str:
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """One object as the collection shows it."""
+
+    id: str
+    type: str
+    body: bytes
+    """Its JSON, as every door sends it."""
+    obj: StixObject
+    modified_us: int
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """The rank, as of ``Entry``."""
+        return (rated(self.obj.get("confidence")), self.modified_us)
+
+    def key(self, *, with_type: bool) -> str:
+        """Returns its id, which distinguishes it from other objects."""
+        del with_type
+        return self.id
+
+
+ListItem: TypeAlias = Entry | ListedObject
+"""What one line of a list is about."""
+
+
+def rated(confidence: int | None) -> int:
+    """Returns the confidence that counts in choosing: that of whoever states none is ``SILENT_CONFIDENCE``."""
+    return SILENT_CONFIDENCE if confidence is None else confidence
+
+
+@lru_cache(maxsize=1_024)
+def type_of(kind: str, path: str) -> str:
     """Returns the kind of an observable in lists: its type, the algorithm of a hash, or type and property.
 
-    >>> type_of(Observable("file", "hashes.'SHA-256'", "ab")), type_of(Observable("file", "name", "a.exe"))
+    >>> type_of("file", "hashes.'SHA-256'"), type_of("file", "name")
     ('sha-256', 'file:name')
     """
-    if observable.path == "value":
-        return observable.kind
-    if observable.kind == "file" and observable.path.startswith("hashes."):
-        name = algorithm(observable.path.removeprefix("hashes.").strip("'"))
+    if path == "value":
+        return kind
+    if kind == "file" and path.startswith("hashes."):
+        name = algorithm(path.removeprefix("hashes.").strip("'"))
         if name is not None:
             return name.lower()
-    return f"{observable.kind}:{observable.path}"
+    return f"{kind}:{path}"

@@ -6,14 +6,23 @@ the ``ETag`` of a list is computed from these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from hub.doors.export.entry import PLAIN_KINDS, Entry
+from hub.doors.export.entry import PLAIN_KINDS
 from hub.model.words import Seq
+
+
+class Unit(Enum):
+    """What one item of a list is."""
+
+    VALUE = "a value that may be blocked"
+    INDICATOR = "an indicator, whole, whose pattern or one of its values may be blocked"
+    OBJECT = "an object that the collection shows, whole, unless it was revoked or has expired"
 
 
 class Options(BaseModel):
@@ -46,11 +55,17 @@ class About(Generic[OptionsT]):
 class Writer:
     """Writes one list. Each list has its own, so ``line`` may count, and ``tail`` may depend on all lines."""
 
-    line: Callable[[Entry], bytes | None]
-    """Returns an entry as a line with its end; None if the format cannot express it."""
+    line: Callable[[Any], bytes | None]
+    """Returns an item, an ``Entry`` or a ``ListedObject``, as a line with its end; None if the format cannot express
+    it."""
     head: bytes = b""
-    tail: Callable[[], bytes] = bytes
-    """Returns the text after the last line; by default nothing."""
+    tail: Callable[[], bytes | Iterable[bytes]] = bytes
+    """Returns what follows the last line, in parts if it is long; by default nothing."""
+
+    def end(self) -> Iterable[bytes]:
+        """Returns the parts of ``tail``."""
+        found = self.tail()
+        return [found] if isinstance(found, bytes) else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,11 @@ class Format:
     """Returns a value as it is written. Every value goes through this, or through an encoder that does the same."""
     says_type: bool
     """Whether each value has its kind. If not, a value that several kinds share is written once."""
+    unit: Unit = Unit.VALUE
+    pattern_type: str = "stix"
+    """The type of patterns of its indicators. Values are always those of STIX patterns."""
+    removed_days: int = 0
+    """Values that were withdrawn or have expired within so many days follow the others, with ``Entry.removed``."""
     kinds: frozenset[str] = frozenset()
     """Supported kinds, as ``type`` names them; empty: all."""
     one_kind: bool = False
@@ -89,7 +109,8 @@ class Format:
     @property
     def usual_kinds(self) -> frozenset[str]:
         """The kinds of a list without the parameter ``type``; empty: all."""
-        return self.kinds or (frozenset() if self.says_type else PLAIN_KINDS)
+        has_all = self.says_type or self.unit is not Unit.VALUE
+        return self.kinds or (frozenset() if has_all else PLAIN_KINDS)
 
     @property
     def page(self) -> str:

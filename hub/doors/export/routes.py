@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
@@ -11,19 +12,24 @@ from fastapi.responses import Response, StreamingResponse
 from hub.doors.auth import credentials_of
 from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
-from hub.doors.export.asked import Asked, format_of, kinds_of, limit_of, options_of
-from hub.doors.export.blockable import Selection
+from hub.doors.export.asked import COMMON, Asked, collapse_of, format_of, kinds_of, limit_of, options_of
 from hub.doors.export.format import About, Format
 from hub.doors.export.formats import FORMATS
 from hub.doors.export.listing import Listing
+from hub.doors.export.selection import Selection
+from hub.doors.export.spool import FinishedList
 from hub.doors.export.value_checks import ValueChecks
+from hub.doors.kept import KeptValues
 from hub.doors.methods import is_head
 from hub.doors.openapi import ERRORS
+from hub.doors.since import Since, since_of
 from hub.doors.validators import etag_of_log, is_current, revalidated
+from hub.model.errors import NotAuthenticated
 from hub.model.policy import Collection
 from schemas.api import ExportInfo, ExportLimits, ExportList
 
 _BELOW = "/v1/collections/{name}/"
+_OF_EVERY_LIST = {*COMMON, "name", "format"}
 _ROOM_BYTES = 8 << 20
 """The memory of an export: a page, its text, and the set of values."""
 _ENTRY_BYTES = 1_000
@@ -34,9 +40,11 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
     """Returns the routes of all exports, and of the list of formats."""
     router = APIRouter(tags=["collections"], default_response_class=Response)
     checks = ValueChecks(doors)
+    finished: KeptValues[FinishedList] = KeptValues(doors.settings.lists_bytes)
+    doors.log_watch.tell(lambda log, *_: finished.drop(log))
     for path in dict.fromkeys(one.path for one in formats.values()):
         here = {name: one for name, one in formats.items() if one.path == path}
-        export = _export(doors, checks, here)
+        export = _export(doors, checks, finished, here)
         answers = {200: _contents(here), **ERRORS}
         described: dict[str, Any] = {"parameters": _parameters(here, path)}
         router.add_api_route(_BELOW + path, export, methods=["GET"], responses=answers, openapi_extra=described)
@@ -51,75 +59,102 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
     return router
 
 
-def _export(doors: Doors, checks: ValueChecks, formats: Mapping[str, Format]) -> Callable[..., Awaitable[Response]]:
+def _export(
+    doors: Doors, checks: ValueChecks, finished: KeptValues[FinishedList], formats: Mapping[str, Format]
+) -> Callable[..., Awaitable[Response]]:
     """Returns the handler of the path that these formats share."""
 
     async def export(
         request: Request,
         name: str,
+        *,
         type: Annotated[list[str] | None, Query(description="Kinds or hash names, separated by commas")] = None,
         limit: Annotated[int | None, Query(ge=1, description="The best so many by confidence and recency")] = None,
+        min_confidence: Annotated[int, Query(ge=0, le=100, description="50 counts where none is stated")] = 0,
+        since: Annotated[str | None, Query(description="Only what was added after a change or a time")] = None,
+        collapse: Annotated[bool, Query(description="Leave out what other networks and names cover")] = False,
     ) -> Response:
         """Values to block: asserted positively and alone, live, not expired, not marked PAP:RED or PAP:AMBER."""
         collection = await doors.gate.collection(request, name)
         format = format_of(request.path_params.get("format", next(iter(formats))), formats)
+        given = {**request.query_params, **request.path_params}
         asked = Asked(
             format,
             kinds_of(type or (), format),
             limit_of(limit, format, doors.settings.export_limit),
-            options_of({**request.query_params, **request.path_params}, format),
+            options_of({name: said for name, said in given.items() if name not in _OF_EVERY_LIST}, format),
+            min_confidence,
+            Since() if since is None else since_of(since),
+            collapse_of(collapse, format),
         )
-        return await _answer(doors, checks, request, collection, asked)
+        return await _Answer(doors, checks, finished, request).of(collection, asked)
 
     return export
 
 
-async def _answer(
-    doors: Doors, checks: ValueChecks, request: Request, collection: Collection, asked: Asked
-) -> Response:
-    """Returns a list, or 304 if it has not changed."""
-    policy = await doors.store.policy()
-    head = await doors.store.logs.head(collection.no)
-    lists = await checks.lists()
-    etag = etag_of_log(collection.id, head, policy.today, lists.version, asked.text)
-    headers = {"etag": etag, "x-content-type-options": "nosniff", **revalidated(request)}
-    if is_current(request, etag):
-        return Response(status_code=304, headers=headers)
-    headers["content-type"] = asked.format.media_type
-    if is_head(request):
-        return StreamingResponse((), headers=headers)  # its length is not known
-    released = await checks.released()
-    kinds = asked.kinds or asked.format.usual_kinds
-    selection = Selection(kinds, policy.today_us, lists=lists, released=released)
-    writer = asked.format.begin(About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options))
-    listing = Listing(doors, collection, asked, writer=writer, selection=selection)
-    credentials = credentials_of(request)
-    async with share_of(doors, request, _ROOM_BYTES + (asked.most or 0) * _ENTRY_BYTES) as share:
-        chunks = listing.chunks(lambda: doors.gate.still_open(credentials, collection))
-        begun, is_whole = await _begun(chunks, doors.settings.export_kept_bytes)
-        if listing.has_chosen:
-            headers["x-ctihub-skipped"] = str(selection.skipped.count)
-        body = b"".join(begun)
-        answer = (
-            Response(body, headers=headers) if is_whole else StreamingResponse(_rest(body, chunks), headers=headers)
+class _Answer:
+    """The answer to one request."""
+
+    def __init__(self, doors: Doors, checks: ValueChecks, finished: KeptValues[FinishedList], request: Request) -> None:
+        self._doors = doors
+        self._checks = checks
+        self._finished = finished
+        self._request = request
+
+    async def of(self, collection: Collection, asked: Asked) -> Response:
+        """Returns a list, or 304 if it has not changed."""
+        doors, request = self._doors, self._request
+        policy = await doors.store.policy()
+        head = await doors.store.logs.head(collection.no)
+        lists = await self._checks.lists()
+        etag = etag_of_log(collection.id, head, policy.today, lists.version, asked.text)
+        headers = {
+            "etag": etag, "x-content-type-options": "nosniff", "x-ctihub-seq": str(head.seq), **revalidated(request),
+        }  # fmt: skip
+        if is_current(request, etag):
+            return Response(status_code=304, headers=headers)
+        selection = Selection(
+            asked.format,
+            asked.kinds or asked.format.usual_kinds,
+            asked.min_confidence,
+            policy.today_us,
+            lists=lists,
+            released=await self._checks.released(),
         )
-        return share.hand_over(answer)
+        writer = asked.format.begin(
+            About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options)
+        )
+        listing = Listing(doors, collection, asked, writer=writer, selection=selection)
+        begun_s = asyncio.get_running_loop().time()
+        part_bytes = doors.settings.list_part_bytes
+        is_finished = self._finished.find(etag) is not None
+        room_bytes = 0 if is_finished else _ROOM_BYTES + (asked.most or 0) * _ENTRY_BYTES
+        async with share_of(doors, request, max(2 * part_bytes, room_bytes)) as share:
+            found = await self._finished.get(etag, collection.no, listing.finish)
+            headers |= {
+                "content-type": asked.format.media_type,
+                "content-length": str(found.size_bytes),
+                "x-ctihub-lines": str(found.lines),
+                "x-ctihub-skipped": str(found.skipped),
+            }
+            if is_head(request):
+                return Response(headers=headers)
+            if found.size_bytes <= part_bytes:
+                return share.hand_over(Response(await asyncio.to_thread(found.part, 0, part_bytes), headers=headers))
+            parts = self._parts(found, collection, begun_s)
+            return share.hand_over(StreamingResponse(parts, headers=headers), 2 * part_bytes)
 
-
-async def _begun(chunks: AsyncIterator[bytes], limit_bytes: int) -> tuple[list[bytes], bool]:
-    """Returns the first chunks, and whether these are all."""
-    found: list[bytes] = []
-    async for chunk in chunks:
-        found.append(chunk)
-        if sum(map(len, found)) >= limit_bytes:
-            return found, False
-    return found, True
-
-
-async def _rest(begun: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield begun
-    async for chunk in chunks:
-        yield chunk
+    async def _parts(self, found: FinishedList, collection: Collection, checked_s: float) -> AsyncIterator[bytes]:
+        """Yields the parts of a list. Raises NotAuthenticated in the middle if the reader loses access."""
+        doors, loop = self._doors, asyncio.get_running_loop()
+        credentials = credentials_of(self._request)
+        size = doors.settings.list_part_bytes
+        for start in range(0, found.size_bytes, size):
+            if loop.time() - checked_s > doors.settings.recheck_s:
+                checked_s = loop.time()
+                if not await doors.gate.still_open(credentials, collection):
+                    raise NotAuthenticated("auth.ended", "These credentials are not valid any more.")
+            yield await asyncio.to_thread(found.part, start, size)
 
 
 # ---------------------------------------------------------------- descriptions of the formats

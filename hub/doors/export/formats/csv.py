@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from hub.doors.export.defang import ForPeople, written_value
 from hub.doors.export.entry import COLUMNS, Entry
 from hub.doors.export.escape import INVISIBLE, as_code
-from hub.doors.export.format import Format, Writer
+from hub.doors.export.format import About, Format, Writer
 
 _ESCAPED = re.compile(rf"[{INVISIBLE}\\]")
 _FORMULA = re.compile(r"[=+\-@'\t\r\uff1d\uff0b\uff0d\uff20\u2212\ufe62\ufe63\ufe66\ufe6b]")
@@ -31,15 +32,20 @@ def escape(value: str) -> str:
     return text
 
 
-def _line(entry: Entry) -> bytes:
-    values = (getattr(entry, column) for column in COLUMNS)
-    return (",".join("" if value is None else escape(str(value)) for value in values) + "\r\n").encode()
+def _begin(about: About[ForPeople]) -> Writer:
+    def line(entry: Entry) -> bytes:
+        rest = (getattr(entry, column) for column in COLUMNS[2:])
+        values = (entry.type, written_value(entry, about.options), *rest)
+        return (",".join("" if value is None else escape(str(value)) for value in values) + "\r\n").encode()
+
+    return Writer(line, head=_HEAD)
 
 
 FORMAT = Format(
     name="csv",
     media_type="text/csv; charset=utf-8; header=present",
-    begin=lambda _: Writer(_line, head=_HEAD),
+    begin=_begin,
     escape=escape,
     says_type=True,
+    options=ForPeople,
 )

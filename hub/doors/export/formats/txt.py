@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from hub.doors.export.entry import Entry
+from hub.doors.export.defang import ForPeople, written_value
 from hub.doors.export.escape import INVISIBLE, as_code
-from hub.doors.export.format import Format, Writer
+from hub.doors.export.format import About, Format, Writer
 
 _ESCAPED = re.compile(rf"[{INVISIBLE}\\#\s]|^[;!/]")
 """Many devices treat text after a blank or ``#`` as a comment, so that one URL would become a whole site."""
@@ -21,14 +21,15 @@ def escape(value: str) -> str:
     return _ESCAPED.sub(as_code, value)
 
 
-def _line(entry: Entry) -> bytes:
-    return escape(entry.value).encode() + b"\n"
+def _begin(about: About[ForPeople]) -> Writer:
+    return Writer(lambda entry: escape(written_value(entry, about.options)).encode() + b"\n")
 
 
 FORMAT = Format(
     name="txt",
     media_type="text/plain; charset=utf-8",
-    begin=lambda _: Writer(_line),
+    begin=_begin,
     escape=escape,
     says_type=False,
+    options=ForPeople,
 )

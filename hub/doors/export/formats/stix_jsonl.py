@@ -1,0 +1,31 @@
+"""``export.stix.jsonl``: one STIX object per line, as every door sends it. Source: STIX 2.1, section 3."""
+
+from __future__ import annotations
+
+import orjson
+
+from hub.doors.export.entry import ListedObject
+from hub.doors.export.format import Format, Unit, Writer
+
+
+def escape(value: str) -> str:
+    """Returns a value as a JSON string.
+
+    >>> escape('a"b')
+    '"a\\\\"b"'
+    """
+    return orjson.dumps(value).decode()
+
+
+def _line(one: ListedObject) -> bytes:
+    return one.body + b"\n"
+
+
+FORMAT = Format(
+    name="stix.jsonl",
+    media_type="application/x-ndjson",
+    begin=lambda _: Writer(_line),
+    escape=escape,
+    says_type=True,
+    unit=Unit.OBJECT,
+)

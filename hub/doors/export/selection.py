@@ -1,0 +1,210 @@
+"""Selects what a list contains: the values of indicators that a device may block, or whole objects.
+
+The values are those of the view's own extension, which the merge takes from the pattern. Each is checked again with the
+warning lists, since an object may be older than a list's entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+import orjson
+
+from hub.core.hold import WarningLists
+from hub.doors.export.entry import Entry, ListedObject, ListItem, rated, type_of
+from hub.doors.export.format import Format, Unit
+from hub.model.extensions import VIEW_EXTENSION
+from hub.model.markings import LEVEL_OF_ID, PAP_ORDER, stated_pap
+from hub.model.policy import ANY_WIDTH
+from hub.model.problems import Problem
+from hub.model.stix_types import STIX_TYPES
+from hub.model.times import DAY_US, has_passed, parse_us
+from hub.model.words import StixObject
+from hub.patterns import Observable, canonical, is_of_its_kind
+from hub.store.port import LogPage
+
+_BARRING = frozenset(range(PAP_ORDER.index("AMBER"), len(PAP_ORDER)))
+"""PAP:AMBER allows only passive use, PAP:RED only use that nobody can notice. Blocking is active use.
+
+A view has one label with the strictest PAP of its claims, whether these state it by a label or by a marking."""
+_HARMLESS = frozenset({"benign"})
+_ONE_PROPERTY = frozenset(name for name, row in STIX_TYPES.items() if row.value == "value")
+"""Types that are a kind of value. Others, such as ``file``, have several properties; ``type`` selects all of them."""
+
+
+@dataclass(slots=True)
+class Skipped:
+    """Counts the values that an export has left out."""
+
+    count: int = 0
+
+
+class _State(Enum):
+    LIVE = auto()
+    REMOVED = auto()
+    ABSENT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The criteria of one export."""
+
+    format: Format
+    kinds: frozenset[str] = frozenset()
+    """Names as ``type_of`` returns them, or kinds of observable, of objects their types; empty: all."""
+    min_confidence: int = 0
+    today_us: int | None = None
+    """The start of the hub's current date; None: no date has been set, and nothing has expired."""
+    lists: WarningLists = field(default_factory=WarningLists)
+    """The warning lists that each value is checked with."""
+    released: Collection[str] = frozenset()
+    """Canonical patterns that an operator has released although a list has a value of them."""
+    skipped: Skipped = field(default_factory=Skipped)
+    """Counts requested values that are left out: not of their kind, forbidden by PAP, on a warning list, or too
+    wide."""
+
+    def items(self, page: LogPage) -> Iterator[ListItem]:
+        """Yields what the list contains of a page."""
+        match self.format.unit:
+            case Unit.VALUE:
+                return self.values(page)
+            case Unit.INDICATOR:
+                return self._objects(page, self._may_list)
+            case Unit.OBJECT:
+                return self._objects(page, self._is_shown)
+
+    def values(self, page: LogPage) -> Iterator[Entry]:
+        """Yields the values of a page's indicators that may be blocked."""
+        for row, body in page.with_bodies():
+            if not row.withdrawn:
+                yield from self._values(orjson.loads(body), row.version_us)
+
+    def _objects(self, page: LogPage, is_listed: Callable[[StixObject, int], bool]) -> Iterator[ListedObject]:
+        for row, body in page.with_bodies():
+            if not row.withdrawn and is_listed(obj := orjson.loads(body), row.version_us):
+                yield ListedObject(row.object_id, row.type, body, obj, row.version_us)
+
+    # ---------------------------------------------------------------- values
+
+    def _values(self, obj: StixObject, modified_us: int) -> Iterator[Entry]:
+        if obj["pattern_type"] != "stix" or _is_harmless(obj) or not self._is_sure(obj):
+            return
+        state = self._state(obj, modified_us)
+        if state is _State.ABSENT:
+            return
+        said = [(type_of(one["type"], one["path"]), one) for one in _observables(obj)]
+        wanted = [(name, one) for name, one in said if self._is_wanted(name, one["type"])]
+        may_block = _may_block(obj)
+        fit = [(name, one) for name, one in wanted if may_block and self._is_fit(one, obj["pattern"])]
+        if state is _State.LIVE:
+            self.skipped.count += len(wanted) - len(fit) + sum(self._is_wanted(*one) for one in _misfits(obj))
+        if fit:
+            yield from _entries(obj, fit, modified_us, removed=state is _State.REMOVED)
+
+    def _is_wanted(self, name: str, kind: str) -> bool:
+        return not self.kinds or name in self.kinds or (kind in self.kinds and kind not in _ONE_PROPERTY)
+
+    def _is_fit(self, said: StixObject, pattern: str) -> bool:
+        """Returns whether a value is, unless released, on no warning list and no network that is too wide."""
+        if pattern in self.released:
+            return True
+        if said.get("wide"):
+            return False
+        # the view says which networks are too wide: some sources are trusted with wider ones
+        return self.lists.judge(Observable(said["type"], said["path"], said["value"]), ANY_WIDTH) is None
+
+    # ---------------------------------------------------------------- whole objects
+
+    def _may_list(self, obj: StixObject, modified_us: int) -> bool:
+        """Returns whether an indicator is listed: a STIX pattern if one of its values may be blocked."""
+        if obj["pattern_type"] != self.format.pattern_type:
+            return False
+        if self.format.pattern_type == "stix":
+            return next(self._values(obj, modified_us), None) is not None
+        if _is_harmless(obj) or not self._is_sure(obj) or self._state(obj, modified_us) is not _State.LIVE:
+            return False
+        if _may_block(obj):
+            return True
+        self.skipped.count += 1
+        return False
+
+    def _is_shown(self, obj: StixObject, modified_us: int) -> bool:
+        is_wanted = not self.kinds or obj["type"] in self.kinds
+        return is_wanted and self._is_sure(obj) and self._state(obj, modified_us) is _State.LIVE
+
+    # ---------------------------------------------------------------- both
+
+    def _is_sure(self, obj: StixObject) -> bool:
+        least = self.min_confidence
+        return not least or obj["type"] != "indicator" or rated(obj.get("confidence")) >= least
+
+    def _state(self, obj: StixObject, modified_us: int) -> _State:
+        ended_us: int | None = None
+        if obj.get("revoked") is True:
+            ended_us = modified_us
+        elif has_passed(obj.get("valid_until"), self.today_us):
+            ended_us = parse_us(obj["valid_until"])
+        if ended_us is None:
+            return _State.LIVE
+        days = self.format.removed_days
+        is_recent = days and (self.today_us is None or ended_us >= self.today_us - days * DAY_US)
+        return _State.REMOVED if is_recent else _State.ABSENT
+
+
+def _is_harmless(obj: StixObject) -> bool:
+    types = obj.get("indicator_types") or ()
+    return bool(types) and _HARMLESS.issuperset(types)
+
+
+def _may_block(obj: StixObject) -> bool:
+    return not any(stated_pap(label) in _BARRING for label in obj.get("labels") or ())
+
+
+def _extension(obj: StixObject) -> StixObject:
+    found: StixObject = (obj.get("extensions") or {}).get(VIEW_EXTENSION) or {}
+    return found
+
+
+def _observables(obj: StixObject) -> Collection[StixObject]:
+    """Returns the values that the view's pattern asserts, each with its type and path."""
+    return _extension(obj).get("observables") or ()
+
+
+def _misfits(obj: StixObject) -> Iterator[tuple[str, str]]:
+    """Yields type name and kind of each value that a pattern asserts though it is not of its kind: the view does not
+    have them.
+    """
+    pattern, has = obj["pattern"], len(_observables(obj))
+    if has == 1 and " OR " not in pattern and " IN " not in pattern:
+        return  # it asserts one value, and parsing takes most of the time of a list
+    found = canonical(pattern, limit_chars=2 * len(pattern) + 1)
+    if not isinstance(found, Problem) and len(found.asserted) > has:
+        for one in found.asserted:
+            if not is_of_its_kind(one.kind, one.path, one.value):
+                yield type_of(one.kind, one.path), one.kind
+
+
+def _entries(
+    obj: StixObject, values: Sequence[tuple[str, StixObject]], modified_us: int, *, removed: bool
+) -> Iterator[Entry]:
+    levels = [LEVEL_OF_ID[ref] for ref in obj.get("object_marking_refs") or () if ref in LEVEL_OF_ID]
+    labels, types = tuple(obj.get("labels") or ()), tuple(obj.get("indicator_types") or ())
+    sources = tuple(one["name"] for one in _extension(obj).get("sources") or ())
+    for name, one in values:
+        yield Entry(
+            type=name,
+            value=one["value"],
+            confidence=obj.get("confidence"),
+            valid_from=obj["valid_from"],
+            valid_until=obj.get("valid_until"),
+            tlp=max(levels).label if levels else "",
+            modified=obj["modified"],
+            id=obj["id"],
+            modified_us=modified_us,
+            labels=labels,
+            indicator_types=types,
+            sources=sources,
+            removed=removed,
+        )
