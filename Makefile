@@ -37,7 +37,7 @@ $(VENV)/.ready-servers: $(VENV)/.ready tests/servers/kafka-jars.sha256
 	@touch $@
 
 $(VENV)/.ready-test: $(VENV)/.ready-servers
-	@$(BIN)/python -m deploy.install "Installing the tests' tools" kafka postgres test-servers test
+	@$(BIN)/python -m deploy.install "Installing the tests' tools" kafka postgres yara test-servers test
 	@touch $@
 
 demo: setup

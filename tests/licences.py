@@ -1,6 +1,6 @@
 """``python -m tests.licences``: nothing under GPL or AGPL is imported by the hub or installed with it.
 
-Looks at what the distribution needs to run, its optional parts for Kafka and PostgreSQL included, down to the last
+Looks at what the distribution needs to run, its optional parts included, down to the last
 dependency. LGPL is fine as a dependency.
 """
 
@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, distribution, requires
 from packaging.requirements import Requirement
 
 ROOT = "ctihub"
-EXTRAS = ("kafka", "postgres")
+EXTRAS = ("kafka", "postgres", "yara")
 _COPYLEFT = re.compile(r"\bA?GPL|Affero|(?<!Lesser )General Public License", re.IGNORECASE)
 _WEAK = re.compile(r"LGPL|Lesser General Public", re.IGNORECASE)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -17,7 +17,7 @@ from hub.doors.export.asked import Asked
 from hub.doors.export.collapse import Covering
 from hub.doors.export.distinct import Best
 from hub.doors.export.entry import Entry, ListItem
-from hub.doors.export.format import Unit, Writer
+from hub.doors.export.format import About, Unit
 from hub.doors.export.lines import Lines
 from hub.doors.export.selection import Selection
 from hub.doors.export.spool import FinishedList, SpooledItems, disk_error, open_file
@@ -35,18 +35,19 @@ class Listing:
     """One list. Call ``finish`` once."""
 
     def __init__(
-        self, doors: Doors, collection: Collection, asked: Asked, *, writer: Writer, selection: Selection
+        self, doors: Doors, collection: Collection, asked: Asked, *, about: About[Any], selection: Selection
     ) -> None:
         self._doors = doors
         self._collection = collection
         self._asked = asked
-        self._writer = writer
+        self._about = about
         self._selection = selection
-        self._lines = Lines(asked.format, writer, selection.skipped)
         self._folder = doors.settings.lists_folder
 
     async def finish(self) -> FinishedList:
         """Returns the list. Raises TryAgain, or Broken when the disk is full."""
+        writer = await asyncio.to_thread(self._asked.format.begin, self._about)
+        lines = Lines(self._asked.format, writer, self._selection.skipped)
         with contextlib.ExitStack() as stack, contextlib.ExitStack() as spools:
             file = stack.enter_context(open_file(self._folder))
 
@@ -56,14 +57,14 @@ class Listing:
                 except OSError as error:
                     raise disk_error(error) from error
 
-            await asyncio.to_thread(write, [self._writer.head])
+            await asyncio.to_thread(write, [writer.head])
             async for batch in self._chosen(spools):
-                await asyncio.to_thread(lambda some: write([self._lines.of(some)]), batch)
-            await asyncio.to_thread(lambda: write(self._writer.end()))
+                await asyncio.to_thread(lambda some: write([lines.of(some)]), batch)
+            await asyncio.to_thread(lambda: write(writer.end()))
             skipped = self._selection.skipped.count
             if skipped:
                 _log.info("export.values_left_out", collection=self._collection.name, count=skipped)
-            return FinishedList(file, lines=self._lines.count, skipped=skipped)
+            return FinishedList(file, lines=lines.count, skipped=skipped)
 
     # ---------------------------------------------------------------- the items, in their order
 

@@ -121,10 +121,8 @@ class _Answer:
             lists=lists,
             released=await self._checks.released(),
         )
-        writer = asked.format.begin(
-            About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options)
-        )
-        listing = Listing(doors, collection, asked, writer=writer, selection=selection)
+        about = About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options)
+        listing = Listing(doors, collection, asked, about=about, selection=selection)
         begun_s = asyncio.get_running_loop().time()
         part_bytes = doors.settings.list_part_bytes
         is_finished = self._finished.find(etag) is not None

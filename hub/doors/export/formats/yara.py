@@ -1,0 +1,73 @@
+"""``export.yara``: the YARA rules of indicators, as they are, in one file.
+
+A compiler refuses a whole file for one wrong rule, and a global rule decides about all others. So each pattern is
+compiled alone, and one that could change what others do is left out.
+
+Source: YARA's documentation, "Writing YARA rules" (including files, global rules).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.doors.export.entry import ListedObject
+from hub.doors.export.format import About, Format, Options, Unit, Writer
+from hub.model.errors import Broken
+
+
+def escape(value: str) -> str:
+    """Returns a pattern unchanged, with the end of its last line: in rules, nothing can be escaped."""
+    return value if value.endswith("\n") else f"{value}\n"
+
+
+class _Rules:
+    """The rules of one list."""
+
+    def __init__(self) -> None:
+        try:
+            import plyara
+            import plyara.exceptions
+            import yara_x
+        except ImportError as error:
+            raise Broken("extra.missing", f"{error.name} is not installed.", "Install ctihub[yara].") from None
+        self._parser = plyara.Plyara()
+        self._compiler = yara_x.Compiler
+        self._refusals = (yara_x.CompileError, plyara.exceptions.ParseError, RecursionError)
+        self._names: set[str] = set()
+
+    def line(self, one: ListedObject) -> bytes | None:
+        """Returns the rules of an indicator; None if they cannot be in a file with others."""
+        pattern = one.obj["pattern"]
+        found = self._parsed(pattern)
+        names = [rule["rule_name"] for rule in found]
+        if not names or self._names.intersection(names) or any("global" in rule.get("scopes", ()) for rule in found):
+            return None
+        self._names.update(names)
+        return f"// {one.id}\n{escape(pattern)}".encode()
+
+    def _parsed(self, pattern: str) -> list[dict[str, Any]]:
+        """Returns the rules of a pattern; none if it needs anything besides itself, or is wrong."""
+        compiler = self._compiler()
+        compiler.enable_includes(False)
+        try:
+            compiler.add_source(pattern)
+            self._parser.clear()
+            return list(self._parser.parse_string(pattern))
+        except self._refusals:
+            return []
+
+
+def _begin(about: About[Options]) -> Writer:
+    del about
+    return Writer(_Rules().line)
+
+
+FORMAT = Format(
+    name="yara",
+    media_type="text/plain; charset=utf-8",
+    begin=_begin,
+    escape=escape,
+    says_type=True,
+    unit=Unit.INDICATOR,
+    pattern_type="yara",
+)
