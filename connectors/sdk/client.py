@@ -10,10 +10,10 @@ import math
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Self, TypeVar
+from typing import BinaryIO, Self, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
@@ -43,6 +43,8 @@ _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 _RETRY_AFTER_AT_MOST_S = 300.0
 """The maximum of ``Retry-After`` that is honoured: a peer may be wrong or malicious."""
 _TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+_MAKING_TIMEOUT = httpx.Timeout(600.0, connect=10.0)
+"""For lists: the hub makes a list before it sends the first byte."""
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _COMPRESSION_LEVEL = 1
 
@@ -140,6 +142,24 @@ class HubClient:
         query = urlencode({name: value for name, value in said.items() if value is not None})
         path = f"/v1/explain/{quote(asked, safe='')}"
         return self._call(Explanation, "GET", f"{path}?{query}" if query else path)
+
+    def download(self, path: str, to: BinaryIO) -> Mapping[str, str]:
+        """Writes the complete body of an answer to the file ``to``; returns its headers, by names in lower case."""
+        for attempt in retries(self._patience_s, self._notify):
+            with attempt:
+                to.seek(0)
+                to.truncate()
+                try:
+                    with self._http.stream("GET", self.url + path, timeout=_MAKING_TIMEOUT) as response:
+                        if not response.is_success:
+                            response.read()
+                            raise failure(response)
+                        for part in response.iter_bytes():
+                            to.write(part)
+                        return {name.lower(): value for name, value in response.headers.items()}
+                except httpx.TransportError as error:
+                    raise unreachable(self.url, error) from error
+        raise AssertionError("unreachable: the last attempt raises")
 
     def status(self) -> Status:
         """Returns flow, lag, rejections, collections and doors, as far as the caller may see them."""

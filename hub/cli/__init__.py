@@ -57,6 +57,7 @@ COMMANDS: dict[str, Command] = {
     "connect": Command("Run a connector, which publishes what a source has.", EXCHANGE),
     "subscribe": Command("Follow a collection live.", EXCHANGE),
     "pull": Command("Fetch a collection over TAXII, incrementally.", EXCHANGE),
+    "export": Command("Write a list in the format of a product.", EXCHANGE),
     "explain": Command("Why the hub shows what it shows.", LOOK),
     "status": Command("One screen: flow, lag, rejections, doors.", LOOK),
 }

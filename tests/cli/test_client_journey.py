@@ -158,6 +158,35 @@ def deep_bundles() -> bytes:
     return json.dumps(whole, indent=1).encode("utf-16")
 
 
+def test_an_export_replaces_its_file_at_once_and_only_when_the_list_has_changed(ctihub: Ctihub) -> None:
+    where = ctihub.folder / "list.txt"
+    words = ("export", "community", "--type", "ipv4-addr", "--min-confidence", "90", "-o", str(where))
+    ctihub("cert-ro", "push", ctihub.file(an_indicator(70, "203.0.113.70", confidence=95)))
+    found = ctihub.json("soc", *words)
+    assert (found["changed"], found["lines"], found["skipped"]) == (True, 1, 0)
+    assert where.read_text() == "203.0.113.70\n"
+    assert list(where.parent.glob(".ctihub-*")) == []
+    where.chmod(0o640)
+    before = where.stat()
+    assert ctihub.json("soc", *words)["changed"] is False
+    assert (where.stat().st_ino, where.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    ctihub("cert-ro", "push", ctihub.file(an_indicator(71, "203.0.113.71", confidence=95)))
+    assert ctihub.json("soc", *words)["changed"] is True
+    assert sorted(where.read_text().split()) == ["203.0.113.70", "203.0.113.71"]
+    assert where.stat().st_mode == before.st_mode
+    assert ctihub("soc", *words[:-2], "--limit", "1", "--defang") == "203[.]0[.]113[.]71\n"
+
+
+def test_an_export_that_fails_leaves_the_old_file(ctihub: Ctihub) -> None:
+    where = ctihub.folder / "list.txt"
+    where.write_text("old\n")
+    ctihub("soc", "export", "community", "--format", "pdf", "-o", str(where), code=1)
+    ctihub("soc", "export", "community", "--option", "zone=x", "-o", str(where), code=1)
+    ctihub("soc", "export", "community", "-o", str(ctihub.folder / "none" / "list.txt"), code=2)
+    assert where.read_text() == "old\n"
+    assert [path.name for path in ctihub.folder.iterdir() if path.name.startswith(".ctihub-")] == []
+
+
 @pytest.mark.parametrize(
     ("name", "received", "rejected"),
     [

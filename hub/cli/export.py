@@ -1,0 +1,124 @@
+"""``ctihub export``: writes a list of a collection in the format of a product."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, BinaryIO
+from urllib.parse import quote, urlencode
+
+import typer
+
+from hub.cli.client import DEFAULT_URL, AsJson, CaFile, PatienceOption, TokenOption, Url, hub_client, print_json, say
+from hub.model.errors import WrongUsage
+
+Collection = Annotated[str, typer.Argument(help="The collection's name.")]
+FormatOption = Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help="One of docs/exports.md.")]
+Types = Annotated[list[str] | None, typer.Option("--type", metavar="KIND", help="Only this kind; may be repeated.")]
+MinConfidence = Annotated[int | None, typer.Option("--min-confidence", min=0, max=100, help="Only as sure as this.")]
+Since = Annotated[str | None, typer.Option("--since", metavar="SEQ|TIME", help="Only what was added after it.")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the best so many.")]
+Collapse = Annotated[bool, typer.Option("--collapse", help="Leave out what other networks and names cover.")]
+Defang = Annotated[bool, typer.Option("--defang", help="Write values that nobody can click, in formats for people.")]
+FormatOptions = Annotated[
+    list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="A parameter of the format, such as zone=.")
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Replaced only if the list has changed.")
+]
+
+
+def command(
+    collection: Collection,
+    format: FormatOption = "txt",
+    types: Types = None,
+    min_confidence: MinConfidence = None,
+    since: Since = None,
+    limit: Limit = None,
+    collapse: Collapse = False,
+    defang: Defang = False,
+    options: FormatOptions = None,
+    output: Output = None,
+    as_json: AsJson = False,
+    url: Url = DEFAULT_URL,
+    token: TokenOption = None,
+    ca_file: CaFile = None,
+    patience: PatienceOption = 60.0,
+) -> None:
+    """Write a list to stdout, or with -o to a file, which is replaced at once and only if the list has changed.
+
+    Without a token, the collection public can be read. What the list left out is counted on stderr.
+    """
+    query = {
+        "type": ",".join(types or ()) or None, "min_confidence": min_confidence, "since": since, "limit": limit,
+        "collapse": "1" if collapse else None, "defang": "1" if defang else None, **_pairs(options or ()),
+    }  # fmt: skip
+    path = f"/v1/collections/{quote(collection, safe='')}/export.{quote(format, safe='')}"
+    words = urlencode({name: value for name, value in query.items() if value is not None})
+    folder = output.absolute().parent if output else None
+    if folder is not None and not folder.is_dir():
+        raise WrongUsage("output.folder", f"There is no folder {folder}.", "Create it first.")
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".ctihub-")
+    new = Path(name)
+    try:
+        with (
+            os.fdopen(handle, "w+b") as file,
+            hub_client(url, token, needs_token=False, ca_file=ca_file, patience_s=patience) as client,
+        ):
+            headers = client.download(f"{path}?{words}" if words else path, file)
+            file.flush()
+            os.fsync(file.fileno())
+            is_changed = _to_stdout(file) if output is None else _replace(output, new)
+    finally:
+        new.unlink(missing_ok=True)
+    _report(headers, is_changed, output, as_json)
+
+
+def _pairs(said: list[str] | tuple[str, ...]) -> dict[str, str]:
+    for one in said:
+        if "=" not in one:
+            raise WrongUsage(
+                "option.invalid", f"--option takes NAME=VALUE, not {one!r}.", "For example zone=rpz.local."
+            )
+    return dict(one.split("=", 1) for one in said)
+
+
+def _to_stdout(file: BinaryIO) -> bool:
+    from connectors.sdk.output import write_out
+
+    file.seek(0)
+    while part := file.read(1 << 20):
+        write_out(sys.stdout.buffer, part)
+    return True
+
+
+def _replace(output: Path, new: Path) -> bool:
+    """Put the new file in the place of the old one, with its permissions; returns whether it differs from it."""
+    from connectors.sdk.checkpoints import sync_folder
+
+    if output.exists():
+        if filecmp.cmp(output, new, shallow=False):
+            return False
+        shutil.copymode(output, new)
+    else:
+        umask = os.umask(0)
+        os.umask(umask)
+        new.chmod(0o666 & ~umask)
+    new.replace(output)
+    sync_folder(output.absolute().parent)
+    return True
+
+
+def _report(headers: Mapping[str, str], is_changed: bool, output: Path | None, as_json: bool) -> None:
+    counts = {name: int(headers.get(f"x-ctihub-{name}", 0)) for name in ("lines", "skipped", "seq")}
+    if as_json and output is not None:
+        print_json({"file": str(output), "changed": is_changed, **counts})
+        return
+    left_out = f", {counts['skipped']:,} left out" if counts["skipped"] else ""
+    where = "" if output is None else f" in {output}" if is_changed else f"; {output} has not changed"
+    say(f"{counts['lines']:,} entries{left_out}{where}.")
