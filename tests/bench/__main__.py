@@ -22,6 +22,7 @@ COMMANDS = (
     "-m tests.bench.latency",
     "-m tests.bench.doors",
     "-m tests.bench.taxii",
+    "-m tests.bench.exporting",
     "-m tests.bench.starting",
     "-m tests.bench.scaled",
     "-m tests.bench.latency --kafka",
