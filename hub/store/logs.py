@@ -14,7 +14,7 @@ from hub.model.writes import Head
 from hub.store import joined, pages, past
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.port import WHOLE_LOG, AsOf, Filter, JoinedPage, LogEnd, LogPage
+from hub.store.port import WHOLE_LOG, AsOf, Filter, JoinedPage, LogEnd, LogPage, ReplacedRows
 
 _HEAD = select(t.logs.c.last_seq, t.logs.c.last_us, t.logs.c.edits).where(t.logs.c.no == bindparam("log"))
 
@@ -51,6 +51,14 @@ class SqlLogs:
             here = select(logs.no, logs.name, logs.last_seq, logs.pruned_seq, logs.edits)
             rows = await conn.execute(here.where(~logs.name.startswith(f"{LOG_OF_NOBODY}.")))
             return {row.no: LogEnd(row.name, Seq(row.last_seq), Seq(row.pruned_seq), row.edits) for row in rows}
+
+    async def replaced(self, log: int, after: Seq) -> ReplacedRows:
+        """See the port."""
+        c = t.changes.c
+        async with self._database.reading() as conn:
+            edits = _head((await conn.execute(_HEAD, {"log": log})).first()).edits
+            rows = select(c.before).where(c.log == log, c.seq > after, c.before <= after)
+            return ReplacedRows(frozenset((await conn.execute(rows)).scalars()), edits)
 
     async def number(self, name: str) -> int | None:
         """See the port."""

@@ -195,7 +195,13 @@ class StoreVersions(StoreSuite):
             random, kept = Random(seed), Kept()
             async with self.opened() as store:
                 for some in _parts(list(histories(random, 40)), random):
+                    head = await store.logs.head(1)
+                    shown = await self._of(store, "last")
                     await self._write_rows(store, some)
+                    replaced = await store.logs.replaced(1, head.seq)
+                    left = [seq for seq in await self._of(store, "last") if seq <= head.seq]
+                    assert replaced.edits == head.edits
+                    assert sorted({*shown} - replaced.seqs) == left, seed
                     for row in some:
                         kept.add(row)
                     at_us = some[-1].date_added_us

@@ -25,7 +25,7 @@ class DistinctValues:
 
     def first_time(self, value: str) -> bool:
         """Adds a value; returns whether it is new."""
-        name = _digest(value)
+        name = digest_of(value)
         if self._has(name):
             return False
         self._recent.add(name)
@@ -36,7 +36,7 @@ class DistinctValues:
 
     def __contains__(self, value: str) -> bool:
         """Returns whether a value has been added."""
-        return self._has(_digest(value))
+        return self._has(digest_of(value))
 
     def __len__(self) -> int:
         """Returns the number of different values."""
@@ -53,7 +53,8 @@ class DistinctValues:
         self._recent.clear()
 
 
-def _digest(value: str) -> int:
+def digest_of(value: str) -> int:
+    """Returns 8 bytes that stand for a value."""
     return int.from_bytes(hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 

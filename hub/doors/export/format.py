@@ -96,6 +96,8 @@ class Format:
     """The type of patterns of its indicators. Values are always those of STIX patterns."""
     removed_days: int = 0
     """Values that were withdrawn or have expired within so many days follow the others, with ``Entry.removed``."""
+    lines_are_alone: bool = False
+    """Whether a line depends on its item and on ``About.options`` only, so that it can be kept for the next list."""
     kinds: frozenset[str] = frozenset()
     """Supported kinds, as ``type`` names them; empty: all."""
     one_kind: bool = False

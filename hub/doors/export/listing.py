@@ -8,21 +8,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
 
 from hub.doors.context import Doors
 from hub.doors.export.asked import Asked
+from hub.doors.export.by_parts import ListByParts, has_parts
 from hub.doors.export.collapse import Covering
 from hub.doors.export.distinct import Best
 from hub.doors.export.entry import Entry, ListItem
-from hub.doors.export.format import About, Unit
+from hub.doors.export.format import About, Unit, Writer
+from hub.doors.export.kept_lines import KeptLines
 from hub.doors.export.lines import Lines
 from hub.doors.export.selection import Selection
 from hub.doors.export.spool import FinishedList, SpooledItems, disk_error, open_file
 from hub.model.policy import Collection
 from hub.model.words import Seq
+from hub.model.writes import Head
 from hub.store.port import Filter, LogPage
 
 T = TypeVar("T")
@@ -31,24 +35,34 @@ _PAGE_ROWS = 1_000
 _PAGE_BYTES = 2 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a list is made from."""
+
+    collection: Collection
+    head: Head
+    """The end of the log, read before the list is begun."""
+    asked: Asked
+    about: About[Any]
+    selection: Selection
+    lines_key: str
+    """Names all that the lines depend on but the rows of the log."""
+
+
 class Listing:
     """One list. Call ``finish`` once."""
 
-    def __init__(
-        self, doors: Doors, collection: Collection, asked: Asked, *, about: About[Any], selection: Selection
-    ) -> None:
+    def __init__(self, doors: Doors, made: Made, kept: KeptLines) -> None:
         self._doors = doors
-        self._collection = collection
-        self._asked = asked
-        self._about = about
-        self._selection = selection
+        self._made = made
+        self._asked = made.asked
+        self._kept = kept
         self._folder = doors.settings.lists_folder
 
     async def finish(self) -> FinishedList:
         """Returns the list. Raises TryAgain, or Broken when the disk is full."""
-        writer = await asyncio.to_thread(self._asked.format.begin, self._about)
-        lines = Lines(self._asked.format, writer, self._selection.skipped)
-        with contextlib.ExitStack() as stack, contextlib.ExitStack() as spools:
+        writer = await asyncio.to_thread(self._asked.format.begin, self._made.about)
+        with contextlib.ExitStack() as stack:
             file = stack.enter_context(open_file(self._folder))
 
             def write(parts: Iterable[bytes]) -> None:
@@ -58,13 +72,31 @@ class Listing:
                     raise disk_error(error) from error
 
             await asyncio.to_thread(write, [writer.head])
+            count = await (self._write_parts if has_parts(self._asked) else self._write_items)(writer, write)
+            await asyncio.to_thread(lambda: write(writer.end()))
+            skipped = self._made.selection.skipped.count
+            if skipped:
+                _log.info("export.values_left_out", collection=self._made.collection.name, count=skipped)
+            return FinishedList(file, lines=count, skipped=skipped)
+
+    async def _write_parts(self, writer: Writer, write: Callable[[Iterable[bytes]], None]) -> int:
+        """Write the lines, most of which are kept; returns their number."""
+        made = self._made
+        by_parts = ListByParts(
+            self._doors, made.collection.no, kept=self._kept, selection=made.selection, writer=writer
+        )
+        async with self._kept.updating:
+            await by_parts.update(made.lines_key, made.head, self._filter)
+            await asyncio.to_thread(lambda: write(by_parts.lines()))
+        return by_parts.count
+
+    async def _write_items(self, writer: Writer, write: Callable[[Iterable[bytes]], None]) -> int:
+        """Write the lines; returns their number."""
+        lines = Lines(self._asked.format, writer, self._made.selection.skipped)
+        with contextlib.ExitStack() as spools:
             async for batch in self._chosen(spools):
                 await asyncio.to_thread(lambda some: write([lines.of(some)]), batch)
-            await asyncio.to_thread(lambda: write(writer.end()))
-            skipped = self._selection.skipped.count
-            if skipped:
-                _log.info("export.values_left_out", collection=self._collection.name, count=skipped)
-            return FinishedList(file, lines=lines.count, skipped=skipped)
+        return lines.count
 
     # ---------------------------------------------------------------- the items, in their order
 
@@ -82,7 +114,7 @@ class Listing:
 
     async def _selected(self) -> AsyncIterator[Sequence[ListItem]]:
         async for page in self._pages():
-            yield await asyncio.to_thread(lambda some: list(self._selection.items(some)), page)
+            yield await asyncio.to_thread(lambda some: list(self._made.selection.items(some)), page)
 
     async def _removed_last(
         self, items: AsyncIterator[Sequence[ListItem]], spools: contextlib.ExitStack
@@ -111,7 +143,7 @@ class Listing:
         async for batch in items:
             await asyncio.to_thread(best.add, batch)
         chosen, others = await asyncio.to_thread(best.take)
-        self._selection.skipped.count += others
+        self._made.selection.skipped.count += others
         chosen.reverse()
         while chosen:  # the lines replace the items in memory
             yield chosen[: -_PAGE_ROWS - 1 : -1]
@@ -120,14 +152,17 @@ class Listing:
     def _spool(self, spools: contextlib.ExitStack) -> SpooledItems:
         return spools.enter_context(contextlib.closing(SpooledItems(self._folder)))
 
+    @property
+    def _filter(self) -> Filter:
+        types = self._asked.kinds if self._asked.format.unit is Unit.OBJECT else frozenset({"indicator"})
+        return Filter(types=types, after_us=self._asked.since.after_us)
+
     async def _pages(self) -> AsyncIterator[LogPage]:
         """Yields all rows that may have something for the list."""
-        logs, asked = self._doors.store.logs, self._asked
-        types = asked.kinds if asked.format.unit is Unit.OBJECT else frozenset({"indicator"})
-        by = Filter(types=types, after_us=asked.since.after_us)
-        after, more = asked.since.seq or Seq(0), True
+        logs, log = self._doors.store.logs, self._made.collection.no
+        after, more = self._asked.since.seq or Seq(0), True
         while more:
-            page = await logs.page(self._collection.no, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=by)
+            page = await logs.page(log, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=self._filter)
             if page.rows:
                 yield page
                 after = page.rows[-1].seq

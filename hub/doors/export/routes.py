@@ -15,7 +15,8 @@ from hub.doors.context import Doors
 from hub.doors.export.asked import COMMON, Asked, collapse_of, format_of, kinds_of, limit_of, options_of
 from hub.doors.export.format import About, Format
 from hub.doors.export.formats import FORMATS
-from hub.doors.export.listing import Listing
+from hub.doors.export.kept_lines import KeptLines
+from hub.doors.export.listing import Listing, Made
 from hub.doors.export.selection import Selection
 from hub.doors.export.spool import FinishedList
 from hub.doors.export.value_checks import ValueChecks
@@ -40,11 +41,10 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
     """Returns the routes of all exports, and of the list of formats."""
     router = APIRouter(tags=["collections"], default_response_class=Response)
     checks = ValueChecks(doors)
-    finished: KeptValues[FinishedList] = KeptValues(doors.settings.lists_bytes)
-    doors.log_watch.tell(lambda log, *_: finished.drop(log))
+    lists = _Lists(doors)
     for path in dict.fromkeys(one.path for one in formats.values()):
         here = {name: one for name, one in formats.items() if one.path == path}
-        export = _export(doors, checks, finished, here)
+        export = _export(doors, checks, lists, here)
         answers = {200: _contents(here), **ERRORS}
         described: dict[str, Any] = {"parameters": _parameters(here, path)}
         router.add_api_route(_BELOW + path, export, methods=["GET"], responses=answers, openapi_extra=described)
@@ -60,7 +60,7 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
 
 
 def _export(
-    doors: Doors, checks: ValueChecks, finished: KeptValues[FinishedList], formats: Mapping[str, Format]
+    doors: Doors, checks: ValueChecks, lists: _Lists, formats: Mapping[str, Format]
 ) -> Callable[..., Awaitable[Response]]:
     """Returns the handler of the path that these formats share."""
 
@@ -87,18 +87,27 @@ def _export(
             Since() if since is None else since_of(since),
             collapse_of(collapse, format),
         )
-        return await _Answer(doors, checks, finished, request).of(collection, asked)
+        return await _Answer(doors, checks, lists, request).of(collection, asked)
 
     return export
+
+
+class _Lists:
+    """What this process keeps of lists, on the disk."""
+
+    def __init__(self, doors: Doors) -> None:
+        self.finished: KeptValues[FinishedList] = KeptValues(doors.settings.lists_bytes)
+        self.lines = KeptLines(doors.settings.lists_folder, doors.settings.lists_bytes)
+        doors.log_watch.tell(lambda log, *_: self.finished.drop(log))
 
 
 class _Answer:
     """The answer to one request."""
 
-    def __init__(self, doors: Doors, checks: ValueChecks, finished: KeptValues[FinishedList], request: Request) -> None:
+    def __init__(self, doors: Doors, checks: ValueChecks, lists: _Lists, request: Request) -> None:
         self._doors = doors
         self._checks = checks
-        self._finished = finished
+        self._lists = lists
         self._request = request
 
     async def of(self, collection: Collection, asked: Asked) -> Response:
@@ -113,22 +122,23 @@ class _Answer:
         }  # fmt: skip
         if is_current(request, etag):
             return Response(status_code=304, headers=headers)
-        selection = Selection(
-            asked.format,
-            asked.kinds or asked.format.usual_kinds,
-            asked.min_confidence,
-            policy.today_us,
-            lists=lists,
-            released=await self._checks.released(),
+        released = await self._checks.released()
+        kinds = asked.kinds or asked.format.usual_kinds
+        made = Made(
+            collection,
+            head,
+            asked,
+            About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options),
+            Selection(asked.format, kinds, asked.min_confidence, policy.today_us, lists=lists, released=released),
+            repr((collection.id, policy.today, lists.version, hash(released), asked.text)),
         )
-        about = About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options)
-        listing = Listing(doors, collection, asked, about=about, selection=selection)
+        listing = Listing(doors, made, self._lists.lines)
         begun_s = asyncio.get_running_loop().time()
         part_bytes = doors.settings.list_part_bytes
-        is_finished = self._finished.find(etag) is not None
+        is_finished = self._lists.finished.find(etag) is not None
         room_bytes = 0 if is_finished else _ROOM_BYTES + (asked.most or 0) * _ENTRY_BYTES
         async with share_of(doors, request, max(2 * part_bytes, room_bytes)) as share:
-            found = await self._finished.get(etag, collection.no, listing.finish)
+            found = await self._lists.finished.get(etag, collection.no, listing.finish)
             headers |= {
                 "content-type": asked.format.media_type,
                 "content-length": str(found.size_bytes),

@@ -6,6 +6,7 @@ warning lists, since an object may be older than a list's entry.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -29,6 +30,8 @@ _BARRING = frozenset(range(PAP_ORDER.index("AMBER"), len(PAP_ORDER)))
 """PAP:AMBER allows only passive use, PAP:RED only use that nobody can notice. Blocking is active use.
 
 A view has one label with the strictest PAP of its claims, whether these state it by a label or by a marking."""
+_ONE_VALUE = re.compile(r"\[[^ ]+ = '(?:[^'\\]|\\.)*'\]", re.DOTALL)
+"""A pattern in canonical form that asserts one value and nothing else."""
 _HARMLESS = frozenset({"benign"})
 _ONE_PROPERTY = frozenset(name for name, row in STIX_TYPES.items() if row.value == "value")
 """Types that are a kind of value. Others, such as ``file``, have several properties; ``type`` selects all of them."""
@@ -177,8 +180,8 @@ def _misfits(obj: StixObject) -> Iterator[tuple[str, str]]:
     have them.
     """
     pattern, has = obj["pattern"], len(_observables(obj))
-    if has == 1 and " OR " not in pattern and " IN " not in pattern:
-        return  # it asserts one value, and parsing takes most of the time of a list
+    if has and _ONE_VALUE.fullmatch(pattern):
+        return  # parsing takes most of the time of a list
     found = canonical(pattern, limit_chars=2 * len(pattern) + 1)
     if not isinstance(found, Problem) and len(found.asserted) > has:
         for one in found.asserted:
@@ -192,6 +195,7 @@ def _entries(
     levels = [LEVEL_OF_ID[ref] for ref in obj.get("object_marking_refs") or () if ref in LEVEL_OF_ID]
     labels, types = tuple(obj.get("labels") or ()), tuple(obj.get("indicator_types") or ())
     sources = tuple(one["name"] for one in _extension(obj).get("sources") or ())
+    is_alone = _ONE_VALUE.fullmatch(obj["pattern"]) is not None
     for name, one in values:
         yield Entry(
             type=name,
@@ -206,5 +210,6 @@ def _entries(
             labels=labels,
             indicator_types=types,
             sources=sources,
+            is_alone=is_alone,
             removed=removed,
         )

@@ -46,6 +46,7 @@ FORMAT = Format(
     media_type="text/csv; charset=utf-8; header=present",
     begin=_begin,
     escape=escape,
+    lines_are_alone=True,
     says_type=True,
     options=ForPeople,
 )

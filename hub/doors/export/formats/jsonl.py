@@ -27,5 +27,6 @@ FORMAT = Format(
     media_type="application/x-ndjson",
     begin=lambda _: Writer(_line),
     escape=escape,
+    lines_are_alone=True,
     says_type=True,
 )

@@ -26,6 +26,7 @@ FORMAT = Format(
     media_type="application/x-ndjson",
     begin=lambda _: Writer(_line),
     escape=escape,
+    lines_are_alone=True,
     says_type=True,
     unit=Unit.OBJECT,
 )

@@ -30,6 +30,7 @@ FORMAT = Format(
     media_type="text/plain; charset=utf-8",
     begin=_begin,
     escape=escape,
+    lines_are_alone=True,
     says_type=False,
     options=ForPeople,
 )

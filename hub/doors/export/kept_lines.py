@@ -1,0 +1,119 @@
+"""Keeps the parts of lists in a file without a name, up to a size, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+import sqlite3
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from hub.doors.export.parts import Part
+from hub.doors.export.spool import disk_error
+from hub.model.errors import Broken
+
+_TABLES = """
+create table kept (no integer primary key, key text unique, seq integer, used integer) strict;
+create table parts (list integer, part integer, content blob, primary key (list, part)) strict;
+"""
+
+
+class AsOfRow(NamedTuple):
+    """A list as its parts were kept last."""
+
+    no: int
+    seq: int
+    """They have what the log showed when this was its last row."""
+
+
+class KeptLines:
+    """See the head of this module. All methods are for threads, and raise Broken when the disk is full."""
+
+    def __init__(self, folder: Path | None, most_bytes: int) -> None:
+        self._folder = folder
+        self._most_bytes = most_bytes
+        self.updating = asyncio.Lock()
+        """Held while the parts of a list are brought up to date and read."""
+        self._one_at_a_time = threading.Lock()
+        self._opened: sqlite3.Connection | None = None
+        self._clock = 0
+
+    def find(self, key: str) -> AsOfRow:
+        """Returns the list that is kept under a key, which names all that its lines depend on but the rows of the log;
+        a new one, as of row 0, if there is none. Lists that were not used for longest are dropped for it.
+        """
+        with self._database() as db:
+            self._drop_some(db)
+            self._clock += 1
+            db.execute("insert or ignore into kept (key, seq, used) values (?, 0, 0)", (key,))
+            db.execute("update kept set used = ? where key = ?", (self._clock, key))
+            return AsOfRow._make(db.execute("select no, seq from kept where key = ?", (key,)).fetchone())
+
+    def drop(self, kept: AsOfRow, changed: Iterable[int], start: int) -> None:
+        """Drop the parts with these numbers, and all from ``start`` on."""
+        with self._database() as db:
+            db.execute("delete from parts where list = ? and part >= ?", (kept.no, start))
+            db.executemany("delete from parts where list = ? and part = ?", [(kept.no, part) for part in changed])
+
+    def keep(self, kept: AsOfRow, number: int, part: Part) -> None:
+        """Store a part by its number."""
+        content = pickle.dumps(part, pickle.HIGHEST_PROTOCOL)
+        with self._database() as db:
+            db.execute("insert or replace into parts values (?, ?, ?)", (kept.no, number, content))
+
+    def set_seq(self, kept: AsOfRow, seq: int) -> None:
+        """Say as of which row the parts are complete."""
+        with self._database() as db:
+            db.execute("update kept set seq = ? where no = ?", (seq, kept.no))
+
+    def parts(self, kept: AsOfRow) -> Iterator[tuple[int, Part]]:
+        """Yields the parts in order, with their numbers."""
+        number = -1
+        while True:
+            with self._database() as db:
+                following = "select part, content from parts where list = ? and part > ? order by part limit 16"
+                rows = db.execute(following, (kept.no, number)).fetchall()
+            if not rows:
+                return
+            for number, content in rows:
+                yield number, pickle.loads(content)  # noqa: S301 - this process wrote it to a file without a name
+
+    def _drop_some(self, db: sqlite3.Connection) -> None:
+        while True:
+            total = db.execute("select coalesce(sum(length(content)), 0) from parts").fetchone()[0]
+            oldest = db.execute("select no from kept order by used limit 1").fetchone()
+            if total <= self._most_bytes or oldest is None:
+                return
+            db.execute("delete from parts where list = ?", oldest)
+            db.execute("delete from kept where no = ?", oldest)
+
+    @contextlib.contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        with self._one_at_a_time:
+            try:
+                if self._opened is None:
+                    self._opened = _open(self._folder)
+                    weakref.finalize(self, self._opened.close)
+                with self._opened:
+                    yield self._opened
+            except sqlite3.Error as error:
+                self._opened = None  # without a journal, it may be damaged
+                says = f"A list could not be written to the disk: {error}."
+                raise Broken("export.disk", says, "Look at the disk of DATA_DIR.") from error
+
+
+def _open(folder: Path | None) -> sqlite3.Connection:
+    """Returns a database in a file that nobody else can open, and that the system frees with this process."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
+            db = sqlite3.connect(file.name, check_same_thread=False)
+            db.executescript("pragma journal_mode = off; pragma synchronous = off; pragma locking_mode = exclusive;")
+            db.executescript(_TABLES)
+            return db
+    except OSError as error:
+        raise disk_error(error) from error
