@@ -2,9 +2,10 @@
 
     python -m tests.bench.exporting [--objects 100000] [--rounds 3] [--json]
 
-A list is kept until the collection changes, and of its lines those that have not changed. Measured are the first list of
-a process, the list after one change, the same list again, the answer to ``If-None-Match``, and the peak of the memory
-of a long list against that of one with a tenth of its values. Exits with 1 when a figure misses what it must reach.
+A list is kept until the collection changes, and of its lines those that have not changed. Measured are the first list
+of a process, the list after one change, the same list again, the answer to ``If-None-Match``, and the peak of the
+memory of a long list against that of one with a tenth of its values. Exits with 1 when a figure misses what it must
+reach.
 """
 
 from __future__ import annotations
@@ -100,13 +101,13 @@ def measure(figures: Figures, objects: int, rounds: int) -> None:
 
 
 def _measure_memory(figures: Figures, reader: Reader, pid: int) -> None:
-    peaks = []
+    peaks, pages = [], dict[str, Page]()
     for collection in ("public", "community"):
         Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins again
-        times = {format: reader.get(path_of(collection, format)) for format in FORMATS}
+        pages = {format: reader.get(path_of(collection, format)) for format in FORMATS}
         peaks.append(_peak_mb(pid))
     figures.say("the first lists of a process")
-    for format, page in times.items():
+    for format, page in pages.items():
         figures.add(Figure(f"export.{format}, µs a line", 1e6 * page.took_s / int(page.headers["x-ctihub-lines"])))
     figures.add(Figure("peak of the memory for a tenth of the values, MB", peaks[0]))
     figures.add(Figure("peak of the memory for all, MB", peaks[1]))
@@ -132,10 +133,8 @@ def _measure_format(
     figures.say(f"export.{format} of {int(page.headers['x-ctihub-lines']):,} lines, {len(page.body) / 1e6:,.1f} MB")
     figures.add(Figure("prebuilt bytes, ms", 1_000 * prebuilt_s))
     figures.add(Figure("after a change, ms", 1_000 * statistics.median(changed)))
-    figures.add(
-        Figure("rate / that of prebuilt bytes, after a change", prebuilt_s / statistics.median(changed), 1 / 10)
-    )
-    figures.add(Figure("rate / that of prebuilt bytes, again", prebuilt_s / statistics.median(again), 1 / 10))
+    figures.add(Figure("rate / that of prebuilt, after a change", prebuilt_s / statistics.median(changed), 1 / 10))
+    figures.add(Figure("rate / that of prebuilt, again", prebuilt_s / statistics.median(again), 1 / 10))
     figures.add(Figure("If-None-Match, ms", 1_000 * statistics.median(unchanged)))
 
 
