@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 from urllib.parse import quote, urlencode
 
 import typer
@@ -58,8 +58,6 @@ def command(
         "type": ",".join(types or ()) or None, "min_confidence": min_confidence, "since": since, "limit": limit,
         "collapse": "1" if collapse else None, "defang": "1" if defang else None, **_pairs(options or ()),
     }  # fmt: skip
-    path = f"/v1/collections/{quote(collection, safe='')}/export.{quote(format, safe='')}"
-    words = urlencode({name: value for name, value in query.items() if value is not None})
     folder = output.absolute().parent if output else None
     if folder is not None and not folder.is_dir():
         raise WrongUsage("output.folder", f"There is no folder {folder}.", "Create it first.")
@@ -70,13 +68,19 @@ def command(
             os.fdopen(handle, "w+b") as file,
             hub_client(url, token, needs_token=False, ca_file=ca_file, patience_s=patience) as client,
         ):
-            headers = client.download(f"{path}?{words}" if words else path, file)
+            headers = client.download(_path(collection, format, query), file)
             file.flush()
             os.fsync(file.fileno())
             is_changed = _to_stdout(file) if output is None else _replace(output, new)
     finally:
         new.unlink(missing_ok=True)
     _report(headers, is_changed, output, as_json)
+
+
+def _path(collection: str, format: str, query: Mapping[str, Any]) -> str:
+    words = urlencode({name: value for name, value in query.items() if value is not None})
+    path = f"/v1/collections/{quote(collection, safe='')}/export.{quote(format, safe='')}"
+    return f"{path}?{words}" if words else path
 
 
 def _pairs(said: list[str] | tuple[str, ...]) -> dict[str, str]:
