@@ -58,10 +58,7 @@ def command(
         "type": ",".join(types or ()) or None, "min_confidence": min_confidence, "since": since, "limit": limit,
         "collapse": "1" if collapse else None, "defang": "1" if defang else None, **_pairs(options or ()),
     }  # fmt: skip
-    folder = output.absolute().parent if output else None
-    if folder is not None and not folder.is_dir():
-        raise WrongUsage("output.folder", f"There is no folder {folder}.", "Create it first.")
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".ctihub-")
+    handle, name = tempfile.mkstemp(dir=_folder_of(output), prefix=".ctihub-")
     new = Path(name)
     try:
         with (
@@ -75,6 +72,13 @@ def command(
     finally:
         new.unlink(missing_ok=True)
     _report(headers, is_changed, output, as_json)
+
+
+def _folder_of(output: Path | None) -> Path | None:
+    folder = output.absolute().parent if output else None
+    if folder is not None and not folder.is_dir():
+        raise WrongUsage("output.folder", f"There is no folder {folder}.", "Create it first.")
+    return folder
 
 
 def _path(collection: str, format: str, query: Mapping[str, Any]) -> str:

@@ -147,10 +147,15 @@ class _Answer:
             }
             if is_head(request):
                 return Response(headers=headers)
-            if found.size_bytes <= part_bytes:
-                return share.hand_over(Response(await asyncio.to_thread(found.part, 0, part_bytes), headers=headers))
-            parts = self._parts(found, collection, begun_s)
-            return share.hand_over(StreamingResponse(parts, headers=headers), 2 * part_bytes)
+            return share.hand_over(await self._sent(found, collection, headers, begun_s), 2 * part_bytes)
+
+    async def _sent(
+        self, found: FinishedList, collection: Collection, headers: dict[str, str], begun_s: float
+    ) -> Response:
+        part_bytes = self._doors.settings.list_part_bytes
+        if found.size_bytes <= part_bytes:
+            return Response(await asyncio.to_thread(found.part, 0, part_bytes), headers=headers)
+        return StreamingResponse(self._parts(found, collection, begun_s), headers=headers)
 
     async def _parts(self, found: FinishedList, collection: Collection, checked_s: float) -> AsyncIterator[bytes]:
         """Yields the parts of a list. Raises NotAuthenticated in the middle if the reader loses access."""
