@@ -11,7 +11,7 @@ import pytest
 
 from hub.doors.export import by_parts, listing, parts
 from hub.doors.export.kept_lines import KeptLines
-from hub.doors.export.parts import Part
+from hub.doors.export.parts import ListPart
 from hub.model.errors import Broken
 from hub.store.port import LogPage
 from tests.doors.hubs import Hub, a_hub
@@ -87,10 +87,10 @@ async def test_only_what_has_changed_is_read_again(tmp_path: Path, monkeypatch: 
         assert len(read) < 20, "the part of the replaced row, and the end"
 
 
-def a_part(*values: int, shared: frozenset[int] = frozenset()) -> Part:
+def a_part(*values: int, shared: frozenset[int] = frozenset()) -> ListPart:
     lines = b"".join(b"%d\n" % value for value in values)
     ends = [sum(len(b"%d\n" % value) for value in values[: no + 1]) for no in range(len(values))]
-    return Part(lines, array("Q", values), array("Q", ends), shared, 0)
+    return ListPart(lines, array("Q", values), array("Q", ends), shared, 0)
 
 
 def test_a_value_of_several_parts_is_in_the_first_of_them() -> None:

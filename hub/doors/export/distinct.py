@@ -25,7 +25,7 @@ class DistinctValues:
 
     def first_time(self, value: str) -> bool:
         """Adds a value; returns whether it is new."""
-        name = digest_of(value)
+        name = value_digest(value)
         if self._has(name):
             return False
         self._recent.add(name)
@@ -36,7 +36,7 @@ class DistinctValues:
 
     def __contains__(self, value: str) -> bool:
         """Returns whether a value has been added."""
-        return self._has(digest_of(value))
+        return self._has(value_digest(value))
 
     def __len__(self) -> int:
         """Returns the number of different values."""
@@ -53,7 +53,7 @@ class DistinctValues:
         self._recent.clear()
 
 
-def digest_of(value: str) -> int:
+def value_digest(value: str) -> int:
     """Returns 8 bytes that stand for a value."""
     return int.from_bytes(hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 

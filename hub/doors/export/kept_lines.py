@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from hub.doors.export.parts import Part
+from hub.doors.export.parts import ListPart
 from hub.doors.export.spool import disk_error
 from hub.model.errors import Broken
 
@@ -60,7 +60,7 @@ class KeptLines:
             db.execute("delete from parts where list = ? and part >= ?", (kept.no, start))
             db.executemany("delete from parts where list = ? and part = ?", [(kept.no, part) for part in changed])
 
-    def keep(self, kept: AsOfRow, number: int, part: Part) -> None:
+    def keep(self, kept: AsOfRow, number: int, part: ListPart) -> None:
         """Store a part by its number."""
         content = pickle.dumps(part, pickle.HIGHEST_PROTOCOL)
         with self._database() as db:
@@ -71,7 +71,7 @@ class KeptLines:
         with self._database() as db:
             db.execute("update kept set seq = ? where no = ?", (seq, kept.no))
 
-    def parts(self, kept: AsOfRow) -> Iterator[tuple[int, Part]]:
+    def parts(self, kept: AsOfRow) -> Iterator[tuple[int, ListPart]]:
         """Yields the parts in order, with their numbers."""
         number = -1
         while True:

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hub.doors.export.distinct import digest_of
+from hub.doors.export.distinct import value_digest
 from hub.doors.export.entry import NETWORK_KINDS, Entry, ListItem
 from hub.doors.export.format import Format, Writer
 from hub.doors.export.selection import Skipped
@@ -23,12 +23,12 @@ _UNIQUE_KINDS = NETWORK_KINDS | {"md5", "sha-1", "sha-256"}
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ListPart:
     """The lines of the rows of a part, and what is needed to leave out values that other parts have."""
 
     lines: bytes
     digests: array[int]
-    """One for each line, see ``distinct.digest_of``."""
+    """One for each line, see ``distinct.value_digest``."""
     ends: array[int]
     """Where each line ends in ``lines``."""
     shared: frozenset[int]
@@ -42,13 +42,13 @@ class Part:
         return b"".join(self.lines[start:end] for digest, start, end in found if digest not in digests)
 
 
-def part_of(items: Iterable[ListItem], format: Format, writer: Writer, skipped: Skipped) -> Part:
+def part_of(items: Iterable[ListItem], format: Format, writer: Writer, skipped: Skipped) -> ListPart:
     """Returns the part that has these items, each value once. ``skipped`` has counted what they left out."""
     lines: list[bytes] = []
     digests, ends, shared = array("Q"), array("Q"), set()
     seen: set[int] = set()
     for item in items:
-        digest = digest_of(item.key(with_type=format.says_type))
+        digest = value_digest(item.key(with_type=format.says_type))
         if digest in seen:
             continue
         seen.add(digest)
@@ -61,7 +61,7 @@ def part_of(items: Iterable[ListItem], format: Format, writer: Writer, skipped: 
         ends.append((ends[-1] if ends else 0) + len(line))
         if isinstance(item, Entry) and not (item.is_alone and item.type in _UNIQUE_KINDS):
             shared.add(digest)
-    return Part(b"".join(lines), digests, ends, frozenset(shared), skipped.count)
+    return ListPart(b"".join(lines), digests, ends, frozenset(shared), skipped.count)
 
 
 class Duplicates:
@@ -71,11 +71,11 @@ class Duplicates:
         self._shared: set[int] = set()
         self._seen: set[int] = set()
 
-    def expect(self, part: Part) -> None:
+    def expect(self, part: ListPart) -> None:
         """Take a part into account."""
         self._shared |= part.shared
 
-    def of(self, part: Part) -> set[int]:
+    def of(self, part: ListPart) -> set[int]:
         """Returns the digests of the values of a part that an earlier one has had."""
         candidates = self._shared.intersection(part.digests)
         found = candidates & self._seen
