@@ -43,6 +43,7 @@ from hub.model.policy_changes import (
 from hub.model.principals import Principal, PrincipalKind, source_of_member
 from hub.model.tasks import SetDate
 from hub.model.times import DAY_US, from_us, midnight_after, stix_time, to_us
+from hub.model.tokens import TokenDigest
 from hub.model.words import (
     BUILT_IN_GROUPS,
     CanonicalKey,
@@ -527,7 +528,9 @@ class InStore:
             accredited_by=source.accredited_by,
         )  # fmt: skip
         async with self.store.registry.change() as directory:
-            row = await directory.add_principal(principal, hashlib.sha256(source.name.encode()).digest(), source)
+            row = await directory.add_principal(
+                principal, TokenDigest(0, hashlib.sha256(source.name.encode()).digest(), "", 0), source
+            )
             await directory.record(SourceAdded(source.name, row.no, was_named=False, said={}), START_US)
         return row.no
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 
 from hub.app import open_store, opened_broker
 from hub.cli.client import say
 from hub.clock import Clock
 from hub.config import Config
+from hub.model.tokens import TokenUse
 from hub.registry.port import Directory, DirectoryWriter, RegistryStore
 from hub.registry.service import Registry
 
@@ -26,6 +27,10 @@ class _Patient:
     def reading(self) -> AbstractAsyncContextManager[Directory]:
         """See ``RegistryStore``. Readers never wait."""
         return self._store.reading()
+
+    async def note_uses(self, uses: Mapping[int, TokenUse]) -> None:
+        """See ``RegistryStore``."""
+        await self._store.note_uses(uses)
 
     @asynccontextmanager
     async def change(self) -> AsyncIterator[DirectoryWriter]:

@@ -16,7 +16,9 @@ class TokenCredentials:
 
     token: str = field(repr=False)
     name: str | None = None
-    """The name that was sent with it; it must be the principal's."""
+    """The name that was sent with it; it must be the principal's, or the token's full name."""
+    address: str | None = None
+    """The address that they come from; None: not known."""
 
 
 Credentials: TypeAlias = TokenCredentials

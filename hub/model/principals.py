@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from hub.model.policy import MEMBERS_CLAIM, Collection, Group, Source, SourceKind, intake_topic
 from hub.model.policy_keys import Settings
+from hub.model.tokens import FULL_SCOPE, StoredToken, TokenDigest, TokenScope
 from hub.model.words import CollectionName, GroupName, Naming, SourceName, StixId, Topic
 
 
@@ -61,6 +62,8 @@ class Principal:
     created_us: int = 0
     joined: frozenset[GroupName] = field(default=frozenset())
     """The groups whose list contains it."""
+    scope: TokenScope = FULL_SCOPE
+    """What the token allows with which it has authenticated; in the registry everything."""
 
     @property
     def intake_topic(self) -> Topic:
@@ -95,6 +98,15 @@ class GroupRules:
     no: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class KnownSecret:
+    """A secret that the hub knows by its digest, its token, and the principal with what the token allows."""
+
+    digest: TokenDigest
+    token: StoredToken
+    principal: Principal
+
+
 @dataclass(frozen=True)
 class RegistrySnapshot:
     """The whole registry as of one numbered change: who exists, and who may read what."""
@@ -103,8 +115,10 @@ class RegistrySnapshot:
     hub_identity: StixId
     principals: Mapping[str, Principal]
     """By name, sorted."""
-    by_digest: Mapping[bytes, Principal]
-    """By the SHA-256 of their tokens."""
+    by_digest: Mapping[bytes, KnownSecret]
+    """By their SHA-256, also those that a rotation has replaced."""
+    tokens: Mapping[str, StoredToken]
+    """By full name, sorted; a principal's own one first."""
     centres: Mapping[SourceName, Source]
     """What the centres may send, by name, sorted."""
     members: Mapping[SourceName, Source]

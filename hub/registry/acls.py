@@ -39,9 +39,12 @@ class Acl(NamedTuple):
     resource: Resource
     name: str
     prefixed: bool = False
+    host: str = "*"
+    """The address from which it is allowed; ``*``: all. The brokers know no networks here."""
 
     def __str__(self) -> str:
-        return f"{self.operation} {self.resource} {self.name}{'*' if self.prefixed else ''}"
+        there = "" if self.host == "*" else f" from {self.host}"
+        return f"{self.operation} {self.resource} {self.name}{'*' if self.prefixed else ''}{there}"
 
     @property
     def concerns_the_hub(self) -> bool:
@@ -53,17 +56,18 @@ class Acl(NamedTuple):
 
 
 def acls_of(entitlement: Entitlement) -> frozenset[Acl]:
-    """Returns all grants of a principal; none while it is suspended."""
+    """Returns all grants of a token's user; none while it is suspended."""
     if entitlement.suspended:
         return frozenset()
-    user = entitlement.name
+    user, owner = entitlement.name, entitlement.principal
     granted = {Acl(user, Operation.READ, Resource.TOPIC, COLLECTION_PREFIX + name) for name in entitlement.collections}
     # The dot is needed: without it, the grant of soc1 would cover the groups of soc10.
-    granted.add(Acl(user, Operation.READ, Resource.GROUP, f"{user}.", prefixed=True))
-    if entitlement.kind is PrincipalKind.CENTRE:
-        granted.add(Acl(user, Operation.WRITE, Resource.TOPIC, INTAKE_PREFIX + user))
-        granted.add(Acl(user, Operation.READ, Resource.TOPIC, REJECTED_PREFIX + user))
-    return frozenset(granted)
+    granted.add(Acl(user, Operation.READ, Resource.GROUP, f"{owner}.", prefixed=True))
+    if entitlement.kind is PrincipalKind.CENTRE and entitlement.may_push:
+        granted.add(Acl(user, Operation.WRITE, Resource.TOPIC, INTAKE_PREFIX + owner))
+        granted.add(Acl(user, Operation.READ, Resource.TOPIC, REJECTED_PREFIX + owner))
+    hosts = entitlement.hosts or frozenset({"*"})
+    return frozenset(acl._replace(host=host) for acl in granted for host in hosts)
 
 
 def acls_of_the_hub(user: str) -> frozenset[Acl]:

@@ -15,6 +15,7 @@ from hub.log.kafka_topics import COLLECTION_PREFIX, PREFIXES, REJECTED_PREFIX, f
 from hub.log.port import INTAKE_PREFIX
 from hub.model.errors import Broken
 from hub.model.event_log import MEMBERS_TOPIC
+from hub.model.tokens import SEPARATOR
 from hub.model.words import CollectionName, SourceName
 from hub.registry.acls import Acl, Resource, acls_of, acls_of_the_hub
 from hub.registry.kafka_admin import Grants, KafkaAdmin, TopicState
@@ -79,6 +80,12 @@ class KafkaBroker:
         with suppress(Broken):  # brokers that let the hub set none work without them; doctor says so
             await set_quotas(await self._connection(), [entitlement.name for entitlement in entitlements], self._quotas)
 
+    async def remove_users(self, names: Collection[str]) -> None:
+        """See ``Broker.remove_users``. Without an authorizer there are no grants, but passwords."""
+        for name in names:
+            self._refuse_own(name)
+        await _in_thread(lambda: self._remove_users(frozenset(names)))
+
     async def remove_collection(self, name: CollectionName) -> None:
         """See ``Broker.remove_collection``."""
         await _in_thread(lambda: self._remove_collection(COLLECTION_PREFIX + name))
@@ -100,6 +107,8 @@ class KafkaBroker:
         with suppress(Broken):
             if without := await self._without_quotas(wanted):
                 await set_quotas(await self._connection(), without, self._quotas)
+            if surplus := self._surplus_users(wanted, await read_users(await self._connection())):
+                await _in_thread(lambda: self._admin.remove_passwords(surplus))
         left = await self.compare(wanted)
         if refusal is None:
             return left
@@ -113,7 +122,16 @@ class KafkaBroker:
             users = await read_users(await self._connection())
         except Broken as error:
             return [_unchecked("Users", error)]
-        return list(self._missing_users(wanted, users))
+        surplus = (f"The user {user} belongs to no token." for user in sorted(self._surplus_users(wanted, users)))
+        return [
+            *self._missing_users(wanted, users),
+            *(BrokerDifference(says, repairable=True) for says in surplus),
+        ]
+
+    def _surplus_users(self, wanted: Entitlements, users: frozenset[str]) -> frozenset[str]:
+        """Returns the users of removed tokens: they have a point after the name of a principal."""
+        known = _known(wanted)
+        return frozenset(user for user in users - known if _is_token_of(user, known)) - self._own
 
     def _missing_users(self, wanted: Entitlements, users: frozenset[str]) -> Iterator[BrokerDifference]:
         for principal in wanted.principals:
@@ -123,7 +141,13 @@ class KafkaBroker:
                     f"{principal.kind} {principal.name} has the name of a user of the hub.", False, way_out
                 )
             elif principal.name not in users:
-                way_out = f"Give it a new token: ctihub {principal.kind} rotate {principal.name}."
+                _, named, name = principal.name.partition(SEPARATOR)
+                rotate = (
+                    f"token rotate {principal.principal} {name}"
+                    if named
+                    else f"{principal.kind} rotate {principal.name}"
+                )
+                way_out = f"Give it a new token: ctihub {rotate}."
                 yield BrokerDifference(
                     f"{principal.kind} {principal.name} has no password on the brokers.", False, way_out
                 )
@@ -182,6 +206,13 @@ class KafkaBroker:
         all_wanted = frozenset[Acl]().union(*wanted.values())
         self._admin.remove_grants(there - all_wanted)
         self._admin.add_grants(all_wanted - there)
+
+    def _remove_users(self, names: frozenset[str]) -> None:
+        """Removes the passwords also if the grants cannot be removed: they may have been removed by hand."""
+        try:
+            self._admin.remove_grants(acl for acl in self._admin.grants().allowed if acl.user in names)
+        finally:
+            self._admin.remove_passwords(names)
 
     def _remove_collection(self, topic: str) -> None:
         on_it = {acl for acl in self._admin.grants().allowed if acl.resource is Resource.TOPIC and acl.name == topic}
@@ -257,16 +288,28 @@ class KafkaBroker:
 
     def _surplus(self, wanted: Entitlements, grants: Grants) -> frozenset[Acl]:
         """Returns grants that principals of the registry should not have."""
-        known = {principal.name for principal in wanted.principals} - self._own
-        return frozenset(acl for acl in grants.allowed if acl.user in known) - self._wanted(wanted)
+        known = _known(wanted)
+        ours = (acl for acl in grants.allowed if acl.user in known or _is_token_of(acl.user, known))
+        return frozenset(acl for acl in ours if acl.user not in self._own) - self._wanted(wanted)
 
     def _foreign(self, wanted: Entitlements, grants: Grants) -> frozenset[Acl]:
         """Returns grants of other users on the hub's topics. They are only reported: the Kafka may serve others too."""
-        known = {principal.name for principal in wanted.principals} | self._own
-        return frozenset(acl for acl in grants.allowed if acl.user not in known and acl.concerns_the_hub)
+        known = _known(wanted) | self._own
+        foreign = (acl for acl in grants.allowed if acl.user not in known and not _is_token_of(acl.user, known))
+        return frozenset(acl for acl in foreign if acl.concerns_the_hub)
 
 
 BY_HAND = "If nobody needs it, take it away with kafka-acls."
+
+
+def _known(wanted: Entitlements) -> frozenset[str]:
+    return frozenset(principal.name for principal in wanted.principals)
+
+
+def _is_token_of(user: str, known: Collection[str]) -> bool:
+    """Whether a user has the name of a token of one of these principals; no other user has a point after it."""
+    principal, named, _ = user.partition(SEPARATOR)
+    return bool(named) and principal in known
 
 
 async def _in_thread(work: Callable[[], T]) -> T:

@@ -15,7 +15,7 @@ from hub.model.words import NETWORK, GroupName, Naming, SourceName, StixId
 from hub.registry import names
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import ensure_free, find_group, find_principal
-from hub.registry.tokens import new_token, token_digest
+from hub.registry.tokens import kept_of, new_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Centres:
             _ensure_identities(change.before, centre)
             principal = await change.directory.add_principal(
                 Principal(0, name, PrincipalKind.CENTRE, centre.identity, centre.country, created_us=change.now_us),
-                token_digest(token),
+                kept_of(token, change.now_us),
                 centre,
             )
             chosen = identity is not None or bool(centre.speaks_for)

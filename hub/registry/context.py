@@ -35,7 +35,8 @@ class RegistryChange:
     before: RegistrySnapshot
     now_us: int
     new_token: tuple[str, Token] | None = None
-    """The principal whose password on the broker is set after the commit, and the password."""
+    """The token that must be shown, whatever becomes of the broker: its full name and the secret, the password of that
+    user if the broker has it."""
     complaint: HubError | None = None
     """The error of the broker; set after the block."""
 
@@ -49,8 +50,8 @@ class RegistryContext:
 
     def __init__(self, store: RegistryStore, broker: Broker | None, now_us: Callable[[], int]) -> None:
         self.store = store
-        self._broker = broker
-        self._now_us = now_us
+        self.broker = broker
+        self.now_us = now_us
 
     async def snapshot(self) -> RegistrySnapshot:
         """Returns the current registry. Raises TryAgain."""
@@ -65,11 +66,11 @@ class RegistryContext:
         change that created a token must show it first, so the error is in its ``complaint`` instead.
         """
         async with self.store.change() as directory:
-            change = RegistryChange(directory, await directory.snapshot(), self._now_us())
+            change = RegistryChange(directory, await directory.snapshot(), self.now_us())
             yield change
-            after = await directory.snapshot() if self._broker is not None else None
-        if self._broker is not None and after is not None:
-            change.complaint = await _told(self._broker, change, after)
+            after = await directory.snapshot() if self.broker is not None else None
+        if self.broker is not None and after is not None:
+            change.complaint = await _told(self.broker, change, after)
         if change.complaint is not None and change.new_token is None:
             raise change.complaint
 
@@ -77,7 +78,8 @@ class RegistryContext:
 async def _told(broker: Broker, change: RegistryChange, after: RegistrySnapshot) -> HubError | None:
     """Apply a change to the broker; returns the error, if any."""
     try:
-        await brought_up(broker, entitlements(change.before), entitlements(after), change.new_token)
+        before, wanted = entitlements(change.before, change.now_us), entitlements(after, change.now_us)
+        await brought_up(broker, before, wanted, change.new_token)
     except HubError as error:
         if error.code == NO_GRANTS:
             return None

@@ -3,36 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterator
+from dataclasses import replace
 
 from hub.model.errors import Broken
-from hub.model.principals import PrincipalKind, RegistrySnapshot
+from hub.model.principals import Principal, PrincipalKind, RegistrySnapshot
+from hub.model.tokens import StoredToken, TokenRights
 from hub.model.words import SourceName
 from hub.registry.grants import may_read
 from hub.registry.port import Broker, Entitlement, Entitlements
 from hub.registry.tokens import Token
 
 
-def entitlements(snapshot: RegistrySnapshot) -> Entitlements:
-    """Returns the users, grants and topics that the registry requires. Operators have no access to the broker."""
-    on_broker = [
-        principal for principal in snapshot.principals.values() if principal.kind is not PrincipalKind.OPERATOR
-    ]
+def entitlements(snapshot: RegistrySnapshot, now_us: int) -> Entitlements:
+    """Returns the users, grants and topics that the registry requires: a user for each token that gives rights there.
+
+    Operators have no access to the broker. A token that has ended is like one of a suspended principal.
+    """
+    on_broker = {
+        principal.name: principal
+        for principal in snapshot.principals.values()
+        if principal.kind is not PrincipalKind.OPERATOR
+    }
+    tokens = [token for token in snapshot.tokens.values() if token.principal in on_broker]
     return Entitlements(
         principals=tuple(
-            Entitlement(
-                name=principal.name,
-                kind=principal.kind,
-                suspended=principal.suspended,
-                collections=frozenset(
-                    name
-                    for name, collection in snapshot.collections.items()
-                    if not principal.suspended and may_read(principal, collection, snapshot.groups)
-                ),
-            )
-            for principal in on_broker
+            _entitlement(snapshot, on_broker[token.principal], token, now_us)
+            for token in tokens
+            if is_user(on_broker[token.principal], token)
         ),
-        centres=tuple(SourceName(principal.name) for principal in on_broker if principal.kind is PrincipalKind.CENTRE),
+        centres=tuple(
+            SourceName(name) for name, principal in on_broker.items() if principal.kind is PrincipalKind.CENTRE
+        ),
         collections=tuple(snapshot.collections),
+    )
+
+
+def is_user(principal: Principal, token: StoredToken) -> bool:
+    """Returns whether a token is a user of the broker: it gives rights there, from everywhere or from single addresses,
+    as the broker's grants name no networks.
+    """
+    if principal.kind is PrincipalKind.OPERATOR or (token.networks and not hosts_of(token)):
+        return False
+    return token.scope.rights is not TokenRights.PUSH or principal.kind is PrincipalKind.CENTRE
+
+
+def hosts_of(token: StoredToken) -> frozenset[str]:
+    """Returns those of a token's networks that are single addresses."""
+    return frozenset(str(network.network_address) for network in token.networks if network.num_addresses == 1)
+
+
+def _entitlement(snapshot: RegistrySnapshot, owner: Principal, token: StoredToken, now_us: int) -> Entitlement:
+    suspended = owner.suspended or token.has_ended(now_us)
+    reader = replace(owner, scope=token.scope)
+    return Entitlement(
+        name=token.full_name,
+        kind=owner.kind,
+        suspended=suspended,
+        collections=frozenset(
+            name
+            for name, collection in snapshot.collections.items()
+            if not suspended and may_read(reader, collection, snapshot.groups)
+        ),
+        may_push=token.scope.may_push,
+        hosts=hosts_of(token),
     )
 
 
@@ -63,7 +96,10 @@ def _steps(
         yield broker.make_topics(sorted(centres), after.collections)
     for gone in sorted(set(before.collections) - set(after.collections)):
         yield broker.remove_collection(gone)
-    if new_token is not None:
+    users = {entitlement.name for entitlement in after.principals}
+    if without := {entitlement.name for entitlement in before.principals} - users:
+        yield broker.remove_users(sorted(without))
+    if new_token is not None and new_token[0] in users:
         yield broker.set_password(*new_token)
     changed = set(after.principals) - set(before.principals)
     if changed:

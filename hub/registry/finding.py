@@ -17,13 +17,13 @@ def find_principal(snapshot: RegistrySnapshot, name: str, *kinds: PrincipalKind)
         return found
     what = " or ".join(kinds) if kinds else "principal"
     there = [principal.name for principal in snapshot.principals.values() if not kinds or principal.kind in kinds]
-    raise NotFound(f"{kinds[0] if kinds else 'principal'}.unknown", f"There is no {what} {name!r}.", _these(there))
+    raise NotFound(f"{kinds[0] if kinds else 'principal'}.unknown", f"There is no {what} {name!r}.", listing_of(there))
 
 
 def find_group(snapshot: RegistrySnapshot, name: str) -> GroupName:
     """Returns the name of an existing group. Raises NotFound."""
     if GroupName(name) not in snapshot.groups:
-        raise NotFound("group.unknown", f"There is no group {name!r}.", _these(list(snapshot.groups)))
+        raise NotFound("group.unknown", f"There is no group {name!r}.", listing_of(list(snapshot.groups)))
     return GroupName(name)
 
 
@@ -58,7 +58,8 @@ def ensure_free(snapshot: RegistrySnapshot, name: str) -> None:
         )
 
 
-def _these(names: list[str]) -> str:
+def listing_of(names: list[str]) -> str:
+    """Returns what exists, for an error."""
     if not names:
         return "There is none yet."
     return f"There are: {', '.join(names[:_MOST_NAMED])}{', …' if len(names) > _MOST_NAMED else ''}."

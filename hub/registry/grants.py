@@ -1,8 +1,8 @@
 """Decides who may read what: pure functions of a principal, a collection and the groups.
 
-Read access to a collection depends on its group only. An operator is only in the group ``public``, so that a stolen
-operator's token does not give access to every collection. An operator sees the status of the hub, and may have single
-things explained.
+Read access to a collection depends on its group, and on what the token allows that the principal uses. An operator is
+only in the group ``public``, so that a stolen operator's token does not give access to every collection. An operator
+sees the status of the hub, and may have single things explained.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from hub.model.policy import Collection
-from hub.model.principals import Attribute, GroupRule, GroupRules, Principal, PrincipalKind
+from hub.model.principals import SOURCE_KINDS, Attribute, GroupRule, GroupRules, Principal, PrincipalKind
 from hub.model.words import COMMUNITY, NETWORK, PUBLIC, GroupName
 
 _ACCREDITED = frozenset({PrincipalKind.CENTRE, PrincipalKind.MEMBER})
@@ -57,14 +57,23 @@ def _attribute(principal: Principal, attribute: Attribute) -> str | None:
 
 
 def may_read(principal: Principal | None, collection: Collection, groups: Mapping[GroupName, GroupRules]) -> bool:
-    """Returns whether a principal (None: without credentials) may read a collection."""
-    return in_group(principal, collection.audience.group, groups)
+    """Returns whether a principal (None: without credentials) may read a collection, with the token that it uses."""
+    return _in_scope(principal, collection) and in_group(principal, collection.audience.group, groups)
 
 
 def may_explain(principal: Principal | None, collection: Collection, groups: Mapping[GroupName, GroupRules]) -> bool:
     """Returns whether a principal may have a collection's content explained: its readers, and operators."""
     operator = principal is not None and principal.kind is PrincipalKind.OPERATOR and not principal.suspended
-    return operator or may_read(principal, collection, groups)
+    return (operator and _in_scope(principal, collection)) or may_read(principal, collection, groups)
+
+
+def may_push(principal: Principal) -> bool:
+    """Returns whether a principal may make claims, with the token that it uses."""
+    return principal.kind in SOURCE_KINDS and principal.scope.may_push
+
+
+def _in_scope(principal: Principal | None, collection: Collection) -> bool:
+    return principal is None or principal.scope.may_read(collection.name)
 
 
 def groups_of(principal: Principal | None, groups: Mapping[GroupName, GroupRules]) -> frozenset[GroupName]:

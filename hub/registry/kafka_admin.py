@@ -27,6 +27,7 @@ from confluent_kafka.admin import (
     ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
+    UserScramCredentialDeletion,
     UserScramCredentialUpsertion,
 )
 
@@ -38,6 +39,8 @@ CONNECT_WITHIN_S = 3.0
 """The limit for a connection, in seconds. Until then the library retries, also when brokers refuse the password."""
 SCRAM_ITERATIONS = 4096
 """Kafka's minimum. More iterations would not make a token safer, as it has 256 random bits."""
+
+NO_SUCH_USER = KafkaError.RESOURCE_NOT_FOUND
 
 _RESOURCES = {
     Resource.TOPIC: ResourceType.TOPIC,
@@ -156,6 +159,14 @@ class KafkaAdmin:
         with self._told_plainly("ALTER on the cluster") as admin:
             _settle(admin.alter_user_scram_credentials([upsertion], request_timeout=ANSWER_WITHIN_S))
 
+    def remove_passwords(self, users: Iterable[str]) -> None:
+        """Remove the passwords of users; one without a password is passed over."""
+        deletions = [UserScramCredentialDeletion(user, ScramMechanism.SCRAM_SHA_512) for user in sorted(users)]
+        if deletions:
+            with self._told_plainly("ALTER on the cluster") as admin:
+                futures = admin.alter_user_scram_credentials(deletions, request_timeout=ANSWER_WITHIN_S)
+                _settle(futures, NO_SUCH_USER)
+
     def grants(self) -> Grants:
         """Returns all grants on the brokers. Raises Broken if the brokers have no authorizer."""
         everything = AclBindingFilter(
@@ -240,12 +251,12 @@ def _settle(futures: Mapping[Any, Future[Any]], *passed_over: int) -> None:
 
 
 def _binding_of(acl: Acl) -> AclBinding:
-    return AclBinding(*_pattern(acl), f"User:{acl.user}", "*", _OPERATIONS[acl.operation], AclPermissionType.ALLOW)
+    return AclBinding(*_pattern(acl), f"User:{acl.user}", acl.host, _OPERATIONS[acl.operation], AclPermissionType.ALLOW)
 
 
 def _filter_of(acl: Acl) -> AclBindingFilter:
     return AclBindingFilter(
-        *_pattern(acl), f"User:{acl.user}", "*", _OPERATIONS[acl.operation], AclPermissionType.ALLOW
+        *_pattern(acl), f"User:{acl.user}", acl.host, _OPERATIONS[acl.operation], AclPermissionType.ALLOW
     )
 
 
@@ -255,15 +266,18 @@ def _pattern(acl: Acl) -> tuple[ResourceType, str, ResourcePatternType]:
 
 
 def _acl_of(binding: AclBinding) -> Acl | None:
-    """Converts a grant; None for those the hub never makes: a denial, one host, another kind of resource or right."""
+    """Converts a grant; None for those the hub never makes: a denial, another kind of resource or right."""
     resources = {theirs: ours for ours, theirs in _RESOURCES.items()}
     operations = {theirs: ours for ours, theirs in _OPERATIONS.items()}
-    plain = binding.permission_type is AclPermissionType.ALLOW and binding.host == "*"
-    if not plain or binding.restype not in resources or binding.operation not in operations:
+    if (
+        binding.permission_type is not AclPermissionType.ALLOW
+        or binding.restype not in resources
+        or binding.operation not in operations
+    ):
         return None
     prefixed = binding.resource_pattern_type is ResourcePatternType.PREFIXED
     user = binding.principal.removeprefix("User:")
-    return Acl(user, operations[binding.operation], resources[binding.restype], binding.name, prefixed)
+    return Acl(user, operations[binding.operation], resources[binding.restype], binding.name, prefixed, binding.host)
 
 
 def _sentence(binding: AclBinding) -> str:

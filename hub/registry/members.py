@@ -15,7 +15,7 @@ from hub.registry import names
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import ensure_free, find_listed_group, find_principal
 from hub.registry.grants import groups_of
-from hub.registry.tokens import new_token, token_digest
+from hub.registry.tokens import kept_of, new_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Members:
             blank = Principal(
                 0, name, PrincipalKind.MEMBER, identity, country, sector, centre.no, created_us=change.now_us
             )
-            digest = token_digest(token)
-            principal = await change.directory.add_principal(blank, digest, source_of_member(blank, shown, centre))
+            first = kept_of(token, change.now_us)
+            principal = await change.directory.add_principal(blank, first, source_of_member(blank, shown, centre))
             for group in listed:
                 await change.directory.join(change.before.groups[group].no, principal.no)
             terms = source_of_member(principal, shown, centre)

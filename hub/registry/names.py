@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from ipaddress import ip_network
 
 from hub.model.errors import WrongUsage
 from hub.model.event_log import MEMBERS
 from hub.model.policy import Widths
 from hub.model.principals import Attribute, GroupRule
 from hub.model.stix_types import SCO_TYPES
+from hub.model.times import DAY_US, parse_us
+from hub.model.tokens import Network
 from hub.model.words import Level, Naming, StixId
 
 RESERVED = frozenset({"intake", MEMBERS, "anonymous"})
@@ -28,6 +31,10 @@ _IDENTITY = re.compile(rf"identity--{_UUID}", re.ASCII)
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 _SECTOR = re.compile(r"[a-z0-9]([a-z0-9 _-]{0,61}[a-z0-9])?", re.ASCII)
 _WIDTHS = re.compile(r"/?([0-9]{1,3})(?: *, */?([0-9]{1,3}))?", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_DURATION = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
+_UNIT_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": DAY_US}
+_LONGEST_US = 3_660 * DAY_US
 _OBSERVABLE_OR_TYPE = re.compile(r"[a-z0-9][a-z0-9-]{1,249}", re.ASCII)
 
 
@@ -145,6 +152,43 @@ def observable_kind(said: str) -> str:
         near = get_close_matches(said, SCO_TYPES, n=1, cutoff=0.0)[0]
         raise WrongUsage("kind.syntax", f"{said!r} is not a kind of observable.", f"Did you mean {near}?")
     return said
+
+
+def network(said: str) -> Network:
+    """A network such as ``192.0.2.0/24`` or ``2001:db8::/32``, or a single address."""
+    try:
+        return ip_network(said.strip())
+    except ValueError as error:
+        out = "It looks like 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7; the bits after the length are 0."
+        raise WrongUsage("network.syntax", f"{said!r} is not a network: {error}.", out) from None
+
+
+def duration_us(said: str) -> int:
+    """A duration such as ``24h``, in microseconds; at most ten years."""
+    found = _DURATION.fullmatch(said.strip())
+    us = int(found[1]) * _UNIT_US[found[2]] if found else 0
+    if not 0 < us <= _LONGEST_US:
+        raise WrongUsage("duration.syntax", f"{said!r} is not a duration.", "It looks like 90s, 30m, 24h or 7d.")
+    return us
+
+
+def end(said: str, now_us: int) -> int:
+    """When something ends, in microseconds since 1970: a duration from now, a date (its end in UTC) or an RFC 3339
+    timestamp, in the future.
+    """
+    try:
+        if _DURATION.fullmatch(said.strip()) is not None:
+            return now_us + duration_us(said)
+        day = _DATE.fullmatch(said.strip()) is not None
+        us = parse_us(f"{said.strip()}T00:00:00Z" if day else said.strip()) + (DAY_US if day else 0)
+    except ValueError:
+        out = "It looks like 2027-12-31, 2027-12-31T18:00:00Z or 90d."
+        raise WrongUsage("time.syntax", f"{said!r} is not a time.", out) from None
+    if us <= now_us:
+        raise WrongUsage(
+            "time.past", f"{said!r} is in the past.", "Give a time in the future, or a duration such as 90d."
+        )
+    return us
 
 
 def alias(said: str) -> str:

@@ -7,7 +7,7 @@ from hub.model.principals import Principal, PrincipalKind
 from hub.registry import names
 from hub.registry.context import Added, RegistryContext
 from hub.registry.finding import ensure_free, find_principal
-from hub.registry.tokens import new_token, token_digest
+from hub.registry.tokens import kept_of, new_token
 
 
 class Operators:
@@ -23,7 +23,7 @@ class Operators:
         async with self._context.change() as change:
             ensure_free(change.before, name)
             blank = Principal(0, name, PrincipalKind.OPERATOR, created_us=change.now_us)
-            principal = await change.directory.add_principal(blank, token_digest(token))
+            principal = await change.directory.add_principal(blank, kept_of(token, change.now_us))
             await change.record(PrincipalChanged(name, PrincipalKind.OPERATOR, "add", {}))
         return Added(principal, token, change.complaint)
 

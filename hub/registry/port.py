@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +13,7 @@ from hub.model.held import HeldChoice, HeldObject, HeldState
 from hub.model.policy import Group, Source
 from hub.model.policy_changes import PolicyChange
 from hub.model.principals import GroupRule, GroupRules, Principal, PrincipalKind, RegistrySnapshot
+from hub.model.tokens import SEPARATOR, StoredToken, TokenDigest, TokenUse
 from hub.model.words import CollectionName, SourceName, StixId
 from hub.registry.tokens import Token
 
@@ -37,12 +38,39 @@ class Directory(Protocol):
         """Returns the breakers that have tripped and wait for a decision, the first first."""
         ...
 
+    async def token_uses(self) -> Mapping[int, TokenUse]:
+        """Returns the last use of each secret of a token, by the number of its digest."""
+        ...
+
+
+class TokenWriter(Protocol):
+    """Writes the tokens of principals in a write transaction."""
+
+    async def add(self, principal: int, token: StoredToken) -> None:
+        """Add a token, with its digests."""
+        ...
+
+    async def replace(self, token: int, digest: TokenDigest, *, ends_us: int) -> None:
+        """Add a new secret to a token; its others end at ``ends_us`` at the latest. Those that have ended when the new
+        one is created are deleted.
+        """
+        ...
+
+    async def remove(self, token: int) -> None:
+        """Delete a token."""
+        ...
+
 
 class DirectoryWriter(Directory, Protocol):
     """The same inside a write transaction. Numbers are the ``no`` that the store has assigned."""
 
-    async def add_principal(self, principal: Principal, digest: bytes, terms: Source | None = None) -> Principal:
-        """Add a principal with the digest of its token, and for a centre a log of rejections.
+    @property
+    def tokens(self) -> TokenWriter:
+        """Writes tokens in the same transaction."""
+        ...
+
+    async def add_principal(self, principal: Principal, first: TokenDigest, terms: Source | None = None) -> Principal:
+        """Add a principal with its own token, whose digest is ``first``, and for a centre a log of rejections.
 
         ``terms`` is given for a centre or member. Returns the principal with its number.
         """
@@ -52,12 +80,8 @@ class DirectoryWriter(Directory, Protocol):
         """Update country, sector, accrediting centre and suspension, and the ``terms`` of a source if given."""
         ...
 
-    async def set_token(self, principal: int, digest: bytes) -> None:
-        """Replace the digest of a principal's token."""
-        ...
-
     async def remove_operator(self, principal: int) -> None:
-        """Delete an operator. Centres and members are suspended instead, since other data refer to them."""
+        """Delete an operator and its tokens. Centres and members are suspended instead: other data refer to them."""
         ...
 
     async def add_group(self, group: Group, rules: tuple[GroupRule, ...]) -> GroupRules:
@@ -119,12 +143,22 @@ class RegistryStore(Protocol):
         """
         ...
 
+    async def note_uses(self, uses: Mapping[int, TokenUse]) -> None:
+        """Note when secrets of tokens were last used or refused, by the numbers of their digests.
+
+        Nobody waits for a change of the registry meanwhile. Raises TryAgain.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """The rights of one principal on the broker: a user of its name, with consumer groups that begin with ``NAME.``."""
+    """The rights of one token on the broker: a user of its full name. Consumer groups begin with the principal's name
+    and a point.
+    """
 
     name: str
+    """The full name of the token; a principal's own token has the principal's name."""
     kind: PrincipalKind
     """CENTRE or MEMBER. A centre also writes ``intake.NAME`` and reads ``rejected.NAME``; nobody but the hub writes
     ``intake.members``."""
@@ -132,6 +166,15 @@ class Entitlement:
     """If True, it has no grants; its password is kept."""
     collections: frozenset[CollectionName]
     """It may read ``collection.NAME`` of these; empty when suspended."""
+    may_push: bool = True
+    """Whether a centre's token gives the rights on ``intake.NAME`` and ``rejected.NAME``."""
+    hosts: frozenset[str] = frozenset()
+    """The only addresses that it may be used from; empty: all."""
+
+    @property
+    def principal(self) -> str:
+        """The name of the principal."""
+        return self.name.partition(SEPARATOR)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +219,10 @@ class Broker(Protocol):
 
     async def grant(self, entitlements: Sequence[Entitlement]) -> None:
         """Give each of these principals exactly these rights: add missing grants and remove all others."""
+        ...
+
+    async def remove_users(self, names: Collection[str]) -> None:
+        """Remove all grants of these users, and their passwords."""
         ...
 
     async def remove_collection(self, name: CollectionName) -> None:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from hub.model.policy_changes import PrincipalChanged, SourceSuspended
 from hub.model.principals import SOURCE_KINDS, Principal, PrincipalKind
-from hub.registry.context import Added, RegistryContext
+from hub.model.tokens import StoredToken
+from hub.registry.context import Added, RegistryChange, RegistryContext
 from hub.registry.finding import find_principal
-from hub.registry.tokens import new_token, token_digest
+from hub.registry.tokens import Token, kept_of, new_token
 
 
 class Principals:
@@ -38,12 +39,26 @@ class Principals:
                 else:
                     await change.record(PrincipalChanged(name, kind, "suspend" if suspended else "resume", {}))
 
-    async def rotate(self, name: str, kind: PrincipalKind) -> Added[Principal]:
-        """Create a new token; the old one is invalid within a second. Raises NotFound, TryAgain."""
-        token = new_token()
+    async def rotate(self, name: str, kind: PrincipalKind, *, overlap_us: int = 0) -> Added[Principal]:
+        """Create a new secret for a principal's own token. The old one is valid for ``overlap_us`` microseconds, or
+        without these invalid within a second. Raises NotFound, TryAgain.
+        """
+        secret = new_token()
         async with self._context.change() as change:
             principal = find_principal(change.before, name, kind)
-            await change.directory.set_token(principal.no, token_digest(token))
-            await change.record(PrincipalChanged(name, kind, "rotate", {}))
-            change.new_token = (name, token) if kind is not PrincipalKind.OPERATOR else None
-        return Added(principal, token, change.complaint)
+            await rotate_token(change, principal, change.before.tokens[name], secret, overlap_us)
+        return Added(principal, secret, change.complaint)
+
+
+async def rotate_token(
+    change: RegistryChange, principal: Principal, token: StoredToken, secret: Token, overlap_us: int
+) -> StoredToken:
+    """Give a token a new secret in a change of the registry; returns the token as it is then."""
+    ends_us = change.now_us + overlap_us
+    digest = kept_of(secret, change.now_us)
+    await change.directory.tokens.replace(token.no, digest, ends_us=ends_us)
+    said = {"overlap_s": overlap_us // 1_000_000} | ({"token": token.name} if token.name else {})
+    await change.record(PrincipalChanged(principal.name, principal.kind, "rotate", said))
+    change.new_token = (token.full_name, secret)
+    older = (replace(each, ends_us=min(each.ends_us or ends_us, ends_us)) for each in token.digests)
+    return replace(token, digests=(digest, *older))

@@ -10,8 +10,12 @@ import hmac
 import secrets
 from typing import NewType
 
+from hub.model.tokens import TokenDigest
+
 PREFIX = "ctihub_"
 _RANDOM_BYTES = 32
+_SHOWN_CHARS = 4
+"""So many of the random characters are kept, to tell tokens apart. They have 24 of 256 bits."""
 _LONGEST = 256
 """Longer than any token. Longer input is rejected without hashing it."""
 
@@ -33,6 +37,11 @@ def as_token(sent: str) -> Token | None:
 def token_digest(token: Token) -> bytes:
     """Returns the SHA-256 of a token, as it is stored."""
     return hashlib.sha256(token.encode("ascii")).digest()
+
+
+def kept_of(token: Token, now_us: int) -> TokenDigest:
+    """Returns what the hub keeps of a new token."""
+    return TokenDigest(0, token_digest(token), token[: len(PREFIX) + _SHOWN_CHARS], now_us)
 
 
 def same(one: bytes, other: bytes) -> bool:

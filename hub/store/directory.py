@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import date
@@ -28,15 +28,18 @@ from hub.model.principals import (
     Attribute,
     GroupRule,
     GroupRules,
+    KnownSecret,
     Principal,
     PrincipalKind,
     RegistrySnapshot,
     source_of_member,
 )
+from hub.model.tokens import StoredToken, TokenDigest, TokenUse
 from hub.model.words import BUILT_IN_GROUPS, CollectionName, GroupName, Level, Naming, SourceName, StixId
 from hub.store import breakers
 from hub.store import forgotten_tables as ft
 from hub.store import tables as t
+from hub.store import tokens as kept_tokens
 from hub.store.dialect import Dialect
 from hub.store.policy_changes import insert_row, lock, policy_number, record
 from hub.store.waiting import read_held, settle_held
@@ -61,6 +64,11 @@ class SqlRegistry:
             await lock(conn)
             yield SqlDirectoryWriter(conn)
 
+    async def note_uses(self, uses: Mapping[int, TokenUse]) -> None:
+        """See the port."""
+        async with self._database.begin() as conn:
+            await kept_tokens.note_uses(conn, uses)
+
 
 class SqlDirectory:
     """See ``hub/registry/port.Directory``."""
@@ -83,13 +91,21 @@ class SqlDirectory:
         """See the port."""
         return await breakers.trips(self._conn)
 
+    async def token_uses(self) -> Mapping[int, TokenUse]:
+        """See the port."""
+        return await kept_tokens.read_uses(self._conn)
+
 
 class SqlDirectoryWriter(SqlDirectory):
     """See ``hub/registry/port.DirectoryWriter``."""
 
+    def __init__(self, conn: AsyncConnection) -> None:
+        super().__init__(conn)
+        self.tokens = kept_tokens.SqlTokens(conn)
+
     # ------------------------------------------------------------ principals
 
-    async def add_principal(self, principal: Principal, digest: bytes, terms: Source | None = None) -> Principal:
+    async def add_principal(self, principal: Principal, first: TokenDigest, terms: Source | None = None) -> Principal:
         """See the port."""
         row = {
             "name": principal.name,
@@ -98,7 +114,6 @@ class SqlDirectoryWriter(SqlDirectory):
             "country": principal.country,
             "sector": principal.sector,
             "accredited_by": principal.accredited_by,
-            "token_digest": digest,
             "suspended": principal.suspended,
             "created_us": principal.created_us,
             "settings": "{}" if terms is None else json.dumps(terms_of(terms), sort_keys=True),
@@ -107,6 +122,8 @@ class SqlDirectoryWriter(SqlDirectory):
         if principal.kind is PrincipalKind.CENTRE:
             name = rejections_log(SOURCE_KINDS[principal.kind], principal.name)
             await insert_row(self._conn, t.logs, {"name": name})
+        own = StoredToken(0, principal.name, created_us=principal.created_us, digests=(first,))
+        await self.tokens.add(no, own)
         return replace(principal, no=no)
 
     async def update_principal(self, principal: Principal, terms: Source | None = None) -> None:
@@ -121,12 +138,9 @@ class SqlDirectoryWriter(SqlDirectory):
             row["settings"] = json.dumps(terms_of(terms), sort_keys=True)
         await self._conn.execute(update(t.principals).where(t.principals.c.no == principal.no).values(row))
 
-    async def set_token(self, principal: int, digest: bytes) -> None:
-        """See the port."""
-        await self._conn.execute(update(t.principals).where(t.principals.c.no == principal).values(token_digest=digest))
-
     async def remove_operator(self, principal: int) -> None:
         """See the port."""
+        await kept_tokens.remove_all(self._conn, principal)
         p = t.principals.c
         await self._conn.execute(delete(t.principals).where(p.no == principal, p.kind == PrincipalKind.OPERATOR))
 
@@ -241,11 +255,13 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
     rows = (await conn.execute(select(t.principals).order_by(t.principals.c.name))).all()
     principals = {row.name: _principal(row, joined.get(row.no, frozenset())) for row in rows}
     centres = _centres(rows)
+    tokens = await kept_tokens.read_tokens(conn)
     return RegistrySnapshot(
         number=number,
         hub_identity=StixId(hub_identity),
         principals=principals,
-        by_digest={row.token_digest: principals[row.name] for row in rows if row.token_digest is not None},
+        by_digest=_by_digest(tokens.values(), principals),
+        tokens=tokens,
         centres={centre.name: centre for centre in centres.values()},
         members={member.name: member for member in _members(rows, centres)},
         groups=await _read_groups(conn),
@@ -253,6 +269,14 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
         settings=await _read_settings(conn),
         pins=await _read_pins(conn),
     )
+
+
+def _by_digest(tokens: Iterable[StoredToken], principals: Mapping[str, Principal]) -> dict[bytes, KnownSecret]:
+    return {
+        digest.sha256: KnownSecret(digest, token, replace(principals[token.principal], scope=token.scope))
+        for token in tokens
+        for digest in token.digests
+    }
 
 
 async def _read_pins(conn: AsyncConnection) -> dict[StixId, StixId]:

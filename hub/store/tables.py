@@ -334,12 +334,10 @@ principals = Table(
     Column("country", Text),
     Column("sector", Text),
     Column("accredited_by", Integer),
-    Column("token_digest", LargeBinary),  # SHA-256 of a 256-bit random token
     Column("suspended", Boolean, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("settings", Text, nullable=False),  # JSON: what only a source has
     Index("uq_principals_name", "name", unique=True),
-    Index("ix_principals_token_digest", "token_digest"),
 )
 
 groups = Table(

@@ -34,6 +34,7 @@ from hub.model.policy_changes import GroupAdded
 from hub.model.principals import Principal, PrincipalKind
 from hub.model.reads import Answers, Reads
 from hub.model.times import from_us
+from hub.model.tokens import TokenDigest
 from hub.model.words import SourceName, StixId
 from hub.model.writes import Head, Writes
 from hub.store.locks import Locks
@@ -162,7 +163,7 @@ async def register(store: PostgresStore) -> None:
         for no in range(CENTRES):
             centre = Source(0, SourceName(f"c{no}"), StixId(f"identity--{no:08x}-0000-4000-8000-000000000000"), "RO")
             principal = Principal(0, centre.name, PrincipalKind.CENTRE, centre.identity)
-            await directory.add_principal(principal, b"%d" % no, centre)
+            await directory.add_principal(principal, TokenDigest(0, b"%d" % no, "", 0), centre)
         await directory.record(GroupAdded("g", {}), START_US)
 
 

@@ -14,6 +14,7 @@ from hub.model.policy import Source
 from hub.model.policy_changes import GroupAdded
 from hub.model.principals import Principal, PrincipalKind, source_of_member
 from hub.model.reads import REPLACED, THING, Reads
+from hub.model.tokens import TokenDigest
 from hub.model.words import CanonicalKey, Naming, Seq, SourceName, StixId, Topic, TopicPartition, stamp_of
 from hub.model.writes import Head, ReceiptCounts, ReceiptPart, Writes
 from hub.registry.port import DirectoryWriter
@@ -75,7 +76,7 @@ async def add_centres(store: SqlStore, count: int) -> None:
         for number in range(1, count + 1):
             centre = Source(0, SourceName(f"c{number}"), StixId(f"identity--{number}"), "RO")
             principal = Principal(0, centre.name, PrincipalKind.CENTRE, centre.identity)
-            await directory.add_principal(principal, b"%d" % number, centre)
+            await directory.add_principal(principal, TokenDigest(0, b"%d" % number, "", 0), centre)
         await directory.record(GroupAdded("g", {}), START_US)
 
 
@@ -83,7 +84,9 @@ async def add_member(directory: DirectoryWriter, name: str, *, accredited_by: in
     """Register a member, which is anonymous."""
     member = Principal(0, name, PrincipalKind.MEMBER, StixId(f"identity--{name}"), accredited_by=accredited_by)
     centre = (await directory.snapshot()).centres[SourceName(f"c{accredited_by}")]
-    return await directory.add_principal(member, name.encode(), source_of_member(member, Naming.ANONYMOUS, centre))
+    return await directory.add_principal(
+        member, TokenDigest(0, name.encode(), "", 0), source_of_member(member, Naming.ANONYMOUS, centre)
+    )
 
 
 async def append(store: Store, count: int, log: int = 1, **more: Any) -> None:

@@ -10,10 +10,12 @@ import pytest
 from hub.model.credentials import TokenCredentials
 from hub.model.errors import Broken, TryAgain
 from hub.model.principals import PrincipalKind
+from hub.model.tokens import TokenRights
 from hub.model.words import CollectionName, SourceName
 from hub.registry.port import BrokerDifference, Entitlement, Entitlements
+from hub.registry.service import Registry
 from hub.registry.tokens import Token
-from tests.registry.builders import a_registry, terms
+from tests.registry.builders import NOON_US, a_registry, a_store, terms
 
 
 class Ledger:
@@ -48,6 +50,12 @@ class Ledger:
         if self.open:
             raise Broken("broker.open", "Nothing is enforced here.")
         self.grants |= {each.name: each for each in entitlements}
+
+    async def remove_users(self, names: Collection[str]) -> None:
+        self._called(f"users {' '.join(names)}")
+        for name in names:
+            self.passwords.pop(name, None)
+            self.grants.pop(name, None)
 
     async def remove_collection(self, name: CollectionName) -> None:
         self._called(f"remove {name}")
@@ -180,3 +188,73 @@ async def test_what_the_broker_refuses_keeps_back_nothing_of_the_rest(tmp_path: 
         assert [call.split()[0] for call in broker.calls] == ["topics", "password", "grant"]
         assert added.complaint is not None
         assert f"It does not allow: {what}" in added.complaint.says
+
+
+async def test_a_named_token_is_a_user_of_its_own_with_its_part_of_the_rights(tmp_path: Path) -> None:
+    broker = Ledger()
+    async with a_registry(tmp_path, broker=broker) as registry:
+        await registry.centres.add("ro-cert", terms())
+        broker.calls.clear()
+        networks = ["192.0.2.7", "192.0.2.0/24"]
+        added = await registry.tokens.add(
+            "ro-cert", "fw1", rights=TokenRights.READ, collections=["public"], networks=networks
+        )
+        assert broker.calls == ["password ro-cert.fw1", "grant ro-cert.fw1"]
+        assert broker.passwords["ro-cert.fw1"] == added.token
+        assert broker.grants["ro-cert.fw1"] == Entitlement(
+            "ro-cert.fw1", PrincipalKind.CENTRE, False, frozenset({CollectionName("public")}),
+            may_push=False, hosts=frozenset({"192.0.2.7"}),
+        )  # fmt: skip
+        broker.calls.clear()
+        rotated = await registry.tokens.rotate("ro-cert", "fw1", overlap_us=1_000_000)
+        assert broker.calls == ["password ro-cert.fw1"]
+        assert broker.passwords["ro-cert.fw1"] == rotated.token
+        broker.calls.clear()
+        await registry.tokens.remove("ro-cert", "fw1")
+        assert broker.calls == ["users ro-cert.fw1"]
+
+
+async def test_a_token_without_rights_on_the_broker_is_no_user_there(tmp_path: Path) -> None:
+    broker = Ledger()
+    async with a_registry(tmp_path, broker=broker) as registry:
+        await registry.centres.add("ro-cert", terms())
+        await registry.members.add("soc", accredited_by="ro-cert")
+        await registry.operators.add("root")
+        broker.calls.clear()
+        await registry.tokens.add("soc", "in", rights=TokenRights.PUSH)
+        await registry.tokens.add("soc", "net", networks=["192.0.2.0/24"])
+        await registry.tokens.add("root", "screen")
+        for principal, name in (("soc", "in"), ("soc", "net"), ("root", "screen")):
+            await registry.tokens.rotate(principal, name)
+            await registry.tokens.remove(principal, name)
+        assert broker.calls == []
+
+
+async def test_a_token_that_ends_loses_its_grants_once_and_after_a_failure_again(tmp_path: Path) -> None:
+    broker, clock = Ledger(), [NOON_US]
+    async with a_store(tmp_path) as store:
+        registry = Registry(store.registry, now_us=lambda: clock[0], broker=broker)
+        await registry.centres.add("ro-cert", terms())
+        await registry.tokens.add("ro-cert", "fw1", until="1h")
+        await registry.tokens.add("ro-cert", "net", until="1h", networks=["192.0.2.0/24"])
+        ends = registry.ends_on_broker()
+        assert ends is not None
+        broker.calls.clear()
+        assert await ends.look() == 0
+        clock[0] += 3_600_000_000
+        broker.away = True
+        with pytest.raises(TryAgain):
+            await ends.look()
+        broker.away = False
+        assert [await ends.look(), await ends.look()] == [1, 0]
+        assert broker.calls == ["grant ro-cert.fw1"]
+        assert broker.grants["ro-cert.fw1"].suspended
+        await registry.tokens.remove("ro-cert", "fw1")
+        await registry.tokens.add("ro-cert", "fw1", until="1h")
+        clock[0] += 3_600_000_000
+        assert await ends.look() == 1
+
+
+async def test_without_a_broker_there_is_nothing_to_take_off_it(tmp_path: Path) -> None:
+    async with a_registry(tmp_path) as registry:
+        assert registry.ends_on_broker() is None

@@ -18,16 +18,19 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from hub.core.merge.facts import marked_with
+from hub.model.credentials import TokenCredentials
 from hub.model.errors import Broken
 from hub.model.policy import WIDEST_BLOCKED, WIDEST_SHOWN, Source, SourceKind, terms_of
 from hub.model.tasks import Recompute, SetDate, TakeReleased, TakeTurns
 from hub.model.times import midnight_after
+from hub.model.tokens import FULL_SCOPE
 from hub.model.words import Naming, SourceName, StixId
+from hub.registry.tokens import new_token, token_digest
 from hub.store import migrations
 from hub.store.migrations import HEAD, upgrade, version
 from hub.store.sqlite import open_sqlite
 from hub.store.tables import metadata
-from tests.registry.builders import NOON_US
+from tests.registry.builders import NOON_US, registry_on
 from tests.servers.postgres import Postgres
 
 
@@ -233,8 +236,15 @@ async def test_ids_of_what_an_older_store_has_erased_are_not_used_again(tmp_path
         before = await conn.run_sync(_columns)
     await older.dispose()
     async with engine.begin() as conn:
-        for table, column in sorted(await conn.run_sync(_columns) - before):
-            await conn.execute(text(f"alter table {table} drop column {column}"))
+        here = await conn.run_sync(_columns)
+        new = {table for table, _ in here} - {table for table, _ in before}
+        for table in sorted(new):
+            await conn.execute(text(f"drop table {table}"))
+        for table, column in sorted(here - before):
+            if table not in new:
+                await conn.execute(text(f"alter table {table} drop column {column}"))
+        await conn.execute(text("alter table principals add column token_digest blob"))
+        await conn.execute(text("create index ix_principals_token_digest on principals (token_digest)"))
         await conn.execute(text("update alembic_version set version_num = '0019'"))
         asked = "insert into forgettings (at_us, who, reason, closing_us) values (0, 'dpo', 'x', 0)"
         await conn.execute(text(asked))
@@ -262,3 +272,25 @@ async def test_versions_that_an_older_store_has_looked_at_for_their_age_are_not_
         found = await conn.execute(text("select pruned_seq, aged_seq, counted_seq, counted_to from logs"))
         assert [tuple(row) for row in found] == [(7, 7, 0, None)]
     await engine.dispose()
+
+
+async def test_the_token_of_a_principal_of_an_older_store_is_its_own_token_and_still_valid(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    secret = new_token()
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    async with engine.begin() as conn:
+        await conn.run_sync(_bring_to, "0023")
+        columns = "(name, kind, token_digest, suspended, created_us, settings)"
+        row = f"insert into principals {columns} values ('root', 'operator', :digest, false, 7, '{{}}')"
+        await conn.execute(text(row), {"digest": token_digest(secret)})
+    await engine.dispose()
+    store = await open_sqlite(path, now_us=NOON_US)
+    try:
+        registry = registry_on(store)
+        found = await registry.access.authenticate(TokenCredentials(secret, "root"))
+        (entry,) = await registry.tokens.all()
+    finally:
+        await store.close()
+    assert found is not None
+    assert (found.name, found.scope) == ("root", FULL_SCOPE)
+    assert (entry.token.full_name, entry.token.created_us) == ("root", 7)
