@@ -28,6 +28,8 @@ from hub.intake import IntakeLimits
 from hub.listening import Ports
 from hub.model.errors import HubError, Refused
 from hub.registry.access import Access
+from hub.registry.broker_ends import BrokerEnds
+from hub.registry.port import NO_GRANTS
 from hub.role import Role
 from hub.running import Running
 from hub.worker_child import WorkerChild
@@ -77,7 +79,7 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
             app = vitals.make_app(running.why_not_ready, shown)
         servers = ports.servers(app, vitals.make_app(running.why_not_ready, running.metrics), drain_s=DRAIN_S)
         async with asyncio.TaskGroup() as tasks:
-            for part in _parts(running, stop):
+            for part in _parts(running, stop, registry.ends_on_broker()):
                 tasks.create_task(part)
             serving = [tasks.create_task(server.run()) for server in servers]
             while not (all(server.started for server in servers) or any(task.done() for task in serving)):  # noqa: ASYNC110 - uvicorn has no event for it
@@ -110,7 +112,7 @@ async def _doors(running: Running, access: Access) -> Doors:
     )
 
 
-def _parts(running: Running, stop: asyncio.Event) -> Iterator[Coroutine[None, None, None]]:
+def _parts(running: Running, stop: asyncio.Event, ends: BrokerEnds | None) -> Iterator[Coroutine[None, None, None]]:
     """The tasks of the role besides answering requests."""
     role, config = running.role, running.config
     if running.child is not None:
@@ -121,6 +123,8 @@ def _parts(running: Running, stop: asyncio.Event) -> Iterator[Coroutine[None, No
         yield _watch_clock(running.clock, stop)
     if role is Role.RELAY or (role is Role.ALL and config.kafka_bootstrap):
         yield _relay(running, stop)
+        if ends is not None:
+            yield _watch_ends(ends, stop)
 
 
 def _tell_of_readers(folder: Path) -> None:
@@ -140,6 +144,18 @@ async def _watch_clock(clock: Clock, stop: asyncio.Event) -> None:
     while not stop.is_set():
         with contextlib.suppress(HubError):  # requests and the worker report a damaged store
             await clock.judge()
+        await within(stop, LOOK_EVERY_S)
+
+
+async def _watch_ends(ends: BrokerEnds, stop: asyncio.Event) -> None:
+    """Take tokens off the brokers when they end. Beside the relay, since there is one in each deployment with Kafka."""
+    while not stop.is_set():
+        try:
+            if count := await ends.look():
+                _log.info("tokens.ended_on_broker", count=count)
+        except HubError as error:
+            if error.code != NO_GRANTS:
+                _log.error("tokens.not_ended_on_broker", code=error.code, way_out=error.way_out)
         await within(stop, LOOK_EVERY_S)
 
 

@@ -11,11 +11,14 @@ import binascii
 from starlette.requests import Request
 
 from hub.doors.rates import Caller, Rates, caller_of
+from hub.doors.refusals import RefusalLog
 from hub.model.credentials import Credentials, TokenCredentials
 from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
 from hub.model.policy import Collection
 from hub.model.principals import SOURCE_KINDS, Principal, PrincipalKind
+from hub.model.tokens import RefusedCredentials
 from hub.registry.access import Access
+from hub.registry.grants import may_push
 
 _LONGEST_HEADER = 4_096
 _CALLER = "ctihub.caller"
@@ -23,8 +26,18 @@ _PRINCIPAL = "ctihub.principal"
 """The keys of a request's caller and principal in its ASGI scope."""
 
 
-def credentials_of(request: Request) -> Credentials | None:
-    """Returns the credentials of a request, or None. Raises NotAuthenticated if they are malformed."""
+def address_of(request: Request, *, behind_proxy: bool) -> str | None:
+    """Returns the address that a request comes from; None if it is not known. Behind a proxy it is the one that the
+    nearest proxy has added to ``X-Forwarded-For``: clients can write all before it.
+    """
+    if behind_proxy:
+        said = request.headers.getlist("x-forwarded-for")
+        return said[-1].rpartition(",")[2].strip() if said else None
+    return None if request.client is None else request.client.host
+
+
+def credentials_of(request: Request, address: str | None = None) -> Credentials | None:
+    """Returns the credentials of a request from this address, or None. Raises NotAuthenticated for malformed ones."""
     header = request.headers.get("authorization")
     if header is None:
         return None
@@ -33,15 +46,15 @@ def credentials_of(request: Request) -> Credentials | None:
     if rest and len(header) <= _LONGEST_HEADER:
         match scheme.lower():
             case "bearer" | "token":
-                return TokenCredentials(rest)
+                return TokenCredentials(rest, address=address)
             case "basic":
-                return _basic(rest)
+                return _basic(rest, address)
             case _:
                 pass
     raise wrong_credentials()
 
 
-def _basic(encoded: str) -> TokenCredentials:
+def _basic(encoded: str, address: str | None) -> TokenCredentials:
     try:
         pair = base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, ValueError):
@@ -49,7 +62,7 @@ def _basic(encoded: str) -> TokenCredentials:
     name, colon, token = pair.partition(":")
     if not colon:
         raise wrong_credentials()
-    return TokenCredentials(token, name)
+    return TokenCredentials(token, name, address)
 
 
 def wrong_credentials() -> NotAuthenticated:
@@ -76,6 +89,11 @@ class Gate:
         self._access = access
         self._rates = rates
         self._behind_proxy = behind_proxy
+        self._refusals = RefusalLog()
+
+    def credentials(self, request: Request) -> Credentials | None:
+        """Returns the credentials of a request with its address, or None. Raises NotAuthenticated."""
+        return credentials_of(request, address_of(request, behind_proxy=self._behind_proxy))
 
     async def principal(self, request: Request) -> Principal | None:
         """Returns the principal of a request; None without credentials. Each request is counted once.
@@ -85,7 +103,7 @@ class Gate:
         if _PRINCIPAL in request.scope:
             found: Principal | None = request.scope[_PRINCIPAL]
             return found
-        principal = await self.recognise(credentials_of(request))
+        principal = await self.recognise(self.credentials(request))
         request.scope[_CALLER] = caller = caller_of(request, principal, behind_proxy=self._behind_proxy)
         if caller is not None:
             await self._rates.take(caller)
@@ -102,10 +120,11 @@ class Gate:
         """Returns the current principal of credentials; None without any. Raises NotAuthenticated."""
         if credentials is None:
             return None
-        principal = await self._access.authenticate(credentials)
-        if principal is None:
+        found = await self._access.examine(credentials)
+        if isinstance(found, RefusedCredentials):
+            self._refusals.note(found, credentials.address)
             raise wrong_credentials()
-        return principal
+        return found
 
     async def required(self, request: Request) -> Principal:
         """Returns the principal of a request. Raises NotAuthenticated."""
@@ -115,11 +134,19 @@ class Gate:
         return principal
 
     async def source(self, request: Request) -> Principal:
-        """Returns the source of a request. Raises NotAuthenticated, or NotAllowed for an operator."""
+        """Returns the source of a request. Raises NotAuthenticated, or NotAllowed for an operator and for a token that
+        only reads.
+        """
         principal = await self.required(request)
         if principal.kind not in SOURCE_KINDS:
             raise NotAllowed("auth.source-only", "Only a centre or a member may do this.", "Use its token.")
+        self.ensure_pushes(principal)
         return principal
+
+    def ensure_pushes(self, source: Principal) -> None:
+        """Raises NotAllowed if the token that a source uses only reads."""
+        if not may_push(source):
+            raise NotAllowed("auth.read-only", "This token only reads.", "Use one of the same source that may push.")
 
     async def readable(self, principal: Principal | None) -> list[Collection]:
         """Returns the collections that a principal may read, by name."""

@@ -58,6 +58,7 @@ class Doors:
         """
         self.store = store
         self.log = log
+        self.access = access
         self.settings = settings
         self.key = key
         self.gate = Gate(access, Rates(settings.requests_per_s), behind_proxy=settings.behind_proxy)

@@ -15,12 +15,14 @@ from hub.doors.context import Doors
 from hub.doors.methods import HeadAsGet
 from hub.doors.metrics import Metered
 from hub.doors.representations import Represented
+from hub.doors.uses import flush_last, flush_regularly
 from schemas.api import Withdrawals, Withdrawn
 from schemas.feedback import SightingReports, VerdictReports
 
 
 def make_app(doors: Doors) -> FastAPI:
-    """Returns the application. Its lifespan must run: it watches the store for the live streams.
+    """Returns the application. Its lifespan must run: it watches the store for the live streams, and writes when
+    tokens were last used.
 
     The caller closes the adapters after the lifespan has ended. To stop, call ``doors.stop_streams`` first, since
     servers wait for open responses.
@@ -60,11 +62,13 @@ def _lifespan(doors: Doors) -> Any:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(doors.log_watch.run())
+            running = [tasks.create_task(doors.log_watch.run()), tasks.create_task(flush_regularly(doors.access.uses))]
             try:
                 yield
             finally:
                 doors.stop_streams()
-                following.cancel()
+                for task in running:
+                    task.cancel()
+        await flush_last(doors.access.uses)
 
     return lifespan

@@ -19,7 +19,7 @@ class DoorSettings:
     public_url: str = ""
     """The address under which clients reach the hub, without a slash at the end; empty: from ``Host``."""
     behind_proxy: bool = False
-    """Trust ``X-Forwarded-Proto`` and ``X-Forwarded-Host``, which the operator's proxy sets."""
+    """Trust ``X-Forwarded-Proto``, ``X-Forwarded-Host`` and ``X-Forwarded-For``, which the operator's proxy sets."""
     page_objects: int = 1_000
     """The number of objects per page, unless the client's ``limit`` says another one, up to ``MOST_PAGE_OBJECTS``."""
     page_bytes: int = 8 << 20

@@ -20,7 +20,6 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hub.doors import metrics
-from hub.doors.auth import credentials_of
 from hub.doors.context import Doors
 from hub.doors.kept import KeptValues
 from hub.doors.openapi import ERRORS, raw
@@ -61,7 +60,7 @@ def routes(doors: Doors) -> APIRouter:
         head = await doors.store.logs.head(collection.no)
         after = start_of(request.headers.get("last-event-id"), start, head.seq)
         place = open_streams.take("" if principal is None else principal.name)
-        return EventStream(doors, pages, place, collection, credentials_of(request), replace(head, seq=after))
+        return EventStream(doors, pages, place, collection, doors.gate.credentials(request), replace(head, seq=after))
 
     return router
 

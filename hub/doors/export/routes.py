@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from hub.doors.auth import credentials_of
 from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
 from hub.doors.export.asked import COMMON, Asked, collapse_of, format_of, kinds_of, limit_of, options_of
@@ -160,7 +159,7 @@ class _Answer:
     async def _parts(self, found: FinishedList, collection: Collection, checked_s: float) -> AsyncIterator[bytes]:
         """Yields the parts of a list. Raises NotAuthenticated in the middle if the reader loses access."""
         doors, loop = self._doors, asyncio.get_running_loop()
-        credentials = credentials_of(self._request)
+        credentials = self._doors.gate.credentials(self._request)
         size = doors.settings.list_part_bytes
         for start in range(0, found.size_bytes, size):
             if loop.time() - checked_s > doors.settings.recheck_s:

@@ -21,7 +21,7 @@ from hub.doors.taxii.writing import TaxiiIntake
 from hub.doors.validators import revalidated
 from hub.model.errors import NotAllowed, NotFound, Refused
 from hub.model.policy import Collection
-from hub.model.principals import Principal
+from hub.model.principals import SOURCE_KINDS, Principal
 
 DISCOVERY = "/taxii2/"
 ROOT = "/taxii2/root/"
@@ -180,10 +180,12 @@ class _Taxii:
         raise _no_collection()
 
     async def writer(self, request: Request, collection_id: str) -> Principal:
-        """Returns the source that writes to a collection. Raises NotAllowed for one that can only be read, NotFound
-        for any other.
+        """Returns the source that writes to a collection. Raises NotAllowed for one that can only be read, and for a
+        token that only reads; NotFound for any other.
         """
         principal = await self._doors.gate.required(request)
+        if principal.kind in SOURCE_KINDS and collection_id == self.intake.id:
+            self._doors.gate.ensure_pushes(principal)
         is_source = self.intake.is_open_to(principal)
         if is_source and collection_id == self.intake.id:
             return principal

@@ -30,10 +30,11 @@ from hub.intake import TakenWithStatus
 from hub.model.errors import NotAllowed, NotFound, Refused
 from hub.model.kept_out import KeptOut
 from hub.model.policy import Collection
-from hub.model.principals import SOURCE_KINDS, Principal
+from hub.model.principals import Principal
 from hub.model.words import StixId
 from hub.questions import statuses as told
 from hub.questions.own_kept_out import own_kept_out
+from hub.registry.grants import may_push
 
 TITLE = "intake"
 _BYTES_OF_OBJECT = 1_000
@@ -55,8 +56,8 @@ class TaxiiIntake:
         """The same for every source, and other than that of any other hub."""
 
     def is_open_to(self, principal: Principal) -> bool:
-        """Returns whether a principal sees the collection: whether it may claim something."""
-        return principal.kind in SOURCE_KINDS
+        """Returns whether a principal sees the collection: whether its token lets it claim something."""
+        return may_push(principal)
 
     def resource(self, readable: Sequence[Collection]) -> Mapping[str, Any]:
         """Section 5.2.1."""
