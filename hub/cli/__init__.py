@@ -43,6 +43,7 @@ COMMANDS: dict[str, Command] = {
     "group": Command("Groups: sets of principals, by list or by rule.", REGISTRY),
     "collection": Command("Collections: what is shown to whom.", REGISTRY),
     "operator": Command("Operators: who runs the hub.", REGISTRY),
+    "token": Command("Tokens for devices: of a principal, by name.", REGISTRY),
     "policy": Command("The policy: how long claims count, and how long the hub keeps what it has.", REGISTRY),
     "held": Command("Objects that wait for an operator's decision.", REGISTRY),
     "breaker": Command("Mass withdrawals that wait for a confirmation.", REGISTRY),

@@ -10,6 +10,7 @@ import typer
 
 from hub.cli import show
 from hub.cli.client import AsJson, say
+from hub.cli.overlap import OverlapCommand, OverlapOption, overlap_us
 
 if TYPE_CHECKING:
     from hub.config import Config
@@ -68,6 +69,14 @@ def show_added(added: Added[T], row: show.JsonRow, *, as_json: bool, done: str, 
         raise added.complaint
 
 
+async def last_use(registry: Registry, name: str) -> dict[str, str | None]:
+    """Returns when any token of a principal was last used, for a row."""
+    from hub.model.times import stix_time
+
+    used = [entry.last_used_us for entry in await registry.tokens.all(name) if entry.last_used_us is not None]
+    return {"last_used": stix_time(max(used)) if used else None}
+
+
 def hub_url(file: Path | None) -> str:
     """Returns the address under which others reach the configured hub."""
     from hub.config import load_config
@@ -95,10 +104,17 @@ def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, 
 
         show.one(administer(config, work), as_json=as_json, done=f"{name} is back")
 
-    @app.command(help=f"Give a {kind} a new token; the old one stops working within a second.")
-    def rotate(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
+    says = f"Give a {kind} a new token; the old one stops working within a second, or with --overlap after that time."
+
+    @app.command(cls=OverlapCommand, help=says)
+    def rotate(
+        name: NameArgument, overlap: OverlapOption = None, as_json: AsJson = False, config: ConfigFile = None
+    ) -> None:
+        overlap_ = overlap_us(overlap)
+
         async def work(registry: Registry) -> tuple[Added[Principal], show.JsonRow]:
-            return await registry.principals.rotate(name, _kind(kind)), await row_of(registry, name)
+            rotated = await registry.principals.rotate(name, _kind(kind), overlap_us=overlap_)
+            return rotated, await row_of(registry, name)
 
         added, row = administer(config, work)
         show_added(added, row, as_json=as_json, done=f"{name} has a new token")

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hub.cli import show
-from hub.cli.admin import AsJson, ConfigFile, NameArgument, administer, hub_url, principal_commands, show_added
+from hub.cli.admin import (
+    AsJson,
+    ConfigFile,
+    NameArgument,
+    administer,
+    hub_url,
+    last_use,
+    principal_commands,
+    show_added,
+)
 from hub.model.times import stix_time
 
 if TYPE_CHECKING:
@@ -99,7 +108,11 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 @app.command("show")
 def show_(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """One member."""
-    show.one(row_of(administer(config, lambda registry: registry.members.find(name))), as_json=as_json)
+
+    async def work(registry: Registry) -> show.JsonRow:
+        return {**await _row(registry, name), **await last_use(registry, name)}
+
+    show.one(administer(config, work), as_json=as_json)
 
 
 async def _row(registry: Registry, name: str) -> show.JsonRow:

@@ -8,6 +8,7 @@ import typer
 
 from hub.cli import show
 from hub.cli.admin import AsJson, ConfigFile, NameArgument, administer, hub_url, show_added
+from hub.cli.overlap import OverlapCommand, OverlapOption, overlap_us
 from hub.model.times import stix_time
 
 if TYPE_CHECKING:
@@ -31,12 +32,15 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
     show.listing(rows, ("name", "created"), as_json=as_json, nothing="No operator yet: ctihub operator add NAME")
 
 
-@app.command()
-def rotate(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
-    """Give an operator a new token; the old one stops working within a second."""
+@app.command(cls=OverlapCommand)
+def rotate(
+    name: NameArgument, overlap: OverlapOption = None, as_json: AsJson = False, config: ConfigFile = None
+) -> None:
+    """Give an operator a new token; the old one stops working within a second, or with --overlap after that time."""
     from hub.model.principals import PrincipalKind
 
-    added = administer(config, lambda registry: registry.principals.rotate(name, PrincipalKind.OPERATOR))
+    kind, overlap_ = PrincipalKind.OPERATOR, overlap_us(overlap)
+    added = administer(config, lambda registry: registry.principals.rotate(name, kind, overlap_us=overlap_))
     show_added(added, row_of(added.made), as_json=as_json, done=f"{name} has a new token")
 
 

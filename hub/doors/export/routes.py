@@ -159,7 +159,7 @@ class _Answer:
     async def _parts(self, found: FinishedList, collection: Collection, checked_s: float) -> AsyncIterator[bytes]:
         """Yields the parts of a list. Raises NotAuthenticated in the middle if the reader loses access."""
         doors, loop = self._doors, asyncio.get_running_loop()
-        credentials = self._doors.gate.credentials(self._request)
+        credentials = doors.gate.credentials(self._request)
         size = doors.settings.list_part_bytes
         for start in range(0, found.size_bytes, size):
             if loop.time() - checked_s > doors.settings.recheck_s:
