@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, Row, Text, bindparam, case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.tokens import StoredToken, TokenDigest, TokenRefusal, TokenRights, TokenScope, TokenUse
@@ -44,20 +44,24 @@ async def read_uses(conn: AsyncConnection) -> dict[int, TokenUse]:
 
 
 async def note_uses(conn: AsyncConnection, uses: Mapping[int, TokenUse]) -> None:
-    """Note the last uses by the number of the digest. A later time that is noted already stays."""
+    """Note the last uses by the number of the digest. A later time that is noted already stays.
+
+    Every process locks the rows in the same order, so that none waits for another in a circle.
+    """
     d = tt.token_digests.c
-    used = [{"no_": no, "us": use.used_us} for no, use in sorted(uses.items()) if use.used_us is not None]
-    if used:
-        older = func.coalesce(d.used_us, -1) < bindparam("us")
-        statement = update(tt.token_digests).where(d.no == bindparam("no_"), older)
-        await conn.execute(statement.values(used_us=bindparam("us")), used)
-    refused = [
-        {"no_": no, "us": use.refused_us, "reason": use.why} for no, use in sorted(uses.items()) if use.refused_us
+    used_us, refused_us = bindparam("used", type_=BigInteger), bindparam("refused", type_=BigInteger)
+    is_refused_later = func.coalesce(refused_us, -1) > func.coalesce(d.refused_us, -1)
+    later = {
+        "used_us": case((func.coalesce(used_us, -1) > func.coalesce(d.used_us, -1), used_us), else_=d.used_us),
+        "refused_us": case((is_refused_later, refused_us), else_=d.refused_us),
+        "why": case((is_refused_later, bindparam("reason", type_=Text)), else_=d.why),
+    }
+    rows = [
+        {"digest": no, "used": use.used_us, "refused": use.refused_us, "reason": use.why}
+        for no, use in sorted(uses.items())
     ]
-    if refused:
-        older = func.coalesce(d.refused_us, -1) < bindparam("us")
-        statement = update(tt.token_digests).where(d.no == bindparam("no_"), older)
-        await conn.execute(statement.values(refused_us=bindparam("us"), why=bindparam("reason")), refused)
+    if rows:
+        await conn.execute(update(tt.token_digests).where(d.no == bindparam("digest")).values(later), rows)
 
 
 async def remove_all(conn: AsyncConnection, principal: int) -> None:
