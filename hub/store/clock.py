@@ -22,6 +22,7 @@ from hub.model.policy_changes import CollectionAdded, TimesPutBack
 from hub.model.tasks import Recompute
 from hub.model.times import from_us, midnight_after, stix_time
 from hub.model.words import Seq, Stamp, stamp_of
+from hub.store import journal_tables as j
 from hub.store import policy_changes, tasks
 from hub.store import tables as t
 from hub.store.chunks import chunks
@@ -217,5 +218,8 @@ _TIMES_OF_ROWS: tuple[Column[Any], ...] = (
     t.groups.c.created_us,
     t.collections.c.created_us,
     t.held.c.at_us,
+    j.journal.c.at_us,
+    j.journal.c.began_us,
+    j.fetched.c.at_us,
 )
 """Times that the hub set and that nothing else depends on: each may be corrected separately."""

@@ -41,6 +41,7 @@ from hub.store import forgotten_tables as ft
 from hub.store import tables as t
 from hub.store import tokens as kept_tokens
 from hub.store.dialect import Dialect
+from hub.store.journal import forget_reader
 from hub.store.policy_changes import insert_row, lock, policy_number, record
 from hub.store.waiting import read_held, settle_held
 
@@ -143,6 +144,7 @@ class SqlDirectoryWriter(SqlDirectory):
         await kept_tokens.remove_all(self._conn, principal)
         p = t.principals.c
         await self._conn.execute(delete(t.principals).where(p.no == principal, p.kind == PrincipalKind.OPERATOR))
+        await forget_reader(self._conn, principal)
 
     # ------------------------------------------------------------ groups
 

@@ -74,15 +74,15 @@ async def _read(database: Dialect, asked: JoinRequest) -> JoinedPage | None:
     """Returns the page; None if it has several bodies that have more than ``limit_bytes``."""
     found = await database.read_row(_page(_shape(asked), database.joined), _values(asked))
     assert found is not None  # noqa: S101 - it is an aggregate
-    last, first_us, last_us, more, bodies, *end = found
+    last, first_us, last_us, count, more, bodies, *end = found
     if last is None:
         return JoinedPage(b"", None, more=False, end=Head(*end))
-    return None if bodies is None else JoinedPage(bodies, PageSpan(last, first_us, last_us), bool(more))
+    return None if bodies is None else JoinedPage(bodies, PageSpan(last, first_us, last_us), bool(more), count=count)
 
 
 def of_rows(page: LogPage) -> JoinedPage:
     """Returns the same page with its bodies joined."""
-    return JoinedPage(b",".join(page.bodies), page.span, page.more, page.end)
+    return JoinedPage(b",".join(page.bodies), page.span, page.more, page.end, page.count)
 
 
 def _shape(asked: JoinRequest) -> _Shape:
@@ -124,7 +124,8 @@ def _page(shape: _Shape, join: _Join) -> Select[Any]:
     more = or_(*(exists(_passing(shape, no, found.c.last, _c.seq)) for no in range(max(1, shape.types))))
     end = (func.coalesce(column, 0) for column in (t.logs.c.last_seq, t.logs.c.last_us, t.logs.c.edits))
     return select(
-        found.c.last, found.c.first_us, found.c.last_us, more.label("more"), case((fits, bodies)).label("bodies"), *end
+        *(found.c.last, found.c.first_us, found.c.last_us, found.c.count, more.label("more")),
+        *(case((fits, bodies)).label("bodies"), *end),
     ).select_from(found.outerjoin(t.logs, t.logs.c.no == _LOG))
 
 

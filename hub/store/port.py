@@ -18,6 +18,7 @@ from hub.model.tasks import DueTask, TaskProgress
 from hub.model.words import Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, Writes
 from hub.store.intake_port import IntakeReader
+from hub.store.journal_port import JournalStore
 from hub.store.thing_port import ThingReader
 
 
@@ -161,6 +162,11 @@ class LogPage:
     end: Head | None = None
     """Only for a page without rows: the end of the log at that moment. No row up to it passes the filter."""
 
+    @property
+    def count(self) -> int:
+        """The number of rows."""
+        return len(self.rows)
+
     def has_gap(self, after: int) -> bool:
         """Returns whether a row above ``after`` is missing; only for a page of a whole log from there on."""
         seqs = [row.seq for row in self.rows if row.seq > after]
@@ -187,6 +193,7 @@ class JoinedPage:
     span: PageSpan | None
     more: bool
     end: Head | None = None
+    count: int = 0
 
 
 class AsOf(NamedTuple):
@@ -305,6 +312,11 @@ class Store(Protocol):
     @property
     def intake(self) -> IntakeReader:
         """The reader of positions, receipts and held objects."""
+        ...
+
+    @property
+    def journal(self) -> JournalStore:
+        """The journal of reads."""
         ...
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:

@@ -23,6 +23,7 @@ from hub.store.dialect import Dialect
 from hub.store.directory import SqlRegistry, read_policy
 from hub.store.erasing import SqlErasing
 from hub.store.intake import SqlIntake
+from hub.store.journal import SqlJournal
 from hub.store.logs import SqlLogs
 from hub.store.repairs import SqlRepairs
 from hub.store.snapshot import SqlSnapshot
@@ -40,6 +41,7 @@ class SqlStore(Dialect):
         self.things = SqlThings(self)
         self.intake = SqlIntake(self)
         self.erasing = SqlErasing(self)
+        self.journal = SqlJournal(self)
         self._policy: Policy | None = None
 
     # ------------------------------------------------------------ worker

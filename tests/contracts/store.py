@@ -19,6 +19,7 @@ from hub.store.sql import SqlStore
 from hub.store.transaction import Stale
 from tests.contracts.store_at_once import StoreAtOnce
 from tests.contracts.store_content import StoreContent
+from tests.contracts.store_journal import StoreJournal
 from tests.contracts.store_looked_up import StoreLookedUp
 from tests.contracts.store_suite import seqs
 from tests.contracts.store_values import (
@@ -37,7 +38,7 @@ from tests.stores import rows_of_log
 from tests.waiting import WITHIN_S, until
 
 
-class StoreContract(StoreContent, StoreVersions, StoreLookedUp, StoreAtOnce):
+class StoreContract(StoreContent, StoreVersions, StoreLookedUp, StoreAtOnce, StoreJournal):
     """One test per promise."""
 
     # Opening

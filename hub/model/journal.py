@@ -1,0 +1,69 @@
+"""The journal of reads: what each reader has got from the hub, through which door, and how far it has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hub.model.words import Seq
+
+ANONYMOUS = 0
+"""The reader number of all who send no credentials. Others have the number of their principal."""
+KEPT_ENTRIES = 1_000
+"""How many entries of each reader are kept, the newest."""
+KEPT_US = 90 * 86_400 * 1_000_000
+"""How long an entry is kept, in microseconds: it has an address, which may be that of a person."""
+
+
+class JournalEntry(NamedTuple):
+    """One answer to a reader: a page, a list, a look-up; or a live stream or a Kafka consumer group, as far as it is.
+
+    It has no value that somebody has asked for, and nothing of what was answered.
+    """
+
+    key: str
+    """32 hexadecimal digits. An entry that is written again replaces the one with the same key."""
+    reader: int
+    at_us: int
+    """When it ended, or last got something."""
+    began_us: int
+    door: str
+    collection: str | None
+    """The name of the collection; None if it is not one collection, or none that the reader may read."""
+    asked: str
+    """The path below the collection, with the parameters; an ellipsis stands for what may be a value."""
+    after: Seq | None = None
+    """The change after which it starts."""
+    reached: Seq | None = None
+    """The last change that the reader has: all changes up to it that it asked for, it has got."""
+    objects: int | None = None
+    size_bytes: int | None = None
+    """The size of the body, as it was sent."""
+    status: int | None = None
+    """Of HTTP."""
+    client: str = ""
+    """How the program calls itself: ``User-Agent``, or the Kafka consumer group."""
+    address: str = ""
+
+
+class FetchedUpTo(NamedTuple):
+    """How far a reader has come in a collection, through one door. It is kept as long as the reader is there."""
+
+    reader: int
+    collection: int
+    door: str
+    reached: Seq
+    """The highest change that it has got; 0: none yet."""
+    at_us: int
+    """When it last asked successfully, also if there was nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalBatch:
+    """What is written to the journal at once."""
+
+    entries: tuple[JournalEntry, ...] = ()
+    fetched: tuple[FetchedUpTo, ...] = ()
+    """One for each reader, collection and door."""
+    crowded: frozenset[int] = frozenset()
+    """Readers that may have more than ``KEPT_ENTRIES``."""
