@@ -33,6 +33,7 @@ from schemas.api import (
     Receipt,
     Status,
 )
+from schemas.deliveries import Deliveries
 from schemas.explanation import Explanation
 from schemas.feedback import SightingBody, VerdictBody
 
@@ -164,6 +165,11 @@ class HubClient:
     def status(self) -> Status:
         """Returns flow, lag, rejections, collections and doors, as far as the caller may see them."""
         return self._call(Status, "GET", "/v1/status")
+
+    def deliveries(self, principal: str | None = None, *, limit: int = 100) -> Deliveries:
+        """Returns what was fetched last and who is behind: the caller's; an operator's of ``principal`` or of all."""
+        said = {"limit": limit, **({} if principal is None else {"principal": principal})}
+        return self._call(Deliveries, "GET", f"/v1/deliveries?{urlencode(said)}")
 
     def __enter__(self) -> Self:
         return self

@@ -60,6 +60,7 @@ COMMANDS: dict[str, Command] = {
     "pull": Command("Fetch a collection over TAXII, incrementally.", EXCHANGE),
     "export": Command("Write a list in the format of a product.", EXCHANGE),
     "explain": Command("Why the hub shows what it shows.", LOOK),
+    "deliveries": Command("What was fetched last, by whom, and who is behind.", LOOK),
     "status": Command("One screen: flow, lag, rejections, doors.", LOOK),
 }
 

@@ -9,11 +9,13 @@ import base64
 import binascii
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 from hub.doors.rates import Caller, Rates, caller_of
 from hub.doors.refusals import RefusalLog
 from hub.model.credentials import Credentials, TokenCredentials
 from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
+from hub.model.journal import ANONYMOUS
 from hub.model.policy import Collection
 from hub.model.principals import SOURCE_KINDS, Principal, PrincipalKind
 from hub.model.tokens import RefusedCredentials
@@ -82,6 +84,16 @@ def _no_credentials() -> NotAuthenticated:
     )
 
 
+def reader_in(scope: Scope) -> int | None:
+    """Returns the number of the principal of a request, ``ANONYMOUS`` without credentials; None if it was not
+    authenticated.
+    """
+    if _PRINCIPAL not in scope:
+        return None
+    found: Principal | None = scope[_PRINCIPAL]
+    return ANONYMOUS if found is None else found.no
+
+
 class Gate:
     """Authenticates requests, counts them, and checks what their principals may read."""
 
@@ -94,6 +106,11 @@ class Gate:
     def credentials(self, request: Request) -> Credentials | None:
         """Returns the credentials of a request with its address, or None. Raises NotAuthenticated."""
         return credentials_of(request, address_of(request, behind_proxy=self._behind_proxy))
+
+    @property
+    def access(self) -> Access:
+        """The part of the registry that questions use."""
+        return self._access
 
     async def principal(self, request: Request) -> Principal | None:
         """Returns the principal of a request; None without credentials. Each request is counted once.

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from hub.clock import wall_clock_us
 from hub.doors import metrics
 from hub.doors.auth import Gate
+from hub.doors.journal import Journal
 from hub.doors.log_watch import LogWatch
 from hub.doors.rates import Rates
 from hub.doors.settings import DoorSettings
@@ -54,7 +55,7 @@ class Doors:
         now_us: Callable[[], int] = wall_clock_us,
     ) -> None:
         """``key`` is the hub's secret for signing what clients send back: cursors, receipts. ``now_us`` dates what the
-        doors write in a source's name, in microseconds since 1970.
+        doors write in a source's name and in the journal of reads, in microseconds since 1970.
         """
         self.store = store
         self.log = log
@@ -63,6 +64,7 @@ class Doors:
         self.key = key
         self.gate = Gate(access, Rates(settings.requests_per_s), behind_proxy=settings.behind_proxy)
         self.log_watch = LogWatch(store)
+        self.journal = Journal(store, now_us) if settings.journals else None
         self.intake = Intake(log, key, settings.intake)
         self.answers = Budget(
             settings.answers_bytes,

@@ -10,8 +10,23 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from hub.doors import catalogue, claims, explain, export, health, openapi, problems, push, rules, status, stream, taxii
+from hub.doors import (
+    catalogue,
+    claims,
+    deliveries,
+    explain,
+    export,
+    health,
+    openapi,
+    problems,
+    push,
+    rules,
+    status,
+    stream,
+    taxii,
+)
 from hub.doors.context import Doors
+from hub.doors.journaled import Journaled
 from hub.doors.methods import HeadAsGet
 from hub.doors.metrics import Metered
 from hub.doors.representations import Represented
@@ -30,11 +45,14 @@ def make_app(doors: Doors) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan(doors))
     # include_router would create each route a second time, at its first request. Routes are tried in order, so those of
     # the most frequent requests come first.
-    for door in (taxii, push, claims, catalogue, stream, export, explain, status, health):
+    for door in (taxii, push, claims, catalogue, stream, export, explain, status, deliveries, health):
         app.router.routes.extend(door.routes(doors).routes)
     app.router.routes.extend(rules.routes().routes)
     problems.install(app)
     app.add_middleware(Represented)
+    if doors.journal is not None:
+        behind_proxy = doors.settings.behind_proxy
+        app.add_middleware(Journaled, enter=doors.journal.enter, now_us=doors.now_us, behind_proxy=behind_proxy)
     app.add_middleware(Metered)
     app.add_middleware(HeadAsGet)  # the outermost
     _publish_openapi(app)
@@ -63,10 +81,14 @@ def _lifespan(doors: Doors) -> Any:
         del app
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(doors.log_watch.run()), tasks.create_task(flush_regularly(doors.access.uses))]
+            if doors.journal is not None:
+                tasks.create_task(doors.journal.run())
             try:
                 yield
             finally:
                 doors.stop_streams()
+                if doors.journal is not None:
+                    doors.journal.stop()
                 for task in running:
                     task.cancel()
         await flush_last(doors.access.uses)

@@ -12,12 +12,13 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_IS_HEAD = "ctihub.is_head"
+IS_HEAD = "ctihub.is_head"
+"""In the ASGI scope of a HEAD request that is answered like GET."""
 
 
 def is_head(request: Request) -> bool:
     """Returns whether the body of the answer will not be sent, so that a handler can save the work for it."""
-    return _IS_HEAD in request.scope
+    return IS_HEAD in request.scope
 
 
 def allowed(request: Request, routes: Iterable[BaseRoute]) -> list[str]:
@@ -53,4 +54,4 @@ class HeadAsGet:
                 is_answered.set()
 
         # a copy: the server looks at the method of its own to leave out the body
-        await self._app({**scope, "method": "GET", _IS_HEAD: True}, gone, head_only)
+        await self._app({**scope, "method": "GET", IS_HEAD: True}, gone, head_only)

@@ -35,6 +35,9 @@ FOREIGN_CURSORS = Counter("ctihub_taxii_foreign_cursors", "TAXII cursors that we
 RELAYED = Counter("ctihub_relay_records", "Records that the relay wrote to Kafka, in committed transactions")
 RELAY_LAG = Gauge("ctihub_relay_lag_changes", "Changes of all logs that the relay has yet to carry to Kafka")
 RELAY_FENCES = Counter("ctihub_relay_fences", "How often the relay was fenced by another one, or gave up a transaction")
+JOURNAL_DROPPED = Counter(
+    "ctihub_journal_dropped", "Entries of the journal of reads that were dropped, since the store was not available"
+)
 PUSHED_OBJECTS = Counter("ctihub_pushed_objects", "Objects (or withdrawals) that were taken in over HTTP")
 
 CONNECTIONS = CollectorRegistry()

@@ -20,6 +20,7 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hub.doors import metrics
+from hub.doors.answer_progress import AnswerProgress, answer_progress
 from hub.doors.context import Doors
 from hub.doors.kept import KeptValues
 from hub.doors.openapi import ERRORS, raw
@@ -60,7 +61,10 @@ def routes(doors: Doors) -> APIRouter:
         head = await doors.store.logs.head(collection.no)
         after = start_of(request.headers.get("last-event-id"), start, head.seq)
         place = open_streams.take("" if principal is None else principal.name)
-        return EventStream(doors, pages, place, collection, doors.gate.credentials(request), replace(head, seq=after))
+        progress = answer_progress(request)
+        progress.say(after=after, reached=after)
+        reader = StreamReader(collection, doors.gate.credentials(request), progress)
+        return EventStream(doors, pages, place, reader, replace(head, seq=after))
 
     return router
 
@@ -99,6 +103,7 @@ class Events:
 
     body: bytes
     last: Seq
+    count: int
     more: bool
     """Whether there were more changes after it."""
 
@@ -123,7 +128,9 @@ class Pages:
 
         async def read() -> Events:
             page = await self._doors.store.logs.page(log, seq, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES)
-            return Events(events_of(page), page.rows[-1].seq, page.more) if page.rows else Events(b"", seq, False)
+            if not page.rows:
+                return Events(b"", seq, 0, False)
+            return Events(events_of(page), page.rows[-1].seq, len(page.rows), page.more)
 
         edits = max(edits, self._doors.log_watch.edits(log))
         return await self._kept.get((log, seq, edits), log, read)
@@ -169,6 +176,15 @@ class _Over(Exception):
     """Ends the stream: the reader has disconnected or has lost access, or the hub is stopping."""
 
 
+@dataclass(frozen=True, slots=True)
+class StreamReader:
+    """What a stream knows of its reader."""
+
+    collection: Collection
+    credentials: Credentials | None
+    progress: AnswerProgress
+
+
 class EventStream(Response):
     """The response: three tasks that end together."""
 
@@ -177,8 +193,7 @@ class EventStream(Response):
         doors: Doors,
         pages: Pages,
         place: AbstractContextManager[object],
-        collection: Collection,
-        credentials: Credentials | None,
+        reader: StreamReader,
         start: Head,
     ) -> None:
         """``start``: the change after which it starts, in the log as it is now."""
@@ -187,8 +202,9 @@ class EventStream(Response):
         self._doors = doors
         self._pages = pages
         self._place = place
-        self._collection = collection
-        self._credentials = credentials
+        self._collection = reader.collection
+        self._credentials = reader.credentials
+        self._progress = reader.progress
         self._start = start
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -196,6 +212,7 @@ class EventStream(Response):
         del scope
         with self._place, metrics.STREAM_READERS.track_inprogress():
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            self._progress.advance(self._start.seq, 0)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._until_gone(receive))
@@ -235,8 +252,10 @@ class EventStream(Response):
                 if events.body:
                     await self._send(send, events.body)
                 after, more = events.last, events.more
+                self._progress.advance(after, events.count)
             else:
                 await self._send(send, HEARTBEAT)
+                self._progress.advance(after, 0)
         raise _Over
 
     async def _send(self, send: Send, body: bytes) -> None:

@@ -23,6 +23,7 @@ COMMANDS = (
     "-m tests.bench.doors",
     "-m tests.bench.taxii",
     "-m tests.bench.exporting",
+    "-m tests.bench.journal",
     "-m tests.bench.starting",
     "-m tests.bench.scaled",
     "-m tests.bench.latency --kafka",

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hub.doors.answer_progress import answer_progress
 from hub.doors.budgeted import share_of
 from hub.doors.codings import Choice, choose, compress
 from hub.doors.context import Doors
@@ -24,6 +25,7 @@ from hub.doors.validators import etag_of_log, is_current, revalidated
 from hub.intake import Encoding
 from hub.model.errors import NotFound
 from hub.model.policy import Collection
+from hub.model.words import Seq
 from hub.store.port import JoinedPage, LogPage
 
 _ROW_BYTES = 1 << 10
@@ -48,6 +50,11 @@ class AskedPage:
     write: WritePage
 
     @property
+    def is_of_objects(self) -> bool:
+        """Whether it asks for certain objects, so that it says nothing of how far its reader is."""
+        return bool(self.query.ids)
+
+    @property
     def has_bodies(self) -> bool:
         """Whether the page has the objects themselves."""
         return self.write is resources.envelope
@@ -61,6 +68,9 @@ class KeptPage:
     coding: Encoding
     dates: Mapping[str, str]
     """The headers that say which objects the page has."""
+    reached: Seq | None
+    """The last change that a reader has with this page; None if it is of single objects."""
+    count: int
 
     @property
     def size_bytes(self) -> int:
@@ -94,13 +104,15 @@ class PageAnswers:
             room += 2 * limit_bytes  # in memory twice for a moment: as the database joins them, and in the envelope
         async with share_of(doors, request, room) as share:
             if page is None:
-                page = await self._kept.get(key, log, lambda: self._made(asked, choice))
+                page = await self._kept.get(key, log, lambda: self._made(asked, choice, head.seq))
+            answer_progress(request).say(after=asked.query.after, reached=page.reached, objects=page.count)
             answer = Response(page.body, 200, {**headers, **page.dates}, TAXII_JSON)
             if page.coding is not Encoding.IDENTITY:
                 answer.headers["content-encoding"] = page.coding
             return share.hand_over(answer)
 
-    async def _made(self, asked: AskedPage, choice: Choice) -> KeptPage:
+    async def _made(self, asked: AskedPage, choice: Choice, end: Seq) -> KeptPage:
+        """Returns a page. ``end``: of the log, before the page is read."""
         page = await self._read(asked)
         log, logs, query, span = asked.collection.no, self._doors.store.logs, asked.query, page.span
         if asked.object_id is not None and span is None and not await logs.shows(log, asked.object_id):
@@ -112,11 +124,13 @@ class PageAnswers:
             body = asked.write(page, following)
         else:
             body = await asyncio.to_thread(asked.write, page, following)
+        count = page.count
+        reached = None if asked.is_of_objects else _reached(page, end)
         del page  # before there is a third copy of it
         coding = choice.of_size(len(body))
         if coding is not Encoding.IDENTITY:
             body = await asyncio.to_thread(compress, body, coding)
-        return KeptPage(body, coding, dates)
+        return KeptPage(body, coding, dates, reached, count)
 
     async def _read(self, asked: AskedPage) -> LogPage | JoinedPage:
         logs, log, query = self._doors.store.logs, asked.collection.no, asked.query
@@ -127,3 +141,10 @@ class PageAnswers:
         if asked.has_bodies:
             return await logs.joined(log, query.after, limit=limit, limit_bytes=limit_bytes, by=by)
         return await logs.page(log, query.after, limit=limit, limit_bytes=limit_bytes, by=by, bodies=False)
+
+
+def _reached(page: LogPage | JoinedPage, end: Seq) -> Seq:
+    """Returns the last change that a reader has with this page; ``end``: of the log, before the page was read."""
+    if page.span is None:
+        return end
+    return page.span.last if page.more else Seq(max(end, page.span.last))

@@ -1,0 +1,233 @@
+"""The journal of reads in this process: entries are collected in memory and written about once a second.
+
+Reading never waits for it. What is not yet written is lost when the process is killed. While the store is not available
+the entries wait; above ``MOST_WAITING`` the oldest are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from urllib.parse import unquote_plus
+
+import structlog
+
+from hub.doors import metrics
+from hub.doors.answer_progress import AnswerProgress
+from hub.doors.connections import network
+from hub.model.errors import HubError
+from hub.model.journal import ANONYMOUS, KEPT_ENTRIES, FetchedUpTo, JournalBatch, JournalEntry
+from hub.model.policy import Collection as CollectionOfViews
+from hub.model.words import Seq
+from hub.store.port import Store
+
+WRITE_EVERY_S = 1.0
+PRUNE_EVERY_S = 3_600.0
+STOP_WITHIN_S = 3.0
+MOST_WAITING = 20_000
+CROWDED_AFTER = 500
+"""After so many new entries of a reader, its oldest are deleted: not at each write, since that reads its entries."""
+_AT_ONCE = 500
+"""After so many entries other requests have their turn."""
+_ASKED_CHARS = 200
+_ELLIPSIS = "…"
+_FORMAT = "{format}"
+_PLAIN = frozenset(
+    {
+        "added_after", "collapse", "defang", "from", "limit", "match[spec_version]", "match[type]", "match[version]",
+        "min_confidence", "since", "type",
+    }
+)  # fmt: skip
+"""Parameters whose values are no more than numbers, times and names of types."""
+_NAMED = frozenset({"action", "as", "at", "collection", "match[id]", "next", "value", "zone"})
+"""Other parameters that are named, without their values."""
+_PROCESS, _numbers = os.urandom(8).hex(), itertools.count()
+"""Both make keys that no other process makes."""
+_log = structlog.get_logger()
+
+
+class Journal:
+    """See the head of this module. Belongs to one event loop; ``run`` writes."""
+
+    def __init__(self, store: Store, now_us: Callable[[], int]) -> None:
+        self._store = store
+        self._now_us = now_us
+        self._waiting: dict[object, AnswerProgress] = {}
+        self._new: Counter[int] = Counter()
+        """New entries of each reader since its oldest were last deleted."""
+        self._woken = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._pruned_s = float("-inf")
+
+    def enter(self, progress: AnswerProgress) -> None:
+        """Take what is to be written; again when it has changed. All reads of one address without credentials, by door
+        and collection, are one entry: so nobody can fill the journal.
+        """
+        key: object = progress
+        if progress.reader == ANONYMOUS:
+            key = _anonymous_key(progress)
+            self._waiting.pop(key, None)
+        elif not progress.key:
+            progress.key = f"{_PROCESS}{next(_numbers):016x}"
+        self._waiting[key] = progress
+        if len(self._waiting) > MOST_WAITING:
+            del self._waiting[next(iter(self._waiting))]
+            metrics.JOURNAL_DROPPED.inc()
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Make ``run`` write what there is, and end."""
+        self._stop.set()
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Write until ``stop``; continues when the store was not available."""
+        while not self._stop.is_set():
+            await self._wait()
+            if not self._stop.is_set():
+                await self._try(self._write_and_prune)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(contextlib.suppress(TimeoutError))
+            await stack.enter_async_context(asyncio.timeout(STOP_WITHIN_S))
+            await self._try(self.write)
+
+    async def _wait(self) -> None:
+        """Wait until there is something to write, and then a little for more."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PRUNE_EVERY_S):
+                await self._woken.wait()
+            async with asyncio.timeout(WRITE_EVERY_S):
+                await self._stop.wait()
+
+    async def _try(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except HubError as error:
+            _log.info("journal.store_away", code=error.code)
+
+    async def _write_and_prune(self) -> None:
+        await self.write()
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._pruned_s >= PRUNE_EVERY_S:
+            await self._store.journal.prune(self._now_us())
+            self._pruned_s = now_s
+
+    async def write(self) -> None:
+        """Write what there is. Raises HubError; then it waits for the next time."""
+        async with self._writing:
+            self._woken.clear()
+            taken, self._waiting = self._waiting, {}
+            if not taken:
+                return
+            try:
+                collections = (await self._store.policy()).collections.values()
+                # not in a thread: it would compete with the event loop for longer than the work takes
+                batch = await self._batch(taken.values(), collections)
+                await self._store.journal.write(batch)
+            except BaseException:
+                self._put_back(taken)
+                raise
+            for reader in batch.crowded:
+                self._new[reader] = 0
+
+    def _put_back(self, taken: Mapping[object, AnswerProgress]) -> None:
+        newer = self._waiting
+        self._waiting = {key: one for key, one in taken.items() if key not in newer} | newer
+        while len(self._waiting) > MOST_WAITING:
+            del self._waiting[next(iter(self._waiting))]
+            metrics.JOURNAL_DROPPED.inc()
+        self._woken.set()
+
+    # ------------------------------------------------------------ what is written
+
+    async def _batch(self, taken: Collection[AnswerProgress], collections: Iterable[CollectionOfViews]) -> JournalBatch:
+        """Returns what to write; of each reader at most as many entries as are kept."""
+        by_name = {name: one for one in collections for name in (one.name, one.id)}
+        entries: list[JournalEntry] = []
+        fetched: dict[tuple[int, int, str], FetchedUpTo] = {}
+        count: Counter[int] = Counter()
+        for one in reversed(list(taken)):
+            read = by_name.get(one.name) if 0 < one.status < 400 else None  # else it may not be readable
+            if read is not None:
+                _advance(fetched, one, read.no)
+            count[one.reader] += 1
+            if count[one.reader] <= KEPT_ENTRIES:
+                entries.append(_entry(one, None if read is None else read.name))
+                if not len(entries) % _AT_ONCE:
+                    await asyncio.sleep(0)
+        self._new.update(count)
+        crowded = frozenset(reader for reader, new in self._new.items() if new >= CROWDED_AFTER)
+        return JournalBatch(tuple(entries), tuple(fetched.values()), crowded)
+
+
+def _entry(one: AnswerProgress, collection: str | None) -> JournalEntry:
+    key, address = one.key, one.address
+    if one.reader == ANONYMOUS:
+        key, address = _key_of(_anonymous_key(one)), network(address)
+    return JournalEntry(
+        key, one.reader, one.ended_us, one.began_us, one.door, collection, _asked(one), one.after, _reached(one),
+        one.objects, one.size_bytes, one.status, one.client, address,
+    )  # fmt: skip
+
+
+def _anonymous_key(one: AnswerProgress) -> tuple[str, str, str]:
+    return network(one.address), one.door, one.name
+
+
+def _key_of(said: tuple[str, ...]) -> str:
+    return blake2b("\0".join(said).encode(), digest_size=16).hexdigest()
+
+
+def _reached(one: AnswerProgress) -> Seq | None:
+    return one.reached if one.is_sent and 0 < one.status < 400 else None
+
+
+def _advance(fetched: dict[tuple[int, int, str], FetchedUpTo], one: AnswerProgress, collection: int) -> None:
+    key = (one.reader, collection, one.door)
+    reached, there = _reached(one) or Seq(0), fetched.get(key)
+    if there is None:
+        fetched[key] = FetchedUpTo(*key, reached, one.ended_us)
+    elif reached > there.reached or one.ended_us > there.at_us:
+        fetched[key] = FetchedUpTo(*key, max(reached, there.reached), max(one.ended_us, there.at_us))
+
+
+def _asked(one: AnswerProgress) -> str:
+    """Returns what was asked. Of a request that was refused it names only parameters, since anything may be in it."""
+    if 0 < one.status < 400:
+        return asked_of(one.template, one.format, one.query)
+    return asked_of(one.template, _ELLIPSIS, one.query, shows_values=False)
+
+
+def asked_of(template: str, format: str, query: bytes, *, shows_values: bool = True) -> str:
+    """Returns the path below the collection and the parameters, without what may be a value.
+
+    >>> asked_of("/v1/collections/{name}/export.{format}", "txt", b"type=ipv4-addr&zone=x.example")
+    'export.txt?type=ipv4-addr&zone=…'
+    """
+    path = _path_of(template).replace(_FORMAT, format)
+    if not query:
+        return path
+    said = [_parameter(*pair.partition("=")[::2], shows_values) for pair in query.decode("latin-1").split("&")]
+    return f"{path}?{'&'.join(said)}"[:_ASKED_CHARS]
+
+
+def _parameter(name: str, value: str, shows_value: bool) -> str:
+    if "%" in name:
+        name = unquote_plus(name)
+    if shows_value and name in _PLAIN:
+        return f"{name}={unquote_plus(value) if '%' in value else value}"
+    return f"{name if name in _PLAIN or name in _NAMED else _ELLIPSIS}={_ELLIPSIS}"
+
+
+@lru_cache(maxsize=1024)
+def _path_of(template: str) -> str:
+    """Returns the path of a route below the collection, with an ellipsis for all parameters but the format."""
+    below = template.partition("/{name}/")[2] or template.partition("/{collection_id}/")[2] or template
+    return "/".join(_ELLIPSIS if "{" in word.replace(_FORMAT, "") else word for word in below.split("/"))

@@ -1,0 +1,106 @@
+"""What readers have got, and how far each is behind: a principal sees its own, an operator everybody's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from hub.model.errors import NotAllowed
+from hub.model.journal import ANONYMOUS, FetchedUpTo, JournalEntry
+from hub.model.principals import Principal, PrincipalKind, RegistrySnapshot
+from hub.model.words import Seq
+from hub.registry import grants
+from hub.registry.access import Access
+from hub.store.port import LogEnd, Store
+
+NOBODY = "anonymous"
+"""The name of all readers without credentials together."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderLag:
+    """How many changes of a collection a reader has not fetched, whichever door it uses."""
+
+    reader: str
+    collection: str
+    last_seq: Seq
+    reached: Seq
+    """The highest change that it has got; 0: none."""
+    at_us: int | None
+    """When it last asked successfully; None: never."""
+    doors: tuple[FetchedUpTo, ...]
+
+    @property
+    def behind(self) -> int:
+        """The number of changes after the highest one that it has got."""
+        return max(0, self.last_seq - self.reached)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """The answer: the newest entries, and the lags, the greatest first."""
+
+    entries: Sequence[tuple[str, JournalEntry]]
+    """With the name of the reader."""
+    lags: Sequence[ReaderLag]
+    lag_count: int
+    """The number of all lags, of which ``lags`` may have only the greatest."""
+
+
+async def deliveries(store: Store, access: Access, asker: Principal, of: str | None, limit: int) -> DeliveryReport:
+    """Returns what ``of`` has got: the asker itself by default; for an operator everybody.
+
+    ``limit`` bounds the entries, and the lags too. Raises NotAllowed for another's name, whether it exists or not, and
+    for an operator NotFound.
+    """
+    is_operator = asker.kind is PrincipalKind.OPERATOR
+    if not is_operator and of not in (None, asker.name):
+        raise NotAllowed(
+            "auth.operator-only", "Only an operator may see what others have read.", "Leave principal out for your own."
+        )
+    snapshot = await access.snapshot()
+    readers = {one.no: one.name for one in snapshot.principals.values()} | {ANONYMOUS: NOBODY}
+    only = await _only(access, asker, of, is_operator=is_operator)
+    entries = await store.journal.entries(only, limit=limit)
+    fetched = await store.journal.fetched(only)
+    ends = await store.logs.ends()
+    named = [(readers[one.reader], one) for one in entries if one.reader in readers]
+    lags = await asyncio.to_thread(_lags, snapshot, ends, fetched, only)
+    return DeliveryReport(named, lags[:limit], len(lags))
+
+
+async def _only(access: Access, asker: Principal, of: str | None, *, is_operator: bool) -> int | None:
+    """Returns the number of the reader that is asked for; None: all."""
+    if of is None:
+        return None if is_operator else asker.no
+    found = await access.named(of)
+    return ANONYMOUS if found is None else found.no
+
+
+def _lags(
+    snapshot: RegistrySnapshot, ends: Mapping[int, LogEnd], fetched: Iterable[FetchedUpTo], only: int | None
+) -> list[ReaderLag]:
+    """Returns the lag of each reader in each collection that it may read now, the greatest first."""
+    by_place: defaultdict[tuple[int, int], list[FetchedUpTo]] = defaultdict(list)
+    for one in fetched:
+        by_place[one.reader, one.collection].append(one)
+    readers: list[Principal | None] = [one for one in snapshot.principals.values() if only in (None, one.no)]
+    if only in (None, ANONYMOUS):
+        readers.append(None)
+    found = []
+    for reader in readers:
+        no, name = (ANONYMOUS, NOBODY) if reader is None else (reader.no, reader.name)
+        for collection in snapshot.collections.values():
+            if collection.no in ends and grants.may_read(reader, collection, snapshot.groups):
+                doors = by_place.get((no, collection.no), [])
+                found.append(_lag(name, collection.name, ends[collection.no].seq, doors))
+    found.sort(key=lambda lag: (-lag.behind, lag.reader, lag.collection))
+    return found
+
+
+def _lag(reader: str, collection: str, last_seq: Seq, doors: Sequence[FetchedUpTo]) -> ReaderLag:
+    reached = max((one.reached for one in doors), default=Seq(0))
+    at_us = max((one.at_us for one in doors), default=None)
+    return ReaderLag(reader, collection, last_seq, reached, at_us, tuple(doors))

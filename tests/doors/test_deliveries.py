@@ -1,0 +1,312 @@
+"""The journal of reads: every read of a collection is in it, whichever door answers, and nobody sees another's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+
+from hub.doors import journal as journals
+from hub.doors.http import make_app
+from hub.doors.journal import asked_of
+from hub.doors.journaled import door_of
+from hub.doors.settings import DoorSettings
+from hub.model.errors import TryAgain
+from hub.model.journal import JournalBatch
+from hub.store import journal as stored_journal
+from tests.doors.hubs import Hub, a_hub, addresses, basic, doors_of
+from tests.doors.streams import open_stream
+from tests.waiting import until
+
+READS_NOTHING = re.compile(
+    r"/healthz|/readyz|/metrics|/rules.*|/v1/openapi\.json|/v1/(collections|exports|status|deliveries|claims|webhooks)"
+    r"|/v1/webhooks/.*|/v1/tokens.*|/v1/receipts/.*|/v1/rejections|/v1/mine|/taxii2/?|(/taxii2)?/root/?"
+    r"|(/taxii2)?/root/collections/?|(/taxii2)?/root/collections/\{collection_id\}/?|(/taxii2)?/root/status/.*"
+)
+"""Routes that answer to GET without anything that a collection shows."""
+
+
+async def deliveries(hub: Hub, who: str = "soc", query: str = "") -> dict[str, Any]:
+    """What the door says, with all that has been read until now."""
+    assert hub.doors.journal is not None
+    await hub.doors.journal.write()
+    answer = await hub.get(f"/v1/deliveries{query}", who)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def newest(hub: Hub, who: str = "soc") -> dict[str, Any]:
+    return dict((await deliveries(hub, who))["deliveries"][0])
+
+
+async def behind(hub: Hub, who: str = "soc", collection: str = "community") -> dict[str, Any]:
+    """The lag of somebody in a collection."""
+    (found,) = (one for one in (await deliveries(hub, who))["behind"] if one["collection"] == collection)
+    return dict(found)
+
+
+# ---------------------------------------------------------------- every door
+
+
+async def test_every_route_that_reads_is_journaled(hub: Hub) -> None:
+    paths = [getattr(one, "path", "") for one in hub.app.routes if "GET" in (getattr(one, "methods", None) or ())]
+    assert len(paths) > 30
+    left = [path for path in paths if not (door_of("GET", path) or READS_NOTHING.fullmatch(path))]
+    assert left == [], "name these doors in hub/doors/journaled.py, or above if they read no collection"
+    doors = {door_of("GET", path) for path in paths} - {""}
+    assert doors >= {"taxii", "stream", "export", "explain"}
+
+
+async def test_a_taxii_page_says_how_far_its_reader_has_come(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(25))
+    head = (await hub.store.logs.head((await hub.collection("community")).no)).seq
+    url = await hub.objects_url("community")
+    first = await hub.get(f"{url}?limit=10", "soc", headers={"user-agent": "siem/1.0"})
+    one = await newest(hub)
+    assert (one["door"], one["collection"], one["asked"]) == ("taxii", "community", "objects/?limit=10")
+    assert (one["principal"], one["status"], one["objects"], one["client"]) == ("soc", 200, 10, "siem/1.0")
+    assert one["bytes"] == int(first.headers["content-length"])
+    assert 0 < one["reached"] < head
+    assert one["after"] == 0
+    assert (await behind(hub))["behind"] == head - one["reached"]
+    following = first.json()["next"]
+    while following is not None:
+        page = (await hub.get(url, "soc", params={"limit": 10, "next": following})).json()
+        following = page.get("next")
+    assert (await newest(hub))["reached"] == head
+    assert (await behind(hub))["behind"] == 0
+    await hub.tell("ro", *addresses(5, start=100))
+    lag = await behind(hub)
+    assert lag["behind"] == lag["last_seq"] - head > 0
+    assert [door["door"] for door in lag["doors"]] == ["taxii"]
+
+
+async def test_single_objects_say_nothing_of_how_far_a_reader_has_come(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(2))
+    url = await hub.objects_url("community")
+    (one, *_) = (await hub.get(url, "it")).json()["objects"]
+    for asked in (f"{url}{one['id']}/", f"{url}{one['id']}/versions/", f"{url}?match[id]={one['id']}"):
+        assert (await hub.get(asked, "soc")).status_code == 200
+        entry = await newest(hub)
+        assert entry["reached"] is None
+        assert one["id"] not in str(entry), "an id may be made from a value"
+    assert (await behind(hub))["reached"] == 0
+
+
+async def test_a_manifest_counts_like_a_page(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(3))
+    manifest = (await hub.objects_url("community")).replace("/objects/", "/manifest/")
+    count = len((await hub.get(manifest, "soc")).json()["objects"])
+    assert (await newest(hub))["objects"] == count
+    assert (await behind(hub))["behind"] == 0
+
+
+async def test_a_device_that_has_the_list_already_is_seen_to_fetch(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(3))
+    path = "/v1/collections/community/export.txt?type=ipv6-addr"
+    first = await hub.get(path, "soc")
+    hub.clock.us += 3_600_000_000
+    again = await hub.http.get(
+        path, headers={**basic("soc", hub.tokens["soc"]), "if-none-match": first.headers["etag"]}
+    )
+    assert again.status_code == 304
+    found = await deliveries(hub)
+    unchanged, whole = found["deliveries"]
+    assert (unchanged["status"], unchanged["bytes"], whole["status"]) == (304, 0, 200)
+    assert unchanged["asked"] == "export.txt?type=ipv6-addr"
+    lag = await behind(hub)
+    assert (lag["behind"], lag["at"]) == (0, unchanged["at"])
+
+
+async def test_head_fetches_nothing(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(3))
+    answer = await hub.http.head("/v1/collections/community/export.txt", headers=hub.auth("soc"))
+    assert answer.status_code == 200
+    entry = await newest(hub)
+    assert (entry["bytes"], entry["reached"]) == (0, None)
+    assert (await behind(hub))["reached"] == 0
+
+
+async def test_a_live_stream_is_one_entry_that_advances(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(3))
+    async with open_stream(hub, "community", "soc", "from=start") as reader:
+        await until(lambda: reader.events)
+        seen = (await newest(hub))["reached"]
+        await hub.tell("ro", *addresses(2, start=10))
+        head = (await hub.store.logs.head((await hub.collection("community")).no)).seq
+        await until(lambda: reader.events[-1].seq == head)
+
+        async def is_there() -> bool:
+            return bool((await newest(hub))["reached"] == head)
+
+        await until(is_there)
+        assert seen < head
+        assert (await behind(hub))["behind"] == 0
+    found = (await deliveries(hub))["deliveries"]
+    assert [one["door"] for one in found] == ["stream"]
+    assert (found[0]["objects"], found[0]["asked"]) == (len(reader.events), "stream?from=start")
+    assert found[0]["bytes"] > sum(1 for _ in reader.body.split(b"data: "))
+
+
+async def test_what_was_refused_is_entered_without_what_was_asked(hub: Hub) -> None:
+    for path in (
+        "/v1/collections/secret-case/export.txt?q=198.51.100.7",
+        "/v1/collections/community/export.evil?type=x",
+    ):
+        assert (await hub.get(path, "soc")).status_code in (400, 404)
+        entry = await newest(hub)
+        assert entry["status"] in (400, 404)
+        assert entry["collection"] is None
+        assert entry["asked"].startswith("export.…?")
+        assert "198.51.100.7" not in str(entry)
+        assert "evil" not in str(entry)
+
+
+async def test_a_value_that_somebody_looks_up_is_not_in_the_journal(hub: Hub) -> None:
+    await hub.get("/v1/explain/198.51.100.7?as=soc", "soc")
+    entry = await newest(hub)
+    assert (entry["door"], entry["collection"]) == ("explain", None)
+    assert "198.51.100.7" not in str(entry)
+    said = asked_of("/v1/lookup", "", b"value=198.51.100.7&198.51.100.7=1&limit=5&match%5Btype%5D=a%2Cb&%00&=")
+    assert said == "/v1/lookup?value=…&…=…&limit=5&match[type]=a,b&…=…&…=…"
+
+
+# ---------------------------------------------------------------- who sees what
+
+
+async def test_a_member_sees_its_own_and_an_operator_everybodys(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(2))
+    await hub.operator("ops")
+    for who in ("soc", "it"):
+        await hub.get("/v1/collections/community/export.txt", who)
+    assert {one["principal"] for one in (await deliveries(hub))["deliveries"]} == {"soc"}
+    assert {one["principal"] for one in (await deliveries(hub))["behind"]} == {"soc"}
+    everybody = await deliveries(hub, "ops")
+    assert {one["principal"] for one in everybody["deliveries"]} == {"soc", "it"}
+    assert {one["principal"] for one in everybody["behind"]} == {"soc", "it", "ro", "ops", "anonymous"}
+    never = [one for one in everybody["behind"] if (one["principal"], one["collection"]) == ("ro", "community")]
+    assert [(one["at"], one["reached"], one["behind"] > 0) for one in never] == [(None, 0, True)]
+    assert {one["principal"] for one in (await deliveries(hub, "ops", "?principal=it"))["deliveries"]} == {"it"}
+    short = await deliveries(hub, "ops", "?limit=2")
+    assert (len(short["behind"]), short["behind_total"]) == (2, len(everybody["behind"]))
+
+
+async def test_a_member_is_not_told_whether_another_exists(hub: Hub) -> None:
+    answers = [await hub.get(f"/v1/deliveries?principal={name}", "soc") for name in ("it", "nobody")]
+    assert [one.status_code for one in answers] == [403, 403]
+    assert answers[0].json()["detail"] == answers[1].json()["detail"]
+    assert (await hub.get("/v1/deliveries?principal=soc", "soc")).status_code == 200
+    assert (await hub.get("/v1/deliveries")).status_code == 401
+    await hub.operator("ops")
+    assert (await hub.get("/v1/deliveries?principal=nobody", "ops")).status_code == 404
+
+
+async def test_an_operator_that_takes_a_removed_ones_number_sees_nothing_of_it(hub: Hub) -> None:
+    await hub.operator("ops")
+    await hub.get("/v1/collections/public/export.txt", "ops")
+    assert (await deliveries(hub, "ops", "?principal=ops"))["deliveries"]
+    await hub.registry.operators.remove("ops")
+    await hub.operator("later")
+    assert (await deliveries(hub, "later"))["deliveries"] == []
+
+
+async def test_readers_without_credentials_share_bounded_entries(hub: Hub) -> None:
+    await hub.operator("ops")
+    for no in range(30):
+        await hub.get(f"/v1/collections/public/export.txt?limit={no + 1}")
+    await hub.get("/v1/collections/network/export.txt")  # refused
+    found = await deliveries(hub, "ops", "?principal=anonymous")
+    assert [(one["door"], one["asked"]) for one in found["deliveries"]] == [("export", "export.txt?limit=30")]
+    await hub.get("/v1/collections/public/export.csv")
+    found = await deliveries(hub, "ops", "?principal=anonymous")
+    assert [one["asked"] for one in found["deliveries"]] == ["export.csv"]
+
+
+async def test_behind_a_proxy_the_address_is_what_the_proxy_has_seen(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, behind_proxy=True) as hub:
+        await hub.centre("ro")
+        said = {"x-forwarded-for": "203.0.113.9, 198.51.100.20"}
+        await hub.get("/v1/collections/community/export.txt", "ro", headers=said)
+        assert (await newest(hub, "ro"))["address"] == "198.51.100.20"
+
+
+# ---------------------------------------------------------------- bounds
+
+
+async def test_of_each_reader_the_newest_are_kept(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journals, "CROWDED_AFTER", 1)
+    monkeypatch.setattr(stored_journal, "KEPT_ENTRIES", 20)
+    await hub.get("/v1/collections/community/export.txt", "it")
+    for part in range(3):
+        for no in range(10):
+            hub.clock.us += 1_000
+            await hub.get(f"/v1/collections/community/export.txt?limit={part * 10 + no + 1}", "soc")
+        await deliveries(hub)
+    found = (await deliveries(hub))["deliveries"]
+    assert [one["asked"] for one in found] == [f"export.txt?limit={no}" for no in range(30, 10, -1)]
+    assert len(await hub.store.journal.entries(None, limit=100)) == 20 + 1
+
+
+class Away:
+    """A journal of the store that is not available."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+        self.is_away = True
+
+    async def write(self, batch: JournalBatch) -> None:
+        if self.is_away:
+            raise TryAgain("store.away", "The store is away.", retry_after_s=1)
+        await self.real.write(batch)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+def dropped() -> float:
+    return REGISTRY.get_sample_value("ctihub_journal_dropped_total") or 0.0
+
+
+async def test_while_the_store_is_away_reading_goes_on_and_the_oldest_entries_are_dropped(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "MOST_WAITING", 5)
+    away = Away(hub.store.journal)
+    monkeypatch.setattr(hub.store, "journal", away)
+    before = dropped()
+    assert hub.doors.journal is not None
+    for no in range(7):
+        hub.clock.us += 1_000
+        answer = await hub.get(f"/v1/collections/community/export.txt?limit={no + 1}", "soc")
+        assert answer.status_code == 200
+        with pytest.raises(TryAgain):
+            await hub.doors.journal.write()
+    assert dropped() == before + 2
+    away.is_away = False
+    found = (await deliveries(hub))["deliveries"]
+    assert [one["asked"] for one in found] == [f"export.txt?limit={no}" for no in (7, 6, 5, 4, 3)]
+
+
+async def test_what_waits_is_written_when_the_process_stops(tmp_path: Path) -> None:
+    async with a_hub(tmp_path) as hub:
+        await hub.centre("ro")
+        app = make_app(doors := await doors_of(hub.store, hub.log, hub.registry, settings=DoorSettings()))
+        assert doors.journal is not None
+        async with app.router.lifespan_context(app):
+            transport = httpx.ASGITransport(app=app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://hub.example") as http:
+                await http.get("/v1/collections/community/export.txt", headers=hub.auth("ro"))
+        assert [one.door for one in await hub.store.journal.entries(None, limit=10)] == ["export"]
+
+
+async def test_entries_are_written_without_anybody_asking(hub: Hub) -> None:
+    await hub.get("/v1/collections/community/export.txt", "soc")
+
+    async def is_written() -> bool:
+        return len(await hub.store.journal.entries(None, limit=10)) == 1
+
+    await until(is_written)
