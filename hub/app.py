@@ -85,6 +85,15 @@ def kafka_credentials(config: Config) -> dict[str, str | None]:
     }
 
 
+def kafka_admin_credentials(config: Config) -> dict[str, str | None]:
+    """The login of the administrator, by default that of the hub's own processes, for the same."""
+    password = config.kafka_admin_password or config.kafka_password
+    return kafka_credentials(config) | {
+        "username": config.kafka_admin_username or config.kafka_username,
+        "password": password.get_secret_value() if password else None,
+    }
+
+
 @contextlib.asynccontextmanager
 async def opened_broker(config: Config) -> AsyncIterator[Broker | None]:
     """The broker that enforces the registry; None without Kafka."""

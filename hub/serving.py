@@ -15,8 +15,8 @@ from pathlib import Path
 import structlog
 from starlette.types import ASGIApp
 
-from hub.app import kafka_credentials, opened_by_clock
-from hub.clock import Clock
+from hub.app import kafka_admin_credentials, kafka_credentials, opened_by_clock
+from hub.clock import Clock, wall_clock_us
 from hub.config import Config
 from hub.data_dir import open_to_others
 from hub.doors import vitals
@@ -79,7 +79,7 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
             app = vitals.make_app(running.why_not_ready, shown)
         servers = ports.servers(app, vitals.make_app(running.why_not_ready, running.metrics), drain_s=DRAIN_S)
         async with asyncio.TaskGroup() as tasks:
-            for part in _parts(running, stop, registry.ends_on_broker()):
+            for part in _parts(running, registry, stop):
                 tasks.create_task(part)
             serving = [tasks.create_task(server.run()) for server in servers]
             while not (all(server.started for server in servers) or any(task.done() for task in serving)):  # noqa: ASYNC110 - uvicorn has no event for it
@@ -112,7 +112,7 @@ async def _doors(running: Running, access: Access) -> Doors:
     )
 
 
-def _parts(running: Running, stop: asyncio.Event, ends: BrokerEnds | None) -> Iterator[Coroutine[None, None, None]]:
+def _parts(running: Running, registry: Registry, stop: asyncio.Event) -> Iterator[Coroutine[None, None, None]]:
     """The tasks of the role besides answering requests."""
     role, config = running.role, running.config
     if running.child is not None:
@@ -123,8 +123,9 @@ def _parts(running: Running, stop: asyncio.Event, ends: BrokerEnds | None) -> It
         yield _watch_clock(running.clock, stop)
     if role is Role.RELAY or (role is Role.ALL and config.kafka_bootstrap):
         yield _relay(running, stop)
-        if ends is not None:
+        if (ends := registry.ends_on_broker()) is not None:
             yield _watch_ends(ends, stop)
+        yield _watch_groups(running, registry.access, stop)
 
 
 def _tell_of_readers(folder: Path) -> None:
@@ -170,6 +171,24 @@ async def _relay(running: Running, stop: asyncio.Event) -> None:
     )
     running.relay_problems = lambda: list(relay.problems)
     await relay.run(stop)
+
+
+async def _watch_groups(running: Running, access: Access, stop: asyncio.Event) -> None:
+    """Enter in the journal how far Kafka consumers are; beside the relay, of which there is one."""
+    config = running.config
+    if config.kafka_bootstrap is None:
+        return
+    from hub.doors.kafka_groups import group_watch_of
+
+    watch = await group_watch_of(
+        config.kafka_bootstrap,
+        kafka_credentials(config),
+        kafka_admin_credentials(config),
+        running.store,
+        access=access,
+        now_us=wall_clock_us,
+    )
+    await watch.run(stop)
 
 
 async def _relayed(config: Config) -> Callable[[], Awaitable[Mapping[str, int]]] | None:
