@@ -34,8 +34,9 @@ class LogWatch:
             try:
                 async for _ in self._store.logs.watch():
                     before, self._ends = self._ends, await self._store.logs.ends()
-                    self._tell(before)
-                    self._ring()
+                    if self._ends != before:  # other commits, such as those of the journal, concern no reader
+                        self._tell(before)
+                        self._ring()
             except HubError as error:
                 _log.info("stream.store_away", code=error.code)
             await asyncio.sleep(_RETRY_S)

@@ -360,3 +360,26 @@ def test_explain_tells_of_an_earlier_change_of_somebody_else_and_of_what_is_arou
     assert "network: not for soc: access" in ctihub("watch", "explain", "192.0.2.99", "--as", "soc")
     ctihub("soc", "explain", "192.0.2.99", "--as", "soc", code=1)
     ctihub("watch", "explain", "192.0.2.99", "--as", "nobody-here", code=1)
+
+
+def test_deliveries_show_who_has_fetched_what_and_who_is_behind(ctihub: Ctihub) -> None:
+    ctihub("cert-ro", "push", ctihub.file(an_indicator(94, "198.51.100.94")))
+    ctihub("soc", "pull", "community", "--state", str(ctihub.folder / "pulled.json"))
+
+    def lag() -> Any:
+        found = ctihub.json("soc", "deliveries")
+        (one,) = [each for each in found["behind"] if each["collection"] == "community"]
+        return one if one["at"] and not one["behind"] and found["deliveries"][0]["door"] == "taxii" else None
+
+    one = wait_until(lag, what="what was pulled to be in the journal")
+    assert one["reached"] == one["last_seq"] > 0
+    shown = ctihub("soc", "deliveries", "--limit", "1")
+    assert "last fetched" in shown
+    assert "ago" in shown or "now" in shown
+    assert "cert-it" not in ctihub("soc", "deliveries")
+    everybody = ctihub("watch", "deliveries")
+    assert "cert-it" in everybody
+    assert "never" in everybody
+    assert {each["principal"] for each in ctihub.json("watch", "deliveries", "soc")["behind"]} == {"soc"}
+    ctihub("soc", "deliveries", "cert-it", code=1)
+    ctihub("watch", "deliveries", "nobody-here", code=1)
