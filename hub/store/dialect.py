@@ -66,12 +66,6 @@ class Dialect(ABC):
     def insert(self, table: Table) -> str:
         """Returns the text of a plain insert with the parameters of ``upsert``, for ``many``."""
 
-    async def many_at_once(
-        self, conn: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[tuple[Any, ...]]
-    ) -> None:
-        """``upsert`` of many rows of numbers and texts, so that it takes as little as possible from the event loop."""
-        await self.many(conn, self.upsert(table, keys), rows)
-
     def locks(self, conn: AsyncConnection) -> Locks:  # noqa: ARG002 - an adapter with many writers needs it
         """Returns the locks between the steps of several workers; ``NoLocks`` where the database serialises writers."""
         return NoLocks()

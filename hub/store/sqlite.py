@@ -12,7 +12,6 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import orjson
 from sqlalchemy import ColumnElement, LargeBinary, Row, Select, Table, cast, event, func, literal_column, select, text
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -231,21 +230,6 @@ class SqliteStore(SqlStore):
         names = [column.name for column in written_columns(table)]
         into = ", ".join(f'"{name}"' for name in names)
         return f'insert into "{table.name}" ({into}) values ({", ".join("?" * len(names))})'  # noqa: S608
-
-    async def many_at_once(
-        self, conn: AsyncConnection, table: Table, keys: Sequence[str], rows: Sequence[tuple[Any, ...]]
-    ) -> None:
-        """See ``Dialect``. One call of SQLite for all rows, during which other threads run: with one for each row, a
-        thousand rows took a tenth of the event loop's second.
-        """
-        columns = written_columns(table)
-        into = ", ".join(f'"{column.name}"' for column in columns)
-        each = ", ".join(f"json_extract(value, '$[{no}]')" for no in range(len(columns)))
-        sets = ", ".join(f'"{c.name}" = excluded."{c.name}"' for c in columns if c.name not in keys)
-        on = ", ".join(f'"{key}"' for key in keys)
-        found = f"select {each} from json_each(?) where true"  # noqa: S608 - "where": else "on" would be of a join
-        sql = f'insert into "{table.name}" ({into}) {found} on conflict ({on}) do update set {sets}'
-        await conn.exec_driver_sql(sql, (orjson.dumps(rows).decode(),))
 
     async def rows_in(
         self, conn: AsyncConnection, rows: Table | Select[Any], column: ColumnElement[Any], values: Sequence[Any]

@@ -447,7 +447,9 @@ class StoreContent(StoreSuite):
                     asked: Any = {"limit": limit, "limit_bytes": limit_bytes, "by": by}
                     page = await store.logs.page(1, Seq(after), **asked)
                     joined = await store.logs.joined(1, Seq(after), **asked)
-                    assert joined == JoinedPage(b",".join(page.bodies), page.span, page.more, page.end), asked
+                    assert joined == JoinedPage(b",".join(page.bodies), page.span, page.more, page.end, page.count), (
+                        asked
+                    )
 
     async def test_a_page_has_bodies_where_they_are_asked_for(self) -> None:
         async with self.opened() as store:

@@ -248,6 +248,7 @@ async def test_the_document_has_every_route(hub: Hub) -> None:
         "/v1/intake", "/v1/withdrawals", "/v1/receipts/{receipt}", "/v1/receipts/{receipt}/problems", "/v1/rejections",
         "/v1/collections", "/v1/collections/{name}/stream", "/v1/collections/{name}/export.{format}",
         "/v1/claims",
+        "/v1/deliveries",
         "/v1/feedback",
         "/v1/sightings",
         "/v1/exports", "/v1/explain/{asked}", "/v1/status", "/taxii2/", "/taxii2/root/", "/taxii2/root/collections/",
