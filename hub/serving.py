@@ -30,6 +30,7 @@ from hub.model.errors import HubError, Refused
 from hub.registry.access import Access
 from hub.registry.broker_ends import BrokerEnds
 from hub.registry.port import NO_GRANTS
+from hub.registry.service import Registry
 from hub.role import Role
 from hub.running import Running
 from hub.worker_child import WorkerChild

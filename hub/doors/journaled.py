@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.doors.answer_progress import AnswerProgress, watch_answer
-from hub.doors.auth import reader_in
+from hub.doors.auth import address_of, reader_in
 from hub.doors.methods import IS_HEAD
 from hub.model.journal import ANONYMOUS
 from hub.model.words import Seq
@@ -105,7 +106,7 @@ class Journaled:
         progress.name = parameters.get("name") or parameters.get("collection_id") or ""
         progress.query = scope.get("query_string", b"")
         progress.client = _header(scope, b"user-agent")
-        progress.address = reader_address(scope, behind_proxy=self._behind_proxy)
+        progress.address = address_of(Request(scope), behind_proxy=self._behind_proxy) or ""
         return True
 
 
@@ -117,14 +118,6 @@ def _heed_head(progress: AnswerProgress, message: Message) -> None:
                 progress.reached = Seq(int(value))
             elif name == _OBJECTS_HEADER and value.isdigit():
                 progress.objects = int(value)
-
-
-def reader_address(scope: Scope, *, behind_proxy: bool) -> str:
-    """Returns the address of a client; behind a proxy the last of ``X-Forwarded-For``, which that proxy has added."""
-    if behind_proxy:
-        return _header(scope, b"x-forwarded-for").rpartition(",")[2].strip()
-    client = scope.get("client")
-    return client[0] if client else ""
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -63,8 +63,8 @@ async def test_it_looks_again_after_a_failure_and_says_what_to_do(monkeypatch: p
 async def test_the_process_with_the_relay_does_it(tmp_path: Path, role: Role, kafka: str | None, watches: bool) -> None:
     config = Config(data_dir=tmp_path, kafka_bootstrap=kafka)
     running: Any = SimpleNamespace(role=role, config=config, child=None, store=None, log=None, clock=None)
-    ends: Any = object() if kafka else None
-    parts = list(serving._parts(running, asyncio.Event(), ends))
+    registry: Any = SimpleNamespace(access=None, ends_on_broker=lambda: object() if kafka else None)
+    parts = list(serving._parts(running, registry, asyncio.Event()))
     names = [getattr(part, "__name__", "") for part in parts]
     for part in parts:
         part.close()
