@@ -51,7 +51,8 @@ def value_candidates(text: str) -> tuple[Observable, ...]:
         return ()
     value = refang(text)
     found = [candidate for kind, path in _GUESSES if (candidate := _candidate(kind, path, value))]
-    found += [candidate for path in _DIGEST_PATHS if (candidate := _candidate("file", path, value))]
+    digests = ((path, rule.canonicalise(value)) for path, rule in _DIGESTS)
+    found += [Observable("file", path, digest) for path, digest in digests if isinstance(digest, str)]
     if not found and (domain := _candidate("domain-name", "value", value)):
         found.append(domain)
     if not found and _WITHOUT_SCHEME.match(value):
@@ -69,7 +70,9 @@ def _candidate(kind: str, path: str, value: str) -> Observable | None:
 
 
 _LIKELY_FIRST = ("SHA-256", "SHA-1", "MD5", "SHA-512")
-_DIGEST_PATHS = tuple(
-    f"hashes.'{name}'" if "-" in name else f"hashes.{name}"
+_DIGESTS = tuple(
+    (path, rule)
     for name in (*_LIKELY_FIRST, *(name for name in hashes.ALGORITHMS if name not in (*_LIKELY_FIRST, "SSDEEP", "MD6")))
+    if (rule := rule_for("file", path := f"hashes.'{name}'" if "-" in name else f"hashes.{name}")) is not None
 )
+"""The paths of digests with their rules, which take much longer to find than to apply."""
