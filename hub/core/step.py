@@ -59,7 +59,7 @@ from hub.model.times import stix_time
 from hub.model.verification import Doubted
 from hub.model.words import CanonicalKey, Limits, Seq, StixId
 from hub.model.writes import Head, Held, Writes
-from hub.patterns import Observable, host_keys, values_in
+from hub.patterns import Observable, digest_keys, keys_around, values_in
 
 Changed = Mapping[ClaimKey, tuple[Claim | None, Claim]]
 """Old and new claim, by key."""
@@ -346,6 +346,10 @@ class Step:
             engine.tell((yield reads))
         self._engine, self._drafts = engine, engine.drafts.all()
         writes = self.writes
+        for draft in self._drafts:
+            if draft.content is not None and draft.content.type == "file":
+                keys = digest_keys(draft.collection.no, orjson.loads(b"{" + draft.content.rest))
+                writes.values[draft.thing] = {**writes.values.get(draft.thing, {}), **keys}
         writes.placements, writes.due_days = engine.placements, engine.drafts.due_days()
         writes.late = engine.drafts.late(self.policy.pace_us)
         writes.time_us = self._now_us
@@ -363,6 +367,10 @@ class Step:
         return head
 
 
+_AROUND = frozenset({"url", "ipv4-addr", "ipv6-addr"})
+"""Observables that other values may be in or on."""
+
+
 def _stored(answers: Answers, keys: Iterable[ClaimKey]) -> list[Claim]:
     """The claims under these keys, in their order."""
     found = answers.of(REPLACED)
@@ -370,8 +378,10 @@ def _stored(answers: Answers, keys: Iterable[ClaimKey]) -> list[Claim]:
 
 
 def _values(claim: Claim) -> Mapping[bytes, bool]:
-    """The values in the pattern of an indicator, and the host of a URL, for lookups; empty for other claims."""
+    """The keys of the values in the pattern of an indicator, of the host of a URL and of the width of a network; empty
+    for other claims.
+    """
     obj = claim.obj
-    if claim.type == "url" and "value" in obj:
-        return host_keys([Observable("url", "value", obj["value"])])
+    if claim.type in _AROUND and isinstance(obj.get("value"), str):
+        return keys_around([Observable(claim.type, "value", obj["value"])])
     return values_in(obj["pattern"]) if claim.type == "indicator" and obj.get("pattern_type") == "stix" else {}

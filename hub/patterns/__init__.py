@@ -8,12 +8,23 @@ from __future__ import annotations
 
 from hub.model.problems import Code, Problem
 from hub.patterns.candidates import value_candidates
-from hub.patterns.covering import covering
+from hub.patterns.covering import covering, width_of
 from hub.patterns.engine import canonical, canonical_in_full
 from hub.patterns.keys import canonical_text, key, pattern_key
-from hub.patterns.lookup import host_key, host_keys, keys_asked, value_key, values_in
-from hub.patterns.observables import canonical_by, is_of_its_kind, rule_for
+from hub.patterns.lookup import (
+    digest_key,
+    digest_keys,
+    host_key,
+    host_keys,
+    keys_around,
+    keys_asked,
+    value_key,
+    values_in,
+    width_key,
+)
+from hub.patterns.observables import canonical_by, is_of_its_kind, rule_for, type_of
 from hub.patterns.observables.urls import host_of
+from hub.patterns.together import digests_together
 from hub.patterns.values import Canonical, Named, Observable
 
 __all__ = [
@@ -26,16 +37,23 @@ __all__ = [
     "canonical_text",
     "canonical_value",
     "covering",
+    "digest_key",
+    "digest_keys",
+    "digests_together",
     "host_key",
     "host_keys",
     "host_of",
     "is_of_its_kind",
     "key",
+    "keys_around",
     "keys_asked",
     "pattern_key",
+    "type_of",
     "value_candidates",
     "value_key",
     "values_in",
+    "width_key",
+    "width_of",
 ]
 
 

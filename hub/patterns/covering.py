@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Collection
 
 from hub.patterns.observables.addresses import canonical_ipv4, canonical_ipv6
 from hub.patterns.observables.urls import host_of
@@ -11,8 +12,9 @@ from hub.patterns.values import Observable
 _ADDRESSES = {"ipv4-addr": canonical_ipv4, "ipv6-addr": canonical_ipv6}
 
 
-def covering(one: Observable) -> list[Observable]:
-    """The values that contain a value, the narrowest first, in canonical form.
+def covering(one: Observable, widths: Collection[tuple[str, int]] | None = None) -> list[Observable]:
+    """The values that contain a value, the narrowest first, in canonical form. ``widths``: of networks only those of
+    these kinds and prefix lengths.
 
     >>> [found.value for found in covering(Observable("domain-name", "value", "a.b.example"))]
     ['b.example', 'example']
@@ -22,7 +24,7 @@ def covering(one: Observable) -> list[Observable]:
     if one.path != "value":
         return []
     if one.kind in _ADDRESSES:
-        return _networks(one)
+        return _networks(one, widths)
     if one.kind == "domain-name":
         labels = one.value.split(".")
         return [Observable(one.kind, "value", ".".join(labels[at:])) for at in range(1, len(labels))]
@@ -30,7 +32,7 @@ def covering(one: Observable) -> list[Observable]:
     if not host:
         return []
     found = host_observable(host)
-    return [found, *covering(found)]
+    return [found, *covering(found, widths)]
 
 
 def host_observable(host: str) -> Observable:
@@ -41,11 +43,21 @@ def host_observable(host: str) -> Observable:
     return Observable("domain-name", "value", host)
 
 
-def _networks(one: Observable) -> list[Observable]:
+def width_of(one: Observable) -> tuple[str, int] | None:
+    """The kind and the prefix length of a network; None for any other value, also for a single address."""
+    if one.path != "value" or one.kind not in _ADDRESSES:
+        return None
+    length = one.value.rpartition("/")[2] if "/" in one.value else ""
+    return (one.kind, int(length)) if length.isdecimal() and len(length) < 4 else None
+
+
+def _networks(one: Observable, widths: Collection[tuple[str, int]] | None) -> list[Observable]:
     try:
         network = ipaddress.ip_network(one.value)
     except ValueError:
         return []
     canonicalise = _ADDRESSES[one.kind]
-    wider = (canonicalise(str(network.supernet(new_prefix=length))) for length in range(network.prefixlen - 1, -1, -1))
+    lengths = range(network.prefixlen - 1, -1, -1)
+    wanted = lengths if widths is None else [length for length in lengths if (one.kind, length) in widths]
+    wider = (canonicalise(f"{network.network_address}/{length}") for length in wanted)
     return [Observable(one.kind, "value", text) for text in wider if isinstance(text, str)]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeAlias
 
 from hub.core.merge.voices import SILENT_CONFIDENCE
 from hub.model.words import StixObject
-from hub.patterns.observables.hashes import ALGORITHMS, algorithm
+from hub.patterns import type_of as type_of
+from hub.patterns.observables.hashes import ALGORITHMS
 
 HASHES = frozenset(name.lower() for name in ALGORITHMS)
 NETWORK_KINDS = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url"})
@@ -81,19 +81,3 @@ ListItem: TypeAlias = Entry | ListedObject
 def rated(confidence: int | None) -> int:
     """Returns the confidence that counts in choosing: that of whoever states none is ``SILENT_CONFIDENCE``."""
     return SILENT_CONFIDENCE if confidence is None else confidence
-
-
-@lru_cache(maxsize=1_024)
-def type_of(kind: str, path: str) -> str:
-    """Returns the kind of an observable in lists: its type, the algorithm of a hash, or type and property.
-
-    >>> type_of("file", "hashes.'SHA-256'"), type_of("file", "name")
-    ('sha-256', 'file:name')
-    """
-    if path == "value":
-        return kind
-    if kind == "file" and path.startswith("hashes."):
-        name = algorithm(path.removeprefix("hashes.").strip("'"))
-        if name is not None:
-            return name.lower()
-    return f"{kind}:{path}"

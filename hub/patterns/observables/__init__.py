@@ -160,3 +160,19 @@ def _not_of_its_kind(rule: ObservableRule, value: str, at: str) -> Problem:
 
 def _without_credentials(at: str) -> Problem:
     return Problem(Code.URL_CREDENTIALS, at, "The URL carried credentials; the hub left them out.")
+
+
+@lru_cache(maxsize=1_024)
+def type_of(kind: str, path: str) -> str:
+    """Returns the kind of an observable in lists: its type, the algorithm of a hash, or type and property.
+
+    >>> type_of("file", "hashes.'SHA-256'"), type_of("file", "name")
+    ('sha-256', 'file:name')
+    """
+    if path == "value":
+        return kind
+    if kind == "file" and path.startswith("hashes."):
+        name = hashes.algorithm(path.removeprefix("hashes.").strip("'"))
+        if name is not None:
+            return name.lower()
+    return f"{kind}:{path}"
