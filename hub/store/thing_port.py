@@ -36,6 +36,46 @@ class OwnClaim(NamedTuple):
     state: ClaimState
 
 
+class SearchKeys(NamedTuple):
+    """What is looked for at once, in these collections."""
+
+    things: Collection[CanonicalKey]
+    values: Collection[bytes]
+    """Keys of ``hub.patterns.lookup``, for things that one of the collections shows, or once showed."""
+    around: Collection[bytes]
+    """Such keys too, for things that one of the collections shows now."""
+    collections: Collection[int]
+    limit: int
+    """The most things of each key."""
+    limit_bytes: int
+    """The most bytes of large bodies together."""
+
+
+class LookedUpView(NamedTuple):
+    """What a collection shows, or last showed, of a thing."""
+
+    thing: CanonicalKey
+    collection: int
+    object_id: StixId
+    type: str
+    alive: bool
+    dated_us: int
+    """``date_added`` of its newest row."""
+    body: bytes
+    """Of that row; empty if it has none."""
+
+
+class LookedUpThings(NamedTuple):
+    """What is known of what was looked for."""
+
+    named: Sequence[tuple[bytes, CanonicalKey]]
+    """The keys that were found, each with its first things, ordered by key."""
+    views: Sequence[LookedUpView]
+    """Of the things that were looked for, and of those that were found."""
+    is_too_large: bool = False
+    """There are more large bodies than the limit allows, and ``views`` is empty: look for less at once."""
+
+
 class ThingReader(Protocol):
     """Reads about single things: their views in collections, and the claims about them."""
 
@@ -95,6 +135,16 @@ class ThingReader(Protocol):
         """Returns the first things, ordered by key, that one of these collections shows now and whose pattern asserts
         one of these values, or a URL on one of these hosts. What no collection shows does not count.
         """
+        ...
+
+    async def look_up(self, wanted: SearchKeys) -> LookedUpThings:
+        """Returns things by many keys at once, with what these collections show of them; all as of one moment. What
+        no collection shows, or showed, does not count.
+        """
+        ...
+
+    async def is_known(self, keys: Sequence[bytes]) -> Sequence[bool]:
+        """Returns whether there is any pattern or observable with each of these keys, whoever may see it."""
         ...
 
     async def linked(self, names: Collection[StixId], collection: int, limit: int) -> Sequence[ShownView]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,11 +12,12 @@ from hub.core.merge.facts import feedback_on
 from hub.model.claims import Claim, ClaimKey, ClaimState, View, claim_key
 from hub.model.held import HeldAbout, HeldState
 from hub.model.words import CanonicalKey, Seq, StixId, type_of_id
+from hub.store import looking_up
 from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
 from hub.store.rows import claim_of, past_view_of, view_of
-from hub.store.thing_port import OwnClaim, Placed, ShownView
+from hub.store.thing_port import LookedUpThings, OwnClaim, Placed, SearchKeys, ShownView
 
 
 class SqlThings:
@@ -128,6 +129,14 @@ class SqlThings:
         things = select(v.thing).join(t.views, shown).where(v.value.in_(sorted(values)), v.alone).distinct()
         async with self._database.reading() as conn:
             return list((await conn.execute(things.order_by(v.thing).limit(limit))).scalars())
+
+    async def look_up(self, wanted: SearchKeys) -> LookedUpThings:
+        """See the port."""
+        return await looking_up.look_up(self._database, wanted)
+
+    async def is_known(self, keys: Sequence[bytes]) -> list[bool]:
+        """See the port."""
+        return await looking_up.is_known(self._database, keys)
 
     async def linked(self, names: Collection[StixId], collection: int, limit: int) -> list[ShownView]:
         """See the port. A relationship is about a thing by itself, or is placed at one in the collection."""

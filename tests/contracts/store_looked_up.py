@@ -13,8 +13,9 @@ from hub.model.reads import CLAIM, Reads
 from hub.model.words import CanonicalKey, Seq, StixId
 from hub.model.writes import Held, Writes
 from hub.patterns import host_key, value_key
-from hub.store import past
+from hub.store import looking_up, past
 from hub.store.sql import SqlStore
+from hub.store.thing_port import SearchKeys
 from tests.contracts.store_suite import StoreSuite
 from tests.contracts.store_values import START_US, a_change, a_claim, a_thing, a_view, add_centres, an_id, head_after
 
@@ -184,3 +185,53 @@ class StoreLookedUp(StoreSuite):
                 answers = await moment.load(Reads().update(CLAIM, [claim_key(1, an_id("a"))]))
             assert answers.of(CLAIM) == {a_claim("a").key: a_claim("a")}
             assert moment.deferred == {}
+
+    async def test_things_are_looked_up_by_their_keys_and_by_the_values_that_they_name(self) -> None:
+        value, around = value_key("198.51.100.7"), value_key("198.51.100.0/24")
+        rows = [a_change(1, "a"), a_change(2, "b"), a_change(3, "c"), a_change(4, "d", body=b"x" * 20_000)]
+        rows.append(replace(a_change(5, "e", withdrawn=True), body=b""))
+        views = [a_view(name, seq=no) for no, name in enumerate("abcd", 1)] + [a_view("e", seq=5, alive=False)]
+        values: dict[CanonicalKey, Mapping[bytes, bool]] = {a_thing(name): {value: True} for name in "be"}
+        values |= {a_thing("c"): {around: True}, a_thing("none"): {value: True, around: True}}
+        values |= {a_thing("other"): {value: True}}
+        async with self.opened() as store:
+            writes = Writes(values=values, views=[*views, a_view("other", 2)], changes=rows, heads=head_after(rows))
+            await self.write(store, writes)
+            asked = SearchKeys([a_thing("a"), a_thing("d")], [value], [around], [1], 10, 1 << 20)
+            found = await store.things.look_up(asked)
+            named = [(value, a_thing("b")), (value, a_thing("e")), (around, a_thing("c"))]
+            assert sorted(found.named) == sorted(named)
+            shown = {view.thing: (view.alive, view.body) for view in found.views}
+            assert shown == {
+                a_thing("a"): (True, b"a"), a_thing("b"): (True, b"b"), a_thing("c"): (True, b"c"),
+                a_thing("d"): (True, b"x" * 20_000), a_thing("e"): (False, b""),
+            }  # fmt: skip
+            assert {view.collection for view in found.views} == {1}
+            gone = await store.things.look_up(asked._replace(things=[], values=[], around=[value]))
+            assert [thing for _, thing in gone.named] == [a_thing("b")], "around a value is only what is shown now"
+            assert (await store.things.look_up(asked._replace(collections=[3]))).views == []
+            assert (await store.things.look_up(asked._replace(collections=[]))).named == []
+            too_large = await store.things.look_up(asked._replace(limit_bytes=19_999))
+            assert (too_large.is_too_large, too_large.views) == (True, ())
+
+    async def test_of_each_key_the_first_things_are_looked_up_however_many_there_are(self) -> None:
+        names = [f"n{no}" for no in range(30)]
+        keys = [value_key("common"), value_key("rare")]
+        values: dict[CanonicalKey, Mapping[bytes, bool]] = {a_thing(name): {keys[0]: True} for name in names}
+        values[a_thing("n7")] = {keys[0]: True, keys[1]: True}
+        async with self.opened() as store:
+            await self.write(store, Writes(values=values, views=[a_view(name) for name in names]))
+            first = sorted(map(a_thing, names))[:4]
+            expected = sorted([*((keys[0], thing) for thing in first), (keys[1], a_thing("n7"))])
+            for usual in (10_000, 5):  # together, and one by one
+                async with store.reading() as conn:
+                    how = looking_up.NamedBy((1,), False, 4, usual)
+                    assert sorted(await looking_up.named(store, conn, keys, how)) == expected
+
+    async def test_whether_anything_has_a_key_is_known(self) -> None:
+        keys = [value_key(f"{no}") for no in range(160)]
+        async with self.opened() as store:
+            await self.write(store, Writes(values={a_thing("a"): {keys[3]: True}, a_thing("b"): {keys[159]: False}}))
+            found = await store.things.is_known(keys)
+            assert [no for no, is_known in enumerate(found) if is_known] == [3, 159]
+            assert list(await store.things.is_known([])) == []
