@@ -12,11 +12,13 @@ from starlette.responses import Response
 
 from hub.doors import (
     catalogue,
+    changes,
     claims,
     deliveries,
     explain,
     export,
     health,
+    lookup,
     openapi,
     problems,
     push,
@@ -33,6 +35,7 @@ from hub.doors.representations import Represented
 from hub.doors.uses import flush_last, flush_regularly
 from schemas.api import Withdrawals, Withdrawn
 from schemas.feedback import SightingReports, VerdictReports
+from schemas.lookup import LookupValues
 
 
 def make_app(doors: Doors) -> FastAPI:
@@ -45,7 +48,7 @@ def make_app(doors: Doors) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan(doors))
     # include_router would create each route a second time, at its first request. Routes are tried in order, so those of
     # the most frequent requests come first.
-    for door in (taxii, push, claims, catalogue, stream, export, explain, status, deliveries, health):
+    for door in (taxii, push, claims, catalogue, stream, export, lookup, changes, explain, status, deliveries, health):
         app.router.routes.extend(door.routes(doors).routes)
     app.router.routes.extend(rules.routes().routes)
     problems.install(app)
@@ -59,9 +62,13 @@ def make_app(doors: Doors) -> FastAPI:
     return app
 
 
+_MODELS = (LookupValues, SightingReports, VerdictReports, Withdrawals, Withdrawn)
+"""The models of bodies that the handlers read themselves."""
+
+
 def openapi_document(app: FastAPI) -> dict[str, Any]:
     """Returns the OpenAPI document of the doors, as in ``schemas/openapi.json``."""
-    return openapi.describe(app, extra_models=(SightingReports, VerdictReports, Withdrawals, Withdrawn))
+    return openapi.describe(app, extra_models=_MODELS)
 
 
 def _publish_openapi(app: FastAPI) -> None:

@@ -23,8 +23,8 @@ _MOST_THINGS = 200
 """Things that are read for each relation; more are only said to be there."""
 _MOST_VALUES = 4
 Relation = Literal["network", "name", "url"]
-_RELATION_OF: Mapping[str, Relation] = {"ipv4-addr": "network", "ipv6-addr": "network", "domain-name": "name"}
-_RELATIONS: Sequence[Relation] = ("network", "name", "url")
+RELATION_OF: Mapping[str, Relation] = {"ipv4-addr": "network", "ipv6-addr": "network", "domain-name": "name"}
+RELATIONS: Sequence[Relation] = ("network", "name", "url")
 _BY_VALUE = ("ipv4-addr", "ipv6-addr", "domain-name", "url")
 
 
@@ -99,7 +99,7 @@ def _has_ended(obj: StixObject, today_us: int | None) -> bool:
 def _near(obj: StixObject, wanted: Some[Observable], hosts: Some[str]) -> list[tuple[Relation, str]]:
     """The relations and values with which an object is near: those that it asserts alone."""
     return [
-        (_RELATION_OF.get(one.kind, "url"), one.value)
+        (RELATION_OF.get(one.kind, "url"), one.value)
         for one in _asserted(obj)
         if one in wanted or (one.kind == "url" and host_of(one.value) in hosts)
     ]
@@ -118,13 +118,13 @@ def _bounded(found: Iterable[Near], narrowest: Sequence[str], cut: set[Relation]
     ranked = sorted(
         set(found),
         key=lambda one: (
-            _RELATIONS.index(one.relation), order.get(one.value, 0), one.value, one.collection.name, one.id,
+            RELATIONS.index(one.relation), order.get(one.value, 0), one.value, one.collection.name, one.id,
         ),
     )  # fmt: skip
     kept: list[Near] = []
-    for relation in _RELATIONS:
+    for relation in RELATIONS:
         of_relation = [one for one in ranked if one.relation == relation]
         kept += of_relation[:MOST_NEAR]
         if len(of_relation) > MOST_NEAR:
             cut.add(relation)
-    return Around(tuple(kept), tuple(relation for relation in _RELATIONS if relation in cut))
+    return Around(tuple(kept), tuple(relation for relation in RELATIONS if relation in cut))

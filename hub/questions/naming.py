@@ -53,6 +53,11 @@ def things_of(observable: Observable) -> list[CanonicalKey]:
     return things
 
 
+def digest_path(algorithm: str) -> str:
+    """The path of a digest, as patterns write it."""
+    return f"hashes.'{algorithm}'" if "-" in algorithm else f"hashes.{algorithm}"
+
+
 def _object_of(observable: Observable) -> StixObject:
     made: StixObject = {"type": observable.kind, "spec_version": "2.1", "id": f"{observable.kind}--none"}
     if observable.path.startswith("hashes."):

@@ -134,6 +134,8 @@ class LogRow(NamedTuple):
     object_id: StixId
     type: str
     withdrawn: bool
+    first: bool
+    """Whether it is the first version under this id, or the first since it has come back."""
     size: int
     """Size of the body, in bytes."""
 

@@ -15,7 +15,7 @@ from tests.contracts.store_values import START_US, an_id
 def a_row(seq: int, *, withdrawn: bool = False) -> RelayedRow:
     body = b"" if withdrawn else b"%d" % seq
     object_id = an_id(f"{seq % 5}")
-    return relayed_row(LogRow(Seq(seq), START_US, START_US, object_id, "indicator", withdrawn, len(body)), body)
+    return relayed_row(LogRow(Seq(seq), START_US, START_US, object_id, "indicator", withdrawn, False, len(body)), body)
 
 
 def rows_up_to(last: int) -> list[RelayedRow]:

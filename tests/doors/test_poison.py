@@ -191,7 +191,7 @@ def a_page(*objects: dict[str, Any]) -> LogPage:
     """Views of these indicators, from a source of the usual trust."""
     bodies = [orjson.dumps({**one, "extensions": {VIEW_EXTENSION: {"observables": said_of(one)}}}) for one in objects]
     rows = [
-        LogRow(Seq(no), 1, 1, one["id"], "indicator", False, len(body))
+        LogRow(Seq(no), 1, 1, one["id"], "indicator", False, True, len(body))
         for no, (one, body) in enumerate(zip(objects, bodies, strict=True), 1)
     ]
     return LogPage(rows, bodies, more=False)

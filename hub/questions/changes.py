@@ -1,0 +1,89 @@
+"""What has changed in a collection, from its change log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+
+from hub.model.problems import Problem
+from hub.model.stix_types import stix_type
+from hub.model.words import Seq, StixId, StixObject
+from hub.patterns import canonical
+from hub.store.port import WHOLE_LOG, Filter, LogReader, LogRow
+
+MOST_CHANGES = 10_000
+"""The greatest number of changes of a page."""
+ChangeKind = Literal["new", "changed", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToldChange:
+    """One change of a collection."""
+
+    seq: Seq
+    date_added_us: int
+    change: ChangeKind
+    id: StixId
+    type: str
+    value: str | None
+    """The value of an observable, or the only one that an indicator asserts; else its pattern."""
+    confidence: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToldChanges:
+    """A page of changes."""
+
+    changes: tuple[ToldChange, ...]
+    next: Seq
+    """What comes after this change is not told yet."""
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesSince:
+    """Which changes are asked for: those after a number, or those that were added after a time."""
+
+    seq: Seq
+    after_us: int | None
+    limit: int
+
+
+async def changes_of(logs: LogReader, collection: int, asked: ChangesSince, limit_bytes: int) -> ToldChanges:
+    """The next changes of a collection. ``limit_bytes``: of the objects that are read for a page. Raises TryAgain."""
+    by = WHOLE_LOG if asked.after_us is None else Filter(log=True, after_us=asked.after_us)
+    page = await logs.page(collection, asked.seq, limit=asked.limit, limit_bytes=limit_bytes, by=by)
+    if not page.rows:
+        end = Seq(0) if page.end is None else page.end.seq
+        return ToldChanges((), max(asked.seq, end), more=False)
+    told = await asyncio.to_thread(_told, page.with_bodies())
+    return ToldChanges(told, page.rows[-1].seq, page.more)
+
+
+def _told(rows: Iterable[tuple[LogRow, bytes]]) -> tuple[ToldChange, ...]:
+    return tuple(_one(row, orjson.loads(body) if body else {}) for row, body in rows)
+
+
+def _one(row: LogRow, obj: StixObject) -> ToldChange:
+    change: ChangeKind = "withdrawn" if row.withdrawn else "new" if row.first else "changed"
+    return ToldChange(
+        row.seq, row.date_added_us, change, row.object_id, row.type, _value(obj), obj.get("confidence")
+    )  # fmt: skip
+
+
+def _value(obj: StixObject) -> str | None:
+    pattern = obj.get("pattern")
+    if isinstance(pattern, str):
+        read = canonical(pattern, limit_chars=2 * len(pattern) + 1) if obj.get("pattern_type") == "stix" else None
+        if read is None or isinstance(read, Problem) or len(read.asserted) != 1 or read.others:
+            return pattern
+        return read.asserted[0].value
+    digests = obj.get("hashes")
+    if isinstance(digests, dict) and digests:
+        return str(digests[min(digests)])
+    value = obj.get(stix_type(str(obj.get("type", ""))).value or "")
+    return value if isinstance(value, str) else None

@@ -1,0 +1,168 @@
+"""What collections show of values: of each itself, of what is around it, and other digests of the same file.
+
+Hundreds of values are looked up together by a few statements. All that an answer is made of are views of the
+collections that the caller may read; see ``looked_up``, which composes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, TypeVar
+
+from hub.model.policy import Collection as SharedCollection
+from hub.model.problems import cut
+from hub.model.words import CanonicalKey
+from hub.patterns import Observable, covering, digest_key, host_key, value_candidates, value_key, width_key
+from hub.questions.looked_up import MOST_OF_EACH, LookedUp, SoughtValue, answer, shown_for
+from hub.questions.naming import is_stix_id, things_of
+from hub.store.port import Store
+from hub.store.thing_port import LookedUpView, SearchKeys
+
+BATCH = 500
+"""Values that are looked up together."""
+_LARGE_BYTES = 32 << 20
+"""Bytes of large objects that are read together; if there are more, fewer values are looked up at once."""
+_MOST_LARGE_BYTES = 128 << 20
+"""The same for a value alone."""
+_LENGTHS = {"ipv4-addr": range(32), "ipv6-addr": range(128)}
+_HOSTS = frozenset({"ipv4-addr", "ipv6-addr", "domain-name"})
+_Widths: TypeAlias = frozenset[tuple[str, int]]
+UnansweredCode = Literal["lookup.no-value", "lookup.not-utf-8", "lookup.too-large"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Instead of an answer: the text is no value, or too much is known of it."""
+
+    asked: str
+    code: UnansweredCode
+    says: str
+    way_out: str
+
+
+Answer: TypeAlias = LookedUp | Unanswered
+
+
+async def look_up(
+    store: Store, collections: Sequence[SharedCollection], asked: Sequence[str]
+) -> AsyncIterator[list[Answer]]:
+    """Yields the answers in the order asked, in parts. ``collections``: those that the caller may read.
+
+    Raises TryAgain.
+    """
+    policy = await store.policy()
+    search = _Search(store, collections, policy.today_us)
+    for start in range(0, len(asked), BATCH):
+        some = asked[start : start + BATCH]
+        found = await search.answers(list(dict.fromkeys(some)))
+        yield [found[text] for text in some]
+
+
+def unread(asked: str) -> Unanswered:
+    """The answer to a text that is no value."""
+    if not _is_unicode(asked):
+        return Unanswered(asked, "lookup.not-utf-8", "This line is not UTF-8.", "Send text in UTF-8.")
+    if _is_for_explain(asked):
+        way_out = "Ask /v1/explain about a pattern or a STIX id."
+    else:
+        way_out = "Write an address, network, name, URL, digest, e-mail address, MAC address or AS number."
+    return Unanswered(asked, "lookup.no-value", f"{cut(asked)} is no value that can be looked up.", way_out)
+
+
+class _Search:
+    """Looks values up in these collections."""
+
+    def __init__(self, store: Store, collections: Sequence[SharedCollection], today_us: int | None) -> None:
+        self._things = store.things
+        self._names = {collection.no: collection.name for collection in collections}
+        self._today_us = today_us
+
+    async def answers(self, asked: Sequence[str]) -> dict[str, Answer]:
+        """The answers to different texts."""
+        readings = await _work(asked, lambda: {text: _readings(text) for text in asked})
+        widths = await self._widths({one.kind for some in readings.values() for one in some})
+        read = {text: some for text, some in readings.items() if some}
+        sought = await _work(asked, lambda: _sought(read, widths))
+        found: dict[str, Answer] = {text: unread(text) for text in asked if text not in read}
+        found.update((one.asked, one) for one in await self._answers(sought))
+        return found
+
+    async def _widths(self, kinds: Collection[str]) -> _Widths:
+        """The prefix lengths of the networks that anybody has named: the others need not be looked for."""
+        wanted = [kind for kind in _LENGTHS if kind in kinds or "url" in kinds]
+        pairs = [(kind, length) for kind in wanted for length in _LENGTHS[kind]]
+        known = await self._things.is_known([width_key(*pair) for pair in pairs])
+        return frozenset(pair for pair, is_known in zip(pairs, known, strict=True) if is_known)
+
+    async def _answers(self, sought: Sequence[SoughtValue]) -> list[Answer]:
+        if not sought:
+            return []
+        is_alone = len(sought) == 1
+        limit_bytes = _MOST_LARGE_BYTES if is_alone else _LARGE_BYTES
+        keys = await _work(sought, lambda: self._keys(sought, limit_bytes))
+        found = await self._things.look_up(keys)
+        if not found.is_too_large:
+            return await _work(sought, lambda: self._composed(sought, found.views))
+        if is_alone:
+            return [_too_large(sought[0].asked)]
+        half = len(sought) // 2
+        return [*await self._answers(sought[:half]), *await self._answers(sought[half:])]
+
+    def _keys(self, sought: Iterable[SoughtValue], limit_bytes: int) -> SearchKeys:
+        things, values, around = set[CanonicalKey](), set[bytes](), set[bytes]()
+        covering = {one for each in sought for one in each.covering}
+        for each in sought:
+            things.update(each.things)
+            values.update(value_key(one.value) for one in each.readings)
+            digests = {one.value for one in each.readings if one.kind == "file"}
+            values.update(digest_key(no, digest) for digest in digests for no in self._names)
+            around.update(map(host_key, each.hosts))
+        for one in covering:
+            things.update(things_of(one))
+            around.add(value_key(one.value))
+        return SearchKeys(things, values, around, self._names, MOST_OF_EACH + 1, limit_bytes)
+
+    def _composed(self, sought: Sequence[SoughtValue], views: Iterable[LookedUpView]) -> list[Answer]:
+        shown = shown_for(sought, views, self._names, self._today_us)
+        return [answer(one, shown) for one in sought]
+
+
+def _readings(text: str) -> tuple[Observable, ...]:
+    is_text = _is_unicode(text) and "\0" not in text
+    return value_candidates(text) if is_text and not _is_for_explain(text) else ()
+
+
+def _is_for_explain(text: str) -> bool:
+    """Whether a text is a pattern or a STIX id, which may look like a value."""
+    return text.strip().startswith("[") or is_stix_id(text.strip())
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written in UTF-8: without half of a surrogate pair."""
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _sought(read: Mapping[str, tuple[Observable, ...]], widths: _Widths) -> list[SoughtValue]:
+    return [
+        SoughtValue(
+            text,
+            readings,
+            dict.fromkeys(thing for one in readings for thing in things_of(one)),
+            list(dict.fromkeys(found for one in readings for found in covering(one, widths))),
+            frozenset(one.value for one in readings if one.kind in _HOSTS and "/" not in one.value),
+        )
+        for text, readings in read.items()
+    ]
+
+
+def _too_large(asked: str) -> Unanswered:
+    says = f"The objects about {cut(asked)} are larger than one answer may be."
+    return Unanswered(asked, "lookup.too-large", says, "Ask /v1/explain about it.")
+
+
+async def _work(asked: Sequence[object], work: Callable[[], T]) -> T:
+    """Do work whose duration grows with the number of values; in a thread if there are several."""
+    return work() if len(asked) == 1 else await asyncio.to_thread(work)
