@@ -36,6 +36,7 @@ from schemas.api import (
 from schemas.deliveries import Deliveries
 from schemas.explanation import Explanation
 from schemas.feedback import SightingBody, VerdictBody
+from schemas.lookup import MOST_VALUES, CollectionChange, CollectionChanges, LookupAnswer
 
 DEFAULT_URL = "http://127.0.0.1:8480"
 PATIENCE_S = 300.0
@@ -48,6 +49,7 @@ _MAKING_TIMEOUT = httpx.Timeout(600.0, connect=10.0)
 """For lists: the hub makes a list before it sends the first byte."""
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _COMPRESSION_LEVEL = 1
+_PAGE_CHANGES = 10_000
 
 BodyT = TypeVar("BodyT", bound=Body)
 Notify = Callable[[str], None]
@@ -162,6 +164,27 @@ class HubClient:
                     raise unreachable(self.url, error) from error
         raise AssertionError("unreachable: the last attempt raises")
 
+    def look_up(self, values: Sequence[str]) -> Iterator[LookupAnswer]:
+        """Yields what the caller's collections show of each value, in the order of the values."""
+        for start in range(0, len(values), MOST_VALUES):
+            some = list(values[start : start + MOST_VALUES])
+            lines = self._lines("/v1/lookup", some)
+            if len(lines) != len(some):
+                raise PublishRefused(
+                    "answer.unreadable", f"The hub answered {len(lines)} of {len(some)} values.", "Ask again."
+                )
+            yield from lines
+
+    def changes(self, collection: str, since: str) -> Iterator[CollectionChange]:
+        """Yields what has changed in a collection after the number of a change, or after a time (RFC 3339)."""
+        more = True
+        while more:
+            query = urlencode({"since": since, "limit": _PAGE_CHANGES})
+            path = f"/v1/collections/{quote(collection, safe='')}/changes"
+            page = self._call(CollectionChanges, "GET", f"{path}?{query}")
+            yield from page.changes
+            since, more = str(page.next), page.more
+
     def status(self) -> Status:
         """Returns flow, lag, rejections, collections and doors, as far as the caller may see them."""
         return self._call(Status, "GET", "/v1/status")
@@ -197,6 +220,14 @@ class HubClient:
                 return self._read(answer, self._send(request))
         raise AssertionError("unreachable: the last attempt raises")
 
+    def _lines(self, path: str, values: list[str]) -> list[LookupAnswer]:
+        for attempt in retries(self._patience_s, self._notify):
+            with attempt:
+                request = self._http.build_request("POST", self.url + path, json=values)
+                response = self._send(request)
+                return [self._parsed(LookupAnswer, line) for line in response.content.splitlines()]
+        raise AssertionError("unreachable: the last attempt raises")
+
     def _send(self, request: httpx.Request) -> httpx.Response:
         try:
             response = self._http.send(request)
@@ -207,8 +238,11 @@ class HubClient:
         return response
 
     def _read(self, answer: type[BodyT], response: httpx.Response) -> BodyT:
+        return self._parsed(answer, response.content)
+
+    def _parsed(self, answer: type[BodyT], body: bytes) -> BodyT:
         try:
-            return answer.read(response.content)
+            return answer.read(body)
         except ValidationError as error:
             raise PublishRefused(
                 "answer.unreadable",

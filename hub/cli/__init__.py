@@ -59,6 +59,8 @@ COMMANDS: dict[str, Command] = {
     "subscribe": Command("Follow a collection live.", EXCHANGE),
     "pull": Command("Fetch a collection over TAXII, incrementally.", EXCHANGE),
     "export": Command("Write a list in the format of a product.", EXCHANGE),
+    "lookup": Command("What the hub knows of values.", LOOK),
+    "changes": Command("What has changed in a collection.", LOOK),
     "explain": Command("Why the hub shows what it shows.", LOOK),
     "deliveries": Command("What was fetched last, by whom, and who is behind.", LOOK),
     "status": Command("One screen: flow, lag, rejections, doors.", LOOK),

@@ -35,6 +35,7 @@ from schemas.api import (
     Status,
 )
 from schemas.explanation import ExplainedClaim, ExplainedThing, ExplainedView, Explanation
+from schemas.lookup import CollectionChange, CollectionChanges, LookupAnswer
 from tests.waiting import WITHIN_S, wait_until
 
 TOKEN = "centre-token"
@@ -98,6 +99,11 @@ class SmallHub:
         """After how many events the next connections to the stream are cut."""
         self.connections: list[dict[str, str]] = []
         self.changes: list[tuple[int, str, bytes]] = []
+        self.known: dict[str, LookupAnswer] = {}
+        """What is known of values; of others nothing."""
+        self.told: list[CollectionChange] = []
+        """The changes of every collection, three on a page."""
+        self.since: list[str] = []
         self.pending_answers = 0
         self.limit_bytes = 64 << 20
         self.retry_after = "1"
@@ -108,6 +114,8 @@ class SmallHub:
                     Route("/v1/intake", self._intake, methods=["POST"]),
                     Route("/v1/withdrawals", self._withdrawals, methods=["POST"]),
                     Route("/v1/claims", self._claims),
+                    Route("/v1/lookup", self._lookup, methods=["POST"]),
+                    Route("/v1/collections/{name}/changes", self._told_changes),
                     Route("/v1/receipts/{number:int}", self._receipt),
                     Route("/v1/collections", self._collections),
                     Route("/v1/collections/{name}/stream", self._stream),
@@ -162,6 +170,20 @@ class SmallHub:
         self.withdrawn += ids
         self.pushes.append([one.encode() for one in ids])
         return _json(self._accepted(len(ids)), 202)
+
+    async def _lookup(self, request: Request) -> Response:
+        asked = await request.json()
+        answers = [self.known.get(one) or LookupAnswer(asked=one, kind="ipv4-addr", canonical=one) for one in asked]
+        lines = [one.model_dump_json(exclude_none=True) + "\n" for one in answers]
+        return Response("".join(lines), media_type="application/x-ndjson")
+
+    async def _told_changes(self, request: Request) -> Response:
+        self.since.append(request.query_params["since"])
+        since = int(self.since[-1]) if self.since[-1].isdecimal() else 0
+        later = [one for one in self.told if one.seq > since]
+        page = later[:3]
+        body = CollectionChanges(changes=page, next=page[-1].seq if page else since, more=len(later) > 3)
+        return Response(body.model_dump_json(exclude_none=True), media_type="application/json")
 
     async def _claims(self, request: Request) -> Response:
         if (refusal := _refusal(request)) is not None:
