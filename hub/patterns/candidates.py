@@ -51,8 +51,9 @@ def value_candidates(text: str) -> tuple[Observable, ...]:
         return ()
     value = refang(text)
     found = [candidate for kind, path in _GUESSES if (candidate := _candidate(kind, path, value))]
-    digests = ((path, rule.canonicalise(value)) for path, rule in _DIGESTS)
-    found += [Observable("file", path, digest) for path, digest in digests if isinstance(digest, str)]
+    if len(value) >= _SHORTEST_DIGEST:
+        digests = ((path, rule.canonicalise(value)) for path, rule in _DIGESTS)
+        found += [Observable("file", path, digest) for path, digest in digests if isinstance(digest, str)]
     if not found and (domain := _candidate("domain-name", "value", value)):
         found.append(domain)
     if not found and _WITHOUT_SCHEME.match(value):
@@ -69,6 +70,8 @@ def _candidate(kind: str, path: str, value: str) -> Observable | None:
     return Observable(kind, path, canonical) if isinstance(canonical, str) else None
 
 
+_SHORTEST_DIGEST = 32
+"""Hexadecimal digits of an MD5."""
 _LIKELY_FIRST = ("SHA-256", "SHA-1", "MD5", "SHA-512")
 _DIGESTS = tuple(
     (path, rule)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection
 
 from hub.patterns.observables.addresses import canonical_ipv4, canonical_ipv6
@@ -10,6 +9,7 @@ from hub.patterns.observables.urls import host_of
 from hub.patterns.values import Observable
 
 _ADDRESSES = {"ipv4-addr": canonical_ipv4, "ipv6-addr": canonical_ipv6}
+_LENGTHS = {"ipv4-addr": 32, "ipv6-addr": 128}
 
 
 def covering(one: Observable, widths: Collection[tuple[str, int]] | None = None) -> list[Observable]:
@@ -52,12 +52,11 @@ def width_of(one: Observable) -> tuple[str, int] | None:
 
 
 def _networks(one: Observable, widths: Collection[tuple[str, int]] | None) -> list[Observable]:
-    try:
-        network = ipaddress.ip_network(one.value)
-    except ValueError:
+    address, _, prefix = one.value.partition("/")
+    canonicalise, longest = _ADDRESSES[one.kind], _LENGTHS[one.kind]
+    if not isinstance(canonicalise(address), str):
         return []
-    canonicalise = _ADDRESSES[one.kind]
-    lengths = range(network.prefixlen - 1, -1, -1)
+    lengths = range((int(prefix) if prefix else longest) - 1, -1, -1)
     wanted = lengths if widths is None else [length for length in lengths if (one.kind, length) in widths]
-    wider = (canonicalise(f"{network.network_address}/{length}") for length in wanted)
+    wider = (canonicalise(f"{address}/{length}") for length in wanted)
     return [Observable(one.kind, "value", text) for text in wider if isinstance(text, str)]

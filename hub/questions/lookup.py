@@ -16,11 +16,11 @@ from hub.model.problems import cut
 from hub.model.words import CanonicalKey
 from hub.patterns import Observable, covering, digest_key, host_key, value_candidates, value_key, width_key
 from hub.questions.looked_up import MOST_OF_EACH, LookedUp, SoughtValue, answer, shown_for
-from hub.questions.naming import is_stix_id, things_of
+from hub.questions.naming import is_stix_id, things_around, things_of
 from hub.store.port import Store
 from hub.store.thing_port import LookedUpView, SearchKeys
 
-BATCH = 500
+BATCH = 1_000
 """Values that are looked up together."""
 _LARGE_BYTES = 32 << 20
 """Bytes of large objects that are read together; if there are more, fewer values are looked up at once."""
@@ -121,7 +121,7 @@ class _Search:
             values.update(digest_key(no, digest) for digest in digests for no in self._names)
             around.update(map(host_key, each.hosts))
         for one in covering:
-            things.update(things_of(one))
+            things.update(things_around(one))
             around.add(value_key(one.value))
         return SearchKeys(things, values, around, self._names, MOST_OF_EACH + 1, limit_bytes)
 

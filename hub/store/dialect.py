@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.policy import Policy
 from hub.store.locks import Locks, NoLocks
+
+T = TypeVar("T")
+
+
+class RowsWanted(NamedTuple):
+    """The parameters of ``Dialect.rows_in``."""
+
+    rows: Table | Select[Any]
+    column: ColumnElement[Any]
+    values: Sequence[Any]
 
 
 class Dialect(ABC):
@@ -34,6 +44,19 @@ class Dialect(ABC):
         async with self.reading() as conn:
             found: Row[Any] | None = (await conn.execute(statement, values)).first()
             return found
+
+    async def read_in_turn(self, reads: Generator[RowsWanted, Sequence[Sequence[Any]], T]) -> T:
+        """Performs reads, each of which may depend on the rows of those before it, as of one moment; returns what the
+        generator returns. Rows are as in ``rows_in``, and known by the places of their columns only.
+        """
+        async with self.reading() as conn:
+            try:
+                wanted = next(reads)
+                while True:
+                    wanted = reads.send(await self.rows_in(conn, *wanted))
+            except StopIteration as end:
+                found: T = end.value
+                return found
 
     @staticmethod
     @abstractmethod

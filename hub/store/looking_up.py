@@ -6,14 +6,13 @@ A few statements serve hundreds of values. Their texts depend on the collections
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     LargeBinary,
-    Row,
     Select,
     and_,
     bindparam,
@@ -23,12 +22,11 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from hub.model.words import CanonicalKey
+from hub.model.words import CanonicalKey, StixId
 from hub.store import tables as t
 from hub.store.chunks import chunks
-from hub.store.dialect import Dialect
+from hub.store.dialect import Dialect, RowsWanted
 from hub.store.thing_port import LookedUpThings, LookedUpView, SearchKeys
 
 _LARGE_BYTES = 16 << 10
@@ -37,24 +35,15 @@ _KEYS = 500
 """Keys of a statement."""
 _USUAL_ROWS = 10_000
 """Rows that a statement gives at most. Keys that have more together are read one by one, each up to its own limit."""
-_Named = list[tuple[bytes, CanonicalKey]]
+_v, _c, _n = t.views.c, t.changes.c, t.named_values.c
+Rows = Sequence[Sequence[Any]]
 
 
 async def look_up(database: Dialect, wanted: SearchKeys) -> LookedUpThings:
     """See ``hub/store/thing_port.ThingReader``."""
-    nos = tuple(sorted(wanted.collections))
-    async with database.reading() as conn:
-        found: _Named = []
-        for keys, only_live in ((wanted.values, False), (wanted.around, True)):
-            found += await named(database, conn, sorted(keys), NamedBy(nos, only_live, wanted.limit))
-        things = sorted({*wanted.things, *(thing for _, thing in found)})
-        rows = await database.rows_in(conn, _shown(nos), t.views.c.thing, things) if nos and things else []
-        large = [row for row in rows if row.body is None and row.size]
-        if sum(row.size for row in large) > wanted.limit_bytes:
-            return LookedUpThings(found, (), is_too_large=True)
-        bodies = await _bodies(database, conn, large)
-    views = sorted(_view(row, bodies) for row in rows)
-    return LookedUpThings(found, views)
+    if not wanted.collections:
+        return LookedUpThings([], [])
+    return await database.read_in_turn(_look_up(wanted))
 
 
 async def is_known(database: Dialect, keys: Sequence[bytes]) -> list[bool]:
@@ -66,58 +55,52 @@ async def is_known(database: Dialect, keys: Sequence[bytes]) -> list[bool]:
     return [bool(one) for one in found]
 
 
-class NamedBy(NamedTuple):
-    """How things are looked for by keys."""
+def _look_up(wanted: SearchKeys) -> Generator[RowsWanted, Rows, LookedUpThings]:
+    nos = tuple(sorted(wanted.collections))
+    found = yield from named_things(wanted.values, wanted.around, nos, limit=wanted.limit)
+    things = sorted({*wanted.things, *(thing for _, thing in found)})
+    rows = (yield RowsWanted(_shown(nos), _v.thing, things)) if things else ()
+    large = sorted({bytes(thing) for thing, *_, body, size in rows if body is None and size})
+    if sum(size for *_, body, size in rows if body is None and size) > wanted.limit_bytes:
+        return LookedUpThings(found, (), is_too_large=True)
+    bodies = (yield RowsWanted(_whole(nos), _v.thing, large)) if large else ()
+    body_of = {(no, bytes(thing)): bytes(body) for thing, no, body in bodies}
+    views = [
+        LookedUpView(
+            CanonicalKey(bytes(thing)), no, StixId(object_id), kind, bool(alive), dated_us,
+            body_of.get((no, bytes(thing)), b"") if body is None else bytes(body),
+        )
+        for thing, no, object_id, kind, alive, dated_us, body, _ in rows
+    ]  # fmt: skip
+    views.sort(key=lambda view: (view.thing, view.collection))
+    return LookedUpThings(found, views)
 
-    collections: tuple[int, ...]
-    only_live: bool
-    limit: int
-    """The most things of each key."""
-    usual_rows: int = _USUAL_ROWS
 
-
-async def named(database: Dialect, conn: AsyncConnection, keys: Sequence[bytes], by: NamedBy) -> _Named:
-    """Returns the first things of each key, ordered by key."""
-    found: _Named = []
-    for some in chunks(keys, _KEYS) if by.collections else ():
-        statement = _naming(by.collections, by.only_live, by.usual_rows)
-        rows = await database.rows_in(conn, statement, t.named_values.c.value, some)
-        pairs = [(bytes(row.value), CanonicalKey(bytes(row.thing))) for row in rows]
-        if len(pairs) < by.usual_rows:
-            found += _first(pairs, by.limit)
-            continue
-        statement = _naming(by.collections, by.only_live, by.limit)
-        for key in some:
-            of_key = await database.rows_in(conn, statement, t.named_values.c.value, [key])
-            found += [(key, CanonicalKey(bytes(row.thing))) for row in of_key]
+def named_things(
+    values: Collection[bytes], around: Collection[bytes], nos: tuple[int, ...], *, limit: int, usual: int = _USUAL_ROWS
+) -> Generator[RowsWanted, Rows, list[tuple[bytes, CanonicalKey]]]:
+    """Reads the first things of each key, ordered by key. ``usual``: see ``_USUAL_ROWS``."""
+    found: list[tuple[bytes, CanonicalKey]] = []
+    for keys, only_live in ((sorted(values), False), (sorted(around), True)):
+        for some in chunks(keys, _KEYS):
+            rows = yield RowsWanted(_naming(nos, only_live, usual), _n.value, some)
+            if len(rows) < usual:
+                found += _first(rows, limit)
+                continue
+            for key in some:
+                of_key = yield RowsWanted(_naming(nos, only_live, limit), _n.value, [key])
+                found += _first(of_key, limit)
     return found
 
 
-def _first(pairs: Iterable[tuple[bytes, CanonicalKey]], limit: int) -> _Named:
+def _first(rows: Rows, limit: int) -> list[tuple[bytes, CanonicalKey]]:
     things: defaultdict[bytes, list[CanonicalKey]] = defaultdict(list)
-    for value, thing in pairs:
-        things[value].append(thing)
+    for value, thing in rows:
+        things[bytes(value)].append(CanonicalKey(bytes(thing)))
     return [(value, thing) for value in sorted(things) for thing in sorted(things[value])[:limit]]
 
 
-async def _bodies(
-    database: Dialect, conn: AsyncConnection, large: Sequence[Row[Any]]
-) -> dict[tuple[int, CanonicalKey], bytes]:
-    nos = tuple(sorted({row.collection for row in large}))
-    things = sorted({bytes(row.thing) for row in large})
-    rows = await database.rows_in(conn, _whole(nos), t.views.c.thing, things) if large else []
-    return {(row.collection, CanonicalKey(bytes(row.thing))): bytes(row.body) for row in rows}
-
-
-def _view(row: Row[Any], bodies: dict[tuple[int, CanonicalKey], bytes]) -> LookedUpView:
-    thing = CanonicalKey(bytes(row.thing))
-    body = bodies.get((row.collection, thing), b"") if row.body is None else bytes(row.body)
-    return LookedUpView(thing, row.collection, row.object_id, row.type, bool(row.alive), row.dated_us, body)
-
-
 # ---------------------------------------------------------------- the statements
-
-_v, _c, _n = t.views.c, t.changes.c, t.named_values.c
 
 
 @lru_cache(maxsize=256)

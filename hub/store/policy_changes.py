@@ -28,9 +28,13 @@ async def lock(conn: AsyncConnection) -> None:
     await conn.execute(select(t.hub.c.one).with_for_update())
 
 
+NUMBER = select(func.coalesce(func.max(t.policy_changes.c.no), 0))
+"""The number of the newest change."""
+
+
 async def policy_number(conn: AsyncConnection) -> int:
     """Returns the number of the newest change; 0 before the first."""
-    return int((await conn.execute(select(func.coalesce(func.max(t.policy_changes.c.no), 0)))).scalar_one())
+    return int((await conn.execute(NUMBER)).scalar_one())
 
 
 async def record(conn: AsyncConnection, change: PolicyChange, now_us: int) -> int:

@@ -109,6 +109,9 @@ class SqlStore(Dialect):
 
     async def policy(self) -> Policy:
         """See the port."""
+        cached, found = self._policy, await self.read_row(policy_changes.NUMBER, {})
+        if cached is not None and found is not None and found[0] == cached.number:
+            return cached
         async with self.reading() as conn:
             return await self.policy_in(conn)
 

@@ -7,10 +7,10 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, LargeBinary, Row, Select, Table, cast, event, func, literal_column, select, text
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
@@ -21,13 +21,14 @@ from hub.store import sqlite_connection, sqlite_errors
 from hub.store import tables as t
 from hub.store.bootstrap import ensure_content
 from hub.store.chunks import chunks
-from hub.store.dialect import selected
+from hub.store.dialect import RowsWanted, selected
 from hub.store.migrations import upgrade
 from hub.store.sql import SqlStore
 from hub.store.sqlite_precedence import Precedence
 from hub.store.sqlite_single import SingleReads
 from hub.store.tables import written_columns
 
+T = TypeVar("T")
 _BUSY_S = 60
 """How long a writer waits for another, in seconds. On a slow disk or a busy machine a step takes seconds."""
 _MOST_VALUES = 512
@@ -142,6 +143,25 @@ class SqliteStore(SqlStore):
         with sqlite_errors.told_plainly(self._path):
             return await self._single.row(statement, values)
 
+    async def read_in_turn(self, reads: Generator[RowsWanted, Sequence[Sequence[Any]], T]) -> T:
+        """See ``Dialect``. All of it is one round trip to the thread of a connection."""
+
+        def work(connection: sqlite3.Connection) -> T:
+            connection.execute("begin")
+            try:
+                wanted = next(reads)
+                while True:
+                    parts = _statements(*wanted)
+                    wanted = reads.send([row for sql, some in parts for row in connection.execute(sql, some)])
+            except StopIteration as end:
+                found: T = end.value
+                return found
+            finally:
+                connection.execute("rollback")
+
+        with sqlite_errors.told_plainly(self._path):
+            return await self._single.run(work)
+
     @staticmethod
     def joined(bodies: ColumnElement[bytes], seq: ColumnElement[int]) -> ColumnElement[bytes]:  # noqa: ARG004
         """See ``SqlStore``. The result of ``group_concat`` would be decoded as text."""
@@ -236,10 +256,8 @@ class SqliteStore(SqlStore):
     ) -> Sequence[Row[Any]]:
         """See ``SqlStore``. SQLAlchemy would write a statement anew for each number of values."""
         found: list[Row[Any]] = []
-        for some in chunks(values, _MOST_VALUES):
-            number = 1 << (len(some) - 1).bit_length()  # few statements, which SQLite keeps prepared
-            padded = (*some, *[some[0]] * (number - len(some)))
-            found.extend((await conn.exec_driver_sql(_rows_in(rows, column, number), padded)).all())
+        for sql, some in _statements(rows, column, values):
+            found.extend((await conn.exec_driver_sql(sql, some)).all())
         return found
 
     async def announce(self, conn: AsyncConnection) -> None:
@@ -248,6 +266,15 @@ class SqliteStore(SqlStore):
     async def many(self, conn: AsyncConnection, sql: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """See ``SqlStore``."""
         await conn.exec_driver_sql(sql, list(rows))
+
+
+def _statements(
+    rows: Table | Select[Any], column: ColumnElement[Any], values: Sequence[Any]
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The statements of ``rows_in`` with their parameters."""
+    for some in chunks(values, _MOST_VALUES):
+        number = 1 << (len(some) - 1).bit_length()  # few statements, which SQLite keeps prepared
+        yield _rows_in(rows, column, number), (*some, *[some[0]] * (number - len(some)))
 
 
 @lru_cache(maxsize=256)

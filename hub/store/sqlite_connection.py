@@ -10,10 +10,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 from aiosqlite.context import contextmanager
+
+T = TypeVar("T")
 
 
 async def connect_sqlite(path: Path, *, timeout_s: float) -> SqliteConnection:
@@ -48,6 +50,11 @@ class SqliteConnection(aiosqlite.Connection):
     async def rows(self, sql: str, values: Mapping[str, Any]) -> list[Any]:
         """Run one statement; returns its rows."""
         found: list[Any] = await self._execute(lambda: self._conn.execute(sql, values).fetchall())
+        return found
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run several statements in one round trip; returns what ``work`` returns."""
+        found: T = await self._execute(lambda: work(self._conn))
         return found
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

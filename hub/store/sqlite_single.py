@@ -7,10 +7,11 @@ takes less time than opening a connection for each.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Select
 from sqlalchemy.dialects.sqlite import dialect
@@ -19,6 +20,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from hub.store.sqlite_connection import SqliteConnection, connect_sqlite
 
 _CONNECTIONS = 4
+T = TypeVar("T")
 
 
 class SingleReads:
@@ -33,13 +35,18 @@ class SingleReads:
     async def row(self, statement: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Returns the first row of a statement, with values as the driver returns them; None without rows."""
         compiled = _compiled(statement)
+        parameters = compiled.construct_params(dict(values))
+        rows = await self.run(lambda connection: connection.execute(compiled.string, parameters).fetchall())
+        return rows[0] if rows else None
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Returns what ``work`` reads; it ends any transaction that it begins."""
         async with self._turn:
             connection = self._unused.pop() if self._unused else await self._open()  # the last one has a warm cache
             try:
-                rows = await connection.rows(compiled.string, compiled.construct_params(dict(values)))
+                return await connection.run(work)
             finally:
                 self._unused.append(connection)  # a statement that was cancelled ends before the next one begins
-        return rows[0] if rows else None
 
     async def close(self) -> None:
         """Close the connections."""

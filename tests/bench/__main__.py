@@ -21,6 +21,7 @@ COMMANDS = (
     "-m tests.bench.singles",
     "-m tests.bench.latency",
     "-m tests.bench.doors",
+    "-m tests.bench.looking_up --objects 1000000",
     "-m tests.bench.taxii",
     "-m tests.bench.exporting",
     "-m tests.bench.journal",

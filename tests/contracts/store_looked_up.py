@@ -209,8 +209,8 @@ class StoreLookedUp(StoreSuite):
             assert {view.collection for view in found.views} == {1}
             gone = await store.things.look_up(asked._replace(things=[], values=[], around=[value]))
             assert [thing for _, thing in gone.named] == [a_thing("b")], "around a value is only what is shown now"
-            assert (await store.things.look_up(asked._replace(collections=[3]))).views == []
-            assert (await store.things.look_up(asked._replace(collections=[]))).named == []
+            assert list((await store.things.look_up(asked._replace(collections=[3]))).views) == []
+            assert list((await store.things.look_up(asked._replace(collections=[]))).named) == []
             too_large = await store.things.look_up(asked._replace(limit_bytes=19_999))
             assert (too_large.is_too_large, too_large.views) == (True, ())
 
@@ -224,9 +224,8 @@ class StoreLookedUp(StoreSuite):
             first = sorted(map(a_thing, names))[:4]
             expected = sorted([*((keys[0], thing) for thing in first), (keys[1], a_thing("n7"))])
             for usual in (10_000, 5):  # together, and one by one
-                async with store.reading() as conn:
-                    how = looking_up.NamedBy((1,), False, 4, usual)
-                    assert sorted(await looking_up.named(store, conn, keys, how)) == expected
+                reads = looking_up.named_things(keys, [], (1,), limit=4, usual=usual)
+                assert sorted(await store.read_in_turn(reads)) == expected
 
     async def test_whether_anything_has_a_key_is_known(self) -> None:
         keys = [value_key(f"{no}") for no in range(160)]

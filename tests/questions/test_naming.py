@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from hub.model.problems import Problem
-from hub.patterns import canonical, pattern_key
-from hub.questions.naming import is_stix_id, read_as, things_named
+from hub.patterns import canonical, covering, pattern_key, value_candidates
+from hub.questions.naming import is_stix_id, read_as, things_in_full, things_named, things_of
+from tests.examples import few
 
 
 def indicator_of(pattern: str) -> bytes:
@@ -40,3 +43,22 @@ def test_a_stix_id_is_told_from_a_value_that_looks_like_one() -> None:
     assert is_stix_id("indicator--3f2504e0-4f89-41d3-9a0c-0305e82c3301")
     assert not is_stix_id("indicator--3f2504e0-4f89-41d3-9a0c-0305e82c330")
     assert not is_stix_id("Indicator--3f2504e0-4f89-41d3-9a0c-0305e82c3301")
+
+
+SPELLED = (
+    "198.51.100.7", "198.51.100[.]0/24", "2001:DB8::1/33", "::ffff:198.51.100.7", "http://c2.example/?a='b'\"&c=\\",
+    "hxxp://b\u00fccher.example/\u00fc#x", "b\u00fccher.example", "info@c2.example", "D2-FB-49-24-37-18",
+    "a" * 64, "AS12",
+)  # fmt: skip
+
+
+@few(200)
+@given(
+    text=st.one_of(
+        st.sampled_from(SPELLED), st.text(max_size=12), st.text(max_size=12).map("http://c2.example/{}".format)
+    )
+)
+def test_the_fast_path_finds_the_same_things(text: str) -> None:
+    for one in value_candidates(text):
+        for each in (one, *covering(one)):
+            assert things_of(each) == things_in_full(each)
