@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
+import orjson
 import pydantic
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
@@ -21,18 +22,9 @@ from hub.model.errors import NotAuthenticated, Refused, TooLarge, WrongType
 from hub.model.policy import Collection
 from hub.model.principals import Principal
 from hub.patterns import type_of
-from hub.questions.looked_up import NearObject, RelatedDigest, ShownObject
+from hub.questions.looked_up import ShownObject
 from hub.questions.lookup import Answer, Unanswered, look_up
-from schemas.extension import ViewSource
-from schemas.lookup import (
-    MOST_VALUES,
-    LookupAnswer,
-    LookupFound,
-    LookupNear,
-    LookupProblem,
-    LookupRelated,
-    LookupValues,
-)
+from schemas.lookup import MOST_VALUES, LookupAnswer, LookupValues
 
 TEXT, JSON, NDJSON = "text/plain", "application/json", "application/x-ndjson"
 _ASKED_CHARS = 1_000
@@ -57,7 +49,7 @@ def routes(doors: Doors) -> APIRouter:
             (found,) = [one async for part in look_up(doors.store, collections, [value]) for one in part]
             if isinstance(found, Unanswered):
                 raise _error(found)
-            body = _answered(found).model_dump_json(exclude_none=True)
+            body = orjson.dumps(_answered(found))
             return share.hand_over(Response(body, media_type=JSON, headers=_NOT_KEPT))
 
     @router.post(
@@ -162,50 +154,52 @@ def _too_many() -> TooLarge:
 
 
 def _lines(answers: Sequence[Answer]) -> bytes:
-    return b"".join(_answered(one).model_dump_json(exclude_none=True).encode() + b"\n" for one in answers)
+    return b"".join(orjson.dumps(_answered(one), option=orjson.OPT_APPEND_NEWLINE) for one in answers)
 
 
-def _answered(one: Answer) -> LookupAnswer:
+def _answered(one: Answer) -> dict[str, Any]:
+    """A ``schemas.lookup.LookupAnswer`` without what is not known; making thousands of models takes several times as
+    long.
+    """
     asked = one.asked[:_ASKED_CHARS].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    found: dict[str, Any] = {"asked": asked, "found": [], "within": [], "related": [], "more": []}
     if isinstance(one, Unanswered):
-        return LookupAnswer(asked=asked, error=LookupProblem(code=one.code, message=one.says, way_out=one.way_out))
-    return LookupAnswer(
-        asked=asked,
-        kind=type_of(one.meant),
-        canonical=one.meant.value,
-        found=[LookupFound(**_fields(shown)) for shown in one.found],
-        within=[_near(near) for near in one.within],
-        related=[_related(related) for related in one.related],
-        more=list(one.cut),
-    )
-
-
-def _near(near: NearObject) -> LookupNear:
-    return LookupNear(relation=near.relation, value=near.value, **_fields(near.shown))
-
-
-def _related(related: RelatedDigest) -> LookupRelated:
-    return LookupRelated(kind=type_of(related.digest), value=related.digest.value, **_fields(related.shown))
+        return {**found, "error": {"code": one.code, "message": one.says, "way_out": one.way_out}}
+    return {
+        "asked": asked,
+        "kind": type_of(one.meant),
+        "canonical": one.meant.value,
+        "found": [_fields(shown) for shown in one.found],
+        "within": [{"relation": each.relation, "value": each.value, **_fields(each.shown)} for each in one.within],
+        "related": [
+            {"kind": type_of(each.digest), "value": each.digest.value, **_fields(each.shown)} for each in one.related
+        ],
+        "more": one.cut,
+    }
 
 
 def _fields(shown: ShownObject) -> dict[str, Any]:
-    return {
-        "collection": shown.collection,
-        "id": shown.id,
-        "type": shown.type,
-        "state": shown.state,
+    """The fields of a ``schemas.lookup.LookupFound``."""
+    known = {
         "confidence": shown.confidence,
         "tlp": None if shown.level is None else shown.level.label,
         "pap": shown.pap,
         "valid_from": shown.valid_from,
         "valid_until": shown.valid_until,
-        "indicator_types": list(shown.indicator_types),
-        "labels": list(shown.labels),
-        "sources": [ViewSource(**source) for source in shown.sources],
         "voices": shown.voices,
         "sightings": shown.sightings,
         "false_positives": shown.false_positives,
+    }
+    return {
+        "collection": shown.collection,
+        "id": shown.id,
+        "type": shown.type,
+        "state": shown.state,
         "changed": shown.changed,
+        "indicator_types": shown.indicator_types,
+        "labels": shown.labels,
+        "sources": [{name: source[name] for name in ("name", "first", "last")} for source in shown.sources],
+        **{name: value for name, value in known.items() if value is not None},
     }
 
 

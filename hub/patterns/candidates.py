@@ -15,6 +15,8 @@ _DEFANGED = (
     (re.compile(r"\s?(?:\[@\]|\(@\)|\[at\]|\(at\))\s?", re.IGNORECASE), "@"),
 )
 """The ways in which analysts defang a value in mail and reports, each with its replacement."""
+_MAY_BE_DEFANGED = re.compile(r"[\[({\\]|^(?:hxxp|h\*\*p|meow|fxp)", re.IGNORECASE)
+"""Without any of these no replacement finds anything: most values are written plainly."""
 _QUOTES = " \t\r\n\v\f\"'<>`"
 _WITHOUT_SCHEME = re.compile(r"[^/?#\s:@]+\.[^/?#\s:@]+(?::[0-9]+)?(?:/|$)")
 _MAX_CHARS = 8_192
@@ -34,6 +36,8 @@ def refang(text: str) -> str:
     ('https://login.example/a', 'info@example.com')
     """
     text = text.strip(_QUOTES)
+    if not _MAY_BE_DEFANGED.search(text):
+        return text
     for pattern, replacement in _DEFANGED:
         text = pattern.sub(replacement, text)
     return text

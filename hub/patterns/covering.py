@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 
 from hub.patterns.observables.addresses import canonical_ipv4, canonical_ipv6
 from hub.patterns.observables.urls import host_of
@@ -58,5 +58,16 @@ def _networks(one: Observable, widths: Collection[tuple[str, int]] | None) -> li
         return []
     lengths = range((int(prefix) if prefix else longest) - 1, -1, -1)
     wanted = lengths if widths is None else [length for length in lengths if (one.kind, length) in widths]
+    if one.kind == "ipv4-addr":
+        return [Observable(one.kind, "value", text) for text in _wider_ipv4(address, wanted)]
     wider = (canonicalise(f"{address}/{length}") for length in wanted)
     return [Observable(one.kind, "value", text) for text in wider if isinstance(text, str)]
+
+
+def _wider_ipv4(address: str, lengths: Iterable[int]) -> Iterator[str]:
+    """The networks of these prefix lengths around an address, as ``canonical_ipv4`` writes them."""
+    a, b, c, d = map(int, address.split("."))
+    number = a << 24 | b << 16 | c << 8 | d
+    for length in lengths:
+        first = number >> 32 - length << 32 - length
+        yield f"{first >> 24}.{first >> 16 & 255}.{first >> 8 & 255}.{first & 255}/{length}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from hashlib import sha1
-from uuid import UUID
 
 from hub.core.normalise.sco import canonical_sco
 from hub.model.observable_ids import NAMESPACE
@@ -14,6 +13,8 @@ from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixObject
 from hub.patterns import Observable, canonical, key, pattern_key, value_candidates
 
+_NAMESPACE = NAMESPACE.bytes
+_VARIANTS = {f"{digit:x}": f"{8 | digit & 3:x}" for digit in range(16)}
 _PLAIN = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr"})
 _ESCAPED = re.compile(r"[^\x20-\x7e]|['\"\\]")
 """What a pattern or JSON may write in another way than it stands."""
@@ -60,9 +61,10 @@ def things_of(observable: Observable) -> list[CanonicalKey]:
     kind, path, value = observable.kind, observable.path, observable.value
     if path != "value" or kind not in _PLAIN or _ESCAPED.search(value):
         return things_in_full(observable)
-    name = sha1(NAMESPACE.bytes + b'{"value":"%b"}' % value.encode(), usedforsecurity=False).digest()
-    stix_id = f"{kind}--{UUID(bytes=name[:16], version=5)}"
-    return [pattern_key("stix", f"[{kind}:value = '{value}']"), key("object", stix_id)]
+    digits = sha1(_NAMESPACE + b'{"value":"%b"}' % value.encode(), usedforsecurity=False).hexdigest()
+    variant = _VARIANTS[digits[16]]  # RFC 9562, sections 4.1 and 5.5: the variant, and the version 5
+    name = f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+    return [pattern_key("stix", f"[{kind}:value = '{value}']"), key("object", f"{kind}--{name}")]
 
 
 def things_in_full(observable: Observable) -> list[CanonicalKey]:

@@ -203,6 +203,24 @@ async def test_of_very_many_some_are_named_and_that_there_are_more(hub: Hub) -> 
     assert await look(hub, "c2.example") == found
 
 
+async def test_what_one_may_not_see_takes_no_place_among_the_first(hub: Hub) -> None:
+    hidden = [
+        an_indicator(f"[domain-name:value IN ('c2.example', 'd{no}.example')]", f"in {no}", tlp="amber")
+        for no in range(MOST_OF_EACH + 30)
+    ]
+    urls = [an_indicator(f"[url:value = 'http://c2.example/{no}']", f"{no}", tlp="amber") for no in range(60)]
+    seen = (
+        an_indicator("[domain-name:value IN ('c2.example', 'e.example')]"),
+        an_indicator("[url:value = 'http://c2.example/x']", "x"),
+    )
+    await hub.tell("ro", *seen)
+    before = await look(hub, "c2.example")
+    assert (len(before["found"]), len(before["within"]), before["more"]) == (1, 1, [])
+    await hub.tell("it", *hidden, *urls)
+    assert await look(hub, "c2.example") == before
+    assert (await look(hub, "c2.example", "ro"))["more"] == ["found", "url"]
+
+
 # ---------------------------------------------------------------- related digests
 
 
