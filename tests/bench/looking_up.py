@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import http.client
 import json
 import multiprocessing
@@ -27,6 +28,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
+from hub.cli import _YOUNG_OBJECTS
 from hub.doors.http import make_app
 from hub.doors.settings import DoorSettings
 from hub.log.embedded import EmbeddedLog
@@ -111,7 +113,8 @@ async def _serve(folder: Path, objects: int, told: Connection) -> None:
 
 
 def serve(folder: str, objects: int, told: Connection) -> None:
-    """The server's process."""
+    """The server's process, whose garbage collector runs as seldom as that of ``ctihub serve``."""
+    gc.set_threshold(_YOUNG_OBJECTS, 10, 10)
     asyncio.run(_serve(Path(folder), objects, told))
 
 
