@@ -23,7 +23,7 @@ from hub.model.policy import Collection
 from hub.model.principals import Principal
 from hub.patterns import type_of
 from hub.questions.looked_up import ShownObject
-from hub.questions.lookup import Answer, Unanswered, look_up
+from hub.questions.lookup import LookupResult, Unanswered, look_up
 from schemas.lookup import MOST_VALUES, LookupAnswer, LookupValues
 
 TEXT, JSON, NDJSON = "text/plain", "application/json", "application/x-ndjson"
@@ -153,11 +153,11 @@ def _too_many() -> TooLarge:
 # ---------------------------------------------------------------- the answers
 
 
-def _lines(answers: Sequence[Answer]) -> bytes:
+def _lines(answers: Sequence[LookupResult]) -> bytes:
     return b"".join(orjson.dumps(_answered(one), option=orjson.OPT_APPEND_NEWLINE) for one in answers)
 
 
-def _answered(one: Answer) -> dict[str, Any]:
+def _answered(one: LookupResult) -> dict[str, Any]:
     """A ``schemas.lookup.LookupAnswer`` without what is not known; making thousands of models takes several times as
     long.
     """

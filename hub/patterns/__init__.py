@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hub.model.problems import Code, Problem
 from hub.patterns.candidates import value_candidates
-from hub.patterns.covering import covering, width_of
+from hub.patterns.covering import covering, network_width
 from hub.patterns.engine import canonical, canonical_in_full
 from hub.patterns.keys import canonical_text, key, pattern_key
 from hub.patterns.lookup import (
@@ -47,13 +47,13 @@ __all__ = [
     "key",
     "keys_around",
     "keys_asked",
+    "network_width",
     "pattern_key",
     "type_of",
     "value_candidates",
     "value_key",
     "values_in",
     "width_key",
-    "width_of",
 ]
 
 

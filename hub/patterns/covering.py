@@ -43,7 +43,7 @@ def host_observable(host: str) -> Observable:
     return Observable("domain-name", "value", host)
 
 
-def width_of(one: Observable) -> tuple[str, int] | None:
+def network_width(one: Observable) -> tuple[str, int] | None:
     """The kind and the prefix length of a network; None for any other value, also for a single address."""
     if one.path != "value" or one.kind not in _ADDRESSES:
         return None

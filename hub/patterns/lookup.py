@@ -10,7 +10,7 @@ from typing import Any
 from hub.model.problems import Problem
 from hub.patterns import quick
 from hub.patterns.candidates import refang, value_candidates
-from hub.patterns.covering import width_of
+from hub.patterns.covering import network_width
 from hub.patterns.engine import canonical_in_full
 from hub.patterns.observables import rule_for
 from hub.patterns.observables.urls import host_of
@@ -52,7 +52,7 @@ def keys_around(values: Iterable[Observable]) -> dict[bytes, bool]:
     networks.
     """
     some = list(values)
-    return host_keys(some) | {width_key(*width): True for one in some if (width := width_of(one)) is not None}
+    return host_keys(some) | {width_key(*width): True for one in some if (width := network_width(one)) is not None}
 
 
 @lru_cache(maxsize=256)

@@ -110,7 +110,7 @@ class SoughtValue:
 
 
 @dataclass(slots=True)
-class Shown:
+class ShownIndex:
     """What collections show, by all that it is looked for with."""
 
     by_thing: defaultdict[CanonicalKey, list[ShownObject]] = field(default_factory=lambda: defaultdict(list))
@@ -121,13 +121,13 @@ class Shown:
 
 def shown_for(
     sought: Iterable[SoughtValue], views: Iterable[LookedUpView], names: Mapping[int, str], today_us: int | None
-) -> Shown:
+) -> ShownIndex:
     """What these views show of what is looked for. ``names``: of the collections, by number."""
     values, hosts = set[Observable](), set[str]()
     for one in sought:
         values.update(one.readings, one.covering)
         hosts |= one.hosts
-    found, asserted = Shown(), _Asserted()
+    found, asserted = ShownIndex(), _Asserted()
     for view in views:
         obj: StixObject = orjson.loads(view.body) if view.body else {}
         shown = _shown_object(view, obj, names[view.collection], today_us)
@@ -143,7 +143,7 @@ def shown_for(
     return found
 
 
-def answer(sought: SoughtValue, shown: Shown) -> LookedUp:
+def answer_for(sought: SoughtValue, shown: ShownIndex) -> LookedUp:
     """The answer about one value."""
     cut: list[Cut] = []
     same = {id(one): one for thing in sought.things for one in shown.by_thing.get(thing, ())}
@@ -169,7 +169,7 @@ def _first(some: Iterable[Any], rank: Callable[[Any], Any], what: Cut, cut: list
     return ranked[:MOST_OF_EACH]
 
 
-def _near(sought: SoughtValue, shown: Shown) -> list[NearObject]:
+def _near(sought: SoughtValue, shown: ShownIndex) -> list[NearObject]:
     """What is live around a value, the narrowest first."""
     ranked = [
         (at, NearObject(RELATION_OF[value.kind], value.value, one))

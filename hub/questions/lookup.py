@@ -15,7 +15,7 @@ from hub.model.policy import Collection as SharedCollection
 from hub.model.problems import cut
 from hub.model.words import CanonicalKey
 from hub.patterns import Observable, covering, digest_key, host_key, value_candidates, value_key, width_key
-from hub.questions.looked_up import MOST_OF_EACH, LookedUp, SoughtValue, answer, shown_for
+from hub.questions.looked_up import MOST_OF_EACH, LookedUp, SoughtValue, answer_for, shown_for
 from hub.questions.naming import is_stix_id, things_around, things_of
 from hub.store.port import Store
 from hub.store.thing_port import LookedUpView, SearchKeys
@@ -43,12 +43,12 @@ class Unanswered:
     way_out: str
 
 
-Answer: TypeAlias = LookedUp | Unanswered
+LookupResult: TypeAlias = LookedUp | Unanswered
 
 
 async def look_up(
     store: Store, collections: Sequence[SharedCollection], asked: Sequence[str]
-) -> AsyncIterator[list[Answer]]:
+) -> AsyncIterator[list[LookupResult]]:
     """Yields the answers in the order asked, in parts. ``collections``: those that the caller may read.
 
     Raises TryAgain.
@@ -80,13 +80,13 @@ class _Search:
         self._names = {collection.no: collection.name for collection in collections}
         self._today_us = today_us
 
-    async def answers(self, asked: Sequence[str]) -> dict[str, Answer]:
+    async def answers(self, asked: Sequence[str]) -> dict[str, LookupResult]:
         """The answers to different texts."""
         readings = await _work(asked, lambda: {text: _readings(text) for text in asked})
         widths = await self._widths({one.kind for some in readings.values() for one in some})
         read = {text: some for text, some in readings.items() if some}
         sought = await _work(asked, lambda: _sought(read, widths))
-        found: dict[str, Answer] = {text: unread(text) for text in asked if text not in read}
+        found: dict[str, LookupResult] = {text: unread(text) for text in asked if text not in read}
         found.update((one.asked, one) for one in await self._answers(sought))
         return found
 
@@ -97,7 +97,7 @@ class _Search:
         known = await self._things.is_known([width_key(*pair) for pair in pairs])
         return frozenset(pair for pair, is_known in zip(pairs, known, strict=True) if is_known)
 
-    async def _answers(self, sought: Sequence[SoughtValue]) -> list[Answer]:
+    async def _answers(self, sought: Sequence[SoughtValue]) -> list[LookupResult]:
         if not sought:
             return []
         is_alone = len(sought) == 1
@@ -125,9 +125,9 @@ class _Search:
             around.add(value_key(one.value))
         return SearchKeys(things, values, around, self._names, MOST_OF_EACH + 1, limit_bytes)
 
-    def _composed(self, sought: Sequence[SoughtValue], views: Iterable[LookedUpView]) -> list[Answer]:
+    def _composed(self, sought: Sequence[SoughtValue], views: Iterable[LookedUpView]) -> list[LookupResult]:
         shown = shown_for(sought, views, self._names, self._today_us)
-        return [answer(one, shown) for one in sought]
+        return [answer_for(one, shown) for one in sought]
 
 
 def _readings(text: str) -> tuple[Observable, ...]:

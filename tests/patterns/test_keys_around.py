@@ -12,11 +12,11 @@ from hub.patterns import (
     digests_together,
     host_key,
     keys_asked,
+    network_width,
     value_candidates,
     value_key,
     values_in,
     width_key,
-    width_of,
 )
 
 MD5, SHA1 = "d41d8cd98f00b204e9800998ecf8427e", "da39a3ee5e6b4b0d3255bfef95601890afd80709"
@@ -37,8 +37,8 @@ def test_with_widths_only_these_networks_are_around_a_value(value: str) -> None:
     (one, *_) = value_candidates(value)
     every = covering(one)
     some = {("ipv4-addr", 24), ("ipv4-addr", 8), ("ipv6-addr", 32), ("ipv6-addr", 0)}
-    assert covering(one, some) == [each for each in every if width_of(each) is None or width_of(each) in some]
-    assert covering(one, {width for each in every if (width := width_of(each)) is not None}) == every
+    assert covering(one, some) == [each for each in every if network_width(each) is None or network_width(each) in some]
+    assert covering(one, {width for each in every if (width := network_width(each)) is not None}) == every
 
 
 def test_digest_keys_belong_to_one_collection_and_to_files_with_several_digests() -> None:

@@ -13,7 +13,7 @@ from hub.model.policy import Collection, Source
 from hub.model.words import Seq
 from hub.questions.changes import ChangesSince, changes_of
 from hub.questions.looked_up import LookedUp, ShownObject
-from hub.questions.lookup import Answer, look_up
+from hub.questions.lookup import LookupResult, look_up
 from tests.promises.histories import VALUES, WIDE, a_history
 from tests.promises.telling import Telling, a_hub
 from tests.promises.test_non_interference import Retelling
@@ -25,7 +25,7 @@ ASKED = (
 )  # fmt: skip
 
 
-def plain(one: Answer) -> object:
+def plain(one: LookupResult) -> object:
     """An answer as plain values, to be compared."""
     if not isinstance(one, LookedUp):
         return one
