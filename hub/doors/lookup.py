@@ -22,7 +22,7 @@ from hub.model.errors import NotAuthenticated, Refused, TooLarge, WrongType
 from hub.model.policy import Collection
 from hub.model.principals import Principal
 from hub.patterns import type_of
-from hub.questions.looked_up import ShownObject
+from hub.questions.looked_up import RelatedDigest, ShownObject
 from hub.questions.lookup import LookupResult, Unanswered, look_up
 from schemas.lookup import MOST_VALUES, LookupAnswer, LookupValues
 
@@ -167,15 +167,18 @@ def _answered(one: LookupResult) -> dict[str, Any]:
         return {**found, "error": {"code": one.code, "message": one.says, "way_out": one.way_out}}
     return {
         "asked": asked,
-        "kind": type_of(one.meant),
+        "kind": type_of(one.meant.kind, one.meant.path),
         "canonical": one.meant.value,
         "found": [_fields(shown) for shown in one.found],
         "within": [{"relation": each.relation, "value": each.value, **_fields(each.shown)} for each in one.within],
-        "related": [
-            {"kind": type_of(each.digest), "value": each.digest.value, **_fields(each.shown)} for each in one.related
-        ],
+        "related": [_related(each) for each in one.related],
         "more": one.cut,
     }
+
+
+def _related(each: RelatedDigest) -> dict[str, Any]:
+    digest = each.digest
+    return {"kind": type_of(digest.kind, digest.path), "value": digest.value, **_fields(each.shown)}
 
 
 def _fields(shown: ShownObject) -> dict[str, Any]:

@@ -226,7 +226,7 @@ async def test_whole_objects_are_those_of_every_other_door(hub: Hub) -> None:
 def selected(obj: dict[str, Any], days: int, today_us: int) -> list[bool]:
     format = replace(FORMATS["txt"], removed_days=days)
     one = an_object(**obj, extensions={VIEW_EXTENSION: OBSERVABLES})
-    row = LogRow(Seq(1), 1, START_US, StixId(one.id), "indicator", False, 1)
+    row = LogRow(Seq(1), 1, START_US, StixId(one.id), "indicator", False, True, 1)
     page = LogPage([row], [one.body], more=False)
     return [entry.removed for entry in Selection(format, today_us=today_us).values(page)]
 
