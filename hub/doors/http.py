@@ -31,6 +31,7 @@ from hub.doors.context import Doors
 from hub.doors.journaled import Journaled
 from hub.doors.methods import HeadAsGet
 from hub.doors.metrics import Metered
+from hub.doors.parameters import refuse_unknown_parameters
 from hub.doors.representations import Represented
 from hub.doors.uses import flush_last, flush_regularly
 from schemas.api import Withdrawals, Withdrawn
@@ -59,6 +60,7 @@ def make_app(doors: Doors) -> FastAPI:
     app.add_middleware(Metered)
     app.add_middleware(HeadAsGet)  # the outermost
     _publish_openapi(app)
+    refuse_unknown_parameters(app.router.routes)
     return app
 
 
