@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -22,7 +22,7 @@ from connectors.csv.rows import FilePlace, Row, has, rows_below
 from connectors.csv.table import read_table
 from connectors.sdk.connector import ConnectorSettings, LeftOutCounts, SourceWarning, shortened
 from connectors.sdk.errors import SourceFailed
-from connectors.sdk.files import FilesConnector, FilesSettings, SeenFile
+from connectors.sdk.files import FileBody, FilesConnector, FilesSettings, SeenFile
 from connectors.sdk.inputs import Input
 from connectors.sdk.recognise import instead
 
@@ -67,7 +67,7 @@ class CsvConnector(FilesConnector[CsvSettings]):
         self._as_meant = False
         """Whether all unused rows of the last input were left out by rules of the mapping."""
 
-    def bodies(self, source: Input, file: SeenFile) -> Iterator[Mapping[str, Any]]:
+    def bodies(self, source: Input, file: SeenFile) -> Iterator[FileBody]:
         """Yields the indicators of one input. Raises SourceFailed if it has rows but none is usable."""
         told = _Told(self._left_out, source.name if source.name != self.settings.path else "")
         published = False
@@ -97,9 +97,7 @@ class CsvConnector(FilesConnector[CsvSettings]):
                     told.note("table.other-mapping", f"is read as mapping={used.feed}, since it has its columns", None)
                 return used, rows
 
-    def _indicators(
-        self, rows: _Watched, mapping: FeedMapping, file: SeenFile, told: _Told
-    ) -> Iterator[dict[str, Any]]:
+    def _indicators(self, rows: _Watched, mapping: FeedMapping, file: SeenFile, told: _Told) -> Iterator[FileBody]:
         file_time = datetime.fromtimestamp(file.modified_ns // 10**9, UTC)
         undated = self.settings.since or file_time
         maker = IndicatorMaker(
@@ -109,7 +107,7 @@ class CsvConnector(FilesConnector[CsvSettings]):
             for row in rows:
                 for indicator in maker.indicators(row):
                     if values.is_new(indicator["id"]):
-                        yield indicator
+                        yield FileBody(indicator, row.place.unit, row.place.number)
                     else:
                         told.leave_out("a repeated value", row.place)
 

@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from connectors.sdk.places import ObjectPlace
+
 Checkpoint = Mapping[str, Any]
 """The position of a connector: JSON that only the connector itself reads. ``{}`` is the beginning."""
 PLACE_CHARACTERS = 120
@@ -49,6 +51,8 @@ class Item:
     checkpoint: Checkpoint | Callable[[], Checkpoint] | None = None
     source_list: SourceList | None = None
     """The list that the object stands in, if the source gives complete lists."""
+    place: ObjectPlace | None = None
+    """Where the object stands in its file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import Field
 
@@ -25,6 +25,7 @@ from connectors.sdk.connector import (
 )
 from connectors.sdk.errors import SourceFailed
 from connectors.sdk.inputs import Input
+from connectors.sdk.places import ObjectPlace
 from connectors.sdk.recognise import instead, not_a_feed
 
 _WAITING_BODIES, _WAITING_BYTES = 1_000, 1 << 20
@@ -40,6 +41,7 @@ class FilesSettings(ConnectorSettings):
     """true: an empty file, or a folder without files, is not an error."""
 
 
+_PlacedBody = tuple[ObjectPlace, bytes | Mapping[str, Any]]
 FilesSettingsT = TypeVar("FilesSettingsT", bound=FilesSettings, covariant=True)
 
 
@@ -58,6 +60,14 @@ class SeenFile:
     def source_list(self, reading: str) -> SourceList:
         """The file as a list; ``reading``: how it is read."""
         return SourceList(self.path, f"{self.size} {self.modified_ns} {reading}")
+
+
+class FileBody(NamedTuple):
+    """An object of a file, and which line, row or object (``unit``) of it that is, from 1."""
+
+    body: bytes | Mapping[str, Any]
+    unit: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ class FilesConnector(Connector[FilesSettingsT]):
         self._complete: list[SourceList] = []
 
     @abstractmethod
-    def bodies(self, source: Input, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
+    def bodies(self, source: Input, file: SeenFile) -> Iterator[FileBody]:
         """Yields the STIX objects of one file or archive member. Their order depends only on it and on ``reading``."""
 
     def reading(self) -> str:
@@ -139,14 +149,14 @@ class FilesConnector(Connector[FilesSettingsT]):
         source = Input.open(Path(file.path))
         self._in_hand = file, source
         count, source_list = 0, file.source_list(self.reading())
-        for count, body in enumerate(self._usable(source, file), start=1):
+        for count, (place, body) in enumerate(self._usable(source, file), start=1):
             if count > skip:
-                yield Item(body, self._mark(len(self._done), file, count), source_list)
+                yield Item(body, self._mark(len(self._done), file, count), source_list, place)
         self._in_hand = None
         self._done.append(_Done(file, count))
         self._done_bytes += file.size
 
-    def _usable(self, source: Input, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
+    def _usable(self, source: Input, file: SeenFile) -> Iterator[_PlacedBody]:
         """Yields the bodies of a file or archive. At the end it raises SourceFailed for files without an object."""
         failures: list[SourceFailed] = []
         part = None
@@ -161,34 +171,40 @@ class FilesConnector(Connector[FilesSettingsT]):
         if failures:
             raise failures[0]
 
-    def _of_part(self, part: Input, file: SeenFile) -> Iterator[bytes | Mapping[str, Any]]:
+    def _of_part(self, part: Input, file: SeenFile) -> Iterator[_PlacedBody]:
         """Yields the bodies of one input. Raises SourceFailed if it is not a feed or has no object."""
         left_out = self._left_out.total()
-        waiting: list[bytes | Mapping[str, Any]] = []
+        waiting: list[_PlacedBody] = []
         waiting_bytes, usable, patient = 0, False, True
         try:
-            for body in self.bodies(part, file):
+            for body, unit, number in self.bodies(part, file):
                 if not waiting:
-                    _refuse_something_else(part)
+                    self.refuse_something_else(part)
                 usable = usable or self.is_object(body)
+                placed = ObjectPlace(part.name, unit, number), body
                 if patient:
-                    waiting.append(body)
+                    waiting.append(placed)
                     waiting_bytes += len(body)
                     if usable or len(waiting) >= _WAITING_BODIES or waiting_bytes >= _WAITING_BYTES:
                         patient = False
                         yield from waiting
                         del waiting[1:]
                 else:
-                    yield body
+                    yield placed
         except SourceFailed:
-            _refuse_something_else(part)
+            self.refuse_something_else(part)
             raise
         if not usable:
             self._refuse_nothing(part, something=bool(waiting) or self._left_out.total() > left_out)
 
+    def refuse_something_else(self, source: Input) -> None:
+        """Raises SourceFailed if the source's first bytes are not those of a feed."""
+        if found := not_a_feed(source.start):
+            raise SourceFailed("source.not-a-feed", f"{source.name} is {found.what}.", found.way_out)
+
     def _refuse_nothing(self, source: Input, *, something: bool) -> None:
         """Raises SourceFailed for a file without objects, unless it is empty and may be."""
-        _refuse_something_else(source)
+        self.refuse_something_else(source)
         found = instead(source.start)
         if something:
             says = f"{source.name} holds nothing that can be used; it is {found.what}."
@@ -292,12 +308,6 @@ class FilesConnector(Connector[FilesSettingsT]):
 
     def _is_ours(self, path: Path) -> bool:
         return path.name.lower().removesuffix(".gz").endswith((*self.suffixes, ".zip"))
-
-
-def _refuse_something_else(source: Input) -> None:
-    """Raises SourceFailed if the source's first bytes are not those of a feed."""
-    if found := not_a_feed(source.start):
-        raise SourceFailed("source.not-a-feed", f"{source.name} is {found.what}.", found.way_out)
 
 
 def _together(failures: list[SourceFailed], files: int) -> SourceFailed:

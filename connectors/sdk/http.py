@@ -20,32 +20,30 @@ class HttpPublisher:
 
     def publish(self, bodies: Sequence[bytes]) -> Acknowledged:
         """Publish objects; they are durable in the hub's intake when this returns."""
-        received, receipts = 0, []
-        parts = deque([tuple(bodies)])
+        received, receipts, left_out = 0, [], []
+        parts = deque([(0, tuple(bodies))])
         while parts:
-            part = parts.popleft()
+            start, part = parts.popleft()
             try:
                 accepted = self._client.push(part)
             except PublishRefused as refusal:
                 if refusal.status != 413:
                     raise
-                self._make_smaller(part, parts)
+                if len(part) == 1:
+                    self.too_large.append(len(part[0]))
+                    left_out.append(start)
+                else:
+                    middle = len(part) // 2
+                    parts.extendleft(((start + middle, part[middle:]), (start, part[:middle])))
             else:
                 received += accepted.received
                 receipts.append(accepted.status_url)
-        return Acknowledged(received=received, receipts=tuple(receipts))
+        return Acknowledged(received=received, receipts=tuple(receipts), left_out=tuple(left_out))
 
     def withdraw(self, ids: Sequence[str]) -> Acknowledged:
         """Withdraw softly; the withdrawals are durable in the hub's intake when this returns."""
         accepted = self._client.withdraw(ids, soft=True)
         return Acknowledged(received=accepted.received, receipts=(accepted.status_url,))
-
-    def _make_smaller(self, part: tuple[bytes, ...], parts: deque[tuple[bytes, ...]]) -> None:
-        if len(part) == 1:
-            self.too_large.append(len(part[0]))
-            return
-        middle = len(part) // 2
-        parts.extendleft((part[middle:], part[:middle]))
 
     def close(self) -> None:
         """Close the connections."""

@@ -6,8 +6,11 @@ The text may be split anywhere and may be malformed: a malformed value should af
 from __future__ import annotations
 
 import re
+from copy import copy
 from enum import Enum, auto
 
+SNIFF_BYTES = 64 << 10
+"""How much of a text is read to find out what it is."""
 # Loops are unrolled ("normal* (special normal*)*"): an alternation repeated by token is four times as slow in `re`.
 STRING_REST_TEXT = rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+'
 _STRING = rb'"' + STRING_REST_TEXT + rb'"'
@@ -89,7 +92,7 @@ class PropertyReader:
     """Reads the properties of an object until its end, or until its list of objects begins."""
 
     def __init__(self) -> None:
-        self.holds_objects = False
+        self.is_container = False
         self.spec_version: bytes | None = None
         self.id = b'"bundle--"'
         self.first_waiting = 0
@@ -110,7 +113,7 @@ class PropertyReader:
     @property
     def is_empty_bundle(self) -> bool:
         """Whether it is a bundle without objects, so that there is nothing to publish."""
-        return self.type == b'"bundle"' and not self.holds_objects
+        return self.type == b'"bundle"' and not self.is_container
 
     def read(self, data: bytes, at: int) -> tuple[int, StopReason]:
         """Continue at ``at``; returns the position reached, and the reason for stopping."""
@@ -130,7 +133,7 @@ class PropertyReader:
                     return at, StopReason.MORE
                 at = end
             elif mark == _OPEN_LIST and self._at_objects():
-                self._after_colon, self.holds_objects = False, True
+                self._after_colon, self.is_container = False, True
                 return at + 1, StopReason.LIST
             elif mark in b"{[" and self._depth:
                 self._nested, self._after_colon = Scan(), False
@@ -166,6 +169,51 @@ class PropertyReader:
             self.type = whole.group()
         elif self._key == b'"spec_version"':
             self.spec_version = whole.group()
-        elif self._key == b'"id"' and not self.holds_objects:
+        elif self._key == b'"id"' and not self.is_container:
             self.id = whole.group()
         return whole.end()
+
+
+_HOLDS_OBJECTS = re.compile(rb'"objects"\s*:\s*\[')
+
+
+def says_no_version(raw: bytes) -> bool:
+    """Returns whether it is an object in which nothing is called ``spec_version``."""
+    return raw[:1] == b"{" and b'"spec_version"' not in raw
+
+
+def may_hold_objects(raw: bytes) -> bool:
+    """Returns False if it is certainly a single object; others are read property by property."""
+    return b'"objects"' in raw or b'"bundle"' in raw
+
+
+def looks_like_lines(lines: list[bytes]) -> bool:
+    """Returns whether the first lines are NDJSON, possibly malformed, and not one document over many lines."""
+    first, second = lines[0].strip(), (lines[1].strip() if len(lines) > 1 else b"")
+    if not second or _HOLDS_OBJECTS.search(first):
+        return False
+    if first[:1] == b"[":  # a list over several lines, unless it ends with the line and more follows
+        return first[-1:] == b"]" and second[:1] in (b"{", b"[")
+    if first[:1] != b"{":
+        return True
+    return len(first) > 1 and (second[:1] == b"{" or WHOLE_OBJECT.fullmatch(first) is not None)
+
+
+def is_container(head: PropertyReader, data: bytes, at: int, last: bool) -> bool | None:
+    """Returns whether an object with a list ``objects``, which begins before ``at``, is a bundle or an envelope.
+
+    With sorted keys the type is after the list, so a bounded amount of data is searched for it; None if more data are
+    needed.
+    """
+    if head.type is not None:
+        return True
+    window = data[:SNIFF_BYTES]
+    after, ended = Scan().read(window, at - 1)
+    if ended:
+        behind = copy(head)
+        _, what = behind.read(window, after)
+        if behind.type is not None:
+            return behind.type == b'"bundle"'
+        if what is StopReason.END:
+            return True
+    return True if last or len(data) >= SNIFF_BYTES else None

@@ -10,22 +10,31 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
-from copy import copy
 
 from connectors.sdk.encodings import as_utf8
-from connectors.sdk.json_text import STRING_REST_TEXT, WHOLE_OBJECT, PropertyReader, Scan, StopReason, end_of
+from connectors.sdk.json_text import (
+    SNIFF_BYTES,
+    STRING_REST_TEXT,
+    WHOLE_OBJECT,
+    PropertyReader,
+    Scan,
+    StopReason,
+    end_of,
+    is_container,
+    looks_like_lines,
+    may_hold_objects,
+    says_no_version,
+)
 
 LIMIT_BYTES = 16 << 20
 """A longer object is cut to this length. The hub's default limit is 1 MiB."""
 BUNDLES_DEEP = 3
 """How deep bundles may be nested; the hub has the same limit."""
-_SNIFF_BYTES = 64 << 10
 _BOM = codecs.BOM_UTF8
 
 _BLANKS = re.compile(rb"[ \t\r]*+")
 _BETWEEN = re.compile(rb"[ \t\r\n,\x1e]*+")
 _STRAY = re.compile(rb'[^",\[\]{\n]*+(?:"' + STRING_REST_TEXT + rb'"?[^",\[\]{\n]*+)*+', re.DOTALL)
-_HOLDS_OBJECTS = re.compile(rb'"objects"\s*:\s*\[')
 _VERSIONS = (b'"2.0"', b'"2.1"')
 _OPEN_OBJECT, _OPEN_LIST, _CLOSE_LIST = b"{[]"
 
@@ -35,10 +44,15 @@ def split(chunks: Iterable[bytes], *, limit_bytes: int = LIMIT_BYTES) -> Iterato
 
     The text may be UTF-8, UTF-16 or UTF-32, with or without a byte order mark.
     """
+    return (found for found, _ in split_with_lines(chunks, limit_bytes=limit_bytes))
+
+
+def split_with_lines(chunks: Iterable[bytes], *, limit_bytes: int = LIMIT_BYTES) -> Iterator[tuple[bytes, int]]:
+    """As ``split``, each object with the number of its line from 1 if the text is NDJSON, otherwise with 0."""
     splitter = ObjectSplitter(limit_bytes=limit_bytes)
     for chunk in as_utf8(chunks):
-        yield from splitter.feed(chunk)
-    yield from splitter.close()
+        yield from zip(splitter.feed(chunk), splitter.lines, strict=True)
+    yield from zip(splitter.close(), splitter.lines, strict=True)
 
 
 class ObjectSplitter:
@@ -49,6 +63,12 @@ class ObjectSplitter:
 
     def __init__(self, *, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit = limit_bytes
+        self.lines: list[int] = []
+        """The line of each object that was returned last; 0 if it is not one of NDJSON."""
+        self._line_of: list[int] = []
+        """The same for the objects in ``_found``, as far as it is known."""
+        self._fed_lines = 0
+        """How many line ends were fed, those in the rest included."""
         self._open: list[PropertyReader] = []
         """The bundles and envelopes around the current value, outermost first, without a list at the top."""
         self._rest = b""
@@ -76,45 +96,59 @@ class ObjectSplitter:
     def feed(self, data: bytes) -> list[bytes]:
         """Returns the objects that ``data`` completes."""
         self._rest = self._rest + data if self._rest else data
+        self._fed_lines += data.count(b"\n")
         return self._work(last=False)
 
     def close(self) -> list[bytes]:
         """Returns the rest: incomplete objects, unchanged."""
-        found = self._work(last=True)
+        found, lines = self._work(last=True), self.lines
         self._release()
-        found += self._found
-        self._found = []
+        found += self._take_found()
+        self.lines = lines + self.lines
         return found
 
     def _work(self, *, last: bool) -> list[bytes]:
         while self._step(last):
             pass
+        return self._take_found()
+
+    def _take_found(self) -> list[bytes]:
+        self._set_lines(0)
+        self.lines, self._line_of = self._line_of, []
         found, self._found = self._found, []
         return found
+
+    def _set_lines(self, line: int) -> None:
+        """Record the line of what was found since the last call."""
+        self._line_of += [line] * (len(self._found) - len(self._line_of))
 
     # Each step below reads from the start of the rest and returns whether the next step can run at once.
 
     def _sniff(self, last: bool) -> bool:
         start = self._rest.removeprefix(_BOM).lstrip(b" \t\r\n")
         lines = start.split(b"\n", 2)
-        if not last and len(start) < _SNIFF_BYTES and (len(lines) < 3 or not lines[1].strip()):
+        if not last and len(start) < SNIFF_BYTES and (len(lines) < 3 or not lines[1].strip()):
             return False
         self._rest = start
-        self._step = self._lines if _looks_like_lines(lines) else self._top
+        self._step = self._lines if looks_like_lines(lines) else self._top
         return True
 
     def _lines(self, last: bool) -> bool:
+        self._set_lines(0)
         *lines, rest = self._rest.split(b"\n")
+        first = self._fed_lines - len(lines) + 1
         if last and rest:
             lines.append(rest)
             rest = b""
         if self._cutting and lines:  # the end of a line that was returned cut
-            lines = lines[1:]
+            lines, first = lines[1:], first + 1
             self._cutting = False
-        for line in lines:
+        for number, line in enumerate(lines, start=first):
             self._take_line(line)
+            self._set_lines(number)
         if len(rest) > self._limit and not self._cutting:
             self._emit(rest)
+            self._set_lines(self._fed_lines + 1)
             self._cutting = True
         self._rest = b"" if self._cutting else rest
         return False
@@ -122,7 +156,7 @@ class ObjectSplitter:
     def _take_line(self, line: bytes) -> None:
         line = line.strip(b" \t\r")
         # A list is not split here: each line of NDJSON is one object, and the hub rejects other lines.
-        if len(line) <= self._limit and line[:1] == b"{" and _may_hold_objects(line):
+        if len(line) <= self._limit and line[:1] == b"{" and may_hold_objects(line):
             self._found.extend(_split_document(line, self._limit))
         elif line:
             self._emit(line)
@@ -146,7 +180,7 @@ class ObjectSplitter:
 
     def _start_value(self, rest: bytes) -> bool:
         whole = WHOLE_OBJECT.match(rest)
-        if whole and not _may_hold_objects(whole.group()):
+        if whole and not may_hold_objects(whole.group()):
             self._emit(whole.group())
             self._line_before = b"\n" not in whole.group()
             self._rest = rest[whole.end() :]
@@ -172,7 +206,7 @@ class ObjectSplitter:
         else:
             what = StopReason.LIST
         if what is StopReason.LIST:
-            holds = _holds(head, self._rest, self._reached, last)
+            holds = is_container(head, self._rest, self._reached, last)
             self._undecided = holds is None
             if holds:
                 self._enter(head, self._reached)
@@ -247,12 +281,12 @@ class ObjectSplitter:
 
     def _take_whole(self, raw: bytes) -> None:
         """A complete object of a list, which may be a bundle."""
-        if not _may_hold_objects(raw):
+        if not may_hold_objects(raw):
             self._emit(raw)
             return
         head, level = PropertyReader(), len(self._open)
         at, what = head.read(raw, 0)
-        if what is not StopReason.LIST or not _holds(head, raw, at, last=True):
+        if what is not StopReason.LIST or not is_container(head, raw, at, last=True):
             if not head.is_empty_bundle:
                 self._emit(raw)
         elif self._bundles() == BUNDLES_DEEP:
@@ -267,10 +301,10 @@ class ObjectSplitter:
     def _start_element(self, rest: bytes, last: bool) -> bool:
         """An object of a list that is incomplete, deeply nested or malformed: it may be a bundle."""
         head = PropertyReader()
-        at, what = head.read(rest[:_SNIFF_BYTES], 0)
-        if what is StopReason.MORE and len(rest) < _SNIFF_BYTES and not last:
+        at, what = head.read(rest[:SNIFF_BYTES], 0)
+        if what is StopReason.MORE and len(rest) < SNIFF_BYTES and not last:
             return False
-        holds = _holds(head, rest, at, last) if what is StopReason.LIST else False
+        holds = is_container(head, rest, at, last) if what is StopReason.LIST else False
         if holds is None:
             return False
         if holds and self._bundles() < BUNDLES_DEEP:
@@ -322,7 +356,7 @@ class ObjectSplitter:
             return
         if self._open:
             raw = self._wrapped(raw) if too_deep else self._versioned(raw)
-        if self._open and not self._impatient and (self._waiting or _says_no_version(raw)):
+        if self._open and not self._impatient and (self._waiting or says_no_version(raw)):
             self._let_wait(raw)
         else:
             self._found.append(raw)
@@ -342,7 +376,7 @@ class ObjectSplitter:
     def _versioned(self, raw: bytes) -> bytes:
         """Returns the object; without a version of its own, with that of the innermost bundle that has one."""
         said = next((head.spec_version for head in reversed(self._open) if head.spec_version), None)
-        if said not in _VERSIONS or not _says_no_version(raw):
+        if said not in _VERSIONS or not says_no_version(raw):
             return raw
         return b'{"spec_version":%b%b%b' % (said, b"," if raw[1:].lstrip()[:1] != b"}" else b"", raw[1:])
 
@@ -352,47 +386,6 @@ class ObjectSplitter:
         return outside + raw + b"]}" * self._bundles()
 
 
-def _holds(head: PropertyReader, data: bytes, at: int, last: bool) -> bool | None:
-    """Returns whether an object with a list ``objects``, which begins before ``at``, is a bundle or an envelope.
-
-    With sorted keys the type is after the list, so a bounded amount of data is searched for it; None if more data are
-    needed.
-    """
-    if head.type is not None:
-        return True
-    window = data[:_SNIFF_BYTES]
-    after, ended = Scan().read(window, at - 1)
-    if ended:
-        behind = copy(head)
-        _, what = behind.read(window, after)
-        if behind.type is not None:
-            return behind.type == b'"bundle"'
-        if what is StopReason.END:
-            return True
-    return True if last or len(data) >= _SNIFF_BYTES else None
-
-
 def _split_document(line: bytes, limit_bytes: int) -> list[bytes]:
     inner = ObjectSplitter(limit_bytes=limit_bytes)
     return inner.feed(line) + inner.close()
-
-
-def _says_no_version(raw: bytes) -> bool:
-    return raw[:1] == b"{" and b'"spec_version"' not in raw
-
-
-def _may_hold_objects(raw: bytes) -> bool:
-    """Returns False if it is certainly a single object; others are read property by property."""
-    return b'"objects"' in raw or b'"bundle"' in raw
-
-
-def _looks_like_lines(lines: list[bytes]) -> bool:
-    """Returns whether the first lines are NDJSON, possibly malformed, and not one document over many lines."""
-    first, second = lines[0].strip(), (lines[1].strip() if len(lines) > 1 else b"")
-    if not second or _HOLDS_OBJECTS.search(first):
-        return False
-    if first[:1] == b"[":  # a list over several lines, unless it ends with the line and more follows
-        return first[-1:] == b"]" and second[:1] in (b"{", b"[")
-    if first[:1] != b"{":
-        return True
-    return len(first) > 1 and (second[:1] == b"{" or WHOLE_OBJECT.fullmatch(first) is not None)

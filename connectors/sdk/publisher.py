@@ -12,6 +12,7 @@ import orjson
 from connectors.sdk.connector import Checkpoint, Item, SourceList
 from connectors.sdk.errors import WrongSettings
 from connectors.sdk.output import write_out
+from connectors.sdk.places import ObjectPlace
 
 BATCH_OBJECTS = 5_000
 BATCH_BYTES = 4 << 20
@@ -28,6 +29,8 @@ class ItemBatch:
     size_bytes: int
     lists: tuple[SourceList | None, ...] = ()
     """The list that each object stands in."""
+    places: tuple[ObjectPlace | None, ...] = ()
+    """Where each object stands in its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Acknowledged:
 
     received: int
     receipts: tuple[str, ...] = ()
+    left_out: tuple[int, ...] = ()
+    """The indexes of the objects that exceed the target's limit, in order, if the target tells them."""
 
 
 class Publisher(Protocol):
@@ -90,27 +95,28 @@ class LinesPublisher:
 
 def batches(items: Iterable[Item], *, limit_objects: int, limit_bytes: int) -> Iterator[ItemBatch]:
     """Yields items in batches within both limits (at least one item, however long)."""
-    bodies: list[bytes] = []
-    lists: list[SourceList | None] = []
+    taken: list[tuple[bytes, Item]] = []
     size = 0
-    last: Item | None = None
     for item in items:
         body = as_line(item.body)
-        if bodies and (len(bodies) >= limit_objects or size + len(body) > limit_bytes):
-            yield _batch(bodies, lists, last, size)
-            bodies, lists, size, last = [], [], 0, None
-        bodies.append(body)
-        lists.append(item.source_list)
+        if taken and (len(taken) >= limit_objects or size + len(body) > limit_bytes):
+            yield _batch(taken, size)
+            taken, size = [], 0
+        taken.append((body, item))
         size += len(body) + 1
-        if item.checkpoint is not None:
-            last = item
-    if bodies:
-        yield _batch(bodies, lists, last, size)
+    if taken:
+        yield _batch(taken, size)
 
 
-def _batch(bodies: list[bytes], lists: list[SourceList | None], last: Item | None, size: int) -> ItemBatch:
-    checkpoint = last.checkpoint if last else None
-    return ItemBatch(tuple(bodies), checkpoint() if callable(checkpoint) else checkpoint, size, tuple(lists))
+def _batch(taken: list[tuple[bytes, Item]], size: int) -> ItemBatch:
+    checkpoint = next((item.checkpoint for _, item in reversed(taken) if item.checkpoint is not None), None)
+    return ItemBatch(
+        tuple(body for body, _ in taken),
+        checkpoint() if callable(checkpoint) else checkpoint,
+        size,
+        tuple(item.source_list for _, item in taken),
+        tuple(item.place for _, item in taken),
+    )
 
 
 def as_line(body: bytes | Mapping[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from connectors.sdk.connector import shortened
+from connectors.sdk.other_formats import other_format
 
 START_BYTES = 64 << 10
 """How much of a source is checked: the form of a login page may follow long style sheets."""
@@ -160,11 +161,8 @@ def _word(value: Any, deep: int) -> str:
 
 
 def _other_format(start: bytes) -> NotAFeed | None:
-    if b'"Event"' in start and b'"Attribute"' in start:
-        return NotAFeed("a MISP event", "Convert it to STIX 2.1 first (misp-stix).")
-    if b'"csaf_version"' in start:
-        return NotAFeed("a CSAF advisory", "Convert it to STIX 2.1 first.")
-    return None
+    found = other_format(start)
+    return NotAFeed(found.what, found.way_out) if found else None
 
 
 def _text(start: bytes) -> NotAFeed:

@@ -6,7 +6,7 @@ continues at the last checkpoint: some objects are published twice, which the hu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Thread
@@ -15,6 +15,7 @@ from typing import Any
 from connectors.sdk.checkpoints import Checkpoints, NoCheckpoints
 from connectors.sdk.connector import Checkpoint, Connector, SourceList, SourceWarning
 from connectors.sdk.errors import ConnectorError, SourceFailed
+from connectors.sdk.places import ObjectPlace, ObjectPlaces
 from connectors.sdk.progress import Progress, Quiet
 from connectors.sdk.published import NothingPublished, PublishedIds
 from connectors.sdk.publisher import BATCH_BYTES, BATCH_OBJECTS, Acknowledged, ItemBatch, Publisher, batches
@@ -31,6 +32,18 @@ class RunReport:
     withdrawn: int = 0
     """How many the source lists no more."""
     warnings: list[SourceWarning] = field(default_factory=list)
+    places: ObjectPlaces = field(default_factory=ObjectPlaces)
+    """Where the received objects stand in their files, by their index in the run."""
+    places_too_large: list[ObjectPlace | None] = field(default_factory=list)
+    """Where the objects that the publisher left out stand, in the order of ``Publisher.too_large``."""
+
+    def add_places(self, places: Sequence[ObjectPlace | None], acknowledged: Acknowledged) -> None:
+        """Add the places of a batch. They are unknown if the target has not received one object for each."""
+        left_out = set(acknowledged.left_out)
+        found = [place for index, place in enumerate(places) if index not in left_out]
+        is_one_each = len(found) == acknowledged.received
+        self.places.extend(found if is_one_each else [None] * acknowledged.received)
+        self.places_too_large += [places[index] for index in acknowledged.left_out]
 
 
 class Runner:
@@ -136,6 +149,7 @@ class Runner:
         acknowledged = sent.result()
         if batch.checkpoint is not None:
             self._checkpoints.save(batch.checkpoint)
+        self.report.add_places(batch.places, acknowledged)
         self.report.objects += len(batch.bodies)
         self.report.size_bytes += batch.size_bytes
         self.report.batches += 1

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from pydantic_settings import SettingsConfigDict
 
 from connectors.sdk.connector import ConnectorSettings
-from connectors.sdk.files import FilesConnector, FilesSettings, SeenFile
+from connectors.sdk.files import FileBody, FilesConnector, FilesSettings, SeenFile
 from connectors.sdk.inputs import Input
-from connectors.sdk.objects import split
+from connectors.sdk.objects import split_with_lines
 
 _STIX_ID = re.compile(rb'"id"\s*:\s*"[a-z0-9-]+--')
 _STIX_TYPE = re.compile(rb'"type"\s*:\s*"[a-z0-9-]+"')
@@ -32,14 +32,20 @@ class StixFileConnector(FilesConnector[StixFileSettings]):
     Settings: ClassVar[type[ConnectorSettings]] = StixFileSettings
     suffixes = (".json", ".jsonl", ".ndjson", ".stix", ".stix2")
 
-    def bodies(self, source: Input, file: SeenFile) -> Iterator[bytes]:
+    def bodies(self, source: Input, file: SeenFile) -> Iterator[FileBody]:
         """Yields each object as one line of bytes."""
         del file
-        return split(source.chunks())
+        return numbered_bodies(source)
 
     def is_object(self, body: bytes | Mapping[str, Any]) -> bool:
         """Returns whether it may be a STIX object, possibly malformed."""
         return isinstance(body, bytes) and _may_be_stix(body)
+
+
+def numbered_bodies(source: Input) -> Iterator[FileBody]:
+    """Yields the objects of an input: by their lines in NDJSON, in other documents by their order."""
+    for number, (body, line) in enumerate(split_with_lines(source.chunks()), start=1):
+        yield FileBody(body, "line", line) if line else FileBody(body, "object", number)
 
 
 def _may_be_stix(raw: bytes) -> bool:

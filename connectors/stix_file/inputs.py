@@ -10,11 +10,21 @@ from typing import Any, BinaryIO, ClassVar, Self
 from connectors.sdk.connector import Checkpoint, Connector, ConnectorSettings, Item
 from connectors.sdk.errors import SourceFailed
 from connectors.sdk.inputs import Input
-from connectors.sdk.objects import split
+from connectors.sdk.other_formats import other_format
+from connectors.sdk.places import ObjectPlace
 from connectors.sdk.recognise import not_a_feed
-from connectors.stix_file import StixFileConnector, StixFileSettings
+from connectors.stix_file import StixFileConnector, StixFileSettings, numbered_bodies
 
-STDIN = "-"
+STDIN, STDIN_NAME = "-", "standard input"
+
+
+def refuse_other_content(source: Input) -> None:
+    """Raises SourceFailed if the first bytes of an input are surely not STIX: a web page, CSV, a MISP event."""
+    if found := not_a_feed(source.start):
+        raise SourceFailed("source.not-a-feed", f"{source.name} is {found.what}.", found.way_out)
+    path = source.name if source.name != STDIN_NAME else "FILE"
+    if other := other_format(source.start, path):
+        raise SourceFailed("source.other-format", f"{source.name} is no STIX: this is {other.what}.", other.way_out)
 
 
 class InputsSettings(ConnectorSettings):
@@ -56,13 +66,13 @@ class Inputs(Connector[InputsSettings]):
             self._done += 1
 
     def _from_stdin(self) -> Iterator[Item]:
-        source = Input(self._stdin or sys.stdin.buffer, name="standard input", size_bytes=None)
+        source = Input(self._stdin or sys.stdin.buffer, name=STDIN_NAME, size_bytes=None)
         with closing(source.parts(StixFileConnector.suffixes)) as parts:
             for part in parts:
-                for number, body in enumerate(split(part.chunks())):
-                    if number == 0 and (found := not_a_feed(part.start)):
-                        raise SourceFailed("source.not-a-feed", f"{part.name} is {found.what}.", found.way_out)
-                    yield Item(body)
+                for count, (body, unit, number) in enumerate(numbered_bodies(part)):
+                    if count == 0:
+                        refuse_other_content(part)
+                    yield Item(body, place=ObjectPlace(part.name, unit, number))
 
     def may_be_empty(self) -> bool:
         """Returns True: files are checked one by one, and standard input may be empty."""
@@ -78,7 +88,13 @@ class Inputs(Connector[InputsSettings]):
 
 
 class _Named(StixFileConnector):
-    """Files that a user names: all data are sent to the hub, and the user sees its verdicts at once."""
+    """Files that a user names: all data are sent to the hub, and the user sees its verdicts at once. Formats of other
+    systems are recognised before.
+    """
+
+    def refuse_something_else(self, source: Input) -> None:
+        """Raises SourceFailed also for the format of another system."""
+        refuse_other_content(source)
 
     def is_object(self, body: bytes | Mapping[str, Any]) -> bool:
         """Returns True: the hub decides."""

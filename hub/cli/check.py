@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +10,10 @@ import typer
 
 from hub.cli.admin import ConfigFile, configured
 from hub.cli.client import AsJson, print_json, printable, speaking
+from hub.cli.problems import ProblemLine, ProblemsByCode, ShowAll, where_of
 
 if TYPE_CHECKING:
+    from connectors.sdk.places import ObjectPlace
     from hub.config import Config
     from hub.model.problems import Problem
     from hub.model.words import Limits
@@ -38,32 +39,32 @@ Lists = Annotated[
     bool, typer.Option("--lists/--no-lists", help="Check the warning lists too, which takes some seconds.")
 ]
 
-_SHOWN = 200
-"""How many problems are printed; ``--json`` prints all."""
-
-_WORDS = {"rejected": ("rejected", "red"), "held": ("held", "magenta"), "accepted": ("warning", "yellow")}
+_COLOURS = {"rejected": "red", "held": "magenta", "accepted": "yellow"}
 
 
 @dataclass(slots=True)
 class Report:
-    """The results; keeps only as many rows as are printed."""
+    """The results: all problems as rows for ``--json``, otherwise by code."""
 
-    keep: int | None
+    as_json: bool
+    problems: ProblemsByCode
     checked: int = 0
     refused: int = 0
     held: int = 0
     rows: list[Mapping[str, Any]] = field(default_factory=list)
-    by_code: Counter[str] = field(default_factory=Counter)
 
-    def add(self, index: int, stix_id: str | None, problems: Sequence[Problem]) -> None:
+    def add(self, place: ObjectPlace | None, stix_id: str | None, problems: Sequence[Problem]) -> None:
         """Count one object and its problems."""
-        self.checked = index + 1
+        index = self.checked
+        self.checked += 1
         self.refused += any(problem.state == "rejected" for problem in problems)
         self.held += any(problem.state == "held" for problem in problems)
         for problem in problems:
-            self.by_code[problem.code] += 1
-            if self.keep is None or len(self.rows) < self.keep:
-                self.rows.append(_row(index, stix_id, problem))
+            if self.as_json:
+                self.rows.append(_row(index, place, stix_id, problem))
+            else:
+                where = f"{where_of(place, index, stix_id)} {problem.at}".rstrip()
+                self.problems.add(ProblemLine(str(problem.state), str(problem.code), where, problem.says))
 
 
 def command(
@@ -71,6 +72,7 @@ def command(
     name: OwnNames = None,
     unnamed: Unnamed = False,
     lists: Lists = True,
+    show_all: ShowAll = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> int:
@@ -80,10 +82,10 @@ def command(
     """
     settings = configured(config)
     judge = _judge(settings, Own(tuple(name or ()), unnamed=unnamed), lists=lists)
-    report = Report(keep=None if as_json else _SHOWN)
+    report = Report(as_json, ProblemsByCode(keep_all=show_all))
     with speaking():
-        for index, value in enumerate(_objects(files, settings.limits)):
-            report.add(index, *judge(value))
+        for place, value in _objects(files, settings.limits):
+            report.add(place, *judge(value))
     if as_json:
         counts = {"checked": report.checked, "refused": report.refused, "held": report.held}
         print_json({**counts, "problems": report.rows})
@@ -92,14 +94,14 @@ def command(
     return 1 if report.refused else 0
 
 
-def _objects(files: Sequence[str], limits: Limits) -> Iterator[bytes]:
-    """Yields the objects as the hub receives them from ``ctihub push``, which sends NDJSON."""
+def _objects(files: Sequence[str], limits: Limits) -> Iterator[tuple[ObjectPlace | None, bytes]]:
+    """Yields the objects, and where each stands, as the hub receives them from ``ctihub push``, which sends NDJSON."""
     from connectors.sdk.publisher import as_line
     from connectors.stix_file.inputs import Inputs
     from hub.intake.body import objects_on
 
     for item in Inputs.named(files).items({}):
-        yield from objects_on(as_line(item.body), limits)
+        yield from ((item.place, value) for value in objects_on(as_line(item.body), limits))
 
 
 def _judge(config: Config, own: Own, *, lists: bool) -> Callable[[bytes], Verdict]:
@@ -188,8 +190,8 @@ def _decoded(value: bytes) -> Mapping[str, Any]:
     return decoded if isinstance(decoded, dict) else {}
 
 
-def _row(index: int, stix_id: str | None, problem: Problem) -> Mapping[str, Any]:
-    """Returns a problem as in a receipt, with the pointer."""
+def _row(index: int, place: ObjectPlace | None, stix_id: str | None, problem: Problem) -> Mapping[str, Any]:
+    """Returns a problem as in a receipt, with the pointer and the place."""
     return {
         "index": index,
         "id": stix_id,
@@ -197,6 +199,7 @@ def _row(index: int, stix_id: str | None, problem: Problem) -> Mapping[str, Any]
         "code": str(problem.code),
         "at": problem.at,
         "message": problem.says,
+        **({"place": place.as_json()} if place else {}),
     }
 
 
@@ -205,15 +208,9 @@ def _print(report: Report) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    for row in report.rows:
-        word, colour = _WORDS[row["state"]]
-        where = printable(f"#{row['index']} {row['id'] or '(no id)'} {row['at']}")
-        console.print(Text.assemble((f"{word:9}", colour), (f"{row['code']:28}", "bold"), where), soft_wrap=True)
-        console.print(Text(f"         {printable(row['message'])}", style="dim"), soft_wrap=True)
-    if (more := report.by_code.total() - len(report.rows)) > 0:
-        console.print(f"… and {more:,} more; --json prints all.")
-    for code, times in report.by_code.most_common():
-        console.print(f"{times:8,}  {code}")
+    for line in report.problems.lines():
+        head = Text.assemble((f"{line.word:9}", _COLOURS[line.first.state]), (printable(line.code), "bold"))
+        console.print(Text.assemble(head, f"  {printable(line.example)}"), soft_wrap=True)
     verdict = f"{report.refused:,} would be refused" if report.refused else "none would be refused"
     verdict += f", {report.held:,} held for the operator" if report.held else ""
     style = "bold red" if report.refused else "bold green"

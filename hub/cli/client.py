@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.cli.problems import ProblemLine, ProblemsByCode, where_of
 from hub.model.errors import HubError, NotAllowed, NotAuthenticated, NotFound, Refused, TryAgain, WrongUsage
 
 if TYPE_CHECKING:
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
     from connectors.sdk.kafka import KafkaAccess
     from connectors.sdk.progress import Progress
     from connectors.sdk.publisher import Publisher
+    from connectors.sdk.runner import RunReport
     from connectors.sdk.verdicts import Verdicts
 
 DEFAULT_URL = "http://127.0.0.1:8480"
-_SHOWN_PROBLEMS = 20
-_TOLD_FIRST = ("rejected", "held", "accepted", "unchanged")
 _WIDE = 300
 
 Url = Annotated[str, typer.Option("--url", envvar="CTIHUB_URL", help="The hub's address.", rich_help_panel="The hub")]
@@ -155,13 +155,20 @@ class RetryMessages:
 
 
 def verdicts_on(
-    client: HubClient, publisher: Publisher, receipts: list[str], retries: RetryMessages, *, quiet: bool
+    client: HubClient,
+    publisher: Publisher,
+    report: RunReport,
+    retries: RetryMessages,
+    *,
+    quiet: bool,
+    all_problems: bool = False,
 ) -> Verdicts:
     """Waits for the hub's verdicts on the published objects and returns them."""
     from connectors.sdk.verdicts import collect
 
-    with retries.over("verdicts", quiet=quiet or len(receipts) < 2) as progress:
-        verdicts = collect(client, receipts, progress=progress)
+    with retries.over("verdicts", quiet=quiet or len(report.receipts) < 2) as progress:
+        verdicts = collect(client, report.receipts, progress=progress, all_problems=all_problems)
+    verdicts.add_places(report.places, report.places_too_large)
     verdicts.add_too_large(publisher.too_large)
     return verdicts
 
@@ -193,18 +200,23 @@ def named_or_piped(names: Iterable[str]) -> list[str]:
     return [line for name in names for line in (filter(None, piped) if name == "-" else [name])]
 
 
-def print_verdicts(verdicts: Verdicts, *, as_json: bool, verb: str = "received", with_unchanged: bool = False) -> None:
-    """Print the counts (stdout) and the first problems (stderr), rejections before warnings. ``with_unchanged``: also
+def print_verdicts(
+    verdicts: Verdicts, *, as_json: bool, verb: str = "received", with_unchanged: bool = False, show_all: bool = False
+) -> None:
+    """Print the counts (stdout) and the problems by code (stderr), rejections before warnings. ``with_unchanged``: also
     why something was unchanged.
     """
     if as_json:
         print_json(verdicts.as_json())
         return
-    told = [problem for problem in verdicts.problems if with_unchanged or problem.state != "unchanged"]
-    told.sort(key=lambda problem: _TOLD_FIRST.index(problem.state))
-    for problem in told[:_SHOWN_PROBLEMS]:
-        say(f"{problem.state}  {problem.code}  #{problem.index} {problem.id or '(no id)'}: {problem.message}")
-    if len(told) > _SHOWN_PROBLEMS:
-        say(f"… and {len(told) - _SHOWN_PROBLEMS:,} more; --json prints them.")
+    told = ProblemsByCode(keep_all=show_all)
+    for one in verdicts.problems:
+        if with_unchanged or one.state != "unchanged":
+            where = where_of(verdicts.places.at(one.index), one.index, one.id)
+            told.add(ProblemLine(one.state, one.code, where, one.message))
+    for line in told.lines():
+        say(str(line))
+    if verdicts.has_more:
+        say(f"There are more problems than these {len(verdicts.problems):,}; --json prints all.")
     counts = verdicts.counts()
     print(f"{verb} {counts.pop('received'):,}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()))

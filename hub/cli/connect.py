@@ -33,7 +33,9 @@ from hub.cli.client import (
     speaking,
     verdicts_on,
 )
+from hub.cli.connector_settings import list_connectors
 from hub.cli.feeds import state_file
+from hub.cli.problems import ShowAll
 from hub.model.errors import WrongUsage
 
 if TYPE_CHECKING:
@@ -62,7 +64,11 @@ Config = Annotated[
 ]
 State = Annotated[
     Path | None,
-    typer.Option("--state", metavar="FILE", help="Where to store the checkpoint [in ~/.local/state/ctihub]."),
+    typer.Option(
+        "--state",
+        metavar="FILE",
+        help="Where to store the checkpoint [in ~/.local/state/ctihub; with --to stdout, nowhere].",
+    ),
 ]
 Feed = Annotated[
     str | None,
@@ -135,6 +141,7 @@ def command(
     to: To = Target.HTTP,
     every: Every = None,
     metrics: Metrics = None,
+    show_all: ShowAll = False,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     token: TokenOption = None,
@@ -151,17 +158,16 @@ def command(
     """
     with speaking():
         if list_:
-            _list(name, as_json=as_json)
+            list_connectors(name, as_json=as_json)
             return
         if not name:
             raise WrongUsage("connect.unnamed", "No connector is named.", "See ctihub connect --list.")
         told = _settings(settings or [], config)
         where = _Where(to, url, token, ca_file, patience, user, bootstrap, protocol)
         connector = _made(name, told, where)
-        if withdraw_unlisted and to is Target.STDOUT:
-            raise WrongUsage("withdraw.nowhere", "--withdraw-unlisted needs a hub.", "Leave it out, or leave out --to.")
-        kept = state or state_file(feed or connector.name, told, where.name)
-        run = _Run(connector, kept, _metrics(metrics, name), as_json=as_json, withdraw_unlisted=withdraw_unlisted)
+        kept = state or _usual_state(feed or connector.name, told, where)
+        run = _Run(connector, kept, _metrics(metrics, name), as_json, show_all, withdraw_unlisted)
+        run.ensure_possible(to)
         _run(run, where, every=every)
 
 
@@ -174,6 +180,11 @@ def _made(name: str, told: dict[str, Any], where: _Where) -> Connector[Any]:
         told["centre"] = centre
         connector = catalogue.make(name, told)
     return connector
+
+
+def _usual_state(feed: str, told: Mapping[str, Any], where: _Where) -> Path | None:
+    """Where the checkpoint is without ``--state``. Standard output has none: to look at a feed must not move it on."""
+    return None if where.to is Target.STDOUT else state_file(feed, told, where.name)
 
 
 def _own_name(where: _Where) -> str | None:
@@ -209,10 +220,16 @@ class _Run:
     """The connector of a run, with its checkpoint and metrics."""
 
     connector: Connector[Any]
-    state: Path
+    state: Path | None
     metrics: RunMetrics | None
     as_json: bool
+    show_all: bool
     withdraw_unlisted: bool
+
+    def ensure_possible(self, to: Target) -> None:
+        """Raises WrongUsage for withdrawals without a hub."""
+        if self.withdraw_unlisted and to is Target.STDOUT:
+            raise WrongUsage("withdraw.nowhere", "--withdraw-unlisted needs a hub.", "Leave it out, or leave out --to.")
 
     def measure(self, report: RunReport, code: str) -> None:
         """Write the metrics of a run."""
@@ -243,14 +260,15 @@ def _run(run: _Run, where: _Where, *, every: float | None) -> None:
 
 
 def _one_round(run: _Run, outlet: _Outlet, retries: RetryMessages) -> None:
-    from connectors.sdk.checkpoints import CheckpointFile
+    from connectors.sdk.checkpoints import CheckpointFile, NoCheckpoints
     from connectors.sdk.errors import ConnectorError
     from connectors.sdk.published import PublishedFile, published_beside
     from connectors.sdk.runner import Runner, RunReport
 
     report, code = RunReport(), "connector.broken"  # unless it is set below
-    checkpoints = CheckpointFile(run.state, connector=run.connector.name)
-    published = None if outlet.to is Target.STDOUT else PublishedFile(published_beside(run.state))
+    checkpoints = CheckpointFile(run.state, connector=run.connector.name) if run.state else NoCheckpoints()
+    keeps_ids = outlet.to is not Target.STDOUT
+    published = PublishedFile(published_beside(run.state)) if run.state and keeps_ids else None
     try:
         with retries.over(run.connector.name, quiet=run.as_json) as progress:
             runner = Runner(
@@ -281,12 +299,13 @@ def _print_round(
     if not run.as_json:
         _say_what_else(report, left_out)
     if outlet.client:
-        verdicts = verdicts_on(outlet.client, publisher, report.receipts, retries, quiet=run.as_json)
+        everything = run.as_json or run.show_all
+        verdicts = verdicts_on(outlet.client, publisher, report, retries, quiet=run.as_json, all_problems=everything)
         failure = failure or _all_refused(verdicts)
         if run.as_json:
             print_json({**verdicts.as_json(), **_as_json(report, left_out, failure)})
         else:
-            print_verdicts(verdicts, as_json=False)
+            print_verdicts(verdicts, as_json=False, show_all=run.show_all)
         return failure
     if publisher.too_large:
         say(f"left out: {len(publisher.too_large):,}, too large for their target")
@@ -366,29 +385,3 @@ def _from_toml(config: Path) -> dict[str, Any]:
         return tomllib.loads(config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise WrongUsage("config.unreadable", f"{config} cannot be read: {error}.", "It should be TOML.") from error
-
-
-def _list(name: str | None, *, as_json: bool) -> None:
-    from connectors.sdk import catalogue
-
-    names = [name] if name else catalogue.names()
-    kinds = [catalogue.connector_class(one) for one in names]
-    shown = [_described(kind) for kind in kinds]
-    if as_json:
-        print_json(shown)
-        return
-    for one in shown:
-        print(f"{one['name']:10} {one['summary']}")
-        for setting in one["settings"] if name else []:
-            default = "required" if setting["required"] else f"[{_default(setting['default'])}]"
-            print(f"  {setting['name']}  {default}  {setting['help']}")
-
-
-def _described(kind: type[Connector[Any]]) -> dict[str, Any]:
-    from connectors.sdk import catalogue
-
-    return {"name": kind.name, "summary": kind.summary, "settings": catalogue.describe(kind)}
-
-
-def _default(value: Any) -> str:
-    return "none" if value in (None, [], {}) else str(value)

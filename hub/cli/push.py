@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,11 @@ from hub.cli.client import (
     print_verdicts,
     verdicts_on,
 )
+from hub.cli.problems import ShowAll
+from hub.model.errors import Refused
+
+if TYPE_CHECKING:
+    from connectors.sdk.verdicts import Verdicts
 
 Files = Annotated[list[str], typer.Argument(help="Files, folders or patterns; - is standard input.", metavar="FILE…")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 when something was rejected.")]
@@ -29,6 +34,7 @@ def command(
     files: Files,
     strict: Strict = False,
     wait: Wait = True,
+    show_all: ShowAll = False,
     as_json: AsJson = False,
     url: Url = DEFAULT_URL,
     token: TokenOption = None,
@@ -37,8 +43,8 @@ def command(
 ) -> None:
     """Publish STIX: bundles, single objects, lists or NDJSON, also compressed with gzip or ZIP.
 
-    What the hub has acknowledged is durable. The command then waits for the verdicts and prints their counts; rejected
-    objects do not make it fail, unless --strict is given.
+    What the hub has acknowledged is durable. The command then waits for the verdicts and prints their counts. It fails
+    if all objects were rejected, and with --strict if one was.
     """
     from connectors.sdk.http import HttpPublisher
     from connectors.sdk.runner import Runner
@@ -49,13 +55,14 @@ def command(
         publisher = HttpPublisher(client)
         with retries.over("push", quiet=as_json) as progress:
             runner = Runner(Inputs.named(files), publisher, progress=progress)
-            failure = runner.attempt()
+            failure: Exception | None = runner.attempt()
         report, rejected = runner.report, 0
         if failure and not report.receipts:
             raise failure
         if wait:
-            verdicts = verdicts_on(client, publisher, report.receipts, retries, quiet=as_json)
-            print_verdicts(verdicts, as_json=as_json)
+            verdicts = verdicts_on(client, publisher, report, retries, quiet=as_json, all_problems=as_json or show_all)
+            print_verdicts(verdicts, as_json=as_json, show_all=show_all)
+            failure = failure or _all_refused(verdicts)
             rejected = verdicts.rejected
         else:
             _print_receipts(report.receipts, report.objects, as_json=as_json)
@@ -63,6 +70,13 @@ def command(
         raise failure
     if strict and rejected:
         raise typer.Exit(1)
+
+
+def _all_refused(verdicts: Verdicts) -> Refused | None:
+    if not verdicts.received or verdicts.rejected < verdicts.received:
+        return None
+    says = f"The hub refused all {verdicts.received:,} objects."
+    return Refused("push.all-refused", says, "Each code has a page in docs/rules that says what is wrong.")
 
 
 def _print_receipts(receipts: list[str], objects: int, *, as_json: bool) -> None:

@@ -53,7 +53,8 @@ def report(
         first = error.errors()[0]
         where = "/".join(map(str, first["loc"]))
         raise WrongUsage("feedback.option", f"{where or 'The report'}: {first['msg']}.", "See --help.") from None
-    print_verdicts(collect(client, [one.status_url for one in receipts]), as_json=as_json, verb=verb)
+    verdicts = collect(client, [one.status_url for one in receipts], all_problems=as_json)
+    print_verdicts(verdicts, as_json=as_json, verb=verb)
 
 
 def named(what: Sequence[str], kind: str | None, tlp: str | None) -> list[dict[str, str | None]]:

@@ -82,7 +82,7 @@ def command(
     with hub_client(url, token, ca_file=ca_file, patience_s=patience) as client:
         ids = chain(_named(client, said, soft=soft, undo=undo), _of_feeds(feed or []))
         receipts = [client.withdraw(some, soft=soft, restore=undo).status_url for some in _parts(ids)]
-        verdicts = collect(client, receipts)
+        verdicts = collect(client, receipts, all_problems=as_json)
         print_verdicts(verdicts, as_json=as_json, verb="restorations" if undo else "withdrawals", with_unchanged=True)
     if not verdicts.accepted:
         done = "nothing was taken back" if undo else "nothing was withdrawn"

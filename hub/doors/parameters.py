@@ -9,9 +9,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, get_args, get_origin
 
 from fastapi import params
-from fastapi.dependencies.utils import field_annotation_is_sequence, get_flat_params
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from starlette.datastructures import QueryParams
 from starlette.routing import BaseRoute
@@ -61,7 +62,7 @@ def declared_by(route: APIRoute) -> DeclaredParameters:
     """Returns the parameters that a route declares: in its handler, or only in OpenAPI (``openapi_extra``)."""
     fields = [field for field in get_flat_params(route.dependant) if isinstance(field.field_info, params.Query)]
     names = {field.alias for field in fields}
-    repeatable = {field.alias for field in fields if field_annotation_is_sequence(field.field_info.annotation)}
+    repeatable = {field.alias for field in fields if _takes_several(field.field_info.annotation)}
     for one in (route.openapi_extra or {}).get("parameters", ()):
         if one["in"] == "query":
             names.add(one["name"])
@@ -82,6 +83,12 @@ class _Checked:
         if scope["query_string"]:
             self._declared.check(QueryParams(scope["query_string"]))
         await self._app(scope, receive, send)
+
+
+def _takes_several(annotation: Any) -> bool:
+    """Returns whether a parameter of this type is a list, or a list or nothing."""
+    kinds = (annotation, *get_args(annotation))
+    return any((get_origin(kind) or kind) in (list, tuple, set, frozenset) for kind in kinds)
 
 
 def _shown(name: str) -> str:

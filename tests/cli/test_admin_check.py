@@ -120,6 +120,21 @@ def test_a_person_sees_the_sum(shell: Shell) -> None:
     assert "pattern.syntax" in answer.out
 
 
+def test_problems_name_file_and_line_refusals_first_by_code(shell: Shell) -> None:
+    warned = GOOD | {"spec_version": "2.0"}
+    path = _file(shell, GOOD, GOOD | {"pattern": "["}, GOOD | {"pattern": "]"})
+    answer = shell("check", "--no-lists", path)
+    assert f"rejected pattern.syntax  2, first {path}:2 {GOOD['id']}" in answer.out
+    answer = shell("check", "--no-lists", "--all", path)
+    assert [f"{path}:{line} " in answer.out for line in (1, 2, 3)] == [False, True, True]
+    _, said = _check(shell, "--no-lists", path)
+    assert [each["place"] for each in said["problems"]] == [{"file": path, "line": line} for line in (2, 3)]
+    answer = shell("check", "--no-lists", "--name", "x", _file(shell, warned | {"name": "x"}, GOOD | {"pattern": "["}))
+    words = [line.split()[0] for line in answer.out.splitlines()[:-1]]
+    assert words[0] == "rejected"
+    assert set(words[1:]) == {"warning"}
+
+
 @pytest.mark.parametrize("path", ["nowhere.json", "nowhere/*.json"])
 def test_a_file_that_is_not_there_is_an_error(shell: Shell, path: str) -> None:
     answer = shell("check", path)

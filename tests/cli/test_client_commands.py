@@ -76,7 +76,7 @@ def test_push_ends_with_the_counts_of_the_receipts(
     ran = Ran(capfd, "push", a_file(tmp_path, [*INDICATORS[:2], b"not json"]), str(packed))
     assert ran.code == 0
     assert ran.out == "received 8: accepted 7, unchanged 0, held 0, rejected 1\n"
-    assert "rejected  json.malformed  #2 (no id): not JSON" in ran.err
+    assert f"rejected  json.malformed  {tmp_path}/feed.ndjson:3 (no id): not JSON" in ran.err
     assert hub.lines == [*INDICATORS[:2], b"not json", *INDICATORS]
 
 
@@ -85,6 +85,50 @@ def test_push_strict_fails_when_something_is_rejected(
 ) -> None:
     assert Ran(capfd, "push", "--strict", a_file(tmp_path, [b"not json"])).code == 1
     assert Ran(capfd, "push", "--strict", a_file(tmp_path, INDICATORS)).code == 0
+
+
+def test_push_of_which_nothing_passed_fails(hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ran = Ran(capfd, "push", a_file(tmp_path, [b"not json", b"{"]))
+    assert (ran.code, ran.out) == (1, "received 2: accepted 0, unchanged 0, held 0, rejected 2\n")
+    assert "The hub refused all 2 objects." in ran.err
+    assert Ran(capfd, "push", a_file(tmp_path, [b"not json", INDICATORS[0]])).code == 0
+    assert Ran(capfd, "push", a_file(tmp_path, [b""], "empty.json")).code == 1, "an empty file is an error of its own"
+
+
+def test_problems_are_told_by_code_with_the_first_place_and_all_of_them_where_that_is_wanted(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lines = [INDICATORS[0], b"", b"not json", INDICATORS[1], b"{"]
+    bundle = tmp_path / "bundle.json"
+    bundle.write_bytes(b'{"type":"bundle","objects":[\n' + INDICATORS[2] + b",\nnot json,\n" + INDICATORS[3] + b"]}")
+    files = (a_file(tmp_path, lines), str(bundle))
+    ran = Ran(capfd, "push", *files)
+    told = [line for line in ran.err.splitlines() if "json.malformed" in line]
+    assert told == [f"rejected  json.malformed  3, first {files[0]}:3 (no id): not JSON"]
+    ran = Ran(capfd, "push", "--all", *files)
+    places = [line.split()[2] for line in ran.err.splitlines() if "json.malformed" in line]
+    assert places == [f"{files[0]}:3", f"{files[0]}:5", f"{bundle},"]
+    ran = Ran(capfd, "push", "--json", *files)
+    assert [problem["place"] for problem in ran.json["problems"]] == [
+        {"file": files[0], "line": 3},
+        {"file": files[0], "line": 5},
+        {"file": str(bundle), "object": 2},
+    ]
+
+
+@pytest.mark.parametrize("name", ["event.json", "table.csv"])
+def test_files_of_other_systems_are_called_by_their_name_and_the_way_is_named(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes({"event.json": b'{"Event": {"Attribute": []}}', "table.csv": b"ip,tag\n198.51.100.1,x\n"}[name])
+    what = {"event.json": "a MISP event", "table.csv": "CSV"}[name]
+    for command in (("push",), ("check", "--no-lists")):
+        ran = Ran(capfd, *command, str(path))
+        assert (ran.code, ran.out) == (1, "")
+        assert f"{path} is no STIX: this is {what}." in ran.err
+        assert f"ctihub connect csv path={path} mapping=" in ran.err
+    assert hub.lines == []
 
 
 def test_push_json_is_one_document(hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -600,6 +644,20 @@ def test_connect_to_standard_output_needs_no_hub(tmp_path: Path, capfd: pytest.C
     ran = Ran(capfd, "connect", "stix-file", f"path={feed}", "--to", "stdout", "--state", str(tmp_path / "s.json"))
     assert ran.code == 0
     assert ran.out.encode().splitlines() == INDICATORS
+
+
+def test_looking_at_standard_output_moves_no_checkpoint(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("connect", "stix-file", f"path={a_file(tmp_path, INDICATORS)}")
+    for _ in range(2):
+        assert len(Ran(capfd, *words, "--to", "stdout").out.splitlines()) == len(INDICATORS)
+    assert not (tmp_path / "state").exists()
+    state = ("--state", str(tmp_path / "s.json"))
+    assert len(Ran(capfd, *words, "--to", "stdout", *state).out.splitlines()) == len(INDICATORS)
+    assert Ran(capfd, *words, "--to", "stdout", *state).out == "", "it was asked to remember"
+    assert Ran(capfd, *words).code == 0
+    assert hub.lines == INDICATORS
 
 
 def test_connect_list_shows_connectors_and_their_settings(capfd: pytest.CaptureFixture[str]) -> None:

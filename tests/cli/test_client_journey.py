@@ -231,7 +231,8 @@ def test_an_unchanged_feed_is_unchanged_at_the_hub(ctihub: Ctihub) -> None:
 def test_one_hub_reads_another_over_taxii(ctihub: Ctihub, hub: RunningHub, monkeypatch: pytest.MonkeyPatch) -> None:
     ctihub("cert-ro", "push", ctihub.file(*(an_indicator(10 + n, f"198.51.100.{10 + n}") for n in range(20))))
     monkeypatch.setenv("CTIHUB_TAXII_TOKEN", hub.tokens["soc"])
-    words = ("connect", "taxii", f"url={hub.url}/taxii2/", "collections=community", "page_objects=7", "--to", "stdout")
+    words = ["connect", "taxii", f"url={hub.url}/taxii2/", "collections=community", "page_objects=7", "--to", "stdout"]
+    words += ["--state", str(ctihub.folder / "state.json")]
     lines = ctihub.lines("soc", *words)
     assert sum("198.51.100.1" in one.get("pattern", "") for one in lines) >= 10
     assert ctihub("soc", *words) == ""
