@@ -297,11 +297,21 @@ def failure(response: httpx.Response) -> ConnectorError:
     else:
         code, says = problem.code, problem.detail
         way_out = problem.way_out or _WAYS_OUT.get(status, "")
+    if status == _UNAUTHORISED and "authorization" in response.request.headers:
+        says, way_out = _token_refused(response)
     if status in _RETRIED:
         return TryLater(code, says, way_out, retry_after_s=retry_after_s(response.headers.get("Retry-After")))
     return PublishRefused(code, says, way_out, status=status)
 
 
+def _token_refused(response: httpx.Response) -> tuple[str, str]:
+    """The hub tells nobody what is wrong with a token; its operator finds that in the log."""
+    asked = response.request.url
+    says = f"The token (CTIHUB_TOKEN or --token) is not valid at {asked.scheme}://{asked.netloc.decode()}."
+    return says, "Is it mistyped, rotated or suspended? The hub's operator sees which in its log (auth.refused)."
+
+
+_UNAUTHORISED = 401
 _WAYS_OUT = {
     401: "Check --token (or CTIHUB_TOKEN).",
     403: "Ask the hub's operator for the right.",
@@ -310,11 +320,11 @@ _WAYS_OUT = {
 }
 
 
-def unreachable(url: str, error: Exception) -> TryLater:
-    """Returns the error for a hub that does not answer."""
-    way_out = other_scheme(url, error) or (
-        "Give --ca-file." if distrusted(error) else "Check --url, and that the hub runs."
-    )
+def unreachable(url: str, error: Exception) -> ConnectorError:
+    """Returns the error for a hub that does not answer. A retry does not help where it uses the other scheme."""
+    if other := other_scheme(url, error):
+        return WrongSettings("url.scheme", f"The address {url} {other.says}.", other.way_out)
+    way_out = "Give --ca-file." if distrusted(error) else "Check --url, and that the hub runs."
     return TryLater("hub.unreachable", f"No answer from the hub at {url}: {why(error)}.", way_out)
 
 

@@ -6,9 +6,12 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
+
+_HANDSHAKE_S = 3.0
 
 
 def why(error: BaseException) -> str:
@@ -33,14 +36,40 @@ def distrusted(error: BaseException) -> str | None:
     return next((cause.verify_message for cause in found), None)
 
 
-def other_scheme(url: str, error: BaseException) -> str | None:
-    """Returns what to write instead if the server seems to use the other one of http and https."""
-    speaks_tls = urlsplit(url).scheme == "https"
-    if speaks_tls and any(isinstance(cause, ssl.SSLError) and _is_no_tls(cause) for cause in causes(error)):
-        return "It speaks plain HTTP: write http:// if that is meant."
-    if not speaks_tls and isinstance(error, httpx.RemoteProtocolError):
-        return "It may speak TLS: try https://."
+class OtherScheme(NamedTuple):
+    """That a server uses the other one of http and https. ``says`` follows its address."""
+
+    says: str
+    way_out: str
+
+
+def other_scheme(url: str, error: BaseException) -> OtherScheme | None:
+    """Returns what a server speaks if the error shows that it is not what the URL says. A server that ends a plain
+    connection without an answer is asked whether it speaks TLS.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https" and any(
+        isinstance(cause, ssl.SSLError) and _is_no_tls(cause) for cause in causes(error)
+    ):
+        return OtherScheme("speaks plain HTTP", "Write http:// if that is meant.")
+    ended = httpx.RemoteProtocolError | httpx.ReadError
+    if parts.scheme == "http" and isinstance(error, ended) and _speaks_tls(parts.hostname or "", parts.port or 80):
+        return OtherScheme("speaks TLS", "Write https://.")
     return None
+
+
+def _speaks_tls(host: str, port: int) -> bool:
+    """Returns whether a TLS handshake succeeds, with any certificate. Nothing else is sent."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, port), timeout=_HANDSHAKE_S) as connection,
+            context.wrap_socket(connection, server_hostname=host),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

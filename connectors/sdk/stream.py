@@ -136,7 +136,10 @@ class Follower:
                             self._failures = 0
                             yield change
                 except httpx.TransportError as error:
-                    await self._pause(unreachable(self._base, error))
+                    failed = await asyncio.to_thread(unreachable, self._base, error)
+                    if not isinstance(failed, TryLater):
+                        raise failed from error
+                    await self._pause(failed)
                 except TryLater as error:
                     await self._pause(error)
 

@@ -244,8 +244,9 @@ def _failed(url: str, error: Exception) -> ConnectorError:
         return SourceFailed("taxii.tls", f"The certificate of {url} is not trusted: {reason}.", "Set ca_file.")
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
         return SourceFailed("taxii.unreadable", f"The TAXII server at {url} names an invalid address.", _TELL)
+    if other := other_scheme(url, error):
+        return SourceFailed("taxii.scheme", f"The TAXII server at {url} {other.says}.", other.way_out)
     says = f"No answer from the TAXII server at {url}: {why(error)}."
     if any(isinstance(cause, ssl.SSLError) for cause in causes(error)):
-        return SourceFailed("taxii.tls", says, other_scheme(url, error) or "Check the port, and client_cert.")
-    way_out = other_scheme(url, error) or "Check the address, and that the server runs."
-    return TryLater("taxii.unreachable", says, way_out)
+        return SourceFailed("taxii.tls", says, "Check the port, and client_cert.")
+    return TryLater("taxii.unreachable", says, "Check the address, and that the server runs.")

@@ -206,7 +206,7 @@ def test_push_survives_a_hub_that_is_busy_or_loses_its_answer(
     [
         (["push", "nothing.json"], 1, "There is no file nothing.json. Name a file"),
         (["push"], 2, "Missing argument"),
-        (["push", "--token", "wrong", "FILE"], 1, "The token is not known. Check --token"),
+        (["push", "--token", "wrong", "FILE"], 1, "is not valid at http://127.0.0.1:"),
         (["push", "--url", "hub.example", "FILE"], 2, "'hub.example' is not the address of a hub. Write it like http"),
         (["push", "--token", "", "FILE"], 2, "needs a token. Give --token, or set CTIHUB_TOKEN"),
         (["withdraw", "--token", "a b", "x"], 2, "The token holds characters"),

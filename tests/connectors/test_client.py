@@ -7,15 +7,18 @@ import threading
 import time
 from collections.abc import Iterator
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 
 from connectors.sdk.client import HubClient, own_path, retry_after_s
 from connectors.sdk.errors import PublishRefused, TryLater, WrongSettings
 from connectors.sdk.http import HttpPublisher
-from tests.connectors.small_hub import TOKEN, SmallHub
+from tests.connectors.small_hub import TOKEN, Server, SmallHub
+from tests.servers.certificates import Authority
 from tests.waiting import WITHIN_S
 
 LINES = [b'{"id":"a"}', b'{"id":"b"}', b'{"id":"c"}']
@@ -88,16 +91,29 @@ def test_patience_ends_with_a_sentence() -> None:
 
 def test_the_other_of_http_and_https_is_told(hub: SmallHub) -> None:
     url = hub.url.replace("http:", "https:")
-    with HubClient(url, TOKEN, patience_s=0) as client, pytest.raises(TryLater) as raised:
+    with HubClient(url, TOKEN, patience_s=60) as client, pytest.raises(WrongSettings) as raised:
         client.push(LINES)
-    assert raised.value.way_out == "It speaks plain HTTP: write http:// if that is meant."
+    assert raised.value.says == f"The address {url} speaks plain HTTP."
+    assert raised.value.way_out == "Write http:// if that is meant."
+
+
+def test_http_to_a_hub_that_speaks_tls_is_told(tmp_path: Path) -> None:
+    files = tmp_path / "key.pem", tmp_path / "chain.pem"
+    for path, content in zip(files, Authority.make(tmp_path).issue("hub"), strict=True):
+        path.write_bytes(content)
+    server = Server(Starlette(), tls=files)
+    url = server.url.replace("https:", "http:")
+    with HubClient(url, TOKEN, patience_s=60) as client, pytest.raises(WrongSettings) as raised:
+        client.push(LINES)
+    assert (raised.value.says, raised.value.way_out) == (f"The address {url} speaks TLS.", "Write https://.")
+    server.stop()
 
 
 def test_wrong_credentials_are_not_tried_again(hub: SmallHub) -> None:
     said: list[str] = []
     with (
         HubClient(hub.url, "wrong", notify=said.append) as client,
-        pytest.raises(PublishRefused, match="The token is not known") as raised,
+        pytest.raises(PublishRefused, match=rf"CTIHUB_TOKEN or --token\) is not valid at {hub.url}\.") as raised,
     ):
         client.push(LINES)
     assert (raised.value.code, raised.value.status, said) == ("token.unknown", 401, [])
