@@ -118,6 +118,63 @@ class OwnClaimPage(Body):
     """The id to continue after; null: there are no more."""
 
 
+class ShownIn(Body):
+    """A collection that shows what a claim is about, and under which id."""
+
+    collection: str
+    id: str
+
+
+class MyClaim(Body):
+    """One contribution of the caller, and where it is shown."""
+
+    id: str
+    """The STIX id under which it was published."""
+    type: str
+    state: Literal["live", "revoked", "withdrawn"]
+    stands: bool
+    """Whether it is withdrawn, and the withdrawal stands."""
+    modified: Moment | None
+    """Of the version that counts; if withdrawn, of the newest version that was withdrawn."""
+    shown: list[ShownIn]
+    """The collections, of those that the caller may read, that show what it is about."""
+    kept_out: str | None
+    """The rule that keeps it out of all of them, such as ``expired``; null: shown, withdrawn, or not decided."""
+    message: str | None
+    """What that rule says."""
+
+
+class MyClaimPage(Body):
+    """``GET /v1/mine/claims``: in the order of first arrival."""
+
+    claims: list[MyClaim]
+    next_after: Count | None
+    """The number to continue after; null: there are no more. A page may be empty before the last one."""
+
+
+class MyHeld(Body):
+    """One object or withdrawal of the caller that waits for an operator, or that an operator has refused."""
+
+    id: str
+    state: Literal["held", "refused"]
+    withdrawal: bool
+    """Whether it is a withdrawal."""
+    code: str
+    message: str
+    at: Moment
+    """When it was held."""
+    receipt: str | None
+    """The push: the beginning of the text of its receipt. Null for an object from Kafka."""
+
+
+class MyHeldPage(Body):
+    """``GET /v1/mine/held``: the oldest first."""
+
+    held: list[MyHeld]
+    next_after: Count | None
+    """The number to continue after; null: there are no more."""
+
+
 class ProblemDetails(Body):
     """An error on any path except TAXII (RFC 9457, ``application/problem+json``), with a stable ``code``."""
 

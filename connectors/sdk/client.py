@@ -29,10 +29,8 @@ from schemas.api import (
     OwnClaimInfo,
     OwnClaimPage,
     ProblemDetails,
-    ProblemPage,
     PushAccepted,
     Receipt,
-    ReceiptProblem,
     Status,
 )
 from schemas.deliveries import Deliveries
@@ -115,17 +113,13 @@ class HubClient:
             yield from page.claims
             after = page.next_after
 
+    def read(self, answer: type[BodyT], path: str) -> BodyT:
+        """Returns what is at a path of the hub, for functions that read page by page."""
+        return self._call(answer, "GET", path)
+
     def receipt(self, status_url: str) -> Receipt:
         """Returns the receipt of a push, by the ``status_url`` in its response."""
         return self._call(Receipt, "GET", own_path(status_url))
-
-    def more_problems(self, receipt: Receipt) -> Iterator[ReceiptProblem]:
-        """Yields the problems of a receipt that it does not contain itself."""
-        url = receipt.problems_url
-        while url is not None:
-            page = self._call(ProblemPage, "GET", own_path(url))
-            yield from page.problems
-            url = page.next_url
 
     def completed(self, status_url: str, *, within_s: float) -> Receipt:
         """Waits for the complete receipt and returns it. Raises TryLater after ``within_s`` seconds."""

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from connectors.sdk.client import HubClient
+from connectors.sdk.own_pages import more_problems
 from connectors.sdk.places import ObjectPlace, ObjectPlaces
 from connectors.sdk.progress import Progress, Quiet
 from schemas.api import Receipt, ReceiptProblem
@@ -97,6 +98,6 @@ def collect(
     verdicts, progress = Verdicts(), progress or Quiet()
     for done, status_url in enumerate(receipts, start=1):
         receipt = client.completed(status_url, within_s=within_s)
-        verdicts.add(receipt, status_url, client.more_problems(receipt) if all_problems else None)
+        verdicts.add(receipt, status_url, more_problems(client, receipt) if all_problems else None)
         progress.advance(receipt.received, 0, done / len(receipts))
     return verdicts

@@ -53,6 +53,8 @@ COMMANDS: dict[str, Command] = {
     "check": Command("Check files offline, before pushing.", EXCHANGE),
     "push": Command("Publish STIX, as a centre or a member.", EXCHANGE),
     "withdraw": Command("Withdraw contributions.", EXCHANGE),
+    "receipt": Command("What has become of an earlier push.", EXCHANGE),
+    "mine": Command("What you have published, and where it is shown.", EXCHANGE),
     "sighting": Command("Say that you have seen something.", EXCHANGE),
     "feedback": Command("Say whether something is a false positive, confirmed or outdated.", EXCHANGE),
     "connect": Command("Run a connector, which publishes what a source has.", EXCHANGE),

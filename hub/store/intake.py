@@ -18,7 +18,7 @@ from hub.model.writes import ReceiptCounts
 from hub.store import breakers
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.intake_port import ObjectProblem, PushedObject, Reached
+from hub.store.intake_port import ObjectProblem, OwnHeld, PushedObject, Reached
 from hub.store.waiting import read_released
 
 
@@ -85,6 +85,27 @@ class SqlIntake:
         waits = t.held.c.state == HeldState.WAITING
         async with self._database.reading() as conn:
             return int((await conn.execute(select(func.count()).where(waits))).scalar_one())
+
+    async def held_of(self, source: int, states: Collection[HeldState], after: int, limit: int) -> list[OwnHeld]:
+        """See the port."""
+        h = t.held.c
+        query = select(h.no, h.stix_id, h.code, h.says, h.at_us, h.state, h.receipt, h.withdrawal)
+        query = query.where(h.source == source, h.state.in_(sorted(states)), h.no > after).order_by(h.no).limit(limit)
+        async with self._database.reading() as conn:
+            rows = (await conn.execute(query)).all()
+        return [
+            OwnHeld(
+                no=row.no,
+                stix_id=row.stix_id,
+                code=row.code,
+                says=row.says,
+                at_us=row.at_us,
+                state=HeldState(row.state),
+                receipt=row.receipt,
+                is_withdrawal=row.withdrawal is not None,
+            )
+            for row in rows
+        ]
 
     async def trips(self) -> Sequence[Trip]:
         """See the port."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hub.model.breaker import Trip
+from hub.model.held import HeldState
 from hub.model.words import TopicPartition
 from hub.model.writes import ReceiptCounts
 
@@ -45,6 +46,20 @@ class PushedObject:
     problems: Sequence[ObjectProblem]
 
 
+@dataclass(frozen=True, slots=True)
+class OwnHeld:
+    """Something that a source sent and that was held, without its content, for the source itself."""
+
+    no: int
+    stix_id: str
+    code: str
+    says: str
+    at_us: int
+    state: HeldState
+    receipt: str | None
+    is_withdrawal: bool
+
+
 class IntakeReader(Protocol):
     """Reads about what sources sent: positions, receipts, held objects."""
 
@@ -75,6 +90,10 @@ class IntakeReader(Protocol):
 
     async def waiting(self) -> int:
         """Returns how many objects wait for the operator."""
+        ...
+
+    async def held_of(self, source: int, states: Collection[HeldState], after: int, limit: int) -> Sequence[OwnHeld]:
+        """Returns what is held of a source in one of these states, after a number, ordered by number."""
         ...
 
     async def trips(self) -> Sequence[Trip]:

@@ -76,6 +76,21 @@ class LookedUpThings(NamedTuple):
     """There are more large bodies than the limit allows, and ``views`` is empty: look for less at once."""
 
 
+class OwnPage(NamedTuple):
+    """Some of a source's contributions, in the order of their first arrival."""
+
+    claims: Sequence[OwnClaim]
+    next_after: int | None
+    """The number to continue after; None: there are no more."""
+
+
+class ShownUnder(NamedTuple):
+    """That a collection shows what a claim is about, and under which id."""
+
+    collection: int
+    object_id: StixId
+
+
 class ThingReader(Protocol):
     """Reads about single things: their views in collections, and the claims about them."""
 
@@ -101,6 +116,18 @@ class ThingReader(Protocol):
         """Returns a source's next contributions about these things or merged relationships, withdrawn ones too, after a
         key and ordered by key.
         """
+        ...
+
+    async def claims_from(self, source: int, states: Collection[ClaimState], after: int, limit: int) -> OwnPage:
+        """Returns a source's next contributions in one of these states, after a number. A page may have fewer than
+        ``limit``, or none, before the last one.
+        """
+        ...
+
+    async def showing(
+        self, keys: Collection[ClaimKey], collections: Collection[int]
+    ) -> Mapping[ClaimKey, Sequence[ShownUnder]]:
+        """Returns which of these collections show now what each contribution is about; others are left out."""
         ...
 
     async def not_shown(self, source: int, ids: Collection[StixId], collections: Collection[int]) -> Sequence[StixId]:

@@ -257,6 +257,24 @@ def test_a_hub_that_is_away_is_a_sentence(capfd: pytest.CaptureFixture[str], tmp
         assert ran.code == 1, "silence because nobody is there is not the end of the changes"
 
 
+# ---------------------------------------------------------------- receipt
+
+
+def test_receipt_shows_what_became_of_an_earlier_push(
+    hub: SmallHub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    where = Ran(capfd, "push", "--no-wait", a_file(tmp_path, [*INDICATORS, b"not json"])).out.strip()
+    for said in (where, "0"):
+        ran = Ran(capfd, "receipt", said)
+        assert (ran.code, ran.out) == (0, "received 6: accepted 5, unchanged 0, held 0, rejected 1\n")
+        assert ran.err == "rejected  json.malformed  #5 (no id): not JSON\n"
+    hub.pending_answers = 1
+    assert "1 of 2 pending" in Ran(capfd, "receipt", "0", where).err
+    hub.pending_answers = 3
+    ran = Ran(capfd, "receipt", "0", "--wait", "--json")
+    assert (ran.json["rejected"], ran.err, hub.pending_answers) == (1, "", 0)
+
+
 # ---------------------------------------------------------------- withdraw
 
 

@@ -122,6 +122,22 @@ def test_a_withdrawal_by_value_or_of_a_feed_stands_until_it_is_taken_back(ctihub
     assert ctihub.json("cert-ro", "push", feed)["accepted"] == 2
 
 
+def test_mine_shows_what_a_source_has_published_and_where(ctihub: Ctihub) -> None:
+    shown, over, gone = (an_indicator(900 + n, f"192.0.2.{200 + n}") for n in range(3))
+    over["revoked"] = True
+    ctihub("cert-it", "push", ctihub.file(shown, over, gone, "not json"))
+    ctihub("cert-it", "withdraw", gone["id"])
+    rows = {row["id"]: row for row in ctihub.json("cert-it", "mine") if row["id"]}
+    assert rows[shown["id"]]["state"] == "live"
+    assert "community" in [place["collection"] for place in rows[shown["id"]]["shown"]]
+    assert (rows[over["id"]]["shown"], rows[over["id"]]["kept_out"]) == ([], "revoked")
+    assert (rows[gone["id"]]["state"], rows[gone["id"]]["shown"]) == ("withdrawn", [])
+    states = [row["state"] for row in ctihub.json("cert-it", "mine", "--state", "rejected", "--state", "withdrawn")]
+    assert set(states) == {"rejected", "withdrawn"}
+    table = ctihub("cert-it", "mine", "--state", "live", "--limit", "1")
+    assert table.count("indicator--") == 1
+
+
 def test_a_member_pushes_what_it_saw_and_takes_it_back(ctihub: Ctihub) -> None:
     indicator = an_indicator(70, "198.51.100.70")
     ctihub("cert-ro", "push", ctihub.file(indicator))

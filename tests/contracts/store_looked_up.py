@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
+import pytest
+
 from hub.model.claims import Change, ClaimState, claim_key
 from hub.model.held import HeldAbout, HeldState
 from hub.model.lifecycle import KeptVersions
@@ -15,7 +17,7 @@ from hub.model.writes import Held, Writes
 from hub.patterns import host_key, value_key
 from hub.store import looking_up, past
 from hub.store.sql import SqlStore
-from hub.store.thing_port import SearchKeys
+from hub.store.thing_port import SearchKeys, ShownUnder
 from tests.contracts.store_suite import StoreSuite
 from tests.contracts.store_values import START_US, a_change, a_claim, a_thing, a_view, add_centres, an_id, head_after
 
@@ -161,6 +163,64 @@ class StoreLookedUp(StoreSuite):
             assert list(await not_shown(1, [other.id], [1])) == [other.id]
             assert list(await not_shown(2, ids, [1])) == [foreign.id]
             assert list(await not_shown(1, [], [1])) == []
+
+    async def test_where_claims_are_shown_is_found_for_each(self) -> None:
+        one, placed, ended, foreign = a_claim("a"), replace(a_claim("b"), thing=None), a_claim("d"), a_claim("e", 2)
+        async with self.opened() as store:
+            await add_centres(store, 1)
+            views = [a_view("a"), a_view("a", 2, 1), a_view("t", 1, 2), replace(a_view("d", 1, 3), alive=False)]
+            writes = Writes(claims=[one, placed, ended, foreign], views=views)
+            writes.changes = [a_change(1, "a"), a_change(2, "t"), a_change(3, "d")]
+            writes.heads = head_after(writes.changes)
+            writes.placements = {placed.key: {1: a_thing("t"), 3: a_thing("a")}}
+            await self.write(store, writes)
+            keys = [claim.key for claim in (one, placed, ended, foreign)]
+            found = await store.things.showing(keys, [1, 3])
+            assert dict(found) == {one.key: [ShownUnder(1, an_id("a"))], placed.key: [ShownUnder(1, an_id("t"))]}
+            both = await store.things.showing([one.key], [1, 2])
+            assert [place.collection for place in both[one.key]] == [1, 2]
+            assert dict(await store.things.showing(keys, [])) == {}
+
+    async def test_all_claims_of_a_source_are_found_page_by_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        made = [a_claim(name) for name in "abcdefg"] + [a_claim("x", 2)]
+        made[1] = replace(made[1], state=ClaimState.WITHDRAWN)
+        made[5] = replace(made[5], state=ClaimState.REVOKED)
+        async with self.opened() as store:
+            await add_centres(store, 1)
+            await self.write(store, Writes(claims=made))
+            for scanned in (20_000, 3, 1):
+                monkeypatch.setattr("hub.store.things._SCANNED", scanned)
+                for states in (
+                    set(ClaimState),
+                    {ClaimState.LIVE},
+                    {ClaimState.REVOKED},
+                    {ClaimState.WITHDRAWN_STANDING},
+                ):
+                    found: list[str] = []
+                    after: int | None = 0
+                    while after is not None:
+                        page = await store.things.claims_from(1, states, after, 2)
+                        assert len(page.claims) <= 2
+                        assert page.next_after is None or page.next_after > after
+                        found, after = [*found, *(own.id for own in page.claims)], page.next_after
+                    assert sorted(found) == sorted(one.id for one in made[:7] if one.state in states), (scanned, states)
+
+    async def test_a_source_finds_what_is_held_of_it(self) -> None:
+        def held(name: str, **more: object) -> Held:
+            made = Held(0, 1, an_id(name), "list.hit", "list", "why", b"{}", b"\0" * 24, None, 0, START_US)
+            return replace(made, **more)  # type: ignore[arg-type] # fields of Held
+
+        async with self.opened() as store:
+            await add_centres(store, 1)
+            await self.write(store, Writes(held=[held("a"), held("b"), held("c", source=2), held("d", receipt="r")]))
+            waiting = [HeldState.WAITING]
+            first = list(await store.intake.held_of(1, waiting, 0, 2))
+            assert [(one.stix_id, one.code, one.says, one.at_us, one.state, one.is_withdrawal) for one in first] == [
+                (an_id(name), "list.hit", "why", START_US, HeldState.WAITING, False) for name in "ab"
+            ]
+            (rest,) = await store.intake.held_of(1, waiting, first[-1].no, 2)
+            assert (rest.stix_id, rest.receipt) == (an_id("d"), "r")
+            assert list(await store.intake.held_of(1, [HeldState.REFUSED], 0, 2)) == []
 
     async def test_what_is_held_is_found_by_its_thing_and_by_its_id(self) -> None:
         def held(name: str, **more: object) -> Held:
