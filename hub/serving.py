@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from hub.app import kafka_admin_credentials, kafka_credentials, opened_by_clock
 from hub.clock import Clock, wall_clock_us
-from hub.config import Config
+from hub.config import Config, is_loopback
 from hub.data_dir import open_to_others
 from hub.doors import vitals
 from hub.doors.context import Doors, ProcessReports
@@ -59,8 +59,10 @@ def door_settings(config: Config) -> DoorSettings:
 # ---------------------------------------------------------------- running
 
 
-async def serve(config: Config, role: Role, *, started: Callable[[str], None] = lambda _: None) -> None:
-    """Run a role until SIGINT or SIGTERM; ``started`` is called with the URL once it answers."""
+async def serve(config: Config, role: Role, *, started: Callable[[str, str | None], None] = lambda *_: None) -> None:
+    """Run a role until SIGINT or SIGTERM. ``started`` is called once it answers, with the URL for others and, if doors
+    listen there, with that on the loopback address of this machine.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -87,7 +89,7 @@ async def serve(config: Config, role: Role, *, started: Callable[[str], None] = 
                 await asyncio.sleep(0.01)
             if servers[0].started:
                 _log.info("hub.started", role=role.value, url=_url(config, ports.http))
-                started(_url(config, ports.http))
+                started(_url(config, ports.http), None if doors is None else _loopback_url(config, ports.http))
             await _first(stop, serving)
             stop.set()
             if doors is not None:
@@ -203,3 +205,11 @@ async def _relayed(config: Config) -> Callable[[], Awaitable[Mapping[str, int]]]
 
 def _url(config: Config, listening: socket.socket) -> str:
     return config.model_copy(update={"http_port": listening.getsockname()[1]}).url
+
+
+def _loopback_url(config: Config, listening: socket.socket) -> str | None:
+    host, port = listening.getsockname()[:2]
+    at = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
+    if not is_loopback(at):
+        return None
+    return f"{'https' if config.tls_cert else 'http'}://{f'[{at}]' if ':' in at else at}:{port}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from hub.cli import show
+from hub.cli import address, show
 from hub.cli.client import AsJson, say
 from hub.cli.overlap import OverlapCommand, OverlapOption, overlap_us
 
@@ -78,10 +78,11 @@ async def last_use(registry: Registry, name: str) -> dict[str, str | None]:
 
 
 def hub_url(file: Path | None) -> str:
-    """Returns the address under which others reach the configured hub."""
+    """Returns the address under which others reach the configured hub, or where it runs on this machine."""
     from hub.config import load_config
 
-    return load_config(file).url
+    config = load_config(file)
+    return config.public_url or address.found_in(config.data_dir) or config.url
 
 
 def principal_commands(app: typer.Typer, kind: str, row_of: Callable[[Registry, str], Awaitable[show.JsonRow]]) -> None:

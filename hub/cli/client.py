@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.cli import address
 from hub.cli.problems import ProblemLine, ProblemsByCode, where_of
 from hub.model.errors import HubError, NotAllowed, NotAuthenticated, NotFound, Refused, TryAgain, WrongUsage
 
@@ -29,7 +30,25 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:8480"
 _WIDE = 300
 
-Url = Annotated[str, typer.Option("--url", envvar="CTIHUB_URL", help="The hub's address.", rich_help_panel="The hub")]
+
+def _or_running(context: typer.Context, url: str) -> str:
+    """Returns the address that was given, or else that of the hub that runs here."""
+    source = context.get_parameter_source("url")
+    if source is None or source.name != "DEFAULT":
+        return url
+    return address.found_here() or url
+
+
+Url = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        envvar="CTIHUB_URL",
+        help="The hub's address; by default that of a hub that runs here.",
+        rich_help_panel="The hub",
+        callback=_or_running,
+    ),
+]
 TokenOption = Annotated[
     str | None,
     typer.Option("--token", envvar="CTIHUB_TOKEN", help="Your token.", show_default=False, rich_help_panel="The hub"),

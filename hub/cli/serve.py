@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hub.cli import address
 from hub.cli.admin import ConfigFile
 from hub.cli.client import say
 from hub.role import Role
@@ -40,10 +41,16 @@ def command(
     if role in (Role.ALL, Role.WORKER):
         warning_lists.ensure_known(options.held_lists, options.data_dir)
     telemetry.configure(options.log_level, options.log_format)
-    run(serving.serve(options, role, started=_started))
+
+    def started(url: str, here: str | None) -> None:
+        address.keep(options.data_dir, here)
+        _say_where(url)
+
+    with address.removed_at_the_end(options.data_dir):
+        run(serving.serve(options, role, started=started))
 
 
-def _started(url: str) -> None:
+def _say_where(url: str) -> None:
     """Print the address, on a terminal only."""
     if sys.stderr.isatty():
         say(f"ctihub is at {url} - Ctrl-C ends it.")
