@@ -66,6 +66,9 @@ COMMANDS: dict[str, Command] = {
     "explain": Command("Why the hub shows what it shows.", LOOK),
     "deliveries": Command("What was fetched last, by whom, and who is behind.", LOOK),
     "status": Command("One screen: flow, lag, rejections, doors.", LOOK),
+    "version": Command("The version, and with --verbose what it runs on.", LOOK),
+    "completion": Command("The script with which a shell completes commands and names.", LOOK),
+    "help": Command("The help of a command.", LOOK),
 }
 
 
@@ -98,7 +101,7 @@ def load_command(name: str) -> Any:
     sub_commands = getattr(module, "app", None)
     if sub_commands is None:
         sub_commands = typer.Typer(add_completion=False)
-        sub_commands.command(name=name)(module.command)
+        sub_commands.command(name=name, cls=getattr(module, "HelpfulCommand", None))(module.command)
     command = get_command(sub_commands)
     command.name = name
     return command
@@ -117,16 +120,21 @@ def show_brackets(command: Any) -> None:
         show_brackets(each)
 
 
-app = typer.Typer(cls=Lazy, no_args_is_help=True, help="Share threat information between centres and their members.")
+app = typer.Typer(
+    cls=Lazy,
+    no_args_is_help=True,
+    help="Share threat information between centres and their members.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"ctihub {version()}")
+        print(f"ctihub {installed_version()}")
         raise typer.Exit
 
 
-def version() -> str:
+def installed_version() -> str:
     """Returns the version of the installed distribution."""
     from importlib.metadata import PackageNotFoundError, version
 
@@ -139,7 +147,7 @@ def version() -> str:
 @app.callback()
 def _root(
     show_version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an error; works with every command.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from hub.cli import address, show
+from hub.cli import address, completing, show
 from hub.cli.client import AsJson, say
 from hub.cli.overlap import OverlapCommand, OverlapOption, overlap_us
 
@@ -38,7 +38,12 @@ ConfigFile = Annotated[
         show_default=False,
     ),
 ]  # fmt: skip
-NameArgument = Annotated[str, typer.Argument(help="Its name: small letters, digits, hyphens.", show_default=False)]
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Its name: small letters, digits, hyphens.", show_default=False, autocompletion=completing.registered()
+    ),
+]
 
 
 def configured(file: Path | None) -> Config:

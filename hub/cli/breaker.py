@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli import show
+from hub.cli import completing, show
 from hub.cli.admin import AsJson, ConfigFile, administer
 from hub.model.times import stix_time
 
@@ -15,14 +15,28 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Mass withdrawals that wait for a confirmation.")
 
-Name = Annotated[str, typer.Argument(help="The centre or member.", metavar="CENTRE", show_default=False)]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="The centre or member.",
+        metavar="CENTRE",
+        show_default=False,
+        autocompletion=completing.registered("centre", "member"),
+    ),
+]
 COLUMNS = ("centre", "tripped", "held")
 
 
 @app.command("show")
 def show_(
     name: Annotated[
-        str | None, typer.Argument(help="Only this centre or member.", metavar="[CENTRE]", show_default=False)
+        str | None,
+        typer.Argument(
+            help="Only this centre or member.",
+            metavar="[CENTRE]",
+            show_default=False,
+            autocompletion=completing.registered("centre", "member"),
+        ),
     ] = None,
     as_json: AsJson = False,
     config: ConfigFile = None,

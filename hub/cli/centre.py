@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli import show
+from hub.cli import completing, show
 from hub.cli.admin import (
     AsJson,
     ConfigFile,
@@ -29,18 +29,41 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Centres: who
 Country = Annotated[str, typer.Option("--country", metavar="RO", help="Two letters (ISO 3166-1).", show_default=False)]
 Identity = Annotated[str | None, typer.Option("--identity", metavar="IDENTITY", help="Its STIX identity [a new one].")]
 TlpMax = Annotated[
-    str | None, typer.Option("--tlp-max", metavar="LEVEL", help="The strictest level that it may send [amber+strict].")
+    str | None,
+    typer.Option(
+        "--tlp-max",
+        metavar="LEVEL",
+        autocompletion=completing.words(*completing.LEVELS),
+        help="The strictest level that it may send [amber+strict].",
+    ),
 ]
 DefaultTlp = Annotated[
-    str | None, typer.Option("--default-tlp", metavar="LEVEL", help="The level of its unmarked objects [amber].")
+    str | None,
+    typer.Option(
+        "--default-tlp",
+        metavar="LEVEL",
+        autocompletion=completing.words(*completing.LEVELS),
+        help="The level of its unmarked objects [amber].",
+    ),
 ]
 AmberTo = Annotated[
     list[str] | None,
-    typer.Option("--amber-to", metavar="GROUP", help="A group that gets its amber objects [network]; repeatable."),
+    typer.Option(
+        "--amber-to",
+        metavar="GROUP",
+        autocompletion=completing.registered("group"),
+        help="A group that gets its amber objects [network]; repeatable.",
+    ),
 ]
 Trust = Annotated[int | None, typer.Option("--trust", metavar="0-100", help="How much weight its claims have [100].")]
 NamingOption = Annotated[
-    str | None, typer.Option("--naming", metavar="named|alias|anonymous", help="How members see it [named].")
+    str | None,
+    typer.Option(
+        "--naming",
+        metavar="named|alias|anonymous",
+        autocompletion=completing.words("named", "alias", "anonymous"),
+        help="How members see it [named].",
+    ),
 ]
 Alias = Annotated[str | None, typer.Option("--alias", metavar="TEXT", help="The name that --naming alias shows.")]
 SpeaksFor = Annotated[

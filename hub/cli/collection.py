@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli import show
+from hub.cli import completing, show
 from hub.cli.admin import AsJson, ConfigFile, NameArgument, administer, hub_url
 
 if TYPE_CHECKING:
@@ -16,15 +16,33 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Collections:
 
 COLUMNS = ("name", "id", "tlp", "group", "types", "kinds", "min_confidence")
 
+Tlp = Annotated[
+    str,
+    typer.Option(
+        "--tlp",
+        metavar="LEVEL",
+        autocompletion=completing.words(*completing.LEVELS),
+        help="The strictest level in it: clear … red.",
+        show_default=False,
+    ),
+]
+Readers = Annotated[
+    str,
+    typer.Option(
+        "--group",
+        metavar="GROUP",
+        autocompletion=completing.registered("group"),
+        help="Who reads it.",
+        show_default=False,
+    ),
+]
+
 
 @app.command()
 def add(
     name: NameArgument,
-    tlp: Annotated[
-        str,
-        typer.Option("--tlp", metavar="LEVEL", help="The strictest level in it: clear … red.", show_default=False),
-    ],
-    group: Annotated[str, typer.Option("--group", metavar="GROUP", help="Who reads it.", show_default=False)],
+    tlp: Tlp,
+    group: Readers,
     type_: Annotated[
         list[str] | None,
         typer.Option(

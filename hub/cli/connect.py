@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.cli import completing
 from hub.cli.client import (
     DEFAULT_URL,
     AsJson,
@@ -33,6 +34,7 @@ from hub.cli.client import (
     speaking,
     verdicts_on,
 )
+from hub.cli.connector_settings import HelpfulCommand as HelpfulCommand
 from hub.cli.connector_settings import list_connectors
 from hub.cli.feeds import state_file
 from hub.cli.problems import ShowAll
@@ -56,8 +58,11 @@ class Target(StrEnum):
     STDOUT = "stdout"
 
 
-Name = Annotated[str | None, typer.Argument(help="The connector; see --list.")]
-Settings = Annotated[list[str] | None, typer.Argument(help="Its settings.", metavar="[KEY=VALUE]…")]
+Name = Annotated[str | None, typer.Argument(help="The connector; see --list.", autocompletion=completing.connectors)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Argument(help="Its settings.", metavar="[KEY=VALUE]…", autocompletion=completing.settings),
+]
 List = Annotated[bool, typer.Option("--list", help="Show the connectors; with a NAME, its settings.")]
 Config = Annotated[
     Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML; KEY=VALUE takes precedence.")

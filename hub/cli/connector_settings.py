@@ -5,10 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hub.cli.client import print_json
+from typer.core import TyperCommand
+
+from hub.cli.client import print_json, speaking
 
 if TYPE_CHECKING:
     from connectors.sdk.connector import Connector
+
+
+class HelpfulCommand(TyperCommand):
+    """The command ``connect``, whose help also has the settings of the connector that is named before ``--help``."""
+
+    _named: str | None = None
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See click. The help is printed before the arguments are known, so the first word is looked at here."""
+        self._named = args[0] if args and not args[0].startswith("-") else None
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """See click."""
+        super().format_help(ctx, formatter)
+        if self._named is not None and not ctx.resilient_parsing:
+            with speaking():
+                list_connectors(self._named, as_json=False)
 
 
 def list_connectors(name: str | None, *, as_json: bool) -> None:

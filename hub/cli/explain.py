@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli import completing
 from hub.cli.client import DEFAULT_URL, AsJson, CaFile, TokenOption, Url, console, hub_client, print_json, printable
 from hub.model.errors import NotFound
 
@@ -25,7 +26,14 @@ At = Annotated[
     typer.Option("--at", metavar="SEQ", min=1, help="As it stood at this change of --collection.", show_default=False),
 ]
 CollectionOption = Annotated[
-    str | None, typer.Option("--collection", metavar="NAME", help="The collection of --at.", show_default=False)
+    str | None,
+    typer.Option(
+        "--collection",
+        metavar="NAME",
+        autocompletion=completing.readable,
+        help="The collection of --at.",
+        show_default=False,
+    ),
 ]
 
 

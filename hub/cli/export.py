@@ -14,11 +14,17 @@ from urllib.parse import quote, urlencode
 
 import typer
 
+from hub.cli import completing
 from hub.cli.client import DEFAULT_URL, AsJson, CaFile, PatienceOption, TokenOption, Url, hub_client, print_json, say
 from hub.model.errors import WrongUsage
 
-Collection = Annotated[str, typer.Argument(help="The collection's name.")]
-FormatOption = Annotated[str, typer.Option("--format", "-f", metavar="FORMAT", help="One of docs/exports.md.")]
+Collection = Annotated[str, typer.Argument(help="The collection's name.", autocompletion=completing.readable)]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format", "-f", metavar="FORMAT", help="One of docs/exports.md.", autocompletion=completing.export_formats
+    ),
+]
 Types = Annotated[list[str] | None, typer.Option("--type", metavar="KIND", help="Only this kind; may be repeated.")]
 MinConfidence = Annotated[int | None, typer.Option("--min-confidence", min=0, max=100, help="Only as sure as this.")]
 Since = Annotated[str | None, typer.Option("--since", metavar="SEQ|TIME", help="Only what was added after it.")]

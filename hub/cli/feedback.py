@@ -6,11 +6,18 @@ from typing import Annotated
 
 import typer
 
+from hub.cli import completing
 from hub.cli.client import DEFAULT_URL, AsJson, CaFile, PatienceOption, TokenOption, Url, hub_client
 from hub.cli.reporting import Kind, Tlp, What, named, report
 
 VerdictOption = Annotated[
-    str, typer.Option("--verdict", metavar="VERDICT", help="false-positive, confirmed or outdated.")
+    str,
+    typer.Option(
+        "--verdict",
+        metavar="VERDICT",
+        autocompletion=completing.words("false-positive", "confirmed", "outdated"),
+        help="false-positive, confirmed or outdated.",
+    ),
 ]
 Reason = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why; shown to whoever may see it.")]
 

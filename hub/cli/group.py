@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli import show
+from hub.cli import completing, show
 from hub.cli.admin import AsJson, ConfigFile, NameArgument, administer
 from hub.model.times import stix_time
 
@@ -15,8 +15,21 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Groups: sets of principals, by list or by rule.")
 
-Group = Annotated[str, typer.Argument(help="The group's name.", metavar="GROUP", show_default=False)]
-Names = Annotated[list[str], typer.Argument(help="Centres and members.", metavar="NAME…", show_default=False)]
+Group = Annotated[
+    str,
+    typer.Argument(
+        help="The group's name.", metavar="GROUP", show_default=False, autocompletion=completing.registered("group")
+    ),
+]
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        help="Centres and members.",
+        metavar="NAME…",
+        show_default=False,
+        autocompletion=completing.registered("centre", "member"),
+    ),
+]
 
 COLUMNS = ("name", "id", "rules", "members")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli import show
+from hub.cli import completing, show
 from hub.cli.admin import (
     AsJson,
     ConfigFile,
@@ -30,22 +30,42 @@ Sector = Annotated[str | None, typer.Option("--sector", metavar="energy", help="
 
 NamingOption = Annotated[
     str | None,
-    typer.Option("--naming", metavar="named|anonymous", help="How others see who made its reports [anonymous]."),
+    typer.Option(
+        "--naming",
+        metavar="named|anonymous",
+        autocompletion=completing.words("named", "anonymous"),
+        help="How others see who made its reports [anonymous].",
+    ),
 ]
 
 COLUMNS = ("name", "accredited_by", "country", "sector", "groups", "naming", "suspended")
+
+AccreditedBy = Annotated[
+    str,
+    typer.Option(
+        "--accredited-by",
+        metavar="CENTRE",
+        autocompletion=completing.registered("centre"),
+        help="The centre that vouches for it.",
+        show_default=False,
+    ),
+]
+JoinedGroups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group",
+        metavar="GROUP",
+        autocompletion=completing.registered("group"),
+        help="A group to join; repeatable.",
+    ),
+]
 
 
 @app.command()
 def add(
     name: NameArgument,
-    accredited_by: Annotated[
-        str,
-        typer.Option("--accredited-by", metavar="CENTRE", help="The centre that vouches for it.", show_default=False),
-    ],
-    group: Annotated[
-        list[str] | None, typer.Option("--group", metavar="GROUP", help="A group to join; repeatable.")
-    ] = None,
+    accredited_by: AccreditedBy,
+    group: JoinedGroups = None,
     country: Country = None,
     sector: Sector = None,
     naming: NamingOption = None,
@@ -76,7 +96,13 @@ def add(
 def set_(
     name: NameArgument,
     accredited_by: Annotated[
-        str | None, typer.Option("--accredited-by", metavar="CENTRE", help="The centre that vouches for it.")
+        str | None,
+        typer.Option(
+            "--accredited-by",
+            metavar="CENTRE",
+            autocompletion=completing.registered("centre"),
+            help="The centre that vouches for it.",
+        ),
     ] = None,
     country: Country = None,
     sector: Sector = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hub.cli import show
+from hub.cli import completing, show
 from hub.cli.admin import AsJson, ConfigFile, administer
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ def show_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 
 @app.command("set")
 def set_(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="See ctihub policy show.", show_default=False)],
+    key: Annotated[
+        str,
+        typer.Argument(
+            metavar="KEY", autocompletion=completing.policy_keys, help="See ctihub policy show.", show_default=False
+        ),
+    ],
     value: Annotated[
         str, typer.Argument(metavar="VALUE", help="Such as 90d, or default for the default.", show_default=False)
     ],

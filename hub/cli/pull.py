@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.cli import completing
 from hub.cli.client import DEFAULT_URL, CaFile, PatienceOption, TokenOption, Url, require_token, say, speaking
 from hub.model.errors import NotFound
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from connectors.sdk.checkpoints import Checkpoints
     from connectors.taxii.reader import Readable, TaxiiReader
 
-Collection = Annotated[str, typer.Argument(help="The collection's name.")]
+Collection = Annotated[str, typer.Argument(help="The collection's name.", autocompletion=completing.readable)]
 State = Annotated[
     Path | None, typer.Option("--state", metavar="FILE", help="Stores the position; the next pull continues there.")
 ]

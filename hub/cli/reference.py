@@ -11,7 +11,8 @@ _HEAD = """# Commands
 
 Generated from the commands by `make docs`.
 
-Every command takes `--help` and `--debug` (show the traceback of an error). `ctihub --version` prints the version.
+Every command takes `--help` (`-h`) and `--debug` (show the traceback of an error). `ctihub --version` (`-V`) prints
+the version. `eval "$(ctihub completion bash)"` lets the shell complete commands, names and values.
 Exit codes: 0 done, 1 failed, 2 wrong usage. An error is one sentence on standard error, with what to do about it.
 Standard output has data only.
 """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from hub.cli import completing
 from hub.cli.client import named_or_piped, print_verdicts
 from hub.model.errors import WrongUsage
 
@@ -29,7 +30,12 @@ What = Annotated[
 Kind = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="The STIX type of the values, if not clear.")]
 Tlp = Annotated[
     str | None,
-    typer.Option("--tlp", metavar="LEVEL", help="clear, green, amber, amber+strict or red; by default your own."),
+    typer.Option(
+        "--tlp",
+        metavar="LEVEL",
+        autocompletion=completing.words(*completing.LEVELS),
+        help="clear, green, amber, amber+strict or red; by default your own.",
+    ),
 ]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import typer
 
+from hub.cli import completing
 from hub.cli.client import (
     DEFAULT_URL,
     Bootstrap,
@@ -55,7 +56,7 @@ class _Follows(Protocol):
     def changes(self) -> AsyncGenerator[ReceivedChange, None]: ...
 
 
-Collection = Annotated[str, typer.Argument(help="The collection's name.")]
+Collection = Annotated[str, typer.Argument(help="The collection's name.", autocompletion=completing.readable)]
 From = Annotated[
     str,
     typer.Option("--from", metavar="start|now|SEQ", help="All changes, only new ones, or those after change SEQ."),
