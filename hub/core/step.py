@@ -25,6 +25,7 @@ import orjson
 from hub.core.admission import Hold, admitted, no_hold
 from hub.core.arrivals import Arrival, arrivals_in, released_arrivals
 from hub.core.breaker import live_changes
+from hub.core.causes import received_times
 from hub.core.contribution_reads import further_reads, parts_of, reads_for
 from hub.core.contributions import Contributions
 from hub.core.merge.drafts import Draft
@@ -90,6 +91,8 @@ class Step:
         self._now_us = now_us
         self.writes = Writes()
         """What to write. When there are no more reads, only numbers and dates are missing."""
+        self._arrives = False
+        """Whether it processes what was just received."""
         self._rounds: Rounds | None = None
         self._asked = Reads()
         self._engine: Engine | None = None
@@ -121,6 +124,7 @@ class Step:
     ) -> Step:
         """Process records of the event log. ``unforeseen``: why none of them can be processed."""
         step = cls(policy, settings, now_us)
+        step._arrives = True
         arrivals = arrivals_in(records, policy, settings.limits, now_us, unforeseen)
         return step._begin(step._process(arrivals))
 
@@ -224,6 +228,8 @@ class Step:
             writes.changes, writes.past_ids = out.changes, out.past_ids
             writes.views = [*out.views, *self._engine.drafts.renoted()]
             writes.hidden, writes.heads = out.hidden, out.heads
+            if self._arrives:
+                writes.received = dict(received_times(writes))
         for log, entries in self._rejections.items():
             writes.heads[log] = self._reject(log, heads[log], entries)
         return writes

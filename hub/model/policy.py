@@ -190,6 +190,8 @@ class Collection:
     first_generation: int = 0
     """The generation of things of which nothing is stored: above those of all things that were erased, so that none of
     their ids is used again."""
+    alert: bool = False
+    """Whether it is an alert lane: its changes go first through every door that pushes."""
 
 
 def covers(named: GroupName, group: GroupName) -> bool:

@@ -107,6 +107,15 @@ class CollectionAdded:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertLaneSet:
+    """A collection was made an alert lane, or made none: what it shows stays the same."""
+
+    name: str
+    no: int
+    alert: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CollectionRemoved:
     """A collection was removed."""
 
@@ -193,6 +202,7 @@ PolicyChange: TypeAlias = (
     | GroupRemoved
     | GroupMembersChanged
     | CollectionAdded
+    | AlertLaneSet
     | CollectionRemoved
     | HeldSettled
     | IdPinned
@@ -223,7 +233,9 @@ def affected(change: PolicyChange) -> tuple[Task, ...]:
             return (Recompute(collection=change.no),)
         case HeldSettled() | IdPinned():
             return _affected_by_decision(change)
-        case SourceAdded() | PrincipalChanged() | GroupAdded() | GroupMembersChanged() | CollectionRemoved():
+        case SourceAdded() | PrincipalChanged() | GroupAdded() | GroupMembersChanged():
+            return ()
+        case AlertLaneSet() | CollectionRemoved():
             return ()
         case SettingChanged(key):
             return _affected_by_setting(key)

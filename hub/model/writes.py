@@ -124,6 +124,8 @@ class Writes:
     late: dict[tuple[int, CanonicalKey], int | None] = field(default_factory=dict)
     """When the next version of a view is due that the pace has put off, by collection and thing; None: none is."""
     changes: list[Change] = field(default_factory=list)
+    received: dict[tuple[int, Seq], int] = field(default_factory=dict)
+    """By log and row, when the newest claim that caused the row was received, in microseconds since 1970."""
     past_ids: list[View] = field(default_factory=list)
     """Previous views whose id was replaced by another id."""
     hidden: set[tuple[int, Seq]] = field(default_factory=set)

@@ -83,6 +83,10 @@ class Access:
             return None
         return find_principal(await self.snapshot(), name)
 
+    async def names(self) -> dict[int, str]:
+        """Returns the names of all principals, by number."""
+        return {one.no: one.name for one in (await self.snapshot()).principals.values()}
+
     async def may_read(self, principal: Principal | None, collection: Collection) -> bool:
         """Returns whether a principal (None: without credentials) may read a collection; False if it was removed."""
         snapshot = await self.snapshot()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 from hub.model.errors import Refused
 from hub.model.policy import Audience, Collection
-from hub.model.policy_changes import CollectionAdded, CollectionRemoved
+from hub.model.policy_changes import AlertLaneSet, CollectionAdded, CollectionRemoved
 from hub.model.words import CollectionName
 from hub.registry import names
 from hub.registry.context import RegistryContext
@@ -29,12 +31,14 @@ class Collections:
         types: Sequence[str] = (),
         kinds: Sequence[str] = (),
         min_confidence: int = 0,
+        alert: bool = False,
     ) -> Collection:
         """Add a collection; workers fill it in bounded steps. Raises WrongUsage, Refused, NotFound, TryAgain.
 
-        ``kinds`` without ``types`` selects observables of these kinds and indicators about them.
+        ``kinds`` without ``types`` selects observables of these kinds and indicators about them. ``alert``: it is an
+        alert lane.
         """
-        of_types, of_kinds = _filter(types, kinds)
+        of_types, of_kinds = filter_of(types, kinds)
         named = CollectionName(names.name(name, what="name of a collection"))
         level = names.level(tlp)
         async with self._context.change() as change:
@@ -52,12 +56,20 @@ class Collections:
                 types=of_types,
                 kinds=of_kinds,
                 min_confidence=names.percent(min_confidence, what="confidence"),
+                alert=alert,
             )
             made = await change.directory.add_collection(wanted, change.now_us)
-            said = {"id": made.id, "level": level.label, "group": group, "min_confidence": min_confidence}
-            said |= {"types": sorted(made.types), "kinds": sorted(made.kinds)}
-            await change.record(CollectionAdded(name, made.no, said))
+            await change.record(CollectionAdded(name, made.no, _said(made)))
         return made
+
+    async def set_alert(self, name: str, alert: bool) -> Collection:
+        """Make a collection an alert lane, or make it none; what it shows stays the same. Raises NotFound, TryAgain."""
+        async with self._context.change() as change:
+            found = find_collection(change.before, name)
+            if found.alert != alert:
+                await change.directory.set_alert(found.no, alert)
+                await change.record(AlertLaneSet(name, found.no, alert))
+        return replace(found, alert=alert)
 
     async def remove(self, name: str) -> None:
         """Remove a collection from all doors. A later one of the same name starts empty. Raises NotFound, TryAgain."""
@@ -75,8 +87,23 @@ class Collections:
         return find_collection(await self._context.snapshot(), name)
 
 
-def _filter(types: Sequence[str], kinds: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Returns the types and the kinds that a collection shows. Raises WrongUsage."""
+def _said(made: Collection) -> dict[str, Any]:
+    """Returns what the operator decided, for the history."""
+    return {
+        "id": made.id,
+        "level": made.audience.level.label,
+        "group": made.audience.group,
+        "min_confidence": made.min_confidence,
+        "types": sorted(made.types),
+        "kinds": sorted(made.kinds),
+        "alert": made.alert,
+    }
+
+
+def filter_of(types: Sequence[str], kinds: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Returns the types and the kinds of a filter: kinds alone mean observables of these kinds and indicators about
+    them. Raises WrongUsage.
+    """
     of_kinds = frozenset(names.observable_kind(each) for each in kinds)
     of_types = frozenset(names.object_type(each) for each in types)
     if of_kinds and not of_types:

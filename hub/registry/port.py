@@ -61,7 +61,23 @@ class TokenWriter(Protocol):
         ...
 
 
-class DirectoryWriter(Directory, Protocol):
+class CollectionWriter(Protocol):
+    """Changes collections, as a part of ``DirectoryWriter``."""
+
+    async def add_collection(self, collection: policy.Collection, now_us: int) -> policy.Collection:
+        """Add a collection with an empty change log; returns it with its number."""
+        ...
+
+    async def set_alert(self, collection: int, alert: bool) -> None:
+        """Set whether a collection is an alert lane."""
+        ...
+
+    async def remove_collection(self, collection: int) -> None:
+        """Delete a collection; its change log can no longer be read by name."""
+        ...
+
+
+class DirectoryWriter(Directory, CollectionWriter, Protocol):
     """The same inside a write transaction. Numbers are the ``no`` that the store has assigned."""
 
     @property
@@ -98,14 +114,6 @@ class DirectoryWriter(Directory, Protocol):
 
     async def leave(self, group: int, principal: int) -> None:
         """Remove a principal from the list of a group."""
-        ...
-
-    async def add_collection(self, collection: policy.Collection, now_us: int) -> policy.Collection:
-        """Add a collection with an empty change log; returns it with its number."""
-        ...
-
-    async def remove_collection(self, collection: int) -> None:
-        """Delete a collection; its change log can no longer be read by name."""
         ...
 
     async def settle_held(self, choice: HeldChoice, state: HeldState) -> int:

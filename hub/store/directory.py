@@ -40,6 +40,7 @@ from hub.store import breakers
 from hub.store import forgotten_tables as ft
 from hub.store import tables as t
 from hub.store import tokens as kept_tokens
+from hub.store.collection_writer import SqlCollectionWriter
 from hub.store.dialect import Dialect
 from hub.store.journal import forget_reader
 from hub.store.policy_changes import insert_row, lock, policy_number, record
@@ -97,7 +98,7 @@ class SqlDirectory:
         return await kept_tokens.read_uses(self._conn)
 
 
-class SqlDirectoryWriter(SqlDirectory):
+class SqlDirectoryWriter(SqlDirectory, SqlCollectionWriter):
     """See ``hub/registry/port.DirectoryWriter``."""
 
     def __init__(self, conn: AsyncConnection) -> None:
@@ -167,30 +168,6 @@ class SqlDirectoryWriter(SqlDirectory):
         """See the port."""
         m = t.group_members.c
         await self._conn.execute(delete(t.group_members).where(m.group == group, m.principal == principal))
-
-    # ------------------------------------------------------------ collections
-
-    async def add_collection(self, collection: Collection, now_us: int) -> Collection:
-        """See the port. The collection's number is that of its change log."""
-        no = await insert_row(self._conn, t.logs, {"name": f"collection.{collection.name}"})
-        row = {
-            "no": no,
-            "name": collection.name,
-            "id": collection.id,
-            "level": collection.audience.level.label,
-            "group": collection.audience.group,
-            "types": json.dumps(sorted(collection.types)),
-            "kinds": json.dumps(sorted(collection.kinds)),
-            "min_confidence": collection.min_confidence,
-            "created_us": now_us,
-        }
-        await self._conn.execute(insert(t.collections).values(row))
-        return replace(collection, no=no)
-
-    async def remove_collection(self, collection: int) -> None:
-        """See the port. The log keeps its number but gets another name, so that a later collection starts a new log."""
-        await self._conn.execute(delete(t.collections).where(t.collections.c.no == collection))
-        await self._conn.execute(update(t.logs).where(t.logs.c.no == collection).values(name=f"removed.{collection}"))
 
     # ------------------------------------------------------------ held objects, settings, changes
 
@@ -378,4 +355,5 @@ def _collection(row: Row[Any]) -> Collection:
         kinds=frozenset(json.loads(row.kinds)),
         min_confidence=row.min_confidence,
         first_generation=row.first_generation,
+        alert=bool(row.alert),
     )

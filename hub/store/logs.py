@@ -14,9 +14,16 @@ from hub.model.writes import Head
 from hub.store import joined, pages, past
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.port import WHOLE_LOG, AsOf, Filter, JoinedPage, LogEnd, LogPage, ReplacedRows
+from hub.store.port import WHOLE_LOG, AsOf, Filter, JoinedPage, LogEnd, LogPage, ReplacedRows, RowCause
 
 _HEAD = select(t.logs.c.last_seq, t.logs.c.last_us, t.logs.c.edits).where(t.logs.c.no == bindparam("log"))
+
+_L = t.logs.c
+_ENDS = (
+    select(_L.no, _L.name, _L.last_seq, _L.pruned_seq, _L.edits, t.collections.c.alert)
+    .select_from(t.logs.outerjoin(t.collections, t.collections.c.no == _L.no))
+    .where(~_L.name.startswith(f"{LOG_OF_NOBODY}."))
+)
 
 
 class SqlLogs:
@@ -47,10 +54,11 @@ class SqlLogs:
     async def ends(self) -> dict[int, LogEnd]:
         """See the port."""
         async with self._database.reading() as conn:
-            logs = t.logs.c
-            here = select(logs.no, logs.name, logs.last_seq, logs.pruned_seq, logs.edits)
-            rows = await conn.execute(here.where(~logs.name.startswith(f"{LOG_OF_NOBODY}.")))
-            return {row.no: LogEnd(row.name, Seq(row.last_seq), Seq(row.pruned_seq), row.edits) for row in rows}
+            rows = await conn.execute(_ENDS)
+            return {
+                row.no: LogEnd(row.name, Seq(row.last_seq), Seq(row.pruned_seq), row.edits, bool(row.alert))
+                for row in rows
+            }
 
     async def replaced(self, log: int, after: Seq) -> ReplacedRows:
         """See the port."""
@@ -69,6 +77,13 @@ class SqlLogs:
         """See the port."""
         async with self._database.reading() as conn:
             return await past.as_of(conn, log, object_ids, seq)
+
+    async def causes(self, log: int, after: Seq, last: Seq) -> dict[Seq, RowCause]:
+        """See the port."""
+        c = t.changes.c
+        wanted = select(c.seq, c.before, c.received_us).where(c.log == log, c.seq > after, c.seq <= last)
+        async with self._database.reading() as conn:
+            return {Seq(row.seq): RowCause(row.before, row.received_us) for row in await conn.execute(wanted)}
 
     async def shows(self, log: int, object_id: str) -> bool:
         """See the port."""

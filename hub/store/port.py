@@ -20,6 +20,7 @@ from hub.model.writes import Head, Held, Writes
 from hub.store.intake_port import IntakeReader
 from hub.store.journal_port import JournalStore
 from hub.store.thing_port import ThingReader
+from hub.store.webhook_port import WebhookStore
 
 
 class LogEnd(NamedTuple):
@@ -32,6 +33,8 @@ class LogEnd(NamedTuple):
     """Up to this row superseded versions may have been deleted; above it no row is missing."""
     edits: int = 0
     """How often earlier rows have been changed or deleted."""
+    alert: bool = False
+    """Whether it is the log of an alert lane, whose changes go first."""
 
 
 class Transaction(Protocol):
@@ -221,6 +224,16 @@ class ReplacedRows:
     """As of ``LogEnd``, at the moment of reading. If it is not what it was at an earlier row, some may be missing."""
 
 
+class RowCause(NamedTuple):
+    """What a row of a log has followed."""
+
+    before: Seq | None
+    """The row with the previous version of the object; None: it is new, or came back."""
+    received_us: int | None
+    """When the hub received the newest claim that caused the row, in microseconds since 1970; None if nothing that was
+    just received has caused it, but a decision, a date, or the filling of a collection."""
+
+
 class LogReader(Protocol):
     """The change logs of collections and the logs of rejections. Promises:
 
@@ -262,6 +275,10 @@ class LogReader(Protocol):
         """Returns the last row up to ``seq`` of an object that a collection has shown under these ids, one after the
         other. It never takes an older row for one that may have been deleted.
         """
+        ...
+
+    async def causes(self, log: int, after: Seq, last: Seq) -> Mapping[Seq, RowCause]:
+        """Returns what the rows after ``after`` up to ``last`` have followed, by number."""
         ...
 
     async def shows(self, log: int, object_id: str) -> bool:
@@ -319,6 +336,11 @@ class Store(Protocol):
     @property
     def journal(self) -> JournalStore:
         """The journal of reads."""
+        ...
+
+    @property
+    def webhooks(self) -> WebhookStore:
+        """The webhooks, and who delivers them."""
         ...
 
     def snapshot(self) -> AbstractAsyncContextManager[Snapshot]:

@@ -29,6 +29,7 @@ from hub.store.repairs import SqlRepairs
 from hub.store.snapshot import SqlSnapshot
 from hub.store.things import SqlThings
 from hub.store.transaction import SqlTransaction
+from hub.store.webhooks import SqlWebhooks
 
 
 class SqlStore(Dialect):
@@ -42,6 +43,7 @@ class SqlStore(Dialect):
         self.intake = SqlIntake(self)
         self.erasing = SqlErasing(self)
         self.journal = SqlJournal(self)
+        self.webhooks = SqlWebhooks(self)
         self._policy: Policy | None = None
 
     # ------------------------------------------------------------ worker

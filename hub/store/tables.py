@@ -19,6 +19,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -183,6 +184,7 @@ changes = Table(
     Column("shown", SmallInteger, nullable=False),
     Column("before", BigInteger),
     Column("body", LargeBinary, nullable=False),
+    Column("received_us", BigInteger),  # when what caused it was received; null: nothing received now
     Index("uq_changes_log_seq", "log", "seq", unique=True),
     Index("ix_changes_log_type_seq", "log", "type", "seq"),
     Index("ix_changes_log_date_added_us", "log", "date_added_us"),
@@ -371,6 +373,7 @@ collections = Table(
     Column("min_confidence", Integer, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("first_generation", Integer, nullable=False, server_default=text("0")),  # of things without a row in views
+    Column("alert", Boolean, nullable=False, server_default=false()),
     Index("uq_collections_name", "name", unique=True),
     Index("uq_collections_id", "id", unique=True),
 )

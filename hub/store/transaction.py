@@ -142,7 +142,8 @@ class SqlTransaction:
     async def _write_changes(self, writes: Writes) -> None:
         rows = [
             (c.log, c.seq, c.object_id, c.type, c.withdrawn, c.date_added_us, c.version_us, c.first,
-             t.SHOWN_NEVER if c.withdrawn and not c.body else t.SHOWN_NOW, c.before, c.body)
+             t.SHOWN_NEVER if c.withdrawn and not c.body else t.SHOWN_NOW, c.before, c.body,
+             writes.received.get((c.log, c.seq)))
             for c in writes.changes
         ]  # fmt: skip
         followed = [

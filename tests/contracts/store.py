@@ -33,12 +33,13 @@ from tests.contracts.store_values import (
     check_counts,
 )
 from tests.contracts.store_versions import StoreVersions
+from tests.contracts.store_webhooks import StoreWebhooks
 from tests.contracts.store_writer import LOGS
 from tests.stores import rows_of_log
 from tests.waiting import WITHIN_S, until
 
 
-class StoreContract(StoreContent, StoreVersions, StoreLookedUp, StoreAtOnce, StoreJournal):
+class StoreContract(StoreContent, StoreVersions, StoreLookedUp, StoreAtOnce, StoreJournal, StoreWebhooks):
     """One test per promise."""
 
     # Opening
