@@ -202,6 +202,8 @@ class CollectionInfo(Body):
     kinds: list[str]
     """The kinds of observable that it shows; empty means all."""
     min_confidence: Percent
+    alert: bool = False
+    """Whether it is an alert lane: its changes go first through every door that pushes."""
     last_seq: Count
     """The number of its newest change; 0 if there is none yet."""
 

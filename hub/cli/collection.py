@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Collections: what is shown to whom.")
 
-COLUMNS = ("name", "id", "tlp", "group", "types", "kinds", "min_confidence")
+COLUMNS = ("name", "id", "tlp", "group", "types", "kinds", "min_confidence", "alert")
+
+Alert = Annotated[
+    bool, typer.Option("--alert", help="An alert lane: its changes go first through relay, streams and webhooks.")
+]
 
 Tlp = Annotated[
     str,
@@ -63,6 +67,7 @@ def add(
             help="Only indicators with at least this confidence; other types are not affected.",
         ),
     ] = 0,
+    alert: Alert = False,
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
@@ -70,7 +75,7 @@ def add(
     made = administer(
         config,
         lambda registry: registry.collections.add(
-            name, tlp=tlp, group=group, types=type_ or [], kinds=kind or [], min_confidence=min_confidence
+            name, tlp=tlp, group=group, types=type_ or [], kinds=kind or [], min_confidence=min_confidence, alert=alert
         ),
     )
     show.one(row_of(made), as_json=as_json, done=f"{name} is a collection", then=_next(made, hub_url(config)))
@@ -97,6 +102,19 @@ def list_(as_json: AsJson = False, config: ConfigFile = None) -> None:
 def show_(name: NameArgument, as_json: AsJson = False, config: ConfigFile = None) -> None:
     """One collection."""
     show.one(row_of(administer(config, lambda registry: registry.collections.find(name))), as_json=as_json)
+
+
+@app.command("set")
+def set_(
+    name: NameArgument,
+    alert: Annotated[bool, typer.Option("--alert/--no-alert", help="Whether it is an alert lane.", show_default=False)],
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Make a collection an alert lane, or make it none. Readers keep their place: what it shows stays the same."""
+    made = administer(config, lambda registry: registry.collections.set_alert(name, alert))
+    says = f"{name} is an alert lane" if alert else f"{name} is no alert lane"
+    show.one(row_of(made), as_json=as_json, done=says)
 
 
 @app.command()
@@ -129,4 +147,5 @@ def row_of(collection: Collection) -> show.JsonRow:
         "types": sorted(collection.types),
         "kinds": sorted(collection.kinds),
         "min_confidence": collection.min_confidence,
+        "alert": collection.alert,
     }

@@ -17,5 +17,6 @@ def collection_info(one: ListedCollection) -> CollectionInfo:
         types=sorted(collection.types),
         kinds=sorted(collection.kinds),
         min_confidence=collection.min_confidence,
+        alert=collection.alert,
         last_seq=one.last_seq,
     )

@@ -29,7 +29,7 @@ from aiokafka.errors import (
 from hub.doors.kafka_back import GROUP, read_back
 from hub.doors.kafka_batch import RELAY_BATCH_BYTES, Sizes, TopicBatch
 from hub.doors.kafka_tail import CHECK_ROWS, RelayedRow, TailComparison, TailRecord, compare_tail, last_seq, relayed_row
-from hub.doors.metrics import RELAY_FENCES, RELAY_LAG, RELAYED
+from hub.doors.metrics import RELAY_FENCES, RELAY_LAG, RELAYED, note_delivered
 from hub.log.kafka_batches import replace_codecs
 from hub.log.kafka_connection import (
     KafkaConnection,
@@ -193,15 +193,33 @@ class Relay:
         ends = {no: end for no, end in (await self._logs.ends()).items() if self._is_mine(no, end)}
         await self._look_at_new(ends)
         RELAY_LAG.set(sum(end.seq - self._places.get(no, 0) for no, end in ends.items()))
-        grown = [no for no, end in ends.items() if no in self._places and end.seq > self._places[no]]
-        grown.sort(key=self._refused.__contains__)  # a failure ends this producer, so other logs are first
+        grown = self._grown(ends)
         for no in grown:
             if stop.is_set():
                 break
-            await self._carry_page(producer, no, ends[no].name)
+            if not ends[no].alert:
+                await self._carry_new_alerts(producer, ends)
+            await self._carry_page(producer, no, ends[no])
         if self._now_s() >= self._refreshed_s + REFRESH_S:
             await self._refresh(producer, ends)
         return bool(grown)
+
+    def _grown(self, ends: Mapping[int, LogEnd]) -> list[int]:
+        """The logs with new rows, in the order in which they are relayed: alert lanes first. A failure ends this
+        producer, so logs that the broker has refused are last.
+        """
+        grown = [no for no, end in ends.items() if no in self._places and end.seq > self._places[no]]
+        return sorted(grown, key=lambda no: (no in self._refused, not ends[no].alert))
+
+    async def _carry_new_alerts(self, producer: AIOKafkaProducer, ends: Mapping[int, LogEnd]) -> None:
+        """Relay what has come to alert lanes since the round began, so that it does not wait for the other logs."""
+        if not self._woken.is_set() or not any(end.alert for end in ends.values()):
+            return
+        self._woken.clear()
+        now = {no: end for no, end in (await self._logs.ends()).items() if no in ends and end.alert}
+        for no in self._grown(now):
+            if no not in self._refused:
+                await self._carry_page(producer, no, now[no])
 
     def _is_mine(self, no: int, end: LogEnd) -> bool:
         return no % self._shards == self._shard and end.name.startswith((COLLECTION_PREFIX, REJECTED_PREFIX))
@@ -211,8 +229,8 @@ class Relay:
 
     # ------------------------------------------------------------ a transaction
 
-    async def _carry_page(self, producer: AIOKafkaProducer, no: int, topic: str) -> None:
-        after = self._places[no]
+    async def _carry_page(self, producer: AIOKafkaProducer, no: int, end: LogEnd) -> None:
+        topic, after = end.name, self._places[no]
         page = await self._logs.page(no, after, limit=PAGE_ROWS, limit_bytes=PAGE_BYTES)
         if page.has_gap(after) and page.has_gap(max(after, (await self._logs.ends())[no].pruned)):
             raise Broken("store.gap", f"The log {topic} has a gap after {after}.", "Restore the store from a backup.")
@@ -235,6 +253,13 @@ class Relay:
         self._refused.discard(no)
         self._moved = True
         RELAYED.inc(len(page.rows))
+        if topic.startswith(COLLECTION_PREFIX):
+            await self._note_delivered(no, after, last, is_alert=end.alert)
+
+    async def _note_delivered(self, no: int, after: Seq, last: Seq, *, is_alert: bool) -> None:
+        with contextlib.suppress(TryAgain):  # a figure less is no reason to give up this producer
+            causes = (await self._logs.causes(no, after, last)).values()
+            note_delivered("kafka", (one.received_us for one in causes if one.received_us), is_alert=is_alert)
 
     def _heed_refusals(self, batches: Sequence[TopicBatch], topic: str, outcomes: Sequence[Any]) -> None:
         """Raises the first refusal, since the transaction would otherwise be committed without that batch."""

@@ -25,7 +25,9 @@ class LogWatch:
         self._store = store
         self._told: list[Callable[[int, LogEnd | None, LogEnd], None]] = []
         self._ends: Mapping[int, LogEnd] = {}
+        self._alerts: frozenset[int] = frozenset()
         self._grown = asyncio.Event()
+        self._alert_grown = asyncio.Event()
         self.stopping = False
 
     async def run(self) -> None:
@@ -34,6 +36,7 @@ class LogWatch:
             try:
                 async for _ in self._store.logs.watch():
                     before, self._ends = self._ends, await self._store.logs.ends()
+                    self._alerts = frozenset(no for no, end in self._ends.items() if end.alert)
                     if self._ends != before:  # other commits, such as those of the journal, concern no reader
                         self._tell(before)
                         self._ring()
@@ -55,6 +58,11 @@ class LogWatch:
         end = self._ends.get(log)
         return end.edits if end else 0
 
+    @property
+    def alerts(self) -> frozenset[int]:
+        """The logs of alert lanes, after the last commit."""
+        return self._alerts
+
     def seq(self, log: int) -> Seq:
         """Returns the end of a log after the last commit."""
         end = self._ends.get(log)
@@ -65,7 +73,7 @@ class LogWatch:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
         while self.seq(log) <= seq and not self.stopping:
-            grown = self._grown
+            grown = self._alert_grown if log in self._alerts else self._grown
             try:
                 async with asyncio.timeout_at(deadline):
                     await grown.wait()
@@ -80,5 +88,8 @@ class LogWatch:
                     told(log, before.get(log), end)
 
     def _ring(self) -> None:
+        """Wake the readers, those of alert lanes first: the loop runs them in the order in which they were woken."""
+        alert_grown, self._alert_grown = self._alert_grown, asyncio.Event()
+        alert_grown.set()
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()

@@ -7,6 +7,7 @@ the process are public at ``/metrics`` of the doors (``process_text``), by a lis
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from prometheus_client import (
     REGISTRY,
@@ -38,6 +39,14 @@ RELAY_FENCES = Counter("ctihub_relay_fences", "How often the relay was fenced by
 JOURNAL_DROPPED = Counter(
     "ctihub_journal_dropped", "Entries of the journal of reads that were dropped, since the store was not available"
 )
+WEBHOOK_ATTEMPTS = Counter("ctihub_webhook_attempts", "Messages posted to webhooks, by outcome", ["outcome"])
+DELIVERY_SECONDS = Histogram(
+    "ctihub_delivery_seconds",
+    "Time from the receipt of a claim to the delivery of the change that it has caused, by door, for alert lanes and"
+    " for other collections",
+    ["door", "alert"],
+    buckets=(0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3_600, 21_600),
+)
 PUSHED_OBJECTS = Counter("ctihub_pushed_objects", "Objects (or withdrawals) that were taken in over HTTP")
 
 CONNECTIONS = CollectorRegistry()
@@ -61,6 +70,11 @@ for _ceiling in ("all", "address", "files"):
     CONNECTIONS_REFUSED.labels(_ceiling)  # a rate needs a zero before the first event
 for _what in ("delayed", "refused"):
     REQUESTS_LIMITED.labels(_what)
+for _outcome in ("taken", "failed"):
+    WEBHOOK_ATTEMPTS.labels(_outcome)
+for _door in ("kafka", "stream", "webhook"):
+    for _alert in ("true", "false"):
+        DELIVERY_SECONDS.labels(_door, _alert)
 for _awaited in ("handshake", "head", "request"):
     CONNECTIONS_TIMED_OUT.labels(_awaited)
 
@@ -73,6 +87,15 @@ def process_text() -> bytes:
 def text() -> bytes:
     """Returns all metrics of this module in Prometheus' text format."""
     return generate_latest(REGISTRY) + generate_latest(CONNECTIONS)
+
+
+def note_delivered(door: str, received_us: Iterable[int], *, is_alert: bool) -> None:
+    """Count changes as delivered now; ``received_us``: when the claims that caused them were received. With several
+    machines it includes the difference of their clocks.
+    """
+    now_s, histogram = time.time(), DELIVERY_SECONDS.labels(door, "true" if is_alert else "false")
+    for at_us in received_us:
+        histogram.observe(max(0.0, now_s - at_us / 1e6))
 
 
 def stream_readers() -> int:

@@ -36,6 +36,10 @@ HEARTBEAT = b": still here\n\n"
 _PAGE_ROWS = 500
 _PAGE_BYTES = 128 << 10
 _SHARED_BYTES = 8 << 20
+_READS = 6
+"""Pages of collections that are no alert lanes that are read at once. The store has more connections than that."""
+_MEASURED_US = 3_600_000_000
+"""The time of delivery is not looked up for changes that are older than this: they are history."""
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _log = structlog.get_logger()
 
@@ -64,7 +68,7 @@ def routes(doors: Doors) -> APIRouter:
         progress = answer_progress(request)
         progress.say(after=after, reached=after)
         reader = StreamReader(collection, doors.gate.credentials(request), progress)
-        return EventStream(doors, pages, place, reader, replace(head, seq=after))
+        return EventStream(doors, pages, place, reader, (replace(head, seq=after), head.seq))
 
     return router
 
@@ -106,6 +110,8 @@ class Events:
     count: int
     more: bool
     """Whether there were more changes after it."""
+    received_us: tuple[tuple[Seq, int], ...] = ()
+    """The changes that a received claim has caused, and when it was received, in microseconds since 1970."""
 
     @property
     def size_bytes(self) -> int:
@@ -119,6 +125,7 @@ class Pages:
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
         self._kept: KeptValues[Events] = KeptValues(_SHARED_BYTES)
+        self._room = asyncio.Semaphore(_READS)
         doors.log_watch.tell(self._forget_edited)
 
     async def after(self, log: int, seq: Seq, *, edits: int) -> Events:
@@ -127,13 +134,24 @@ class Pages:
         """
 
         async def read() -> Events:
-            page = await self._doors.store.logs.page(log, seq, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES)
-            if not page.rows:
-                return Events(b"", seq, 0, False)
-            return Events(events_of(page), page.rows[-1].seq, len(page.rows), page.more)
+            if log in self._doors.log_watch.alerts:  # not behind the readers of long histories
+                return await self._read(log, seq)
+            async with self._room:
+                return await self._read(log, seq)
 
         edits = max(edits, self._doors.log_watch.edits(log))
         return await self._kept.get((log, seq, edits), log, read)
+
+    async def _read(self, log: int, seq: Seq) -> Events:
+        logs = self._doors.store.logs
+        page = await logs.page(log, seq, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES)
+        if not page.rows:
+            return Events(b"", seq, 0, False)
+        last = page.rows[-1].seq
+        is_old = page.rows[-1].date_added_us < self._doors.now_us() - _MEASURED_US
+        causes = {} if is_old else await logs.causes(log, seq, last)
+        received_us = tuple((no, one.received_us) for no, one in causes.items() if one.received_us is not None)
+        return Events(events_of(page), last, len(page.rows), page.more, received_us)
 
     def _forget_edited(self, log: int, before: LogEnd | None, now: LogEnd) -> None:
         """Drop pages with rows that were changed or deleted; pages of a log that has only grown are still right."""
@@ -194,9 +212,9 @@ class EventStream(Response):
         pages: Pages,
         place: AbstractContextManager[object],
         reader: StreamReader,
-        start: Head,
+        start: tuple[Head, Seq],
     ) -> None:
-        """``start``: the change after which it starts, in the log as it is now."""
+        """``start``: the change after which it starts, in the log as it is now, and the last change that there is."""
         super().__init__(None, 200, {"cache-control": "no-store", "x-accel-buffering": "no"}, EVENT_STREAM)
         del self.headers["content-length"]
         self._doors = doors
@@ -205,7 +223,7 @@ class EventStream(Response):
         self._collection = reader.collection
         self._credentials = reader.credentials
         self._progress = reader.progress
-        self._start = start
+        self._start, self._old = start
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -251,6 +269,8 @@ class EventStream(Response):
                 events = await self._pages.after(log, after, edits=self._start.edits)
                 if events.body:
                     await self._send(send, events.body)
+                    new = [at_us for seq, at_us in events.received_us if seq > self._old]
+                    metrics.note_delivered("stream", new, is_alert=log in self._doors.log_watch.alerts)
                 after, more = events.last, events.more
                 self._progress.advance(after, events.count)
             else:

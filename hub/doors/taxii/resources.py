@@ -47,10 +47,11 @@ def collection(one: Collection) -> dict[str, Any]:
     clients compare the id with the URL that they requested.
     """
     level = one.audience.level.label
+    audience = f"Up to {_NAMES.get(level, f'TLP:{level.upper()}')}, for {one.audience.group}."
     return {
         "id": one.id,
         "title": one.name,
-        "description": f"Up to {_NAMES.get(level, f'TLP:{level.upper()}')}, for {one.audience.group}.",
+        "description": f"Alerts. {audience}" if one.alert else audience,
         "can_read": True,
         "can_write": False,
         "media_types": [STIX_JSON],
