@@ -9,7 +9,8 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 from hub.clock import Clock, wall_clock_us
-from hub.config import Config, PostgresAt, SqliteAt
+from hub.config import Config
+from hub.config_values import PostgresAt, SqliteAt
 from hub.log.embedded import EmbeddedLog
 from hub.log.port import EventLog
 from hub.model.errors import Broken

@@ -18,14 +18,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hub.config_values import Duration, PositiveCount, SecurityProtocol, Size, Timeout, WholeNumber, Words, lower
+from hub.config_values import (
+    Duration,
+    Networks,
+    PositiveCount,
+    PostgresAt,
+    SecurityProtocol,
+    Size,
+    SqliteAt,
+    Timeout,
+    WholeNumber,
+    Words,
+    lower,
+)
 from hub.model.errors import WrongUsage
 from hub.model.words import Limits
 
@@ -33,20 +40,6 @@ ENV_PREFIX = "CTIHUB_"
 FILE_NAME = "ctihub.toml"
 BESIDES = frozenset({"CONFIG", "URL", "TOKEN"})
 """Names after ``CTIHUB_`` that are not options of the hub: the configuration file, and settings of client commands."""
-
-
-@dataclass(frozen=True, slots=True)
-class SqliteAt:
-    """The store is a file."""
-
-    path: Path
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class PostgresAt:
-    """The store is a PostgreSQL database. Its address may contain a password, so it has no ``repr``."""
-
-    url: str
 
 
 class Config(BaseSettings):
@@ -115,6 +108,11 @@ class Config(BaseSettings):
         1_000, le=10_000, description="The number of objects on a page, unless a client asks for another one."
     )
     page_bytes: Size = Field(8 << 20, description="The largest page.")
+    webhook_allow: Networks = Field((), description="Networks to which webhooks may be sent besides public addresses.")
+    webhook_http: bool = Field(False, description="Whether webhooks may be sent without TLS.")
+    webhook_ca_file: Path | None = Field(
+        None, description="Certificates (PEM) that receivers of webhooks may have besides the system's."
+    )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lower)] = Field(
         "info", description="debug, info, warning or error."
     )
@@ -370,6 +368,7 @@ _DEFAULTS_IN_WORDS = {
     "page_bytes": "8 MiB",
     "max_future": "10 min",
     "page_objects": "1,000, at most 10,000",
+    "webhook_allow": "none",
 }
 
 

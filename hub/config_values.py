@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
@@ -45,10 +48,34 @@ def lower(said: object) -> object:
     return said.lower() if isinstance(said, str) else said
 
 
+def _network(said: object) -> object:
+    """``10.1.0.0/16``, or an address."""
+    try:
+        return ip_network(said) if isinstance(said, str) else said
+    except ValueError as error:
+        raise ValueError(f"it looks like 10.1.0.0/16; {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteAt:
+    """The store is a file."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PostgresAt:
+    """The store is a PostgreSQL database. Its address may contain a password, so it has no ``repr``."""
+
+    url: str
+
+
 Size = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 WholeNumber = Annotated[int, BeforeValidator(_size), Field(ge=0)]
 PositiveCount = Annotated[int, BeforeValidator(_size), Field(gt=0)]
 Duration = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0))]
 Timeout = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(seconds=1), le=timedelta(hours=1))]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+_Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Networks = Annotated[tuple[_Network, ...], NoDecode, BeforeValidator(_words)]
 SecurityProtocol = Annotated[Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)]

@@ -24,6 +24,8 @@ from hub.doors.context import Doors, ProcessReports
 from hub.doors.gauges import Gauges
 from hub.doors.http import make_app
 from hub.doors.settings import DoorSettings
+from hub.doors.targets import TargetRules
+from hub.doors.webhooks.deliverer import deliver_webhooks
 from hub.intake import IntakeLimits
 from hub.listening import Ports
 from hub.model.errors import HubError, Refused
@@ -53,6 +55,8 @@ def door_settings(config: Config) -> DoorSettings:
         intake=IntakeLimits(objects=config.limits, push_bytes=config.max_push_bytes),
         lists_folder=config.data_dir,
         warning_lists=lambda: load_warning_lists(config),
+        targets=TargetRules(config.webhook_allow, http=config.webhook_http),
+        webhook_ca_file=config.webhook_ca_file,
     )
 
 
@@ -84,6 +88,8 @@ async def serve(config: Config, role: Role, *, started: Callable[[str, str | Non
         async with asyncio.TaskGroup() as tasks:
             for part in _parts(running, registry, stop):
                 tasks.create_task(part)
+            if doors is not None:
+                tasks.create_task(deliver_webhooks(doors, registry.access, stop))
             serving = [tasks.create_task(server.run()) for server in servers]
             while not (all(server.started for server in servers) or any(task.done() for task in serving)):  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)

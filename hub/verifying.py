@@ -18,7 +18,8 @@ from typing import Any
 
 from hub.app import open_store
 from hub.clock import Clock
-from hub.config import Config, SqliteAt
+from hub.config import Config
+from hub.config_values import SqliteAt
 from hub.core.step import StepSettings
 from hub.model.errors import Broken, HubError, NotFound
 from hub.model.verification import Difference, Findings, StorePart

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from schemas import api, deliveries, explanation
+from schemas import api, deliveries, explanation, webhooks
 from schemas.api import Body, Rejection
 from schemas.extension import CtihubExtension
 
@@ -44,7 +44,7 @@ def dumps(document: dict[str, Any]) -> bytes:
 
 def models() -> list[type[Body]]:
     """Returns the models of the HTTP interface, by name."""
-    known = {**vars(api), **vars(deliveries), **vars(explanation)}.values()
+    known = {**vars(api), **vars(deliveries), **vars(explanation), **vars(webhooks)}.values()
     found = [one for one in known if isinstance(one, type) and issubclass(one, Body) and one is not Body]
     return sorted(found, key=lambda model: model.__name__)
 

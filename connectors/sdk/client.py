@@ -189,6 +189,10 @@ class HubClient:
             yield from page.changes
             since, more = str(page.next), page.more
 
+    def call(self, answer: type[BodyT], method: str, path: str, *, json: object = None) -> BodyT:
+        """Returns the answer of any other path, such as ``/v1/webhooks``."""
+        return self._call(answer, method, path, json=json)
+
     def status(self) -> Status:
         """Returns flow, lag, rejections, collections and doors, as far as the caller may see them."""
         return self._call(Status, "GET", "/v1/status")

@@ -63,6 +63,7 @@ COMMANDS: dict[str, Command] = {
     "export": Command("Write a list in the format of a product.", EXCHANGE),
     "lookup": Command("What the hub knows of values.", LOOK),
     "changes": Command("What has changed in a collection.", LOOK),
+    "webhook": Command("Have the changes of a collection posted to a URL.", EXCHANGE),
     "explain": Command("Why the hub shows what it shows.", LOOK),
     "deliveries": Command("What was fetched last, by whom, and who is behind.", LOOK),
     "status": Command("One screen: flow, lag, rejections, doors.", LOOK),

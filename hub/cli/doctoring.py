@@ -17,7 +17,8 @@ import httpx
 from hub.app import open_log, open_store, opened_broker
 from hub.cli.certificate import examine
 from hub.clock import Clock, wall_clock_us
-from hub.config import Config, PostgresAt, SqliteAt, ensure_private, is_loopback
+from hub.config import Config, ensure_private, is_loopback
+from hub.config_values import PostgresAt, SqliteAt
 from hub.data_dir import open_to_others
 from hub.model.errors import HubError, WrongUsage
 from hub.registry.port import Broker, BrokerDifference

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.types import Scope
@@ -183,6 +184,10 @@ class Gate:
     async def reader(self, name: str) -> Principal | None:
         """Returns somebody who reads, by name; None stands for whoever has no credentials. Raises NotFound."""
         return await self._access.named(name)
+
+    async def names(self) -> Mapping[int, str]:
+        """Returns the names of all principals, by number."""
+        return await self._access.names()
 
     async def still_open(self, credentials: Credentials | None, collection: Collection) -> bool:
         """Returns whether an open connection may continue. Raises TryAgain when the store is not available."""

@@ -26,6 +26,7 @@ from hub.doors import (
     status,
     stream,
     taxii,
+    webhooks,
 )
 from hub.doors.context import Doors
 from hub.doors.journaled import Journaled
@@ -37,6 +38,10 @@ from hub.doors.uses import flush_last, flush_regularly
 from schemas.api import Withdrawals, Withdrawn
 from schemas.feedback import SightingReports, VerdictReports
 from schemas.lookup import LookupValues
+from schemas.webhooks import PostedMessage, WebhookRequest
+
+_MODELS = (PostedMessage, LookupValues, SightingReports, VerdictReports, WebhookRequest, Withdrawals, Withdrawn)
+"""What handlers read themselves, and what is sent besides answers."""
 
 
 def make_app(doors: Doors) -> FastAPI:
@@ -49,7 +54,9 @@ def make_app(doors: Doors) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=_lifespan(doors))
     # include_router would create each route a second time, at its first request. Routes are tried in order, so those of
     # the most frequent requests come first.
-    for door in (taxii, push, claims, catalogue, stream, export, lookup, changes, explain, status, deliveries, health):
+    for door in (
+        taxii, push, claims, catalogue, stream, export, lookup, changes, explain, webhooks, status, deliveries, health,
+    ):  # fmt: skip
         app.router.routes.extend(door.routes(doors).routes)
     app.router.routes.extend(rules.routes().routes)
     problems.install(app)

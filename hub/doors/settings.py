@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hub.core.hold import WarningLists
+from hub.doors.targets import TargetRules
 from hub.intake import IntakeLimits
 
 MOST_PAGE_OBJECTS = 10_000
@@ -48,6 +49,12 @@ class DoorSettings:
     """The total size of TAXII pages that are kept in case they are asked for again, compressed or not."""
     answers_wait_s: float = 20.0
     """How long a request waits for free memory before it gets 503: clients give up after 30 s."""
+    targets: TargetRules = field(default_factory=TargetRules)
+    """Where webhooks may be sent."""
+    webhook_ca_file: Path | None = None
+    """Certificates (PEM) that receivers of webhooks may have besides those that the system trusts."""
+    webhooks_each: int = 10
+    """Webhooks per principal."""
     streams: int = 500
     """Live streams in this process. One with a slow reader takes a few hundred kilobytes."""
     streams_each: int = 50

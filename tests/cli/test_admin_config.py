@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.config import Config, PostgresAt, SqliteAt, ensure_private, load_config
+from hub.config import Config, ensure_private, load_config
+from hub.config_values import PostgresAt, SqliteAt
 from hub.listening import connection_limits
 from hub.model.errors import WrongUsage
 
