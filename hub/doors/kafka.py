@@ -96,7 +96,8 @@ class Relay:
         self._shard = shard
         self._shards = shards
         self._replication = replication
-        self._woken = asyncio.Event()
+        self.woken = asyncio.Event()
+        """Set by each commit of the store."""
         self._places: dict[int, Seq] = {}
         """The last row of each log in its topic, as known to the current producer."""
         self._aside: dict[int, _Aside] = {}
@@ -140,12 +141,12 @@ class Relay:
             with contextlib.suppress(TryAgain):
                 async with contextlib.aclosing(self._logs.watch()) as commits:
                     async for _ in commits:
-                        self._woken.set()
+                        self.woken.set()
             await asyncio.sleep(IDLE_S)
 
     async def _ring_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
-        self._woken.set()
+        self.woken.set()
 
     # ------------------------------------------------------------ producer
 
@@ -156,11 +157,11 @@ class Relay:
         async with self._producing() as producer:
             _log.info("relay.started", shard=self._shard)
             while not stop.is_set():
-                self._woken.clear()
+                self.woken.clear()
                 if not await self._round(producer, stop):
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(IDLE_S):
-                            await self._woken.wait()
+                            await self.woken.wait()
 
     @contextlib.asynccontextmanager
     async def _producing(self) -> AsyncIterator[AIOKafkaProducer]:
@@ -213,9 +214,9 @@ class Relay:
 
     async def _carry_new_alerts(self, producer: AIOKafkaProducer, ends: Mapping[int, LogEnd]) -> None:
         """Relay what has come to alert lanes since the round began, so that it does not wait for the other logs."""
-        if not self._woken.is_set() or not any(end.alert for end in ends.values()):
+        if not self.woken.is_set() or not any(end.alert for end in ends.values()):
             return
-        self._woken.clear()
+        self.woken.clear()
         now = {no: end for no, end in (await self._logs.ends()).items() if no in ends and end.alert}
         for no in self._grown(now):
             if no not in self._refused:

@@ -36,7 +36,7 @@ HEARTBEAT = b": still here\n\n"
 _PAGE_ROWS = 500
 _PAGE_BYTES = 128 << 10
 _SHARED_BYTES = 8 << 20
-_READS = 6
+READS = 6
 """Pages of collections that are no alert lanes that are read at once. The store has more connections than that."""
 _MEASURED_US = 3_600_000_000
 """The time of delivery is not looked up for changes that are older than this: they are history."""
@@ -125,7 +125,8 @@ class Pages:
     def __init__(self, doors: Doors) -> None:
         self._doors = doors
         self._kept: KeptValues[Events] = KeptValues(_SHARED_BYTES)
-        self._room = asyncio.Semaphore(_READS)
+        self.room = asyncio.Semaphore(READS)
+        """Whoever reads a page of a collection that is no alert lane has a place in it."""
         doors.log_watch.tell(self._forget_edited)
 
     async def after(self, log: int, seq: Seq, *, edits: int) -> Events:
@@ -136,7 +137,7 @@ class Pages:
         async def read() -> Events:
             if log in self._doors.log_watch.alerts:  # not behind the readers of long histories
                 return await self._read(log, seq)
-            async with self._room:
+            async with self.room:
                 return await self._read(log, seq)
 
         edits = max(edits, self._doors.log_watch.edits(log))

@@ -223,3 +223,13 @@ def test_what_nobody_expected_is_one_sentence_too(shell: Shell) -> None:
     assert answer.code == 1
     assert answer.err.count("\n") == 1
     assert "Traceback" not in answer.err
+
+
+def test_a_collection_is_made_an_alert_lane_and_none_again(shell: Shell) -> None:
+    added = shell.done("collection", "add", "warnings", "--tlp", "amber", "--group", "network", "--alert")
+    assert added["alert"] is True
+    assert shell.done("collection", "set", "warnings", "--no-alert")["alert"] is False
+    assert shell.done("collection", "set", "warnings", "--alert") == added
+    assert shell.done("collection", "show", "warnings") == added
+    assert shell("collection", "set", "warnings").code == 2
+    assert shell("collection", "set", "nothing", "--alert").code == 1

@@ -33,6 +33,8 @@ from tests.waiting import until
 STIX = "application/stix+json"
 NDJSON = "application/x-ndjson"
 URL = "http://hub.example"
+GREEN = ["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"]
+"""The markings of an object at TLP:GREEN."""
 
 
 class Clock:
@@ -211,6 +213,6 @@ def ids(objects: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 __all__ = [
-    "NDJSON", "STIX", "URL", "Hub", "a_bundle", "a_hub", "addresses", "an_indicator", "basic", "ids", "lines",
+    "GREEN", "NDJSON", "STIX", "URL", "Hub", "a_bundle", "a_hub", "addresses", "an_indicator", "basic", "ids", "lines",
     "stix_time", "until",
 ]  # fmt: skip

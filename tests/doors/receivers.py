@@ -1,4 +1,4 @@
-"""A receiver of webhooks on 127.0.0.1: keeps what arrives, and answers as a test wants."""
+"""Receivers of webhooks on 127.0.0.1: they keep what arrives, and answer as a test wants."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from standardwebhooks import Webhook as Verifier
+
 Answer = int | bytes | None
+Posted = tuple[str, bytes]
+"""The id and the body of a message."""
 
 
 @dataclass
@@ -89,3 +95,31 @@ async def a_receiver(tls: ssl.SSLContext | None = None, **more: Any) -> AsyncIte
         yield receiver
     finally:
         server.close()
+
+
+@contextlib.contextmanager
+def a_receiver_in_threads(answers: Callable[[int], bool], secret: list[str]) -> Iterator[tuple[str, list[Posted]]]:
+    """A receiver for tests that are not async: its URL, and what arrived. ``answers``: whether the message of this
+    number is answered, with 204. ``secret``: what it checks signatures with, as soon as there is one.
+    """
+    posted: list[Posted] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            Verifier(secret[0]).verify(body, dict(self.headers))
+            posted.append((str(self.headers["webhook-id"]), body))
+            if answers(len(posted)):
+                self.send_response(204)
+                self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/", posted
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -7,9 +7,10 @@ import json
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -25,6 +26,7 @@ from confluent_kafka.admin import (
     ConfigResource,
     ResourceType,
 )
+from prometheus_client import REGISTRY
 
 from hub.doors import kafka as relaying
 from hub.doors import kafka_back
@@ -475,3 +477,67 @@ async def test_a_collection_that_is_removed_and_made_again_begins_at_one(scene: 
             log = (await directory.add_collection(new, START_US)).no
         await scene.write(8, log)
         assert await scene.relayed(log) == await scene.expected(log)
+
+
+# ---------------------------------------------------------------- alert lanes
+
+
+class PagesInOrder:
+    """The logs of a store, which remember in what order their pages were asked for."""
+
+    def __init__(self, logs: Any) -> None:
+        self._logs = logs
+        self.pages: list[int] = []
+        self.before_page: Callable[[int], Awaitable[None]] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._logs, name)
+
+    async def page(self, log: int, after: Seq, **more: Any) -> Any:
+        """See ``LogReader``."""
+        if more["limit"] == relaying.PAGE_ROWS:
+            self.pages.append(log)
+            if self.before_page is not None:
+                await self.before_page(log)
+        return await self._logs.page(log, after, **more)
+
+
+async def test_an_alert_lane_is_relayed_before_a_backlog_and_before_what_is_left_of_a_round(scene: Scene) -> None:
+    network = 3
+    async with scene.store.registry.change() as directory:
+        await directory.set_alert(COMMUNITY, True)
+    for log in (PUBLIC, network):
+        await scene.write(2_500, log)
+    await scene.write(1, COMMUNITY)
+    logs = PagesInOrder(scene.store.logs)
+    options = dict(scene.options)
+    relay = await relay_of(options.pop("bootstrap"), options, logs)  # type: ignore[arg-type]
+
+    async def write_an_alert(log: int) -> None:
+        if log == PUBLIC and logs.pages.count(PUBLIC) == 1:
+            await scene.write(1, COMMUNITY)
+            await until(relay.woken.is_set, what="the relay to be told")
+
+    logs.before_page = write_an_alert
+    before = REGISTRY.get_sample_value("ctihub_delivery_seconds_count", {"door": "kafka", "alert": "true"})
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(relay.run(stop))
+        await until(lambda: logs.pages.count(network) == 3 and logs.pages.count(PUBLIC) == 3, what="the backlog")
+        stop.set()
+    assert logs.pages[:4] == [COMMUNITY, PUBLIC, COMMUNITY, network]
+    assert REGISTRY.get_sample_value("ctihub_delivery_seconds_count", {"door": "kafka", "alert": "true"}) == before
+
+
+async def test_the_time_to_a_topic_is_counted_for_what_was_received(scene: Scene) -> None:
+    said = {"door": "kafka", "alert": "false"}
+    before = REGISTRY.get_sample_value("ctihub_delivery_seconds_count", said) or 0.0
+    async with scene.store.transaction() as tx:
+        await tx.policy()
+        await tx.heads([PUBLIC])
+        rows = [a_change(seq, log=PUBLIC) for seq in (1, 2, 3)]
+        await tx.write(Writes(changes=rows, heads=head_after(rows), received={(PUBLIC, Seq(2)): START_US}))
+    async with scene.relaying():
+        await until(
+            lambda: REGISTRY.get_sample_value("ctihub_delivery_seconds_count", said) == before + 1, what="one delivery"
+        )

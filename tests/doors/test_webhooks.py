@@ -20,7 +20,7 @@ from hub.doors.webhooks.leadership import Leadership, LeaseTimes
 from hub.doors.webhooks.places import PlaceLimits, Places
 from hub.doors.webhooks.sender import WebhookSender
 from hub.model.principals import PrincipalKind
-from tests.doors.hubs import Hub, a_hub, addresses
+from tests.doors.hubs import GREEN, Hub, a_hub, addresses
 from tests.doors.receivers import Answer, Arrived, Receiver, a_receiver
 from tests.waiting import until
 
@@ -178,9 +178,6 @@ async def test_changes_arrive_in_order_once_each_and_signed(hub: Hub) -> None:
             assert message["data"]["from"] == last + 1
             last = message["data"]["to"]
     assert (await the_webhook(hub))["behind"] == 0
-
-
-GREEN = ["marking-definition--bab4a63c-aed9-4cf5-a766-dfca5abac2bb"]
 
 
 async def test_a_message_has_the_objects_as_the_collection_shows_them(hub: Hub) -> None:
