@@ -50,6 +50,11 @@ class Receiver:
     most_open: int = 0
     connections: int = 0
 
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all requests, in the order of their arrival."""
+        return [one.path for one in self.arrived]
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
         self.connections += 1

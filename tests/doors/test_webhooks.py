@@ -385,32 +385,36 @@ async def test_every_finished_attempt_is_told_in_one_place(hub: Hub) -> None:
 # ---------------------------------------------------------------- alert lanes
 
 
-async def test_an_alert_is_delivered_before_a_backlog_that_came_first(hub: Hub) -> None:
-    """With one place for all: by order, not by time."""
+async def test_an_alert_is_delivered_before_backlogs_that_wait_for_longer(hub: Hub) -> None:
+    """With one place for all: by order, not by time. Without alert lanes, who has had no place yet would be next."""
     await hub.registry.collections.add("alerts", tlp="green", group="community", types=["malware"], alert=True)
+    no = (await hub.collection("alerts")).no
     async with a_receiver() as receiver:
         base = receiver.url
-        receiver.url = f"{base}/backlog"
-        await add(hub, receiver, types=["indicator"])
-        receiver.url = f"{base}/alert"
-        await add(hub, receiver, collection="alerts")
-        await hub.tell("ro", *addresses(1_200, object_marking_refs=GREEN))
-        told_alert = asyncio.Event()
+
+        async def add_at(path: str, **more: Any) -> None:
+            receiver.url = f"{base}/{path}"
+            await add(hub, receiver, **more)
 
         async def answer(arrived: Arrived) -> Answer:
-            if arrived.path.endswith("backlog") and not told_alert.is_set():
-                told_alert.set()
-                await hub.tell("ro", A_MALWARE)
-                no = (await hub.collection("alerts")).no
-                await until(lambda: hub.doors.log_watch.seq(no), what="the alert to be seen")
+            if arrived.path == "/hook/first" and receiver.paths.count("/hook/first") == 1:
+                await add_at("second", types=["indicator"], **{"from": "start"})
+                await hub.tell("ro", {**A_MALWARE, "modified": "2026-01-01T00:00:09.000Z", "name": "Wiper 2"})
+                end = (await hub.store.logs.head(no)).seq
+                await until(lambda: hub.doors.log_watch.seq(no) == end, what="the alert to be seen")
             return 200
 
         receiver.answer = answer
+        await hub.tell("ro", *addresses(1_200, object_marking_refs=GREEN))
         async with delivering(hub, places=Places(PlaceLimits(all=1))):
-            await until(lambda: len(receiver.seqs("/hook/backlog")) == 1_200, what="the backlog")
-    paths = [one.path for one in receiver.arrived]
-    assert paths[:2] == ["/hook/backlog", "/hook/alert"]
-    assert paths.count("/hook/backlog") > 2
+            await add_at("alert", collection="alerts")
+            await hub.tell("ro", A_MALWARE)
+            await until(lambda: receiver.paths, what="an alert before the backlogs")
+            await add_at("first", types=["indicator"], **{"from": "start"})
+            for path in ("/hook/first", "/hook/second"):
+                await until(lambda path=path: len(receiver.seqs(path)) == 1_200, what=path)  # type: ignore[misc]
+    assert receiver.paths[:3] == ["/hook/alert", "/hook/first", "/hook/alert"]
+    assert receiver.paths.count("/hook/first") > 2
 
 
 A_MALWARE = {
