@@ -256,7 +256,8 @@ async def test_the_document_has_every_route(hub: Hub) -> None:
         "/taxii2/root/collections/{collection_id}/objects/{object_id}/",
         "/taxii2/root/collections/{collection_id}/objects/{object_id}/versions/",
         "/taxii2/root/collections/{collection_id}/manifest/", "/taxii2/root/status/{status_id}/", "/healthz", "/readyz",
-        "/metrics", "/rules/{code}",
+        "/metrics", "/rules/{code}", "/v1/webhooks", "/v1/webhooks/{id}", "/v1/webhooks/{id}/test",
+        "/v1/webhooks/{id}/resume",
     } == set(document["paths"])  # fmt: skip
 
 

@@ -511,7 +511,7 @@ async def test_an_alert_lane_is_relayed_before_a_backlog_and_before_what_is_left
     await scene.write(1, COMMUNITY)
     logs = PagesInOrder(scene.store.logs)
     options = dict(scene.options)
-    relay = await relay_of(options.pop("bootstrap"), options, logs)  # type: ignore[arg-type]
+    relay = await relay_of(options.pop("bootstrap"), options, logs)
 
     async def write_an_alert(log: int) -> None:
         if log == PUBLIC and logs.pages.count(PUBLIC) == 1:

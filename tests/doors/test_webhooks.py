@@ -412,7 +412,7 @@ async def test_an_alert_is_delivered_before_backlogs_that_wait_for_longer(hub: H
             await until(lambda: receiver.paths, what="an alert before the backlogs")
             await add_at("first", types=["indicator"], **{"from": "start"})
             for path in ("/hook/first", "/hook/second"):
-                await until(lambda path=path: len(receiver.seqs(path)) == 1_200, what=path)  # type: ignore[misc]
+                await until(lambda path=path: len(receiver.seqs(path)) == 1_200, what=path)
     assert receiver.paths[:3] == ["/hook/alert", "/hook/first", "/hook/alert"]
     assert receiver.paths.count("/hook/first") > 2
 
