@@ -169,6 +169,7 @@ async def test_changes_arrive_in_order_once_each_and_signed(hub: Hub) -> None:
             await hub.tell("ro", *addresses(3, start=start, object_marking_refs=GREEN))
         end = (await hub.store.logs.head((await hub.collection("community")).no)).seq
         await until(lambda: receiver.seqs()[-1:] == [end], what="all changes to arrive")
+        await until(lambda: _is_up_to_date(hub), what="the position to be stored")
         assert receiver.seqs() == list(range(added["webhook"]["position"] + 1, end + 1))
         assert receiver.most_open == 1
         last = added["webhook"]["position"]

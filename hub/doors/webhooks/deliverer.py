@@ -34,6 +34,8 @@ from hub.store.port import Store
 
 POLL_S = 1.0
 """How often to look for new webhooks and for those that are due again."""
+STOP_WITHIN_S = 2.0
+"""How long a stopping process waits for messages on their way; what is cut short comes again."""
 AFTER_FAULT_US = 60_000_000
 """How long a webhook is left alone when the hub itself has failed at it."""
 _log = structlog.get_logger()
@@ -106,6 +108,8 @@ class WebhookDeliverer:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_s):
                         await self._woken.wait()
+            if self._running:
+                await asyncio.wait(self._running.values(), timeout=STOP_WITHIN_S)
             self._end_all()
             waking.cancel()
         with contextlib.suppress(HubError):
