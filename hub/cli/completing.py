@@ -118,7 +118,8 @@ def _quietly(work: Callable[[], Iterable[str]]) -> list[str]:
 def _names_in_store(kinds: Sequence[str]) -> list[str]:
     import asyncio
 
-    from hub.config import SqliteAt, load_config
+    from hub.config import load_config
+    from hub.config_values import SqliteAt
 
     config = load_config()
     if isinstance(config.database, SqliteAt) and not config.database.path.is_file():

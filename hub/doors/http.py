@@ -71,10 +71,6 @@ def make_app(doors: Doors) -> FastAPI:
     return app
 
 
-_MODELS = (LookupValues, SightingReports, VerdictReports, Withdrawals, Withdrawn)
-"""The models of bodies that the handlers read themselves."""
-
-
 def openapi_document(app: FastAPI) -> dict[str, Any]:
     """Returns the OpenAPI document of the doors, as in ``schemas/openapi.json``."""
     return openapi.describe(app, extra_models=_MODELS)

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from hub.model.principals import Principal, PrincipalKind
+from hub.model.tokens import TokenDigest
 from hub.model.webhooks import PauseReason, Webhook, WebhookFilter, WebhookProgress
 from hub.model.words import Seq
 from hub.model.writes import Writes
@@ -37,7 +38,7 @@ class StoreWebhooks(StoreSuite):
         async with self.opened() as one, self.opened() as two:
             async with one.registry.change() as directory:
                 blank = Principal(0, "ops", PrincipalKind.OPERATOR)
-                principal = (await directory.add_principal(blank, b"digest")).no
+                principal = (await directory.add_principal(blank, TokenDigest(0, b"digest", "", 0))).no
             added = await asyncio.gather(
                 *((one, two)[n % 2].webhooks.add(a_webhook(str(n), principal), most=3) for n in range(8))
             )

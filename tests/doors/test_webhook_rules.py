@@ -89,7 +89,7 @@ def test_a_receiver_may_ask_for_more_time_but_not_for_any(retry_after_s: int) ->
 
 def a_page(first: int, count: int, *, more: bool = False, step: int = 1) -> LogPage:
     seqs = range(first, first + count * step, step)
-    rows = [LogRow(Seq(n), NOW_US + n, NOW_US + n, StixId(f"note--{n}"), "note", False, 2) for n in seqs]
+    rows = [LogRow(Seq(n), NOW_US + n, NOW_US + n, StixId(f"note--{n}"), "note", False, True, 2) for n in seqs]
     return LogPage(rows, [b"{}"] * count, more)
 
 
@@ -121,7 +121,7 @@ def test_batches_tile_the_log_and_no_two_have_one_id(sizes: list[int], step: int
 
 
 def test_new_changed_and_withdrawn_are_told_apart() -> None:
-    rows = [LogRow(Seq(n), NOW_US, NOW_US, StixId("note--1"), "note", n == 3, 2 * (n < 3)) for n in (1, 2, 3)]
+    rows = [LogRow(Seq(n), NOW_US, NOW_US, StixId("note--1"), "note", n == 3, n == 1, 2 * (n < 3)) for n in (1, 2, 3)]
     causes = {Seq(1): RowCause(None, 5), Seq(2): RowCause(Seq(1), None), Seq(3): RowCause(Seq(2), None)}
     batch = batch_of(a_webhook(), LogPage(rows, [b"{}", b"{}", b""], False), causes)
     changes = orjson.loads(batch.body)["data"]["changes"]
