@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from ipaddress import ip_network
 from typing import Any
 
 from hub.doors.export.entry import ListedObject
@@ -42,3 +43,22 @@ def reader_of(format: Format) -> Reader:
 def without_codes(text: str) -> str:
     r"""A value that some format has written with ``\uXXXX`` and ``\UXXXXXXXX``."""
     return _CODE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)
+
+
+def visible_lines(content: bytes) -> list[str]:
+    """The lines of a list of visible ASCII, blanks and tabs: a reader that knows other line ends sees the same."""
+    text = content.decode("ascii")
+    *lines, rest = text.split("\n")
+    assert rest == ""
+    assert text.splitlines() == lines
+    assert all(line and all(" " <= char <= "~" or char == "\t" for char in line) for line in lines)
+    return lines
+
+
+def is_network(text: str) -> bool:
+    """Whether a text is an address or a network, to a reader that takes all spellings."""
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
