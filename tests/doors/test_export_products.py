@@ -166,7 +166,7 @@ async def test_the_openapi_document_tells_formats_media_types_and_options(http: 
     parameters = {one["name"]: one for one in export["parameters"]}
     assert len(parameters) == len(export["parameters"])
     assert parameters["format"]["schema"]["enum"] == ["zone", "other", *FORMATS]
-    assert parameters["zone"]["description"] == "zone: the name of the zone; other: the name of the zone"
+    assert parameters["zone"]["description"].startswith("zone: the name of the zone; other: the name of the zone")
     media_types = {one.media_type.partition(";")[0] for one in FORMATS.values()}
     assert {"text/csv", "text/plain", "application/x-ndjson"} < media_types
     assert set(export["responses"]["200"]["content"]) == {"text/dns", *media_types}
