@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from hub.doors.export.format import About, Format, Unit
+from hub.doors.export.format import Format, Unit
 from hub.doors.export.formats import FORMATS
-from hub.model.words import Seq
 from tests.doors.entries import an_entry
-from tests.doors.list_readers import reader_of
+from tests.doors.list_readers import reader_of, writer_of, written_by
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = re.compile(
@@ -56,12 +55,12 @@ def facts(format: Format) -> str:
 
 
 def example(format: Format) -> str:
-    """The values of EXAMPLE that the format takes, as it writes them."""
-    options = format.options.model_validate(dict(reader_of(format).options))
-    writer = format.begin(About("community", Seq(7), 1_767_225_600_000_000, frozenset(), None, options))
+    """The values of EXAMPLE that the format takes, as it writes them; what is no text in hexadecimal."""
     values = [entry for entry in EXAMPLE if not format.kinds or entry.type in format.kinds]
     some = values if format.unit is Unit.VALUE else reader_of(format).example
-    written = writer.head + b"".join(writer.line(entry) or b"" for entry in some) + b"".join(writer.end())
+    written = written_by(writer_of(format), some)
+    if format.media_type == "application/octet-stream":
+        return "".join(f"{written[at : at + 32].hex(' ', 4)}\n" for at in range(0, len(written), 32))
     return written.decode().replace("\r\n", "\n")
 
 

@@ -40,7 +40,10 @@ PLAIN = {
     "url": "http://c2.example/a?b=c",
     "email-addr": "a@c2.example",
     "file:name": "a.exe",
-    **dict.fromkeys(sorted(HASHES), "0" * 64),
+    "mac-addr": "00:00:5e:00:53:01",
+    "mutex:name": "a mutex",
+    "windows-registry-key:key": "HKEY_LOCAL_MACHINE\\a",
+    **{name: "0" * {"md5": 32, "sha-1": 40, "sha-512": 128}.get(name, 64) for name in sorted(HASHES)},
 }
 """A value of each kind that no format may have trouble with."""
 
@@ -48,7 +51,9 @@ HOSTILE = (
     "a\nb", "a\r\nb", "a\n198.51.100.99\nb", "#a", "a #b", ";a", "//a", "!a", "=1+1", "+1", "-1", "@a", "'=1", '"',
     'a","b', "a,b", "\u2028", "\\u000a", "\\", "\x00", " a ", "a\tb", "'", "$(a)", "`a`", "a;b", "a{}b", "a|b", "<a>",
     "*", "*.example", "a.example.", "\uff1d1", "c2\u200b.example", "c2\U000e0041.example", "https://c2.example/#x",
-    "http://[2001:db8::7]:8080/", "198.51.100.0/24", "é.example", "\U0001f600",
+    "http://[2001:db8::7]:8080/", "198.51.100.0/24", "é.example", "\U0001f600", "</script>",
+    "=cmd|' /C calc'!A1", "\u2029", "\x85", "a\\", "|41|", "\\x41", "-", "(empty)", "###", '"a":b', "\ta",
+    "http://c2.example/*", "198.51.128.0/17", "http://c2.example/a;b|c,d'(e)", "2001:db8::/32",
 )  # fmt: skip
 """Values by which somebody might break out of a line, a cell, a string or a comment."""
 
@@ -65,6 +70,10 @@ def entries(kinds: Collection[str] = ()) -> st.SearchStrategy[Entry]:
         an_entry,
         values,
         type=names,
+        id=st.sampled_from(["indicator--1", *HOSTILE]),
+        labels=st.lists(st.sampled_from(HOSTILE), max_size=2).map(tuple),
+        indicator_types=st.lists(st.sampled_from(HOSTILE), max_size=1).map(tuple),
+        sources=st.lists(st.sampled_from(HOSTILE), max_size=2).map(tuple),
         confidence=st.one_of(st.none(), st.integers(0, 100)),
         valid_until=st.sampled_from([None, "2026-02-01T00:00:00.000Z"]),
     )

@@ -5,16 +5,18 @@ Each format has a module in ``tests/doors/formats/``, called like its own, that 
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from ipaddress import ip_network
 from typing import Any
 
-from hub.doors.export.entry import ListedObject
-from hub.doors.export.format import Format
+from hub.doors.export.entry import ListedObject, ListItem
+from hub.doors.export.format import About, Format, Writer
 from hub.doors.export.formats import module_name
+from hub.model.words import Seq
 
 _CODE = re.compile(r"\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
 
@@ -27,6 +29,8 @@ class Reader:
     """What a whole list says, entry by entry. Fails where its least careful reader would see anything else."""
     says: Callable[[Any], Any]
     """What a list must say of an entry or an object."""
+    agrees: Callable[[list[Any], list[Any]], bool] = operator.eq
+    """Whether what a list says is what it must say: the same entries in the same order, unless a format cannot."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Query parameters with which the tests ask for lists of this format."""
     example: Sequence[ListedObject] = ()
@@ -38,6 +42,17 @@ def reader_of(format: Format) -> Reader:
     found = import_module(f"tests.doors.formats.{module_name(format.name)}").READER
     assert isinstance(found, Reader)
     return found
+
+
+def writer_of(format: Format, **options: str) -> Writer:
+    """Begins a list of ``community`` with these query parameters, the others as the reader of the format has them."""
+    said = format.options.model_validate({**reader_of(format).options, **options})
+    return format.begin(About("community", Seq(7), 1_767_225_600_000_000, frozenset(), None, said))
+
+
+def written_by(writer: Writer, some: Iterable[ListItem]) -> bytes:
+    """The whole list that has these items."""
+    return writer.head + b"".join(writer.line(item) or b"" for item in some) + b"".join(writer.end())
 
 
 def without_codes(text: str) -> str:
