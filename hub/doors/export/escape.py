@@ -27,3 +27,12 @@ def as_code(found: re.Match[str]) -> str:
     """
     code = ord(found[0])
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def quoted_cell(value: str) -> str:
+    """Returns a value as a cell of a table, quoted if it has a comma or a quotation mark. Source: RFC 4180.
+
+    >>> quoted_cell("a,b"), quoted_cell("a")
+    ('"a,b"', 'a')
+    """
+    return '"' + value.replace('"', '""') + '"' if '"' in value or "," in value else value
