@@ -102,7 +102,9 @@ def types_defined_twice() -> dict[str, list[str]]:
     """Names of types that several modules define. An alias that only describes counts where others import it."""
     found: dict[str, list[str]] = defaultdict(list)
     for one in sources().definitions:
-        if CAPITALISED.fullmatch(one.name) and not (one.only_describes and one.module not in sources().imported[one.name]):
+        if CAPITALISED.fullmatch(one.name) and not (
+            one.only_describes and one.module not in sources().imported[one.name]
+        ):
             found[one.name].append(one.module)
     return {name: modules for name, modules in found.items() if len(modules) > 1}
 
