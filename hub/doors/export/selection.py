@@ -83,6 +83,8 @@ class Selection:
         for row, body in page.with_bodies():
             if not row.withdrawn:
                 yield from self._values(orjson.loads(body), row.version_us)
+            elif self.format.removed_days:
+                yield from self._values({**orjson.loads(body), "revoked": True}, row.version_us)
 
     def _objects(self, page: LogPage, is_listed: Callable[[StixObject, int], bool]) -> Iterator[ListedObject]:
         for row, body in page.with_bodies():

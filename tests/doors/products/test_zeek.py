@@ -10,7 +10,7 @@ from tests.doors.entries import an_entry
 from tests.doors.formats import zeek
 from tests.doors.hubs import Hub
 from tests.doors.list_readers import writer_of, written_by
-from tests.story import an_indicator
+from tests.story import an_indicator, moment
 
 PATH = "/v1/collections/public/export.zeek"
 
@@ -24,6 +24,10 @@ class Intel:
     def load(self, content: bytes) -> None:
         for indicator, intel, remove in zeek.read(content):
             (self.known.discard if remove else self.known.add)((intel, indicator.lower()))
+
+    def names(self) -> set[str]:
+        """What it knows, without types."""
+        return {value for _, value in self.known}
 
 
 def a_list(*some: Entry) -> bytes:
@@ -47,6 +51,21 @@ async def test_a_hub_writes_what_zeek_reads(hub: Hub) -> None:
         ("da39a3ee5e6b4b0d3255bfef95601890afd80709", "Intel::FILE_HASH", "ctihub-public"),
     }
     assert answer.headers["x-ctihub-skipped"] == "1", "a fragment never reaches a server"
+
+
+async def test_what_a_source_withdraws_or_revokes_goes_with_the_next_list_of_the_hub(hub: Hub) -> None:
+    intel = Intel()
+    gone = an_indicator("[domain-name:value = 'gone.example']", "a")
+    revoked = an_indicator("[domain-name:value = 'revoked.example']", "b")
+    kept = [an_indicator(f"[domain-name:value = '{name}.example']", name) for name in ("c", "d")]
+    again = an_indicator("[domain-name:value = 'c.example'] OR [domain-name:value = 'e.example']", "again")
+    await hub.tell("ro", gone, revoked, *kept, again)
+    intel.load((await hub.get("/v1/collections/community/export.zeek", "soc")).content)
+    assert intel.names() == {"gone.example", "revoked.example", "c.example", "d.example", "e.example"}
+    await hub.withdraw("ro", gone["id"], kept[0]["id"])
+    await hub.tell("ro", {**revoked, "revoked": True, "modified": moment(60)})
+    intel.load((await hub.get("/v1/collections/community/export.zeek", "soc")).content)
+    assert intel.names() == {"c.example", "d.example", "e.example"}, "c.example is live in another indicator"
 
 
 def test_what_was_withdrawn_goes_with_the_next_list() -> None:
