@@ -33,7 +33,6 @@ from schemas.api import (
     Receipt,
     Status,
 )
-from schemas.deliveries import Deliveries
 from schemas.explanation import Explanation
 from schemas.feedback import SightingBody, VerdictBody
 from schemas.lookup import MOST_VALUES, CollectionChange, CollectionChanges, LookupAnswer
@@ -113,10 +112,6 @@ class HubClient:
             yield from page.claims
             after = page.next_after
 
-    def read(self, answer: type[BodyT], path: str) -> BodyT:
-        """Returns what is at a path of the hub, for functions that read page by page."""
-        return self._call(answer, "GET", path)
-
     def receipt(self, status_url: str) -> Receipt:
         """Returns the receipt of a push, by the ``status_url`` in its response."""
         return self._call(Receipt, "GET", own_path(status_url))
@@ -189,18 +184,13 @@ class HubClient:
             yield from page.changes
             since, more = str(page.next), page.more
 
-    def call(self, answer: type[BodyT], method: str, path: str, *, json: object = None) -> BodyT:
+    def call(self, answer: type[BodyT], path: str, method: str = "GET", *, json: object = None) -> BodyT:
         """Returns the answer of any other path, such as ``/v1/webhooks``."""
         return self._call(answer, method, path, json=json)
 
     def status(self) -> Status:
         """Returns flow, lag, rejections, collections and doors, as far as the caller may see them."""
         return self._call(Status, "GET", "/v1/status")
-
-    def deliveries(self, principal: str | None = None, *, limit: int = 100) -> Deliveries:
-        """Returns what was fetched last and who is behind: the caller's; an operator's of ``principal`` or of all."""
-        said = {"limit": limit, **({} if principal is None else {"principal": principal})}
-        return self._call(Deliveries, "GET", f"/v1/deliveries?{urlencode(said)}")
 
     def __enter__(self) -> Self:
         return self

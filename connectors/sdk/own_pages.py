@@ -23,7 +23,7 @@ def all_claims(client: HubClient, states: Iterable[str] = ()) -> Iterator[MyClai
     """Yields the caller's own claims in these states (all if empty), and where each is shown."""
     after: int | None = 0
     while after is not None:
-        page = client.read(MyClaimPage, f"/v1/mine/claims?{_query(after, states)}")
+        page = client.call(MyClaimPage, f"/v1/mine/claims?{_query(after, states)}")
         yield from page.claims
         after = page.next_after
 
@@ -32,7 +32,7 @@ def all_held(client: HubClient, states: Iterable[str] = ()) -> Iterator[MyHeld]:
     """Yields what of the caller's is held or was refused, the oldest first."""
     after: int | None = 0
     while after is not None:
-        page = client.read(MyHeldPage, f"/v1/mine/held?{_query(after, states)}")
+        page = client.call(MyHeldPage, f"/v1/mine/held?{_query(after, states)}")
         yield from page.held
         after = page.next_after
 
@@ -41,7 +41,7 @@ def all_rejections(client: HubClient, after: int = 0) -> Iterator[Rejection]:
     """Yields the caller's rejections after a number, the oldest first."""
     more = True
     while more:
-        page = client.read(RejectionPage, f"/v1/rejections?after={after}")
+        page = client.call(RejectionPage, f"/v1/rejections?after={after}")
         yield from page.rejections
         after, more = page.next_after, page.more
 
@@ -50,7 +50,7 @@ def more_problems(client: HubClient, receipt: Receipt) -> Iterator[ReceiptProble
     """Yields the problems of a receipt that it does not contain itself."""
     url = receipt.problems_url
     while url is not None:
-        page = client.read(ProblemPage, own_path(url))
+        page = client.call(ProblemPage, own_path(url))
         yield from page.problems
         url = page.next_url
 

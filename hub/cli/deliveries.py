@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlencode
 
 import typer
 
@@ -38,7 +39,10 @@ def command(
 ) -> None:
     """Show what was fetched last and who is behind: yours; an operator sees everybody's."""
     with hub_client(url, token, ca_file=ca_file, patience_s=5.0) as client:
-        found = client.deliveries(name, limit=limit)
+        from schemas.deliveries import Deliveries
+
+        said = {"limit": limit, **({} if name is None else {"principal": name})}
+        found = client.call(Deliveries, f"/v1/deliveries?{urlencode(said)}")
     if as_json:
         print_json(found.model_dump())
         return

@@ -48,7 +48,7 @@ def add(
     asked: dict[str, Any] = {"collection": collection, "url": to, "types": type_ or [], "kinds": kind or []}
     asked |= {"min_confidence": min_confidence, "from": begin}
     with hub_client(url, token, ca_file=ca_file, patience_s=patience) as client:
-        added = client.call(AddedWebhook, "POST", _PATH, json=asked)
+        added = client.call(AddedWebhook, _PATH, "POST", json=asked)
     row = _row(added.webhook)
     if as_json:
         show.one({**row, "secret": added.secret}, as_json=True)
@@ -67,7 +67,7 @@ def list_(as_json: AsJson = False, url: Url = DEFAULT_URL, token: TokenOption = 
     from schemas.webhooks import WebhookList
 
     with hub_client(url, token, ca_file=ca_file, patience_s=5.0) as client:
-        rows = [_row(one) for one in client.call(WebhookList, "GET", _PATH).webhooks]
+        rows = [_row(one) for one in client.call(WebhookList, _PATH).webhooks]
     show.listing(rows, COLUMNS, as_json=as_json, nothing="No webhook yet: ctihub webhook add COLLECTION TARGET")
 
 
@@ -83,7 +83,7 @@ def remove(
     from schemas.webhooks import WebhookInfo
 
     with hub_client(url, token, ca_file=ca_file, patience_s=5.0) as client:
-        found = client.call(WebhookInfo, "DELETE", f"{_PATH}/{quote(webhook, safe='')}")
+        found = client.call(WebhookInfo, f"{_PATH}/{quote(webhook, safe='')}", "DELETE")
     show.one(_row(found), as_json=as_json, done=f"Nothing is posted to {found.url} any more")
 
 
@@ -99,7 +99,7 @@ def try_(
     from schemas.webhooks import WebhookTest
 
     with hub_client(url, token, ca_file=ca_file, patience_s=5.0) as client:
-        found = client.call(WebhookTest, "POST", f"{_PATH}/{quote(webhook, safe='')}/test")
+        found = client.call(WebhookTest, f"{_PATH}/{quote(webhook, safe='')}/test", "POST")
     show.one(found.model_dump(), as_json=as_json, done="The message was taken" if found.taken else "It was not taken")
     if not found.taken:
         raise Refused("webhook.not-taken", found.detail, "See docs/webhooks.md.")
@@ -117,7 +117,7 @@ def resume(
     from schemas.webhooks import WebhookInfo
 
     with hub_client(url, token, ca_file=ca_file, patience_s=5.0) as client:
-        found = client.call(WebhookInfo, "POST", f"{_PATH}/{quote(webhook, safe='')}/resume")
+        found = client.call(WebhookInfo, f"{_PATH}/{quote(webhook, safe='')}/resume", "POST")
     show.one(_row(found), as_json=as_json, done=f"{found.collection} is posted again, from change {found.position + 1}")
 
 

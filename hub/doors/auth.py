@@ -95,6 +95,12 @@ def reader_in(scope: Scope) -> int | None:
     return ANONYMOUS if found is None else found.no
 
 
+def ensure_pushes(source: Principal) -> None:
+    """Raises NotAllowed if the token that a source uses only reads."""
+    if not may_push(source):
+        raise NotAllowed("auth.read-only", "This token only reads.", "Use one of the same source that may push.")
+
+
 class Gate:
     """Authenticates requests, counts them, and checks what their principals may read."""
 
@@ -158,13 +164,8 @@ class Gate:
         principal = await self.required(request)
         if principal.kind not in SOURCE_KINDS:
             raise NotAllowed("auth.source-only", "Only a centre or a member may do this.", "Use its token.")
-        self.ensure_pushes(principal)
+        ensure_pushes(principal)
         return principal
-
-    def ensure_pushes(self, source: Principal) -> None:
-        """Raises NotAllowed if the token that a source uses only reads."""
-        if not may_push(source):
-            raise NotAllowed("auth.read-only", "This token only reads.", "Use one of the same source that may push.")
 
     async def readable(self, principal: Principal | None) -> list[Collection]:
         """Returns the collections that a principal may read, by name."""

@@ -16,7 +16,7 @@ from hub.model.times import exact_time
 from hub.questions.mine import MOST_CLAIMS, MOST_HELD, ListedClaim, my_claims, my_held
 from hub.questions.own_claims import own_claims
 from hub.store.intake_port import OwnHeld
-from hub.store.thing_port import OwnClaim
+from hub.store.own_port import OwnClaim
 from schemas.api import MyClaim, MyClaimPage, MyHeld, MyHeldPage, OwnClaimInfo, OwnClaimPage, ShownIn
 
 _PAGE_CLAIMS = 1_000

@@ -13,8 +13,8 @@ from hub.model.policy import Collection
 from hub.model.principals import Principal
 from hub.questions.own_kept_out import MOST_REASONS, own_kept_out
 from hub.store.intake_port import OwnHeld
+from hub.store.own_port import OwnClaim
 from hub.store.port import Store
-from hub.store.thing_port import OwnClaim
 
 MOST_CLAIMS = MOST_REASONS
 """How many claims a page has at most: each that is not shown gets its reason."""
@@ -53,9 +53,9 @@ async def my_claims(
     """The claims of the source in these states after a number; at most ``MOST_CLAIMS``. ``readable``: the collections
     that the source may read, in which each claim is looked for.
     """
-    page = await store.things.claims_from(source.no, states, after, min(limit, MOST_CLAIMS))
+    page = await store.own_claims.claims_from(source.no, states, after, min(limit, MOST_CLAIMS))
     names = {collection.no: collection.name for collection in readable}
-    shown = await store.things.showing([own.key for own in page.claims], list(names)) if names else {}
+    shown = await store.own_claims.showing([own.key for own in page.claims], list(names)) if names else {}
     hidden = {own.id for own in page.claims if own.key not in shown and not own.state.is_withdrawn}
     rules = await own_kept_out(store, source, readable, hidden)
     claims = [

@@ -13,8 +13,8 @@ from hub.model.problems import Problem
 from hub.questions.explain import things_asked
 from hub.questions.explained import Asker
 from hub.questions.naming import is_stix_id, things_named
+from hub.store.own_port import OwnClaim
 from hub.store.port import Store
-from hub.store.thing_port import OwnClaim
 
 _LONGEST = 70_000
 
@@ -45,5 +45,5 @@ async def own_claims(
     numbers = [collection.no for collection in collections]
     things = await things_asked(store.things, said, numbers, Asker(source=source))
     start = claim_key(principal.no, after) if after else ClaimKey(b"")
-    found = await store.things.claims_of(principal.no, things, start, limit + 1) if things else []
+    found = await store.own_claims.claims_of(principal.no, things, start, limit + 1) if things else []
     return OwnClaims(found[:limit], len(found) > limit)

@@ -34,7 +34,7 @@ async def own_kept_out(
     """
     if not readable or not ids:
         return {}
-    missing = await store.things.not_shown(source.no, ids, [collection.no for collection in readable])
+    missing = await store.own_claims.not_shown(source.no, ids, [collection.no for collection in readable])
     first, rest = missing[:MOST_REASONS], missing[MOST_REASONS:]
     rules = await _rules(store, source, readable, first) if first else {}
     return rules | {stix_id: None for stix_id in rest if type_of_id(stix_id) not in KNOWN_TYPES}

@@ -24,14 +24,8 @@ class RowsWanted(NamedTuple):
     values: Sequence[Any]
 
 
-class Dialect(ABC):
-    """See the head of this module."""
-
-    @abstractmethod
-    def begin(self, *, gives_way: bool = False) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
-        """A write transaction, committed at the end of the block. ``gives_way``: where the database has one writer at a
-        time, all that wait without this go first. Raises TryAgain when the server is not available.
-        """
+class ReadingDialect(ABC):
+    """The methods that only read."""
 
     @abstractmethod
     def reading(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
@@ -76,6 +70,24 @@ class Dialect(ABC):
         """See the port."""
 
     @abstractmethod
+    async def rows_in(
+        self, conn: AsyncConnection, rows: Table | Select[Any], column: ColumnElement[Any], values: Sequence[Any]
+    ) -> Sequence[Row[Any]]:
+        """Returns the rows of a table or a statement with these values in an indexed column, for any number of values.
+        They are as the driver returns them: a Boolean may be an integer.
+        """
+
+
+class Dialect(ReadingDialect):
+    """The methods that write, and those of both."""
+
+    @abstractmethod
+    def begin(self, *, gives_way: bool = False) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
+        """A write transaction, committed at the end of the block. ``gives_way``: where the database has one writer at a
+        time, all that wait without this go first. Raises TryAgain when the server is not available.
+        """
+
+    @abstractmethod
     def upsert(self, table: Table, keys: Sequence[str], add: Sequence[str] = ()) -> str:
         """Returns the text of an insert with positional parameters for ``tables.written_columns``, in order. Rows
         with the same ``keys`` are replaced; new values of ``add`` columns are added to the old ones.
@@ -104,14 +116,6 @@ class Dialect(ABC):
     @abstractmethod
     async def policy_in(self, conn: AsyncConnection) -> Policy:
         """Returns the policy as this transaction sees it."""
-
-    @abstractmethod
-    async def rows_in(
-        self, conn: AsyncConnection, rows: Table | Select[Any], column: ColumnElement[Any], values: Sequence[Any]
-    ) -> Sequence[Row[Any]]:
-        """Returns the rows of a table or a statement with these values in an indexed column, for any number of values.
-        They are as the driver returns them: a Boolean may be an integer.
-        """
 
 
 def selected(rows: Table | Select[Any]) -> Select[Any]:

@@ -19,6 +19,7 @@ from hub.model.words import Positions, Seq, StixId, TopicPartition
 from hub.model.writes import Head, Held, Writes
 from hub.store.intake_port import IntakeReader
 from hub.store.journal_port import JournalStore
+from hub.store.own_port import OwnClaimReader
 from hub.store.thing_port import ThingReader
 from hub.store.webhook_port import WebhookStore
 
@@ -321,6 +322,11 @@ class Store(Protocol):
     @property
     def logs(self) -> LogReader:
         """The reader of change logs and rejections."""
+        ...
+
+    @property
+    def own_claims(self) -> OwnClaimReader:
+        """The reader of what a source itself has published."""
         ...
 
     @property

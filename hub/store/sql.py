@@ -25,6 +25,7 @@ from hub.store.erasing import SqlErasing
 from hub.store.intake import SqlIntake
 from hub.store.journal import SqlJournal
 from hub.store.logs import SqlLogs
+from hub.store.own_claims import SqlOwnClaims
 from hub.store.repairs import SqlRepairs
 from hub.store.snapshot import SqlSnapshot
 from hub.store.things import SqlThings
@@ -40,6 +41,7 @@ class SqlStore(Dialect):
         self.registry = SqlRegistry(self)
         self.logs = SqlLogs(self)
         self.things = SqlThings(self)
+        self.own_claims = SqlOwnClaims(self)
         self.intake = SqlIntake(self)
         self.erasing = SqlErasing(self)
         self.journal = SqlJournal(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from hub.model.claims import Claim, ClaimKey, ClaimState, View
+from hub.model.claims import Claim, ClaimKey, View
 from hub.model.held import HeldAbout
 from hub.model.words import CanonicalKey, StixId
 
@@ -23,17 +23,6 @@ class Placed(NamedTuple):
     thing: CanonicalKey
     collection: int
     claim: Claim
-
-
-class OwnClaim(NamedTuple):
-    """A contribution without its content, for the source that made it."""
-
-    key: ClaimKey
-    id: StixId
-    type: str
-    modified_us: int | None
-    """If withdrawn: the greatest ``modified`` that the withdrawal has cancelled."""
-    state: ClaimState
 
 
 class SearchKeys(NamedTuple):
@@ -76,21 +65,6 @@ class LookedUpThings(NamedTuple):
     """There are more large bodies than the limit allows, and ``views`` is empty: look for less at once."""
 
 
-class OwnPage(NamedTuple):
-    """Some of a source's contributions, in the order of their first arrival."""
-
-    claims: Sequence[OwnClaim]
-    next_after: int | None
-    """The number to continue after; None: there are no more."""
-
-
-class ShownUnder(NamedTuple):
-    """That a collection shows what a claim is about, and under which id."""
-
-    collection: int
-    object_id: StixId
-
-
 class ThingReader(Protocol):
     """Reads about single things: their views in collections, and the claims about them."""
 
@@ -108,32 +82,6 @@ class ThingReader(Protocol):
 
     async def claims_under(self, ids: Collection[StixId]) -> Sequence[Claim]:
         """Returns the contributions of all sources under these ids."""
-        ...
-
-    async def claims_of(
-        self, source: int, things: Collection[CanonicalKey], after: bytes, limit: int
-    ) -> Sequence[OwnClaim]:
-        """Returns a source's next contributions about these things or merged relationships, withdrawn ones too, after a
-        key and ordered by key.
-        """
-        ...
-
-    async def claims_from(self, source: int, states: Collection[ClaimState], after: int, limit: int) -> OwnPage:
-        """Returns a source's next contributions in one of these states, after a number. A page may have fewer than
-        ``limit``, or none, before the last one.
-        """
-        ...
-
-    async def showing(
-        self, keys: Collection[ClaimKey], collections: Collection[int]
-    ) -> Mapping[ClaimKey, Sequence[ShownUnder]]:
-        """Returns which of these collections show now what each contribution is about; others are left out."""
-        ...
-
-    async def not_shown(self, source: int, ids: Collection[StixId], collections: Collection[int]) -> Sequence[StixId]:
-        """Returns the ids, sorted, of a source's contributions that none of these collections shows now. Withdrawn ones
-        do not count.
-        """
         ...
 
     async def feedback_on(self, names: Collection[StixId]) -> Sequence[Claim]:

@@ -177,11 +177,11 @@ class StoreContent(StoreSuite):
         async with self.opened() as store:
             await self.write(store, Writes(claims=[*mine, gone, placed, *others], placements={placed.key: {1: x}}))
             keys = sorted(claim.key for claim in (*mine, gone, placed))
-            found = await store.things.claims_of(1, [x], b"", 10)
+            found = await store.own_claims.claims_of(1, [x], b"", 10)
             assert [one.key for one in found] == keys
             assert {one.id for one in found if one.state is ClaimState.WITHDRAWN_STANDING} == {gone.id}
-            assert [one.key for one in await store.things.claims_of(1, [x], keys[1], 2)] == keys[2:4]
-            assert await store.things.claims_of(1, [], b"", 10) == []
+            assert [one.key for one in await store.own_claims.claims_of(1, [x], keys[1], 2)] == keys[2:4]
+            assert await store.own_claims.claims_of(1, [], b"", 10) == []
 
     async def test_views_are_due_in_the_order_of_their_dates_and_until_they_have_another(self) -> None:
         days = {"c": 3, "a": 1, "b": 2, "later": 4, "never": None}

@@ -16,8 +16,9 @@ from hub.model.words import CanonicalKey, Seq, StixId
 from hub.model.writes import Held, Writes
 from hub.patterns import host_key, value_key
 from hub.store import looking_up, past
+from hub.store.own_port import ShownUnder
 from hub.store.sql import SqlStore
-from hub.store.thing_port import SearchKeys, ShownUnder
+from hub.store.thing_port import SearchKeys
 from tests.contracts.store_suite import StoreSuite
 from tests.contracts.store_values import START_US, a_change, a_claim, a_thing, a_view, add_centres, an_id, head_after
 
@@ -156,7 +157,7 @@ class StoreLookedUp(StoreSuite):
             writes.heads = head_after(writes.changes)
             writes.placements = {placed.key: {1: a_thing("t"), 2: a_thing("t")}}
             await self.write(store, writes)
-            not_shown = store.things.not_shown
+            not_shown = store.own_claims.not_shown
             assert list(await not_shown(1, ids, [1])) == sorted([other.id, ended.id])
             assert list(await not_shown(1, ids, [2])) == sorted([one.id, placed.id, other.id, ended.id])
             assert list(await not_shown(1, ids, [2, 1])) == sorted([other.id, ended.id])
@@ -175,11 +176,11 @@ class StoreLookedUp(StoreSuite):
             writes.placements = {placed.key: {1: a_thing("t"), 3: a_thing("a")}}
             await self.write(store, writes)
             keys = [claim.key for claim in (one, placed, ended, foreign)]
-            found = await store.things.showing(keys, [1, 3])
+            found = await store.own_claims.showing(keys, [1, 3])
             assert dict(found) == {one.key: [ShownUnder(1, an_id("a"))], placed.key: [ShownUnder(1, an_id("t"))]}
-            both = await store.things.showing([one.key], [1, 2])
+            both = await store.own_claims.showing([one.key], [1, 2])
             assert [place.collection for place in both[one.key]] == [1, 2]
-            assert dict(await store.things.showing(keys, [])) == {}
+            assert dict(await store.own_claims.showing(keys, [])) == {}
 
     async def test_all_claims_of_a_source_are_found_page_by_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
         made = [a_claim(name) for name in "abcdefg"] + [a_claim("x", 2)]
@@ -199,7 +200,7 @@ class StoreLookedUp(StoreSuite):
                     found: list[str] = []
                     after: int | None = 0
                     while after is not None:
-                        page = await store.things.claims_from(1, states, after, 2)
+                        page = await store.own_claims.claims_from(1, states, after, 2)
                         assert len(page.claims) <= 2
                         assert page.next_after is None or page.next_after > after
                         found, after = [*found, *(own.id for own in page.claims)], page.next_after

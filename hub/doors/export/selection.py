@@ -83,7 +83,7 @@ class Selection:
         for row, body in page.with_bodies():
             if not row.withdrawn:
                 yield from self._values(orjson.loads(body), row.version_us)
-            elif self.format.removed_days:
+            elif self.format.removed_days and body:  # it has none if it was erased
                 yield from self._values({**orjson.loads(body), "revoked": True}, row.version_us)
 
     def _objects(self, page: LogPage, is_listed: Callable[[StixObject, int], bool]) -> Iterator[ListedObject]:

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from hub.doors import metrics
+from hub.doors.auth import ensure_pushes
 from hub.doors.context import Doors
 from hub.doors.openapi import binary_body, raw
 from hub.doors.problems import TAXII_JSON
@@ -185,7 +186,7 @@ class _Taxii:
         """
         principal = await self._doors.gate.required(request)
         if principal.kind in SOURCE_KINDS and collection_id == self.intake.id:
-            self._doors.gate.ensure_pushes(principal)
+            ensure_pushes(principal)
         is_source = self.intake.is_open_to(principal)
         if is_source and collection_id == self.intake.id:
             return principal

@@ -45,4 +45,4 @@ def says(entry: Entry) -> str:
     return entry.value if entry.type == "domain-name" else str(ip_network(entry.value))
 
 
-READER = Reader(read, says, {"zone": ZONE})
+READER = Reader(read, says, options={"zone": ZONE})
