@@ -49,6 +49,8 @@ class About(Generic[OptionsT]):
     limit: int | None
     """The parameter ``limit``."""
     options: OptionsT
+    day: int = 0
+    """The hub's current date, in days since 1970; 0: none has been set. Values leave a list with the date alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Format:
     """Supported kinds, as ``type`` names them; empty: all."""
     one_kind: bool = False
     """Whether a list has one kind only, which the request must name."""
+    is_collapsed: bool = False
+    """Whether its products misread a list in which one entry covers another, so that it is always collapsed."""
     limits: ProductLimits = ProductLimits()
     options: type[Options] = Options
     """The class of ``About.options``. Its fields are query parameters, or path parameters if ``path`` names them."""

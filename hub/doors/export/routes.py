@@ -84,7 +84,7 @@ def _export(
             options_of({name: said for name, said in given.items() if name not in _OF_EVERY_LIST}, format),
             min_confidence,
             Since() if since is None else since_of(since),
-            collapse_of(collapse, format),
+            collapse_of(collapse, format) or format.is_collapsed,
         )
         return await _Answer(doors, checks, lists, request).of(collection, asked)
 
@@ -123,11 +123,12 @@ class _Answer:
             return Response(status_code=304, headers=headers)
         released = await self._checks.released()
         kinds = asked.kinds or asked.format.usual_kinds
+        options, day = asked.options, policy.today_no or 0
         made = Made(
             collection,
             head,
             asked,
-            About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options),
+            About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, options, day),
             Selection(asked.format, kinds, asked.min_confidence, policy.today_us, lists=lists, released=released),
             repr((collection.id, policy.today, lists.version, hash(released), asked.text)),
         )

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from hub.doors.export.format import About
+from hub.doors.export.formats import FORMATS
+from hub.model.words import Seq
 from tests.doors.entries import an_entry
 from tests.doors.formats.rpz import ZONE, policies
 from tests.doors.products.lists import empty, pasted, written
@@ -114,3 +117,13 @@ def test_the_other_actions_are_those_of_the_manual(action: str, target: str) -> 
 def test_an_empty_zone_is_one(tmp_path: Path) -> None:
     with serving(tmp_path, empty("rpz", zone=ZONE)) as port:
         assert answer(port, "c2.example") == ELSEWHERE
+
+
+def test_the_serial_number_rises_with_the_date_too() -> None:
+    """Values expire without a change of the collection, and secondaries fetch a zone only when its number has risen."""
+    options = FORMATS["rpz"].options()
+    serials = []
+    for seq, day in ((7, 20_000), (7, 20_001), (8, 20_001)):
+        head = FORMATS["rpz"].begin(About("community", Seq(seq), 1, frozenset(), None, options, day)).head.decode()
+        serials.append(int(head.split(" SOA ")[1].split()[2]))
+    assert serials == [20_007, 20_008, 20_009]

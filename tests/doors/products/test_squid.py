@@ -45,7 +45,7 @@ def squid() -> str:
 
 
 def collapsed(kind: str) -> Written:
-    """The list of all entries of a kind that ``collapse=1`` leaves."""
+    """The list of all entries of a kind, as the hub collapses it."""
     some = written("squid", kind)
     if kind == "url":
         return some
@@ -142,7 +142,7 @@ def test_squid_takes_lists_of_ipv6_addresses(tmp_path: Path) -> None:
     assert complaints(config(tmp_path, ipv4=collapsed("ipv6-addr").content)) == []
 
 
-def test_squid_wants_collapsed_lists_as_the_page_says(tmp_path: Path) -> None:
+def test_squid_wants_collapsed_lists(tmp_path: Path) -> None:
     two = (an_entry("a.c2.example", type="domain-name"), an_entry("c2.example", type="domain-name"))
     assert any("FATAL" in line for line in complaints(config(tmp_path, domain=written("squid", entries=two).content)))
     two = (an_entry("198.51.100.7"), an_entry("198.51.100.0/24"))

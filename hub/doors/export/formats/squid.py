@@ -34,7 +34,7 @@ FORMAT = Format(
     begin=lambda _: Writer(_line),
     escape=escape,
     says_type=False,
-    lines_are_alone=True,
     kinds=NETWORK_KINDS,
     one_kind=True,
+    is_collapsed=True,
 )
