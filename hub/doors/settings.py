@@ -41,6 +41,9 @@ class DoorSettings:
     """A longer list is read from the disk in parts of this size."""
     lists_bytes: int = 1 << 30
     """The total size of finished lists on the disk that are kept in case they are asked for again."""
+    misp_feed_rest: float = 10.0
+    """A MISP feed is used at least so many times as long as it took to write, however often its collection
+    changes."""
     warning_lists: Callable[[], WarningLists] = WarningLists
     """Loads the warning lists for the checks of exports; called once, in a thread."""
     answers_bytes: int = 256 << 20

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from hub.doors.export.format import Format, Unit
 from hub.doors.export.formats import FORMATS
-from tests.doors.entries import an_entry
+from hub.doors.export.misp import MISP_FEED_INFO
+from hub.doors.export.misp.attribute_types import ATTRIBUTE_TYPES
+from hub.doors.export.misp.attributes import MispRules, attributes_of
+from hub.doors.export.misp.events import MispAbout, event_json, key_of
+from hub.model.extensions import VIEW_EXTENSION
+from tests.doors.entries import an_entry, an_object
 from tests.doors.list_readers import reader_of, writer_of, written_by
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -82,5 +89,34 @@ def test_every_format_stands_in_the_table_of_exports(format: Format) -> None:
     assert row in (DOCS / "exports.md").read_text("utf-8"), f"docs/exports.md lacks the row {row}"
 
 
-def test_every_page_is_that_of_a_format() -> None:
-    assert {path.stem for path in (DOCS / "formats").glob("*")} == set(FORMATS)
+def test_every_page_is_that_of_a_format_or_of_the_misp_feed() -> None:
+    assert {path.stem for path in (DOCS / "formats").glob("*")} == {*FORMATS, MISP_FEED_INFO.name}
+
+
+# ---------------------------------------------------------------- the MISP feed
+
+MISP_PAGE = DOCS.parent / MISP_FEED_INFO.page
+
+
+def test_the_page_of_the_misp_feed_has_its_facts_and_a_row_in_the_table_of_exports() -> None:
+    text = MISP_PAGE.read_text("utf-8")
+    says = text.split("\n\n")[1]
+    assert f"| path | `{MISP_FEED_INFO.path}` |\n| media type | `{MISP_FEED_INFO.media_type}` |\n" in text
+    assert f"| [`misp`](formats/misp.md) | {says} |\n" in (DOCS / "exports.md").read_text("utf-8")
+
+
+def test_the_page_of_the_misp_feed_has_the_table_of_types() -> None:
+    rows = [
+        f"| `{kind}` | `{type.name}` | {type.category} | {'yes' if type.to_ids else 'no'} |\n"
+        for kind, type in ATTRIBUTE_TYPES.items()
+    ]
+    assert "".join(rows) in MISP_PAGE.read_text("utf-8")
+
+
+def test_the_example_of_the_misp_feed_is_what_it_writes() -> None:
+    values = [{"type": "domain-name", "path": "value", "value": "c2.example"}]
+    obj = an_object(labels=["botnet"], confidence=80, extensions={VIEW_EXTENSION: {"observables": values}}).obj
+    about = MispAbout("community", UUID("6a1d5c1e-0d3c-4c7e-9b0a-0f3a2f0e7d11"), "green", UUID(int=5))
+    event = event_json(about, key_of(obj), list(attributes_of(obj, 1_767_323_045_678_000, MispRules())), 1_767_323_045)
+    example = MISP_PAGE.read_text("utf-8").split("## Example\n\n```json\n")[1].partition("```")[0]
+    assert json.loads(example) == event

@@ -45,7 +45,7 @@ paths = st.one_of(
             "/taxii2/root/status/{word}", "/taxii2/{word}", "/v1/collections/{word}/export.txt",
             "/v1/collections/community/export.{word}", "/v1/collections/community/export.csv", "/v1/explain/{word}",
             "/v1/receipts/{word}", "/v1/receipts/{word}/problems", "/v1/rejections", "/v1/collections", "/v1/status",
-            "/v1/exports",
+            "/v1/exports", "/v1/collections/{word}/misp/manifest.json", "/v1/collections/community/misp/{word}.json",
             "/rules/{word}", "/v1/{word}", "/{word}",
         ]
     ),

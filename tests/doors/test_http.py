@@ -246,6 +246,8 @@ async def test_the_document_has_every_route(hub: Hub) -> None:
     assert document == json.loads(json.dumps(openapi_document(hub.app)))
     assert {
         "/v1/intake", "/v1/withdrawals", "/v1/receipts/{receipt}", "/v1/receipts/{receipt}/problems", "/v1/rejections",
+        "/v1/collections/{name}/misp/manifest.json", "/v1/collections/{name}/misp/hashes.csv",
+        "/v1/collections/{name}/misp/{uuid}.json",
         "/v1/collections", "/v1/collections/{name}/stream", "/v1/collections/{name}/export.{format}",
         "/v1/claims",
         "/v1/deliveries",

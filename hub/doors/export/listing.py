@@ -32,6 +32,7 @@ from hub.store.port import Filter, LogPage
 T = TypeVar("T")
 _log = structlog.get_logger()
 _PAGE_ROWS = 1_000
+_START = Seq(0)
 _PAGE_BYTES = 2 << 20
 
 
@@ -157,16 +158,20 @@ class Listing:
         types = self._asked.kinds if self._asked.format.unit is Unit.OBJECT else frozenset({"indicator"})
         return Filter(types=types, after_us=self._asked.since.after_us)
 
-    async def _pages(self) -> AsyncIterator[LogPage]:
+    def _pages(self) -> AsyncIterator[LogPage]:
         """Yields all rows that may have something for the list."""
-        logs, log = self._doors.store.logs, self._made.collection.no
-        after, more = self._asked.since.seq or Seq(0), True
-        while more:
-            page = await logs.page(log, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=self._filter)
-            if page.rows:
-                yield page
-                after = page.rows[-1].seq
-            more = page.more
+        return pages_of(self._doors, self._made.collection, self._filter, after=self._asked.since.seq or _START)
+
+
+async def pages_of(doors: Doors, collection: Collection, by: Filter, *, after: Seq = _START) -> AsyncIterator[LogPage]:
+    """Yields the rows of a collection after ``after`` that pass a filter, with their bodies, page by page."""
+    more = True
+    while more:
+        page = await doors.store.logs.page(collection.no, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=by)
+        if page.rows:
+            yield page
+            after = page.rows[-1].seq
+        more = page.more
 
 
 def _is_removed(item: ListItem) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
@@ -16,15 +16,15 @@ from hub.doors.export.format import About, Format
 from hub.doors.export.formats import FORMATS
 from hub.doors.export.kept_lines import KeptLines
 from hub.doors.export.listing import Listing, Made
+from hub.doors.export.misp import MISP_FEED_INFO, misp_feed_routes
 from hub.doors.export.selection import Selection
+from hub.doors.export.sending import Sending, sent
 from hub.doors.export.spool import FinishedList
 from hub.doors.export.value_checks import ValueChecks
 from hub.doors.kept import KeptValues
-from hub.doors.methods import is_head
 from hub.doors.openapi import ERRORS
 from hub.doors.since import Since, since_of
 from hub.doors.validators import etag_of_log, is_current, revalidated
-from hub.model.errors import NotAuthenticated
 from hub.model.policy import Collection
 from schemas.api import ExportInfo, ExportLimits, ExportList
 
@@ -47,11 +47,13 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
         answers = {200: _contents(here), **ERRORS}
         described: dict[str, Any] = {"parameters": _parameters(here, path)}
         router.add_api_route(_BELOW + path, export, methods=["GET"], responses=answers, openapi_extra=described)
+    misp_feed_routes(router, doors, checks, lists.finished)
 
     @router.get("/v1/exports", responses={200: {"model": ExportList}, **ERRORS})
     async def list_exports() -> Response:
         """List the export formats; no credentials are needed."""
-        body = ExportList(exports=[_info(one) for one in formats.values()])
+        exports = [*map(_info, formats.values()), MISP_FEED_INFO]
+        body = ExportList(exports=sorted(exports, key=lambda one: one.name))
         headers = {"cache-control": "max-age=3600"}
         return Response(body.model_dump_json(), media_type="application/json", headers=headers)
 
@@ -139,35 +141,8 @@ class _Answer:
         room_bytes = 0 if is_finished else _ROOM_BYTES + (asked.most or 0) * _ENTRY_BYTES
         async with share_of(doors, request, max(2 * part_bytes, room_bytes)) as share:
             found = await self._lists.finished.get(etag, collection.no, listing.finish)
-            headers |= {
-                "content-type": asked.format.media_type,
-                "content-length": str(found.size_bytes),
-                "x-ctihub-lines": str(found.lines),
-                "x-ctihub-skipped": str(found.skipped),
-            }
-            if is_head(request):
-                return Response(headers=headers)
-            return share.hand_over(await self._sent(found, collection, headers, begun_s), 2 * part_bytes)
-
-    async def _sent(
-        self, found: FinishedList, collection: Collection, headers: dict[str, str], begun_s: float
-    ) -> Response:
-        part_bytes = self._doors.settings.list_part_bytes
-        if found.size_bytes <= part_bytes:
-            return Response(await asyncio.to_thread(found.part, 0, part_bytes), headers=headers)
-        return StreamingResponse(self._parts(found, collection, begun_s), headers=headers)
-
-    async def _parts(self, found: FinishedList, collection: Collection, checked_s: float) -> AsyncIterator[bytes]:
-        """Yields the parts of a list. Raises NotAuthenticated in the middle if the reader loses access."""
-        doors, loop = self._doors, asyncio.get_running_loop()
-        credentials = doors.gate.credentials(self._request)
-        size = doors.settings.list_part_bytes
-        for start in range(0, found.size_bytes, size):
-            if loop.time() - checked_s > doors.settings.recheck_s:
-                checked_s = loop.time()
-                if not await doors.gate.still_open(credentials, collection):
-                    raise NotAuthenticated("auth.ended", "These credentials are not valid any more.")
-            yield await asyncio.to_thread(found.part, start, size)
+            headers["content-type"] = asked.format.media_type
+            return await sent(doors, request, Sending(collection, found, share, begun_s), headers)
 
 
 # ---------------------------------------------------------------- descriptions of the formats

@@ -94,31 +94,24 @@ class Selection:
     # ---------------------------------------------------------------- values
 
     def _values(self, obj: StixObject, modified_us: int) -> Iterator[Entry]:
-        if obj["pattern_type"] != "stix" or _is_harmless(obj) or not self._is_sure(obj):
+        if obj["pattern_type"] != "stix" or is_harmless(obj) or not self._is_sure(obj):
             return
         state = self._state(obj, modified_us)
         if state is _State.ABSENT:
             return
-        said = [(type_of(one["type"], one["path"]), one) for one in _observables(obj)]
+        said = [(type_of(one["type"], one["path"]), one) for one in asserted_values(obj)]
         wanted = [(name, one) for name, one in said if self._is_wanted(name, one["type"])]
-        may_block = _may_block(obj)
-        fit = [(name, one) for name, one in wanted if may_block and self._is_fit(one, obj["pattern"])]
+        is_allowed = may_block(obj)
+        fit = [
+            (name, one) for name, one in wanted if is_allowed and is_fit(one, obj["pattern"], self.lists, self.released)
+        ]
         if state is _State.LIVE:
-            self.skipped.count += len(wanted) - len(fit) + sum(self._is_wanted(*one) for one in _misfits(obj))
+            self.skipped.count += len(wanted) - len(fit) + sum(self._is_wanted(*one) for one in misfits(obj))
         if fit:
             yield from _entries(obj, fit, modified_us, removed=state is _State.REMOVED)
 
     def _is_wanted(self, name: str, kind: str) -> bool:
         return not self.kinds or name in self.kinds or (kind in self.kinds and kind not in _ONE_PROPERTY)
-
-    def _is_fit(self, said: StixObject, pattern: str) -> bool:
-        """Returns whether a value is, unless released, on no warning list and no network that is too wide."""
-        if pattern in self.released:
-            return True
-        if said.get("wide"):
-            return False
-        # the view says which networks are too wide: some sources are trusted with wider ones
-        return self.lists.judge(Observable(said["type"], said["path"], said["value"]), ANY_WIDTH) is None
 
     # ---------------------------------------------------------------- whole objects
 
@@ -128,9 +121,9 @@ class Selection:
             return False
         if self.format.pattern_type == "stix":
             return next(self._values(obj, modified_us), None) is not None
-        if _is_harmless(obj) or not self._is_sure(obj) or self._state(obj, modified_us) is not _State.LIVE:
+        if is_harmless(obj) or not self._is_sure(obj) or self._state(obj, modified_us) is not _State.LIVE:
             return False
-        if _may_block(obj):
+        if may_block(obj):
             return True
         self.skipped.count += 1
         return False
@@ -146,11 +139,7 @@ class Selection:
         return not least or obj["type"] != "indicator" or rated(obj.get("confidence")) >= least
 
     def _state(self, obj: StixObject, modified_us: int) -> _State:
-        ended_us: int | None = None
-        if obj.get("revoked") is True:
-            ended_us = modified_us
-        elif has_passed(obj.get("valid_until"), self.today_us):
-            ended_us = parse_us(obj["valid_until"])
+        ended_us = end_us(obj, modified_us, self.today_us)
         if ended_us is None:
             return _State.LIVE
         days = self.format.removed_days
@@ -158,30 +147,61 @@ class Selection:
         return _State.REMOVED if is_recent else _State.ABSENT
 
 
-def _is_harmless(obj: StixObject) -> bool:
+def is_fit(said: StixObject, pattern: str, lists: WarningLists, released: Collection[str]) -> bool:
+    """Returns whether a value is, unless released, on no warning list and no network that is too wide."""
+    if pattern in released:
+        return True
+    if said.get("wide"):
+        return False
+    # the view says which networks are too wide: some sources are trusted with wider ones
+    return lists.judge(Observable(said["type"], said["path"], said["value"]), ANY_WIDTH) is None
+
+
+def end_us(obj: StixObject, modified_us: int, today_us: int | None) -> int | None:
+    """Returns when an object was withdrawn or expired, in microseconds since 1970; None: it is live."""
+    if obj.get("revoked") is True:
+        return modified_us
+    return parse_us(obj["valid_until"]) if has_passed(obj.get("valid_until"), today_us) else None
+
+
+def is_harmless(obj: StixObject) -> bool:
+    """Returns whether an indicator only says that something is benign."""
     types = obj.get("indicator_types") or ()
     return bool(types) and _HARMLESS.issuperset(types)
 
 
-def _may_block(obj: StixObject) -> bool:
+def may_block(obj: StixObject) -> bool:
+    """Returns whether the PAP of an object allows blocking."""
     return not any(stated_pap(label) in _BARRING for label in obj.get("labels") or ())
 
 
-def _extension(obj: StixObject) -> StixObject:
+def tlp_of(obj: StixObject) -> str:
+    """Returns the strictest TLP level of an object, as ``Level.label``; empty without one."""
+    levels = [LEVEL_OF_ID[ref] for ref in obj.get("object_marking_refs") or () if ref in LEVEL_OF_ID]
+    return max(levels).label if levels else ""
+
+
+def view_extension(obj: StixObject) -> StixObject:
+    """Returns what the hub says of an object in its extension."""
     found: StixObject = (obj.get("extensions") or {}).get(VIEW_EXTENSION) or {}
     return found
 
 
-def _observables(obj: StixObject) -> Collection[StixObject]:
+def source_names(obj: StixObject) -> tuple[str, ...]:
+    """Returns the names of the sources of an object that the collection shows."""
+    return tuple(one["name"] for one in view_extension(obj).get("sources") or ())
+
+
+def asserted_values(obj: StixObject) -> Collection[StixObject]:
     """Returns the values that the view's pattern asserts, each with its type and path."""
-    return _extension(obj).get("observables") or ()
+    return view_extension(obj).get("observables") or ()
 
 
-def _misfits(obj: StixObject) -> Iterator[tuple[str, str]]:
+def misfits(obj: StixObject) -> Iterator[tuple[str, str]]:
     """Yields type name and kind of each value that a pattern asserts though it is not of its kind: the view does not
     have them.
     """
-    pattern, has = obj["pattern"], len(_observables(obj))
+    pattern, has = obj["pattern"], len(asserted_values(obj))
     if has and _ONE_VALUE.fullmatch(pattern):
         return  # parsing takes most of the time of a list
     found = canonical(pattern, limit_chars=2 * len(pattern) + 1)
@@ -194,9 +214,9 @@ def _misfits(obj: StixObject) -> Iterator[tuple[str, str]]:
 def _entries(
     obj: StixObject, values: Sequence[tuple[str, StixObject]], modified_us: int, *, removed: bool
 ) -> Iterator[Entry]:
-    levels = [LEVEL_OF_ID[ref] for ref in obj.get("object_marking_refs") or () if ref in LEVEL_OF_ID]
+    tlp = tlp_of(obj)
     labels, types = tuple(obj.get("labels") or ()), tuple(obj.get("indicator_types") or ())
-    sources = tuple(one["name"] for one in _extension(obj).get("sources") or ())
+    sources = source_names(obj)
     is_alone = _ONE_VALUE.fullmatch(obj["pattern"]) is not None
     for name, one in values:
         yield Entry(
@@ -205,7 +225,7 @@ def _entries(
             confidence=obj.get("confidence"),
             valid_from=obj["valid_from"],
             valid_until=obj.get("valid_until"),
-            tlp=max(levels).label if levels else "",
+            tlp=tlp,
             modified=obj["modified"],
             id=obj["id"],
             modified_us=modified_us,

@@ -1,6 +1,7 @@
-"""MISP 2.5: browsing a TAXII server from its pages, and the push of events, which uses taxii2-client.
+"""MISP 2.5: browsing a TAXII server from its pages, the push of events, which uses taxii2-client, and feeds.
 
-Source: MISP/MISP, app/Model/TaxiiServer.php, 00f09cef; app/files/scripts/taxii/taxii_push.py, 044c27ea.
+Source: MISP/MISP, app/Model/TaxiiServer.php, 00f09cef; app/files/scripts/taxii/taxii_push.py, 044c27ea;
+app/Model/Feed.php, 56dc5ea3. What a MISP has after each pull of a feed is in ``tests/doors/test_export_misp.py``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 from requests.auth import HTTPBasicAuth
@@ -88,6 +90,40 @@ async def test_a_next_that_is_sent_empty_is_none(tmp_path: Path) -> None:
         url = (await at.hub.objects_url("community")).removeprefix("/taxii2/root")
         misp = Misp(at)
         assert len((await misp.query(f"/root{url}?limit=50&next="))["objects"]) == 50
+
+
+# ---------------------------------------------------------------- feeds
+
+
+async def feed_file(misp: Misp, url: str, etag: str = "") -> httpx.Response:
+    """``feedGetUriRemote``: the headers of ``__createFeedRequest``, and the feed's own, split at their colon."""
+    headers = {
+        "Accept": "application/json, text/plain, text/*", "MISP-version": "2.5.0", "User-Agent": "MISP 2.5.0",
+        "MISP-uuid": "00000000-0000-4000-8000-000000000001", "Authorization": f"Basic {misp.key}",
+    }  # fmt: skip
+    return await misp.at.send("GET", url, {**headers, "If-None-Match": etag} if etag else headers)
+
+
+async def test_a_feed_is_pulled_and_its_manifest_asked_for_again_by_its_etag(tmp_path: Path) -> None:
+    async with serving(tmp_path) as at:
+        await fill(at.hub)
+        misp, url = Misp(at), f"{at.url}/v1/collections/community/misp"
+        manifest = await feed_file(misp, f"{url}/manifest.json")
+        assert manifest.status_code == 200, manifest.text
+        attributes: list[Any] = []
+        for uuid in manifest.json():
+            event = (await feed_file(misp, f"{url}/{uuid}.json")).json()["Event"]
+            assert event["uuid"] == uuid
+            attributes += event["Attribute"]
+        live = [one["value"] for one in attributes if one["to_ids"] and not one["deleted"]]
+        listed = (await at.hub.get("/v1/collections/community/export.txt", "soc")).text.split()
+        assert sorted(live) == sorted(listed)
+        at.hub.clock.us += 600_000_000
+        settled = await feed_file(misp, f"{url}/manifest.json")
+        again = await feed_file(misp, f"{url}/manifest.json", settled.headers["etag"])
+        assert again.status_code == 304
+        hashes = await feed_file(misp, f"{url}/hashes.csv")
+        assert len(hashes.text.splitlines()) == len(live)
 
 
 # ---------------------------------------------------------------- push

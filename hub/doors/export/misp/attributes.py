@@ -1,0 +1,162 @@
+"""What MISP is told of an indicator: one attribute for each value that its pattern asserts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from hub.core.hold import WarningLists
+from hub.doors.export.entry import type_of
+from hub.doors.export.misp.attribute_types import attribute_type
+from hub.doors.export.misp.tags import confidence_tag, label_tags, own_tags, tlp_tag
+from hub.doors.export.selection import (
+    asserted_values,
+    end_us,
+    is_fit,
+    is_harmless,
+    may_block,
+    misfits,
+    source_names,
+    tlp_of,
+)
+from hub.model.times import DAY_US, LAST_US, midnight_after, parse_us
+from hub.model.words import StixObject
+
+DELETED_DAYS = 90
+"""How long a feed says that a value was withdrawn or has expired: longer than a MISP is out of order, and as long as
+the longest notice of an erasure (``forget --notice``)."""
+_NOTICED_US = 3_600_000_000
+"""Time for the hub to notice at midnight that something has expired."""
+_SECOND_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class MispRules:
+    """What decides besides the indicators what a feed says."""
+
+    today_us: int | None = None
+    """The start of the hub's current date; None: no date has been set, and nothing has expired."""
+    lists: WarningLists = field(default_factory=WarningLists)
+    released: Collection[str] = frozenset()
+    """Canonical patterns that an operator has released although a list has a value of them."""
+    latest_us: int = LAST_US
+    """The latest time that a feed states, in microseconds since 1970. MISP compares whole seconds, so a change must not
+    be stated with a second in which another one may follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class MispAttribute:
+    """A value as MISP stores it."""
+
+    type: str
+    category: str
+    value: str
+    to_ids: bool
+    """Whether it may be blocked."""
+    deleted: bool
+    """Whether it was withdrawn or has expired."""
+    changed_s: int
+    """The time of its last change, in seconds since 1970."""
+    comment: str
+    first_seen: str | None
+    last_seen: str | None
+    tags: tuple[str, ...]
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What is unique in an event: MISP refuses a second attribute of the same type and value."""
+        return (self.type, self.value)
+
+
+def changed_us(obj: StixObject, modified_us: int, today_us: int | None) -> int:
+    """Returns when what a feed says of an indicator has changed, in microseconds since 1970: with its version, or when
+    the hub has noticed that it has expired.
+    """
+    ended_us = end_us(obj, modified_us, today_us)
+    if ended_us is None or obj.get("revoked") is True:
+        return modified_us
+    return max(modified_us, midnight_after(ended_us - 1) + _NOTICED_US)
+
+
+def is_listed(obj: StixObject, modified_us: int, today_us: int | None) -> bool:
+    """Returns whether an indicator is live, or has ended recently."""
+    ended_us = end_us(obj, modified_us, today_us)
+    return ended_us is None or today_us is None or ended_us >= today_us - DELETED_DAYS * DAY_US
+
+
+def attributes_of(obj: StixObject, modified_us: int, rules: MispRules) -> Iterator[MispAttribute]:
+    """Yields the attributes of an indicator with a STIX pattern. Values that MISP cannot store are missing."""
+    is_live = end_us(obj, modified_us, rules.today_us) is None
+    is_allowed = is_live and may_block(obj) and not is_harmless(obj)
+    tags = tuple(dict.fromkeys(_tags(obj)))
+    times = _times(obj)
+    stated_s = min(changed_us(obj, modified_us, rules.today_us), rules.latest_us) // _SECOND_US
+    for said in asserted_values(obj):
+        value = str(said["value"])
+        found = attribute_type(type_of(said["type"], said["path"]), value)
+        if found is None:
+            continue
+        yield MispAttribute(
+            type=found.name,
+            category=found.category,
+            value=value,
+            to_ids=found.to_ids and is_allowed and is_fit(said, obj["pattern"], rules.lists, rules.released),
+            deleted=not is_live,
+            changed_s=stated_s,
+            comment=_comment(obj),
+            first_seen=times[0],
+            last_seen=times[1],
+            tags=tags,
+        )
+
+
+def left_out(obj: StixObject) -> int:
+    """Returns how many values of a live indicator MISP is not told; 1 for a pattern that asserts none alone."""
+    if obj["pattern_type"] != "stix":
+        return 1
+    values = [(type_of(one["type"], one["path"]), str(one["value"])) for one in asserted_values(obj)]
+    missing = sum(attribute_type(*one) is None for one in values) + sum(1 for _ in misfits(obj))
+    return missing if values or missing else 1
+
+
+def one_of_each(attributes: Iterable[MispAttribute]) -> list[MispAttribute]:
+    """Returns one attribute for each type and value, in this order: of several, the one that may be blocked, is live,
+    or is newest. It has the time of the newest, so that MISP takes it when another one ends.
+    """
+    chosen: dict[tuple[str, str], MispAttribute] = {}
+    newest_s: dict[tuple[str, str], int] = {}
+    for one in attributes:
+        known = chosen.get(one.place)
+        if known is None or _rank(one) > _rank(known):
+            chosen[one.place] = one
+        newest_s[one.place] = max(one.changed_s, newest_s.get(one.place, one.changed_s))
+    return [_with_time(chosen[place], newest_s[place]) for place in sorted(chosen)]
+
+
+def _with_time(one: MispAttribute, changed_s: int) -> MispAttribute:
+    return one if one.changed_s == changed_s else replace(one, changed_s=changed_s)
+
+
+def _rank(one: MispAttribute) -> tuple[bool, bool, int, str]:
+    return (one.to_ids, not one.deleted, one.changed_s, one.comment)
+
+
+def _comment(obj: StixObject) -> str:
+    confidence = obj.get("confidence")
+    return str(obj["id"]) if confidence is None else f"{obj['id']}, confidence {confidence}"
+
+
+def _times(obj: StixObject) -> tuple[str | None, str | None]:
+    """Returns when an indicator is valid. MISP stores no times before 1970."""
+    begin, end = obj["valid_from"], obj.get("valid_until")
+    return (begin if parse_us(begin) >= 0 else None, end if end is not None and parse_us(end) >= 0 else None)
+
+
+def _tags(obj: StixObject) -> Iterator[str]:
+    if label := tlp_of(obj):
+        yield tlp_tag(label)
+    yield from label_tags(obj.get("labels") or ())
+    if (confidence := obj.get("confidence")) is not None:
+        yield confidence_tag(confidence)
+    yield from own_tags("indicator-type", obj.get("indicator_types") or ())
+    yield from own_tags("source", source_names(obj))

@@ -1,0 +1,129 @@
+"""Keeps the feed of each collection, so that a MISP that pulls many events costs one pass over the collection.
+
+Unlike a list, a feed is used for a while although the collection changes: its files must fit together, and writing
+it takes a pass over the whole collection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import closing
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from hub.doors.context import Doors
+from hub.doors.export.listing import pages_of
+from hub.doors.export.misp.attributes import MispRules
+from hub.doors.export.misp.events import MispAbout
+from hub.doors.export.misp.feed import MispFeed, MispFeedWriter
+from hub.doors.export.spool import FinishedList
+from hub.doors.export.value_checks import ValueChecks
+from hub.doors.kept import KeptValues
+from hub.model.policy import Collection, Policy
+from hub.model.words import Seq
+from hub.model.writes import Head
+from hub.store.port import Filter, LogEnd
+
+_MARGIN_US = 60_000_000
+"""How far the clocks of workers and doors may differ."""
+_INDICATORS = Filter(types=frozenset({"indicator"}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest:
+    """The newest feed of a collection."""
+
+    basis: tuple[object, ...]
+    """See ``_basis``. A feed with another basis is not used."""
+    head: Head
+    is_settled: bool
+    rests_until_s: float
+    """Until when it is used although it is not up to date."""
+
+    def serves(self, basis: tuple[object, ...], head: Head, now_s: float) -> bool:
+        """Returns whether the feed may still be used."""
+        is_current = self.head == head and self.is_settled
+        return self.basis == basis and (is_current or now_s < self.rests_until_s)
+
+
+class KeptMispFeeds:
+    """The newest feed of each collection, within the room for finished lists."""
+
+    def __init__(self, doors: Doors, checks: ValueChecks, kept: KeptValues[FinishedList]) -> None:
+        self._doors = doors
+        self._checks = checks
+        self._kept = kept
+        self._newest: dict[int, _Newest] = {}
+        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
+        doors.log_watch.tell(self._changed)
+
+    def has(self, collection: Collection) -> bool:
+        """Returns whether some feed of the collection is kept."""
+        newest = self._newest.get(collection.no)
+        return newest is not None and self._kept.find(_key(collection, newest)) is not None
+
+    async def of(self, collection: Collection) -> MispFeed:
+        """Returns the feed of a collection. Raises TryAgain, or Broken when the disk is full."""
+        doors, loop = self._doors, asyncio.get_running_loop()
+        async with self._locks[collection.no]:
+            policy = await doors.store.policy()
+            head = await doors.store.logs.head(collection.no)
+            lists = await self._checks.lists()
+            basis = _basis(collection, policy, str(lists.version), head.edits)
+            newest = self._newest.get(collection.no)
+            if newest is not None and newest.serves(basis, head, loop.time()):
+                kept = self._kept.find(_key(collection, newest))
+                if kept is not None:
+                    return cast(MispFeed, kept)
+            begun_s = loop.time()
+            feed = await self._written(collection, policy, head.seq)
+            rest_s = doors.settings.misp_feed_rest * (loop.time() - begun_s)
+            newest = _Newest(basis, head, feed.is_settled, loop.time() + rest_s)
+            return await self._keep(collection, newest, feed)
+
+    async def _keep(self, collection: Collection, newest: _Newest, feed: MispFeed) -> MispFeed:
+        async def made() -> FinishedList:
+            return feed
+
+        log = _log_of(collection.no)
+        self._kept.drop(log)
+        self._newest[collection.no] = newest
+        return cast(MispFeed, await self._kept.get(_key(collection, newest), log, made))
+
+    async def _written(self, collection: Collection, policy: Policy, seq: Seq) -> MispFeed:
+        rules = MispRules(
+            policy.today_us,
+            await self._checks.lists(),
+            await self._checks.released(),
+            self._doors.now_us() - _MARGIN_US,
+        )
+        hub_id = UUID(policy.hub_identity.removeprefix("identity--"))
+        about = MispAbout(collection.name, UUID(collection.id), collection.audience.level.label, hub_id)
+        with closing(MispFeedWriter(about, rules, self._doors.settings.lists_folder)) as writer:
+            async for page in pages_of(self._doors, collection, _INDICATORS):
+                await asyncio.to_thread(writer.add, page)
+            return await asyncio.to_thread(writer.finish, seq)
+
+    def _changed(self, log: int, before: LogEnd | None, end: LogEnd) -> None:
+        """Free a feed that may have what was erased, or whose collection was removed."""
+        if before is not None and (before.edits, before.name) != (end.edits, end.name):
+            self._kept.drop(_log_of(log))
+
+
+def _basis(collection: Collection, policy: Policy, lists_version: str, edits: int) -> tuple[object, ...]:
+    """Returns what a feed depends on besides new rows of its collection."""
+    return (
+        collection.id, collection.name, collection.audience, policy.today, policy.hub_identity, lists_version, edits,
+    )  # fmt: skip
+
+
+def _key(collection: Collection, newest: _Newest) -> tuple[object, ...]:
+    head = newest.head
+    return ("misp", collection.id, head.seq, head.edits, newest.rests_until_s)
+
+
+def _log_of(no: int) -> int:
+    """Returns the number under which feeds are kept: a new row of the collection does not drop them."""
+    return ~no
