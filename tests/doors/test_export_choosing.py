@@ -116,7 +116,7 @@ async def test_a_parameter_that_no_list_of_the_format_has_is_refused_with_the_ne
     for name, way_out in (("min_confidance", "Did you mean min_confidence?"), ("typ", "Did you mean type?")):
         answer = await get(hub, f"{name}=1")
         assert (answer.status_code, answer.json()["code"]) == (400, "parameter.unknown")
-        assert answer.json()["way_out"] == way_out
+        assert answer.json()["way_out"].startswith(way_out)
     answer = await get(hub, "defang=1", LIST.replace("txt", "jsonl"))
     assert answer.status_code == 400
     assert "docs/formats/jsonl.md" in answer.json()["way_out"]

@@ -249,7 +249,7 @@ async def test_the_document_has_every_route(hub: Hub) -> None:
         "/v1/collections/{name}/misp/manifest.json", "/v1/collections/{name}/misp/hashes.csv",
         "/v1/collections/{name}/misp/{uuid}.json",
         "/v1/collections", "/v1/collections/{name}/stream", "/v1/collections/{name}/export.{format}",
-        "/v1/claims",
+        "/v1/claims", "/v1/collections/{name}/changes", "/v1/lookup", "/v1/mine/claims", "/v1/mine/held",
         "/v1/deliveries",
         "/v1/feedback",
         "/v1/sightings",

@@ -23,20 +23,19 @@ from hub.core.merge.asserted import asserted_by
 from hub.core.merge.hubmade import _observables
 from hub.core.normalise import Normal
 from hub.doors.export.entry import PLAIN_KINDS
-from hub.doors.export.format import About, Options
 from hub.doors.export.formats import FORMATS
 from hub.doors.export.selection import Selection
 from hub.model.extensions import VIEW_EXTENSION
 from hub.model.policy import WIDEST_BLOCKED
 from hub.model.words import Limits, Seq
 from hub.store.port import LogPage, LogRow
+from tests.doors.list_readers import writer_of
 from tests.story import an_indicator
 
 COUNT = 10_000
 LIMITS = Limits()
 NOTHING = WarningLists(own_rules=False)
-ABOUT = About("community", Seq(1), 1, frozenset(), None, Options())
-WRITERS = {name: format.begin(ABOUT) for name, format in FORMATS.items()}
+WRITERS = {name: writer_of(FORMATS[name]) for name in ("txt", "csv", "jsonl")}
 
 
 @cache
@@ -209,7 +208,7 @@ def listed(normal: Normal, by: WarningLists) -> set[str]:
         selection = Selection(FORMATS["txt"], kinds, lists=by)
         for entry in selection.values(page):
             found.add(entry.value)
-            lines = [WRITERS[name].line(entry) for name in ("txt", "csv", "jsonl")]
+            lines = [writer.line(entry) for writer in WRITERS.values()]
             assert all(lines)
             found.add((lines[0] or b"").decode().rstrip("\n"))
     return found
