@@ -190,7 +190,7 @@ class StoreLookedUp(StoreSuite):
             await add_centres(store, 1)
             await self.write(store, Writes(claims=made))
             for scanned in (20_000, 3, 1):
-                monkeypatch.setattr("hub.store.things._SCANNED", scanned)
+                monkeypatch.setattr("hub.store.own_claims._SCANNED", scanned)
                 for states in (
                     set(ClaimState),
                     {ClaimState.LIVE},
