@@ -7,6 +7,7 @@ erased is not found. ``drop`` frees the memory of what nobody can ask for any mo
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, Protocol, TypeVar
@@ -30,8 +31,10 @@ V = TypeVar("V", bound=Sized)
 class KeptValues(Generic[V]):
     """Values by key, the last used ones. A value that several ask for at the same time is made once."""
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, most_bytes: int, *, most_values: float = math.inf) -> None:
+        """``most_values``: for values that take something besides their size, such as an open file."""
         self._most_bytes = most_bytes
+        self._most_values = most_values
         self._values: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
         self._of_log: defaultdict[int, set[Hashable]] = defaultdict(set)
         self._drops: Counter[int] = Counter()
@@ -73,7 +76,7 @@ class KeptValues(Generic[V]):
         self._values[key] = (value, log)
         self._of_log[log].add(key)
         self.held_bytes += value.size_bytes + _ENTRY_BYTES
-        while self.held_bytes > self._most_bytes:
+        while self.held_bytes > self._most_bytes or len(self._values) > self._most_values:
             self._remove(next(iter(self._values)))
 
     def _remove(self, key: Hashable) -> None:

@@ -19,6 +19,7 @@ from hub.doors.export.defang import defanged
 from hub.doors.export.entry import Entry
 from hub.doors.export.formats import FORMATS
 from hub.doors.export.selection import Selection
+from hub.doors.export.spool import MOST_FILES
 from hub.model.errors import TryAgain
 from hub.model.extensions import VIEW_EXTENSION
 from hub.model.times import DAY_US
@@ -31,6 +32,7 @@ from tests.story import START_US, an_indicator
 from tests.story import an_object as a_stix_object
 
 LIST = "/v1/collections/community/export.txt"
+OPEN_FILES = Path("/proc/self/fd")
 
 
 async def get(hub: Hub, query: str = "", path: str = LIST) -> httpx.Response:
@@ -65,6 +67,14 @@ async def test_only_what_was_added_since_a_change_or_a_time(hub: Hub) -> None:
     assert await found(hub, "since=2026-12-31T00:00:00Z") == []
     assert len(await found(hub, "since=2025-01-01T00:00:00Z")) == 2
     assert (await get(hub, "since=yesterday")).json()["code"] == "since.invalid"
+
+
+async def test_ever_new_lists_do_not_take_ever_more_open_files(hub: Hub) -> None:
+    await hub.tell("ro", an_indicator("198.51.100.1"))
+    before = len(list(OPEN_FILES.iterdir()))
+    for limit in range(1, MOST_FILES + 60):
+        assert await found(hub, f"limit={limit}") == ["198.51.100.1"]
+    assert len(list(OPEN_FILES.iterdir())) - before < MOST_FILES + 30
 
 
 async def test_what_others_cover_is_left_out_on_request(hub: Hub) -> None:

@@ -48,6 +48,14 @@ async def test_the_last_used_ones_are_kept_up_to_the_size() -> None:
     assert kept.held_bytes == 4 * (SIZE + 1024)
 
 
+async def test_the_last_used_ones_are_kept_up_to_their_number() -> None:
+    kept: KeptValues[Made] = KeptValues(1 << 30, most_values=2)
+    make = Maker()
+    for key in (0, 1, 0, 2):
+        await kept.get(key, 1, make)
+    assert [kept.find(key) is None for key in range(3)] == [False, True, False]
+
+
 async def test_what_is_empty_or_too_large_is_not_kept() -> None:
     kept: KeptValues[Made] = KeptValues(SIZE)
     for size in (0, SIZE, 2 * SIZE):

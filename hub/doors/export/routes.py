@@ -19,7 +19,7 @@ from hub.doors.export.listing import Listing, Made
 from hub.doors.export.misp import MISP_FEED_INFO, misp_feed_routes
 from hub.doors.export.selection import Selection
 from hub.doors.export.sending import Sending, sent
-from hub.doors.export.spool import FinishedList
+from hub.doors.export.spool import MOST_FILES, FinishedList
 from hub.doors.export.value_checks import ValueChecks
 from hub.doors.kept import KeptValues
 from hub.doors.openapi import ERRORS
@@ -97,7 +97,7 @@ class _Lists:
     """What this process keeps of lists, on the disk."""
 
     def __init__(self, doors: Doors) -> None:
-        self.finished: KeptValues[FinishedList] = KeptValues(doors.settings.lists_bytes)
+        self.finished: KeptValues[FinishedList] = KeptValues(doors.settings.lists_bytes, most_values=MOST_FILES)
         self.lines = KeptLines(doors.settings.lists_folder, doors.settings.lists_bytes)
         doors.log_watch.tell(lambda log, *_: self.finished.drop(log))
 

@@ -16,6 +16,9 @@ from typing import BinaryIO
 from hub.doors.export.entry import ListItem
 from hub.model.errors import Broken
 
+MOST_FILES = 256
+"""How many finished lists are kept. Each has an open file, and anybody may ask for ever new lists of ``public``."""
+
 
 def open_file(folder: Path | None) -> BinaryIO:
     """Returns a new file without a name in ``folder``; None: the system's folder for temporary files. Raises Broken."""
