@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from array import array
 from pathlib import Path
 from random import Random
@@ -115,8 +116,37 @@ def test_a_damaged_file_is_an_error_once_and_then_begun_again(tmp_path: Path) ->
     kept = KeptLines(tmp_path, 1 << 20)
     one = kept.find("a")
     kept.set_seq(one, 7)
-    assert kept._opened is not None
-    kept._opened.execute("drop table parts")
+    damaged = kept._opened
+    assert damaged is not None
+    damaged.execute("drop table parts")
     with pytest.raises(Broken, match="could not be written"):
         kept.keep(one, 0, a_part(1))
     assert kept.find("a").seq == 0
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        damaged.execute("select 1")  # otherwise its file would take room on the disk
+
+
+def test_what_a_cancelled_request_still_writes_is_dropped(tmp_path: Path) -> None:
+    kept = KeptLines(tmp_path, 1 << 20)
+    cancelled, later = kept.find("a"), kept.find("a")
+    kept.keep(later, 0, a_part(2))
+    kept.set_seq(later, 7)
+    kept.keep(cancelled, 0, a_part(1))
+    kept.keep(cancelled, 1, a_part(1))
+    kept.drop(cancelled, [0], 0)
+    kept.set_seq(cancelled, 8)
+    found = kept.find("a")
+    assert (found.seq, [part.lines for _, part in kept.parts(found)]) == (7, [b"2\n"])
+
+
+def test_ever_new_lists_do_not_take_ever_more_room(tmp_path: Path) -> None:
+    kept = KeptLines(tmp_path, 1 << 30)
+    for no in range(400):
+        one = kept.find(f"{no} " + "x" * 20_000)
+        kept.keep(one, 0, a_part())
+        kept.set_seq(one, 7)
+    assert kept._opened is not None
+    assert kept._opened.execute("select count(*) from kept").fetchone()[0] <= 257
+    pages = kept._opened.execute("pragma page_count").fetchone()[0]
+    assert pages * 4096 < 1 << 20
+    assert kept.find("399 " + "x" * 20_000).seq == 7

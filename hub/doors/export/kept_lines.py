@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import pickle
 import sqlite3
 import tempfile
@@ -18,9 +19,13 @@ from hub.doors.export.spool import disk_error
 from hub.model.errors import Broken
 
 _TABLES = """
-create table kept (no integer primary key, key text unique, seq integer, used integer) strict;
+create table kept (no integer primary key, key blob unique, seq integer, used integer) strict;
 create table parts (list integer, part integer, content blob, primary key (list, part)) strict;
 """
+
+
+_MOST_LISTS = 256
+"""Anybody may ask for ever new lists of ``public``, and a list without a line takes room as well."""
 
 
 class AsOfRow(NamedTuple):
@@ -29,6 +34,9 @@ class AsOfRow(NamedTuple):
     no: int
     seq: int
     """They have what the log showed when this was its last row."""
+    used: int = 0
+    """When it was found. What is written for a list that has been found again since is dropped: the request was
+    cancelled while a thread was writing."""
 
 
 class KeptLines:
@@ -41,6 +49,7 @@ class KeptLines:
         """Held while the parts of a list are brought up to date and read."""
         self._one_at_a_time = threading.Lock()
         self._opened: sqlite3.Connection | None = None
+        self._closing: weakref.finalize[..., KeptLines] | None = None
         self._clock = 0
 
     def find(self, key: str) -> AsOfRow:
@@ -50,26 +59,29 @@ class KeptLines:
         with self._database() as db:
             self._drop_some(db)
             self._clock += 1
-            db.execute("insert or ignore into kept (key, seq, used) values (?, 0, 0)", (key,))
-            db.execute("update kept set used = ? where key = ?", (self._clock, key))
-            return AsOfRow._make(db.execute("select no, seq from kept where key = ?", (key,)).fetchone())
+            name = hashlib.sha256(key.encode()).digest()  # a key is as long as a request may be
+            db.execute("insert or ignore into kept (key, seq, used) values (?, 0, 0)", (name,))
+            db.execute("update kept set used = ? where key = ?", (self._clock, name))
+            return AsOfRow._make(db.execute("select no, seq, used from kept where key = ?", (name,)).fetchone())
 
     def drop(self, kept: AsOfRow, changed: Iterable[int], start: int) -> None:
         """Drop the parts with these numbers, and all from ``start`` on."""
         with self._database() as db:
-            db.execute("delete from parts where list = ? and part >= ?", (kept.no, start))
-            db.executemany("delete from parts where list = ? and part = ?", [(kept.no, part) for part in changed])
+            if _is_last(db, kept):
+                db.execute("delete from parts where list = ? and part >= ?", (kept.no, start))
+                db.executemany("delete from parts where list = ? and part = ?", [(kept.no, part) for part in changed])
 
     def keep(self, kept: AsOfRow, number: int, part: ListPart) -> None:
         """Store a part by its number."""
         content = pickle.dumps(part, pickle.HIGHEST_PROTOCOL)
         with self._database() as db:
-            db.execute("insert or replace into parts values (?, ?, ?)", (kept.no, number, content))
+            if _is_last(db, kept):
+                db.execute("insert or replace into parts values (?, ?, ?)", (kept.no, number, content))
 
     def set_seq(self, kept: AsOfRow, seq: int) -> None:
         """Say as of which row the parts are complete."""
         with self._database() as db:
-            db.execute("update kept set seq = ? where no = ?", (seq, kept.no))
+            db.execute("update kept set seq = ? where no = ? and used = ?", (seq, kept.no, kept.used))
 
     def parts(self, kept: AsOfRow) -> Iterator[tuple[int, ListPart]]:
         """Yields the parts in order, with their numbers."""
@@ -87,7 +99,8 @@ class KeptLines:
         while True:
             total = db.execute("select coalesce(sum(length(content)), 0) from parts").fetchone()[0]
             oldest = db.execute("select no from kept order by used limit 1").fetchone()
-            if total <= self._most_bytes or oldest is None:
+            count = db.execute("select count(*) from kept").fetchone()[0]
+            if oldest is None or (total <= self._most_bytes and count <= _MOST_LISTS):
                 return
             db.execute("delete from parts where list = ?", oldest)
             db.execute("delete from kept where no = ?", oldest)
@@ -98,13 +111,20 @@ class KeptLines:
             try:
                 if self._opened is None:
                     self._opened = _open(self._folder)
-                    weakref.finalize(self, self._opened.close)
+                    self._closing = weakref.finalize(self, self._opened.close)
                 with self._opened:
                     yield self._opened
             except sqlite3.Error as error:
                 self._opened = None  # without a journal, it may be damaged
+                if self._closing is not None:
+                    self._closing()  # its file takes room on the disk until it is closed
                 says = f"A list could not be written to the disk: {error}."
                 raise Broken("export.disk", says, "Look at the disk of DATA_DIR.") from error
+
+
+def _is_last(db: sqlite3.Connection, kept: AsOfRow) -> bool:
+    """Returns whether a list is still as it was found."""
+    return db.execute("select 1 from kept where no = ? and used = ?", (kept.no, kept.used)).fetchone() is not None
 
 
 def _open(folder: Path | None) -> sqlite3.Connection:
