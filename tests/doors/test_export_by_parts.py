@@ -88,6 +88,48 @@ async def test_only_what_has_changed_is_read_again(tmp_path: Path, monkeypatch: 
         assert len(read) < 20, "the part of the replaced row, and the end"
 
 
+@pytest.mark.parametrize("format", ["csv", "stix.jsonl"])
+async def test_a_row_that_is_replaced_meanwhile_is_in_the_list_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    monkeypatch.setattr(by_parts, "PART_ROWS", 4)
+    async with a_hub(tmp_path) as hub:
+        await hub.centre()
+        await hub.member()
+        await hub.tell("ro", *(an_indicator(f"198.51.100.{no}") for no in range(12)))
+        before = (await lists(hub))[format]
+        await hub.tell("ro", an_indicator("198.51.100.99"))
+        monkeypatch.setattr(KeptLines, "find", lambda kept, key: find(kept, f"new {key}"))
+        real = type(hub.store.logs).page
+
+        async def page(*args: Any, **more: Any) -> LogPage:
+            monkeypatch.setattr(type(hub.store.logs), "page", real)
+            found = await real(*args, **more)
+            await hub.tell("ro", an_indicator("198.51.100.1", confidence=99))
+            return found
+
+        monkeypatch.setattr(type(hub.store.logs), "page", page)
+        answer = await hub.get(f"/v1/collections/community/export.{format}", "soc")
+        assert int(answer.headers["x-ctihub-lines"]) == int(before[1]) + 1
+        assert len(answer.text.splitlines()) == len(before[0].splitlines()) + 1
+
+
+async def test_a_value_that_is_left_out_of_several_parts_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_parts, "PART_ROWS", 1)
+    async with a_hub(tmp_path) as hub:
+        await hub.centre()
+        await hub.member()
+        names = "[domain-name:value = '-a.example'] OR [domain-name:value = '{}.example']"
+        await hub.tell("ro", *(an_indicator(names.format(one)) for one in ("b", "c", "-d")))
+        answer = await hub.get("/v1/collections/community/export.adblock", "soc")
+        assert (answer.headers["x-ctihub-lines"], answer.headers["x-ctihub-skipped"]) == ("2", "2"), answer.text
+
+
+find = KeptLines.find
+
+
 def a_part(*values: int, shared: frozenset[int] = frozenset()) -> ListPart:
     lines = b"".join(b"%d\n" % value for value in values)
     ends = [sum(len(b"%d\n" % value) for value in values[: no + 1]) for no in range(len(values))]

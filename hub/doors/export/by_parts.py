@@ -38,6 +38,7 @@ class ListByParts:
         self._selection = selection
         self._writer = writer
         self._list = AsOfRow(0, 0)
+        self._end = Seq(0)
         self.count = 0
         """The number of lines, after ``lines`` has ended."""
 
@@ -45,6 +46,7 @@ class ListByParts:
         """Bring the parts up to date. ``key`` names all that lines depend on but the rows of the log; ``head`` is its
         end, read before.
         """
+        self._end = head.seq
         self._list = await asyncio.to_thread(self._kept.find, f"{key} {head.edits}")
         replaced = await self._logs.replaced(self._log, Seq(self._list.seq))
         seq = self._list.seq if replaced.edits == head.edits else 0
@@ -73,7 +75,10 @@ class ListByParts:
     async def _write_one(self, number: int, page: LogPage) -> None:
         def write() -> None:
             selection = replace(self._selection, skipped=Skipped())
-            part = part_of(selection.items(page), selection.format, self._writer, selection.skipped)
+            # a row after the end may replace one that has been written already
+            is_newer = page.rows[-1].seq > self._end
+            items = selection.items(page)
+            part = part_of(items, selection.format, self._writer, selection.skipped, all_shared=is_newer)
             self._kept.keep(self._list, number, part)
 
         if page.rows:
@@ -90,12 +95,13 @@ class ListByParts:
 
     def lines(self) -> Iterator[bytes]:
         """Yields the lines of all parts, each value once, and counts what is left out; for a thread."""
-        duplicates = Duplicates()
+        duplicates, left_out = Duplicates(), set[int]()
         for _, part in self._kept.parts(self._list):
             duplicates.expect(part)
         for _, part in self._kept.parts(self._list):
             twice = duplicates.of(part)
-            self._selection.skipped.count += part.skipped
+            self._selection.skipped.count += part.skipped + len(part.left_out - left_out)
+            left_out |= part.left_out
             self.count += len(part.digests) - len(twice)
             yield part.without(twice) if twice else part.lines
 

@@ -34,6 +34,8 @@ class ListPart:
     shared: frozenset[int]
     """The digests of values that other parts may have as well."""
     skipped: int
+    left_out: frozenset[int] = frozenset()
+    """The digests of values that were left out and that other parts may have as well; ``skipped`` counts the others."""
 
     def without(self, digests: frozenset[int] | set[int]) -> bytes:
         """Returns the lines of all other values."""
@@ -42,26 +44,34 @@ class ListPart:
         return b"".join(self.lines[start:end] for digest, start, end in found if digest not in digests)
 
 
-def part_of(items: Iterable[ListItem], format: Format, writer: Writer, skipped: Skipped) -> ListPart:
-    """Returns the part that has these items, each value once. ``skipped`` has counted what they left out."""
+def part_of(
+    items: Iterable[ListItem], format: Format, writer: Writer, skipped: Skipped, *, all_shared: bool = False
+) -> ListPart:
+    """Returns the part that has these items, each value once. ``skipped`` has counted what they left out.
+    ``all_shared``: other parts may have any of them as well.
+    """
     lines: list[bytes] = []
-    digests, ends, shared = array("Q"), array("Q"), set()
-    seen: set[int] = set()
+    digests, ends = array("Q"), array("Q")
+    seen, shared, left_out = set[int](), set[int](), set[int]()
     for item in items:
         digest = value_digest(item.key(with_type=format.says_type))
         if digest in seen:
             continue
         seen.add(digest)
+        is_shared = all_shared or (isinstance(item, Entry) and not (item.is_alone and item.type in _UNIQUE_KINDS))
         line = writer.line(item)
         if line is None or (format.limits.line_bytes is not None and len(line) > format.limits.line_bytes):
-            skipped.count += 1
+            if is_shared:
+                left_out.add(digest)
+            else:
+                skipped.count += 1
             continue
         lines.append(line)
         digests.append(digest)
         ends.append((ends[-1] if ends else 0) + len(line))
-        if isinstance(item, Entry) and not (item.is_alone and item.type in _UNIQUE_KINDS):
+        if is_shared:
             shared.add(digest)
-    return ListPart(b"".join(lines), digests, ends, frozenset(shared), skipped.count)
+    return ListPart(b"".join(lines), digests, ends, frozenset(shared), skipped.count, frozenset(left_out))
 
 
 class Duplicates:
