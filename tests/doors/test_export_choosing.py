@@ -93,6 +93,40 @@ async def test_what_others_cover_is_left_out_on_request(hub: Hub) -> None:
     assert len(await found(hub, "collapse=1&limit=2")) == 2
 
 
+@pytest.mark.parametrize(
+    ("format", "values", "left"),
+    [
+        ("elastic", ["[ipv4-addr:value = '203.0.113.0/24']", "[ipv4-addr:value = '203.0.113.9']"], "203.0.113.9"),
+        ("wazuh", ["[ipv4-addr:value = '203.0.113.0/25']", "[ipv4-addr:value = '203.0.113.9']"], "203.0.113.9"),
+    ],
+)
+async def test_what_the_format_leaves_out_covers_nothing(hub: Hub, format: str, values: list[str], left: str) -> None:
+    await hub.tell("ro", *map(an_indicator, values))
+    answer = await get(hub, "collapse=1", LIST.replace("txt", format))
+    assert (answer.headers["x-ctihub-lines"], answer.headers["x-ctihub-skipped"]) == ("1", "1")
+    assert left in answer.text
+
+
+async def test_what_was_removed_covers_nothing_and_is_told_beside_the_best(hub: Hub) -> None:
+    network = an_indicator("203.0.113.0/24", confidence=90)
+    best = an_indicator("203.0.113.8", confidence=95)
+    both = [f"[ipv4-addr:value = '203.0.113.9'] OR [ipv4-addr:value = '198.51.100.{no}']" for no in (1, 2)]
+    withdrawn, live = an_indicator(both[0], confidence=80), an_indicator(both[1], confidence=20)
+    await hub.tell("ro", network, best, withdrawn, live)
+    await hub.withdraw("ro", network["id"], withdrawn["id"], soft=True)
+    path = LIST.replace("txt", "zeek")
+    removed = {"203.0.113.0/24": "T", "198.51.100.1": "T"}
+    everything = {"203.0.113.8": "F", "203.0.113.9": "F", "198.51.100.2": "F", **removed}
+    for query, expected in (
+        ("", everything),
+        ("collapse=1", everything),
+        ("limit=3", everything),
+        ("limit=1", {"203.0.113.8": "F", "203.0.113.9": "T", **removed}),
+    ):
+        rows = [line.split("\t") for line in await found(hub, query, path)][1:]
+        assert {row[0]: row[4] for row in rows} == expected, query
+
+
 @given(
     st.lists(
         st.one_of(

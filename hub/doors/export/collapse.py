@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from hub.doors.export.distinct import DistinctValues
 from hub.doors.export.entry import Entry, ListItem
@@ -15,7 +15,9 @@ _NAMES = "domain-name"
 class Covering:
     """The networks and names of a list, with 8 bytes for each. First ``add`` all items, then ask for each."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_written: Callable[[Entry], bool] = lambda _: True) -> None:
+        """``is_written``: whether the list can have an entry. What is left out covers nothing."""
+        self._is_written = is_written
         self._known = DistinctValues()
         self._prefixes: dict[int, set[int]] = {4: set(), 6: set()}
         """The lengths of the prefixes that there are, by IP version."""
@@ -25,9 +27,9 @@ class Covering:
         for item in items:
             if not isinstance(item, Entry):
                 continue
-            if item.type == _NAMES:
+            if item.type == _NAMES and self._is_written(item):
                 self._known.first_time(item.value)
-            elif item.type in _NETWORKS and "/" in item.value:
+            elif item.type in _NETWORKS and "/" in item.value and self._is_written(item):
                 network = ipaddress.ip_network(item.value)
                 self._prefixes[network.version].add(network.prefixlen)
                 self._known.first_time(str(network))

@@ -26,12 +26,17 @@ class Lines:
         """Returns the lines of more items."""
         return b"".join(self._each(items))
 
+    def written(self, item: ListItem) -> bytes | None:
+        """Returns the line of an item, whether or not it came before; None if it is left out."""
+        line = self._line(item)
+        return line if line is None or self._most_bytes is None or len(line) <= self._most_bytes else None
+
     def _each(self, items: Iterable[ListItem]) -> Iterator[bytes]:
         for item in items:
             if not self._seen.first_time(item.key(with_type=self._says_type)):
                 continue
-            line = self._line(item)
-            if line is None or (self._most_bytes is not None and len(line) > self._most_bytes):
+            line = self.written(item)
+            if line is None:
                 self._skipped.count += 1
             else:
                 self.count += 1

@@ -22,7 +22,7 @@ from hub.doors.export.entry import Entry, ListItem
 from hub.doors.export.format import About, Unit, Writer
 from hub.doors.export.kept_lines import KeptLines
 from hub.doors.export.lines import Lines
-from hub.doors.export.selection import Selection
+from hub.doors.export.selection import Selection, Skipped
 from hub.doors.export.spool import FinishedList, SpooledItems, disk_error, open_file
 from hub.model.policy import Collection
 from hub.model.words import Seq
@@ -103,35 +103,37 @@ class Listing:
 
     async def _chosen(self, spools: contextlib.ExitStack) -> AsyncIterator[Sequence[ListItem]]:
         """Yields the items of the list. What they take on the disk meanwhile is freed with ``spools``."""
-        items = self._selected()
+        items, removed = self._selected(), self._spool(spools)
         if self._asked.format.removed_days:
-            items = self._removed_last(items, spools)
+            items = self._live(items, removed)
         if self._asked.collapse:
             items = self._collapsed(items, spools)
         if self._asked.most is not None:
             items = self._best(items, self._asked.most)
         async for batch in items:
             yield batch
+        # each value comes once, and one that is live must not be called removed
+        async for batch in _in_threads(removed.batches()):
+            yield batch
 
     async def _selected(self) -> AsyncIterator[Sequence[ListItem]]:
         async for page in self._pages():
             yield await asyncio.to_thread(lambda some: list(self._made.selection.items(some)), page)
 
-    async def _removed_last(
-        self, items: AsyncIterator[Sequence[ListItem]], spools: contextlib.ExitStack
+    async def _live(
+        self, items: AsyncIterator[Sequence[ListItem]], removed: SpooledItems
     ) -> AsyncIterator[Sequence[ListItem]]:
-        """Yields what is live first: each value comes once, and one that is live must not be called removed."""
-        removed = self._spool(spools)
+        """Yields what is live, and puts aside what was removed: it covers nothing, and no limit leaves it out."""
         async for batch in items:
             await asyncio.to_thread(removed.add, [item for item in batch if _is_removed(item)])
             yield [item for item in batch if not _is_removed(item)]
-        async for batch in _in_threads(removed.batches()):
-            yield batch
 
     async def _collapsed(
         self, items: AsyncIterator[Sequence[ListItem]], spools: contextlib.ExitStack
     ) -> AsyncIterator[Sequence[ListItem]]:
-        spooled, covering = self._spool(spools), Covering()
+        writer = await asyncio.to_thread(self._asked.format.begin, self._made.about)
+        trial = Lines(self._asked.format, writer, Skipped())
+        spooled, covering = self._spool(spools), Covering(lambda entry: trial.written(entry) is not None)
         async for batch in items:
             await asyncio.to_thread(spooled.add, batch)
             await asyncio.to_thread(covering.add, batch)
