@@ -84,6 +84,8 @@ def _folder_of(output: Path | None) -> Path | None:
     folder = output.absolute().parent if output else None
     if folder is not None and not folder.is_dir():
         raise WrongUsage("output.folder", f"There is no folder {folder}.", "Create it first.")
+    if output is not None and output.exists() and not output.is_file():  # /dev/null would be replaced by a file
+        raise WrongUsage("output.kind", f"{output} is no file.", "Leave -o out to write to stdout.")
     return folder
 
 

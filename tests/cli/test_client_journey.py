@@ -199,6 +199,11 @@ def test_an_export_that_fails_leaves_the_old_file(ctihub: Ctihub) -> None:
     ctihub("soc", "export", "community", "--format", "pdf", "-o", str(where), code=1)
     ctihub("soc", "export", "community", "--option", "zone=x", "-o", str(where), code=1)
     ctihub("soc", "export", "community", "-o", str(ctihub.folder / "none" / "list.txt"), code=2)
+    ctihub("soc", "export", "community", "-o", str(ctihub.folder), code=2)
+    pipe = ctihub.folder / "pipe"
+    os.mkfifo(pipe)
+    ctihub("soc", "export", "community", "-o", str(pipe), code=2)
+    assert pipe.is_fifo()
     assert where.read_text() == "old\n"
     assert [path.name for path in ctihub.folder.iterdir() if path.name.startswith(".ctihub-")] == []
 

@@ -177,8 +177,9 @@ async def test_types_and_hash_names_can_be_asked_for(hub: Hub) -> None:
     assert sorted(await values(hub, "?type=domain-name&type=ipv4-addr")) == ["198.51.100.7", "c2.example"]
     assert sorted(await values(hub, "?type=file")) == ["d41d8cd98f00b204e9800998ecf8427e", "evil.exe"]
     assert "evil.exe" not in await values(hub)
-    answer = await hub.get("/v1/collections/community/export.txt?type=ip", "soc")
-    assert (answer.status_code, answer.json()["code"]) == (400, "export.type")
+    for wrong in ("ip", "", ","):
+        answer = await hub.get(f"/v1/collections/community/export.txt?type={wrong}", "soc")
+        assert (answer.status_code, answer.json()["code"]) == (400, "export.type")
 
 
 async def test_limit_gives_the_best_by_confidence_and_recency(hub: Hub) -> None:

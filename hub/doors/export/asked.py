@@ -61,8 +61,11 @@ def format_of(name: str, formats: Mapping[str, Format]) -> Format:
 
 def kinds_of(said: Iterable[str], format: Format) -> frozenset[str]:
     """Returns the requested kinds. Raises Refused for an impossible one: an empty list would hide the mistake."""
-    kinds = frozenset(word for value in said for part in value.split(",") if (word := part.strip().lower()))
+    words = [part.strip().lower() for value in said for part in value.split(",")]
+    kinds = frozenset(filter(None, words))
     takes = ", ".join(sorted(format.kinds)) or _EXAMPLES[format.unit]
+    if words and not kinds:  # a variable of a script without a value would ask for everything
+        raise Refused("export.type", "type is empty.", f"Leave it out for all, or use {takes}.")
     if kinds and format.pattern_type != "stix":
         raise Refused("export.type", f"export.{format.name} has no types to choose from.", "Leave type out.")
     for kind in sorted(kinds):
