@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sigma.collection import SigmaCollection
 
+from hub.doors.export import by_parts
 from hub.doors.export.format import About, Options
-from hub.doors.export.formats import FORMATS
+from hub.doors.export.formats import FORMATS, sigma
 from hub.model.words import Seq
 from tests.doors.entries import an_object
 from tests.doors.formats.sigma import RULE
@@ -75,3 +76,22 @@ async def test_rules_come_as_they_were_published_and_others_are_counted(hub: Hub
     assert RULE in answer.text
     assert answer.headers["x-ctihub-skipped"] == "1"
     assert titles(answer.content) == ["A loader is started"]
+
+
+async def test_the_next_list_parses_new_rules_only(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(by_parts, "PART_ROWS", 1)
+    rules = [an_indicator(f"[{no}]", pattern=f"{RULE}# {no}", pattern_type="sigma") for no in range(5)]
+    path = "/v1/collections/community/export.sigma"
+    await hub.tell("ro", *rules[:4])
+    await hub.get(path, "soc")
+    parsed: list[str] = []
+    real = sigma._is_one_rule
+
+    def is_one_rule(pattern: str) -> bool:
+        parsed.append(pattern)
+        return real(pattern)
+
+    monkeypatch.setattr(sigma, "_is_one_rule", is_one_rule)
+    await hub.tell("ro", rules[4])
+    assert (await hub.get(path, "soc")).headers["x-ctihub-lines"] == "5"
+    assert parsed == [rules[4]["pattern"]]

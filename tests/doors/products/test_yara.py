@@ -57,6 +57,12 @@ def test_a_rule_that_could_break_or_change_others_is_left_out(pattern: str) -> N
     assert "Other" in matching(written(OTHER, pattern, RULE))
 
 
+def test_the_next_list_compiles_no_rule_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = written(RULE, "rule A { condition: Other }")
+    monkeypatch.setattr(yara_x, "Compiler", None)
+    assert written(RULE, "rule A { condition: Other }") == first
+
+
 def test_rules_with_comments_imports_and_tags_are_written_as_they_are() -> None:
     pattern = 'import "math"\nprivate rule A : tag { condition: math.abs(-1) == 1 } // "global rule"'
     assert pattern.encode() in written(pattern, OTHER)

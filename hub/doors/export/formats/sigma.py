@@ -66,6 +66,7 @@ FORMAT = Format(
     begin=lambda _: Writer(_line),
     escape=escape,
     says_type=True,
+    lines_are_alone=True,
     unit=Unit.INDICATOR,
     pattern_type="sigma",
 )

@@ -8,11 +8,16 @@ Source: YARA's documentation, "Writing YARA rules" (including files, global rule
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from hub.doors.export.entry import ListedObject
 from hub.doors.export.format import About, Format, Options, Unit, Writer
 from hub.model.errors import Broken
+
+_MOST_KNOWN = 100_000
+_known: dict[bytes, tuple[str, ...]] = {}
+"""The names of the rules of each pattern that this process has compiled, by its SHA-256: a rule takes 20 ms or more."""
 
 
 def escape(value: str) -> str:
@@ -38,12 +43,24 @@ class _Rules:
     def line(self, one: ListedObject) -> bytes | None:
         """Returns the rules of an indicator; None if they cannot be in a file with others."""
         pattern = one.obj["pattern"]
-        found = self._parsed(pattern)
-        names = [rule["rule_name"] for rule in found]
-        if not names or self._names.intersection(names) or any("global" in rule.get("scopes", ()) for rule in found):
+        names = self._names_of(pattern)
+        if not names or self._names.intersection(names):
             return None
         self._names.update(names)
         return f"// {one.id}\n{escape(pattern)}".encode()
+
+    def _names_of(self, pattern: str) -> tuple[str, ...]:
+        """Returns the names of the rules of a pattern; none if they cannot be in a file with others."""
+        digest = hashlib.sha256(pattern.encode("utf-8", "surrogatepass")).digest()
+        names = _known.get(digest)
+        if names is None:
+            found = self._parsed(pattern)
+            is_global = any("global" in rule.get("scopes", ()) for rule in found)
+            names = () if is_global else tuple(rule["rule_name"] for rule in found)
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            _known[digest] = names
+        return names
 
     def _parsed(self, pattern: str) -> list[dict[str, Any]]:
         """Returns the rules of a pattern; none if it needs anything besides itself, or is wrong."""
