@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from ipaddress import ip_address, ip_network, summarize_address_range
 
 from hub.doors.export.entry import Entry
@@ -39,7 +40,7 @@ def _value(type_: str, cell: str) -> str:
 
 def says(entry: Entry) -> tuple[str, str, str]:
     value = str(ip_network(entry.value)) if "/" in entry.value and entry.type == "ipv4-addr" else entry.value
-    return entry.type, value, entry.id
+    return entry.type, value, entry.id if re.fullmatch("indicator--[0-9a-f-]+", entry.id) else ""
 
 
 READER = Reader(read, says)
