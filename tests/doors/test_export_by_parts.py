@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import sqlite3
 from array import array
 from pathlib import Path
@@ -10,13 +12,17 @@ from typing import Any
 
 import pytest
 
+from hub.core.step import StepSettings
 from hub.doors.export import by_parts, listing, parts
 from hub.doors.export.kept_lines import KeptLines
 from hub.doors.export.parts import ListPart
+from hub.forgetting import Eraser
 from hub.model.errors import Broken
+from hub.model.forgettings import Request
 from hub.store.port import LogPage
 from tests.doors.hubs import Hub, a_hub
 from tests.story import an_indicator, an_object
+from tests.waiting import until
 
 FORMATS = ("txt", "csv", "jsonl", "stix.jsonl")
 PATTERNS = (
@@ -192,3 +198,35 @@ def test_ever_new_lists_do_not_take_ever_more_room(tmp_path: Path) -> None:
     pages = kept._opened.execute("pragma page_count").fetchone()[0]
     assert pages * 4096 < 1 << 20
     assert kept.find("399 " + "x" * 20_000).seq == 7
+
+
+def opened() -> list[KeptLines]:
+    """All of this process that have a file."""
+    return [one for one in gc.get_objects() if isinstance(one, KeptLines) and one._opened is not None]
+
+
+async def test_what_is_erased_is_in_no_kept_line(tmp_path: Path) -> None:
+    before = opened()
+    async with a_hub(tmp_path) as hub:
+        await hub.centre()
+        await hub.member()
+        await hub.tell("ro", an_indicator("[domain-name:value = 'alice.example']"), an_indicator())
+        path = "/v1/collections/community/export.txt"
+        assert "alice.example" in (await hub.get(path, "soc")).text
+        [kept] = [one for one in opened() if one not in before]
+        eraser = Eraser(hub.store, hub.log, StepSettings(), hub.clock)
+        await eraser.run(await eraser.remember(await eraser.look_up("alice.example"), Request("dpo", "asked for", "7")))
+        await until(lambda: kept._opened is None, what="the file with the lines to be closed")
+        assert (await hub.get(path, "soc")).text == "198.51.100.7\n"
+
+
+async def test_lines_are_dropped_when_the_last_list_that_is_being_made_is_done(tmp_path: Path) -> None:
+    kept = KeptLines(tmp_path, 1 << 20)
+    async with kept.updating("a"):
+        one = await asyncio.to_thread(kept.find, "a")
+        await asyncio.to_thread(kept.keep, one, 0, a_part(1, 2))
+        kept.clear()
+        assert [part.lines for _, part in await asyncio.to_thread(lambda: list(kept.parts(one)))] == [b"1\n2\n"], (
+            "the list that is being made is whole"
+        )
+    assert kept._opened is None

@@ -90,7 +90,8 @@ async def test_what_others_cover_is_left_out_on_request(hub: Hub) -> None:
         ["198.51.100.0/24", "203.0.113.1", "2001:db8::/64", "c2.example", "other.example", "xc2.example"]
     )
     assert answer.headers["x-ctihub-skipped"] == "0", "the reader asked for it"
-    assert len(await found(hub, "collapse=1&limit=2")) == 2
+    await hub.tell("ro", an_indicator("198.51.100.7", confidence=100))
+    assert await found(hub, "collapse=1&limit=1") == ["198.51.100.7"], "the network that covers it is not chosen"
 
 
 @pytest.mark.parametrize(

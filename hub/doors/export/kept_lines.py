@@ -1,4 +1,7 @@
-"""Keeps the parts of lists in a file without a name, up to a size, in this process."""
+"""Keeps the parts of lists in a file without a name, up to a size, in this process.
+
+The file is freed with the process, and when rows of a log have been edited: it may have what was erased.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ import sqlite3
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
 from hub.doors.export.parts import ListPart
 from hub.doors.export.spool import disk_error
@@ -45,12 +49,41 @@ class KeptLines:
     def __init__(self, folder: Path | None, most_bytes: int) -> None:
         self._folder = folder
         self._most_bytes = most_bytes
-        self.updating = asyncio.Lock()
-        """Held while the parts of a list are brought up to date and read."""
+        self._updates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._active = 0
+        self._is_stale = False
         self._one_at_a_time = threading.Lock()
         self._opened: sqlite3.Connection | None = None
         self._closing: weakref.finalize[..., KeptLines] | None = None
         self._clock = 0
+
+    @contextlib.asynccontextmanager
+    async def updating(self, key: str) -> AsyncIterator[None]:
+        """While the parts of a list are brought up to date and read; one request for each list at a time."""
+        lock = self._updates.setdefault(key, asyncio.Lock())
+        async with lock:
+            self._active += 1
+            try:
+                yield
+            finally:
+                self._active -= 1
+                self._clear_if_stale()
+
+    def clear(self) -> None:
+        """Drop everything, as soon as no list is being made: what has been erased must be in no file."""
+        self._is_stale = True
+        self._clear_if_stale()
+
+    def _clear_if_stale(self) -> None:
+        if self._is_stale and not self._active:
+            self._is_stale = False
+            with self._one_at_a_time:
+                self._close()
+
+    def _close(self) -> None:
+        self._opened = None
+        if self._closing is not None:
+            self._closing()
 
     def find(self, key: str) -> AsOfRow:
         """Returns the list that is kept under a key, which names all that its lines depend on but the rows of the log;
@@ -115,9 +148,7 @@ class KeptLines:
                 with self._opened:
                     yield self._opened
             except sqlite3.Error as error:
-                self._opened = None  # without a journal, it may be damaged
-                if self._closing is not None:
-                    self._closing()  # its file takes room on the disk until it is closed
+                self._close()  # without a journal, it may be damaged
                 says = f"A list could not be written to the disk: {error}."
                 raise Broken("export.disk", says, "Look at the disk of DATA_DIR.") from error
 

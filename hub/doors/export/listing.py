@@ -86,7 +86,7 @@ class Listing:
         by_parts = ListByParts(
             self._doors, made.collection.no, kept=self._kept, selection=made.selection, writer=writer
         )
-        async with self._kept.updating:
+        async with self._kept.updating(made.lines_key):
             await by_parts.update(made.lines_key, made.head, self._filter)
             await asyncio.to_thread(lambda: write(by_parts.lines()))
         return by_parts.count
@@ -106,10 +106,10 @@ class Listing:
         items, removed = self._selected(), self._spool(spools)
         if self._asked.format.removed_days:
             items = self._live(items, removed)
-        if self._asked.collapse:
-            items = self._collapsed(items, spools)
         if self._asked.most is not None:
             items = self._best(items, self._asked.most)
+        if self._asked.collapse:  # after the choice: an entry that is not chosen covers nothing
+            items = self._collapsed(items, spools)
         async for batch in items:
             yield batch
         # each value comes once, and one that is live must not be called removed

@@ -26,6 +26,7 @@ from hub.doors.openapi import ERRORS
 from hub.doors.since import Since, since_of
 from hub.doors.validators import etag_of_log, is_current, revalidated
 from hub.model.policy import Collection
+from hub.store.port import LogEnd
 from schemas.api import ExportInfo, ExportLimits, ExportList
 
 _BELOW = "/v1/collections/{name}/"
@@ -99,7 +100,12 @@ class _Lists:
     def __init__(self, doors: Doors) -> None:
         self.finished: KeptValues[FinishedList] = KeptValues(doors.settings.lists_bytes, most_values=MOST_FILES)
         self.lines = KeptLines(doors.settings.lists_folder, doors.settings.lists_bytes)
-        doors.log_watch.tell(lambda log, *_: self.finished.drop(log))
+        doors.log_watch.tell(self._changed)
+
+    def _changed(self, log: int, before: LogEnd | None, end: LogEnd) -> None:
+        self.finished.drop(log)
+        if before is not None and before.edits != end.edits:
+            self.lines.clear()
 
 
 class _Answer:
@@ -117,13 +123,13 @@ class _Answer:
         policy = await doors.store.policy()
         head = await doors.store.logs.head(collection.no)
         lists = await self._checks.lists()
-        etag = etag_of_log(collection.id, head, policy.today, lists.version, asked.text)
+        released = await self._checks.released()
+        etag = etag_of_log(collection.id, head, policy.today, lists.version, len(released), asked.text)
         headers = {
             "etag": etag, "x-content-type-options": "nosniff", "x-ctihub-seq": str(head.seq), **revalidated(request),
         }  # fmt: skip
         if is_current(request, etag):
             return Response(status_code=304, headers=headers)
-        released = await self._checks.released()
         kinds = asked.kinds or asked.format.usual_kinds
         options, day = asked.options, policy.today_no or 0
         made = Made(
