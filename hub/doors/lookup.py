@@ -12,7 +12,6 @@ import pydantic
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from hub.doors.auth import credentials_of
 from hub.doors.body_headers import encoding_of, length_of
 from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
@@ -68,7 +67,7 @@ def routes(doors: Doors) -> APIRouter:
         collections = await doors.gate.explainable(principal)
         size = _MANY_BYTES + sum(map(len, asked))
         async with share_of(doors, request, size) as share:
-            lines = _Lines(doors, credentials_of(request), principal, collections).of(asked)
+            lines = _Lines(doors, doors.gate.credentials(request), principal, collections).of(asked)
             first = await anext(lines, b"")
             return share.hand_over(StreamingResponse(_from(first, lines), media_type=NDJSON, headers=_NOT_KEPT))
 

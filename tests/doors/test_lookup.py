@@ -358,3 +358,12 @@ async def test_who_loses_access_meanwhile_gets_no_more(tmp_path: Path) -> None:
             await hub.post("/v1/lookup", "soc", json=asked)
         assert ("answer.broken_off", "auth.wrong") in [(one["event"], one.get("code")) for one in logs]
         assert hub.doors.answers.free_bytes == hub.doors.answers.total_bytes
+
+
+async def test_a_token_with_networks_is_recognised_between_two_parts(tmp_path: Path) -> None:
+    async with a_hub(tmp_path, recheck_s=0) as hub:
+        await hub.centre("ro")
+        await hub.member("soc")
+        added = await hub.registry.tokens.add("soc", "siem", networks=["127.0.0.1"])
+        hub.tokens["soc.siem"] = added.token
+        assert len(await look_many(hub, ["198.51.100.7"] * 2_200, "soc.siem")) == 2_200
