@@ -208,3 +208,11 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
             monkeypatch.setenv(name, proxy.url)
         assert (await sender.post(receiver.url, MESSAGE)).is_success
     assert (proxy.connections, receiver.connections) == (0, 1)
+
+
+@pytest.mark.parametrize("host", ["a..invalid", f"{'a' * 64}.invalid", ".invalid"])
+async def test_a_name_that_no_name_server_can_have_is_a_failed_attempt(host: str) -> None:
+    async with a_sender() as sender:
+        attempt = await sender.post(f"https://{host}/", MESSAGE)
+    assert attempt.status is None
+    assert "cannot be resolved" in attempt.says

@@ -171,7 +171,8 @@ class WebhookSender:
 
     async def _look_up(self, host: str, port: int) -> list[IpAddress]:
         def find() -> list[IpAddress]:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            # as bytes: for text Python raises UnicodeError when a label is empty or too long
+            found = socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM)
             return list(dict.fromkeys(ipaddress.ip_address(each[4][0]) for each in found))
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, find)
