@@ -101,6 +101,13 @@ def ensure_pushes(source: Principal) -> None:
         raise NotAllowed("auth.read-only", "This token only reads.", "Use one of the same source that may push.")
 
 
+def ensure_own_token(principal: Principal) -> None:
+    """Raises NotAllowed for a named token: it may not set up what lasts longer, and has not its limits."""
+    if principal.token:
+        says = "A named token may not do this: what it set up would stay when the token ends."
+        raise NotAllowed("auth.own-token-only", says, "Use the principal's own token.")
+
+
 class Gate:
     """Authenticates requests, counts them, and checks what their principals may read."""
 

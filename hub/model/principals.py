@@ -64,6 +64,8 @@ class Principal:
     """The groups whose list contains it."""
     scope: TokenScope = FULL_SCOPE
     """What the token allows with which it has authenticated; in the registry everything."""
+    token: str = ""
+    """The name of that token; empty: its own."""
 
     @property
     def intake_topic(self) -> Topic:

@@ -252,7 +252,9 @@ async def _read_snapshot(conn: AsyncConnection, number: int) -> RegistrySnapshot
 
 def _by_digest(tokens: Iterable[StoredToken], principals: Mapping[str, Principal]) -> dict[bytes, KnownSecret]:
     return {
-        digest.sha256: KnownSecret(digest, token, replace(principals[token.principal], scope=token.scope))
+        digest.sha256: KnownSecret(
+            digest, token, replace(principals[token.principal], scope=token.scope, token=token.name)
+        )
         for token in tokens
         for digest in token.digests
     }

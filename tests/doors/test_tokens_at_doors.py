@@ -325,3 +325,28 @@ async def test_tokens_of_one_principal_share_its_limits(tmp_path: Path) -> None:
         await hub.centre("ro")
         await device(hub, principal="ro")
         assert (await hub.get("/v1/collections/public/stream", "ro.fw1")).status_code == 503
+
+
+# ---------------------------------------------------------------- webhooks
+
+
+WEBHOOKS = [
+    ("POST", "/v1/webhooks", {"json": {"collection": "community", "url": "https://soc.example/"}}),
+    ("GET", "/v1/webhooks", {}),
+    ("DELETE", "/v1/webhooks/x", {}),
+    ("POST", "/v1/webhooks/x/test", {}),
+    ("POST", "/v1/webhooks/x/resume", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "more"), WEBHOOKS)
+async def test_a_named_token_manages_no_webhook_which_would_outlive_it(
+    hub: Hub, method: str, path: str, more: dict[str, Any]
+) -> None:
+    await hub.operator("ops")
+    await device(hub)
+    await device(hub, principal="ops")
+    for who in ("soc.fw1", "ops.fw1"):
+        answer = await hub.http.request(method, path, headers=hub.auth(who), **more)
+        assert (answer.status_code, answer.json()["code"]) == (403, "auth.own-token-only")
+    assert (await hub.http.request(method, path, headers=hub.auth("soc"), **more)).status_code in (200, 201, 404)

@@ -12,6 +12,7 @@ import structlog
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
+from hub.doors.auth import ensure_own_token
 from hub.doors.body_headers import encoding_of, length_of
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS, binary_body
@@ -56,7 +57,7 @@ def _add_listing(router: APIRouter, webhooks: _Webhooks) -> None:
     @router.get(PATH, responses={200: {"model": WebhookList}, **ERRORS})
     async def list_webhooks(request: Request) -> Response:
         """List your webhooks, how far each is, and why one is paused. Operators see all."""
-        principal = await webhooks.doors.gate.required(request)
+        principal = await webhooks.principal(request)
         mine = None if principal.kind is PrincipalKind.OPERATOR else principal.no
         found = await webhooks.doors.store.webhooks.all(mine)
         return _answer(WebhookList(webhooks=await webhooks.infos(found)))
@@ -96,10 +97,16 @@ class _Webhooks:
         self._sender = WebhookSender(doors.settings.targets, ca_file=doors.settings.webhook_ca_file)
         self._tested: set[str] = set()
 
+    async def principal(self, request: Request) -> Principal:
+        """Returns who manages webhooks. Raises NotAuthenticated, NotAllowed."""
+        principal = await self.doors.gate.required(request)
+        ensure_own_token(principal)
+        return principal
+
     async def add(self, request: Request) -> AddedWebhook:
         """Adds a webhook of the caller."""
         doors = self.doors
-        principal = await doors.gate.required(request)
+        principal = await self.principal(request)
         asked = await self._read(request, principal)
         collection = await doors.gate.open_to(principal, asked.collection)
         types, kinds = filter_of(asked.types, asked.kinds)
@@ -123,7 +130,7 @@ class _Webhooks:
 
     async def find(self, request: Request, webhook_id: str) -> Webhook:
         """Returns a webhook of the caller, for an operator any. Raises NotFound, also for that of another."""
-        principal = await self.doors.gate.required(request)
+        principal = await self.principal(request)
         mine = None if principal.kind is PrincipalKind.OPERATOR else principal.no
         for webhook in await self.doors.store.webhooks.all(mine):
             if webhook.id == webhook_id:
