@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.model.errors import NotAllowed
-from hub.model.journal import ANONYMOUS, FetchedUpTo, JournalEntry
+from hub.model.journal import ANONYMOUS, KEPT_ENTRIES, FetchedUpTo, JournalEntry
 from hub.model.principals import Principal, PrincipalKind, RegistrySnapshot
-from hub.model.words import Seq
+from hub.model.tokens import FULL_SCOPE, TokenScope
+from hub.model.words import CollectionName, Seq
 from hub.registry import grants
 from hub.registry.access import Access
 from hub.store.port import LogEnd, Store
@@ -24,7 +25,7 @@ class ReaderLag:
     """How many changes of a collection a reader has not fetched, whichever door it uses."""
 
     reader: str
-    collection: str
+    collection: CollectionName
     last_seq: Seq
     reached: Seq
     """The highest change that it has got; 0: none."""
@@ -52,7 +53,7 @@ class DeliveryReport:
 async def deliveries(store: Store, access: Access, asker: Principal, of: str | None, limit: int) -> DeliveryReport:
     """Returns what ``of`` has got: the asker itself by default; for an operator everybody.
 
-    ``limit`` bounds the entries, and the lags too. Raises NotAllowed for another's name, whether it exists or not, and
+    A token that is limited to collections is told of these only. ``limit`` bounds the entries, and the lags too. Raises NotAllowed for another's name, whether it exists or not, and
     for an operator NotFound.
     """
     is_operator = asker.kind is PrincipalKind.OPERATOR
@@ -63,12 +64,18 @@ async def deliveries(store: Store, access: Access, asker: Principal, of: str | N
     snapshot = await access.snapshot()
     readers = {one.no: one.name for one in snapshot.principals.values()} | {ANONYMOUS: NOBODY}
     only = await _only(access, asker, of, is_operator=is_operator)
-    entries = await store.journal.entries(only, limit=limit)
+    scope = asker.scope
+    entries = await store.journal.entries(only, limit=limit if scope == FULL_SCOPE else KEPT_ENTRIES)
     fetched = await store.journal.fetched(only)
     ends = await store.logs.ends()
-    named = [(readers[one.reader], one) for one in entries if one.reader in readers]
+    named = [(readers[one.reader], one) for one in entries if one.reader in readers and _may_know(scope, one)]
     lags = await asyncio.to_thread(_lags, snapshot, ends, fetched, only)
-    return DeliveryReport(named, lags[:limit], len(lags))
+    told = [one for one in lags if scope.may_read(one.collection)]
+    return DeliveryReport(named[:limit], told[:limit], len(told))
+
+
+def _may_know(scope: TokenScope, entry: JournalEntry) -> bool:
+    return entry.collection is None or scope.may_read(CollectionName(entry.collection))
 
 
 async def _only(access: Access, asker: Principal, of: str | None, *, is_operator: bool) -> int | None:
@@ -100,7 +107,7 @@ def _lags(
     return found
 
 
-def _lag(reader: str, collection: str, last_seq: Seq, doors: Sequence[FetchedUpTo]) -> ReaderLag:
+def _lag(reader: str, collection: CollectionName, last_seq: Seq, doors: Sequence[FetchedUpTo]) -> ReaderLag:
     reached = max((one.reached for one in doors), default=Seq(0))
     at_us = max((one.at_us for one in doors), default=None)
     return ReaderLag(reader, collection, last_seq, reached, at_us, tuple(doors))

@@ -17,6 +17,7 @@ from hub.doors.journaled import door_of
 from hub.doors.settings import DoorSettings
 from hub.model.errors import TryAgain
 from hub.model.journal import JournalBatch
+from hub.model.tokens import TokenRights
 from hub.store import journal as stored_journal
 from tests.doors.hubs import Hub, a_hub, addresses, basic, doors_of
 from tests.doors.streams import open_stream
@@ -310,3 +311,20 @@ async def test_entries_are_written_without_anybody_asking(hub: Hub) -> None:
         return len(await hub.store.journal.entries(None, limit=10)) == 1
 
     await until(is_written)
+
+
+async def test_a_limited_token_is_told_only_of_its_collections(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(2))
+    for name, more in (("list", {"collections": ["public"]}), ("push", {"rights": TokenRights.PUSH})):
+        hub.tokens[f"soc.{name}"] = (await hub.registry.tokens.add("soc", name, **more)).token
+    await hub.operator("ops")
+    hub.tokens["ops.list"] = (await hub.registry.tokens.add("ops", "list", collections=["public"])).token
+    for collection in ("community", "public", "community"):
+        await hub.get(f"/v1/collections/{collection}/export.txt", "soc")
+    everything = await deliveries(hub)
+    assert {one["collection"] for one in everything["deliveries"]} == {"community", "public"}
+    for who, told in (("soc.list", {"public"}), ("ops.list", {"public"}), ("soc.push", set[str]())):
+        found = await deliveries(hub, who, "?limit=1")
+        assert {one["collection"] for one in found["deliveries"]} == told, who
+        assert {one["collection"] for one in found["behind"]} == told
+        assert "community" not in str(await deliveries(hub, who))
