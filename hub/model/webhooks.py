@@ -42,6 +42,11 @@ class WebhookFilter:
     kinds: frozenset[str] = frozenset()
     min_confidence: int = 0
 
+    @property
+    def leaves_out_versions(self) -> bool:
+        """Whether it may let one version of an object pass, and another not."""
+        return bool(self.kinds) or self.min_confidence > 0
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookAttempt:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import orjson
 
-from hub.model.problems import Problem
 from hub.model.stix_types import stix_type
 from hub.model.words import Seq, StixId, StixObject
-from hub.patterns import canonical
-from hub.store.port import WHOLE_LOG, Filter, LogReader, LogRow
+from hub.patterns import Canonical, canonical
+from hub.store.port import WHOLE_LOG, ChangeKind, Filter, LogReader, LogRow
 
 MOST_CHANGES = 10_000
 """The greatest number of changes of a page."""
-ChangeKind = Literal["new", "changed", "withdrawn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +66,29 @@ def _told(rows: Iterable[tuple[LogRow, bytes]]) -> tuple[ToldChange, ...]:
 
 
 def _one(row: LogRow, obj: StixObject) -> ToldChange:
-    change: ChangeKind = "withdrawn" if row.withdrawn else "new" if row.first else "changed"
+    value = single_value(obj, stix_pattern_of(obj))
+    if value is None and isinstance(pattern := obj.get("pattern"), str):
+        value = pattern
     return ToldChange(
-        row.seq, row.date_added_us, change, row.object_id, row.type, _value(obj), obj.get("confidence")
+        row.seq, row.date_added_us, row.change, row.object_id, row.type, value, obj.get("confidence")
     )  # fmt: skip
 
 
-def _value(obj: StixObject) -> str | None:
+def stix_pattern_of(obj: StixObject) -> Canonical | None:
+    """An object's pattern as it was read; None if it has none of STIX that can be read."""
     pattern = obj.get("pattern")
-    if isinstance(pattern, str):
-        read = canonical(pattern, limit_chars=2 * len(pattern) + 1) if obj.get("pattern_type") == "stix" else None
-        if read is None or isinstance(read, Problem) or len(read.asserted) != 1 or read.others:
-            return pattern
-        return read.asserted[0].value
+    if obj.get("pattern_type") != "stix" or not isinstance(pattern, str):
+        return None
+    found = canonical(pattern, limit_chars=2 * len(pattern) + 1)
+    return found if isinstance(found, Canonical) else None
+
+
+def single_value(obj: StixObject, read: Canonical | None) -> str | None:
+    """The value of an observable, or the only one that an indicator is about; None if there is not exactly one.
+    ``read``: its pattern.
+    """
+    if read is not None:
+        return read.asserted[0].value if len(read.asserted) == 1 and not read.others else None
     digests = obj.get("hashes")
     if isinstance(digests, dict) and digests:
         return str(digests[min(digests)])

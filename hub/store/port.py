@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from hub.model.lifecycle import KeptVersions
 from hub.model.policy import Policy
@@ -129,6 +129,9 @@ class Filter:
 WHOLE_LOG = Filter(log=True)
 
 
+ChangeKind = Literal["new", "changed", "withdrawn"]
+
+
 class LogRow(NamedTuple):
     """A row of a log without its body. See ``hub/model/claims.Change``."""
 
@@ -142,6 +145,11 @@ class LogRow(NamedTuple):
     """Whether it is the first version under this id, or the first since it has come back."""
     size: int
     """Size of the body, in bytes."""
+
+    @property
+    def change(self) -> ChangeKind:
+        """What it says of the object."""
+        return "withdrawn" if self.withdrawn else "new" if self.first else "changed"
 
     @property
     def is_erased(self) -> bool:

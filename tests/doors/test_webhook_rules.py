@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest_asyncio
@@ -128,6 +129,30 @@ def test_new_changed_and_withdrawn_are_told_apart() -> None:
     assert [one["change"] for one in changes] == ["new", "changed", "withdrawn"]
     assert ["object" in one for one in changes] == [True, True, False]
     assert batch.received_us == ((NOW_US, 5),)
+
+
+def test_a_version_that_the_filter_leaves_out_is_told_as_withdrawn_when_older_ones_may_have_been_deleted() -> None:
+    webhook = replace(a_webhook(), filter=WebhookFilter(min_confidence=50))
+    bodies = [b'{"confidence":10}'] * 3
+    rows = [
+        LogRow(Seq(n), NOW_US, NOW_US, StixId(f"indicator--{n}"), "indicator", False, n != 3, len(bodies[0]))
+        for n in (1, 2, 3)
+    ]
+    changes = orjson.loads(batch_of(webhook, LogPage(rows, bodies, False), {}, Seq(1)).body)["data"]["changes"]
+    assert [(one["seq"], one["change"]) for one in changes] == [(1, "withdrawn"), (3, "withdrawn")]
+
+
+def test_a_value_is_told_only_if_the_object_is_about_no_other() -> None:
+    patterns = ["[ipv4-addr:value = '192.0.2.1']", "[ipv4-addr:value = '192.0.2.1' OR (a:b = 1 AND c:d = 2)]"]
+    objects: list[dict[str, Any]] = [{"type": "indicator", "pattern_type": "stix", "pattern": one} for one in patterns]
+    objects += [{"type": "file", "hashes": {"SHA-256": "ab"}}, {"type": "autonomous-system", "number": 5}]
+    rows = [
+        LogRow(Seq(n), NOW_US, NOW_US, StixId("x"), str(one["type"]), False, True, 9)
+        for n, one in enumerate(objects, 1)
+    ]
+    batch = batch_of(a_webhook(), LogPage(rows, [orjson.dumps(one) for one in objects], False), {})
+    changes = orjson.loads(batch.body)["data"]["changes"]
+    assert [one.get("value") for one in changes] == ["192.0.2.1", None, "ab", None]
 
 
 # ---------------------------------------------------------------- who goes first

@@ -16,7 +16,7 @@ from hub.model.stix_types import SCO_TYPES
 from hub.model.times import exact_time
 from hub.model.webhooks import Webhook, WebhookFilter
 from hub.model.words import Seq, StixObject
-from hub.patterns import Canonical, canonical
+from hub.questions.changes import single_value, stix_pattern_of
 from hub.store.port import LogPage, LogRow, RowCause
 
 CHANGES = "collection.changes"
@@ -25,6 +25,7 @@ MESSAGE_ROWS = 500
 MESSAGE_BYTES = 1 << 20
 """The objects of a batch have no more bytes than this, or there is one object only."""
 _NEVER = RowCause(None, None)
+_NOTHING_PRUNED = Seq(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,12 @@ class WebhookBatch:
         return f"msg_{hashlib.sha256(said.encode()).hexdigest()[:32]}"
 
 
-def batch_of(webhook: Webhook, page: LogPage, causes: Mapping[Seq, RowCause]) -> WebhookBatch:
-    """The batch that a webhook gets after its position. ``page``: the rows from there on; ``causes``: of them."""
+def batch_of(
+    webhook: Webhook, page: LogPage, causes: Mapping[Seq, RowCause], pruned: Seq = _NOTHING_PRUNED
+) -> WebhookBatch:
+    """The batch that a webhook gets after its position. ``page``: the rows from there on; ``causes``: of them;
+    ``pruned``: the last row of the log whose older versions may have been deleted.
+    """
     progress = webhook.progress
     rows = [pair for pair in page.with_bodies() if progress.batch_to is None or pair[0].seq <= progress.batch_to]
     if rows and page.more and len(rows) == len(page.rows):
@@ -57,7 +62,8 @@ def batch_of(webhook: Webhook, page: LogPage, causes: Mapping[Seq, RowCause]) ->
     first = Seq(progress.position + 1)
     sent: list[tuple[LogRow, dict[str, Any]]] = []
     for row, body in rows:
-        if (change := change_of_row(row, body, causes.get(row.seq, _NEVER), webhook.filter)) is not None:
+        had_older = not row.first or row.seq <= pruned
+        if (change := change_of_row(row, body, webhook.filter, had_older=had_older)) is not None:
             sent.append((row, change))
     times = ((row.date_added_us, causes.get(row.seq, _NEVER).received_us) for row, _ in sent)
     known = tuple((added_us, at_us) for added_us, at_us in times if at_us is not None)
@@ -72,8 +78,9 @@ def body_of(kind: str, at_us: int, data: Mapping[str, Any]) -> bytes:
     return orjson.dumps({"type": kind, "timestamp": exact_time(at_us), "data": data})
 
 
-def change_of_row(row: LogRow, body: bytes, cause: RowCause, wanted: WebhookFilter) -> dict[str, Any] | None:
-    """What is said of one row; None if the filter leaves it out.
+def change_of_row(row: LogRow, body: bytes, wanted: WebhookFilter, *, had_older: bool) -> dict[str, Any] | None:
+    """What is said of one row; None if the filter leaves it out. ``had_older``: whether the object may have had an
+    older version under this id.
 
     What has been withdrawn is told whatever the filter says of kinds and confidence, and so is an object whose new
     version the filter leaves out, as withdrawn: otherwise its old version would stay with the receiver for ever.
@@ -83,12 +90,12 @@ def change_of_row(row: LogRow, body: bytes, cause: RowCause, wanted: WebhookFilt
     obj: StixObject = orjson.loads(body) if body else {}
     about = _About(row.type, obj)
     is_shown = not row.withdrawn and about.passes(wanted)
-    if not is_shown and not row.withdrawn and cause.before is None:
+    if not is_shown and not row.withdrawn and not had_older:
         return None
     said: dict[str, Any] = {
         "seq": row.seq,
         "date_added": exact_time(row.date_added_us),
-        "change": "withdrawn" if not is_shown else "new" if cause.before is None else "changed",
+        "change": row.change if is_shown else "withdrawn",
         "id": row.object_id,
         "type": row.type,
     }
@@ -104,10 +111,7 @@ class _About:
     def __init__(self, kind: str, obj: StixObject) -> None:
         self._type = kind
         self._obj = obj
-        self._read: Canonical | None = None
-        if obj.get("pattern_type") == "stix" and isinstance(pattern := obj.get("pattern"), str):
-            found = canonical(pattern, limit_chars=2 * len(pattern) + 1)
-            self._read = found if isinstance(found, Canonical) else None
+        self._read = stix_pattern_of(obj)
 
     def passes(self, wanted: WebhookFilter) -> bool:
         """Whether kinds and confidence pass a filter, as those of collections; types without them always do."""
@@ -122,9 +126,7 @@ class _About:
 
     def fields(self) -> Iterator[tuple[str, Any]]:
         """The value, if it is a single one, and the confidence."""
-        if self._read is not None and len(self._read.asserted) == 1:
-            yield "value", self._read.asserted[0].value
-        elif self._type in SCO_TYPES and isinstance(value := self._obj.get("value"), str):
+        if (value := single_value(self._obj, self._read)) is not None:
             yield "value", value
         if "confidence" in self._obj:
             yield "confidence", self._obj["confidence"]

@@ -28,6 +28,7 @@ from hub.doors.webhooks.sender import Message, WebhookSender, secret_of
 from hub.model.errors import HubError, TryAgain
 from hub.model.principals import RegistrySnapshot
 from hub.model.webhooks import PauseReason, Webhook, WebhookAttempt, WebhookProgress
+from hub.model.words import Seq
 from hub.registry import grants
 from hub.registry.access import Access
 from hub.store.port import Store
@@ -203,7 +204,8 @@ class WebhookDeliverer:
         logs, log, after = self._store.logs, webhook.collection, webhook.progress.position
         page = await logs.page(log, after, limit=MESSAGE_ROWS, limit_bytes=MESSAGE_BYTES)
         causes = await logs.causes(log, after, page.rows[-1].seq) if page.rows else {}
-        return await asyncio.to_thread(batch_of, webhook, page, causes)
+        end = (await logs.ends()).get(log) if webhook.filter.leaves_out_versions else None
+        return await asyncio.to_thread(batch_of, webhook, page, causes, Seq(0) if end is None else end.pruned)
 
     async def _save(self, webhook: Webhook, progress: WebhookProgress) -> Webhook | None:
         """Store progress; None if the webhook was removed meanwhile, or another process has moved it."""
