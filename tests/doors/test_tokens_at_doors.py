@@ -43,6 +43,8 @@ PATHS = [
     "/v1/collections/{}/export.txt",
     "/v1/collections/{}/export.jsonl?limit=3",
     "/v1/collections/{}/stream",
+    "/v1/collections/{}/changes",
+    "/v1/collections/{}/misp/manifest.json",
     "/v1/explain/192.0.2.1?at=1&collection={}",
 ]
 
