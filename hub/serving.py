@@ -25,7 +25,7 @@ from hub.doors.gauges import Gauges
 from hub.doors.http import make_app
 from hub.doors.settings import DoorSettings
 from hub.doors.targets import TargetRules
-from hub.doors.webhooks.deliverer import deliver_webhooks
+from hub.doors.webhooks.process import deliver_webhooks
 from hub.intake import IntakeLimits
 from hub.listening import Ports
 from hub.model.errors import HubError, Refused

@@ -10,7 +10,7 @@ from schemas.api import Body, Count, Moment
 
 
 class DeliveryInfo(Body):
-    """One answer to a reader. A live stream and a Kafka consumer group are one, as far as they are."""
+    """One answer to a reader. A live stream, a Kafka consumer group and a webhook are one, as far as they are."""
 
     principal: str
     """``anonymous``: all who sent no credentials."""
@@ -18,7 +18,7 @@ class DeliveryInfo(Body):
     """When it ended, or last got something."""
     began: Moment
     door: str
-    """``taxii``, ``stream``, ``export``, ``changes``, ``lookup``, ``kafka`` and so on."""
+    """``taxii``, ``stream``, ``export``, ``changes``, ``lookup``, ``kafka``, ``webhook`` and so on."""
     collection: str | None
     """None if it was not one collection that the reader may read."""
     asked: str
@@ -31,9 +31,9 @@ class DeliveryInfo(Body):
     bytes: Count | None
     """The size of the body, as it was sent."""
     status: Annotated[int, Field(ge=100, le=599)] | None
-    """Of HTTP; None if the answer had not begun, and for Kafka."""
+    """Of HTTP; None if the answer had not begun, for Kafka, and for a webhook without an answer."""
     client: str
-    """``User-Agent``, or the Kafka consumer group."""
+    """``User-Agent``, or the Kafka consumer group, or the host of a webhook."""
     address: str
 
 

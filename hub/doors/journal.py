@@ -70,12 +70,14 @@ class Journal:
         """Take what is to be written; again when it has changed. All reads of one address without credentials, by door
         and collection, are one entry: so nobody can fill the journal.
         """
-        key: object = progress
+        key: object
         if progress.reader == ANONYMOUS:
             key = _anonymous_key(progress)
             self._waiting.pop(key, None)
-        elif not progress.key:
-            progress.key = f"{_PROCESS}{next(_numbers):016x}"
+        else:
+            if not progress.key:
+                progress.key = f"{_PROCESS}{next(_numbers):016x}"
+            key = progress.key
         self._waiting[key] = progress
         if len(self._waiting) > MOST_WAITING:
             del self._waiting[next(iter(self._waiting))]

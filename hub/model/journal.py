@@ -9,6 +9,8 @@ from hub.model.words import Seq
 
 ANONYMOUS = 0
 """The reader number of all who send no credentials. Others have the number of their principal."""
+WEBHOOK = "webhook"
+"""The door of what the hub posts to webhooks."""
 KEPT_ENTRIES = 1_000
 """How many entries of each reader are kept, the newest."""
 KEPT_US = 90 * 86_400 * 1_000_000
@@ -16,7 +18,8 @@ KEPT_US = 90 * 86_400 * 1_000_000
 
 
 class JournalEntry(NamedTuple):
-    """One answer to a reader: a page, a list, a look-up; or a live stream or a Kafka consumer group, as far as it is.
+    """One answer to a reader: a page, a list, a look-up; or a live stream, a Kafka consumer group or a webhook, as
+    far as it is.
 
     It has no value that somebody has asked for, and nothing of what was answered.
     """
@@ -42,7 +45,7 @@ class JournalEntry(NamedTuple):
     status: int | None = None
     """Of HTTP."""
     client: str = ""
-    """How the program calls itself: ``User-Agent``, or the Kafka consumer group."""
+    """How the program calls itself: ``User-Agent``, or the Kafka consumer group, or the host of a webhook."""
     address: str = ""
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hub.model.errors import NotAllowed
-from hub.model.journal import ANONYMOUS, KEPT_ENTRIES, FetchedUpTo, JournalEntry
+from hub.model.journal import ANONYMOUS, KEPT_ENTRIES, WEBHOOK, FetchedUpTo, JournalEntry
 from hub.model.principals import Principal, PrincipalKind, RegistrySnapshot
 from hub.model.tokens import FULL_SCOPE, TokenScope
+from hub.model.webhooks import Webhook
 from hub.model.words import CollectionName, Seq
 from hub.registry import grants
 from hub.registry.access import Access
@@ -53,8 +54,8 @@ class DeliveryReport:
 async def deliveries(store: Store, access: Access, asker: Principal, of: str | None, limit: int) -> DeliveryReport:
     """Returns what ``of`` has got: the asker itself by default; for an operator everybody.
 
-    A token that is limited to collections is told of these only. ``limit`` bounds the entries, and the lags too. Raises NotAllowed for another's name, whether it exists or not, and
-    for an operator NotFound.
+    A token that is limited to collections is told of these only. ``limit`` bounds the entries, and the lags too.
+    Raises NotAllowed for another's name, whether it exists or not, and for an operator NotFound.
     """
     is_operator = asker.kind is PrincipalKind.OPERATOR
     if not is_operator and of not in (None, asker.name):
@@ -67,11 +68,18 @@ async def deliveries(store: Store, access: Access, asker: Principal, of: str | N
     scope = asker.scope
     entries = await store.journal.entries(only, limit=limit if scope == FULL_SCOPE else KEPT_ENTRIES)
     fetched = await store.journal.fetched(only)
+    webhooks = await store.webhooks.all(only)
     ends = await store.logs.ends()
     named = [(readers[one.reader], one) for one in entries if one.reader in readers and _may_know(scope, one)]
-    lags = await asyncio.to_thread(_lags, snapshot, ends, fetched, only)
+    lags = await asyncio.to_thread(_lags, snapshot, ends, [*fetched, *map(_fetched_by, webhooks)], only)
     told = [one for one in lags if scope.may_read(one.collection)]
     return DeliveryReport(named[:limit], told[:limit], len(told))
+
+
+def _fetched_by(webhook: Webhook) -> FetchedUpTo:
+    """How far a webhook has come, with what its filter leaves out, or was there before it was added."""
+    at_us = webhook.progress.delivered_us or webhook.created_us
+    return FetchedUpTo(webhook.principal, webhook.collection, WEBHOOK, webhook.progress.position, at_us)
 
 
 def _may_know(scope: TokenScope, entry: JournalEntry) -> bool:
@@ -90,9 +98,9 @@ def _lags(
     snapshot: RegistrySnapshot, ends: Mapping[int, LogEnd], fetched: Iterable[FetchedUpTo], only: int | None
 ) -> list[ReaderLag]:
     """Returns the lag of each reader in each collection that it may read now, the greatest first."""
-    by_place: defaultdict[tuple[int, int], list[FetchedUpTo]] = defaultdict(list)
-    for one in fetched:
-        by_place[one.reader, one.collection].append(one)
+    by_place: defaultdict[tuple[int, int], dict[str, FetchedUpTo]] = defaultdict(dict)
+    for one in sorted(fetched, key=lambda each: each.reached):
+        by_place[one.reader, one.collection][one.door] = one
     readers: list[Principal | None] = [one for one in snapshot.principals.values() if only in (None, one.no)]
     if only in (None, ANONYMOUS):
         readers.append(None)
@@ -101,7 +109,7 @@ def _lags(
         no, name = (ANONYMOUS, NOBODY) if reader is None else (reader.no, reader.name)
         for collection in snapshot.collections.values():
             if collection.no in ends and grants.may_read(reader, collection, snapshot.groups):
-                doors = by_place.get((no, collection.no), [])
+                doors = sorted(by_place.get((no, collection.no), {}).values())
                 found.append(_lag(name, collection.name, ends[collection.no].seq, doors))
     found.sort(key=lambda lag: (-lag.behind, lag.reader, lag.collection))
     return found

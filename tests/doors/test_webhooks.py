@@ -18,6 +18,7 @@ from hub.doors.targets import TargetRules
 from hub.doors.webhooks.deliverer import WebhookDeliverer, WebhookDelivery
 from hub.doors.webhooks.leadership import Leadership, LeaseTimes
 from hub.doors.webhooks.places import PlaceLimits, Places
+from hub.doors.webhooks.process import entering
 from hub.doors.webhooks.sender import WebhookSender
 from hub.model.principals import PrincipalKind
 from tests.doors.hubs import GREEN, Hub, a_hub, addresses
@@ -428,3 +429,47 @@ A_MALWARE = {
     "is_family": True,
     "object_marking_refs": GREEN,
 }
+
+
+# ---------------------------------------------------------------- the journal of reads
+
+
+async def test_what_was_posted_is_in_the_journal_and_counts_as_fetched(hub: Hub) -> None:
+    journal = hub.doors.journal
+    assert journal is not None
+
+    async def told() -> dict[str, Any]:
+        await journal.write()
+        return dict((await hub.get("/v1/deliveries", "soc")).json())
+
+    async with a_receiver(answer=failing(1, 999)) as receiver:
+        added = (await add(hub, receiver, **{"from": "start"}))["webhook"]
+        await hub.tell("ro", *addresses(2))
+        async with delivering(hub, finished=entering(journal, hub.clock)):
+            await until(partial(_has_failed, hub, 1), what="the attempt that fails")
+            (failed,) = (await told())["deliveries"]
+            assert (failed["door"], failed["status"], failed["reached"]) == ("webhook", None, None)
+            hub.clock.us += HOUR_US
+            await until(lambda: len(receiver.arrived) == 2, what="it was repeated")
+            await until(lambda: _is_up_to_date(hub), what="the position to be stored")
+        found = await told()
+    (entry,) = found["deliveries"]
+    position = (await the_webhook(hub))["position"]
+    assert (entry["door"], entry["status"], entry["collection"]) == ("webhook", 200, "community")
+    assert (entry["asked"], entry["client"]) == (f"webhooks/{added['id']}", receiver.url.split("/")[2])
+    assert (entry["after"], entry["reached"], entry["bytes"]) == (0, position, len(receiver.arrived[1].body))
+    (lag,) = (one for one in found["behind"] if one["collection"] == "community")
+    assert (lag["behind"], [one["door"] for one in lag["doors"]]) == (0, ["webhook"])
+
+
+async def test_a_webhook_has_fetched_what_its_filter_leaves_out(hub: Hub) -> None:
+    async with a_receiver() as receiver:
+        await add(hub, receiver, types=["note"], **{"from": "start"})
+        await hub.tell("ro", *addresses(2))
+        async with delivering(hub):
+            await until(lambda: _is_up_to_date(hub), what="the position to be stored")
+        assert receiver.arrived == []
+    (lag,) = (
+        one for one in (await hub.get("/v1/deliveries", "soc")).json()["behind"] if one["collection"] == "community"
+    )
+    assert (lag["behind"], lag["reached"] > 0) == (0, True)

@@ -19,12 +19,11 @@ import structlog
 
 from hub.clock import wall_clock_us
 from hub.doors import metrics
-from hub.doors.context import Doors
 from hub.doors.log_watch import LogWatch
 from hub.doors.webhooks.batches import MESSAGE_BYTES, MESSAGE_ROWS, WebhookBatch, batch_of
 from hub.doors.webhooks.leadership import Leadership
 from hub.doors.webhooks.places import Places
-from hub.doors.webhooks.sender import Message, WebhookSender, secret_of
+from hub.doors.webhooks.sender import Message, secret_of
 from hub.model.errors import HubError, TryAgain
 from hub.model.principals import RegistrySnapshot
 from hub.model.webhooks import PauseReason, Webhook, WebhookAttempt, WebhookProgress
@@ -78,7 +77,7 @@ class WebhookDeliverer:
         poll_s: float = POLL_S,
         finished: Callable[[WebhookDelivery], None] = lambda _: None,
     ) -> None:
-        """``key``: the hub's secret. ``finished`` is called for each attempt, after its outcome was stored."""
+        """``key``: the hub's secret. ``finished`` is called for each attempt, before its outcome is stored."""
         self._store = store
         self._access = access
         self._watch = watch
@@ -233,13 +232,6 @@ class WebhookDeliverer:
             code=attempt.status, took_ms=delivery.took_ms,
         )  # fmt: skip
         self._finished(delivery)
-
-
-async def deliver_webhooks(doors: Doors, access: Access, stop: asyncio.Event) -> None:
-    """Take part in the delivery until ``stop``, with the settings of this process' doors."""
-    async with contextlib.aclosing(WebhookSender(doors.settings.targets, ca_file=doors.settings.webhook_ca_file)) as to:
-        await to.open()
-        await WebhookDeliverer(doors.store, access, doors.log_watch, to, key=doors.key).run(stop)
 
 
 def _why_not(webhook: Webhook, now: RegistrySnapshot) -> PauseReason | None:
