@@ -39,6 +39,8 @@ class ToldChanges:
     next: Seq
     """What comes after this change is not told yet."""
     more: bool
+    reached: Seq
+    """The last change of the collection up to which all is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,10 @@ async def changes_of(logs: LogReader, collection: int, asked: ChangesSince, limi
     page = await logs.page(collection, asked.seq, limit=asked.limit, limit_bytes=limit_bytes, by=by)
     if not page.rows:
         end = Seq(0) if page.end is None else page.end.seq
-        return ToldChanges((), max(asked.seq, end), more=False)
+        return ToldChanges((), max(asked.seq, end), more=False, reached=end)
     told = await asyncio.to_thread(_told, page.with_bodies())
-    return ToldChanges(told, page.rows[-1].seq, page.more)
+    last = page.rows[-1].seq
+    return ToldChanges(told, last, page.more, reached=last)
 
 
 def _told(rows: Iterable[tuple[LogRow, bytes]]) -> tuple[ToldChange, ...]:

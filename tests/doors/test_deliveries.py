@@ -328,3 +328,16 @@ async def test_a_limited_token_is_told_only_of_its_collections(hub: Hub) -> None
         assert {one["collection"] for one in found["deliveries"]} == told, who
         assert {one["collection"] for one in found["behind"]} == told
         assert "community" not in str(await deliveries(hub, who))
+
+
+async def test_changes_say_how_far_their_reader_has_come(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(3))
+    head = (await hub.store.logs.head((await hub.collection("community")).no)).seq
+    await hub.get("/v1/collections/community/changes?limit=2", "soc")
+    assert (await behind(hub))["behind"] == head - 2
+    await hub.get("/v1/collections/community/changes?since=2", "soc")
+    one = await newest(hub)
+    assert (one["door"], one["after"], one["reached"], one["objects"]) == ("changes", 2, head, head - 2)
+    assert (await behind(hub))["behind"] == 0
+    await hub.get(f"/v1/collections/community/changes?since={head + 9}", "soc")
+    assert (await newest(hub))["reached"] == head
