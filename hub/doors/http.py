@@ -62,8 +62,13 @@ def make_app(doors: Doors) -> FastAPI:
     problems.install(app)
     app.add_middleware(Represented)
     if doors.journal is not None:
-        behind_proxy = doors.settings.behind_proxy
-        app.add_middleware(Journaled, enter=doors.journal.enter, now_us=doors.now_us, behind_proxy=behind_proxy)
+        app.add_middleware(
+            Journaled,
+            enter=doors.journal.enter,
+            identify=doors.gate.principal,
+            now_us=doors.now_us,
+            behind_proxy=doors.settings.behind_proxy,
+        )
     app.add_middleware(Metered)
     app.add_middleware(HeadAsGet)  # the outermost
     _publish_openapi(app)

@@ -6,8 +6,9 @@ such as how far a page reaches, it states with ``hub/doors/answer_progress.py``.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.doors.answer_progress import AnswerProgress, watch_answer
 from hub.doors.auth import address_of, reader_in
 from hub.doors.methods import IS_HEAD
+from hub.model.errors import HubError
 from hub.model.journal import ANONYMOUS
 from hub.model.words import Seq
 
@@ -24,6 +26,7 @@ _TAXII = re.compile(r"(?:/taxii2)?/root/collections/\{collection_id\}/.")
 _SINGLE = re.compile(r"/v1/(lookup|explain)(?:/|$)")
 _READING = frozenset({"GET", "HEAD"})
 _TEXT_BYTES = 200
+_REFUSED = 400
 _SEQ_HEADER, _OBJECTS_HEADER = b"x-ctihub-seq", b"x-ctihub-lines"
 
 
@@ -51,12 +54,16 @@ class Journaled:
         app: ASGIApp,
         *,
         enter: Callable[[AnswerProgress], None],
+        identify: Callable[[Request], Awaitable[object]],
         now_us: Callable[[], int],
         behind_proxy: bool = False,
     ) -> None:
-        """``enter`` takes what is to be entered, as often as there is something new of it."""
+        """``enter`` takes what is to be entered, as often as there is something new of it. ``identify`` notes in a
+        request whose it is; it may raise HubError.
+        """
         self._app = app
         self._enter = enter
+        self._identify = identify
         self._now_us = now_us
         self._behind_proxy = behind_proxy
 
@@ -79,6 +86,9 @@ class Journaled:
 
         try:
             await self._app(scope, receive, counting)
+            if progress.status == _REFUSED and not progress.door and _door_in(scope):
+                with contextlib.suppress(HubError):  # for a parameter, before anybody has asked whose request it is
+                    await self._identify(Request(scope))
         finally:
             self._advanced(scope, progress)
             progress.tell = None  # it refers to the request
@@ -95,8 +105,7 @@ class Journaled:
 
     def _is_read(self, scope: Scope, progress: AnswerProgress) -> bool:
         """Returns whether a principal, or somebody without credentials, reads a collection; notes what is asked."""
-        template = getattr(scope.get("route"), "path", "")
-        door = door_of(scope["method"], template)
+        template, door = _template_in(scope), _door_in(scope)
         reader = reader_in(scope) if door else None
         if reader is None:
             return False
@@ -108,6 +117,14 @@ class Journaled:
         progress.client = _header(scope, b"user-agent")
         progress.address = address_of(Request(scope), behind_proxy=self._behind_proxy) or ""
         return True
+
+
+def _template_in(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "")
+
+
+def _door_in(scope: Scope) -> str:
+    return door_of(scope["method"], _template_in(scope))
 
 
 def _heed_head(progress: AnswerProgress, message: Message) -> None:

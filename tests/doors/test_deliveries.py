@@ -341,3 +341,16 @@ async def test_changes_say_how_far_their_reader_has_come(hub: Hub) -> None:
     assert (await behind(hub))["behind"] == 0
     await hub.get(f"/v1/collections/community/changes?since={head + 9}", "soc")
     assert (await newest(hub))["reached"] == head
+
+
+async def test_a_parameter_that_is_refused_is_entered_since_the_device_gets_no_list(hub: Hub) -> None:
+    for query, asked in (("min_confidance=95", "…=…"), ("limit=many", "limit=…")):
+        answer = await hub.get(f"/v1/collections/community/export.txt?{query}", "soc")
+        assert answer.status_code == 400
+        one = await newest(hub)
+        assert (one["door"], one["status"], one["asked"]) == ("export", 400, f"export.…?{asked}")
+    before = len((await deliveries(hub))["deliveries"])
+    for headers in ({}, {"authorization": "Bearer ctihub_wrong"}):
+        await hub.http.get("/v1/collections/public/export.txt?limit=many", headers=headers)
+    await hub.get("/v1/status?x=1", "soc")
+    assert len((await deliveries(hub))["deliveries"]) == before
