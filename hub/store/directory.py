@@ -45,6 +45,7 @@ from hub.store.dialect import Dialect
 from hub.store.journal import forget_reader
 from hub.store.policy_changes import insert_row, lock, policy_number, record
 from hub.store.waiting import read_held, settle_held
+from hub.store.webhooks import remove_webhooks
 
 
 class SqlRegistry:
@@ -146,6 +147,7 @@ class SqlDirectoryWriter(SqlDirectory, SqlCollectionWriter):
         p = t.principals.c
         await self._conn.execute(delete(t.principals).where(p.no == principal, p.kind == PrincipalKind.OPERATOR))
         await forget_reader(self._conn, principal)
+        await remove_webhooks(self._conn, principal)  # its number may be given again
 
     # ------------------------------------------------------------ groups
 

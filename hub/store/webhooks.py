@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.webhooks import PauseReason, Webhook, WebhookFilter, WebhookProgress
 from hub.model.words import Seq
@@ -79,6 +80,11 @@ class SqlWebhooks:
             except IntegrityError:
                 return False
             return True
+
+
+async def remove_webhooks(conn: AsyncConnection, principal: int) -> None:
+    """Delete all webhooks of a principal."""
+    await conn.execute(delete(wt.webhooks).where(_W.principal == principal))
 
 
 def _row(webhook: Webhook) -> dict[str, Any]:

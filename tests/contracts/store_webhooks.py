@@ -44,6 +44,17 @@ class StoreWebhooks(StoreSuite):
             )
             assert sum(added) == len(await one.webhooks.all()) == 3
 
+    async def test_who_gets_the_number_of_a_removed_operator_does_not_get_its_webhooks(self) -> None:
+        async with self.opened() as store:
+            async with store.registry.change() as directory:
+                blank = Principal(0, "ops", PrincipalKind.OPERATOR)
+                principal = (await directory.add_principal(blank, TokenDigest(0, b"digest", "", 0))).no
+            await store.webhooks.add(a_webhook("gone", principal), most=3)
+            await store.webhooks.add(a_webhook("other", principal + 1), most=3)
+            async with store.registry.change() as directory:
+                await directory.remove_operator(principal)
+            assert [one.id for one in await store.webhooks.all()] == ["other"]
+
     async def test_progress_is_written_over_the_position_that_it_began_from_and_no_other(self) -> None:
         async with self.opened() as store:
             await store.webhooks.add(a_webhook(), most=5)
