@@ -52,8 +52,8 @@ def _in_json(start: bytes, path: str) -> OtherFormat | None:
     if _MISP.match(start):
         return OtherFormat(
             "a MISP event",
-            f"Export it from MISP as STIX 2.1, or as CSV for ctihub connect csv path={path} mapping=misp; or convert it"
-            " with misp-stix.",
+            "Export it from MISP as STIX 2.1, or as CSV for ctihub connect csv path=FILE.csv mapping=misp; or convert"
+            " it with misp-stix.",
         )
     if _CSAF.match(start):
         return OtherFormat("a CSAF advisory", "Convert it to STIX 2.1 first: no connector reads CSAF.")

@@ -123,11 +123,12 @@ def test_files_of_other_systems_are_called_by_their_name_and_the_way_is_named(
     path = tmp_path / name
     path.write_bytes({"event.json": b'{"Event": {"Attribute": []}}', "table.csv": b"ip,tag\n198.51.100.1,x\n"}[name])
     what = {"event.json": "a MISP event", "table.csv": "CSV"}[name]
+    there = {"event.json": "FILE.csv", "table.csv": path}[name]  # a table is another file than the event
     for command in (("push",), ("check", "--no-lists")):
         ran = Ran(capfd, *command, str(path))
         assert (ran.code, ran.out) == (1, "")
         assert f"{path} is no STIX: this is {what}." in ran.err
-        assert f"ctihub connect csv path={path} mapping=" in ran.err
+        assert f"ctihub connect csv path={there} mapping=" in ran.err
     assert hub.lines == []
 
 
