@@ -71,7 +71,7 @@ class HubClient:
         self._notify = notify or (lambda _: None)
         self._compress = not is_loopback(self.url)
         self._http = httpx.Client(
-            headers=credentials(token),
+            headers=request_headers(token),
             timeout=_TIMEOUT,
             verify=tls(self.url, ca_file),
             trust_env=not is_loopback(self.url),  # a proxy cannot reach this machine's loopback
@@ -296,9 +296,13 @@ def _token_refused(response: httpx.Response) -> tuple[str, str]:
     """The hub tells nobody what is wrong with a token; its operator finds that in the log."""
     asked = response.request.url
     says = f"The token (CTIHUB_TOKEN or --token) is not valid at {asked.scheme}://{asked.netloc.decode()}."
-    return says, "Is it mistyped, rotated or suspended? The hub's operator sees which in its log (auth.refused)."
+    return says, (
+        "Is it mistyped, replaced, ended, suspended, or not allowed from here? The hub's operator sees which in its log"
+        " (auth.refused)."
+    )
 
 
+USER_AGENT = "ctihub"
 _UNAUTHORISED = 401
 _WAYS_OUT = {
     401: "Check --token (or CTIHUB_TOKEN).",
@@ -359,13 +363,16 @@ def own_path(status_url: str) -> str:
     return status_url[at:]
 
 
-def credentials(token: str | None) -> dict[str, str]:
-    """Returns the header for a token; nothing without one."""
+def request_headers(token: str | None) -> dict[str, str]:
+    """Returns the headers of every request: what the program calls itself, by which the hub's journal tells clients
+    apart, and the token, if there is one.
+    """
+    called = {"User-Agent": USER_AGENT}
     if not token:
-        return {}
+        return called
     if not token.isascii() or not token.isprintable() or " " in token:
         raise WrongSettings("token.invalid", "The token holds characters that no token has.", "Copy it once more.")
-    return {"Authorization": f"Bearer {token}"}
+    return {**called, "Authorization": f"Bearer {token}"}
 
 
 def tls(url: str, ca_file: str | None) -> bool | ssl.SSLContext:

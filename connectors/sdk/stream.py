@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 import orjson
 
-from connectors.sdk.client import Notify, checked_url, credentials, failure, is_loopback, tls, unreachable
+from connectors.sdk.client import Notify, checked_url, failure, is_loopback, request_headers, tls, unreachable
 from connectors.sdk.errors import PublishRefused, TryLater
 
 LIMIT_BYTES = 16 << 20
@@ -109,7 +109,7 @@ class Follower:
         self._base = checked_url(url)
         self._url = f"{self._base}/v1/collections/{quote(collection, safe='')}/stream"
         self._notify = notify or (lambda _: None)
-        self._headers = {"Accept": "text/event-stream", "Cache-Control": "no-store", **credentials(token)}
+        self._headers = {"Accept": "text/event-stream", "Cache-Control": "no-store", **request_headers(token)}
         self._ca_file = ca_file
         self._silence_s = silence_s
         self._failures = 0

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from connectors.sdk.client import is_loopback
+from connectors.sdk.client import USER_AGENT, is_loopback
 from connectors.sdk.connector import SOURCE_PATIENCE_S
 from connectors.sdk.errors import ConnectorError, SourceFailed, TryLater, WrongSettings
 from connectors.sdk.inputs import Input
@@ -71,7 +71,7 @@ class Wire:
         self._access = access
         self.url = parsed(access.url)
         self._loop = asyncio.Runner()
-        headers = {"Accept": MEDIA_TYPE, "Accept-Encoding": "gzip", "User-Agent": "ctihub"}
+        headers = {"Accept": MEDIA_TYPE, "Accept-Encoding": "gzip", "User-Agent": USER_AGENT}
         if access.authorization:
             headers["Authorization"] = access.authorization
         self._http = httpx.AsyncClient(

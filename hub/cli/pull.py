@@ -40,10 +40,10 @@ def command(
     """
     with speaking():
         from connectors.sdk.checkpoints import CheckpointFile, NoCheckpoints
-        from connectors.sdk.client import checked_url, credentials
+        from connectors.sdk.client import checked_url, request_headers
         from connectors.taxii.reader import ServerAccess, TaxiiReader
 
-        bearer = credentials(require_token(token))["Authorization"]
+        bearer = request_headers(require_token(token))["Authorization"]
         access = ServerAccess(f"{checked_url(url)}/taxii2/", bearer, ca_file, patience_s=patience, keep_host=True)
         reader = TaxiiReader(access, notify=say)
         kept = CheckpointFile(state, connector=f"pull {collection}") if state else NoCheckpoints()

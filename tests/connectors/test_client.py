@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
-from connectors.sdk.client import HubClient, own_path, retry_after_s
+from connectors.sdk.client import HubClient, own_path, request_headers, retry_after_s
 from connectors.sdk.errors import PublishRefused, TryLater, WrongSettings
 from connectors.sdk.http import HttpPublisher
 from tests.connectors.small_hub import TOKEN, Server, SmallHub
@@ -209,3 +209,9 @@ def test_patience_goes_before_what_the_hub_asks_for(hub: SmallHub, retry_after: 
         client.push(LINES)
     assert said == []
     assert len(hub.plan) == 49
+
+
+def test_the_client_says_what_it_is_since_the_journal_of_the_hub_tells_clients_apart_by_it() -> None:
+    for token in (None, TOKEN):
+        assert request_headers(token)["User-Agent"] == "ctihub"
+    assert request_headers(TOKEN)["Authorization"] == f"Bearer {TOKEN}"
