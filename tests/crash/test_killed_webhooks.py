@@ -39,7 +39,7 @@ def test_a_hub_that_is_killed_while_it_posts_goes_on_with_the_same_message(tmp_p
         with a_receiver_in_threads(on_message, secret) as (url, posted):
             with hub.client("soc", patience_s=LONG_S) as client:
                 asked = {"collection": "community", "url": url, "types": ["indicator"]}
-                secret.append(client.call(AddedWebhook, "POST", "/v1/webhooks", json=asked).secret)
+                secret.append(client.call(AddedWebhook, "/v1/webhooks", "POST", json=asked).secret)
             with hub.client("ro", patience_s=LONG_S) as client:
                 client.push([orjson.dumps(one) for one in addresses(1_600, object_marking_refs=GREEN)])
                 assert killed.wait(LONG_S)
