@@ -16,7 +16,7 @@ import structlog
 from starlette.types import ASGIApp
 
 from hub.app import kafka_admin_credentials, kafka_credentials, opened_by_clock
-from hub.clock import Clock, wall_clock_us
+from hub.clock import Clock
 from hub.config import Config, is_loopback
 from hub.data_dir import open_to_others
 from hub.doors import vitals
@@ -118,6 +118,7 @@ async def _doors(running: Running, access: Access) -> Doors:
             metrics=running.open_metrics,
             relayed=await _relayed(config),
         ),
+        now_us=running.clock.change_us,
     )
 
 
@@ -195,7 +196,7 @@ async def _watch_groups(running: Running, access: Access, stop: asyncio.Event) -
         kafka_admin_credentials(config),
         running.store,
         access=access,
-        now_us=wall_clock_us,
+        now_us=running.clock.change_us,
     )
     await watch.run(stop)
 

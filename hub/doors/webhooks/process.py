@@ -25,8 +25,16 @@ async def deliver_webhooks(doors: Doors, access: Access, stop: asyncio.Event) ->
     """Take part in the delivery until ``stop``, with the settings of this process' doors."""
     async with contextlib.aclosing(WebhookSender(doors.settings.targets, ca_file=doors.settings.webhook_ca_file)) as to:
         await to.open()
-        finished = entering(doors.journal, doors.now_us)
-        await WebhookDeliverer(doors.store, access, doors.log_watch, to, key=doors.key, finished=finished).run(stop)
+        deliverer = WebhookDeliverer(
+            doors.store,
+            access,
+            doors.log_watch,
+            to,
+            key=doors.key,
+            finished=entering(doors.journal, doors.now_us),
+            now_us=doors.now_us,
+        )
+        await deliverer.run(stop)
 
 
 def entering(journal: Journal | None, now_us: Callable[[], int]) -> Callable[[WebhookDelivery], None]:
