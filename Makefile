@@ -83,7 +83,7 @@ $(VENV)/.ready-audit: $(VENV)/.ready
 PIP_COMPILE = $(BIN)/pip-compile -q --generate-hashes --build-deps-for wheel --allow-unsafe --strip-extras --no-header \
 	--no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options -c constraints.txt
 lock: $(VENV)/.ready-audit
-	@$(subst --build-deps-for wheel,--extra kafka --extra postgres,$(PIP_COMPILE)) -o requirements.lock pyproject.toml
+	@$(subst --build-deps-for wheel,--extra kafka --extra postgres --extra yara,$(PIP_COMPILE)) -o requirements.lock pyproject.toml
 	@$(PIP_COMPILE) --only-build-deps -o requirements-build.lock pyproject.toml
 
 # what is written from the code: the commands' page, and the documents of what crosses a border

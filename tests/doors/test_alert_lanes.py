@@ -14,7 +14,7 @@ from hub.store.port import LogEnd
 from tests.contracts.store_values import a_change, head_after
 from tests.doors.hubs import GREEN, Hub, addresses
 from tests.doors.streams import open_stream
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 TAXII = {"accept": "application/taxii+json;version=2.1"}
 
@@ -50,7 +50,7 @@ async def test_readers_of_alert_lanes_are_woken_first(hub: Hub) -> None:
     woken: list[int] = []
 
     async def wait(log: int) -> None:
-        assert await watch.beyond(log, watch.seq(log), within_s=60)
+        assert await watch.beyond(log, watch.seq(log), within_s=WITHIN_S)
         woken.append(log)
 
     async with asyncio.TaskGroup() as tasks:

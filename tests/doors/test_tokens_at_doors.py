@@ -15,7 +15,7 @@ from hub.doors.refusals import EVERY_S, RefusalLog
 from hub.model.principals import PrincipalKind
 from hub.model.tokens import RefusedCredentials, StoredToken, TokenRefusal, TokenRights
 from tests.doors.hubs import NDJSON, Hub, a_hub, addresses, basic, lines
-from tests.waiting import until
+from tests.waiting import WITHIN_S, until
 
 DAY_US = 86_400_000_000
 
@@ -106,7 +106,7 @@ async def test_a_running_stream_ends_when_its_token_is_removed(tmp_path: Path) -
         reading = asyncio.ensure_future(hub.get("/v1/collections/community/stream", "soc.fw1"))
         await until(lambda: metrics.stream_readers() > 0, what="the stream has begun")
         await hub.registry.tokens.remove("soc", "fw1")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(WITHIN_S):
             assert (await reading).status_code == 200
 
 

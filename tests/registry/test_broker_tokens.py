@@ -74,8 +74,8 @@ async def test_a_device_reads_its_collections_alone_in_groups_of_its_principal(p
 async def test_a_centre_s_tokens_read_or_write_as_they_were_made(place: Place) -> None:
     await place.hub.write("rejected.ro", b"why")
     await place.hub.write("collection.community", b"shown")
-    reads = await place.add("ro", "siem", rights=TokenRights.READ)
-    pushes = await place.add("ro", "feed", rights=TokenRights.PUSH)
+    reads = await place.add("ro", "reads", rights=TokenRights.READ)
+    pushes = await place.add("ro", "pushes", rights=TokenRights.PUSH)
     assert await reads.read("collection.community", "ro.a") == b"shown"
     await pushes.write("intake.ro")
     assert await pushes.read("rejected.ro", "ro.b") == b"why"

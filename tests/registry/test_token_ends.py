@@ -15,6 +15,7 @@ from hub import serving
 from hub.config import Config
 from hub.model.errors import Broken, HubError, TryAgain
 from hub.role import Role
+from tests.waiting import WITHIN_S
 
 
 class Looks:
@@ -41,7 +42,7 @@ async def test_it_looks_again_after_a_failure_and_says_what_to_do(monkeypatch: p
         stop, 0, TryAgain("broker.away", "Away."), Broken("broker.open", "Open."), Broken("broker.no", "No.", "Do."), 2
     )
     with capture_logs() as logs:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(WITHIN_S):
             await serving._watch_ends(looks, stop)
     assert [(one["event"], one.get("code"), one.get("count")) for one in logs] == [
         ("tokens.not_ended_on_broker", "broker.away", None),
