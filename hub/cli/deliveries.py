@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 import typer
 
-from hub.cli.client import DEFAULT_URL, AsJson, CaFile, TokenOption, Url, console, hub_client, print_json, printable
+from hub.cli.client import DEFAULT_URL, AsJson, CaFile, TokenOption, Url, console, hub_client, print_json
+from hub.cli.tables import count_or_dash, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,8 +55,8 @@ def command(
 
 
 def _tables(found: Deliveries, now: datetime) -> Iterable[Table]:
-    yield _table("Behind", _BEHIND, [_lag_row(one, now) for one in found.behind])
-    yield _table("Last reads", _READS, [_read_row(one) for one in found.deliveries])
+    yield text_table("Behind", _BEHIND, [_lag_row(one, now) for one in found.behind])
+    yield text_table("Last reads", _READS, [_read_row(one) for one in found.deliveries])
 
 
 def _lag_row(one: ReaderLagInfo, now: datetime) -> Sequence[str]:
@@ -84,22 +85,7 @@ def _since(at: str | None, now: datetime) -> str:
 
 def _read_row(one: DeliveryInfo) -> Sequence[str]:
     return (
-        one.at[:19], one.principal, one.door, one.collection or "-", one.asked, _count(one.reached),
-        _count(one.objects), _count(one.bytes), str(one.status or "-"), one.client or "-", one.address or "-",
+        one.at[:19], one.principal, one.door, one.collection or "-", one.asked, count_or_dash(one.reached),
+        count_or_dash(one.objects), count_or_dash(one.bytes), str(one.status or "-"), one.client or "-",
+        one.address or "-",
     )  # fmt: skip
-
-
-def _count(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
-
-
-def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title, title_justify="left", box=None)
-    for name in head:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    return table

@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hub.cli.client import DEFAULT_URL, AsJson, CaFile, TokenOption, Url, console, hub_client, print_json, printable
+from hub.cli.tables import count_or_dash, text_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from rich.table import Table
 
@@ -44,26 +45,26 @@ def _tables(status: Status) -> Iterable[Table]:
         lags = [centre.lag for centre in status.centres if centre.lag is not None]
         lag = sum(lags) if len(lags) == len(status.centres) else None
         counts = (flow.received, flow.accepted, flow.unchanged, flow.held, flow.rejected)
-        centres.append(["all", *(f"{count:,}" for count in counts), _count(lag), ""])
+        centres.append(["all", *(f"{count:,}" for count in counts), count_or_dash(lag), ""])
     if centres:
-        yield _table("Intake", _INTAKE, centres)
-    yield _table(
+        yield text_table("Intake", _INTAKE, centres)
+    yield text_table(
         "Collections",
         ("name", "tlp", "group", "last change"),
         [[info.name, info.tlp, info.group, f"{info.last_seq:,}"] for info in status.collections],
     )
     if status.tasks:
-        yield _table("Changes being carried out", _TASKS, [_task_row(task) for task in status.tasks])
+        yield text_table("Changes being carried out", _TASKS, [_task_row(task) for task in status.tasks])
     if status.doors:
-        rows = [[door.name, door.state, _count(door.readers), _count(door.lag)] for door in status.doors]
-        yield _table("Doors", ("name", "state", "readers", "lag"), rows)
+        rows = [[door.name, door.state, count_or_dash(door.readers), count_or_dash(door.lag)] for door in status.doors]
+        yield text_table("Doors", ("name", "state", "readers", "lag"), rows)
 
 
 def _centre_row(centre: CentreStatus) -> list[str]:
     flow = centre.flow
     counts = (flow.received, flow.accepted, flow.unchanged, flow.held, flow.rejected)
     name = f"{centre.centre} (suspended)" if centre.suspended else centre.centre
-    return [name, *(f"{count:,}" for count in counts), _count(centre.lag), (centre.last_received or "-")[:19]]
+    return [name, *(f"{count:,}" for count in counts), count_or_dash(centre.lag), (centre.last_received or "-")[:19]]
 
 
 def _task_row(task: TaskStatus) -> list[str]:
@@ -73,19 +74,3 @@ def _task_row(task: TaskStatus) -> list[str]:
     left = "-" if task.seconds_left is None else str(timedelta(seconds=task.seconds_left))
     name = f"{task.task} {task.collection or task.centre or 'everything'}"
     return [name, f"{task.done:,}{of}{share}", rate, left]
-
-
-def _count(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
-
-
-def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title, title_justify="left", box=None)
-    for name in head:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    return table
