@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+import orjson
+
 INVISIBLE = (
     # control characters, separators of lines and paragraphs, halves of surrogate pairs
     "\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
@@ -36,3 +38,17 @@ def quoted_cell(value: str) -> str:
     ('"a,b"', 'a')
     """
     return '"' + value.replace('"', '""') + '"' if '"' in value or "," in value else value
+
+
+def as_json(value: str) -> str:
+    """Returns a value as a JSON string.
+
+    >>> as_json('a"b')
+    '"a\\\\"b"'
+    """
+    return orjson.dumps(value).decode()
+
+
+def whole_lines(rule: str) -> str:
+    """Returns a rule unchanged, with the end of its last line: in rules, nothing can be escaped."""
+    return rule if rule.endswith("\n") else f"{rule}\n"

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from hub.doors.export.entry import Entry
+from hub.doors.export.escape import as_json
 from hub.doors.export.exact_values import network_of
 from hub.doors.export.format import About, Format, Options, Writer
 
@@ -24,15 +25,6 @@ _HASHES = {
 _OTHERS = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "file:name"})
 _SCALE = ((70, "High"), (30, "Medium"), (1, "Low"), (0, "None"))
 """The least confidence of each word. Source: STIX 2.1, appendix A, "None / Low / Med / High"."""
-
-
-def escape(value: str) -> str:
-    """Returns a value as a JSON string.
-
-    >>> escape('a"b')
-    '"a\\\\"b"'
-    """
-    return orjson.dumps(value).decode()
 
 
 def _begin(about: About[Options]) -> Writer:
@@ -107,7 +99,7 @@ FORMAT = Format(
     name="elastic",
     media_type="application/x-ndjson",
     begin=_begin,
-    escape=escape,
+    escape=as_json,
     says_type=True,
     kinds=_OTHERS | frozenset(_HASHES),
 )

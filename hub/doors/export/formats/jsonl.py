@@ -5,16 +5,8 @@ from __future__ import annotations
 import orjson
 
 from hub.doors.export.entry import COLUMNS, Entry
+from hub.doors.export.escape import as_json
 from hub.doors.export.format import Format, Writer
-
-
-def escape(value: str) -> str:
-    """Returns a value as a JSON string.
-
-    >>> escape('a"b')
-    '"a\\\\"b"'
-    """
-    return orjson.dumps(value).decode()
 
 
 def _line(entry: Entry) -> bytes:
@@ -26,7 +18,7 @@ FORMAT = Format(
     name="jsonl",
     media_type="application/x-ndjson",
     begin=lambda _: Writer(_line),
-    escape=escape,
+    escape=as_json,
     lines_are_alone=True,
     says_type=True,
 )

@@ -9,19 +9,11 @@ from __future__ import annotations
 import orjson
 
 from hub.doors.export.entry import ListedObject
+from hub.doors.export.escape import as_json
 from hub.doors.export.format import About, Format, Options, Unit, Writer
 
 _OBJECTS = 100
 """The maximum number of objects in a request."""
-
-
-def escape(value: str) -> str:
-    """Returns a value as a JSON string.
-
-    >>> escape('a"b')
-    '"a\\\\"b"'
-    """
-    return orjson.dumps(value).decode()
 
 
 def _begin(about: About[Options]) -> Writer:
@@ -46,7 +38,7 @@ FORMAT = Format(
     name="sentinel",
     media_type="application/x-ndjson",
     begin=_begin,
-    escape=escape,
+    escape=as_json,
     says_type=True,
     unit=Unit.INDICATOR,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import yaml
 
 from hub.doors.export.entry import ListedObject
+from hub.doors.export.escape import whole_lines
 from hub.doors.export.format import Format, Unit, Writer
 
 _NEEDED = ("title", "logsource", "detection")
@@ -15,14 +16,9 @@ _MOST_DEPTH = 50
 """Deeper than any rule. The parser calls itself for each level."""
 
 
-def escape(value: str) -> str:
-    """Returns a pattern unchanged, with the end of its last line: in rules, nothing can be escaped."""
-    return value if value.endswith("\n") else f"{value}\n"
-
-
 def _line(one: ListedObject) -> bytes | None:
     pattern = one.obj["pattern"]
-    return f"--- # {one.id}\n{escape(pattern)}".encode() if _is_one_rule(pattern) else None
+    return f"--- # {one.id}\n{whole_lines(pattern)}".encode() if _is_one_rule(pattern) else None
 
 
 def _is_one_rule(pattern: str) -> bool:
@@ -64,7 +60,7 @@ FORMAT = Format(
     name="sigma",
     media_type="application/yaml",
     begin=lambda _: Writer(_line),
-    escape=escape,
+    escape=whole_lines,
     says_type=True,
     lines_are_alone=True,
     unit=Unit.INDICATOR,

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import uuid
 
-import orjson
-
 from hub.doors.export.entry import ListedObject
+from hub.doors.export.escape import as_json
 from hub.doors.export.format import About, Format, Options, Unit, Writer
 
 _NAMESPACE = uuid.UUID("5b0f1a57-6f0c-4c53-9d2b-4f2f5b6f2c11")
 """For the ids of bundles, which nothing refers to."""
-
-
-def escape(value: str) -> str:
-    """Returns a value as a JSON string.
-
-    >>> escape('a"b')
-    '"a\\\\"b"'
-    """
-    return orjson.dumps(value).decode()
 
 
 def _begin(about: About[Options]) -> Writer:
@@ -40,7 +30,7 @@ FORMAT = Format(
     name="stix",
     media_type="application/stix+json;version=2.1",
     begin=_begin,
-    escape=escape,
+    escape=as_json,
     says_type=True,
     unit=Unit.OBJECT,
 )

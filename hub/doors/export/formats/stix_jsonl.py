@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import orjson
-
 from hub.doors.export.entry import ListedObject
+from hub.doors.export.escape import as_json
 from hub.doors.export.format import Format, Unit, Writer
-
-
-def escape(value: str) -> str:
-    """Returns a value as a JSON string.
-
-    >>> escape('a"b')
-    '"a\\\\"b"'
-    """
-    return orjson.dumps(value).decode()
 
 
 def _line(one: ListedObject) -> bytes:
@@ -25,7 +15,7 @@ FORMAT = Format(
     name="stix.jsonl",
     media_type="application/x-ndjson",
     begin=lambda _: Writer(_line),
-    escape=escape,
+    escape=as_json,
     lines_are_alone=True,
     says_type=True,
     unit=Unit.OBJECT,

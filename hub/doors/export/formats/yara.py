@@ -12,17 +12,13 @@ import hashlib
 from typing import Any
 
 from hub.doors.export.entry import ListedObject
+from hub.doors.export.escape import whole_lines
 from hub.doors.export.format import About, Format, Options, Unit, Writer
 from hub.model.errors import Broken
 
 _MOST_KNOWN = 100_000
 _known: dict[bytes, tuple[str, ...]] = {}
 """The names of the rules of each pattern that this process has compiled, by its SHA-256: a rule takes 20 ms or more."""
-
-
-def escape(value: str) -> str:
-    """Returns a pattern unchanged, with the end of its last line: in rules, nothing can be escaped."""
-    return value if value.endswith("\n") else f"{value}\n"
 
 
 class _Rules:
@@ -47,7 +43,7 @@ class _Rules:
         if not names or self._names.intersection(names):
             return None
         self._names.update(names)
-        return f"// {one.id}\n{escape(pattern)}".encode()
+        return f"// {one.id}\n{whole_lines(pattern)}".encode()
 
     def _names_of(self, pattern: str) -> tuple[str, ...]:
         """Returns the names of the rules of a pattern; none if they cannot be in a file with others."""
@@ -83,7 +79,7 @@ FORMAT = Format(
     name="yara",
     media_type="text/plain; charset=utf-8",
     begin=_begin,
-    escape=escape,
+    escape=whole_lines,
     says_type=True,
     unit=Unit.INDICATOR,
     pattern_type="yara",
