@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -11,13 +11,12 @@ from hub.doors.context import Doors
 from hub.doors.export.asked import Asked
 from hub.doors.export.format import Writer
 from hub.doors.export.kept_lines import AsOfRow, KeptLines
+from hub.doors.export.log_pages import pages_of
 from hub.doors.export.parts import PART_ROWS, Duplicates, part_of
 from hub.doors.export.selection import Selection, Skipped
 from hub.model.words import Seq
 from hub.model.writes import Head
 from hub.store.port import Filter, LogPage, LogRow
-
-_PAGE_BYTES = 2 << 20
 
 
 def has_parts(asked: Asked) -> bool:
@@ -61,7 +60,8 @@ class ListByParts:
     async def _write(self, first: int, last: int | None, by: Filter) -> None:
         """Write the parts from ``first`` to ``last``; None: to the end of the log."""
         number, rows, bodies = first, list[LogRow](), list[bytes]()
-        async for page in self._pages(first, by):
+        start = Seq(first * PART_ROWS - 1)
+        async for page in pages_of(self._logs, self._log, by, after=start, limit=PART_ROWS):
             for row, body in page.with_bodies():
                 if row.seq // PART_ROWS != number:
                     await self._write_one(number, LogPage(rows, bodies, more=False))
@@ -83,15 +83,6 @@ class ListByParts:
 
         if page.rows:
             await asyncio.to_thread(write)
-
-    async def _pages(self, first: int, by: Filter) -> AsyncIterator[LogPage]:
-        after, more = Seq(first * PART_ROWS - 1), True
-        while more:
-            page = await self._logs.page(self._log, after, limit=PART_ROWS, limit_bytes=_PAGE_BYTES, by=by)
-            if page.rows:
-                yield page
-                after = page.rows[-1].seq
-            more = page.more
 
     def lines(self) -> Iterator[bytes]:
         """Yields the lines of all parts, each value once, and counts what is left out; for a thread."""

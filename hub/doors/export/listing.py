@@ -22,6 +22,7 @@ from hub.doors.export.entry import Entry, ListItem
 from hub.doors.export.format import About, Unit, Writer
 from hub.doors.export.kept_lines import KeptLines
 from hub.doors.export.lines import Lines
+from hub.doors.export.log_pages import PAGE_ROWS, pages_of
 from hub.doors.export.selection import Selection, Skipped
 from hub.doors.export.spool import FinishedList, SpooledItems, disk_error, open_file
 from hub.model.policy import Collection
@@ -31,9 +32,6 @@ from hub.store.port import Filter, LogPage
 
 T = TypeVar("T")
 _log = structlog.get_logger()
-_PAGE_ROWS = 1_000
-_START = Seq(0)
-_PAGE_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +101,9 @@ class Listing:
 
     async def _chosen(self, spools: contextlib.ExitStack) -> AsyncIterator[Sequence[ListItem]]:
         """Yields the items of the list. What they take on the disk meanwhile is freed with ``spools``."""
-        items, removed = self._selected(), self._spool(spools)
-        if self._asked.format.removed_days:
+        items = self._selected()
+        removed = self._spool(spools) if self._asked.format.removed_days else None
+        if removed is not None:
             items = self._live(items, removed)
         if self._asked.most is not None:
             items = self._best(items, self._asked.most)
@@ -112,9 +111,9 @@ class Listing:
             items = self._collapsed(items, spools)
         async for batch in items:
             yield batch
-        # each value comes once, and one that is live must not be called removed
-        async for batch in _in_threads(removed.batches()):
-            yield batch
+        if removed is not None:  # at the end: each value comes once, and one that is live must not be called removed
+            async for batch in _in_threads(removed.batches()):
+                yield batch
 
     async def _selected(self) -> AsyncIterator[Sequence[ListItem]]:
         async for page in self._pages():
@@ -149,8 +148,8 @@ class Listing:
         self._made.selection.skipped.count += others
         chosen.reverse()
         while chosen:  # the lines replace the items in memory
-            yield chosen[: -_PAGE_ROWS - 1 : -1]
-            del chosen[-_PAGE_ROWS:]
+            yield chosen[: -PAGE_ROWS - 1 : -1]
+            del chosen[-PAGE_ROWS:]
 
     def _spool(self, spools: contextlib.ExitStack) -> SpooledItems:
         return spools.enter_context(contextlib.closing(SpooledItems(self._folder)))
@@ -162,18 +161,8 @@ class Listing:
 
     def _pages(self) -> AsyncIterator[LogPage]:
         """Yields all rows that may have something for the list."""
-        return pages_of(self._doors, self._made.collection, self._filter, after=self._asked.since.seq or _START)
-
-
-async def pages_of(doors: Doors, collection: Collection, by: Filter, *, after: Seq = _START) -> AsyncIterator[LogPage]:
-    """Yields the rows of a collection after ``after`` that pass a filter, with their bodies, page by page."""
-    more = True
-    while more:
-        page = await doors.store.logs.page(collection.no, after, limit=_PAGE_ROWS, limit_bytes=_PAGE_BYTES, by=by)
-        if page.rows:
-            yield page
-            after = page.rows[-1].seq
-        more = page.more
+        logs, log = self._doors.store.logs, self._made.collection.no
+        return pages_of(logs, log, self._filter, after=self._asked.since.seq or Seq(0))
 
 
 def _is_removed(item: ListItem) -> bool:

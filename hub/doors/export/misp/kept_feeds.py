@@ -14,7 +14,7 @@ from typing import cast
 from uuid import UUID
 
 from hub.doors.context import Doors
-from hub.doors.export.listing import pages_of
+from hub.doors.export.log_pages import pages_of
 from hub.doors.export.misp.attributes import MispRules
 from hub.doors.export.misp.events import MispAbout
 from hub.doors.export.misp.feed import MispFeed, MispFeedWriter
@@ -102,7 +102,7 @@ class KeptMispFeeds:
         hub_id = UUID(policy.hub_identity.removeprefix("identity--"))
         about = MispAbout(collection.name, UUID(collection.id), collection.audience.level.label, hub_id)
         with closing(MispFeedWriter(about, rules, self._doors.settings.lists_folder)) as writer:
-            async for page in pages_of(self._doors, collection, _INDICATORS):
+            async for page in pages_of(self._doors.store.logs, collection.no, _INDICATORS):
                 await asyncio.to_thread(writer.add, page)
             return await asyncio.to_thread(writer.finish, seq)
 
