@@ -13,7 +13,7 @@ from hub.config import Config
 from hub.config_values import PostgresAt, SqliteAt
 from hub.log.embedded import EmbeddedLog
 from hub.log.port import EventLog
-from hub.model.errors import Broken
+from hub.model.errors import Broken, NotFound
 from hub.registry.port import Broker
 from hub.registry.service import Registry
 from hub.store.sql import SqlStore
@@ -33,6 +33,14 @@ async def open_store(config: Config) -> SqlStore:
             except ImportError as error:
                 raise _not_installed("postgres", error) from None
             return await open_postgres(url, now_us=wall_clock_us())
+
+
+def require_store(config: Config) -> None:
+    """For commands that must not create a hub: raises NotFound if the configured folder has none."""
+    at = config.database
+    if isinstance(at, SqliteAt) and not at.path.exists():
+        says = f"There is no hub in {config.data_dir}."
+        raise NotFound("hub.none", says, "Set DATA_DIR, in the environment CTIHUB_DATA_DIR, to the folder of the hub.")
 
 
 async def open_log(config: Config, in_doubt: Callable[[], bool] = lambda: False) -> EventLog:

@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
-from hub.app import open_store
+from hub.app import open_store, require_store
 from hub.clock import Clock
 from hub.config import Config
-from hub.config_values import SqliteAt
 from hub.core.step import StepSettings
-from hub.model.errors import Broken, HubError, NotFound
+from hub.model.errors import Broken, HubError
 from hub.model.verification import Difference, Findings, StorePart
 from hub.questions import verify
 from hub.questions.verify import Scope
@@ -218,10 +217,7 @@ def _first(errors: BaseExceptionGroup[HubError]) -> HubError:
 @contextlib.asynccontextmanager
 async def opened_store(config: Config) -> AsyncIterator[SqlStore]:
     """The configured store; closed at the end. Open it once in a process. Raises NotFound when there is none."""
-    at = config.database
-    if isinstance(at, SqliteAt) and not at.path.exists():
-        says, way_out = f"There is no hub in {config.data_dir}.", "Give the folder of the hub as DATA_DIR."
-        raise NotFound("hub.none", says, way_out)
+    require_store(config)
     store = await open_store(config)
     try:
         yield store

@@ -164,10 +164,11 @@ def _with_eraser(file: ConfigFile, work: Callable[[Eraser], Awaitable[T]]) -> T:
 
 
 async def _run(config: Config, work: Callable[[Eraser], Awaitable[T]]) -> T:
-    from hub.app import opened_by_clock
+    from hub.app import opened_by_clock, require_store
     from hub.core.step import StepSettings
     from hub.forgetting import Eraser
 
+    require_store(config)
     async with opened_by_clock(config) as (store, log, _, clock):
         settings = StepSettings(limits=config.limits, rules_url=f"{config.url}/rules/")
         return await work(Eraser(store, log, settings, clock.change_us))

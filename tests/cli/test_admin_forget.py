@@ -12,6 +12,11 @@ from tests.traces import traces_in_folder
 MAIL = "alice.muster@mail.example"
 
 
+@pytest.fixture(autouse=True)
+def _hub(shell: Shell) -> None:
+    shell.done("centre", "list")
+
+
 def test_what_was_not_there_ends_with_1_and_is_remembered_until_that_is_lifted(shell: Shell) -> None:
     asked = shell("forget", MAIL, "--reason", "asked for", "--case", "7/26", "--json")
     assert asked.code == 1

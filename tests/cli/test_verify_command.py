@@ -53,9 +53,9 @@ def test_a_hub_is_verified_damaged_and_repaired(shell: Shell, store: Path) -> No
     assert shell.done("verify")["found"] == 0
 
 
-@pytest.mark.parametrize("command", ["verify", "rebuild"])
+@pytest.mark.parametrize("command", ["verify", "rebuild", "forget", "forget a-value --reason asked"])
 def test_where_there_is_no_hub_none_is_made(shell: Shell, command: str) -> None:
-    answer = shell(command)
+    answer = shell(*command.split())
     assert (answer.code, "There is no hub in" in answer.err) == (1, True)
     assert not list(shell.folder.rglob("store.sqlite"))
 
