@@ -18,7 +18,7 @@ from hub.model.event_log import MEMBERS_TOPIC
 from hub.model.tokens import SEPARATOR
 from hub.model.words import CollectionName, SourceName
 from hub.registry.acls import Acl, Resource, acls_of, acls_of_the_hub
-from hub.registry.kafka_admin import Grants, KafkaAdmin, TopicState
+from hub.registry.kafka_admin import PLACEHOLDER_USER, Grants, KafkaAdmin, TopicState
 from hub.registry.kafka_quotas import DEFAULT_QUOTAS, Quotas, read_quotas, set_quotas
 from hub.registry.kafka_users import read_users
 from hub.registry.port import NO_GRANTS, BrokerDifference, Entitlement, Entitlements
@@ -58,7 +58,8 @@ class KafkaBroker:
             ca_file=ca_file,
         )
         self._quotas = quotas
-        self._own = frozenset(name for name in (username, hub_username) if name is not None)
+        own = (username, hub_username, PLACEHOLDER_USER)
+        self._own = frozenset(name for name in own if name is not None)
         self._hub = hub_username if hub_username != username else None
         self._partitions = partitions
         self._replication = replication

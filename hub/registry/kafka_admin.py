@@ -6,6 +6,7 @@ Only this module uses that library. Its functions block, so call them in a threa
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -39,6 +40,13 @@ CONNECT_WITHIN_S = 3.0
 """The limit for a connection, in seconds. Until then the library retries, also when brokers refuse the password."""
 SCRAM_ITERATIONS = 4096
 """Kafka's minimum. More iterations would not make a token safer, as it has 256 random bits."""
+
+PLACEHOLDER_USER = "ctihub-placeholder-sewfcgo"
+"""A user that nobody logs in as. Without it, brokers up to Kafka 4.4 can lose all users when they start (KAFKA-20774).
+
+A broker that starts without a snapshot of its metadata reads the whole log. If the first user in the order of a Java
+HashMap was removed, it drops all others too. The ``hashCode`` of this name is 0: it comes first, and is never removed.
+"""
 
 NO_SUCH_USER = KafkaError.RESOURCE_NOT_FOUND
 
@@ -111,6 +119,7 @@ class KafkaAdmin:
         self._options = options
         self._client: AdminClient | None = None
         self._refused = False
+        self._has_placeholder = False
 
     def broker_count(self) -> int:
         """Returns the number of brokers."""
@@ -153,11 +162,12 @@ class KafkaAdmin:
             _settle(futures, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
     def set_password(self, user: str, password: str) -> None:
-        """Create a user or change its password."""
-        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS)
-        upsertion = UserScramCredentialUpsertion(user, info, password.encode())
+        """Create a user or change its password; before the first, make the placeholder user."""
         with self._told_plainly("ALTER on the cluster") as admin:
-            _settle(admin.alter_user_scram_credentials([upsertion], request_timeout=ANSWER_WITHIN_S))
+            if not self._has_placeholder:
+                _set_password(admin, PLACEHOLDER_USER, secrets.token_urlsafe())
+                self._has_placeholder = True
+            _set_password(admin, user, password)
 
     def remove_passwords(self, users: Iterable[str]) -> None:
         """Remove the passwords of users; one without a password is passed over."""
@@ -214,6 +224,12 @@ class KafkaAdmin:
 
     def _note(self, error: KafkaError) -> None:
         self._refused = self._refused or error.code() in _NOT_KNOWN
+
+
+def _set_password(admin: AdminClient, user: str, password: str) -> None:
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS)
+    upsertion = UserScramCredentialUpsertion(user, info, password.encode())
+    _settle(admin.alter_user_scram_credentials([upsertion], request_timeout=ANSWER_WITHIN_S))
 
 
 def _settings_of(admin: AdminClient, topics: Collection[str]) -> dict[str, dict[str, str] | None]:

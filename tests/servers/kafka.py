@@ -27,6 +27,7 @@ from confluent_kafka.admin import (
 )
 
 from hub.log.kafka_connection import KafkaConnection
+from hub.registry.kafka_admin import PLACEHOLDER_USER
 from hub.registry.kafka_quotas import CONSUME, PRODUCE, read_quotas, set_quotas
 from tests.servers import java
 from tests.servers.certificates import Authority
@@ -157,12 +158,12 @@ class KafkaServer:
         }
 
     def wipe(self) -> None:
-        """Remove every topic, group, grant, quota and user but the administrator: a test begins on an empty broker."""
+        """Remove every topic, group, grant, quota and user but the administrator and the placeholder user."""
         admin = AdminClient(self.admin_options())
         topics = [name for name in admin.list_topics(timeout=WITHIN_S).topics if not name.startswith("__")]
         groups = [listed.group_id for listed in admin.list_consumer_groups().result().valid]
         scram = ScramMechanism.SCRAM_SHA_512
-        users = [name for name in admin.describe_user_scram_credentials().result() if name != self.admin_username]
+        users = admin.describe_user_scram_credentials().result().keys() - {self.admin_username, PLACEHOLDER_USER}
         waits = [admin.delete_acls([EVERY_ACL])]
         if users:
             waits.append(
@@ -189,13 +190,12 @@ class KafkaServer:
         """A SCRAM user with literal grants; a name that ends with ``*`` grants everything that begins so."""
         admin = AdminClient(self.admin_options())
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-        futures = dict(
-            admin.alter_user_scram_credentials([UserScramCredentialUpsertion(name, info, password.encode())])
-        )
-        bindings = [_binding(name, *grant) for grant in grants]
-        futures |= admin.create_acls(bindings) if bindings else {}
-        for future in futures.values():
-            future.result(WITHIN_S)
+        for user in (PLACEHOLDER_USER, name):  # the placeholder before any other, as the hub does
+            upsertion = UserScramCredentialUpsertion(user, info, password.encode())
+            admin.alter_user_scram_credentials([upsertion])[user].result(WITHIN_S)
+        if grants:
+            for future in admin.create_acls([_binding(name, *grant) for grant in grants]).values():
+                future.result(WITHIN_S)
 
     def _environment(self) -> dict[str, str]:
         client, broker, controller = (str(port) for port in self.ports)
