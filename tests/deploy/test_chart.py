@@ -18,6 +18,7 @@ import yaml
 from hub.config import Config
 from hub.log.kafka_topics import settings_of
 from hub.registry.acls import Acl, Operation, Resource, acls_of_the_hub
+from hub.registry.kafka_admin import PLACEHOLDER_USER
 from hub.registry.names import name as checked
 from hub.worker_process import DRAIN_S
 from tests.deploy.files import CHART, server_properties
@@ -294,8 +295,10 @@ def test_the_administrator_is_a_super_user(on_strimzi: list[dict[str, Any]]) -> 
 def test_the_user_operator_leaves_principals_alone_and_knows_the_hubs_users(on_strimzi: list[dict[str, Any]]) -> None:
     operator = of_kind(on_strimzi, "Kafka")["ctihub"]["spec"]["entityOperator"]["template"]["userOperatorContainer"]
     ignored = {variable["name"]: variable["value"] for variable in operator["env"]}["STRIMZI_IGNORED_USERS_PATTERN"]
-    for name in ("ro", "ro-cert", "1", "a" * 63):
+    for name in ("ro", "ro-cert", "1", "a" * 63, "ctihub-hub"):
         assert re.fullmatch(ignored, checked(name))
+    for name in ("ro.siem", f"{'a' * 63}.{'b' * 63}", PLACEHOLDER_USER):
+        assert re.fullmatch(ignored, name)
     for name in of_kind(on_strimzi, "KafkaUser"):
         assert not re.search(ignored, name)
 
