@@ -286,6 +286,21 @@ def test_the_best_are_those_of_sorting_all(ranks: list[tuple[int, int, int]], li
     assert others == len(by_value) - len(expected)
 
 
+@given(values=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 100)), max_size=30), counts_others=st.booleans())
+def test_the_best_are_among_those_that_fit_and_others_are_counted(
+    values: list[tuple[int, int]], counts_others: bool
+) -> None:
+    fits = lambda item: item.value < "5"  # noqa: E731
+    best = Best(3, fits=fits, counts_others=counts_others)
+    best.add(an_entry(str(value), confidence=confidence) for value, confidence in values)
+    chosen, others = taken(best)
+    known = {str(value) for value, _ in values}
+    fitting = {value for value in known if value < "5"}
+    assert {entry.value for entry in chosen} <= fitting
+    assert len(chosen) == min(3, len(fitting))
+    assert others == len(known) - (len(chosen) if counts_others else len(fitting))
+
+
 def taken(best: Best) -> tuple[list[Entry], int]:
     items, others = best.take()
     return [item for item in items if isinstance(item, Entry)], others

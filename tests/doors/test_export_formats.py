@@ -53,6 +53,26 @@ def test_what_is_read_back_is_what_was_written(format: Format) -> None:
 
 
 @every_format
+def test_whether_a_list_can_have_an_item_does_not_depend_on_the_others(format: Format) -> None:
+    is_of_values = format.unit is Unit.VALUE
+    plain = [an_entry(PLAIN[kind], type=kind) for kind in sorted(format.kinds or PLAIN) if is_of_values]
+
+    @given(some=st.lists(items(format), max_size=6))
+    def holds(some: list[ListItem]) -> None:
+        asked = writer_of(format)
+        alone = asked.alone or asked.line
+        some = [*plain, *some]
+        for item in [*some, *some]:
+            line = writer_of(format).line(item)
+            found = alone(item)
+            assert (found is None) == (line is None)
+            assert found is None or line is None or line == b"" or len(found) <= len(line)
+        assert written_by(asked, some) == written_by(writer_of(format), some), "asking leaves no trace"
+
+    holds()
+
+
+@every_format
 def test_every_hostile_value_is_read_back(format: Format) -> None:
     if format.unit is not Unit.VALUE:
         is_read_back(format, [an_object(value, name=value, pattern_type=format.pattern_type) for value in HOSTILE])

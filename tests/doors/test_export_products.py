@@ -39,15 +39,17 @@ def begin(about: About[ZoneOptions]) -> Writer:
 
     def line(entry: Entry) -> bytes | None:
         nonlocal count
-        if "_" in entry.value:
-            return None
-        count += 1
-        return f"{entry.value} CNAME {target}\n".encode()
+        written = alone(entry)
+        count += written is not None
+        return written
+
+    def alone(entry: Entry) -> bytes | None:
+        return None if "_" in entry.value else f"{entry.value} CNAME {target}\n".encode()
 
     head = (
         f"$ORIGIN {about.options.zone}.\n; {about.collection} {about.seq} {about.changed_us} {about.limit}\n".encode()
     )
-    return Writer(line, head=head, tail=lambda: f"; {count} names\n".encode())
+    return Writer(line, alone=alone, head=head, tail=lambda: f"; {count} names\n".encode())
 
 
 ZONE = Format(
@@ -143,6 +145,22 @@ async def test_of_more_than_the_products_take_they_get_the_best(hub: Hub, http: 
     assert answer.headers["x-ctihub-skipped"] == "0", "the reader asked for no more"
     answer = await http.get(f"{ASKED}&limit=4")
     assert (answer.status_code, answer.json()["code"]) == (400, "export.limit")
+
+
+@pytest.mark.parametrize(("query", "skipped"), [("", 4), ("&limit=2", 2)])
+async def test_the_best_are_chosen_among_those_that_the_format_can_write(
+    hub: Hub, http: httpx.AsyncClient, query: str, skipped: int
+) -> None:
+    best = ("a_b.example", f"{'x' * 30}.example")
+    await tell(hub, *best, confidence=90)
+    for confidence, name in enumerate(("a.example", "b.example", "c.example", "d.example", "e.example"), 50):
+        await tell(hub, name, confidence=confidence)
+    answer = await http.get(f"{ASKED}{query}")
+    written = [line.split()[0] for line in answer.text.splitlines()[2:-1]]
+    assert written == ["e.example", "d.example", "c.example"][: int(answer.headers["x-ctihub-lines"])]
+    assert len(written) == (2 if query else 3)
+    assert answer.headers["x-ctihub-skipped"] == str(skipped)
+    assert answer.text.splitlines()[-1] == f"; {len(written)} names", "what is not chosen leaves no trace in a writer"
 
 
 async def test_the_list_of_formats_tells_what_each_takes(http: httpx.AsyncClient) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from hub.doors.export.entry import ListItem
 
@@ -64,21 +64,35 @@ def _is_in(some: array[int], name: int) -> bool:
 
 
 class Best:
-    """Selects the best ``most`` items, each once."""
+    """Selects the best ``most`` items among those that a list can have, each once."""
 
-    def __init__(self, most: int, *, with_type: bool = True, counts_others: bool = False) -> None:
-        """``with_type``: whether the list says the type of each value, see ``Entry.key``."""
+    def __init__(
+        self,
+        most: int,
+        *,
+        fits: Callable[[ListItem], bool] = lambda _: True,
+        with_type: bool = True,
+        counts_others: bool = False,
+    ) -> None:
+        """``fits``: whether the list can have an item. ``with_type``: whether the list says the type of each value, see
+        ``Entry.key``. ``counts_others``: whether ``take`` counts what fits as well.
+        """
         self._most = most
+        self._fits = fits
         self._with_type = with_type
+        self._counts_others = counts_others
         self._kept: dict[str, ListItem] = {}
-        self._seen = DistinctValues() if counts_others else None
+        self._counted = DistinctValues()
 
     def add(self, items: Iterable[ListItem]) -> None:
         """Process more items."""
         for item in items:
             key = item.key(with_type=self._with_type)
-            if self._seen is not None:
-                self._seen.first_time(key)
+            fits = self._fits(item)
+            if self._counts_others or not fits:
+                self._counted.first_time(key)
+            if not fits:
+                continue
             known = self._kept.get(key)
             if known is None or item.rank > known.rank:
                 self._kept[key] = item
@@ -86,10 +100,12 @@ class Best:
             self._kept = dict(self._ordered())
 
     def take(self) -> tuple[list[ListItem], int]:
-        """Returns and clears the items, best first, then by type and value, and the number of others if counted."""
-        best = [item for _, item in self._ordered()]
+        """Returns and clears the items, best first, then by type and value, and the number of others that are counted:
+        all, or those that did not fit.
+        """
+        best = self._ordered()
         self._kept = {}
-        return best, 0 if self._seen is None else len(self._seen) - len(best)
+        return [item for _, item in best], len(self._counted) - sum(key in self._counted for key, _ in best)
 
     def _ordered(self) -> list[tuple[str, ListItem]]:
         by_rank = sorted(self._kept.items(), key=lambda one: (-one[1].rank[0], -one[1].rank[1], one[0]))

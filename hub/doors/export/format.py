@@ -60,6 +60,9 @@ class Writer:
     line: Callable[[Any], bytes | None]
     """Returns an item, an ``Entry`` or a ``ListedObject``, as a line with its end; None if the format cannot express
     it."""
+    alone: Callable[[Any], bytes | None] | None = None
+    """Returns the line of an item in a list that has nothing else, or some bytes of no greater length; None as ``line``
+    does. It remembers nothing. Needed if ``line`` does; by default it is ``line``."""
     head: bytes = b""
     tail: Callable[[], bytes | Iterable[bytes]] = bytes
     """Returns what follows the last line, in parts if it is long; by default nothing."""

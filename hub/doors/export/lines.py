@@ -15,6 +15,7 @@ class Lines:
 
     def __init__(self, format: Format, writer: Writer, skipped: Skipped) -> None:
         self._line = writer.line
+        self._alone = writer.alone or writer.line
         self._says_type = format.says_type
         self._most_bytes = format.limits.line_bytes
         self._skipped = skipped
@@ -26,16 +27,18 @@ class Lines:
         """Returns the lines of more items."""
         return b"".join(self._each(items))
 
-    def written(self, item: ListItem) -> bytes | None:
-        """Returns the line of an item, whether or not it came before; None if it is left out."""
-        line = self._line(item)
+    def fits(self, item: ListItem) -> bool:
+        """Returns whether a list can have an item, whatever else it has."""
+        return self._within_limit(self._alone(item)) is not None
+
+    def _within_limit(self, line: bytes | None) -> bytes | None:
         return line if line is None or self._most_bytes is None or len(line) <= self._most_bytes else None
 
     def _each(self, items: Iterable[ListItem]) -> Iterator[bytes]:
         for item in items:
             if not self._seen.first_time(item.key(with_type=self._says_type)):
                 continue
-            line = self.written(item)
+            line = self._within_limit(self._line(item))
             if line is None:
                 self._skipped.count += 1
             else:

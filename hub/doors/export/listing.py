@@ -23,7 +23,7 @@ from hub.doors.export.format import About, Unit, Writer
 from hub.doors.export.kept_lines import KeptLines
 from hub.doors.export.lines import Lines
 from hub.doors.export.log_pages import PAGE_ROWS, pages_of
-from hub.doors.export.selection import Selection, Skipped
+from hub.doors.export.selection import Selection
 from hub.doors.export.spool import FinishedList, SpooledItems, disk_error, open_file
 from hub.model.policy import Collection
 from hub.model.words import Seq
@@ -93,22 +93,22 @@ class Listing:
         """Write the lines; returns their number."""
         lines = Lines(self._asked.format, writer, self._made.selection.skipped)
         with contextlib.ExitStack() as spools:
-            async for batch in self._chosen(spools):
+            async for batch in self._chosen(lines, spools):
                 await asyncio.to_thread(lambda some: write([lines.of(some)]), batch)
         return lines.count
 
     # ---------------------------------------------------------------- the items, in their order
 
-    async def _chosen(self, spools: contextlib.ExitStack) -> AsyncIterator[Sequence[ListItem]]:
+    async def _chosen(self, lines: Lines, spools: contextlib.ExitStack) -> AsyncIterator[Sequence[ListItem]]:
         """Yields the items of the list. What they take on the disk meanwhile is freed with ``spools``."""
         items = self._selected()
         removed = self._spool(spools) if self._asked.format.removed_days else None
         if removed is not None:
             items = self._live(items, removed)
         if self._asked.most is not None:
-            items = self._best(items, self._asked.most)
+            items = self._best(items, self._asked.most, lines)
         if self._asked.collapse:  # after the choice: an entry that is not chosen covers nothing
-            items = self._collapsed(items, spools)
+            items = self._collapsed(items, lines, spools)
         async for batch in items:
             yield batch
         if removed is not None:  # at the end: each value comes once, and one that is live must not be called removed
@@ -128,20 +128,21 @@ class Listing:
             yield [item for item in batch if not _is_removed(item)]
 
     async def _collapsed(
-        self, items: AsyncIterator[Sequence[ListItem]], spools: contextlib.ExitStack
+        self, items: AsyncIterator[Sequence[ListItem]], lines: Lines, spools: contextlib.ExitStack
     ) -> AsyncIterator[Sequence[ListItem]]:
-        writer = await asyncio.to_thread(self._asked.format.begin, self._made.about)
-        trial = Lines(self._asked.format, writer, Skipped())
-        spooled, covering = self._spool(spools), Covering(lambda entry: trial.written(entry) is not None)
+        spooled, covering = self._spool(spools), Covering(lines.fits)
         async for batch in items:
             await asyncio.to_thread(spooled.add, batch)
             await asyncio.to_thread(covering.add, batch)
         async for batch in _in_threads(spooled.batches()):
             yield await asyncio.to_thread(lambda some: [item for item in some if not covering.has(item)], batch)
 
-    async def _best(self, items: AsyncIterator[Sequence[ListItem]], most: int) -> AsyncIterator[Sequence[ListItem]]:
+    async def _best(
+        self, items: AsyncIterator[Sequence[ListItem]], most: int, lines: Lines
+    ) -> AsyncIterator[Sequence[ListItem]]:
         # what is beyond the products' limit is counted; a limit of the request is known to the reader
-        best = Best(most, with_type=self._asked.format.says_type, counts_others=self._asked.limit is None)
+        counts_others = self._asked.limit is None
+        best = Best(most, fits=lines.fits, with_type=self._asked.format.says_type, counts_others=counts_others)
         async for batch in items:
             await asyncio.to_thread(best.add, batch)
         chosen, others = await asyncio.to_thread(best.take)

@@ -86,7 +86,7 @@ def _begin(about: About[BloomOptions]) -> Writer:
             )
         return b""
 
-    return Writer(line, tail=found.parts)
+    return Writer(line, alone=lambda _: b"", tail=found.parts)
 
 
 def _hidden(_: str) -> str:

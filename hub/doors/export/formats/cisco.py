@@ -11,7 +11,7 @@ _MOST_BYTES = 500_000_000
 FORMAT = Format(
     name="cisco",
     media_type="text/plain; charset=utf-8",
-    begin=lambda _: Writer(limited_to(_MOST_BYTES, exact_line)),
+    begin=lambda _: Writer(limited_to(_MOST_BYTES, exact_line), alone=exact_line),
     escape=as_it_is,
     says_type=False,
     kinds=NETWORK_KINDS,

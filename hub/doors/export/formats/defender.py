@@ -68,7 +68,7 @@ def _begin(about: About[DefenderOptions]) -> Writer:
         )
         return (",".join(map(quoted_cell, cells)) + "\r\n").encode()
 
-    return Writer(line, head=_HEAD)
+    return Writer(line, alone=lambda entry: b"" if _fits(entry) else None, head=_HEAD)
 
 
 def _fits(entry: Entry) -> bool:

@@ -17,7 +17,7 @@ def _line(entry: Entry) -> bytes | None:
 FORMAT = Format(
     name="fortinet",
     media_type="text/plain; charset=utf-8",
-    begin=lambda _: Writer(limited_to(_MOST_BYTES, _line)),
+    begin=lambda _: Writer(limited_to(_MOST_BYTES, _line), alone=_line),
     escape=as_it_is,
     says_type=False,
     kinds=NETWORK_KINDS | {"md5", "sha-1", "sha-256"},

@@ -34,7 +34,7 @@ class _SortedKeys:
 
 def _begin(_: object) -> Writer:
     keys = _SortedKeys()
-    return Writer(keys.line, tail=keys.tail)
+    return Writer(keys.line, alone=lambda _: b"", tail=keys.tail)
 
 
 def _hidden(_: str) -> str:

@@ -25,18 +25,23 @@ def _begin(about: About[NftablesOptions]) -> Writer:
 
     def line(entry: Entry) -> bytes | None:
         nonlocal current
-        if network_of(entry) is None:
+        element = _element(entry)
+        if element is None:
             return None
-        start = ""
+        start = b""
         if entry.type != current:
-            start = ("}\n" if current else "") + f"add element {table} {_SETS[entry.type][0]} {{\n"
+            start = (("}\n" if current else "") + f"add element {table} {_SETS[entry.type][0]} {{\n").encode()
             current = entry.type
-        return f"{start}\t{entry.value},\n".encode()
+        return start + element
 
     def tail() -> bytes:
         return b"}\n" if current else b""
 
-    return Writer(line, head=_head(table, about.kinds), tail=tail)
+    return Writer(line, alone=_element, head=_head(table, about.kinds), tail=tail)
+
+
+def _element(entry: Entry) -> bytes | None:
+    return None if network_of(entry) is None else f"\t{entry.value},\n".encode()
 
 
 def _head(table: str, kinds: frozenset[str]) -> bytes:

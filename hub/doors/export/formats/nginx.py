@@ -17,13 +17,20 @@ def _begin(_: About[Options]) -> Writer:
     seen = DistinctValues()
 
     def line(entry: Entry) -> bytes | None:
-        value = exact(entry)
-        if value is None or value.startswith("::ffff:") or (entry.type == "url" and not seen.first_time(value.lower())):
+        written = _line(entry)
+        if written is None or (entry.type == "url" and not seen.first_time(entry.value.lower())):
             return None
-        written = {"domain-name": f".{value}", "url": f'"{value}"'}.get(entry.type, value)
-        return f"{written} 1;\n".encode()
+        return written
 
-    return Writer(line)
+    return Writer(line, alone=_line)
+
+
+def _line(entry: Entry) -> bytes | None:
+    value = exact(entry)
+    if value is None or value.startswith("::ffff:"):
+        return None
+    written = {"domain-name": f".{value}", "url": f'"{value}"'}.get(entry.type, value)
+    return f"{written} 1;\n".encode()
 
 
 FORMAT = Format(

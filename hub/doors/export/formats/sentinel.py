@@ -31,7 +31,7 @@ def _begin(about: About[Options]) -> Writer:
         waiting.append(one.body)
         return body() if len(waiting) == _OBJECTS else b""
 
-    return Writer(line, tail=body)
+    return Writer(line, alone=lambda _: b"", tail=body)
 
 
 FORMAT = Format(

@@ -23,7 +23,7 @@ def _begin(about: About[Options]) -> Writer:
         return written
 
     head = f'{{"type":"bundle","id":"bundle--{uuid.uuid5(_NAMESPACE, said)}"'
-    return Writer(line, head=head.encode(), tail=lambda: end)
+    return Writer(line, alone=lambda one: one.body, head=head.encode(), tail=lambda: end)
 
 
 FORMAT = Format(

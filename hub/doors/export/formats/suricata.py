@@ -62,7 +62,7 @@ class Sids:
 def _begin(about: About[SuricataOptions]) -> Writer:
     options, sids = about.options, Sids(about.options.sid)
 
-    def line(entry: Entry) -> bytes | None:
+    def line(entry: Entry, sids: Sids = sids) -> bytes | None:
         match = _match(entry, options.names)
         if match is None:
             return None
@@ -76,7 +76,7 @@ def _begin(about: About[SuricataOptions]) -> Writer:
             f"sid:{sid}; rev:1;)\n"
         ).encode()
 
-    return Writer(line)
+    return Writer(line, alone=lambda entry: line(entry, Sids(options.sid)))
 
 
 def _match(entry: Entry, names: str) -> tuple[str, str] | None:

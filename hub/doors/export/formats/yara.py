@@ -38,12 +38,16 @@ class _Rules:
 
     def line(self, one: ListedObject) -> bytes | None:
         """Returns the rules of an indicator; None if they cannot be in a file with others."""
-        pattern = one.obj["pattern"]
-        names = self._names_of(pattern)
-        if not names or self._names.intersection(names):
+        names = self._names_of(one.obj["pattern"])
+        if self._names.intersection(names):
             return None
         self._names.update(names)
-        return f"// {one.id}\n{whole_lines(pattern)}".encode()
+        return self.alone(one)
+
+    def alone(self, one: ListedObject) -> bytes | None:
+        """Returns the rules of an indicator in a file without others."""
+        pattern = one.obj["pattern"]
+        return f"// {one.id}\n{whole_lines(pattern)}".encode() if self._names_of(pattern) else None
 
     def _names_of(self, pattern: str) -> tuple[str, ...]:
         """Returns the names of the rules of a pattern; none if they cannot be in a file with others."""
@@ -72,7 +76,8 @@ class _Rules:
 
 def _begin(about: About[Options]) -> Writer:
     del about
-    return Writer(_Rules().line)
+    rules = _Rules()
+    return Writer(rules.line, alone=rules.alone)
 
 
 FORMAT = Format(

@@ -48,18 +48,23 @@ def _begin(about: About[Options]) -> Writer:
     live = DistinctValues()
 
     def line(entry: Entry) -> bytes | None:
+        written = alone(entry)
+        if written is None:
+            return None
+        # http and https are the same to Zeek, as are capital and small letters: what is live must not be removed
+        value, intel, _ = written.decode().lower().split("\t", 2)
+        is_new = live.first_time(f"{intel} {value}")
+        return written if is_new or not entry.removed else None
+
+    def alone(entry: Entry) -> bytes | None:
         intel = _intel_type(entry)
         if intel is None:
             return None
         value = escape(entry.value)
-        # http and https are the same to Zeek, as are capital and small letters: what is live must not be removed
-        is_new = live.first_time(f"{intel} {value.lower()}")
-        if entry.removed and not is_new:
-            return None
         fields = (value, f"Intel::{intel}", source, annotation(entry), "T" if entry.removed else "F")
         return ("\t".join(fields) + "\n").encode()
 
-    return Writer(line, head=_HEAD)
+    return Writer(line, alone=alone, head=_HEAD)
 
 
 def _intel_type(entry: Entry) -> str | None:
