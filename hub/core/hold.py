@@ -114,6 +114,8 @@ class WarningLists:
     """The top-level domains of the Internet, as A-labels. If empty, every name may be a top-level domain."""
     version: str = ""
     """Changes whenever another version or another choice of lists is loaded."""
+    revision: int = 0
+    """Rises whenever newer versions of the same lists, or more lists, are loaded."""
 
     @cached_property
     def _ranges(self) -> dict[int, Ranges]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub import warning_lists
-from hub.core.hold import OWN_RULES, Ranges, WarningLists
+from hub.core.hold import OWN_RULES, RULES, Ranges, WarningLists
 from hub.model.errors import WrongUsage
 from hub.model.problems import Code, Problem
 from hub.patterns import canonical
@@ -202,6 +202,9 @@ def test_the_operators_own_list_comes_before_the_packaged_one(tmp_path: Path) ->
     assert held(found, "[ipv4-addr:value = '46.1.2.3']") == (Code.LIST_HIT, "public-dns-v4")
     assert held(found, "[ipv4-addr:value = '8.8.8.8']") is None
     assert [each.version for each in loaded] == ["20990101"]
+    packaged = warning_lists.load_lists(("public-dns-v4",), NOWHERE)[0]
+    assert found.revision > packaged.revision > RULES
+    assert warning_lists.load_lists(("public-dns-v4", "eicar.com"), NOWHERE)[0].revision > packaged.revision
 
 
 def test_an_unknown_list_is_named() -> None:

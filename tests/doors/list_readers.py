@@ -47,7 +47,7 @@ def reader_of(format: Format) -> Reader:
 def writer_of(format: Format, **options: str) -> Writer:
     """Begins a list of ``community`` with these query parameters, the others as the reader of the format has them."""
     said = format.options.model_validate({**reader_of(format).options, **options})
-    return format.begin(About("community", Seq(7), 1_767_225_600_000_000, frozenset(), None, said))
+    return format.begin(About("community", Seq(7), 1_767_225_600_000_000, frozenset(), None, said, revision=7))
 
 
 def written_by(writer: Writer, some: Iterable[ListItem]) -> bytes:

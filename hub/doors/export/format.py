@@ -49,8 +49,9 @@ class About(Generic[OptionsT]):
     limit: int | None
     """The parameter ``limit``."""
     options: OptionsT
-    day: int = 0
-    """The hub's current date, in days since 1970; 0: none has been set. Values leave a list with the date alone."""
+    revision: int = 0
+    """Rises whenever a list with these parameters may have become another one. It never falls, and is the same in all
+    processes with the same warning lists."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,19 +124,20 @@ class _Answer:
         head = await doors.store.logs.head(collection.no)
         lists = await self._checks.lists()
         released = await self._checks.released()
-        etag = etag_of_log(collection.id, head, policy.today, lists.version, len(released), asked.text)
+        # a sum of what rises alone: each part that rises makes it greater
+        revision = head.seq + head.edits + (policy.today_no or 0) + self._checks.releases + lists.revision
+        etag = etag_of_log(collection.id, head, policy.today, lists.version, self._checks.releases, asked.text)
         headers = {
             "etag": etag, "x-content-type-options": "nosniff", "x-ctihub-seq": str(head.seq), **revalidated(request),
         }  # fmt: skip
         if is_current(request, etag):
             return Response(status_code=304, headers=headers)
         kinds = asked.kinds or asked.format.usual_kinds
-        options, day = asked.options, policy.today_no or 0
         made = Made(
             collection,
             head,
             asked,
-            About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, options, day),
+            About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options, revision),
             Selection(asked.format, kinds, asked.min_confidence, policy.today_us, lists=lists, released=released),
             repr((collection.id, policy.today, lists.version, hash(released), asked.text)),
         )

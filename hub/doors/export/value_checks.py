@@ -31,6 +31,13 @@ class ValueChecks:
                 self._lists = await asyncio.to_thread(self._doors.settings.warning_lists)
             return self._lists
 
+    @property
+    def releases(self) -> int:
+        """How many objects had been released when ``released`` was called last. It never falls, in no process: of what
+        is erased, the number remains.
+        """
+        return len(self._released)
+
     async def released(self) -> frozenset[str]:
         """Returns the patterns that operators have released. Call this after reading the head of the collection."""
         async with self._reading:

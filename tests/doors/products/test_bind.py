@@ -119,11 +119,11 @@ def test_an_empty_zone_is_one(tmp_path: Path) -> None:
         assert answer(port, "c2.example") == ELSEWHERE
 
 
-def test_the_serial_number_rises_with_the_date_too() -> None:
-    """Values expire without a change of the collection, and secondaries fetch a zone only when its number has risen."""
+def test_the_serial_number_wraps_as_that_of_a_zone_does() -> None:
+    """Source: RFC 1982, section 7."""
     options = FORMATS["rpz"].options()
     serials = []
-    for seq, day in ((7, 20_000), (7, 20_001), (8, 20_001)):
-        head = FORMATS["rpz"].begin(About("community", Seq(seq), 1, frozenset(), None, options, day)).head.decode()
+    for revision in (20_007, (1 << 32) - 1, 1 << 32):
+        head = FORMATS["rpz"].begin(About("community", Seq(7), 1, frozenset(), None, options, revision)).head.decode()
         serials.append(int(head.split(" SOA ")[1].split()[2]))
-    assert serials == [20_007, 20_008, 20_009]
+    assert serials == [20_007, (1 << 32) - 1, 0]

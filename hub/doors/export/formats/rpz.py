@@ -61,7 +61,7 @@ def _reversed(network: IPv4Network | IPv6Network) -> str:
 
 
 def _begin(about: About[RpzOptions]) -> Writer:
-    """Starts a zone. Its serial number rises with the collection's changes and with the hub's date."""
+    """Starts a zone. Its serial number rises with all that the zone depends on except its parameters."""
     zone, action = about.options.zone, about.options.action
     target = _ACTIONS.get(action, f"{action}.")
 
@@ -74,7 +74,7 @@ def _begin(about: About[RpzOptions]) -> Writer:
             return None
         return f"{name} CNAME {target}\n*.{name} CNAME {target}\n".encode()
 
-    serial = (about.seq + about.day) % _SERIALS
+    serial = about.revision % _SERIALS
     head = (
         f"$ORIGIN {zone}.\n$TTL 300\n@ SOA localhost. root.localhost. {serial} 3600 600 604800 300\n@ NS localhost.\n"
     )
