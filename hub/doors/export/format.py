@@ -1,7 +1,7 @@
 """The definition of an export format, which turns values into bytes. Each module of ``formats/`` has one, ``FORMAT``.
 
-A format does not use the store, the clock or the request. Its output depends only on ``About`` and the entries, because
-the ``ETag`` of a list is computed from these.
+A format does not use the store, the clock or the request, and a file only as ``About.open_file``. Its output depends
+only on ``About`` and the entries, because the ``ETag`` of a list is computed from these.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -52,6 +53,8 @@ class About(Generic[OptionsT]):
     revision: int = 0
     """Rises whenever a list with these parameters may have become another one. It never falls, and is the same in all
     processes with the same warning lists."""
+    open_file: Callable[[], BinaryIO] = TemporaryFile
+    """Opens a file without a name, for what a list needs at its end and is too long for memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class Format:
     is_collapsed: bool = False
     """Whether its products misread a list in which one entry covers another, so that it is always collapsed."""
     limits: ProductLimits = ProductLimits()
+    room_bytes: Callable[[Any], int] = lambda _: 0
+    """The memory that a list with these options needs besides that of every list."""
     options: type[Options] = Options
     """The class of ``About.options``. Its fields are query parameters, or path parameters if ``path`` names them."""
     path: str = "export.{format}"

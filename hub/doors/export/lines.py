@@ -23,10 +23,6 @@ class Lines:
         self.count = 0
         """The number of lines so far."""
 
-    def of(self, items: Iterable[ListItem]) -> bytes:
-        """Returns the lines of more items."""
-        return b"".join(self._each(items))
-
     def fits(self, item: ListItem) -> bool:
         """Returns whether a list can have an item, whatever else it has."""
         return self._within_limit(self._alone(item)) is not None
@@ -34,7 +30,8 @@ class Lines:
     def _within_limit(self, line: bytes | None) -> bytes | None:
         return line if line is None or self._most_bytes is None or len(line) <= self._most_bytes else None
 
-    def _each(self, items: Iterable[ListItem]) -> Iterator[bytes]:
+    def of(self, items: Iterable[ListItem]) -> Iterator[bytes]:
+        """Yields the lines of more items."""
         for item in items:
             if not self._seen.first_time(item.key(with_type=self._says_type)):
                 continue

@@ -94,7 +94,7 @@ class Listing:
         lines = Lines(self._asked.format, writer, self._made.selection.skipped)
         with contextlib.ExitStack() as spools:
             async for batch in self._chosen(lines, spools):
-                await asyncio.to_thread(lambda some: write([lines.of(some)]), batch)
+                await asyncio.to_thread(lambda some: write(lines.of(some)), batch)
         return lines.count
 
     # ---------------------------------------------------------------- the items, in their order

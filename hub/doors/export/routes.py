@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -19,7 +20,7 @@ from hub.doors.export.listing import Listing, Made
 from hub.doors.export.misp import MISP_FEED_INFO, misp_feed_routes
 from hub.doors.export.selection import Selection
 from hub.doors.export.sending import Sending, sent
-from hub.doors.export.spool import MOST_FILES, FinishedList
+from hub.doors.export.spool import MOST_FILES, FinishedList, open_file
 from hub.doors.export.value_checks import ValueChecks
 from hub.doors.kept import KeptValues
 from hub.doors.openapi import ERRORS
@@ -133,11 +134,15 @@ class _Answer:
         if is_current(request, etag):
             return Response(status_code=304, headers=headers)
         kinds = asked.kinds or asked.format.usual_kinds
+        scratch = partial(open_file, doors.settings.lists_folder)
+        about = About(
+            collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options, revision, scratch
+        )
         made = Made(
             collection,
             head,
             asked,
-            About(collection.name, head.seq, head.date_us, asked.kinds, asked.limit, asked.options, revision),
+            about,
             Selection(asked.format, kinds, asked.min_confidence, policy.today_us, lists=lists, released=released),
             repr((collection.id, policy.today, lists.version, hash(released), asked.text)),
         )
@@ -145,11 +150,16 @@ class _Answer:
         begun_s = asyncio.get_running_loop().time()
         part_bytes = doors.settings.list_part_bytes
         is_finished = self._lists.finished.find(etag) is not None
-        room_bytes = 0 if is_finished else _ROOM_BYTES + (asked.most or 0) * _ENTRY_BYTES
+        room_bytes = 0 if is_finished else _room_bytes(asked)
         async with share_of(doors, request, max(2 * part_bytes, room_bytes)) as share:
             found = await self._lists.finished.get(etag, collection.no, listing.finish)
             headers["content-type"] = asked.format.media_type
             return await sent(doors, request, Sending(collection, found, share, begun_s), headers)
+
+
+def _room_bytes(asked: Asked) -> int:
+    """Returns the memory that making a list takes."""
+    return _ROOM_BYTES + (asked.most or 0) * _ENTRY_BYTES + asked.format.room_bytes(asked.options)
 
 
 # ---------------------------------------------------------------- descriptions of the formats

@@ -19,6 +19,7 @@ from hub.doors.export.value_keys import KEYED_KINDS, key_of_value
 from hub.model.errors import Refused
 
 _VERSION = 1
+_PART_BYTES = 1 << 18
 _64 = (1 << 64) - 1
 _FNV_OFFSET, _FNV_PRIME = 14695981039346656037, 1099511628211
 _MODULUS, _FACTOR = 18446744073709551557, 18446744073709550147
@@ -40,7 +41,7 @@ class BloomFilter:
 
     def __init__(self, capacity: int, rate: float) -> None:
         self.capacity, self._rate = capacity, rate
-        self._bits = abs(math.ceil(capacity * math.log(rate) / math.log(2) ** 2))
+        self._bits = _bits_of(capacity, rate)
         self._hashes = math.ceil(math.log(2) * self._bits / capacity)
         self._field = bytearray(math.ceil(self._bits / 64) * 8)
         self._count = 0
@@ -60,7 +61,9 @@ class BloomFilter:
     def parts(self) -> Iterator[bytes]:
         """Yields the file: version, capacity, rate, hashes, bits and count, then the bits."""
         yield pack("<QQdQQQ", _VERSION, self.capacity, self._rate, self._hashes, self._bits, self._count)
-        yield bytes(self._field)
+        field = memoryview(self._field)
+        for start in range(0, len(field), _PART_BYTES):
+            yield bytes(field[start : start + _PART_BYTES])
 
     def _positions(self, value: bytes) -> Iterator[int]:
         state = _FNV_OFFSET
@@ -70,6 +73,10 @@ class BloomFilter:
         for _ in range(self._hashes):
             state = (state * _FACTOR & _64) % _MODULUS
             yield state % self._bits
+
+
+def _bits_of(capacity: int, rate: float) -> int:
+    return abs(math.ceil(capacity * math.log(rate) / math.log(2) ** 2))
 
 
 def _begin(about: About[BloomOptions]) -> Writer:
@@ -101,5 +108,6 @@ FORMAT = Format(
     escape=_hidden,
     says_type=True,
     kinds=KEYED_KINDS,
+    room_bytes=lambda options: _bits_of(options.capacity, options.false_positive_rate) // 8 + 4 * _PART_BYTES,
     options=BloomOptions,
 )
