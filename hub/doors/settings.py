@@ -40,10 +40,10 @@ class DoorSettings:
     list_part_bytes: int = 512 << 10
     """A longer list is read from the disk in parts of this size."""
     lists_bytes: int = 1 << 30
-    """The total size of finished lists on the disk that are kept in case they are asked for again."""
+    """The total size of finished lists on the disk that are kept in case they are asked for again, half of it for
+    collections that anybody may read; that of the lines of lists, likewise; and that of MISP feeds."""
     misp_feed_rest: float = 10.0
-    """A MISP feed is used at least so many times as long as it took to write, however often its collection
-    changes."""
+    """A MISP feed is used so many times as long as writing it took although its collection changes; see ``rest_of``."""
     warning_lists: Callable[[], WarningLists] = WarningLists
     """Loads the warning lists for the checks of exports; called once, in a thread."""
     answers_bytes: int = 256 << 20

@@ -27,6 +27,7 @@ from hub.doors.openapi import ERRORS
 from hub.doors.since import Since, since_of
 from hub.doors.validators import etag_of_log, is_current, revalidated
 from hub.model.policy import Collection
+from hub.model.words import PUBLIC
 from hub.store.port import LogEnd
 from schemas.api import ExportInfo, ExportLimits, ExportList
 
@@ -42,14 +43,14 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
     """Returns the routes of all exports, and of the list of formats."""
     router = APIRouter(tags=["collections"], default_response_class=Response)
     checks = ValueChecks(doors)
-    lists = _Lists(doors)
+    lists = _OpenAndOtherLists(doors)
     for path in dict.fromkeys(one.path for one in formats.values()):
         here = {name: one for name, one in formats.items() if one.path == path}
         export = _export(doors, checks, lists, here)
         answers = {200: _contents(here), **ERRORS}
         described: dict[str, Any] = {"parameters": _parameters(here, path)}
         router.add_api_route(_BELOW + path, export, methods=["GET"], responses=answers, openapi_extra=described)
-    misp_feed_routes(router, doors, checks, lists.finished)
+    misp_feed_routes(router, doors, checks)
 
     @router.get("/v1/exports", responses={200: {"model": ExportList}, **ERRORS})
     async def list_exports() -> Response:
@@ -63,7 +64,7 @@ def routes(doors: Doors, formats: Mapping[str, Format] = FORMATS) -> APIRouter:
 
 
 def _export(
-    doors: Doors, checks: ValueChecks, lists: _Lists, formats: Mapping[str, Format]
+    doors: Doors, checks: ValueChecks, lists: _OpenAndOtherLists, formats: Mapping[str, Format]
 ) -> Callable[..., Awaitable[Response]]:
     """Returns the handler of the path that these formats share."""
 
@@ -90,17 +91,32 @@ def _export(
             Since() if since is None else since_of(since),
             collapse_of(collapse, format) or format.is_collapsed,
         )
-        return await _Answer(doors, checks, lists, request).of(collection, asked)
+        return await _Answer(doors, checks, lists.of(collection), request).of(collection, asked)
 
     return export
 
 
-class _Lists:
-    """What this process keeps of lists, on the disk."""
+class _OpenAndOtherLists:
+    """What this process keeps of lists: half of the room for collections that anybody may read.
+
+    So whoever has no credentials, and asks for ever new lists, has none of the other collections made anew.
+    """
 
     def __init__(self, doors: Doors) -> None:
-        self.finished: KeptValues[FinishedList] = KeptValues(doors.settings.lists_bytes, most_values=MOST_FILES)
-        self.lines = KeptLines(doors.settings.lists_folder, doors.settings.lists_bytes)
+        self._open, self._others = _Lists(doors), _Lists(doors)
+
+    def of(self, collection: Collection) -> _Lists:
+        """Returns where the lists of a collection are kept."""
+        return self._open if collection.audience.group == PUBLIC else self._others
+
+
+class _Lists:
+    """What this process keeps of the lists of some collections, on the disk."""
+
+    def __init__(self, doors: Doors) -> None:
+        most_bytes = doors.settings.lists_bytes // 2
+        self.finished: KeptValues[FinishedList] = KeptValues(most_bytes, most_values=MOST_FILES // 2)
+        self.lines = KeptLines(doors.settings.lists_folder, most_bytes)
         doors.log_watch.tell(self._changed)
 
     def _changed(self, log: int, before: LogEnd | None, end: LogEnd) -> None:

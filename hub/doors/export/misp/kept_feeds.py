@@ -10,7 +10,6 @@ import asyncio
 from collections import defaultdict
 from contextlib import closing
 from dataclasses import dataclass
-from typing import cast
 from uuid import UUID
 
 from hub.doors.context import Doors
@@ -18,7 +17,7 @@ from hub.doors.export.log_pages import pages_of
 from hub.doors.export.misp.attributes import MispRules
 from hub.doors.export.misp.events import MispAbout
 from hub.doors.export.misp.feed import MispFeed, MispFeedWriter
-from hub.doors.export.spool import FinishedList
+from hub.doors.export.spool import MOST_FILES
 from hub.doors.export.value_checks import ValueChecks
 from hub.doors.kept import KeptValues
 from hub.model.policy import Collection, Policy
@@ -28,6 +27,7 @@ from hub.store.port import Filter, LogEnd
 
 _MARGIN_US = 60_000_000
 """How far the clocks of workers and doors may differ."""
+MOST_REST_S = 300.0
 _INDICATORS = Filter(types=frozenset({"indicator"}))
 
 
@@ -49,12 +49,14 @@ class _Newest:
 
 
 class KeptMispFeeds:
-    """The newest feed of each collection, within the room for finished lists."""
+    """The newest feed of each collection, up to the size of ``lists_bytes``. Lists have other room: anybody may ask for
+    ever new ones of ``public``.
+    """
 
-    def __init__(self, doors: Doors, checks: ValueChecks, kept: KeptValues[FinishedList]) -> None:
+    def __init__(self, doors: Doors, checks: ValueChecks) -> None:
         self._doors = doors
         self._checks = checks
-        self._kept = kept
+        self._kept: KeptValues[MispFeed] = KeptValues(doors.settings.lists_bytes, most_values=MOST_FILES // 2)
         self._newest: dict[int, _Newest] = {}
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         doors.log_watch.tell(self._changed)
@@ -76,21 +78,21 @@ class KeptMispFeeds:
             if newest is not None and newest.serves(basis, head, loop.time()):
                 kept = self._kept.find(_key(collection, newest))
                 if kept is not None:
-                    return cast(MispFeed, kept)
+                    return kept
             begun_s = loop.time()
             feed = await self._written(collection, policy, head.seq)
-            rest_s = doors.settings.misp_feed_rest * (loop.time() - begun_s)
+            rest_s = rest_of(loop.time() - begun_s, doors.settings.misp_feed_rest)
             newest = _Newest(basis, head, feed.is_settled, loop.time() + rest_s)
             return await self._keep(collection, newest, feed)
 
     async def _keep(self, collection: Collection, newest: _Newest, feed: MispFeed) -> MispFeed:
-        async def made() -> FinishedList:
+        async def made() -> MispFeed:
             return feed
 
         log = _log_of(collection.no)
         self._kept.drop(log)
         self._newest[collection.no] = newest
-        return cast(MispFeed, await self._kept.get(_key(collection, newest), log, made))
+        return await self._kept.get(_key(collection, newest), log, made)
 
     async def _written(self, collection: Collection, policy: Policy, seq: Seq) -> MispFeed:
         rules = MispRules(
@@ -110,6 +112,16 @@ class KeptMispFeeds:
         """Free a feed that may have what was erased, or whose collection was removed."""
         if before is not None and (before.edits, before.name) != (end.edits, end.name):
             self._kept.drop(_log_of(log))
+
+
+def rest_of(took_s: float, times: float) -> float:
+    """Returns for how long a feed is used at least that took so long to write: so many times as long, but not longer
+    than ``MOST_REST_S`` unless writing takes longer. So a hub writes half of the time at most.
+
+    >>> rest_of(2.0, 10), rest_of(60.0, 10), rest_of(900.0, 10)
+    (20.0, 300.0, 900.0)
+    """
+    return min(times * took_s, max(MOST_REST_S, took_s))
 
 
 def _basis(collection: Collection, policy: Policy, lists_version: str, edits: int) -> tuple[object, ...]:

@@ -14,9 +14,7 @@ from hub.doors.export.misp.attribute_types import ATTRIBUTE_TYPES
 from hub.doors.export.misp.feed import HASHES, MANIFEST
 from hub.doors.export.misp.kept_feeds import KeptMispFeeds
 from hub.doors.export.sending import Sending, sent
-from hub.doors.export.spool import FinishedList
 from hub.doors.export.value_checks import ValueChecks
-from hub.doors.kept import KeptValues
 from hub.doors.openapi import ERRORS
 from hub.doors.validators import is_current, revalidated
 from hub.model.errors import NotFound
@@ -39,9 +37,9 @@ MISP_FEED_INFO = ExportInfo(
 """What ``/v1/exports`` says of the feed."""
 
 
-def misp_feed_routes(router: APIRouter, doors: Doors, checks: ValueChecks, kept: KeptValues[FinishedList]) -> None:
-    """Add the routes of feeds. ``kept``: where finished lists are kept, and feeds with them."""
-    feeds = KeptMispFeeds(doors, checks, kept)
+def misp_feed_routes(router: APIRouter, doors: Doors, checks: ValueChecks) -> None:
+    """Add the routes of feeds."""
+    feeds = KeptMispFeeds(doors, checks)
 
     async def manifest(request: Request, name: str) -> Response:
         """The events of the MISP feed, each with the time of its newest change."""
