@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any, BinaryIO, Self
 from urllib.parse import quote, urlencode
 
 import typer
@@ -64,29 +62,46 @@ def command(
         "type": ",".join(types or ()) or None, "min_confidence": min_confidence, "since": since, "limit": limit,
         "collapse": "1" if collapse else None, "defang": "1" if defang else None, **_pairs(options or ()),
     }  # fmt: skip
-    handle, name = tempfile.mkstemp(dir=_folder_of(output), prefix=".ctihub-")
-    new = Path(name)
-    try:
-        with (
-            os.fdopen(handle, "w+b") as file,
-            hub_client(url, token, needs_token=False, ca_file=ca_file, patience_s=patience) as client,
-        ):
-            headers = client.download(_path(collection, format, query), file)
-            file.flush()
-            os.fsync(file.fileno())
-            is_changed = _to_stdout(file) if output is None else _replace(output, new)
-    finally:
-        new.unlink(missing_ok=True)
+    from hub.cli.new_content import NewContent
+
+    _ensure_replaceable(output)
+    with (
+        NewContent(output) if output else _Stdout() as new,
+        hub_client(url, token, needs_token=False, ca_file=ca_file, patience_s=patience) as client,
+    ):
+        headers = client.download(_path(collection, format, query), new.file)
+        is_changed = new.put_in_place()
     _report(headers, is_changed, output, as_json)
 
 
-def _folder_of(output: Path | None) -> Path | None:
-    folder = output.absolute().parent if output else None
-    if folder is not None and not folder.is_dir():
+class _Stdout:
+    """What goes to stdout when it is complete. A context manager, as ``NewContent``."""
+
+    def __enter__(self) -> Self:
+        self.file: BinaryIO = tempfile.TemporaryFile()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def put_in_place(self) -> bool:
+        """Write it; returns True."""
+        from connectors.sdk.output import write_out
+
+        self.file.seek(0)
+        while part := self.file.read(1 << 20):
+            write_out(sys.stdout.buffer, part)
+        return True
+
+
+def _ensure_replaceable(output: Path | None) -> None:
+    if output is None:
+        return
+    folder = Path(os.path.realpath(output)).parent
+    if not folder.is_dir():
         raise WrongUsage("output.folder", f"There is no folder {folder}.", "Create it first.")
-    if output is not None and output.exists() and not output.is_file():  # /dev/null would be replaced by a file
+    if output.exists() and not output.is_file():  # /dev/null would be replaced by a file
         raise WrongUsage("output.kind", f"{output} is no file.", "Leave -o out to write to stdout.")
-    return folder
 
 
 def _path(collection: str, format: str, query: Mapping[str, Any]) -> str:
@@ -102,32 +117,6 @@ def _pairs(said: list[str] | tuple[str, ...]) -> dict[str, str]:
                 "option.invalid", f"--option takes NAME=VALUE, not {one!r}.", "For example zone=rpz.local."
             )
     return dict(one.split("=", 1) for one in said)
-
-
-def _to_stdout(file: BinaryIO) -> bool:
-    from connectors.sdk.output import write_out
-
-    file.seek(0)
-    while part := file.read(1 << 20):
-        write_out(sys.stdout.buffer, part)
-    return True
-
-
-def _replace(output: Path, new: Path) -> bool:
-    """Put the new file in the place of the old one, with its permissions; returns whether it differs from it."""
-    from connectors.sdk.checkpoints import sync_folder
-
-    if output.exists():
-        if filecmp.cmp(output, new, shallow=False):
-            return False
-        shutil.copymode(output, new)
-    else:
-        umask = os.umask(0)
-        os.umask(umask)
-        new.chmod(0o666 & ~umask)
-    new.replace(output)
-    sync_folder(output.absolute().parent)
-    return True
 
 
 def _report(headers: Mapping[str, str], is_changed: bool, output: Path | None, as_json: bool) -> None:
