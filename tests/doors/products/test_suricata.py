@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
+import re
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,9 @@ from tests.doors.formats import suricata_dataset as dataset
 from tests.doors.hubs import Hub
 from tests.doors.list_readers import writer_of, written_by
 from tests.story import an_indicator
+from tests.waiting import WITHIN_S
 
+PAGE = Path(__file__).parents[3] / "docs/clients/suricata.md"
 PATH = "/v1/collections/public/export.suricata"
 
 
@@ -62,6 +68,42 @@ async def test_suricata_update_installs_every_rule_of_hostile_values(tmp_path: P
     ]  # fmt: skip
     await asyncio.to_thread(subprocess.run, command, cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "out/suricata.rules").read_bytes().splitlines() == written.splitlines()
+
+
+def test_suricata_update_sends_the_token_of_the_file_that_its_page_shows(tmp_path: Path) -> None:
+    [source] = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    rule = written_by(writer_of(FORMATS["suricata"]), [an_entry("c2.example", type="domain-name")])
+    asked: list[tuple[str, str | None]] = []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers["authorization"]))
+            self.send_response(200)
+            self.send_header("content-length", str(len(rule)))
+            self.end_headers()
+            self.wfile.write(rule)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    (tmp_path / "update/sources").mkdir(parents=True)
+    command = [
+        sys.executable, "-c", "from suricata.update.main import main; main()", "update", "--no-test", "--no-reload",
+        "-c", "/dev/null", "-D", str(tmp_path), "-o", "out", "--suricata-version", "7.0.3",
+    ]  # fmt: skip
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        (tmp_path / "update/sources/ctihub.yaml").write_text(source.replace("https://hub.example", address))
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            environment = {**os.environ, "no_proxy": "*"}
+            subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, env=environment, timeout=WITHIN_S)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert asked == [("/v1/collections/community/export.suricata?limit=20000", "Bearer TOKEN")]
+    assert (tmp_path / "out/suricata.rules").read_bytes() == rule
 
 
 async def test_digests_have_no_rule(hub: Hub) -> None:
