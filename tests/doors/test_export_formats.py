@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -12,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.doors.export.entry import Entry, ListItem
-from hub.doors.export.format import Format, Unit
+from hub.doors.export.format import About, Format, Unit
 from hub.doors.export.formats import FORMATS, find, module_name
+from hub.model.words import Seq
 from tests.doors.entries import A_LIST, HOSTILE, PLAIN, an_entry, an_object, items
 from tests.doors.list_readers import reader_of, writer_of, written_by
 
@@ -68,6 +70,24 @@ def test_whether_a_list_can_have_an_item_does_not_depend_on_the_others(format: F
             assert (found is None) == (line is None)
             assert found is None or line is None or line == b"" or len(found) <= len(line)
         assert written_by(asked, some) == written_by(writer_of(format), some), "asking leaves no trace"
+
+    holds()
+
+
+@pytest.mark.parametrize(
+    "format", [one for one in FORMATS.values() if one.lines_are_alone], ids=operator.attrgetter("name")
+)
+def test_lines_that_are_kept_depend_on_their_item_and_the_options_alone(format: Format) -> None:
+    is_of_values = format.unit is Unit.VALUE
+    plain = [an_entry(PLAIN[kind], type=kind) for kind in sorted(format.kinds or PLAIN) if is_of_values]
+    options = format.options.model_validate(reader_of(format).options)
+
+    @given(some=st.lists(items(format), max_size=6))
+    def holds(some: list[ListItem]) -> None:
+        other = format.begin(About("other", Seq(9), 1, format.kinds, 5, options, 9))
+        for item in reversed([*plain, *some, *plain]):
+            assert other.line(item) == writer_of(format).line(item)
+        assert other.alone is None
 
     holds()
 

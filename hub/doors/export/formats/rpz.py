@@ -87,6 +87,7 @@ FORMAT = Format(
     begin=_begin,
     escape=escape,
     says_type=False,
+    lines_are_alone=True,
     kinds=frozenset({"domain-name", "ipv4-addr", "ipv6-addr"}),
     options=RpzOptions,
 )

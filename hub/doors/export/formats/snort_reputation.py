@@ -41,6 +41,7 @@ FORMAT = Format(
     begin=_begin,
     escape=as_it_is,
     says_type=False,
+    lines_are_alone=True,
     kinds=frozenset({"ipv4-addr", "ipv6-addr"}),
     options=ReputationOptions,
 )

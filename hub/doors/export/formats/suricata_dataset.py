@@ -47,6 +47,7 @@ FORMAT = Format(
     begin=lambda _: Writer(_line),
     escape=escape,
     says_type=False,
+    lines_are_alone=True,
     kinds=frozenset({"ipv4-addr", "ipv6-addr", "domain-name", *_DIGEST}),
     one_kind=True,
     limits=ProductLimits(line_bytes=1_023),

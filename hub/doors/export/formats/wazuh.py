@@ -62,6 +62,7 @@ FORMAT = Format(
     begin=lambda _: Writer(_line),
     escape=escape,
     says_type=False,
+    lines_are_alone=True,
     kinds=NETWORK_KINDS | _DIGESTS | {"email-addr", "file:name"},
     limits=ProductLimits(line_bytes=65_534),
 )
