@@ -7,8 +7,8 @@ list. Every route is checked in one place, against its own declaration: no door 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, get_args, get_origin
 
 from fastapi import params
@@ -21,6 +21,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hub.model.errors import Refused
 
 BELOW = "/v1/"
+TAKES = "x-takes"
+"""A word of OpenAPI documents, at a path parameter: for each of its values, the query parameters that are for some of
+its values only."""
 _SHOWN_CHARACTERS = 60
 _ALIKE = 0.6
 
@@ -32,6 +35,18 @@ class DeclaredParameters:
     names: frozenset[str]
     repeatable: frozenset[str]
     """Those that may be given several times."""
+    choice: str = ""
+    """The path parameter whose value says which of them there are, if there is one."""
+    takes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """For each of its values, those that are for some of its values only."""
+
+    def at(self, path: Mapping[str, str]) -> DeclaredParameters:
+        """Returns those that there are with these path parameters: all, if the route knows no such value."""
+        taken = self.takes.get(path.get(self.choice, ""))
+        if taken is None:
+            return self
+        optional = frozenset[str]().union(*self.takes.values())
+        return DeclaredParameters(self.names - optional | taken, self.repeatable)
 
     def check(self, query: QueryParams) -> None:
         """Raises Refused for the first unknown or repeated parameter."""
@@ -63,12 +78,15 @@ def declared_by(route: APIRoute) -> DeclaredParameters:
     fields = [field for field in get_flat_params(route.dependant) if isinstance(field.field_info, params.Query)]
     names = {field.alias for field in fields}
     repeatable = {field.alias for field in fields if _takes_several(field.field_info.annotation)}
+    choice, takes = "", dict[str, frozenset[str]]()
     for one in (route.openapi_extra or {}).get("parameters", ()):
+        if TAKES in one:
+            choice, takes = one["name"], {value: frozenset(some) for value, some in one[TAKES].items()}
         if one["in"] == "query":
             names.add(one["name"])
             if one.get("schema", {}).get("type") == "array":
                 repeatable.add(one["name"])
-    return DeclaredParameters(frozenset(names), frozenset(repeatable))
+    return DeclaredParameters(frozenset(names), frozenset(repeatable), choice, takes)
 
 
 class _Checked:
@@ -81,7 +99,7 @@ class _Checked:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["query_string"]:
-            self._declared.check(QueryParams(scope["query_string"]))
+            self._declared.at(scope["path_params"]).check(QueryParams(scope["query_string"]))
         await self._app(scope, receive, send)
 
 

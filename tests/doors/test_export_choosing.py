@@ -162,9 +162,17 @@ async def test_a_parameter_that_no_list_of_the_format_has_is_refused_with_the_ne
         answer = await get(hub, f"{name}=1")
         assert (answer.status_code, answer.json()["code"]) == (400, "parameter.unknown")
         assert answer.json()["way_out"].startswith(way_out)
-    answer = await get(hub, "defang=1", LIST.replace("txt", "jsonl"))
-    assert answer.status_code == 400
-    assert "docs/formats/jsonl.md" in answer.json()["way_out"]
+    common = "collapse, limit, min_confidence, since, type"
+    for format, asked, way_out in (
+        ("jsonl", "defang=1", f"This path takes {common}."),
+        ("txt", "zon=rpz.example", f"This path takes collapse, defang, {common.removeprefix('collapse, ')}."),
+        ("rpz", "zon=rpz.example", f"Did you mean zone? This path takes action, {common}, zone."),
+    ):
+        answer = await get(hub, asked, LIST.replace("txt", format))
+        assert (answer.status_code, answer.json()["code"]) == (400, "parameter.unknown")
+        assert answer.json()["way_out"] == way_out
+    answer = await get(hub, "zone=rpz.example", LIST.replace("txt", "pdf"))
+    assert (answer.status_code, answer.json()["code"]) == (404, "export.format")
 
 
 # ---------------------------------------------------------------- defang

@@ -21,8 +21,6 @@ _NAMES = {
 }
 _KINDS = "ipv4-addr, domain-name, url, sha-256 and the like"
 _EXAMPLES = {Unit.VALUE: _KINDS, Unit.INDICATOR: _KINDS, Unit.OBJECT: "indicator, malware, relationship and the like"}
-COMMON = ("type", "limit", "min_confidence", "since", "collapse")
-"""The parameters of all lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +98,11 @@ def limit_of(said: int | None, format: Format, most: int) -> int | None:
 
 
 def options_of(query: Mapping[str, str], format: Format) -> Options:
-    """Returns the options of the format. Raises Refused for unknown and for invalid parameters."""
-    fields = format.options.model_fields
-    for name in query:
-        if name not in fields:
-            raise _unknown(name, [*COMMON, *fields], format)
+    """Returns the options of the format among the parameters of a request. Raises Refused for invalid ones."""
     try:
-        return format.options.model_validate(dict(query))
+        return format.options.model_validate(
+            {name: query[name] for name in format.options.model_fields if name in query}
+        )
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -120,9 +116,3 @@ def collapse_of(said: bool, format: Format) -> bool:
     if said and format.unit is not Unit.VALUE:
         raise Refused("export.option", f"export.{format.name} has objects, which are not collapsed.", "Leave it out.")
     return said
-
-
-def _unknown(name: str, known: list[str], format: Format) -> Refused:
-    near = get_close_matches(name, known, n=1)
-    way_out = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}. See {format.page}."
-    return Refused("parameter.unknown", f"export.{format.name} has no parameter {name[:60]!r}.", way_out)

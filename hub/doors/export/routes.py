@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
-from hub.doors.export.asked import COMMON, Asked, collapse_of, format_of, kinds_of, limit_of, options_of
+from hub.doors.export.asked import Asked, collapse_of, format_of, kinds_of, limit_of, options_of
 from hub.doors.export.format import About, Format
 from hub.doors.export.formats import FORMATS
 from hub.doors.export.kept_lines import KeptLines
@@ -24,6 +24,7 @@ from hub.doors.export.spool import MOST_FILES, FinishedList, open_file
 from hub.doors.export.value_checks import ValueChecks
 from hub.doors.kept import KeptValues
 from hub.doors.openapi import ERRORS
+from hub.doors.parameters import TAKES
 from hub.doors.since import Since, since_of
 from hub.doors.validators import etag_of_log, is_current, revalidated
 from hub.model.policy import Collection
@@ -32,7 +33,6 @@ from hub.store.port import LogEnd
 from schemas.api import ExportInfo, ExportLimits, ExportList
 
 _BELOW = "/v1/collections/{name}/"
-_OF_EVERY_LIST = {*COMMON, "name", "format"}
 _ROOM_BYTES = 8 << 20
 """The memory of an export: a page, its text, and the set of values."""
 _ENTRY_BYTES = 1_000
@@ -81,12 +81,11 @@ def _export(
         """Values to block: asserted positively and alone, live, not expired, not marked PAP:RED or PAP:AMBER."""
         collection = await doors.gate.collection(request, name)
         format = format_of(request.path_params.get("format", next(iter(formats))), formats)
-        given = {**request.query_params, **request.path_params}
         asked = Asked(
             format,
             kinds_of(type or (), format),
             limit_of(limit, format, doors.settings.export_limit),
-            options_of({name: said for name, said in given.items() if name not in _OF_EVERY_LIST}, format),
+            options_of({**request.query_params, **request.path_params}, format),
             min_confidence,
             Since() if since is None else since_of(since),
             collapse_of(collapse, format) or format.is_collapsed,
@@ -209,7 +208,9 @@ def _parameters(formats: Mapping[str, Format], path: str) -> list[dict[str, Any]
             texts.setdefault(name, []).append(f"{one.name}: {field.description or name}")
     parameters = [_parameter(name, path, {"type": "string"}, "; ".join(said)) for name, said in texts.items()]
     if "{format}" in path:
-        parameters.append(_parameter("format", path, {"type": "string", "enum": list(formats)}, "How it is written"))
+        choice = _parameter("format", path, {"type": "string", "enum": list(formats)}, "How it is written")
+        takes = {name: sorted(one.options.model_fields) for name, one in formats.items()}
+        parameters.append({**choice, TAKES: takes})
     return parameters
 
 
