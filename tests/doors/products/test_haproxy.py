@@ -94,6 +94,8 @@ def test_the_rules_of_the_page_block_what_is_listed(tmp_path: Path) -> None:
     name = written("haproxy", entries=(an_entry("c2.example", type="domain-name"),)).content
     with serving(tmp_path, url=url, domain=name) as port:
         assert status(port, "C2.example:80") == status(port, "h.example:8080", "/a?b=c") == 403
+        assert status(port, "H.EXAMPLE:8080", "/a?b=c") == 403, "letters of a host are the same"
+        assert status(port, "h.example:8080", "/A?b=c") == 200, "those of a path are not"
         assert status(port, "a.c2.example") == status(port, "h.example", "/a?b=c") == 200
         assert status(port, "h.example:8080", "/a?b=cd") == status(port, "h.example:8080", "/a") == 200
 

@@ -12,7 +12,7 @@ _SCHEME = re.compile(r"https?://")
 
 
 def escape(value: str) -> str:
-    """Returns a value as HAProxy compares it: a URL without its scheme, as the fetch ``baseq`` has it.
+    """Returns a value as HAProxy compares it: a URL without its scheme, since requests to an origin have none.
 
     >>> escape("http://c2.example:8080/a?b=c")
     'c2.example:8080/a?b=c'
