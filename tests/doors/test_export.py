@@ -314,3 +314,21 @@ def test_the_best_of_many_hold_only_a_few() -> None:
     chosen, others = taken(best)
     assert [e.confidence for e in chosen] == [100] * 10
     assert others == 49_990
+
+
+@pytest.mark.parametrize("counts_others", [True, False])
+def test_the_best_of_many_are_those_of_sorting_all_that_fit(counts_others: bool) -> None:
+    # later ones come before earlier ones of the same rank, and some come twice
+    values = [f"{(5_000 - no) % 4_000:04}" for no in range(5_000)]
+    entries = [an_entry(value, confidence=no * 7 % 2, modified_us=no * 11 % 2) for no, value in enumerate(values)]
+    fitting = {entry for entry in entries if not entry.value.endswith("3")}
+    best = Best(500, fits=lambda item: item in fitting, counts_others=counts_others)
+    for start in range(0, len(entries), 500):
+        best.add(entries[start : start + 500])
+    by_value: dict[str, Entry] = {}
+    for entry in sorted(fitting, key=lambda entry: entry.rank):
+        by_value[entry.value] = entry
+    expected = sorted(by_value.values(), key=lambda e: (-e.rank[0], -e.rank[1], f"{e.type} {e.value}"))[:500]
+    chosen, others = taken(best)
+    assert [(e.value, e.rank) for e in chosen] == [(e.value, e.rank) for e in expected]
+    assert others == (3_500 if counts_others else 400)

@@ -82,22 +82,27 @@ class Best:
         self._with_type = with_type
         self._counts_others = counts_others
         self._kept: dict[str, ListItem] = {}
+        self._least = (-1, -1)
+        """The rank of the last of so many as are wanted: nothing below it is among the best."""
         self._counted = DistinctValues()
 
     def add(self, items: Iterable[ListItem]) -> None:
         """Process more items."""
         for item in items:
-            key = item.key(with_type=self._with_type)
-            fits = self._fits(item)
-            if self._counts_others or not fits:
+            key, rank = item.key(with_type=self._with_type), item.rank
+            if self._counts_others:
                 self._counted.first_time(key)
-            if not fits:
+                if rank < self._least:  # whether it fits makes no difference
+                    continue
+            if not self._fits(item):
+                self._counted.first_time(key)
                 continue
             known = self._kept.get(key)
-            if known is None or item.rank > known.rank:
+            if rank >= self._least and (known is None or rank > known.rank):
                 self._kept[key] = item
         if len(self._kept) > self._most + self._most // 4 + 1_000:
-            self._kept = dict(self._ordered())
+            ordered = self._ordered()
+            self._kept, self._least = dict(ordered), ordered[-1][1].rank
 
     def take(self) -> tuple[list[ListItem], int]:
         """Returns and clears the items, best first, then by type and value, and the number of others that are counted:
