@@ -13,8 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.doors.export import sorted_keys
+from hub.doors.export.asked import Asked
+from hub.doors.export.distinct import _RECENT, DistinctValues
 from hub.doors.export.format import Writer
 from hub.doors.export.formats import FORMATS
+from hub.doors.export.routes import _room_bytes
 from hub.doors.export.sorted_keys import SortedKeys
 from tests.doors.entries import an_entry
 from tests.doors.hubs import a_hub
@@ -49,6 +52,25 @@ def test_a_list_of_keys_takes_no_more_memory_than_is_reserved() -> None:
         assert finish(writer) == VALUES * 65
 
     assert peak_bytes(run) < format.room_bytes(format.options())
+
+
+def test_what_is_known_of_each_value_stays_small_while_it_grows() -> None:
+    count = 4 * _RECENT  # at the last, half of them are merged with the other half
+
+    def run() -> None:
+        seen = DistinctValues()
+        assert all(seen.first_time(str(no)) for no in range(count))
+
+    assert peak_bytes(run) < 50 * count
+
+
+async def test_what_is_reserved_depends_on_format_and_choice() -> None:
+    bloom, hashset = FORMATS["bloom"], FORMATS["hashset"]
+    options = bloom.options.model_validate({"capacity": "5000000", "false_positive_rate": "0.000001"})
+    least = _room_bytes(Asked(FORMATS["txt"], frozenset()))
+    assert _room_bytes(Asked(bloom, frozenset(), options=options)) == least + bloom.room_bytes(options)
+    assert _room_bytes(Asked(hashset, frozenset())) == least + sorted_keys.ROOM_BYTES
+    assert _room_bytes(Asked(FORMATS["txt"], frozenset(), limit=10_000)) == least + 10_000_000
 
 
 def test_the_largest_filter_takes_no_more_memory_than_is_reserved() -> None:

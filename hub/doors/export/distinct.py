@@ -6,6 +6,7 @@ import hashlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from heapq import merge
 
 from hub.doors.export.entry import ListItem
 
@@ -48,7 +49,7 @@ class DistinctValues:
     def _sort(self) -> None:
         new = array("Q", sorted(self._recent))
         while self._sorted and len(self._sorted[-1]) <= len(new):
-            new = array("Q", sorted([*self._sorted.pop(), *new]))
+            new = array("Q", merge(self._sorted.pop(), new))  # a list of numbers would take 40 bytes for each
         self._sorted.append(new)
         self._recent.clear()
 
