@@ -82,11 +82,12 @@ def load_lists(
                 values.setdefault((kind, value), name)
         found.append(Loaded(name, str(document.get("version", "")), len(entries)))
     suffix = PublicSuffixList()
+    hosts = frozenset(map(_own_host, own_hosts))
     lists = WarningLists(
-        own_rules=True, own_hosts=frozenset(map(_own_host, own_hosts)), values=values,
+        own_rules=True, own_hosts=hosts, values=values,
         suffixes=suffixes, networks=tuple(networks), is_public_suffix=lambda name: suffix.publicsuffix(name) == name,
         top_level=frozenset(str(name).rpartition(".")[2] for name in suffix._publicsuffix),
-        version=" ".join((f"rules={RULES}", *(f"{one.name}={one.version}" for one in found))),
+        version=" ".join((f"rules={RULES}", *sorted(hosts), *(f"{one.name}={one.version}" for one in found))),
         revision=RULES + sum(int(one.version) for one in found if _NUMBER.fullmatch(one.version)),
     )  # fmt: skip
     return lists, found

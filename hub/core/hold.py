@@ -113,7 +113,7 @@ class WarningLists:
     top_level: frozenset[str] = frozenset()
     """The top-level domains of the Internet, as A-labels. If empty, every name may be a top-level domain."""
     version: str = ""
-    """Changes whenever another version or another choice of lists is loaded."""
+    """Changes whenever another version or another choice of lists is loaded, or the hub has other hosts of its own."""
     revision: int = 0
     """Rises whenever newer versions of the same lists, or more lists, are loaded."""
 

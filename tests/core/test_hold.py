@@ -207,6 +207,11 @@ def test_the_operators_own_list_comes_before_the_packaged_one(tmp_path: Path) ->
     assert warning_lists.load_lists(("public-dns-v4", "eicar.com"), NOWHERE)[0].revision > packaged.revision
 
 
+def test_lists_of_a_hub_with_another_address_have_another_version() -> None:
+    here, there, again = (warning_lists.load_lists((), NOWHERE, [host])[0] for host in ("a.test", "b.test", "A.test"))
+    assert here.version == again.version != there.version
+
+
 def test_an_unknown_list_is_named() -> None:
     with pytest.raises(WrongUsage, match="no-such-list"):
         warning_lists.load_lists(("no-such-list",), NOWHERE)
