@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-from hub.patterns.observables import hashes, rule_for
+from hub.patterns.observables import Canonicaliser, hashes, rule_for
+from hub.patterns.observables.addresses import canonical_asn, canonical_ipv4, canonical_ipv6, canonical_mac
+from hub.patterns.observables.names import canonical_domain, canonical_email
+from hub.patterns.observables.urls import canonical_url
 from hub.patterns.values import Observable
 
 _DEFANGED = (
@@ -20,12 +23,11 @@ _MAY_BE_DEFANGED = re.compile(r"[\[({\\]|^(?:hxxp|h\*\*p|meow|fxp)", re.IGNORECA
 _QUOTES = " \t\r\n\v\f\"'<>`"
 _WITHOUT_SCHEME = re.compile(r"[^/?#\s:@]+\.[^/?#\s:@]+(?::[0-9]+)?(?:/|$)")
 _MAX_CHARS = 8_192
-_GUESSES = (
-    ("ipv4-addr", "value"),
-    ("ipv6-addr", "value"),
-    ("url", "value"),
-    ("email-addr", "value"),
-    ("mac-addr", "value"),
+_GUESSES: tuple[tuple[str, Canonicaliser], ...] = (
+    ("ipv6-addr", canonical_ipv6),
+    ("url", canonical_url),
+    ("email-addr", canonical_email),
+    ("mac-addr", canonical_mac),
 )
 
 
@@ -54,32 +56,34 @@ def value_candidates(text: str) -> tuple[Observable, ...]:
     if len(text) > _MAX_CHARS:
         return ()
     value = refang(text)
-    found = [candidate for kind, path in _GUESSES if (candidate := _candidate(kind, path, value))]
-    if len(value) >= _SHORTEST_DIGEST:
-        digests = ((path, rule.canonicalise(value)) for path, rule in _DIGESTS)
-        found += [Observable("file", path, digest) for path, digest in digests if isinstance(digest, str)]
-    if not found and (domain := _candidate("domain-name", "value", value)):
+    if address := _candidate("ipv4-addr", canonical_ipv4, value):
+        return (address,)  # nothing else is written like it
+    found = [candidate for kind, canonicalise in _GUESSES if (candidate := _candidate(kind, canonicalise, value))]
+    if not found:
+        digests = ((path, rule.canonicalise(value)) for path, rule in _DIGESTS.get(len(value.upper()), ()))
+        found = [Observable("file", path, digest) for path, digest in digests if isinstance(digest, str)]
+    if not found and (domain := _candidate("domain-name", canonical_domain, value)):
         found.append(domain)
     if not found and _WITHOUT_SCHEME.match(value):
-        guesses = (_candidate("url", "value", f"{scheme}://{value}") for scheme in ("http", "https"))
+        guesses = (_candidate("url", canonical_url, f"{scheme}://{value}") for scheme in ("http", "https"))
         found += [guess for guess in guesses if guess]
-    if value[:2].upper() == "AS" and (number := _candidate("autonomous-system", "number", value)):
-        found.insert(0, number)
+    if value[:2].upper() == "AS" and (number := canonical_asn(value)):
+        found.insert(0, Observable("autonomous-system", "number", number))
     return tuple(found)
 
 
-def _candidate(kind: str, path: str, value: str) -> Observable | None:
-    rule = rule_for(kind, path)
-    canonical = rule.canonicalise(value) if rule else None
-    return Observable(kind, path, canonical) if isinstance(canonical, str) else None
+def _candidate(kind: str, canonicalise: Canonicaliser, value: str) -> Observable | None:
+    canonical = canonicalise(value)
+    return Observable(kind, "value", canonical) if isinstance(canonical, str) else None
 
 
-_SHORTEST_DIGEST = 32
-"""Hexadecimal digits of an MD5."""
-_LIKELY_FIRST = ("SHA-256", "SHA-1", "MD5", "SHA-512")
-_DIGESTS = tuple(
-    (path, rule)
-    for name in (*_LIKELY_FIRST, *(name for name in hashes.ALGORITHMS if name not in (*_LIKELY_FIRST, "SSDEEP", "MD6")))
-    if (rule := rule_for("file", path := f"hashes.'{name}'" if "-" in name else f"hashes.{name}")) is not None
-)
-"""The paths of digests with their rules, which take much longer to find than to apply."""
+_DIGESTS = {
+    chars: tuple(
+        (path, rule)
+        for name in hashes.CHARS
+        if chars in hashes.CHARS[name] and name != "MD6"
+        if (rule := rule_for("file", path := f"hashes.'{name}'" if "-" in name else f"hashes.{name}")) is not None
+    )
+    for chars in {chars for some in hashes.CHARS.values() for chars in some}
+}
+"""By their number of characters, the paths of digests with their rules, the likeliest first."""

@@ -58,6 +58,8 @@ def canonical_ipv6(value: str) -> str | Problem | None:
     >>> canonical_ipv6("2001:DB8::0001/128"), canonical_ipv6("2001:db8::1/32"), canonical_ipv6("::ffff:c633:6407")
     ('2001:db8::1', '2001:db8::/32', '::ffff:198.51.100.7')
     """
+    if ":" not in value:
+        return None
     address, slash, prefix = value.partition("/")
     length = 128
     if slash:

@@ -23,6 +23,9 @@ _HEX_DIGITS = {
 }
 """Number of hexadecimal digits: STIX 2.1, hash-algorithm-ov, and the algorithms of STIX 2.0 that it dropped."""
 
+CHARS = {**_HEX_DIGITS, "TLSH": (70, 72)}
+"""How many characters digests have; those of ssdeep have any number."""
+
 ALGORITHMS = (*_HEX_DIGITS, "SSDEEP", "TLSH")
 """The algorithms that STIX names and the hub has rules for."""
 

@@ -50,6 +50,8 @@ def canonical_url(value: str) -> str | Problem | None:
     >>> canonical_url("HTTP://user:pw@EXAMPLE.com.:80/%7Ea/../b?q=%c3%a9#Top")
     'http://example.com/b?q=%C3%A9#Top'
     """
+    if ":" not in value:
+        return None
     for _ in range(_MAX_ROUNDS):
         try:
             href = parse_url(value, ("href",))["href"]
