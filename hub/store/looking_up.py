@@ -60,9 +60,10 @@ def _look_up(wanted: SearchKeys) -> Generator[RowsWanted, Rows, LookedUpThings]:
     found = yield from named_things(wanted.values, wanted.around, nos, limit=wanted.limit)
     things = sorted({*wanted.things, *(thing for _, thing in found)})
     rows = (yield RowsWanted(_shown(nos), _v.thing, things)) if things else ()
-    large = sorted({bytes(thing) for thing, *_, body, size in rows if body is None and size})
-    if sum(size for *_, body, size in rows if body is None and size) > wanted.limit_bytes:
+    left_out = [(bytes(thing), size) for thing, _, _, _, _, _, body, size in rows if body is None and size]
+    if sum(size for _, size in left_out) > wanted.limit_bytes:
         return LookedUpThings(found, (), is_too_large=True)
+    large = sorted({thing for thing, _ in left_out})
     bodies = (yield RowsWanted(_whole(nos), _v.thing, large)) if large else ()
     body_of = {(no, bytes(thing)): bytes(body) for thing, no, body in bodies}
     views = [
@@ -106,7 +107,7 @@ def _first(rows: Rows, limit: int) -> list[tuple[bytes, CanonicalKey]]:
 @lru_cache(maxsize=256)
 def _naming(nos: tuple[int, ...], only_live: bool, limit: int) -> Select[Any]:
     """Things by the values that they name, of which one of these collections shows something."""
-    of_thing = [_v.thing == _n.thing, _v.collection.in_(_literal(nos))]
+    of_thing = [_v.thing == _n.thing, _shown_by(nos)]
     shown = exists().where(*of_thing, _v.alive) if only_live else exists().where(*of_thing)
     ordered = select(_n.value, _n.thing).where(shown).order_by(_n.value, _n.thing)
     return ordered.limit(literal_column(str(limit))).offset(literal_column("0"))
@@ -119,19 +120,21 @@ def _shown(nos: tuple[int, ...]) -> Select[Any]:
     columns = (_v.thing, _v.collection, _v.object_id, _v.type, _v.alive, _v.dated_us)
     joined = t.views.outerjoin(t.changes, and_(_c.log == _v.collection, _c.seq == _v.seq))
     statement = select(*columns, small.label("body"), size.label("size")).select_from(joined)
-    return statement.where(_v.collection.in_(_literal(nos)))
+    return statement.where(_shown_by(nos))
 
 
 @lru_cache(maxsize=256)
 def _whole(nos: tuple[int, ...]) -> Select[Any]:
     joined = t.views.join(t.changes, and_(_c.log == _v.collection, _c.seq == _v.seq))
-    statement = select(_v.thing, _v.collection, _c.body).select_from(joined).where(_v.collection.in_(_literal(nos)))
+    statement = select(_v.thing, _v.collection, _c.body).select_from(joined).where(_shown_by(nos))
     return statement.where(func.length(_c.body) > literal_column(str(_LARGE_BYTES)))
 
 
-def _literal(nos: Iterable[int]) -> Collection[Any]:
-    """Numbers in the text of a statement, since ``rows_in`` has no other parameters than its values."""
-    return [literal_column(str(int(no))) for no in nos]
+def _shown_by(nos: Iterable[int]) -> ColumnElement[bool]:
+    """Whether a view is of these collections; their numbers are in the text, since ``rows_in`` has no other parameters
+    than its values. As a sum it is no term of the index: that would be searched for each thing and each collection.
+    """
+    return (_v.collection + literal_column("0")).in_([literal_column(str(int(no))) for no in nos])
 
 
 @lru_cache(maxsize=16)
