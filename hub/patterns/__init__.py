@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hub.model.problems import Code, Problem
 from hub.patterns.candidates import value_candidates
-from hub.patterns.covering import covering, network_width
+from hub.patterns.covering import NetworkWidths, covering, network_width
 from hub.patterns.engine import canonical, canonical_in_full
 from hub.patterns.keys import canonical_text, key, pattern_key
 from hub.patterns.lookup import (
@@ -30,6 +30,7 @@ from hub.patterns.values import Canonical, Named, Observable
 __all__ = [
     "Canonical",
     "Named",
+    "NetworkWidths",
     "Observable",
     "canonical",
     "canonical_in_full",

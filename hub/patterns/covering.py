@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from hub.patterns.observables.addresses import canonical_ipv4, canonical_ipv6
 from hub.patterns.observables.urls import host_of
@@ -10,11 +11,14 @@ from hub.patterns.values import Observable
 
 _ADDRESSES = {"ipv4-addr": canonical_ipv4, "ipv6-addr": canonical_ipv6}
 _LENGTHS = {"ipv4-addr": 32, "ipv6-addr": 128}
+NetworkWidths: TypeAlias = Mapping[str, Sequence[int]]
+"""Prefix lengths of networks by kind of address, the longest first."""
+_EVERY_WIDTH: NetworkWidths = {kind: range(longest - 1, -1, -1) for kind, longest in _LENGTHS.items()}
 
 
-def covering(one: Observable, widths: Collection[tuple[str, int]] | None = None) -> list[Observable]:
-    """The values that contain a value, the narrowest first, in canonical form. ``widths``: of networks only those of
-    these kinds and prefix lengths.
+def covering(one: Observable, widths: NetworkWidths = _EVERY_WIDTH) -> list[Observable]:
+    """The values that contain a value, the narrowest first, in canonical form. ``widths``: of networks only those with
+    these prefix lengths.
 
     >>> [found.value for found in covering(Observable("domain-name", "value", "a.b.example"))]
     ['b.example', 'example']
@@ -51,13 +55,14 @@ def network_width(one: Observable) -> tuple[str, int] | None:
     return (one.kind, int(length)) if length.isdecimal() and len(length) < 4 else None
 
 
-def _networks(one: Observable, widths: Collection[tuple[str, int]] | None) -> list[Observable]:
+def _networks(one: Observable, widths: NetworkWidths) -> list[Observable]:
     address, _, prefix = one.value.partition("/")
-    canonicalise, longest = _ADDRESSES[one.kind], _LENGTHS[one.kind]
+    canonicalise = _ADDRESSES[one.kind]
     if not isinstance(canonicalise(address), str):
         return []
-    lengths = range((int(prefix) if prefix else longest) - 1, -1, -1)
-    wanted = lengths if widths is None else [length for length in lengths if (one.kind, length) in widths]
+    wanted = widths[one.kind]
+    if prefix:
+        wanted = [length for length in wanted if length < int(prefix)]
     if one.kind == "ipv4-addr":
         return [Observable(one.kind, "value", text) for text in _wider_ipv4(address, wanted)]
     wider = (canonicalise(f"{address}/{length}") for length in wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import orjson
 
@@ -24,12 +24,12 @@ MOST_OF_EACH = 50
 ShownState = Literal["live", "expired", "withdrawn"]
 _STATES: Sequence[ShownState] = ("live", "expired", "withdrawn")
 Cut = Literal["found", "network", "name", "url", "related"]
+T = TypeVar("T")
 
 # ---------------------------------------------------------------- the answer
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ShownObject:
+class ShownObject(NamedTuple):
     """What one collection shows, or last showed, of a thing. Of a withdrawn observable only its id is left."""
 
     collection: str
@@ -57,8 +57,7 @@ class ShownObject:
         return _STATES.index(self.state), self.collection, self.type, self.id
 
 
-@dataclass(frozen=True, slots=True)
-class NearObject:
+class NearObject(NamedTuple):
     """Something live around a value; see ``hub.questions.around.Near``."""
 
     relation: Relation
@@ -66,44 +65,49 @@ class NearObject:
     shown: ShownObject
 
 
-@dataclass(frozen=True, slots=True)
-class RelatedDigest:
+class RelatedDigest(NamedTuple):
     """Another digest of the same file, and the object that gives both."""
 
     digest: Observable
     shown: ShownObject
 
 
-@dataclass(frozen=True, slots=True)
-class LookedUp:
+class LookedUp(NamedTuple):
     """The answer about one value."""
 
     asked: str
     meant: Observable
     """The likeliest reading of the text."""
-    found: tuple[ShownObject, ...]
-    within: tuple[NearObject, ...]
-    related: tuple[RelatedDigest, ...]
-    cut: tuple[Cut, ...]
+    found: Sequence[ShownObject]
+    within: Sequence[NearObject]
+    related: Sequence[RelatedDigest]
+    cut: Sequence[Cut]
     """Of what there is more than is named."""
 
 
 # ---------------------------------------------------------------- what is looked for
 
 
-@dataclass(slots=True)
-class SoughtValue:
-    """One text as it was read, and where answers to it are found."""
+class SoughtValue(NamedTuple):
+    """One text as it was read."""
 
     asked: str
-    readings: tuple[Observable, ...]
+    readings: Sequence[Observable]
     """All that it may be, likeliest first; never empty."""
-    things: Collection[CanonicalKey]
-    """The things of the readings themselves."""
     covering: Sequence[Observable]
     """The networks and names that contain it, the narrowest first."""
-    hosts: frozenset[str]
+    hosts: Sequence[str]
     """It as the host of URLs."""
+
+
+class Sought(NamedTuple):
+    """Several values that are looked for together."""
+
+    each: Sequence[SoughtValue]
+    values: Collection[Observable]
+    """All of them, and what contains them."""
+    things: Mapping[CanonicalKey, Observable]
+    """The indicator and the observable of each of these."""
 
 
 # ---------------------------------------------------------------- composing
@@ -113,57 +117,55 @@ class SoughtValue:
 class ShownIndex:
     """What collections show, by all that it is looked for with."""
 
-    by_thing: defaultdict[CanonicalKey, list[ShownObject]] = field(default_factory=lambda: defaultdict(list))
     by_value: defaultdict[Observable, list[ShownObject]] = field(default_factory=lambda: defaultdict(list))
     by_host: defaultdict[str, list[tuple[str, ShownObject]]] = field(default_factory=lambda: defaultdict(list))
     by_digest: defaultdict[Observable, list[RelatedDigest]] = field(default_factory=lambda: defaultdict(list))
 
 
 def shown_for(
-    sought: Iterable[SoughtValue], views: Iterable[LookedUpView], names: Mapping[int, str], today_us: int | None
+    sought: Sought, views: Iterable[LookedUpView], names: Mapping[int, str], today_us: int | None
 ) -> ShownIndex:
     """What these views show of what is looked for. ``names``: of the collections, by number."""
-    values, hosts = set[Observable](), set[str]()
-    for one in sought:
-        values.update(one.readings, one.covering)
-        hosts |= one.hosts
+    hosts = {host for one in sought.each for host in one.hosts}
     found, asserted = ShownIndex(), _Asserted()
     for view in views:
         obj: StixObject = orjson.loads(view.body) if view.body else {}
         shown = _shown_object(view, obj, names[view.collection], today_us)
-        found.by_thing[view.thing].append(shown)
-        for value in asserted.of(view.thing, obj):
-            if value in values:
+        own = sought.things.get(view.thing)
+        is_single = own is not None and own.kind != "file"
+        values = () if is_single else asserted.of(view.thing, obj)
+        for value in values if own is None else {own, *values}:
+            if value in sought.values:
                 found.by_value[value].append(shown)
             if hosts and value.kind == "url" and (host := host_of(value.value)) in hosts:
                 found.by_host[host].append((value.value, shown))
-        for group in asserted.together(view.thing, obj) if shown.state != "withdrawn" else ():
-            for value in group & values:
-                found.by_digest[value] += [RelatedDigest(other, shown) for other in group - {value}]
+        for group in () if is_single or shown.state == "withdrawn" else asserted.together(view.thing, obj):
+            for value in group:
+                if value in sought.values:
+                    found.by_digest[value] += [RelatedDigest(other, shown) for other in group - {value}]
     return found
 
 
 def answer_for(sought: SoughtValue, shown: ShownIndex) -> LookedUp:
     """The answer about one value."""
     cut: list[Cut] = []
-    same = {id(one): one for thing in sought.things for one in shown.by_thing.get(thing, ())}
-    same.update((id(one), one) for value in sought.readings for one in shown.by_value.get(value, ()))
+    same = {id(one): one for value in sought.readings for one in shown.by_value.get(value, ())}
     found = _first(same.values(), lambda one: one.rank, "found", cut)
     near = _near(sought, shown)
-    within: list[NearObject] = []
-    for relation in RELATIONS:
-        within += _first([one for one in near if one.relation == relation], lambda _: 0, relation, cut)
+    within = [
+        each
+        for relation in (RELATIONS if near else ())
+        for each in _first([one for one in near if one.relation == relation], lambda _: 0, relation, cut)
+    ]
     others = {(one.digest, id(one.shown)): one for value in sought.readings for one in shown.by_digest.get(value, ())}
     related = _first(
         others.values(), lambda one: (one.digest.path, one.digest.value, *one.shown.rank), "related", cut
     )  # fmt: skip
-    return LookedUp(
-        sought.asked, sought.readings[0], tuple(found), tuple(within), tuple(related), tuple(dict.fromkeys(cut))
-    )
+    return LookedUp(sought.asked, sought.readings[0], found, within, related, cut)
 
 
-def _first(some: Iterable[Any], rank: Callable[[Any], Any], what: Cut, cut: list[Cut]) -> list[Any]:
-    ranked = sorted(some, key=rank)
+def _first(some: Collection[T], rank: Callable[[T], Any], what: Cut, cut: list[Cut]) -> Sequence[T]:
+    ranked = sorted(some, key=rank) if len(some) > 1 else list(some)
     if len(ranked) > MOST_OF_EACH:
         cut.append(what)
     return ranked[:MOST_OF_EACH]
@@ -175,13 +177,16 @@ def _near(sought: SoughtValue, shown: ShownIndex) -> list[NearObject]:
         (at, NearObject(RELATION_OF[value.kind], value.value, one))
         for at, value in enumerate(sought.covering)
         for one in shown.by_value.get(value, ())
+        if one.state == "live"
     ]
     ranked += [
-        (0, NearObject("url", value, one)) for host in sought.hosts for value, one in shown.by_host.get(host, ())
+        (0, NearObject("url", value, one))
+        for host in sought.hosts
+        for value, one in shown.by_host.get(host, ())
+        if one.state == "live"
     ]
-    live = [(at, one) for at, one in ranked if one.shown.state == "live"]
-    live.sort(key=lambda pair: (pair[0], pair[1].value, pair[1].shown.collection, pair[1].shown.id))
-    return [one for _, one in live]
+    ranked.sort(key=lambda pair: (pair[0], pair[1].value, pair[1].shown.collection, pair[1].shown.id))
+    return [one for _, one in ranked]
 
 
 @dataclass(slots=True)

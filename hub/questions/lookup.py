@@ -7,28 +7,38 @@ collections that the caller may read; see ``looked_up``, which composes it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
 from hub.model.policy import Collection as SharedCollection
 from hub.model.problems import cut
-from hub.model.words import CanonicalKey
-from hub.patterns import Observable, covering, digest_key, host_key, value_candidates, value_key, width_key
-from hub.questions.looked_up import MOST_OF_EACH, LookedUp, SoughtValue, answer_for, shown_for
-from hub.questions.naming import is_stix_id, things_around, things_of
+from hub.patterns import (
+    NetworkWidths,
+    Observable,
+    covering,
+    digest_key,
+    host_key,
+    value_candidates,
+    value_key,
+    width_key,
+)
+from hub.questions.looked_up import MOST_OF_EACH, LookedUp, Sought, SoughtValue, answer_for, shown_for
+from hub.questions.naming import is_stix_id, things_of
 from hub.store.port import Store
 from hub.store.thing_port import LookedUpView, SearchKeys
 
-BATCH = 1_000
-"""Values that are looked up together."""
+BATCH = 2_500
+"""Values that are looked up together: the more there are, the more networks they share."""
 _LARGE_BYTES = 32 << 20
 """Bytes of large objects that are read together; if there are more, fewer values are looked up at once."""
 _MOST_LARGE_BYTES = 128 << 20
 """The same for a value alone."""
-_LENGTHS = {"ipv4-addr": range(32), "ipv6-addr": range(128)}
+_LENGTHS = {"ipv4-addr": range(31, -1, -1), "ipv6-addr": range(127, -1, -1)}
+"""Of networks, the longest first."""
 _HOSTS = frozenset({"ipv4-addr", "ipv6-addr", "domain-name"})
-_Widths: TypeAlias = frozenset[tuple[str, int]]
+_Read: TypeAlias = tuple[str, Sequence[Observable]]
+"""A text, and all that it may be."""
 UnansweredCode = Literal["lookup.no-value", "lookup.not-utf-8", "lookup.too-large"]
 T = TypeVar("T")
 
@@ -84,50 +94,55 @@ class _Search:
         """The answers to different texts."""
         readings = await _work(asked, lambda: {text: _readings(text) for text in asked})
         widths = await self._widths({one.kind for some in readings.values() for one in some})
-        read = {text: some for text, some in readings.items() if some}
-        sought = await _work(asked, lambda: _sought(read, widths))
-        found: dict[str, LookupResult] = {text: unread(text) for text in asked if text not in read}
-        found.update((one.asked, one) for one in await self._answers(sought))
+        read = [(text, some) for text, some in readings.items() if some]
+        found: dict[str, LookupResult] = {text: unread(text) for text, some in readings.items() if not some}
+        found.update((one.asked, one) for one in await self._answers(read, widths))
         return found
 
-    async def _widths(self, kinds: Collection[str]) -> _Widths:
+    async def _widths(self, kinds: Collection[str]) -> NetworkWidths:
         """The prefix lengths of the networks that anybody has named: the others need not be looked for."""
         wanted = [kind for kind in _LENGTHS if kind in kinds or "url" in kinds]
         pairs = [(kind, length) for kind in wanted for length in _LENGTHS[kind]]
         known = await self._things.is_known([width_key(*pair) for pair in pairs])
-        return frozenset(pair for pair, is_known in zip(pairs, known, strict=True) if is_known)
+        named = [pair for pair, is_known in zip(pairs, known, strict=True) if is_known]
+        return {kind: [length for of, length in named if of == kind] for kind in _LENGTHS}
 
-    async def _answers(self, sought: Sequence[SoughtValue]) -> list[LookupResult]:
-        if not sought:
+    async def _answers(self, read: Sequence[_Read], widths: NetworkWidths) -> list[LookupResult]:
+        if not read:
             return []
-        is_alone = len(sought) == 1
+        is_alone = len(read) == 1
         limit_bytes = _MOST_LARGE_BYTES if is_alone else _LARGE_BYTES
-        keys = await _work(sought, lambda: self._keys(sought, limit_bytes))
+        sought, keys = await _work(read, lambda: self._sought(read, widths, limit_bytes))
         found = await self._things.look_up(keys)
         if not found.is_too_large:
-            return await _work(sought, lambda: self._composed(sought, found.views))
+            return await _work(read, lambda: self._composed(sought, found.views))
         if is_alone:
-            return [_too_large(sought[0].asked)]
-        half = len(sought) // 2
-        return [*await self._answers(sought[:half]), *await self._answers(sought[half:])]
+            return [_too_large(read[0][0])]
+        half = len(read) // 2
+        return [*await self._answers(read[:half], widths), *await self._answers(read[half:], widths)]
 
-    def _keys(self, sought: Iterable[SoughtValue], limit_bytes: int) -> SearchKeys:
-        things, values, around = set[CanonicalKey](), set[bytes](), set[bytes]()
-        covering = {one for each in sought for one in each.covering}
-        for each in sought:
-            things.update(each.things)
-            values.update(value_key(one.value) for one in each.readings)
-            digests = {one.value for one in each.readings if one.kind == "file"}
-            values.update(digest_key(no, digest) for digest in digests for no in self._names)
-            around.update(map(host_key, each.hosts))
-        for one in covering:
-            things.update(things_around(one))
-            around.add(value_key(one.value))
-        return SearchKeys(things, values, around, self._names, MOST_OF_EACH + 1, limit_bytes)
+    def _sought(self, read: Sequence[_Read], widths: NetworkWidths, limit_bytes: int) -> tuple[Sought, SearchKeys]:
+        """What is looked for, and the keys under which it is found."""
+        each = [_sought_value(text, readings, widths) for text, readings in read]
+        around = {one for value in each for one in value.covering}
+        values = {one for value in each for one in value.readings}
+        digests = {one.value for one in values if one.kind == "file"}
+        everything = values | around
+        things = {thing: one for one in everything for thing in things_of(one)}
+        keys = SearchKeys(
+            things,
+            {value_key(one.value) for one in values}
+            | {digest_key(no, digest) for digest in digests for no in self._names},
+            {value_key(one.value) for one in around} | {host_key(host) for value in each for host in value.hosts},
+            self._names,
+            MOST_OF_EACH + 1,
+            limit_bytes,
+        )
+        return Sought(each, everything, things), keys
 
-    def _composed(self, sought: Sequence[SoughtValue], views: Iterable[LookedUpView]) -> list[LookupResult]:
+    def _composed(self, sought: Sought, views: Iterable[LookedUpView]) -> list[LookupResult]:
         shown = shown_for(sought, views, self._names, self._today_us)
-        return [answer_for(one, shown) for one in sought]
+        return [answer_for(one, shown) for one in sought.each]
 
 
 def _readings(text: str) -> tuple[Observable, ...]:
@@ -145,17 +160,10 @@ def _is_unicode(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def _sought(read: Mapping[str, tuple[Observable, ...]], widths: _Widths) -> list[SoughtValue]:
-    return [
-        SoughtValue(
-            text,
-            readings,
-            dict.fromkeys(thing for one in readings for thing in things_of(one)),
-            list(dict.fromkeys(found for one in readings for found in covering(one, widths))),
-            frozenset(one.value for one in readings if one.kind in _HOSTS and "/" not in one.value),
-        )
-        for text, readings in read.items()
-    ]
+def _sought_value(text: str, readings: Sequence[Observable], widths: NetworkWidths) -> SoughtValue:
+    around = [found for one in readings for found in covering(one, widths)]
+    hosts = {one.value: None for one in readings if one.kind in _HOSTS and "/" not in one.value}
+    return SoughtValue(text, readings, around if len(readings) == 1 else list(dict.fromkeys(around)), list(hosts))
 
 
 def _too_large(asked: str) -> Unanswered:

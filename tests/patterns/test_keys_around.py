@@ -36,9 +36,10 @@ def test_the_widths_of_the_networks_of_a_pattern_are_keys() -> None:
 def test_with_widths_only_these_networks_are_around_a_value(value: str) -> None:
     (one, *_) = value_candidates(value)
     every = covering(one)
-    some = {("ipv4-addr", 24), ("ipv4-addr", 8), ("ipv6-addr", 32), ("ipv6-addr", 0)}
-    assert covering(one, some) == [each for each in every if network_width(each) is None or network_width(each) in some]
-    assert covering(one, {width for each in every if (width := network_width(each)) is not None}) == every
+    some = {"ipv4-addr": (24, 8), "ipv6-addr": (32, 0)}
+    of_these = {(kind, length) for kind, lengths in some.items() for length in lengths}
+    assert covering(one, some) == [each for each in every if network_width(each) in {None, *of_these}]
+    assert covering(one, {"ipv4-addr": range(31, -1, -1), "ipv6-addr": range(127, -1, -1)}) == every
 
 
 def test_digest_keys_belong_to_one_collection_and_to_files_with_several_digests() -> None:

@@ -12,8 +12,7 @@ import pytest
 from hub.model.policy import Collection, Source
 from hub.model.words import Seq
 from hub.questions.changes import ChangesSince, changes_of
-from hub.questions.looked_up import LookedUp, ShownObject
-from hub.questions.lookup import LookupResult, look_up
+from hub.questions.lookup import look_up
 from tests.promises.histories import VALUES, WIDE, a_history
 from tests.promises.telling import Telling, a_hub
 from tests.promises.test_non_interference import Retelling
@@ -25,25 +24,10 @@ ASKED = (
 )  # fmt: skip
 
 
-def plain(one: LookupResult) -> object:
-    """An answer as plain values, to be compared."""
-    if not isinstance(one, LookedUp):
-        return one
-
-    def shown(found: ShownObject) -> tuple[object, ...]:
-        return tuple(getattr(found, name) for name in ShownObject.__slots__)
-
-    return (
-        one.asked, one.meant, [shown(each) for each in one.found], one.cut,
-        [(each.relation, each.value, shown(each.shown)) for each in one.within],
-        [(each.digest, shown(each.shown)) for each in one.related],
-    )  # fmt: skip
-
-
 async def told_by(story: Story, collections: Sequence[Collection]) -> list[object]:
     """All that a reader of these collections is told, at once and one by one."""
-    at_once = [plain(one) async for part in look_up(story.store, collections, ASKED) for one in part]
-    alone = [plain(one) for text in ASKED async for part in look_up(story.store, collections, [text]) for one in part]
+    at_once = [one async for part in look_up(story.store, collections, ASKED) for one in part]
+    alone = [one for text in ASKED async for part in look_up(story.store, collections, [text]) for one in part]
     assert at_once == alone
     changes = [
         await changes_of(story.store.logs, one.no, ChangesSince(Seq(0), None, 1_000), 1 << 20) for one in collections
