@@ -10,7 +10,7 @@ from hub.model.problems import Code, Problem
 from hub.patterns.candidates import value_candidates
 from hub.patterns.covering import NetworkWidths, covering, network_width
 from hub.patterns.engine import canonical, canonical_in_full
-from hub.patterns.keys import canonical_text, key, pattern_key
+from hub.patterns.keys import canonical_text, key, key_input, pattern_key
 from hub.patterns.lookup import (
     digest_key,
     digest_keys,
@@ -46,6 +46,7 @@ __all__ = [
     "host_of",
     "is_of_its_kind",
     "key",
+    "key_input",
     "keys_around",
     "keys_asked",
     "network_width",

@@ -17,9 +17,14 @@ def key(kind: str, text: str) -> CanonicalKey:
     pattern the kind of ``pattern_key``. A line break in a kind (no vocabulary has one) is written ``\\n``, so that
     different kinds and texts give different input.
     """
+    return CanonicalKey(sha256(key_input(kind, text)).digest())
+
+
+def key_input(kind: str, text: str) -> bytes:
+    """What ``key`` is the SHA-256 of."""
     if "\n" in kind or "\\" in kind:
         kind = kind.replace("\\", "\\\\").replace("\n", "\\n")
-    return CanonicalKey(sha256(b"%b%b\n%b" % (_VERSION, _bytes(kind), _bytes(text))).digest())
+    return b"%b%b\n%b" % (_VERSION, _bytes(kind), _bytes(text))
 
 
 def pattern_key(pattern_type: str, text: str) -> CanonicalKey:

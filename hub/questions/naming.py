@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from hashlib import sha1
+from hashlib import sha1, sha256
+from typing import NamedTuple
 
 from hub.core.normalise.sco import canonical_sco
 from hub.model.observable_ids import NAMESPACE
 from hub.model.problems import Problem
 from hub.model.stix_types import SCO_TYPES
 from hub.model.words import CanonicalKey, StixObject
-from hub.patterns import Observable, canonical, key, pattern_key, value_candidates
+from hub.patterns import Observable, canonical, key, key_input, pattern_key, value_candidates
+from hub.patterns.observables.hashes import CHARS
 
-_NAMESPACE = NAMESPACE.bytes
 _VARIANTS = {f"{digit:x}": f"{8 | digit & 3:x}" for digit in range(16)}
-_PLAIN = frozenset({"ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr"})
-_ESCAPED = re.compile(r"[^\x20-\x7e]|['\"\\]")
-"""What a pattern or JSON may write in another way than it stands."""
 _STIX_ID = re.compile(r"[a-z0-9][a-z0-9-]{1,249}--[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -50,21 +47,20 @@ def read_as(said: str) -> str:
     return f"It was searched for as {' or '.join(kinds)}, and in every pattern; nothing that you may see names it."
 
 
-@lru_cache(maxsize=8_192)  # thousands of addresses are in few wide networks, and names below few others
-def things_around(observable: Observable) -> list[CanonicalKey]:
-    """``things_of`` for what many values may be in; do not change the list."""
-    return things_of(observable)
-
-
 def things_of(observable: Observable) -> list[CanonicalKey]:
     """The indicator and the observable object of one value, in canonical form."""
-    kind, path, value = observable.kind, observable.path, observable.value
-    if path != "value" or kind not in _PLAIN or _ESCAPED.search(value):
+    written = _WRITTEN.get((observable.kind, observable.path))
+    value = observable.value
+    if written is None or not _is_plain(value):
         return things_in_full(observable)
-    digits = sha1(_NAMESPACE + b'{"value":"%b"}' % value.encode(), usedforsecurity=False).hexdigest()
+    text = value.encode()
+    digits = sha1(written.content + text + written.content_end, usedforsecurity=False).hexdigest()
     variant = _VARIANTS[digits[16]]  # RFC 9562, sections 4.1 and 5.5: the variant, and the version 5
     name = f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
-    return [pattern_key("stix", f"[{kind}:value = '{value}']"), key("object", f"{kind}--{name}")]
+    return [
+        CanonicalKey(sha256(written.pattern + text + b"']").digest()),
+        CanonicalKey(sha256(written.object_id + name.encode()).digest()),
+    ]
 
 
 def things_in_full(observable: Observable) -> list[CanonicalKey]:
@@ -88,3 +84,34 @@ def _object_of(observable: Observable) -> StixObject:
     if observable.path.startswith("hashes."):
         return {**made, "hashes": {observable.path.removeprefix("hashes.").strip("'"): observable.value}}
     return {**made, observable.path: int(observable.value) if observable.path == "number" else observable.value}
+
+
+def _is_plain(text: str) -> bool:
+    """Whether patterns and JSON write a text as it stands."""
+    return text.isascii() and text.isprintable() and not ("'" in text or '"' in text or "\\" in text)
+
+
+# ---------------------------------------------------------------- the fast path of things_of
+
+
+class _Written(NamedTuple):
+    """What is hashed for the values of one property, around the value."""
+
+    pattern: bytes
+    object_id: bytes
+    content: bytes
+    """Of the id of an observable (STIX 2.1, section 2.9)."""
+    content_end: bytes
+
+
+def _written(kind: str, path: str, content: str, end: str) -> _Written:
+    pattern, object_id = key_input("stix", f"[{kind}:{path} = '"), key_input("object", f"{kind}--")
+    return _Written(pattern, object_id, NAMESPACE.bytes + content.encode(), end.encode())
+
+
+_PLAIN = ("ipv4-addr", "ipv6-addr", "domain-name", "url", "email-addr", "mac-addr")
+_WRITTEN = {(kind, "value"): _written(kind, "value", '{"value":"', '"}') for kind in _PLAIN} | {
+    ("file", path): _written("file", path, f'{{"hashes":{{"{name}":"', '"}}')
+    for name in CHARS
+    for path in [digest_path(name)]
+}

@@ -48,7 +48,7 @@ def test_a_stix_id_is_told_from_a_value_that_looks_like_one() -> None:
 SPELLED = (
     "198.51.100.7", "198.51.100[.]0/24", "2001:DB8::1/33", "::ffff:198.51.100.7", "http://c2.example/?a='b'\"&c=\\",
     "hxxp://b\u00fccher.example/\u00fc#x", "b\u00fccher.example", "info@c2.example", "D2-FB-49-24-37-18",
-    "a" * 64, "AS12",
+    "AS12", *("a" * chars for chars in (32, 40, 56, 64, 70, 96, 128)),
 )  # fmt: skip
 
 
