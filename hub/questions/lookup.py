@@ -127,8 +127,9 @@ class _Search:
         around = {one for value in each for one in value.covering}
         values = {one for value in each for one in value.readings}
         digests = {one.value for one in values if one.kind == "file"}
-        everything = values | around
-        things = {thing: one for one in everything for thing in things_of(one)}
+        wide = {one for one in around if one.kind in _LENGTHS and "/" in one.value}
+        networks = {thing: one for one in wide for thing in things_of(one)}
+        things = {thing: one for one in values | (around - wide) for thing in things_of(one)}
         keys = SearchKeys(
             things,
             {value_key(one.value) for one in values}
@@ -137,8 +138,10 @@ class _Search:
             self._names,
             MOST_OF_EACH + 1,
             limit_bytes,
+            networks,
+            [width_key(kind, length) for kind, lengths in widths.items() for length in lengths],
         )
-        return Sought(each, everything, things), keys
+        return Sought(each, values | around, networks | things), keys
 
     def _composed(self, sought: Sought, views: Iterable[LookedUpView]) -> list[LookupResult]:
         shown = shown_for(sought, views, self._names, self._today_us)

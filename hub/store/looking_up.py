@@ -35,6 +35,10 @@ _KEYS = 500
 """Keys of a statement."""
 _USUAL_ROWS = 10_000
 """Rows that a statement gives at most. Keys that have more together are read one by one, each up to its own limit."""
+_FEW_NETWORKS, _MOST_NETWORKS = 1_000, 20_000
+"""If so many networks are looked for, those that nobody has named are left out first, unless so many are named: a row
+of these is read in a third of the time of a search.
+"""
 _v, _c, _n = t.views.c, t.changes.c, t.named_values.c
 Rows = Sequence[Sequence[Any]]
 
@@ -58,7 +62,8 @@ async def is_known(database: Dialect, keys: Sequence[bytes]) -> list[bool]:
 def _look_up(wanted: SearchKeys) -> Generator[RowsWanted, Rows, LookedUpThings]:
     nos = tuple(sorted(wanted.collections))
     found = yield from named_things(wanted.values, wanted.around, nos, limit=wanted.limit)
-    things = sorted({*wanted.things, *(thing for _, thing in found)})
+    networks = yield from named_networks(wanted)
+    things = sorted({*wanted.things, *networks, *(thing for _, thing in found)})
     rows = (yield RowsWanted(_shown(nos), _v.thing, things)) if things else ()
     left_out = [(bytes(thing), size) for thing, _, _, _, _, _, body, size in rows if body is None and size]
     if sum(size for _, size in left_out) > wanted.limit_bytes:
@@ -75,6 +80,18 @@ def _look_up(wanted: SearchKeys) -> Generator[RowsWanted, Rows, LookedUpThings]:
     ]  # fmt: skip
     views.sort(key=lambda view: (view.thing, view.collection))
     return LookedUpThings(found, views)
+
+
+def named_networks(
+    wanted: SearchKeys, *, most: int = _MOST_NETWORKS
+) -> Generator[RowsWanted, Rows, Collection[CanonicalKey]]:
+    """Those of the networks that anybody has named; all if they are few, or ``most`` are named."""
+    if len(wanted.networks) < _FEW_NETWORKS:
+        return wanted.networks
+    rows = yield RowsWanted(_of_widths(most), _n.value, list(wanted.widths))
+    if len(rows) >= most:
+        return wanted.networks
+    return {CanonicalKey(bytes(thing)) for (thing,) in rows}.intersection(wanted.networks)
 
 
 def named_things(
@@ -111,6 +128,11 @@ def _naming(nos: tuple[int, ...], only_live: bool, limit: int) -> Select[Any]:
     shown = exists().where(*of_thing, _v.alive) if only_live else exists().where(*of_thing)
     ordered = select(_n.value, _n.thing).where(shown).order_by(_n.value, _n.thing)
     return ordered.limit(literal_column(str(limit))).offset(literal_column("0"))
+
+
+@lru_cache(maxsize=256)
+def _of_widths(limit: int) -> Select[Any]:
+    return select(_n.thing).limit(literal_column(str(limit))).offset(literal_column("0"))
 
 
 @lru_cache(maxsize=256)

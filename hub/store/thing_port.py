@@ -38,6 +38,10 @@ class SearchKeys(NamedTuple):
     """The most things of each key."""
     limit_bytes: int
     """The most bytes of large bodies together."""
+    networks: Collection[CanonicalKey] = ()
+    """More things, each of one network."""
+    widths: Collection[bytes] = ()
+    """The keys of the widths of these networks, under which all that anybody has named are found."""
 
 
 class LookedUpView(NamedTuple):

@@ -14,7 +14,7 @@ from hub.model.lifecycle import KeptVersions
 from hub.model.reads import CLAIM, Reads
 from hub.model.words import CanonicalKey, Seq, StixId
 from hub.model.writes import Held, Writes
-from hub.patterns import host_key, value_key
+from hub.patterns import host_key, value_key, width_key
 from hub.store import looking_up, past
 from hub.store.own_port import ShownUnder
 from hub.store.sql import SqlStore
@@ -287,6 +287,24 @@ class StoreLookedUp(StoreSuite):
             for usual in (10_000, 5):  # together, and one by one
                 reads = looking_up.named_things(keys, [], (1,), limit=4, usual=usual)
                 assert sorted(await store.read_in_turn(reads)) == expected
+
+    async def test_networks_are_found_however_many_are_looked_for_and_are_named(self) -> None:
+        widths = [width_key("ipv4-addr", 24), width_key("ipv4-addr", 16)]
+        values: dict[CanonicalKey, Mapping[bytes, bool]] = {a_thing(name): {widths[0]: True} for name in "ac"}
+        values[a_thing("b")] = {widths[1]: True}
+        many = [a_thing(f"n{no}") for no in range(looking_up._FEW_NETWORKS)]
+        async with self.opened() as store:
+            views = [a_view("a"), a_view("b"), a_view("c", 2), a_view("d")]
+            await self.write(store, Writes(values=values, views=views))
+            few = SearchKeys([a_thing("d")], [], [], [1], 10, 1 << 20, [a_thing("a"), a_thing("c")], widths)
+            every = few._replace(networks=[*few.networks, *many])
+            for asked in (few, every):
+                found = await store.things.look_up(asked)
+                assert {view.thing for view in found.views} == {a_thing("a"), a_thing("d")}
+                assert list(found.named) == []
+            named = await store.read_in_turn(looking_up.named_networks(every))
+            assert set(named) == {a_thing("a"), a_thing("c")}
+            assert await store.read_in_turn(looking_up.named_networks(every, most=2)) == every.networks
 
     async def test_whether_anything_has_a_key_is_known(self) -> None:
         keys = [value_key(f"{no}") for no in range(160)]
