@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hub.model.problems import Code, Problem
 from hub.patterns.candidates import value_candidates
-from hub.patterns.covering import NetworkWidths, covering, network_width
+from hub.patterns.covering import NetworkWidths, covering, host_observable, network_width
 from hub.patterns.engine import canonical, canonical_in_full
 from hub.patterns.keys import canonical_text, key, key_input, pattern_key
 from hub.patterns.lookup import (
@@ -43,6 +43,7 @@ __all__ = [
     "digests_together",
     "host_key",
     "host_keys",
+    "host_observable",
     "host_of",
     "is_of_its_kind",
     "key",

@@ -7,7 +7,7 @@ collections that the caller may read; see ``looked_up``, which composes it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeVar
 
@@ -19,6 +19,8 @@ from hub.patterns import (
     covering,
     digest_key,
     host_key,
+    host_observable,
+    host_of,
     value_candidates,
     value_key,
     width_key,
@@ -93,7 +95,7 @@ class _Search:
     async def answers(self, asked: Sequence[str]) -> dict[str, LookupResult]:
         """The answers to different texts."""
         readings = await _work(asked, lambda: {text: _readings(text) for text in asked})
-        widths = await self._widths({one.kind for some in readings.values() for one in some})
+        widths = await self._widths({kind for some in readings.values() for kind in _kinds(some)})
         read = [(text, some) for text, some in readings.items() if some]
         found: dict[str, LookupResult] = {text: unread(text) for text, some in readings.items() if not some}
         found.update((one.asked, one) for one in await self._answers(read, widths))
@@ -101,8 +103,7 @@ class _Search:
 
     async def _widths(self, kinds: Collection[str]) -> NetworkWidths:
         """The prefix lengths of the networks that anybody has named: the others need not be looked for."""
-        wanted = [kind for kind in _LENGTHS if kind in kinds or "url" in kinds]
-        pairs = [(kind, length) for kind in wanted for length in _LENGTHS[kind]]
+        pairs = [(kind, length) for kind in _LENGTHS if kind in kinds for length in _LENGTHS[kind]]
         known = await self._things.is_known([width_key(*pair) for pair in pairs])
         named = [pair for pair, is_known in zip(pairs, known, strict=True) if is_known]
         return {kind: [length for of, length in named if of == kind] for kind in _LENGTHS}
@@ -151,6 +152,14 @@ class _Search:
 def _readings(text: str) -> tuple[Observable, ...]:
     is_text = _is_unicode(text) and "\0" not in text
     return value_candidates(text) if is_text and not _is_for_explain(text) else ()
+
+
+def _kinds(readings: Iterable[Observable]) -> Iterator[str]:
+    """The kinds of values, and of the hosts of URLs."""
+    for one in readings:
+        yield one.kind
+        if one.kind == "url" and (host := host_of(one.value)):
+            yield host_observable(host).kind
 
 
 def _is_for_explain(text: str) -> bool:
