@@ -14,6 +14,8 @@ class DeliveryInfo(Body):
 
     principal: str
     """``anonymous``: all who sent no credentials."""
+    token: str | None
+    """The named token that read; None: the principal's own, a Kafka consumer group, or a webhook."""
     at: Moment
     """When it ended, or last got something."""
     began: Moment
@@ -38,9 +40,11 @@ class DeliveryInfo(Body):
 
 
 class DoorReached(Body):
-    """How far a reader has come through one door."""
+    """How far a reader has come through one door with one token."""
 
     door: str
+    token: str | None
+    """A named token; None: the principal's own or one that was removed, all Kafka consumer groups, or all webhooks."""
     reached: Count
     at: Moment
     """When it last asked successfully."""

@@ -60,7 +60,10 @@ def _tables(found: Deliveries, now: datetime) -> Iterable[Table]:
 
 
 def _lag_row(one: ReaderLagInfo, now: datetime) -> Sequence[str]:
-    doors = ", ".join(f"{door.door} {door.reached:,}" for door in one.doors)
+    doors = ", ".join(
+        f"{door.door} {door.reached:,}{f' ({door.token}, {_since(door.at, now)})' if door.token else ''}"
+        for door in one.doors
+    )
     return (
         one.principal, one.collection, f"{one.behind:,}", f"{one.reached:,}", f"{one.last_seq:,}",
         _since(one.at, now), doors or "-",
@@ -84,8 +87,9 @@ def _since(at: str | None, now: datetime) -> str:
 
 
 def _read_row(one: DeliveryInfo) -> Sequence[str]:
+    who = f"{one.principal}.{one.token}" if one.token else one.principal
     return (
-        one.at[:19], one.principal, one.door, one.collection or "-", one.asked, count_or_dash(one.reached),
+        one.at[:19], who, one.door, one.collection or "-", one.asked, count_or_dash(one.reached),
         count_or_dash(one.objects), count_or_dash(one.bytes), str(one.status or "-"), one.client or "-",
         one.address or "-",
     )  # fmt: skip

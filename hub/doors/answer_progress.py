@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Callable
 
 from starlette.requests import Request
@@ -11,6 +13,8 @@ from hub.model.words import Seq
 
 _HERE = "ctihub.answer_progress"
 """The key in the ASGI scope of the request."""
+_PROCESS, _numbers = os.urandom(8).hex(), itertools.count()
+"""Both make keys that no other process makes."""
 
 
 class AnswerProgress:
@@ -22,7 +26,7 @@ class AnswerProgress:
 
     __slots__ = (
         "address", "after", "began_us", "client", "door", "ended_us", "format", "is_sent", "key", "name", "objects",
-        "query", "reached", "reader", "size_bytes", "status", "tell", "template",
+        "query", "reached", "reader", "size_bytes", "status", "tell", "template", "token",
     )  # fmt: skip
 
     def __init__(self, began_us: int, tell: Callable[[], None] | None = None) -> None:
@@ -32,11 +36,11 @@ class AnswerProgress:
         self.door = ""
         """Empty until the request has reached a door that reads a collection."""
         self.reader = -1
-        self.key = ""
-        """Of its entry in the journal, once it has one."""
-        self.template = self.format = self.name = self.client = self.address = ""
+        self.token = self.key = ""
+        """``key`` is that of its entry in the journal, if the entry advances."""
+        self.template = self.format = self.name = self.address = ""
         """Of the request: the path of its route, the format, the name or id of the collection, and who sent it."""
-        self.query = b""
+        self.query = self.client = b""
         self.status = 0
         self.size_bytes = 0
         self.is_sent = False
@@ -53,6 +57,7 @@ class AnswerProgress:
 
     def advance(self, reached: Seq, objects: int) -> None:
         """State that a live answer was sent up to ``reached``, with so many more objects; 0: it is still open."""
+        self.key = self.key or f"{_PROCESS}{next(_numbers):016x}"
         self.is_sent = True
         self.reached = reached
         self.objects = (self.objects or 0) + objects

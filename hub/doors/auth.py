@@ -9,6 +9,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Scope
 
@@ -29,14 +30,15 @@ _PRINCIPAL = "ctihub.principal"
 """The keys of a request's caller and principal in its ASGI scope."""
 
 
-def address_of(request: Request, *, behind_proxy: bool) -> str | None:
+def address_of(scope: Scope, *, behind_proxy: bool) -> str | None:
     """Returns the address that a request comes from; None if it is not known. Behind a proxy it is the one that the
     nearest proxy has added to ``X-Forwarded-For``: clients can write all before it.
     """
     if behind_proxy:
-        said = request.headers.getlist("x-forwarded-for")
+        said = Headers(scope=scope).getlist("x-forwarded-for")
         return said[-1].rpartition(",")[2].strip() if said else None
-    return None if request.client is None else request.client.host
+    client = scope.get("client")
+    return None if client is None else str(client[0])
 
 
 def credentials_of(request: Request, address: str | None = None) -> Credentials | None:
@@ -85,14 +87,14 @@ def _no_credentials() -> NotAuthenticated:
     )
 
 
-def reader_in(scope: Scope) -> int | None:
-    """Returns the number of the principal of a request, ``ANONYMOUS`` without credentials; None if it was not
-    authenticated.
+def reader_in(scope: Scope) -> tuple[int, str] | None:
+    """Returns the number of the principal of a request and the name of its token, ``ANONYMOUS`` without credentials;
+    None if it was not authenticated.
     """
     if _PRINCIPAL not in scope:
         return None
     found: Principal | None = scope[_PRINCIPAL]
-    return ANONYMOUS if found is None else found.no
+    return (ANONYMOUS, "") if found is None else (found.no, found.token)
 
 
 def ensure_pushes(source: Principal) -> None:
@@ -119,7 +121,7 @@ class Gate:
 
     def credentials(self, request: Request) -> Credentials | None:
         """Returns the credentials of a request with its address, or None. Raises NotAuthenticated."""
-        return credentials_of(request, address_of(request, behind_proxy=self._behind_proxy))
+        return credentials_of(request, address_of(request.scope, behind_proxy=self._behind_proxy))
 
     @property
     def access(self) -> Access:

@@ -41,6 +41,7 @@ def routes(doors: Doors) -> APIRouter:
 def _entry(reader: str, one: JournalEntry) -> DeliveryInfo:
     return DeliveryInfo(
         principal=reader,
+        token=one.token or None,
         at=stix_time(one.at_us),
         began=stix_time(one.began_us),
         door=one.door,
@@ -69,4 +70,4 @@ def _lag(one: ReaderLag) -> ReaderLagInfo:
 
 
 def _door(one: FetchedUpTo) -> DoorReached:
-    return DoorReached(door=one.door, reached=one.reached, at=stix_time(one.at_us))
+    return DoorReached(door=one.door, token=one.token or None, reached=one.reached, at=stix_time(one.at_us))

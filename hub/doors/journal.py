@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import lru_cache
@@ -47,8 +45,6 @@ _PLAIN = frozenset(
 """Parameters whose values are no more than numbers, times and names of types."""
 _NAMED = frozenset({"action", "as", "at", "collection", "match[id]", "next", "value", "zone"})
 """Other parameters that are named, without their values."""
-_PROCESS, _numbers = os.urandom(8).hex(), itertools.count()
-"""Both make keys that no other process makes."""
 _log = structlog.get_logger()
 
 
@@ -70,14 +66,10 @@ class Journal:
         """Take what is to be written; again when it has changed. All reads of one address without credentials, by door
         and collection, are one entry: so nobody can fill the journal.
         """
-        key: object
+        key: object = progress.key or progress
         if progress.reader == ANONYMOUS:
             key = _anonymous_key(progress)
             self._waiting.pop(key, None)
-        else:
-            if not progress.key:
-                progress.key = f"{_PROCESS}{next(_numbers):016x}"
-            key = progress.key
         self._waiting[key] = progress
         if len(self._waiting) > MOST_WAITING:
             del self._waiting[next(iter(self._waiting))]
@@ -151,32 +143,64 @@ class Journal:
 
     async def _batch(self, taken: Collection[AnswerProgress], collections: Iterable[CollectionOfViews]) -> JournalBatch:
         """Returns what to write; of each reader at most as many entries as are kept."""
-        by_name = {name: one for one in collections for name in (one.name, one.id)}
-        entries: list[JournalEntry] = []
-        fetched: dict[tuple[int, int, str], FetchedUpTo] = {}
-        count: Counter[int] = Counter()
-        for one in reversed(list(taken)):
-            read = by_name.get(one.name) if 0 < one.status < 400 else None  # else it may not be readable
-            if read is not None:
-                _advance(fetched, one, read.no)
-            count[one.reader] += 1
-            if count[one.reader] <= KEPT_ENTRIES:
-                entries.append(_entry(one, None if read is None else read.name))
-                if not len(entries) % _AT_ONCE:
-                    await asyncio.sleep(0)
-        self._new.update(count)
+        made = _Making({name: one for one in collections for name in (one.name, one.id)})
+        for no, one in enumerate(reversed(list(taken)), 1):
+            made.take(one)
+            if not no % _AT_ONCE:
+                await asyncio.sleep(0)
+        self._new.update(made.count)
         crowded = frozenset(reader for reader, new in self._new.items() if new >= CROWDED_AFTER)
-        return JournalBatch(tuple(entries), tuple(fetched.values()), crowded)
+        return JournalBatch(tuple(made.entries), tuple(made.fetched.values()), crowded)
 
 
-def _entry(one: AnswerProgress, collection: str | None) -> JournalEntry:
-    key, address = one.key, one.address
-    if one.reader == ANONYMOUS:
-        key, address = _key_of(_anonymous_key(one)), network(address)
-    return JournalEntry(
-        key, one.reader, one.ended_us, one.began_us, one.door, collection, _asked(one), one.after, _reached(one),
-        one.objects, one.size_bytes, one.status, one.client, address,
-    )  # fmt: skip
+class _Making:
+    """A batch that is being made, the newest entry first. It takes most of the time of the journal."""
+
+    def __init__(self, collections: Mapping[str, CollectionOfViews]) -> None:
+        """``collections``: by name and by id."""
+        self.entries: list[JournalEntry] = []
+        self.fetched: dict[tuple[int, str, int, str], FetchedUpTo] = {}
+        self.count: Counter[int] = Counter()
+        self._collections = collections
+        self._asked: dict[tuple[str, str, bytes, bool], str] = {}
+
+    def take(self, one: AnswerProgress) -> None:
+        """Add an answer."""
+        is_read = 0 < one.status < 400
+        read = self._collections.get(one.name) if is_read else None  # else it may not be readable
+        reached = one.reached if is_read and one.is_sent else None
+        if read is not None:
+            self._advance((one.reader, one.token, read.no, one.door), reached or Seq(0), one.ended_us)
+        self.count[one.reader] += 1
+        if self.count[one.reader] > KEPT_ENTRIES:
+            return
+        key, address = one.key, one.address
+        if one.reader == ANONYMOUS:
+            key, address = _key_of(_anonymous_key(one)), network(address)
+        self.entries.append(
+            JournalEntry(
+                key, one.reader, one.ended_us, one.began_us, one.door, None if read is None else read.name,
+                self._asked_by(one, is_read=is_read), one.after, reached, one.objects, one.size_bytes, one.status,
+                str(one.client, "latin-1"), address, one.token,
+            )
+        )  # fmt: skip
+
+    def _advance(self, key: tuple[int, str, int, str], reached: Seq, at_us: int) -> None:
+        there = self.fetched.get(key)
+        if there is None or reached > there.reached or at_us > there.at_us:
+            if there is not None:
+                reached, at_us = max(reached, there.reached), max(at_us, there.at_us)
+            self.fetched[key] = FetchedUpTo(*key, reached, at_us)
+
+    def _asked_by(self, one: AnswerProgress, *, is_read: bool) -> str:
+        """Returns what was asked. Of a request that was refused it names only parameters, since anything may be in it.
+        Most requests of a second are the same.
+        """
+        key = (one.template, one.format, one.query, is_read)
+        if (found := self._asked.get(key)) is None:
+            format = one.format if is_read else _ELLIPSIS
+            found = self._asked[key] = asked_of(one.template, format, one.query, shows_values=is_read)
+        return found
 
 
 def _anonymous_key(one: AnswerProgress) -> tuple[str, str, str]:
@@ -185,26 +209,6 @@ def _anonymous_key(one: AnswerProgress) -> tuple[str, str, str]:
 
 def _key_of(said: tuple[str, ...]) -> str:
     return blake2b("\0".join(said).encode(), digest_size=16).hexdigest()
-
-
-def _reached(one: AnswerProgress) -> Seq | None:
-    return one.reached if one.is_sent and 0 < one.status < 400 else None
-
-
-def _advance(fetched: dict[tuple[int, int, str], FetchedUpTo], one: AnswerProgress, collection: int) -> None:
-    key = (one.reader, collection, one.door)
-    reached, there = _reached(one) or Seq(0), fetched.get(key)
-    if there is None:
-        fetched[key] = FetchedUpTo(*key, reached, one.ended_us)
-    elif reached > there.reached or one.ended_us > there.at_us:
-        fetched[key] = FetchedUpTo(*key, max(reached, there.reached), max(one.ended_us, there.at_us))
-
-
-def _asked(one: AnswerProgress) -> str:
-    """Returns what was asked. Of a request that was refused it names only parameters, since anything may be in it."""
-    if 0 < one.status < 400:
-        return asked_of(one.template, one.format, one.query)
-    return asked_of(one.template, _ELLIPSIS, one.query, shows_values=False)
 
 
 def asked_of(template: str, format: str, query: bytes, *, shows_values: bool = True) -> str:

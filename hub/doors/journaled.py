@@ -105,17 +105,19 @@ class Journaled:
 
     def _is_read(self, scope: Scope, progress: AnswerProgress) -> bool:
         """Returns whether a principal, or somebody without credentials, reads a collection; notes what is asked."""
-        template, door = _template_in(scope), _door_in(scope)
+        template = _template_in(scope)
+        door = door_of(scope["method"], template)
         reader = reader_in(scope) if door else None
         if reader is None:
             return False
         parameters = scope.get("path_params", {})
-        progress.door, progress.reader, progress.template = door, reader, template
+        progress.door, progress.template = door, template
+        progress.reader, progress.token = reader
         progress.format = parameters.get("format", "")
         progress.name = parameters.get("name") or parameters.get("collection_id") or ""
         progress.query = scope.get("query_string", b"")
-        progress.client = _header(scope, b"user-agent")
-        progress.address = address_of(Request(scope), behind_proxy=self._behind_proxy) or ""
+        progress.client = _last_of(scope, b"user-agent")
+        progress.address = address_of(scope, behind_proxy=self._behind_proxy) or ""
         return True
 
 
@@ -137,10 +139,10 @@ def _heed_head(progress: AnswerProgress, message: Message) -> None:
                 progress.objects = int(value)
 
 
-def _header(scope: Scope, name: bytes) -> str:
+def _last_of(scope: Scope, name: bytes) -> bytes:
     """Returns the last field of this name, or its end if it is long."""
     found = b""
     for each, value in scope["headers"]:
         if each == name:
             found = value
-    return str(found[-_TEXT_BYTES:], "latin-1")
+    return found[-_TEXT_BYTES:]

@@ -129,7 +129,7 @@ class GroupWatch:
             seq, before = reached.get(one.key), self._known.get(one.key)
             if seq is None or one.collection not in numbers or (before is not None and before.reached == seq):
                 continue
-            fetched.append(FetchedUpTo(one.reader, numbers[one.collection], "kafka", seq, now_us))
+            fetched.append(FetchedUpTo(one.reader, "", numbers[one.collection], "kafka", seq, now_us))
             entries.append(
                 JournalEntry(
                     one.key, one.reader, now_us, before.began_us if before else now_us, "kafka", one.collection,

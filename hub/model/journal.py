@@ -25,7 +25,8 @@ class JournalEntry(NamedTuple):
     """
 
     key: str
-    """32 hexadecimal digits. An entry that is written again replaces the one with the same key."""
+    """32 hexadecimal digits of an entry that advances: it is written again, and replaces the one with the same key.
+    Empty: the answer is complete."""
     reader: int
     at_us: int
     """When it ended, or last got something."""
@@ -47,12 +48,18 @@ class JournalEntry(NamedTuple):
     client: str = ""
     """How the program calls itself: ``User-Agent``, or the Kafka consumer group, or the host of a webhook."""
     address: str = ""
+    token: str = ""
+    """The name of the token that read; empty: the principal's own, a Kafka consumer group, or a webhook."""
 
 
 class FetchedUpTo(NamedTuple):
-    """How far a reader has come in a collection, through one door. It is kept as long as the reader is there."""
+    """How far a reader has come in a collection, through one door with one token. It is kept as long as the reader is
+    there; what a removed token has read counts as read with the principal's own.
+    """
 
     reader: int
+    token: str
+    """Its name; empty: the principal's own, all Kafka consumer groups, or all webhooks."""
     collection: int
     door: str
     reached: Seq
@@ -67,6 +74,6 @@ class JournalBatch:
 
     entries: tuple[JournalEntry, ...] = ()
     fetched: tuple[FetchedUpTo, ...] = ()
-    """One for each reader, collection and door."""
+    """One for each reader, token, collection and door."""
     crowded: frozenset[int] = frozenset()
     """Readers that may have more than ``KEPT_ENTRIES``."""

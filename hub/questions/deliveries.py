@@ -33,6 +33,7 @@ class ReaderLag:
     at_us: int | None
     """When it last asked successfully; None: never."""
     doors: tuple[FetchedUpTo, ...]
+    """One for each door and token, by both."""
 
     @property
     def behind(self) -> int:
@@ -79,7 +80,7 @@ async def deliveries(store: Store, access: Access, asker: Principal, of: str | N
 def _fetched_by(webhook: Webhook) -> FetchedUpTo:
     """How far a webhook has come, with what its filter leaves out, or was there before it was added."""
     at_us = webhook.progress.delivered_us or webhook.created_us
-    return FetchedUpTo(webhook.principal, webhook.collection, WEBHOOK, webhook.progress.position, at_us)
+    return FetchedUpTo(webhook.principal, "", webhook.collection, WEBHOOK, webhook.progress.position, at_us)
 
 
 def _may_know(scope: TokenScope, entry: JournalEntry) -> bool:
@@ -98,9 +99,9 @@ def _lags(
     snapshot: RegistrySnapshot, ends: Mapping[int, LogEnd], fetched: Iterable[FetchedUpTo], only: int | None
 ) -> list[ReaderLag]:
     """Returns the lag of each reader in each collection that it may read now, the greatest first."""
-    by_place: defaultdict[tuple[int, int], dict[str, FetchedUpTo]] = defaultdict(dict)
+    by_place: defaultdict[tuple[int, int], dict[tuple[str, str], FetchedUpTo]] = defaultdict(dict)
     for one in sorted(fetched, key=lambda each: each.reached):
-        by_place[one.reader, one.collection][one.door] = one
+        by_place[one.reader, one.collection][one.door, one.token] = one
     readers: list[Principal | None] = [one for one in snapshot.principals.values() if only in (None, one.no)]
     if only in (None, ANONYMOUS):
         readers.append(None)
@@ -109,7 +110,7 @@ def _lags(
         no, name = (ANONYMOUS, NOBODY) if reader is None else (reader.no, reader.name)
         for collection in snapshot.collections.values():
             if collection.no in ends and grants.may_read(reader, collection, snapshot.groups):
-                doors = sorted(by_place.get((no, collection.no), {}).values())
+                doors = [one for _, one in sorted(by_place.get((no, collection.no), {}).items())]
                 found.append(_lag(name, collection.name, ends[collection.no].seq, doors))
     found.sort(key=lambda lag: (-lag.behind, lag.reader, lag.collection))
     return found

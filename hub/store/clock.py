@@ -25,8 +25,10 @@ from hub.model.words import Seq, Stamp, stamp_of
 from hub.store import journal_tables as j
 from hub.store import policy_changes, tasks
 from hub.store import tables as t
+from hub.store import webhook_tables as wt
 from hub.store.chunks import chunks
 from hub.store.directory import SqlDirectoryWriter, read_collections
+from hub.store.journal import redate_journal
 
 _KEPT_ALIVE = 1_000
 """How many machine starts are kept. In a cluster each node has its own, and nodes are replaced often."""
@@ -85,6 +87,7 @@ async def put_back(conn: AsyncConnection, now_us: int, *, later_than_us: int) ->
     changes = 0
     for column in _TIMES_OF_ROWS:
         changes += await _count(conn, update(column.table).where(column > later_than_us).values({column.name: now_us}))
+    changes += await redate_journal(conn, now_us, later_than_us)
     due = t.tasks.c.due_us
     await conn.execute(update(t.tasks).where(due > midnight_after(now_us)).values(due_us=now_us))
     a = t.alive.c
@@ -218,8 +221,10 @@ _TIMES_OF_ROWS: tuple[Column[Any], ...] = (
     t.groups.c.created_us,
     t.collections.c.created_us,
     t.held.c.at_us,
-    j.journal.c.at_us,
-    j.journal.c.began_us,
     j.fetched.c.at_us,
+    wt.webhooks.c.created_us,
+    wt.webhooks.c.failed_us,
+    wt.webhooks.c.due_us,
+    wt.webhooks.c.delivered_us,
 )
 """Times that the hub set and that nothing else depends on: each may be corrected separately."""

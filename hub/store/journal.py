@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Table, delete, func, select, text
+from sqlalchemy import delete, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.journal import ANONYMOUS, KEPT_ENTRIES, KEPT_US, FetchedUpTo, JournalBatch, JournalEntry
@@ -17,31 +20,46 @@ from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
 
 _READERS_AT_ONCE = 100
-_COLUMNS = [j.journal.c[name] for name in JournalEntry._fields]
-_ADVANCE = text("""
-    insert into fetched (reader, collection, door, reached, at_us)
-    values (:reader, :collection, :door, :reached, :at_us)
-    on conflict (reader, collection, door) do update set
+_ROWS_READ_AT_ONCE = 50
+_ROWS_AT_ONCE = 64
+_TOGETHER_US = 3_600_000_000
+"""Entries of one row are of the same hour, so that none is kept much longer than it may be."""
+_TIMES = 2
+"""An entry in a body begins with so many times."""
+_ADVANCE = """
+    insert into fetched (reader, token, collection, door, reached, at_us) {rows}
+    on conflict (reader, token, collection, door) do update set
       reached = case when excluded.reached > fetched.reached then excluded.reached else fetched.reached end,
       at_us = case when excluded.at_us > fetched.at_us then excluded.at_us else fetched.at_us end
-""")
+"""
 """``greatest`` and ``max`` of two values differ between the dialects."""
+_ADVANCE_ONE = text(_ADVANCE.format(rows="values (:reader, :token, :collection, :door, :reached, :at_us)"))
+_OF_REMOVED = (
+    "select reader, '', collection, door, reached, at_us from fetched where reader = :reader and token = :token"
+)
+_ADVANCE_OWN = text(_ADVANCE.format(rows=_OF_REMOVED))
 
 
-def _upsert_of_json(table: Table, key: str) -> str:
-    """Returns a statement of SQLite for all rows at once, as one JSON text. Other threads run meanwhile: a statement
-    for each row takes the interpreter's lock each time, which for a thousand rows disturbed the event loop.
+class _Row(NamedTuple):
+    """A row of the table, in the order of its columns."""
+
+    key: str
+    reader: int
+    at_us: int
+    door: str
+    entries: int
+    body: str
+
+
+@lru_cache(maxsize=_ROWS_AT_ONCE)
+def _upsert_of(rows: int) -> str:
+    """Returns a statement of SQLite for so many rows. A statement for each row takes the interpreter's lock each time,
+    which for a thousand rows disturbed the event loop.
     """
-    names = [column.name for column in table.c]
-    into, sets = (f'"{name}"' for name in names), (f'"{name}" = excluded."{name}"' for name in names if name != key)
-    values = ", ".join(f"json_extract(value, '$[{no}]')" for no in range(len(names)))
-    found = f"select {values} from json_each(?) where true"  # noqa: S608 - without "where", "on" would be of a join
-    return (
-        f'insert into "{table.name}" ({", ".join(into)}) {found} on conflict ("{key}") do update set {", ".join(sets)}'
-    )
-
-
-_AS_JSON = _upsert_of_json(j.journal, "key")
+    names = ", ".join(f'"{column.name}"' for column in j.journal.c)
+    sets = ", ".join(f'"{column.name}" = excluded."{column.name}"' for column in j.journal.c if not column.primary_key)
+    values = ", ".join([f"({', '.join('?' for _ in j.journal.c)})"] * rows)
+    return f'insert into "journal" ({names}) values {values} on conflict ("key") do update set {sets}'  # noqa: S608
 
 
 class SqlJournal:
@@ -55,21 +73,20 @@ class SqlJournal:
         async with self._database.begin(gives_way=True) as conn:
             named = {one.reader for one in batch.entries} | {one.reader for one in batch.fetched}
             there = await self._there(conn, named)
-            rows = sorted(tuple(one) for one in batch.entries if one.reader in there)
-            if rows:
-                await self._replace(conn, rows)
+            await self._replace(conn, sorted(_rows(one for one in batch.entries if one.reader in there)))
             progress = sorted(one for one in batch.fetched if one.reader in there)
             if progress:
-                await conn.execute(_ADVANCE, [one._asdict() for one in progress])
+                await conn.execute(_ADVANCE_ONE, [one._asdict() for one in progress])
             for reader in sorted(batch.crowded):
                 await _prune(conn, reader, 0)
 
-    async def _replace(self, conn: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Write entries; one with the same key is replaced."""
-        if conn.dialect.name == "sqlite":
-            await conn.exec_driver_sql(_AS_JSON, (orjson.dumps(rows).decode(),))
-        else:
-            await self._database.many(conn, self._database.upsert(j.journal, ["key"]), rows)
+    async def _replace(self, conn: AsyncConnection, rows: Sequence[_Row]) -> None:
+        """Write rows; one with the same key is replaced."""
+        for some in chunks(rows, _ROWS_AT_ONCE):
+            if conn.dialect.name == "sqlite":
+                await conn.exec_driver_sql(_upsert_of(len(some)), tuple(value for row in some for value in row))
+            else:
+                await self._database.many(conn, self._database.upsert(j.journal, ["key"]), some)
 
     async def _there(self, conn: AsyncConnection, readers: Iterable[int]) -> set[int]:
         """Returns the readers that exist: an operator may have been removed meanwhile, and its number given again."""
@@ -79,25 +96,36 @@ class SqlJournal:
         return {ANONYMOUS, *(row.no for row in rows)}
 
     async def entries(self, reader: int | None, *, limit: int, door: str | None = None) -> list[JournalEntry]:
-        """See the port."""
+        """See the port. Rows are read until none of the others can have an entry that is as new as those found."""
         c = j.journal.c
-        query = select(*_COLUMNS).order_by(c.at_us.desc(), c.key.desc()).limit(limit)
+        query = select(*j.journal.c).order_by(c.at_us.desc(), c.key.desc())
         if reader is not None:
             query = query.where(c.reader == reader)
         if door is not None:
             query = query.where(c.door == door)
+        found: list[JournalEntry] = []
+        following, count = query, _ROWS_READ_AT_ONCE
         async with self._database.reading() as conn:
-            return [JournalEntry(*row) for row in await conn.execute(query)]
+            while True:
+                rows = (await conn.execute(following.limit(count))).all()
+                found.extend(one for row in rows for one in _entries_of(row))
+                found.sort(key=lambda one: -one.at_us)
+                del found[limit:]
+                if len(rows) < count or (len(found) == limit and found[-1].at_us >= rows[-1].at_us):
+                    return found
+                following = query.where(tuple_(c.at_us, c.key) < (rows[-1].at_us, rows[-1].key))
+                count *= 2
 
     async def fetched(self, reader: int | None) -> list[FetchedUpTo]:
         """See the port."""
         c = j.fetched.c
-        query = select(c.reader, c.collection, c.door, c.reached, c.at_us).order_by(c.reader, c.collection, c.door)
+        query = select(c.reader, c.token, c.collection, c.door, c.reached, c.at_us)
+        query = query.order_by(c.reader, c.token, c.collection, c.door)
         if reader is not None:
             query = query.where(c.reader == reader)
         async with self._database.reading() as conn:
             rows = await conn.execute(query)
-            return [FetchedUpTo(row[0], row[1], row[2], Seq(row[3]), row[4]) for row in rows]
+            return [FetchedUpTo(row[0], row[1], row[2], row[3], Seq(row[4]), row[5]) for row in rows]
 
     async def prune(self, now_us: int) -> None:
         """See the port."""
@@ -109,12 +137,33 @@ class SqlJournal:
                     await _prune(conn, reader, now_us - KEPT_US)
 
 
+def _rows(entries: Iterable[JournalEntry]) -> Iterator[_Row]:
+    """Returns the rows for entries: one for each that advances, and one for the others of a reader in an hour."""
+    complete: defaultdict[tuple[int, int], list[tuple[Any, ...]]] = defaultdict(list)
+    for one in entries:
+        said = one[2:]
+        if one.key:
+            yield _Row(one.key, one.reader, one.at_us, one.door, 1, orjson.dumps([said]).decode())
+        else:
+            complete[one.reader, one.at_us // _TOGETHER_US].append(said)
+    for (reader, _), together in complete.items():
+        together.sort(key=lambda said: said[0], reverse=True)
+        body = orjson.dumps(together)
+        key = blake2b(b"%d " % reader + body, digest_size=16).hexdigest()  # the same when it is written again
+        yield _Row(key, reader, together[0][0], "", len(together), body.decode())
+
+
+def _entries_of(row: Any) -> Iterator[JournalEntry]:
+    for said in orjson.loads(row.body):
+        yield JournalEntry(row.key if row.door else "", row.reader, *said)
+
+
 async def _prune(conn: AsyncConnection, reader: int, before_us: int) -> None:
-    """Delete what a reader has before ``before_us``, and all but its newest entries."""
+    """Delete the rows of a reader that are older than ``before_us``, and those that follow its newest entries."""
     c = j.journal.c
-    newest = select(c.at_us).where(c.reader == reader).order_by(c.at_us.desc())
-    last_kept = newest.offset(KEPT_ENTRIES - 1).limit(1).scalar_subquery()
-    too_much = c.at_us < func.coalesce(last_kept, before_us)
+    newest = func.sum(c.entries).over(order_by=(c.at_us.desc(), c.key.desc()))
+    counted = select(c.key, (newest - c.entries).label("newer")).where(c.reader == reader).subquery()
+    too_much = c.key.in_(select(counted.c.key).where(counted.c.newer >= KEPT_ENTRIES))
     await conn.execute(delete(j.journal).where(c.reader == reader, too_much | (c.at_us < before_us)))
 
 
@@ -122,3 +171,24 @@ async def forget_reader(conn: AsyncConnection, reader: int) -> None:
     """Delete all that is kept of a reader."""
     for table in (j.journal, j.fetched):
         await conn.execute(delete(table).where(table.c.reader == reader))
+
+
+async def fold_token(conn: AsyncConnection, reader: int, token: str) -> None:
+    """Count what a token that is removed has read as read with the principal's own: a later one of its name is new."""
+    c = j.fetched.c
+    await conn.execute(_ADVANCE_OWN, {"reader": reader, "token": token})
+    await conn.execute(delete(j.fetched).where(c.reader == reader, c.token == token))
+
+
+async def redate_journal(conn: AsyncConnection, now_us: int, later_than_us: int) -> int:
+    """Set times of entries later than ``later_than_us`` to ``now_us``; returns how many rows were changed."""
+    c = j.journal.c
+    late = (await conn.execute(select(c.key, c.body).where(c.at_us > later_than_us))).all()
+    for row in late:
+        said = [
+            [*(now_us if us > later_than_us else us for us in one[:_TIMES]), *one[_TIMES:]]
+            for one in orjson.loads(row.body)
+        ]
+        new = {"at_us": said[0][0], "body": orjson.dumps(said).decode()}
+        await conn.execute(update(j.journal).where(c.key == row.key).values(new))
+    return len(late)

@@ -11,28 +11,22 @@ journal = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("reader", Integer, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-    Column("began_us", BigInteger, nullable=False),
-    Column("door", Text, nullable=False),
-    Column("collection", Text),
-    Column("asked", Text, nullable=False),
-    Column("after", BigInteger),
-    Column("reached", BigInteger),
-    Column("objects", BigInteger),
-    Column("size_bytes", BigInteger),
-    Column("status", Integer),
-    Column("client", Text, nullable=False),
-    Column("address", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),  # of the newest entry
+    Column("door", Text, nullable=False),  # of an entry that advances; else empty
+    Column("entries", Integer, nullable=False),  # how many
+    Column("body", Text, nullable=False),  # JSON: entries as arrays, the newest first
     Index("ix_journal_reader_at_us", "reader", "at_us"),
     Index("ix_journal_at_us", "at_us"),
-    sqlite_with_rowid=False,
 )
-"""The last reads of each reader; see ``model/journal.JournalEntry``."""
+"""The last reads of each reader; see ``model/journal.JournalEntry``. A row has one entry that advances, or the complete
+answers to a reader that were written together: a row for each would take ten times as long.
+"""
 
 fetched = Table(
     "fetched",
     metadata,
     Column("reader", Integer, primary_key=True, autoincrement=False),
+    Column("token", Text, primary_key=True),
     Column("collection", Integer, primary_key=True, autoincrement=False),
     Column("door", Text, primary_key=True),
     Column("reached", BigInteger, nullable=False, server_default=text("0")),

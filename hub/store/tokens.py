@@ -18,6 +18,7 @@ from hub.model.tokens import StoredToken, TokenDigest, TokenRefusal, TokenRights
 from hub.model.words import CollectionName
 from hub.store import tables as t
 from hub.store import token_tables as tt
+from hub.store.journal import fold_token
 from hub.store.policy_changes import insert_row
 
 _COLUMNS = (tt.tokens, t.principals.c.name.label("of"))
@@ -103,8 +104,11 @@ class SqlTokens:
 
     async def remove(self, token: int) -> None:
         """See the port."""
+        n = tt.tokens.c
+        owner, name = (await self._conn.execute(select(n.principal, n.name).where(n.no == token))).one()
+        await fold_token(self._conn, owner, name)
         await self._conn.execute(delete(tt.token_digests).where(tt.token_digests.c.token == token))
-        await self._conn.execute(delete(tt.tokens).where(tt.tokens.c.no == token))
+        await self._conn.execute(delete(tt.tokens).where(n.no == token))
 
     async def _add_digest(self, token: int, digest: TokenDigest) -> None:
         row = {

@@ -1,10 +1,12 @@
-"""What the journal of reads costs: the same pages with and without it, in turns, in one run.
+"""What the journal of reads costs: the same pages with and without it, in turns, in one process.
 
-    python -m tests.bench.journal [--objects 20000] [--rounds 40] [--json]
+    python -m tests.bench.journal [--objects 20000] [--rounds 20] [--json]
 
-Two servers in processes of their own, each with the same collection; one client reads from both in turns, over several
-connections at once. The processor time of the servers is printed too: other programs on the machine disturb it less.
-Exits with 1 when reading is slower by more than it may.
+The process serves the same collection by two applications, one of them without a journal: two processes differ by more
+than the journal costs, since their memory is laid out otherwise. The cost is the processor time of that process, since
+other programs on the machine disturb it less than the time of the clock, which is printed too. After each turn there is
+a pause that is counted, so that what is written once a second belongs to its turn. Exits with 1 when reading takes more
+than it may.
 """
 
 from __future__ import annotations
@@ -12,17 +14,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import http.client
 import multiprocessing
-import os
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from hub.doors.http import make_app
@@ -37,54 +40,69 @@ from tests.doors.hubs import doors_of
 
 MAY_COST = 0.03
 _CONNECTIONS = 4
+_PAUSE_S = 1.2
+"""The journal is written within a second."""
 _PARTS: tuple[tuple[str, str, int], ...] = (
-    ("pages of 1,000, read for the first time", "{objects}?limit=1000&added_after={time}", 24),
-    ("pages of 1,000, kept", "{objects}?limit=1000", 200),
-    ("pages of 10, kept", "{objects}?limit=10", 800),
-    ("lists that have not changed (304)", "/v1/collections/public/export.txt", 240),
+    ("pages of 1,000, read for the first time", "{objects}?limit=1000&added_after={time}", 240),
+    ("pages of 1,000, kept", "{objects}?limit=1000", 1_200),
+    ("pages of 10, kept", "{objects}?limit=10", 2_000),
+    ("lists that have not changed (304)", "/v1/collections/public/export.txt", 800),
 )
-"""What is read, and how many answers in one turn."""
+"""What is read, and how many answers in one turn, which takes about a second."""
 
 
-async def _serve(folder: Path, objects: int, journals: bool, told: Connection) -> None:
+async def _serve(folder: Path, objects: int, told: Sequence[Connection]) -> None:
     store = await open_sqlite(folder / "hub.db", now_us=START_US)
     log = await EmbeddedLog.open(folder / "log.db")
     registry = Registry(store.registry, now_us=lambda: START_US)
     token = (await registry.centres.add("ro", Terms(country="RO"))).token
     collection = await registry.collections.find("public")
     await fill(store, collection.no, objects)
-    settings = DoorSettings(requests_per_s=0, journals=journals)
-    app = make_app(await doors_of(store, log, registry, settings=settings))
-    await answer(app, told, {"token": token, "objects": f"/taxii2/root/collections/{collection.id}/objects/"})
+    said = {"token": token, "objects": f"/taxii2/root/collections/{collection.id}/objects/"}
+    async with asyncio.TaskGroup() as tasks:
+        for end, journals in zip(told, (False, True), strict=True):
+            settings = DoorSettings(requests_per_s=0, journals=journals)
+            app = make_app(await doors_of(store, log, registry, settings=settings))
+            tasks.create_task(answer(app, end, said))
     await log.close()
     await store.close()
 
 
-def serve(folder: str, objects: int, journals: bool, told: Connection) -> None:
-    """The process of one server."""
-    asyncio.run(_serve(Path(folder), objects, journals, told))
+def serve(folder: str, objects: int, told: Sequence[Connection]) -> None:
+    """The process with both applications, the one without a journal first."""
+    gc.set_threshold(10_000, 10, 10)  # as the command does
+    asyncio.run(_serve(Path(folder), objects, told))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What so many answers have taken, in seconds."""
+
+    took_s: float
+    processor_s: float
+    """Of the server, in all its threads, with the pause after it."""
 
 
 class Reader:
-    """Reads one path again and again, over several connections."""
+    """Reads one path of one application again and again, over several connections."""
 
     def __init__(self, at: Mapping[str, Any], pid: int) -> None:
         self._at = at
-        self._pid = pid
+        self._tasks = Path(f"/proc/{pid}/task")
         self._etag = ""
         self._count = 0
 
-    def processor_s(self) -> float:
-        """The processor time that the server has taken so far, in seconds."""
-        fields = Path(f"/proc/{self._pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def turn(self, path: str, answers: int, *, pool: ThreadPoolExecutor) -> float:
-        """The time of so many answers, in seconds."""
+    def turn(self, path: str, answers: int, *, pool: ThreadPoolExecutor) -> Turn:
+        """Read so many answers, and pause."""
         each = [answers // _CONNECTIONS] * _CONNECTIONS
-        began = time.perf_counter()
+        processor_s, began_s = self._processor_s(), time.perf_counter()
         list(pool.map(lambda count: self._read(path, count), each))
-        return time.perf_counter() - began
+        took_s = time.perf_counter() - began_s
+        time.sleep(_PAUSE_S)
+        return Turn(took_s, self._processor_s() - processor_s)
+
+    def _processor_s(self) -> float:
+        return sum(int((one / "schedstat").read_text("ascii").split()[0]) for one in self._tasks.iterdir()) / 1e9
 
     def _read(self, path: str, answers: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._at["port"])
@@ -104,51 +122,46 @@ class Reader:
 
 
 @contextlib.contextmanager
-def _served(objects: int, journals: bool) -> Iterator[Reader]:
-    here, there = multiprocessing.Pipe()
+def _served(objects: int) -> Iterator[tuple[Reader, Reader]]:
+    pipes = [multiprocessing.Pipe() for _ in range(2)]
     with tempfile.TemporaryDirectory() as folder:
-        process = multiprocessing.get_context("spawn").Process(target=serve, args=(folder, objects, journals, there))
+        told = [there for _, there in pipes]
+        process = multiprocessing.get_context("spawn").Process(target=serve, args=(folder, objects, told))
         process.start()
         try:
-            yield Reader(here.recv(), process.pid or 0)
+            without, having = (Reader(here.recv(), process.pid or 0) for here, _ in pipes)
+            yield without, having
         finally:
-            here.send("stop")
+            for here, _ in pipes:
+                here.send("stop")
             process.join()
 
 
 def measure(figures: Figures, objects: int, rounds: int) -> None:
     """All parts, each in turns: without, with, with, without, and so on."""
-    with _served(objects, False) as without, _served(objects, True) as having, ThreadPoolExecutor(_CONNECTIONS) as pool:
+    with _served(objects) as readers, ThreadPoolExecutor(_CONNECTIONS) as pool:
         for name, path, answers in _PARTS:
             figures.say(name)
-            turns: Sequence[Callable[[], float]] = [
-                lambda reader=reader, path=path, answers=answers: reader.turn(path, answers, pool=pool)  # type: ignore[misc]
-                for reader in (without, having)
-            ]
-            for turn in turns:
-                turn()  # warm up
-            before = [reader.processor_s() for reader in (without, having)]
-            pairs = [_pair(turns, first=no % 2) for no in range(rounds)]
-            figures.add(Figure("answers/s without", answers / statistics.median(pair[0] for pair in pairs)))
-            figures.add(Figure("answers/s with", answers / statistics.median(pair[1] for pair in pairs)))
-            took = [reader.processor_s() - was for reader, was in zip((without, having), before, strict=True)]
-            figures.add(Figure("more processor time of the server (share)", took[1] / took[0] - 1))
-            cost = statistics.median(pair[1] / pair[0] for pair in pairs) - 1
-            figures.add(Figure("slower by (share)", cost, most=MAY_COST))
-
-
-def _pair(turns: Sequence[Callable[[], float]], *, first: int) -> tuple[float, float]:
-    times = [0.0, 0.0]
-    for which in (first, 1 - first):
-        times[which] = turns[which]()
-    return times[0], times[1]
+            for reader in readers:
+                reader.turn(path, answers, pool=pool)  # warm up
+            pairs = []
+            for no in range(rounds):
+                turns = {which: readers[which].turn(path, answers, pool=pool) for which in (no % 2, 1 - no % 2)}
+                pairs.append((turns[0], turns[1]))
+            for which, said in enumerate(("without", "with")):
+                figures.add(Figure(f"answers/s {said}", answers / median(pair[which].took_s for pair in pairs)))
+                each_us = median(pair[which].processor_s for pair in pairs) / answers * 1e6
+                figures.add(Figure(f"processor time of an answer {said} (microseconds)", each_us))
+            figures.add(Figure("slower by the clock (share)", median(b.took_s / a.took_s for a, b in pairs) - 1))
+            cost = median(b.processor_s / a.processor_s for a, b in pairs) - 1
+            figures.add(Figure("more processor time (share)", cost, most=MAY_COST))
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--objects", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", action="store_true")
     said = parser.parse_args()
     figures = Figures(as_json=said.json)

@@ -13,8 +13,10 @@ from sqlalchemy import select
 
 from hub.model.claims import Change
 from hub.model.clock import JUMP_US
+from hub.model.journal import FetchedUpTo, JournalBatch, JournalEntry
 from hub.model.times import DAY_US, parse_us, stix_time
-from hub.model.words import stamp_of
+from hub.model.webhooks import Webhook, WebhookFilter, WebhookProgress
+from hub.model.words import CollectionName, Seq, stamp_of
 from hub.store import tables as t
 from hub.store.clock import PutBack, order_kept
 from hub.store.sql import SqlStore
@@ -144,3 +146,29 @@ async def test_a_record_that_the_log_has_dated_far_ahead_counts_as_arrived_now(t
         assert await shown(story, "community") == {}
     finally:
         await story.store.close()
+
+
+async def test_times_of_reads_and_of_webhooks_are_put_back(tmp_path: Path) -> None:
+    story = await Story.begin(tmp_path)
+    try:
+        now_us, late_us = story.now_us, story.now_us + YEARS_US
+        reader = (await story.centre("ro")).no
+        said = (None, "objects/", None, None, None, None, 200, "siem")
+        reads = (
+            JournalEntry("", reader, late_us, now_us, "taxii", *said),
+            JournalEntry("", reader, 5, 5, "taxii", *said),
+        )
+        await story.store.journal.write(JournalBatch(reads, (FetchedUpTo(reader, "", 1, "taxii", Seq(1), late_us),)))
+        failing = WebhookProgress(Seq(1), attempts=1, failed_us=late_us, due_us=late_us)
+        url = "https://soc.example/"
+        webhook = Webhook("a", reader, 1, CollectionName("public"), url, WebhookFilter(), late_us, failing)
+        assert await story.store.webhooks.add(webhook, most=1)
+        done = await story.store.put_back(now_us, later_than_us=now_us)
+        assert done.changes >= 5
+        entries = await story.store.journal.entries(reader, limit=10)
+        assert [(one.at_us, one.began_us) for one in entries] == [(now_us, now_us), (5, 5)]
+        assert [one.at_us for one in await story.store.journal.fetched(reader)] == [now_us]
+        (found,) = await story.store.webhooks.all()
+        assert (found.created_us, found.progress.failed_us, found.progress.due_us) == (now_us, now_us, now_us)
+    finally:
+        await story.close()

@@ -13,11 +13,14 @@ from tests.contracts.store_values import START_US, add_centres
 RO, IT = 1, 2
 
 
-def an_entry(no: int, reader: int = RO, at_us: int | None = None, reached: int = 7) -> JournalEntry:
+def an_entry(
+    no: int, reader: int = RO, at_us: int | None = None, reached: int = 7, *, advances: bool = False
+) -> JournalEntry:
     at_us = START_US + no if at_us is None else at_us
+    key = f"{reader:016x}{no:016x}" if advances else ""
     return JournalEntry(
-        f"{reader:016x}{no:016x}", reader, at_us, START_US, "taxii", "public", "objects/?limit=5",
-        Seq(2), Seq(reached), 5, 1 << 40, 200, "siem/1.0 \u00e9 \"x\"", "2001:db8::1",
+        key, reader, at_us, START_US, "taxii", "public", "objects/?limit=5",
+        Seq(2), Seq(reached), 5, 1 << 40, 200, "siem/1.0 \u00e9 \"x\"", "2001:db8::1", "siem",
     )  # fmt: skip
 
 
@@ -34,42 +37,57 @@ class StoreJournal(StoreSuite):
     async def test_an_entry_is_there_for_every_process_and_is_replaced_by_its_key(self) -> None:
         async with self.opened() as store, self.opened() as other:
             await self._readers(store)
-            one = an_entry(1)
+            one = an_entry(1, advances=True)
             for _ in range(2):
                 await store.journal.write(batch(one, an_entry(2, IT)))
             (found,) = await other.journal.entries(RO, limit=10)
             assert found == one
-            await other.journal.write(batch(an_entry(1, at_us=START_US + 9, reached=8)))
+            await other.journal.write(batch(an_entry(1, at_us=START_US + 9, reached=8, advances=True)))
             assert [(e.reader, e.reached) for e in await store.journal.entries(None, limit=10)] == [(RO, 8), (IT, 7)]
             assert await store.journal.entries(None, limit=1, door="kafka") == []
+
+    async def test_the_newest_entries_are_found_however_they_were_written(self) -> None:
+        async with self.opened() as store:
+            await self._readers(store)
+            for first in range(60):  # entries of all batches are interleaved
+                parts = (an_entry(no, RO if first % 2 else IT) for no in range(first, 600, 60))
+                await store.journal.write(batch(*parts, an_entry(1_000 + first, advances=True)))
+            for limit in (1, 7, 70, 120, 1_000):
+                found = [e.at_us - START_US for e in await store.journal.entries(None, limit=limit)]
+                assert found == [*range(1_059, 999, -1), *range(599, -1, -1)][:limit]
+            assert len(await store.journal.entries(IT, limit=1_000)) == 300
 
     async def test_progress_never_goes_back(self) -> None:
         async with self.opened() as store:
             await self._readers(store)
             for reached, at_us in ((5, 10), (9, 20), (0, 30), (7, 15)):
-                await store.journal.write(batch(fetched=[FetchedUpTo(RO, 1, "export", Seq(reached), at_us)]))
-            await store.journal.write(batch(fetched=[FetchedUpTo(RO, 1, "taxii", Seq(1), 1)]))
-            await store.journal.write(batch(fetched=[FetchedUpTo(ANONYMOUS, 1, "export", Seq(3), 2)]))
+                await store.journal.write(batch(fetched=[FetchedUpTo(RO, "", 1, "export", Seq(reached), at_us)]))
+            await store.journal.write(batch(fetched=[FetchedUpTo(RO, "", 1, "taxii", Seq(1), 1)]))
+            await store.journal.write(batch(fetched=[FetchedUpTo(ANONYMOUS, "", 1, "export", Seq(3), 2)]))
             assert await store.journal.fetched(RO) == [
-                FetchedUpTo(RO, 1, "export", Seq(9), 30), FetchedUpTo(RO, 1, "taxii", Seq(1), 1),
+                FetchedUpTo(RO, "", 1, "export", Seq(9), 30), FetchedUpTo(RO, "", 1, "taxii", Seq(1), 1),
             ]  # fmt: skip
             assert len(await store.journal.fetched(None)) == 3
 
     async def test_the_oldest_entries_of_a_crowded_reader_are_deleted_and_nobody_elses(self) -> None:
         async with self.opened() as store:
             await self._readers(store)
-            await store.journal.write(batch(*(an_entry(no) for no in range(KEPT_ENTRIES + 300)), an_entry(1, IT)))
+            for part in range(13):
+                entries = (an_entry(part * 100 + no) for no in range(100))
+                await store.journal.write(batch(*entries, an_entry(1, IT, advances=True)))
             assert len(await store.journal.entries(RO, limit=10_000)) == KEPT_ENTRIES + 300
             await store.journal.write(batch(an_entry(5_000), crowded=[RO]))
             kept = await store.journal.entries(RO, limit=10_000)
-            assert [e.at_us - START_US for e in kept] == [5_000, *range(KEPT_ENTRIES + 299, 300, -1)]
+            # whole rows: the last one has more than must be kept
+            assert [e.at_us - START_US for e in kept] == [5_000, *range(1_299, 299, -1)]
             assert len(await store.journal.entries(IT, limit=10)) == 1
 
     async def test_entries_are_deleted_by_their_age(self) -> None:
         async with self.opened() as store:
             await self._readers(store)
-            fetched = [FetchedUpTo(RO, 1, "taxii", Seq(4), START_US)]
-            await store.journal.write(batch(an_entry(1), an_entry(10), an_entry(1, IT), fetched=fetched))
+            fetched = [FetchedUpTo(RO, "", 1, "taxii", Seq(4), START_US)]
+            await store.journal.write(batch(an_entry(1), an_entry(1, IT), fetched=fetched))
+            await store.journal.write(batch(an_entry(10)))
             await store.journal.prune(START_US + KEPT_US + 5)
             assert [e.at_us for e in await store.journal.entries(None, limit=10)] == [START_US + 10]
             assert await store.journal.fetched(None) == fetched
@@ -77,7 +95,7 @@ class StoreJournal(StoreSuite):
     async def test_nothing_is_kept_of_a_reader_that_does_not_exist(self) -> None:
         async with self.opened() as store:
             await self._readers(store)
-            gone = [FetchedUpTo(9, 1, "taxii", Seq(4), START_US)]
+            gone = [FetchedUpTo(9, "", 1, "taxii", Seq(4), START_US)]
             await store.journal.write(batch(an_entry(1, 9), an_entry(1, ANONYMOUS), fetched=gone))
             assert [e.reader for e in await store.journal.entries(None, limit=10)] == [ANONYMOUS]
             assert await store.journal.fetched(None) == []

@@ -35,6 +35,7 @@ async def deliveries(hub: Hub, who: str = "soc", query: str = "") -> dict[str, A
     """What the door says, with all that has been read until now."""
     assert hub.doors.journal is not None
     await hub.doors.journal.write()
+    hub.clock.us += 1  # what is read later has a later time
     answer = await hub.get(f"/v1/deliveries{query}", who)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
@@ -354,3 +355,33 @@ async def test_a_parameter_that_is_refused_is_entered_since_the_device_gets_no_l
         await hub.http.get("/v1/collections/public/export.txt?limit=many", headers=headers)
     await hub.get("/v1/status?x=1", "soc")
     assert len((await deliveries(hub))["deliveries"]) == before
+
+
+async def test_each_token_is_seen_to_fetch_or_to_be_behind(hub: Hub) -> None:
+    for name in ("firewall", "siem"):
+        hub.tokens[f"soc.{name}"] = (await hub.registry.tokens.add("soc", name)).token
+    await hub.tell("ro", *addresses(2))
+    await hub.get("/v1/collections/community/export.txt", "soc.firewall")
+    stopped = (await behind(hub))["reached"]
+    await hub.tell("ro", *addresses(2, start=10))
+    await hub.get("/v1/collections/community/export.txt", "soc.siem")
+    assert (await newest(hub))["token"] == "siem"
+    found = await behind(hub)
+    assert [(one["token"], one["reached"]) for one in found["doors"]] == [
+        ("firewall", stopped), ("siem", found["last_seq"]),
+    ]  # fmt: skip
+    assert found["behind"] == 0 < found["last_seq"] - stopped
+    await hub.get("/v1/collections/community/export.txt", "soc")
+    assert (await newest(hub))["token"] is None
+
+
+async def test_a_new_token_with_the_name_of_a_removed_one_has_read_nothing(hub: Hub) -> None:
+    hub.tokens["soc.siem"] = (await hub.registry.tokens.add("soc", "siem")).token
+    await hub.tell("ro", *addresses(2))
+    await hub.get("/v1/collections/community/export.txt", "soc.siem")
+    before = await behind(hub)
+    await hub.registry.tokens.remove("soc", "siem")
+    await hub.registry.tokens.add("soc", "siem")
+    found = await behind(hub)
+    assert [(one["token"], one["reached"]) for one in found["doors"]] == [(None, before["reached"])]
+    assert found["behind"] == before["behind"] == 0

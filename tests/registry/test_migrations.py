@@ -294,3 +294,27 @@ async def test_the_token_of_a_principal_of_an_older_store_is_its_own_token_and_s
     assert found is not None
     assert (found.name, found.scope) == ("root", FULL_SCOPE)
     assert (entry.token.full_name, entry.token.created_us) == ("root", 7)
+
+
+async def test_the_journal_of_an_older_store_is_kept_as_reads_with_the_principals_own_token(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    async with engine.begin() as conn:
+        await conn.run_sync(_bring_to, "0027")
+        for key, door, at_us in (("k1", "taxii", 7), ("k2", "stream", 9)):
+            row = (
+                "insert into journal values (:key, 3, :at, 5, :door, 'public', 'a \"é', 1, 2, 4, 6, 200, 'siem', '::1')"
+            )
+            await conn.execute(text(row), {"key": key, "door": door, "at": at_us})
+        await conn.execute(text("insert into fetched values (3, 1, 'taxii', 2, 7)"))
+    await engine.dispose()
+    store = await open_sqlite(path, now_us=NOON_US)
+    try:
+        stream, page = await store.journal.entries(3, limit=10)
+        fetched = await store.journal.fetched(3)
+    finally:
+        await store.close()
+    said = ("public", 'a "é', 1, 2, 4, 6, 200, "siem", "::1", "")
+    assert stream == ("k2", 3, 9, 5, "stream", *said)
+    assert page == ("", 3, 7, 5, "taxii", *said)
+    assert fetched == [(3, "", 1, "taxii", 2, 7)]

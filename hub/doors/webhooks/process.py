@@ -50,7 +50,7 @@ def _progress_of(done: WebhookDelivery, now_us: int) -> AnswerProgress:
     progress.ended_us = now_us
     progress.door, progress.reader, progress.key = WEBHOOK, webhook.principal, webhook.id.replace("-", "")
     progress.template = f"webhooks/{webhook.id}"
-    progress.client = str(ada_url.URL(webhook.url).host)[:_HOST_CHARS]
+    progress.client = str(ada_url.URL(webhook.url).host)[:_HOST_CHARS].encode()
     if attempt.status is not None:
         progress.status = attempt.status if attempt.status in _STATUSES else 0
         progress.size_bytes = len(batch.body)

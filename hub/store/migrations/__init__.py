@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from hub.model.errors import Broken
 
-HEAD = "0027"
+HEAD = "0028"
 """The newest version. Alembic is imported only for an older store, since the import takes longer than opening."""
 
 _LOCK = 0x6374_6975
