@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from hub.model.webhooks import Webhook, WebhookProgress
-from hub.model.words import Seq
 
 
 class Lease(NamedTuple):
@@ -22,7 +21,8 @@ class Lease(NamedTuple):
 class WebhookStore(Protocol):
     """The webhooks and the lease. Promises, each a test in ``tests/contracts/store_webhooks.py``:
 
-    - progress is written only over the position that it began from, so it never goes back;
+    - progress is written only over that which it began from, so nothing of another process is lost;
+    - whatever else changes webhooks counts up ``changes``;
     - of several processes that take the lease as they have seen it, one gets it.
     """
 
@@ -38,8 +38,16 @@ class WebhookStore(Protocol):
         """Delete a webhook; returns False if there is none."""
         ...
 
-    async def save(self, webhook_id: str, position: Seq, progress: WebhookProgress) -> bool:
-        """Write its progress; returns False if it was removed or is not at ``position`` any more."""
+    async def save(self, webhook_id: str, before: WebhookProgress, progress: WebhookProgress) -> bool:
+        """Write its progress; returns False if it was removed or its progress is not ``before`` any more."""
+        ...
+
+    async def resume(self, webhook_id: str, before: WebhookProgress) -> bool:
+        """Let it be tried again at once. Returns as ``save``."""
+        ...
+
+    async def changes(self) -> int:
+        """Returns how often webhooks were added, removed or resumed. Meanwhile only ``save`` changes them."""
         ...
 
     async def lease(self) -> Lease:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
 
 from hub.store.tables import metadata
 
@@ -37,5 +37,7 @@ leases = Table(
     Column("name", Text, primary_key=True),
     Column("owner", Text, nullable=False),
     Column("beat", BigInteger, nullable=False),
+    Column("changes", BigInteger, nullable=False, server_default=text("0")),
 )
-"""Work that one process does at a time, and which one; see ``hub/store/webhook_port.Lease``."""
+"""Work that one process does at a time, and which one; see ``hub/store/webhook_port.Lease``. ``changes`` counts how
+often others have changed what it works on."""

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,10 @@ from hub.store.webhook_port import Lease
 _W = wt.webhooks.c
 _L = wt.leases.c
 _LEASE = "webhooks"
+_CHANGED = text("""
+    insert into leases (name, owner, beat, changes) values (:name, '', 0, 1)
+    on conflict (name) do update set changes = leases.changes + 1
+""").bindparams(name=_LEASE)
 
 
 class SqlWebhooks:
@@ -45,6 +49,7 @@ class SqlWebhooks:
             if (await conn.execute(there)).scalar_one() >= most:
                 return False
             await conn.execute(insert(wt.webhooks).values(_row(webhook)))
+            await conn.execute(_CHANGED)
             await self._database.announce(conn)
         return True
 
@@ -52,14 +57,25 @@ class SqlWebhooks:
         """See the port."""
         async with self._database.begin() as conn:
             found = await conn.execute(delete(wt.webhooks).where(_W.id == webhook_id))
+            await conn.execute(_CHANGED)
             return bool(found.rowcount)
 
-    async def save(self, webhook_id: str, position: Seq, progress: WebhookProgress) -> bool:
+    async def save(self, webhook_id: str, before: WebhookProgress, progress: WebhookProgress) -> bool:
         """See the port."""
-        here = update(wt.webhooks).where(_W.id == webhook_id, _W.position == position)
         async with self._database.begin() as conn:
-            found = await conn.execute(here.values(asdict(progress)))
-            return bool(found.rowcount)
+            return await _save(conn, webhook_id, before, progress)
+
+    async def resume(self, webhook_id: str, before: WebhookProgress) -> bool:
+        """See the port."""
+        async with self._database.begin() as conn:
+            await conn.execute(_CHANGED)
+            return await _save(conn, webhook_id, before, before.resumed())
+
+    async def changes(self) -> int:
+        """See the port."""
+        async with self._database.reading() as conn:
+            found = (await conn.execute(select(_L.changes).where(_L.name == _LEASE))).scalar_one_or_none()
+        return found or 0
 
     async def lease(self) -> Lease:
         """See the port."""
@@ -85,6 +101,13 @@ class SqlWebhooks:
 async def remove_webhooks(conn: AsyncConnection, principal: int) -> None:
     """Delete all webhooks of a principal."""
     await conn.execute(delete(wt.webhooks).where(_W.principal == principal))
+    await conn.execute(_CHANGED)
+
+
+async def _save(conn: AsyncConnection, webhook_id: str, before: WebhookProgress, progress: WebhookProgress) -> bool:
+    as_before = (_W[name].is_not_distinct_from(value) for name, value in asdict(before).items())
+    found = await conn.execute(update(wt.webhooks).where(_W.id == webhook_id, *as_before).values(asdict(progress)))
+    return bool(found.rowcount)
 
 
 def _row(webhook: Webhook) -> dict[str, Any]:

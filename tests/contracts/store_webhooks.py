@@ -55,14 +55,51 @@ class StoreWebhooks(StoreSuite):
                 await directory.remove_operator(principal)
             assert [one.id for one in await store.webhooks.all()] == ["other"]
 
-    async def test_progress_is_written_over_the_position_that_it_began_from_and_no_other(self) -> None:
+    async def test_progress_is_written_over_that_which_it_began_from_and_no_other(self) -> None:
         async with self.opened() as store:
             await store.webhooks.add(a_webhook(), most=5)
             ahead = WebhookProgress(Seq(9), Seq(12), 3, 5, 6, "No.", 4, PauseReason.GONE)
-            assert await store.webhooks.save("w", Seq(0), ahead)
-            assert not await store.webhooks.save("w", Seq(0), replace(ahead, position=Seq(5)))
-            assert not await store.webhooks.save("gone", Seq(0), ahead)
+            new = WebhookProgress(Seq(0))
+            assert await store.webhooks.save("w", new, ahead)
+            for before in (
+                new,
+                replace(ahead, batch_to=None),
+                replace(ahead, failed_us=6),
+                replace(ahead, paused=None),
+            ):
+                assert not await store.webhooks.save("w", before, replace(ahead, position=Seq(10)))
+                assert not await store.webhooks.resume("w", before)
+            assert not await store.webhooks.save("gone", new, ahead)
             assert (await store.webhooks.all())[0].progress == ahead
+            assert await store.webhooks.resume("w", ahead)
+            assert (await store.webhooks.all())[0].progress == ahead.resumed()
+
+    async def test_changes_are_counted_but_those_of_progress(self) -> None:
+        async with self.opened() as store:
+            counts = [await store.webhooks.changes()]
+            webhook = a_webhook()
+
+            async def has_counted() -> bool:
+                counts.append(await store.webhooks.changes())
+                return counts[-1] > counts[-2]
+
+            await store.webhooks.add(webhook, most=5)
+            assert await has_counted()
+            moved = webhook.progress.moved(Seq(3))
+            assert await store.webhooks.save("w", webhook.progress, moved)
+            assert not await has_counted()
+            assert await store.webhooks.resume("w", moved)
+            assert await has_counted()
+            assert await store.webhooks.hold(await store.webhooks.lease(), "me")
+            assert not await has_counted()
+            await store.webhooks.remove("w")
+            assert await has_counted()
+            async with store.registry.change() as directory:
+                blank = Principal(0, "ops", PrincipalKind.OPERATOR)
+                principal = (await directory.add_principal(blank, TokenDigest(0, b"digest", "", 0))).no
+            async with store.registry.change() as directory:
+                await directory.remove_operator(principal)
+            assert await has_counted()
 
     async def test_of_several_that_take_the_lease_one_gets_it(self) -> None:
         async with self.opened() as one, self.opened() as two:

@@ -473,3 +473,56 @@ async def test_a_webhook_has_fetched_what_its_filter_leaves_out(hub: Hub) -> Non
         one for one in (await hub.get("/v1/deliveries", "soc")).json()["behind"] if one["collection"] == "community"
     )
     assert (lag["behind"], lag["reached"] > 0) == (0, True)
+
+
+@pytest.mark.parametrize("status", [410, 500, 200])
+async def test_what_comes_of_an_attempt_does_not_undo_a_resumption_meanwhile(hub: Hub, status: int) -> None:
+    answered, statuses = asyncio.Event(), iter([500, status])
+
+    async def answer(arrived: Arrived) -> Answer:
+        found = next(statuses, 200)
+        if len(receiver.arrived) == 2:
+            await answered.wait()
+        return found
+
+    async with a_receiver() as receiver, delivering(hub):
+        receiver.answer = answer
+        added = await add(hub, receiver)
+        await hub.tell("ro", *addresses(1, object_marking_refs=GREEN))
+        await until(partial(_has_failed, hub, 1), what="a failure")
+        hub.clock.us += 73 * HOUR_US  # the next failure would pause it
+        await until(lambda: len(receiver.arrived) == 2, what="the second attempt")
+        assert (await hub.post(f"/v1/webhooks/{added['webhook']['id']}/resume", "soc")).status_code == 200
+        answered.set()
+        await until(lambda: _is_up_to_date(hub), what="the delivery")
+        assert (await the_webhook(hub))["state"] == "active"
+    assert len(receiver.arrived) == (2 if status == 200 else 3)
+    assert len({one.headers["webhook-id"] for one in receiver.arrived}) == 1
+
+
+async def _has_arrived(receiver: Receiver, count: int) -> bool:
+    return len(receiver.arrived) >= count
+
+
+async def test_webhooks_are_read_only_when_others_have_changed_them(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, reads = hub.store.webhooks.all, [0]
+
+    async def counted(principal: int | None = None) -> Any:
+        reads[0] += 1
+        return await real(principal)
+
+    async with a_receiver() as receiver, delivering(hub):
+        await add(hub, receiver)
+        await hub.tell("ro", *addresses(1, object_marking_refs=GREEN))
+        await until(lambda: _is_up_to_date(hub), what="a delivery")
+        monkeypatch.setattr(hub.store.webhooks, "all", counted)
+        for no in range(1, 4):
+            before = len(receiver.arrived)
+            await hub.tell("ro", *addresses(1, start=no, object_marking_refs=GREEN))
+            await until(partial(_has_arrived, receiver, before + 1), what="the next")
+        assert reads == [0]
+        monkeypatch.undo()
+        async with a_receiver() as other:
+            await add(hub, other)
+            await hub.tell("ro", *addresses(1, start=9, object_marking_refs=GREEN))
+            await until(lambda: other.arrived, what="a delivery to the one that was added")

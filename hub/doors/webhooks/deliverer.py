@@ -89,6 +89,8 @@ class WebhookDeliverer:
         self._poll_s = poll_s
         self._finished = finished
         self._known: dict[str, Webhook] = {}
+        self._changes: int | None = None
+        """The store's count of changes when they were read; None: they have to be read again."""
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
         watch.tell(lambda *_: self._woken.set())
@@ -128,22 +130,35 @@ class WebhookDeliverer:
     async def _round(self, tasks: asyncio.TaskGroup) -> None:
         if not await self._leadership.is_open():
             return
-        busy = set(self._running)
-        found = {one.id: one for one in await self._store.webhooks.all()}
-        if not any(one.progress.paused is None for one in found.values()):
+        was_current = self._leadership.is_current
+        await self._read_changed()
+        if not any(one.progress.paused is None for one in self._known.values()):
             await self._leadership.release()
             return
         if not await self._leadership.take():
             return
-        # what was on its way when the store was read has moved since: the memory is newer, or it was removed
-        moved = {id_: self._known.get(id_) for id_ in busy}
-        newest = {id_: moved.get(id_, one) for id_, one in found.items()}
-        self._known = {id_: one for id_, one in newest.items() if one is not None}
-        self._places.forget_others(self._known.keys())
+        if not was_current:  # another process may have delivered since they were read
+            self._changes = None
+            await self._read_changed()
         for webhook in self._ready():
             task = tasks.create_task(self._deliver(webhook))
             self._running[webhook.id] = task
             task.add_done_callback(partial(self._ended, webhook.id))
+
+    async def _read_changed(self) -> None:
+        """Read the webhooks if they are not as this process has read or written them last."""
+        changes = await self._store.webhooks.changes()
+        if changes == self._changes:
+            return
+        self._changes = changes
+        busy = set(self._running)
+        found = {one.id: one for one in await self._store.webhooks.all()}
+        # what was on its way when the store was read has moved since: the memory is newer, or it was removed
+        newest = {id_: self._known.get(id_) if id_ in busy else one for id_, one in found.items()}
+        if busy - self._known.keys():  # others have changed one of them: it is read again when it has ended
+            self._changes = None
+        self._known = {id_: one for id_, one in newest.items() if one is not None}
+        self._places.forget_others(self._known.keys())
 
     def _ended(self, webhook_id: str, _: asyncio.Task[None]) -> None:
         self._running.pop(webhook_id, None)
@@ -197,7 +212,9 @@ class WebhookDeliverer:
         jitter = random.random()  # noqa: S311 - nothing secret
         after = webhook.progress.after(attempt, batch.last, self._now_us(), jitter)
         self._tell(WebhookDelivery(webhook, batch, attempt, took_ms))
-        await (self._save(webhook, after) if after.paused is None else self._pause(webhook, after))
+        saved = await (self._save(webhook, after) if after.paused is None else self._pause(webhook, after))
+        if saved is None and attempt.is_success:
+            await self._save_again(webhook, after)
 
     async def _batch(self, webhook: Webhook) -> WebhookBatch:
         logs, log, after = self._store.logs, webhook.collection, webhook.progress.position
@@ -207,16 +224,29 @@ class WebhookDeliverer:
         return await asyncio.to_thread(batch_of, webhook, page, causes, Seq(0) if end is None else end.pruned)
 
     async def _save(self, webhook: Webhook, progress: WebhookProgress) -> Webhook | None:
-        """Store progress; None if the webhook was removed meanwhile, or another process has moved it."""
-        if not await self._store.webhooks.save(webhook.id, webhook.progress.position, progress):
+        """Store progress; None if the webhook was removed or resumed meanwhile, or another process has moved it. It is
+        then read again.
+        """
+        if not await self._store.webhooks.save(webhook.id, webhook.progress, progress):
             self._known.pop(webhook.id, None)
+            self._changes = None
             return None
         self._known[webhook.id] = saved = replace(webhook, progress=progress)
         return saved
 
-    async def _pause(self, webhook: Webhook, progress: WebhookProgress) -> None:
-        _log.info("webhook.paused", code=str(progress.paused), collection=webhook.collection_name)
-        await self._save(webhook, progress)
+    async def _save_again(self, webhook: Webhook, progress: WebhookProgress) -> None:
+        """Store that a batch was taken, also if the webhook was resumed while it was on its way. A failure from before
+        is not stored over a resumption: the webhook is tried at once, as asked.
+        """
+        for there in await self._store.webhooks.all():
+            if there.id == webhook.id and there.progress.position == webhook.progress.position:
+                await self._save(there, progress)
+
+    async def _pause(self, webhook: Webhook, progress: WebhookProgress) -> Webhook | None:
+        saved = await self._save(webhook, progress)
+        if saved is not None:
+            _log.info("webhook.paused", code=str(progress.paused), collection=webhook.collection_name)
+        return saved
 
     def _tell(self, delivery: WebhookDelivery) -> None:
         """The one place where a finished attempt is known."""

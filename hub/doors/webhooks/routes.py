@@ -154,10 +154,9 @@ class _Webhooks:
 
     async def resume(self, webhook: Webhook) -> WebhookInfo:
         """Lets it go on at once."""
-        progress = webhook.progress.resumed()
-        if not await self.doors.store.webhooks.save(webhook.id, webhook.progress.position, progress):
+        if not await self.doors.store.webhooks.resume(webhook.id, webhook.progress):
             raise TryAgain("webhook.moved", "The webhook has just moved on.", "See its state, and try again.")
-        return await self.info(replace(webhook, progress=progress))
+        return await self.info(replace(webhook, progress=webhook.progress.resumed()))
 
     async def info(self, webhook: Webhook) -> WebhookInfo:
         """What is shown of one webhook."""

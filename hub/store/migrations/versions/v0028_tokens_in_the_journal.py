@@ -1,4 +1,6 @@
-"""Enters in the journal which token has read, and writes what a reader has read within a second as one row."""
+"""Enters in the journal which token has read, and writes what a reader has read within a second as one row. Counts how
+often webhooks are changed.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +10,10 @@ down_revision = "0027"
 
 
 def upgrade() -> None:
-    """Make both tables again. Of earlier reads the token is not known: they count as read with the principal's own."""
+    """Make both tables of the journal again. Of earlier reads the token is not known: they are those of the principal's
+    own.
+    """
+    op.add_column("leases", sa.Column("changes", sa.BigInteger(), nullable=False, server_default="0"))
     op.execute("create table journal_0027 as select * from journal")
     op.execute("create table fetched_0027 as select * from fetched")
     op.drop_table("journal")
