@@ -25,13 +25,13 @@ from hub.questions.linked import links_of
 from hub.questions.naming import is_stix_id, read_as, things_named
 from hub.questions.visible import seen_by
 from hub.store.port import Store
-from hub.store.thing_port import ShownView, ThingReader
+from hub.store.thing_port import NamingReader, ShownView, ThingReader
 
 _LONGEST = 70_000
 ENOUGH = 50
 """Above this many results, no further things that only name a value are added."""
 _MOST_THINGS = 5_000
-"""Maximum patterns with a value that are checked for some that the caller may see."""
+"""Maximum patterns with a value, of those that the caller may see, that are checked for what can be told of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +133,17 @@ class Explaining:
 
     async def asked_for(self, asked: str) -> AsyncIterator[tuple[list[CanonicalKey], bool]]:
         """Yields the things that the question names itself, and then, in parts, those that only name the value: the
-        caller may see none of the first. Each with whether it is the former.
+        caller may see none of the first. Each with whether it is the former. What the caller may not see takes no place
+        from what it may; so of a pattern that no collection has ever shown nothing is found by its values.
         """
         things = await things_asked(self._things, asked.strip(), self._numbers, self._asker)
         yield things, True
-        others = [thing for thing in await self._things.naming(keys_asked(asked), _MOST_THINGS) if thing not in things]
+        source = self._asker.source
+        reader = NamingReader(self._numbers, None if source is None else source.no)
+        named = await self._things.naming(
+            keys_asked(asked), _MOST_THINGS + len(things), None if self._asker.operator else reader
+        )
+        others = [thing for thing in named if thing not in things]
         for at in range(0, len(others), ENOUGH):
             yield others[at : at + ENOUGH], False
 

@@ -69,6 +69,13 @@ class LookedUpThings(NamedTuple):
     """There are more large bodies than the limit allows, and ``views`` is empty: look for less at once."""
 
 
+class NamingReader(NamedTuple):
+    """Which things count: those of which one of these collections has a view, live or not, or this source a claim."""
+
+    collections: Collection[int]
+    source: int | None
+
+
 class ThingReader(Protocol):
     """Reads about single things: their views in collections, and the claims about them."""
 
@@ -102,9 +109,11 @@ class ThingReader(Protocol):
         """
         ...
 
-    async def naming(self, values: Collection[bytes], limit: int) -> Sequence[CanonicalKey]:
-        """Returns things whose pattern contains one of these values (``hub.patterns.lookup``). Things whose pattern
-        asserts the value come first.
+    async def naming(
+        self, values: Collection[bytes], limit: int, reader: NamingReader | None = None
+    ) -> Sequence[CanonicalKey]:
+        """Returns things whose pattern contains one of these values (``hub.patterns.lookup``), only those that this
+        reader may know; without a reader all. Things whose pattern asserts the value come first.
         """
         ...
 

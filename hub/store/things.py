@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.core.merge.facts import feedback_on
@@ -17,7 +17,7 @@ from hub.store import tables as t
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
 from hub.store.rows import claim_of, past_view_of, view_of
-from hub.store.thing_port import LookedUpThings, Placed, SearchKeys, ShownView
+from hub.store.thing_port import LookedUpThings, NamingReader, Placed, SearchKeys, ShownView
 
 
 class SqlThings:
@@ -85,11 +85,17 @@ class SqlThings:
             found[ClaimKey(row.key)].add(CanonicalKey(row.thing))
         return dict(found)
 
-    async def naming(self, values: Collection[bytes], limit: int) -> list[CanonicalKey]:
+    async def naming(
+        self, values: Collection[bytes], limit: int, reader: NamingReader | None = None
+    ) -> list[CanonicalKey]:
         """See the port."""
-        v = t.named_values.c
+        v, w, c = t.named_values.c, t.views.c, t.contributions.c
+        things = select(v.thing).where(v.value.in_(list(values))).order_by(v.alone.desc(), v.thing).limit(limit)
+        if reader is not None:
+            shown = exists().where(w.thing == v.thing, w.collection.in_(sorted(reader.collections)))
+            claimed = exists().where(c.thing == v.thing, c.source == reader.source)
+            things = things.where(or_(shown, claimed))
         async with self._database.reading() as conn:
-            things = select(v.thing).where(v.value.in_(list(values))).order_by(v.alone.desc(), v.thing).limit(limit)
             return list(dict.fromkeys((await conn.execute(things)).scalars()))
 
     async def asserting(

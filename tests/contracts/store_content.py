@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,6 +39,7 @@ from hub.patterns.lookup import value_key
 from hub.store.intake_port import ObjectProblem, PushedObject
 from hub.store.port import Filter, JoinedPage
 from hub.store.sql import SqlStore
+from hub.store.thing_port import NamingReader
 from tests.contracts.store_suite import StoreSuite, seqs
 from tests.contracts.store_values import (
     a_change,
@@ -119,6 +120,22 @@ class StoreContent(StoreSuite):
             assert set(await store.things.naming([one, other], 10)) == {a_thing("a"), a_thing("b")}
             assert list(await store.things.naming([one], 1)) == [a_thing("b")]
             assert list(await store.things.naming([value_key("none")], 10)) == []
+
+    async def test_only_things_that_a_reader_may_know_are_counted_and_found_by_their_values(self) -> None:
+        one = value_key("198.51.100.1")
+        async with self.opened() as store:
+            writes = Writes(values={a_thing(name): {one: True} for name in "abcd"})
+            await self.write(store, replace(writes, claims=[a_claim("a"), a_claim("d")], views=[a_view("c")]))
+            view = a_view("c")
+
+            async def naming(collections: Sequence[int], source: int | None, limit: int = 1) -> list[CanonicalKey]:
+                return list(await store.things.naming([one], limit, NamingReader(collections, source)))
+
+            assert await naming([view.collection], None) == [a_thing("c")]
+            assert await naming([view.collection + 1], None) == []
+            own = await naming([view.collection], a_claim("a").source, limit=9)
+            assert sorted(own) == sorted(map(a_thing, "acd"))
+            assert await naming([view.collection + 1], a_claim("a").source + 1) == []
 
     @pytest.mark.parametrize("count", [1, 3_000])
     async def test_any_number_of_claims_and_views_is_written_and_found(self, count: int) -> None:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from hub.questions import explain as asking
 from tests.doors.hubs import Hub
 from tests.story import an_indicator, an_object
 
@@ -217,6 +218,13 @@ async def test_a_value_that_nobody_names_is_answered_with_what_it_was_taken_for(
         assert answer["code"] == "explain.unknown"
         assert taken_for in str(answer)
         assert "spelling" not in str(answer)
+
+
+async def test_more_patterns_that_one_may_not_see_than_are_looked_at_do_not_hide_one_that_one_may(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "_MOST_THINGS", 3)
+    await test_many_patterns_that_one_may_not_see_do_not_hide_one_that_one_may(hub)
 
 
 async def test_many_patterns_that_one_may_not_see_do_not_hide_one_that_one_may(hub: Hub) -> None:
