@@ -109,6 +109,9 @@ def _notes(entry: TokenEntry) -> list[str]:
 
 def row_of(entry: TokenEntry) -> show.JsonRow:
     """Returns a token as a JSON row, without its secret."""
+    from hub.model.principals import PrincipalKind
+    from hub.model.tokens import TokenRights
+
     token, scope = entry.token, entry.token.scope
     newest = token.digests[0]
     refused_us, why = max(((use.refused_us or 0, use.why) for _, use in entry.uses), key=lambda each: each[0])
@@ -118,7 +121,7 @@ def row_of(entry: TokenEntry) -> show.JsonRow:
         "id": None,
         "principal": token.principal,
         "user": token.full_name,
-        "rights": str(scope.rights),
+        "rights": str(TokenRights.READ if entry.kind is PrincipalKind.OPERATOR else scope.rights),
         "collections": None if scope.collections is None else sorted(scope.collections),
         "networks": [str(network) for network in token.networks],
         "until": _time(token.ends_us),

@@ -55,6 +55,13 @@ def test_without_options_a_token_allows_all_that_its_principal_may(there: Shell)
     assert there.done("token", "add", "ro", "in", "--push-only")["rights"] == "push"
 
 
+def test_a_token_of_an_operator_pushes_nothing_and_is_not_shown_as_if_it_did(there: Shell) -> None:
+    added = there.done("token", "add", "root", "console")
+    shown = {one["user"]: one["rights"] for one in there.done("token", "list")}
+    assert added["rights"] == shown["root"] == shown["root.console"] == "read"
+    assert shown["soc"] == "read and push"
+
+
 def test_token_list_has_each_principal_s_own_token_too_and_can_be_of_one(there: Shell) -> None:
     there.done("token", "add", "soc", "fw1")
     assert [one["user"] for one in there.done("token", "list")] == ["ro", "root", "soc", "soc.fw1"]
