@@ -21,7 +21,7 @@ import stamina
 from pydantic import ValidationError
 
 from connectors.sdk.errors import ConnectorError, PublishRefused, TryLater, WrongSettings
-from connectors.sdk.no_answer import distrusted, other_scheme, why
+from connectors.sdk.no_answer import distrusted, may_be_done, other_scheme, why
 from schemas.api import (
     Body,
     CollectionInfo,
@@ -185,8 +185,10 @@ class HubClient:
             since, more = str(page.next), page.more
 
     def call(self, answer: type[BodyT], path: str, method: str = "GET", *, json: object = None) -> BodyT:
-        """Returns the answer of any other path, such as ``/v1/webhooks``."""
-        return self._call(answer, method, path, json=json)
+        """Returns the answer of any other path, such as ``/v1/webhooks``. A POST is not repeated when its answer may be
+        lost: what is pushed or reported is the same when it comes twice, but other things would be there twice.
+        """
+        return self._call(answer, method, path, json=json, repeats=method != "POST")
 
     def status(self) -> Status:
         """Returns flow, lag, rejections, collections and doors, as far as the caller may see them."""
@@ -211,11 +213,18 @@ class HubClient:
         content: bytes | None = None,
         json: object = None,
         headers: dict[str, str] | None = None,
+        repeats: bool = True,
     ) -> BodyT:
         for attempt in retries(self._patience_s, self._notify):
             with attempt:
                 request = self._http.build_request(method, self.url + path, content=content, json=json, headers=headers)
-                return self._read(answer, self._send(request))
+                try:
+                    return self._read(answer, self._send(request))
+                except TryLater as error:
+                    if repeats or not may_be_done(error):
+                        raise
+                    says = f"The hub may have done it, but its answer is lost: {error.says}"
+                    raise PublishRefused("answer.lost", says, "See what is there before you try again.") from error
         raise AssertionError("unreachable: the last attempt raises")
 
     def _lines(self, path: str, values: list[str]) -> list[LookupAnswer]:
@@ -288,7 +297,8 @@ def failure(response: httpx.Response) -> ConnectorError:
     if status == _UNAUTHORISED and "authorization" in response.request.headers:
         says, way_out = _token_refused(response)
     if status in _RETRIED:
-        return TryLater(code, says, way_out, retry_after_s=retry_after_s(response.headers.get("Retry-After")))
+        wait_s = retry_after_s(response.headers.get("Retry-After"))
+        return TryLater(code, says, way_out, retry_after_s=wait_s, status=status)
     return PublishRefused(code, says, way_out, status=status)
 
 

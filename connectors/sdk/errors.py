@@ -43,6 +43,15 @@ class PublishRefused(ConnectorError):
 class TryLater(ConnectorError):
     """A retry may help: no connection, 429, 503. ``retry_after_s`` is what the server requested."""
 
-    def __init__(self, code: str, says: str, way_out: str = "", *, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        says: str,
+        way_out: str = "",
+        *,
+        retry_after_s: float | None = None,
+        status: int | None = None,
+    ) -> None:
         super().__init__(code, says, way_out)
         self.retry_after_s = retry_after_s
+        self.status = status

@@ -11,7 +11,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from connectors.sdk.errors import TryLater
+
 _HANDSHAKE_S = 3.0
+_NOT_DONE = {425, 429, 503}
+"""Statuses with which a hub says that it has not done what was asked for."""
 
 
 def why(error: BaseException) -> str:
@@ -82,3 +86,10 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _is_no_tls(error: ssl.SSLError) -> bool:
     return error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+
+
+def may_be_done(error: TryLater) -> bool:
+    """Whether the hub may have done what was asked for all the same."""
+    if isinstance(error.__cause__, httpx.TransportError):
+        return not isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
+    return error.status not in _NOT_DONE

@@ -108,11 +108,13 @@ class SmallHub:
         self.limit_bytes = 64 << 20
         self.retry_after = "1"
         self.centres = ["cert-ro"]
+        self.posted: list[bytes] = []
         self.server = Server(
             Starlette(
                 routes=[
                     Route("/v1/intake", self._intake, methods=["POST"]),
                     Route("/v1/withdrawals", self._withdrawals, methods=["POST"]),
+                    Route("/v1/webhooks", self._webhooks, methods=["POST"]),
                     Route("/v1/claims", self._claims),
                     Route("/v1/lookup", self._lookup, methods=["POST"]),
                     Route("/v1/collections/{name}/changes", self._told_changes),
@@ -154,6 +156,16 @@ class SmallHub:
         if what == "lost":
             return _cut_off()
         return _json(self._accepted(len(lines)), 202)
+
+    async def _webhooks(self, request: Request) -> Response:
+        self.posted.append(await request.body())
+        match self.plan.popleft() if self.plan else "":
+            case "lost":
+                return _cut_off()
+            case "":
+                return _problem(400, "webhook.none", "There are no webhooks here.")
+            case status:
+                return _problem(int(status), "hub.busy", "The hub is busy.", {"Retry-After": self.retry_after})
 
     def _accepted(self, received: int) -> PushAccepted:
         number = len(self.pushes) - 1

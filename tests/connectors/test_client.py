@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 from connectors.sdk.client import HubClient, own_path, request_headers, retry_after_s
 from connectors.sdk.errors import PublishRefused, TryLater, WrongSettings
 from connectors.sdk.http import HttpPublisher
+from schemas.webhooks import WebhookInfo
 from tests.connectors.small_hub import TOKEN, Server, SmallHub
 from tests.servers.certificates import Authority
 from tests.waiting import WITHIN_S
@@ -60,6 +61,25 @@ def test_a_lost_acknowledgement_repeats_the_push(hub: SmallHub, client: HubClien
     hub.plan.append("lost")
     client.push(LINES)
     assert hub.lines == LINES * 2
+
+
+@pytest.mark.parametrize("what", ["lost", "502"])
+def test_what_is_no_push_is_not_repeated_when_its_answer_may_be_lost(
+    hub: SmallHub, client: HubClient, what: str
+) -> None:
+    hub.plan.append(what)
+    with pytest.raises(PublishRefused, match="may have done it") as caught:
+        client.call(WebhookInfo, "/v1/webhooks", "POST", json={"url": "https://soc.example/"})
+    assert caught.value.code == "answer.lost"
+    assert len(hub.posted) == 1
+
+
+def test_what_is_no_push_is_tried_again_when_the_hub_has_not_done_it(hub: SmallHub, client: HubClient) -> None:
+    hub.plan.extend(["503", "429"])
+    hub.retry_after = "0"
+    with pytest.raises(PublishRefused, match="no webhooks"):
+        client.call(WebhookInfo, "/v1/webhooks", "POST", json={"url": "https://soc.example/"})
+    assert len(hub.posted) == 3
 
 
 def test_a_hub_that_comes_back_within_the_patience_gets_the_push(hub: SmallHub, client: HubClient) -> None:
