@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from importlib.util import find_spec
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,12 @@ EVERYTHING: dict[str, Any] = {
     "monitoring": {"podMonitor": True, "prometheusRule": True, "dashboard": True},
     "worker": {"nodeSelector": {"disk": "ssd"}, "tolerations": [{"operator": "Exists"}]},
     "service": {"annotations": {"a": "b"}},
-    "networkPolicy": {"doorsFrom": [{"podSelector": {}}], "metricsFrom": []},
+    "networkPolicy": {
+        "doorsFrom": [{"podSelector": {}}],
+        "metricsFrom": [],
+        "egress": {"enabled": True, "to": [{"podSelector": {}}]},
+    },
+    "webhooks": {"allow": ["10.20.0.0/16", "fd00::/8"], "http": True, "caSecret": {"name": "receivers"}},
     "options": {"HELD_LISTS": "none", "MAX_PUSH_BYTES": 1000, "BEHIND_PROXY": True},
     "admin": {"replicas": 1},
 }
@@ -252,12 +258,58 @@ def test_metrics_are_reached_by_who_may_read_them_alone() -> None:
         {**EVERYTHING, "networkPolicy": {"metricsFrom": [{"podSelector": {"matchLabels": {"who": "may"}}}]}}
     )
     policies = of_kind(objects, "NetworkPolicy")
-    opened = {name: [rule["ports"][0]["port"] for rule in of["spec"]["ingress"]] for name, of in policies.items()}
+    opened = {
+        name: [rule["ports"][0]["port"] for rule in of["spec"]["ingress"]]
+        for name, of in policies.items()
+        if "Ingress" in of["spec"]["policyTypes"]
+    }
     assert opened == {"hub-ctihub-inside": ["metrics"], "hub-ctihub-doors": ["http"]}
     services = of_kind(objects, "Service")
     assert [port["targetPort"] for of in services.values() for port in of["spec"]["ports"]] == ["http"]
     (monitor,) = of_kind(objects, "PodMonitor").values()
     assert [endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]] == ["metrics"]
+
+
+def test_only_the_doors_connect_to_public_addresses_when_egress_is_limited() -> None:
+    assert not [name for name in of_kind(render(GIVEN), "NetworkPolicy") if name.endswith(("-egress", "-webhooks"))]
+    policies = of_kind(render(EVERYTHING), "NetworkPolicy")
+    inside, doors = (policies[f"hub-ctihub-{name}"]["spec"] for name in ("egress", "webhooks"))
+    assert inside["policyTypes"] == doors["policyTypes"] == ["Egress"]
+    assert doors["podSelector"]["matchLabels"].items() - inside["podSelector"]["matchLabels"].items() == {
+        ("app.kubernetes.io/component", "doors")
+    }
+    names, servers = inside["egress"]
+    assert {port["port"] for port in names["ports"]} == {53}
+    assert servers == {"to": [{"podSelector": {}}]}
+    (outside,) = doors["egress"]
+    open_to = [(ip_network(one["ipBlock"]["cidr"]), one["ipBlock"].get("except", [])) for one in outside["to"]]
+
+    def is_open(address: str) -> bool:
+        at = ip_address(address)
+        return any(at in cidr and not any(at in ip_network(no) for no in but) for cidr, but in open_to)
+
+    assert is_open("9.9.9.9")
+    assert is_open("2620:fe::fe")
+    for address in ("10.1.2.3", "172.20.0.1", "192.168.1.1", "169.254.169.254", "127.0.0.1", "100.64.0.1"):
+        assert not is_open(address)
+    assert not is_open("fd00::1")
+
+
+def test_the_settings_of_webhooks_are_those_of_the_hub() -> None:
+    data = of_kind(render(EVERYTHING), "ConfigMap")["hub-ctihub"]["data"]
+    told = {name.removeprefix("CTIHUB_").lower(): value for name, value in data.items() if "WEBHOOK" in name}
+    assert told == {
+        "webhook_allow": "10.20.0.0/16,fd00::/8",
+        "webhook_http": "true",
+        "webhook_ca_file": "/etc/ctihub/webhooks/ca.crt",
+    }
+    assert told.keys() <= Config.model_fields.keys()
+    (mount,) = (
+        one for one in pods(render(EVERYTHING))["hub-ctihub-doors"]["containers"][0]["volumeMounts"]
+        if one["name"] == "webhooks-ca"
+    )  # fmt: skip
+    assert mount["mountPath"] == "/etc/ctihub/webhooks"
+    assert not [name for name in of_kind(render(GIVEN), "ConfigMap")["hub-ctihub"]["data"] if "WEBHOOK" in name]
 
 
 def test_the_ingress_lets_no_metrics_out_and_everything_else_in() -> None:

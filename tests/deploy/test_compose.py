@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft201909Validator
 
+from hub.config import load_config
 from tests.deploy.files import DEPLOY, compose
 from tests.servers.java import PROJECT
 
@@ -164,3 +165,16 @@ def test_a_process_has_longer_to_end_than_it_takes() -> None:
 
     for role in ("worker", "doors", "relay"):
         assert int(SERVICES[role]["stop_grace_period"].removesuffix("s")) > DRAIN_S
+
+
+@pytest.mark.parametrize("given", [{}, {"WEBHOOK_ALLOW": "10.0.0.0/8,fd00::/8", "WEBHOOK_HTTP": "true"}])
+def test_webhooks_go_to_public_addresses_unless_the_environment_says_otherwise(
+    given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SERVICES["doors"]["environment"].items():
+        if "WEBHOOK" in name:
+            variable, _, default = value.removeprefix("${").removesuffix("}").partition(":-")
+            monkeypatch.setenv(name, given.get(variable, default))
+    config = load_config(None)
+    assert [str(network) for network in config.webhook_allow] == (["10.0.0.0/8", "fd00::/8"] if given else [])
+    assert config.webhook_http == bool(given)

@@ -91,6 +91,9 @@ volumeMounts:
   {{- if .Values.database.caSecret }}
   - { name: database-ca, mountPath: /etc/ctihub/database, readOnly: true }
   {{- end }}
+  {{- if .Values.webhooks.caSecret.name }}
+  - { name: webhooks-ca, mountPath: /etc/ctihub/webhooks, readOnly: true }
+  {{- end }}
 {{- end }}
 
 {{- define "ctihub.volumes" -}}
@@ -105,6 +108,11 @@ volumes:
   {{- end }}
   {{- if .Values.database.caSecret }}
   - { name: database-ca, secret: { secretName: {{ .Values.database.caSecret }} } }
+  {{- end }}
+  {{- with .Values.webhooks.caSecret }}
+  {{- if .name }}
+  - { name: webhooks-ca, secret: { secretName: {{ .name }}, items: [{ key: {{ .key }}, path: ca.crt }] } }
+  {{- end }}
   {{- end }}
 {{- end }}
 
