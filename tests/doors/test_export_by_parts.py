@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
-import sqlite3
-from array import array
+import json
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,24 +11,25 @@ from typing import Any
 import pytest
 
 from hub.core.step import StepSettings
-from hub.doors.export import by_parts, listing, parts
+from hub.doors.export import by_parts, listing
 from hub.doors.export.kept_lines import KeptLines
-from hub.doors.export.parts import ListPart
 from hub.forgetting import Eraser
-from hub.model.errors import Broken
+from hub.model.errors import TryAgain
 from hub.model.forgettings import Request
+from hub.model.lifecycle import KeptVersions
 from hub.store.port import LogPage
 from tests.doors.hubs import Hub, a_hub
 from tests.story import an_indicator, an_object
 from tests.waiting import until
 
-FORMATS = ("txt", "csv", "jsonl", "stix.jsonl")
+FORMATS = ("txt", "csv", "jsonl", "stix.jsonl", "adblock")
 PATTERNS = (
     "[ipv4-addr:value = '198.51.100.{0}']",
     "[ipv4-addr:value IN ('198.51.100.{0}', '198.51.100.{1}')]",
     "[domain-name:value = 'c{0}.example'] OR [ipv4-addr:value = '198.51.100.{1}']",
     "[file:hashes.'SHA-1' = '{0:040x}' OR file:hashes.'RIPEMD-160' = '{0:040x}']",
     "[file:hashes.'RIPEMD-160' = '{1:040x}']",
+    "[domain-name:value = '-a{0}.example'] OR [domain-name:value = 'c{1}.example']",
 )
 
 
@@ -63,11 +62,15 @@ async def test_a_list_from_kept_lines_is_that_of_all_rows(
             await hub.tell("ro", *some, an_object("malware", f"m{step}", name="m", is_family=False))
             if random.random() < 0.5:
                 await hub.withdraw("ro", *random.sample(sorted(sent), min(3, len(sent))))
-            kept = await lists(hub)
-            with monkeypatch.context() as patched:
-                patched.setattr(listing, "has_parts", lambda _: False)
-                hub.doors.log_watch._tell({})  # what was finished is made again
-                assert await lists(hub) == kept, (seed, step)
+            assert await lists(hub) == await made_anew(hub, monkeypatch), (seed, step)
+
+
+async def made_anew(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[bytes, str, str]]:
+    """The same lists from all rows."""
+    with monkeypatch.context() as patched:
+        patched.setattr(listing, "has_parts", lambda _: False)
+        hub.doors.log_watch._tell({})  # what was finished is made again
+        return await lists(hub)
 
 
 async def test_only_what_has_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,30 +97,97 @@ async def test_only_what_has_changed_is_read_again(tmp_path: Path, monkeypatch: 
         assert len(read) < 20, "the part of the replaced row, and the end"
 
 
-@pytest.mark.parametrize("format", ["csv", "stix.jsonl"])
-async def test_a_row_that_is_replaced_meanwhile_is_in_the_list_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+@pytest.mark.parametrize("seed", range(4))
+async def test_rows_that_change_while_a_list_is_made_are_in_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr(by_parts, "PART_ROWS", 4)
+    monkeypatch.setattr(by_parts, "_CAUSES", 2)
+    random = Random(seed)
     async with a_hub(tmp_path) as hub:
         await hub.centre()
         await hub.member()
-        await hub.tell("ro", *(an_indicator(f"198.51.100.{no}") for no in range(12)))
-        before = (await lists(hub))[format]
-        await hub.tell("ro", an_indicator("198.51.100.99"))
-        monkeypatch.setattr(KeptLines, "find", lambda kept, key: find(kept, f"new {key}"))
+        some = [an_indicator(f"198.51.100.{no}") for no in range(20)]
+        await hub.tell("ro", *some)
         real = type(hub.store.logs).page
 
         async def page(*args: Any, **more: Any) -> LogPage:
-            monkeypatch.setattr(type(hub.store.logs), "page", real)
             found = await real(*args, **more)
-            await hub.tell("ro", an_indicator("198.51.100.1", confidence=99))
+            if random.random() < 0.4:
+                no = random.randrange(20)
+                if random.random() < 0.3:
+                    await hub.withdraw("ro", some[no]["id"])
+                else:
+                    some[no] = an_indicator(f"198.51.100.{no}", confidence=random.randrange(101))
+                    await hub.tell("ro", some[no], an_indicator(f"203.0.113.{random.randrange(256)}"))
             return found
 
-        monkeypatch.setattr(type(hub.store.logs), "page", page)
-        answer = await hub.get(f"/v1/collections/community/export.{format}", "soc")
-        assert int(answer.headers["x-ctihub-lines"]) == int(before[1]) + 1
-        assert len(answer.text.splitlines()) == len(before[0].splitlines()) + 1
+        for format in ("txt", "stix.jsonl"):
+            with monkeypatch.context() as patched:
+                patched.setattr(type(hub.store.logs), "page", page)
+                answer = await hub.get(f"/v1/collections/community/export.{format}", "soc")
+            found = [json.loads(line)["id"] if format == "stix.jsonl" else line for line in answer.text.splitlines()]
+            assert len(set(found)) == len(found) == int(answer.headers["x-ctihub-lines"])
+        assert await lists(hub) == await made_anew(hub, monkeypatch)
+
+
+async def test_versions_that_are_deleted_while_a_list_is_made_leave_none_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/v1/collections/community/export.stix.jsonl"
+    async with a_hub(tmp_path) as hub:
+        await hub.centre()
+        await hub.member()
+        for confidence in range(3):
+            await hub.tell("ro", an_indicator(confidence=confidence))
+            await hub.get(path, "soc") if confidence == 0 else None
+        no = (await hub.collection("community")).no
+        end_us = (await hub.store.logs.head(no)).date_us
+        real = type(hub.store.logs).causes
+
+        async def causes(*args: Any) -> Any:
+            async with hub.store.transaction() as tx:
+                await tx.drop_versions(no, KeptVersions(since_us=end_us + 1), 1_000)
+            return await real(*args)
+
+        monkeypatch.setattr(type(hub.store.logs), "causes", causes)
+        answer = await hub.get(path, "soc")
+        shown = [json.loads(line) for line in answer.text.splitlines()]
+        assert [one["confidence"] for one in shown if one["type"] == "indicator"] == [2]
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+@pytest.mark.parametrize("ends_at", range(6))
+async def test_a_list_that_was_not_finished_is_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends_at: int, *, is_written: bool
+) -> None:
+    monkeypatch.setattr(by_parts, "PART_ROWS", 2)
+    path = "/v1/collections/community/export.txt"
+    async with a_hub(tmp_path) as hub:
+        await hub.centre()
+        await hub.member()
+        some = [an_indicator(f"[ipv4-addr:value IN ('198.51.100.{no}', '198.51.100.9')]") for no in range(6)]
+        await hub.tell("ro", *some)
+        await hub.get(path, "soc")
+        await hub.withdraw("ro", some[0]["id"], some[3]["id"])
+        await hub.tell("ro", *(an_indicator(f"203.0.113.{no}") for no in range(6)))
+        steps = iter(range(100))
+
+        def ending(real: Any) -> Any:
+            def step(*args: Any, **more: Any) -> Any:
+                is_last = next(steps) == ends_at
+                found = None if is_last and not is_written else real(*args, **more)
+                if is_last:
+                    raise TryAgain("test", "The request ends here.")
+                return found
+
+            return step
+
+        with monkeypatch.context() as patched:
+            for name in ("remove", "append", "copy"):
+                patched.setattr(KeptLines, name, ending(getattr(KeptLines, name)))
+            assert (await hub.get(path, "soc")).status_code == 503
+        assert await lists(hub) == await made_anew(hub, monkeypatch)
 
 
 async def test_a_value_that_is_left_out_of_several_parts_is_counted_once(
@@ -131,73 +201,6 @@ async def test_a_value_that_is_left_out_of_several_parts_is_counted_once(
         await hub.tell("ro", *(an_indicator(names.format(one)) for one in ("b", "c", "-d")))
         answer = await hub.get("/v1/collections/community/export.adblock", "soc")
         assert (answer.headers["x-ctihub-lines"], answer.headers["x-ctihub-skipped"]) == ("2", "2"), answer.text
-
-
-find = KeptLines.find
-
-
-def a_part(*values: int, shared: frozenset[int] = frozenset()) -> ListPart:
-    lines = b"".join(b"%d\n" % value for value in values)
-    ends = [sum(len(b"%d\n" % value) for value in values[: no + 1]) for no in range(len(values))]
-    return ListPart(lines, array("Q", values), array("Q", ends), shared, 0)
-
-
-def test_a_value_of_several_parts_is_in_the_first_of_them() -> None:
-    some = [a_part(1, 2, 3), a_part(3, 4, shared=frozenset({3})), a_part(3, 1, 5)]
-    duplicates = parts.Duplicates()
-    for part in some:
-        duplicates.expect(part)
-    assert [part.without(duplicates.of(part)) for part in some] == [b"1\n2\n3\n", b"4\n", b"1\n5\n"]
-
-
-def test_of_more_than_there_is_room_for_what_was_used_last_is_kept(tmp_path: Path) -> None:
-    kept = KeptLines(tmp_path, 6_000)
-    for key in "abca":
-        one = kept.find(key)
-        kept.keep(one, 0, a_part(*range(100)))
-        kept.set_seq(one, 7)
-    assert (kept.find("a").seq, kept.find("b").seq) == (7, 0)
-    assert list(tmp_path.iterdir()) == [], "the file has no name"
-
-
-def test_a_damaged_file_is_an_error_once_and_then_begun_again(tmp_path: Path) -> None:
-    kept = KeptLines(tmp_path, 1 << 20)
-    one = kept.find("a")
-    kept.set_seq(one, 7)
-    damaged = kept._opened
-    assert damaged is not None
-    damaged.execute("drop table parts")
-    with pytest.raises(Broken, match="could not be written"):
-        kept.keep(one, 0, a_part(1))
-    assert kept.find("a").seq == 0
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        damaged.execute("select 1")  # otherwise its file would take room on the disk
-
-
-def test_what_a_cancelled_request_still_writes_is_dropped(tmp_path: Path) -> None:
-    kept = KeptLines(tmp_path, 1 << 20)
-    cancelled, later = kept.find("a"), kept.find("a")
-    kept.keep(later, 0, a_part(2))
-    kept.set_seq(later, 7)
-    kept.keep(cancelled, 0, a_part(1))
-    kept.keep(cancelled, 1, a_part(1))
-    kept.drop(cancelled, [0], 0)
-    kept.set_seq(cancelled, 8)
-    found = kept.find("a")
-    assert (found.seq, [part.lines for _, part in kept.parts(found)]) == (7, [b"2\n"])
-
-
-def test_ever_new_lists_do_not_take_ever_more_room(tmp_path: Path) -> None:
-    kept = KeptLines(tmp_path, 1 << 30)
-    for no in range(400):
-        one = kept.find(f"{no} " + "x" * 20_000)
-        kept.keep(one, 0, a_part())
-        kept.set_seq(one, 7)
-    assert kept._opened is not None
-    assert kept._opened.execute("select count(*) from kept").fetchone()[0] <= 257
-    pages = kept._opened.execute("pragma page_count").fetchone()[0]
-    assert pages * 4096 < 1 << 20
-    assert kept.find("399 " + "x" * 20_000).seq == 7
 
 
 def opened() -> list[KeptLines]:
@@ -218,15 +221,3 @@ async def test_what_is_erased_is_in_no_kept_line(tmp_path: Path) -> None:
         await eraser.run(await eraser.remember(await eraser.look_up("alice.example"), Request("dpo", "asked for", "7")))
         await until(lambda: kept._opened is None, what="the file with the lines to be closed")
         assert (await hub.get(path, "soc")).text == "198.51.100.7\n"
-
-
-async def test_lines_are_dropped_when_the_last_list_that_is_being_made_is_done(tmp_path: Path) -> None:
-    kept = KeptLines(tmp_path, 1 << 20)
-    async with kept.updating("a"):
-        one = await asyncio.to_thread(kept.find, "a")
-        await asyncio.to_thread(kept.keep, one, 0, a_part(1, 2))
-        kept.clear()
-        assert [part.lines for _, part in await asyncio.to_thread(lambda: list(kept.parts(one)))] == [b"1\n2\n"], (
-            "the list that is being made is whole"
-        )
-    assert kept._opened is None

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.doors.export import listing
+from hub.doors.export import spool
 from hub.doors.export.collapse import Covering
 from hub.doors.export.defang import defanged
 from hub.doors.export.entry import Entry
@@ -235,7 +235,7 @@ async def test_a_list_that_cannot_be_completed_is_not_begun(hub: Hub, monkeypatc
 
 
 async def test_a_full_disk_is_an_error_that_says_so(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "open_file", lambda _: Path("/dev/full").open("w+b", buffering=0))  # noqa: SIM115
+    monkeypatch.setattr(spool, "open_file", lambda _: Path("/dev/full").open("w+b", buffering=0))  # noqa: SIM115
     await hub.tell("ro", an_indicator("198.51.100.1"))
     answer = await get(hub)
     assert (answer.status_code, answer.json()["code"]) == (500, "export.disk")

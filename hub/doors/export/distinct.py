@@ -47,16 +47,17 @@ class DistinctValues:
         return name in self._recent or any(_is_in(some, name) for some in self._sorted)
 
     def _sort(self) -> None:
-        new = array("Q", sorted(self._recent))
+        new = array("q", sorted(self._recent))
         while self._sorted and len(self._sorted[-1]) <= len(new):
-            new = array("Q", merge(self._sorted.pop(), new))  # a list of numbers would take 40 bytes for each
+            new = array("q", merge(self._sorted.pop(), new))  # a list of numbers would take 40 bytes for each
         self._sorted.append(new)
         self._recent.clear()
 
 
 def value_digest(value: str) -> int:
-    """Returns 8 bytes that stand for a value."""
-    return int.from_bytes(hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    """Returns 8 bytes that stand for a value, as a signed number."""
+    digest = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def _is_in(some: array[int], name: int) -> bool:

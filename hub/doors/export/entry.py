@@ -37,8 +37,6 @@ class Entry:
     indicator_types: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     """The names of the sources that the collection shows."""
-    is_alone: bool = False
-    """Whether its indicator is about this value only, so that no other one of the collection has it."""
     removed: bool = False
     """Whether it was withdrawn or has expired; only in formats with ``removed_days``."""
 

@@ -1,4 +1,4 @@
-"""Keeps the parts of lists in a file without a name, up to a size, in this process.
+"""Keeps the lines of lists in a file without a name, up to a size, in this process.
 
 The file is freed with the process, and when rows of a log have been edited: it may have what was erased.
 """
@@ -8,49 +8,56 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import pickle
 import sqlite3
 import tempfile
 import threading
 import weakref
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
-from hub.doors.export.parts import ListPart
+from hub.doors.export.parts import KeptLine
 from hub.doors.export.spool import disk_error
-from hub.model.errors import Broken
+from hub.doors.export.stored_parts import PARTS, StoredParts
+from hub.model.errors import Broken, HubError, TryAgain
+from hub.model.words import Seq
 
 _TABLES = """
-create table kept (no integer primary key, key blob unique, seq integer, used integer) strict;
-create table parts (list integer, part integer, content blob, primary key (list, part)) strict;
+pragma page_size = 8192;
+pragma journal_mode = off;
+pragma synchronous = off;
+pragma locking_mode = exclusive;
+create table lists (no integer primary key, key blob unique, used integer, seq integer, as_of integer) strict;
 """
-
-
+_COPY_BYTES = 1 << 20
 _MOST_LISTS = 256
 """Anybody may ask for ever new lists of ``public``, and a list without a line takes room as well."""
 
 
-class AsOfRow(NamedTuple):
-    """A list as its parts were kept last."""
+class KeptList(NamedTuple):
+    """A list as it was kept last."""
 
     no: int
-    seq: int
-    """They have what the log showed when this was its last row."""
-    used: int = 0
-    """When it was found. What is written for a list that has been found again since is dropped: the request was
+    used: int
+    """When it was found. What is written for a list that has been found again since is refused: the request was
     cancelled while a thread was writing."""
+    seq: Seq
+    """It has the lines of the rows up to this one, as they were read."""
+    as_of: Seq
+    """The lines of rows that rows up to this one have replaced are removed."""
 
 
 class KeptLines:
-    """See the head of this module. All methods are for threads, and raise Broken when the disk is full."""
+    """See the head of this module. Methods for threads raise Broken when the disk is full, and TryAgain if a list has
+    been dropped.
+    """
 
     def __init__(self, folder: Path | None, most_bytes: int) -> None:
         self._folder = folder
         self._most_bytes = most_bytes
-        self._updates: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._active = 0
+        self._updates: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+        self._in_use: set[bytes] = set()
         self._is_stale = False
         self._one_at_a_time = threading.Lock()
         self._opened: sqlite3.Connection | None = None
@@ -58,15 +65,17 @@ class KeptLines:
         self._clock = 0
 
     @contextlib.asynccontextmanager
-    async def updating(self, key: str) -> AsyncIterator[None]:
-        """While the parts of a list are brought up to date and read; one request for each list at a time."""
-        lock = self._updates.setdefault(key, asyncio.Lock())
-        async with lock:
-            self._active += 1
+    async def updating(self, key: str, end: Seq) -> AsyncIterator[KeptList]:
+        """While a list is brought up to date and read; one request for each list at a time. ``key`` names all that its
+        lines depend on but the rows of the log, whose last row is ``end`` or a later one.
+        """
+        name = hashlib.sha256(key.encode()).digest()  # a key is as long as a request may be
+        async with self._updates.setdefault(name, asyncio.Lock()):
+            self._in_use.add(name)
             try:
-                yield
+                yield await asyncio.to_thread(self._find, name, end)
             finally:
-                self._active -= 1
+                self._in_use.discard(name)
                 self._clear_if_stale()
 
     def clear(self) -> None:
@@ -75,7 +84,7 @@ class KeptLines:
         self._clear_if_stale()
 
     def _clear_if_stale(self) -> None:
-        if self._is_stale and not self._active:
+        if self._is_stale and not self._in_use:
             self._is_stale = False
             with self._one_at_a_time:
                 self._close()
@@ -85,77 +94,102 @@ class KeptLines:
         if self._closing is not None:
             self._closing()
 
-    def find(self, key: str) -> AsOfRow:
-        """Returns the list that is kept under a key, which names all that its lines depend on but the rows of the log;
-        a new one, as of row 0, if there is none. Lists that were not used for longest are dropped for it.
-        """
+    # ---------------------------------------------------------------- lists, for threads
+
+    def _find(self, name: bytes, end: Seq) -> KeptList:
+        """Returns a list, a new one if it is not kept. Lists that were not used for longest are dropped for it."""
         with self._database() as db:
             self._drop_some(db)
             self._clock += 1
-            name = hashlib.sha256(key.encode()).digest()  # a key is as long as a request may be
-            db.execute("insert or ignore into kept (key, seq, used) values (?, 0, 0)", (name,))
-            db.execute("update kept set used = ? where key = ?", (self._clock, name))
-            return AsOfRow._make(db.execute("select no, seq, used from kept where key = ?", (name,)).fetchone())
+            db.execute("insert or ignore into lists (key, seq, as_of) values (?, 0, ?)", (name, end))
+            db.execute("update lists set used = ? where key = ?", (self._clock, name))
+            found = db.execute("select no, used, seq, as_of from lists where key = ?", (name,))
+            return KeptList._make(found.fetchone())
 
-    def drop(self, kept: AsOfRow, changed: Iterable[int], start: int) -> None:
-        """Drop the parts with these numbers, and all from ``start`` on."""
-        with self._database() as db:
-            if _is_last(db, kept):
-                db.execute("delete from parts where list = ? and part >= ?", (kept.no, start))
-                db.executemany("delete from parts where list = ? and part = ?", [(kept.no, part) for part in changed])
+    def empty(self, kept: KeptList, end: Seq) -> KeptList:
+        """Remove all lines; returns the list, which is a new one."""
+        with self._database(kept) as db:
+            StoredParts(db, kept.no).clear()
+            db.execute("update lists set seq = 0, as_of = ? where no = ?", (end, kept.no))
+        return kept._replace(seq=Seq(0), as_of=end)
 
-    def keep(self, kept: AsOfRow, number: int, part: ListPart) -> None:
-        """Store a part by its number."""
-        content = pickle.dumps(part, pickle.HIGHEST_PROTOCOL)
-        with self._database() as db:
-            if _is_last(db, kept):
-                db.execute("insert or replace into parts values (?, ?, ?)", (kept.no, number, content))
+    def append(self, kept: KeptList, lines: Sequence[KeptLine], seq: Seq, *, most: int) -> KeptList:
+        """Add the lines of rows after ``kept.seq`` up to ``seq``; returns the list. They come into the last part if it
+        has less than ``most`` lines.
+        """
+        with self._database(kept) as db:
+            StoredParts(db, kept.no).append(lines, most)
+            db.execute("update lists set seq = ? where no = ?", (seq, kept.no))
+        return kept._replace(seq=seq)
 
-    def set_seq(self, kept: AsOfRow, seq: int) -> None:
-        """Say as of which row the parts are complete."""
-        with self._database() as db:
-            db.execute("update kept set seq = ? where no = ? and used = ?", (seq, kept.no, kept.used))
+    def remove(self, kept: KeptList, rows: Iterable[Seq], as_of: Seq) -> KeptList:
+        """Remove the lines of these rows, which rows up to ``as_of`` have replaced; returns the list."""
+        with self._database(kept) as db:
+            by_part = StoredParts(db, kept.no).by_part(rows)
+        for some in by_part.values():  # other lists may use the file in between
+            with self._database(kept) as db:
+                StoredParts(db, kept.no).remove(some)
+        with self._database(kept) as db:
+            db.execute("update lists set as_of = ? where no = ?", (as_of, kept.no))
+        return kept._replace(as_of=as_of)
 
-    def parts(self, kept: AsOfRow) -> Iterator[tuple[int, ListPart]]:
-        """Yields the parts in order, with their numbers."""
-        number = -1
+    def copy(self, kept: KeptList, write: Callable[[Iterable[bytes]], None]) -> tuple[int, int]:
+        """Write all lines; returns their number, and how many values are left out."""
+        count, skipped, last = 0, 0, -1
         while True:
-            with self._database() as db:
-                following = "select part, content from parts where list = ? and part > ? order by part limit 16"
-                rows = db.execute(following, (kept.no, number)).fetchall()
-            if not rows:
-                return
-            for number, content in rows:
-                yield number, pickle.loads(content)  # noqa: S301 - this process wrote it to a file without a name
+            with self._database(kept) as db:
+                some = list(StoredParts(db, kept.no).texts(last, _COPY_BYTES))
+            if not some:
+                return count, skipped
+            write(one.text for one in some)
+            count += sum(one.lines for one in some)
+            skipped += sum(one.skipped for one in some)
+            last = some[-1].first
+
+    # ---------------------------------------------------------------- the file
 
     def _drop_some(self, db: sqlite3.Connection) -> None:
         while True:
-            total = db.execute("select coalesce(sum(length(content)), 0) from parts").fetchone()[0]
-            oldest = db.execute("select no from kept order by used limit 1").fetchone()
-            count = db.execute("select count(*) from kept").fetchone()[0]
-            if oldest is None or (total <= self._most_bytes and count <= _MOST_LISTS):
+            unused = [
+                no for no, key in db.execute("select no, key from lists order by used") if key not in self._in_use
+            ]
+            count = db.execute("select count(*) from lists").fetchone()[0]
+            if not unused or (count <= _MOST_LISTS and _size_bytes(db) <= self._most_bytes):
                 return
-            db.execute("delete from parts where list = ?", oldest)
-            db.execute("delete from kept where no = ?", oldest)
+            StoredParts(db, unused[0]).clear()
+            db.execute("delete from lists where no = ?", (unused[0],))
 
     @contextlib.contextmanager
-    def _database(self) -> Iterator[sqlite3.Connection]:
+    def _database(self, kept: KeptList | None = None) -> Iterator[sqlite3.Connection]:
+        """Opens a transaction. Raises TryAgain if ``kept`` is not as it was found."""
         with self._one_at_a_time:
             try:
                 if self._opened is None:
                     self._opened = _open(self._folder)
                     self._closing = weakref.finalize(self, self._opened.close)
-                with self._opened:
-                    yield self._opened
-            except sqlite3.Error as error:
+                with self._opened as db:
+                    if kept is not None and not _is_as_found(db, kept):
+                        raise TryAgain("export.dropped", "The lines of this list were dropped.", "Ask again.")
+                    yield db
+            except HubError:
+                raise
+            except BaseException as error:
                 self._close()  # without a journal, it may be damaged
+                if not isinstance(error, sqlite3.Error):
+                    raise
                 says = f"A list could not be written to the disk: {error}."
                 raise Broken("export.disk", says, "Look at the disk of DATA_DIR.") from error
 
 
-def _is_last(db: sqlite3.Connection, kept: AsOfRow) -> bool:
-    """Returns whether a list is still as it was found."""
-    return db.execute("select 1 from kept where no = ? and used = ?", (kept.no, kept.used)).fetchone() is not None
+def _is_as_found(db: sqlite3.Connection, kept: KeptList) -> bool:
+    return db.execute("select 1 from lists where no = ? and used = ?", kept[:2]).fetchone() is not None
+
+
+def _size_bytes(db: sqlite3.Connection) -> int:
+    count, free, size = (
+        db.execute(f"pragma {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((count - free) * size)
 
 
 def _open(folder: Path | None) -> sqlite3.Connection:
@@ -163,8 +197,7 @@ def _open(folder: Path | None) -> sqlite3.Connection:
     try:
         with tempfile.NamedTemporaryFile(dir=folder) as file:
             db = sqlite3.connect(file.name, check_same_thread=False)
-            db.executescript("pragma journal_mode = off; pragma synchronous = off; pragma locking_mode = exclusive;")
-            db.executescript(_TABLES)
+            db.executescript(_TABLES + PARTS)
             return db
     except OSError as error:
         raise disk_error(error) from error

@@ -27,6 +27,10 @@ class Lines:
         """Returns whether a list can have an item, whatever else it has."""
         return self._within_limit(self._alone(item)) is not None
 
+    def written(self, item: ListItem) -> bytes | None:
+        """Returns the line of an item; None if the list cannot have it."""
+        return self._within_limit(self._line(item))
+
     def _within_limit(self, line: bytes | None) -> bytes | None:
         return line if line is None or self._most_bytes is None or len(line) <= self._most_bytes else None
 
@@ -35,7 +39,7 @@ class Lines:
         for item in items:
             if not self._seen.first_time(item.key(with_type=self._says_type)):
                 continue
-            line = self._within_limit(self._line(item))
+            line = self.written(item)
             if line is None:
                 self._skipped.count += 1
             else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -23,8 +23,8 @@ from hub.doors.export.format import About, Unit, Writer
 from hub.doors.export.kept_lines import KeptLines
 from hub.doors.export.lines import Lines
 from hub.doors.export.log_pages import PAGE_ROWS, pages_of
-from hub.doors.export.selection import Selection
-from hub.doors.export.spool import FinishedList, SpooledItems, disk_error, open_file
+from hub.doors.export.selection import Selection, Skipped
+from hub.doors.export.spool import FinishedList, SpooledItems, UnfinishedList
 from hub.model.policy import Collection
 from hub.model.words import Seq
 from hub.model.writes import Head
@@ -60,41 +60,45 @@ class Listing:
 
     async def finish(self) -> FinishedList:
         """Returns the list. Raises TryAgain, or Broken when the disk is full."""
-        writer = await asyncio.to_thread(self._asked.format.begin, self._made.about)
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(open_file(self._folder))
-
-            def write(parts: Iterable[bytes]) -> None:
-                try:
-                    file.writelines(parts)
-                except OSError as error:
-                    raise disk_error(error) from error
-
-            await asyncio.to_thread(write, [writer.head])
-            count = await (self._write_parts if has_parts(self._asked) else self._write_items)(writer, write)
-            await asyncio.to_thread(lambda: write(writer.end()))
+        writer, file = await asyncio.to_thread(self._begun)
+        with contextlib.closing(file):
+            count = await (self._write_parts if has_parts(self._asked) else self._write_items)(writer, file)
             skipped = self._made.selection.skipped.count
             if skipped:
                 _log.info("export.values_left_out", collection=self._made.collection.name, count=skipped)
-            return FinishedList(file, lines=count, skipped=skipped)
 
-    async def _write_parts(self, writer: Writer, write: Callable[[Iterable[bytes]], None]) -> int:
+            def end() -> FinishedList:
+                file.write(writer.end())
+                return file.finish(lines=count, skipped=skipped)
+
+            return await asyncio.to_thread(end)
+
+    def _begun(self) -> tuple[Writer, UnfinishedList]:
+        writer = self._asked.format.begin(self._made.about)
+        with contextlib.ExitStack() as unless_begun:
+            file = unless_begun.enter_context(contextlib.closing(UnfinishedList(self._folder)))
+            file.write([writer.head])
+            unless_begun.pop_all()
+        return writer, file
+
+    async def _write_parts(self, writer: Writer, file: UnfinishedList) -> int:
         """Write the lines, most of which are kept; returns their number."""
         made = self._made
-        by_parts = ListByParts(
-            self._doors, made.collection.no, kept=self._kept, selection=made.selection, writer=writer
-        )
-        async with self._kept.updating(made.lines_key):
-            await by_parts.update(made.lines_key, made.head, self._filter)
-            await asyncio.to_thread(lambda: write(by_parts.lines()))
-        return by_parts.count
+        lines = Lines(self._asked.format, writer, Skipped())
+        key = f"{made.lines_key} {made.head.edits}"
+        async with self._kept.updating(key, made.head.seq) as found:
+            by_parts = ListByParts(
+                self._doors, made.collection.no, kept=self._kept, found=found, selection=made.selection, lines=lines
+            )
+            await by_parts.update(made.head, self._filter)
+            return await asyncio.to_thread(by_parts.copy, file.write)
 
-    async def _write_items(self, writer: Writer, write: Callable[[Iterable[bytes]], None]) -> int:
+    async def _write_items(self, writer: Writer, file: UnfinishedList) -> int:
         """Write the lines; returns their number."""
         lines = Lines(self._asked.format, writer, self._made.selection.skipped)
         with contextlib.ExitStack() as spools:
             async for batch in self._chosen(lines, spools):
-                await asyncio.to_thread(lambda some: write(lines.of(some)), batch)
+                await asyncio.to_thread(lambda some: file.write(lines.of(some)), batch)
         return lines.count
 
     # ---------------------------------------------------------------- the items, in their order

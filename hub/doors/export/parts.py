@@ -1,93 +1,104 @@
-"""Lists whose lines are kept: the log is divided into parts, and only parts that have changed are written again.
+"""Lines of lists that are kept for the next list: those of new rows are added, and those of replaced rows removed.
 
 A row that a collection shows disappears only when a later row replaces it, and no row appears below the end of the log.
-So the rows after the last list say which parts of it have changed. Lines that do not depend on one another can be kept
-by part, and a list of a million values takes time for what is new.
+So the rows after the last list say what has changed. Lines that do not depend on one another need not be written again,
+and a list of a million values takes time for what is new.
+
+The lines of a list are in parts, in the order of their rows. A part has the lines of several values as well: the first
+is in the list, and the others are hidden until it disappears.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable
-from dataclasses import dataclass
+import io
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from hub.doors.export.distinct import value_digest
-from hub.doors.export.entry import NETWORK_KINDS, Entry, ListItem
-from hub.doors.export.format import Format, Writer
-from hub.doors.export.selection import Skipped
-
-PART_ROWS = 1_024
-"""Rows of the log, shown or not. What one change costs grows with it, what a list costs falls."""
-_UNIQUE_KINDS = NETWORK_KINDS | {"md5", "sha-1", "sha-256"}
-"""Kinds whose values are told apart by the value alone."""
+from hub.doors.export.entry import Entry, ListItem
+from hub.doors.export.selection import Selection, Skipped
+from hub.model.words import Seq
+from hub.store.port import LogPage
 
 
-@dataclass(frozen=True, slots=True)
-class ListPart:
-    """The lines of the rows of a part, and what is needed to leave out values that other parts have."""
+class KeptLine(NamedTuple):
+    """What a row of the log has given a list."""
 
-    lines: bytes
-    digests: array[int]
-    """One for each line, see ``distinct.value_digest``."""
-    ends: array[int]
-    """Where each line ends in ``lines``."""
-    shared: frozenset[int]
-    """The digests of values that other parts may have as well."""
+    row: Seq
+    digest: int | None
+    """Of its value, see ``distinct.value_digest``; None: no other row can have it."""
+    text: bytes
+    """With its end; empty if something was left out."""
+    skipped: int = 0
+    """How many values were left out."""
+    is_hidden: bool = False
+    """Whether an earlier row has the value."""
+
+
+class ListPart(NamedTuple):
+    """Some lines of a list as they are stored."""
+
+    size: int
+    """The number of all lines."""
+    lines: int
+    """The number of lines that are in the list."""
     skipped: int
-    left_out: frozenset[int] = frozenset()
-    """The digests of values that were left out and that other parts may have as well; ``skipped`` counts the others."""
+    text: bytes
+    """The lines that are in the list, ready to be sent."""
+    rows: bytes
+    """All data of the lines but ``text``: pickled lists, one after the other."""
 
-    def without(self, digests: frozenset[int] | set[int]) -> bytes:
-        """Returns the lines of all other values."""
-        starts = [0, *self.ends]
-        found = zip(self.digests, starts, self.ends, strict=False)
-        return b"".join(self.lines[start:end] for digest, start, end in found if digest not in digests)
+    @classmethod
+    def of(cls, lines: Sequence[KeptLine]) -> ListPart:
+        """Returns the part with these lines, which are in the order of their rows."""
+        shown = [line for line in lines if not line.is_hidden]
+        texts = [line.text for line in shown if line.text]
+        rows = [(row, digest, text if hidden else len(text), skipped) for row, digest, text, skipped, hidden in lines]
+        packed = pickle.dumps(rows, pickle.HIGHEST_PROTOCOL)
+        return cls(len(lines), len(texts), sum(line.skipped for line in shown), b"".join(texts), packed)
+
+    def followed_by(self, other: ListPart) -> ListPart:
+        """Returns both as one part."""
+        return ListPart(
+            self.size + other.size,
+            self.lines + other.lines,
+            self.skipped + other.skipped,
+            self.text + other.text,
+            self.rows + other.rows,
+        )
+
+    def each(self) -> Iterator[KeptLine]:
+        """Yields the lines."""
+        start, packed = 0, io.BytesIO(self.rows)
+        while packed.tell() < len(self.rows):
+            for row, digest, text, skipped in pickle.load(packed):  # noqa: S301 - this process wrote it to a file without a name
+                if isinstance(text, bytes):
+                    yield KeptLine(row, digest, text, skipped, is_hidden=True)
+                else:
+                    yield KeptLine(row, digest, self.text[start : start + text], skipped)
+                    start += text
 
 
-def part_of(
-    items: Iterable[ListItem], format: Format, writer: Writer, skipped: Skipped, *, all_shared: bool = False
-) -> ListPart:
-    """Returns the part that has these items, each value once. ``skipped`` has counted what they left out.
-    ``all_shared``: other parts may have any of them as well.
-    """
-    lines: list[bytes] = []
-    digests, ends = array("Q"), array("Q")
-    seen, shared, left_out = set[int](), set[int](), set[int]()
+def lines_of(page: LogPage, selection: Selection, written: Callable[[ListItem], bytes | None]) -> Iterator[KeptLine]:
+    """Yields what the rows of a page give a list. ``written`` returns the line of an item; None: it is left out."""
+    selection = replace(selection, skipped=Skipped())
+    for row, body in page.with_bodies():
+        selection.skipped.count = 0
+        for digest, item in _distinct(selection.of_row(row, body), with_type=selection.format.says_type):
+            line = written(item)
+            yield KeptLine(row.seq, digest, line or b"", int(line is None))
+        if selection.skipped.count:
+            yield KeptLine(row.seq, None, b"", selection.skipped.count)
+
+
+def _distinct(items: Iterable[ListItem], *, with_type: bool) -> Iterator[tuple[int | None, ListItem]]:
+    """Yields the items of one row with their digests, each value once."""
+    seen = set[int]()
     for item in items:
-        digest = value_digest(item.key(with_type=format.says_type))
-        if digest in seen:
-            continue
-        seen.add(digest)
-        is_shared = all_shared or (isinstance(item, Entry) and not (item.is_alone and item.type in _UNIQUE_KINDS))
-        line = writer.line(item)
-        if line is None or (format.limits.line_bytes is not None and len(line) > format.limits.line_bytes):
-            if is_shared:
-                left_out.add(digest)
-            else:
-                skipped.count += 1
-            continue
-        lines.append(line)
-        digests.append(digest)
-        ends.append((ends[-1] if ends else 0) + len(line))
-        if is_shared:
-            shared.add(digest)
-    return ListPart(b"".join(lines), digests, ends, frozenset(shared), skipped.count, frozenset(left_out))
-
-
-class Duplicates:
-    """Finds in each part the values that an earlier part has. First ``expect`` all parts, then ask in order."""
-
-    def __init__(self) -> None:
-        self._shared: set[int] = set()
-        self._seen: set[int] = set()
-
-    def expect(self, part: ListPart) -> None:
-        """Take a part into account."""
-        self._shared |= part.shared
-
-    def of(self, part: ListPart) -> set[int]:
-        """Returns the digests of the values of a part that an earlier one has had."""
-        candidates = self._shared.intersection(part.digests)
-        found = candidates & self._seen
-        self._seen |= candidates
-        return found
+        digest = value_digest(item.key(with_type=with_type)) if isinstance(item, Entry) else None
+        if digest is None or digest not in seen:
+            yield digest, item
+        if digest is not None:
+            seen.add(digest)

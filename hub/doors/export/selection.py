@@ -24,7 +24,7 @@ from hub.model.stix_types import STIX_TYPES
 from hub.model.times import DAY_US, has_passed, parse_us
 from hub.model.words import StixObject
 from hub.patterns import Observable, canonical, is_of_its_kind
-from hub.store.port import LogPage
+from hub.store.port import LogPage, LogRow
 
 _BARRING = frozenset(range(PAP_ORDER.index("AMBER"), len(PAP_ORDER)))
 """PAP:AMBER allows only passive use, PAP:RED only use that nobody can notice. Blocking is active use.
@@ -70,28 +70,35 @@ class Selection:
 
     def items(self, page: LogPage) -> Iterator[ListItem]:
         """Yields what the list contains of a page."""
+        for row, body in page.with_bodies():
+            yield from self.of_row(row, body)
+
+    def of_row(self, row: LogRow, body: bytes) -> Iterator[ListItem]:
+        """Yields what the list contains of a row."""
         match self.format.unit:
             case Unit.VALUE:
-                return self.values(page)
+                return self._values_of(row, body)
             case Unit.INDICATOR:
-                return self._objects(page, self._may_list)
+                return self._object(row, body, self._may_list)
             case Unit.OBJECT:
-                return self._objects(page, self._is_shown)
+                return self._object(row, body, self._is_shown)
 
     def values(self, page: LogPage) -> Iterator[Entry]:
         """Yields the values of a page's indicators that may be blocked."""
         for row, body in page.with_bodies():
-            if not row.withdrawn:
-                yield from self._values(orjson.loads(body), row.version_us)
-            elif self.format.removed_days and body:  # it has none if it was erased
-                yield from self._values({**orjson.loads(body), "revoked": True}, row.version_us)
+            yield from self._values_of(row, body)
 
-    def _objects(self, page: LogPage, is_listed: Callable[[StixObject, int], bool]) -> Iterator[ListedObject]:
-        for row, body in page.with_bodies():
-            if not row.withdrawn and is_listed(obj := orjson.loads(body), row.version_us):
-                yield ListedObject(row.object_id, row.type, body, obj, row.version_us)
+    def _object(self, row: LogRow, body: bytes, is_listed: Callable[[StixObject, int], bool]) -> Iterator[ListedObject]:
+        if not row.withdrawn and is_listed(obj := orjson.loads(body), row.version_us):
+            yield ListedObject(row.object_id, row.type, body, obj, row.version_us)
 
     # ---------------------------------------------------------------- values
+
+    def _values_of(self, row: LogRow, body: bytes) -> Iterator[Entry]:
+        if not row.withdrawn:
+            yield from self._values(orjson.loads(body), row.version_us)
+        elif self.format.removed_days and body:  # it has none if it was erased
+            yield from self._values({**orjson.loads(body), "revoked": True}, row.version_us)
 
     def _values(self, obj: StixObject, modified_us: int) -> Iterator[Entry]:
         if obj["pattern_type"] != "stix" or is_harmless(obj) or not self._is_sure(obj):
@@ -217,7 +224,6 @@ def _entries(
     tlp = tlp_of(obj)
     labels, types = tuple(obj.get("labels") or ()), tuple(obj.get("indicator_types") or ())
     sources = source_names(obj)
-    is_alone = _ONE_VALUE.fullmatch(obj["pattern"]) is not None
     for name, one in values:
         yield Entry(
             type=name,
@@ -232,6 +238,5 @@ def _entries(
             labels=labels,
             indicator_types=types,
             sources=sources,
-            is_alone=is_alone,
             removed=removed,
         )

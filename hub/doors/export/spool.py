@@ -5,11 +5,12 @@ The system frees such a file when it is closed, also when the process is killed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,6 +60,32 @@ class SpooledItems:
     def close(self) -> None:
         """Free the disk."""
         self._file.close()
+
+
+class UnfinishedList:
+    """A list that is being written. Raises Broken when the disk is full."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._file = open_file(folder)
+
+    def write(self, parts: Iterable[bytes]) -> None:
+        """Append these parts."""
+        try:
+            self._file.writelines(parts)
+        except OSError as error:
+            raise disk_error(error) from error
+
+    def finish(self, *, lines: int, skipped: int) -> FinishedList:
+        """Returns the list when everything has been written."""
+        try:
+            return FinishedList(self._file, lines=lines, skipped=skipped)
+        except OSError as error:
+            raise disk_error(error) from error
+
+    def close(self) -> None:
+        """Free the disk, unless the list was finished."""
+        with contextlib.suppress(OSError):  # of what could not be written
+            self._file.close()
 
 
 class FinishedList:
