@@ -73,28 +73,40 @@ async def made_anew(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> dict[str, tupl
         return await lists(hub)
 
 
-async def test_only_what_has_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_new_rows_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(by_parts, "PART_ROWS", 4)
+    path = "/v1/collections/community/export.txt"
     async with a_hub(tmp_path) as hub:
         await hub.centre()
         await hub.member()
         some = [an_indicator(f"198.51.100.{no}") for no in range(40)]
         await hub.tell("ro", *some)
-        await hub.get("/v1/collections/community/export.txt", "soc")
+        await hub.get(path, "soc")
         read: list[int] = []
-        real = type(hub.store.logs).page
+        real_page, real_causes = type(hub.store.logs).page, type(hub.store.logs).causes
 
         async def page(*args: Any, **more: Any) -> LogPage:
-            found = await real(*args, **more)
+            found = await real_page(*args, **more)
             read.extend(row.seq for row in found.rows)
             return found
 
+        async def causes(*args: Any) -> Any:
+            found = await real_causes(*args)
+            read.extend(found)
+            return found
+
         monkeypatch.setattr(type(hub.store.logs), "page", page)
-        await hub.withdraw("ro", some[10]["id"])
-        read.clear()
-        answer = await hub.get("/v1/collections/community/export.txt", "soc")
-        assert len(answer.text.split()) == 39
-        assert len(read) < 20, "the part of the replaced row, and the end"
+        monkeypatch.setattr(type(hub.store.logs), "causes", causes)
+        for no in range(3):
+            end = (await hub.store.logs.head((await hub.collection("community")).no)).seq
+            if no == 0:
+                await hub.withdraw("ro", some[10]["id"])
+            else:
+                await hub.tell("ro", an_object("malware", f"m{no}", name="m", is_family=False))
+            read.clear()
+            assert len((await hub.get(path, "soc")).text.split()) == 39
+            assert read
+            assert min(read) > end
 
 
 @pytest.mark.parametrize("seed", range(4))

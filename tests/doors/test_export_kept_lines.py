@@ -71,7 +71,8 @@ def test_whatever_is_added_and_removed_each_value_is_in_a_list_once_in_the_order
         one = find(kept, key)
         match random.randrange(20):
             case 0:
-                one = kept.empty(one, Seq(row))
+                one = one._replace(seq=Seq(0), as_of=Seq(row))
+                kept.empty(one)
                 lines[key] = []
             case step if step < 12:
                 new = []
@@ -80,11 +81,14 @@ def test_whatever_is_added_and_removed_each_value_is_in_a_list_once_in_the_order
                     values = random.sample(range(-6, 6), random.randrange(4))
                     new += [a_line(row, value, skipped=int(random.random() < 0.2)) for value in values]
                     new += [a_line(row), a_line(row, skipped=2)] if random.random() < 0.2 else []
-                one = kept.append(one, new, Seq(row), most=random.choice([1, 4]))
+                one = one._replace(seq=Seq(row))
+                kept.append(one, new, most=random.choice([1, 4]))
                 lines[key] += new
             case _:
                 rows = {Seq(random.randrange(row + 1)) for _ in range(random.randrange(1, 6))}
-                one = kept.remove(one, rows, Seq(row))
+                kept.remove(one, rows)
+                one = one._replace(as_of=Seq(row))
+                kept.save(one)
                 lines[key] = [line for line in lines[key] if line.row not in rows]
         assert content(kept, one) == expected(lines[key])
         again = find(kept, key)
@@ -95,7 +99,7 @@ def test_whatever_is_added_and_removed_each_value_is_in_a_list_once_in_the_order
 def test_of_more_than_there_is_room_for_what_was_used_last_is_kept(tmp_path: Path) -> None:
     kept = KeptLines(tmp_path, 200_000)
     for key in "abca":
-        kept.append(find(kept, key), [KeptLine(Seq(7), 7, b"x" * 80_000)], Seq(7), most=1)
+        kept.append(find(kept, key)._replace(seq=Seq(7)), [KeptLine(Seq(7), 7, b"x" * 80_000)], most=1)
     assert (find(kept, "a").seq, find(kept, "b").seq) == (7, 0)
     assert list(tmp_path.iterdir()) == [], "the file has no name"
 
@@ -103,7 +107,7 @@ def test_of_more_than_there_is_room_for_what_was_used_last_is_kept(tmp_path: Pat
 async def test_a_list_that_is_being_made_is_not_dropped_for_another(tmp_path: Path) -> None:
     kept = KeptLines(tmp_path, 1)
     async with kept.updating("a", END) as one:
-        await asyncio.to_thread(kept.append, one, [a_line(1, 1)], Seq(1), most=4)
+        await asyncio.to_thread(kept.append, one, [a_line(1, 1)], most=4)
         async with kept.updating("b", END):
             assert await asyncio.to_thread(content, kept, one) == (b"1 of 1\n", 1, 0)
     async with kept.updating("c", END), kept.updating("a", END) as again:
@@ -113,12 +117,12 @@ async def test_a_list_that_is_being_made_is_not_dropped_for_another(tmp_path: Pa
 def test_a_damaged_file_is_an_error_once_and_then_begun_again(tmp_path: Path) -> None:
     kept = KeptLines(tmp_path, 1 << 20)
     one, other = find(kept, "a"), find(kept, "b")
-    kept.append(one, [], Seq(7), most=4)
+    kept.save(one._replace(seq=Seq(7)))
     damaged = kept._opened
     assert damaged is not None
     damaged.execute("drop table parts")
     with pytest.raises(Broken, match="could not be written"):
-        kept.append(one, [a_line(8)], Seq(8), most=4)
+        kept.append(one, [a_line(8)], most=4)
     with pytest.raises(TryAgain, match="dropped"):
         content(kept, other)  # otherwise it would be taken for an empty list
     assert find(kept, "a").seq == 0
@@ -129,20 +133,21 @@ def test_a_damaged_file_is_an_error_once_and_then_begun_again(tmp_path: Path) ->
 def test_what_a_cancelled_request_still_writes_is_refused(tmp_path: Path) -> None:
     kept = KeptLines(tmp_path, 1 << 20)
     cancelled, later = find(kept, "a"), find(kept, "a")
-    kept.append(later, [a_line(1, 1)], Seq(1), most=4)
+    kept.append(later, [a_line(1, 1)], most=4)
     with pytest.raises(TryAgain, match="dropped"):
-        kept.append(cancelled, [a_line(1, 1)], Seq(1), most=4)
+        kept.append(cancelled, [a_line(1, 1)], most=4)
     with pytest.raises(TryAgain, match="dropped"):
-        kept.remove(cancelled, {Seq(1)}, Seq(2))
+        kept.remove(cancelled, {Seq(1)})
     with pytest.raises(TryAgain, match="dropped"):
-        kept.empty(cancelled, Seq(2))
+        kept.empty(cancelled)
     assert content(kept, later) == (b"1 of 1\n", 1, 0)
 
 
 def test_ever_new_lists_do_not_take_ever_more_room(tmp_path: Path) -> None:
     kept = KeptLines(tmp_path, 1 << 30)
     for no in range(400):
-        kept.append(find(kept, f"{no} " + "x" * 20_000), [a_line(7, 7)], Seq(7), most=4)
+        one = find(kept, f"{no} " + "x" * 20_000)._replace(seq=Seq(7))
+        kept.append(one, [a_line(7, 7)], most=4)
     assert kept._opened is not None
     for table in ("parts", "rows_of_values"):
         assert kept._opened.execute(f"select count(distinct list) from {table}").fetchone()[0] <= 257
@@ -153,7 +158,7 @@ def test_ever_new_lists_do_not_take_ever_more_room(tmp_path: Path) -> None:
 async def test_lines_are_dropped_when_the_last_list_that_is_being_made_is_done(tmp_path: Path) -> None:
     kept = KeptLines(tmp_path, 1 << 20)
     async with kept.updating("a", END) as one:
-        await asyncio.to_thread(kept.append, one, [a_line(1, 1)], Seq(1), most=4)
+        await asyncio.to_thread(kept.append, one, [a_line(1, 1)], most=4)
         kept.clear()
         found = await asyncio.to_thread(content, kept, one)
         assert found == (b"1 of 1\n", 1, 0), "the list that is being made is whole"

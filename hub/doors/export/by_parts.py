@@ -48,7 +48,8 @@ class ListByParts:
         """Bring the lines up to date. ``head`` is the end of the log, read before."""
         await self._remove_replaced(head.seq)
         if (await self._logs.head(self._log)).edits != head.edits:  # some of what has been replaced may be missing
-            self._list = await asyncio.to_thread(self._kept.empty, self._list, head.seq)
+            self._list = self._list._replace(seq=Seq(0), as_of=head.seq)
+            await asyncio.to_thread(self._kept.empty, self._list)
         async for page in pages_of(self._logs, self._log, by, after=self._list.seq, limit=PART_ROWS):
             await asyncio.to_thread(self._append, page)
         await self._remove_replaced(self._list.seq)  # by rows that came meanwhile
@@ -58,14 +59,18 @@ class ListByParts:
             last = Seq(min(start + _CAUSES, end))
             causes = await self._logs.causes(self._log, start, last)
             replaced = {cause.before for cause in causes.values() if cause.before is not None}
-            self._list = await asyncio.to_thread(self._kept.remove, self._list, replaced, last)
+            if replaced:
+                await asyncio.to_thread(self._kept.remove, self._list, replaced)
+            self._list = self._list._replace(as_of=last)
 
     def _append(self, page: LogPage) -> None:
         lines = list(lines_of(page, self._selection, self._written))
-        self._list = self._kept.append(self._list, lines, page.rows[-1].seq, most=PART_ROWS)
+        self._list = self._list._replace(seq=page.rows[-1].seq)
+        self._kept.append(self._list, lines, most=PART_ROWS)
 
     def copy(self, write: Callable[[Iterable[bytes]], None]) -> int:
         """Write all lines; returns their number, and counts what is left out. For a thread."""
+        self._kept.save(self._list)
         count, skipped = self._kept.copy(self._list, write)
         self._selection.skipped.count += skipped
         return count

@@ -106,32 +106,32 @@ class KeptLines:
             found = db.execute("select no, used, seq, as_of from lists where key = ?", (name,))
             return KeptList._make(found.fetchone())
 
-    def empty(self, kept: KeptList, end: Seq) -> KeptList:
-        """Remove all lines; returns the list, which is a new one."""
+    def save(self, kept: KeptList) -> None:
+        """Say as of which rows the lines are."""
+        with self._database(kept) as db:
+            _save(db, kept)
+
+    def empty(self, kept: KeptList) -> None:
+        """Remove all lines, and save the list."""
         with self._database(kept) as db:
             StoredParts(db, kept.no).clear()
-            db.execute("update lists set seq = 0, as_of = ? where no = ?", (end, kept.no))
-        return kept._replace(seq=Seq(0), as_of=end)
+            _save(db, kept)
 
-    def append(self, kept: KeptList, lines: Sequence[KeptLine], seq: Seq, *, most: int) -> KeptList:
-        """Add the lines of rows after ``kept.seq`` up to ``seq``; returns the list. They come into the last part if it
-        has less than ``most`` lines.
+    def append(self, kept: KeptList, lines: Sequence[KeptLine], *, most: int) -> None:
+        """Add the lines of rows after all others, and save the list. They come into the last part if it has less than
+        ``most`` lines.
         """
         with self._database(kept) as db:
             StoredParts(db, kept.no).append(lines, most)
-            db.execute("update lists set seq = ? where no = ?", (seq, kept.no))
-        return kept._replace(seq=seq)
+            _save(db, kept)
 
-    def remove(self, kept: KeptList, rows: Iterable[Seq], as_of: Seq) -> KeptList:
-        """Remove the lines of these rows, which rows up to ``as_of`` have replaced; returns the list."""
+    def remove(self, kept: KeptList, rows: Iterable[Seq]) -> None:
+        """Remove the lines of these rows, if there are any."""
         with self._database(kept) as db:
             by_part = StoredParts(db, kept.no).by_part(rows)
         for some in by_part.values():  # other lists may use the file in between
             with self._database(kept) as db:
                 StoredParts(db, kept.no).remove(some)
-        with self._database(kept) as db:
-            db.execute("update lists set as_of = ? where no = ?", (as_of, kept.no))
-        return kept._replace(as_of=as_of)
 
     def copy(self, kept: KeptList, write: Callable[[Iterable[bytes]], None]) -> tuple[int, int]:
         """Write all lines; returns their number, and how many values are left out."""
@@ -183,6 +183,10 @@ class KeptLines:
 
 def _is_as_found(db: sqlite3.Connection, kept: KeptList) -> bool:
     return db.execute("select 1 from lists where no = ? and used = ?", kept[:2]).fetchone() is not None
+
+
+def _save(db: sqlite3.Connection, kept: KeptList) -> None:
+    db.execute("update lists set seq = ?, as_of = ? where no = ?", (kept.seq, kept.as_of, kept.no))
 
 
 def _size_bytes(db: sqlite3.Connection) -> int:

@@ -42,8 +42,10 @@ class ValueChecks:
         """Returns the patterns that operators have released. Call this after reading the head of the collection."""
         async with self._reading:
             found = await self._doors.store.intake.released(self._released)
-            limits = self._doors.settings.intake.objects
-            self._released.update(await asyncio.to_thread(lambda: {no: _pattern(v, limits) for no, v in found.items()}))
+            if found:
+                limits = self._doors.settings.intake.objects
+                patterns = await asyncio.to_thread(lambda: {no: _pattern(v, limits) for no, v in found.items()})
+                self._released.update(patterns)
             return frozenset(pattern for pattern in self._released.values() if pattern is not None)
 
 
