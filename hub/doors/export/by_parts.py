@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from hub.doors.context import Doors
 from hub.doors.export.asked import Asked
@@ -68,7 +68,7 @@ class ListByParts:
         self._list = self._list._replace(seq=page.rows[-1].seq)
         self._kept.append(self._list, lines, most=PART_ROWS)
 
-    def copy(self, write: Callable[[Iterable[bytes]], None]) -> int:
+    def copy(self, write: Callable[[bytes], None]) -> int:
         """Write all lines; returns their number, and counts what is left out. For a thread."""
         self._kept.save(self._list)
         count, skipped = self._kept.copy(self._list, write)

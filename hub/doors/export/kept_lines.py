@@ -31,6 +31,7 @@ pragma locking_mode = exclusive;
 create table lists (no integer primary key, key blob unique, used integer, seq integer, as_of integer) strict;
 """
 _COPY_BYTES = 1 << 20
+"""Writing to a file takes a third of the time that parts take one by one."""
 _MOST_LISTS = 256
 """Anybody may ask for ever new lists of ``public``, and a list without a line takes room as well."""
 
@@ -133,15 +134,15 @@ class KeptLines:
             with self._database(kept) as db:
                 StoredParts(db, kept.no).remove(some)
 
-    def copy(self, kept: KeptList, write: Callable[[Iterable[bytes]], None]) -> tuple[int, int]:
-        """Write all lines; returns their number, and how many values are left out."""
+    def copy(self, kept: KeptList, write: Callable[[bytes], None]) -> tuple[int, int]:
+        """Write all lines, many at once; returns their number, and how many values are left out."""
         count, skipped, last = 0, 0, -1
         while True:
             with self._database(kept) as db:
                 some = list(StoredParts(db, kept.no).texts(last, _COPY_BYTES))
             if not some:
                 return count, skipped
-            write(one.text for one in some)
+            write(b"".join(one.text for one in some))
             count += sum(one.lines for one in some)
             skipped += sum(one.skipped for one in some)
             last = some[-1].first

@@ -68,7 +68,8 @@ class Listing:
                 _log.info("export.values_left_out", collection=self._made.collection.name, count=skipped)
 
             def end() -> FinishedList:
-                file.write(writer.end())
+                for part in writer.end():
+                    file.write(part)
                 return file.finish(lines=count, skipped=skipped)
 
             return await asyncio.to_thread(end)
@@ -77,7 +78,7 @@ class Listing:
         writer = self._asked.format.begin(self._made.about)
         with contextlib.ExitStack() as unless_begun:
             file = unless_begun.enter_context(contextlib.closing(UnfinishedList(self._folder)))
-            file.write([writer.head])
+            file.write(writer.head)
             unless_begun.pop_all()
         return writer, file
 
@@ -98,7 +99,7 @@ class Listing:
         lines = Lines(self._asked.format, writer, self._made.selection.skipped)
         with contextlib.ExitStack() as spools:
             async for batch in self._chosen(lines, spools):
-                await asyncio.to_thread(lambda some: file.write(lines.of(some)), batch)
+                await asyncio.to_thread(lambda some: file.write(b"".join(lines.of(some))), batch)
         return lines.count
 
     # ---------------------------------------------------------------- the items, in their order

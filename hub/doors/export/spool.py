@@ -10,7 +10,7 @@ import os
 import pickle
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,10 +68,10 @@ class UnfinishedList:
     def __init__(self, folder: Path | None) -> None:
         self._file = open_file(folder)
 
-    def write(self, parts: Iterable[bytes]) -> None:
-        """Append these parts."""
+    def write(self, some: bytes) -> None:
+        """Append some bytes."""
         try:
-            self._file.writelines(parts)
+            self._file.write(some)
         except OSError as error:
             raise disk_error(error) from error
 
