@@ -234,8 +234,12 @@ async def test_a_list_that_cannot_be_completed_is_not_begun(hub: Hub, monkeypatc
     assert await found(hub) == ["198.51.100.1"]
 
 
-async def test_a_full_disk_is_an_error_that_says_so(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "open_file", lambda _: Path("/dev/full").open("w+b", buffering=0))  # noqa: SIM115
+@pytest.mark.parametrize("buffering", [0, 8_192])
+async def test_a_full_disk_is_an_error_that_says_so(hub: Hub, monkeypatch: pytest.MonkeyPatch, buffering: int) -> None:
+    def full(_: object) -> Any:
+        return Path("/dev/full").open("w+b", buffering=buffering)
+
+    monkeypatch.setattr(spool, "open_file", full)
     await hub.tell("ro", an_indicator("198.51.100.1"))
     answer = await get(hub)
     assert (answer.status_code, answer.json()["code"]) == (500, "export.disk")
