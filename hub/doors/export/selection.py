@@ -96,9 +96,10 @@ class Selection:
 
     def _values_of(self, row: LogRow, body: bytes) -> Iterator[Entry]:
         if not row.withdrawn:
-            yield from self._values(orjson.loads(body), row.version_us)
-        elif self.format.removed_days and body:  # it has none if it was erased
-            yield from self._values({**orjson.loads(body), "revoked": True}, row.version_us)
+            return self._values(orjson.loads(body), row.version_us)
+        if self.format.removed_days and body:  # it has none if it was erased
+            return self._values({**orjson.loads(body), "revoked": True}, row.version_us)
+        return iter(())
 
     def _values(self, obj: StixObject, modified_us: int) -> Iterator[Entry]:
         if obj["pattern_type"] != "stix" or is_harmless(obj) or not self._is_sure(obj):

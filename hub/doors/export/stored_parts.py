@@ -98,7 +98,7 @@ class StoredParts:
         self._db.executemany("insert into rows_of_values values (?, ?, ?)", named)
         found = []
         for line in lines:
-            found.append(line._replace(is_hidden=line.digest in seen))
+            found.append(line._replace(is_hidden=True) if line.digest in seen else line)
             if line.digest is not None:
                 seen.add(line.digest)
         return found
