@@ -67,14 +67,14 @@ class StoredParts:
         return found
 
     def remove(self, rows: Collection[Seq]) -> None:
-        """Remove the lines of these rows, all of which one part has."""
+        """Remove the lines of these rows, if they have any; all of them belong to one part."""
         first, lines = self._lines_of(min(rows))
         gone = [line for line in lines if line.row in rows]
+        if not gone:
+            return
         self._replace(first, [line for line in lines if line.row not in rows])
-        shown = self._without_values(gone)
-        for some in self.by_part(shown).values():
-            first, lines = self._lines_of(min(some))
-            self._replace(first, [_shown(line, shown) for line in lines])
+        if digests := self._without_values(gone):
+            self._show(digests)
 
     def texts(self, after: int, size_bytes: int) -> Iterator[PartText]:
         """Yields the parts after the one with the key ``after``, up to ``size_bytes``, one at least."""
@@ -116,6 +116,12 @@ class StoredParts:
             if row is not None:
                 found[row].add(line.digest)
         return found
+
+    def _show(self, digests: Mapping[Seq, Collection[int]]) -> None:
+        """Show the lines with these values of these rows."""
+        for rows in self.by_part(digests).values():
+            first, lines = self._lines_of(min(rows))
+            self._replace(first, [_shown(line, digests) for line in lines])
 
     # ---------------------------------------------------------------- parts
 
