@@ -31,13 +31,17 @@ class ReadingDialect(ABC):
     def reading(self) -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
         """A read-only transaction; all reads see one snapshot."""
 
-    async def read_row(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any] | None:
-        """Returns the first row of a statement that reads all that is needed; None without rows. Values are as the
-        driver returns them: a Boolean may be an integer. The statement is made once and kept.
+    async def read_rows(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """Returns the rows of a statement that reads all that is needed. Values are as the driver returns them: a
+        Boolean may be an integer. The statement is made once and kept.
         """
         async with self.reading() as conn:
-            found: Row[Any] | None = (await conn.execute(statement, values)).first()
+            found: Sequence[Row[Any]] = (await conn.execute(statement, values)).all()
             return found
+
+    async def read_row(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any] | None:
+        """Returns the first row of ``read_rows``; None without rows."""
+        return next(iter(await self.read_rows(statement, values)), None)
 
     async def read_in_turn(self, reads: Generator[RowsWanted, Sequence[Sequence[Any]], T]) -> T:
         """Performs reads, each of which may depend on the rows of those before it, as of one moment; returns what the

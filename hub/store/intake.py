@@ -114,8 +114,7 @@ class SqlIntake:
 
     async def released(self, known: Collection[int]) -> dict[int, bytes]:
         """See the port."""
-        async with self._database.reading() as conn:
-            return await read_released(conn, known)
+        return await read_released(self._database, known)
 
 
 def _are_of(receipt: str, source: int) -> ColumnElement[bool]:

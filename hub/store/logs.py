@@ -14,7 +14,7 @@ from hub.model.writes import Head
 from hub.store import joined, pages, past
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.port import WHOLE_LOG, AsOf, Filter, JoinedPage, LogEnd, LogPage, ReplacedRows, RowCause
+from hub.store.port import WHOLE_LOG, AsOf, Filter, JoinedPage, LogEnd, LogPage, RowCause
 
 _HEAD = select(t.logs.c.last_seq, t.logs.c.last_us, t.logs.c.edits).where(t.logs.c.no == bindparam("log"))
 
@@ -23,6 +23,10 @@ _ENDS = (
     select(_L.no, _L.name, _L.last_seq, _L.pruned_seq, _L.edits, t.collections.c.alert)
     .select_from(t.logs.outerjoin(t.collections, t.collections.c.no == _L.no))
     .where(~_L.name.startswith(f"{LOG_OF_NOBODY}."))
+)
+_C = t.changes.c
+_CAUSES = select(_C.seq, _C.before, _C.received_us).where(
+    _C.log == bindparam("log"), _C.seq > bindparam("after"), _C.seq <= bindparam("last")
 )
 
 
@@ -53,20 +57,11 @@ class SqlLogs:
 
     async def ends(self) -> dict[int, LogEnd]:
         """See the port."""
-        async with self._database.reading() as conn:
-            rows = await conn.execute(_ENDS)
-            return {
-                row.no: LogEnd(row.name, Seq(row.last_seq), Seq(row.pruned_seq), row.edits, bool(row.alert))
-                for row in rows
-            }
-
-    async def replaced(self, log: int, after: Seq) -> ReplacedRows:
-        """See the port."""
-        c = t.changes.c
-        async with self._database.reading() as conn:
-            edits = _head((await conn.execute(_HEAD, {"log": log})).first()).edits
-            rows = select(c.before).where(c.log == log, c.seq > after, c.before <= after)
-            return ReplacedRows(frozenset((await conn.execute(rows)).scalars()), edits)
+        rows = await self._database.read_rows(_ENDS, {})
+        return {
+            no: LogEnd(name, Seq(last), Seq(pruned), edits, bool(alert))
+            for no, name, last, pruned, edits, alert in rows
+        }
 
     async def number(self, name: str) -> int | None:
         """See the port."""
@@ -80,10 +75,8 @@ class SqlLogs:
 
     async def causes(self, log: int, after: Seq, last: Seq) -> dict[Seq, RowCause]:
         """See the port."""
-        c = t.changes.c
-        wanted = select(c.seq, c.before, c.received_us).where(c.log == log, c.seq > after, c.seq <= last)
-        async with self._database.reading() as conn:
-            return {Seq(row.seq): RowCause(row.before, row.received_us) for row in await conn.execute(wanted)}
+        rows = await self._database.read_rows(_CAUSES, {"log": log, "after": after, "last": last})
+        return {Seq(seq): RowCause(before, received_us) for seq, before, received_us in rows}
 
     async def shows(self, log: int, object_id: str) -> bool:
         """See the port."""

@@ -224,15 +224,6 @@ class AsOf(NamedTuple):
     """The first row of the object after it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReplacedRows:
-    """The rows that later ones have replaced."""
-
-    seqs: frozenset[Seq]
-    edits: int
-    """As of ``LogEnd``, at the moment of reading. If it is not what it was at an earlier row, some may be missing."""
-
-
 class RowCause(NamedTuple):
     """What a row of a log has followed."""
 
@@ -270,10 +261,6 @@ class LogReader(Protocol):
 
     async def ends(self) -> Mapping[int, LogEnd]:
         """Returns the name and the current end of each log, by number, without those of members' rejections."""
-        ...
-
-    async def replaced(self, log: int, after: Seq) -> ReplacedRows:
-        """Returns the rows up to ``after`` that are no more shown since rows after it have replaced them."""
         ...
 
     async def number(self, name: str) -> int | None:

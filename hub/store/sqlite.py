@@ -138,10 +138,10 @@ class SqliteStore(SqlStore):
             async with self.engine.connect() as conn, conn.begin():
                 yield conn
 
-    async def read_row(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Any] | None:
-        """See ``SqlStore``."""
+    async def read_rows(self, statement: Select[Any], values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """See ``Dialect``."""
         with sqlite_errors.told_plainly(self._path):
-            return await self._single.row(statement, values)
+            return await self._single.rows(statement, values)
 
     async def read_in_turn(self, reads: Generator[RowsWanted, Sequence[Sequence[Any]], T]) -> T:
         """See ``Dialect``. All of it is one round trip to the thread of a connection."""

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class SingleReads:
-    """Reads single rows; opens its connections when it needs them. Raises sqlite3.Error."""
+    """Reads with single statements; opens its connections when it needs them. Raises sqlite3.Error."""
 
     def __init__(self, path: Path, *, timeout_s: float) -> None:
         self._path = path
@@ -32,12 +32,11 @@ class SingleReads:
         self._turn = asyncio.Semaphore(_CONNECTIONS)
         self._unused: list[SqliteConnection] = []
 
-    async def row(self, statement: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Returns the first row of a statement, with values as the driver returns them; None without rows."""
+    async def rows(self, statement: Select[Any], values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Returns the rows of a statement, with values as the driver returns them."""
         compiled = _compiled(statement)
         parameters = compiled.construct_params(dict(values))
-        rows = await self.run(lambda connection: connection.execute(compiled.string, parameters).fetchall())
-        return rows[0] if rows else None
+        return await self.run(lambda connection: connection.execute(compiled.string, parameters).fetchall())
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Returns what ``work`` reads; it ends any transaction that it begins."""

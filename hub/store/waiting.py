@@ -16,6 +16,7 @@ from hub.model.words import StixId, Withdrawal
 from hub.model.writes import Superseding
 from hub.store import tables as t
 from hub.store.chunks import chunks
+from hub.store.dialect import Dialect
 
 _AT_ONCE = 500
 """Pairs in one query: PostgreSQL's planner cannot handle more than some thousands."""
@@ -101,15 +102,21 @@ async def read_held(
     return [_held(row) for row in await conn.execute(query)]
 
 
-async def read_released(conn: AsyncConnection, known: Collection[int]) -> dict[int, bytes]:
+_RELEASED = select(t.held.c.no).where(
+    or_(t.held.c.state == HeldState.RELEASED, t.held.c.state == HeldState.TAKEN), ~_BY_BREAKER
+)
+
+
+async def read_released(database: Dialect, known: Collection[int]) -> dict[int, bytes]:
     """Returns the objects released for their content, as they were received, by number, except the ``known``."""
-    h = t.held.c
-    let_pass = and_(h.state.in_((HeldState.RELEASED, HeldState.TAKEN)), ~_BY_BREAKER)
-    new = sorted(set((await conn.execute(select(h.no).where(let_pass))).scalars()).difference(known))
+    new = sorted({no for (no,) in await database.read_rows(_RELEASED, {})}.difference(known))
     found: dict[int, bytes] = {}
-    for numbers in chunks(new, _AT_ONCE):
-        rows = await conn.execute(select(h.no, h.value).where(h.no.in_(numbers)))
-        found.update((row.no, bytes(row.value)) for row in rows)
+    h = t.held.c
+    if new:
+        async with database.reading() as conn:
+            for numbers in chunks(new, _AT_ONCE):
+                rows = await conn.execute(select(h.no, h.value).where(h.no.in_(numbers)))
+                found.update((row.no, bytes(row.value)) for row in rows)
     return found
 
 
