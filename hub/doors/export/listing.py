@@ -68,8 +68,7 @@ class Listing:
                 _log.info("export.values_left_out", collection=self._made.collection.name, count=skipped)
 
             def end() -> FinishedList:
-                for part in writer.end():
-                    file.write(part)
+                file.write_each(writer.end())
                 return file.finish(lines=count, skipped=skipped)
 
             return await asyncio.to_thread(end)
@@ -99,7 +98,7 @@ class Listing:
         lines = Lines(self._asked.format, writer, self._made.selection.skipped)
         with contextlib.ExitStack() as spools:
             async for batch in self._chosen(lines, spools):
-                await asyncio.to_thread(lambda some: file.write(b"".join(lines.of(some))), batch)
+                await asyncio.to_thread(lambda some: file.write_each(lines.of(some)), batch)
         return lines.count
 
     # ---------------------------------------------------------------- the items, in their order

@@ -9,8 +9,6 @@ from heapq import merge
 from itertools import groupby
 from typing import BinaryIO
 
-from hub.doors.export.spool import disk_error
-
 KEY_BYTES = 32
 ROOM_BYTES = 8 << 20
 """The memory for up to 5 million keys: a run takes 5 MB, and 16 kB of each are read at a time."""
@@ -29,13 +27,10 @@ class SortedKeys:
         """Where each run in the file ends, after the start of the first."""
 
     def add(self, key: bytes) -> None:
-        """Add a key. Raises Broken when the disk is full."""
+        """Add a key. Raises OSError when the disk is full."""
         self._run.add(key)
         if len(self._run) >= _RUN_KEYS:
-            try:
-                self._write()
-            except OSError as error:
-                raise disk_error(error) from error
+            self._write()
 
     def __iter__(self) -> Iterator[bytes]:
         file = self._file

@@ -10,7 +10,7 @@ import os
 import pickle
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -70,8 +70,12 @@ class UnfinishedList:
 
     def write(self, some: bytes) -> None:
         """Append some bytes."""
+        self.write_each([some])
+
+    def write_each(self, parts: Iterable[bytes]) -> None:
+        """Append these parts, which may need the disk themselves."""
         try:
-            self._file.write(some)
+            self._file.writelines(parts)
         except OSError as error:
             raise disk_error(error) from error
 
