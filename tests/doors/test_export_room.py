@@ -13,6 +13,7 @@ from hub.doors.export.spool import FinishedList
 from hub.model.words import Seq
 from tests.doors.hubs import a_hub
 from tests.story import an_indicator
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -39,6 +40,11 @@ async def test_many_lists_of_public_push_out_no_other_list_and_no_feed(tmp_path:
         await hub.centre()
         await hub.member()
         await hub.tell("ro", an_indicator(tlp="clear"))
+        ends = await hub.store.logs.ends()
+        await until(
+            lambda: all(hub.doors.log_watch.seq(no) == end.seq for no, end in ends.items()),
+            what="the watch to have dropped what was before",
+        )
         hub.clock.us += 2 * _MARGIN_US  # a feed with newer times is not kept for long
         asked = [
             ("/v1/collections/community/export.csv", "soc"),
