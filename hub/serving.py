@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -93,6 +94,7 @@ async def serve(config: Config, role: Role, *, started: Callable[[str, str | Non
             serving = [tasks.create_task(server.run()) for server in servers]
             while not (all(server.started for server in servers) or any(task.done() for task in serving)):  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
+            gc.freeze()  # what was loaded stays; looking at it for cycles stops all requests for 100 ms
             if servers[0].started:
                 _log.info("hub.started", role=role.value, url=_url(config, ports.http))
                 started(_url(config, ports.http), None if doors is None else _loopback_url(config, ports.http))

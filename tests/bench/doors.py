@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import http.client
 import json
 import multiprocessing
@@ -119,6 +120,7 @@ async def answer(app: ASGIApp, told: Connection, said: Mapping[str, object]) -> 
         tasks.create_task(server.run())
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
+        gc.freeze()
         told.send({"port": listening.getsockname()[1], **said})
         await asyncio.to_thread(told.recv)
         server.stop()
