@@ -65,6 +65,11 @@ def _is_in(some: array[int], name: int) -> bool:
     return at < len(some) and some[at] == name
 
 
+def left_out_key(key: str) -> str:
+    """Returns the key of an item that a list cannot have. Another kind may have the same value, which the list has."""
+    return f"\0{key}"
+
+
 class Best:
     """Selects the best ``most`` items among those that a list can have, each once."""
 
@@ -112,7 +117,7 @@ class Best:
         """
         best = self._ordered()
         self._kept = {}
-        return [item for _, item in best], len(self._counted) - sum(key in self._counted for key, _ in best)
+        return [item for _, item in best], len(self._counted) - (len(best) if self._counts_others else 0)
 
     def _ordered(self) -> list[tuple[str, ListItem]]:
         by_rank = sorted(self._kept.items(), key=lambda one: (-one[1].rank[0], -one[1].rank[1], one[0]))

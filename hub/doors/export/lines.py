@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from hub.doors.export.distinct import DistinctValues
+from hub.doors.export.distinct import DistinctValues, left_out_key
 from hub.doors.export.entry import ListItem
 from hub.doors.export.format import Format, Writer
 from hub.doors.export.selection import Skipped
@@ -37,11 +37,13 @@ class Lines:
     def of(self, items: Iterable[ListItem]) -> Iterator[bytes]:
         """Yields the lines of more items."""
         for item in items:
-            if not self._seen.first_time(item.key(with_type=self._says_type)):
-                continue
-            line = self.written(item)
-            if line is None:
-                self._skipped.count += 1
-            else:
-                self.count += 1
-                yield line
+            key = item.key(with_type=self._says_type)
+            if not self.fits(item):
+                self._skipped.count += self._seen.first_time(left_out_key(key))
+            elif self._seen.first_time(key):
+                line = self.written(item)
+                if line is None:  # because of lines before
+                    self._skipped.count += 1
+                else:
+                    self.count += 1
+                    yield line

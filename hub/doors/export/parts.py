@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from hub.doors.export.distinct import value_digest
+from hub.doors.export.distinct import left_out_key, value_digest
 from hub.doors.export.entry import Entry, ListItem
 from hub.doors.export.selection import Selection, Skipped
 from hub.model.words import Seq
@@ -86,19 +86,21 @@ def lines_of(page: LogPage, selection: Selection, written: Callable[[ListItem], 
     selection = replace(selection, skipped=Skipped())
     for row, body in page.with_bodies():
         selection.skipped.count = 0
-        for digest, item in _distinct(selection.of_row(row, body), with_type=selection.format.says_type):
+        seen = set[int]()
+        for item in selection.of_row(row, body):
             line = written(item)
-            yield KeptLine(row.seq, digest, line or b"", int(line is None))
+            digest = _digest(item, is_left_out=line is None, with_type=selection.format.says_type)
+            if digest is None or digest not in seen:
+                yield KeptLine(row.seq, digest, line or b"", int(line is None))
+            if digest is not None:
+                seen.add(digest)
         if selection.skipped.count:
             yield KeptLine(row.seq, None, b"", selection.skipped.count)
 
 
-def _distinct(items: Iterable[ListItem], *, with_type: bool) -> Iterator[tuple[int | None, ListItem]]:
-    """Yields the items of one row with their digests, each value once."""
-    seen = set[int]()
-    for item in items:
-        digest = value_digest(item.key(with_type=with_type)) if isinstance(item, Entry) else None
-        if digest is None or digest not in seen:
-            yield digest, item
-        if digest is not None:
-            seen.add(digest)
+def _digest(item: ListItem, *, is_left_out: bool, with_type: bool) -> int | None:
+    """Returns the digest of an item's value; None: no other row can have it."""
+    if not isinstance(item, Entry):
+        return None
+    key = item.key(with_type=with_type)
+    return value_digest(left_out_key(key) if is_left_out else key)

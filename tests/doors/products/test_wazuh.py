@@ -33,3 +33,13 @@ async def test_networks_are_found_by_what_addresses_begin_with(hub: Hub) -> None
     assert not finds_address(keys, "198.51.10.77")
     assert not finds_address(keys, "203.0.113.200")
     assert answer.headers["x-ctihub-skipped"] == "1", "Wazuh has no networks of other sizes"
+
+
+async def test_a_file_that_is_called_like_a_network_neither_blocks_nor_replaces_one(hub: Hub) -> None:
+    names = ("203.0.113.0/24", "198.51.100.7", "192.", "2001:db8::7")
+    await hub.tell("it", *(an_indicator(f"[file:name = '{one}']", tlp="clear") for one in names))
+    await hub.tell("ro", an_indicator("[ipv4-addr:value ISSUBSET '203.0.113.0/24']", tlp="clear", confidence=70))
+    for query in ("", "?limit=10", "?collapse=1"):
+        answer = await hub.get(PATH + query, None)
+        assert [key for key, _ in wazuh.read(answer.content)] == ["203.0.113."], query
+        assert answer.headers["x-ctihub-skipped"] == "4", query

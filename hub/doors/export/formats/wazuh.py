@@ -16,6 +16,7 @@ from hub.doors.export.format import Format, ProductLimits, Writer
 _DIGESTS = frozenset({"md5", "sha-1", "sha-256", "sha-512"})
 _MISREAD = re.compile(rf'[{INVISIBLE}"]|^\s|\s\Z')
 _NETWORK = re.compile(r"[0-9.]+/[0-9]+")
+_PREFIX = re.compile(r"([0-9]+\.)+")
 
 
 def escape(value: str) -> str:
@@ -42,6 +43,18 @@ def _prefix(value: str) -> str | None:
     return ".".join(octets[: network.prefixlen // 8]) + "."
 
 
+def is_read_as_address(value: str) -> bool:
+    """Returns whether a rule would find addresses by a value: whoever names a file must not block a network.
+
+    >>> is_read_as_address("198.51."), is_read_as_address("2001:db8::7"), is_read_as_address("setup.1.exe")
+    (True, True, False)
+    """
+    try:
+        return _PREFIX.fullmatch(value) is not None or ip_network(value, strict=False) is not None
+    except ValueError:
+        return False
+
+
 def _line(entry: Entry) -> bytes | None:
     if _MISREAD.search(entry.value):
         return None
@@ -50,7 +63,7 @@ def _line(entry: Entry) -> bytes | None:
         return None
     if _prefix(entry.value) is None and is_address and "/" in entry.value:
         return None
-    if not is_address and _prefix(entry.value) is not None:
+    if not is_address and is_read_as_address(entry.value):
         return None
     confidence = "" if entry.confidence is None else entry.confidence
     return f"{escape(entry.value)}:{confidence}\n".encode()
