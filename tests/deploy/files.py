@@ -27,6 +27,14 @@ def compose() -> dict[str, Any]:
     return dict(yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8")))
 
 
+def environment_of(service: str, **given: str) -> dict[str, str]:
+    """The environment that a service of the stack gets, with these variables of the shell; the others are not set."""
+    told = compose()["services"][service]["environment"]
+    return {
+        name: _VARIABLE.sub(lambda found: given.get(found[1], found[2]), str(value)) for name, value in told.items()
+    }
+
+
 def texts() -> Iterator[tuple[Path, str]]:
     """Every file of this folder that is text, but for what others own (demo, kafka, postgres) and made secrets."""
     for place in OWN:
@@ -69,3 +77,5 @@ def prepare(folder: Path) -> Path:
 
 
 VARIABLE = re.compile(r"\bCTIHUB_([A-Z][A-Z0-9_]*)")
+_VARIABLE = re.compile(r"\$\{([A-Z_]+):-([^}]*)\}")
+"""A variable of the shell in ``compose.yaml``, with its default."""

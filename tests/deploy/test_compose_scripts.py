@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 
 from hub.config import load_config
-from tests.deploy.files import DEPLOY, compose, prepare
+from tests.deploy.files import DEPLOY, compose, environment_of, prepare
 
 SCRIPTS = sorted((DEPLOY / "compose").glob("*.sh"))
 
@@ -79,14 +79,13 @@ def test_the_certificates_fit_their_keys_their_authority_and_their_hosts(
 def test_the_configuration_files_are_taken_by_the_hub_with_the_environment_of_the_stack(
     secrets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services = compose()["services"]
     for role in ("worker", "doors", "relay", "provision"):
         for variable in [name for name in os.environ if name.startswith("CTIHUB_")]:
             monkeypatch.delenv(variable)
-        for variable, value in services[role]["environment"].items():
-            if variable not in ("CTIHUB_PUBLIC_URL", "CTIHUB_CONFIG"):
-                monkeypatch.setenv(variable, str(value))
-        file = secrets / Path(services[role]["environment"]["CTIHUB_CONFIG"]).name
+        told = environment_of(role)
+        file = secrets / Path(told.pop("CTIHUB_CONFIG")).name
+        for variable, value in told.items():
+            monkeypatch.setenv(variable, value)
         warnings: list[str] = []
         config = load_config(file, warn=warnings.append)
         assert warnings == []

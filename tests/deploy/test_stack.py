@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.deploy.files import DEPLOY, compose, prepare
+from tests.deploy.files import DEPLOY, compose, environment_of, prepare
 from tests.deploy.test_roles import samples
 from tests.deploy.test_watching import KNOWN
 from tests.servers.kafka import KafkaServer
@@ -64,7 +64,7 @@ class Stack:
         return said
 
     def environment(self, service: str) -> dict[str, str]:
-        told = {name: self.here(str(value)) for name, value in SERVICES[service]["environment"].items()}
+        told = {name: self.here(value) for name, value in environment_of(service).items()}
         told["CTIHUB_DATA_DIR"] = str(self.folder / "data")  # the image's own
         told["CTIHUB_KAFKA_CA_FILE"] = str(self.kafka.ca_file)  # this broker's certificate is another authority's
         if service in self.ports:
