@@ -7,6 +7,7 @@ import fcntl
 import filecmp
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -17,7 +18,8 @@ from connectors.sdk.checkpoints import sync_folder
 class NewContent:
     """A context manager. ``file`` takes the new content; it is locked while it is used.
 
-    What a killed run has left beside the same file is removed at the start: it is not locked any more.
+    What a killed run has left beside the same file is removed at the start: it is not locked any more. Where the file
+    system has no locks, it stays.
     """
 
     file: BinaryIO
@@ -30,15 +32,19 @@ class NewContent:
 
     def __enter__(self) -> Self:
         for left in self._target.parent.glob(f"{self._prefix}*"):
-            with contextlib.suppress(OSError), left.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
+            with contextlib.suppress(OSError):
+                _remove_unless_locked(left)
         while True:
             handle, name = tempfile.mkstemp(dir=self._target.parent, prefix=self._prefix)
             self.file, self._path = os.fdopen(handle, "w+b"), Path(name)
-            fcntl.flock(self.file, fcntl.LOCK_EX)
-            if self._path.exists():  # otherwise another run took it for one that was left
-                return self
+            try:
+                with contextlib.suppress(OSError):  # not all file systems have locks
+                    fcntl.flock(self.file, fcntl.LOCK_EX)
+                if self._path.exists():  # otherwise another run took it for one that was left
+                    return self
+            except BaseException:
+                self.__exit__()
+                raise
             self.file.close()
 
     def __exit__(self, *_: object) -> None:
@@ -52,10 +58,7 @@ class NewContent:
         if self._target.exists():
             if filecmp.cmp(self._target, self._path, shallow=False):
                 return False
-            old = self._target.stat()
-            with contextlib.suppress(PermissionError):  # only root may give a file to others
-                os.fchown(self.file.fileno(), old.st_uid, old.st_gid)
-            self._path.chmod(old.st_mode & 0o7777)
+            _take_over(self._target.stat(), self.file.fileno())
         else:
             umask = os.umask(0)
             os.umask(umask)
@@ -63,3 +66,31 @@ class NewContent:
         self._path.replace(self._target)
         sync_folder(self._target.parent)
         return True
+
+
+def _remove_unless_locked(left: Path) -> None:
+    """Remove a file that no run uses. Raises OSError if one uses it, or if it belongs to others.
+
+    Only files are touched: to open a FIFO would be to wait for whoever writes into it.
+    """
+    handle = os.open(left, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)  # NFS locks only what is open for writing
+    try:
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
+    finally:
+        os.close(handle)
+
+
+def _take_over(old: os.stat_result, handle: int) -> None:
+    """Give an open file the group, permissions and owner of the old one, as far as the system allows.
+
+    Only root may give a file to another owner; anybody may give it to a group that they are in. What the old group
+    might do, no other group may.
+    """
+    with contextlib.suppress(OSError):
+        os.fchown(handle, -1, old.st_gid)
+    has_group = os.fstat(handle).st_gid == old.st_gid
+    os.fchmod(handle, old.st_mode & (0o777 if has_group else 0o707))
+    with contextlib.suppress(OSError):
+        os.fchown(handle, old.st_uid, -1)
