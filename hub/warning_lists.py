@@ -37,8 +37,10 @@ _POPULARITY = frozenset({"alexa", "cisco_top1000", "cisco_top5k", "cisco_top10k"
 """Lists that apply to the exact names only: subdomains of a popular name may belong to anybody."""
 _HASH_LENGTHS = frozenset({32, 40, 56, 64, 96, 128})
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}", re.ASCII)
-_NUMBER = re.compile(r"[0-9]{1,18}")
-"""A version of a list, by the schema of MISP; often a date."""
+_NUMBER = re.compile(r"([0-9]{1,8})[0-9]{0,10}")
+"""A version of a list, by the schema of MISP; often a date, sometimes with a time. Its first eight digits count for
+``WarningLists.revision``: a serial number (RFC 1982) that rises by more than 2³¹ - 1 has fallen.
+"""
 _ADDRESS = re.compile(r"[0-9a-f:./]+")
 _PLAIN_NAME = re.compile(r"(?!.*xn--)[a-z0-9_-]+(\.[a-z0-9_-]+)+")
 _EXAMPLES: dict[str, Any] = {
@@ -88,7 +90,7 @@ def load_lists(
         suffixes=suffixes, networks=tuple(networks), is_public_suffix=lambda name: suffix.publicsuffix(name) == name,
         top_level=frozenset(str(name).rpartition(".")[2] for name in suffix._publicsuffix),
         version=" ".join((f"rules={RULES}", *sorted(hosts), *(f"{one.name}={one.version}" for one in found))),
-        revision=RULES + sum(int(one.version) for one in found if _NUMBER.fullmatch(one.version)),
+        revision=RULES + sum(int(number[1]) for one in found if (number := _NUMBER.fullmatch(one.version))),
     )  # fmt: skip
     return lists, found
 

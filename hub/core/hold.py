@@ -115,7 +115,9 @@ class WarningLists:
     version: str = ""
     """Changes whenever another version or another choice of lists is loaded, or the hub has other hosts of its own."""
     revision: int = 0
-    """Rises whenever newer versions of the same lists, or more lists, are loaded."""
+    """The version of these rules and the version numbers of the lists, added up. It rises with a newer version of the
+    same lists, unless that has no greater number; another choice of lists may lower it.
+    """
 
     @cached_property
     def _ranges(self) -> dict[int, Ranges]:

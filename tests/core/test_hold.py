@@ -207,6 +207,30 @@ def test_the_operators_own_list_comes_before_the_packaged_one(tmp_path: Path) ->
     assert warning_lists.load_lists(("public-dns-v4", "eicar.com"), NOWHERE)[0].revision > packaged.revision
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "rises"),
+    [
+        ("20241231", "20250101", True),
+        ("20241231", "20250101000000", True),
+        ("20241231235959", "20250101000000", True),
+        ("20241231000000", "20241231235959", False),
+        ("1", "9" * 18, True),
+        ("", "a text", False),
+    ],
+)
+def test_a_newer_version_raises_the_revision_by_less_than_a_serial_number_may_rise(
+    tmp_path: Path, before: str, after: str, rises: bool
+) -> None:
+    """RFC 1982: 2³¹ or more is backwards."""
+    found = []
+    for version in (before, after):
+        folder = tmp_path / "warninglists" / "own"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "list.json").write_text(json.dumps({"type": "cidr", "version": version, "list": []}))
+        found.append(warning_lists.load_lists(("own",), tmp_path)[0].revision)
+    assert (1 if rises else 0) <= found[1] - found[0] < (1 << 31 if rises else 1)
+
+
 def test_lists_of_a_hub_with_another_address_have_another_version() -> None:
     here, there, again = (warning_lists.load_lists((), NOWHERE, [host])[0] for host in ("a.test", "b.test", "A.test"))
     assert here.version == again.version != there.version

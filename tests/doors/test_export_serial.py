@@ -1,4 +1,4 @@
-"""The serial number of a policy zone: it rises whenever the content changes, and never falls."""
+"""The serial number of a policy zone: it rises when changes, lists and releases change the content."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ class About(Generic[OptionsT]):
     """The parameter ``limit``."""
     options: OptionsT
     revision: int = 0
-    """Rises whenever a list with these parameters may have become another one. It never falls, and is the same in all
-    processes with the same warning lists."""
+    """Rises with what changes a list with these parameters, and is the same in all processes with the same warning
+    lists. docs/formats/rpz.md names the cases in which it stays or falls."""
     open_file: Callable[[], BinaryIO] = TemporaryFile
     """Opens a file without a name, for what a list needs at its end and is too long for memory."""
 

@@ -140,7 +140,7 @@ class _Answer:
         head = await doors.store.logs.head(collection.no)
         lists = await self._checks.lists()
         released = await self._checks.released()
-        # a sum of what rises alone: each part that rises makes it greater
+        # each part only rises while the store and the choice of lists stay: so does the sum
         revision = head.seq + head.edits + (policy.today_no or 0) + self._checks.releases + lists.revision
         etag = etag_of_log(collection.id, head, policy.today, lists.version, self._checks.releases, asked.text)
         headers = {

@@ -61,7 +61,7 @@ def _reversed(network: IPv4Network | IPv6Network) -> str:
 
 
 def _begin(about: About[RpzOptions]) -> Writer:
-    """Starts a zone. Its serial number rises with all that the zone depends on except its parameters."""
+    """Starts a zone. Its serial number rises as ``About.revision`` does, and does not depend on its parameters."""
     zone, action = about.options.zone, about.options.action
     target = _ACTIONS.get(action, f"{action}.")
 
