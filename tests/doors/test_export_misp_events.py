@@ -10,6 +10,7 @@ import orjson
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from hub.core.hold import WarningLists
 from hub.doors.export.misp.attributes import MispRules, attributes_of, one_of_each
 from hub.doors.export.misp.events import PARTS, EventKey, MispAbout, event_json, key_of, manifest_entry
 from hub.model.extensions import VIEW_EXTENSION
@@ -63,6 +64,22 @@ def test_many_indicators_are_spread_over_the_events_of_a_month() -> None:
     assert max(sizes) < 200
 
 
+def test_a_value_that_is_released_is_later_than_all_that_was_said_of_it() -> None:
+    """Also if another indicator, which asserts it too, has changed since."""
+    said = [{"type": "ipv4-addr", "path": "value", "value": "198.51.100.7"}]
+    obj: dict[str, Any] = {
+        "id": "indicator--1", "created": moment(0), "pattern": "[a:b = 'c']", "pattern_type": "stix",
+        "valid_from": moment(0), "extensions": {VIEW_EXTENSION: {"observables": said}},
+    }  # fmt: skip
+    other = {**obj, "id": "indicator--2", "pattern": "[a:b = 'd']"}
+    lists = WarningLists(own_rules=False, networks=[("198.51.100.0/24", "a-list")])
+    times = []
+    for rules in (MispRules(), MispRules(lists=lists), MispRules(lists=lists, released={obj["pattern"]})):
+        [one] = one_of_each([*attributes_of(obj, 5_000_000, rules), *attributes_of(other, 9_000_000, rules)])
+        times.append((one.to_ids, one.changed_us, one.later_s))
+    assert times == [(True, 9_000_000, 0), (False, 9_000_000, 1), (True, 9_000_000, 2)]
+
+
 def test_a_value_has_the_time_of_the_newest_of_its_indicators() -> None:
     """So MISP takes what another indicator says of it when the newest one ends."""
     said = [{"type": "ipv4-addr", "path": "value", "value": "198.51.100.7"}]
@@ -73,4 +90,4 @@ def test_a_value_has_the_time_of_the_newest_of_its_indicators() -> None:
     live = attributes_of(obj, 5_000_000, MispRules())
     ended = attributes_of({**obj, "id": "indicator--2", "revoked": True}, 9_000_000, MispRules())
     [one] = one_of_each([*live, *ended])
-    assert (one.comment, one.deleted, one.to_ids, one.changed_s) == ("indicator--1", False, True, 9)
+    assert (one.comment, one.deleted, one.to_ids, one.changed_us) == ("indicator--1", False, True, 9_000_000)

@@ -27,7 +27,11 @@ DELETED_DAYS = 90
 the longest notice of an erasure (``forget --notice``)."""
 _NOTICED_US = 3_600_000_000
 """Time for the hub to notice at midnight that something has expired."""
-_SECOND_US = 1_000_000
+_HIT_S, _RELEASED_S = 1, 2
+"""How much later the time of a value is stated that a list has or that is too wide, and of such a value that an
+operator has released: neither changes the indicator, and MISP takes only an attribute whose time has risen. Times may
+fall again: no stated time is later than ``latest_us``, so that of the next change is greater than all before.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,10 @@ class MispAttribute:
     """Whether it may be blocked."""
     deleted: bool
     """Whether it was withdrawn or has expired."""
-    changed_s: int
-    """The time of its last change, in seconds since 1970."""
+    changed_us: int
+    """The time of its last change, in microseconds since 1970."""
+    later_s: int
+    """How much later its time is stated, in seconds: 0, ``_HIT_S`` or ``_RELEASED_S``."""
     comment: str
     first_seen: str | None
     last_seen: str | None
@@ -90,19 +96,22 @@ def attributes_of(obj: StixObject, modified_us: int, rules: MispRules) -> Iterat
     is_allowed = is_live and may_block(obj) and not is_harmless(obj)
     tags = tuple(dict.fromkeys(_tags(obj)))
     times = _times(obj)
-    stated_s = min(changed_us(obj, modified_us, rules.today_us), rules.latest_us) // _SECOND_US
+    last_us = changed_us(obj, modified_us, rules.today_us)
     for said in asserted_values(obj):
         value = str(said["value"])
         found = attribute_type(type_of(said["type"], said["path"]), value)
         if found is None:
             continue
+        is_for_ids = found.to_ids and is_allowed
+        later_s = _later_s(said, obj["pattern"], rules) if is_for_ids else 0
         yield MispAttribute(
             type=found.name,
             category=found.category,
             value=value,
-            to_ids=found.to_ids and is_allowed and is_fit(said, obj["pattern"], rules.lists, rules.released),
+            to_ids=is_for_ids and later_s != _HIT_S,
             deleted=not is_live,
-            changed_s=stated_s,
+            changed_us=last_us,
+            later_s=later_s,
             comment=_comment(obj),
             first_seen=times[0],
             last_seen=times[1],
@@ -121,24 +130,33 @@ def left_out(obj: StixObject) -> int:
 
 def one_of_each(attributes: Iterable[MispAttribute]) -> list[MispAttribute]:
     """Returns one attribute for each type and value, in this order: of several, the one that may be blocked, is live,
-    or is newest. It has the time of the newest, so that MISP takes it when another one ends.
+    or is newest. It has the latest times of all, so that MISP takes it when another one ends or is released.
     """
     chosen: dict[tuple[str, str], MispAttribute] = {}
-    newest_s: dict[tuple[str, str], int] = {}
+    latest: dict[tuple[str, str], tuple[int, int]] = {}
     for one in attributes:
         known = chosen.get(one.place)
         if known is None or _rank(one) > _rank(known):
             chosen[one.place] = one
-        newest_s[one.place] = max(one.changed_s, newest_s.get(one.place, one.changed_s))
-    return [_with_time(chosen[place], newest_s[place]) for place in sorted(chosen)]
+        last_us, later_s = latest.get(one.place, (one.changed_us, 0))
+        latest[one.place] = max(one.changed_us, last_us), max(one.later_s, later_s)
+    return [_with_times(chosen[place], *latest[place]) for place in sorted(chosen)]
 
 
-def _with_time(one: MispAttribute, changed_s: int) -> MispAttribute:
-    return one if one.changed_s == changed_s else replace(one, changed_s=changed_s)
+def _with_times(one: MispAttribute, changed_us: int, later_s: int) -> MispAttribute:
+    is_same = (one.changed_us, one.later_s) == (changed_us, later_s)
+    return one if is_same else replace(one, changed_us=changed_us, later_s=later_s)
+
+
+def _later_s(said: StixObject, pattern: str, rules: MispRules) -> int:
+    """Returns ``later_s`` of a value that may be blocked unless a list has it or it is too wide."""
+    if is_fit(said, pattern, rules.lists, released=()):
+        return 0
+    return _RELEASED_S if pattern in rules.released else _HIT_S
 
 
 def _rank(one: MispAttribute) -> tuple[bool, bool, int, str]:
-    return (one.to_ids, not one.deleted, one.changed_s, one.comment)
+    return (one.to_ids, not one.deleted, one.changed_us, one.comment)
 
 
 def _comment(obj: StixObject) -> str:

@@ -22,6 +22,8 @@ from hub.model.words import StixObject
 PARTS = 64
 """The events of a month. A million new indicators in a month are 16,000 attributes in each."""
 
+_SECOND_US = 1_000_000
+
 
 class EventKey(NamedTuple):
     """One event of a feed."""
@@ -59,12 +61,14 @@ def key_of(obj: StixObject) -> EventKey:
 def event_json(
     about: MispAbout, key: EventKey, attributes: Sequence[MispAttribute], timestamp_s: int
 ) -> dict[str, dict[str, Any]]:
-    """Returns an event as MISP reads it. ``timestamp_s``: its newest change, in seconds since 1970."""
+    """Returns an event as MISP reads it. ``timestamp_s``: its time, in seconds since 1970, and the latest of its
+    attributes.
+    """
     uuid = about.uuid_of(key)
     said = manifest_entry(about, key, timestamp_s)
     more = {
         "uuid": str(uuid), "publish_timestamp": str(timestamp_s), "published": True, "extends_uuid": "",
-        "protected": False, "Attribute": [_attribute_json(uuid, one) for one in attributes],
+        "protected": False, "Attribute": [_attribute_json(uuid, one, timestamp_s) for one in attributes],
     }  # fmt: skip
     return {"Event": {**said, **more}}
 
@@ -82,7 +86,7 @@ def manifest_entry(about: MispAbout, key: EventKey, timestamp_s: int) -> dict[st
     }
 
 
-def _attribute_json(event: UUID, one: MispAttribute) -> dict[str, Any]:
+def _attribute_json(event: UUID, one: MispAttribute, latest_s: int) -> dict[str, Any]:
     seen = {"first_seen": one.first_seen, "last_seen": one.last_seen}
     return {
         "uuid": str(uuid5(event, f"{one.type} {one.value}")),
@@ -93,7 +97,7 @@ def _attribute_json(event: UUID, one: MispAttribute) -> dict[str, Any]:
         "to_ids": one.to_ids,
         "deleted": one.deleted,
         "disable_correlation": False,
-        "timestamp": str(one.changed_s),
+        "timestamp": str(min(one.changed_us // _SECOND_US + one.later_s, latest_s)),
         **{name: time for name, time in seen.items() if time is not None},
         "Tag": [tag(name) for name in one.tags],
     }

@@ -162,11 +162,13 @@ class MispFeedWriter:
     def _finished(self, out: BinaryIO, seq: Seq) -> MispFeed:
         pieces: list[_Piece] = []
         manifest: dict[str, Mapping[str, object]] = {}
-        latest_us = self._rules.latest_us
+        is_settled = True
         with open_file(self._folder) as hashes:
             for key in sorted(self._starts):
                 attributes, uuid = self._attributes(key), str(self._about.uuid_of(key))
-                timestamp_s = min(self._newest_us[key], latest_us) // _SECOND_US
+                newest_us = self._newest_us[key] + sum(one.later_s for one in attributes) * _SECOND_US
+                is_settled = is_settled and newest_us <= self._rules.latest_us
+                timestamp_s = min(newest_us, self._rules.latest_us) // _SECOND_US
                 body = orjson.dumps(event_json(self._about, key, attributes, timestamp_s))
                 pieces.append(_written(out, f"{uuid}.json", body, len(attributes), self._skipped[key]))
                 manifest[uuid] = manifest_entry(self._about, key, timestamp_s)
@@ -174,7 +176,6 @@ class MispFeedWriter:
             skipped = self._skipped.total()
             pieces.append(_written(out, MANIFEST, orjson.dumps(manifest), len(manifest), skipped))
             pieces.append(_copied(out, hashes, skipped))
-        is_settled = all(us <= latest_us for us in self._newest_us.values())
         return MispFeed(out, pieces, seq=seq, is_settled=is_settled)
 
 

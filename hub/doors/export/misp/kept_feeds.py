@@ -72,15 +72,16 @@ class KeptMispFeeds:
         async with self._locks[collection.no]:
             policy = await doors.store.policy()
             head = await doors.store.logs.head(collection.no)
-            lists = await self._checks.lists()
-            basis = _basis(collection, policy, str(lists.version), head.edits)
+            lists, released = await self._checks.lists(), await self._checks.released()
+            basis = _basis(collection, policy, (lists.version, self._checks.releases), head.edits)
             newest = self._newest.get(collection.no)
             if newest is not None and newest.serves(basis, head, loop.time()):
                 kept = self._kept.find(_key(collection, newest))
                 if kept is not None:
                     return kept
             begun_s = loop.time()
-            feed = await self._written(collection, policy, head.seq)
+            rules = MispRules(policy.today_us, lists, released, doors.now_us() - _MARGIN_US)
+            feed = await self._written(collection, policy, rules, head.seq)
             rest_s = rest_of(loop.time() - begun_s, doors.settings.misp_feed_rest)
             newest = _Newest(basis, head, feed.is_settled, loop.time() + rest_s)
             return await self._keep(collection, newest, feed)
@@ -94,13 +95,7 @@ class KeptMispFeeds:
         self._newest[collection.no] = newest
         return await self._kept.get(_key(collection, newest), log, made)
 
-    async def _written(self, collection: Collection, policy: Policy, seq: Seq) -> MispFeed:
-        rules = MispRules(
-            policy.today_us,
-            await self._checks.lists(),
-            await self._checks.released(),
-            self._doors.now_us() - _MARGIN_US,
-        )
+    async def _written(self, collection: Collection, policy: Policy, rules: MispRules, seq: Seq) -> MispFeed:
         hub_id = UUID(policy.hub_identity.removeprefix("identity--"))
         about = MispAbout(collection.name, UUID(collection.id), collection.audience.level.label, hub_id)
         with closing(MispFeedWriter(about, rules, self._doors.settings.lists_folder)) as writer:
@@ -124,10 +119,12 @@ def rest_of(took_s: float, times: float) -> float:
     return min(times * took_s, max(MOST_REST_S, took_s))
 
 
-def _basis(collection: Collection, policy: Policy, lists_version: str, edits: int) -> tuple[object, ...]:
-    """Returns what a feed depends on besides new rows of its collection."""
+def _basis(collection: Collection, policy: Policy, checks: tuple[str, int], edits: int) -> tuple[object, ...]:
+    """Returns what a feed depends on besides new rows of its collection. ``checks``: the version of the warning lists,
+    and how many objects operators have released.
+    """
     return (
-        collection.id, collection.name, collection.audience, policy.today, policy.hub_identity, lists_version, edits,
+        collection.id, collection.name, collection.audience, policy.today, policy.hub_identity, checks, edits,
     )  # fmt: skip
 
 
