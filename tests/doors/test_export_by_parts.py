@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,6 +18,7 @@ from hub.forgetting import Eraser
 from hub.model.errors import TryAgain
 from hub.model.forgettings import Request
 from hub.model.lifecycle import KeptVersions
+from hub.store.logs import SqlLogs
 from hub.store.port import LogPage
 from tests.doors.hubs import Hub, a_hub
 from tests.story import an_indicator, an_object
@@ -143,7 +145,7 @@ async def test_rows_that_change_while_a_list_is_made_are_in_it_once(
         assert await lists(hub) == await made_anew(hub, monkeypatch)
 
 
-async def test_versions_that_are_deleted_while_a_list_is_made_leave_none_in_it(
+async def test_versions_that_are_deleted_before_causes_are_read_leave_none_in_a_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = "/v1/collections/community/export.stix.jsonl"
@@ -166,6 +168,48 @@ async def test_versions_that_are_deleted_while_a_list_is_made_leave_none_in_it(
         answer = await hub.get(path, "soc")
         shown = [json.loads(line) for line in answer.text.splitlines()]
         assert [one["confidence"] for one in shown if one["type"] == "indicator"] == [2]
+
+
+def at_the_first_page(monkeypatch: pytest.MonkeyPatch, does: Callable[[], Awaitable[object]]) -> None:
+    """Do this before a log is read from now on."""
+    real, left = SqlLogs.page, [does]
+
+    async def page(*args: Any, **more: Any) -> LogPage:
+        while left:
+            await left.pop()()
+        return await real(*args, **more)
+
+    monkeypatch.setattr(SqlLogs, "page", page)
+
+
+@pytest.mark.parametrize("is_withdrawn", [False, True])
+async def test_versions_that_come_and_are_deleted_while_a_list_is_made_leave_none_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_withdrawn: bool
+) -> None:
+    path = "/v1/collections/community/export.stix.jsonl"
+    async with a_hub(tmp_path) as hub:
+        await hub.centre()
+        await hub.member()
+        first = an_indicator(confidence=0)
+        await hub.tell("ro", first)
+        await hub.get(path, "soc")
+        await hub.tell("ro", an_object("malware", "m", name="m", is_family=False))
+        no = (await hub.collection("community")).no
+
+        async def change() -> None:
+            for confidence in (1, 2):
+                await hub.tell("ro", an_indicator(confidence=confidence))
+            if is_withdrawn:
+                await hub.withdraw("ro", first["id"])
+            async with hub.store.transaction() as tx:
+                await tx.drop_versions(no, KeptVersions(number=1), 1_000)
+
+        at_the_first_page(monkeypatch, change)
+        answer = await hub.get(path, "soc")
+        shown = [json.loads(line) for line in answer.text.splitlines()]
+        assert answer.status_code == 200
+        assert [one["confidence"] for one in shown if one["type"] == "indicator"] == ([] if is_withdrawn else [2])
+        assert int(answer.headers["x-ctihub-lines"]) == len(shown)
 
 
 @pytest.mark.parametrize("is_written", [False, True])
@@ -220,6 +264,27 @@ def opened() -> list[KeptLines]:
     return [one for one in gc.get_objects() if isinstance(one, KeptLines) and one._opened is not None]
 
 
+async def erase(hub: Hub, value: str) -> None:
+    """Erase it from all that the hub keeps."""
+    eraser = Eraser(hub.store, hub.log, StepSettings(), hub.clock)
+    await eraser.run(await eraser.remember(await eraser.look_up(value), Request("dpo", "asked for", "7")))
+
+
+async def test_what_is_erased_while_a_list_is_made_is_not_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/v1/collections/community/export.txt"
+    async with a_hub(tmp_path) as hub:
+        await hub.centre()
+        await hub.member()
+        await hub.tell("ro", an_indicator("[domain-name:value = 'alice.example']"), an_indicator())
+        assert "alice.example" in (await hub.get(path, "soc")).text
+        await hub.tell("ro", an_object("malware", "m", name="m", is_family=False))
+        at_the_first_page(monkeypatch, lambda: erase(hub, "alice.example"))
+        answer = await hub.get(path, "soc")
+        assert (answer.status_code, answer.text) == (200, "198.51.100.7\n")
+
+
 async def test_what_is_erased_is_in_no_kept_line(tmp_path: Path) -> None:
     before = opened()
     async with a_hub(tmp_path) as hub:
@@ -229,7 +294,6 @@ async def test_what_is_erased_is_in_no_kept_line(tmp_path: Path) -> None:
         path = "/v1/collections/community/export.txt"
         assert "alice.example" in (await hub.get(path, "soc")).text
         [kept] = [one for one in opened() if one not in before]
-        eraser = Eraser(hub.store, hub.log, StepSettings(), hub.clock)
-        await eraser.run(await eraser.remember(await eraser.look_up("alice.example"), Request("dpo", "asked for", "7")))
+        await erase(hub, "alice.example")
         await until(lambda: kept._opened is None, what="the file with the lines to be closed")
         assert (await hub.get(path, "soc")).text == "198.51.100.7\n"

@@ -66,10 +66,6 @@ def test_whatever_is_added_and_removed_each_value_is_in_a_list_once_in_the_order
         key = random.choice("ab")
         one = find(kept, key)
         match random.randrange(20):
-            case 0:
-                one = one._replace(seq=Seq(0), as_of=Seq(row))
-                kept.empty(one)
-                lines[key] = []
             case step if step < 12:
                 new = []
                 for _ in range(random.randrange(4)):
@@ -134,8 +130,6 @@ def test_what_a_cancelled_request_still_writes_is_refused(tmp_path: Path) -> Non
         kept.append(cancelled, [a_line(1, 1)], most=4)
     with pytest.raises(TryAgain, match="dropped"):
         kept.remove(cancelled, {Seq(1)})
-    with pytest.raises(TryAgain, match="dropped"):
-        kept.empty(cancelled)
     assert content(kept, later) == (b"1 of 1\n", 1, 0)
 
 

@@ -31,7 +31,7 @@ def has_parts(asked: Asked) -> bool:
 
 
 class ListByParts:
-    """One list. ``update`` and then ``copy``, each once."""
+    """One list. ``update`` and, if that returns True, ``copy``; each once."""
 
     def __init__(
         self, doors: Doors, log: int, *, kept: KeptLines, found: KeptList, selection: Selection, lines: Lines
@@ -44,15 +44,15 @@ class ListByParts:
         self._selection = selection
         self._written = lines.written
 
-    async def update(self, head: Head, by: Filter) -> None:
-        """Bring the lines up to date. ``head`` is the end of the log, read before."""
+    async def update(self, head: Head, by: Filter) -> bool:
+        """Bring the lines up to date. ``head`` is the end of the log, read before. Returns False if earlier rows have
+        been changed or deleted since then: some lines of what has been replaced or erased may have stayed.
+        """
         await self._remove_replaced(head.seq)
-        if (await self._logs.head(self._log)).edits != head.edits:  # some of what has been replaced may be missing
-            self._list = self._list._replace(seq=Seq(0), as_of=head.seq)
-            await asyncio.to_thread(self._kept.empty, self._list)
         async for page in pages_of(self._logs, self._log, by, after=self._list.seq, limit=PART_ROWS):
             await asyncio.to_thread(self._append, page)
         await self._remove_replaced(self._list.seq)  # by rows that came meanwhile
+        return (await self._logs.head(self._log)).edits == head.edits
 
     async def _remove_replaced(self, end: Seq) -> None:
         while (start := self._list.as_of) < end:

@@ -112,12 +112,6 @@ class KeptLines:
         with self._database(kept) as db:
             _save(db, kept)
 
-    def empty(self, kept: KeptList) -> None:
-        """Remove all lines, and save the list."""
-        with self._database(kept) as db:
-            StoredParts(db, kept.no).clear()
-            _save(db, kept)
-
     def append(self, kept: KeptList, lines: Sequence[KeptLine], *, most: int) -> None:
         """Add the lines of rows after all others, and save the list. They come into the last part if it has less than
         ``most`` lines.

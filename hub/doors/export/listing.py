@@ -82,7 +82,9 @@ class Listing:
         return writer, file
 
     async def _write_parts(self, writer: Writer, file: UnfinishedList) -> int:
-        """Write the lines, most of which are kept; returns their number."""
+        """Write the lines, most of which are kept; returns their number. If earlier rows are changed or deleted
+        meanwhile, the list is made from all rows: nobody finds these lines any more, since their key has ``edits``.
+        """
         made = self._made
         lines = Lines(self._asked.format, writer, Skipped())
         key = f"{made.lines_key} {made.head.edits}"
@@ -90,8 +92,9 @@ class Listing:
             by_parts = ListByParts(
                 self._doors, made.collection.no, kept=self._kept, found=found, selection=made.selection, lines=lines
             )
-            await by_parts.update(made.head, self._filter)
-            return await asyncio.to_thread(by_parts.copy, file.write)
+            if await by_parts.update(made.head, self._filter):
+                return await asyncio.to_thread(by_parts.copy, file.write)
+        return await self._write_items(writer, file)
 
     async def _write_items(self, writer: Writer, file: UnfinishedList) -> int:
         """Write the lines; returns their number."""
