@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
+import sqlite3
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -264,6 +266,15 @@ def opened() -> list[KeptLines]:
     return [one for one in gc.get_objects() if isinstance(one, KeptLines) and one._opened is not None]
 
 
+def is_closed(file: sqlite3.Connection) -> bool:
+    """Whether a file has been freed."""
+    try:
+        file.execute("select 1")
+    except sqlite3.ProgrammingError:
+        return True
+    return False
+
+
 async def erase(hub: Hub, value: str) -> None:
     """Erase it from all that the hub keeps."""
     eraser = Eraser(hub.store, hub.log, StepSettings(), hub.clock)
@@ -285,15 +296,40 @@ async def test_what_is_erased_while_a_list_is_made_is_not_in_it(
         assert (answer.status_code, answer.text) == (200, "198.51.100.7\n")
 
 
-async def test_what_is_erased_is_in_no_kept_line(tmp_path: Path) -> None:
+async def test_what_is_erased_stays_in_no_file_although_ever_more_lists_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/v1/collections/community/export."
     before = opened()
     async with a_hub(tmp_path) as hub:
         await hub.centre()
         await hub.member()
         await hub.tell("ro", an_indicator("[domain-name:value = 'alice.example']"), an_indicator())
-        path = "/v1/collections/community/export.txt"
-        assert "alice.example" in (await hub.get(path, "soc")).text
-        [kept] = [one for one in opened() if one not in before]
-        await erase(hub, "alice.example")
-        await until(lambda: kept._opened is None, what="the file with the lines to be closed")
-        assert (await hub.get(path, "soc")).text == "198.51.100.7\n"
+        assert "alice.example" in (await hub.get(f"{path}txt", "soc")).text
+        [file] = [one._opened for one in opened() if one not in before]
+        assert file is not None
+        begun, goes_on = [[asyncio.Event() for _ in range(2)] for _ in range(2)]
+        left = [0, 1]
+        real = SqlLogs.page
+
+        async def page(*args: Any, **more: Any) -> LogPage:
+            if left:
+                begun[no := left.pop(0)].set()
+                await goes_on[no].wait()
+            return await real(*args, **more)
+
+        monkeypatch.setattr(SqlLogs, "page", page)
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(hub.get(f"{path}csv", "soc"))
+            await begun[0].wait()
+            await erase(hub, "alice.example")
+            no = (await hub.collection("community")).no
+            edits = (await hub.store.logs.head(no)).edits
+            await until(lambda: hub.doors.log_watch.edits(no) == edits, what="the watch to see the erasure")
+            second = group.create_task(hub.get(f"{path}jsonl", "soc"))
+            await begun[1].wait()
+            goes_on[0].set()
+            assert "alice.example" not in (await first).text
+            await until(lambda: is_closed(file), what="the file with the lines to be closed")
+            goes_on[1].set()
+            assert "alice.example" not in (await second).text

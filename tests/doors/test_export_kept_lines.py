@@ -143,13 +143,3 @@ def test_ever_new_lists_do_not_take_ever_more_room(tmp_path: Path) -> None:
         assert kept._opened.execute(f"select count(distinct list) from {table}").fetchone()[0] <= 257
     assert kept_lines._size_bytes(kept._opened) < 1 << 20
     assert find(kept, "399 " + "x" * 20_000).seq == 7
-
-
-async def test_lines_are_dropped_when_the_last_list_that_is_being_made_is_done(tmp_path: Path) -> None:
-    kept = KeptLines(tmp_path, 1 << 20)
-    async with kept.updating("a", END) as one:
-        await asyncio.to_thread(kept.append, one, [a_line(1, 1)], most=4)
-        kept.clear()
-        found = await asyncio.to_thread(content, kept, one)
-        assert found == (b"1 of 1\n", 1, 0), "the list that is being made is whole"
-    assert kept._opened is None

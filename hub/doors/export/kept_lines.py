@@ -1,6 +1,6 @@
 """Keeps the lines of lists in a file without a name, up to a size, in this process.
 
-The file is freed with the process, and when rows of a log have been edited: it may have what was erased.
+The file is freed when nobody uses ``KeptLines`` any more, and with the process.
 """
 
 from __future__ import annotations
@@ -59,7 +59,6 @@ class KeptLines:
         self._most_bytes = most_bytes
         self._updates: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
         self._in_use: set[bytes] = set()
-        self._is_stale = False
         self._one_at_a_time = threading.Lock()
         self._opened: sqlite3.Connection | None = None
         self._closing: weakref.finalize[..., KeptLines] | None = None
@@ -77,23 +76,6 @@ class KeptLines:
                 yield await asyncio.to_thread(self._find, name, end)
             finally:
                 self._in_use.discard(name)
-                self._clear_if_stale()
-
-    def clear(self) -> None:
-        """Drop everything, as soon as no list is being made: what has been erased must be in no file."""
-        self._is_stale = True
-        self._clear_if_stale()
-
-    def _clear_if_stale(self) -> None:
-        if self._is_stale and not self._in_use:
-            self._is_stale = False
-            with self._one_at_a_time:
-                self._close()
-
-    def _close(self) -> None:
-        self._opened = None
-        if self._closing is not None:
-            self._closing()
 
     # ---------------------------------------------------------------- lists, for threads
 
@@ -174,6 +156,11 @@ class KeptLines:
                     raise
                 says = f"A list could not be written to the disk: {error}."
                 raise Broken("export.disk", says, "Look at the disk of DATA_DIR.") from error
+
+    def _close(self) -> None:
+        self._opened = None
+        if self._closing is not None:
+            self._closing()
 
 
 def _is_as_found(db: sqlite3.Connection, kept: KeptList) -> bool:

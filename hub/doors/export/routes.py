@@ -115,13 +115,14 @@ class _Lists:
     def __init__(self, doors: Doors) -> None:
         most_bytes = doors.settings.lists_bytes // 2
         self.finished: KeptValues[FinishedList] = KeptValues(most_bytes, most_values=MOST_FILES // 2)
-        self.lines = KeptLines(doors.settings.lists_folder, most_bytes)
+        self._new_lines = partial(KeptLines, doors.settings.lists_folder, most_bytes)
+        self.lines = self._new_lines()
         doors.log_watch.tell(self._changed)
 
     def _changed(self, log: int, before: LogEnd | None, end: LogEnd) -> None:
         self.finished.drop(log)
         if before is not None and before.edits != end.edits:
-            self.lines.clear()
+            self.lines = self._new_lines()  # the old file may have what was erased; it ends with its last list
 
 
 class _Answer:
