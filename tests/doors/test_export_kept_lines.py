@@ -43,6 +43,13 @@ def expected(lines: Sequence[KeptLine]) -> tuple[bytes, int, int]:
     return b"".join(texts), len(texts), sum(line.skipped for line in shown)
 
 
+def file_bytes(kept: KeptLines) -> int:
+    """The size of the file."""
+    assert kept._opened is not None
+    count, size = (kept._opened.execute(f"pragma {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    return int(count * size)
+
+
 def find(kept: KeptLines, key: str) -> KeptList:
     """A list that is not being made any more."""
 
@@ -96,6 +103,16 @@ def test_of_more_than_there_is_room_for_what_was_used_last_is_kept(tmp_path: Pat
     assert list(tmp_path.iterdir()) == [], "the file has no name"
 
 
+def test_what_is_dropped_takes_no_room_on_the_disk(tmp_path: Path) -> None:
+    kept = KeptLines(tmp_path, 200_000)
+    for key in "abcdef":
+        one = find(kept, key)._replace(seq=Seq(7))
+        kept.append(one, [KeptLine(Seq(7), 7, b"x" * 80_000)], most=1)
+        kept.save(one)
+        assert content(kept, one) == (b"x" * 80_000, 1, 0)
+        assert file_bytes(kept) <= 200_000
+
+
 async def test_a_list_that_is_being_made_is_not_dropped_for_another(tmp_path: Path) -> None:
     kept = KeptLines(tmp_path, 1)
     async with kept.updating("a", END) as one:
@@ -141,5 +158,5 @@ def test_ever_new_lists_do_not_take_ever_more_room(tmp_path: Path) -> None:
     assert kept._opened is not None
     for table in ("parts", "rows_of_values"):
         assert kept._opened.execute(f"select count(distinct list) from {table}").fetchone()[0] <= 257
-    assert kept_lines._size_bytes(kept._opened) < 1 << 20
+    assert file_bytes(kept) < 1 << 20
     assert find(kept, "399 " + "x" * 20_000).seq == 7

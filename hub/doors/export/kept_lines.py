@@ -25,6 +25,7 @@ from hub.model.words import Seq
 
 _TABLES = """
 pragma page_size = 8192;
+pragma auto_vacuum = incremental;
 pragma journal_mode = off;
 pragma synchronous = off;
 pragma locking_mode = exclusive;
@@ -52,6 +53,9 @@ class KeptList(NamedTuple):
 class KeptLines:
     """See the head of this module. Methods for threads raise Broken when the disk is full, and TryAgain if a list has
     been dropped.
+
+    The file takes up to ``most_bytes``. Lists that are being made come on top, and one list that is larger by itself
+    stays until the next one is asked for.
     """
 
     def __init__(self, folder: Path | None, most_bytes: int) -> None:
@@ -90,9 +94,10 @@ class KeptLines:
             return KeptList._make(found.fetchone())
 
     def save(self, kept: KeptList) -> None:
-        """Say as of which rows the lines are."""
+        """Say as of which rows the lines are, and make room for them."""
         with self._database(kept) as db:
             _save(db, kept)
+            self._drop_some(db)
 
     def append(self, kept: KeptList, lines: Sequence[KeptLine], *, most: int) -> None:
         """Add the lines of rows after all others, and save the list. They come into the last part if it has less than
@@ -126,15 +131,17 @@ class KeptLines:
     # ---------------------------------------------------------------- the file
 
     def _drop_some(self, db: sqlite3.Connection) -> None:
-        while True:
-            unused = [
-                no for no, key in db.execute("select no, key from lists order by used") if key not in self._in_use
-            ]
-            count = db.execute("select count(*) from lists").fetchone()[0]
-            if not unused or (count <= _MOST_LISTS and _size_bytes(db) <= self._most_bytes):
+        """Drop lists that were not used for longest, until there is room or all others are in use."""
+        lists = db.execute("select no, key from lists order by used").fetchall()
+        unused = iter([no for no, key in lists if key not in self._in_use])
+        count = len(lists)
+        while count > _MOST_LISTS or _shrunk_bytes(db) > self._most_bytes:
+            no = next(unused, None)
+            if no is None:
                 return
-            StoredParts(db, unused[0]).clear()
-            db.execute("delete from lists where no = ?", (unused[0],))
+            StoredParts(db, no).clear()
+            db.execute("delete from lists where no = ?", (no,))
+            count -= 1
 
     @contextlib.contextmanager
     def _database(self, kept: KeptList | None = None) -> Iterator[sqlite3.Connection]:
@@ -171,11 +178,11 @@ def _save(db: sqlite3.Connection, kept: KeptList) -> None:
     db.execute("update lists set seq = ?, as_of = ? where no = ?", (kept.seq, kept.as_of, kept.no))
 
 
-def _size_bytes(db: sqlite3.Connection) -> int:
-    count, free, size = (
-        db.execute(f"pragma {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
-    )
-    return int((count - free) * size)
+def _shrunk_bytes(db: sqlite3.Connection) -> int:
+    """Commit, and cut off the file what is free in it; returns its size."""
+    db.executescript("pragma incremental_vacuum")  # ``execute`` would cut off one page
+    count, size = (db.execute(f"pragma {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    return int(count * size)
 
 
 def _open(folder: Path | None) -> sqlite3.Connection:
