@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from hub.doors.export.kept_lines import KeptLines, KeptList
 from hub.doors.export.parts import KeptLine
 from hub.model.errors import Broken, TryAgain
 from hub.model.words import Seq
+from tests.waiting import WITHIN_S
 
 END = Seq(1)
 
@@ -160,3 +163,36 @@ def test_ever_new_lists_do_not_take_ever_more_room(tmp_path: Path) -> None:
         assert kept._opened.execute(f"select count(distinct list) from {table}").fetchone()[0] <= 257
     assert file_bytes(kept) < 1 << 20
     assert find(kept, "399 " + "x" * 20_000).seq == 7
+
+
+async def test_a_cancelled_request_that_waits_for_the_file_stops_no_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = KeptLines(tmp_path, 1 << 20)
+    real = KeptLines._find
+    begun, goes_on, has_ended = threading.Event(), threading.Event(), threading.Event()
+
+    def waiting(*args: Any) -> KeptList:
+        begun.set()
+        goes_on.wait(WITHIN_S)
+        try:
+            return real(*args)
+        finally:
+            has_ended.set()
+
+    async def ask() -> None:
+        async with kept.updating("a", END):
+            raise AssertionError("it is cancelled")
+
+    async with asyncio.TaskGroup() as group:
+        with monkeypatch.context() as patched:
+            patched.setattr(KeptLines, "_find", waiting)
+            cancelled = group.create_task(ask())
+            await asyncio.to_thread(begun.wait, WITHIN_S)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        async with kept.updating("a", END) as one:
+            goes_on.set()
+            await asyncio.to_thread(has_ended.wait, WITHIN_S)
+            await asyncio.to_thread(kept.append, one, [a_line(1, 1)], most=4)
+            assert await asyncio.to_thread(content, kept, one) == (b"1 of 1\n", 1, 0)

@@ -75,23 +75,25 @@ class KeptLines:
         """
         name = hashlib.sha256(key.encode()).digest()  # a key is as long as a request may be
         async with self._updates.setdefault(name, asyncio.Lock()):
+            self._clock += 1
             self._in_use.add(name)
             try:
-                yield await asyncio.to_thread(self._find, name, end)
+                yield await asyncio.to_thread(self._find, name, self._clock, end)
             finally:
                 self._in_use.discard(name)
 
     # ---------------------------------------------------------------- lists, for threads
 
-    def _find(self, name: bytes, end: Seq) -> KeptList:
-        """Returns a list, a new one if it is not kept. Lists that were not used for longest are dropped for it."""
+    def _find(self, name: bytes, used: int, end: Seq) -> KeptList:
+        """Returns a list, a new one if it is not kept. A later request may have found it already: then this one was
+        cancelled, and the list is not marked as found by it.
+        """
         with self._database() as db:
             self._drop_some(db)
-            self._clock += 1
-            db.execute("insert or ignore into lists (key, seq, as_of) values (?, 0, ?)", (name, end))
-            db.execute("update lists set used = ? where key = ?", (self._clock, name))
-            found = db.execute("select no, used, seq, as_of from lists where key = ?", (name,))
-            return KeptList._make(found.fetchone())
+            db.execute("insert or ignore into lists (key, used, seq, as_of) values (?, 0, 0, ?)", (name, end))
+            db.execute("update lists set used = max(used, ?) where key = ?", (used, name))
+            no, seq, as_of = db.execute("select no, seq, as_of from lists where key = ?", (name,)).fetchone()
+            return KeptList(no, used, seq, as_of)
 
     def save(self, kept: KeptList) -> None:
         """Say as of which rows the lines are, and make room for them."""
