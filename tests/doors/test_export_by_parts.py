@@ -26,7 +26,7 @@ from tests.doors.hubs import Hub, a_hub
 from tests.story import an_indicator, an_object
 from tests.waiting import until
 
-FORMATS = ("txt", "csv", "jsonl", "stix.jsonl", "adblock")
+FORMATS = ("txt", "csv", "jsonl", "stix.jsonl", "adblock", "wazuh", "rpz?zone=block.example&action=drop")
 PATTERNS = (
     "[ipv4-addr:value = '198.51.100.{0}']",
     "[ipv4-addr:value IN ('198.51.100.{0}', '198.51.100.{1}')]",
@@ -34,6 +34,10 @@ PATTERNS = (
     "[file:hashes.'SHA-1' = '{0:040x}' OR file:hashes.'RIPEMD-160' = '{0:040x}']",
     "[file:hashes.'RIPEMD-160' = '{1:040x}']",
     "[domain-name:value = '-a{0}.example'] OR [domain-name:value = 'c{1}.example']",
+    "[file:name = 'c{0}.example'] OR [domain-name:value = 'c{0}.example']",
+    "[file:name = 'c{0}.example'] OR [file:name = '198.51.{1}.0/24']",
+    "[ipv4-addr:value = '198.51.{0}.0/24'] OR [file:name = '198.51.{0}.0/24'] OR [file:name = 'http://c{1}.example/']",
+    "[url:value = 'http://c{0}.example/']",
 )
 
 
