@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ipaddress
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,75 +12,30 @@ import pytest
 import pytest_asyncio
 from standardwebhooks import Webhook as Verifier
 
-from hub.doors.targets import TargetRules
-from hub.doors.webhooks.deliverer import WebhookDeliverer, WebhookDelivery
-from hub.doors.webhooks.leadership import Leadership, LeaseTimes
+from hub.doors.webhooks.deliverer import WebhookDelivery
 from hub.doors.webhooks.places import PlaceLimits, Places
 from hub.doors.webhooks.process import entering
-from hub.doors.webhooks.sender import WebhookSender
 from hub.model.principals import PrincipalKind
 from tests.doors.hubs import GREEN, Hub, a_hub, addresses
 from tests.doors.receivers import Answer, Arrived, Receiver, a_receiver
+from tests.doors.webhook_delivery import (
+    HOUR_US,
+    RULES,
+    a_webhook_hub,
+    add,
+    delivering,
+    failing,
+    has_failed,
+    is_up_to_date,
+    the_webhook,
+)
 from tests.waiting import until
-
-RULES = TargetRules((ipaddress.ip_network("127.0.0.1"),), http=True)
-HOUR_US = 3_600_000_000
 
 
 @pytest_asyncio.fixture
 async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
-    async with a_hub(tmp_path, targets=RULES) as made:
-        await made.centre("ro", country="RO")
-        await made.member("soc")
+    async with a_webhook_hub(tmp_path) as made:
         yield made
-
-
-@contextlib.asynccontextmanager
-async def delivering(hub: Hub, **more: Any) -> AsyncIterator[WebhookDeliverer]:
-    """A process that delivers, for the time of the block; then it stops as a process does."""
-    sender = more.pop("sender", None) or WebhookSender(RULES)
-    times = more.pop("times", LeaseTimes())
-    leadership = Leadership(hub.store.webhooks, times, more.pop("monotonic_s", asyncio.get_running_loop().time))
-    deliverer = WebhookDeliverer(
-        hub.store,
-        hub.registry.access,
-        hub.doors.log_watch,
-        sender,
-        key=hub.doors.key,
-        leadership=leadership,
-        now_us=hub.clock,
-        poll_s=0.02,
-        **more,
-    )
-    stop = asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(deliverer.run(stop))
-        try:
-            yield deliverer
-        finally:
-            stop.set()
-    await sender.aclose()
-
-
-async def add(hub: Hub, receiver: Receiver, who: str = "soc", collection: str = "community", **more: Any) -> Any:
-    answer = await hub.post("/v1/webhooks", who, json={"collection": collection, "url": receiver.url, **more})
-    assert answer.status_code == 201, answer.text
-    return answer.json()
-
-
-async def the_webhook(hub: Hub, who: str = "soc") -> dict[str, Any]:
-    (found,) = (await hub.get("/v1/webhooks", who)).json()["webhooks"]
-    return dict(found)
-
-
-def failing(times: int, status: int = 500) -> Callable[[Arrived], Any]:
-    left = [times]
-
-    async def answer(_: Arrived) -> Answer:
-        left[0] -= 1
-        return status if left[0] >= 0 else 200
-
-    return answer
 
 
 # ---------------------------------------------------------------- managing
@@ -170,7 +123,7 @@ async def test_changes_arrive_in_order_once_each_and_signed(hub: Hub) -> None:
             await hub.tell("ro", *addresses(3, start=start, object_marking_refs=GREEN))
         end = (await hub.store.logs.head((await hub.collection("community")).no)).seq
         await until(lambda: receiver.seqs()[-1:] == [end], what="all changes to arrive")
-        await until(lambda: _is_up_to_date(hub), what="the position to be stored")
+        await until(lambda: is_up_to_date(hub), what="the position to be stored")
         assert receiver.seqs() == list(range(added["webhook"]["position"] + 1, end + 1))
         assert receiver.most_open == 1
         last = added["webhook"]["position"]
@@ -213,13 +166,9 @@ async def test_an_object_that_a_filter_leaves_out_from_now_on_is_told_as_withdra
         doubted = {**sure, "confidence": 20, "modified": "2026-01-01T00:00:09.000Z"}
         await hub.tell("ro", doubted)
         await until(lambda: len(receiver.seqs()) == 2, what="both changes")
-        await until(lambda: _is_up_to_date(hub), what="the webhook to be up to date")
+        await until(lambda: is_up_to_date(hub), what="the webhook to be up to date")
     told_of = [change for one in receiver.arrived for change in one.message["data"]["changes"]]
     assert [(one["change"], one["value"]) for one in told_of] == [("new", "2001:db8::1"), ("withdrawn", "2001:db8::1")]
-
-
-async def _is_up_to_date(hub: Hub) -> bool:
-    return bool((await the_webhook(hub))["behind"] == 0)
 
 
 async def test_a_failed_batch_comes_again_under_the_same_id_before_anything_else(hub: Hub) -> None:
@@ -230,7 +179,7 @@ async def test_a_failed_batch_comes_again_under_the_same_id_before_anything_else
         await until(lambda: receiver.arrived, what="the first attempt")
         await hub.tell("ro", *addresses(2, start=2, object_marking_refs=GREEN))
         for attempts in (1, 2, 3):
-            await until(partial(_has_failed, hub, attempts), what=f"attempt {attempts}")
+            await until(partial(has_failed, hub, attempts), what=f"attempt {attempts}")
             assert len(receiver.arrived) == attempts
             hub.clock.us += HOUR_US
         end = (await hub.store.logs.head((await hub.collection("community")).no)).seq
@@ -241,10 +190,6 @@ async def test_a_failed_batch_comes_again_under_the_same_id_before_anything_else
         assert again.headers["webhook-id"] == first.headers["webhook-id"]
     assert receiver.arrived[4].seqs[0] == first.seqs[-1] + 1
     assert len({one.headers["webhook-id"] for one in receiver.arrived[3:]}) == len(receiver.arrived[3:])
-
-
-async def _has_failed(hub: Hub, attempts: int) -> bool:
-    return bool((await the_webhook(hub))["attempts"] == attempts)
 
 
 async def test_after_three_days_a_webhook_is_paused_and_resume_continues_where_it_stopped(hub: Hub) -> None:
@@ -264,7 +209,7 @@ async def test_after_three_days_a_webhook_is_paused_and_resume_continues_where_i
         receiver.answer = None
         hub.clock.us += HOUR_US
         assert (await hub.post(f"/v1/webhooks/{added['webhook']['id']}/resume", "soc")).json()["state"] == "active"
-        await until(lambda: _is_up_to_date(hub), what="the rest")
+        await until(lambda: is_up_to_date(hub), what="the rest")
     assert receiver.arrived[arrived].body == receiver.arrived[0].body
 
 
@@ -350,7 +295,7 @@ async def test_what_no_webhook_wants_is_passed_over(hub: Hub) -> None:
     async with a_receiver() as receiver, delivering(hub):
         await add(hub, receiver, types=["malware"])
         await hub.tell("ro", *addresses(3, object_marking_refs=GREEN))
-        await until(lambda: _is_up_to_date(hub), what="the webhook to pass")
+        await until(lambda: is_up_to_date(hub), what="the webhook to pass")
     assert receiver.connections == 0
 
 
@@ -359,9 +304,9 @@ async def test_neither_logs_nor_the_store_have_a_secret(hub: Hub, capsys: pytest
         receiver.answer = failing(1)
         added = await add(hub, receiver)
         await hub.tell("ro", *addresses(1, object_marking_refs=GREEN))
-        await until(lambda: _has_failed(hub, 1), what="a failure")
+        await until(lambda: has_failed(hub, 1), what="a failure")
         hub.clock.us += HOUR_US
-        await until(lambda: _is_up_to_date(hub), what="a success")
+        await until(lambda: is_up_to_date(hub), what="a success")
     written = "".join(capsys.readouterr())
     assert "webhook.failed" in written
     assert "webhook.sent" in written
@@ -446,12 +391,12 @@ async def test_what_was_posted_is_in_the_journal_and_counts_as_fetched(hub: Hub)
         added = (await add(hub, receiver, **{"from": "start"}))["webhook"]
         await hub.tell("ro", *addresses(2))
         async with delivering(hub, finished=entering(journal, hub.clock)):
-            await until(partial(_has_failed, hub, 1), what="the attempt that fails")
+            await until(partial(has_failed, hub, 1), what="the attempt that fails")
             (failed,) = (await told())["deliveries"]
             assert (failed["door"], failed["status"], failed["reached"]) == ("webhook", None, None)
             hub.clock.us += HOUR_US
             await until(lambda: len(receiver.arrived) == 2, what="it was repeated")
-            await until(lambda: _is_up_to_date(hub), what="the position to be stored")
+            await until(lambda: is_up_to_date(hub), what="the position to be stored")
         found = await told()
     (entry,) = found["deliveries"]
     position = (await the_webhook(hub))["position"]
@@ -467,7 +412,7 @@ async def test_a_webhook_has_fetched_what_its_filter_leaves_out(hub: Hub) -> Non
         await add(hub, receiver, types=["note"], **{"from": "start"})
         await hub.tell("ro", *addresses(2))
         async with delivering(hub):
-            await until(lambda: _is_up_to_date(hub), what="the position to be stored")
+            await until(lambda: is_up_to_date(hub), what="the position to be stored")
         assert receiver.arrived == []
     (lag,) = (
         one for one in (await hub.get("/v1/deliveries", "soc")).json()["behind"] if one["collection"] == "community"
@@ -489,12 +434,12 @@ async def test_what_comes_of_an_attempt_does_not_undo_a_resumption_meanwhile(hub
         receiver.answer = answer
         added = await add(hub, receiver)
         await hub.tell("ro", *addresses(1, object_marking_refs=GREEN))
-        await until(partial(_has_failed, hub, 1), what="a failure")
+        await until(partial(has_failed, hub, 1), what="a failure")
         hub.clock.us += 73 * HOUR_US  # the next failure would pause it
         await until(lambda: len(receiver.arrived) == 2, what="the second attempt")
         assert (await hub.post(f"/v1/webhooks/{added['webhook']['id']}/resume", "soc")).status_code == 200
         answered.set()
-        await until(lambda: _is_up_to_date(hub), what="the delivery")
+        await until(lambda: is_up_to_date(hub), what="the delivery")
         assert (await the_webhook(hub))["state"] == "active"
     assert len(receiver.arrived) == (2 if status == 200 else 3)
     assert len({one.headers["webhook-id"] for one in receiver.arrived}) == 1
@@ -514,7 +459,7 @@ async def test_webhooks_are_read_only_when_others_have_changed_them(hub: Hub, mo
     async with a_receiver() as receiver, delivering(hub):
         await add(hub, receiver)
         await hub.tell("ro", *addresses(1, object_marking_refs=GREEN))
-        await until(lambda: _is_up_to_date(hub), what="a delivery")
+        await until(lambda: is_up_to_date(hub), what="a delivery")
         monkeypatch.setattr(hub.store.webhooks, "all", counted)
         for no in range(1, 4):
             before = len(receiver.arrived)
