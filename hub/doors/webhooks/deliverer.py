@@ -152,7 +152,11 @@ class WebhookDeliverer:
             return
         self._changes = changes
         busy = set(self._running)
-        found = {one.id: one for one in await self._store.webhooks.all()}
+        try:
+            found = {one.id: one for one in await self._store.webhooks.all()}
+        except BaseException:
+            self._changes = None
+            raise
         # what was on its way when the store was read has moved since: the memory is newer, or it was removed
         newest = {id_: self._known.get(id_) if id_ in busy else one for id_, one in found.items()}
         if busy - self._known.keys():  # others have changed one of them: it is read again when it has ended
@@ -224,7 +228,7 @@ class WebhookDeliverer:
         return await asyncio.to_thread(batch_of, webhook, page, causes, Seq(0) if end is None else end.pruned)
 
     async def _save(self, webhook: Webhook, progress: WebhookProgress) -> Webhook | None:
-        """Store progress; None if the webhook was removed or resumed meanwhile, or another process has moved it. It is
+        """Store progress; None if the webhook was removed, or its progress is not that of ``webhook`` any more. It is
         then read again.
         """
         if not await self._store.webhooks.save(webhook.id, webhook.progress, progress):

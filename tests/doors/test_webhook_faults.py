@@ -1,0 +1,64 @@
+"""Webhooks when something of the hub itself fails: the store, its clock, or what nobody foresaw."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from hub.model.errors import TryAgain
+from tests.doors.hubs import GREEN, Hub, addresses
+from tests.doors.receivers import a_receiver
+from tests.doors.webhook_delivery import a_webhook_hub, add, delivering, is_up_to_date
+from tests.waiting import until
+
+
+@pytest_asyncio.fixture
+async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
+    async with a_webhook_hub(tmp_path) as made:
+        yield made
+
+
+def fail_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the next read of the webhooks fail; returns the count of reads."""
+    real, reads = hub.store.webhooks.all, [0]
+
+    async def read(principal: int | None = None) -> Any:
+        reads[0] += 1
+        if reads[0] == 1:
+            raise TryAgain("store.away", "PostgreSQL does not answer.")
+        return await real(principal)
+
+    monkeypatch.setattr(hub.store.webhooks, "all", read)
+    return reads
+
+
+async def test_webhooks_are_read_again_when_the_read_at_the_start_has_failed(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_receiver() as receiver:
+        await add(hub, receiver)
+        await hub.tell("ro", *addresses(1, object_marking_refs=GREEN))
+        reads = fail_once(hub, monkeypatch)
+        async with delivering(hub):
+            await until(lambda: receiver.arrived, what="a delivery")
+    assert reads[0] > 1
+
+
+async def test_webhooks_are_read_again_when_the_read_after_a_change_has_failed(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_receiver() as receiver, delivering(hub):
+        await add(hub, receiver)
+        await hub.tell("ro", *addresses(1, object_marking_refs=GREEN))
+        await until(partial(is_up_to_date, hub), what="a delivery to the first")
+        reads = fail_once(hub, monkeypatch)
+        async with a_receiver() as other:
+            await add(hub, other, "ro")
+            await hub.tell("ro", *addresses(1, start=1, object_marking_refs=GREEN))
+            await until(lambda: other.arrived, what="a delivery to the one that was added")
+        assert reads[0] > 1
