@@ -29,6 +29,7 @@ from hub.store import webhook_tables as wt
 from hub.store.chunks import chunks
 from hub.store.directory import SqlDirectoryWriter, read_collections
 from hub.store.journal import redate_journal
+from hub.store.webhooks import count_webhook_change
 
 _KEPT_ALIVE = 1_000
 """How many machine starts are kept. In a cluster each node has its own, and nodes are replaced often."""
@@ -99,6 +100,7 @@ async def put_back(conn: AsyncConnection, now_us: int, *, later_than_us: int) ->
     await conn.execute(update(t.logs).where(logs.last_us > later_than_us).values(last_us=now_us))
     c = t.contributions.c
     later = await conn.execute(select(func.count()).where(c.modified_us > now_us + _LATER_US))
+    await count_webhook_change(conn)  # last: the process that delivers cannot renew its lease until this is committed
     found = PutBack(collections, days, claims, rejections, changes, int(later.scalar_one()))
     if replace(found, modified_later=0) != PutBack():
         said = {"collections": list(collections), "days": days, "claims": claims, "rejections": rejections}

@@ -47,7 +47,7 @@ class WebhookStore(Protocol):
         ...
 
     async def changes(self) -> int:
-        """Returns how often webhooks were added, removed or resumed. Meanwhile only ``save`` changes them."""
+        """Returns how often webhooks were added, removed, resumed or redated. Meanwhile only ``save`` changes them."""
         ...
 
     async def lease(self) -> Lease:

@@ -49,7 +49,7 @@ class SqlWebhooks:
             if (await conn.execute(there)).scalar_one() >= most:
                 return False
             await conn.execute(insert(wt.webhooks).values(_row(webhook)))
-            await conn.execute(_CHANGED)
+            await count_webhook_change(conn)
             await self._database.announce(conn)
         return True
 
@@ -57,7 +57,7 @@ class SqlWebhooks:
         """See the port."""
         async with self._database.begin() as conn:
             found = await conn.execute(delete(wt.webhooks).where(_W.id == webhook_id))
-            await conn.execute(_CHANGED)
+            await count_webhook_change(conn)
             return bool(found.rowcount)
 
     async def save(self, webhook_id: str, before: WebhookProgress, progress: WebhookProgress) -> bool:
@@ -68,8 +68,9 @@ class SqlWebhooks:
     async def resume(self, webhook_id: str, before: WebhookProgress) -> bool:
         """See the port."""
         async with self._database.begin() as conn:
-            await conn.execute(_CHANGED)
-            return await _save(conn, webhook_id, before, before.resumed())
+            is_saved = await _save(conn, webhook_id, before, before.resumed())
+            await count_webhook_change(conn)
+            return is_saved
 
     async def changes(self) -> int:
         """See the port."""
@@ -101,6 +102,13 @@ class SqlWebhooks:
 async def remove_webhooks(conn: AsyncConnection, principal: int) -> None:
     """Delete all webhooks of a principal."""
     await conn.execute(delete(wt.webhooks).where(_W.principal == principal))
+    await count_webhook_change(conn)
+
+
+async def count_webhook_change(conn: AsyncConnection) -> None:
+    """Count a change that the process that delivers has to read. It comes after the change: every transaction locks
+    webhooks first, then the count.
+    """
     await conn.execute(_CHANGED)
 
 

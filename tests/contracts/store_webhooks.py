@@ -100,6 +100,8 @@ class StoreWebhooks(StoreSuite):
             async with store.registry.change() as directory:
                 await directory.remove_operator(principal)
             assert await has_counted()
+            await store.put_back(7, later_than_us=7)
+            assert await has_counted()
 
     async def test_of_several_that_take_the_lease_one_gets_it(self) -> None:
         async with self.opened() as one, self.opened() as two:

@@ -11,10 +11,13 @@ import pytest
 import pytest_asyncio
 
 from hub.model.errors import TryAgain
+from hub.model.times import DAY_US
 from tests.doors.hubs import GREEN, Hub, addresses
 from tests.doors.receivers import a_receiver
-from tests.doors.webhook_delivery import a_webhook_hub, add, delivering, is_up_to_date
+from tests.doors.webhook_delivery import a_webhook_hub, add, delivering, failing, has_failed, is_up_to_date
 from tests.waiting import until
+
+YEARS_US = 3650 * DAY_US
 
 
 @pytest_asyncio.fixture
@@ -62,3 +65,18 @@ async def test_webhooks_are_read_again_when_the_read_after_a_change_has_failed(
             await hub.tell("ro", *addresses(1, start=1, object_marking_refs=GREEN))
             await until(lambda: other.arrived, what="a delivery to the one that was added")
         assert reads[0] > 1
+
+
+async def test_a_webhook_that_a_wrong_clock_put_off_is_tried_when_the_clock_is_put_back(hub: Hub) -> None:
+    async with a_receiver(answer=failing(1)) as receiver:
+        await add(hub, receiver)
+        await hub.tell("ro", *addresses(1, object_marking_refs=GREEN))
+        right_us = hub.clock.us
+        hub.clock.us += YEARS_US
+        async with delivering(hub):
+            await until(partial(has_failed, hub, 1), what="a failure, dated years ahead")
+            hub.clock.us = right_us
+            await hub.store.put_back(right_us, later_than_us=right_us)
+            await until(lambda: len(receiver.arrived) == 2, what="the second attempt")
+            await until(partial(is_up_to_date, hub), what="the delivery")
+    assert len({one.headers["webhook-id"] for one in receiver.arrived}) == 1
