@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from hub.doors.webhooks.deliverer import AFTER_FAULT_US, WebhookDelivery
 from hub.model.errors import TryAgain
 from hub.model.times import DAY_US
+from hub.model.webhooks import WebhookProgress
 from tests.doors.hubs import GREEN, Hub, addresses
-from tests.doors.receivers import a_receiver
+from tests.doors.receivers import Receiver, a_receiver
 from tests.doors.webhook_delivery import a_webhook_hub, add, delivering, failing, has_failed, is_up_to_date
 from tests.waiting import until
 
@@ -24,6 +26,11 @@ YEARS_US = 3650 * DAY_US
 async def hub(tmp_path: Path) -> AsyncIterator[Hub]:
     async with a_webhook_hub(tmp_path) as made:
         yield made
+
+
+async def progress(hub: Hub) -> WebhookProgress:
+    (found,) = await hub.store.webhooks.all()
+    return found.progress
 
 
 def fail_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -80,3 +87,28 @@ async def test_a_webhook_that_a_wrong_clock_put_off_is_tried_when_the_clock_is_p
             await until(lambda: len(receiver.arrived) == 2, what="the second attempt")
             await until(partial(is_up_to_date, hub), what="the delivery")
     assert len({one.headers["webhook-id"] for one in receiver.arrived}) == 1
+
+
+async def test_a_webhook_at_which_the_hub_fails_is_left_alone_for_a_minute(hub: Hub) -> None:
+    told: list[WebhookDelivery] = []
+
+    def fail(delivery: WebhookDelivery) -> None:
+        told.append(delivery)
+        if len(told) == 1:
+            raise ZeroDivisionError
+
+    async with a_receiver() as receiver:
+        await add(hub, receiver)
+        await hub.tell("ro", *addresses(1, object_marking_refs=GREEN))
+        due_us = hub.clock.us + AFTER_FAULT_US
+        async with delivering(hub, finished=fail):
+            await until(partial(_is_put_off_or_arrived, hub, receiver), what="the fault to be stored")
+            assert (len(receiver.arrived), (await progress(hub)).due_us) == (1, due_us)
+            hub.clock.us = due_us
+            await until(partial(is_up_to_date, hub), what="the delivery")
+    assert len(receiver.arrived) == 2
+    assert len({one.headers["webhook-id"] for one in receiver.arrived}) == 1
+
+
+async def _is_put_off_or_arrived(hub: Hub, receiver: Receiver) -> bool:
+    return (await progress(hub)).due_us > 0 or len(receiver.arrived) > 1

@@ -192,8 +192,9 @@ class WebhookDeliverer:
         except Exception as error:  # noqa: BLE001 - told, and tried again later
             await asyncio.to_thread(_log.error, "webhook.fault", way_out="Report the error below.", exc_info=error)
             with contextlib.suppress(HubError):
-                due = replace(webhook.progress, due_us=self._now_us() + AFTER_FAULT_US)
-                await self._save(webhook, due)
+                newest = self._known.get(webhook.id, webhook)  # the batch may have been begun before the fault
+                due = replace(newest.progress, due_us=self._now_us() + AFTER_FAULT_US)
+                await self._save(newest, due)
 
     async def _send_next(self, webhook: Webhook) -> None:
         reason = _why_not(webhook, await self._access.snapshot())
