@@ -185,8 +185,8 @@ class HubClient:
             since, more = str(page.next), page.more
 
     def call(self, answer: type[BodyT], path: str, method: str = "GET", *, json: object = None) -> BodyT:
-        """Returns the answer of any other path, such as ``/v1/webhooks``. A POST is not repeated when its answer may be
-        lost: what is pushed or reported is the same when it comes twice, but other things would be there twice.
+        """Returns the answer of any other path, such as ``/v1/webhooks``. A POST is not repeated when it may have been
+        done: what is pushed or reported is the same when it comes twice, but other things would be there twice.
         """
         return self._call(answer, method, path, json=json, repeats=method != "POST")
 
@@ -223,7 +223,7 @@ class HubClient:
                 except TryLater as error:
                     if repeats or not may_be_done(error):
                         raise
-                    says = f"The hub may have done it, but its answer is lost: {error.says}"
+                    says = f"The hub may have done it all the same: {error.says}"
                     raise PublishRefused("answer.lost", says, "See what is there before you try again.") from error
         raise AssertionError("unreachable: the last attempt raises")
 

@@ -14,8 +14,12 @@ import httpx
 from connectors.sdk.errors import TryLater
 
 _HANDSHAKE_S = 3.0
-_NOT_DONE = {425, 429, 503}
-"""Statuses with which a hub says that it has not done what was asked for."""
+_NOT_DONE = {425, 429}
+"""Statuses with which a hub says that it has not done what was asked for. 503 is none: a database that is lost during a
+commit may have committed.
+"""
+_REFUSED_BEFORE = {"http.too-many-connections", "push.overloaded", "webhook.moved", "webhook.testing"}
+"""Codes of a 503 with which the hub refuses a request before it has written or sent anything."""
 
 
 def why(error: BaseException) -> str:
@@ -92,4 +96,4 @@ def may_be_done(error: TryLater) -> bool:
     """Whether the hub may have done what was asked for all the same."""
     if isinstance(error.__cause__, httpx.TransportError):
         return not isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
-    return error.status not in _NOT_DONE
+    return error.status not in _NOT_DONE and error.code not in _REFUSED_BEFORE

@@ -83,7 +83,10 @@ class Server:
 
 
 class SmallHub:
-    """What was pushed is in ``lines``; what happens next is in ``plan``: "429", "503", "lost", "500", "pending"."""
+    """What was pushed is in ``lines``; what happens next is in ``plan``: "429", "503", "lost", "500", "pending".
+
+    For webhooks a status may be followed by a code.
+    """
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
@@ -164,8 +167,10 @@ class SmallHub:
                 return _cut_off()
             case "":
                 return _problem(400, "webhook.none", "There are no webhooks here.")
-            case status:
-                return _problem(int(status), "hub.busy", "The hub is busy.", {"Retry-After": self.retry_after})
+            case planned:
+                status, _, code = planned.partition(" ")
+                headers = {"Retry-After": self.retry_after}
+                return _problem(int(status), code or "hub.busy", "The hub is busy.", headers)
 
     def _accepted(self, received: int) -> PushAccepted:
         number = len(self.pushes) - 1

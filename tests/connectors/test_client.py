@@ -63,7 +63,7 @@ def test_a_lost_acknowledgement_repeats_the_push(hub: SmallHub, client: HubClien
     assert hub.lines == LINES * 2
 
 
-@pytest.mark.parametrize("what", ["lost", "502"])
+@pytest.mark.parametrize("what", ["lost", "500", "502", "503 store.away", "504"])
 def test_what_is_no_push_is_not_repeated_when_its_answer_may_be_lost(
     hub: SmallHub, client: HubClient, what: str
 ) -> None:
@@ -75,11 +75,21 @@ def test_what_is_no_push_is_not_repeated_when_its_answer_may_be_lost(
 
 
 def test_what_is_no_push_is_tried_again_when_the_hub_has_not_done_it(hub: SmallHub, client: HubClient) -> None:
-    hub.plan.extend(["503", "429"])
+    hub.plan.extend(["425", "429", "503 webhook.moved"])
     hub.retry_after = "0"
     with pytest.raises(PublishRefused, match="no webhooks"):
         client.call(WebhookInfo, "/v1/webhooks", "POST", json={"url": "https://soc.example/"})
-    assert len(hub.posted) == 3
+    assert len(hub.posted) == 4
+
+
+def test_what_is_no_push_is_tried_again_when_there_was_no_connection(hub: SmallHub) -> None:
+    hub.stop()
+    with (
+        HubClient(hub.url, TOKEN, patience_s=WITHIN_S, notify=lambda _: hub.server.start()) as client,
+        pytest.raises(PublishRefused, match="no webhooks"),
+    ):
+        client.call(WebhookInfo, "/v1/webhooks", "POST", json={"url": "https://soc.example/"})
+    assert len(hub.posted) == 1
 
 
 def test_a_hub_that_comes_back_within_the_patience_gets_the_push(hub: SmallHub, client: HubClient) -> None:

@@ -7,15 +7,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
+from connectors.sdk.client import failure
+from connectors.sdk.errors import TryLater
+from connectors.sdk.no_answer import may_be_done
 from hub.doors.webhooks.deliverer import AFTER_FAULT_US, WebhookDelivery
 from hub.model.errors import TryAgain
 from hub.model.times import DAY_US
 from hub.model.webhooks import WebhookProgress
 from tests.doors.hubs import GREEN, Hub, addresses
-from tests.doors.receivers import Receiver, a_receiver
+from tests.doors.receivers import Answer, Arrived, Receiver, a_receiver
 from tests.doors.webhook_delivery import a_webhook_hub, add, delivering, failing, has_failed, is_up_to_date
 from tests.waiting import until
 
@@ -112,3 +116,48 @@ async def test_a_webhook_at_which_the_hub_fails_is_left_alone_for_a_minute(hub: 
 
 async def _is_put_off_or_arrived(hub: Hub, receiver: Receiver) -> bool:
     return (await progress(hub)).due_us > 0 or len(receiver.arrived) > 1
+
+
+# ---------------------------------------------------------------- what a client may repeat
+
+
+async def test_a_webhook_may_have_been_added_although_the_answer_is_503(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> Any:
+        raise TryAgain("store.away", "PostgreSQL does not answer.")
+
+    async with a_receiver() as receiver:
+        monkeypatch.setattr(hub.store.logs, "ends", away)  # read for the answer, after the commit
+        answer = await hub.post("/v1/webhooks", "soc", json={"collection": "community", "url": receiver.url})
+    assert answer.status_code == 503
+    assert len(await hub.store.webhooks.all()) == 1
+    assert not is_surely_not_done(answer)
+
+
+async def test_a_refused_test_or_resumption_of_a_webhook_may_be_asked_for_again(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[httpx.Response] = []
+
+    async def answer(_: Arrived) -> Answer:
+        refused.append(await hub.post(f"{path}/test", "soc"))
+        return 200
+
+    async def moved(*_: object) -> bool:
+        return False
+
+    async with a_receiver(answer=answer) as receiver:
+        path = f"/v1/webhooks/{(await add(hub, receiver))['webhook']['id']}"
+        assert (await hub.post(f"{path}/test", "soc")).json()["taken"]
+        assert len(receiver.arrived) == 1
+    monkeypatch.setattr(hub.store.webhooks, "resume", moved)
+    refused.append(await hub.post(f"{path}/resume", "soc"))
+    assert [one.json()["code"] for one in refused] == ["webhook.testing", "webhook.moved"]
+    assert all(map(is_surely_not_done, refused))
+
+
+def is_surely_not_done(answer: httpx.Response) -> bool:
+    error = failure(answer)
+    assert isinstance(error, TryLater)
+    return not may_be_done(error)
