@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.model.journal import ANONYMOUS, KEPT_ENTRIES, KEPT_US, FetchedUpTo, JournalBatch, JournalEntry
 from hub.model.words import Seq
 from hub.store import journal_tables as j
-from hub.store import tables as t
+from hub.store import token_tables as tt
 from hub.store.chunks import chunks
 from hub.store.dialect import Dialect
 
@@ -71,11 +71,11 @@ class SqlJournal:
     async def write(self, batch: JournalBatch) -> None:
         """See the port. Rows are written in order, so that two processes cannot wait for each other."""
         async with self._database.begin(gives_way=True) as conn:
-            named = {one.reader for one in batch.entries} | {one.reader for one in batch.fetched}
-            there = await self._there(conn, named)
+            readers = {one.reader for one in batch.entries} | {one.reader for one in batch.fetched}
+            tokens = await self._tokens(conn, readers)
+            there = {ANONYMOUS, *(reader for reader, _ in tokens)}
             await self._replace(conn, sorted(_rows(one for one in batch.entries if one.reader in there)))
-            progress = sorted(one for one in batch.fetched if one.reader in there)
-            if progress:
+            if progress := sorted(_named(one, tokens) for one in batch.fetched if one.reader in there):
                 await conn.execute(_ADVANCE_ONE, [one._asdict() for one in progress])
             for reader in sorted(batch.crowded):
                 await _prune(conn, reader, 0)
@@ -88,12 +88,14 @@ class SqlJournal:
             else:
                 await self._database.many(conn, self._database.upsert(j.journal, ["key"]), some)
 
-    async def _there(self, conn: AsyncConnection, readers: Iterable[int]) -> set[int]:
-        """Returns the readers that exist: an operator may have been removed meanwhile, and its number given again."""
-        p = t.principals.c
-        wanted = sorted(reader for reader in readers if reader != ANONYMOUS)
-        rows = await self._database.rows_in(conn, select(p.no), p.no, wanted) if wanted else []
-        return {ANONYMOUS, *(row.no for row in rows)}
+    async def _tokens(self, conn: AsyncConnection, readers: set[int]) -> set[tuple[int, str]]:
+        """Returns the tokens of these readers that exist, each as its principal and its name: a token, or an operator
+        with all of its own, may have been removed meanwhile. None of them is removed until this transaction ends.
+        """
+        n = tt.tokens.c
+        there = select(n.principal, n.name).order_by(n.no).with_for_update(read=True, key_share=True)
+        rows = await self._database.rows_in(conn, there, n.principal, sorted(readers))
+        return {(row.principal, row.name) for row in rows}
 
     async def entries(self, reader: int | None, *, limit: int, door: str | None = None) -> list[JournalEntry]:
         """See the port. Rows are read until none of the others can have an entry that is as new as those found."""
@@ -137,6 +139,11 @@ class SqlJournal:
                     await _prune(conn, reader, now_us - KEPT_US)
 
 
+def _named(one: FetchedUpTo, tokens: Collection[tuple[int, str]]) -> FetchedUpTo:
+    """Returns progress with the name of its token; with none if that is removed, see ``fold_token``."""
+    return one if (one.reader, one.token) in tokens else one._replace(token="")
+
+
 def _rows(entries: Iterable[JournalEntry]) -> Iterator[_Row]:
     """Returns the rows for entries: one for each that advances, and one for the others of a reader in an hour."""
     complete: defaultdict[tuple[int, int], list[tuple[Any, ...]]] = defaultdict(list)
@@ -174,7 +181,9 @@ async def forget_reader(conn: AsyncConnection, reader: int) -> None:
 
 
 async def fold_token(conn: AsyncConnection, reader: int, token: str) -> None:
-    """Count what a token that is removed has read as read with the principal's own: a later one of its name is new."""
+    """Count what a token that is removed has read as read with the principal's own: a later one of its name is new.
+    The token must be deleted already: then ``write`` adds no progress of it any more.
+    """
     c = j.fetched.c
     await conn.execute(_ADVANCE_OWN, {"reader": reader, "token": token})
     await conn.execute(delete(j.fetched).where(c.reader == reader, c.token == token))

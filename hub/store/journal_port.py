@@ -13,7 +13,8 @@ class JournalStore(Protocol):
 
     - what was written is visible to every process immediately;
     - writing the same again changes nothing, and nobody's progress ever goes back;
-    - nothing is kept of a reader that does not exist.
+    - nothing is kept of a reader that does not exist;
+    - the progress of a token that does not exist is that of its principal's own.
     """
 
     async def write(self, batch: JournalBatch) -> None:

@@ -106,9 +106,9 @@ class SqlTokens:
         """See the port."""
         n = tt.tokens.c
         owner, name = (await self._conn.execute(select(n.principal, n.name).where(n.no == token))).one()
-        await fold_token(self._conn, owner, name)
         await self._conn.execute(delete(tt.token_digests).where(tt.token_digests.c.token == token))
         await self._conn.execute(delete(tt.tokens).where(n.no == token))
+        await fold_token(self._conn, owner, name)
 
     async def _add_digest(self, token: int, digest: TokenDigest) -> None:
         row = {

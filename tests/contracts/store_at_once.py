@@ -323,7 +323,7 @@ class StoreAtOnce(StoreSuite):
             tasks.create_task(slow_step(one))
             await read.wait()
             working = tasks.create_task(change_and_recompute(two))
-            await until(lambda: self._done_or_waiting(working), what="a task that waits for the step")
+            await until(lambda: self.done_or_waits(working), what="a task that waits for the step")
             go_on.set()
         assert found == [a_claim("late").key]
 
@@ -361,9 +361,6 @@ class StoreAtOnce(StoreSuite):
                 assert today is not None
                 assert today.isoformat() == stix_time(now_us)[:10]
                 assert [one.task for one in await store.due(now_us + DAY_US - 1)] == [RecomputeDue(), DropVersions()]
-
-    async def _done_or_waiting(self, task: asyncio.Task[None]) -> bool:
-        return task.done() or await self.someone_waits()
 
     async def test_a_released_object_is_taken_up_once(self) -> None:
         held = Held(0, 1, an_id("a"), "list.hit", "some list", "why", b"{}", b"\0" * 24, None, 0, START_US)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
+from sqlalchemy import insert, select
+
 from hub.model.journal import ANONYMOUS, KEPT_ENTRIES, KEPT_US, FetchedUpTo, JournalBatch, JournalEntry
+from hub.model.tokens import StoredToken
 from hub.model.words import Seq
+from hub.store.journal_tables import fetched
 from hub.store.sql import SqlStore
+from hub.store.token_tables import tokens
 from tests.contracts.store_suite import StoreSuite
 from tests.contracts.store_values import START_US, add_centres
+from tests.waiting import until
 
 RO, IT = 1, 2
 
@@ -85,12 +92,12 @@ class StoreJournal(StoreSuite):
     async def test_entries_are_deleted_by_their_age(self) -> None:
         async with self.opened() as store:
             await self._readers(store)
-            fetched = [FetchedUpTo(RO, "", 1, "taxii", Seq(4), START_US)]
-            await store.journal.write(batch(an_entry(1), an_entry(1, IT), fetched=fetched))
+            progress = [FetchedUpTo(RO, "", 1, "taxii", Seq(4), START_US)]
+            await store.journal.write(batch(an_entry(1), an_entry(1, IT), fetched=progress))
             await store.journal.write(batch(an_entry(10)))
             await store.journal.prune(START_US + KEPT_US + 5)
             assert [e.at_us for e in await store.journal.entries(None, limit=10)] == [START_US + 10]
-            assert await store.journal.fetched(None) == fetched
+            assert await store.journal.fetched(None) == progress
 
     async def test_nothing_is_kept_of_a_reader_that_does_not_exist(self) -> None:
         async with self.opened() as store:
@@ -99,3 +106,47 @@ class StoreJournal(StoreSuite):
             await store.journal.write(batch(an_entry(1, 9), an_entry(1, ANONYMOUS), fetched=gone))
             assert [e.reader for e in await store.journal.entries(None, limit=10)] == [ANONYMOUS]
             assert await store.journal.fetched(None) == []
+
+    async def _add_token(self, store: SqlStore) -> int:
+        async with store.registry.change() as directory:
+            await directory.tokens.add(RO, StoredToken(0, "c1", "siem"))
+            return (await directory.snapshot()).tokens["c1.siem"].no
+
+    async def _remove_token(self, store: SqlStore, token: int) -> None:
+        async with store.registry.change() as directory:
+            await directory.tokens.remove(token)
+
+    async def test_progress_of_a_token_that_is_removed_is_that_of_its_principals_own(self) -> None:
+        async with self.opened() as store:
+            await self._readers(store)
+            token = await self._add_token(store)
+            await store.journal.write(batch(fetched=[FetchedUpTo(RO, "siem", 1, "stream", Seq(4), 5)]))
+            assert [one.token for one in await store.journal.fetched(RO)] == ["siem"]
+            await self._remove_token(store, token)
+            ended = [FetchedUpTo(RO, "siem", 1, "stream", Seq(6), 8), FetchedUpTo(RO, "", 1, "stream", Seq(7), 7)]
+            await store.journal.write(batch(an_entry(1), fetched=ended))
+            assert [one.token for one in await store.journal.entries(RO, limit=1)] == ["siem"]
+            await self._add_token(store)
+            assert await store.journal.fetched(RO) == [FetchedUpTo(RO, "", 1, "stream", Seq(7), 8)]
+
+    async def test_a_token_that_is_being_removed_gets_no_progress(self) -> None:
+        async with self.opened() as store, self.opened() as other:
+            await self._readers(store)
+            token = await self._add_token(store)
+            late = batch(fetched=[FetchedUpTo(RO, "siem", 1, "stream", Seq(4), 5)])
+            async with asyncio.TaskGroup() as tasks, store.registry.change() as directory:
+                await directory.tokens.remove(token)
+                writing = tasks.create_task(other.journal.write(late))
+                await until(lambda: self.done_or_waits(writing))
+            assert [one.token for one in await store.journal.fetched(RO)] == [""]
+
+    async def test_a_token_that_is_removed_while_its_progress_is_written_leaves_none(self) -> None:
+        async with self.opened() as store, self.opened() as other:
+            await self._readers(store)
+            token = await self._add_token(store)
+            async with asyncio.TaskGroup() as tasks, store.begin() as conn:  # as ``write`` does
+                await conn.execute(select(tokens.c.no).with_for_update(read=True, key_share=True))
+                await conn.execute(insert(fetched).values(FetchedUpTo(RO, "siem", 1, "stream", Seq(4), 5)._asdict()))
+                removing = tasks.create_task(self._remove_token(other, token))
+                await until(lambda: self.done_or_waits(removing))
+            assert [one.token for one in await store.journal.fetched(RO)] == [""]

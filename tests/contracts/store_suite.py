@@ -48,6 +48,10 @@ class StoreSuite(ABC):
         """Whether a step waits for another now; where a step keeps every other out, whoever is not done does."""
         return True
 
+    async def done_or_waits(self, task: asyncio.Task[None]) -> bool:
+        """Whether a task is done, or waits for a step."""
+        return task.done() or await self.someone_waits()
+
     @asynccontextmanager
     async def a_writer(self, name: str) -> AsyncIterator[asyncio.subprocess.Process]:
         """Another process that works on the store as fast as it can, killed at the end."""

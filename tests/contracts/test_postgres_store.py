@@ -36,8 +36,8 @@ from tests.servers.postgres import PostgresServer, speaks_tls
 from tests.waiting import WITHIN_S, until
 
 WAITING = """
-select count(*) from pg_locks
-where not granted and database = (select oid from pg_database where datname = current_database())
+select count(*) from pg_stat_activity
+where wait_event_type = 'Lock' and datname = current_database()
 """
 
 END_STEPS = """
@@ -226,7 +226,7 @@ class TestPostgresStore(StoreContract):
         async with self.opened() as store, asyncio.TaskGroup() as tasks, store.transaction() as tx:
             await tx.load(Reads().update(THING, (a_thing("a"),)), await tx.policy())
             task = tasks.create_task(late(store))
-            await until(lambda: self._done_or_waiting(task), what="the other to wait")
+            await until(lambda: self.done_or_waits(task), what="the other to wait")
             await tx.write(Writes(claims=[a_claim("a", said="new")]))
         assert seen == [b"new"]
 
