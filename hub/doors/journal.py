@@ -1,7 +1,8 @@
 """The journal of reads in this process: entries are collected in memory and written about once a second.
 
 Reading never waits for it. What is not yet written is lost when the process is killed. While the store is not available
-the entries wait; above ``MOST_WAITING`` the oldest are dropped and counted.
+the entries wait: those of the batch that it did not take, and ``MOST_WAITING`` later ones. Of more the oldest are
+dropped and counted.
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ class Journal:
         self._store = store
         self._now_us = now_us
         self._waiting: dict[object, AnswerProgress] = {}
+        self._batch: JournalBatch | None = None
+        """What is being written, or was not acknowledged. It is written again as it is: the store may have it, and
+        would not know the same entries in another batch.
+        """
         self._new: Counter[int] = Counter()
         """New entries of each reader since its oldest were last deleted."""
         self._woken = asyncio.Event()
@@ -105,6 +110,7 @@ class Journal:
             await work()
         except HubError as error:
             _log.info("journal.store_away", code=error.code)
+            self._woken.set()
 
     async def _write_and_prune(self) -> None:
         await self.write()
@@ -117,31 +123,26 @@ class Journal:
         """Write what there is. Raises HubError; then it waits for the next time."""
         async with self._writing:
             self._woken.clear()
-            taken, self._waiting = self._waiting, {}
-            if not taken:
-                return
-            try:
+            await self._write_batch()
+            if self._waiting:
                 collections = (await self._store.policy()).collections.values()
+                taken, self._waiting = self._waiting, {}
                 # not in a thread: it would compete with the event loop for longer than the work takes
-                batch = await self._batch(taken.values(), collections)
-                await self._store.journal.write(batch)
-            except BaseException:
-                self._put_back(taken)
-                raise
-            for reader in batch.crowded:
-                self._new[reader] = 0
+                self._batch = await self._batch_of(taken.values(), collections)
+                await self._write_batch()
 
-    def _put_back(self, taken: Mapping[object, AnswerProgress]) -> None:
-        newer = self._waiting
-        self._waiting = {key: one for key, one in taken.items() if key not in newer} | newer
-        while len(self._waiting) > MOST_WAITING:
-            del self._waiting[next(iter(self._waiting))]
-            metrics.JOURNAL_DROPPED.inc()
-        self._woken.set()
+    async def _write_batch(self) -> None:
+        if self._batch is not None:
+            await self._store.journal.write(self._batch)
+            for reader in self._batch.crowded:
+                self._new[reader] = 0
+            self._batch = None
 
     # ------------------------------------------------------------ what is written
 
-    async def _batch(self, taken: Collection[AnswerProgress], collections: Iterable[CollectionOfViews]) -> JournalBatch:
+    async def _batch_of(
+        self, taken: Collection[AnswerProgress], collections: Iterable[CollectionOfViews]
+    ) -> JournalBatch:
         """Returns what to write; of each reader at most as many entries as are kept."""
         made = _Making({name: one for one in collections for name in (one.name, one.id)})
         for no, one in enumerate(reversed(list(taken)), 1):

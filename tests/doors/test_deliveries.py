@@ -254,16 +254,18 @@ async def test_of_each_reader_the_newest_are_kept(hub: Hub, monkeypatch: pytest.
 
 
 class Away:
-    """A journal of the store that is not available."""
+    """A journal of the store that is not available; ``still_writes``: its answers are lost."""
 
-    def __init__(self, real: Any) -> None:
+    def __init__(self, real: Any, *, still_writes: bool = False) -> None:
         self.real = real
         self.is_away = True
+        self.still_writes = still_writes
 
     async def write(self, batch: JournalBatch) -> None:
+        if self.still_writes or not self.is_away:
+            await self.real.write(batch)
         if self.is_away:
             raise TryAgain("store.away", "The store is away.", retry_after_s=1)
-        await self.real.write(batch)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
@@ -287,10 +289,26 @@ async def test_while_the_store_is_away_reading_goes_on_and_the_oldest_entries_ar
         assert answer.status_code == 200
         with pytest.raises(TryAgain):
             await hub.doors.journal.write()
-    assert dropped() == before + 2
+    assert dropped() == before + 1
     away.is_away = False
     found = (await deliveries(hub))["deliveries"]
-    assert [one["asked"] for one in found] == [f"export.txt?limit={no}" for no in (7, 6, 5, 4, 3)]
+    assert [one["asked"] for one in found] == [f"export.txt?limit={no}" for no in (7, 6, 5, 4, 3, 1)]
+
+
+async def test_reads_whose_writing_was_not_acknowledged_are_listed_once(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = Away(hub.store.journal, still_writes=True)
+    monkeypatch.setattr(hub.store, "journal", away)
+    assert hub.doors.journal is not None
+    for no in (1, 2):
+        await hub.get(f"/v1/collections/community/export.txt?limit={no}", "soc")
+        hub.clock.us += 1_000
+        with pytest.raises(TryAgain):
+            await hub.doors.journal.write()
+    away.is_away = False
+    found = (await deliveries(hub))["deliveries"]
+    assert [one["asked"] for one in found] == ["export.txt?limit=2", "export.txt?limit=1"]
 
 
 async def test_what_waits_is_written_when_the_process_stops(tmp_path: Path) -> None:
