@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import delete, func, select, text, tuple_, update
+from sqlalchemy import bindparam, delete, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.journal import ANONYMOUS, KEPT_ENTRIES, KEPT_US, FetchedUpTo, JournalBatch, JournalEntry
@@ -24,8 +24,6 @@ _ROWS_READ_AT_ONCE = 50
 _ROWS_AT_ONCE = 64
 _TOGETHER_US = 3_600_000_000
 """Entries of one row are of the same hour, so that none is kept much longer than it may be."""
-_TIMES = 2
-"""An entry in a body begins with so many times."""
 _ADVANCE = """
     insert into fetched (reader, token, collection, door, reached, at_us) {rows}
     on conflict (reader, token, collection, door) do update set
@@ -192,12 +190,27 @@ async def fold_token(conn: AsyncConnection, reader: int, token: str) -> None:
 async def redate_journal(conn: AsyncConnection, now_us: int, later_than_us: int) -> int:
     """Set times of entries later than ``later_than_us`` to ``now_us``; returns how many rows were changed."""
     c = j.journal.c
-    late = (await conn.execute(select(c.key, c.body).where(c.at_us > later_than_us))).all()
-    for row in late:
-        said = [
-            [*(now_us if us > later_than_us else us for us in one[:_TIMES]), *one[_TIMES:]]
-            for one in orjson.loads(row.body)
-        ]
-        new = {"at_us": said[0][0], "body": orjson.dumps(said).decode()}
-        await conn.execute(update(j.journal).where(c.key == row.key).values(new))
-    return len(late)
+    late = select(c.key, c.body).where(c.at_us > later_than_us).order_by(c.key).limit(_ROWS_READ_AT_ONCE)
+    done, after = 0, ""
+    while rows := (await conn.execute(late.where(c.key > after))).all():
+        new = [{"at_key": row.key, **_redated(row.body, now_us, later_than_us)} for row in rows]
+        await conn.execute(_REDATED, new)
+        done, after = done + len(rows), rows[-1].key
+    return done
+
+
+_REDATED = (
+    update(j.journal)
+    .where(j.journal.c.key == bindparam("at_key"))
+    .values(at_us=bindparam("us"), body=bindparam("entries_anew"))
+)
+
+
+def _redated(body: str, now_us: int, later_than_us: int) -> dict[str, Any]:
+    """Returns the time and the body of a row whose late entries have ended now, and began then at the latest."""
+    said = [
+        [now_us, min(began_us, now_us), *rest] if at_us > later_than_us else [at_us, began_us, *rest]
+        for at_us, began_us, *rest in orjson.loads(body)
+    ]
+    said.sort(key=lambda one: one[0], reverse=True)
+    return {"us": said[0][0], "entries_anew": orjson.dumps(said).decode()}

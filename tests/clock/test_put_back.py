@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from hub.model.claims import Change
 from hub.model.clock import JUMP_US
-from hub.model.journal import FetchedUpTo, JournalBatch, JournalEntry
+from hub.model.journal import KEPT_US, FetchedUpTo, JournalBatch, JournalEntry
 from hub.model.times import DAY_US, parse_us, stix_time
 from hub.model.webhooks import Webhook, WebhookFilter, WebhookProgress
 from hub.model.words import CollectionName, Seq, stamp_of
@@ -146,6 +146,31 @@ async def test_a_record_that_the_log_has_dated_far_ahead_counts_as_arrived_now(t
         assert await shown(story, "community") == {}
     finally:
         await story.store.close()
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 50])
+async def test_reads_that_are_put_back_are_still_listed_the_newest_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
+) -> None:
+    monkeypatch.setattr("hub.store.journal._ROWS_READ_AT_ONCE", rows_at_once)
+    story = await Story.begin(tmp_path)
+    try:
+        reader, now_us = (await story.centre("ro")).no, story.now_us
+        later_than_us = now_us + DAY_US + 9  # so that the entries of each row are of one hour
+        for no in range(3):  # each writes one row
+            reads = (
+                JournalEntry("", reader, later_than_us + 1 + no, later_than_us, "taxii", None, "objects/"),
+                JournalEntry("", reader, later_than_us - no, now_us, "taxii", None, "objects/"),
+            )
+            await story.store.journal.write(JournalBatch(reads))
+        await story.store.put_back(now_us, later_than_us=later_than_us)
+        kept = [(later_than_us - no, now_us) for no in range(3)]
+        assert [one[2:4] for one in await story.store.journal.entries(reader, limit=2)] == kept[:2]
+        await story.store.journal.prune(now_us + 1 + KEPT_US)  # a row is as old as its newest entry
+        found = await story.store.journal.entries(reader, limit=9)
+        assert [(one.at_us, one.began_us) for one in found] == [*kept, *[(now_us, now_us)] * 3]
+    finally:
+        await story.close()
 
 
 async def test_times_of_reads_and_of_webhooks_are_put_back(tmp_path: Path) -> None:
