@@ -86,7 +86,7 @@ class GroupWatch:
     async def look(self) -> None:
         """Enter all that has changed since the last time. Raises HubError."""
         if self._known is None:
-            found = await self._store.journal.entries(None, limit=_MOST_KNOWN, door="kafka")
+            found = await self._store.journal.entries(None, limit=_MOST_KNOWN, advancing_through="kafka")
             self._known = {one.key: one for one in found}
         snapshot = await self._access.snapshot()
         with told_plainly():

@@ -95,14 +95,16 @@ class SqlJournal:
         rows = await self._database.rows_in(conn, there, n.principal, sorted(readers))
         return {(row.principal, row.name) for row in rows}
 
-    async def entries(self, reader: int | None, *, limit: int, door: str | None = None) -> list[JournalEntry]:
+    async def entries(
+        self, reader: int | None, *, limit: int, advancing_through: str | None = None
+    ) -> list[JournalEntry]:
         """See the port. Rows are read until none of the others can have an entry that is as new as those found."""
         c = j.journal.c
         query = select(*j.journal.c).order_by(c.at_us.desc(), c.key.desc())
         if reader is not None:
             query = query.where(c.reader == reader)
-        if door is not None:
-            query = query.where(c.door == door)
+        if advancing_through is not None:
+            query = query.where(c.door == advancing_through)
         found: list[JournalEntry] = []
         following, count = query, _ROWS_READ_AT_ONCE
         async with self._database.reading() as conn:

@@ -21,8 +21,12 @@ class JournalStore(Protocol):
         """Write entries and progress, and delete what is too much of the readers in ``crowded``. Raises TryAgain."""
         ...
 
-    async def entries(self, reader: int | None, *, limit: int, door: str | None = None) -> Sequence[JournalEntry]:
-        """Returns the newest entries, the newest first: of one reader or (None) of all; of one door or of all."""
+    async def entries(
+        self, reader: int | None, *, limit: int, advancing_through: str | None = None
+    ) -> Sequence[JournalEntry]:
+        """Returns the newest entries, the newest first: of one reader or (None) of all. ``advancing_through``: only the
+        entries of this door that advance (``JournalEntry.key``).
+        """
         ...
 
     async def fetched(self, reader: int | None) -> Sequence[FetchedUpTo]:

@@ -51,7 +51,14 @@ class StoreJournal(StoreSuite):
             assert found == one
             await other.journal.write(batch(an_entry(1, at_us=START_US + 9, reached=8, advances=True)))
             assert [(e.reader, e.reached) for e in await store.journal.entries(None, limit=10)] == [(RO, 8), (IT, 7)]
-            assert await store.journal.entries(None, limit=1, door="kafka") == []
+
+    async def test_entries_of_a_door_that_advance_are_found_without_the_others(self) -> None:
+        async with self.opened() as store:
+            await self._readers(store)
+            advancing = an_entry(1, advances=True)
+            await store.journal.write(batch(an_entry(2), advancing))
+            for door, found in (("taxii", [advancing]), ("kafka", [])):
+                assert await store.journal.entries(None, limit=9, advancing_through=door) == found
 
     async def test_the_newest_entries_are_found_however_they_were_written(self) -> None:
         async with self.opened() as store:
