@@ -25,7 +25,7 @@ def routes(doors: Doors) -> APIRouter:
         principal: Annotated[str | None, Query(description="For operators: a name, or anonymous")] = None,
         limit: Annotated[int, Query(ge=1, le=KEPT_ENTRIES, description="At most so many of each list")] = 100,
     ) -> Response:
-        """Show what was fetched last, by whom, and who is behind: yours; operators see everybody's."""
+        """Show what was fetched last, by whom, and who is behind: yours or your token's; operators see everybody's."""
         asker = await doors.gate.required(request)
         found = await deliveries(doors.store, doors.gate.access, asker, principal, limit)
         body = Deliveries(

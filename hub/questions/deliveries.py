@@ -1,4 +1,6 @@
-"""What readers have got, and how far each is behind: a principal sees its own, an operator everybody's."""
+"""What readers have got, and how far each is behind: a token of a device sees its own reads, a principal's own token
+those of all its tokens, an operator everybody's.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from hub.model.errors import NotAllowed
 from hub.model.journal import ANONYMOUS, KEPT_ENTRIES, WEBHOOK, FetchedUpTo, JournalEntry
 from hub.model.principals import Principal, PrincipalKind, RegistrySnapshot
-from hub.model.tokens import FULL_SCOPE, TokenScope
+from hub.model.tokens import StoredToken, TokenScope, full_name
 from hub.model.webhooks import Webhook
 from hub.model.words import CollectionName, Seq
 from hub.registry import grants
@@ -55,7 +57,8 @@ class DeliveryReport:
 async def deliveries(store: Store, access: Access, asker: Principal, of: str | None, limit: int) -> DeliveryReport:
     """Returns what ``of`` has got: the asker itself by default; for an operator everybody.
 
-    A token that is limited to collections is told of these only. ``limit`` bounds the entries, and the lags too.
+    A token that is limited to collections is told of these only. A named token of a source is told of its own reads
+    only, without Kafka groups and webhooks, which have no token. ``limit`` bounds the entries, and the lags too.
     Raises NotAllowed for another's name, whether it exists or not, and for an operator NotFound.
     """
     is_operator = asker.kind is PrincipalKind.OPERATOR
@@ -66,13 +69,15 @@ async def deliveries(store: Store, access: Access, asker: Principal, of: str | N
     snapshot = await access.snapshot()
     readers = {one.no: one.name for one in snapshot.principals.values()} | {ANONYMOUS: NOBODY}
     only = await _only(access, asker, of, is_operator=is_operator)
-    scope = asker.scope
-    entries = await store.journal.entries(only, limit=limit if scope == FULL_SCOPE else KEPT_ENTRIES)
-    fetched = await store.journal.fetched(only)
-    webhooks = await store.webhooks.all(only)
+    entries = await store.journal.entries(only, limit=KEPT_ENTRIES if asker.token else limit)
+    fetched = [*await store.journal.fetched(only), *map(_fetched_by, await store.webhooks.all(only))]
+    if asker.token and not is_operator:
+        entries = _of_token(snapshot.tokens.get(full_name(asker.name, asker.token)), entries)
+        fetched = [one for one in fetched if one.token == asker.token]
     ends = await store.logs.ends()
+    scope = asker.scope
     named = [(readers[one.reader], one) for one in entries if one.reader in readers and _may_know(scope, one)]
-    lags = await asyncio.to_thread(_lags, snapshot, ends, [*fetched, *map(_fetched_by, webhooks)], only)
+    lags = await asyncio.to_thread(_lags, snapshot, ends, fetched, only)
     told = [one for one in lags if scope.may_read(one.collection)]
     return DeliveryReport(named[:limit], told[:limit], len(told))
 
@@ -81,6 +86,13 @@ def _fetched_by(webhook: Webhook) -> FetchedUpTo:
     """How far a webhook has come, with what its filter leaves out, or was there before it was added."""
     at_us = webhook.progress.delivered_us or webhook.created_us
     return FetchedUpTo(webhook.principal, "", webhook.collection, WEBHOOK, webhook.progress.position, at_us)
+
+
+def _of_token(token: StoredToken | None, entries: Iterable[JournalEntry]) -> list[JournalEntry]:
+    """Returns the entries of a token of their principal, without those of an earlier one with its name."""
+    if token is None:  # it was removed meanwhile
+        return []
+    return [one for one in entries if one.token == token.name and one.began_us >= token.created_us]
 
 
 def _may_know(scope: TokenScope, entry: JournalEntry) -> bool:

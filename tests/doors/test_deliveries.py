@@ -340,6 +340,7 @@ async def test_a_limited_token_is_told_only_of_its_collections(hub: Hub) -> None
     hub.tokens["ops.list"] = (await hub.registry.tokens.add("ops", "list", collections=["public"])).token
     for collection in ("community", "public", "community"):
         await hub.get(f"/v1/collections/{collection}/export.txt", "soc")
+    await hub.get("/v1/collections/public/export.txt", "soc.list")
     everything = await deliveries(hub)
     assert {one["collection"] for one in everything["deliveries"]} == {"community", "public"}
     for who, told in (("soc.list", {"public"}), ("ops.list", {"public"}), ("soc.push", set[str]())):
@@ -347,6 +348,32 @@ async def test_a_limited_token_is_told_only_of_its_collections(hub: Hub) -> None
         assert {one["collection"] for one in found["deliveries"]} == told, who
         assert {one["collection"] for one in found["behind"]} == told
         assert "community" not in str(await deliveries(hub, who))
+
+
+async def test_a_token_of_a_device_is_told_of_its_own_reads_only(hub: Hub) -> None:
+    for name in ("firewall", "siem"):
+        hub.tokens[f"soc.{name}"] = (await hub.registry.tokens.add("soc", name)).token
+    await hub.tell("ro", *addresses(2))
+    for who in ("soc.firewall", "soc.siem", "soc", "soc"):
+        await hub.get("/v1/collections/community/export.txt", who)
+    found = await deliveries(hub, "soc.firewall", "?limit=1")
+    assert [one["token"] for one in found["deliveries"]] == ["firewall"]
+    assert {door["token"] for one in (await deliveries(hub, "soc.firewall"))["behind"] for door in one["doors"]} == {
+        "firewall"
+    }
+    assert {one["token"] for one in (await deliveries(hub))["deliveries"]} == {"firewall", "siem", None}
+    await hub.tell("ro", *addresses(2, start=10))
+    await hub.get("/v1/collections/community/export.txt", "soc.siem")
+    assert (await behind(hub))["behind"] == 0 < (await behind(hub, "soc.firewall"))["behind"]
+
+
+async def test_a_new_token_is_not_told_what_a_removed_one_of_its_name_has_read(hub: Hub) -> None:
+    for _ in range(2):
+        hub.tokens["soc.siem"] = (await hub.registry.tokens.add("soc", "siem")).token
+        assert (await deliveries(hub, "soc.siem"))["deliveries"] == []
+        await hub.get("/v1/collections/community/export.txt", "soc.siem")
+        assert len((await deliveries(hub, "soc.siem"))["deliveries"]) == 1
+        await hub.registry.tokens.remove("soc", "siem")
 
 
 async def test_changes_say_how_far_their_reader_has_come(hub: Hub) -> None:
