@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from hub.core.merge.facts import marked_with
 from hub.model.credentials import TokenCredentials
 from hub.model.errors import Broken
+from hub.model.journal import ANONYMOUS
 from hub.model.policy import WIDEST_BLOCKED, WIDEST_SHOWN, Source, SourceKind, terms_of
 from hub.model.tasks import Recompute, SetDate, TakeReleased, TakeTurns
 from hub.model.times import midnight_after
@@ -28,8 +29,10 @@ from hub.model.words import Naming, SourceName, StixId
 from hub.registry.tokens import new_token, token_digest
 from hub.store import migrations
 from hub.store.migrations import HEAD, upgrade, version
+from hub.store.postgres_address import Address
 from hub.store.sqlite import open_sqlite
 from hub.store.tables import metadata
+from tests.contracts.store_writer import open_store
 from tests.registry.builders import NOON_US, registry_on
 from tests.servers.postgres import Postgres
 
@@ -296,25 +299,50 @@ async def test_the_token_of_a_principal_of_an_older_store_is_its_own_token_and_s
     assert (entry.token.full_name, entry.token.created_us) == ("root", 7)
 
 
-async def test_the_journal_of_an_older_store_is_kept_as_reads_with_the_principals_own_token(tmp_path: Path) -> None:
-    path = tmp_path / "store.sqlite"
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+@pytest.fixture(params=["sqlite", "postgres"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """The address of an empty store, see ``open_store``."""
+    if request.param == "sqlite":
+        return {"path": str(tmp_path / "store.sqlite")}
+    return {"url": request.getfixturevalue("postgres_url")}
+
+
+async def _engine_at(address: dict[str, str]) -> AsyncEngine:
+    if path := address.get("path"):
+        return create_async_engine(f"sqlite+aiosqlite:///{path}")
+    at = await Address.of(address["url"])
+    return create_async_engine("postgresql+asyncpg://", async_creator=at.connect)
+
+
+async def test_the_journal_of_an_older_store_is_kept_as_reads_with_the_principals_own_token(
+    address: dict[str, str],
+) -> None:
+    engine = await _engine_at(address)
     async with engine.begin() as conn:
         await conn.run_sync(_bring_to, "0027")
-        for key, door, at_us in (("k1", "taxii", 7), ("k2", "stream", 9)):
-            row = (
-                "insert into journal values (:key, 3, :at, 5, :door, 'public', 'a \"é', 1, 2, 4, 6, 200, 'siem', '::1')"
-            )
-            await conn.execute(text(row), {"key": key, "door": door, "at": at_us})
-        await conn.execute(text("insert into fetched values (3, 1, 'taxii', 2, 7)"))
+        row = "(:key, :reader, :at, 5, :door, :collection, 'a \"é', 1, 2, 4, 6, 200, 'siem', '::1')"
+        for key, reader, at_us, door, collection in (
+            ("k1", 3, 7, "taxii", "public"),
+            ("k2", 3, 9, "stream", "public"),
+            ("k3", 3, 8, "lookup", None),
+            ("k4", ANONYMOUS, 6, "export", "public"),
+        ):
+            values = {"key": key, "reader": reader, "at": at_us, "door": door, "collection": collection}
+            await conn.execute(text(f"insert into journal values {row}"), values)
+        for reader in (3, ANONYMOUS):
+            await conn.execute(text("insert into fetched values (:reader, 1, 'taxii', 2, 7)"), {"reader": reader})
     await engine.dispose()
-    store = await open_sqlite(path, now_us=NOON_US)
+    store = await open_store(address)
     try:
-        stream, page = await store.journal.entries(3, limit=10)
-        fetched = await store.journal.fetched(3)
+        entries = await store.journal.entries(None, limit=10)
+        fetched = await store.journal.fetched(None)
     finally:
         await store.close()
-    said = ("public", 'a "é', 1, 2, 4, 6, 200, "siem", "::1", "")
-    assert stream == ("k2", 3, 9, 5, "stream", *said)
-    assert page == ("", 3, 7, 5, "taxii", *said)
-    assert fetched == [(3, "", 1, "taxii", 2, 7)]
+    said = ('a "é', 1, 2, 4, 6, 200, "siem", "::1", "")
+    assert entries == [
+        ("k2", 3, 9, 5, "stream", "public", *said),
+        ("", 3, 8, 5, "lookup", None, *said),
+        ("", 3, 7, 5, "taxii", "public", *said),
+        ("k4", ANONYMOUS, 6, 5, "export", "public", *said),
+    ]
+    assert fetched == [(ANONYMOUS, "", 1, "taxii", 2, 7), (3, "", 1, "taxii", 2, 7)]
