@@ -25,6 +25,7 @@ from hub.model.words import Seq, Stamp, stamp_of
 from hub.store import journal_tables as j
 from hub.store import policy_changes, tasks
 from hub.store import tables as t
+from hub.store import token_tables as tt
 from hub.store import webhook_tables as wt
 from hub.store.chunks import chunks
 from hub.store.directory import SqlDirectoryWriter, read_collections
@@ -224,6 +225,10 @@ _TIMES_OF_ROWS: tuple[Column[Any], ...] = (
     t.collections.c.created_us,
     t.held.c.at_us,
     j.fetched.c.at_us,
+    tt.tokens.c.created_us,
+    tt.token_digests.c.created_us,
+    tt.token_digests.c.used_us,
+    tt.token_digests.c.refused_us,
     wt.webhooks.c.created_us,
     wt.webhooks.c.failed_us,
     wt.webhooks.c.due_us,

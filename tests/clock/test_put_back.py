@@ -15,9 +15,13 @@ from hub.model.claims import Change
 from hub.model.clock import JUMP_US
 from hub.model.journal import KEPT_US, FetchedUpTo, JournalBatch, JournalEntry
 from hub.model.times import DAY_US, parse_us, stix_time
+from hub.model.tokens import TokenRefusal, TokenUse
 from hub.model.webhooks import Webhook, WebhookFilter, WebhookProgress
 from hub.model.words import CollectionName, Seq, stamp_of
+from hub.registry.centres import Terms
+from hub.registry.service import Registry
 from hub.store import tables as t
+from hub.store import token_tables as tt
 from hub.store.clock import PutBack, order_kept
 from hub.store.sql import SqlStore
 from tests.story import Story, an_indicator, malware
@@ -195,5 +199,27 @@ async def test_times_of_reads_and_of_webhooks_are_put_back(tmp_path: Path) -> No
         assert [one.at_us for one in await story.store.journal.fetched(reader)] == [now_us]
         (found,) = await story.store.webhooks.all()
         assert (found.created_us, found.progress.failed_us, found.progress.due_us) == (now_us, now_us, now_us)
+    finally:
+        await story.close()
+
+
+async def test_times_of_tokens_are_put_back_but_not_their_ends(tmp_path: Path) -> None:
+    story = await Story.begin(tmp_path)
+    try:
+        now_us, late_us = story.now_us, story.now_us + YEARS_US
+        registry = Registry(story.store.registry, now_us=lambda: late_us)
+        await registry.centres.add("ro", Terms(country="RO"))
+        await registry.tokens.add("ro", "siem", until=stix_time(late_us + DAY_US))
+        c, d = tt.tokens.c, tt.token_digests.c
+        async with story.store.reading() as conn:
+            digests = (await conn.execute(select(d.no))).scalars().all()
+        use = TokenUse(late_us, late_us, TokenRefusal.NETWORK)
+        await story.store.registry.note_uses(dict.fromkeys(digests, use))
+        await story.store.put_back(now_us, later_than_us=now_us)
+        async with story.store.reading() as conn:
+            times = (await conn.execute(select(d.created_us, d.used_us, d.refused_us))).all()
+            (siem,) = (await conn.execute(select(c.created_us, c.ends_us).where(c.name == "siem"))).all()
+        assert set(times) == {(now_us, now_us, now_us)}
+        assert tuple(siem) == (now_us, late_us + DAY_US)
     finally:
         await story.close()
