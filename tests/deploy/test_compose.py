@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,14 +168,27 @@ def test_a_process_has_longer_to_end_than_it_takes() -> None:
         assert int(SERVICES[role]["stop_grace_period"].removesuffix("s")) > DRAIN_S
 
 
-@pytest.mark.parametrize("given", [{}, {"WEBHOOK_ALLOW": "10.0.0.0/8,fd00::/8", "WEBHOOK_HTTP": "true"}])
-def test_webhooks_go_to_public_addresses_unless_the_environment_says_otherwise(
-    given: dict[str, str], monkeypatch: pytest.MonkeyPatch
+IN_FILE = 'WEBHOOK_ALLOW = "192.168.0.0/16"\nWEBHOOK_HTTP = true\n'
+
+
+@pytest.mark.parametrize(
+    ("given", "in_file", "allowed", "http"),
+    [
+        ({}, "", [], False),
+        ({"WEBHOOK_ALLOW": "10.0.0.0/8,fd00::/8", "WEBHOOK_HTTP": "true"}, "", ["10.0.0.0/8", "fd00::/8"], True),
+        ({}, IN_FILE, ["192.168.0.0/16"], True),
+        ({"WEBHOOK_ALLOW": "10.0.0.0/8", "WEBHOOK_HTTP": "false"}, IN_FILE, ["10.0.0.0/8"], False),
+    ],
+)
+def test_webhooks_go_to_public_addresses_unless_the_environment_or_hub_toml_says_otherwise(
+    given: dict[str, str], in_file: str, allowed: list[str], http: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in SERVICES["doors"]["environment"].items():
         if "WEBHOOK" in name:
             variable, _, default = value.removeprefix("${").removesuffix("}").partition(":-")
             monkeypatch.setenv(name, given.get(variable, default))
-    config = load_config(None)
-    assert [str(network) for network in config.webhook_allow] == (["10.0.0.0/8", "fd00::/8"] if given else [])
-    assert config.webhook_http == bool(given)
+    file = tmp_path / "hub.toml"
+    file.write_text(in_file, "utf-8")
+    config = load_config(file)
+    assert [str(network) for network in config.webhook_allow] == allowed
+    assert config.webhook_http == http
