@@ -20,6 +20,14 @@ class PrincipalKind(StrEnum):
     OPERATOR = "operator"
 
 
+PLACEHOLDER_USER = "ctihub-placeholder-sewfcgo"
+"""A Kafka user that nobody logs in as; no principal may have its name. Without it, brokers up to Kafka 4.4 can lose all
+users when they start (KAFKA-20774).
+
+A broker that starts without a snapshot of its metadata reads the whole log. If the first user in the order of a Java
+HashMap was removed, it drops all others too. The ``hashCode`` of this name is 0: it comes first, and is never removed.
+"""
+
 SOURCE_KINDS: Mapping[PrincipalKind, SourceKind] = {
     PrincipalKind.CENTRE: SourceKind.CENTRE,
     PrincipalKind.MEMBER: SourceKind.MEMBER,

@@ -15,10 +15,11 @@ from hub.log.kafka_topics import COLLECTION_PREFIX, PREFIXES, REJECTED_PREFIX, f
 from hub.log.port import INTAKE_PREFIX
 from hub.model.errors import Broken
 from hub.model.event_log import MEMBERS_TOPIC
+from hub.model.principals import PLACEHOLDER_USER
 from hub.model.tokens import SEPARATOR
 from hub.model.words import CollectionName, SourceName
 from hub.registry.acls import Acl, Resource, acls_of, acls_of_the_hub
-from hub.registry.kafka_admin import PLACEHOLDER_USER, Grants, KafkaAdmin, TopicState
+from hub.registry.kafka_admin import Grants, KafkaAdmin, TopicState
 from hub.registry.kafka_quotas import DEFAULT_QUOTAS, Quotas, read_quotas, set_quotas
 from hub.registry.kafka_users import read_users
 from hub.registry.port import NO_GRANTS, BrokerDifference, Entitlement, Entitlements
@@ -104,13 +105,12 @@ class KafkaBroker:
 
     async def repair(self, wanted: Entitlements) -> Sequence[BrokerDifference]:
         """See ``Broker.repair``. Changes that the brokers refuse remain in the result, with the missing rights."""
-        refusal = await _in_thread(lambda: self._repair(wanted))
+        refusals = (await _in_thread(lambda: self._repair(wanted)), await self._repair_users(wanted))
         with suppress(Broken):
             if without := await self._without_quotas(wanted):
                 await set_quotas(await self._connection(), without, self._quotas)
-            if surplus := self._surplus_users(wanted, await read_users(await self._connection())):
-                await _in_thread(lambda: self._admin.remove_passwords(surplus))
         left = await self.compare(wanted)
+        refusal = next((each for each in refusals if each is not None), None)
         if refusal is None:
             return left
         return [replace(each, repairable=False, way_out=refusal.way_out) if each.repairable else each for each in left]
@@ -123,11 +123,27 @@ class KafkaBroker:
             users = await read_users(await self._connection())
         except Broken as error:
             return [_unchecked("Users", error)]
-        surplus = (f"The user {user} belongs to no token." for user in sorted(self._surplus_users(wanted, users)))
+        wrong = [f"The user {user} belongs to no token." for user in sorted(self._surplus_users(wanted, users))]
+        if PLACEHOLDER_USER not in users:
+            wrong.append(f"There is no user {PLACEHOLDER_USER}, without which brokers can lose all others.")
         return [
             *self._missing_users(wanted, users),
-            *(BrokerDifference(says, repairable=True) for says in surplus),
+            *(BrokerDifference(says, repairable=True) for says in wrong),
         ]
+
+    async def _repair_users(self, wanted: Entitlements) -> Broken | None:
+        """Returns the refusal of the brokers to change users; None if they do not tell which they have."""
+        try:
+            users = await read_users(await self._connection())
+        except Broken:
+            return None
+        try:
+            if PLACEHOLDER_USER not in users:
+                await _in_thread(self._admin.make_placeholder_user)
+            await _in_thread(lambda: self._admin.remove_passwords(self._surplus_users(wanted, users)))
+        except Broken as refusal:
+            return refusal
+        return None
 
     def _surplus_users(self, wanted: Entitlements, users: frozenset[str]) -> frozenset[str]:
         """Returns the users of removed tokens: they have a point after the name of a principal."""

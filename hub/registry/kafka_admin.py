@@ -33,6 +33,7 @@ from confluent_kafka.admin import (
 )
 
 from hub.model.errors import Broken, HubError, TryAgain
+from hub.model.principals import PLACEHOLDER_USER
 from hub.registry.acls import Acl, Operation, Resource
 
 ANSWER_WITHIN_S = 10.0
@@ -40,13 +41,6 @@ CONNECT_WITHIN_S = 3.0
 """The limit for a connection, in seconds. Until then the library retries, also when brokers refuse the password."""
 SCRAM_ITERATIONS = 4096
 """Kafka's minimum. More iterations would not make a token safer, as it has 256 random bits."""
-
-PLACEHOLDER_USER = "ctihub-placeholder-sewfcgo"
-"""A user that nobody logs in as. Without it, brokers up to Kafka 4.4 can lose all users when they start (KAFKA-20774).
-
-A broker that starts without a snapshot of its metadata reads the whole log. If the first user in the order of a Java
-HashMap was removed, it drops all others too. The ``hashCode`` of this name is 0: it comes first, and is never removed.
-"""
 
 NO_SUCH_USER = KafkaError.RESOURCE_NOT_FOUND
 
@@ -163,16 +157,23 @@ class KafkaAdmin:
 
     def set_password(self, user: str, password: str) -> None:
         """Create a user or change its password; before the first, make the placeholder user."""
+        self._make_placeholder_once()
         with self._told_plainly("ALTER on the cluster") as admin:
-            if not self._has_placeholder:
-                _set_password(admin, PLACEHOLDER_USER, secrets.token_urlsafe())
-                self._has_placeholder = True
             _set_password(admin, user, password)
 
+    def make_placeholder_user(self) -> None:
+        """Create the placeholder user, or give it another password."""
+        with self._told_plainly("ALTER on the cluster") as admin:
+            _set_password(admin, PLACEHOLDER_USER, secrets.token_urlsafe())
+        self._has_placeholder = True
+
     def remove_passwords(self, users: Iterable[str]) -> None:
-        """Remove the passwords of users; one without a password is passed over."""
+        """Remove the passwords of users; one without a password is passed over. Before the first, make the placeholder
+        user: a cluster whose users were made by others, or by an older hub, does not have it.
+        """
         deletions = [UserScramCredentialDeletion(user, ScramMechanism.SCRAM_SHA_512) for user in sorted(users)]
         if deletions:
+            self._make_placeholder_once()
             with self._told_plainly("ALTER on the cluster") as admin:
                 futures = admin.alter_user_scram_credentials(deletions, request_timeout=ANSWER_WITHIN_S)
                 _settle(futures, NO_SUCH_USER)
@@ -205,6 +206,10 @@ class KafkaAdmin:
         if filters:
             with self._told_plainly("ALTER on the cluster") as admin:
                 _settle(admin.delete_acls(filters, request_timeout=ANSWER_WITHIN_S))
+
+    def _make_placeholder_once(self) -> None:
+        if not self._has_placeholder:
+            self.make_placeholder_user()
 
     @contextmanager
     def _told_plainly(self, right: str) -> Iterator[AdminClient]:

@@ -13,15 +13,16 @@ from ipaddress import ip_network
 from hub.model.errors import WrongUsage
 from hub.model.event_log import MEMBERS
 from hub.model.policy import Widths
-from hub.model.principals import Attribute, GroupRule
+from hub.model.principals import PLACEHOLDER_USER, Attribute, GroupRule
 from hub.model.stix_types import SCO_TYPES
 from hub.model.times import DAY_US, parse_us
 from hub.model.tokens import Network
 from hub.model.words import Level, Naming, StixId
 
-RESERVED = frozenset({"intake", MEMBERS, "anonymous"})
+RESERVED = frozenset({"intake", MEMBERS, "anonymous", PLACEHOLDER_USER})
 """``intake`` is the write-only TAXII collection and the prefix of intake topics; ``anonymous`` is shown for sources
-without a name, and stands for readers without credentials.
+without a name, and stands for readers without credentials. A principal with the name of the placeholder user would be
+that user on the brokers.
 """
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)

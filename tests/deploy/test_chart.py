@@ -18,8 +18,8 @@ import yaml
 
 from hub.config import Config
 from hub.log.kafka_topics import settings_of
+from hub.model.principals import PLACEHOLDER_USER
 from hub.registry.acls import Acl, Operation, Resource, acls_of_the_hub
-from hub.registry.kafka_admin import PLACEHOLDER_USER
 from hub.registry.names import name as checked
 from hub.worker_process import DRAIN_S
 from tests.deploy.files import CHART, server_properties

@@ -25,10 +25,10 @@ from hub.log.kafka import KafkaLog
 from hub.log.kafka_topics import PREFIXES
 from hub.log.port import Record, Topic
 from hub.model.errors import Broken, TryAgain
-from hub.model.principals import PrincipalKind
+from hub.model.principals import PLACEHOLDER_USER, PrincipalKind
 from hub.model.words import CollectionName, SourceName
 from hub.registry.broker import KafkaBroker
-from hub.registry.kafka_admin import PLACEHOLDER_USER, _hub_error
+from hub.registry.kafka_admin import KafkaAdmin, _hub_error
 from hub.registry.port import BrokerDifference, Entitlement, Entitlements
 from hub.registry.tokens import Token, new_token
 from tests.contracts.event_log import Store, take_count
@@ -395,6 +395,38 @@ async def test_no_principal_may_have_the_name_of_a_user_of_the_hub(kafka: KafkaS
     assert said(await broker.compare(all_of(a_member("hub"), collections=[]))) == {
         "member hub has the name of a user of the hub."
     }
+
+
+async def test_a_missing_placeholder_user_is_named_and_made(kafka: KafkaServer, tokens: dict[str, Token]) -> None:
+    await asyncio.to_thread(KafkaAdmin(kafka.admin_options()).remove_passwords, [PLACEHOLDER_USER])
+    broker = broker_of(kafka)
+    assert said(await broker.compare(EVERYBODY)) == {
+        f"There is no user {PLACEHOLDER_USER}, without which brokers can lose all others."
+    }
+    assert await broker.repair(EVERYBODY) == []
+    assert await broker.compare(EVERYBODY) == []
+
+
+async def test_an_administrator_who_may_not_make_the_placeholder_user_is_told_what_it_needs(
+    kafka: KafkaServer, tokens: dict[str, Token]
+) -> None:
+    seen = [(AclOperation.DESCRIBE, ResourceType.TOPIC, prefix + "*") for prefix in PREFIXES]
+    seen.append((AclOperation.DESCRIBE, ResourceType.BROKER, "kafka-cluster"))
+    await asyncio.to_thread(kafka.add_user, "looks", "secret", *seen)
+    await asyncio.to_thread(KafkaAdmin(kafka.admin_options()).remove_passwords, [PLACEHOLDER_USER])
+    looks = broker_of(kafka, username="looks", password="secret")
+    (left,) = (each for each in await looks.repair(EVERYBODY) if PLACEHOLDER_USER in each.says)
+    assert not left.repairable
+    assert "ALTER on the cluster" in left.way_out
+
+
+async def test_the_placeholder_user_is_made_also_by_a_process_that_only_removes_users(
+    kafka: KafkaServer, tokens: dict[str, Token]
+) -> None:
+    await asyncio.to_thread(KafkaAdmin(kafka.admin_options()).remove_passwords, [PLACEHOLDER_USER])
+    await broker_of(kafka).remove_users(["soc1"])
+    left = all_of(RO, IT, SOC10)
+    assert await broker_of(kafka).compare(left) == []
 
 
 async def test_brokers_that_are_away_or_refuse_are_told_apart(kafka: KafkaServer) -> None:

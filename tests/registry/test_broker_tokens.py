@@ -16,9 +16,9 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from hub.model.principals import PrincipalKind
+from hub.model.principals import PLACEHOLDER_USER, PrincipalKind
 from hub.model.tokens import TokenRights
-from hub.registry.kafka_admin import PLACEHOLDER_USER, KafkaAdmin
+from hub.registry.kafka_admin import KafkaAdmin
 from hub.registry.port import RegistryStore
 from hub.registry.service import Registry
 from tests.registry.builders import NOON_US, a_store, terms

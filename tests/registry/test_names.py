@@ -25,8 +25,8 @@ def test_any_other_name_is_wrong_usage(said: str) -> None:
     assert "small letters" in caught.value.way_out
 
 
-@pytest.mark.parametrize("said", ["intake", "members"])
-def test_the_names_of_the_hubs_own_topics_are_reserved(said: str) -> None:
+@pytest.mark.parametrize("said", ["intake", "members", "ctihub-placeholder-sewfcgo"])
+def test_the_names_of_the_hubs_own_topics_and_of_its_placeholder_user_are_reserved(said: str) -> None:
     with pytest.raises(WrongUsage, match="reserved"):
         names.name(said)
 

@@ -27,7 +27,7 @@ from confluent_kafka.admin import (
 )
 
 from hub.log.kafka_connection import KafkaConnection
-from hub.registry.kafka_admin import PLACEHOLDER_USER
+from hub.model.principals import PLACEHOLDER_USER
 from hub.registry.kafka_quotas import CONSUME, PRODUCE, read_quotas, set_quotas
 from tests.servers import java
 from tests.servers.certificates import Authority
