@@ -14,7 +14,7 @@ import pytest
 from jsonschema import Draft201909Validator
 
 from hub.config import load_config
-from tests.deploy.files import DEPLOY, compose
+from tests.deploy.files import DEPLOY, compose, environment_of
 from tests.servers.java import PROJECT
 
 SCHEMA = json.loads((PROJECT / "tests/data/compose-spec/compose-spec.json").read_text("utf-8"))
@@ -183,10 +183,9 @@ IN_FILE = 'WEBHOOK_ALLOW = "192.168.0.0/16"\nWEBHOOK_HTTP = true\n'
 def test_webhooks_go_to_public_addresses_unless_the_environment_or_hub_toml_says_otherwise(
     given: dict[str, str], in_file: str, allowed: list[str], http: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in SERVICES["doors"]["environment"].items():
+    for name, value in environment_of("doors", **given).items():
         if "WEBHOOK" in name:
-            variable, _, default = value.removeprefix("${").removesuffix("}").partition(":-")
-            monkeypatch.setenv(name, given.get(variable, default))
+            monkeypatch.setenv(name, value)
     file = tmp_path / "hub.toml"
     file.write_text(in_file, "utf-8")
     config = load_config(file)
