@@ -34,7 +34,7 @@ _MOST_THINGS = 5_000
 """Maximum patterns with a value, of those that the caller may see, that are checked for what can be told of them.
 
 It does not bound the work of the database, which looks at all patterns with the value: 200,000 that the caller may not
-see take 1 s of one core with SQLite, and 0.3 s with PostgreSQL; 0.2 s and 0.1 s without the check. A limit on those
+see take 0.6 s of one core with SQLite, and 0.8 s with PostgreSQL; 0.1 s without the check. A limit on those
 that are looked at would let what the caller may not see take the place of what it may.
 """
 
