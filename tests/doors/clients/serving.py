@@ -18,6 +18,7 @@ from tests.doors.sockets import served
 from tests.doors.streams import read_stream
 from tests.servers.certificates import Authority
 from tests.story import an_indicator, an_object
+from tests.waiting import WITHIN_S
 
 TAXII = "application/taxii+json;version=2.1"
 LAST = "x-taxii-date-added-last"
@@ -74,7 +75,7 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[Serving]:
     async with (
         a_hub(folder, **settings) as hub,
         served(hub.app, tls=tls) as port,
-        httpx.AsyncClient(verify=trusted, trust_env=False) as http,
+        httpx.AsyncClient(verify=trusted, trust_env=False, timeout=WITHIN_S) as http,
     ):
         await hub.centre("ro", country="RO")
         await hub.centre("it", country="IT")

@@ -105,7 +105,7 @@ async def feed_file(misp: Misp, url: str, etag: str = "") -> httpx.Response:
 
 
 async def test_a_feed_is_pulled_and_its_manifest_asked_for_again_by_its_etag(tmp_path: Path) -> None:
-    async with serving(tmp_path) as at:
+    async with serving(tmp_path, misp_feed_rest=0) as at:  # otherwise the feed that is not settled is used for a while
         await fill(at.hub)
         misp, url = Misp(at), f"{at.url}/v1/collections/community/misp"
         manifest = await feed_file(misp, f"{url}/manifest.json")
