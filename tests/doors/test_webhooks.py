@@ -421,8 +421,30 @@ async def test_a_webhook_has_fetched_what_its_filter_leaves_out(hub: Hub) -> Non
 
 
 @pytest.mark.parametrize("status", [410, 500, 200])
-async def test_what_comes_of_an_attempt_does_not_undo_a_resumption_meanwhile(hub: Hub, status: int) -> None:
+async def test_what_comes_of_an_attempt_does_not_undo_a_resumption_meanwhile(
+    hub: Hub, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answered, statuses = asyncio.Event(), iter([500, status])
+    store, rounds, is_lost = hub.store.webhooks, [0], [False]
+    real_save, real_all, real_changes = store.save, store.all, store.changes
+
+    async def changes() -> int:
+        rounds[0] += 1
+        return await real_changes()
+
+    async def save(*said: Any) -> bool:
+        is_saved = await real_save(*said)
+        is_lost[0] = not is_saved
+        return is_saved
+
+    async def all_(*said: Any) -> Any:
+        was_lost, is_lost[0], before = is_lost[0], False, rounds[0]
+        if was_lost and status == 200:  # this is how a success is stored all the same
+            await until(lambda: rounds[0] > before + 2, what="the process to have gone on meanwhile")
+        return await real_all(*said)
+
+    for name, instead in (("changes", changes), ("save", save), ("all", all_)):
+        monkeypatch.setattr(store, name, instead)
 
     async def answer(arrived: Arrived) -> Answer:
         found = next(statuses, 200)

@@ -132,8 +132,8 @@ class WebhookDeliverer:
             return
         was_current = self._leadership.is_current
         await self._read_changed()
-        if not any(one.progress.paused is None for one in self._known.values()):
-            await self._leadership.release()
+        if not self._running and not any(one.progress.paused is None for one in self._known.values()):
+            await self._leadership.release()  # without it, what is running would be cancelled
             return
         if not await self._leadership.take():
             return
