@@ -37,11 +37,12 @@ class Lines:
     def of(self, items: Iterable[ListItem]) -> Iterator[bytes]:
         """Yields the lines of more items."""
         for item in items:
-            key = item.key(with_type=self._says_type)
-            if not self.fits(item):
+            key, line = item.key(with_type=self._says_type), self._within_limit(self._alone(item))
+            if line is None:
                 self._skipped.count += self._seen.first_time(left_out_key(key))
             elif self._seen.first_time(key):
-                line = self.written(item)
+                if self._alone is not self._line:
+                    line = self.written(item)
                 if line is None:  # because of lines before
                     self._skipped.count += 1
                 else:
