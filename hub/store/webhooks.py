@@ -20,6 +20,7 @@ from hub.store.webhook_port import Lease
 _W = wt.webhooks.c
 _L = wt.leases.c
 _LEASE = "webhooks"
+_CHANGES = select(_L.changes).where(_L.name == _LEASE)
 _CHANGED = text("""
     insert into leases (name, owner, beat, changes) values (:name, '', 0, 1)
     on conflict (name) do update set changes = leases.changes + 1
@@ -74,9 +75,8 @@ class SqlWebhooks:
 
     async def changes(self) -> int:
         """See the port."""
-        async with self._database.reading() as conn:
-            found = (await conn.execute(select(_L.changes).where(_L.name == _LEASE))).scalar_one_or_none()
-        return found or 0
+        found = await self._database.read_row(_CHANGES, {})
+        return int(found[0]) if found else 0
 
     async def lease(self) -> Lease:
         """See the port."""

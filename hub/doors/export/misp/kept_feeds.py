@@ -28,6 +28,7 @@ from hub.store.port import Filter, LogEnd
 _MARGIN_US = 60_000_000
 """How far the clocks of workers and doors may differ."""
 MOST_REST_S = 300.0
+"""See ``rest_of``."""
 _INDICATORS = Filter(types=frozenset({"indicator"}))
 
 
