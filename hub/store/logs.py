@@ -11,9 +11,10 @@ from sqlalchemy import bindparam, select
 from hub.model.policy import LOG_OF_NOBODY
 from hub.model.words import Seq, StixId
 from hub.model.writes import Head
-from hub.store import joined, pages, past
+from hub.store import joined, pages, past, plain_pages
 from hub.store import tables as t
 from hub.store.dialect import Dialect
+from hub.store.page_shapes import PageAsked
 from hub.store.port import WHOLE_LOG, AsOf, Filter, JoinedPage, LogEnd, LogPage, RowCause
 
 _HEAD = select(t.logs.c.last_seq, t.logs.c.last_us, t.logs.c.edits).where(t.logs.c.no == bindparam("log"))
@@ -40,6 +41,12 @@ class SqlLogs:
         self, log: int, after: Seq, *, limit: int, limit_bytes: int, by: Filter = WHOLE_LOG, bodies: bool = True
     ) -> LogPage:
         """See the port."""
+        if bodies and plain_pages.is_plain(by):
+            plain = PageAsked(log, after, by, limit, limit_bytes)
+            if (page := await plain_pages.read(self._database, plain)).rows:
+                return page
+            end = await self.head(log)  # read before the page is: all rows up to it are visible in that
+            return replace(await plain_pages.read(self._database, plain), end=end)
         async with self._database.reading() as conn:
             asked = pages.PageRequest(conn, log, after, by, limit, limit_bytes if bodies else None)
             page = await pages.read(asked)
@@ -49,7 +56,7 @@ class SqlLogs:
         """See the port."""
         if not joined.is_joinable(by):
             return joined.of_rows(await self.page(log, after, limit=limit, limit_bytes=limit_bytes, by=by))
-        return await joined.read(self._database, joined.JoinRequest(log, after, by, limit, limit_bytes))
+        return await joined.read(self._database, PageAsked(log, after, by, limit, limit_bytes))
 
     async def head(self, log: int) -> Head:
         """See the port."""

@@ -20,9 +20,9 @@ from hub.store.chunks import chunks
 from hub.store.port import Filter, LogPage, LogRow
 
 _IDS_PER_QUERY = 400
-_RAW: Mapping[str, ColumnElement[Any]] = {column.name: sql_column(column.name) for column in t.changes.c}
+RAW: Mapping[str, ColumnElement[Any]] = {column.name: sql_column(column.name) for column in t.changes.c}
 """The columns without types, so that SQLAlchemy does not convert the values: a page has a thousand rows."""
-ROW = (*(_RAW[name] for name in LogRow._fields if name != "size"), func.length(_RAW["body"]))
+ROW = (*(RAW[name] for name in LogRow._fields if name != "size"), func.length(RAW["body"]))
 """The columns of ``LogRow``, in the order of its fields."""
 
 _Version = tuple[LogRow, bytes]
@@ -89,7 +89,7 @@ async def _rows(asked: PageRequest, after: int, by: Filter) -> list[LogRow]:
 async def _bodies(asked: PageRequest, shown: Sequence[LogRow], by: Filter) -> Sequence[bytes]:
     """Returns the bodies of these rows: by one range query where their numbers are dense, otherwise by number."""
     c = t.changes.c
-    query = _passing(select(_RAW["body"]), asked.log, by)
+    query = _passing(select(RAW["body"]), asked.log, by)
     if shown[-1].seq - shown[0].seq < 4 * len(shown):
         in_range = await asked.conn.execute(query.where(c.seq >= shown[0].seq, c.seq <= shown[-1].seq))
         return list(in_range.scalars())
@@ -151,7 +151,7 @@ async def versions(conn: AsyncConnection, log: int, object_ids: Collection[str])
     found: dict[str, list[_Version]] = defaultdict(list)
     c = t.changes.c
     for some in chunks(sorted(object_ids), _IDS_PER_QUERY):
-        rows = select(*ROW, _RAW["body"]).select_from(t.changes)
+        rows = select(*ROW, RAW["body"]).select_from(t.changes)
         chain = rows.where(c.log == log, c.seq.in_(_chained(log, some))).order_by(c.seq.desc())
         for *row, body in await conn.execute(chain):
             shown = LogRow._make(row)
