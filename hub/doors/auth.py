@@ -17,7 +17,6 @@ from hub.doors.rates import Caller, Rates, caller_of
 from hub.doors.refusals import RefusalLog
 from hub.model.credentials import Credentials, TokenCredentials
 from hub.model.errors import NotAllowed, NotAuthenticated, NotFound
-from hub.model.journal import ANONYMOUS
 from hub.model.policy import Collection
 from hub.model.principals import SOURCE_KINDS, Principal, PrincipalKind
 from hub.model.tokens import RefusedCredentials
@@ -26,7 +25,7 @@ from hub.registry.grants import may_push
 
 _LONGEST_HEADER = 4_096
 _CALLER = "ctihub.caller"
-_PRINCIPAL = "ctihub.principal"
+PRINCIPAL = "ctihub.principal"
 """The keys of a request's caller and principal in its ASGI scope."""
 
 
@@ -87,16 +86,6 @@ def _no_credentials() -> NotAuthenticated:
     )
 
 
-def reader_in(scope: Scope) -> tuple[int, str] | None:
-    """Returns the number of the principal of a request and the name of its token, ``ANONYMOUS`` without credentials;
-    None if it was not authenticated.
-    """
-    if _PRINCIPAL not in scope:
-        return None
-    found: Principal | None = scope[_PRINCIPAL]
-    return (ANONYMOUS, "") if found is None else (found.no, found.token)
-
-
 def ensure_pushes(source: Principal) -> None:
     """Raises NotAllowed if the token that a source uses only reads."""
     if not may_push(source):
@@ -133,14 +122,14 @@ class Gate:
 
         Raises NotAuthenticated for wrong credentials, TooMany.
         """
-        if _PRINCIPAL in request.scope:
-            found: Principal | None = request.scope[_PRINCIPAL]
+        if PRINCIPAL in request.scope:
+            found: Principal | None = request.scope[PRINCIPAL]
             return found
         principal = await self.recognise(self.credentials(request))
         request.scope[_CALLER] = caller = caller_of(request, principal, behind_proxy=self._behind_proxy)
         if caller is not None:
             await self._rates.take(caller)
-        request.scope[_PRINCIPAL] = principal
+        request.scope[PRINCIPAL] = principal
         return principal
 
     async def caller(self, request: Request) -> Caller | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
@@ -53,9 +54,11 @@ class Doors:
         settings: DoorSettings,
         process: ProcessReports | None = None,
         now_us: Callable[[], int] = wall_clock_us,
+        now_s: Callable[[], float] = time.perf_counter,
     ) -> None:
         """``key`` is the hub's secret for signing what clients send back: cursors, receipts. ``now_us`` dates what the
-        doors write in a source's name and in the journal of reads, in microseconds since 1970.
+        doors write in a source's name and in the journal of reads, in microseconds since 1970. ``now_s`` is the clock
+        by which answers are measured, in seconds.
         """
         self.store = store
         self.log = log
@@ -64,7 +67,7 @@ class Doors:
         self.key = key
         self.gate = Gate(access, Rates(settings.requests_per_s), behind_proxy=settings.behind_proxy)
         self.log_watch = LogWatch(store)
-        self.journal = Journal(store, now_us) if settings.journals else None
+        self.journal = Journal(store, now_us, now_s, behind_proxy=settings.behind_proxy)
         self.intake = Intake(log, key, settings.intake)
         self.answers = Budget(
             settings.answers_bytes,
@@ -74,6 +77,7 @@ class Doors:
         )
         self.process = process or ProcessReports()
         self.now_us = now_us
+        self.now_s = now_s
 
     def troubles(self) -> list[str]:
         """Returns failures of this process, one clause each."""

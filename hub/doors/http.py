@@ -29,10 +29,9 @@ from hub.doors import (
     webhooks,
 )
 from hub.doors.context import Doors
-from hub.doors.journaled import Journaled
 from hub.doors.methods import HeadAsGet
-from hub.doors.metrics import Metered
 from hub.doors.parameters import refuse_unknown_parameters
+from hub.doors.recorded import Recorded
 from hub.doors.representations import Represented
 from hub.doors.uses import flush_last, flush_regularly
 from schemas.api import Withdrawals, Withdrawn
@@ -61,15 +60,7 @@ def make_app(doors: Doors) -> FastAPI:
     app.router.routes.extend(rules.routes().routes)
     problems.install(app)
     app.add_middleware(Represented)
-    if doors.journal is not None:
-        app.add_middleware(
-            Journaled,
-            enter=doors.journal.enter,
-            identify=doors.gate.principal,
-            now_us=doors.now_us,
-            behind_proxy=doors.settings.behind_proxy,
-        )
-    app.add_middleware(Metered)
+    app.add_middleware(Recorded, enter=doors.journal.enter, identify=doors.gate.principal, now_s=doors.now_s)
     app.add_middleware(HeadAsGet)  # the outermost
     _publish_openapi(app)
     refuse_unknown_parameters(app.router.routes)
@@ -98,14 +89,12 @@ def _lifespan(doors: Doors) -> Any:
         del app
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(doors.log_watch.run()), tasks.create_task(flush_regularly(doors.access.uses))]
-            if doors.journal is not None:
-                tasks.create_task(doors.journal.run())
+            tasks.create_task(doors.journal.run())
             try:
                 yield
             finally:
                 doors.stop_streams()
-                if doors.journal is not None:
-                    doors.journal.stop()
+                doors.journal.stop()
                 for task in running:
                     task.cancel()
         await flush_last(doors.access.uses)

@@ -1,29 +1,27 @@
-"""The journal of reads in this process: entries are collected in memory and written about once a second.
+"""The journal of reads in this process: answers are collected in memory and written about once a second.
 
 Reading never waits for it. What is not yet written is lost when the process is killed. While the store is not available
-the entries wait: those of the batch that it did not take, and ``MOST_WAITING`` later ones. Of more the oldest are
-dropped and counted.
+the entries wait: those of the batch that it did not take, and of later ones ``MOST_WAITING`` that are complete and as
+many that advance. Of more the oldest are dropped and counted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from functools import lru_cache
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from hashlib import blake2b
-from urllib.parse import unquote_plus
 
 import structlog
 
 from hub.doors import metrics
-from hub.doors.answer_progress import AnswerProgress
 from hub.doors.connections import network
+from hub.doors.journal_batch import BatchMaking
+from hub.doors.reads import KeptRequest, ReadRequest, SentAnswer, door_of, request_of
 from hub.model.errors import HubError
-from hub.model.journal import ANONYMOUS, KEPT_ENTRIES, FetchedUpTo, JournalBatch, JournalEntry
-from hub.model.policy import Collection as CollectionOfViews
-from hub.model.words import Seq
+from hub.model.journal import ANONYMOUS, JournalBatch
+from hub.model.policy import Policy
 from hub.store.port import Store
 
 WRITE_EVERY_S = 1.0
@@ -34,28 +32,27 @@ CROWDED_AFTER = 500
 """After so many new entries of a reader, its oldest are deleted: not at each write, since that reads its entries."""
 _AT_ONCE = 500
 """After so many entries other requests have their turn."""
-_ASKED_CHARS = 200
-_ELLIPSIS = "…"
-_FORMAT = "{format}"
-_PLAIN = frozenset(
-    {
-        "added_after", "collapse", "defang", "from", "limit", "match[spec_version]", "match[type]", "match[version]",
-        "min_confidence", "since", "type",
-    }
-)  # fmt: skip
-"""Parameters whose values are no more than numbers, times and names of types."""
-_NAMED = frozenset({"action", "as", "at", "collection", "match[id]", "next", "value", "zone"})
-"""Other parameters that are named, without their values."""
 _log = structlog.get_logger()
 
 
 class Journal:
     """See the head of this module. Belongs to one event loop; ``run`` writes."""
 
-    def __init__(self, store: Store, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        now_us: Callable[[], int],
+        now_s: Callable[[], float],
+        *,
+        behind_proxy: bool = False,
+    ) -> None:
+        """``now_us``: the date, in microseconds since 1970; ``now_s``: the clock of answers, in seconds."""
         self._store = store
         self._now_us = now_us
-        self._waiting: dict[object, AnswerProgress] = {}
+        self._now_s = now_s
+        self._behind_proxy = behind_proxy
+        self._complete: deque[tuple[KeptRequest, SentAnswer]] = deque()
+        self._advancing: dict[str, tuple[ReadRequest, SentAnswer]] = {}
         self._batch: JournalBatch | None = None
         """What is being written, or was not acknowledged. It is written again as it is: the store may have it, and
         would not know the same entries in another batch.
@@ -67,17 +64,38 @@ class Journal:
         self._writing = asyncio.Lock()
         self._pruned_s = float("-inf")
 
-    def enter(self, progress: AnswerProgress) -> None:
-        """Take what is to be written; again when it has changed. All reads of one address without credentials, by door
-        and collection, are one entry: so nobody can fill the journal.
+    def enter(self, kept: KeptRequest, answer: SentAnswer) -> None:
+        """Take an answer. All reads of one address without credentials, by door and collection, are one entry: so
+        nobody can fill the journal.
         """
-        key: object = progress.key or progress
-        if progress.reader == ANONYMOUS:
-            key = _anonymous_key(progress)
-            self._waiting.pop(key, None)
-        self._waiting[key] = progress
-        if len(self._waiting) > MOST_WAITING:
-            del self._waiting[next(iter(self._waiting))]
+        if kept[0] == ANONYMOUS or answer.said.key:
+            self._enter_advancing(kept, answer)
+            return
+        if kept[2] != "GET" and not door_of(kept[2], kept[3].path):  # what is pushed drops no reads
+            return
+        self._complete.append((kept, answer))
+        if len(self._complete) == 1:
+            self._woken.set()
+        elif len(self._complete) > MOST_WAITING:
+            self._complete.popleft()
+            metrics.JOURNAL_DROPPED.inc()
+
+    def _enter_advancing(self, kept: KeptRequest, answer: SentAnswer) -> None:
+        request = request_of(kept, behind_proxy=self._behind_proxy)
+        if request is None:
+            return
+        if request.reader != ANONYMOUS:
+            self.enter_advancing(request, answer, answer.said.key)
+        elif answer.is_success:  # else nothing was read
+            near = request._replace(address=network(request.address))
+            self.enter_advancing(near, answer, _key_of(near.address, near.door, near.name))
+
+    def enter_advancing(self, request: ReadRequest, answer: SentAnswer, key: str) -> None:
+        """Take an answer whose entry advances, when it has advanced. ``key`` is that of the entry."""
+        self._advancing.pop(key, None)
+        self._advancing[key] = request, answer._replace(said=answer.said._replace(key=key))
+        if len(self._advancing) > MOST_WAITING:
+            del self._advancing[next(iter(self._advancing))]
             metrics.JOURNAL_DROPPED.inc()
         self._woken.set()
 
@@ -124,11 +142,12 @@ class Journal:
         async with self._writing:
             self._woken.clear()
             await self._write_batch()
-            if self._waiting:
-                collections = (await self._store.policy()).collections.values()
-                taken, self._waiting = self._waiting, {}
+            if self._complete or self._advancing:
+                policy = await self._store.policy()
+                complete, self._complete = self._complete, deque()
+                advancing, self._advancing = self._advancing, {}
                 # not in a thread: it would compete with the event loop for longer than the work takes
-                self._batch = await self._batch_of(taken.values(), collections)
+                self._batch = await self._batch_of(complete, advancing.values(), policy)
                 await self._write_batch()
 
     async def _write_batch(self) -> None:
@@ -141,100 +160,23 @@ class Journal:
     # ------------------------------------------------------------ what is written
 
     async def _batch_of(
-        self, taken: Collection[AnswerProgress], collections: Iterable[CollectionOfViews]
+        self,
+        complete: Sequence[tuple[KeptRequest, SentAnswer]],
+        advancing: Iterable[tuple[ReadRequest, SentAnswer]],
+        policy: Policy,
     ) -> JournalBatch:
-        """Returns what to write; of each reader at most as many entries as are kept."""
-        made = _Making({name: one for one in collections for name in (one.name, one.id)})
-        for no, one in enumerate(reversed(list(taken)), 1):
-            made.take(one)
+        zero_us = self._now_us() - self._now_s() * 1e6
+        making = BatchMaking(policy.collections.values(), zero_us=zero_us, behind_proxy=self._behind_proxy)
+        for request, answer in advancing:
+            making.add(request, answer)
+        for no, (kept, answer) in enumerate(reversed(complete), 1):
+            making.add_sent(kept, answer)
             if not no % _AT_ONCE:
                 await asyncio.sleep(0)
-        self._new.update(made.count)
+        self._new.update(making.count)
         crowded = frozenset(reader for reader, new in self._new.items() if new >= CROWDED_AFTER)
-        return JournalBatch(tuple(made.entries), tuple(made.fetched.values()), crowded)
+        return making.batch(crowded)
 
 
-class _Making:
-    """A batch that is being made, the newest entry first. It takes most of the time of the journal."""
-
-    def __init__(self, collections: Mapping[str, CollectionOfViews]) -> None:
-        """``collections``: by name and by id."""
-        self.entries: list[JournalEntry] = []
-        self.fetched: dict[tuple[int, str, int, str], FetchedUpTo] = {}
-        self.count: Counter[int] = Counter()
-        self._collections = collections
-        self._asked: dict[tuple[str, str, bytes, bool], str] = {}
-
-    def take(self, one: AnswerProgress) -> None:
-        """Add an answer."""
-        is_read = 0 < one.status < 400
-        read = self._collections.get(one.name) if is_read else None  # else it may not be readable
-        reached = one.reached if is_read and one.is_sent else None
-        if read is not None:
-            self._advance((one.reader, one.token, read.no, one.door), reached or Seq(0), one.ended_us)
-        self.count[one.reader] += 1
-        if self.count[one.reader] > KEPT_ENTRIES:
-            return
-        key, address = one.key, one.address
-        if one.reader == ANONYMOUS:
-            key, address = _key_of(_anonymous_key(one)), network(address)
-        self.entries.append(
-            JournalEntry(
-                key, one.reader, one.ended_us, one.began_us, one.door, None if read is None else read.name,
-                self._asked_by(one, is_read=is_read), one.after, reached, one.objects, one.size_bytes, one.status,
-                str(one.client, "latin-1"), address, one.token,
-            )
-        )  # fmt: skip
-
-    def _advance(self, key: tuple[int, str, int, str], reached: Seq, at_us: int) -> None:
-        there = self.fetched.get(key)
-        if there is None or reached > there.reached or at_us > there.at_us:
-            if there is not None:
-                reached, at_us = max(reached, there.reached), max(at_us, there.at_us)
-            self.fetched[key] = FetchedUpTo(*key, reached, at_us)
-
-    def _asked_by(self, one: AnswerProgress, *, is_read: bool) -> str:
-        """Returns what was asked. Of a request that was refused it names only parameters, since anything may be in it.
-        Most requests of a second are the same.
-        """
-        key = (one.template, one.format, one.query, is_read)
-        if (found := self._asked.get(key)) is None:
-            format = one.format if is_read else _ELLIPSIS
-            found = self._asked[key] = asked_of(one.template, format, one.query, shows_values=is_read)
-        return found
-
-
-def _anonymous_key(one: AnswerProgress) -> tuple[str, str, str]:
-    return network(one.address), one.door, one.name
-
-
-def _key_of(said: tuple[str, ...]) -> str:
+def _key_of(*said: str) -> str:
     return blake2b("\0".join(said).encode(), digest_size=16).hexdigest()
-
-
-def asked_of(template: str, format: str, query: bytes, *, shows_values: bool = True) -> str:
-    """Returns the path below the collection and the parameters, without what may be a value.
-
-    >>> asked_of("/v1/collections/{name}/export.{format}", "txt", b"type=ipv4-addr&zone=x.example")
-    'export.txt?type=ipv4-addr&zone=…'
-    """
-    path = _path_of(template).replace(_FORMAT, format)
-    if not query:
-        return path
-    said = [_parameter(*pair.partition("=")[::2], shows_values) for pair in query.decode("latin-1").split("&")]
-    return f"{path}?{'&'.join(said)}"[:_ASKED_CHARS]
-
-
-def _parameter(name: str, value: str, shows_value: bool) -> str:
-    if "%" in name:
-        name = unquote_plus(name)
-    if shows_value and name in _PLAIN:
-        return f"{name}={unquote_plus(value) if '%' in value else value}"
-    return f"{name if name in _PLAIN or name in _NAMED else _ELLIPSIS}={_ELLIPSIS}"
-
-
-@lru_cache(maxsize=1024)
-def _path_of(template: str) -> str:
-    """Returns the path of a route below the collection, with an ellipsis for all parameters but the format."""
-    below = template.partition("/{name}/")[2] or template.partition("/{collection_id}/")[2] or template
-    return "/".join(_ELLIPSIS if "{" in word.replace(_FORMAT, "") else word for word in below.split("/"))

@@ -19,7 +19,6 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUESTS = Counter("ctihub_http_requests", "Requests by route and status", ["route", "status"])
 SECONDS = Histogram(
@@ -89,6 +88,15 @@ def text() -> bytes:
     return generate_latest(REGISTRY) + generate_latest(CONNECTIONS)
 
 
+def note_answer(template: str, status: int, took_s: float) -> None:
+    """Count an answer that begins now, ``took_s`` after its request, by the path of its route: never by the requested
+    path. Empty: none.
+    """
+    route = template or "none"
+    REQUESTS.labels(route, status).inc()
+    SECONDS.labels(route).observe(took_s)
+
+
 def note_delivered(door: str, received_us: Iterable[int], *, is_alert: bool) -> None:
     """Count changes as delivered now; ``received_us``: when the claims that caused them were received. With several
     machines it includes the difference of their clocks.
@@ -101,26 +109,3 @@ def note_delivered(door: str, received_us: Iterable[int], *, is_alert: bool) -> 
 def stream_readers() -> int:
     """Returns the number of open live streams."""
     return int(next(iter(STREAM_READERS.collect())).samples[0].value)
-
-
-class Metered:
-    """Counts every request by the pattern of its route, never by the requested path."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began = time.perf_counter()
-
-        async def noting(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "none")
-                REQUESTS.labels(route, message["status"]).inc()
-                SECONDS.labels(route).observe(time.perf_counter() - began)
-            await send(message)
-
-        await self._app(scope, receive, noting)

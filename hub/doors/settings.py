@@ -63,9 +63,6 @@ class DoorSettings:
     streams_each: int = 50
     """Live streams per principal. All readers without credentials count as one."""
 
-    journals: bool = True
-    """Keep the journal of reads; False only to measure what it costs."""
-
     def __post_init__(self) -> None:
         if not 1 <= self.page_objects <= MOST_PAGE_OBJECTS:
             raise ValueError(f"page_objects is 1 to {MOST_PAGE_OBJECTS}, not {self.page_objects}")

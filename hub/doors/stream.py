@@ -20,10 +20,10 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hub.doors import metrics
-from hub.doors.answer_progress import AnswerProgress, answer_progress
 from hub.doors.context import Doors
 from hub.doors.kept import KeptValues
 from hub.doors.openapi import ERRORS, raw
+from hub.doors.reads import new_live_key, say
 from hub.model.credentials import Credentials
 from hub.model.errors import Refused, TryAgain
 from hub.model.policy import Collection
@@ -65,9 +65,8 @@ def routes(doors: Doors) -> APIRouter:
         head = await doors.store.logs.head(collection.no)
         after = start_of(request.headers.get("last-event-id"), start, head.seq)
         place = open_streams.take("" if principal is None else principal.name)
-        progress = answer_progress(request)
-        progress.say(after=after, reached=after)
-        reader = StreamReader(collection, doors.gate.credentials(request), progress)
+        say(request.scope, after=after, reached=after, objects=0, key=new_live_key())
+        reader = StreamReader(collection, doors.gate.credentials(request))
         return EventStream(doors, pages, place, reader, (replace(head, seq=after), head.seq))
 
     return router
@@ -201,7 +200,6 @@ class StreamReader:
 
     collection: Collection
     credentials: Credentials | None
-    progress: AnswerProgress
 
 
 class EventStream(Response):
@@ -223,20 +221,17 @@ class EventStream(Response):
         self._place = place
         self._collection = reader.collection
         self._credentials = reader.credentials
-        self._progress = reader.progress
         self._start, self._old = start
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        del scope
         with self._place, metrics.STREAM_READERS.track_inprogress():
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            self._progress.advance(self._start.seq, 0)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._until_gone(receive))
                     tasks.create_task(self._until_refused())
-                    tasks.create_task(self._tell(send))
+                    tasks.create_task(self._tell(scope, send))
             except* _Over:
                 pass
             except* TryAgain as away:  # the reader reconnects and continues
@@ -263,20 +258,20 @@ class EventStream(Response):
             except TryAgain:
                 continue  # no change of access while the store is not available
 
-    async def _tell(self, send: Send) -> None:
-        log, after, more = self._collection.no, self._start.seq, True
+    async def _tell(self, scope: Scope, send: Send) -> None:
+        log, after, more, objects = self._collection.no, self._start.seq, True, 0
         while not self._doors.log_watch.stopping:
             if more or await self._doors.log_watch.beyond(log, after, within_s=self._doors.settings.heartbeat_s):
                 events = await self._pages.after(log, after, edits=self._start.edits)
+                objects += events.count
+                say(scope, reached=events.last, objects=objects)
                 if events.body:
                     await self._send(send, events.body)
                     new = [at_us for seq, at_us in events.received_us if seq > self._old]
                     metrics.note_delivered("stream", new, is_alert=log in self._doors.log_watch.alerts)
                 after, more = events.last, events.more
-                self._progress.advance(after, events.count)
             else:
                 await self._send(send, HEARTBEAT)
-                self._progress.advance(after, 0)
         raise _Over
 
     async def _send(self, send: Send, body: bytes) -> None:

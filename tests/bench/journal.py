@@ -2,8 +2,9 @@
 
     python -m tests.bench.journal [--objects 20000] [--rounds 20] [--json]
 
-The process serves the same collection by two applications, one of them without a journal: two processes differ by more
-than the journal costs, since their memory is laid out otherwise. The cost is the processor time of that process, since
+One application serves both: a header of the request says whether it goes through the middleware that enters reads, or
+through the one that only counts them. Two applications differ by more than the journal costs, since their memory is
+laid out otherwise. The cost is the processor time of that process, since
 other programs on the machine disturb it less than the time of the clock, which is printed too. After each turn there is
 a pause that is counted, so that what is written once a second belongs to its turn. Exits with 1 when reading takes more
 than it may.
@@ -20,15 +21,22 @@ import multiprocessing
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub.doors.context import Doors
 from hub.doors.http import make_app
+from hub.doors.metrics import note_answer
+from hub.doors.recorded import Recorded
 from hub.doors.settings import DoorSettings
 from hub.log.embedded import EmbeddedLog
 from hub.registry.centres import Terms
@@ -42,6 +50,8 @@ MAY_COST = 0.03
 _CONNECTIONS = 4
 _PAUSE_S = 1.2
 """The journal is written within a second."""
+_HEADER = "X-Journaled"
+_WITHOUT = (_HEADER.lower().encode(), b"0")
 _PARTS: tuple[tuple[str, str, int], ...] = (
     ("pages of 1,000, read for the first time", "{objects}?limit=1000&added_after={time}", 240),
     ("pages of 1,000, kept", "{objects}?limit=1000", 1_200),
@@ -51,7 +61,44 @@ _PARTS: tuple[tuple[str, str, int], ...] = (
 """What is read, and how many answers in one turn, which takes about a second."""
 
 
-async def _serve(folder: Path, objects: int, told: Sequence[Connection]) -> None:
+class _Metered:
+    """What the middleware would be without a journal."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        began_s = time.perf_counter()
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                note_answer(getattr(scope.get("route"), "path", ""), message["status"], time.perf_counter() - began_s)
+            await send(message)
+
+        await self._app(scope, receive, noting)
+
+
+class _Either:
+    """The middleware with the journal, and for requests that say so the one without it."""
+
+    def __init__(self, app: ASGIApp, **settings: Any) -> None:
+        self._without, self._having = _Metered(app), Recorded(app, **settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        is_without = scope["type"] == "http" and _WITHOUT in scope["headers"]
+        await (self._without if is_without else self._having)(scope, receive, send)
+
+
+def _app_of(doors: Doors) -> FastAPI:
+    app = make_app(doors)
+    (place,) = (no for no, one in enumerate(app.user_middleware) if cast("Any", one.cls) is Recorded)
+    app.user_middleware[place] = Middleware(cast("Any", _Either), **app.user_middleware[place].kwargs)
+    return app
+
+
+async def _serve(folder: Path, objects: int, told: Connection) -> None:
     store = await open_sqlite(folder / "hub.db", now_us=START_US)
     log = await EmbeddedLog.open(folder / "log.db")
     registry = Registry(store.registry, now_us=lambda: START_US)
@@ -59,17 +106,13 @@ async def _serve(folder: Path, objects: int, told: Sequence[Connection]) -> None
     collection = await registry.collections.find("public")
     await fill(store, collection.no, objects)
     said = {"token": token, "objects": f"/taxii2/root/collections/{collection.id}/objects/"}
-    async with asyncio.TaskGroup() as tasks:
-        for end, journals in zip(told, (False, True), strict=True):
-            settings = DoorSettings(requests_per_s=0, journals=journals)
-            app = make_app(await doors_of(store, log, registry, settings=settings))
-            tasks.create_task(answer(app, end, said))
+    await answer(_app_of(await doors_of(store, log, registry, settings=DoorSettings(requests_per_s=0))), told, said)
     await log.close()
     await store.close()
 
 
-def serve(folder: str, objects: int, told: Sequence[Connection]) -> None:
-    """The process with both applications, the one without a journal first."""
+def serve(folder: str, objects: int, told: Connection) -> None:
+    """The process of the server."""
     gc.set_threshold(10_000, 10, 10)  # as the command does
     asyncio.run(_serve(Path(folder), objects, told))
 
@@ -84,10 +127,11 @@ class Turn:
 
 
 class Reader:
-    """Reads one path of one application again and again, over several connections."""
+    """Reads one path again and again, over several connections."""
 
-    def __init__(self, at: Mapping[str, Any], pid: int) -> None:
+    def __init__(self, at: Mapping[str, Any], pid: int, *, is_journaled: bool) -> None:
         self._at = at
+        self._header = "1" if is_journaled else "0"
         self._tasks = Path(f"/proc/{pid}/task")
         self._etag = ""
         self._count = 0
@@ -107,6 +151,7 @@ class Reader:
     def _read(self, path: str, answers: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._at["port"])
         headers = {"Authorization": f"Bearer {self._at['token']}", "User-Agent": "bench/1.0"}
+        headers[_HEADER] = self._header
         for _ in range(answers):
             self._count += 1
             # a time that nobody has asked for, so that the page is not kept
@@ -123,17 +168,18 @@ class Reader:
 
 @contextlib.contextmanager
 def _served(objects: int) -> Iterator[tuple[Reader, Reader]]:
-    pipes = [multiprocessing.Pipe() for _ in range(2)]
+    here, there = multiprocessing.Pipe()
     with tempfile.TemporaryDirectory() as folder:
-        told = [there for _, there in pipes]
-        process = multiprocessing.get_context("spawn").Process(target=serve, args=(folder, objects, told))
+        process = multiprocessing.get_context("spawn").Process(target=serve, args=(folder, objects, there))
         process.start()
         try:
-            without, having = (Reader(here.recv(), process.pid or 0) for here, _ in pipes)
-            yield without, having
+            at = here.recv()
+            yield (
+                Reader(at, process.pid or 0, is_journaled=False),
+                Reader(at, process.pid or 0, is_journaled=True),
+            )
         finally:
-            for here, _ in pipes:
-                here.send("stop")
+            here.send("stop")
             process.join()
 
 

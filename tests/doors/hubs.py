@@ -46,6 +46,10 @@ class Clock:
     def __call__(self) -> int:
         return self.us
 
+    def s(self) -> float:
+        """The same, as a clock that measures."""
+        return self.us / 1e6
+
 
 @dataclass
 class Hub:
@@ -166,7 +170,7 @@ async def a_hub(
         ticking = iter(range(0, 1 << 40, 10))
         registry = Registry(store.registry, now_us=clock, monotonic_s=lambda: float(next(ticking)))
         settled = DoorSettings(**settings)
-        doors = await doors_of(store, log, registry, settings=settled, process=process, now_us=clock)
+        doors = await doors_of(store, log, registry, settings=settled, process=process, now_us=clock, now_s=clock.s)
         app = make_app(doors)
         await stack.enter_async_context(app.router.lifespan_context(app))
         transport = httpx.ASGITransport(app=app)

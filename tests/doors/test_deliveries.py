@@ -12,8 +12,8 @@ from prometheus_client import REGISTRY
 
 from hub.doors import journal as journals
 from hub.doors.http import make_app
-from hub.doors.journal import asked_of
-from hub.doors.journaled import door_of
+from hub.doors.journal_batch import asked_of
+from hub.doors.reads import door_of
 from hub.doors.settings import DoorSettings
 from hub.model.errors import TryAgain
 from hub.model.journal import JournalBatch
@@ -33,7 +33,6 @@ READS_NOTHING = re.compile(
 
 async def deliveries(hub: Hub, who: str = "soc", query: str = "") -> dict[str, Any]:
     """What the door says, with all that has been read until now."""
-    assert hub.doors.journal is not None
     await hub.doors.journal.write()
     hub.clock.us += 1  # what is read later has a later time
     answer = await hub.get(f"/v1/deliveries{query}", who)
@@ -58,7 +57,7 @@ async def test_every_route_that_reads_is_journaled(hub: Hub) -> None:
     paths = [getattr(one, "path", "") for one in hub.app.routes if "GET" in (getattr(one, "methods", None) or ())]
     assert len(paths) > 30
     left = [path for path in paths if not (door_of("GET", path) or READS_NOTHING.fullmatch(path))]
-    assert left == [], "name these doors in hub/doors/journaled.py, or above if they read no collection"
+    assert left == [], "name these doors in hub/doors/reads.py, or above if they read no collection"
     doors = {door_of("GET", path) for path in paths} - {""}
     assert doors >= {"taxii", "stream", "export", "explain"}
 
@@ -131,6 +130,14 @@ async def test_head_fetches_nothing(hub: Hub) -> None:
     entry = await newest(hub)
     assert (entry["bytes"], entry["reached"]) == (0, None)
     assert (await behind(hub))["reached"] == 0
+
+
+async def test_head_of_a_stream_is_one_entry(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(3))
+    answer = await hub.http.head("/v1/collections/community/stream", headers=hub.auth("soc"))
+    assert answer.status_code == 200
+    found = (await deliveries(hub))["deliveries"]
+    assert [(one["door"], one["status"], one["bytes"], one["reached"]) for one in found] == [("stream", 200, 0, None)]
 
 
 async def test_a_live_stream_is_one_entry_that_advances(hub: Hub) -> None:
@@ -282,7 +289,6 @@ async def test_while_the_store_is_away_reading_goes_on_and_the_oldest_entries_ar
     away = Away(hub.store.journal)
     monkeypatch.setattr(hub.store, "journal", away)
     before = dropped()
-    assert hub.doors.journal is not None
     for no in range(7):
         hub.clock.us += 1_000
         answer = await hub.get(f"/v1/collections/community/export.txt?limit={no + 1}", "soc")
@@ -295,12 +301,21 @@ async def test_while_the_store_is_away_reading_goes_on_and_the_oldest_entries_ar
     assert [one["asked"] for one in found] == [f"export.txt?limit={no}" for no in (7, 6, 5, 4, 3, 1)]
 
 
+async def test_pushes_that_wait_drop_no_reads(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journals, "MOST_WAITING", 2)
+    monkeypatch.setattr(hub.store, "journal", Away(hub.store.journal))
+    before = dropped()
+    await hub.get("/v1/collections/community/export.txt", "ro")
+    for no in range(3):
+        await hub.push("ro", *addresses(1, start=no))
+    assert dropped() == before
+
+
 async def test_reads_whose_writing_was_not_acknowledged_are_listed_once(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = Away(hub.store.journal, still_writes=True)
     monkeypatch.setattr(hub.store, "journal", away)
-    assert hub.doors.journal is not None
     for no in (1, 2):
         await hub.get(f"/v1/collections/community/export.txt?limit={no}", "soc")
         hub.clock.us += 1_000
@@ -314,8 +329,7 @@ async def test_reads_whose_writing_was_not_acknowledged_are_listed_once(
 async def test_what_waits_is_written_when_the_process_stops(tmp_path: Path) -> None:
     async with a_hub(tmp_path) as hub:
         await hub.centre("ro")
-        app = make_app(doors := await doors_of(hub.store, hub.log, hub.registry, settings=DoorSettings()))
-        assert doors.journal is not None
+        app = make_app(await doors_of(hub.store, hub.log, hub.registry, settings=DoorSettings()))
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app=app)
             async with httpx.AsyncClient(transport=transport, base_url="http://hub.example") as http:

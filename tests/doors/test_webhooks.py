@@ -381,7 +381,6 @@ A_MALWARE = {
 
 async def test_what_was_posted_is_in_the_journal_and_counts_as_fetched(hub: Hub) -> None:
     journal = hub.doors.journal
-    assert journal is not None
 
     async def told() -> dict[str, Any]:
         await journal.write()
@@ -390,7 +389,7 @@ async def test_what_was_posted_is_in_the_journal_and_counts_as_fetched(hub: Hub)
     async with a_receiver(answer=failing(1, 999)) as receiver:
         added = (await add(hub, receiver, **{"from": "start"}))["webhook"]
         await hub.tell("ro", *addresses(2))
-        async with delivering(hub, finished=entering(journal, hub.clock)):
+        async with delivering(hub, finished=entering(journal, hub.clock.s)):
             await until(partial(has_failed, hub, 1), what="the attempt that fails")
             (failed,) = (await told())["deliveries"]
             assert (failed["door"], failed["status"], failed["reached"]) == ("webhook", None, None)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import ada_url
 
-from hub.doors.answer_progress import AnswerProgress
 from hub.doors.context import Doors
 from hub.doors.journal import Journal
+from hub.doors.reads import NOTHING, ReadRequest, Said, SentAnswer
 from hub.doors.webhooks.deliverer import WebhookDeliverer, WebhookDelivery
 from hub.doors.webhooks.sender import WebhookSender
 from hub.model.journal import WEBHOOK
@@ -31,30 +31,34 @@ async def deliver_webhooks(doors: Doors, access: Access, stop: asyncio.Event) ->
             doors.log_watch,
             to,
             key=doors.key,
-            finished=entering(doors.journal, doors.now_us),
+            finished=entering(doors.journal, doors.now_s),
             now_us=doors.now_us,
         )
         await deliverer.run(stop)
 
 
-def entering(journal: Journal | None, now_us: Callable[[], int]) -> Callable[[WebhookDelivery], None]:
+def entering(journal: Journal, now_s: Callable[[], float]) -> Callable[[WebhookDelivery], None]:
     """Returns a function that enters a finished attempt in the journal, which has one entry for each webhook: its last
-    attempt. Without a journal it does nothing.
+    attempt.
     """
-    return lambda done: None if journal is None else journal.enter(_progress_of(done, now_us()))
+
+    def enter(done: WebhookDelivery) -> None:
+        journal.enter_advancing(_request_of(done), _answer_of(done, now_s()), done.webhook.id.replace("-", ""))
+
+    return enter
 
 
-def _progress_of(done: WebhookDelivery, now_us: int) -> AnswerProgress:
-    webhook, batch, attempt = done.webhook, done.batch, done.attempt
-    progress = AnswerProgress(now_us - done.took_ms * 1_000)
-    progress.ended_us = now_us
-    progress.door, progress.reader, progress.key = WEBHOOK, webhook.principal, webhook.id.replace("-", "")
-    progress.template = f"webhooks/{webhook.id}"
-    progress.client = str(ada_url.URL(webhook.url).host)[:_HOST_CHARS].encode()
-    if attempt.status is not None:
-        progress.status = attempt.status if attempt.status in _STATUSES else 0
-        progress.size_bytes = len(batch.body)
-    if attempt.is_success:
-        progress.name, progress.is_sent = webhook.collection_name, True
-        progress.say(after=webhook.progress.position, reached=batch.last, objects=batch.count)
-    return progress
+def _request_of(done: WebhookDelivery) -> ReadRequest:
+    """Returns what was posted as what its principal has asked for."""
+    webhook = done.webhook
+    name = webhook.collection_name if done.attempt.is_success else ""
+    host = str(ada_url.URL(webhook.url).host)[:_HOST_CHARS]
+    return ReadRequest(webhook.principal, "", WEBHOOK, f"webhooks/{webhook.id}", "", name, b"", host, "")
+
+
+def _answer_of(done: WebhookDelivery, now_s: float) -> SentAnswer:
+    batch, attempt = done.batch, done.attempt
+    status, size_bytes = (0, 0) if attempt.status is None else (attempt.status, len(batch.body))
+    said = Said(done.webhook.progress.position, batch.last, batch.count) if attempt.is_success else NOTHING
+    status = status if status in _STATUSES else 0
+    return SentAnswer(now_s - done.took_ms / 1_000, now_s, status, size_bytes, attempt.is_success, said)

@@ -1,0 +1,90 @@
+"""Middleware that records every answer: all in the metrics, and those to principals in the journal of reads.
+
+A door does not have to do anything. What only the door knows, such as how far a page reaches, it states with
+``hub/doors/reads.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub.doors.auth import PRINCIPAL
+from hub.doors.methods import IS_HEAD
+from hub.doors.metrics import note_answer
+from hub.doors.reads import NOTHING, SAID, KeptRequest, Said, SentAnswer, door_of, kept_of
+from hub.model.errors import HubError
+
+_REFUSED = 400
+
+
+class Recorded:
+    """See the head of this module. Each read pays for it, so it is one middleware and leaves to the journal what can be
+    done later.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        enter: Callable[[KeptRequest, SentAnswer], None],
+        identify: Callable[[Request], Awaitable[object]],
+        now_s: Callable[[], float],
+    ) -> None:
+        """``enter`` takes each answer when it has ended, and a live one with each part. ``identify`` notes in a request
+        whose it is; it may raise HubError. ``now_s``: the clock of answers.
+        """
+        self._app = app
+        self._enter = enter
+        self._identify = identify
+        self._now_s = now_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s = self._now_s()
+        status = size_bytes = 0
+        is_sent, said, is_head = False, NOTHING, IS_HEAD in scope
+
+        async def noting(message: Message) -> None:
+            nonlocal status, size_bytes, is_sent, said
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                note_answer(_template_in(scope), status, self._now_s() - began_s)
+                await send(message)
+            else:
+                await send(message)
+                is_sent = not message.get("more_body", False)
+            if is_head:  # of the body nothing is sent
+                return
+            size_bytes += len(message.get("body", b""))
+            said = scope.get(SAID, NOTHING)
+            if said.key:
+                is_sent = True
+                self._record(scope, began_s, status, size_bytes, is_sent=True, said=said)
+
+        try:
+            await self._app(scope, receive, noting)
+            if status == _REFUSED:
+                await self._identify_read(scope)
+        finally:
+            self._record(scope, began_s, status, size_bytes, is_sent=is_sent, said=said)
+
+    def _record(self, scope: Scope, began_s: float, status: int, size_bytes: int, *, is_sent: bool, said: Said) -> None:
+        if PRINCIPAL in scope:
+            self._enter(kept_of(scope), SentAnswer(began_s, self._now_s(), status, size_bytes, is_sent, said))
+
+    async def _identify_read(self, scope: Scope) -> None:
+        """Note whose a read is that was refused for a parameter, before anybody has asked."""
+        if PRINCIPAL not in scope and door_of(scope["method"], _template_in(scope)):
+            with contextlib.suppress(HubError):
+                await self._identify(Request(scope))
+
+
+def _template_in(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "")
