@@ -27,13 +27,14 @@ def is_plain(by: Filter) -> bool:
 async def read(database: Dialect, asked: PageAsked) -> LogPage:
     """Returns the page; see ``hub/store/port.LogReader.page``."""
     values = asked._replace(limit=asked.limit + 1).values()
-    found = await database.read_rows(_page(asked.shape()), values)
+    found = await database.read_rows(page_statement(asked.shape()), values)
     shown = [row for row in found[: asked.limit] if row[-1] is not None]
     return LogPage([LogRow._make(row[:-1]) for row in shown], [row[-1] for row in shown], len(shown) < len(found))
 
 
 @lru_cache(maxsize=256)
-def _page(shape: Shape) -> Select[Any]:
+def page_statement(shape: Shape) -> Select[Any]:
+    """Selects the rows of a page and one more, each with its body if that fits, else with null."""
     rows = picked(shape, _c.seq, func.length(_c.body).label("body_size")).c
     before = func.sum(rows.body_size).over(order_by=rows.seq) - rows.body_size
     summed = select(rows.seq.label("picked"), rows.body_size, before.label("bytes_before")).subquery()
