@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from hub.doors.budgeted import share_of
 from hub.doors.context import Doors
 from hub.doors.openapi import ERRORS
-from hub.doors.reads import say
+from hub.doors.reads import note_facts
 from hub.doors.since import since_of
 from hub.model.times import taxii_time
 from hub.model.words import Seq
@@ -42,7 +42,7 @@ def routes(doors: Doors) -> APIRouter:
         page_bytes = doors.settings.page_bytes
         async with share_of(doors, request, 2 * page_bytes + limit * _CHANGE_BYTES) as share:
             told = await changes_of(doors.store.logs, collection.no, asked, page_bytes)
-            say(request.scope, after=asked.seq, reached=told.reached, objects=len(told.changes))
+            note_facts(request.scope, after=asked.seq, reached=told.reached, objects=len(told.changes))
             body = CollectionChanges(changes=[_change(one) for one in told.changes], next=told.next, more=told.more)
             content = body.model_dump_json(exclude_none=True)
             return share.hand_over(Response(content, media_type="application/json", headers=_NOT_KEPT))

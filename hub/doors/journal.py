@@ -68,7 +68,7 @@ class Journal:
         """Take an answer. All reads of one address without credentials, by door and collection, are one entry: so
         nobody can fill the journal.
         """
-        if kept[0] == ANONYMOUS or answer.said.key:
+        if kept[0] == ANONYMOUS or answer.facts.key:
             self._enter_advancing(kept, answer)
             return
         if kept[2] != "GET" and not door_of(kept[2], kept[3].path):  # what is pushed drops no reads
@@ -85,7 +85,7 @@ class Journal:
         if request is None:
             return
         if request.reader != ANONYMOUS:
-            self.enter_advancing(request, answer, answer.said.key)
+            self.enter_advancing(request, answer, answer.facts.key)
         elif answer.is_success:  # else nothing was read
             near = request._replace(address=network(request.address))
             self.enter_advancing(near, answer, _key_of(near.address, near.door, near.name))
@@ -93,7 +93,7 @@ class Journal:
     def enter_advancing(self, request: ReadRequest, answer: SentAnswer, key: str) -> None:
         """Take an answer whose entry advances, when it has advanced. ``key`` is that of the entry."""
         self._advancing.pop(key, None)
-        self._advancing[key] = request, answer._replace(said=answer.said._replace(key=key))
+        self._advancing[key] = request, answer._replace(facts=answer.facts._replace(key=key))
         if len(self._advancing) > MOST_WAITING:
             del self._advancing[next(iter(self._advancing))]
             metrics.JOURNAL_DROPPED.inc()
@@ -178,5 +178,5 @@ class Journal:
         return making.batch(crowded)
 
 
-def _key_of(*said: str) -> str:
-    return blake2b("\0".join(said).encode(), digest_size=16).hexdigest()
+def _key_of(*parts: str) -> str:
+    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()

@@ -26,16 +26,16 @@ _TAXII = re.compile(r"(?:/taxii2)?/root/collections/\{collection_id\}/.")
 _SINGLE = re.compile(r"/v1/(lookup|explain)(?:/|$)")
 _READING = frozenset({"GET", "HEAD"})
 _TEXT_BYTES = 200
-SAID = "ctihub.said"
-"""The key of what a door has said of its answer, in the ASGI scope of the request."""
+ANSWER_FACTS = "ctihub.answer_facts"
+"""The key of what a door has stated of its answer, in the ASGI scope of the request."""
 _PROCESS, _numbers = os.urandom(8).hex(), itertools.count()
 """Both make keys that no other process makes."""
 
 
-# ---------------------------------------------------------------- what a door says of its answer
+# ---------------------------------------------------------------- what a door states of its answer
 
 
-class Said(NamedTuple):
+class AnswerFacts(NamedTuple):
     """What only the door knows of an answer."""
 
     after: Seq | None = None
@@ -48,12 +48,12 @@ class Said(NamedTuple):
     """The key of the entry of a live answer, see ``new_live_key``: it is entered again with each part."""
 
 
-NOTHING = Said()
+NO_FACTS = AnswerFacts()
 
 
-def say(scope: Scope, **facts: Any) -> None:
-    """State what is now known of the answer to a request: fields of ``Said``. Others stay as they were said before."""
-    scope[SAID] = scope[SAID]._replace(**facts) if SAID in scope else Said(**facts)
+def note_facts(scope: Scope, **facts: Any) -> None:
+    """State what is now known of the answer to a request: fields of ``AnswerFacts``. Others stay as they were."""
+    scope[ANSWER_FACTS] = scope[ANSWER_FACTS]._replace(**facts) if ANSWER_FACTS in scope else AnswerFacts(**facts)
 
 
 def new_live_key() -> str:
@@ -75,7 +75,7 @@ collector. It has no names, since making it would take several times as long.
 _most_of = itemgetter("method", "route", "path_params", "path", "query_string", "client")
 
 
-def kept_of(scope: Scope) -> KeptRequest:
+def kept_request(scope: Scope) -> KeptRequest:
     """Returns what is kept of a request that has a route and a principal, who may be None."""
     principal, fields = scope[PRINCIPAL], dict(scope["headers"])
     reader, token = (ANONYMOUS, "") if principal is None else (principal.no, principal.token)
@@ -94,8 +94,8 @@ class SentAnswer(NamedTuple):
     """Of the body, as it was sent."""
     is_sent: bool
     """Whether all of it has been sent; of a live answer, whether some of it has."""
-    said: Said
-    """What the door had said before the last part was sent."""
+    facts: AnswerFacts
+    """What the door had stated before the last part was sent."""
 
     @property
     def is_success(self) -> bool:

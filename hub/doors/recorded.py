@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.doors.auth import PRINCIPAL
 from hub.doors.methods import IS_HEAD
 from hub.doors.metrics import note_answer
-from hub.doors.reads import NOTHING, SAID, KeptRequest, Said, SentAnswer, door_of, kept_of
+from hub.doors.reads import ANSWER_FACTS, NO_FACTS, KeptRequest, SentAnswer, door_of, kept_request
 from hub.model.errors import HubError
 
 _REFUSED = 400
@@ -49,10 +49,10 @@ class Recorded:
             return
         began_s = self._now_s()
         status = size_bytes = 0
-        is_sent, said, is_head = False, NOTHING, IS_HEAD in scope
+        is_sent, facts, is_head = False, NO_FACTS, IS_HEAD in scope
 
         async def noting(message: Message) -> None:
-            nonlocal status, size_bytes, is_sent, said
+            nonlocal status, size_bytes, is_sent, facts
             if message["type"] == "http.response.start":
                 status = message["status"]
                 note_answer(_template_in(scope), status, self._now_s() - began_s)
@@ -63,21 +63,21 @@ class Recorded:
             if is_head:  # of the body nothing is sent
                 return
             size_bytes += len(message.get("body", b""))
-            said = scope.get(SAID, NOTHING)
-            if said.key:
+            facts = scope.get(ANSWER_FACTS, NO_FACTS)
+            if facts.key:
                 is_sent = True
-                self._record(scope, began_s, status, size_bytes, is_sent=True, said=said)
+                self._record(scope, SentAnswer(began_s, self._now_s(), status, size_bytes, is_sent, facts))
 
         try:
             await self._app(scope, receive, noting)
             if status == _REFUSED:
                 await self._identify_read(scope)
         finally:
-            self._record(scope, began_s, status, size_bytes, is_sent=is_sent, said=said)
+            self._record(scope, SentAnswer(began_s, self._now_s(), status, size_bytes, is_sent, facts))
 
-    def _record(self, scope: Scope, began_s: float, status: int, size_bytes: int, *, is_sent: bool, said: Said) -> None:
+    def _record(self, scope: Scope, answer: SentAnswer) -> None:
         if PRINCIPAL in scope:
-            self._enter(kept_of(scope), SentAnswer(began_s, self._now_s(), status, size_bytes, is_sent, said))
+            self._enter(kept_request(scope), answer)
 
     async def _identify_read(self, scope: Scope) -> None:
         """Note whose a read is that was refused for a parameter, before anybody has asked."""

@@ -23,7 +23,7 @@ from hub.doors import metrics
 from hub.doors.context import Doors
 from hub.doors.kept import KeptValues
 from hub.doors.openapi import ERRORS, raw
-from hub.doors.reads import new_live_key, say
+from hub.doors.reads import new_live_key, note_facts
 from hub.model.credentials import Credentials
 from hub.model.errors import Refused, TryAgain
 from hub.model.policy import Collection
@@ -65,7 +65,7 @@ def routes(doors: Doors) -> APIRouter:
         head = await doors.store.logs.head(collection.no)
         after = start_of(request.headers.get("last-event-id"), start, head.seq)
         place = open_streams.take("" if principal is None else principal.name)
-        say(request.scope, after=after, reached=after, objects=0, key=new_live_key())
+        note_facts(request.scope, after=after, reached=after, objects=0, key=new_live_key())
         reader = StreamReader(collection, doors.gate.credentials(request))
         return EventStream(doors, pages, place, reader, (replace(head, seq=after), head.seq))
 
@@ -264,7 +264,7 @@ class EventStream(Response):
             if more or await self._doors.log_watch.beyond(log, after, within_s=self._doors.settings.heartbeat_s):
                 events = await self._pages.after(log, after, edits=self._start.edits)
                 objects += events.count
-                say(scope, reached=events.last, objects=objects)
+                note_facts(scope, reached=events.last, objects=objects)
                 if events.body:
                     await self._send(send, events.body)
                     new = [at_us for seq, at_us in events.received_us if seq > self._old]

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from hub.model.writes import Head
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.page_shapes import LIMIT_BYTES, LOG, PageAsked, Shape, passing, picked
+from hub.store.page_shapes import LIMIT_BYTES, LOG, PageAsked, PageShape, passing, picked
 from hub.store.port import Filter, JoinedPage, LogPage, PageSpan
 
 _c = t.changes.c
@@ -59,7 +59,7 @@ def of_rows(page: LogPage) -> JoinedPage:
 
 
 @lru_cache(maxsize=256)
-def _page(shape: Shape, join: _Join) -> Select[Any]:
+def _page(shape: PageShape, join: _Join) -> Select[Any]:
     """The rows are looked at twice, first without their bodies: so a page that is too large has not been read."""
     rows = picked(shape, _c.seq, _c.date_added_us, func.length(_c.body).label("size")).c
     found = select(
@@ -81,7 +81,7 @@ def _page(shape: Shape, join: _Join) -> Select[Any]:
 
 
 @lru_cache(maxsize=256)
-def _fitting(shape: Shape) -> Select[Any]:
+def _fitting(shape: PageShape) -> Select[Any]:
     """How many of the rows have at most ``limit_bytes`` together."""
     rows = picked(shape, _c.seq, func.length(_c.body).label("size")).c
     total = func.sum(rows.size).over(order_by=rows.seq, rows=(None, 0)).label("total")

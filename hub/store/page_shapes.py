@@ -25,11 +25,11 @@ class PageAsked(NamedTuple):
     limit: int
     limit_bytes: int
 
-    def shape(self) -> Shape:
+    def shape(self) -> PageShape:
         """Returns what the text of its statement depends on."""
         by = self.by
         version = "" if by.log else by.versions[0]
-        return Shape("at" if version.isdecimal() else version, len(by.types), by.after_us is not None)
+        return PageShape("at" if version.isdecimal() else version, len(by.types), by.after_us is not None)
 
     def values(self) -> dict[str, Any]:
         """Returns the values of its statement."""
@@ -45,7 +45,7 @@ class PageAsked(NamedTuple):
         }
 
 
-class Shape(NamedTuple):
+class PageShape(NamedTuple):
     """What the text of a statement depends on."""
 
     version: str
@@ -59,7 +59,7 @@ def _type(no: int) -> str:
     return f"type_{no}"
 
 
-def picked(shape: Shape, *columns: ColumnElement[Any]) -> Subquery:
+def picked(shape: PageShape, *columns: ColumnElement[Any]) -> Subquery:
     """The first rows that pass. Each type is read apart, so that none is looked for among rows of other types."""
     each = [
         passing(shape, no, _start(shape), *columns).order_by(_c.seq).limit(_LIMIT).subquery()
@@ -71,13 +71,13 @@ def picked(shape: Shape, *columns: ColumnElement[Any]) -> Subquery:
     return select(together).order_by(together.c.seq).limit(_LIMIT).subquery()
 
 
-def passing(shape: Shape, no: int, after: ColumnElement[int], *columns: ColumnElement[Any]) -> Select[Any]:
+def passing(shape: PageShape, no: int, after: ColumnElement[int], *columns: ColumnElement[Any]) -> Select[Any]:
     """Selects all rows after ``after`` that pass; of the type with this number."""
     query = select(*columns).where(_c.log == LOG, _c.seq > after, *_of_version(shape))
     return query.where(_c.type == bindparam(_type(no), type_=Text)) if shape.types else query
 
 
-def _start(shape: Shape) -> ColumnElement[int]:
+def _start(shape: PageShape) -> ColumnElement[int]:
     """The last row to skip: one lower bound, since no planner combines two into one range."""
     if not shape.has_time:
         return _AFTER
@@ -86,5 +86,5 @@ def _start(shape: Shape) -> ColumnElement[int]:
     return case((last > _AFTER, last), else_=_AFTER)
 
 
-def _of_version(shape: Shape) -> tuple[ColumnElement[bool], ...]:
+def _of_version(shape: PageShape) -> tuple[ColumnElement[bool], ...]:
     return are_of_version(shape.version, _VERSION_US) if shape.version else ()

@@ -12,7 +12,7 @@ from sqlalchemy import Select, case, func, or_, select
 
 from hub.store import tables as t
 from hub.store.dialect import Dialect
-from hub.store.page_shapes import LIMIT_BYTES, LOG, PageAsked, Shape, picked
+from hub.store.page_shapes import LIMIT_BYTES, LOG, PageAsked, PageShape, picked
 from hub.store.pages import RAW, ROW
 from hub.store.port import Filter, LogPage, LogRow
 
@@ -33,7 +33,7 @@ async def read(database: Dialect, asked: PageAsked) -> LogPage:
 
 
 @lru_cache(maxsize=256)
-def page_statement(shape: Shape) -> Select[Any]:
+def page_statement(shape: PageShape) -> Select[Any]:
     """Selects the rows of a page and one more, each with its body if that fits, else with null."""
     rows = picked(shape, _c.seq, func.length(_c.body).label("body_size")).c
     before = func.sum(rows.body_size).over(order_by=rows.seq) - rows.body_size

@@ -25,7 +25,7 @@ from hub.doors.export.value_checks import ValueChecks
 from hub.doors.kept import KeptValues
 from hub.doors.openapi import ERRORS
 from hub.doors.parameters import TAKES
-from hub.doors.reads import say
+from hub.doors.reads import note_facts
 from hub.doors.since import Since, since_of
 from hub.doors.validators import etag_of_log, is_current, revalidated
 from hub.model.policy import Collection
@@ -148,7 +148,7 @@ class _Answer:
         headers = {
             "etag": etag, "x-content-type-options": "nosniff", "x-ctihub-seq": str(head.seq), **revalidated(request),
         }  # fmt: skip
-        say(request.scope, reached=head.seq)
+        note_facts(request.scope, reached=head.seq)
         if is_current(request, etag):
             return Response(status_code=304, headers=headers)
         kinds = asked.kinds or asked.format.usual_kinds

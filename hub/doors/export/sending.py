@@ -13,7 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from hub.doors.budgeted import AnswerShare
 from hub.doors.context import Doors
 from hub.doors.methods import is_head
-from hub.doors.reads import say
+from hub.doors.reads import note_facts
 from hub.model.errors import NotAuthenticated
 from hub.model.policy import Collection
 
@@ -60,7 +60,7 @@ async def sent(doors: Doors, request: Request, what: Sending, headers: dict[str,
         "x-ctihub-lines": str(found.lines),
         "x-ctihub-skipped": str(found.skipped),
     }
-    say(request.scope, objects=found.lines)
+    note_facts(request.scope, objects=found.lines)
     if is_head(request):
         return Response(headers=headers)
     if found.size_bytes <= part_bytes:

@@ -18,7 +18,7 @@ from hub.doors.codings import Choice, choose, compress
 from hub.doors.context import Doors
 from hub.doors.kept import KeptValues
 from hub.doors.problems import TAXII_JSON
-from hub.doors.reads import say
+from hub.doors.reads import note_facts
 from hub.doors.taxii import cursor, resources
 from hub.doors.taxii.query import Query
 from hub.doors.validators import etag_of_log, is_current, revalidated
@@ -105,7 +105,7 @@ class PageAnswers:
         async with share_of(doors, request, room) as share:
             if page is None:
                 page = await self._kept.get(key, log, lambda: self._made(asked, choice, head.seq))
-            say(request.scope, after=asked.query.after, reached=page.reached, objects=page.count)
+            note_facts(request.scope, after=asked.query.after, reached=page.reached, objects=page.count)
             answer = Response(page.body, 200, {**headers, **page.dates}, TAXII_JSON)
             if page.coding is not Encoding.IDENTITY:
                 answer.headers["content-encoding"] = page.coding

@@ -10,7 +10,7 @@ import ada_url
 
 from hub.doors.context import Doors
 from hub.doors.journal import Journal
-from hub.doors.reads import NOTHING, ReadRequest, Said, SentAnswer
+from hub.doors.reads import NO_FACTS, AnswerFacts, ReadRequest, SentAnswer
 from hub.doors.webhooks.deliverer import WebhookDeliverer, WebhookDelivery
 from hub.doors.webhooks.sender import WebhookSender
 from hub.model.journal import WEBHOOK
@@ -59,6 +59,6 @@ def _request_of(done: WebhookDelivery) -> ReadRequest:
 def _answer_of(done: WebhookDelivery, now_s: float) -> SentAnswer:
     batch, attempt = done.batch, done.attempt
     status, size_bytes = (0, 0) if attempt.status is None else (attempt.status, len(batch.body))
-    said = Said(done.webhook.progress.position, batch.last, batch.count) if attempt.is_success else NOTHING
+    facts = AnswerFacts(done.webhook.progress.position, batch.last, batch.count) if attempt.is_success else NO_FACTS
     status = status if status in _STATUSES else 0
-    return SentAnswer(now_s - done.took_ms / 1_000, now_s, status, size_bytes, attempt.is_success, said)
+    return SentAnswer(now_s - done.took_ms / 1_000, now_s, status, size_bytes, attempt.is_success, facts)

@@ -16,7 +16,7 @@ from hub.doors.export.misp.kept_feeds import KeptMispFeeds
 from hub.doors.export.sending import Sending, sent
 from hub.doors.export.value_checks import ValueChecks
 from hub.doors.openapi import ERRORS
-from hub.doors.reads import say
+from hub.doors.reads import note_facts
 from hub.doors.validators import is_current, revalidated
 from hub.model.errors import NotFound
 from schemas.api import ExportInfo, ExportLimits
@@ -76,7 +76,7 @@ async def _answer(doors: Doors, feeds: KeptMispFeeds, request: Request, name: st
         headers = {"etag": found.etag, "x-content-type-options": "nosniff", **revalidated(request)}
         if file in (MANIFEST, HASHES):  # an event says nothing of the others
             headers["x-ctihub-seq"] = str(feed.seq)
-            say(request.scope, reached=feed.seq)
+            note_facts(request.scope, reached=feed.seq)
         if is_current(request, found.etag):
             return Response(status_code=304, headers=headers)
         headers["content-type"] = _CSV if file == HASHES else _JSON
