@@ -2,7 +2,7 @@
 
 Reading never waits for it. What is not yet written is lost when the process is killed. While the store is not available
 the entries wait: those of the batch that it did not take, and of later ones ``MOST_WAITING`` that are complete and as
-many that advance. Of more the oldest are dropped and counted.
+many that advance. Beyond that, the oldest are dropped and counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import structlog
 
 from hub.doors import metrics
 from hub.doors.connections import network
-from hub.doors.journal_batch import BatchMaking
+from hub.doors.journal_batch import BatchBuilder
 from hub.doors.reads import KeptRequest, ReadRequest, SentAnswer, door_of, request_of
 from hub.model.errors import HubError
 from hub.model.journal import ANONYMOUS, JournalBatch
@@ -69,9 +69,9 @@ class Journal:
         nobody can fill the journal.
         """
         if kept[0] == ANONYMOUS or answer.facts.key:
-            self._enter_advancing(kept, answer)
+            self._interpret_and_enter(kept, answer)
             return
-        if kept[2] != "GET" and not door_of(kept[2], kept[3].path):  # what is pushed drops no reads
+        if kept[2] != "GET" and not door_of(kept[2], kept[3].path):  # a push must not displace a read
             return
         self._complete.append((kept, answer))
         if len(self._complete) == 1:
@@ -80,7 +80,7 @@ class Journal:
             self._complete.popleft()
             metrics.JOURNAL_DROPPED.inc()
 
-    def _enter_advancing(self, kept: KeptRequest, answer: SentAnswer) -> None:
+    def _interpret_and_enter(self, kept: KeptRequest, answer: SentAnswer) -> None:
         request = request_of(kept, behind_proxy=self._behind_proxy)
         if request is None:
             return
@@ -166,16 +166,16 @@ class Journal:
         policy: Policy,
     ) -> JournalBatch:
         zero_us = self._now_us() - self._now_s() * 1e6
-        making = BatchMaking(policy.collections.values(), zero_us=zero_us, behind_proxy=self._behind_proxy)
+        builder = BatchBuilder(policy.collections.values(), zero_us=zero_us, behind_proxy=self._behind_proxy)
         for request, answer in advancing:
-            making.add(request, answer)
+            builder.add(request, answer)
         for no, (kept, answer) in enumerate(reversed(complete), 1):
-            making.add_sent(kept, answer)
+            builder.add_sent(kept, answer)
             if not no % _AT_ONCE:
                 await asyncio.sleep(0)
-        self._new.update(making.count)
+        self._new.update(builder.count)
         crowded = frozenset(reader for reader, new in self._new.items() if new >= CROWDED_AFTER)
-        return making.batch(crowded)
+        return builder.batch(crowded)
 
 
 def _key_of(*parts: str) -> str:

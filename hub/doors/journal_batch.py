@@ -27,8 +27,8 @@ _NAMED = frozenset({"action", "as", "at", "collection", "match[id]", "next", "va
 """Other parameters that are named, without their values."""
 
 
-class _Place(NamedTuple):
-    """What a reader and a collection have in common: how far it has come is kept of each."""
+class _FetchedKey(NamedTuple):
+    """For each of these the journal keeps how far the reader has come."""
 
     reader: int
     token: str
@@ -41,14 +41,14 @@ class _Asked(NamedTuple):
 
     request: ReadRequest
     is_success: bool
-    place: _Place | None
+    fetched_key: _FetchedKey | None
     collection: str | None
     asked: str
 
 
-class BatchMaking:
-    """A batch that is being made, the newest answer first. It takes most of the time of the journal, and most requests
-    of a second are the same: so each is interpreted once.
+class BatchBuilder:
+    """Builds a batch from answers, the newest first. This takes most of the time of the journal. Most requests within a
+    second are the same, so each different one is interpreted only once.
     """
 
     def __init__(self, collections: Iterable[Collection], *, zero_us: float, behind_proxy: bool) -> None:
@@ -59,7 +59,7 @@ class BatchMaking:
         self._zero_us = zero_us
         self._behind_proxy = behind_proxy
         self._entries: list[JournalEntry] = []
-        self._furthest: dict[_Place, list[int]] = {}
+        self._furthest: dict[_FetchedKey, list[int]] = {}
         """The highest change, and the latest time."""
         self._asked: dict[object, _Asked | None] = {}
 
@@ -83,29 +83,31 @@ class BatchMaking:
 
     def batch(self, crowded: frozenset[int]) -> JournalBatch:
         """Returns what has been added; of each reader at most as many entries as are kept."""
-        fetched = [FetchedUpTo(*place, Seq(reached), at_us) for place, (reached, at_us) in self._furthest.items()]
+        fetched = [
+            FetchedUpTo(*fetched_key, Seq(reached), at_us) for fetched_key, (reached, at_us) in self._furthest.items()
+        ]
         return JournalBatch(tuple(self._entries), tuple(fetched), crowded)
 
     def _asked_of(self, request: ReadRequest, *, is_success: bool) -> _Asked:
-        """Of a request that was refused only parameters are named, since anything may be in it; and no collection,
-        since it may be none that the reader may read.
+        """Returns what is written of a request. A refused one may contain anything, so only its parameters are named;
+        and no collection, since the reader may have no access to it.
         """
         format = request.format if is_success else _ELLIPSIS
         asked = asked_of(request.template, format, request.query, shows_values=is_success)
         collection = self._collections.get(request.name) if is_success else None
         if collection is None:
             return _Asked(request, is_success, None, None, asked)
-        place = _Place(request.reader, request.token, collection.no, request.door)
-        return _Asked(request, is_success, place, collection.name, asked)
+        fetched_key = _FetchedKey(request.reader, request.token, collection.no, request.door)
+        return _Asked(request, is_success, fetched_key, collection.name, asked)
 
     def _add(self, asked: _Asked, answer: SentAnswer) -> None:
-        (reader, token, door, _, _, _, _, client, address), is_success, place, collection, what = asked
+        (reader, token, door, _, _, _, _, client, address), is_success, fetched_key, collection, what = asked
         began_s, ended_s, status, size_bytes, is_sent, (after, reached, objects, key) = answer
         if not (is_sent and is_success):
             reached = None
         at_us = round(self._zero_us + ended_s * 1e6)
-        if place is not None:
-            self._advance(place, reached or 0, at_us)
+        if fetched_key is not None:
+            self._advance(fetched_key, reached or 0, at_us)
         self.count[reader] += 1
         if self.count[reader] <= KEPT_ENTRIES:
             began_us = round(self._zero_us + began_s * 1e6)
@@ -116,10 +118,10 @@ class BatchMaking:
                 )
             )  # fmt: skip
 
-    def _advance(self, place: _Place, reached: int, at_us: int) -> None:
-        furthest = self._furthest.get(place)
+    def _advance(self, fetched_key: _FetchedKey, reached: int, at_us: int) -> None:
+        furthest = self._furthest.get(fetched_key)
         if furthest is None:
-            self._furthest[place] = [reached, at_us]
+            self._furthest[fetched_key] = [reached, at_us]
         elif reached > furthest[0] or at_us > furthest[1]:
             furthest[:] = max(reached, furthest[0]), max(at_us, furthest[1])
 

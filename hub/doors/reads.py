@@ -1,7 +1,7 @@
 """Reads of collections, as the journal enters them: what a request reads, and how far its answer reaches.
 
-Each read pays for what is done while it is answered. So ``hub/doors/recorded.py`` only keeps what it has at hand
-(``KeptRequest``, ``SentAnswer``), and the journal finds out what it means when it is written, together with many others
+What is done while a read is answered delays it. So ``hub/doors/recorded.py`` only keeps what it has at hand
+(``KeptRequest``, ``SentAnswer``). The journal interprets it when it is written, together with many others
 (``request_of``).
 """
 
@@ -103,7 +103,7 @@ class SentAnswer(NamedTuple):
         return 0 < self.status < 400
 
 
-# ---------------------------------------------------------------- what it means
+# ---------------------------------------------------------------- what a request reads
 
 
 class ReadRequest(NamedTuple):

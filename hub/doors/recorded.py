@@ -22,9 +22,7 @@ _REFUSED = 400
 
 
 class Recorded:
-    """See the head of this module. Each read pays for it, so it is one middleware and leaves to the journal what can be
-    done later.
-    """
+    """See the head of this module. Every request goes through it, so the journal does what can be done later."""
 
     def __init__(
         self,
@@ -34,8 +32,8 @@ class Recorded:
         identify: Callable[[Request], Awaitable[object]],
         now_s: Callable[[], float],
     ) -> None:
-        """``enter`` takes each answer when it has ended, and a live one with each part. ``identify`` notes in a request
-        whose it is; it may raise HubError. ``now_s``: the clock of answers.
+        """``enter`` takes each answer when it has ended, and a live one with each part. ``identify`` finds
+        out who sent a request and notes it in the scope; it may raise HubError. ``now_s``: the clock of answers.
         """
         self._app = app
         self._enter = enter
@@ -80,7 +78,7 @@ class Recorded:
             self._enter(kept_request(scope), answer)
 
     async def _identify_read(self, scope: Scope) -> None:
-        """Note whose a read is that was refused for a parameter, before anybody has asked."""
+        """Find out who sent a read that was refused for a parameter before its door could ask."""
         if PRINCIPAL not in scope and door_of(scope["method"], _template_in(scope)):
             with contextlib.suppress(HubError):
                 await self._identify(Request(scope))
