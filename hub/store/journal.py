@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import bindparam, delete, func, select, text, tuple_, update
+from sqlalchemy import Delete, bindparam, delete, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.model.journal import ANONYMOUS, KEPT_ENTRIES, KEPT_US, FetchedUpTo, JournalBatch, JournalEntry
@@ -36,6 +36,22 @@ _OF_REMOVED = (
     "select reader, '', collection, door, reached, at_us from fetched where reader = :reader and token = :token"
 )
 _ADVANCE_OWN = text(_ADVANCE.format(rows=_OF_REMOVED))
+
+
+def _prune_statement() -> Delete:
+    c = j.journal.c
+    newest = func.sum(c.entries).over(order_by=(c.at_us.desc(), c.key.desc()))
+    of_reader = c.reader == bindparam("reader_no")
+    counted = select(c.key, (newest - c.entries).label("newer")).where(of_reader).subquery()
+    too_much = c.key.in_(select(counted.c.key).where(counted.c.newer >= bindparam("kept")))
+    return delete(j.journal).where(of_reader, too_much | (c.at_us < bindparam("before_us")))
+
+
+_PRUNE = _prune_statement()
+_TOKENS = (
+    select(tt.tokens.c.principal, tt.tokens.c.name).order_by(tt.tokens.c.no).with_for_update(read=True, key_share=True)
+)
+"""Statements are made once: making them takes longer than running them."""
 
 
 class _Row(NamedTuple):
@@ -90,9 +106,7 @@ class SqlJournal:
         """Returns the tokens of these readers that exist, each as its principal and its name: a token, or an operator
         with all of its own, may have been removed meanwhile. None of them is removed until this transaction ends.
         """
-        n = tt.tokens.c
-        there = select(n.principal, n.name).order_by(n.no).with_for_update(read=True, key_share=True)
-        rows = await self._database.rows_in(conn, there, n.principal, sorted(readers))
+        rows = await self._database.rows_in(conn, _TOKENS, tt.tokens.c.principal, sorted(readers))
         return {(row.principal, row.name) for row in rows}
 
     async def entries(
@@ -167,11 +181,7 @@ def _entries_of(row: Any) -> Iterator[JournalEntry]:
 
 async def _prune(conn: AsyncConnection, reader: int, before_us: int) -> None:
     """Delete the rows of a reader that are older than ``before_us``, and those that follow its newest entries."""
-    c = j.journal.c
-    newest = func.sum(c.entries).over(order_by=(c.at_us.desc(), c.key.desc()))
-    counted = select(c.key, (newest - c.entries).label("newer")).where(c.reader == reader).subquery()
-    too_much = c.key.in_(select(counted.c.key).where(counted.c.newer >= KEPT_ENTRIES))
-    await conn.execute(delete(j.journal).where(c.reader == reader, too_much | (c.at_us < before_us)))
+    await conn.execute(_PRUNE, {"reader_no": reader, "before_us": before_us, "kept": KEPT_ENTRIES})
 
 
 async def forget_reader(conn: AsyncConnection, reader: int) -> None:
