@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from hashlib import blake2b
+from operator import itemgetter
 
 import structlog
+from starlette.types import Scope
 
 from hub.doors import metrics
+from hub.doors.auth import PRINCIPAL
 from hub.doors.connections import network
 from hub.doors.journal_batch import BatchBuilder
-from hub.doors.reads import KeptRequest, ReadRequest, SentAnswer, door_of, request_of
+from hub.doors.reads import SameReads, SentAnswer, is_success, read_request
 from hub.model.errors import HubError
 from hub.model.journal import ANONYMOUS, JournalBatch
 from hub.model.policy import Policy
@@ -31,7 +35,10 @@ MOST_WAITING = 20_000
 CROWDED_AFTER = 500
 """After so many new entries of a reader, its oldest are deleted: not at each write, since that reads its entries."""
 _AT_ONCE = 500
-"""After so many entries other requests have their turn."""
+"""After so many different reads other requests have their turn."""
+_KEPT_HEAD_BYTES = 4_096
+"""Requests with longer heads are not compared, since what is compared stays in memory: each is entered for itself."""
+_asked_in = itemgetter("method", "path", "query_string", "client")
 _log = structlog.get_logger()
 
 
@@ -51,8 +58,10 @@ class Journal:
         self._now_us = now_us
         self._now_s = now_s
         self._behind_proxy = behind_proxy
-        self._complete: deque[tuple[KeptRequest, SentAnswer]] = deque()
-        self._advancing: dict[str, tuple[ReadRequest, SentAnswer]] = {}
+        self._complete: dict[object, SameReads] = {}
+        self._complete_count = 0
+        """The number of answers in it."""
+        self._advancing: dict[str, SameReads] = {}
         self._batch: JournalBatch | None = None
         """What is being written, or was not acknowledged. It is written again as it is: the store may have it, and
         would not know the same entries in another batch.
@@ -64,36 +73,54 @@ class Journal:
         self._writing = asyncio.Lock()
         self._pruned_s = float("-inf")
 
-    def enter(self, kept: KeptRequest, answer: SentAnswer) -> None:
-        """Take an answer. All reads of one address without credentials, by door and collection, are one entry: so
-        nobody can fill the journal.
-        """
-        if kept[0] == ANONYMOUS or answer.facts.key:
-            self._interpret_and_enter(kept, answer)
+    def enter(self, scope: Scope, began_s: float, ended_s: float, answer: SentAnswer) -> None:
+        """Take an answer to a request that has a route and a principal, who may be None."""
+        principal, live_key = scope[PRINCIPAL], answer[-1].key
+        if principal is None or live_key:
+            if request := read_request(scope, behind_proxy=self._behind_proxy):
+                self._enter_advancing_read(SameReads(request, answer, [began_s], [ended_s]), live_key)
             return
-        if kept[2] != "GET" and not door_of(kept[2], kept[3].path):  # a push must not displace a read
+        fields = dict(scope["headers"])
+        asked = _asked_in(scope), fields.get(b"user-agent"), fields.get(b"x-forwarded-for")
+        key = principal.no, principal.token, asked, int(ended_s), answer
+        reads = self._complete.get(key) or self._new_reads(key, scope, answer)
+        if reads is None:
             return
-        self._complete.append((kept, answer))
-        if len(self._complete) == 1:
-            self._woken.set()
-        elif len(self._complete) > MOST_WAITING:
-            self._complete.popleft()
-            metrics.JOURNAL_DROPPED.inc()
+        reads.began_s.append(began_s)
+        reads.ended_s.append(ended_s)
+        self._complete_count += 1
+        if self._complete_count > MOST_WAITING:
+            dropped = len(self._complete.pop(next(iter(self._complete))).ended_s)
+            self._complete_count -= dropped
+            metrics.JOURNAL_DROPPED.inc(dropped)
 
-    def _interpret_and_enter(self, kept: KeptRequest, answer: SentAnswer) -> None:
-        request = request_of(kept, behind_proxy=self._behind_proxy)
+    def _new_reads(self, key: object, scope: Scope, answer: SentAnswer) -> SameReads | None:
+        """Returns a place for reads with this key; None for a request that does not read, such as a push."""
+        request = read_request(scope, behind_proxy=self._behind_proxy)
         if request is None:
-            return
-        if request.reader != ANONYMOUS:
-            self.enter_advancing(request, answer, answer.facts.key)
-        elif answer.is_success:  # else nothing was read
-            near = request._replace(address=network(request.address))
-            self.enter_advancing(near, answer, _key_of(near.address, near.door, near.name))
+            return None
+        head_bytes = len(scope["path"]) + len(scope["query_string"]) + sum(len(value) for _, value in scope["headers"])
+        key = key if head_bytes <= _KEPT_HEAD_BYTES else object()
+        reads = self._complete[key] = SameReads(request, answer, [], [])
+        self._woken.set()
+        return reads
 
-    def enter_advancing(self, request: ReadRequest, answer: SentAnswer, key: str) -> None:
+    def _enter_advancing_read(self, reads: SameReads, live_key: str) -> None:
+        """All reads without credentials from one address, by door and collection, are one entry: so nobody can fill
+        the journal.
+        """
+        request = reads.request
+        if request.reader != ANONYMOUS:
+            self.enter_advancing(reads, live_key)
+        elif is_success(reads.answer[0]):  # else nothing was read
+            near = request._replace(address=network(request.address))
+            self.enter_advancing(replace(reads, request=near), _key_of(near.address, near.door, near.name))
+
+    def enter_advancing(self, reads: SameReads, key: str) -> None:
         """Take an answer whose entry advances, when it has advanced. ``key`` is that of the entry."""
+        *_, facts = reads.answer
         self._advancing.pop(key, None)
-        self._advancing[key] = request, answer._replace(facts=answer.facts._replace(key=key))
+        self._advancing[key] = replace(reads, answer=(*reads.answer[:-1], facts._replace(key=key)))
         if len(self._advancing) > MOST_WAITING:
             del self._advancing[next(iter(self._advancing))]
             metrics.JOURNAL_DROPPED.inc()
@@ -144,10 +171,10 @@ class Journal:
             await self._write_batch()
             if self._complete or self._advancing:
                 policy = await self._store.policy()
-                complete, self._complete = self._complete, deque()
-                advancing, self._advancing = self._advancing, {}
+                reads = [*self._advancing.values(), *self._complete.values()][::-1]  # of one time the newest first
+                self._advancing, self._complete, self._complete_count = {}, {}, 0
                 # not in a thread: it would compete with the event loop for longer than the work takes
-                self._batch = await self._batch_of(complete, advancing.values(), policy)
+                self._batch = await self._batch_of(reads, policy)
                 await self._write_batch()
 
     async def _write_batch(self) -> None:
@@ -159,18 +186,11 @@ class Journal:
 
     # ------------------------------------------------------------ what is written
 
-    async def _batch_of(
-        self,
-        complete: Sequence[tuple[KeptRequest, SentAnswer]],
-        advancing: Iterable[tuple[ReadRequest, SentAnswer]],
-        policy: Policy,
-    ) -> JournalBatch:
+    async def _batch_of(self, reads: Sequence[SameReads], policy: Policy) -> JournalBatch:
         zero_us = self._now_us() - self._now_s() * 1e6
-        builder = BatchBuilder(policy.collections.values(), zero_us=zero_us, behind_proxy=self._behind_proxy)
-        for request, answer in advancing:
-            builder.add(request, answer)
-        for no, (kept, answer) in enumerate(reversed(complete), 1):
-            builder.add_sent(kept, answer)
+        builder = BatchBuilder(policy.collections.values(), reads, zero_us=zero_us)
+        for no, some in enumerate(reads, 1):
+            builder.add(some)
             if not no % _AT_ONCE:
                 await asyncio.sleep(0)
         self._new.update(builder.count)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_plus
 
-from hub.doors.reads import KeptRequest, ReadRequest, SentAnswer, request_of
+from hub.doors.reads import SameReads, is_success
 from hub.model.journal import KEPT_ENTRIES, FetchedUpTo, JournalBatch, JournalEntry
 from hub.model.policy import Collection
 from hub.model.words import Seq
@@ -36,94 +36,67 @@ class _FetchedKey(NamedTuple):
     door: str
 
 
-class _Asked(NamedTuple):
-    """What the entries of all answers to the same request have in common."""
-
-    request: ReadRequest
-    is_success: bool
-    fetched_key: _FetchedKey | None
-    collection: str | None
-    asked: str
-
-
 class BatchBuilder:
-    """Builds a batch from answers, the newest first. This takes most of the time of the journal. Most requests within a
-    second are the same, so each different one is interpreted only once.
-    """
+    """Builds a batch from reads."""
 
-    def __init__(self, collections: Iterable[Collection], *, zero_us: float, behind_proxy: bool) -> None:
-        """``zero_us``: when the clock of the answers was 0, in microseconds since 1970."""
-        self.count: Counter[int] = Counter()
+    def __init__(self, collections: Iterable[Collection], reads: Sequence[SameReads], *, zero_us: float) -> None:
+        """``reads`` are all that will be added. ``zero_us``: when their clock was 0, in microseconds since 1970."""
+        ends: defaultdict[int, list[float]] = defaultdict(list)
+        for one in reads:
+            ends[one.request.reader] += one.ended_s
+        self.count = {reader: len(ended_s) for reader, ended_s in ends.items()}
         """The answers to each reader."""
+        self._kept_from_s = {reader: sorted(ended_s)[-KEPT_ENTRIES:][0] for reader, ended_s in ends.items()}
         self._collections = {name: one for one in collections for name in (one.name, one.id)}
         self._zero_us = zero_us
-        self._behind_proxy = behind_proxy
         self._entries: list[JournalEntry] = []
-        self._furthest: dict[_FetchedKey, list[int]] = {}
+        self._furthest: dict[_FetchedKey, tuple[int, int]] = {}
         """The highest change, and the latest time."""
-        self._asked: dict[object, _Asked | None] = {}
 
-    def add_sent(self, kept: KeptRequest, answer: SentAnswer) -> None:
-        """Add an answer, unless it reads no collection."""
-        is_success = answer.is_success
-        reader, token, method, _, _, path, query, client, user_agent, forwarded = kept
-        key = reader, token, method, path, query, client, user_agent, forwarded, is_success
-        try:
-            asked = self._asked[key]
-        except KeyError:
-            request = request_of(kept, behind_proxy=self._behind_proxy)
-            asked = None if request is None else self._asked_of(request, is_success=is_success)
-            self._asked[key] = asked
-        if asked is not None:
-            self._add(asked, answer)
-
-    def add(self, request: ReadRequest, answer: SentAnswer) -> None:
-        """Add an answer to a request that is interpreted already."""
-        self._add(self._asked_of(request, is_success=answer.is_success), answer)
-
-    def batch(self, crowded: frozenset[int]) -> JournalBatch:
-        """Returns what has been added; of each reader at most as many entries as are kept."""
-        fetched = [
-            FetchedUpTo(*fetched_key, Seq(reached), at_us) for fetched_key, (reached, at_us) in self._furthest.items()
-        ]
-        return JournalBatch(tuple(self._entries), tuple(fetched), crowded)
-
-    def _asked_of(self, request: ReadRequest, *, is_success: bool) -> _Asked:
-        """Returns what is written of a request. A refused one may contain anything, so only its parameters are named;
-        and no collection, since the reader may have no access to it.
+    def add(self, reads: SameReads) -> None:
+        """Add answers. A refused request may contain anything, so only its parameters are named; and no collection,
+        since its reader may have no access to it.
         """
-        format = request.format if is_success else _ELLIPSIS
-        asked = asked_of(request.template, format, request.query, shows_values=is_success)
-        collection = self._collections.get(request.name) if is_success else None
-        if collection is None:
-            return _Asked(request, is_success, None, None, asked)
-        fetched_key = _FetchedKey(request.reader, request.token, collection.no, request.door)
-        return _Asked(request, is_success, fetched_key, collection.name, asked)
-
-    def _add(self, asked: _Asked, answer: SentAnswer) -> None:
-        (reader, token, door, _, _, _, _, client, address), is_success, fetched_key, collection, what = asked
-        began_s, ended_s, status, size_bytes, is_sent, (after, reached, objects, key) = answer
-        if not (is_sent and is_success):
+        request, (status, size_bytes, is_sent, (after, reached, objects, key)) = reads.request, reads.answer
+        is_read = is_success(status)
+        format = request.format if is_read else _ELLIPSIS
+        asked = asked_of(request.template, format, request.query, shows_values=is_read)
+        collection = self._collections.get(request.name) if is_read else None
+        if not (is_read and is_sent):
             reached = None
-        at_us = round(self._zero_us + ended_s * 1e6)
-        if fetched_key is not None:
-            self._advance(fetched_key, reached or 0, at_us)
-        self.count[reader] += 1
-        if self.count[reader] <= KEPT_ENTRIES:
-            began_us = round(self._zero_us + began_s * 1e6)
+        if collection is not None:
+            fetched_key = _FetchedKey(request.reader, request.token, collection.no, request.door)
+            self._advance(fetched_key, reached or 0, self._date_us(max(reads.ended_s)))
+        if times := self._kept_times(reads):
             self._entries.append(
                 JournalEntry(
-                    key, reader, at_us, began_us, door, collection, what, after, reached, objects, size_bytes,
-                    status, client, address, token,
+                    key, request.reader, *times[0], request.door, collection.name if collection else None, asked, after,
+                    reached, objects, size_bytes, status, request.client, request.address, request.token, times[1:],
                 )
             )  # fmt: skip
 
+    def batch(self, crowded: frozenset[int]) -> JournalBatch:
+        """Returns what has been added; of each reader about as many of the newest answers as are kept."""
+        fetched = [FetchedUpTo(*key, Seq(reached), at_us) for key, (reached, at_us) in self._furthest.items()]
+        return JournalBatch(tuple(self._entries), tuple(fetched), crowded)
+
+    def _kept_times(self, reads: SameReads) -> tuple[tuple[int, int], ...]:
+        """Returns when those answers ended and began that are among the newest of their reader, the newest first."""
+        from_s = self._kept_from_s[reads.request.reader]
+        found = [
+            (self._date_us(ended_s), self._date_us(began_s))
+            for began_s, ended_s in zip(reads.began_s, reads.ended_s, strict=True)
+            if ended_s >= from_s
+        ]
+        found.sort(reverse=True)
+        return tuple(found)
+
+    def _date_us(self, time_s: float) -> int:
+        return round(self._zero_us + time_s * 1e6)
+
     def _advance(self, fetched_key: _FetchedKey, reached: int, at_us: int) -> None:
-        furthest = self._furthest.get(fetched_key)
-        if furthest is None:
-            self._furthest[fetched_key] = [reached, at_us]
-        elif reached > furthest[0] or at_us > furthest[1]:
-            furthest[:] = max(reached, furthest[0]), max(at_us, furthest[1])
+        furthest = self._furthest.get(fetched_key, (0, 0))
+        self._furthest[fetched_key] = max(reached, furthest[0]), max(at_us, furthest[1])
 
 
 def asked_of(template: str, format: str, query: bytes, *, shows_values: bool = True) -> str:

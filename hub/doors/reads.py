@@ -1,8 +1,7 @@
 """Reads of collections, as the journal enters them: what a request reads, and how far its answer reaches.
 
-What is done while a read is answered delays it. So ``hub/doors/recorded.py`` only keeps what it has at hand
-(``KeptRequest``, ``SentAnswer``). The journal interprets it when it is written, together with many others
-(``request_of``).
+What is done while a read is answered delays it. So of most reads only the times are added to those that are the same
+(``SameReads``), and the journal does the rest when it is written.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from starlette.types import Scope
@@ -25,7 +23,7 @@ _COLLECTION = re.compile(r"/v1/collections/\{name\}/([a-z-]+)")
 _TAXII = re.compile(r"(?:/taxii2)?/root/collections/\{collection_id\}/.")
 _SINGLE = re.compile(r"/v1/(lookup|explain)(?:/|$)")
 _READING = frozenset({"GET", "HEAD"})
-_TEXT_BYTES = 200
+_TEXT_BYTES, _QUERY_BYTES = 200, 2_000
 ANSWER_FACTS = "ctihub.answer_facts"
 """The key of what a door has stated of its answer, in the ASGI scope of the request."""
 _PROCESS, _numbers = os.urandom(8).hex(), itertools.count()
@@ -61,46 +59,17 @@ def new_live_key() -> str:
     return f"{_PROCESS}{next(_numbers):016x}"
 
 
-# ---------------------------------------------------------------- what is kept of an answer
+SentAnswer = tuple[int, int, bool, AnswerFacts]
+"""An answer, as far as it is: its status; the size of its body in bytes, as it was sent; whether all of it has been
+sent, of a live answer whether some of it has; what the door had stated before the last part was sent.
 
-
-KeptRequest = tuple[int, str, str, Any, Mapping[str, str], str, bytes, tuple[str, int] | None, bytes, bytes]
-"""What is kept of a request: the number of its principal and the name of its token, the method, the route, the
-parameters of the path, the path, the query, whom the connection comes from, the end of the last ``User-Agent``, and
-that of the last ``X-Forwarded-For``.
-
-It is little, since it outlives the request: whole requests would cost more than all else of the journal, in the garbage
-collector. It has no names, since making it would take several times as long.
+It has no names, since making it would take several times as long.
 """
-_most_of = itemgetter("method", "route", "path_params", "path", "query_string", "client")
 
 
-def kept_request(scope: Scope) -> KeptRequest:
-    """Returns what is kept of a request that has a route and a principal, who may be None."""
-    principal, fields = scope[PRINCIPAL], dict(scope["headers"])
-    reader, token = (ANONYMOUS, "") if principal is None else (principal.no, principal.token)
-    user_agent, forwarded = fields.get(b"user-agent", b""), fields.get(b"x-forwarded-for", b"")
-    return reader, token, *_most_of(scope), user_agent[-_TEXT_BYTES:], forwarded[-_TEXT_BYTES:]
-
-
-class SentAnswer(NamedTuple):
-    """An answer, as far as it is."""
-
-    began_s: float
-    ended_s: float
-    """When it ended or last got something, by the same clock, which knows no date."""
-    status: int
-    size_bytes: int
-    """Of the body, as it was sent."""
-    is_sent: bool
-    """Whether all of it has been sent; of a live answer, whether some of it has."""
-    facts: AnswerFacts
-    """What the door had stated before the last part was sent."""
-
-    @property
-    def is_success(self) -> bool:
-        """Whether something was read, or has not changed."""
-        return 0 < self.status < 400
+def is_success(status: int) -> bool:
+    """Returns whether something was read, or has not changed."""
+    return 0 < status < 400
 
 
 # ---------------------------------------------------------------- what a request reads
@@ -125,17 +94,34 @@ class ReadRequest(NamedTuple):
     address: str
 
 
-def request_of(kept: KeptRequest, *, behind_proxy: bool) -> ReadRequest | None:
-    """Returns what a request reads; None if it does not read."""
-    reader, token, method, route, parameters, _, query, client, user_agent, forwarded = kept
-    if not (door := door_of(method, route.path)):
+def read_request(scope: Scope, *, behind_proxy: bool) -> ReadRequest | None:
+    """Returns what a request reads that has a route and a principal, who may be None; None if it does not read."""
+    template, parameters, principal = scope["route"].path, scope["path_params"], scope[PRINCIPAL]
+    if not (door := door_of(scope["method"], template)):
         return None
-    name = parameters.get("name") or parameters.get("collection_id") or ""
-    scope = {"headers": [(b"x-forwarded-for", forwarded)] if forwarded else [], "client": client}
-    address = address_of(scope, behind_proxy=behind_proxy) or ""
+    reader, token = (ANONYMOUS, "") if principal is None else (principal.no, principal.token)
     return ReadRequest(
-        reader, token, door, route.path, parameters.get("format", ""), name, query, str(user_agent, "latin-1"), address
+        reader,
+        token,
+        door,
+        template,
+        parameters.get("format", ""),
+        parameters.get("name") or parameters.get("collection_id") or "",
+        scope["query_string"][:_QUERY_BYTES],
+        dict(scope["headers"]).get(b"user-agent", b"")[-_TEXT_BYTES:].decode("latin-1"),
+        address_of(scope, behind_proxy=behind_proxy) or "",
     )
+
+
+@dataclass(slots=True)
+class SameReads:
+    """Answers of one second that differ in their times only, to requests that do not differ."""
+
+    request: ReadRequest
+    answer: SentAnswer
+    began_s: list[float]
+    """When each began and, at the same place, when it ended or last got something; by a clock that knows no date."""
+    ended_s: list[float]
 
 
 @lru_cache(maxsize=1024)

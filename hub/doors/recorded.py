@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.doors.auth import PRINCIPAL
 from hub.doors.methods import IS_HEAD
 from hub.doors.metrics import note_answer
-from hub.doors.reads import ANSWER_FACTS, NO_FACTS, KeptRequest, SentAnswer, door_of, kept_request
+from hub.doors.reads import ANSWER_FACTS, NO_FACTS, SentAnswer, door_of
 from hub.model.errors import HubError
 
 _REFUSED = 400
@@ -28,12 +28,13 @@ class Recorded:
         self,
         app: ASGIApp,
         *,
-        enter: Callable[[KeptRequest, SentAnswer], None],
+        enter: Callable[[Scope, float, float, SentAnswer], None],
         identify: Callable[[Request], Awaitable[object]],
         now_s: Callable[[], float],
     ) -> None:
-        """``enter`` takes each answer when it has ended, and a live one with each part. ``identify`` finds
-        out who sent a request and notes it in the scope; it may raise HubError. ``now_s``: the clock of answers.
+        """``enter`` takes each answer to a principal when it has ended, and a live one with each part: the scope, when
+        it began and ended, and the answer. ``identify`` finds out who sent a request and notes it in the scope; it may
+        raise HubError. ``now_s``: the clock of answers.
         """
         self._app = app
         self._enter = enter
@@ -45,37 +46,34 @@ class Recorded:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began_s = self._now_s()
+        now_s = self._now_s
+        began_s = now_s()
         status = size_bytes = 0
-        is_sent, facts, is_head = False, NO_FACTS, IS_HEAD in scope
+        is_sent, facts = False, NO_FACTS
 
         async def noting(message: Message) -> None:
             nonlocal status, size_bytes, is_sent, facts
             if message["type"] == "http.response.start":
                 status = message["status"]
-                note_answer(_template_in(scope), status, self._now_s() - began_s)
+                note_answer(_template_in(scope), status, now_s() - began_s)
                 await send(message)
-            else:
-                await send(message)
-                is_sent = not message.get("more_body", False)
-            if is_head:  # of the body nothing is sent
                 return
-            size_bytes += len(message.get("body", b""))
-            facts = scope.get(ANSWER_FACTS, NO_FACTS)
-            if facts.key:
-                is_sent = True
-                self._record(scope, SentAnswer(began_s, self._now_s(), status, size_bytes, is_sent, facts))
+            await send(message)
+            is_sent = not message.get("more_body", False)
+            if IS_HEAD not in scope:  # else nothing is sent of the body
+                size_bytes += len(message.get("body", b""))
+                facts = scope.get(ANSWER_FACTS, NO_FACTS)
+                if facts.key and PRINCIPAL in scope:
+                    is_sent = True
+                    self._enter(scope, began_s, now_s(), (status, size_bytes, is_sent, facts))
 
         try:
             await self._app(scope, receive, noting)
             if status == _REFUSED:
                 await self._identify_read(scope)
         finally:
-            self._record(scope, SentAnswer(began_s, self._now_s(), status, size_bytes, is_sent, facts))
-
-    def _record(self, scope: Scope, answer: SentAnswer) -> None:
-        if PRINCIPAL in scope:
-            self._enter(kept_request(scope), answer)
+            if PRINCIPAL in scope:
+                self._enter(scope, began_s, now_s(), (status, size_bytes, is_sent, facts))
 
     async def _identify_read(self, scope: Scope) -> None:
         """Find out who sent a read that was refused for a parameter before its door could ask."""

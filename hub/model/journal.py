@@ -50,6 +50,9 @@ class JournalEntry(NamedTuple):
     address: str = ""
     token: str = ""
     """The name of the token that read; empty: the principal's own, a Kafka consumer group, or a webhook."""
+    others: tuple[tuple[int, int], ...] = ()
+    """In a batch: ``at_us`` and ``began_us`` of older answers that differ in nothing else. Read from the store, each is
+    an entry of its own."""
 
 
 class FetchedUpTo(NamedTuple):

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -124,7 +125,7 @@ class SqlJournal:
         async with self._database.reading() as conn:
             while True:
                 rows = (await conn.execute(following.limit(count))).all()
-                found.extend(one for row in rows for one in _entries_of(row))
+                found.extend(one for row in rows for one in _single_entries_of(row))
                 found.sort(key=lambda one: -one.at_us)
                 del found[limit:]
                 if len(rows) < count or (len(found) == limit and found[-1].at_us >= rows[-1].at_us):
@@ -160,23 +161,33 @@ def _named(one: FetchedUpTo, tokens: Collection[tuple[int, str]]) -> FetchedUpTo
 
 def _rows(entries: Iterable[JournalEntry]) -> Iterator[_Row]:
     """Returns the rows for entries: one for each that advances, and one for the others of a reader in an hour."""
-    complete: defaultdict[tuple[int, int], list[tuple[Any, ...]]] = defaultdict(list)
+    complete: defaultdict[tuple[int, int], list[JournalEntry]] = defaultdict(list)
     for one in entries:
-        said = one[2:]
         if one.key:
-            yield _Row(one.key, one.reader, one.at_us, one.door, 1, orjson.dumps([said]).decode())
+            yield _Row(one.key, one.reader, one.at_us, one.door, 1, _body_of([one]).decode())
         else:
-            complete[one.reader, one.at_us // _TOGETHER_US].append(said)
+            complete[one.reader, one.at_us // _TOGETHER_US].append(one)
     for (reader, _), together in complete.items():
-        together.sort(key=lambda said: said[0], reverse=True)
-        body = orjson.dumps(together)
+        together.sort(key=attrgetter("at_us"), reverse=True)
+        body = _body_of(together)
         key = blake2b(b"%d " % reader + body, digest_size=16).hexdigest()  # the same when it is written again
-        yield _Row(key, reader, together[0][0], "", len(together), body.decode())
+        count = sum(1 + len(one.others) for one in together)
+        yield _Row(key, reader, together[0].at_us, "", count, body.decode())
 
 
-def _entries_of(row: Any) -> Iterator[JournalEntry]:
-    for said in orjson.loads(row.body):
-        yield JournalEntry(row.key if row.door else "", row.reader, *said)
+def _body_of(entries: Iterable[JournalEntry]) -> bytes:
+    return orjson.dumps([one[2:] for one in entries])
+
+
+def _entries_in(body: str, key: str = "", reader: int = ANONYMOUS) -> list[JournalEntry]:
+    return [JournalEntry(key, reader, *said) for said in orjson.loads(body)]
+
+
+def _single_entries_of(row: Any) -> Iterator[JournalEntry]:
+    """Returns an entry for each answer of a row."""
+    for one in _entries_in(row.body, row.key if row.door else "", row.reader):
+        for at_us, began_us in ((one.at_us, one.began_us), *one.others):
+            yield one._replace(at_us=at_us, began_us=began_us, others=())
 
 
 async def _prune(conn: AsyncConnection, reader: int, before_us: int) -> None:
@@ -220,9 +231,13 @@ _REDATED = (
 
 def _redated(body: str, now_us: int, later_than_us: int) -> dict[str, Any]:
     """Returns the time and the body of a row whose late entries have ended now, and began then at the latest."""
-    said = [
-        [now_us, min(began_us, now_us), *rest] if at_us > later_than_us else [at_us, began_us, *rest]
-        for at_us, began_us, *rest in orjson.loads(body)
-    ]
-    said.sort(key=lambda one: one[0], reverse=True)
-    return {"us": said[0][0], "entries_anew": orjson.dumps(said).decode()}
+
+    def moved(at_us: int, began_us: int) -> tuple[int, int]:
+        return (now_us, min(began_us, now_us)) if at_us > later_than_us else (at_us, began_us)
+
+    new = []
+    for one in _entries_in(body):
+        first, *others = sorted((moved(*times) for times in ((one.at_us, one.began_us), *one.others)), reverse=True)
+        new.append(one._replace(at_us=first[0], began_us=first[1], others=tuple(others)))
+    new.sort(key=attrgetter("at_us"), reverse=True)
+    return {"us": new[0].at_us, "entries_anew": _body_of(new).decode()}

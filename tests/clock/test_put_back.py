@@ -152,9 +152,10 @@ async def test_a_record_that_the_log_has_dated_far_ahead_counts_as_arrived_now(t
         await story.store.close()
 
 
+@pytest.mark.parametrize("are_same", [False, True])
 @pytest.mark.parametrize("rows_at_once", [1, 50])
 async def test_reads_that_are_put_back_are_still_listed_the_newest_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int, are_same: bool
 ) -> None:
     monkeypatch.setattr("hub.store.journal._ROWS_READ_AT_ONCE", rows_at_once)
     story = await Story.begin(tmp_path)
@@ -162,11 +163,10 @@ async def test_reads_that_are_put_back_are_still_listed_the_newest_first(
         reader, now_us = (await story.centre("ro")).no, story.now_us
         later_than_us = now_us + DAY_US + 9  # so that the entries of each row are of one hour
         for no in range(3):  # each writes one row
-            reads = (
-                JournalEntry("", reader, later_than_us + 1 + no, later_than_us, "taxii", None, "objects/"),
-                JournalEntry("", reader, later_than_us - no, now_us, "taxii", None, "objects/"),
-            )
-            await story.store.journal.write(JournalBatch(reads))
+            late = JournalEntry("", reader, later_than_us + 1 + no, later_than_us, "taxii", None, "objects/")
+            older = (later_than_us - no, now_us)
+            same, different = late._replace(others=(older,)), late._replace(at_us=older[0], began_us=older[1])
+            await story.store.journal.write(JournalBatch((same,) if are_same else (late, different)))
         await story.store.put_back(now_us, later_than_us=later_than_us)
         kept = [(later_than_us - no, now_us) for no in range(3)]
         assert [one[2:4] for one in await story.store.journal.entries(reader, limit=2)] == kept[:2]

@@ -71,6 +71,29 @@ class StoreJournal(StoreSuite):
                 assert found == [*range(1_059, 999, -1), *range(599, -1, -1)][:limit]
             assert len(await store.journal.entries(IT, limit=1_000)) == 300
 
+    async def test_answers_that_differ_only_in_their_times_are_entries_of_their_own(self) -> None:
+        async with self.opened() as store:
+            await self._readers(store)
+            times = [(START_US + no, START_US + no - 2) for no in (7, 6, 4)]
+            same = an_entry(7)._replace(began_us=START_US + 5, others=tuple(times[1:]))
+            for _ in range(2):
+                await store.journal.write(batch(same, an_entry(5)))
+            found = await store.journal.entries(RO, limit=10)
+            assert [e.at_us - START_US for e in found] == [7, 6, 5, 4]
+            of_same = [e for e in found if e.at_us != START_US + 5]
+            assert of_same == [an_entry(7)._replace(at_us=at_us, began_us=began_us) for at_us, began_us in times]
+            assert [e.at_us - START_US for e in await store.journal.entries(RO, limit=2)] == [7, 6]
+
+    async def test_answers_that_differ_only_in_their_times_count_singly_for_a_crowded_reader(self) -> None:
+        async with self.opened() as store:
+            await self._readers(store)
+            for part in range(3):
+                others = tuple((START_US + part * 500 + no, START_US) for no in range(499, 0, -1))
+                await store.journal.write(batch(an_entry(part * 500 + 500)._replace(others=others)))
+            await store.journal.write(batch(an_entry(5_000), crowded=[RO]))
+            kept = await store.journal.entries(RO, limit=10_000)
+            assert [e.at_us - START_US for e in kept] == [5_000, *range(1_500, 500, -1)]
+
     async def test_progress_never_goes_back(self) -> None:
         async with self.opened() as store:
             await self._readers(store)

@@ -11,12 +11,14 @@ import pytest
 from prometheus_client import REGISTRY
 
 from hub.doors import journal as journals
+from hub.doors import journal_batch
 from hub.doors.http import make_app
 from hub.doors.journal_batch import asked_of
 from hub.doors.reads import door_of
 from hub.doors.settings import DoorSettings
 from hub.model.errors import TryAgain
 from hub.model.journal import JournalBatch
+from hub.model.times import stix_time
 from hub.model.tokens import TokenRights
 from hub.store import journal as stored_journal
 from tests.doors.hubs import Hub, a_hub, addresses, basic, doors_of
@@ -184,6 +186,74 @@ async def test_a_value_that_somebody_looks_up_is_not_in_the_journal(hub: Hub) ->
     assert said == "/v1/lookup?value=…&…=…&limit=5&match[type]=a,b&…=…&…=…"
 
 
+# ---------------------------------------------------------------- the same again
+
+
+async def test_reads_that_are_the_same_are_entries_of_their_own(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(3))
+    began_us = hub.clock.us
+    for _ in range(3):
+        assert (await hub.get("/v1/collections/community/export.txt", "soc")).status_code == 200
+        hub.clock.us += 1_000
+    hub.clock.us += 5_000_000
+    await hub.get("/v1/collections/community/export.txt", "soc")
+    first, *others = (await deliveries(hub))["deliveries"]
+    assert [(one.pop("at"), one.pop("began")) for one in (first, *others)] == [
+        (stix_time(at_us), stix_time(at_us))
+        for at_us in (began_us + 5_003_000, began_us + 2_000, began_us + 1_000, began_us)
+    ]
+    assert others == [first] * 3
+    head = (await hub.store.logs.head((await hub.collection("community")).no)).seq
+    assert (await behind(hub))["reached"] == head
+
+
+async def test_reads_that_differ_in_anything_are_told_apart(hub: Hub) -> None:
+    await hub.tell("ro", *addresses(3))
+    path = "/v1/collections/community/export.txt"
+    for no, (who, asked, headers, method) in enumerate(
+        [
+            ("soc", path, {}, "GET"),
+            ("soc", f"{path}?type=ipv4-addr", {}, "GET"),
+            ("soc", path, {"user-agent": "siem/1.0"}, "GET"),
+            ("soc", path, {}, "HEAD"),
+            ("it", path, {}, "GET"),
+            ("soc", path.replace("community", "network"), {}, "GET"),
+        ],
+        1,
+    ):
+        await hub.http.request(method, asked, headers=hub.auth(who) | headers)
+        assert len(hub.doors.journal._complete) == no
+
+
+async def test_a_push_is_not_a_read_of_the_same_path(hub: Hub) -> None:
+    url = "/taxii2/root/collections/5c8a3a4e-0000-4000-8000-000000000000/objects/"
+    read = await hub.get(url, "ro")
+    written = await hub.http.post(
+        url, content=b'{"objects": []}', headers=hub.auth("ro") | {"content-type": "application/taxii+json;version=2.1"}
+    )
+    assert read.status_code == written.status_code == 404
+    assert len(read.content) == len(written.content)
+    assert [one["status"] for one in (await deliveries(hub, "ro"))["deliveries"]] == [404]
+
+
+async def test_long_requests_are_entered_too(hub: Hub) -> None:
+    for _ in range(2):
+        answer = await hub.get(f"/v1/collections/community/export.txt?type={'ipv4-addr,' * 500}ipv4-addr", "soc")
+        assert answer.status_code == 200
+    found = (await deliveries(hub))["deliveries"]
+    assert len(found) == 2
+    assert found[0]["asked"].startswith("export.txt?type=ipv4-addr,")
+
+
+async def test_of_more_reads_than_are_kept_the_newest_are_written(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_batch, "KEPT_ENTRIES", 5)
+    for no in range(10):
+        await hub.get(f"/v1/collections/community/export.txt?limit={no % 3 + 1}", "soc")
+        hub.clock.us += 1_000
+    found = (await deliveries(hub))["deliveries"]
+    assert [one["asked"] for one in found] == [f"export.txt?limit={no % 3 + 1}" for no in range(9, 4, -1)]
+
+
 # ---------------------------------------------------------------- who sees what
 
 
@@ -299,6 +369,24 @@ async def test_while_the_store_is_away_reading_goes_on_and_the_oldest_entries_ar
     away.is_away = False
     found = (await deliveries(hub))["deliveries"]
     assert [one["asked"] for one in found] == [f"export.txt?limit={no}" for no in (7, 6, 5, 4, 3, 1)]
+
+
+async def test_reads_that_are_the_same_are_bounded_while_the_store_is_away(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "MOST_WAITING", 5)
+    away = Away(hub.store.journal)
+    monkeypatch.setattr(hub.store, "journal", away)
+    before = dropped()
+    for no in range(1, 10):
+        await hub.get("/v1/collections/community/export.txt", "soc")
+        hub.clock.us += 400_000
+        with pytest.raises(TryAgain):
+            await hub.doors.journal.write()
+        assert no - (dropped() - before) <= 1 + 5
+    away.is_away = False
+    found = (await deliveries(hub))["deliveries"]
+    assert len(found) == 9 - (dropped() - before)
 
 
 async def test_pushes_that_wait_drop_no_reads(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -338,7 +338,7 @@ async def test_the_journal_of_an_older_store_is_kept_as_reads_with_the_principal
         fetched = await store.journal.fetched(None)
     finally:
         await store.close()
-    said = ('a "é', 1, 2, 4, 6, 200, "siem", "::1", "")
+    said = ('a "é', 1, 2, 4, 6, 200, "siem", "::1", "", ())
     assert entries == [
         ("k2", 3, 9, 5, "stream", "public", *said),
         ("", 3, 8, 5, "lookup", None, *said),

@@ -10,7 +10,7 @@ import ada_url
 
 from hub.doors.context import Doors
 from hub.doors.journal import Journal
-from hub.doors.reads import NO_FACTS, AnswerFacts, ReadRequest, SentAnswer
+from hub.doors.reads import NO_FACTS, AnswerFacts, ReadRequest, SameReads, SentAnswer
 from hub.doors.webhooks.deliverer import WebhookDeliverer, WebhookDelivery
 from hub.doors.webhooks.sender import WebhookSender
 from hub.model.journal import WEBHOOK
@@ -43,7 +43,10 @@ def entering(journal: Journal, now_s: Callable[[], float]) -> Callable[[WebhookD
     """
 
     def enter(done: WebhookDelivery) -> None:
-        journal.enter_advancing(_request_of(done), _answer_of(done, now_s()), done.webhook.id.replace("-", ""))
+        ended_s = now_s()
+        began_s = ended_s - done.took_ms / 1_000
+        key = done.webhook.id.replace("-", "")
+        journal.enter_advancing(SameReads(_request_of(done), _answer_of(done), [began_s], [ended_s]), key)
 
     return enter
 
@@ -56,9 +59,8 @@ def _request_of(done: WebhookDelivery) -> ReadRequest:
     return ReadRequest(webhook.principal, "", WEBHOOK, f"webhooks/{webhook.id}", "", name, b"", host, "")
 
 
-def _answer_of(done: WebhookDelivery, now_s: float) -> SentAnswer:
+def _answer_of(done: WebhookDelivery) -> SentAnswer:
     batch, attempt = done.batch, done.attempt
     status, size_bytes = (0, 0) if attempt.status is None else (attempt.status, len(batch.body))
     facts = AnswerFacts(done.webhook.progress.position, batch.last, batch.count) if attempt.is_success else NO_FACTS
-    status = status if status in _STATUSES else 0
-    return SentAnswer(now_s - done.took_ms / 1_000, now_s, status, size_bytes, attempt.is_success, facts)
+    return status if status in _STATUSES else 0, size_bytes, attempt.is_success, facts
