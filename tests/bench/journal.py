@@ -1,13 +1,13 @@
 """What the journal of reads costs: the same pages with and without it, in turns, in one process.
 
-    python -m tests.bench.journal [--objects 20000] [--rounds 20] [--json]
+    python -m tests.bench.journal [--objects 20000] [--processes 5] [--rounds 8] [--json]
 
 One application serves both: a header of the request says whether it goes through the middleware that enters reads, or
 through the one that only counts them. Two applications differ by more than the journal costs, since their memory is
-laid out otherwise. The cost is the processor time of that process, since
-other programs on the machine disturb it less than the time of the clock, which is printed too. After each turn there is
-a pause that is counted, so that what is written once a second belongs to its turn. Exits with 1 when reading takes more
-than it may.
+laid out otherwise. Even in one application the cost depends on that, so several processes are started one after the
+other. The cost is the processor time of the process, since other programs on the machine disturb it less than the time
+of the clock, which is printed too. After each turn there is a pause that is counted, so that what is written once a
+second belongs to its turn. Exits with 1 when reading takes more than it may.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import multiprocessing
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -183,35 +183,55 @@ def _served(objects: int) -> Iterator[tuple[Reader, Reader]]:
             process.join()
 
 
-def measure(figures: Figures, objects: int, rounds: int) -> None:
-    """All parts, each in turns: without, with, with, without, and so on."""
-    with _served(objects) as readers, ThreadPoolExecutor(_CONNECTIONS) as pool:
-        for name, path, answers in _PARTS:
-            figures.say(name)
+_Pair = tuple[Turn, Turn]
+"""Without the journal, and with it."""
+
+
+def _pairs(objects: int, rounds: int, pool: ThreadPoolExecutor) -> Iterator[list[_Pair]]:
+    """Each part by one process in turns: without, with, with, without, and so on."""
+    with _served(objects) as readers:
+        for _, path, answers in _PARTS:
             for reader in readers:
                 reader.turn(path, answers, pool=pool)  # warm up
             pairs = []
             for no in range(rounds):
                 turns = {which: readers[which].turn(path, answers, pool=pool) for which in (no % 2, 1 - no % 2)}
                 pairs.append((turns[0], turns[1]))
-            for which, said in enumerate(("without", "with")):
-                figures.add(Figure(f"answers/s {said}", answers / median(pair[which].took_s for pair in pairs)))
-                each_us = median(pair[which].processor_s for pair in pairs) / answers * 1e6
-                figures.add(Figure(f"processor time of an answer {said} (microseconds)", each_us))
-            figures.add(Figure("slower by the clock (share)", median(b.took_s / a.took_s for a, b in pairs) - 1))
-            cost = median(b.processor_s / a.processor_s for a, b in pairs) - 1
-            figures.add(Figure("more processor time (share)", cost, most=MAY_COST))
+            yield pairs
+
+
+def measure(figures: Figures, objects: int, processes: int, rounds: int) -> None:
+    """All parts, ``rounds`` times by each process."""
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        by_process = [list(_pairs(objects, rounds, pool)) for _ in range(processes)]
+    for (name, _, answers), of_part in zip(_PARTS, zip(*by_process, strict=True), strict=True):
+        figures.say(name)
+        pairs = [pair for some in of_part for pair in some]
+        for which, said in enumerate(("without", "with")):
+            figures.add(Figure(f"answers/s {said}", answers / median(pair[which].took_s for pair in pairs)))
+            each_us = median(pair[which].processor_s for pair in pairs) / answers * 1e6
+            figures.add(Figure(f"processor time of an answer {said} (microseconds)", each_us))
+        figures.add(Figure("slower by the clock (share)", median(b.took_s / a.took_s for a, b in pairs) - 1))
+        of_processes = [_cost(some) for some in of_part]
+        figures.add(Figure("more processor time, in the process with the least (share)", min(of_processes)))
+        figures.add(Figure("more processor time, in the process with the most (share)", max(of_processes)))
+        figures.add(Figure("more processor time (share)", _cost(pairs), most=MAY_COST))
+
+
+def _cost(pairs: Iterable[_Pair]) -> float:
+    return median(having.processor_s / without.processor_s for without, having in pairs) - 1
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--objects", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--json", action="store_true")
     said = parser.parse_args()
     figures = Figures(as_json=said.json)
-    measure(figures, said.objects, said.rounds)
+    measure(figures, said.objects, said.processes, said.rounds)
     return figures.end()
 
 
