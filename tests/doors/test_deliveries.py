@@ -334,10 +334,10 @@ async def test_of_each_reader_the_newest_are_kept(hub: Hub, monkeypatch: pytest.
 class Away:
     """A journal of the store that is not available; ``still_writes``: its answers are lost."""
 
-    def __init__(self, real: Any, *, still_writes: bool = False) -> None:
+    def __init__(self, real: Any) -> None:
         self.real = real
         self.is_away = True
-        self.still_writes = still_writes
+        self.still_writes = False
 
     async def write(self, batch: JournalBatch) -> None:
         if self.still_writes or not self.is_away:
@@ -349,16 +349,22 @@ class Away:
         return getattr(self.real, name)
 
 
+@pytest.fixture
+def away(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Away:
+    """The journal of the hub's store."""
+    found = Away(hub.store.journal)
+    monkeypatch.setattr(hub.store, "journal", found)
+    return found
+
+
 def dropped() -> float:
     return REGISTRY.get_sample_value("ctihub_journal_dropped_total") or 0.0
 
 
 async def test_while_the_store_is_away_reading_goes_on_and_the_oldest_entries_are_dropped(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, away: Away, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journals, "MOST_WAITING", 5)
-    away = Away(hub.store.journal)
-    monkeypatch.setattr(hub.store, "journal", away)
     before = dropped()
     for no in range(7):
         hub.clock.us += 1_000
@@ -373,11 +379,9 @@ async def test_while_the_store_is_away_reading_goes_on_and_the_oldest_entries_ar
 
 
 async def test_reads_that_are_the_same_are_bounded_while_the_store_is_away(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, away: Away, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journals, "MOST_WAITING", 5)
-    away = Away(hub.store.journal)
-    monkeypatch.setattr(hub.store, "journal", away)
     before = dropped()
     for no in range(1, 10):
         await hub.get("/v1/collections/community/export.txt", "soc")
@@ -393,7 +397,6 @@ async def test_reads_that_are_the_same_are_bounded_while_the_store_is_away(
 
 async def test_pushes_that_wait_drop_no_reads(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journals, "MOST_WAITING", 2)
-    monkeypatch.setattr(hub.store, "journal", Away(hub.store.journal))
     before = dropped()
     await hub.get("/v1/collections/community/export.txt", "ro")
     for no in range(3):
@@ -401,11 +404,8 @@ async def test_pushes_that_wait_drop_no_reads(hub: Hub, monkeypatch: pytest.Monk
     assert dropped() == before
 
 
-async def test_reads_whose_writing_was_not_acknowledged_are_listed_once(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    away = Away(hub.store.journal, still_writes=True)
-    monkeypatch.setattr(hub.store, "journal", away)
+async def test_reads_whose_writing_was_not_acknowledged_are_listed_once(hub: Hub, away: Away) -> None:
+    away.still_writes = True
     for no in (1, 2):
         await hub.get(f"/v1/collections/community/export.txt?limit={no}", "soc")
         hub.clock.us += 1_000
