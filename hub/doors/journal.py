@@ -1,8 +1,9 @@
 """The journal of reads in this process: answers are collected in memory and written about once a second.
 
 Reading never waits for it. What is not yet written is lost when the process is killed. While the store is not available
-the entries wait: those of the batch that it did not take, and of later ones ``MOST_WAITING`` that are complete and as
-many that advance. Beyond that, the oldest are dropped and counted.
+the entries wait: those of the batch that it did not take, and of later ones at most ``MOST_WAITING`` that are complete
+and as many that advance. Beyond that, the oldest are dropped and counted; those that differ in their times only are
+dropped together.
 """
 
 from __future__ import annotations
@@ -35,10 +36,14 @@ MOST_WAITING = 20_000
 CROWDED_AFTER = 500
 """After so many new entries of a reader, its oldest are deleted: not at each write, since that reads its entries."""
 _AT_ONCE = 500
-"""After so many different reads other requests have their turn."""
-_KEPT_HEAD_BYTES = 4_096
-"""Requests with longer heads are not compared, since what is compared stays in memory: each is entered for itself."""
-_asked_in = itemgetter("method", "path", "query_string", "client")
+"""After so many reads other requests have their turn."""
+_MOST_COMPARED = 4_096
+"""Requests with more characters are not compared, since what is compared stays in memory: each is kept for itself."""
+_texts_in = itemgetter("method", "path", "query_string")
+_Key = tuple[int, str, str | None, tuple[str | bytes, ...], int, SentAnswer]
+"""Reads with equal keys differ in their times only: the number of the principal, the name of its token, the host that
+the connection comes from, what is compared of the request, the second, the answer.
+"""
 _log = structlog.get_logger()
 
 
@@ -78,30 +83,28 @@ class Journal:
         principal, live_key = scope[PRINCIPAL], answer[-1].key
         if principal is None or live_key:
             if request := read_request(scope, behind_proxy=self._behind_proxy):
-                self._enter_advancing_read(SameReads(request, answer, [began_s], [ended_s]), live_key)
+                self._enter_advancing_read(SameReads(request, answer, [(ended_s, began_s)]), live_key)
             return
-        fields = dict(scope["headers"])
-        asked = _asked_in(scope), fields.get(b"user-agent"), fields.get(b"x-forwarded-for")
-        key = principal.no, principal.token, asked, int(ended_s), answer
+        client, fields = scope["client"], dict(scope["headers"])
+        texts = *_texts_in(scope), fields.get(b"user-agent", b""), fields.get(b"x-forwarded-for", b"")
+        key = principal.no, principal.token, client and client[0], texts, int(ended_s), answer
         reads = self._complete.get(key) or self._new_reads(key, scope, answer)
         if reads is None:
             return
-        reads.began_s.append(began_s)
-        reads.ended_s.append(ended_s)
+        reads.times_s.append((ended_s, began_s))
         self._complete_count += 1
         if self._complete_count > MOST_WAITING:
-            dropped = len(self._complete.pop(next(iter(self._complete))).ended_s)
+            dropped = len(self._complete.pop(next(iter(self._complete))).times_s)
             self._complete_count -= dropped
             metrics.JOURNAL_DROPPED.inc(dropped)
 
-    def _new_reads(self, key: object, scope: Scope, answer: SentAnswer) -> SameReads | None:
+    def _new_reads(self, key: _Key, scope: Scope, answer: SentAnswer) -> SameReads | None:
         """Returns a place for reads with this key; None for a request that does not read, such as a push."""
         request = read_request(scope, behind_proxy=self._behind_proxy)
         if request is None:
             return None
-        head_bytes = len(scope["path"]) + len(scope["query_string"]) + sum(len(value) for _, value in scope["headers"])
-        key = key if head_bytes <= _KEPT_HEAD_BYTES else object()
-        reads = self._complete[key] = SameReads(request, answer, [], [])
+        is_short = sum(map(len, key[3])) <= _MOST_COMPARED
+        reads = self._complete[key if is_short else object()] = SameReads(request, answer, [])
         self._woken.set()
         return reads
 
@@ -189,9 +192,12 @@ class Journal:
     async def _batch_of(self, reads: Sequence[SameReads], policy: Policy) -> JournalBatch:
         zero_us = self._now_us() - self._now_s() * 1e6
         builder = BatchBuilder(policy.collections.values(), reads, zero_us=zero_us)
-        for no, some in enumerate(reads, 1):
+        count = 0
+        for some in reads:
             builder.add(some)
-            if not no % _AT_ONCE:
+            count += len(some.times_s)
+            if count >= _AT_ONCE:
+                count = 0
                 await asyncio.sleep(0)
         self._new.update(builder.count)
         crowded = frozenset(reader for reader, new in self._new.items() if new >= CROWDED_AFTER)

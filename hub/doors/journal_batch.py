@@ -41,12 +41,12 @@ class BatchBuilder:
 
     def __init__(self, collections: Iterable[Collection], reads: Sequence[SameReads], *, zero_us: float) -> None:
         """``reads`` are all that will be added. ``zero_us``: when their clock was 0, in microseconds since 1970."""
-        ends: defaultdict[int, list[float]] = defaultdict(list)
+        ended_s: defaultdict[int, list[float]] = defaultdict(list)
         for one in reads:
-            ends[one.request.reader] += one.ended_s
-        self.count = {reader: len(ended_s) for reader, ended_s in ends.items()}
+            ended_s[one.request.reader] += [ended for ended, _ in one.times_s]
+        self.count = {reader: len(times) for reader, times in ended_s.items()}
         """The answers to each reader."""
-        self._kept_from_s = {reader: sorted(ended_s)[-KEPT_ENTRIES:][0] for reader, ended_s in ends.items()}
+        self._kept_from_s = {reader: sorted(times)[-KEPT_ENTRIES:][0] for reader, times in ended_s.items()}
         self._collections = {name: one for one in collections for name in (one.name, one.id)}
         self._zero_us = zero_us
         self._entries: list[JournalEntry] = []
@@ -66,7 +66,7 @@ class BatchBuilder:
             reached = None
         if collection is not None:
             fetched_key = _FetchedKey(request.reader, request.token, collection.no, request.door)
-            self._advance(fetched_key, reached or 0, self._date_us(max(reads.ended_s)))
+            self._advance(fetched_key, reached or 0, self._date_us(max(reads.times_s)[0]))
         if times := self._kept_times(reads):
             self._entries.append(
                 JournalEntry(
@@ -81,15 +81,10 @@ class BatchBuilder:
         return JournalBatch(tuple(self._entries), tuple(fetched), crowded)
 
     def _kept_times(self, reads: SameReads) -> tuple[tuple[int, int], ...]:
-        """Returns when those answers ended and began that are among the newest of their reader, the newest first."""
+        """Returns when those ended and began that are among the newest of their reader, the newest first."""
         from_s = self._kept_from_s[reads.request.reader]
-        found = [
-            (self._date_us(ended_s), self._date_us(began_s))
-            for began_s, ended_s in zip(reads.began_s, reads.ended_s, strict=True)
-            if ended_s >= from_s
-        ]
-        found.sort(reverse=True)
-        return tuple(found)
+        kept = sorted((times for times in reads.times_s if times[0] >= from_s), reverse=True)
+        return tuple((self._date_us(ended_s), self._date_us(began_s)) for ended_s, began_s in kept)
 
     def _date_us(self, time_s: float) -> int:
         return round(self._zero_us + time_s * 1e6)

@@ -1,7 +1,7 @@
 """Reads of collections, as the journal enters them: what a request reads, and how far its answer reaches.
 
-What is done while a read is answered delays it. So of most reads only the times are added to those that are the same
-(``SameReads``), and the journal does the rest when it is written.
+What is done while a read is answered delays it. So of a read that differs from an earlier one of the same second in its
+times only, nothing but these is kept (``SameReads``). The rest is done when the journal is written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COLLECTION = re.compile(r"/v1/collections/\{name\}/([a-z-]+)")
 _TAXII = re.compile(r"(?:/taxii2)?/root/collections/\{collection_id\}/.")
 _SINGLE = re.compile(r"/v1/(lookup|explain)(?:/|$)")
 _READING = frozenset({"GET", "HEAD"})
-_TEXT_BYTES, _QUERY_BYTES = 200, 2_000
+_TEXT_CHARS, _QUERY_BYTES = 200, 2_000
 ANSWER_FACTS = "ctihub.answer_facts"
 """The key of what a door has stated of its answer, in the ASGI scope of the request."""
 _PROCESS, _numbers = os.urandom(8).hex(), itertools.count()
@@ -95,33 +95,37 @@ class ReadRequest(NamedTuple):
 
 
 def read_request(scope: Scope, *, behind_proxy: bool) -> ReadRequest | None:
-    """Returns what a request reads that has a route and a principal, who may be None; None if it does not read."""
+    """Returns what a request reads that has a route and a principal, who may be None; None if it does not read. Of long
+    fields it has as much as is ever shown.
+    """
     template, parameters, principal = scope["route"].path, scope["path_params"], scope[PRINCIPAL]
     if not (door := door_of(scope["method"], template)):
         return None
     reader, token = (ANONYMOUS, "") if principal is None else (principal.no, principal.token)
+    name = parameters.get("name") or parameters.get("collection_id") or ""
+    client = dict(scope["headers"]).get(b"user-agent", b"").decode("latin-1")
+    address = address_of(scope, behind_proxy=behind_proxy) or ""
     return ReadRequest(
         reader,
         token,
         door,
         template,
-        parameters.get("format", ""),
-        parameters.get("name") or parameters.get("collection_id") or "",
+        parameters.get("format", "")[:_TEXT_CHARS],
+        name[:_TEXT_CHARS],
         scope["query_string"][:_QUERY_BYTES],
-        dict(scope["headers"]).get(b"user-agent", b"")[-_TEXT_BYTES:].decode("latin-1"),
-        address_of(scope, behind_proxy=behind_proxy) or "",
+        client[-_TEXT_CHARS:],
+        address[-_TEXT_CHARS:],
     )
 
 
 @dataclass(slots=True)
 class SameReads:
-    """Answers of one second that differ in their times only, to requests that do not differ."""
+    """Reads of one second that differ in their times only."""
 
     request: ReadRequest
     answer: SentAnswer
-    began_s: list[float]
-    """When each began and, at the same place, when it ended or last got something; by a clock that knows no date."""
-    ended_s: list[float]
+    times_s: list[tuple[float, float]]
+    """When each ended or last got something, and when it began; in seconds of a clock that knows no date."""
 
 
 @lru_cache(maxsize=1024)

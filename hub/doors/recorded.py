@@ -32,9 +32,9 @@ class Recorded:
         identify: Callable[[Request], Awaitable[object]],
         now_s: Callable[[], float],
     ) -> None:
-        """``enter`` takes each answer to a principal when it has ended, and a live one with each part: the scope, when
-        it began and ended, and the answer. ``identify`` finds out who sent a request and notes it in the scope; it may
-        raise HubError. ``now_s``: the clock of answers.
+        """``enter`` takes each answer to a principal, or without credentials, when it has ended, and a live one with
+        each part: the scope, when it began and ended, and the answer. ``identify`` finds out who sent a request and
+        notes it in the scope; it may raise HubError. ``now_s``: the clock of answers.
         """
         self._app = app
         self._enter = enter

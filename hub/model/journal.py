@@ -18,8 +18,8 @@ KEPT_US = 90 * 86_400 * 1_000_000
 
 
 class JournalEntry(NamedTuple):
-    """One answer to a reader: a page, a list, a look-up; or a live stream, a Kafka consumer group or a webhook, as
-    far as it is.
+    """An answer to a reader, in a batch also older ones that differ in their times only: a page, a list, a look-up; or
+    a live stream, a Kafka consumer group or a webhook, as far as it is.
 
     It has no value that somebody has asked for, and nothing of what was answered.
     """
@@ -50,7 +50,7 @@ class JournalEntry(NamedTuple):
     address: str = ""
     token: str = ""
     """The name of the token that read; empty: the principal's own, a Kafka consumer group, or a webhook."""
-    others: tuple[tuple[int, int], ...] = ()
+    older_times: tuple[tuple[int, int], ...] = ()
     """In a batch: ``at_us`` and ``began_us`` of older answers that differ in nothing else. Read from the store, each is
     an entry of its own."""
 

@@ -24,7 +24,7 @@ _READERS_AT_ONCE = 100
 _ROWS_READ_AT_ONCE = 50
 _ROWS_AT_ONCE = 64
 _TOGETHER_US = 3_600_000_000
-"""Entries of one row are of the same hour, so that none is kept much longer than it may be."""
+"""Entries of one row are of about the same hour, so that none is kept much longer than it may be."""
 _ADVANCE = """
     insert into fetched (reader, token, collection, door, reached, at_us) {rows}
     on conflict (reader, token, collection, door) do update set
@@ -171,7 +171,7 @@ def _rows(entries: Iterable[JournalEntry]) -> Iterator[_Row]:
         together.sort(key=attrgetter("at_us"), reverse=True)
         body = _body_of(together)
         key = blake2b(b"%d " % reader + body, digest_size=16).hexdigest()  # the same when it is written again
-        count = sum(1 + len(one.others) for one in together)
+        count = sum(1 + len(one.older_times) for one in together)
         yield _Row(key, reader, together[0].at_us, "", count, body.decode())
 
 
@@ -186,8 +186,8 @@ def _entries_in(body: str, key: str = "", reader: int = ANONYMOUS) -> list[Journ
 def _single_entries_of(row: Any) -> Iterator[JournalEntry]:
     """Returns an entry for each answer of a row."""
     for one in _entries_in(row.body, row.key if row.door else "", row.reader):
-        for at_us, began_us in ((one.at_us, one.began_us), *one.others):
-            yield one._replace(at_us=at_us, began_us=began_us, others=())
+        for at_us, began_us in ((one.at_us, one.began_us), *one.older_times):
+            yield one._replace(at_us=at_us, began_us=began_us, older_times=())
 
 
 async def _prune(conn: AsyncConnection, reader: int, before_us: int) -> None:
@@ -237,7 +237,7 @@ def _redated(body: str, now_us: int, later_than_us: int) -> dict[str, Any]:
 
     new = []
     for one in _entries_in(body):
-        first, *others = sorted((moved(*times) for times in ((one.at_us, one.began_us), *one.others)), reverse=True)
-        new.append(one._replace(at_us=first[0], began_us=first[1], others=tuple(others)))
+        first, *older = sorted((moved(*times) for times in ((one.at_us, one.began_us), *one.older_times)), reverse=True)
+        new.append(one._replace(at_us=first[0], began_us=first[1], older_times=tuple(older)))
     new.sort(key=attrgetter("at_us"), reverse=True)
     return {"us": new[0].at_us, "entries_anew": _body_of(new).decode()}

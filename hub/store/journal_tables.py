@@ -14,7 +14,7 @@ journal = Table(
     Column("at_us", BigInteger, nullable=False),  # of the newest entry
     Column("door", Text, nullable=False),  # of an entry that advances; else empty
     Column("entries", Integer, nullable=False),  # how many
-    Column("body", Text, nullable=False),  # JSON: entries as arrays, the newest first; each with its ``others``
+    Column("body", Text, nullable=False),  # JSON: entries as arrays, the newest first; each with its ``older_times``
     Index("ix_journal_reader_at_us", "reader", "at_us"),
     Index("ix_journal_at_us", "at_us"),
 )

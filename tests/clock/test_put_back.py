@@ -165,7 +165,7 @@ async def test_reads_that_are_put_back_are_still_listed_the_newest_first(
         for no in range(3):  # each writes one row
             late = JournalEntry("", reader, later_than_us + 1 + no, later_than_us, "taxii", None, "objects/")
             older = (later_than_us - no, now_us)
-            same, different = late._replace(others=(older,)), late._replace(at_us=older[0], began_us=older[1])
+            same, different = late._replace(older_times=(older,)), late._replace(at_us=older[0], began_us=older[1])
             await story.store.journal.write(JournalBatch((same,) if are_same else (late, different)))
         await story.store.put_back(now_us, later_than_us=later_than_us)
         kept = [(later_than_us - no, now_us) for no in range(3)]

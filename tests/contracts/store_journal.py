@@ -75,7 +75,7 @@ class StoreJournal(StoreSuite):
         async with self.opened() as store:
             await self._readers(store)
             times = [(START_US + no, START_US + no - 2) for no in (7, 6, 4)]
-            same = an_entry(7)._replace(began_us=START_US + 5, others=tuple(times[1:]))
+            same = an_entry(7)._replace(began_us=START_US + 5, older_times=tuple(times[1:]))
             for _ in range(2):
                 await store.journal.write(batch(same, an_entry(5)))
             found = await store.journal.entries(RO, limit=10)
@@ -88,8 +88,8 @@ class StoreJournal(StoreSuite):
         async with self.opened() as store:
             await self._readers(store)
             for part in range(3):
-                others = tuple((START_US + part * 500 + no, START_US) for no in range(499, 0, -1))
-                await store.journal.write(batch(an_entry(part * 500 + 500)._replace(others=others)))
+                older = tuple((START_US + part * 500 + no, START_US) for no in range(499, 0, -1))
+                await store.journal.write(batch(an_entry(part * 500 + 500)._replace(older_times=older)))
             await store.journal.write(batch(an_entry(5_000), crowded=[RO]))
             kept = await store.journal.entries(RO, limit=10_000)
             assert [e.at_us - START_US for e in kept] == [5_000, *range(1_500, 500, -1)]

@@ -236,14 +236,30 @@ async def test_a_push_is_not_a_read_of_the_same_path(hub: Hub) -> None:
     assert [one["status"] for one in (await deliveries(hub, "ro"))["deliveries"]] == [404]
 
 
-async def test_long_requests_are_entered_too(hub: Hub) -> None:
+@pytest.mark.parametrize("in_path", [False, True])
+async def test_long_requests_are_entered_too(hub: Hub, in_path: bool) -> None:
+    collection = "x" * 9_000 if in_path else "community"
+    path = f"/v1/collections/{collection}/export.txt?type={'ipv4-addr,' * 1_000}ipv4-addr"
     for _ in range(2):
-        answer = await hub.get(f"/v1/collections/community/export.txt?type={'ipv4-addr,' * 1_000}ipv4-addr", "soc")
-        assert answer.status_code == 200
+        agent = {"user-agent": "a" * 9_000, "x-forwarded-for": f"198.51.100.20{' ' * 9_000}"}
+        answer = await hub.get(path, "soc", headers=agent)
+        assert answer.status_code == (404 if in_path else 200)
     assert len(str(hub.doors.journal._complete)) < 6_000, "while they wait, little of them is kept"
     found = (await deliveries(hub))["deliveries"]
     assert len(found) == 2
-    assert found[0]["asked"].startswith("export.txt?type=ipv4-addr,")
+    assert found[0]["asked"].startswith("export.…?type=" if in_path else "export.txt?type=ipv4-addr,")
+
+
+async def test_a_device_that_connects_for_each_read_is_told_from_others_by_its_address_only(hub: Hub) -> None:
+    for port in range(3):
+        for host in ("198.51.100.1", "198.51.100.2"):
+            to = httpx.AsyncClient(
+                transport=httpx.ASGITransport(hub.app, client=(host, 40_000 + port)), base_url="http://hub"
+            )
+            async with to:
+                await to.get("/v1/collections/community/export.txt", headers=hub.auth("soc"))
+    assert len(hub.doors.journal._complete) == 2
+    assert len((await deliveries(hub))["deliveries"]) == 6
 
 
 async def test_of_more_reads_than_are_kept_the_newest_are_written(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:

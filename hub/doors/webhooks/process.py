@@ -44,9 +44,9 @@ def entering(journal: Journal, now_s: Callable[[], float]) -> Callable[[WebhookD
 
     def enter(done: WebhookDelivery) -> None:
         ended_s = now_s()
-        began_s = ended_s - done.took_ms / 1_000
+        times_s = [(ended_s, ended_s - done.took_ms / 1_000)]
         key = done.webhook.id.replace("-", "")
-        journal.enter_advancing(SameReads(_request_of(done), _answer_of(done), [began_s], [ended_s]), key)
+        journal.enter_advancing(SameReads(_request_of(done), _answer_of(done), times_s), key)
 
     return enter
 
