@@ -38,7 +38,7 @@ CROWDED_AFTER = 500
 _AT_ONCE = 500
 """After so many reads other requests have their turn."""
 _MOST_COMPARED = 4_096
-"""Requests with more characters are not compared, since what is compared stays in memory: each is kept for itself."""
+"""Requests with more characters are not compared, since what is compared stays in memory: each is kept separately."""
 _texts_in = itemgetter("method", "path", "query_string")
 _Key = tuple[int, str, str | None, tuple[str | bytes, ...], int, SentAnswer]
 """Reads with equal keys differ in their times only: the number of the principal, the name of its token, the host that

@@ -24,7 +24,7 @@ _READERS_AT_ONCE = 100
 _ROWS_READ_AT_ONCE = 50
 _ROWS_AT_ONCE = 64
 _TOGETHER_US = 3_600_000_000
-"""Entries of one row are of about the same hour, so that none is kept much longer than it may be."""
+"""Entries of one row are of the same hour, or of the second before it: none is kept much longer than it may be."""
 _ADVANCE = """
     insert into fetched (reader, token, collection, door, reached, at_us) {rows}
     on conflict (reader, token, collection, door) do update set

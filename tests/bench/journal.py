@@ -1,4 +1,4 @@
-"""What the journal of reads costs: the same pages with and without it, in turns, in one process.
+"""What the journal of reads costs: the same pages with and without it, in turns.
 
     python -m tests.bench.journal [--objects 20000] [--processes 5] [--rounds 8] [--json]
 

@@ -367,7 +367,7 @@ class Away:
 
 @pytest.fixture
 def away(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Away:
-    """The journal of the hub's store."""
+    """Makes the journal of the hub's store unavailable, and returns it."""
     found = Away(hub.store.journal)
     monkeypatch.setattr(hub.store, "journal", found)
     return found
